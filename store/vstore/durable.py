@@ -1,0 +1,334 @@
+"""The one door to the disk: every write, flush, publication, removal, read and lock of a store goes through here.
+
+What has a name under a store has its final content: it is written under a temporary name, flushed, published, and
+the folder flushed after. Temporary names bear the lock that they were written under (`.tmp-ingest-…`), so that only
+the next holder of that lock may remove them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from vstore.errors import DiskTrouble, Locked, ReadOnly
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+TEMPORARY = ".tmp-"
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class Disk:
+    """The calls that make, change, flush, name, read or remove a file. Tests put another one in its place."""
+
+    def open(self, path: str, flags: int, mode: int = 0o666) -> int:
+        return os.open(path, flags | os.O_CLOEXEC, mode)
+
+    def write(self, fd: int, data: Buffer) -> int:
+        return os.write(fd, data)
+
+    def fsync(self, fd: int) -> None:
+        if sys.platform == "darwin":
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+        else:
+            os.fsync(fd)
+
+    def close(self, fd: int) -> None:
+        os.close(fd)
+
+    def link(self, old: str, new: str) -> None:
+        os.link(old, new)
+
+    def rename(self, old: str, new: str) -> None:
+        os.rename(old, new)
+
+    def unlink(self, path: str) -> None:
+        os.unlink(path)
+
+    def mkdir(self, path: str) -> None:
+        os.mkdir(path)
+
+    def read(self, path: str) -> bytes:
+        with open(path, "rb", buffering=0) as file:
+            return file.readall()
+
+
+disk = Disk()
+
+
+def nonce() -> str:
+    """Thirty-two hex digits that nobody chose before."""
+    return os.urandom(16).hex()
+
+
+def read(path: Path) -> bytes:
+    """Read a whole file. Raises: FileNotFoundError where there is none."""
+    return disk.read(str(path))
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and flush its name, unless it is there."""
+    with _trouble(path):
+        try:
+            disk.mkdir(str(path))
+        except FileExistsError:
+            return
+        sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Flush the names that a folder holds."""
+    fd = disk.open(str(path), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        disk.fsync(fd)
+    finally:
+        disk.close(fd)
+
+
+def write_durably(path: Path, parts: Iterable[Buffer], lock: str) -> None:
+    """Write a file that nobody else can be writing, and publish it: it is whole and flushed when its name appears.
+
+    lock: the lock under which this is done; it stands in the temporary name.
+    Raises: DiskTrouble, ReadOnly; nothing stands under `path` then.
+    """
+    temporary = _temporary(path, lock)
+    with _trouble(path), _removed_on_error(temporary):
+        _write_flushed(temporary, parts)
+        disk.rename(str(temporary), str(path))
+        sync_folder(path.parent)
+
+
+def publish(path: Path, data: bytes, lock: str) -> bool:
+    """Publish a record: flushed under a temporary name, then linked, which fails where the name is taken.
+
+    Returns: False if another file has that name. An error in or after the link is looked into: where the name holds
+    these bytes (they bear a nonce), the record is published whatever the call reported.
+    """
+    temporary = _temporary(path, lock)
+    with _trouble(path):
+        try:
+            _write_flushed(temporary, [data])
+            published = _link(temporary, path)
+        except OSError:
+            published = _holds(path, data)
+            if not published:
+                raise
+        finally:
+            with contextlib.suppress(OSError):
+                disk.unlink(str(temporary))
+        published = published or _holds(path, data)
+        if published:
+            sync_folder(path.parent)
+        return published
+
+
+def write_cache(path: Path, data: Buffer) -> bool:
+    """Write a file that may be lost or torn without harm: no flush, and no error where the store is read-only."""
+    temporary = _temporary(path, "cache")
+    try:
+        with _removed_on_error(temporary):
+            fd = disk.open(str(temporary), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            try:
+                _write_all(fd, data)
+            finally:
+                disk.close(fd)
+            disk.rename(str(temporary), str(path))
+    except OSError:
+        return False
+    return True
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there. The folder is not flushed: what is removed is no longer named by anything."""
+    with _trouble(path), contextlib.suppress(FileNotFoundError):
+        disk.unlink(str(path))
+
+
+def sweep(folder: Path, lock: str) -> None:
+    """Remove what earlier holders of a lock left half-written. The caller holds that lock."""
+    prefix = f"{TEMPORARY}{lock}-"
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(folder):
+            if name.startswith(prefix):
+                remove(folder / name)
+
+
+class Appender:
+    """A file that grows at its end, flushed when its writer says so."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with _trouble(path):
+            self._fd = disk.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
+
+    def append(self, data: Buffer) -> None:
+        with _trouble(self.path):
+            _write_all(self._fd, data)
+
+    def sync(self) -> None:
+        with _trouble(self.path):
+            disk.fsync(self._fd)
+
+    def sync_name(self) -> None:
+        with _trouble(self.path):
+            sync_folder(self.path.parent)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            disk.close(self._fd)
+            self._fd = -1
+
+
+class Lock:
+    """An advisory lock on a file; the kernel frees it when the process ends, however it ends."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.name = name
+        self.path = folder / name
+        self._fd = -1
+
+    def acquire(self, wait: float | None = 0.0, command: str = "") -> None:
+        """Take the lock.
+
+        wait:   seconds to wait for it; None waits for ever.
+        Raises: Locked, naming process, host, command and since when.
+        """
+        with _trouble(self.path):
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        deadline = None if wait is None else time.monotonic() + wait
+        pause = 0.001
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as err:
+                if err.errno not in (errno.EAGAIN, errno.EACCES):
+                    os.close(fd)
+                    raise DiskTrouble(f"cannot lock {self.path}: {err.strerror}") from err
+                if deadline is not None and time.monotonic() >= deadline:
+                    os.close(fd)
+                    raise Locked(*self._held_by()) from None
+                time.sleep(pause)
+                pause = min(pause * 2, 0.05)
+        self._fd = fd
+        about = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "command": command,
+            "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+        with contextlib.suppress(OSError):  # who holds it is a courtesy; holding it is the kernel's word
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, json.dumps(about).encode(), 0)
+
+    def _held_by(self) -> tuple[str, str]:
+        what = "another process is changing this store"
+        try:
+            about = json.loads(self.path.read_bytes())
+            holder = f"process {about['pid']} on {about['host']} ({about['command']}, since {about['since']})"
+        except (OSError, ValueError, KeyError, TypeError):
+            holder = "a process that did not say who it is"
+        return f"{what}: {holder} holds the lock {self.name!r}", "wait until it is done, or use --wait"
+
+    def release(self) -> None:
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, 0)
+            os.close(self._fd)
+            self._fd = -1
+
+    @property
+    def held(self) -> bool:
+        return self._fd >= 0
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def _temporary(path: Path, lock: str) -> Path:
+    return path.with_name(f"{TEMPORARY}{lock}-{nonce()}")
+
+
+def _write_flushed(path: Path, parts: Iterable[Buffer]) -> None:
+    fd = disk.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        for part in parts:
+            _write_all(fd, part)
+        disk.fsync(fd)
+    finally:
+        disk.close(fd)
+
+
+def _write_all(fd: int, data: Buffer) -> None:
+    view = memoryview(data).cast("B")
+    while view:
+        # A short write is no error: what is left is written next, or raises.
+        view = view[disk.write(fd, view) :]
+
+
+def _link(old: Path, new: Path) -> bool:
+    try:
+        disk.link(str(old), str(new))
+    except FileExistsError:
+        return False
+    except OSError as err:
+        if err.errno not in _NO_LINKS or new.exists():
+            raise
+        # No hard links here (exFAT, some FUSE). The holder of the lock is the only one who publishes, so nobody can
+        # take the name between the look and the rename.
+        disk.rename(str(old), str(new))
+    return True
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return disk.read(str(path)) == data
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def _removed_on_error(temporary: Path) -> Iterator[None]:
+    """Take our own unpublished temporary away again. Nothing that has a name is ever removed on an error path."""
+    try:
+        yield
+    except OSError:
+        with contextlib.suppress(OSError):
+            disk.unlink(str(temporary))
+        raise
+
+
+@contextlib.contextmanager
+def _trouble(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as err:
+        reason = err.strerror or str(err)
+        if err.errno in _FULL:
+            raise DiskTrouble(
+                f"cannot write {path}: {reason}",
+                "free some space and run the command again; all that was finished before is kept",
+            ) from err
+        if err.errno in _READ_ONLY:
+            raise ReadOnly(
+                f"cannot write {path}: {reason}", "make the store writable; searching and listing work as it is"
+            ) from err
+        raise DiskTrouble(f"cannot write {path}: {reason}", "look at the disk, then run the command again") from err

@@ -1,0 +1,91 @@
+"""Where things lie in a store, and what may be called what."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = ".vstore"
+FORMAT_VERSION = 1
+
+_SNAPSHOT_LIKE = re.compile(r"v\d+|[0-9a-f]{4,}", re.IGNORECASE)
+_RESERVED = {"latest", "current", "head"}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths of one store."""
+
+    folder: Path
+
+    @property
+    def format(self) -> Path:
+        return self.folder / "FORMAT"
+
+    @property
+    def refs(self) -> Path:
+        return self.folder / "refs"
+
+    @property
+    def segments(self) -> Path:
+        return self.folder / "segments"
+
+    @property
+    def packs(self) -> Path:
+        return self.folder / "packs"
+
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal"
+
+    @property
+    def catalogue(self) -> Path:
+        return self.folder / "catalogue"
+
+    @property
+    def cache(self) -> Path:
+        return self.folder / "cache"
+
+    @property
+    def locks(self) -> Path:
+        return self.folder / "locks"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.folder / "quarantine"
+
+    @property
+    def reserve(self) -> Path:
+        return self.folder / "reserve"
+
+    def folders(self) -> tuple[Path, ...]:
+        return (
+            self.refs,
+            self.segments,
+            self.packs,
+            self.journal,
+            self.cache,
+            self.locks,
+            self.quarantine,
+        )
+
+    def record(self, number: int) -> Path:
+        return self.refs / f"{number:012d}.json"
+
+
+def record_number(name: str) -> int | None:
+    """Read the number off a record's file name, or None for any other name."""
+    stem, dot, ending = name.partition(".")
+    return int(stem) if dot and ending == "json" and len(stem) == 12 and stem.isascii() and stem.isdigit() else None
+
+
+def why_not_a_name(name: str) -> str | None:
+    """Say why a tag or a space cannot be called so, or None if it can: such words mean snapshots."""
+    if not name or len(name) > 100:
+        return "a name has 1 to 100 characters"
+    if name.lower() in _RESERVED or _SNAPSHOT_LIKE.fullmatch(name):
+        return f"{name!r} already means a snapshot"
+    if any(c in "@~{}/\\:" or c.isspace() or not c.isprintable() for c in name) or name[0] in "-+.":
+        return "a name holds no @ ~ { } / \\ : or blanks, and does not begin with - + ."
+    return None

@@ -1,0 +1,398 @@
+"""What the operation log says: records, and the state that they fold to. Pure: no disk, no clock."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from vstore.errors import Damage, FormatTooNew
+from vstore.hashing import Hash
+from vstore.layout import FORMAT_VERSION
+
+Json = Any
+Document = Mapping[str, Json]
+
+# Operations that `undo` takes back; every other kind of record is passed over, or stops it.
+UNDOABLE = frozenset({"sync", "rollback", "hold", "release", "tag", "untag", "forget", "model use", "import"})
+BARRIERS = frozenset({"init", "model drop", "gc", "repair", "migrate"})
+# What undo restores: the places of things (segments, packs, spaces, roots) are never undone.
+RESTORED = ("current", "tags", "hold", "kept")
+
+
+def canonical(document: Json) -> bytes:
+    """JSON with sorted keys, no blanks, ASCII only: one document has one form."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def path_to_json(path: bytes) -> Json:
+    """A path as a string, or as {"b64": …} where it is not UTF-8."""
+    try:
+        return path.decode("utf-8")
+    except UnicodeDecodeError:
+        return {"b64": base64.b64encode(path).decode("ascii")}
+
+
+def path_from_json(value: Json) -> bytes:
+    if isinstance(value, str):
+        return value.encode("utf-8")
+    return base64.b64decode(value["b64"])
+
+
+def merge_patch(target: Document, patch: Document) -> dict[str, Json]:
+    """Apply a JSON Merge Patch (RFC 7386): objects merge, null deletes, everything else replaces."""
+    merged = dict(target)
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, dict):
+            old = merged.get(name)
+            merged[name] = merge_patch(old if isinstance(old, dict) else {}, value)
+        else:
+            merged[name] = value
+    return merged
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One version, as the log lists it. paths and images count its aliases and its distinct keys."""
+
+    name: str
+    id: str
+    manifest: bytes
+    space: str
+    paths: int
+    images: int
+    time: str
+    message: str = ""
+    parent: str | None = None
+    partial: bool = False
+    kept: bool = True
+    degraded: bool = False
+
+    @classmethod
+    def from_json(cls, name: str, value: Document) -> Snapshot:
+        return cls(
+            name=name,
+            id=value["id"],
+            manifest=bytes.fromhex(value["manifest"]),
+            space=value["space"],
+            paths=value["paths"],
+            images=value["images"],
+            time=value["time"],
+            message=value.get("message", ""),
+            parent=value.get("parent"),
+            partial=value.get("partial", False),
+            kept=value.get("kept", True),
+            degraded=value.get("degraded", False),
+        )
+
+    def to_json(self) -> dict[str, Json]:
+        value: dict[str, Json] = {
+            "id": self.id,
+            "manifest": self.manifest.hex(),
+            "space": self.space,
+            "paths": self.paths,
+            "images": self.images,
+            "time": self.time,
+        }
+        if self.message:
+            value["message"] = self.message
+        if self.parent:
+            value["parent"] = self.parent
+        for flag in ("partial", "degraded"):
+            if getattr(self, flag):
+                value[flag] = True
+        if not self.kept:
+            value["kept"] = False
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A synced folder. place is relative to the folder that holds the store where `relative`, else absolute."""
+
+    label: str
+    place: bytes
+    relative: bool
+    options: Document = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, label: str, value: Document) -> Root:
+        return cls(label, path_from_json(value["place"]), value["relative"], value.get("options", {}))
+
+    def to_json(self) -> dict[str, Json]:
+        return {"place": path_to_json(self.place), "relative": self.relative, "options": dict(self.options)}
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """An embedding space: its name here, whether its recipe is claimed or verified, and where the recipe lies."""
+
+    id: str
+    name: str
+    status: str
+    recipe: bytes
+    dim: int
+
+    @classmethod
+    def from_json(cls, id: str, value: Document) -> Space:
+        return cls(id, value["name"], value["status"], bytes.fromhex(value["recipe"]), value["dim"])
+
+    def to_json(self) -> dict[str, Json]:
+        return {"name": self.name, "status": self.status, "recipe": self.recipe.hex(), "dim": self.dim}
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """A segment or a pack as the log lists it. check is the checksum of its footer; rows is 0 for packs."""
+
+    name: str
+    size: int
+    check: str
+    rows: int = 0
+
+    @classmethod
+    def from_json(cls, value: Json) -> FileRef:
+        return cls(*value)
+
+    def to_json(self) -> Json:
+        return [self.name, self.size, self.check, self.rows]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The fold of the log up to one record."""
+
+    document: Document
+
+    @property
+    def current(self) -> str | None:
+        return self.document.get("current")
+
+    @property
+    def next_v(self) -> int:
+        return int(self.document.get("next_v", 1))
+
+    @property
+    def start_space(self) -> str | None:
+        return self.document.get("start_space")
+
+    @property
+    def hold(self) -> str | None:
+        """The snapshot at which sync is held, if it is."""
+        return self.document.get("hold")
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return dict(self.document.get("tags", {}))
+
+    @property
+    def absorbed(self) -> dict[str, str]:
+        """Old label -> prefix that its paths have now."""
+        return dict(self.document.get("absorbed", {}))
+
+    @property
+    def roots(self) -> dict[str, Root]:
+        return {label: Root.from_json(label, value) for label, value in self.document.get("roots", {}).items()}
+
+    @property
+    def spaces(self) -> dict[str, Space]:
+        return {id: Space.from_json(id, value) for id, value in self.document.get("spaces", {}).items()}
+
+    def segments(self, space: str) -> list[FileRef]:
+        """The segments of a space, in the order in which rows win."""
+        return [FileRef.from_json(value) for value in self.document.get("segments", {}).get(space, [])]
+
+    @property
+    def packs(self) -> list[FileRef]:
+        return [FileRef.from_json(value) for value in self.document.get("packs", [])]
+
+    def snapshot(self, name: str) -> Snapshot | None:
+        value = self.document.get("snapshots", {}).get(name)
+        return None if value is None else Snapshot.from_json(name, value)
+
+    def snapshots(self) -> list[Snapshot]:
+        """The snapshots that are kept, newest first."""
+        listed = self.document.get("snapshots", {})
+        kept = [name for name, value in listed.items() if value.get("kept", True)]
+        return [Snapshot.from_json(name, listed[name]) for name in sorted(kept, key=lambda n: -int(n[1:]))]
+
+    def kept(self) -> dict[str, bool]:
+        return {name: value.get("kept", True) for name, value in self.document.get("snapshots", {}).items()}
+
+    def after(self, changes: Document) -> State:
+        return State(merge_patch(self.document, changes))
+
+    def restoring(self, earlier: State) -> dict[str, Json]:
+        """The changes that bring back what `undo` brings back: current, tags, kept set and hold."""
+        changes: dict[str, Json] = {}
+        if earlier.current != self.current:
+            changes["current"] = earlier.current
+        if earlier.hold != self.hold:
+            changes["hold"] = earlier.hold
+        tags = {name: None for name in self.tags if name not in earlier.tags}
+        tags |= {name: to for name, to in earlier.tags.items() if self.tags.get(name) != to}  # type: ignore[misc]
+        if tags:
+            changes["tags"] = tags
+        before = earlier.kept()
+        # A snapshot that came later than the state restored stays as it is: an undone sync's snapshot stays listed.
+        kept = {n: {"kept": before[n]} for n, is_kept in self.kept().items() if n in before and before[n] != is_kept}
+        if kept:
+            changes["snapshots"] = {n: {"kept": None} if value["kept"] else value for n, value in kept.items()}
+        return changes
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One operation. `changes` is a JSON Merge Patch on the state; `whole` is the state after it, where it is carried."""
+
+    number: int
+    op: str
+    nonce: str
+    time: str
+    before: str
+    changes: Document
+    whole: Document | None = None
+    undoes: int | None = None
+    redoes: int | None = None
+    about: str = ""
+    digest: str = ""
+    size: int = 0
+
+    def to_bytes(self, hash: Hash) -> bytes:
+        """One line of canonical JSON, then the hex digest of that line (newline included)."""
+        document: dict[str, Json] = {
+            "vstore": FORMAT_VERSION,
+            "number": self.number,
+            "op": self.op,
+            "nonce": self.nonce,
+            "time": self.time,
+            "before": self.before,
+            "changes": self.changes,
+        }
+        if self.whole is not None:
+            document["state"] = self.whole
+        if self.undoes is not None:
+            document["undoes"] = self.undoes
+        if self.redoes is not None:
+            document["redoes"] = self.redoes
+        if self.about:
+            document["about"] = self.about
+        line = canonical(document) + b"\n"
+        return line + hash.digest(line).hex().encode("ascii") + b"\n"
+
+    @classmethod
+    def from_bytes(cls, data: bytes, hash: Hash, name: str) -> Record:
+        """Read a record.
+
+        Raises: Damage if its digest is not right, FormatTooNew if a later vstore wrote it.
+        """
+        line, newline, tail = data.partition(b"\n")
+        line += newline
+        digest = hash.digest(line).hex()
+        if tail != digest.encode("ascii") + b"\n":
+            raise Damage(f"refs/{name} is damaged: its digest does not fit", "run: vstore repair")
+        try:
+            document = json.loads(line)
+            if document["vstore"] > FORMAT_VERSION:
+                raise FormatTooNew(
+                    f"refs/{name} was written by a later vstore (format {document['vstore']})", "upgrade vstore"
+                )
+            return cls(
+                number=document["number"],
+                op=document["op"],
+                nonce=document["nonce"],
+                time=document["time"],
+                before=document["before"],
+                changes=document["changes"],
+                whole=document.get("state"),
+                undoes=document.get("undoes"),
+                redoes=document.get("redoes"),
+                about=document.get("about", ""),
+                digest=digest,
+                size=len(data),
+            )
+        except (ValueError, KeyError, TypeError) as err:
+            raise Damage(f"refs/{name} is no record: {err!r}", "run: vstore repair") from err
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a snapshot names: pictures by their aliases, never the places of their vectors."""
+
+    name: str
+    space: str
+    tree: bytes
+    paths: int
+    images: int
+    time: str
+    message: str
+    parent: str | None
+    partial: bool
+
+    def to_bytes(self) -> bytes:
+        return canonical(
+            {
+                "snapshot": self.name,
+                "space": self.space,
+                "tree": self.tree.hex(),
+                "paths": self.paths,
+                "images": self.images,
+                "time": self.time,
+                "message": self.message,
+                "parent": self.parent,
+                "partial": self.partial,
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Manifest:
+        """Read a manifest whose digest was checked. Raises: Damage if it is none."""
+        try:
+            value = json.loads(data)
+            return cls(
+                value["snapshot"],
+                value["space"],
+                bytes.fromhex(value["tree"]),
+                value["paths"],
+                value["images"],
+                value["time"],
+                value["message"],
+                value["parent"],
+                value["partial"],
+            )
+        except (ValueError, KeyError, TypeError) as err:
+            raise Damage(f"a manifest cannot be read: {err!r}", "run: vstore check") from err
+
+    def content_id(self, hash: Hash) -> str:
+        """The identity of a state: equal format, hash, space and alias tree give equal ids, whatever the history."""
+        return content_id(hash, self.space, self.tree)
+
+
+def content_id(hash: Hash, space: str, tree: bytes) -> str:
+    """digest(canonical JSON of [format, hash name, space id, hex of the alias-tree root]), in hex."""
+    return hash.digest(canonical([FORMAT_VERSION, hash.name, space, tree.hex()])).hex()
+
+
+def operations_in_force(records: Iterator[Record]) -> tuple[list[Record], list[Record], Record | None]:
+    """Walk the log, oldest first: what undo would take back, what redo would bring back, the last barrier.
+
+    Returns: undoable records in force, newest last; undone records, newest undo last; the barrier below them.
+    """
+    done: list[Record] = []
+    undone: list[Record] = []
+    barrier: Record | None = None
+    for record in records:
+        if record.undoes is not None:
+            undone.append(done.pop())
+        elif record.redoes is not None:
+            done.append(undone.pop())
+        elif record.op in BARRIERS:
+            barrier, done, undone = record, [], []
+        elif record.op in UNDOABLE:
+            done.append(record)
+            undone = []
+    return done, undone, barrier

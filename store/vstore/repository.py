@@ -1,0 +1,306 @@
+"""One opened store folder: its format, the state that its log folds to, the snapshots by name, and the commit."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from vstore import durable
+from vstore.durable import Lock
+from vstore.errors import AmbiguousSnapshot, Damage, FormatTooNew, NoStore, SnapshotNotFound, UsageError
+from vstore.hashing import store_hash
+from vstore.layout import FORMAT_VERSION, Layout
+from vstore.oplog import Oplog, Tip
+from vstore.packs import Packs, write_pack
+from vstore.pages import Tree
+from vstore.records import Document, FileRef, Manifest, Record, Root, Snapshot, Space, State, canonical
+from vstore.segments import DTYPES, Segment
+from vstore.timing import now
+
+T = TypeVar("T")
+
+RESERVE = 1 << 20  # bytes kept aside, so that gc can write its record on a full disk
+COMMIT_WAIT = 10.0  # seconds that a commit waits for another one
+_STEP = re.compile(r"(?P<base>.+)~(?P<up>\d+)")
+_PAST = re.compile(r"@\{(\d+)\}")
+
+
+class Repository:
+    """An open store. Reading takes no lock; `commit` is the one way to change what the store says."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises: NoStore, FormatTooNew, Damage."""
+        self.layout = Layout(folder)
+        try:
+            text = durable.read(self.layout.format)
+        except (FileNotFoundError, NotADirectoryError):
+            raise NoStore(
+                f"there is no store at {folder}", "make one with: vstore init, or name its folder with --store"
+            ) from None
+        try:
+            form = json.loads(text)
+            if form["format"] > FORMAT_VERSION:
+                raise FormatTooNew(
+                    f"the store {folder} has format {form['format']}; this vstore reads up to {FORMAT_VERSION}",
+                    "upgrade vstore: pip install -U vstore-index",
+                )
+            self.store_id: str = form["store"]
+            self.hash = store_hash(form["hash"])
+            self.dtype: str = form["dtype"]
+            if self.dtype not in DTYPES:
+                raise KeyError(self.dtype)
+        except (ValueError, KeyError, TypeError, UsageError) as err:
+            raise Damage(f"{self.layout.format} cannot be read: {err!r}", "restore it from a backup") from err
+        self.log = Oplog(self.layout, self.hash)
+        self.tip: Tip
+        self.packs = Packs(self.layout.packs, [], self.hash)
+        self._segments: dict[str, Segment] = {}
+        self.reload()
+
+    @classmethod
+    def create(cls, folder: Path, hash: str = "xxh3_128", dtype: str = "float16") -> Repository:
+        """Make an empty store. The name FORMAT appears last, so that half a store is no store.
+
+        Raises: UsageError if there is a store already, or for an unknown hash or dtype.
+        """
+        layout = Layout(folder)
+        if layout.format.exists():
+            raise UsageError(f"there is a store at {folder} already")
+        if dtype not in DTYPES:
+            raise UsageError(f"unknown store dtype {dtype!r}", f"choose one of: {', '.join(DTYPES)}")
+        form = {"format": FORMAT_VERSION, "store": durable.nonce(), "hash": store_hash(hash).name, "dtype": dtype}
+        durable.make_folder(folder)
+        for path in layout.folders():
+            durable.make_folder(path)
+        durable.write_durably(layout.reserve, [bytes(RESERVE)], "ingest")
+        if not durable.publish(layout.format, canonical(form) + b"\n", "ingest"):
+            raise UsageError(f"somebody else made a store at {folder} meanwhile")
+        return cls(folder)
+
+    # What the log says
+
+    @property
+    def state(self) -> State:
+        return self.tip.state
+
+    @property
+    def base(self) -> bytes:
+        """The real path of the folder that holds the store."""
+        return os.path.realpath(os.fsencode(self.layout.folder.parent))
+
+    def reload(self) -> None:
+        """Fold the log anew."""
+        self.tip = self.log.load(self._missing)
+        self.packs.listing(self.state.packs)
+
+    def _missing(self, state: State) -> str | None:
+        for kind, folder, refs in (
+            ("pack", self.layout.packs, state.packs),
+            (
+                "segment",
+                self.layout.segments,
+                [r for s in state.document.get("segments", {}) for r in state.segments(s)],
+            ),
+        ):
+            names = set(os.listdir(folder)) if refs else set()
+            for ref in refs:
+                if ref.name not in names:
+                    return f"the {kind} {ref.name} is missing"
+        return None
+
+    def reading(self, read: Callable[[], T]) -> T:
+        """Run something that only reads; where an object was collected meanwhile, start anew from the newest record.
+
+        Raises: Damage if an object is missing although nobody has changed the store.
+        """
+        while True:
+            try:
+                return read()
+            except FileNotFoundError as err:
+                highest = self.tip.highest
+                self.reload()
+                if self.tip.highest == highest:
+                    raise Damage(f"{err.filename} is missing", "run: vstore check") from err
+
+    # Snapshots
+
+    def snapshot(self, name: str) -> Snapshot:
+        """Find a snapshot by v-number, id prefix, tag, `current`, `latest`, `X~2` or `@{3}`.
+
+        Raises: SnapshotNotFound, AmbiguousSnapshot.
+        """
+        step = _STEP.fullmatch(name)
+        if step:
+            found = self.snapshot(step["base"])
+            for _ in range(int(step["up"])):
+                parent = found.parent and self.state.snapshot(found.parent)
+                if not parent or not parent.kept:
+                    raise self._not_found(name)
+                found = parent
+            return found
+        if name == "current":
+            return self._kept(self.state.current, name)
+        if name == "latest":
+            kept = self.state.snapshots()
+            return self._kept(kept[0].name if kept else None, name)
+        past = _PAST.fullmatch(name)
+        if past:
+            values = self._past_currents()
+            back = int(past[1])
+            return self._kept(values[-1 - back] if back < len(values) else None, name)
+        if name in self.state.tags:
+            return self._kept(self.state.tags[name], name)
+        if re.fullmatch(r"[vV]\d+", name):
+            return self._kept(f"v{int(name[1:])}", name)
+        if re.fullmatch(r"[0-9a-fA-F]{4,}", name):
+            fitting = [s for s in self.state.snapshots() if s.id.startswith(name.lower())]
+            if len({s.id for s in fitting}) > 1:
+                listed = ", ".join(f"{s.name} ({s.id[:12]})" for s in fitting)
+                raise AmbiguousSnapshot(f"{name!r} may mean {listed}", "give more digits, or the name")
+            if fitting:
+                return fitting[0]
+        raise self._not_found(name)
+
+    def _kept(self, name: str | None, wanted: str) -> Snapshot:
+        found = self.state.snapshot(name) if name else None
+        if found is None or not found.kept:
+            raise self._not_found(wanted)
+        return found
+
+    def _not_found(self, wanted: str) -> SnapshotNotFound:
+        kept = len(self.state.snapshots())
+        if not kept:
+            return SnapshotNotFound("this store has no snapshot yet", "make one with: vstore sync FOLDER")
+        return SnapshotNotFound(
+            f"no snapshot {wanted!r} among the {kept} kept here", "list them with: vstore snapshot list"
+        )
+
+    def _past_currents(self) -> list[str | None]:
+        values: list[str | None] = []
+        for record in self.log.records():
+            if record.whole is not None and not values and record.whole.get("current"):
+                values.append(record.whole["current"])
+            elif "current" in record.changes:
+                values.append(record.changes["current"])
+        return values
+
+    def manifest(self, snapshot: Snapshot) -> Manifest:
+        return Manifest.from_bytes(self.packs.get(snapshot.manifest))
+
+    def tree(self, snapshot: Snapshot | None) -> Tree:
+        """The aliases of a snapshot as it names them; of None, none."""
+        if snapshot is None:
+            return Tree.empty(self.hash, self.packs.get)
+        return Tree(self.hash, self.packs.get, self.manifest(snapshot).tree)
+
+    def mapped_tree(self, snapshot: Snapshot | None) -> Tree:
+        """The aliases of a snapshot as they are called today: labels that a wider root absorbed are mapped."""
+        tree = self.tree(snapshot)
+        edits: dict[bytes, bytes | None] = {}
+        for label in self.state.absorbed:
+            for path, key in tree.under(os.fsencode(label)):
+                edits[path] = None
+                edits[self.today(path)] = key
+        return tree.edited(edits)
+
+    def today(self, path: bytes) -> bytes:
+        """What a stored path is called now that a wider root may have absorbed its root."""
+        absorbed = self.state.absorbed
+        label, slash, rest = path.partition(b"/")
+        while os.fsdecode(label) in absorbed:
+            prefix = os.fsencode(absorbed[os.fsdecode(label)])
+            path = prefix + slash + rest
+            label, slash, rest = path.partition(b"/")
+        return path
+
+    def yesterday(self, path: bytes) -> list[bytes]:
+        """What a stored path may have been called before its root was absorbed."""
+        names = []
+        for label, prefix in self.state.absorbed.items():
+            start = os.fsencode(prefix)
+            if path == start or path.startswith(start + b"/"):
+                older = os.fsencode(label) + path[len(start) :]
+                names += [older, *self.yesterday(older)]
+        return names
+
+    # Roots, spaces, segments
+
+    def place(self, root: Root) -> bytes:
+        """The absolute path of a root."""
+        return os.path.normpath(os.path.join(self.base, root.place)) if root.relative else root.place
+
+    def file_of(self, path: bytes) -> bytes | None:
+        """The absolute path of a stored path, or None if its root is not known any more."""
+        label, _, rest = self.today(path).partition(b"/")
+        root = self.state.roots.get(os.fsdecode(label))
+        return os.path.join(self.place(root), rest) if root else None
+
+    def space(self, wanted: str) -> Space:
+        """Find a space by name, or by id or a prefix of it (6 or more). Raises: UsageError."""
+        spaces = self.state.spaces
+        found = [s for s in spaces.values() if s.name == wanted or (len(wanted) >= 6 and s.id.startswith(wanted))]
+        if len(found) != 1:
+            names = ", ".join(sorted(s.name for s in spaces.values())) or "none"
+            raise UsageError(f"no space {wanted!r} in this store", f"the spaces here are: {names}")
+        return found[0]
+
+    def recipe(self, space: str) -> dict[str, Any]:
+        """The recipe of a space. Raises: Damage."""
+        value: dict[str, Any] = json.loads(self.packs.get(self.state.spaces[space].recipe))
+        return value
+
+    def segment(self, ref: FileRef) -> Segment:
+        """Open a segment, once. Raises: Damage, FileNotFoundError."""
+        if ref.name not in self._segments:
+            self._segments[ref.name] = Segment(self.layout.segments, ref)
+        return self._segments[ref.name]
+
+    # Changing
+
+    def lock(self, name: str) -> Lock:
+        return Lock(self.layout.locks, name)
+
+    @contextmanager
+    def committing(self, command: str) -> Iterator[None]:
+        """Hold `commit`, with the newest state loaded.
+
+        Raises: Locked after ten seconds; Damage if the newest record is not sound, as nothing may be built on it.
+        """
+        with self.lock("commit") as lock:
+            lock.acquire(COMMIT_WAIT, command)
+            self.reload()
+            if self.tip.complaint:
+                raise Damage(self.tip.complaint, "run: vstore repair")
+            durable.sweep(self.layout.refs, "commit")
+            durable.sweep(self.layout.packs, "commit")
+            yield
+
+    def publish(
+        self,
+        op: str,
+        changes: Document,
+        *,
+        undoes: int | None = None,
+        redoes: int | None = None,
+        about: str = "",
+    ) -> None:
+        """Publish a record. The caller is inside `committing`, and all that the changes name is durable."""
+        self.tip = self.log.append(self.tip, op, changes, now(), undoes=undoes, redoes=redoes, about=about)
+        self.packs.listing(self.state.packs)
+
+    def add_pack(self, blobs: Mapping[bytes, bytes]) -> list[Any]:
+        """Write a pack and return the list of packs with it, for the changes of the record to come."""
+        ref = write_pack(self.layout.packs, self.hash, blobs, "commit")
+        return [r.to_json() for r in [*self.state.packs, ref]]
+
+    def records(self) -> Iterator[Record]:
+        return self.log.records()
+
+    def close(self) -> None:
+        self.packs.close()
+        self._segments.clear()
