@@ -15,7 +15,6 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,36 +64,48 @@ class JournalWriter:
         self._file.close()
 
 
-@dataclass(frozen=True, slots=True)
 class Journal:
-    """A journal read back: the frames that are whole."""
+    """A journal read back, mapped: its sound frames, each proved by itself."""
 
-    space: str
-    dtype: str
-    dim: int
-    frames: tuple[tuple[bytes, bytes], ...]  # key, row
+    def __init__(self, path: Path) -> None:
+        """Raises: ValueError if not even its head is sound."""
+        self.path = path
+        with path.open("rb") as file:
+            head = file.read(_HEAD.size + 8)
+        if len(head) < _HEAD.size + 8 or checksum(head[: _HEAD.size]) != head[_HEAD.size :]:
+            raise ValueError("its head is not what was written")
+        magic, code, self.key_size, self.dim, space, self._nonce = _HEAD.unpack(head[: _HEAD.size])
+        dtypes = {code: name for name, code in _CODES.items()}
+        if magic != _MAGIC or code not in dtypes:
+            raise ValueError("its head names another format")
+        self.space = space.hex()
+        self.dtype = dtypes[code]
+        self._width = self.key_size + self.dim * DTYPES[self.dtype]
+        self._count = (path.stat().st_size - len(head)) // (self._width + 8)
+
+    def frames(self) -> Iterator[tuple[int, bytes]]:
+        """The number and key of each sound frame. What a crash tore off, or left as zeros, is passed over."""
+        with self.path.open("rb") as file:
+            file.seek(_HEAD.size + 8)
+            for number in range(self._count):
+                frame = file.read(self._width + 8)
+                body = frame[: self._width]
+                if checksum(self._nonce, struct.pack("<Q", number), body) == frame[self._width :]:
+                    yield number, body[: self.key_size]
+
+    def rows(self, numbers: Sequence[int]) -> Iterator[Rows]:
+        """The rows of some frames, in blocks of at most 1,024: float16 or float32 (m, dim)."""
+        import numpy as np
+
+        if not numbers:
+            return
+        dtype = np.dtype(self.dtype).newbyteorder("<")
+        frame = np.dtype([("key", f"V{self.key_size}"), ("row", dtype, (self.dim,)), ("sum", "V8")])
+        mapped = np.memmap(self.path, frame, "r", _HEAD.size + 8, (self._count,))
+        for at in range(0, len(numbers), 1024):
+            yield mapped["row"][list(numbers[at : at + 1024])]
 
 
 def journals(folder: Path) -> list[Path]:
     """The journals that lie in a folder, by name."""
     return sorted(path for path in folder.iterdir() if not path.name.startswith(durable.TEMPORARY))
-
-
-def read_journal(path: Path) -> Journal | None:
-    """Read the sound frames of a journal; None if not even its head is sound. Every frame is proved by itself."""
-    data = durable.read(path)
-    if len(data) < _HEAD.size + 8 or checksum(data[: _HEAD.size]) != data[_HEAD.size : _HEAD.size + 8]:
-        return None
-    magic, code, key_size, dim, space, nonce = _HEAD.unpack(data[: _HEAD.size])
-    dtypes = {code: name for name, code in _CODES.items()}
-    if magic != _MAGIC or code not in dtypes:
-        return None
-    width = key_size + dim * DTYPES[dtypes[code]]
-
-    def frames() -> Iterator[tuple[bytes, bytes]]:
-        for number, at in enumerate(range(_HEAD.size + 8, len(data) - width - 7, width + 8)):
-            body = data[at : at + width]
-            if checksum(nonce, struct.pack("<Q", number), body) == data[at + width : at + width + 8]:
-                yield body[:key_size], body[key_size:]
-
-    return Journal(space.hex(), dtypes[code], dim, tuple(frames()))

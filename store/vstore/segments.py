@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import struct
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from vstore.records import FileRef
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    from typing_extensions import Buffer
 
     Rows = npt.NDArray[np.float16] | npt.NDArray[np.float32]
 
@@ -142,36 +143,61 @@ def rounded(vectors: npt.NDArray[Any], dtype: str) -> Rows:
     return rows
 
 
-def write_segment(folder: Path, space: str, keys: Sequence[bytes], rows: Rows, time: int, lock: str) -> FileRef:
-    """Write one segment, durably.
+def write_segment(
+    folder: Path, space: str, keys: Sequence[bytes], blocks: Iterable[Rows], dim: int, dtype: str, time: int, lock: str
+) -> FileRef:
+    """Write one segment, durably, holding no more of it in memory than one block.
 
-    keys: n distinct keys of one length, row by row. rows: float16 or float32 (n, dim), as `rounded` gives them.
+    keys:   n distinct keys of one length, row by row.
+    blocks: float16 or float32 (m, dim) each, as `rounded` gives them; n rows in all.
+    time:   seconds since 1970, UTC.
     """
     import numpy as np
+    import xxhash
 
+    assert keys
     faiss = faiss_module()
-    dtype = rows.dtype.name
-    count, dim = rows.shape
-    assert count == len(keys) > 0
     if dtype == "float16":
         index = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     else:
         index = faiss.IndexFlatIP(dim)
-    header = _header(faiss, index, count)
-    key_size = len(keys[0])
-    column = b"".join(keys)
-    assert len(column) == count * key_size
-    width = dim * rows.dtype.itemsize
-    body = memoryview(np.ascontiguousarray(rows).data).cast("B")
-    sums = b"".join(checksum(body[at * width : (at + BLOCK) * width]) for at in range(0, count, BLOCK))
-    footer = Footer(
-        dtype, key_size, dim, count, len(header), bytes.fromhex(space), time,
-        checksum(header), checksum(column), checksum(sums),
-    )  # fmt: skip
-    tail = footer.to_bytes()
+    header = _header(faiss, index, len(keys))
+    sums = bytearray()
+    tail = bytearray()
+
+    def parts() -> Iterator[Buffer]:
+        yield header
+        done = 0
+        hasher = xxhash.xxh3_64()
+        for block in blocks:
+            assert block.dtype.name == dtype
+            rows = np.ascontiguousarray(block)
+            at = 0
+            while at < len(rows):  # a block of ours may end anywhere within a checksum's rows
+                upto = min(len(rows), at + BLOCK - done % BLOCK)
+                part = rows[at:upto].view(np.uint8).reshape(-1).data
+                hasher.update(part)
+                yield part
+                done += upto - at
+                at = upto
+                if done % BLOCK == 0 or done == len(keys):
+                    sums.extend(hasher.intdigest().to_bytes(8, "little"))
+                    hasher = xxhash.xxh3_64()
+        assert done == len(keys)
+        column = b"".join(keys)
+        yield column
+        yield sums
+        footer = Footer(
+            dtype, len(keys[0]), dim, done, len(header), bytes.fromhex(space), time,
+            checksum(header), checksum(column), checksum(sums),
+        )  # fmt: skip
+        assert len(column) == done * footer.key_size
+        tail.extend(footer.to_bytes())
+        yield tail
+
     name = f"{durable.nonce()}.faiss"
-    durable.write_durably(folder / name, [header, body, column, sums, tail], lock)
-    return FileRef(name, footer.size, tail[-16:-8].hex(), count)
+    durable.write_durably(folder / name, parts(), lock)
+    return FileRef(name, Footer.from_bytes(bytes(tail)).size, tail[-16:-8].hex(), len(keys))
 
 
 def _header(faiss: Any, index: Any, count: int) -> bytes:

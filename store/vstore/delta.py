@@ -1,0 +1,61 @@
+"""What changed between two sets of aliases, said in the words of a report. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, field
+
+EXAMPLES = 10  # paths of each class that a report names
+CLASSES = ("changed", "renamed", "copied", "known", "new", "removed")
+
+Change = tuple[bytes, bytes | None, bytes | None]  # path, key before, key after
+
+
+@dataclass(slots=True)
+class Delta:
+    """How many paths are in each class, and the first few of them; of a renamed one, both its paths."""
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CLASSES, 0))
+    examples: dict[str, list[tuple[bytes, ...]]] = field(default_factory=lambda: {name: [] for name in CLASSES})
+
+    def add(self, name: str, *paths: bytes) -> None:
+        self.counts[name] += 1
+        if len(self.examples[name]) < EXAMPLES:
+            self.examples[name].append(paths)
+
+
+def classify(changes: Iterable[Change], named: Container[bytes], stored: Container[bytes]) -> Delta:
+    """Put every path that differs into exactly one class.
+
+    changes: what differs, each path once.
+    named:   the keys that the snapshot before names under any path.
+    stored:  the keys whose vector was stored before this run.
+
+    Pairs are compared: two files that swap contents are two `changed`. A path that is gone and one that is new with
+    its key are one `renamed`, in path order; whatever more paths that key has are copies.
+    """
+    ordered = sorted(changes)
+    gone: defaultdict[bytes, list[bytes]] = defaultdict(list)
+    for path, old, new in reversed(ordered):
+        if new is None and old is not None:
+            gone[old].append(path)  # reversed, so that pop() gives the first in path order
+    delta = Delta()
+    seen: set[bytes] = set()
+    for path, old, new in ordered:
+        if new is None:
+            continue
+        if old is not None:
+            delta.add("changed", path)
+        elif gone.get(new):
+            delta.add("renamed", gone[new].pop(), path)
+        elif new in seen or new in named:
+            delta.add("copied", path)
+        elif new in stored:
+            delta.add("known", path)
+        else:
+            delta.add("new", path)
+        seen.add(new)
+    for path in sorted(path for paths in gone.values() for path in paths):
+        delta.add("removed", path)
+    return delta
