@@ -214,6 +214,20 @@ class Tree:
             else:
                 return
 
+    def folders_in(self, folder: bytes) -> Iterator[bytes]:
+        """The names of a folder's subfolders that hold aliases, at any depth; one look-up each."""
+        base = folder + b"/"
+        start, stop = base, folder + b"0"
+        while True:
+            for path, _ in self.range(start, stop):
+                slash = path.find(b"/", len(base))
+                if slash >= 0:
+                    yield path[len(base) : slash]
+                    start = path[:slash] + b"0"
+                    break
+            else:
+                return
+
     def edited(self, edits: Mapping[bytes, bytes | None]) -> Tree:
         """Put and remove aliases; None removes. Pages that an edit does not touch are shared."""
         if not edits:

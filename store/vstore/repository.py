@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 
 from vstore import durable
 from vstore.durable import Lock
+from vstore.embed import space_id
 from vstore.errors import AmbiguousSnapshot, Damage, FormatTooNew, NoStore, SnapshotNotFound, UsageError
 from vstore.hashing import store_hash
+from vstore.labels import Absorbed, today
 from vstore.layout import FORMAT_VERSION, Layout
 from vstore.oplog import Oplog, Tip
 from vstore.packs import Packs, write_pack
@@ -198,35 +200,20 @@ class Repository:
             return Tree.empty(self.hash, self.packs.get)
         return Tree(self.hash, self.packs.get, self.manifest(snapshot).tree)
 
-    def mapped_tree(self, snapshot: Snapshot | None) -> Tree:
+    def mapped_tree(self, snapshot: Snapshot | None, absorbed: Absorbed | None = None) -> Tree:
         """The aliases of a snapshot as they are called today: labels that a wider root absorbed are mapped."""
         tree = self.tree(snapshot)
+        absorbed = self.state.absorbed if absorbed is None else absorbed
         edits: dict[bytes, bytes | None] = {}
-        for label in self.state.absorbed:
+        for label in absorbed:
             for path, key in tree.under(os.fsencode(label)):
                 edits[path] = None
-                edits[self.today(path)] = key
+                edits[today(path, absorbed)] = key
         return tree.edited(edits)
 
     def today(self, path: bytes) -> bytes:
         """What a stored path is called now that a wider root may have absorbed its root."""
-        absorbed = self.state.absorbed
-        label, slash, rest = path.partition(b"/")
-        while os.fsdecode(label) in absorbed:
-            prefix = os.fsencode(absorbed[os.fsdecode(label)])
-            path = prefix + slash + rest
-            label, slash, rest = path.partition(b"/")
-        return path
-
-    def yesterday(self, path: bytes) -> list[bytes]:
-        """What a stored path may have been called before its root was absorbed."""
-        names = []
-        for label, prefix in self.state.absorbed.items():
-            start = os.fsencode(prefix)
-            if path == start or path.startswith(start + b"/"):
-                older = os.fsencode(label) + path[len(start) :]
-                names += [older, *self.yesterday(older)]
-        return names
+        return today(path, self.state.absorbed)
 
     # Roots, spaces, segments
 
@@ -274,11 +261,15 @@ class Repository:
         with self.lock("commit") as lock:
             lock.acquire(COMMIT_WAIT, command)
             self.reload()
-            if self.tip.complaint:
-                raise Damage(self.tip.complaint, "run: vstore repair")
+            self.refuse_unsound()
             durable.sweep(self.layout.refs, "commit")
             durable.sweep(self.layout.packs, "commit")
             yield
+
+    def refuse_unsound(self) -> None:
+        """Raises: Damage if the newest record is not sound: nothing may be built on it."""
+        if self.tip.complaint:
+            raise Damage(self.tip.complaint, "run: vstore repair")
 
     def publish(
         self,
@@ -292,6 +283,19 @@ class Repository:
         """Publish a record. The caller is inside `committing`, and all that the changes name is durable."""
         self.tip = self.log.append(self.tip, op, changes, now(), undoes=undoes, redoes=redoes, about=about)
         self.packs.listing(self.state.packs)
+
+    def add_space(self, recipe: Mapping[str, Any], name: str, status: str = "verified") -> None:
+        """Tell the log of a space, with its recipe; the first one is where the first sync starts."""
+        data = canonical(recipe)
+        space, digest = space_id(recipe), self.hash.digest(data)
+        with self.committing("init"):
+            if space in self.state.spaces:
+                return
+            entry = Space(space, name, status, digest, recipe["dim"])
+            changes: dict[str, Any] = {"spaces": {space: entry.to_json()}, "packs": self.add_pack({digest: data})}
+            if self.state.start_space is None:
+                changes["start_space"] = space
+            self.publish("init" if self.tip.number == 0 else "model add", changes, about=name)
 
     def add_pack(self, blobs: Mapping[bytes, bytes]) -> list[Any]:
         """Write a pack and return the list of packs with it, for the changes of the record to come."""

@@ -1,0 +1,172 @@
+"""A store as a program uses it: one object, one method per command."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from vstore.embed import Embedder, Recipe, load_embedder
+from vstore.repository import Repository
+
+if TYPE_CHECKING:
+    from vstore.check import CheckReport
+    from vstore.dupes import DupesReport
+    from vstore.export import ExportReport
+    from vstore.history import DiffReport, LogRow, MoveReport, SnapshotDetail, SnapshotRow, TagReport
+    from vstore.progress import Progress
+    from vstore.search import Operand, SearchReport
+    from vstore.stats import StatsReport
+    from vstore.sync.report import SyncReport
+
+    AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class InitReport:
+    """A store that was made."""
+
+    store: str
+    id: str
+    hash: str
+    dtype: str
+    space: str
+    space_name: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "store": self.store,
+            "id": self.id,
+            "hash": self.hash,
+            "dtype": self.dtype,
+            "space": self.space,
+            "space_name": self.space_name,
+        }
+
+
+class Store:
+    """An open store. Usable as a context manager; two of one folder may be open in a process."""
+
+    def __init__(self, folder: AnyPath, *, load_embedder: Callable[[Recipe], Embedder] = load_embedder) -> None:
+        """Raises: NoStore, FormatTooNew, Damage."""
+        self._repo = Repository(Path(os.fsdecode(os.path.abspath(os.fsdecode(folder)))))
+        self._load = load_embedder
+
+    @classmethod
+    def init(
+        cls,
+        folder: AnyPath,
+        *,
+        hash: str = "xxh3_128",
+        store_dtype: str = "float16",
+        recipe: Mapping[str, Any] | None = None,
+        name: str | None = None,
+    ) -> InitReport:
+        """Make an empty store for one embedding space: the built-in one, unless a recipe says otherwise.
+
+        Raises: UsageError if there is one already.
+        """
+        from vstore.embed.builtin import DEFAULT_RECIPE
+
+        chosen = DEFAULT_RECIPE if recipe is None else recipe
+        repo = Repository.create(Path(os.path.abspath(os.fsdecode(folder))), hash, store_dtype)
+        try:
+            repo.add_space(chosen, name or str(chosen["name"]))
+            space = next(iter(repo.state.spaces.values()))
+            return InitReport(
+                str(repo.layout.folder), repo.store_id, repo.hash.name, repo.dtype, space.id, space.name
+            )
+        finally:
+            repo.close()
+
+    @property
+    def folder(self) -> Path:
+        return self._repo.layout.folder
+
+    # Bringing up to date
+
+    def sync(
+        self,
+        paths: Sequence[AnyPath] = (),
+        *,
+        dry_run: bool = False,
+        message: str = "",
+        exclude: Sequence[str] = (),
+        no_exclude: Sequence[str] = (),
+        include: Sequence[str] = (),
+        exclude_from: AnyPath | None = None,
+        files_from: AnyPath | None = None,
+        follow_symlinks: bool | None = None,
+        one_file_system: bool | None = None,
+        ignore_inode: bool | None = None,
+        ignore_ctime: bool | None = None,
+        as_label: str | None = None,
+        space: str | None = None,
+        wait: bool = False,
+        allow_mass_delete: bool = False,
+        max_file_size: int = 256 << 20,
+        max_pixels: int | None = None,
+        commit_every: float = 1800.0,
+        progress: Progress | None = None,
+        stop: threading.Event | None = None,
+    ) -> SyncReport:
+        """Embed what is new in folders, and write a snapshot if anything changed.
+
+        paths:        folders to take in, or parts of known ones; none means all known folders.
+        commit_every: seconds of embedding after which a partial snapshot is written.
+        stop:         set by somebody else, ends the run after the batch at hand, with a partial snapshot.
+        Raises:       UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
+        """
+        from vstore.sync.run import Options, Run
+        from vstore.sync.targets import OptionEdits
+
+        named = [os.fsencode(path) for path in paths]
+        if files_from is not None:
+            named += _lines(files_from)
+        excludes = [*exclude, *(os.fsdecode(line) for line in (_lines(exclude_from) if exclude_from else ()))]
+        edits = OptionEdits(
+            tuple(excludes),
+            tuple(no_exclude),
+            tuple(include),
+            follow_symlinks,
+            one_file_system,
+            ignore_inode,
+            ignore_ctime,
+        )
+        options = Options(
+            message, as_label, space, wait, allow_mass_delete, max_file_size, max_pixels, commit_every, edits
+        )
+        run = Run(self._repo, options, self._load, progress, stop)
+        if dry_run:
+            self._repo.reload()
+            return self._repo.reading(lambda: run.look(named))
+        return run.sync(named)
+
+    def status(self, paths: Sequence[AnyPath] = (), *, progress: Progress | None = None) -> SyncReport:
+        """What a sync would do, and how long it would take. Writes nothing."""
+        return self.sync(paths, dry_run=True, progress=progress)
+
+    # Life
+
+    def close(self) -> None:
+        self._repo.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _lines(path: AnyPath) -> list[bytes]:
+    """The lines of a file, or what NULs part in it; blank ones and those that begin with # are left out."""
+    data = Path(os.fsdecode(path)).read_bytes()
+    if b"\0" in data:
+        return [part for part in data.split(b"\0") if part]
+    return [line for line in (raw.rstrip(b"\r") for raw in data.split(b"\n")) if line and not line.startswith(b"#")]

@@ -1,0 +1,250 @@
+"""Turns files into keys and vectors: reads and decodes ahead, embeds in batches, keeps what is finished."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from vstore.catalogue import Batch, Catalogue
+from vstore.embed import Embedder, Recipe
+from vstore.errors import MissingPackage, ModelError
+from vstore.images import Facts, PictureFailure, Preparation, decoder_fingerprint
+from vstore.progress import Progress
+from vstore.records import FileRef
+from vstore.repository import Repository
+from vstore.sync.keeper import Keeper, publish_seal
+from vstore.sync.reader import Answer, Item, Reader
+from vstore.sync.survey import FAILED, HAS_KEY, KNOWN, TROUBLE, UNKNOWN, Survey
+from vstore.sync.vectors import Vectors
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+BATCH = 16  # pictures per call of the embedder
+FACTS = 4096  # facts that wait for the catalogue
+_FORGOTTEN = frozenset({"permission", "io"})  # failures that the next run may not meet
+
+
+class Ingest:
+    """Everything that one run learns of pictures.
+
+    failures: key -> why it has no vector, and whether an earlier run knew. troubles: path -> why it was not read.
+    embedded: vectors computed; embed_seconds: wall time of reading and embedding them.
+    """
+
+    def __init__(
+        self,
+        repo: Repository,
+        space: str,
+        catalogue: Catalogue | None,
+        load: Callable[[Recipe], Embedder],
+        progress: Progress,
+        stop: threading.Event,
+        *,
+        max_file_size: int,
+        max_pixels: int | None,
+        command: str,
+    ) -> None:
+        self._repo = repo
+        self._space = space
+        self._catalogue = catalogue
+        self._load = load
+        self._progress = progress
+        self._stop = stop
+        self._command = command
+        side = repo.recipe(space).get("prepare", {}).get("max_side", 512)
+        preparation = Preparation(max_side=side)
+        if max_pixels is not None:
+            preparation = Preparation(max_side=side, max_pixels=max_pixels)
+        self._preparation = preparation
+        self._decoder: str | None = None
+        self._embedder: Embedder | None = None
+        self._keeper: Keeper | None = None
+        self._reader = Reader(repo.hash, preparation, max_file_size, self.wants, stop)
+        self._asking = threading.Lock()
+        self._facts: dict[bytes, tuple[int, Facts]] = {}
+        self.vectors = Vectors(repo, space, catalogue)
+        self.failures: dict[bytes, tuple[PictureFailure, bool]] = {}
+        self.troubles: dict[bytes, PictureFailure] = {}
+        self.embedded = 0
+        self.embed_seconds = 0.0
+
+    def wants(self, key: bytes) -> bool:
+        """Whether a picture must be embedded: it has no vector, and is not known to be unfit."""
+        with self._asking:
+            if key in self.failures or key in self.vectors:
+                return False
+            if self._catalogue is not None:
+                if self._decoder is None:
+                    self._decoder = decoder_fingerprint(self._preparation)
+                known = self._catalogue.decode_failure(key, self._decoder)
+                known = known or self._catalogue.model_failure(self._space, key)
+                if known is not None:
+                    self.failures[key] = (PictureFailure(*known), True)
+                    return False
+            return True
+
+    def hash(self, survey: Survey) -> None:
+        """Read and hash every file that must be read, and decode none."""
+        self._run("hash", _unread(survey), survey.unread(), decode=False, pause=None)
+
+    def read_and_embed(self, survey: Survey, pause: Callable[[], None]) -> None:
+        """Read every file that must be read, once, and embed it on the way. `pause` is called between batches."""
+        self._run("read and embed", _unread(survey), survey.unread(), decode=True, pause=pause)
+
+    def embed_rest(self, survey: Survey, pause: Callable[[], None]) -> None:
+        """Embed the pictures whose key is known but whose vector is not: they are read and hashed a second time."""
+        items = list(self._without_vector(survey))
+        self._run("embed", iter(items), len(items), decode=True, pause=pause)
+
+    def _without_vector(self, survey: Survey) -> Iterator[Item]:
+        asked: set[bytes] = set()
+        for chunk in survey.chunks:
+            for number, path, file in chunk.files():
+                if chunk.states[number] in HAS_KEY:
+                    key = chunk.key(number)
+                    if key not in asked and self.wants(key):
+                        asked.add(key)
+                        yield Item(chunk, number, path, file)
+
+    def _run(
+        self, stage: str, items: Iterator[Item], total: int, *, decode: bool, pause: Callable[[], None] | None
+    ) -> None:
+        if not total:
+            return
+        self._progress.stage(stage, total)
+        began = time.perf_counter()
+        embedded = self.embedded
+        batch: list[tuple[bytes, Image]] = []
+        with closing(self._reader.answers(items, decode=decode)) as answers:
+            for answer in answers:
+                self._take(answer)
+                if answer.key is not None and answer.picture is not None:
+                    batch.append((answer.key, answer.picture))
+                    if len(batch) >= BATCH:
+                        self._embed(batch)
+                        batch = []
+                        if pause is not None:
+                            pause()
+                self._progress.advance()
+        if batch:
+            self._embed(batch)
+        if self.embedded > embedded:
+            self.embed_seconds += time.perf_counter() - began
+
+    def _take(self, answer: Answer) -> None:
+        item, failure = answer.item, answer.failure
+        item.chunk.put(item.number, answer.state, answer.key)
+        if failure is not None and (answer.key is None or failure.kind in _FORGOTTEN):
+            self.troubles[item.path] = failure
+            if answer.key is not None:
+                item.chunk.put(item.number, TROUBLE)
+        elif failure is not None and answer.key is not None:
+            self.failures[answer.key] = (failure, False)
+        if answer.key is not None and answer.facts is not None:
+            self._facts[answer.key] = (answer.size, answer.facts)
+            if len(self._facts) >= FACTS and self._catalogue is not None:
+                with self._catalogue.batch() as batch:
+                    self._put_facts(batch)
+
+    def _embed(self, batch: list[tuple[bytes, Image]]) -> None:
+        import numpy as np
+
+        embedder, keeper = self._ready()
+        rows = embedder.embed_images([picture for _, picture in batch])
+        if rows.shape != (len(batch), embedder.dim):
+            raise ModelError(f"the model gave {rows.shape} numbers for {len(batch)} pictures of {embedder.dim}")
+        norms = np.linalg.norm(rows.astype(np.float64), axis=1)
+        good = np.isfinite(norms) & (norms > 0)
+        for (key, _), fine in zip(batch, good, strict=True):
+            if not fine:
+                self.failures[key] = (PictureFailure("model", "the model gave no usable vector for it"), False)
+        keys = [key for (key, _), fine in zip(batch, good, strict=True) if fine]
+        if keys:
+            keeper.keep(keys, (rows[good] / norms[good, None]).astype(np.float32))
+            self.vectors.add(keys)
+            self.embedded += len(keys)
+        if keeper.is_due:
+            refs = keeper.write()
+            publish_seal(self._repo, self._command, self._space, refs)
+            keeper.listed()
+
+    def _ready(self) -> tuple[Embedder, Keeper]:
+        if self._embedder is None:
+            from vstore.segments import faiss_module
+
+            faiss_module()  # a broken one is met before the first vector is computed, not after the last
+            embedder = self._load(self._repo.recipe(self._space))
+            dim = self._repo.state.spaces[self._space].dim
+            if embedder.dim != dim:
+                raise ModelError(
+                    f"the model gives vectors of {embedder.dim} numbers, its space here has {dim}",
+                    "use the model that the space was made with",
+                )
+            self._embedder = embedder
+        if self._keeper is None:
+            self._keeper = Keeper(self._repo, self._space, self._embedder.dim)
+        return self._embedder, self._keeper
+
+    def write_rest(self) -> list[FileRef]:
+        """Write what the journal holds as a segment that no record lists yet."""
+        return self._keeper.write() if self._keeper else []
+
+    def listed(self) -> None:
+        if self._keeper:
+            self._keeper.listed()
+
+    def close(self) -> None:
+        if self._keeper:
+            self._keeper.close()
+
+    def put(self, batch: Batch) -> None:
+        """Write what was learnt of pictures, good and bad, to the catalogue. What may pass is not remembered."""
+        self._put_facts(batch)
+        for key, (failure, known) in self.failures.items():
+            if known or failure.kind in _FORGOTTEN:
+                continue
+            if failure.kind == "model":
+                batch.put_model_failure(self._space, key, failure.kind, failure.reason)
+            else:
+                if self._decoder is None:
+                    self._decoder = decoder_fingerprint(self._preparation)
+                batch.put_decode_failure(key, self._decoder, failure.kind, failure.reason)
+
+    def _put_facts(self, batch: Batch) -> None:
+        for key, (size, facts) in self._facts.items():
+            batch.put_facts(key, size, facts.format, facts.width, facts.height)
+        self._facts.clear()
+
+
+def _unread(survey: Survey) -> Iterator[Item]:
+    for chunk in survey.chunks:
+        if UNKNOWN in chunk.states:
+            for number, path, file in chunk.files():
+                if chunk.states[number] == UNKNOWN:
+                    yield Item(chunk, number, path, file)
+
+
+def mark_failed(survey: Survey, ingest: Ingest) -> None:
+    """Note in the survey which files are known not to decode, and which are so no longer."""
+    for chunk in survey.chunks:
+        for number in range(len(chunk.states)):
+            if chunk.states[number] in (KNOWN, FAILED):
+                chunk.states[number] = FAILED if chunk.key(number) in ingest.failures else KNOWN
+
+
+def check_faiss() -> None:
+    """Find out before the scan whether faiss is there, without paying for its import.
+
+    Raises: MissingPackage; an uninstalled twin leaves an empty namespace, which is as good as none.
+    """
+    spec = importlib.util.find_spec("faiss")
+    if spec is None or spec.origin is None:
+        raise MissingPackage(
+            "faiss is not installed" if spec is None else "faiss is broken: only an empty folder is left of it",
+            "install one of: pip install 'vstore-index[cpu]' or 'vstore-index[gpu]', never both",
+        )

@@ -1,0 +1,84 @@
+"""Merges what many small commits left: small packs, and small neighbouring segments. Nothing is unlinked: gc does that."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from vstore.packs import small, write_pack
+from vstore.records import FileRef
+from vstore.repository import Repository
+from vstore.segments import small_neighbours, write_segment
+
+if TYPE_CHECKING:
+    from vstore.segments import Rows
+
+
+def merge_small(repo: Repository, space: str, command: str) -> None:
+    """Merge small packs and small neighbouring segments of a space, where there are too many. Holds `ingest`."""
+    if not small(repo.state.packs) and not small_neighbours(repo.state.segments(space)):
+        return
+    with repo.committing(command):
+        changes: dict[str, object] = {}
+        packs = small(repo.state.packs)
+        if packs:
+            changes["packs"] = [ref.to_json() for ref in _merged_packs(repo, packs)]
+        runs = small_neighbours(repo.state.segments(space))
+        if runs:
+            changes["segments"] = {space: [ref.to_json() for ref in _merged_segments(repo, space, runs)]}
+        if changes:
+            repo.publish("merge", changes, about=f"{len(packs)} packs, {sum(map(len, runs))} segments")
+
+
+def _merged_packs(repo: Repository, refs: list[FileRef]) -> list[FileRef]:
+    names = {ref.name for ref in refs}
+    blobs = {}
+    for pack in repo.packs.opened():
+        if pack.ref.name in names:
+            for digest in pack.digests():
+                blob = pack.get(digest)
+                assert blob is not None
+                blobs[digest] = blob
+    merged = write_pack(repo.layout.packs, repo.hash, blobs, "commit")
+    # A blob is found by its digest wherever it lies, so the place of a pack in the list means nothing.
+    return [*(ref for ref in repo.state.packs if ref.name not in names), merged]
+
+
+def _merged_segments(repo: Repository, space: str, runs: list[list[FileRef]]) -> list[FileRef]:
+    """The list of segments with each run replaced, in its place, by one segment of its winning rows."""
+    refs = repo.state.segments(space)
+    taken: set[bytes] = set()
+    winners: dict[str, list[int]] = {}
+    for ref in refs:  # of a key that stands twice the first row wins, wherever the other one lies
+        segment = repo.segment(ref)
+        keys = segment.key_list()
+        winners[ref.name] = [row for row, key in enumerate(keys) if key not in taken]
+        taken.update(keys)
+    replaced: dict[str, FileRef | None] = {}
+    for run in runs:
+        keys = [repo.segment(ref).key(row) for ref in run for row in winners[ref.name]]
+        merged = None
+        if keys:
+            merged = write_segment(
+                repo.layout.segments,
+                space,
+                keys,
+                _rows(repo, run, winners),
+                repo.state.spaces[space].dim,
+                repo.dtype,
+                int(time.time()),
+                "ingest",
+            )
+        replaced |= {ref.name: None for ref in run}
+        replaced[run[0].name] = merged
+    listed = (replaced.get(ref.name, ref) for ref in refs)
+    return [ref for ref in listed if ref is not None]
+
+
+def _rows(repo: Repository, run: list[FileRef], winners: dict[str, list[int]]) -> Iterator[Rows]:
+    for ref in run:
+        segment = repo.segment(ref)
+        segment.verify()
+        if winners[ref.name]:
+            yield segment.rows()[winners[ref.name]]

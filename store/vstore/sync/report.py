@@ -1,0 +1,88 @@
+"""What a sync says of itself."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vstore.records import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A picture without a vector. known: an earlier run met the same and remembers it."""
+
+    path: bytes
+    kind: str
+    reason: str
+    known: bool
+
+    def to_json(self) -> dict[str, Json]:
+        return {**named_path(self.path), "kind": self.kind, "reason": self.reason, "known": self.known}
+
+
+def named_path(path: bytes) -> dict[str, Json]:
+    """A path for people and programs: `path`, and `path_b64` too where it is not UTF-8."""
+    try:
+        return {"path": path.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"path": path.decode("utf-8", "replace"), "path_b64": base64.b64encode(path).decode("ascii")}
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What a sync, or a look at what one would do, found and did.
+
+    snapshot: the one that was written, or None. paths, images: aliases and distinct keys of the current snapshot.
+    The counts from `unchanged` to `removed` put every path into one class; `carried` paths could not be read and
+    keep what they had. embedded: vectors computed. reused: paths that got a vector which was there already.
+    seconds: this run; full_seconds: what embedding everything would take, by the rate last measured, or None.
+    examples: the first few paths of each class; of renamed ones, both.
+    """
+
+    snapshot: str | None
+    current: str | None
+    id: str | None
+    parent: str | None
+    space: str | None
+    space_name: str | None
+    partial: bool
+    dry_run: bool
+    paths: int
+    images: int
+    unchanged: int
+    changed: int
+    renamed: int
+    copied: int
+    known: int
+    new: int
+    removed: int
+    carried: int
+    ignored: int
+    failed: tuple[Failure, ...]
+    embedded: int
+    reused: int
+    seconds: float
+    full_seconds: float | None = None
+    to_embed: int = 0
+    embed_seconds: float | None = None
+    recovered: int = 0
+    interrupted: bool = False
+    created_store: bool = False
+    examples: Mapping[str, tuple[tuple[bytes, ...], ...]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Json]:
+        value: dict[str, Json] = {
+            name: getattr(self, name)
+            for name in (
+                "snapshot", "current", "id", "parent", "space", "space_name", "partial", "dry_run", "paths", "images",
+                "unchanged", "changed", "renamed", "copied", "known", "new", "removed", "carried", "ignored",
+            )
+        }  # fmt: skip
+        value["failed"] = [failure.to_json() for failure in self.failed]
+        for name in ("embedded", "reused", "seconds", "full_seconds", "to_embed", "embed_seconds", "recovered"):
+            value[name] = getattr(self, name)
+        value["interrupted"] = self.interrupted
+        value["created_store"] = self.created_store
+        return value

@@ -1,0 +1,243 @@
+"""Which folders a sync is about: known roots, parts of them, new ones, ones that moved or take others in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from vstore.errors import LabelTaken, UsageError
+from vstore.records import Json, Root
+from vstore.repository import Repository
+from vstore.scan import ScanOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A root, or the part of it below `under` (relative to the root, b"" for all of it).
+
+    place: the real path of the root.
+    gone:  the part is not on disk any more; known: the log knew this root before.
+    """
+
+    root: Root
+    place: bytes
+    options: ScanOptions
+    under: bytes = b""
+    gone: bool = False
+    known: bool = True
+
+    @property
+    def prefix(self) -> bytes:
+        """The stored path of what is synced."""
+        label = os.fsencode(self.root.label)
+        return label + b"/" + self.under if self.under else label
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a sync covers, and what the log has to learn of its roots.
+
+    roots:    label -> root as the log will have it, or None where another root takes it in.
+    absorbed: old label -> prefix that its paths get.
+    """
+
+    targets: list[Target]
+    roots: dict[str, Root | None] = field(default_factory=dict)
+    absorbed: dict[str, str] = field(default_factory=dict)
+
+    def changes(self) -> dict[str, Json]:
+        changes: dict[str, Json] = {}
+        if self.roots:
+            changes["roots"] = {label: root and root.to_json() for label, root in self.roots.items()}
+        if self.absorbed:
+            changes["absorbed"] = dict(self.absorbed)
+        return changes
+
+
+@dataclass(frozen=True, slots=True)
+class OptionEdits:
+    """What the words of a command change of the options that are kept with a root. None leaves one as it is."""
+
+    exclude: Sequence[str] = ()
+    no_exclude: Sequence[str] = ()
+    include: Sequence[str] = ()
+    follow_symlinks: bool | None = None
+    one_file_system: bool | None = None
+    ignore_inode: bool | None = None
+    ignore_ctime: bool | None = None
+
+    def applied(self, options: ScanOptions) -> ScanOptions:
+        missing = [g for g in self.no_exclude if g not in options.exclude]
+        if missing and not options.exclude:
+            raise UsageError(f"no exclude {missing[0]!r} is kept with this root", "it has none")
+        if missing:
+            raise UsageError(
+                f"no exclude {missing[0]!r} is kept with this root", f"it has: {', '.join(options.exclude)}"
+            )
+        kept = [g for g in options.exclude if g not in self.no_exclude]
+        changed = replace(
+            options,
+            exclude=tuple(dict.fromkeys([*kept, *self.exclude])),
+            include=tuple(dict.fromkeys([*options.include, *self.include])),
+        )
+        for name in ("follow_symlinks", "one_file_system", "ignore_inode", "ignore_ctime"):
+            value = getattr(self, name)
+            if value is not None:
+                changed = replace(changed, **{name: value})
+        return changed
+
+
+def plan(repo: Repository, paths: Sequence[bytes], as_label: str | None, edits: OptionEdits) -> Plan:
+    """Work out what a sync of these paths is about; no paths means all known roots.
+
+    Raises: UsageError, LabelTaken.
+    """
+    if as_label is not None and len(paths) != 1:
+        raise UsageError("--as names one folder", "give exactly one PATH with it")
+    if as_label is not None and ("/" in as_label or as_label in ("", ".", "..")):
+        raise UsageError(f"{as_label!r} cannot be a label", "a label is one name, without /")
+    planner = _Planner(repo, as_label, edits)
+    if paths:
+        for path in paths:
+            planner.add(path)
+    else:
+        planner.add_known()
+    return planner.finish()
+
+
+class _Planner:
+    def __init__(self, repo: Repository, as_label: str | None, edits: OptionEdits) -> None:
+        self._repo = repo
+        self._as = as_label
+        self._edits = edits
+        self._known = dict(repo.state.roots)
+        self._plan = Plan([])
+
+    def add_known(self) -> None:
+        if not self._known:
+            raise UsageError("this store knows no folder yet", "name one: vstore sync FOLDER")
+        for root in self._known.values():
+            self._whole(root, self._repo.place(root))
+
+    def add(self, path: bytes) -> None:
+        real = os.path.realpath(path)
+        store = os.path.realpath(os.fsencode(self._repo.layout.folder))
+        if _holds(store, real):
+            raise UsageError(f"{_said(path)} is the store, or lies inside it", "name a folder of pictures")
+        inside = []
+        for root in self._known.values():
+            place = self._repo.place(root)
+            if _same(place, real):
+                if self._as not in (None, root.label):
+                    raise LabelTaken(
+                        f"{_said(path)} is known as {root.label!r} already", "sync it without --as, or under that label"
+                    )
+                self._whole(root, place)
+                return
+            under = _relative(place, real)
+            if under is not None:
+                self._part(root, place, under)
+                return
+            if os.path.isdir(real) and (within := _relative(real, place)) is not None:
+                inside.append((root, within))
+        if not os.path.lexists(real):
+            raise UsageError(f"there is no folder {_said(path)}", "check the name, or that its disk is mounted")
+        if not os.path.isdir(real):
+            raise UsageError(f"{_said(path)} is not a folder", "name a folder of pictures, or a file inside a synced one")
+        self._new(path, real, inside)
+
+    def _whole(self, root: Root, place: bytes) -> None:
+        root, options = self._with_options(root)
+        self._plan.targets.append(Target(root, place, options))
+
+    def _part(self, root: Root, place: bytes, under: bytes) -> None:
+        root, options = self._with_options(root)
+        gone = not os.path.lexists(os.path.join(place, under))
+        if gone and not os.path.isdir(place):
+            raise UsageError(
+                f"neither {_said(os.path.join(place, under))} nor its root {_said(place)} is there",
+                "check that its disk is mounted",
+            )
+        self._plan.targets.append(Target(root, place, options, under, gone))
+
+    def _with_options(self, root: Root) -> tuple[Root, ScanOptions]:
+        before = ScanOptions.from_json(root.options)
+        options = self._edits.applied(before)
+        if options != before:
+            root = replace(root, options=options.to_json())
+            self._plan.roots[root.label] = root
+            self._known[root.label] = root
+        return root, options
+
+    def _new(self, path: bytes, real: bytes, inside: list[tuple[Root, bytes]]) -> None:
+        label = self._as or os.fsdecode(os.path.basename(real)) or "root"
+        old = self._known.get(label)
+        if old is not None and all(old is not root for root, _ in inside):
+            place = self._repo.place(old)
+            if os.path.lexists(place) and self._as is None:
+                raise LabelTaken(f"the label {label} belongs to {_said(place)}", "add --as NAME")
+        elif label in self._repo.state.absorbed or label in {r.label for r, _ in inside}:
+            raise LabelTaken(f"the label {label} is that of a folder inside another root", "add --as NAME")
+        base = self._repo.base
+        if (within := _relative(base, real)) is not None or _same(base, real):
+            root = Root(label, within or b".", True, old.options if old else {})
+        elif _relative(real, base) is not None:
+            root = Root(label, os.path.relpath(real, base), True, old.options if old else {})
+        else:
+            root = Root(label, real, False, old.options if old else {})
+        options = self._edits.applied(ScanOptions.from_json(root.options))
+        root = replace(root, options=options.to_json())
+        for taken, within in inside:
+            self._plan.roots[taken.label] = None
+            self._plan.absorbed[taken.label] = os.fsdecode(os.path.join(os.fsencode(label), within))
+            self._plan.targets[:] = [t for t in self._plan.targets if t.root.label != taken.label]
+            del self._known[taken.label]
+        self._plan.roots[label] = root
+        self._known[label] = root
+        self._plan.targets.append(Target(root, real, options, known=old is not None or bool(inside)))
+
+    def finish(self) -> Plan:
+        """Drop what another target covers, and put the rest in the order of their stored paths."""
+        kept: list[Target] = []
+        for target in sorted(self._plan.targets, key=lambda t: t.prefix + b"/"):
+            if not (kept and (target.prefix + b"/").startswith(kept[-1].prefix + b"/")):
+                kept.append(target)
+        self._plan.targets[:] = kept
+        return self._plan
+
+
+def _said(path: bytes) -> str:
+    return os.fsdecode(path)
+
+
+def _identity(path: bytes) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _same(one: bytes, other: bytes) -> bool:
+    """Whether two paths mean one folder: by device and inode, so that letter case and links do not matter."""
+    identity = _identity(one)
+    return one == other or (identity is not None and identity == _identity(other))
+
+
+def _relative(folder: bytes, path: bytes) -> bytes | None:
+    """The path relative to a folder that holds it, else None. What is gone is placed by its nearest parent left."""
+    names: list[bytes] = []
+    wanted = _identity(folder)
+    while True:
+        parent, name = os.path.split(path)
+        if not name:
+            return None
+        names.append(name)
+        if parent == folder or (wanted is not None and _identity(parent) == wanted):
+            return b"/".join(reversed(names))
+        path = parent
+
+
+def _holds(folder: bytes, path: bytes) -> bool:
+    return _same(folder, path) or _relative(folder, path) is not None

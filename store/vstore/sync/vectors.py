@@ -1,0 +1,82 @@
+"""Which keys have a vector: asked of the catalogue, believed only where the segment's own key column says the same."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+from vstore.catalogue import Batch, Catalogue
+from vstore.hashing import checksum
+from vstore.records import FileRef
+from vstore.repository import Repository
+
+_ALIGNED = struct.Struct("<I8s")
+
+
+class Vectors:
+    """The keys of one space that segments hold, and those that this run has journaled."""
+
+    def __init__(self, repo: Repository, space: str, catalogue: Catalogue | None) -> None:
+        self._repo = repo
+        self._space = space
+        self._catalogue = catalogue
+        self._refs = repo.state.segments(space)
+        self._run: set[bytes] = set()
+        self._all: set[bytes] | None = None
+        if catalogue is None or _aligned(catalogue, space, self._refs) != len(self._refs):
+            # Nobody may write the catalogue now, or there is none: the key columns themselves answer.
+            self._all = {key for ref in self._refs for key in repo.segment(ref).key_list()}
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, bytes) and (key in self._run or self.stored(key))
+
+    def stored(self, key: bytes) -> bool:
+        """Whether a segment holds this key's vector."""
+        if self._all is not None:
+            return key in self._all
+        assert self._catalogue is not None
+        location = self._catalogue.location(self._space, key)
+        if location is None or location[0] >= len(self._refs):
+            return False
+        segment = self._repo.segment(self._refs[location[0]])
+        return location[1] < segment.footer.rows and segment.key(location[1]) == key
+
+    def add(self, keys: Iterable[bytes]) -> None:
+        """Take note of vectors that this run has journaled."""
+        self._run.update(keys)
+
+
+def _names_sum(refs: list[FileRef]) -> bytes:
+    return checksum(*(ref.name.encode() for ref in refs))
+
+
+def _aligned(catalogue: Catalogue, space: str, refs: list[FileRef]) -> int:
+    """How many segments, from the first, the catalogue has the keys of; 0 where it knows another list."""
+    value = catalogue.meta(f"segments/{space}")
+    if value is None or len(value) != _ALIGNED.size:
+        return 0
+    count, names = _ALIGNED.unpack(value)
+    return count if count <= len(refs) and _names_sum(refs[:count]) == names else 0
+
+
+def is_aligned(repo: Repository, catalogue: Catalogue, space: str) -> bool:
+    """Whether the catalogue has the keys of exactly the segments that the log lists."""
+    refs = repo.state.segments(space)
+    return _aligned(catalogue, space, refs) == len(refs)
+
+
+def align(repo: Repository, catalogue: Catalogue, batch: Batch, space: str) -> None:
+    """Bring the catalogue's locations up to the segments that the log lists; the first row of a key wins."""
+    refs = repo.state.segments(space)
+    done = _aligned(catalogue, space, refs)
+    if done == len(refs) and done:
+        return
+    if not done:
+        batch.clear_locations(space)
+    seen: set[bytes] = set()
+    for ordinal in range(done, len(refs)):
+        keys = repo.segment(refs[ordinal]).key_list()
+        batch.put_locations(space, ((key, ordinal, row) for row, key in enumerate(keys) if key not in seen))
+        if not done:
+            seen.update(keys)
+    batch.put_meta(f"segments/{space}", _ALIGNED.pack(len(refs), _names_sum(refs)))
