@@ -37,7 +37,7 @@ TOO_MANY = 256
 DTYPES = {"float16": 2, "float32": 4}
 _MAGIC = b"vsegment"
 # version, dtype code, key bytes, dim, rows, header bytes, space, time, header sum, keys sum, sums sum, reserved
-_FOOTER = struct.Struct("<HHIIQI32sq8s8s8s28s8s8s")
+_FOOTER = struct.Struct("<HHIIQI32sq8s8s8s24s8s8s")
 _VERSION = 1
 _CODES = {"float16": 1, "float32": 2}
 
@@ -73,7 +73,7 @@ class Footer:
             self.header_sum,
             self.keys_sum,
             self.sums_sum,
-            bytes(28),
+            bytes(24),
             bytes(8),
             _MAGIC,
         )

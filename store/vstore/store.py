@@ -77,9 +77,7 @@ class Store:
         try:
             repo.add_space(chosen, name or str(chosen["name"]))
             space = next(iter(repo.state.spaces.values()))
-            return InitReport(
-                str(repo.layout.folder), repo.store_id, repo.hash.name, repo.dtype, space.id, space.name
-            )
+            return InitReport(str(repo.layout.folder), repo.store_id, repo.hash.name, repo.dtype, space.id, space.name)
         finally:
             repo.close()
 

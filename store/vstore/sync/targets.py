@@ -144,7 +144,9 @@ class _Planner:
         if not os.path.lexists(real):
             raise UsageError(f"there is no folder {_said(path)}", "check the name, or that its disk is mounted")
         if not os.path.isdir(real):
-            raise UsageError(f"{_said(path)} is not a folder", "name a folder of pictures, or a file inside a synced one")
+            raise UsageError(
+                f"{_said(path)} is not a folder", "name a folder of pictures, or a file inside a synced one"
+            )
         self._new(path, real, inside)
 
     def _whole(self, root: Root, place: bytes) -> None:
