@@ -25,7 +25,7 @@ from vstore.sync.ingest import Ingest, check_faiss, mark_failed
 from vstore.sync.keeper import publish_seal, recover
 from vstore.sync.merge import merge_small
 from vstore.sync.report import Failure, SyncReport
-from vstore.sync.survey import FAILED, Survey, Surveyor, keep_stats
+from vstore.sync.survey import FAILED, HAS_KEY, Survey, Surveyor, keep_stats
 from vstore.sync.targets import OptionEdits, Plan, plan
 from vstore.sync.vectors import align, is_aligned
 from vstore.timing import now
@@ -495,12 +495,11 @@ class Run:
 
     def _failed(self) -> list[Failure]:
         failed = []
-        for chunk in self._survey.chunks:
-            if FAILED in chunk.states:
-                for number, path, _ in chunk.files():
-                    if chunk.states[number] == FAILED and chunk.key(number) in self._ingest.failures:
-                        failure, known = self._ingest.failures[chunk.key(number)]
-                        failed.append(Failure(path, failure.kind, failure.reason, known))
+        for chunk in self._survey.chunks if self._ingest.failures else ():
+            for number, path, _ in chunk.files():
+                if chunk.states[number] in HAS_KEY and chunk.key(number) in self._ingest.failures:
+                    failure, known = self._ingest.failures[chunk.key(number)]
+                    failed.append(Failure(path, failure.kind, failure.reason, known))
         for path, failure in self._ingest.troubles.items():
             failed.append(Failure(path, failure.kind, failure.reason, False))
         for path, trouble in self._survey.troubled.items():
