@@ -16,21 +16,25 @@ Change = tuple[bytes, bytes | None, bytes | None]  # path, key before, key after
 class Delta:
     """How many paths are in each class, and the first few of them; of a renamed one, both its paths."""
 
+    limit: int = EXAMPLES
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CLASSES, 0))
     examples: dict[str, list[tuple[bytes, ...]]] = field(default_factory=lambda: {name: [] for name in CLASSES})
 
     def add(self, name: str, *paths: bytes) -> None:
         self.counts[name] += 1
-        if len(self.examples[name]) < EXAMPLES:
+        if len(self.examples[name]) < self.limit:
             self.examples[name].append(paths)
 
 
-def classify(changes: Iterable[Change], named: Container[bytes], stored: Container[bytes]) -> Delta:
+def classify(
+    changes: Iterable[Change], named: Container[bytes], stored: Container[bytes], examples: int = EXAMPLES
+) -> Delta:
     """Put every path that differs into exactly one class.
 
     changes: what differs, each path once.
     named:   the keys that the snapshot before names under any path.
     stored:  the keys whose vector was stored before this run.
+    examples: how many paths of each class to name.
 
     Pairs are compared: two files that swap contents are two `changed`. A path that is gone and one that is new with
     its key are one `renamed`, in path order; whatever more paths that key has are copies.
@@ -40,7 +44,7 @@ def classify(changes: Iterable[Change], named: Container[bytes], stored: Contain
     for path, old, new in reversed(ordered):
         if new is None and old is not None:
             gone[old].append(path)  # reversed, so that pop() gives the first in path order
-    delta = Delta()
+    delta = Delta(examples)
     seen: set[bytes] = set()
     for path, old, new in ordered:
         if new is None:

@@ -170,7 +170,7 @@ class Tree:
         for leaf in self.leaves:
             yield from decode_leaf(self.page(leaf.digest), self._hash.size)
 
-    def keys(self) -> Iterator[bytes]:
+    def key_columns(self) -> Iterator[bytes]:
         """The key columns of all leaves, one after another."""
         for leaf in self.leaves:
             yield leaf_keys(self.page(leaf.digest), self._hash.size)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vstore.embed import Embedder, Recipe, load_embedder
 from vstore.repository import Repository
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from vstore.sync.report import SyncReport
 
     AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,125 @@ class Store:
     def status(self, paths: Sequence[AnyPath] = (), *, progress: Progress | None = None) -> SyncReport:
         """What a sync would do, and how long it would take. Writes nothing."""
         return self.sync(paths, dry_run=True, progress=progress)
+
+    # Searching
+
+    def search(
+        self,
+        operands: Sequence[Operand],
+        *,
+        k: int = 10,
+        at: str | None = None,
+        under: AnyPath | None = None,
+        min_score: float | None = None,
+        new_since: str | None = None,
+    ) -> SearchReport:
+        """Find the k pictures of a snapshot that look most like the operands. See `vstore.search.search`."""
+        from vstore.search import search
+
+        self._repo.reload()
+        return search(
+            self._repo,
+            operands,
+            k=k,
+            at=at,
+            under=None if under is None else os.fsencode(under),
+            min_score=min_score,
+            new_since=new_since,
+            load_embedder=self._load,
+        )
+
+    def dupes(
+        self, *, at: str | None = None, under: AnyPath | None = None, near: float | None = None, verify: bool = False
+    ) -> DupesReport:
+        """Groups of identical pictures, or of look-alikes. See `vstore.dupes.dupes`."""
+        from vstore.dupes import dupes
+
+        return self._read(
+            lambda repo: dupes(
+                repo, at=at, under=None if under is None else os.fsencode(under), near=near, verify=verify
+            )
+        )
+
+    # Versions
+
+    def snapshot_list(self) -> list[SnapshotRow]:
+        """All kept snapshots, newest first."""
+        from vstore.history import snapshot_list
+
+        return self._read(snapshot_list)
+
+    def snapshot_show(self, snap: str = "current") -> SnapshotDetail:
+        """One snapshot. Raises: SnapshotNotFound, AmbiguousSnapshot."""
+        from vstore.history import snapshot_show
+
+        return self._read(lambda repo: snapshot_show(repo, snap))
+
+    def snapshot_diff(self, a: str, b: str) -> DiffReport:
+        """How snapshot b differs from a."""
+        from vstore.history import snapshot_diff
+
+        return self._read(lambda repo: snapshot_diff(repo, a, b))
+
+    def snapshot_tag(self, snap: str, name: str) -> TagReport:
+        """Give a snapshot a name of its own."""
+        from vstore.history import snapshot_tag
+
+        return snapshot_tag(self._repo, snap, name)
+
+    def snapshot_untag(self, name: str) -> TagReport:
+        """Take a tag away."""
+        from vstore.history import snapshot_untag
+
+        return snapshot_untag(self._repo, name)
+
+    def snapshot_export(self, snap: str, out: AnyPath, *, format: str = "jsonl") -> ExportReport:
+        """Write a snapshot's pictures and vectors to a file that other tools read."""
+        from vstore.export import snapshot_export
+
+        return self._read(lambda repo: snapshot_export(repo, snap, Path(os.fsdecode(out)), format))
+
+    def rollback(self, snap: str | None = None, *, hold: bool = False, release: bool = False) -> MoveReport:
+        """Make a snapshot current, or let held syncs go on. Files are not touched."""
+        from vstore.history import rollback
+
+        return rollback(self._repo, snap, hold=hold, release=release)
+
+    def undo(self) -> MoveReport:
+        """Take back the newest operation in force. Raises: NothingToUndo."""
+        from vstore.history import undo
+
+        return undo(self._repo)
+
+    def redo(self) -> MoveReport:
+        """Bring back what the newest undo took. Raises: NothingToUndo."""
+        from vstore.history import redo
+
+        return redo(self._repo)
+
+    def log(self, limit: int | None = None) -> list[LogRow]:
+        """The operations, newest first."""
+        from vstore.history import log
+
+        return self._read(lambda repo: log(repo, limit))
+
+    # The store itself
+
+    def stats(self) -> StatsReport:
+        """Where the bytes are."""
+        from vstore.stats import stats
+
+        return self._read(stats)
+
+    def check(self, *, read_data: bool = False) -> CheckReport:
+        """Prove the store whole, or say what is not. Damage is reported, not raised."""
+        from vstore.check import check
+
+        return check(self._repo, read_data=read_data)
+
+    def _read(self, operation: Callable[[Repository], T]) -> T:
+        self._repo.reload()
+        return self._repo.reading(lambda: operation(self._repo))
 
     # Life
 

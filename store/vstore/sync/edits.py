@@ -107,7 +107,7 @@ def occurrences(tree: Tree, keys: Collection[bytes], size: int) -> Counter[bytes
     found: Counter[bytes] = Counter()
     if keys:
         wanted = frozenset(keys)
-        for column in tree.keys():
+        for column in tree.key_columns():
             for at in range(0, len(column), size):
                 key = column[at : at + size]
                 if key in wanted:
