@@ -121,21 +121,23 @@ def test_the_published_version_says_what_it_always_said() -> None:
     picture = Image.fromarray(np.stack(bands, axis=2).astype(np.uint8))
     vector = BuiltinEmbedder().embed_images([picture])[0]
     found = vector[[0, 1, 31, 100, 200, 247, 248, 260, 300, 301, 331, 332]]
-    golden = [0.16637, 0.18694, 0.42625, -0.02747, -0.00727, 0.01723, -0.13173, 0.04245, -0.03437, -0.05278, -0.01542, 0.08942]
-        0.16637,
-        0.18694,
-        0.42625,
-        -0.02747,
-        -0.00727,
-        0.01723,
-        -0.13173,
-        0.04245,
-        -0.03437,
-        -0.05278,
-        -0.01542,
-        0.08942,
-    ]
-    assert np.abs(found - np.array(golden)).max() < 1e-4
+    golden = np.array(
+        [
+            0.16637,
+            0.18694,
+            0.42625,
+            -0.02747,
+            -0.00727,
+            0.01723,
+            -0.13173,
+            0.04245,
+            -0.03437,
+            -0.05278,
+            -0.01542,
+            0.08942,
+        ]
+    )
+    assert np.abs(found - golden).max() < 1e-4
 
 
 def test_plain_pictures_have_vectors_and_differ() -> None:
