@@ -145,6 +145,7 @@ class Scan:
         self._under = under
         self._skip = skip
         self._wanted: dict[str, bool] = {ext: True for ext in extensions}
+        self._quick = frozenset(e for ext in extensions if len(ext) == 4 for e in (ext, ext.upper()))
         self._extensions = extensions
         self._include = _spec(list(options.include)) if options.include else None
         self._rules: dict[str, GitIgnoreSpec] = {}
@@ -255,10 +256,23 @@ class Scan:
         folders: list[str] = []
         troubles: list[Trouble] = []
         ignored = 0
-        wanted, extensions = self._wanted, self._extensions
+        wanted, extensions, quick = self._wanted, self._extensions, self._quick
+        plain = not ruled and only is None
         with os.scandir(fd) as entries:
             for entry in entries:
                 name = entry.name
+                if plain and name[-4:] in quick and name[0] != "." and entry.is_file(follow_symlinks=False):
+                    # Nearly every file of nearly every folder: what follows says the same of it, more slowly.
+                    try:
+                        found = entry.stat(follow_symlinks=False)
+                    except OSError as err:
+                        if err.errno not in _GONE:
+                            reason = err.strerror or str(err)
+                            troubles.append(Trouble(os.fsencode(base + name), _kind(err), reason, False))
+                        continue
+                    names.append(name)
+                    stats += (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+                    continue
                 if name[0] == "." or name in _SKIPPED:
                     if name == IGNORE_FILE and base not in self._rules and self._load_rules(path, fd):
                         return self._list(fd, path, only)  # it speaks of the names before it, too

@@ -1,0 +1,1 @@
+"""The command line of vstore: words in, words out."""

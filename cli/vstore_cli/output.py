@@ -1,0 +1,91 @@
+"""How reports are shown: JSON for programs, words for people."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Report(Protocol):
+    def to_json(self) -> dict[str, Any]: ...
+
+
+def json_option(command: F) -> F:
+    """The option --json, which every command has."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document on one line.")(command)
+
+
+def echo_json(report: Report | Sequence[Report]) -> None:
+    """Print one JSON document on one line."""
+    value = [one.to_json() for one in report] if isinstance(report, Sequence) else report.to_json()
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def shown(path: bytes | str) -> str:
+    """A path that is safe to print: a name can neither break the line nor send escapes to the terminal."""
+    text = os.fsdecode(path)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def openable(path: bytes) -> bytes:
+    """A path relative to the working directory where that is shorter."""
+    try:
+        relative = os.path.relpath(path)
+    except (OSError, ValueError):
+        return path
+    return relative if len(relative) < len(path) else path
+
+
+def write_raw(paths: Iterable[bytes], end: bytes) -> None:
+    """Print paths as the bytes that they are."""
+    out = sys.stdout.buffer
+    for path in paths:
+        out.write(path + end)
+    out.flush()
+
+
+def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
+    """Print rows in columns; those numbered in `right` are set flush right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
+    for row in rows:
+        cells = [
+            cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def number(value: int) -> str:
+    """29104 as 29,104."""
+    return f"{value:,}"
+
+
+def size(value: int) -> str:
+    """Bytes, as people read them."""
+    amount = float(value)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024 or unit == "GiB":
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    raise AssertionError
+
+
+def duration(seconds: float) -> str:
+    """Seconds, as people read them."""
+    if seconds < 10:
+        return f"{seconds:.2g} s" if seconds >= 0.001 else "0 s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+
+
+def count(amount: int, noun: str) -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{number(amount)} {noun}" if amount == 1 else f"{number(amount)} {noun}s"

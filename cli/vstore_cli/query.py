@@ -1,0 +1,52 @@
+"""The words of a search. Pure."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vstore.errors import UsageError
+
+_WEIGHT = re.compile(r"(\d+(?:\.\d+)?|\.\d+):(?=.)")
+_PICTURE = ("./", "../", "/", "~", "image:")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One operand: a picture file or a text, and its weight, less than 0 after a `-`."""
+
+    weight: float
+    image: bytes | None = None
+    text: str | None = None
+
+
+def parse(words: Sequence[str]) -> list[Part]:
+    """Read `[+|-] [W:]OPERAND …`.
+
+    Raises: UsageError where a sign has nothing to stand before, or nothing is asked for.
+    """
+    parts: list[Part] = []
+    sign: float | None = None
+    for word in words:
+        if word in ("+", "-"):
+            if sign is not None:
+                raise UsageError(f"{word!r} follows another sign", "write + or - once before each operand")
+            sign = -1.0 if word == "-" else 1.0
+            continue
+        weight = _WEIGHT.match(word)
+        amount = float(weight[1]) if weight else 1.0
+        parts.append(_operand(word[weight.end() :] if weight else word, amount * (1.0 if sign is None else sign)))
+        sign = None
+    if sign is not None:
+        raise UsageError("a sign stands at the end, with nothing to look for behind it")
+    if not parts:
+        raise UsageError("nothing to search for", "name a picture: vstore search ./picture.jpg")
+    return parts
+
+
+def _operand(word: str, weight: float) -> Part:
+    if not word.startswith(_PICTURE):
+        return Part(weight, text=word)
+    return Part(weight, image=os.fsencode(os.path.expanduser(word.removeprefix("image:"))))
