@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import xxhash
 
@@ -15,8 +13,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 
-@dataclass(frozen=True, slots=True)
-class Hash:
+class Hash(NamedTuple):
     """A content hash: `digest(data)` at once, `new()` for what comes in pieces.
 
     size: bytes of a digest.
@@ -28,13 +25,22 @@ class Hash:
     new: Callable[[], Any]
 
 
+def _new_sha256() -> Any:
+    import hashlib  # 3 ms, for the stores that want it
+
+    return hashlib.sha256()
+
+
 def _sha256(data: Buffer) -> bytes:
-    return hashlib.sha256(data).digest()
+    hasher = _new_sha256()
+    hasher.update(data)
+    digest: bytes = hasher.digest()
+    return digest
 
 
 HASHES = {
     "xxh3_128": Hash("xxh3_128", 16, xxhash.xxh3_128_digest, xxhash.xxh3_128),
-    "sha256": Hash("sha256", 32, _sha256, hashlib.sha256),
+    "sha256": Hash("sha256", 32, _sha256, _new_sha256),
 }
 
 

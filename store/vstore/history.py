@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from vstore.delta import Change, classify
 from vstore.errors import NothingToUndo, UsageError
 from vstore.layout import why_not_a_name
-from vstore.pages import differences
 from vstore.records import Json, Record, Snapshot, State, operations_in_force
 from vstore.repository import Repository
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotRow:
+class SnapshotRow(NamedTuple):
     """One line of `snapshot list`."""
 
     snapshot: str
@@ -32,13 +29,12 @@ class SnapshotRow:
     partial: bool
 
     def to_json(self) -> dict[str, Json]:
-        value = {name: getattr(self, name) for name in self.__slots__}
+        value = self._asdict()
         value["tags"] = list(self.tags)
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotDetail:
+class SnapshotDetail(NamedTuple):
     """One snapshot: its line, the root of its alias tree, and how many paths it has under each label."""
 
     row: SnapshotRow
@@ -50,8 +46,7 @@ class SnapshotDetail:
         return {**self.row.to_json(), "tree": self.tree, "manifest": self.manifest, "roots": dict(self.roots)}
 
 
-@dataclass(frozen=True, slots=True)
-class DiffReport:
+class DiffReport(NamedTuple):
     """How the second of two snapshots differs from the first. Renamed paths come in pairs."""
 
     before: str
@@ -78,8 +73,7 @@ class DiffReport:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class MoveReport:
+class MoveReport(NamedTuple):
     """What a rollback, an undo or a redo made current. changed: whether anything was written."""
 
     op: str
@@ -90,11 +84,10 @@ class MoveReport:
     about: str
 
     def to_json(self) -> dict[str, Json]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        return self._asdict()
 
 
-@dataclass(frozen=True, slots=True)
-class TagReport:
+class TagReport(NamedTuple):
     """A tag that was set, or taken away (snapshot is None then)."""
 
     tag: str
@@ -104,8 +97,7 @@ class TagReport:
         return {"tag": self.tag, "snapshot": self.snapshot}
 
 
-@dataclass(frozen=True, slots=True)
-class LogRow:
+class LogRow(NamedTuple):
     """One operation. undone: an undo has taken it back."""
 
     number: int
@@ -116,7 +108,7 @@ class LogRow:
     undone: bool
 
     def to_json(self) -> dict[str, Json]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        return self._asdict()
 
 
 def snapshot_list(repo: Repository) -> list[SnapshotRow]:
@@ -166,9 +158,12 @@ def _labels(repo: Repository, snapshot: Snapshot) -> Iterator[bytes]:
 
 def snapshot_diff(repo: Repository, a: str, b: str) -> DiffReport:
     """How snapshot b differs from a, both under the labels of today. Pages that they share are not read."""
+    from vstore.delta import classify
+    from vstore.pages import differences
+
     before, after = repo.snapshot(a), repo.snapshot(b)
     old, new = repo.mapped_tree(before), repo.mapped_tree(after)
-    changes: list[Change] = list(differences(old, new))
+    changes = list(differences(old, new))
     wanted = {key for _, _, key in changes if key is not None}
     named = {key for key in _keys_of(old.key_columns(), repo.hash.size, wanted)}
     delta = classify(changes, named, (), examples=len(changes))

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from vstore import durable
 from vstore.hashing import checksum
-from vstore.segments import DTYPES
+from vstore.layout import DTYPES
 
 if TYPE_CHECKING:
     from vstore.segments import Rows

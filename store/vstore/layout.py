@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = ".vstore"
 FORMAT_VERSION = 1
+DTYPES = {"float16": 2, "float32": 4}  # bytes of a number in a row
 
 _SNAPSHOT_LIKE = re.compile(r"v\d+|[0-9a-f]{4,}", re.IGNORECASE)
 _RESERVED = {"latest", "current", "head"}
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """The paths of one store."""
 
     folder: Path

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
 import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from vstore import durable
 from vstore.errors import CommitRace, Damage, VstoreError
@@ -18,8 +18,7 @@ _CACHE = "state"
 _REPAIR = "run: vstore repair"
 
 
-@dataclass(frozen=True, slots=True)
-class Tip:
+class Tip(NamedTuple):
     """The newest sound record, folded.
 
     number, digest: of that record; 0 and "" for an empty log.

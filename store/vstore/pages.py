@@ -7,9 +7,9 @@ touches the pages round it and no others.
 
 from __future__ import annotations
 
+from typing import NamedTuple
 import bisect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 import xxhash
 
@@ -25,8 +25,7 @@ _LEAF = b"vp0"
 _MAGIC_SIZE = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(NamedTuple):
     """A page as the page above names it: the path that it begins with, its digest, the aliases under it."""
 
     first: bytes

@@ -8,21 +8,22 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vstore import durable
 from vstore.durable import Lock
-from vstore.embed import space_id
 from vstore.errors import AmbiguousSnapshot, Damage, FormatTooNew, NoStore, SnapshotNotFound, UsageError
 from vstore.hashing import store_hash
 from vstore.labels import Absorbed, today
-from vstore.layout import FORMAT_VERSION, Layout
+from vstore.layout import DTYPES, FORMAT_VERSION, Layout
 from vstore.oplog import Oplog, Tip
-from vstore.packs import Packs, write_pack
-from vstore.pages import Tree
 from vstore.records import Document, FileRef, Manifest, Record, Root, Snapshot, Space, State, canonical
-from vstore.segments import DTYPES, Segment
 from vstore.timing import now
+
+if TYPE_CHECKING:
+    from vstore.packs import Packs
+    from vstore.pages import Tree
+    from vstore.segments import Segment
 
 T = TypeVar("T")
 
@@ -60,7 +61,7 @@ class Repository:
             raise Damage(f"{self.layout.format} cannot be read: {err!r}", "restore it from a backup") from err
         self.log = Oplog(self.layout, self.hash)
         self.tip: Tip
-        self.packs = Packs(self.layout.packs, [], self.hash)
+        self._packs: Packs | None = None
         self._segments: dict[str, Segment] = {}
         self.reload()
 
@@ -98,7 +99,20 @@ class Repository:
     def reload(self) -> None:
         """Fold the log anew."""
         self.tip = self.log.load(self._missing)
-        self.packs.listing(self.state.packs)
+        self._list_packs()
+
+    def _list_packs(self) -> None:
+        if self._packs is not None:
+            self._packs.listing(self.state.packs)
+
+    @property
+    def packs(self) -> Packs:
+        """The packs that the log lists; what reads only the log never asks for them."""
+        if self._packs is None:
+            from vstore.packs import Packs
+
+            self._packs = Packs(self.layout.packs, self.state.packs, self.hash)
+        return self._packs
 
     def _missing(self, state: State) -> str | None:
         for kind, folder, refs in (
@@ -196,6 +210,8 @@ class Repository:
 
     def tree(self, snapshot: Snapshot | None) -> Tree:
         """The aliases of a snapshot as it names them; of None, none."""
+        from vstore.pages import Tree
+
         if snapshot is None:
             return Tree.empty(self.hash, self.packs.get)
         return Tree(self.hash, self.packs.get, self.manifest(snapshot).tree)
@@ -244,6 +260,8 @@ class Repository:
     def segment(self, ref: FileRef) -> Segment:
         """Open a segment, once. Raises: Damage, FileNotFoundError."""
         if ref.name not in self._segments:
+            from vstore.segments import Segment
+
             self._segments[ref.name] = Segment(self.layout.segments, ref)
         return self._segments[ref.name]
 
@@ -282,10 +300,12 @@ class Repository:
     ) -> None:
         """Publish a record. The caller is inside `committing`, and all that the changes name is durable."""
         self.tip = self.log.append(self.tip, op, changes, now(), undoes=undoes, redoes=redoes, about=about)
-        self.packs.listing(self.state.packs)
+        self._list_packs()
 
     def add_space(self, recipe: Mapping[str, Any], name: str, status: str = "verified") -> None:
         """Tell the log of a space, with its recipe; the first one is where the first sync starts."""
+        from vstore.embed import space_id
+
         data = canonical(recipe)
         space, digest = space_id(recipe), self.hash.digest(data)
         with self.committing("init"):
@@ -299,6 +319,8 @@ class Repository:
 
     def add_pack(self, blobs: Mapping[bytes, bytes]) -> list[Any]:
         """Write a pack and return the list of packs with it, for the changes of the record to come."""
+        from vstore.packs import write_pack
+
         ref = write_pack(self.layout.packs, self.hash, blobs, "commit")
         return [r.to_json() for r in [*self.state.packs, ref]]
 
@@ -306,5 +328,7 @@ class Repository:
         return self.log.records()
 
     def close(self) -> None:
-        self.packs.close()
+        if self._packs is not None:
+            self._packs.close()
+            self._packs = None
         self._segments.clear()

@@ -12,7 +12,6 @@ import stat
 import struct
 from array import array
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -35,8 +34,7 @@ class FileStat(NamedTuple):
     inode: int
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(NamedTuple):
     """What could not be listed or stat-ed. path is relative to the root; kind is "permission" or "io"."""
 
     path: bytes
@@ -45,8 +43,7 @@ class Trouble:
     is_folder: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(NamedTuple):
     """One folder that was listed completely.
 
     path:    relative to the root, b"" for the root itself.
@@ -95,8 +92,7 @@ def subfolders_of(head: bytes) -> list[bytes]:
     return head[len(head) - size :].split(b"\0") if size else []
 
 
-@dataclass(frozen=True, slots=True)
-class ScanOptions:
+class ScanOptions(NamedTuple):
     """What is kept with a root. Globs are gitignore patterns, relative to the root."""
 
     exclude: tuple[str, ...] = ()
@@ -108,7 +104,7 @@ class ScanOptions:
 
     @classmethod
     def from_json(cls, value: Any) -> ScanOptions:
-        known = {name: value[name] for name in cls.__slots__ if name in value}
+        known = {name: value[name] for name in cls._fields if name in value}
         for name in ("exclude", "include"):
             if name in known:
                 known[name] = tuple(known[name])
@@ -117,7 +113,7 @@ class ScanOptions:
     def to_json(self) -> dict[str, Any]:
         """Only what is not the default."""
         value: dict[str, Any] = {}
-        for name in self.__slots__:
+        for name in self._fields:
             option = getattr(self, name)
             if option:
                 value[name] = list(option) if isinstance(option, tuple) else option
@@ -383,7 +379,9 @@ def _pack(names: list[str], stats: list[int], total: int, folders: list[str]) ->
     try:
         packed = array("q", stats).tobytes()
     except OverflowError:  # an inode number over 63 bits
-        packed = array("q", [n if -(1 << 63) <= n < 1 << 63 else (n & (1 << 64) - 1) - (1 << 64) for n in stats]).tobytes()
+        packed = array(
+            "q", [n if -(1 << 63) <= n < 1 << 63 else (n & (1 << 64) - 1) - (1 << 64) for n in stats]
+        ).tobytes()
     return _HEAD.pack(len(names), total, len(joined), len(below)) + joined + packed + below
 
 

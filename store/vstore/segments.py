@@ -15,13 +15,13 @@ import os
 import struct
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore import durable
 from vstore.errors import Damage, MissingPackage
 from vstore.hashing import checksum
+from vstore.layout import DTYPES
 from vstore.records import FileRef
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 BLOCK = 4096  # rows per checksum
 SMALL = 8 << 20  # segments under this are merged with their neighbours when there are more than TOO_MANY of them
 TOO_MANY = 256
-DTYPES = {"float16": 2, "float32": 4}
 _MAGIC = b"vsegment"
 # version, dtype code, key bytes, dim, rows, header bytes, space, time, header sum, keys sum, sums sum, reserved
 _FOOTER = struct.Struct("<HHIIQI32sq8s8s8s24s8s8s")
@@ -42,8 +41,7 @@ _VERSION = 1
 _CODES = {"float16": 1, "float32": 2}
 
 
-@dataclass(frozen=True, slots=True)
-class Footer:
+class Footer(NamedTuple):
     """The last 128 bytes of a segment: what it holds and the checksums of all its parts.
 
     space: 32 bytes, the space for which it was written. time: seconds since 1970, UTC.

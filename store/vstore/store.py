@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from vstore.embed import Embedder, Recipe, load_embedder
 from vstore.repository import Repository
 
 if TYPE_CHECKING:
     from vstore.check import CheckReport
     from vstore.dupes import DupesReport
+    from vstore.embed import Embedder, Recipe
     from vstore.export import ExportReport
     from vstore.history import DiffReport, LogRow, MoveReport, SnapshotDetail, SnapshotRow, TagReport
     from vstore.progress import Progress
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class InitReport:
+class InitReport(NamedTuple):
     """A store that was made."""
 
     store: str
@@ -53,10 +51,10 @@ class InitReport:
 class Store:
     """An open store. Usable as a context manager; two of one folder may be open in a process."""
 
-    def __init__(self, folder: AnyPath, *, load_embedder: Callable[[Recipe], Embedder] = load_embedder) -> None:
+    def __init__(self, folder: AnyPath, *, load_embedder: Callable[[Recipe], Embedder] | None = None) -> None:
         """Raises: NoStore, FormatTooNew, Damage."""
         self._repo = Repository(Path(os.fsdecode(os.path.abspath(os.fsdecode(folder)))))
-        self._load = load_embedder
+        self._given = load_embedder
 
     @classmethod
     def init(
@@ -82,6 +80,13 @@ class Store:
             return InitReport(str(repo.layout.folder), repo.store_id, repo.hash.name, repo.dtype, space.id, space.name)
         finally:
             repo.close()
+
+    def _load(self, recipe: Recipe) -> Embedder:
+        if self._given is not None:
+            return self._given(recipe)
+        from vstore.embed import load_embedder
+
+        return load_embedder(recipe)
 
     @property
     def folder(self) -> Path:

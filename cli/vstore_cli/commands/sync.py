@@ -190,9 +190,7 @@ def _stopping() -> Iterator[threading.Event]:
 
 def _show(report: SyncReport, as_json: bool, quiet: bool, created: bool) -> int:
     if as_json:
-        from dataclasses import replace
-
-        echo_json(replace(report, created_store=created))
+        echo_json(report._replace(created_store=created))
     elif not quiet:
         _print(report)
     if not as_json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -44,6 +43,8 @@ def recipe_bytes(recipe: Recipe) -> bytes:
 
 def space_id(recipe: Recipe) -> str:
     """Name the space of a recipe: sha256 of its canonical JSON, in hex. Always sha256, whatever the store's hash."""
+    import hashlib
+
     return hashlib.sha256(recipe_bytes(recipe)).hexdigest()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import islice
 
 from vstore.delta import Change
@@ -34,7 +33,7 @@ def places_are_there(plan: Plan, base: Tree, allowed: bool) -> None:
                 f"{os.fsdecode(target.place)} is not there, and {target.root.label!r} has pictures: {_listed(named)}",
                 f"mount its disk, or say where it is now: vstore sync NEW_PLACE --as {target.root.label}; {_ANYWAY}",
             )
-        plan.targets[i] = replace(target, gone=True)
+        plan.targets[i] = target._replace(gone=True)
 
 
 def roots_list_something(survey: Survey, base: Tree, allowed: bool) -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from vstore import durable
 from vstore.errors import Damage, VstoreError
 from vstore.journal import Journal, JournalWriter, journals
+from vstore.layout import DTYPES
 from vstore.records import FileRef
 from vstore.repository import Repository
-from vstore.segments import DTYPES, rounded, write_segment
+from vstore.segments import rounded, write_segment
 
 if TYPE_CHECKING:
     from vstore.embed import Floats

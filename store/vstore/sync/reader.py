@@ -10,9 +10,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.hashing import Hash
 from vstore.images import Facts, PictureFailure, Preparation, prepare
@@ -28,8 +27,7 @@ SETTLED_NS = 2_000_000_000  # a stat younger than this when its file was read pr
 _ATTEMPTS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One file to read: where its answer goes, its stored path, and the stat that the scan saw."""
 
     chunk: Chunk
@@ -38,8 +36,7 @@ class Item:
     file: FileStat
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What reading one file gave: a state of `survey`, its key where it could be read, and, where this run had to
     decode it, the prepared picture or why there is none."""
 

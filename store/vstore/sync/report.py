@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from vstore.records import Json
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """A picture without a vector. known: an earlier run met the same and remembers it."""
 
     path: bytes
@@ -30,8 +29,7 @@ def named_path(path: bytes) -> dict[str, Json]:
         return {"path": path.decode("utf-8", "replace"), "path_b64": base64.b64encode(path).decode("ascii")}
 
 
-@dataclass(frozen=True, slots=True)
-class SyncReport:
+class SyncReport(NamedTuple):
     """What a sync, or a look at what one would do, found and did.
 
     snapshot: the one that was written, or None. paths, images: aliases and distinct keys of the current snapshot.
@@ -70,7 +68,7 @@ class SyncReport:
     recovered: int = 0
     interrupted: bool = False
     created_store: bool = False
-    examples: Mapping[str, tuple[tuple[bytes, ...], ...]] = field(default_factory=dict)
+    examples: Mapping[str, tuple[tuple[bytes, ...], ...]] = {}  # noqa: RUF012  # never changed
 
     def to_json(self) -> dict[str, Json]:
         value: dict[str, Json] = {

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
 import os
 import struct
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from vstore import durable
 from vstore.catalogue import Batch, Catalogue
@@ -34,8 +34,7 @@ ATTEMPTS = 10  # times that a run compares anew because another snapshot became 
 _RATE = struct.Struct("<d")
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """What a sync was asked for, beside its paths. Sizes in bytes, times in seconds."""
 
     message: str = ""
@@ -46,7 +45,7 @@ class Options:
     max_file_size: int = 256 << 20
     max_pixels: int | None = None
     commit_every: float = 1800.0
-    edits: OptionEdits = field(default_factory=OptionEdits)
+    edits: OptionEdits = OptionEdits()
 
 
 class _Moved(Exception):
@@ -306,7 +305,7 @@ class Run:
         old, self._parent = self._base, self._current()
         # What is fresh in a tree would be stored again by the next commit of this run: its pages lie in packs now.
         self._base = Tree(repo.hash, repo.packs.get, tree.root) if self._written else tree
-        self._plan = Plan(self._plan.targets)
+        self._plan = Plan(self._plan.targets, {}, {})
         self._committed = time.monotonic()
         self._remember(old, complete)
         return edits

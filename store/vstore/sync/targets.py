@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 
 from vstore.errors import LabelTaken, UsageError
 from vstore.records import Json, Root
@@ -12,8 +12,7 @@ from vstore.repository import Repository
 from vstore.scan import ScanOptions
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A root, or the part of it below `under` (relative to the root, b"" for all of it).
 
     place: the real path of the root.
@@ -34,8 +33,7 @@ class Target:
         return label + b"/" + self.under if self.under else label
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What a sync covers, and what the log has to learn of its roots.
 
     roots:    label -> root as the log will have it, or None where another root takes it in.
@@ -43,8 +41,8 @@ class Plan:
     """
 
     targets: list[Target]
-    roots: dict[str, Root | None] = field(default_factory=dict)
-    absorbed: dict[str, str] = field(default_factory=dict)
+    roots: dict[str, Root | None]
+    absorbed: dict[str, str]
 
     def changes(self) -> dict[str, Json]:
         changes: dict[str, Json] = {}
@@ -55,8 +53,7 @@ class Plan:
         return changes
 
 
-@dataclass(frozen=True, slots=True)
-class OptionEdits:
+class OptionEdits(NamedTuple):
     """What the words of a command change of the options that are kept with a root. None leaves one as it is."""
 
     exclude: Sequence[str] = ()
@@ -76,15 +73,14 @@ class OptionEdits:
                 f"no exclude {missing[0]!r} is kept with this root", f"it has: {', '.join(options.exclude)}"
             )
         kept = [g for g in options.exclude if g not in self.no_exclude]
-        changed = replace(
-            options,
+        changed = options._replace(
             exclude=tuple(dict.fromkeys([*kept, *self.exclude])),
             include=tuple(dict.fromkeys([*options.include, *self.include])),
         )
         for name in ("follow_symlinks", "one_file_system", "ignore_inode", "ignore_ctime"):
             value = getattr(self, name)
             if value is not None:
-                changed = replace(changed, **{name: value})
+                changed = changed._replace(**{name: value})
         return changed
 
 
@@ -112,7 +108,7 @@ class _Planner:
         self._as = as_label
         self._edits = edits
         self._known = dict(repo.state.roots)
-        self._plan = Plan([])
+        self._plan = Plan([], {}, {})
 
     def add_known(self) -> None:
         if not self._known:
@@ -167,7 +163,7 @@ class _Planner:
         before = ScanOptions.from_json(root.options)
         options = self._edits.applied(before)
         if options != before:
-            root = replace(root, options=options.to_json())
+            root = root._replace(options=options.to_json())
             self._plan.roots[root.label] = root
             self._known[root.label] = root
         return root, options
@@ -189,7 +185,7 @@ class _Planner:
         else:
             root = Root(label, real, False, old.options if old else {})
         options = self._edits.applied(ScanOptions.from_json(root.options))
-        root = replace(root, options=options.to_json())
+        root = root._replace(options=options.to_json())
         for taken, within in inside:
             self._plan.roots[taken.label] = None
             self._plan.absorbed[taken.label] = os.fsdecode(os.path.join(os.fsencode(label), within))
