@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-import click
+gc.set_threshold(100_000)  # what is loaded at the start stays: looking through it again and again is wasted
 
-from vstore._version import __version__
-from vstore.errors import VstoreError
+import click  # noqa: E402
+
+from vstore._version import __version__  # noqa: E402
+from vstore.errors import VstoreError  # noqa: E402
 
 WIDTH = 100
 
@@ -148,7 +151,14 @@ def _fail(as_json: bool, code: str, exit_code: int, message: str, step: str) -> 
 
 def main() -> None:
     """The entry point: run the command line of this process and leave with its exit code."""
-    sys.exit(run())
+    code = run()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        code = code or 1
+    # Everything is closed by now. Taking the interpreter apart would be a tenth of a quick command.
+    os._exit(code)
 
 
 def help_text(*words: str) -> str:

@@ -10,7 +10,7 @@ FOLDER = ".vstore"
 FORMAT_VERSION = 1
 DTYPES = {"float16": 2, "float32": 4}  # bytes of a number in a row
 
-_SNAPSHOT_LIKE = re.compile(r"v\d+|[0-9a-f]{4,}", re.IGNORECASE)
+_SNAPSHOT_LIKE = r"v\d+|[0-9a-f]{4,}"
 _RESERVED = {"latest", "current", "head"}
 
 
@@ -84,7 +84,7 @@ def why_not_a_name(name: str) -> str | None:
     """Say why a tag or a space cannot be called so, or None if it can: such words mean snapshots."""
     if not name or len(name) > 100:
         return "a name has 1 to 100 characters"
-    if name.lower() in _RESERVED or _SNAPSHOT_LIKE.fullmatch(name):
+    if name.lower() in _RESERVED or re.fullmatch(_SNAPSHOT_LIKE, name, re.IGNORECASE):
         return f"{name!r} already means a snapshot"
     if any(c in "@~{}/\\:" or c.isspace() or not c.isprintable() for c in name) or name[0] in "-+.":
         return "a name holds no @ ~ { } / \\ : or blanks, and does not begin with - + ."

@@ -29,8 +29,8 @@ T = TypeVar("T")
 
 RESERVE = 1 << 20  # bytes kept aside, so that gc can write its record on a full disk
 COMMIT_WAIT = 10.0  # seconds that a commit waits for another one
-_STEP = re.compile(r"(?P<base>.+)~(?P<up>\d+)")
-_PAST = re.compile(r"@\{(\d+)\}")
+_STEP = r"(?P<base>.+)~(?P<up>\d+)"  # compiled when a name is looked up: every command would pay for it
+_PAST = r"@\{(\d+)\}"
 
 
 class Repository:
@@ -150,7 +150,7 @@ class Repository:
 
         Raises: SnapshotNotFound, AmbiguousSnapshot.
         """
-        step = _STEP.fullmatch(name)
+        step = re.fullmatch(_STEP, name) if "~" in name else None
         if step:
             found = self.snapshot(step["base"])
             for _ in range(int(step["up"])):
@@ -159,19 +159,21 @@ class Repository:
                     raise self._not_found(name)
                 found = parent
             return found
+        if not name:
+            raise self._not_found(name)
         if name == "current":
             return self._kept(self.state.current, name)
         if name == "latest":
             kept = self.state.snapshots()
             return self._kept(kept[0].name if kept else None, name)
-        past = _PAST.fullmatch(name)
+        past = re.fullmatch(_PAST, name) if name.startswith("@") else None
         if past:
             values = self._past_currents()
             back = int(past[1])
             return self._kept(values[-1 - back] if back < len(values) else None, name)
         if name in self.state.tags:
             return self._kept(self.state.tags[name], name)
-        if re.fullmatch(r"[vV]\d+", name):
+        if name[0] in "vV" and name[1:].isascii() and name[1:].isdigit():
             return self._kept(f"v{int(name[1:])}", name)
         if re.fullmatch(r"[0-9a-fA-F]{4,}", name):
             fitting = [s for s in self.state.snapshots() if s.id.startswith(name.lower())]

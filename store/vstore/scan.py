@@ -7,18 +7,23 @@ changed makes no object per file that outlives its folder.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 import struct
 from array import array
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    import subprocess
+
     from pathspec import GitIgnoreSpec
 
 IGNORE_FILE = ".vstoreignore"
 CHUNK = 1000  # files per head
+HELP_FROM = 20_000  # files from which on a second process, which takes 30 ms to start, is worth it
+_ENOUGH_TO_SHARE = 8  # folders that wait, for there to be something to share
 _SKIPPED = frozenset({"@eaDir"})  # thumbnails that Synology's file server leaves beside the pictures
 _HEAD = struct.Struct("<IIII")
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
@@ -129,12 +134,15 @@ class Scan:
         options: ScanOptions,
         extensions: frozenset[str],
         under: bytes = b"",
-        skip: Container[tuple[int, int]] = (),
+        skip: Collection[tuple[int, int]] = (),
+        expect: int = 0,
     ) -> None:
         """
         extensions: lower case, with the dot. under: relative path of a folder or a file.
         skip:       (device, inode) of folders that are never entered: the store itself.
+        expect:     about how many files there are; a second process helps with many. Folders then come in any order.
         """
+        self._helped = expect >= HELP_FROM and not options.follow_symlinks and (os.cpu_count() or 1) > 1
         self.troubles: list[Trouble] = []
         self._place = place
         self._options = options
@@ -164,6 +172,18 @@ class Scan:
                 yield from self._walk_under()
         finally:
             os.close(self._root_fd)
+
+    def walk_below(self, path: bytes) -> Iterator[Folder]:
+        """Walk one folder of the root and all below it."""
+        if self._root_fd < 0:
+            self._root_fd = os.open(self._place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._device = os.fstat(self._root_fd).st_dev
+        return self._walk(path)
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether an ignore file was met."""
+        return bool(self._rules)
 
     def hides(self, path: bytes) -> bool:
         """Whether hidden names, excludes and ignore files, as met in this scan, keep a relative path from being found."""
@@ -198,7 +218,12 @@ class Scan:
 
     def _walk(self, top: bytes, only: str | None = None) -> Iterator[Folder]:
         waiting = [top]
+        helper: ScanHelper | None = None
         while waiting:
+            if self._helped and only is None and len(waiting) >= _ENOUGH_TO_SHARE:
+                self._helped = False
+                helper = ScanHelper.start(self._place, self._options, self._extensions, self._skip, waiting[1::2])
+                waiting = waiting[0::2]
             path = waiting.pop()
             try:
                 fd = self._open(path)
@@ -225,6 +250,14 @@ class Scan:
             if only is None:
                 base = path + b"/" if path else b""
                 waiting += [base + name for name in sorted(folder.subfolders, reverse=True)]
+        if helper is not None:
+            found = helper.result() if not self._rules else None
+            if found is None:
+                for share in helper.share:  # it could not, or ignore files made it a matter of order: do it here
+                    yield from self._walk(share)
+            else:
+                yield from found[0]
+                self.troubles += found[1]
 
     def _open(self, path: bytes) -> int:
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -362,6 +395,84 @@ class Scan:
 
     def _trouble(self, path: bytes, err: OSError) -> None:
         self.troubles.append(Trouble(path, _kind(err), err.strerror or str(err), True))
+
+
+class ScanHelper:
+    """Another process that walks a share of the folders: two processes stat twice as fast as two threads."""
+
+    def __init__(self, process: subprocess.Popen[bytes], share: list[bytes]) -> None:
+        self._process = process
+        self.share = share
+
+    @classmethod
+    def start(
+        cls,
+        place: bytes,
+        options: ScanOptions,
+        extensions: frozenset[str],
+        skip: Collection[tuple[int, int]],
+        share: list[bytes],
+    ) -> ScanHelper | None:
+        """Start one. None where no process can be had."""
+        import marshal
+        import subprocess
+        import sys
+
+        import vstore
+
+        top = os.path.dirname(os.path.dirname(os.path.abspath(vstore.__file__)))
+        code = f"import sys; sys.path.insert(0, {top!r}); from vstore.scan import help_scan; help_scan()"
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-c", code],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+            assert process.stdin is not None
+            work = (place, json.dumps(options.to_json()), sorted(extensions), sorted(skip), share)
+            process.stdin.write(marshal.dumps(work))
+            process.stdin.close()
+        except OSError:
+            return None
+        return cls(process, share)
+
+    def result(self) -> tuple[list[Folder], list[Trouble]] | None:
+        """What it found. None if it failed, for whatever reason."""
+        import marshal
+
+        assert self._process.stdout is not None
+        with self._process.stdout as out:
+            data = out.read()
+        if self._process.wait() != 0:
+            return None
+        try:
+            folders, troubles = marshal.loads(data)
+        except (EOFError, ValueError, TypeError):
+            return None
+        return [
+            Folder(path, heads, count, ignored, tuple(Trouble(*trouble) for trouble in below))
+            for path, heads, count, ignored, below in folders
+        ], [Trouble(*trouble) for trouble in troubles]
+
+
+def help_scan() -> None:
+    """Walk the share that stdin names and write what was found to stdout. The other end of `ScanHelper`."""
+    import marshal
+    import sys
+
+    place, options, extensions, skip, share = marshal.loads(sys.stdin.buffer.read())
+    scan = Scan(place, ScanOptions.from_json(json.loads(options)), frozenset(extensions), b"", frozenset(skip))
+    folders = [
+        (f.path, f.heads, f.count, f.ignored, tuple(map(tuple, f.troubles)))
+        for path in share
+        for f in scan.walk_below(path)
+    ]
+    if scan.has_rules:
+        sys.exit(1)  # what an ignore file says must be known where the walk is asked for
+    sys.stdout.buffer.write(marshal.dumps((folders, [tuple(trouble) for trouble in scan.troubles])))
+    sys.stdout.buffer.flush()
+    os._exit(0)
 
 
 def _kind(err: OSError) -> str:

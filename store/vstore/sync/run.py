@@ -25,7 +25,7 @@ from vstore.sync.ingest import Ingest, check_faiss, mark_failed
 from vstore.sync.keeper import publish_seal, recover
 from vstore.sync.merge import merge_small
 from vstore.sync.report import Failure, SyncReport
-from vstore.sync.survey import FAILED, HAS_KEY, Survey, Surveyor, keep_stats
+from vstore.sync.survey import FAILED, HAS_KEY, Survey, Surveyor, count_name, keep_stats
 from vstore.sync.targets import OptionEdits, Plan, plan
 from vstore.sync.vectors import align, is_aligned
 from vstore.timing import now
@@ -402,6 +402,9 @@ class Run:
                     agreed = complete and (agreed or (label in whole and not unlisted))
                 if agreed:
                     batch.put_meta(name, self._agreement(self._base))
+                    if label in whole:
+                        files = self._survey.found.get(label, 0)
+                        batch.put_meta(count_name(os.fsdecode(label)), files.to_bytes(8, "little"))
                 elif self._catalogue.meta(name) is not None:
                     batch.drop_meta(name)
 

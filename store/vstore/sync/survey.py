@@ -166,7 +166,11 @@ class Surveyor:
 
     def _scan(self, survey: Survey, target: Target, whole: bool) -> None:
         label = os.fsencode(target.root.label)
-        scan = Scan(target.place, target.options, EXTENSIONS, target.under, self._skip)
+        expect = 0
+        if self._catalogue is not None and not target.under:
+            known = self._catalogue.meta(count_name(target.root.label))
+            expect = int.from_bytes(known, "little") if known is not None else 0
+        scan = Scan(target.place, target.options, EXTENSIONS, target.under, self._skip, expect)
         survey.scans[label] = scan
         only = is_file(target)
         found = 0
@@ -242,6 +246,11 @@ class Surveyor:
             for file, key, state in _facts(value, self._size):
                 facts[file] = (key, state)
         return facts
+
+
+def count_name(label: str) -> str:
+    """The name under which the catalogue keeps how many pictures a root had."""
+    return f"count/{label}"
 
 
 def is_file(target: Target) -> bool:
