@@ -21,8 +21,9 @@ VSTORE = [sys.executable, "-m", "vstore_cli"]
 
 
 def environment() -> dict[str, str]:
-    """The environment for processes that run vstore from this checkout."""
-    return {**os.environ, "PYTHONPATH": PATHS}
+    """The environment for processes that run vstore from this checkout; compiled once, as an installed package is."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPATH": PATHS}
 
 
 def machine() -> str:
