@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from vstore.errors import NothingToUndo, UsageError
 from vstore.layout import why_not_a_name
-from vstore.records import Json, Record, Snapshot, State, operations_in_force
+from vstore.records import Json, Record, Snapshot, State, named_path, operations_in_force
 from vstore.repository import Repository
 
 
@@ -59,8 +59,6 @@ class DiffReport(NamedTuple):
     removed: tuple[bytes, ...]
 
     def to_json(self) -> dict[str, Json]:
-        from vstore.sync.report import named_path
-
         return {
             "before": self.before,
             "after": self.after,

@@ -37,6 +37,14 @@ def path_to_json(path: bytes) -> Json:
         return {"b64": base64.b64encode(path).decode("ascii")}
 
 
+def named_path(path: bytes) -> dict[str, Json]:
+    """A path for people and programs: `path`, and `path_b64` too where it is not UTF-8."""
+    try:
+        return {"path": path.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"path": path.decode("utf-8", "replace"), "path_b64": base64.b64encode(path).decode("ascii")}
+
+
 def path_from_json(value: Json) -> bytes:
     if isinstance(value, str):
         return value.encode("utf-8")

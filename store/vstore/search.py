@@ -13,7 +13,7 @@ from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.index import Index, kept_rows, named_rows
 from vstore.labels import today, yesterday
 from vstore.pages import Alias, Tree, leaf_keys
-from vstore.records import Json, Snapshot
+from vstore.records import Json, Snapshot, named_path
 from vstore.repository import Repository
 
 if TYPE_CHECKING:
@@ -41,8 +41,6 @@ class Hit:
     files: tuple[bytes | None, ...]
 
     def to_json(self) -> dict[str, Json]:
-        from vstore.sync.report import named_path
-
         value: dict[str, Json] = {
             "key": self.key.hex(),
             "score": round(self.score, 6),
@@ -117,9 +115,9 @@ def search(
     pictures = [None if operand.image is None else _read(operand.image) for operand in operands]
     keys = [None if data is None else repo.hash.digest(data) for data in pictures]
     subject = repo.reading(lambda: _opened(repo, keys, at or "current", under, new_since))
-    vectors = _embedded(repo, subject, operands, pictures, load_embedder)
-    if not subject.index.count:
+    if not subject.index.count:  # before a model is loaded for nothing
         return SearchReport(subject.snapshot.name, ())
+    vectors = _embedded(repo, subject, operands, pictures, load_embedder)
     query = _weighted_sum([operand.weight for operand in operands], vectors)
     own = subject.stored[0] if len(operands) == 1 and operands[0].weight > 0 else None
     found = [

@@ -316,7 +316,7 @@ def test_k_beyond_the_snapshot_gives_all_and_k_below_one_is_refused(world: World
 def test_an_empty_snapshot_has_no_hits(world: World, tmp_path: Path) -> None:
     world.builder.add_snapshot({})
     (tmp_path / "q.png").write_bytes(picture(1))
-    report = world.search(os.fsencode(tmp_path / "q.png"), load=lambda recipe: FakeEmbedder())
+    report = world.search(os.fsencode(tmp_path / "q.png"))  # nor is a model loaded
     assert report == SearchReport("v1", ())
 
 

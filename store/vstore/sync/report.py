@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from typing import NamedTuple
-import base64
 from collections.abc import Mapping
 
-from vstore.records import Json
+from vstore.records import Json, named_path
 
 
 class Failure(NamedTuple):
@@ -19,14 +18,6 @@ class Failure(NamedTuple):
 
     def to_json(self) -> dict[str, Json]:
         return {**named_path(self.path), "kind": self.kind, "reason": self.reason, "known": self.known}
-
-
-def named_path(path: bytes) -> dict[str, Json]:
-    """A path for people and programs: `path`, and `path_b64` too where it is not UTF-8."""
-    try:
-        return {"path": path.decode("utf-8")}
-    except UnicodeDecodeError:
-        return {"path": path.decode("utf-8", "replace"), "path_b64": base64.b64encode(path).decode("ascii")}
 
 
 class SyncReport(NamedTuple):
