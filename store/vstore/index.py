@@ -12,10 +12,9 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from vstore import durable
@@ -39,8 +38,7 @@ _POPULATE_READ = 22  # MADV_POPULATE_READ, Linux 5.14; the mmap module of Python
 _views: WeakKeyDictionary[Segment, Any] = WeakKeyDictionary()
 
 
-@dataclass(frozen=True, slots=True)
-class Hits:
+class Hits(NamedTuple):
     """scores: float32 (n, k), cosines, best first. rows: int64 (n, k), -1 where the index holds fewer than k."""
 
     scores: Floats
@@ -197,7 +195,7 @@ class Index:
         import numpy as np
 
         faiss = faiss_module()
-        # Per thread: OpenMP's own threads made one query two to four times slower (`bench_search.py --threads`).
+        # Per thread: OpenMP's own threads made one query two to four times slower (`bench_search.py --ways`).
         faiss.omp_set_num_threads(1)
         bits = np.frombuffer(self._bitmaps[part], np.uint8)
         named = self._named[part]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.embed import Embedder, Recipe, load_embedder
 from vstore.errors import ModelError, UsageError, VstoreError
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from vstore.embed import Floats
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
+class Operand(NamedTuple):
     """One part of a query: a picture file or a text, and how much it counts; less than 0 leads away from it."""
 
     weight: float
@@ -31,8 +29,7 @@ class Operand:
     text: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """One picture: its cosine with the query, its stored paths in the snapshot, and the files they mean today."""
 
     key: bytes
@@ -54,8 +51,7 @@ class Hit:
         return value
 
 
-@dataclass(frozen=True, slots=True)
-class SearchReport:
+class SearchReport(NamedTuple):
     """The hits of one query, best first."""
 
     snapshot: str
@@ -65,8 +61,7 @@ class SearchReport:
         return {"snapshot": self.snapshot, "hits": [hit.to_json() for hit in self.hits]}
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
+class _Subject(NamedTuple):
     """What a query is compared with, opened and checked: nothing that gc removes from here on is missed.
 
     prefixes: the stored paths that hits lie under, or None for the whole snapshot.
@@ -77,7 +72,7 @@ class _Subject:
     snapshot: Snapshot
     tree: Tree
     prefixes: tuple[bytes, ...] | None
-    index: Index
+    rows: Index
     stored: tuple[int | None, ...]
     vectors: tuple[Floats | None, ...]
 
@@ -115,13 +110,13 @@ def search(
     pictures = [None if operand.image is None else _read(operand.image) for operand in operands]
     keys = [None if data is None else repo.hash.digest(data) for data in pictures]
     subject = repo.reading(lambda: _opened(repo, keys, at or "current", under, new_since))
-    if not subject.index.count:  # before a model is loaded for nothing
+    if not subject.rows.count:  # before a model is loaded for nothing
         return SearchReport(subject.snapshot.name, ())
     vectors = _embedded(repo, subject, operands, pictures, load_embedder)
     query = _weighted_sum([operand.weight for operand in operands], vectors)
     own = subject.stored[0] if len(operands) == 1 and operands[0].weight > 0 else None
     found = [
-        (key, score) for key, score in _nearest(subject.index, query, own, k) if min_score is None or score >= min_score
+        (key, score) for key, score in _nearest(subject.rows, query, own, k) if min_score is None or score >= min_score
     ]
     paths = _paths(subject, {key for key, _ in found})
     hits = tuple(
