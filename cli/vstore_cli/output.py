@@ -6,13 +6,14 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+@runtime_checkable
 class Report(Protocol):
     def to_json(self) -> dict[str, Any]: ...
 
@@ -24,7 +25,8 @@ def json_option(command: F) -> F:
 
 def echo_json(report: Report | Sequence[Report]) -> None:
     """Print one JSON document on one line."""
-    value = [one.to_json() for one in report] if isinstance(report, Sequence) else report.to_json()
+    # A report may be a named tuple, so that being a sequence does not tell a list of reports from one.
+    value = report.to_json() if isinstance(report, Report) else [one.to_json() for one in report]
     click.echo(json.dumps(value, ensure_ascii=False))
 
 
