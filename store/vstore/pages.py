@@ -21,6 +21,7 @@ Fetch = Callable[[bytes], bytes]  # digest -> the page's bytes, checked
 
 TARGET = 128  # entries per page on average
 MAXIMUM = 512  # entries per page at most
+_UNPACKED = 256  # leaves that a tree keeps unpacked: 4 MB or so
 _LEAF = b"vp0"
 _MAGIC_SIZE = 3
 
@@ -113,7 +114,7 @@ class Tree:
         self._stored = fetch
         self._leaves: list[Child] | None = None
         self._inner: set[bytes] = set()
-        self._last: tuple[bytes, list[Alias]] = (b"", [])
+        self._decoded: dict[bytes, list[Alias]] = {}
 
     @classmethod
     def empty(cls, hash: Hash, fetch: Fetch) -> Tree:
@@ -161,9 +162,13 @@ class Tree:
         return sum(leaf.count for leaf in self.leaves)
 
     def aliases(self, leaf: Child) -> list[Alias]:
-        if self._last[0] != leaf.digest:
-            self._last = (leaf.digest, decode_leaf(self.page(leaf.digest), self._hash.size))
-        return self._last[1]
+        """The aliases of a leaf. The last few leaves stay unpacked, as an edit looks at the same ones again."""
+        found = self._decoded.get(leaf.digest)
+        if found is None:
+            if len(self._decoded) >= _UNPACKED:
+                self._decoded.clear()
+            found = self._decoded[leaf.digest] = decode_leaf(self.page(leaf.digest), self._hash.size)
+        return found
 
     def __iter__(self) -> Iterator[Alias]:
         for leaf in self.leaves:

@@ -36,7 +36,7 @@ def edits_of(
 ) -> Edits:
     """Hold a survey against the aliases of a snapshot.
 
-    stored:   keys that have a vector. failed: keys that have none and never will, as things stand.
+    stored:   keys that have a vector; what the snapshot names has one. failed: keys that have none and never will, as things stand.
     complete: every file was hashed, so that what was not seen is gone; else nothing is removed.
 
     A file that could not be read keeps its old alias, as does one that this run did not reach; one that reads but
@@ -55,7 +55,7 @@ def edits_of(
                 new = old
                 if state in HAS_KEY:
                     key = chunk.key(number)
-                    if key in stored:
+                    if key == old or key in stored:
                         new = key
                     elif key in failed:
                         if old is not None:

@@ -1,0 +1,281 @@
+"""What does a search cost beside the least that it could: one pass over the vectors?
+
+    python benchmarks/bench_search.py [--rows 29104] [--dim 3584] [--runs 7] [--ways] [--keep DIR]
+
+Whole processes, in turn: `vstore search --image` of a picture that the store knows, and a script that maps the same
+vectors as a float32 `.npy` and multiplies. Cold means that the store's files and the `.npy` are not in the page cache
+(Python and its libraries are); there the measure is reading the segment files once. `--ways` compares, within one
+process, the ways to scan the segments of which `vstore.index` keeps one, and its threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measure import RUNS, VSTORE, environment, in_turn, machine, process, ratio, spread, timed
+
+from vstore.embed import space_id
+from vstore.pages import Tree
+from vstore.records import Manifest, Root, Snapshot
+from vstore.repository import Repository
+from vstore.segments import Segment, faiss_module, rounded, write_segment
+from vstore.timing import now
+
+SEAL = 64 << 20  # bytes at which a sync seals a segment
+CENTRES = 200
+PLAIN = """
+import sys
+import numpy as np
+m = np.load(sys.argv[1], mmap_mode="r")
+scores = m @ np.load(sys.argv[2])
+best = np.argpartition(-scores, 10)[:10]
+print(best[np.argsort(-scores[best])][0])
+"""
+
+
+def build(folder: Path, rows: int, dim: int) -> None:
+    """Write a store of random clustered vectors in segments as a sync seals them, and the same rows as float32 .npy."""
+    random = np.random.default_rng(0)
+    centres = random.standard_normal((CENTRES, dim)).astype(np.float32)
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    query = pictures / "query.jpg"
+    query.write_bytes(random.bytes(2000))  # it is never decoded: its vector is known
+    repo = Repository.create(folder / ".vstore")
+    recipe = {"family": "bench", "name": "bench", "dim": dim}
+    repo.add_space(recipe, "bench")
+    space = space_id(recipe)
+    keys = [repo.hash.digest(row.to_bytes(8, "little")) for row in range(rows)]
+    keys[rows // 2] = repo.hash.digest(query.read_bytes())
+    paths = [b"pictures/%03d/picture-%07d.jpg" % (row % 300, row) for row in range(rows)]
+    paths[rows // 2] = b"pictures/query.jpg"
+    plain = np.lib.format.open_memmap(folder / "plain.npy", "w+", np.float32, (rows, dim))
+    refs = []
+    step = max(1, SEAL // (2 * dim))
+    for begin in range(0, rows, step):
+        count = min(step, rows - begin)
+        block = centres[random.integers(0, CENTRES, count)] + 0.7 * random.standard_normal((count, dim))
+        block /= np.linalg.norm(block, axis=1, keepdims=True)
+        half = rounded(block, "float16")
+        plain[begin : begin + count] = half
+        listed = keys[begin : begin + count]
+        refs.append(write_segment(repo.layout.segments, space, listed, [half], dim, "float16", 0, "ingest"))
+    np.save(folder / "query.npy", plain[rows // 2])
+    plain.flush()
+    with repo.committing("sync"):
+        tree = Tree.empty(repo.hash, repo.packs.get).edited(dict(zip(paths, keys, strict=True)))
+        manifest = Manifest("v1", space, tree.root, rows, rows, now(), "", None, False)
+        data = manifest.to_bytes()
+        digest = repo.hash.digest(data)
+        snapshot = Snapshot("v1", manifest.content_id(repo.hash), digest, space, rows, rows, manifest.time)
+        changes = {
+            "roots": {"pictures": Root("pictures", b"pictures", True).to_json()},
+            "segments": {space: [ref.to_json() for ref in refs]},
+            "packs": repo.add_pack({**tree.fresh, digest: data}),
+            "snapshots": {"v1": snapshot.to_json()},
+            "current": "v1",
+            "next_v": 2,
+        }
+        repo.publish("sync", changes)
+    repo.close()
+
+
+def drop(folder: Path) -> None:
+    """Put the store's files and the .npy out of the page cache."""
+    for path in [*folder.rglob("*.npy"), *(folder / ".vstore").rglob("*")]:
+        if path.is_file():
+            fd = os.open(path, os.O_RDONLY)
+            os.fsync(fd)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(fd)
+
+
+def read_segments(folder: Path) -> None:
+    read_through(sorted((folder / ".vstore" / "segments").iterdir()))
+
+
+def read_through(paths: list[Path]) -> None:
+    buffer = bytearray(1 << 20)
+    for path in paths:
+        with path.open("rb", buffering=0) as file:
+            while file.readinto(buffer):
+                pass
+
+
+def ran(words: list[str]) -> str:
+    return subprocess.run(words, check=True, capture_output=True, text=True, env=environment()).stdout
+
+
+def compare(name: str, sides: dict[str, Callable[[], float]], runs: int) -> None:
+    found = in_turn(sides, runs)
+    ours, theirs = found.values()
+    listed = " / ".join(spread(values) for values in found.values())
+    print(f"{name}, {' / '.join(found)}: {ratio(ours, theirs)}: {listed}")
+
+
+def memory(words: list[str]) -> tuple[int, int]:
+    """The most anonymous memory, and the most memory of all kinds, that a command was seen to have: MB."""
+    child = subprocess.Popen(words, stdout=subprocess.DEVNULL, env=environment())
+    anonymous = resident = 0
+    while child.poll() is None:
+        try:
+            status = Path(f"/proc/{child.pid}/status").read_text()
+        except OSError:
+            break
+        found = dict(line.split(":", 1) for line in status.splitlines() if line.startswith(("RssAnon", "VmHWM")))
+        anonymous = max(anonymous, int(found.get("RssAnon", "0 kB").split()[0]))
+        resident = max(resident, int(found.get("VmHWM", "0 kB").split()[0]))
+        time.sleep(0.001)
+    child.wait()
+    return anonymous >> 10, resident >> 10
+
+
+@contextmanager
+def place(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+
+
+def whole_processes(folder: Path, runs: int) -> None:
+    query = str(folder / "pictures" / "query.jpg")
+    search = [*VSTORE, "search", "--image", query, "--json", "--store", str(folder / ".vstore")]
+    plain = [sys.executable, "-c", PLAIN, str(folder / "plain.npy"), str(folder / "query.npy")]
+    best = json.loads(ran(search))["hits"][0]
+    assert (best["paths"], best["score"]) == (["pictures/query.jpg"], 1.0), best
+    assert int(ran(plain)) == np.load(folder / "plain.npy", mmap_mode="r").shape[0] // 2
+
+    def cold(side: Callable[[], float]) -> Callable[[], float]:
+        def dropped() -> float:
+            drop(folder)
+            return side()
+
+        return dropped
+
+    # What mapped faults once brought in lies in small pages, and is twice as slow to map again: both sides start alike.
+    drop(folder)
+    read_segments(folder)
+    read_through([folder / "plain.npy"])
+    ours, theirs = (lambda: process(search)), (lambda: process(plain))
+    reading = cold(lambda: timed(lambda: read_segments(folder)))
+    compare("warm", {"search": ours, "numpy over float32": theirs}, runs)
+    compare("cold", {"search": cold(ours), "reading the segments": reading}, runs)
+    compare("cold", {"search": cold(ours), "numpy over float32": cold(theirs)}, runs)
+    imports = {"search": ours, "importing faiss": lambda: process([sys.executable, "-c", "import faiss"])}
+    compare("warm", imports, runs)
+    peaks = [memory(search) for _ in range(3)]
+    print(
+        f"memory at its peak: {max(a for a, _ in peaks)} MB anonymous, {max(r for _, r in peaks)} MB with mapped files"
+    )
+    traced = [search[0], "-X", "importtime", *search[1:]]
+    loaded = subprocess.run(traced, check=True, capture_output=True, text=True, env=environment()).stderr
+    names = {line.rpartition("|")[2].strip().partition(".")[0] for line in loaded.splitlines()}
+    print(
+        "of torch, transformers, PIL and lmdb it imports:",
+        *(names & {"torch", "transformers", "PIL", "lmdb"} or {"none"}),
+    )
+
+
+def ways(folder: Path, runs: int) -> None:
+    """One query over all rows, within one process, each segment checked before."""
+    faiss = faiss_module()
+    repo = Repository(folder / ".vstore")
+    (space,) = repo.state.spaces
+    segments = [repo.segment(ref) for ref in repo.state.segments(space)]
+    query = np.load(folder / "query.npy")[None]
+    cores = os.cpu_count() or 1
+    views = [faiss.read_index(str(segment.path), faiss.IO_FLAG_MMAP_IFC) for segment in segments]
+    bits = [np.full(-(-segment.footer.rows // 8), 255, np.uint8) for segment in segments]
+    pool = ThreadPoolExecutor(cores)
+
+    def one(at: int) -> Any:
+        faiss.omp_set_num_threads(1)
+        return views[at].search(query, 11, params=faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits[at])))
+
+    def mapped(threads: int) -> None:
+        faiss.omp_set_num_threads(threads)
+        for at, view in enumerate(views):
+            view.search(query, 11, params=faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits[at])))
+
+    def blocks() -> None:
+        for segment in segments:
+            rows = segment.rows()
+            for begin in range(0, len(rows), 256):
+                rows[begin : begin + 256].astype(np.float32) @ query[0]
+
+    def streamed(chunk: int = 256) -> None:
+        """Read into an index of our own, check and search what was read: one pass, nothing mapped."""
+        import xxhash
+
+        faiss.omp_set_num_threads(1)
+        for segment in segments:
+            footer = segment.footer
+            index = faiss.IndexScalarQuantizer(footer.dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+            index.add(np.zeros((chunk, footer.dim), np.float32))
+            buffer = memoryview(faiss.rev_swig_ptr(index.codes.data(), chunk * footer.width))
+            hasher = xxhash.xxh3_64()
+            with segment.path.open("rb", buffering=0) as file:
+                file.seek(footer.header)
+                for begin in range(0, footer.rows, chunk):
+                    index.ntotal = min(chunk, footer.rows - begin)
+                    size = index.ntotal * footer.width
+                    file.readinto(buffer[:size])
+                    hasher.update(buffer[:size])
+                    index.search(query, min(11, index.ntotal))
+
+    rows = {
+        "check alone, one thread": lambda: [segment.verify() for segment in segments],
+        f"check alone, {cores} threads": lambda: list(pool.map(Segment.verify, segments)),
+        "mapped, faiss with 1 thread": lambda: mapped(1),
+        f"mapped, faiss with {cores} threads": lambda: mapped(cores),
+        f"mapped, segments in {cores} threads (kept)": lambda: list(pool.map(one, range(len(views)))),
+        "streamed through one buffer, checked on the way": streamed,
+        "numpy, blocks of 256 rows to float32": blocks,
+    }
+    for name, work in rows.items():
+        work()
+        print(f"{name}: {spread([timed(work) for _ in range(runs)])}")
+    pool.shutdown()
+    repo.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rows", type=int, default=29_104)
+    parser.add_argument("--dim", type=int, default=3584)
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--ways", action="store_true", help="compare ways to scan, within one process")
+    parser.add_argument("--keep", type=Path, help="build the store here, or use the one that is here")
+    args = parser.parse_args()
+    print(f"{machine()}, numpy {np.__version__}, faiss {faiss_module().__version__}")
+    with place(args.keep) as folder:
+        if not (folder / ".vstore").exists():
+            build(folder, args.rows, args.dim)
+        files = [path.stat().st_size for path in (folder / ".vstore" / "segments").iterdir()]
+        rows, dim = np.load(folder / "plain.npy", mmap_mode="r").shape
+        print(
+            f"{rows} x {dim}: {len(files)} float16 segments of {sum(files) >> 20} MiB in all; k = 10; {args.runs} runs"
+        )
+        if args.ways:
+            ways(folder, args.runs)
+        else:
+            whole_processes(folder, args.runs)
+
+
+if __name__ == "__main__":
+    main()
