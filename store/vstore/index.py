@@ -31,11 +31,12 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 REMEMBERED_FROM = 1 << 30  # bytes of segments from which on a check is remembered: under it, it costs 0.1 s at most
+MOST_THREADS = 8  # memory is read as fast as it goes by then; each has a buffer of 1 MiB
 _CHECKED = "checked"
 _POPULATE_READ = 22  # MADV_POPULATE_READ, Linux 5.14; the mmap module of Python 3.11 has no name for it
 
-# Segments that were checked front to back, with the view that faiss has of them.
-_views: WeakKeyDictionary[Segment, Any] = WeakKeyDictionary()
+# Segments that were checked front to back, with the view that faiss has of them, and the stat that the file had before.
+_views: WeakKeyDictionary[Segment, tuple[Any, list[int]]] = WeakKeyDictionary()
 
 
 class Hits(NamedTuple):
@@ -102,9 +103,9 @@ class Index:
         self._named = [int.from_bytes(bitmap, "little").bit_count() for bitmap in bitmaps]
         self.count = sum(self._named)
         self._unchecked = [segment for segment in segments if segment not in _views]
+        self._stats = {s.ref.name: _views[s][1] if s in _views else _stat(s) for s in segments}
         large = sum(segment.ref.size for segment in segments) >= REMEMBERED_FROM
-        self._identities = {segment.ref.name: _identity(segment) for segment in segments} if large else {}
-        self._remembered = json.loads(_cached(cache, _CHECKED) or b"{}") if large else {}
+        self._remembered = json.loads(_cached(cache, _CHECKED) or b"{}") if large else None
         self._ready = False
         self._wait = _started(self._check, self._unchecked)
 
@@ -178,14 +179,14 @@ class Index:
         faiss = faiss_module()  # importing it takes about as long as the reading, which goes on meanwhile
         self._wait()
         for segment in self._unchecked:
-            _views[segment] = _view(faiss, segment)
-        if self._identities != self._remembered:
-            _cache(self._cache, _CHECKED, json.dumps(self._identities, separators=(",", ":")).encode())
+            _views[segment] = _view(faiss, segment), self._stats[segment.ref.name]
+        if self._remembered not in (None, self._stats):
+            _cache(self._cache, _CHECKED, json.dumps(self._stats, separators=(",", ":")).encode())
         self._ready = True
 
     def _check(self, segment: Segment) -> None:
         name = segment.ref.name
-        if name in self._identities and self._remembered.get(name) == self._identities[name]:
+        if self._remembered is not None and self._remembered.get(name) == self._stats[name]:
             _read_ahead(segment)
         else:
             segment.verify()
@@ -195,11 +196,12 @@ class Index:
         import numpy as np
 
         faiss = faiss_module()
-        # Per thread: OpenMP's own threads made one query two to four times slower (`bench_search.py --ways`).
+        # Segments are spread over threads instead: OpenMP's gain one query nothing (`bench_search.py --ways`), and cost it
+        # two to four times its time while other work holds the cores. The number is this thread's own.
         faiss.omp_set_num_threads(1)
         bits = np.frombuffer(self._bitmaps[part], np.uint8)
         named = self._named[part]
-        view = _views[self._segments[part]]
+        view, _ = _views[self._segments[part]]
         whole = named == view.ntotal
         parameters = None if whole else faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))
         scores, rows = view.search(queries, min(ask, named), params=parameters)
@@ -244,7 +246,8 @@ def _read_ahead(segment: Segment) -> None:
 
 
 def _threads() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_THREADS)
 
 
 def _started(work: Callable[[S], T], items: Sequence[S]) -> Callable[[], list[T]]:
@@ -289,6 +292,6 @@ def _cache(cache: Path, name: str, body: bytes) -> None:
     durable.write_cache(cache / name, checksum(name.encode(), body) + body)
 
 
-def _identity(segment: Segment) -> list[int]:
+def _stat(segment: Segment) -> list[int]:
     stat = segment.path.stat()
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]

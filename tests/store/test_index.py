@@ -260,6 +260,23 @@ def test_the_check_of_large_segments_is_remembered_until_they_are_touched(
         anew()
 
 
+def test_what_became_of_a_segment_after_its_check_is_not_remembered_as_checked(
+    segment: Any, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REMEMBERED_FROM", 1)
+    parts = [segment([key(1), key(2)], unit(2))]
+    bits = named_rows(parts, [key(1)])
+    Index(parts, bits, cache).wait()
+    (cache / "checked").unlink()
+    with parts[0].path.open("r+b") as file:  # in place: the view that this process has sees it too
+        file.seek(parts[0].footer.header)
+        file.write(b"rotten")
+    Index(parts, bits, cache).wait()
+    fresh = [Segment(parts[0].path.parent, parts[0].ref)]
+    with pytest.raises(Damage, match=parts[0].ref.name):
+        Index(fresh, bits, cache).wait()
+
+
 def test_rows_beyond_one_checksum_block_are_found(segment: Any, cache: Path) -> None:
     count = BLOCK + 100
     vectors = unit(count)
