@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vstore.images import prepare_recipe
+from vstore.formats import prepare_recipe
 
 if TYPE_CHECKING:
     from PIL.Image import Image

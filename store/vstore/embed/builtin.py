@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from vstore.errors import ModelError
+from vstore.formats import prepare_recipe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +44,7 @@ DEFAULT_RECIPE: Recipe = {
     "name": "builtin-1",
     "version": 1,
     "dim": 333,
-    "prepare": {"size": 512, "resample": "lanczos", "reducing_gap": 2.0, "mode": "RGB", "background": "white"},
+    "prepare": prepare_recipe(),
 }
 
 

@@ -1,0 +1,280 @@
+"""Pictures: bytes in, a prepared RGB picture out, or one line that says why not. Knows Pillow, opens no file."""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vstore.formats import MAX_PIXELS, MAX_SIDE, POLICY
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF")
+_HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs"})
+_ORIENTATION = 0x0112
+_CUT = ("truncat", "end of file", "premature", "unexpected end", "not enough data", "broken data stream", "cut off")
+
+
+class Facts(NamedTuple):
+    """What a picture is. width and height in pixels, as shown: turned by its EXIF orientation."""
+
+    format: str
+    width: int
+    height: int
+
+
+class PictureFailure(Exception):
+    """Why a picture has no vector: a kind for programs and a line for people. One bad picture stops no run.
+
+    kind: permission io truncated not_an_image too_large bomb needs_extra model
+    """
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(f"{kind}: {reason}")
+        self.kind = kind
+        self.reason = reason
+
+
+class Preparation(NamedTuple):
+    """How pictures are prepared. max_side: pixels, part of a space. max_pixels: beyond it a picture is not decoded."""
+
+    max_side: int = MAX_SIDE
+    max_pixels: int = MAX_PIXELS
+
+
+def prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
+    """Decode a picture and fit it within max_side, turned upright, RGB; never enlarged.
+
+    Raises: PictureFailure, and nothing else whatever the bytes are.
+    """
+    if not data:
+        raise PictureFailure("not_an_image", "the file is empty")
+    _quiet()
+    try:
+        return _prepare(data, preparation)
+    except PictureFailure:
+        raise
+    except MemoryError as err:
+        # Not remembered: with more memory it may go well.
+        raise PictureFailure("io", "there was not enough memory to decode it") from err
+    except Exception as err:
+        # Decoders raise whatever their parsers stumble over: struct.error, SyntaxError, KeyError, OverflowError …
+        raise _failure(err) from err
+
+
+def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
+    picture = _open(data)
+    width, height = picture.size
+    if width < 1 or height < 1:
+        raise PictureFailure("not_an_image", f"it claims to be {width} × {height} pixels")
+    if width * height > preparation.max_pixels:
+        raise PictureFailure(
+            "bomb",
+            f"it claims {width} × {height} pixels; if you trust it, add --max-pixels {width * height}",
+        )
+    box = (preparation.max_side, preparation.max_side)
+    kind = "JPEG" if picture.format == "MPO" else picture.format or ""
+    if kind == "JPEG":
+        _thumbnail(picture, box)  # decodes at a fraction of the size where that is enough
+        prepared = _rgb(picture)
+    else:
+        picture.load()
+        width, height = picture.size
+        prepared = _rgb(picture)
+        _thumbnail(prepared, box)
+    orientation = _orientation(picture)
+    if orientation >= 5:
+        width, height = height, width
+    return _turned(prepared, orientation), Facts(kind, width, height)
+
+
+def _thumbnail(picture: Image, box: tuple[int, int]) -> None:
+    from PIL.Image import Resampling
+
+    picture.thumbnail(box, Resampling.LANCZOS, reducing_gap=2.0)
+
+
+def _open(data: bytes) -> ImageFile:
+    """Find the decoder by the first bytes. `Image.open` would judge the size by a global of the whole process.
+
+    Raises: PictureFailure if no decoder takes it.
+    """
+    registry = _decoders()
+    if data[4:8] == b"ftyp" and _is_heif(data):
+        if "HEIF" not in registry:
+            raise PictureFailure("needs_extra", "HEIC pictures need one more package: pip install 'vstore-index[heic]'")
+        order = ("HEIF",)
+    else:
+        order = _FORMATS
+    error: Exception | None = None
+    for name in order:
+        factory, accept = registry[name]
+        accepted = accept(data[:16]) if accept else True
+        if not accepted or isinstance(accepted, str):
+            continue
+        try:
+            opened: ImageFile = factory(io.BytesIO(data), "")
+            return opened
+        except Exception as err:
+            error = err
+    if error is not None:
+        raise _failure(error) from error
+    raise PictureFailure("not_an_image", "its first bytes are those of no picture that vstore reads")
+
+
+def _is_heif(data: bytes) -> bool:
+    size = min(int.from_bytes(data[:4], "big"), 256)
+    brands = {data[at : at + 4] for at in (8, *range(16, max(16, size), 4))}
+    return bool(brands & _HEIF_BRANDS) or (b"mif1" in brands and not brands & {b"avif", b"avis"})
+
+
+_registry: dict[str, Any] = {}
+_registering = threading.Lock()
+
+
+def _decoders() -> dict[str, Any]:
+    """The decoders of the formats that vstore reads, registered once."""
+    with _registering:
+        if not _registry:
+            from PIL import (
+                AvifImagePlugin,  # noqa: F401
+                BmpImagePlugin,  # noqa: F401
+                GifImagePlugin,  # noqa: F401
+                Image,
+                JpegImagePlugin,  # noqa: F401
+                MpoImagePlugin,  # noqa: F401
+                PngImagePlugin,  # noqa: F401
+                TiffImagePlugin,  # noqa: F401
+                WebPImagePlugin,  # noqa: F401
+            )
+
+            found = {name: Image.OPEN[name] for name in _FORMATS if name in Image.OPEN}
+            try:
+                from pillow_heif import register_heif_opener
+
+                register_heif_opener()
+                found["HEIF"] = Image.OPEN["HEIF"]
+            except Exception:  # noqa: S110  # missing, or broken in any way: its pictures say what to install
+                pass
+            _registry.update(found)
+        return _registry
+
+
+def _orientation(picture: Image) -> int:
+    """The EXIF orientation, 1 to 8. Asked for after the picture is loaded: Pillow turns TIFF itself, and says so then."""
+    try:
+        value = picture.getexif().get(_ORIENTATION, 1)
+    except Exception:
+        return 1  # broken EXIF is no reason to lose a picture
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _turned(picture: Image, orientation: int) -> Image:
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    return picture.transpose(turns[orientation]) if orientation in turns else picture
+
+
+def _rgb(picture: Image) -> Image:
+    """RGB as a person would see it: transparency over white, deep greys scaled, not clipped."""
+    if picture.mode == "RGB" and "transparency" not in picture.info:
+        return picture
+    if picture.mode.startswith(("I", "F")):
+        return _from_deep(picture).convert("RGB")
+    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
+        from PIL import Image as image
+
+        clear = picture.convert("RGBA")
+        white = image.new("RGBA", clear.size, (255, 255, 255, 255))
+        return image.alpha_composite(white, clear).convert("RGB")
+    if picture.mode == "LAB":
+        return _from_lab(picture)
+    return picture.convert("RGB")
+
+
+def _from_deep(picture: Image) -> Image:
+    """8-bit grey from 16-bit integers (by 1/257), wider ones (by their largest value) or floats (0 to 1, or by it)."""
+    import numpy as np
+    from PIL import Image as image
+
+    values = np.nan_to_num(np.asarray(picture).astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    top = float(values.max(initial=0.0))
+    if picture.mode == "F":
+        scale = 255.0 if top <= 1.0 else 1.0 if top <= 255.0 else 255.0 / top
+    elif top <= 65535.0:
+        scale = 1 / 257
+    else:
+        scale = 255.0 / top
+    return image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
+
+
+def _from_lab(picture: Image) -> Image:
+    from PIL import ImageCms
+
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(picture, lab, srgb, outputMode="RGB")
+    assert converted is not None
+    return converted
+
+
+def _failure(err: Exception) -> PictureFailure:
+    from PIL.Image import DecompressionBombError
+
+    text = " ".join(str(err).split()) or type(err).__name__
+    if isinstance(err, DecompressionBombError):
+        return PictureFailure("bomb", text)
+    if isinstance(err, EOFError) or any(word in text.lower() for word in _CUT):
+        return PictureFailure("truncated", f"the file is cut short ({text})")
+    return PictureFailure("not_an_image", f"it cannot be decoded ({text})")
+
+
+def _quiet() -> None:
+    """Keep Pillow's remarks on broken metadata from the terminal: what matters of them comes as an error.
+
+    Looked at for each picture, as whoever embeds vstore may set other filters meanwhile; `catch_warnings` would not do,
+    as it changes the filters of all threads.
+    """
+    if not any(f[0] == "ignore" and f[3] is not None and f[3].pattern == "PIL\\." for f in warnings.filters):
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+_fingerprints: dict[Preparation, str] = {}
+
+
+def decoder_fingerprint(preparation: Preparation) -> str:
+    """What decides whether bytes decode: our policy and limits, Pillow, its codecs, its plug-ins. 16 hex digits.
+
+    A known failure is tried again when this changes.
+    """
+    if preparation not in _fingerprints:
+        import importlib.metadata
+
+        from PIL import __version__, features
+
+        parts = [f"policy {POLICY}", f"pixels {preparation.max_pixels}", f"pillow {__version__}"]
+        for codec in ("libjpeg_turbo", "jpg", "zlib", "zlib_ng", "webp", "avif", "libtiff", "jpg_2000", "littlecms2"):
+            try:
+                parts.append(f"{codec} {features.version(codec)}")
+            except ValueError:
+                parts.append(f"{codec} unknown")
+        try:
+            parts.append(f"heif {importlib.metadata.version('pillow-heif')}")
+        except importlib.metadata.PackageNotFoundError:
+            parts.append("heif none")
+        from vstore.hashing import checksum
+
+        _fingerprints[preparation] = checksum("\n".join(parts).encode()).hex()
+    return _fingerprints[preparation]
