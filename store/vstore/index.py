@@ -196,8 +196,8 @@ class Index:
         import numpy as np
 
         faiss = faiss_module()
-        # Segments are spread over threads instead: OpenMP's gain one query nothing (`bench_search.py --ways`), and cost it
-        # two to four times its time while other work holds the cores. The number is this thread's own.
+        # Segments are spread over threads instead: OpenMP's gain one query nothing (`bench_search.py --ways`), and
+        # cost it two to four times its time while other work holds the cores. The number is this thread's own.
         faiss.omp_set_num_threads(1)
         bits = np.frombuffer(self._bitmaps[part], np.uint8)
         named = self._named[part]
