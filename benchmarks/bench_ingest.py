@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measure import VSTORE, environment, in_turn, machine, process, ratio, spread
+from measure import VSTORE, environment, in_turn, machine, ratio, spread
 
 ALONE = """
 import sys
@@ -134,7 +134,8 @@ def rates(top: Path, count: int, megapixels: float) -> None:
     for name, values in found.items():
         print(f"  {name:26} {spread(values, 's', 1)}, {count / sorted(values)[len(values) // 2]:.1f} pictures/s")
     print(
-        f"rate of vstore / two processes: {ratio(found['two independent processes'], found['vstore sync'])}   target 0.9"
+        "rate of vstore / two processes: "
+        f"{ratio(found['two independent processes'], found['vstore sync'])}   target 0.9"
     )
 
 

@@ -3,7 +3,8 @@
     python benchmarks/bench_no_change.py [--files 100000] [--dir DIR]
 
 Targets: the summary's seconds at most 1.5 times a scandir(fd) + stat walk; the whole process at most 1.5 times
-`find -printf` plus `python -c pass`; no picture opened, nothing written, no fsync (counted with strace, if it is there).
+`find -printf` plus `python -c pass`; no picture opened, nothing written, no fsync (counted with strace, where there is
+one).
 """
 
 from __future__ import annotations
@@ -72,8 +73,7 @@ def run(top: Path, files: int) -> None:
     summaries: list[float] = []
 
     def whole() -> float:
-        taken = timed(lambda: summaries.append(json.loads(_output(sync))["seconds"]))
-        return taken
+        return timed(lambda: summaries.append(json.loads(_output(sync))["seconds"]))
 
     sides = {
         "scandir(fd) + stat": lambda: timed(lambda: walk(pictures)),

@@ -48,7 +48,8 @@ def main() -> None:
         for name, size in sorted(parts.items(), key=lambda part: -part[1]):
             print(f"  {name:12} {size:>13,} bytes")
         print(
-            f"{args.snapshots + 1} snapshots, {rows:,} rows: {kept:,} / {least:,} bytes = {kept / least:.4f}x   target 1.05"
+            f"{args.snapshots + 1} snapshots, {rows:,} rows: "
+            f"{kept:,} / {least:,} bytes = {kept / least:.4f}x   target 1.05"
         )
         print(f"catalogue/: {parts['catalogue'] / rows:.0f} bytes per path   target 400")
     finally:

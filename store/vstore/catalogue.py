@@ -289,7 +289,7 @@ def _environment(folder: Path, write: bool) -> Any:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether the file reaches as far as its meta pages say; read plainly, as a map of a cut file must not be touched."""
+    """Whether the file reaches as far as its meta pages say. Read plainly: a map of a cut file must not be touched."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(256)

@@ -5,7 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 EXTENSIONS = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .apng .webp .gif .tif .tiff .bmp .dib .avif .heic .heif .hif".split()
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".apng",
+        ".webp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".bmp",
+        ".dib",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".hif",
+    ]
 )
 MAX_SIDE = 512  # pixels of the longer side that an embedder is given
 MAX_PIXELS = 178_956_970  # a picture that claims more is taken for a bomb: twice what Pillow warns at

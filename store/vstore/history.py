@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from vstore.errors import NothingToUndo, UsageError
 from vstore.layout import why_not_a_name
@@ -163,7 +163,7 @@ def snapshot_diff(repo: Repository, a: str, b: str) -> DiffReport:
     old, new = repo.mapped_tree(before), repo.mapped_tree(after)
     changes = list(differences(old, new))
     wanted = {key for _, _, key in changes if key is not None}
-    named = {key for key in _keys_of(old.key_columns(), repo.hash.size, wanted)}
+    named = set(_keys_of(old.key_columns(), repo.hash.size, wanted))
     delta = classify(changes, named, (), examples=len(changes))
     return DiffReport(
         before.name,

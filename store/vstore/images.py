@@ -107,7 +107,7 @@ def _open(data: bytes) -> ImageFile:
     if data[4:8] == b"ftyp" and _is_heif(data):
         if "HEIF" not in registry:
             raise PictureFailure("needs_extra", "HEIC pictures need one more package: pip install 'vstore-index[heic]'")
-        order = ("HEIF",)
+        order: tuple[str, ...] = ("HEIF",)
     else:
         order = _FORMATS
     error: Exception | None = None
@@ -158,14 +158,14 @@ def _decoders() -> dict[str, Any]:
 
                 register_heif_opener()
                 found["HEIF"] = Image.OPEN["HEIF"]
-            except Exception:  # noqa: S110  # missing, or broken in any way: its pictures say what to install
+            except Exception:  # missing, or broken in any way: its pictures say what to install
                 pass
             _registry.update(found)
         return _registry
 
 
 def _orientation(picture: Image) -> int:
-    """The EXIF orientation, 1 to 8. Asked for after the picture is loaded: Pillow turns TIFF itself, and says so then."""
+    """The EXIF orientation, 1 to 8. Asked for once the picture is loaded: Pillow turns TIFF itself."""
     try:
         value = picture.getexif().get(_ORIENTATION, 1)
     except Exception:
@@ -195,11 +195,10 @@ def _rgb(picture: Image) -> Image:
     if picture.mode.startswith(("I", "F")):
         return _from_deep(picture).convert("RGB")
     if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
-        from PIL import Image as image
+        from PIL.Image import alpha_composite, new
 
         clear = picture.convert("RGBA")
-        white = image.new("RGBA", clear.size, (255, 255, 255, 255))
-        return image.alpha_composite(white, clear).convert("RGB")
+        return alpha_composite(new("RGBA", clear.size, (255, 255, 255, 255)), clear).convert("RGB")
     if picture.mode == "LAB":
         return _from_lab(picture)
     return picture.convert("RGB")
@@ -208,7 +207,7 @@ def _rgb(picture: Image) -> Image:
 def _from_deep(picture: Image) -> Image:
     """8-bit grey from 16-bit integers (by 1/257), wider ones (by their largest value) or floats (0 to 1, or by it)."""
     import numpy as np
-    from PIL import Image as image
+    from PIL.Image import fromarray
 
     values = np.nan_to_num(np.asarray(picture).astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     top = float(values.max(initial=0.0))
@@ -218,7 +217,7 @@ def _from_deep(picture: Image) -> Image:
         scale = 1 / 257
     else:
         scale = 255.0 / top
-    return image.fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
+    return fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
 
 
 def _from_lab(picture: Image) -> Image:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 FOLDER = ".vstore"
 FORMAT_VERSION = 1

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
 import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from vstore import durable
 from vstore.errors import CommitRace, Damage, VstoreError

@@ -7,9 +7,9 @@ touches the pages round it and no others.
 
 from __future__ import annotations
 
-from typing import NamedTuple
 import bisect
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 import xxhash
 
@@ -31,7 +31,7 @@ class Child(NamedTuple):
 
     first: bytes
     digest: bytes
-    count: int
+    count: int  # type: ignore[assignment]  # not the method of tuples
 
 
 def is_boundary(path: bytes, level: int) -> bool:

@@ -251,7 +251,7 @@ class State(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One operation. `changes` is a JSON Merge Patch on the state; `whole` is the state after it, where it is carried."""
+    """One operation. `changes` is a JSON Merge Patch on the state; `whole` the state after it, if carried."""
 
     number: int
     op: str

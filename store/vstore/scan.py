@@ -7,26 +7,30 @@ changed makes no object per file that outlives its folder.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import stat
 import struct
-from array import array
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-if TYPE_CHECKING:
-    import subprocess
+from vstore.errors import UsageError
 
+if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
+
+    Found = tuple[list["Folder"], list["Trouble"]]
+    Share = Callable[[list[bytes]], Callable[[], Found | None]]
+    _Chain = list[tuple[int, GitIgnoreSpec]]  # length of the folder's path, and what its patterns say
 
 IGNORE_FILE = ".vstoreignore"
 CHUNK = 1000  # files per head
-HELP_FROM = 20_000  # files from which on a second process, which takes 30 ms to start, is worth it
-_ENOUGH_TO_SHARE = 8  # folders that wait, for there to be something to share
+SHARED = 8  # folders that must wait before half of them are given to somebody else
 _SKIPPED = frozenset({"@eaDir"})  # thumbnails that Synology's file server leaves beside the pictures
 _HEAD = struct.Struct("<IIII")
+_ROW = struct.Struct("<qqqQ")
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+_LONGEST = 4000  # bytes of a path that one call can take, on every system
 
 
 class FileStat(NamedTuple):
@@ -40,7 +44,10 @@ class FileStat(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """What could not be listed or stat-ed. path is relative to the root; kind is "permission" or "io"."""
+    """What could not be listed or stat-ed. path is relative to the root; kind is "permission" or "io".
+
+    is_folder: what lies below it, if anything does, is unknown.
+    """
 
     path: bytes
     kind: str
@@ -53,18 +60,19 @@ class Folder(NamedTuple):
 
     path:    relative to the root, b"" for the root itself.
     heads:   names and stats of the candidates, packed, at most 1,000 in each; there is always one.
-    count:   candidates. ignored: other files, never opened. troubles: files that could not be stat-ed.
+    count:   candidates. ignored: files that are none, never opened; hidden and excluded ones are not counted.
+    troubles: files that could not be stat-ed.
     """
 
     path: bytes
     heads: tuple[bytes, ...]
-    count: int
+    count: int  # type: ignore[assignment]  # not the method of tuples
     ignored: int
     troubles: tuple[Trouble, ...] = ()
 
     @property
     def subfolders(self) -> list[bytes]:
-        """The names of the folders in it that are descended into."""
+        """The names of the folders in it that are descended into, sorted."""
         return subfolders_of(self.heads[0])
 
 
@@ -74,13 +82,12 @@ def files_of(head: bytes) -> Iterator[FileStat]:
         return
     count, _, size, _ = _HEAD.unpack_from(head)
     stats_at = _HEAD.size + size
-    if not count or len(head) < stats_at + count * 32:
+    if len(head) < stats_at + count * _ROW.size:
         return
     names = head[_HEAD.size : stats_at].split(b"\0")
-    stats = array("q")
-    stats.frombytes(head[stats_at : stats_at + count * 32])
-    for i, name in enumerate(names[:count]):
-        yield FileStat(name, stats[4 * i], stats[4 * i + 1], stats[4 * i + 2], stats[4 * i + 3])
+    rows = _ROW.iter_unpack(head[stats_at : stats_at + count * _ROW.size])
+    for name, row in zip(names, rows, strict=False):  # no name at all splits into one empty one
+        yield FileStat(name, *row)
 
 
 def count_of(head: bytes) -> int:
@@ -126,7 +133,12 @@ class ScanOptions(NamedTuple):
 
 
 class Scan:
-    """A walk over a root, or the part of it below `under`. Iterate once; `troubles` is whole only after that."""
+    """A walk over a root, or the part of it below `under`. Iterate once; `troubles` is whole only after that.
+
+    Folders come depth-first, those of one folder in byte order of their names. One that cannot be listed to its end is
+    not yielded: it stands in `troubles`. With `follow_symlinks` no folder is listed under two names: the one that is
+    no link counts, else the one met first.
+    """
 
     def __init__(
         self,
@@ -135,26 +147,24 @@ class Scan:
         extensions: frozenset[str],
         under: bytes = b"",
         skip: Collection[tuple[int, int]] = (),
-        expect: int = 0,
+        share: Share | None = None,
     ) -> None:
         """
         extensions: lower case, with the dot. under: relative path of a folder or a file.
         skip:       (device, inode) of folders that are never entered: the store itself.
-        expect:     about how many files there are; a second process helps with many. Folders then come in any order.
+        share:      takes half of the folders, once there are some, and gives what it found: see `vstore.sharing`.
+        Raises: UsageError for a glob that means nothing.
         """
-        self._helped = expect >= HELP_FROM and not options.follow_symlinks and (os.cpu_count() or 1) > 1
         self.troubles: list[Trouble] = []
         self._place = place
         self._options = options
         self._under = under
         self._skip = skip
-        self._wanted: dict[str, bool] = {ext: True for ext in extensions}
-        self._quick = frozenset(e for ext in extensions if len(ext) == 4 for e in (ext, ext.upper()))
         self._extensions = extensions
-        self._include = _spec(list(options.include)) if options.include else None
-        self._rules: dict[str, GitIgnoreSpec] = {}
-        self._excludes = _spec(list(options.exclude)) if options.exclude else None
-        self._seen: set[tuple[int, int]] = set()
+        self._tails = frozenset(tail for e in extensions if len(e) in (4, 5) for tail in (e, e.upper()))
+        self._rules = _Rules(options)
+        self._owners: dict[tuple[int, int], bytes] = {}  # with follow_symlinks: the one path of each folder
+        self._share = share
         self._device = -1
         self._root_fd = -1
 
@@ -166,63 +176,71 @@ class Scan:
             return
         try:
             self._device = os.fstat(self._root_fd).st_dev
-            if not self._under:
-                yield from self._walk(b"")
-            elif self._reach():
-                yield from self._walk_under()
+            if self._options.follow_symlinks:
+                self._owners = self._own_folders()
+            yield from self._walk_under() if self._under else self._walk(b"")
         finally:
             os.close(self._root_fd)
 
-    def walk_below(self, path: bytes) -> Iterator[Folder]:
-        """Walk one folder of the root and all below it."""
-        if self._root_fd < 0:
-            self._root_fd = os.open(self._place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    def below(self, path: bytes) -> Iterator[Folder]:
+        """Walk one folder of the root, and all below it."""
+        self._root_fd = os.open(self._place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
             self._device = os.fstat(self._root_fd).st_dev
-        return self._walk(path)
+            yield from self._walk(path)
+        finally:
+            os.close(self._root_fd)
 
     @property
     def has_rules(self) -> bool:
         """Whether an ignore file was met."""
-        return bool(self._rules)
+        return self._rules.met
 
     def hides(self, path: bytes) -> bool:
-        """Whether hidden names, excludes and ignore files, as met in this scan, keep a relative path from being found."""
-        parts = os.fsdecode(path).split("/")
-        for i, name in enumerate(parts):
-            is_folder = i + 1 < len(parts)
-            if self._is_hidden(name) and not (not is_folder and self._includes("/".join(parts))):
-                return True
-            if self._is_excluded("/".join(parts[: i + 1]), is_folder):
-                return True
-        return False
+        """Whether hidden names, excludes and ignore files, as met in this scan, keep a path from being found."""
+        return self._rules.hide(os.fsdecode(path))
 
-    def _reach(self) -> bool:
-        """Load the ignore files on the way to `under`, and say whether the rules let it be found."""
-        parts = self._under.split(b"/")
-        for i in range(len(parts)):
-            self._load_rules(b"/".join(parts[:i]))
-        return not self.hides(self._under)
+    def _own_folders(self) -> dict[tuple[int, int], bytes]:
+        """The folders that the walk meets without following a link, so that no link takes their place."""
+        options = self._options._replace(follow_symlinks=False, include=())
+        scan = Scan(self._place, options, frozenset(), skip=self._skip)
+        for _ in scan:
+            pass
+        return scan._owners
 
     def _walk_under(self) -> Iterator[Folder]:
+        """Walk the part that was asked for, if a walk over the whole root would come there."""
+        names = self._under.split(b"/")
+        path = b""
         try:
-            found = os.stat(self._under, dir_fd=self._root_fd, follow_symlinks=False)
+            for i in range(len(names)):
+                path = b"/".join(names[:i])
+                fd = self._open(path)
+                try:
+                    if self._keeps_out(os.fstat(fd)):
+                        return
+                    self._rules.read(path, fd)
+                    found = os.stat(names[i], dir_fd=fd)
+                    is_link = stat.S_ISLNK(os.stat(names[i], dir_fd=fd, follow_symlinks=False).st_mode)
+                finally:
+                    os.close(fd)
         except OSError as err:
             if err.errno not in _GONE:
                 self._trouble(self._under, err)
             return
-        if stat.S_ISDIR(found.st_mode):
-            yield from self._walk(self._under)
+        if self.hides(self._under):
             return
-        parent, _, name = self._under.rpartition(b"/")
-        yield from self._walk(parent, only=os.fsdecode(name))
+        if not stat.S_ISDIR(found.st_mode):
+            yield from self._walk(path, only=os.fsdecode(names[-1]))
+        elif self._options.follow_symlinks or not is_link:
+            yield from self._walk(self._under)
 
     def _walk(self, top: bytes, only: str | None = None) -> Iterator[Folder]:
         waiting = [top]
-        helper: ScanHelper | None = None
+        others: tuple[list[bytes], Callable[[], Found | None]] | None = None
         while waiting:
-            if self._helped and only is None and len(waiting) >= _ENOUGH_TO_SHARE:
-                self._helped = False
-                helper = ScanHelper.start(self._place, self._options, self._extensions, self._skip, waiting[1::2])
+            if self._share is not None and others is None and only is None and len(waiting) >= SHARED:
+                others = waiting[1::2], self._share(waiting[1::2])
                 waiting = waiting[0::2]
             path = waiting.pop()
             try:
@@ -233,13 +251,9 @@ class Scan:
                 continue
             try:
                 found = os.fstat(fd)
-                identity = (found.st_dev, found.st_ino)
-                if identity in self._skip or (self._options.one_file_system and found.st_dev != self._device):
+                if self._keeps_out(found):
                     continue
-                if self._options.follow_symlinks:
-                    if identity in self._seen:
-                        continue
-                    self._seen.add(identity)
+                self._owners.setdefault((found.st_dev, found.st_ino), path)
                 folder = self._list(fd, path, only)
             except OSError as err:
                 self._trouble(path, err)
@@ -249,254 +263,281 @@ class Scan:
             yield folder
             if only is None:
                 base = path + b"/" if path else b""
-                waiting += [base + name for name in sorted(folder.subfolders, reverse=True)]
-        if helper is not None:
-            found = helper.result() if not self._rules else None
-            if found is None:
-                for share in helper.share:  # it could not, or ignore files made it a matter of order: do it here
-                    yield from self._walk(share)
+                waiting += [base + name for name in reversed(folder.subfolders)]
+        if others is not None:
+            found_there = others[1]()
+            # Ignore files must be known where `hides` is asked; and whoever shares may fail. Then it is done here.
+            if found_there is None or self.has_rules:
+                for path in others[0]:
+                    yield from self._walk(path)
             else:
-                yield from found[0]
-                self.troubles += found[1]
+                yield from found_there[0]
+                self.troubles += found_there[1]
+
+    def _keeps_out(self, found: os.stat_result) -> bool:
+        if (found.st_dev, found.st_ino) in self._skip:
+            return True
+        return self._options.one_file_system and found.st_dev != self._device
 
     def _open(self, path: bytes) -> int:
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         if not self._options.follow_symlinks and path:
             flags |= os.O_NOFOLLOW
-        try:
+        if len(path) <= _LONGEST:
             return os.open(path or b".", flags, dir_fd=self._root_fd)
-        except OSError as err:
-            if err.errno != errno.ENAMETOOLONG:
-                raise
-        fd = os.dup(self._root_fd)  # deeper than one call can name: step by step
-        for name in path.split(b"/"):
+        fd = os.dup(self._root_fd)  # deeper than one call can name: in stages
+        while path:
+            cut = len(path) if len(path) <= _LONGEST else path.rindex(b"/", 0, _LONGEST)
             try:
-                below = os.open(name, flags, dir_fd=fd)
+                below = os.open(path[:cut], flags, dir_fd=fd)
             finally:
                 os.close(fd)
-            fd = below
+            fd, path = below, path[cut + 1 :]
         return fd
 
     def _list(self, fd: int, path: bytes, only: str | None) -> Folder:
+        """List one open folder. Raises: OSError if that cannot be done to its end."""
         base = os.fsdecode(path) + "/" if path else ""
-        ruled = self._excludes is not None or bool(self._rules)
+        rules = self._rules.over(base)
+        odd = _Odd(self, base, rules)
         names: list[str] = []
-        stats: list[int] = []
-        folders: list[str] = []
-        troubles: list[Trouble] = []
-        ignored = 0
-        wanted, extensions, quick = self._wanted, self._extensions, self._quick
-        plain = not ruled and only is None
+        rows: list[bytes] = []
+        tails, pack = self._tails, _ROW.pack
         with os.scandir(fd) as entries:
-            for entry in entries:
-                name = entry.name
-                if plain and name[-4:] in quick and name[0] != "." and entry.is_file(follow_symlinks=False):
-                    # Nearly every file of nearly every folder: what follows says the same of it, more slowly.
+            while block := list(islice(entries, CHUNK)):
+                if only is not None:
+                    block = [e for e in block if e.name == only]
+                # Nearly every file of nearly every folder is one of these; `_Odd` would say the same of it, slowly.
+                plain = [
+                    e
+                    for e in block
+                    if (e.name[-4:] in tails or e.name[-5:] in tails)
+                    and e.name[0] != "."
+                    and e.is_file(follow_symlinks=False)
+                ]
+                if len(plain) < len(block):
+                    taken = {e.name for e in plain}
+                    odd.take([e for e in block if e.name not in taken])
+                    if odd.met_rules:
+                        break
+                if rules:
+                    plain = [e for e in plain if not self._rules.exclude(base + e.name, rules)]
+                for entry in plain:
                     try:
                         found = entry.stat(follow_symlinks=False)
                     except OSError as err:
-                        if err.errno not in _GONE:
-                            reason = err.strerror or str(err)
-                            troubles.append(Trouble(os.fsencode(base + name), _kind(err), reason, False))
+                        odd.missed(entry.name, err)
                         continue
-                    names.append(name)
-                    stats += (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-                    continue
-                if name[0] == "." or name in _SKIPPED:
-                    if name == IGNORE_FILE and base not in self._rules and self._load_rules(path, fd):
-                        return self._list(fd, path, only)  # it speaks of the names before it, too
-                    if self._include is None or not self._includes(base + name):
-                        continue
-                if only is not None and name != only:
-                    continue
-                extension = name[name.rfind(".") :]
-                good = wanted.get(extension)
-                if good is None:
-                    good = wanted[extension] = extension.lower() in extensions
-                if entry.is_dir(follow_symlinks=False):
-                    if name[0] != "." and not (ruled and self._is_excluded(base + name, True)):
-                        folders.append(name)
-                    continue
-                if not good and self._include is not None:
-                    good = self._includes(base + name)
-                try:
-                    if entry.is_file(follow_symlinks=False):
-                        if not good:
-                            ignored += 1
-                            continue
-                        if ruled and self._is_excluded(base + name, False):
-                            continue
-                        found = entry.stat(follow_symlinks=False)
-                    elif entry.is_symlink():
-                        found = entry.stat()
-                        if stat.S_ISDIR(found.st_mode):
-                            if self._options.follow_symlinks and not (ruled and self._is_excluded(base + name, True)):
-                                folders.append(name)
-                            continue
-                        if not good or not stat.S_ISREG(found.st_mode):
-                            ignored += 1
-                            continue
-                        if ruled and self._is_excluded(base + name, False):
-                            continue
-                    else:
-                        ignored += 1
-                        continue
-                except OSError as err:
-                    if err.errno not in _GONE:
-                        kind = _kind(err)
-                        troubles.append(Trouble(os.fsencode(base + name), kind, err.strerror or str(err), False))
-                    continue
-                names.append(name)
-                stats += (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-        if self._options.ignore_ctime:
-            stats[2::4] = [0] * len(names)
-        if self._options.ignore_inode:
-            stats[3::4] = [0] * len(names)
+                    names.append(entry.name)
+                    rows.append(pack(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino))
+        if odd.met_rules:  # they speak of the names before them, too
+            self._rules.read(path, fd)
+            return self._list(fd, path, only)
+        names += odd.names
+        rows += odd.rows
+        if self._options.ignore_ctime or self._options.ignore_inode:
+            rows = [self._without_ignored(row) for row in rows]
         heads = tuple(
-            _pack(names[at : at + CHUNK], stats[4 * at : 4 * (at + CHUNK)], len(names), [] if at else sorted(folders))
+            _pack(names[at : at + CHUNK], rows[at : at + CHUNK], len(names), [] if at else self._owned(path, odd))
             for at in range(0, max(1, len(names)), CHUNK)
         )
-        return Folder(path, heads, len(names), ignored, tuple(troubles))
+        return Folder(path, heads, len(names), odd.ignored, tuple(odd.troubles))
 
-    def _is_hidden(self, name: str) -> bool:
-        return name[:1] == "." or name in _SKIPPED
+    def _without_ignored(self, row: bytes) -> bytes:
+        size, mtime, ctime, inode = _ROW.unpack(row)
+        return _ROW.pack(
+            size, mtime, 0 if self._options.ignore_ctime else ctime, 0 if self._options.ignore_inode else inode
+        )
 
-    def _includes(self, path: str) -> bool:
-        return self._include is not None and self._include.match_file(path)
+    def _owned(self, path: bytes, odd: _Odd) -> list[bytes]:
+        """The subfolders to descend into, sorted: with follow_symlinks, those that have no other name."""
+        folders = sorted((os.fsencode(name), identity) for name, identity in odd.folders)
+        if not self._options.follow_symlinks:
+            return [name for name, _ in folders]
+        base = path + b"/" if path else b""
+        return [name for name, identity in folders if self._owners.setdefault(identity, base + name) == base + name]
 
-    def _is_excluded(self, path: str, is_folder: bool) -> bool:
-        asked = path + "/" if is_folder else path
-        if self._excludes is not None and self._excludes.match_file(asked):
-            return True
-        # As in git: of the files that speak of a path, the deepest has the last word.
-        for base in sorted((b for b in self._rules if path.startswith(b)), key=len, reverse=True):
-            verdict = self._rules[base].check_file(asked[len(base) :]).include
+    def _trouble(self, path: bytes, err: OSError) -> None:
+        self.troubles.append(_trouble(path, err, True))
+
+
+class _Odd:
+    """Sorts out the entries of one folder that are not plainly pictures."""
+
+    def __init__(self, scan: Scan, base: str, rules: _Chain) -> None:
+        self.names: list[str] = []
+        self.rows: list[bytes] = []
+        self.folders: list[tuple[str, tuple[int, int]]] = []
+        self.troubles: list[Trouble] = []
+        self.ignored = 0
+        self.met_rules = False
+        self._scan = scan
+        self._base = base
+        self._chain = rules
+
+    def take(self, entries: list[os.DirEntry[str]]) -> None:
+        scan = self._scan
+        for entry in entries:
+            if entry.name == IGNORE_FILE and not scan._rules.knows(self._base):
+                self.met_rules = True
+                return
+            try:
+                self._take(entry)
+            except OSError as err:
+                # Its type may be unknown: to a link that may be followed, and on disks that do not tell.
+                self.missed(entry.name, err, not entry.is_symlink() or scan._options.follow_symlinks)
+
+    def _take(self, entry: os.DirEntry[str]) -> None:
+        options, rules = self._scan._options, self._scan._rules
+        path = self._base + entry.name
+        hidden = _is_hidden(entry.name)
+        if hidden and not rules.include(path):
+            return
+        is_link = entry.is_symlink()
+        is_folder = entry.is_dir(follow_symlinks=options.follow_symlinks)
+        if hidden and is_folder:
+            return
+        if self._chain and rules.exclude(path + "/" if is_folder else path, self._chain):
+            return
+        if is_folder:
+            identity = (0, 0)
+            if options.follow_symlinks or options.one_file_system:
+                found = entry.stat(follow_symlinks=options.follow_symlinks)
+                if self._scan._keeps_out(found):
+                    return
+                identity = (found.st_dev, found.st_ino)
+            self.folders.append((entry.name, identity))
+            return
+        extension = entry.name[entry.name.rfind(".") :]
+        good = extension.lower() in self._scan._extensions or rules.include(path)
+        if good and (is_link or entry.is_file(follow_symlinks=False)):
+            try:
+                found = entry.stat()
+            except OSError as err:
+                if err.errno not in _GONE:
+                    raise
+                self.ignored += is_link  # it leads nowhere
+                return
+            if stat.S_ISREG(found.st_mode):
+                self.names.append(entry.name)
+                self.rows.append(_ROW.pack(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino))
+                return
+            if stat.S_ISDIR(found.st_mode):
+                return
+        self.ignored += 1
+
+    def missed(self, name: str, err: OSError, is_folder: bool = False) -> None:
+        if err.errno not in _GONE:
+            self.troubles.append(_trouble(os.fsencode(self._base + name), err, is_folder))
+
+
+class _Rules:
+    """Which names are hidden, excluded or included. Paths are relative to the root; those of folders end in a slash."""
+
+    def __init__(self, options: ScanOptions) -> None:
+        self._include = _spec(options.include) if options.include else None
+        self._exclude = _spec(options.exclude) if options.exclude else None
+        self._files: dict[str, GitIgnoreSpec | None] = {}
+
+    @property
+    def met(self) -> bool:
+        """Whether any ignore file says anything."""
+        return any(self._files.values())
+
+    def knows(self, base: str) -> bool:
+        """Whether the ignore file of a folder was read."""
+        return base in self._files
+
+    def read(self, path: bytes, fd: int) -> None:
+        """Read the ignore file of an open folder, if it has one.
+
+        Raises: OSError if it cannot be read: what it hides must then be taken for unknown, not for found.
+        """
+        base = os.fsdecode(path) + "/" if path else ""
+        self._files[base] = None
+        try:
+            file = os.open(IGNORE_FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=fd)
+        except FileNotFoundError:
+            return
+        try:
+            if stat.S_ISREG(os.fstat(file).st_mode):
+                lines = os.read(file, 1 << 20).removeprefix(b"\xef\xbb\xbf").split(b"\n")
+                self._files[base] = _spec([os.fsdecode(line.rstrip(b"\r")) for line in lines], lenient=True)
+        finally:
+            os.close(file)
+
+    def over(self, base: str) -> _Chain:
+        """What speaks of the names in a folder: the excludes, then, as in git, the deepest ignore file first."""
+        chain: _Chain = [(0, self._exclude)] if self._exclude is not None else []
+        above = base
+        while any(self._files.values()):
+            spec = self._files.get(above)
+            if spec is not None:
+                chain.append((len(above), spec))
+            if not above:
+                break
+            above = above[: above.rfind("/", 0, -1) + 1]
+        return chain
+
+    def exclude(self, path: str, chain: _Chain) -> bool:
+        """Whether the first that has an opinion is against a path."""
+        for length, spec in chain:
+            verdict = spec.check_file(_one_line(path[length:])).include
             if verdict is not None:
                 return verdict
         return False
 
-    def _load_rules(self, path: bytes, fd: int | None = None) -> bool:
-        """Read a folder's ignore file. False if it cannot be read, or says nothing."""
-        base = os.fsdecode(path) + "/" if path else ""
-        try:
-            folder = self._open(path) if fd is None else os.dup(fd)
-            try:
-                file = os.open(IGNORE_FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
-            finally:
-                os.close(folder)
-            with open(file, encoding="utf-8", errors="surrogateescape") as text:
-                lines = text.read(1 << 20).splitlines()
-        except OSError as err:
-            if err.errno not in _GONE:
-                self.troubles.append(Trouble(os.fsencode(base + IGNORE_FILE), _kind(err), err.strerror or "", False))
-            return False
-        self._rules[base] = _spec(lines)
-        return True
+    def include(self, path: str) -> bool:
+        return self._include is not None and self._include.match_file(_one_line(path))
 
-    def _trouble(self, path: bytes, err: OSError) -> None:
-        self.troubles.append(Trouble(path, _kind(err), err.strerror or str(err), True))
+    def hide(self, path: str) -> bool:
+        base = ""
+        *folders, name = path.split("/")
+        for folder in folders:
+            if _is_hidden(folder) or self.exclude(f"{base}{folder}/", self.over(base)):
+                return True
+            base += folder + "/"
+        return (_is_hidden(name) and not self.include(path)) or self.exclude(path, self.over(base))
 
 
-class ScanHelper:
-    """Another process that walks a share of the folders: two processes stat twice as fast as two threads."""
-
-    def __init__(self, process: subprocess.Popen[bytes], share: list[bytes]) -> None:
-        self._process = process
-        self.share = share
-
-    @classmethod
-    def start(
-        cls,
-        place: bytes,
-        options: ScanOptions,
-        extensions: frozenset[str],
-        skip: Collection[tuple[int, int]],
-        share: list[bytes],
-    ) -> ScanHelper | None:
-        """Start one. None where no process can be had."""
-        import marshal
-        import subprocess
-        import sys
-
-        import vstore
-
-        top = os.path.dirname(os.path.dirname(os.path.abspath(vstore.__file__)))
-        code = f"import sys; sys.path.insert(0, {top!r}); from vstore.scan import help_scan; help_scan()"
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-c", code],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            )
-            assert process.stdin is not None
-            work = (place, json.dumps(options.to_json()), sorted(extensions), sorted(skip), share)
-            process.stdin.write(marshal.dumps(work))
-            process.stdin.close()
-        except OSError:
-            return None
-        return cls(process, share)
-
-    def result(self) -> tuple[list[Folder], list[Trouble]] | None:
-        """What it found. None if it failed, for whatever reason."""
-        import marshal
-
-        assert self._process.stdout is not None
-        with self._process.stdout as out:
-            data = out.read()
-        if self._process.wait() != 0:
-            return None
-        try:
-            folders, troubles = marshal.loads(data)
-        except (EOFError, ValueError, TypeError):
-            return None
-        return [
-            Folder(path, heads, count, ignored, tuple(Trouble(*trouble) for trouble in below))
-            for path, heads, count, ignored, below in folders
-        ], [Trouble(*trouble) for trouble in troubles]
+def _is_hidden(name: str) -> bool:
+    return name[:1] == "." or name in _SKIPPED
 
 
-def help_scan() -> None:
-    """Walk the share that stdin names and write what was found to stdout. The other end of `ScanHelper`."""
-    import marshal
-    import sys
-
-    place, options, extensions, skip, share = marshal.loads(sys.stdin.buffer.read())
-    scan = Scan(place, ScanOptions.from_json(json.loads(options)), frozenset(extensions), b"", frozenset(skip))
-    folders = [
-        (f.path, f.heads, f.count, f.ignored, tuple(map(tuple, f.troubles)))
-        for path in share
-        for f in scan.walk_below(path)
-    ]
-    if scan.has_rules:
-        sys.exit(1)  # what an ignore file says must be known where the walk is asked for
-    sys.stdout.buffer.write(marshal.dumps((folders, [tuple(trouble) for trouble in scan.troubles])))
-    sys.stdout.buffer.flush()
-    os._exit(0)
+def _trouble(path: bytes, err: OSError, is_folder: bool) -> Trouble:
+    kind = "permission" if err.errno in (errno.EACCES, errno.EPERM) else "io"
+    return Trouble(path, kind, err.strerror or str(err), is_folder)
 
 
-def _kind(err: OSError) -> str:
-    return "permission" if err.errno in (errno.EACCES, errno.EPERM) else "io"
-
-
-def _pack(names: list[str], stats: list[int], total: int, folders: list[str]) -> bytes:
+def _pack(names: list[str], rows: list[bytes], total: int, folders: list[bytes]) -> bytes:
     """One head: files in it, files in the folder, bytes of names, bytes of subfolder names; names, stats, subfolders.
 
     The files of the whole folder stand in each head, so that a folder whose last thousand went away is not taken for
     what it was.
     """
     joined = os.fsencode("\0".join(names))
-    below = os.fsencode("\0".join(folders))
-    try:
-        packed = array("q", stats).tobytes()
-    except OverflowError:  # an inode number over 63 bits
-        packed = array(
-            "q", [n if -(1 << 63) <= n < 1 << 63 else (n & (1 << 64) - 1) - (1 << 64) for n in stats]
-        ).tobytes()
-    return _HEAD.pack(len(names), total, len(joined), len(below)) + joined + packed + below
+    below = b"\0".join(folders)
+    return _HEAD.pack(len(names), total, len(joined), len(below)) + joined + b"".join(rows) + below
 
 
-def _spec(patterns: list[str]) -> GitIgnoreSpec:
+def _one_line(text: str) -> str:
+    """A path as patterns see it: a name may hold a newline, which a pattern's "." would not match."""
+    return text.replace("\n", "\r")
+
+
+def _spec(globs: Iterable[str], lenient: bool = False) -> GitIgnoreSpec:
+    """
+    lenient: pass over a line that means nothing, as git does in a file.
+    """
     from pathspec import GitIgnoreSpec
 
-    return GitIgnoreSpec.from_lines(patterns)
+    lines = []
+    for glob in map(_one_line, globs):
+        try:
+            GitIgnoreSpec.from_lines([glob], backend="simple")
+            lines.append(glob)
+        except ValueError as err:
+            if not lenient:
+                raise UsageError(f"{glob!r} is no pattern that an ignore file could hold") from err
+    # The faster engines know nothing of names that are not UTF-8.
+    return GitIgnoreSpec.from_lines(lines, backend="simple")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.embed import Embedder, Recipe, load_embedder
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.index import Index, kept_rows, named_rows
-from vstore.labels import today, yesterday
-from vstore.pages import Alias, Tree, leaf_keys
+from vstore.pages import Tree, leaf_keys
+from vstore.places import below, prefixes_of
 from vstore.records import Json, Snapshot, named_path
 from vstore.repository import Repository
 
@@ -143,11 +143,11 @@ def _opened(
     tree = repo.tree(snapshot)
     segments = [repo.segment(ref) for ref in repo.state.segments(snapshot.space)]
     cache = repo.layout.cache
-    prefixes = None if under is None else _prefixes(repo, tree, under)
+    prefixes = None if under is None else prefixes_of(repo, tree, under)
     if prefixes is None and new_since is None:
         bitmaps = kept_rows(cache, repo.hash, snapshot.id, segments, lambda: _keys(tree, repo.hash.size))
     else:
-        wanted = {key for _, key in _below(tree, prefixes)}
+        wanted = {key for _, key in below(tree, prefixes)}
         if new_since is not None:
             wanted.difference_update(_keys(repo.tree(repo.snapshot(new_since)), repo.hash.size))
         bitmaps = named_rows(segments, wanted)
@@ -163,56 +163,6 @@ def _keys(tree: Tree, size: int) -> Iterator[bytes]:
     for column in tree.key_columns():
         for at in range(0, len(column), size):
             yield column[at : at + size]
-
-
-def _below(tree: Tree, prefixes: Iterable[bytes] | None) -> Iterator[Alias]:
-    """The aliases at or below some stored paths; of None, all."""
-    if prefixes is None:
-        yield from tree
-        return
-    for prefix in prefixes:
-        key = tree.get(prefix)
-        if key is not None:
-            yield prefix, key
-        yield from tree.under(prefix)
-
-
-def _prefixes(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]:
-    """The stored paths, in the snapshot's own labels, that a stored path or a path on disk means.
-
-    Raises: UsageError if it is neither below a synced folder nor a path of the snapshot.
-    """
-    absorbed = repo.state.absorbed
-    labels = {os.fsencode(label) for label in [*repo.state.roots, *absorbed]}
-    named = under.rstrip(b"/")
-    found = []
-    if named.partition(b"/")[0] in labels or next(_below(tree, [named]), None) is not None:
-        found.append(today(named, absorbed))
-    else:
-        # As the root was named when it was scanned, and as the file system has it: symlinks may lead to either.
-        for path in {os.path.abspath(under), os.path.realpath(under)}:
-            for root in repo.state.roots.values():
-                label = os.fsencode(root.label)
-                for place in {repo.place(root), os.path.realpath(repo.place(root))}:
-                    if _is_below(path, place):
-                        found.append((label + b"/" + path[len(place) :].strip(b"/")).rstrip(b"/"))
-                    elif _is_below(place, path):
-                        found.append(label)
-    if not found:
-        raise UsageError(
-            f"{os.fsdecode(under)} lies under no synced folder",
-            "name one, a part of one, or a stored path such as LABEL/FOLDER",
-        )
-    before = [name for path in found for name in yesterday(path, absorbed)]
-    before += [
-        os.fsencode(old) for old in absorbed if any(_is_below(today(os.fsencode(old), absorbed), p) for p in found)
-    ]
-    listed = {*found, *before}
-    return tuple(sorted(path for path in listed if not any(path != p and _is_below(path, p) for p in listed)))
-
-
-def _is_below(path: bytes, folder: bytes) -> bool:
-    return path == folder or path.startswith(folder.rstrip(b"/") + b"/")
 
 
 def _embedded(
@@ -295,7 +245,7 @@ def _paths(subject: _Subject, keys: set[bytes]) -> dict[bytes, list[bytes]]:
     found: dict[bytes, list[bytes]] = {key: [] for key in keys}
     tree = subject.tree
     if subject.prefixes is not None:
-        aliases = _below(tree, subject.prefixes)
+        aliases = below(tree, subject.prefixes)
     else:
         aliases = (alias for leaf in tree.leaves if _holds_one(tree, leaf.digest, keys) for alias in tree.aliases(leaf))
     for path, key in aliases if keys else ():

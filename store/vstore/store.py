@@ -182,16 +182,12 @@ class Store:
             load_embedder=self._load,
         )
 
-    def dupes(
-        self, *, at: str | None = None, under: AnyPath | None = None, near: float | None = None, verify: bool = False
-    ) -> DupesReport:
-        """Groups of identical pictures, or of look-alikes. See `vstore.dupes.dupes`."""
+    def dupes(self, *, at: str | None = None, under: AnyPath | None = None, verify: bool = False) -> DupesReport:
+        """Groups of identical pictures. See `vstore.dupes.dupes`."""
         from vstore.dupes import dupes
 
         return self._read(
-            lambda repo: dupes(
-                repo, at=at, under=None if under is None else os.fsencode(under), near=near, verify=verify
-            )
+            lambda repo: dupes(repo, at=at, under=None if under is None else os.fsencode(under), verify=verify)
         )
 
     # Versions

@@ -43,7 +43,7 @@ UNDONE = ("current", "tags", "hold")
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """Files on disk are `disk`: root -> {relative path: picture}. Versions are `versions`: vN -> {stored path: picture}."""
+    """Files on disk are `disk`: root -> {relative path: picture}; versions `versions`: vN -> {stored path: picture}."""
 
     @initialize(dtype=st.sampled_from(["float16", "float32"]))
     def begin(self, dtype: str) -> None:
@@ -144,7 +144,7 @@ class StoreMachine(RuleBasedStateMachine):
         embedded = self.fake.embedded
         report = self.store.sync([self.top / root for root in which], message=message, allow_mass_delete=True)
         self.synced.update(roots)
-        new = {n for n in expected.values()} - self.seen
+        new = set(expected.values()) - self.seen
         assert self.fake.embedded - embedded == report.embedded == len(new), "same content is embedded once"
         self.seen |= new
         if expected == before:

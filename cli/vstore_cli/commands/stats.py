@@ -36,5 +36,6 @@ def stats(as_json: bool) -> None:
     for root in report.roots:
         click.echo(f"  root {shown(root.label)}: {shown(root.place)}" + ("" if root.there else "  (not there)"))
     click.echo(
-        f"  {number(report.snapshots)} snapshots, {number(report.images)} pictures stored once each, {size(report.total)} in all"
+        f"  {number(report.snapshots)} snapshots, {number(report.images)} pictures stored once each, "
+        f"{size(report.total)} in all"
     )

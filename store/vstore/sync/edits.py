@@ -36,7 +36,8 @@ def edits_of(
 ) -> Edits:
     """Hold a survey against the aliases of a snapshot.
 
-    stored:   keys that have a vector; what the snapshot names has one. failed: keys that have none and never will, as things stand.
+    stored:   keys that have a vector; what the snapshot names has one.
+    failed:   keys that have none and never will, as things stand.
     complete: every file was hashed, so that what was not seen is gone; else nothing is removed.
 
     A file that could not be read keeps its old alias, as does one that this run did not reach; one that reads but

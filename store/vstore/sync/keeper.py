@@ -1,4 +1,4 @@
-"""Keeps finished vectors: journal first, then sealed into a segment; whatever a killed run left is sealed by the next."""
+"""Keeps finished vectors: journal first, then a segment; what a killed run left is sealed by the next."""
 
 from __future__ import annotations
 

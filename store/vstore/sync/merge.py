@@ -1,4 +1,4 @@
-"""Merges what many small commits left: small packs, and small neighbouring segments. Nothing is unlinked: gc does that."""
+"""Merges what many small commits left: packs, and neighbouring segments. Nothing is unlinked: gc does that."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from vstore.records import Json, named_path
 
@@ -59,7 +59,7 @@ class SyncReport(NamedTuple):
     recovered: int = 0
     interrupted: bool = False
     created_store: bool = False
-    examples: Mapping[str, tuple[tuple[bytes, ...], ...]] = {}  # noqa: RUF012  # never changed
+    examples: Mapping[str, tuple[tuple[bytes, ...], ...]] = {}  # never changed
 
     def to_json(self) -> dict[str, Json]:
         value: dict[str, Json] = {

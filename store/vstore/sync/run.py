@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
 import os
 import struct
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from vstore import durable
 from vstore.catalogue import Batch, Catalogue
@@ -408,9 +408,13 @@ class Run:
                 elif self._catalogue.meta(name) is not None:
                     batch.drop_meta(name)
 
-        if self._survey.chunks or self._written or self._ingest.embedded or before.root != self._base.root:
-            self._note(agreements)
-        elif any(not self._agrees(os.fsencode(t.root.label)) for t in self._survey.targets):
+        if (
+            self._survey.chunks
+            or self._written
+            or self._ingest.embedded
+            or before.root != self._base.root
+            or any(not self._agrees(os.fsencode(t.root.label)) for t in self._survey.targets)
+        ):
             self._note(agreements)
 
     def _note(self, also: Callable[[Batch], None]) -> None:

@@ -18,6 +18,7 @@ from vstore.formats import EXTENSIONS
 from vstore.labels import Absorbed, yesterday
 from vstore.pages import Tree
 from vstore.scan import FileStat, Folder, Scan, Trouble, files_of, subfolders_of
+from vstore.sharing import shared_scan
 from vstore.sync.targets import Target
 
 UNKNOWN, KNOWN, LOOSE, FAILED, TROUBLE, TOO_LARGE, GONE = range(7)
@@ -170,7 +171,7 @@ class Surveyor:
         if self._catalogue is not None and not target.under:
             known = self._catalogue.meta(count_name(target.root.label))
             expect = int.from_bytes(known, "little") if known is not None else 0
-        scan = Scan(target.place, target.options, EXTENSIONS, target.under, self._skip, expect)
+        scan = shared_scan(target.place, target.options, EXTENSIONS, target.under, self._skip, expect)
         survey.scans[label] = scan
         only = is_file(target)
         found = 0
@@ -187,9 +188,8 @@ class Surveyor:
     def _take_troubles(self, survey: Survey, label: bytes, troubles: tuple[Trouble, ...]) -> None:
         for trouble in troubles:
             stored = label + b"/" + trouble.path if trouble.path else label
-            if trouble.is_folder:
-                if stored not in survey.unlisted:
-                    survey.unlisted.append(stored)
+            if trouble.is_folder and stored not in survey.unlisted:
+                survey.unlisted.append(stored)
             survey.troubled[stored] = trouble
 
     def _take(self, survey: Survey, folder: Folder, stored: bytes, place: bytes, whole: bool, only: bool) -> None:

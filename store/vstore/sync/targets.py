@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from vstore.errors import LabelTaken, UsageError
 from vstore.records import Json, Root

@@ -1,0 +1,61 @@
+"""What a path that a user names means among the stored paths of a snapshot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+from vstore.errors import UsageError
+from vstore.labels import today, yesterday
+from vstore.pages import Alias, Tree
+from vstore.repository import Repository
+
+
+def below(tree: Tree, prefixes: Iterable[bytes] | None) -> Iterator[Alias]:
+    """The aliases at or below some stored paths; of None, all."""
+    if prefixes is None:
+        yield from tree
+        return
+    for prefix in prefixes:
+        key = tree.get(prefix)
+        if key is not None:
+            yield prefix, key
+        yield from tree.under(prefix)
+
+
+def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]:
+    """The stored paths, in the snapshot's own labels, that a stored path or a path on disk means.
+
+    Raises: UsageError if it is neither below a synced folder nor a path of the snapshot.
+    """
+    absorbed = repo.state.absorbed
+    labels = {os.fsencode(label) for label in [*repo.state.roots, *absorbed]}
+    named = under.rstrip(b"/")
+    found = []
+    if named.partition(b"/")[0] in labels or next(below(tree, [named]), None) is not None:
+        found.append(today(named, absorbed))
+    else:
+        # As the root was named when it was scanned, and as the file system has it: symlinks may lead to either.
+        for path in {os.path.abspath(under), os.path.realpath(under)}:
+            for root in repo.state.roots.values():
+                label = os.fsencode(root.label)
+                for place in {repo.place(root), os.path.realpath(repo.place(root))}:
+                    if _is_below(path, place):
+                        found.append((label + b"/" + path[len(place) :].strip(b"/")).rstrip(b"/"))
+                    elif _is_below(place, path):
+                        found.append(label)
+    if not found:
+        raise UsageError(
+            f"{os.fsdecode(under)} lies under no synced folder",
+            "name one, a part of one, or a stored path such as LABEL/FOLDER",
+        )
+    before = [name for path in found for name in yesterday(path, absorbed)]
+    before += [
+        os.fsencode(old) for old in absorbed if any(_is_below(today(os.fsencode(old), absorbed), p) for p in found)
+    ]
+    listed = {*found, *before}
+    return tuple(sorted(path for path in listed if not any(path != p and _is_below(path, p) for p in listed)))
+
+
+def _is_below(path: bytes, folder: bytes) -> bool:
+    return path == folder or path.startswith(folder.rstrip(b"/") + b"/")

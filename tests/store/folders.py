@@ -1,0 +1,181 @@
+"""Folders of tiny drawn pictures, and a store of them with a fake embedder."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vstore.images import prepare
+from vstore.pages import Tree
+from vstore.repository import Repository
+from vstore.store import Store
+from vstore.sync.report import SyncReport
+from vstore.testing import FakeEmbedder
+
+AnyName = str | bytes
+
+
+@functools.cache
+def drawn(seed: int) -> bytes:
+    """The bytes of a PNG of 30 x 20 pixels; another one for each seed."""
+    out = io.BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 255, (20, 30, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(out, "PNG", compress_level=1)
+    return out.getvalue()
+
+
+def plain(colour: tuple[int, int, int]) -> bytes:
+    """The bytes of a PNG of one colour."""
+    out = io.BytesIO()
+    Image.new("RGB", (30, 20), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def put(folder: Path, files: Mapping[str, int | bytes]) -> None:
+    """Write pictures by seed, or files by content: relative path -> what."""
+    for name, what in files.items():
+        path = os.path.join(os.fsencode(folder), os.fsencode(name))
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(drawn(what) if isinstance(what, int) else what)
+
+
+def digests(folder: Path, without: Sequence[str] = ("catalogue", "locks", "cache")) -> dict[str, str]:
+    """What stands in every file of a store folder, but for what holds no data."""
+    found = {}
+    for at, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not (Path(at) == folder and name in without)]
+        for name in names:
+            path = Path(at, name)
+            found[str(path.relative_to(folder))] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+class World:
+    """A folder of pictures, `pictures`, and beside it a store of them.
+
+    fake: the embedder, whose counts say what was embedded. loaded: how often the model was loaded.
+    """
+
+    def __init__(self, top: Path, fake: FakeEmbedder | None = None, folder: str = "pictures") -> None:
+        self.top = top
+        self.fake = fake or FakeEmbedder()
+        self.loaded = 0
+        self.pictures = top / folder
+        self.pictures.mkdir(parents=True)
+        self.folder = top / ".vstore"
+        Store.init(self.folder, recipe=self.fake.recipe)
+        self.store = self.another()
+
+    def another(self) -> Store:
+        """The store, opened once more, with the same embedder."""
+        return Store(self.folder, load_embedder=self.load)
+
+    def load(self, recipe: Mapping[str, Any]) -> FakeEmbedder:
+        self.loaded += 1
+        return self.fake
+
+    def put(self, files: Mapping[str, int | bytes]) -> None:
+        put(self.pictures, files)
+
+    def sync(self, *paths: Any, **options: Any) -> SyncReport:
+        return self.store.sync(paths or [self.pictures], **options)
+
+    def all(self, **options: Any) -> SyncReport:
+        """Sync what is known already."""
+        return self.store.sync((), **options)
+
+    @property
+    def repo(self) -> Repository:
+        return Repository(self.folder)
+
+    def tree(self, snapshot: str = "current") -> Tree:
+        repo = self.repo
+        return repo.tree(repo.snapshot(snapshot))
+
+    def aliases(self, snapshot: str = "current") -> dict[str, str]:
+        """Stored path -> key in hex, as a snapshot names them."""
+        return {os.fsdecode(path): key.hex() for path, key in self.tree(snapshot)}
+
+    def paths(self, snapshot: str = "current") -> list[str]:
+        return list(self.aliases(snapshot))
+
+    def key(self, what: int | bytes) -> str:
+        """The key of a picture that was drawn."""
+        return self.repo.hash.digest(drawn(what) if isinstance(what, int) else what).hex()
+
+    def keys(self) -> list[str]:
+        """The key of every row of every segment, in order."""
+        repo = self.repo
+        found = []
+        for space in repo.state.spaces:
+            for ref in repo.state.segments(space):
+                found += [key.hex() for key in repo.segment(ref).key_list()]
+        return found
+
+
+class Reads:
+    """Counts, by their paths, the files that the reader opens, and the pictures that it decodes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.opened: list[str] = []
+        self.decoded = 0
+        monkeypatch.setattr("vstore.sync.reader.os", _Os(self.opened))
+        monkeypatch.setattr("vstore.sync.reader.prepare", self._prepare)
+
+    def _prepare(self, data: bytes, preparation: Any) -> Any:
+        self.decoded += 1
+        return prepare(data, preparation)
+
+    def clear(self) -> None:
+        self.opened.clear()
+        self.decoded = 0
+
+
+class _Os:
+    """The os module as one module sees it; opening a file is noted."""
+
+    def __init__(self, opened: list[str]) -> None:
+        self._opened = opened
+
+    def open(self, path: bytes, flags: int) -> int:
+        self._opened.append(os.fsdecode(path))
+        return os.open(path, flags)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+
+def trust_young_stats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if every file had been written long ago: a ctime cannot be set."""
+    monkeypatch.setattr("vstore.sync.reader.SETTLED_NS", 0)
+
+
+def classes(report: SyncReport) -> dict[str, int]:
+    """The counts of a report that are not 0."""
+    names = ("unchanged", "changed", "renamed", "copied", "known", "new", "removed", "carried")
+    found = {name: getattr(report, name) for name in names}
+    found["failed"] = len(report.failed)
+    return {name: count for name, count in found.items() if count}
+
+
+def during(fake: FakeEmbedder, act: Callable[[], None], batch: int = 1) -> None:
+    """Do something once, while the given batch is being embedded."""
+    plain_embed = fake.embed_images
+
+    def embed_images(pictures: Sequence[Image.Image]) -> Any:
+        rows = plain_embed(pictures)
+        if fake.calls == batch:
+            act()
+        return rows
+
+    fake.embed_images = embed_images  # type: ignore[method-assign]
