@@ -150,13 +150,13 @@ class World:
 class Reads:
     """Counts, by their paths, the files that the reader opens, and the pictures that it decodes.
 
-    before: what to do once before a file of this name is opened.
+    at_opening: what to do just before the file of this name is opened for the nth time.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.opened: list[str] = []
         self.decoded = 0
-        self.before: dict[str, Callable[[], None]] = {}
+        self.at_opening: dict[tuple[str, int], Callable[[], None]] = {}
         monkeypatch.setattr("vstore.sync.reader.os", _Os(self))
         monkeypatch.setattr("vstore.sync.reader.prepare", self._prepare)
 
@@ -176,10 +176,11 @@ class _Os:
         self._reads = reads
 
     def open(self, path: bytes, flags: int) -> int:
-        act = self._reads.before.pop(os.path.basename(os.fsdecode(path)), None)
-        if act is not None:
-            act()
-        self._reads.opened.append(os.fsdecode(path))
+        opened = self._reads.opened
+        opened.append(os.fsdecode(path))
+        if self._reads.at_opening:
+            name, times = os.path.basename(os.fsdecode(path)), opened.count(os.fsdecode(path))
+            self._reads.at_opening.get((name, times), lambda: None)()
         return os.open(path, flags)
 
     def __getattr__(self, name: str) -> Any:

@@ -158,7 +158,7 @@ def test_a_file_that_goes_away_between_scan_and_read_is_removed(
     settled.sync()
     settled.put({"a.png": 4, "b.png": 5})
     reads = Reads(monkeypatch)
-    reads.before["a.png"] = lambda: (settled.pictures / "a.png").unlink()
+    reads.at_opening["a.png", 1] = lambda: (settled.pictures / "a.png").unlink()
     report = settled.sync()
     assert classes(report) == {"unchanged": 1, "changed": 1, "removed": 1}
     assert settled.paths() == ["pictures/b.png", "pictures/c.png"]
