@@ -31,6 +31,7 @@ from vstore.sync.vectors import align, is_aligned
 from vstore.timing import now
 
 ATTEMPTS = 10  # times that a run compares anew because another snapshot became current meanwhile
+RATE_MEMORY = 100  # pictures that what was measured before weighs: a run of one picture says little
 _RATE = struct.Struct("<d")
 
 
@@ -101,6 +102,9 @@ class Run:
         self._written: Snapshot | None = None
         self._named: Counter[bytes] | None = None
         self._unfit: dict[bytes, bytes] = {}
+        self._moved: dict[str, str] = {}
+        self._absorbed: dict[str, str] = {}
+        self._earlier_rate: float | None = None
 
     def sync(self, paths: Sequence[bytes]) -> SyncReport:
         """Bring the store up to what is on disk.
@@ -113,7 +117,7 @@ class Run:
             lock.acquire(None if self._options.wait else 0.0, "sync")
             repo.reload()
             repo.refuse_unsound()
-            check_faiss()
+            check_faiss(repo.layout.cache)
             if repo.state.hold is not None:
                 raise _held(repo.state.hold)
             durable.sweep(repo.layout.segments, "ingest")
@@ -162,6 +166,9 @@ class Run:
             self._space = space
         self._compare_with_current(paths)
         catalogue = self._catalogue
+        rate = catalogue.meta(f"rate/{self._space}") if catalogue is not None else None
+        if rate is not None and len(rate) == _RATE.size:
+            (self._earlier_rate,) = _RATE.unpack(rate)
         if catalogue is not None and catalogue.writable and not is_aligned(repo, catalogue, self._space):
             with catalogue.batch() as batch:
                 align(repo, catalogue, batch, self._space)
@@ -180,6 +187,11 @@ class Run:
     def _compare_with_current(self, paths: Sequence[bytes]) -> None:
         repo = self._repo
         self._plan = plan(repo, paths, self._options.as_label, self._options.edits)
+        for label, root in self._plan.roots.items():
+            before = repo.state.roots.get(label)
+            if root is not None and before is not None and repo.place(before) != repo.place(root):
+                self._moved[label] = os.fsdecode(repo.place(root))
+        self._absorbed.update(self._plan.absorbed)
         self._parent = self._current()
         self._base = self._first = repo.mapped_tree(self._parent, {**repo.state.absorbed, **self._plan.absorbed})
 
@@ -214,7 +226,8 @@ class Run:
         self._progress.stage("scan", None)
         store = os.stat(repo.layout.folder)
         absorbed = {**repo.state.absorbed, **self._plan.absorbed}
-        surveyor = Surveyor(self._catalogue, self._base, repo.hash.size, (store.st_dev, store.st_ino), absorbed)
+        skip = (store.st_dev, store.st_ino)
+        surveyor = Surveyor(self._catalogue, self._base, repo.hash.size, skip, absorbed, self._progress)
         self._survey = surveyor.survey(self._plan.targets, self._agreed)
         guards.roots_list_something(self._survey, self._base, allowed)
         for target in self._plan.targets:
@@ -318,7 +331,7 @@ class Run:
             # A run that came to its end leaves no snapshot of its own current that says it was cut short.
             same = same and not (complete and found == self._written and found is not None and found.partial)
             if same or (found is None and not changes):
-                self._publish("seal" if refs else "roots", document)
+                self._publish("seal" if refs else "roots", document, about=", ".join(sorted(self._plan.roots)))
             else:
                 gained = images_gained(before, changes)
                 images = (found.images if found else 0) + gained
@@ -332,9 +345,9 @@ class Run:
         self._remember(old, complete)
         return edits
 
-    def _publish(self, op: str, document: dict[str, Json]) -> None:
+    def _publish(self, op: str, document: dict[str, Json], about: str = "") -> None:
         if document:
-            self._repo.publish(op, document)
+            self._repo.publish(op, document, about=about)
 
     def _publish_snapshot(
         self, document: dict[str, Json], tree: Tree, images: int, parent: Snapshot | None, *, partial: bool
@@ -463,8 +476,8 @@ class Run:
                 if label in self._survey.found:
                     batch.put_meta(count_name(os.fsdecode(label)), self._survey.found[label].to_bytes(8, "little"))
             self._ingest.put(batch)
-            if self._ingest.embedded:
-                rate = self._ingest.embed_seconds / self._ingest.embedded
+            rate = self._rate()
+            if self._ingest.embedded and rate is not None:
                 batch.put_meta(f"rate/{self._space}", _RATE.pack(rate))
 
     # The report
@@ -488,6 +501,7 @@ class Run:
             paths = len(self._first) + sum((new is not None) - (old is not None) for _, old, new in changes)
             images += images_gained(named, changes)
         rate = self._rate()
+        seconds = time.perf_counter() - self._began
         written = self._written
         return SyncReport(
             snapshot=written.name if written else None,
@@ -512,12 +526,17 @@ class Run:
             failed=tuple(self._failed()),
             embedded=ingest.embedded,
             reused=delta.counts["renamed"] + delta.counts["copied"] + delta.counts["known"],
-            seconds=round(time.perf_counter() - self._began, 3),
-            full_seconds=round(rate * images, 1) if rate is not None and images else None,
+            seconds=round(seconds, 3),
+            full_seconds=round(seconds - ingest.embed_seconds + rate * images, 3)
+            if rate is not None and images
+            else None,
             to_embed=to_embed,
-            embed_seconds=round(rate * to_embed, 1) if rate is not None and dry_run else None,
+            embed_seconds=round(rate * to_embed, 3) if rate is not None and dry_run else None,
             recovered=self._recovered,
             interrupted=self._stop.is_set(),
+            held=repo.state.hold if dry_run else None,
+            moved=self._moved,
+            absorbed=self._absorbed,
             examples={name: tuple(delta.examples[name]) for name in CLASSES},
         )
 
@@ -526,11 +545,11 @@ class Run:
         return self._written is not None and self._written.partial
 
     def _rate(self) -> float | None:
-        """Seconds per picture of reading and embedding: this run's, else the last one's."""
-        if self._ingest.embedded:
-            return self._ingest.embed_seconds / self._ingest.embedded
-        value = self._catalogue.meta(f"rate/{self._space}") if self._catalogue is not None else None
-        return _RATE.unpack(value)[0] if value is not None and len(value) == _RATE.size else None
+        """Seconds per picture of reading and embedding: what this run measured, and those before it."""
+        seconds, pictures = self._ingest.embed_seconds, self._ingest.embedded
+        if self._earlier_rate is not None:
+            seconds, pictures = seconds + self._earlier_rate * RATE_MEMORY, pictures + RATE_MEMORY
+        return seconds / pictures if pictures else None
 
     def _failed(self) -> list[Failure]:
         failed = []
