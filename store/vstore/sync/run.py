@@ -491,13 +491,12 @@ class Run:
         if not dry_run and self._held is not self._first:
             edits = edits_of(self._survey, self._first, ingest.vectors, ingest.failures, complete=not self._is_partial)
             self._named = None
-        keys = {new for _, _, new in edits.changes if new is not None}
         named = self._named
         if named is None:
             named = occurrences(self._first, touched(edits.every()), repo.hash.size)
         delta = classify(edits.changes, _Named(named), _Stored(ingest))
         removed = delta.counts["removed"]
-        to_embed = sum(1 for key in keys if ingest.wants(key)) if dry_run else 0
+        to_embed = sum(map(ingest.wants, self._keys_after(edits))) if dry_run else 0
         current = self._current()
         paths, images = (current.paths, current.images) if current else (0, 0)
         if dry_run:
@@ -544,6 +543,12 @@ class Run:
             absorbed=self._absorbed,
             examples={name: tuple(delta.examples[name]) for name in CLASSES},
         )
+
+    def _keys_after(self, edits: Edits) -> set[bytes]:
+        """The keys that may have no vector in the space of this run, once the edits are made."""
+        if self._options.space is None:
+            return {new for _, _, new in edits.changes if new is not None}
+        return {key for _, key in self._first.edited({path: new for path, _, new in edits.every()})}
 
     @property
     def _is_partial(self) -> bool:
