@@ -12,7 +12,7 @@ from vstore import durable
 from vstore.errors import CommitRace, Damage, VstoreError
 from vstore.hashing import Hash, checksum
 from vstore.layout import Layout, record_number
-from vstore.records import Document, Record, State, canonical, merge_patch
+from vstore.records import Document, Record, State, canonical, ends_the_log, merge_patch
 
 _CACHE = "state"
 _REPAIR = "run: vstore repair"
@@ -59,14 +59,29 @@ class Oplog:
         return record
 
     def records(self) -> Iterator[Record]:
-        """All records from the oldest that carries a whole state, oldest first."""
-        before = None
-        for number in self.numbers():
-            record = self.read(number)
-            if before is not None and record.before != before:
-                raise Damage(f"record {number} does not follow the one before it", _REPAIR)
-            before = record.digest
-            yield record
+        """The records in force, oldest first: from the newest gc or repair on, else from the first.
+
+        What lies before those is no part of the log any more, and may be there in part: its removal is not flushed.
+        """
+        found: list[Record] = []
+        for number in reversed(self.numbers()):
+            ended = bool(found) and ends_the_log(found[-1])
+            try:
+                record = self.read(number)
+            except Damage:
+                if ended:
+                    break
+                raise
+            if found and found[-1].before != record.digest:
+                if ended:
+                    break
+                raise Damage(f"record {found[-1].number} does not follow the one before it", _REPAIR)
+            if ended and not ends_the_log(record):
+                break
+            found.append(record)
+            if ended:
+                break  # they come in pairs
+        yield from reversed(found)
 
     def state_before(self, number: int) -> State:
         """Fold up to the record before `number`."""

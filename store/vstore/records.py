@@ -380,6 +380,11 @@ def content_id(hash: Hash, space: str, tree: bytes) -> str:
     return hash.digest(canonical([FORMAT_VERSION, hash.name, space, tree.hex()])).hex()
 
 
+def ends_the_log(record: Record) -> bool:
+    """Whether a record is one of the pair with which gc and repair begin the log anew: nothing before it counts."""
+    return record.op in ("gc", "repair") and record.whole is not None
+
+
 def operations_in_force(records: Iterator[Record]) -> tuple[list[Record], list[Record], Record | None]:
     """Walk the log, oldest first: what undo would take back, what redo would bring back, the last barrier.
 

@@ -299,9 +299,13 @@ class Repository:
         undoes: int | None = None,
         redoes: int | None = None,
         about: str = "",
+        whole: bool = False,
     ) -> None:
-        """Publish a record. The caller is inside `committing`, and all that the changes name is durable."""
-        self.tip = self.log.append(self.tip, op, changes, now(), undoes=undoes, redoes=redoes, about=about)
+        """Publish a record. The caller is inside `committing`, and all that the changes name is durable.
+
+        whole: let it carry the whole state in any case.
+        """
+        self.tip = self.log.append(self.tip, op, changes, now(), undoes=undoes, redoes=redoes, about=about, whole=whole)
         self._list_packs()
 
     def add_space(self, recipe: Mapping[str, Any], name: str, status: str = "verified") -> None:

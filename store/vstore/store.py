@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from vstore.dupes import DupesReport
     from vstore.embed import Embedder, Recipe
     from vstore.export import ExportReport
+    from vstore.forget import ForgetReport
+    from vstore.gc import GcReport
     from vstore.history import DiffReport, LogRow, MoveReport, SnapshotDetail, SnapshotRow, TagReport
     from vstore.progress import Progress
     from vstore.search import Operand, SearchReport
@@ -222,6 +224,32 @@ class Store:
 
         return snapshot_untag(self._repo, name)
 
+    def snapshot_forget(
+        self,
+        snaps: Sequence[str] = (),
+        *,
+        keep_last: int | None = None,
+        keep_hourly: int | None = None,
+        keep_daily: int | None = None,
+        keep_weekly: int | None = None,
+        keep_monthly: int | None = None,
+        keep_yearly: int | None = None,
+        keep_within: str | None = None,
+        keep_tag: Sequence[str] = (),
+        dry_run: bool = False,
+    ) -> ForgetReport:
+        """Forget the snapshots that are named, or those that a policy does not keep. Undone by `undo` until gc.
+
+        Raises: UsageError for an empty policy, or a snapshot that must stay.
+        """
+        from vstore.forget import Policy, snapshot_forget
+
+        policy = Policy(
+            keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly, keep_within, tuple(keep_tag)
+        )
+        self._repo.reload()
+        return snapshot_forget(self._repo, snaps, policy, dry_run=dry_run)
+
     def snapshot_export(self, snap: str, out: AnyPath, *, format: str = "jsonl") -> ExportReport:
         """Write a snapshot's pictures and vectors to a file that other tools read."""
         from vstore.export import snapshot_export
@@ -265,6 +293,16 @@ class Store:
         from vstore.check import check
 
         return check(self._repo, read_data=read_data)
+
+    def gc(self, *, dry_run: bool = False, drop_unnamed: bool = False, wait: bool = False) -> GcReport:
+        """Free what no kept snapshot names. It is the end of undo. See `vstore.gc.gc`.
+
+        Raises: Damage, Locked, DiskTrouble.
+        """
+        from vstore.gc import gc
+
+        self._repo.reload()
+        return gc(self._repo, dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait)
 
     def _read(self, operation: Callable[[Repository], T]) -> T:
         self._repo.reload()

@@ -1,8 +1,9 @@
-"""`vstore snapshot list|show|diff|tag|untag|export`."""
+"""`vstore snapshot list|show|diff|tag|untag|forget|export`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -12,7 +13,7 @@ from vstore_cli.output import count, echo_json, json_option, number, shown, size
 
 @click.group()
 def snapshot() -> None:
-    """List, compare, tag and export versions.
+    """List, compare, tag, forget and export versions.
 
     A snapshot is named by its number (v12), the first digits of its id (4 or more), a tag, `current`, `latest`, its
     distance from another (v12~2 is two parents up), or where `current` was before (@{1}).
@@ -158,6 +159,52 @@ def untag(name: str, as_json: bool) -> None:
         echo_json(report)
     else:
         click.echo(f"The tag {report.tag} is gone")
+
+
+COUNT = click.IntRange(1)
+
+
+@snapshot.command()
+@click.argument("snaps", metavar="[SNAP]...", nargs=-1)
+@click.option("--keep-last", type=COUNT, metavar="N", help="Keep the newest N.")
+@click.option(
+    "--keep-hourly", type=COUNT, metavar="N", help="Keep the last one of each of the N newest hours with one."
+)
+@click.option("--keep-daily", type=COUNT, metavar="N", help="The same for days,")
+@click.option("--keep-weekly", type=COUNT, metavar="N", help="for weeks,")
+@click.option("--keep-monthly", type=COUNT, metavar="N", help="for months,")
+@click.option("--keep-yearly", type=COUNT, metavar="N", help="and for years. All times are UTC.")
+@click.option("--keep-within", metavar="SPAN", help="Keep all that are younger than the newest less 1y6m14d12h.")
+@click.option("--keep-tag", multiple=True, metavar="TAG", help="Keep those with this tag; * means any.")
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would be forgotten, and forget nothing.")
+@json_option
+def forget(snaps: tuple[str, ...], dry_run: bool, as_json: bool, **policy: Any) -> None:
+    """Forget the versions SNAP, or all that the rules do not keep. `vstore undo` brings them back, until `vstore gc`
+    frees their bytes.
+
+    The current version, and those with a tag, are never forgotten.
+
+    \b
+    Example:
+      vstore snapshot forget --keep-last 5 --keep-daily 7 --keep-monthly 12 --dry-run
+    """
+    with open_store() as store:
+        report = store.snapshot_forget(snaps, dry_run=dry_run, **policy)
+    if as_json:
+        echo_json(report)
+        return
+    table(
+        [
+            ["keep", kept.snapshot, kept.time.replace("T", " ").rstrip("Z"), ", ".join(kept.reasons)]
+            for kept in report.kept
+        ]
+    )
+    would = "Would forget" if dry_run else "Forgot"
+    if not report.forgotten:
+        click.echo("Nothing to forget.")
+        return
+    click.echo(f"{would} {count(len(report.forgotten), 'snapshot')}: {', '.join(report.forgotten)}")
+    click.echo(f"vstore gc would free {size(report.gc_frees)}" + ("" if dry_run else "; vstore undo brings them back"))
 
 
 @snapshot.command()
