@@ -39,6 +39,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "The store itself": {
         "check": ("check:check", "Prove the store whole."),
+        "repair": ("repair:repair", "Mend a damaged store."),
         "gc": ("gc:gc", "Free what no kept version names."),
         "stats": ("stats:stats", "Say where the bytes are."),
     },

@@ -309,6 +309,14 @@ def _is_whole(path: Path) -> bool:
     return True
 
 
+def renew(folder: Path, store_id: str) -> None:
+    """Put an empty catalogue in the place of one that is not looked at. The caller holds `ingest`.
+
+    Raises: DiskTrouble.
+    """
+    _make(folder, store_id)
+
+
 def _make(folder: Path, store_id: str) -> None:
     """Make an empty environment in a new folder, and rename it in. A reader that has the old one open keeps it."""
     import lmdb

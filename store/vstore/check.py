@@ -10,6 +10,7 @@ from typing import NamedTuple
 from vstore import durable
 from vstore.errors import VstoreError
 from vstore.journal import Journal, journals
+from vstore.oplog import Oplog
 from vstore.packs import Pack
 from vstore.pages import Tree, decode_leaf, level_of
 from vstore.records import FileRef, Json, Snapshot, State, content_id, named_path
@@ -17,7 +18,7 @@ from vstore.repository import Repository
 from vstore.segments import Segment
 
 _PATHS = 10  # pictures that a problem names
-_REPAIR = "restore this file from a backup of the store, or re-embed what it held: remove nothing by hand"
+_REPAIR = "run: vstore repair"
 
 
 class Problem(NamedTuple):
@@ -143,11 +144,22 @@ class _Check:
                 raise VstoreError("the records before it are missing, and it does not carry the whole state")
             before = (number, record.digest)
 
+        ended = self._ended(log)
         for number in log.numbers():
+            if number < ended:
+                self._notes.append(f"record {number} is no part of the log any more (gc frees it)")
+                continue
             self._records += 1
             if not self._try(f"refs/{number:012d}.json", lambda number=number: one(number)):  # type: ignore[misc]
                 before = None
         self._try("refs", lambda: self._load())
+
+    def _ended(self, log: Oplog) -> int:
+        """The first record that counts: what lies before a gc or a repair does not, and may be there in part."""
+        try:
+            return next((record.number for record in log.records()), 0)
+        except (VstoreError, OSError):
+            return 0
 
     def _load(self) -> None:
         tip = self._repo.log.load()

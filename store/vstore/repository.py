@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from vstore import durable
 from vstore.durable import Lock
@@ -33,37 +33,66 @@ _STEP = r"(?P<base>.+)~(?P<up>\d+)"  # compiled when a name is looked up: every 
 _PAST = r"@\{(\d+)\}"
 
 
+class Form(NamedTuple):
+    """What `FORMAT` says of a store."""
+
+    store: str
+    hash: str
+    dtype: str
+
+    def to_bytes(self) -> bytes:
+        form = {"format": FORMAT_VERSION, "store": self.store, "hash": self.hash, "dtype": self.dtype}
+        return canonical(form) + b"\n"
+
+
+def read_format(folder: Path) -> Form:
+    """Read what a store is. Raises: NoStore, FormatTooNew, Damage."""
+    path = Layout(folder).format
+    try:
+        text = durable.read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NoStore(
+            f"there is no store at {folder}", "make one with: vstore init, or name its folder with --store"
+        ) from None
+    try:
+        value = json.loads(text)
+        if value["format"] > FORMAT_VERSION:
+            raise FormatTooNew(
+                f"the store {folder} has format {value['format']}; this vstore reads up to {FORMAT_VERSION}",
+                "upgrade vstore: pip install -U vstore-index",
+            )
+        form = Form(value["store"], store_hash(value["hash"]).name, value["dtype"])
+        if form.dtype not in DTYPES:
+            raise KeyError(form.dtype)
+    except (ValueError, KeyError, TypeError, UsageError) as err:
+        raise Damage(f"{path} cannot be read: {err!r}", "run: vstore repair") from err
+    return form
+
+
 class Repository:
     """An open store. Reading takes no lock; `commit` is the one way to change what the store says."""
 
     def __init__(self, folder: Path) -> None:
         """Raises: NoStore, FormatTooNew, Damage."""
+        self._begin(folder, read_format(folder))
+        self.reload()
+
+    def _begin(self, folder: Path, form: Form) -> None:
         self.layout = Layout(folder)
-        try:
-            text = durable.read(self.layout.format)
-        except (FileNotFoundError, NotADirectoryError):
-            raise NoStore(
-                f"there is no store at {folder}", "make one with: vstore init, or name its folder with --store"
-            ) from None
-        try:
-            form = json.loads(text)
-            if form["format"] > FORMAT_VERSION:
-                raise FormatTooNew(
-                    f"the store {folder} has format {form['format']}; this vstore reads up to {FORMAT_VERSION}",
-                    "upgrade vstore: pip install -U vstore-index",
-                )
-            self.store_id: str = form["store"]
-            self.hash = store_hash(form["hash"])
-            self.dtype: str = form["dtype"]
-            if self.dtype not in DTYPES:
-                raise KeyError(self.dtype)
-        except (ValueError, KeyError, TypeError, UsageError) as err:
-            raise Damage(f"{self.layout.format} cannot be read: {err!r}", "restore it from a backup") from err
+        self.store_id = form.store
+        self.hash = store_hash(form.hash)
+        self.dtype = form.dtype
         self.log = Oplog(self.layout, self.hash)
-        self.tip: Tip
+        self.tip = Tip(State({}), 0, "", 0, 0)
         self._packs: Packs | None = None
         self._segments: dict[str, Segment] = {}
-        self.reload()
+
+    @classmethod
+    def unread(cls, folder: Path, form: Form) -> Repository:
+        """A store whose log was not read, for repair: it may hold no sound record."""
+        repo = cls.__new__(cls)
+        repo._begin(folder, form)
+        return repo
 
     @classmethod
     def create(cls, folder: Path, hash: str = "xxh3_128", dtype: str = "float16") -> Repository:
@@ -76,12 +105,12 @@ class Repository:
             raise UsageError(f"there is a store at {folder} already")
         if dtype not in DTYPES:
             raise UsageError(f"unknown store dtype {dtype!r}", f"choose one of: {', '.join(DTYPES)}")
-        form = {"format": FORMAT_VERSION, "store": durable.nonce(), "hash": store_hash(hash).name, "dtype": dtype}
+        form = Form(durable.nonce(), store_hash(hash).name, dtype)
         durable.make_folder(folder)
         for path in layout.folders():
             durable.make_folder(path)
         durable.write_durably(layout.reserve, [bytes(RESERVE)], "ingest")
-        if not durable.publish(layout.format, canonical(form) + b"\n", "ingest"):
+        if not durable.publish(layout.format, form.to_bytes(), "ingest"):
             raise UsageError(f"somebody else made a store at {folder} meanwhile")
         return cls(folder)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vstore.gc import GcReport
     from vstore.history import DiffReport, LogRow, MoveReport, SnapshotDetail, SnapshotRow, TagReport
     from vstore.progress import Progress
+    from vstore.repair import RepairReport
     from vstore.search import Operand, SearchReport
     from vstore.stats import StatsReport
     from vstore.sync.report import SyncReport
@@ -303,6 +304,24 @@ class Store:
 
         self._repo.reload()
         return gc(self._repo, dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait)
+
+    @classmethod
+    def repair(
+        cls,
+        folder: AnyPath,
+        *,
+        dry_run: bool = False,
+        embed: bool = True,
+        wait: bool = False,
+        load_embedder: Callable[[Recipe], Embedder] | None = None,
+        progress: Progress | None = None,
+    ) -> RepairReport:
+        """Mend a store, which may be too damaged to be opened. See `vstore.repair.repair`."""
+        from vstore.embed import load_embedder as load
+        from vstore.repair import repair
+
+        path = Path(os.path.abspath(os.fsdecode(folder)))
+        return repair(path, load_embedder or load, dry_run=dry_run, embed=embed, wait=wait, progress=progress)
 
     def _read(self, operation: Callable[[Repository], T]) -> T:
         self._repo.reload()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vstore_cli.locate import open_store
 from vstore_cli.output import count, echo_json, json_option, number, shown, size, table
+
+if TYPE_CHECKING:
+    from vstore.history import SnapshotRow
 
 
 @click.group()
@@ -44,7 +47,7 @@ def list_(as_json: bool) -> None:
         return
     lines = [["", "snapshot", "id", "time", "paths", "pictures", "space", ""]]
     for row in rows:
-        marks = [*(f"[{tag}]" for tag in row.tags), *(["(partial)"] if row.partial else []), shown(row.message)]
+        marks = [*(f"[{tag}]" for tag in row.tags), *_flags(row), shown(row.message)]
         lines.append(
             [
                 "*" if row.current else "",
@@ -58,6 +61,10 @@ def list_(as_json: bool) -> None:
             ]
         )
     table(lines, right=(4, 5))
+
+
+def _flags(row: SnapshotRow) -> list[str]:
+    return [f"({flag})" for flag in ("partial", "degraded") if getattr(row, flag)]
 
 
 @snapshot.command()
@@ -77,7 +84,7 @@ def show(snap: str, as_json: bool) -> None:
         return
     row = detail.row
     lines = [
-        ["snapshot", row.snapshot + (" (current)" if row.current else "") + (" (partial)" if row.partial else "")],
+        ["snapshot", " ".join([row.snapshot, *(["(current)"] if row.current else []), *_flags(row)])],
         ["id", row.id],
         ["time", row.time],
         ["parent", row.parent or "none"],
