@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vstore import durable
 from vstore.durable import TEMPORARY
 from vstore.errors import Damage, DiskTrouble
+from vstore.packs import FOOTER_SIZE as PACK_FOOTER_SIZE
 from vstore.packs import write_pack
 from vstore.pages import decode_inner, leaf_keys, level_of
 from vstore.records import FileRef, Json, State, ends_the_log
@@ -152,9 +153,7 @@ def _collect(repo: Repository, drop_unnamed: bool, *, rewrite: bool) -> GcReport
         durable.remove(repo.layout.folder / folder / name)
     for name in _stale(repo):
         durable.remove(repo.layout.cache / name)
-    for name in os.listdir(repo.layout.folder):
-        if name.startswith(TEMPORARY):
-            durable.remove_tree(repo.layout.folder / name)  # a catalogue that was being made
+    durable.sweep(repo.layout.folder, "ingest")  # a catalogue that was being made
     if not repo.layout.reserve.exists():
         try:
             durable.write_durably(repo.layout.reserve, [bytes(RESERVE)], "ingest")
@@ -287,7 +286,7 @@ def _packs_of(
             merged |= live
     if left:
         raise Damage(f"no pack holds the blob {min(left).hex()}", "run: vstore repair")
-    size = 48 + sum(merged.values()) + len(merged) * (repo.hash.size + 16) if merged else 0
+    size = 8 + PACK_FOOTER_SIZE + sum(merged.values()) + len(merged) * (repo.hash.size + 16) if merged else 0
     return stay[::-1], freed, sorted(merged), size
 
 

@@ -49,6 +49,7 @@ def sound_blobs(folder: Path, ref: FileRef, hash: Hash) -> tuple[bool, Iterator[
         for digest in pack.digests():
             if pack.get(digest) is None:
                 raise Damage("its table is not in order")
+        pack.verify()
     except (Damage, OSError):
         return False, _blobs_left(pack)
     return True, _blobs_left(pack)
