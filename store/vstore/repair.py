@@ -241,7 +241,7 @@ class _Repair:
         bad: list[int] = []
         for number in numbers:
             try:
-                sound[number] = log.read(number)
+                sound[number] = self._record(number)
             except (Damage, OSError):
                 bad.append(number)
         wholes = [number for number, record in sound.items() if record.whole is not None]
@@ -274,6 +274,12 @@ class _Repair:
                     pass
             except (Damage, FileNotFoundError):
                 self._did("the log begins anew: records are missing")
+
+    def _record(self, number: int) -> Record:
+        try:
+            return self._repo.log.read(number)
+        except OSError:
+            return self._repo.log.read(number)  # a disk that hesitated once is no reason to do without a record
 
     def _mark_gap(self) -> None:
         if not self._gap:

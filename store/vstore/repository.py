@@ -102,7 +102,10 @@ class Repository:
         """
         layout = Layout(folder)
         if layout.format.exists():
-            raise UsageError(f"there is a store at {folder} already")
+            left = cls(folder)
+            if left.tip.highest or (left.hash.name, left.dtype) != (hash, dtype):
+                raise UsageError(f"there is a store at {folder} already")
+            return left  # whoever made it was cut short before its first record
         if dtype not in DTYPES:
             raise UsageError(f"unknown store dtype {dtype!r}", f"choose one of: {', '.join(DTYPES)}")
         form = Form(durable.nonce(), store_hash(hash).name, dtype)
