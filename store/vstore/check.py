@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from vstore.journal import Journal, journals
 from vstore.oplog import Oplog
 from vstore.packs import Pack
 from vstore.pages import Tree, decode_leaf, level_of
-from vstore.records import FileRef, Json, Snapshot, State, content_id, named_path
+from vstore.records import FileRef, Json, Record, Snapshot, State, beginning, content_id, named_path
 from vstore.repository import Repository
 from vstore.segments import Segment
 
@@ -155,11 +156,12 @@ class _Check:
         self._try("refs", lambda: self._load())
 
     def _ended(self, log: Oplog) -> int:
-        """The first record that counts: what lies before a gc or a repair does not, and may be there in part."""
-        try:
-            return next((record.number for record in log.records()), 0)
-        except (VstoreError, OSError):
-            return 0
+        found: dict[int, Record | None] = {}
+        for number in log.numbers():
+            found[number] = None
+            with contextlib.suppress(VstoreError, OSError):
+                found[number] = log.read(number)
+        return beginning(found)
 
     def _load(self) -> None:
         tip = self._repo.log.load()

@@ -389,6 +389,18 @@ def ends_the_log(record: Record) -> bool:
     return record.op in ("gc", "repair") and record.whole is not None
 
 
+def beginning(records: Mapping[int, Record | None]) -> int:
+    """The number from which on records count: 0, or that of the newest pair that ends the log.
+
+    What lies before it may be there in part, as its removal is not flushed. records: None for one that is damaged.
+    """
+    newest = max((number for number, record in records.items() if record and ends_the_log(record)), default=0)
+    if newest - 1 in records:
+        first = records[newest - 1]
+        return newest - 1 if first is None or ends_the_log(first) else newest
+    return newest
+
+
 def operations_in_force(records: Iterator[Record]) -> tuple[list[Record], list[Record], Record | None]:
     """Walk the log, oldest first: what undo would take back, what redo would bring back, the last barrier.
 

@@ -11,6 +11,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,6 +36,7 @@ from vstore.records import (
     Snapshot,
     Space,
     State,
+    beginning,
     canonical,
     content_id,
     merge_patch,
@@ -266,19 +268,17 @@ class _Repair:
             self._aside.append(layout.record(number))
         if bad:
             self._did(f"the log begins anew, without {len(bad)} records that are damaged")
-        elif self._gap and (sound or self._has_objects()):
+        elif (self._gap and (sound or self._has_objects())) or self._chain_is_broken(sound):
             self._did("the log begins anew: records are missing")
-        elif sound:
-            try:
-                for _ in log.records():
-                    pass
-            except (Damage, FileNotFoundError):
-                self._did("the log begins anew: records are missing")
+
+    def _chain_is_broken(self, sound: dict[int, Record]) -> bool:
+        numbers = [number for number in sorted(sound) if number >= beginning(sound)]
+        return any(sound[b].before != sound[a].digest for a, b in pairwise(numbers))
 
     def _record(self, number: int) -> Record:
         try:
             return self._repo.log.read(number)
-        except OSError:
+        except (Damage, OSError):
             return self._repo.log.read(number)  # a disk that hesitated once is no reason to do without a record
 
     def _mark_gap(self) -> None:
@@ -498,7 +498,8 @@ class _Repair:
                 recipe = self._recipe_of(space.id)
                 if recipe is None:
                     self._left.append(
-                        f"the recipe of the space {space.name} is lost: its vectors can be searched, and not added to"
+                        f"the recipe of the space {space.name} is lost: its vectors can be searched, and added to "
+                        "once the same model is added again"
                     )
                 else:
                     self._fresh[space.recipe] = recipe

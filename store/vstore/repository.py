@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from vstore import durable
 from vstore.durable import Lock
 from vstore.errors import AmbiguousSnapshot, Damage, FormatTooNew, NoStore, SnapshotNotFound, UsageError
-from vstore.hashing import store_hash
+from vstore.hashing import checksum, store_hash
 from vstore.labels import Absorbed, today
 from vstore.layout import DTYPES, FORMAT_VERSION, Layout
 from vstore.oplog import Oplog, Tip
@@ -42,7 +42,8 @@ class Form(NamedTuple):
 
     def to_bytes(self) -> bytes:
         form = {"format": FORMAT_VERSION, "store": self.store, "hash": self.hash, "dtype": self.dtype}
-        return canonical(form) + b"\n"
+        line = canonical(form) + b"\n"
+        return line + checksum(line).hex().encode("ascii") + b"\n"
 
 
 def read_format(folder: Path) -> Form:
@@ -55,12 +56,15 @@ def read_format(folder: Path) -> Form:
             f"there is no store at {folder}", "make one with: vstore init, or name its folder with --store"
         ) from None
     try:
-        value = json.loads(text)
+        line, newline, tail = text.partition(b"\n")
+        value = json.loads(line)
         if value["format"] > FORMAT_VERSION:
             raise FormatTooNew(
                 f"the store {folder} has format {value['format']}; this vstore reads up to {FORMAT_VERSION}",
                 "upgrade vstore: pip install -U vstore-index",
             )
+        if tail != checksum(line + newline).hex().encode("ascii") + b"\n":
+            raise ValueError("its checksum does not fit")
         form = Form(value["store"], store_hash(value["hash"]).name, value["dtype"])
         if form.dtype not in DTYPES:
             raise KeyError(form.dtype)
@@ -131,6 +135,11 @@ class Repository:
     def reload(self) -> None:
         """Fold the log anew."""
         self.tip = self.log.load(self._missing)
+        if not self.tip.highest and self._holds_vectors():
+            raise Damage(
+                f"{self.layout.refs}/ holds no record, but segments/ holds vectors",
+                "run: vstore repair",
+            )
         self._list_packs()
 
     def _list_packs(self) -> None:
@@ -146,6 +155,10 @@ class Repository:
             self._packs = Packs(self.layout.packs, self.state.packs, self.hash)
         return self._packs
 
+    def _holds_vectors(self) -> bool:
+        folder = self.layout.segments
+        return folder.is_dir() and any(name.endswith(".faiss") for name in os.listdir(folder))
+
     def _missing(self, state: State) -> str | None:
         for kind, folder, refs in (
             ("pack", self.layout.packs, state.packs),
@@ -155,7 +168,7 @@ class Repository:
                 [r for s in state.document.get("segments", {}) for r in state.segments(s)],
             ),
         ):
-            names = set(os.listdir(folder)) if refs else set()
+            names = set(os.listdir(folder)) if refs and folder.is_dir() else set()
             for ref in refs:
                 if ref.name not in names:
                     return f"the {kind} {ref.name} is missing"
@@ -232,7 +245,7 @@ class Repository:
 
     def _past_currents(self) -> list[str | None]:
         values: list[str | None] = []
-        for record in self.log.records():
+        for record in self.records():
             if record.whole is not None and not values and record.whole.get("current"):
                 values.append(record.whole["current"])
             elif "current" in record.changes:
@@ -348,12 +361,21 @@ class Repository:
         space, digest = space_id(recipe), self.hash.digest(data)
         with self.committing("init"):
             if space in self.state.spaces:
+                if not self._has_blob(digest):  # lost, as repair said: it is the same again
+                    self.publish("model add", {"packs": self.add_pack({digest: data})}, about=name)
                 return
             entry = Space(space, name, status, digest, recipe["dim"])
             changes: dict[str, Any] = {"spaces": {space: entry.to_json()}, "packs": self.add_pack({digest: data})}
             if self.state.start_space is None:
                 changes["start_space"] = space
             self.publish("init" if self.tip.number == 0 else "model add", changes, about=name)
+
+    def _has_blob(self, digest: bytes) -> bool:
+        try:
+            self.packs.get(digest)
+        except Damage:
+            return False
+        return True
 
     def add_pack(self, blobs: Mapping[bytes, bytes]) -> list[Any]:
         """Write a pack and return the list of packs with it, for the changes of the record to come."""
@@ -363,7 +385,8 @@ class Repository:
         return [r.to_json() for r in [*self.state.packs, ref]]
 
     def records(self) -> Iterator[Record]:
-        return self.log.records()
+        """The records up to the newest sound one, oldest first."""
+        return self.log.records(self.tip.number)
 
     def close(self) -> None:
         if self._packs is not None:

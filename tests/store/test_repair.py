@@ -406,7 +406,7 @@ def test_old_records_that_survive_a_gc_in_part_do_no_harm(world: World) -> None:
         (world.folder / "refs" / name).write_bytes(kept[name])
     with world.another() as store:
         assert store.check(read_data=True).ok
-        assert [row.op for row in store.log()] == ["gc", "gc"]
+        assert [row.op for row in store.log()][:2] == ["gc", "gc"]
         with pytest.raises(NothingToUndo):
             store.undo()
         store.rollback("v1")
