@@ -42,8 +42,12 @@ def find_store(paths: Sequence[str] = ()) -> Path | None:
     return None
 
 
-def open_store(paths: Sequence[str] = ()) -> Store:
-    """Open the store of a command, and say so where it answers from an older record. Raises: NoStore."""
+def open_store(paths: Sequence[str] = (), *, damaged: bool = False) -> Store:
+    """Open the store of a command, and say so where it answers from an older record.
+
+    damaged: open it although files that the log names are missing, to say what is.
+    Raises: NoStore, Damage.
+    """
     from vstore.store import Store
 
     folder = find_store(paths)
@@ -52,7 +56,7 @@ def open_store(paths: Sequence[str] = ()) -> Store:
             "there is no store here, nor in any folder above",
             "make one with: vstore sync FOLDER, or name one with --store DIR or VSTORE_DIR",
         )
-    store = Store(folder)
+    store = Store(folder, damaged=damaged)
     if store.complaint is not None:
         click.echo(f"Warning: {store.complaint}; this answers from what was true before. Run: vstore repair", err=True)
     return store

@@ -40,6 +40,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "The store itself": {
         "check": ("check:check", "Prove the store whole."),
         "repair": ("repair:repair", "Mend a damaged store."),
+        "migrate": ("migrate:migrate", "Bring a store of an older format up to date."),
         "gc": ("gc:gc", "Free what no kept version names."),
         "stats": ("stats:stats", "Say where the bytes are."),
     },

@@ -76,9 +76,13 @@ def read_format(folder: Path) -> Form:
 class Repository:
     """An open store. Reading takes no lock; `commit` is the one way to change what the store says."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises: NoStore, FormatTooNew, Damage."""
+    def __init__(self, folder: Path, *, damaged: bool = False) -> None:
+        """damaged: take the newest sound record even where what it names is missing, so that a check can say all.
+
+        Raises: NoStore, FormatTooNew, Damage.
+        """
         self._begin(folder, read_format(folder))
+        self._damaged = damaged
         self.reload()
 
     def _begin(self, folder: Path, form: Form) -> None:
@@ -88,6 +92,7 @@ class Repository:
         self.dtype = form.dtype
         self.log = Oplog(self.layout, self.hash)
         self.tip = Tip(State({}), 0, "", 0, 0)
+        self._damaged = False
         self._packs: Packs | None = None
         self._segments: dict[str, Segment] = {}
 
@@ -134,7 +139,7 @@ class Repository:
 
     def reload(self) -> None:
         """Fold the log anew."""
-        self.tip = self.log.load(self._missing)
+        self.tip = self.log.load() if self._damaged else self.log.load(self._missing)
         if not self.tip.highest and self._holds_vectors():
             raise Damage(
                 f"{self.layout.refs}/ holds no record, but segments/ holds vectors",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vstore.forget import ForgetReport
     from vstore.gc import GcReport
     from vstore.history import DiffReport, LogRow, MoveReport, SnapshotDetail, SnapshotRow, TagReport
+    from vstore.migrate import MigrateReport
     from vstore.progress import Progress
     from vstore.repair import RepairReport
     from vstore.search import Operand, SearchReport
@@ -54,9 +55,18 @@ class InitReport(NamedTuple):
 class Store:
     """An open store. Usable as a context manager; two of one folder may be open in a process."""
 
-    def __init__(self, folder: AnyPath, *, load_embedder: Callable[[Recipe], Embedder] | None = None) -> None:
-        """Raises: NoStore, FormatTooNew, Damage."""
-        self._repo = Repository(Path(os.fsdecode(os.path.abspath(os.fsdecode(folder)))))
+    def __init__(
+        self,
+        folder: AnyPath,
+        *,
+        load_embedder: Callable[[Recipe], Embedder] | None = None,
+        damaged: bool = False,
+    ) -> None:
+        """damaged: open it although files that the log names are missing, for `check`.
+
+        Raises: NoStore, FormatTooNew, Damage.
+        """
+        self._repo = Repository(Path(os.fsdecode(os.path.abspath(os.fsdecode(folder)))), damaged=damaged)
         self._given = load_embedder
 
     @classmethod
@@ -294,11 +304,40 @@ class Store:
 
         return self._read(stats)
 
-    def check(self, *, read_data: bool = False) -> CheckReport:
-        """Prove the store whole, or say what is not. Damage is reported, not raised."""
+    def check(
+        self,
+        *,
+        read_data: bool = False,
+        read_data_subset: str | None = None,
+        max_duration: float | None = None,
+        source: bool = False,
+        reembed: int | None = None,
+        progress: Progress | None = None,
+    ) -> CheckReport:
+        """Prove the store whole, or say what is not. Damage is reported, not raised.
+
+        read_data_subset: `1/7` or `10%`; max_duration: seconds; see `vstore.check.check`.
+        source:  read the pictures too, and find those whose bytes changed although their size and times did not.
+        reembed: embed so many pictures anew, and compare.
+        """
         from vstore.check import check
 
-        return check(self._repo, read_data=read_data)
+        report = check(self._repo, read_data=read_data, subset=read_data_subset, max_duration=max_duration)
+        if source or reembed:
+            from vstore.source import check_source, check_vectors, with_problems
+
+            self._repo.reload()
+            if source:
+                report = with_problems(report, *check_source(self._repo, progress))
+            if reembed:
+                report = with_problems(report, *check_vectors(self._repo, reembed, self._load, progress))
+        return report
+
+    def migrate(self, *, dry_run: bool = False) -> MigrateReport:
+        """Bring an older format up to this version's. See `vstore.migrate.migrate`."""
+        from vstore.migrate import migrate
+
+        return migrate(self._repo, dry_run=dry_run)
 
     def gc(self, *, dry_run: bool = False, drop_unnamed: bool = False, wait: bool = False) -> GcReport:
         """Free what no kept snapshot names. It is the end of undo. See `vstore.gc.gc`.
