@@ -223,9 +223,7 @@ class _Check:
             self._keys[space] = keys
             for ref in state.segments(space):
                 self._segments += 1
-                self._try(
-                    f"segments/{ref.name}", lambda ref=ref, keys=keys: self._segment(ref, keys), (0, ref.rows - 1)
-                )  # type: ignore[misc]
+                self._try(f"segments/{ref.name}", partial(self._segment, ref, keys), (0, ref.rows - 1))
 
     def _segment(self, ref: FileRef, keys: set[bytes]) -> None:
         segment = Segment(self._repo.layout.segments, ref)

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from vstore import durable
 from vstore.durable import Lock
-from vstore.errors import AmbiguousSnapshot, Damage, FormatTooNew, NoStore, SnapshotNotFound, UsageError
+from vstore.errors import (
+    AmbiguousSnapshot,
+    Damage,
+    FormatTooNew,
+    NoStore,
+    SnapshotNotFound,
+    UsageError,
+    VstoreError,
+)
 from vstore.hashing import checksum, store_hash
 from vstore.labels import Absorbed, today
-from vstore.layout import DTYPES, FORMAT_VERSION, Layout
+from vstore.layout import DTYPES, FORMAT_VERSION, Layout, record_number
 from vstore.oplog import Oplog, Tip
 from vstore.records import Document, FileRef, Manifest, Record, Root, Snapshot, Space, State, canonical
 from vstore.timing import now
@@ -34,7 +42,7 @@ _PAST = r"@\{(\d+)\}"
 
 
 class Form(NamedTuple):
-    """What `FORMAT` says of a store."""
+    """What the file FORMAT says of a store."""
 
     store: str
     hash: str
@@ -42,8 +50,12 @@ class Form(NamedTuple):
 
     def to_bytes(self) -> bytes:
         form = {"format": FORMAT_VERSION, "store": self.store, "hash": self.hash, "dtype": self.dtype}
-        line = canonical(form) + b"\n"
-        return line + checksum(line).hex().encode("ascii") + b"\n"
+        return canonical({**form, "check": _check(form)}) + b"\n"
+
+
+def _check(form: Document) -> str:
+    """What the file FORMAT holds as `check`, so that rot in it is found too: the checksum of its other fields."""
+    return checksum(canonical(form)).hex()
 
 
 def read_format(folder: Path) -> Form:
@@ -56,18 +68,15 @@ def read_format(folder: Path) -> Form:
             f"there is no store at {folder}", "make one with: vstore init, or name its folder with --store"
         ) from None
     try:
-        line, newline, tail = text.partition(b"\n")
-        value = json.loads(line)
+        value = json.loads(text)
         if value["format"] > FORMAT_VERSION:
             raise FormatTooNew(
                 f"the store {folder} has format {value['format']}; this vstore reads up to {FORMAT_VERSION}",
                 "upgrade vstore: pip install -U vstore-index",
             )
-        if tail != checksum(line + newline).hex().encode("ascii") + b"\n":
-            raise ValueError("its checksum does not fit")
         form = Form(value["store"], store_hash(value["hash"]).name, value["dtype"])
-        if form.dtype not in DTYPES:
-            raise KeyError(form.dtype)
+        if form.dtype not in DTYPES or form.to_bytes() != text:
+            raise ValueError("it is not what was written")
     except (ValueError, KeyError, TypeError, UsageError) as err:
         raise Damage(f"{path} cannot be read: {err!r}", "run: vstore repair") from err
     return form
@@ -107,24 +116,36 @@ class Repository:
     def create(cls, folder: Path, hash: str = "xxh3_128", dtype: str = "float16") -> Repository:
         """Make an empty store. The name FORMAT appears last, so that half a store is no store.
 
-        Raises: UsageError if there is a store already, or for an unknown hash or dtype.
+        A store without any record, whose maker was killed before the first one, is given back as it is.
+        Raises: UsageError if there is a store already, or for an unknown hash or dtype; Locked.
         """
         layout = Layout(folder)
-        if layout.format.exists():
-            left = cls(folder)
-            if left.tip.highest or (left.hash.name, left.dtype) != (hash, dtype):
-                raise UsageError(f"there is a store at {folder} already")
-            return left  # whoever made it was cut short before its first record
         if dtype not in DTYPES:
             raise UsageError(f"unknown store dtype {dtype!r}", f"choose one of: {', '.join(DTYPES)}")
-        form = Form(durable.nonce(), store_hash(hash).name, dtype)
+        hash = store_hash(hash).name
+        if not layout.format.exists():
+            _refuse_other(layout)
         durable.make_folder(folder)
+        with contextlib.suppress(PermissionError):  # a parent that may not be listed
+            durable.sync_folder(folder.parent)  # a maker that was killed may not have come to it
         for path in layout.folders():
             durable.make_folder(path)
-        durable.write_durably(layout.reserve, [bytes(RESERVE)], "ingest")
-        if not durable.publish(layout.format, form.to_bytes(), "ingest"):
-            raise UsageError(f"somebody else made a store at {folder} meanwhile")
+        with Lock(layout.locks, "ingest") as lock:
+            lock.acquire(0.0, "init")
+            if layout.format.exists():
+                return cls._unfinished(folder, hash, dtype)
+            durable.sweep(folder, "ingest")
+            durable.write_durably(layout.reserve, [bytes(RESERVE)], "ingest")
+            durable.publish(layout.format, Form(durable.nonce(), hash, dtype).to_bytes(), "ingest")
         return cls(folder)
+
+    @classmethod
+    def _unfinished(cls, folder: Path, hash: str, dtype: str) -> Repository:
+        with contextlib.suppress(VstoreError):
+            repo = cls(folder)
+            if not repo.tip.highest and (repo.hash.name, repo.dtype) == (hash, dtype):
+                return repo
+        raise UsageError(f"there is a store at {folder} already", "use it, or name another folder with --store")
 
     # What the log says
 
@@ -145,11 +166,18 @@ class Repository:
                 f"{self.layout.refs}/ holds no record, but segments/ holds vectors",
                 "run: vstore repair",
             )
-        self._list_packs()
+        self._list_objects()
 
-    def _list_packs(self) -> None:
+    def _list_objects(self) -> None:
+        """Let go of packs and segments that the log does not list any more."""
         if self._packs is not None:
             self._packs.listing(self.state.packs)
+        if self._segments:
+            listed = {
+                ref.name for space in self.state.document.get("segments", {}) for ref in self.state.segments(space)
+            }
+            for name in self._segments.keys() - listed:
+                del self._segments[name]
 
     @property
     def packs(self) -> Packs:
@@ -188,10 +216,15 @@ class Repository:
             try:
                 return read()
             except FileNotFoundError as err:
+                if not self._is_ours(err.filename):
+                    raise
                 highest = self.tip.highest
                 self.reload()
                 if self.tip.highest == highest:
                     raise Damage(f"{err.filename} is missing", "run: vstore check") from err
+
+    def _is_ours(self, file: str | bytes | None) -> bool:
+        return file is not None and Path(os.fsdecode(file)).is_relative_to(self.layout.folder)
 
     # Snapshots
 
@@ -322,7 +355,7 @@ class Repository:
     def lock(self, name: str) -> Lock:
         return Lock(self.layout.locks, name)
 
-    @contextmanager
+    @contextlib.contextmanager
     def committing(self, command: str) -> Iterator[None]:
         """Hold `commit`, with the newest state loaded.
 
@@ -334,7 +367,13 @@ class Repository:
             self.refuse_unsound()
             durable.sweep(self.layout.refs, "commit")
             durable.sweep(self.layout.packs, "commit")
+            durable.sweep(self.layout.cache, "cache")  # a writer that is at work loses no more than its cache file
             yield
+
+    def sweep(self) -> None:
+        """Remove what earlier holders of `ingest` left half-written. The caller holds it."""
+        for folder in (self.layout.folder, self.layout.segments, self.layout.packs):
+            durable.sweep(folder, "ingest")
 
     def refuse_unsound(self) -> None:
         """Raises: Damage if the newest record is not sound: nothing may be built on it."""
@@ -356,7 +395,7 @@ class Repository:
         whole: let it carry the whole state in any case.
         """
         self.tip = self.log.append(self.tip, op, changes, now(), undoes=undoes, redoes=redoes, about=about, whole=whole)
-        self._list_packs()
+        self._list_objects()
 
     def add_space(self, recipe: Mapping[str, Any], name: str, status: str = "verified") -> None:
         """Tell the log of a space, with its recipe; the first one is where the first sync starts."""
@@ -398,3 +437,22 @@ class Repository:
             self._packs.close()
             self._packs = None
         self._segments.clear()
+
+
+def _refuse_other(layout: Layout) -> None:
+    """A store must neither be strewn among the files of somebody else nor be made over one that lost its FORMAT."""
+    folder = layout.folder
+    try:
+        names = set(os.listdir(folder))
+    except FileNotFoundError:
+        if not folder.parent.is_dir():
+            raise UsageError(f"there is no folder {folder.parent} to make a store in", "make it first") from None
+        return
+    except NotADirectoryError:
+        raise UsageError(f"{folder} is not a folder", "name a new or an empty one") from None
+    own = {path.name for path in (*layout.folders(), layout.catalogue, layout.reserve)}
+    others = sorted(name for name in names - own if not name.startswith(durable.TEMPORARY))
+    if others:
+        raise UsageError(f"{folder} is no store, and holds {others[0]!r}", "name a new or an empty folder")
+    if layout.refs.is_dir() and any(record_number(name) is not None for name in os.listdir(layout.refs)):
+        raise Damage(f"{layout.format} is missing, although the store has records", "restore it from a backup")

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from vstore.errors import UsageError
 from vstore.repository import Repository
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ class Store:
 
         return self._read(lambda repo: snapshot_show(repo, snap))
 
-    def snapshot_diff(self, a: str, b: str) -> DiffReport:
+    def snapshot_diff(self, a: str, b: str = "current") -> DiffReport:
         """How snapshot b differs from a."""
         from vstore.history import snapshot_diff
 
@@ -355,7 +356,7 @@ class Store:
         folder: AnyPath,
         *,
         dry_run: bool = False,
-        embed: bool = True,
+        no_embed: bool = False,
         wait: bool = False,
         load_embedder: Callable[[Recipe], Embedder] | None = None,
         progress: Progress | None = None,
@@ -365,7 +366,7 @@ class Store:
         from vstore.repair import repair
 
         path = Path(os.path.abspath(os.fsdecode(folder)))
-        return repair(path, load_embedder or load, dry_run=dry_run, embed=embed, wait=wait, progress=progress)
+        return repair(path, load_embedder or load, dry_run=dry_run, embed=not no_embed, wait=wait, progress=progress)
 
     def _read(self, operation: Callable[[Repository], T]) -> T:
         self._repo.reload()
@@ -386,8 +387,14 @@ class Store:
 
 
 def _lines(path: AnyPath) -> list[bytes]:
-    """The lines of a file, or what NULs part in it; blank ones and those that begin with # are left out."""
-    data = Path(os.fsdecode(path)).read_bytes()
+    """The lines of a file, or what NULs part in it; blank ones and those that begin with # are left out.
+
+    Raises: UsageError if it cannot be read.
+    """
+    try:
+        data = Path(os.fsdecode(path)).read_bytes()
+    except OSError as err:
+        raise UsageError(f"cannot read {os.fsdecode(path)}: {err.strerror or err}", "name a file of lines") from err
     if b"\0" in data:
         return [part for part in data.split(b"\0") if part]
     return [line for line in (raw.rstrip(b"\r") for raw in data.split(b"\n")) if line and not line.startswith(b"#")]

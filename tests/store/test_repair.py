@@ -203,7 +203,7 @@ def test_what_cannot_be_computed_anew_leaves_its_snapshots_which_are_marked(worl
 
 def test_no_embed_lets_the_pictures_go_and_the_next_sync_brings_them_back(world: World) -> None:
     segment(world).unlink()
-    report = mend(world, embed=False)
+    report = mend(world, no_embed=True)
     assert report.embedded == 0
     assert len(report.degraded) == 3
     assert len(world.aliases("v3")) == 5

@@ -75,7 +75,7 @@ def check(quiet: bool, as_json: bool, **what: Any) -> int:
     if report.ok:
         click.echo(
             f"No problem found: {looked}, {count(report.packs, 'pack')}; {size(report.bytes_read)} read"
-            + (f", {report.verified} of {report.files} files whole" if report.verified else "")
+            + (f", {report.verified} of {report.files} files whole" if 0 < report.verified < report.files else "")
         )
         return 0
     click.echo(f"{count(len(report.problems), 'problem')} found in {looked}", err=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from vstore_cli.locate import open_store
+from vstore_cli.locate import open_to_change
 from vstore_cli.output import count, echo_json, json_option, size
 
 
@@ -22,7 +22,7 @@ def gc(dry_run: bool, drop_unnamed: bool, wait: bool, as_json: bool) -> None:
     Example:
       vstore gc --dry-run
     """
-    with open_store() as store:
+    with open_to_change() as store:
         report = store.gc(dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait)
     if as_json:
         echo_json(report)

@@ -33,7 +33,7 @@ def repair(dry_run: bool, no_embed: bool, wait: bool, quiet: bool, as_json: bool
         raise NoStore("there is no store here, nor in any folder above", "name it with --store DIR or VSTORE_DIR")
     bar = None if quiet or as_json else Bar()
     try:
-        report = Store.repair(folder, dry_run=dry_run, embed=not no_embed, wait=wait, progress=bar)
+        report = Store.repair(folder, dry_run=dry_run, no_embed=no_embed, wait=wait, progress=bar)
     finally:
         if bar is not None:
             bar.close()

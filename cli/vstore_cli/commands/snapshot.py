@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vstore_cli.locate import open_store
-from vstore_cli.output import count, echo_json, json_option, number, shown, size, table
+from vstore_cli.locate import open_store, open_to_change
+from vstore_cli.output import count, echo_json, json_option, local, number, shown, size, table
 
 if TYPE_CHECKING:
     from vstore.history import SnapshotRow
 
 
-@click.group()
+class InOrder(click.Group):
+    """Lists its commands in the order in which they were written."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=InOrder)
 def snapshot() -> None:
     """List, compare, tag, forget and export versions.
 
@@ -53,7 +60,7 @@ def list_(as_json: bool) -> None:
                 "*" if row.current else "",
                 row.snapshot,
                 row.id[:8],
-                row.time.replace("T", " ").rstrip("Z"),
+                local(row.time),
                 number(row.paths),
                 number(row.images),
                 row.space_name,
@@ -86,7 +93,7 @@ def show(snap: str, as_json: bool) -> None:
     lines = [
         ["snapshot", " ".join([row.snapshot, *(["(current)"] if row.current else []), *_flags(row)])],
         ["id", row.id],
-        ["time", row.time],
+        ["time", local(row.time)],
         ["parent", row.parent or "none"],
         ["space", f"{row.space_name} ({row.space[:12]})"],
         ["paths", number(row.paths)],
@@ -100,7 +107,7 @@ def show(snap: str, as_json: bool) -> None:
     table(lines)
 
 
-@snapshot.command()
+@snapshot.command(short_help="Compare two versions.")
 @click.argument("a")
 @click.argument("b", default="current")
 @json_option
@@ -131,7 +138,7 @@ def _lines(sign: str, texts: Sequence[str]) -> None:
         click.echo(f"{sign} {text}")
 
 
-@snapshot.command()
+@snapshot.command(short_help="Give a version a name of its own.")
 @click.argument("snap")
 @click.argument("name")
 @json_option
@@ -142,7 +149,7 @@ def tag(snap: str, name: str, as_json: bool) -> None:
     Example:
       vstore snapshot tag v3 before-cleanup
     """
-    with open_store() as store:
+    with open_to_change() as store:
         report = store.snapshot_tag(snap, name)
     if as_json:
         echo_json(report)
@@ -160,7 +167,7 @@ def untag(name: str, as_json: bool) -> None:
     Example:
       vstore snapshot untag before-cleanup
     """
-    with open_store() as store:
+    with open_to_change() as store:
         report = store.snapshot_untag(name)
     if as_json:
         echo_json(report)
@@ -171,17 +178,23 @@ def untag(name: str, as_json: bool) -> None:
 COUNT = click.IntRange(1)
 
 
-@snapshot.command()
+@snapshot.command(short_help="Forget versions, by name or by rules.")
 @click.argument("snaps", metavar="[SNAP]...", nargs=-1)
 @click.option("--keep-last", type=COUNT, metavar="N", help="Keep the newest N.")
 @click.option(
     "--keep-hourly", type=COUNT, metavar="N", help="Keep the last one of each of the N newest hours with one."
 )
-@click.option("--keep-daily", type=COUNT, metavar="N", help="The same for days,")
-@click.option("--keep-weekly", type=COUNT, metavar="N", help="for weeks,")
-@click.option("--keep-monthly", type=COUNT, metavar="N", help="for months,")
-@click.option("--keep-yearly", type=COUNT, metavar="N", help="and for years. All times are UTC.")
-@click.option("--keep-within", metavar="SPAN", help="Keep all that are younger than the newest less 1y6m14d12h.")
+@click.option("--keep-daily", type=COUNT, metavar="N", help="Keep the last one of each of the N newest days with one.")
+@click.option(
+    "--keep-weekly", type=COUNT, metavar="N", help="Keep the last one of each of the N newest weeks with one."
+)
+@click.option(
+    "--keep-monthly", type=COUNT, metavar="N", help="Keep the last one of each of the N newest months with one."
+)
+@click.option(
+    "--keep-yearly", type=COUNT, metavar="N", help="Keep the last one of each of the N newest years with one."
+)
+@click.option("--keep-within", metavar="SPAN", help="Keep all within a span before the newest, such as 1y6m14d12h.")
 @click.option("--keep-tag", multiple=True, metavar="TAG", help="Keep those with this tag; * means any.")
 @click.option("-n", "--dry-run", is_flag=True, help="Say what would be forgotten, and forget nothing.")
 @json_option
@@ -189,13 +202,13 @@ def forget(snaps: tuple[str, ...], dry_run: bool, as_json: bool, **policy: Any) 
     """Forget the versions SNAP, or all that the rules do not keep. `vstore undo` brings them back, until `vstore gc`
     frees their bytes.
 
-    The current version, and those with a tag, are never forgotten.
+    The current version, and those with a tag, are never forgotten. All times are UTC.
 
     \b
     Example:
-      vstore snapshot forget --keep-last 5 --keep-daily 7 --keep-monthly 12 --dry-run
+      vstore snapshot forget --keep-last 5 --keep-daily 7 --dry-run
     """
-    with open_store() as store:
+    with open_to_change() as store:
         report = store.snapshot_forget(snaps, dry_run=dry_run, **policy)
     if as_json:
         echo_json(report)
@@ -214,19 +227,18 @@ def forget(snaps: tuple[str, ...], dry_run: bool, as_json: bool, **policy: Any) 
     click.echo(f"vstore gc would free {size(report.gc_frees)}" + ("" if dry_run else "; vstore undo brings them back"))
 
 
-@snapshot.command()
+@snapshot.command(short_help="Write a version's pictures and vectors to a file.")
 @click.argument("snap")
 @click.argument("out", type=click.Path())
 @click.option(
     "--format",
-    "format_name",
     type=click.Choice(["jsonl", "npz"]),
     default="jsonl",
     show_default=True,
     help="jsonl: one {key, paths, vector} a line; npz: keys, vectors, paths for numpy.",
 )
 @json_option
-def export(snap: str, out: str, format_name: str, as_json: bool) -> None:
+def export(snap: str, out: str, format: str, as_json: bool) -> None:
     """Write the pictures and vectors of version SNAP to the file OUT, for other tools.
 
     \b
@@ -234,7 +246,7 @@ def export(snap: str, out: str, format_name: str, as_json: bool) -> None:
       vstore snapshot export current vectors.npz --format npz
     """
     with open_store() as store:
-        report = store.snapshot_export(snap, out, format=format_name)
+        report = store.snapshot_export(snap, out, format=format)
     if as_json:
         echo_json(report)
     else:
