@@ -26,6 +26,8 @@ from vstore import durable
 from vstore.errors import DiskTrouble
 from vstore.hashing import checksum
 
+_READERS = 126
+_LOCK_SIZE = 1 << 14  # of LMDB's table of readers, which it writes through a map: 64 bytes each, and its head
 MAP_SIZE = 64 << 30  # address space, not disk; halved until the machine grants it
 _SUM = 8
 _LOCATION = struct.Struct("<II")
@@ -316,11 +318,13 @@ def _open(folder: Path, store_id: str, write: bool) -> Catalogue | None:
 def _environment(folder: Path, write: bool) -> Any:
     import lmdb
 
+    if write:
+        durable.allocate(folder / "lock.mdb", _LOCK_SIZE)
     size = MAP_SIZE
     while True:
         try:
             return lmdb.open(
-                os.fspath(folder), map_size=size, readonly=not write, lock=write, max_readers=126, lib_version=0
+                os.fspath(folder), map_size=size, readonly=not write, lock=write, max_readers=_READERS, lib_version=0
             )
         except (lmdb.Error, MemoryError):
             size //= 2

@@ -172,6 +172,23 @@ def remove(path: Path) -> None:
         disk.unlink(str(path))
 
 
+def allocate(path: Path, size: int) -> None:
+    """Give a file so many bytes of disk, and make it where it is not there; what it holds stays.
+
+    A file that somebody writes through a map must have its blocks before: where the disk is full then, the kernel can
+    only end the process.
+    Raises: OSError.
+    """
+    fd = disk.open(str(path), os.O_RDWR | os.O_CREAT)
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(fd, 0, size)
+        elif os.fstat(fd).st_size == 0:
+            _write_all(fd, bytes(size))
+    finally:
+        disk.close(fd)
+
+
 def remove_tree(path: Path) -> None:
     """Remove a file, or a folder with all that it holds: only what can be made again, or was never named."""
     if not path.is_dir() or path.is_symlink():

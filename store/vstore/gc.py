@@ -151,7 +151,7 @@ def _collect(repo: Repository, drop_unnamed: bool, *, rewrite: bool) -> GcReport
     unlisted = _unlisted(repo)
     for folder, name, _ in unlisted:
         durable.remove(repo.layout.folder / folder / name)
-    for name in _stale(repo):
+    for name in _stale(repo) if changed else ():
         durable.remove(repo.layout.cache / name)
     durable.sweep(repo.layout.folder, "ingest")  # a catalogue that was being made
     if not repo.layout.reserve.exists():
@@ -361,9 +361,9 @@ def _unlisted(repo: Repository) -> list[tuple[str, str, int]]:
 
 
 def _stale(repo: Repository) -> list[str]:
-    """Bitmaps, which name the segments that there were, and what killed runs left half-written in `cache/`."""
+    """Bitmaps, which name the segments that there were, the fold of older records, and what killed runs left."""
     names = os.listdir(repo.layout.cache) if repo.layout.cache.is_dir() else []
-    return [name for name in names if name.startswith(("rows-", TEMPORARY))]
+    return [name for name in names if name == "state" or name.startswith(("rows-", TEMPORARY))]
 
 
 def empty_cache(repo: Repository) -> None:
