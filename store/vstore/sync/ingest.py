@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vstore import durable
 from vstore.catalogue import Batch, Catalogue
 from vstore.embed import Embedder, Recipe
 from vstore.errors import MissingPackage, ModelError
+from vstore.hashing import checksum
 from vstore.images import Facts, PictureFailure, Preparation, decoder_fingerprint
 from vstore.progress import Progress
 from vstore.records import FileRef
 from vstore.repository import Repository
 from vstore.sync.keeper import Keeper, publish_seal
-from vstore.sync.reader import Answer, Item, Reader
+from vstore.sync.reader import PASSING, Answer, Item, Reader
 from vstore.sync.survey import FAILED, HAS_KEY, KNOWN, TROUBLE, UNKNOWN, Survey
 from vstore.sync.vectors import Vectors
 
@@ -26,14 +32,14 @@ if TYPE_CHECKING:
 
 BATCH = 16  # pictures per call of the embedder
 FACTS = 4096  # facts that wait for the catalogue
-_FORGOTTEN = frozenset({"permission", "io"})  # failures that the next run may not meet
+_ROUNDS = 3  # times that a picture whose file changes under us is looked for again
 
 
 class Ingest:
     """Everything that one run learns of pictures.
 
     failures: key -> why it has no vector, and whether an earlier run knew. troubles: path -> why it was not read.
-    embedded: vectors computed; embed_seconds: wall time of reading and embedding them.
+    embedded: vectors computed; embed_seconds: wall time of reading and embedding them, without loading the model.
     """
 
     def __init__(
@@ -72,6 +78,7 @@ class Ingest:
         self.troubles: dict[bytes, PictureFailure] = {}
         self.embedded = 0
         self.embed_seconds = 0.0
+        self._since = 0.0
 
     def wants(self, key: bytes) -> bool:
         """Whether a picture must be embedded: it has no vector, and is not known to be unfit."""
@@ -97,11 +104,23 @@ class Ingest:
         self._run("read and embed", _unread(survey), survey.unread(), decode=True, pause=pause)
 
     def embed_rest(self, survey: Survey, pause: Callable[[], None]) -> None:
-        """Embed the pictures whose key is known but whose vector is not: they are read and hashed a second time."""
-        items = list(self._without_vector(survey))
-        self._run("embed", iter(items), len(items), decode=True, pause=pause)
+        """Embed the pictures whose key is known but whose vector is not: they are read and hashed a second time.
+
+        A file may have changed since it was hashed, and then another one of the same bytes is asked. In the end every
+        key that the survey names has a vector or a failure, unless the run was asked to stop.
+        """
+        for _ in range(_ROUNDS):
+            items = list(self._without_vector(survey))
+            if not items or self._stop.is_set():
+                return
+            self._run("embed", iter(items), len(items), decode=True, pause=pause)
+        failure = PictureFailure("io", "it changed each time it was read")
+        while not self._stop.is_set() and (items := list(self._without_vector(survey))):
+            for item in items:
+                self._take(Answer(item, TROUBLE, failure=failure))
 
     def _without_vector(self, survey: Survey) -> Iterator[Item]:
+        """One file for each key without a vector."""
         asked: set[bytes] = set()
         for chunk in survey.chunks:
             for number, path, file in chunk.files():
@@ -117,8 +136,7 @@ class Ingest:
         if not total:
             return
         self._progress.stage(stage, total)
-        began = time.perf_counter()
-        embedded = self.embedded
+        self._since = time.perf_counter()
         batch: list[tuple[bytes, Image]] = []
         with closing(self._reader.answers(items, decode=decode)) as answers:
             for answer in answers:
@@ -133,13 +151,11 @@ class Ingest:
                 self._progress.advance()
         if batch:
             self._embed(batch)
-        if self.embedded > embedded:
-            self.embed_seconds += time.perf_counter() - began
 
     def _take(self, answer: Answer) -> None:
         item, failure = answer.item, answer.failure
         item.chunk.put(item.number, answer.state, answer.key)
-        if failure is not None and (answer.key is None or failure.kind in _FORGOTTEN):
+        if failure is not None and (answer.key is None or failure.kind in PASSING):
             self.troubles[item.path] = failure
             if answer.key is not None:
                 item.chunk.put(item.number, TROUBLE)
@@ -168,6 +184,9 @@ class Ingest:
             keeper.keep(keys, (rows[good] / norms[good, None]).astype(np.float32))
             self.vectors.add(keys)
             self.embedded += len(keys)
+            now = time.perf_counter()
+            self.embed_seconds += now - self._since
+            self._since = now
         if keeper.is_due:
             refs = keeper.write()
             publish_seal(self._repo, self._command, self._space, refs)
@@ -177,6 +196,7 @@ class Ingest:
         if self._embedder is None:
             from vstore.segments import faiss_module
 
+            began = time.perf_counter()
             faiss_module()  # a broken one is met before the first vector is computed, not after the last
             embedder = self._load(self._repo.recipe(self._space))
             dim = self._repo.state.spaces[self._space].dim
@@ -186,9 +206,15 @@ class Ingest:
                     "use the model that the space was made with",
                 )
             self._embedder = embedder
+            self._since += time.perf_counter() - began  # paid once, however many pictures there are
         if self._keeper is None:
             self._keeper = Keeper(self._repo, self._space, self._embedder.dim)
         return self._embedder, self._keeper
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something that the catalogue does not know yet."""
+        return bool(self._facts or self.embedded or any(not known for _, known in self.failures.values()))
 
     def write_rest(self) -> list[FileRef]:
         """Write what the journal holds as a segment that no record lists yet."""
@@ -206,7 +232,7 @@ class Ingest:
         """Write what was learnt of pictures, good and bad, to the catalogue. What may pass is not remembered."""
         self._put_facts(batch)
         for key, (failure, known) in self.failures.items():
-            if known or failure.kind in _FORGOTTEN:
+            if known or failure.kind in PASSING:
                 continue
             if failure.kind == "model":
                 batch.put_model_failure(self._space, key, failure.kind, failure.reason)
@@ -237,14 +263,29 @@ def mark_failed(survey: Survey, ingest: Ingest) -> None:
                 chunk.states[number] = FAILED if chunk.key(number) in ingest.failures else KNOWN
 
 
-def check_faiss() -> None:
-    """Find out before the scan whether faiss is there, without paying for its import.
+def check_faiss(cache: Path) -> None:
+    """Find out before the scan whether faiss is there and whole.
 
+    Importing it would cost a sync without news more than all else, so it is tried once per installation.
     Raises: MissingPackage; an uninstalled twin leaves an empty namespace, which is as good as none.
     """
-    spec = importlib.util.find_spec("faiss")
+    try:
+        spec = importlib.util.find_spec("faiss")
+    except (ImportError, ValueError):
+        spec = None
     if spec is None or spec.origin is None:
         raise MissingPackage(
             "faiss is not installed" if spec is None else "faiss is broken: only an empty folder is left of it",
             "install one of: pip install 'vstore-index[cpu]' or 'vstore-index[gpu]', never both",
         )
+    made = os.stat(spec.origin)
+    installation = f"{sys.version} {spec.origin} {made.st_mtime_ns} {made.st_ino}"
+    name = f"faiss-{checksum(installation.encode()).hex()}"
+    proof = checksum(name.encode(), b"")
+    with contextlib.suppress(OSError):
+        if durable.read(cache / name) == proof:
+            return
+    from vstore.segments import faiss_module
+
+    faiss_module()
+    durable.write_cache(cache / name, proof)
