@@ -62,9 +62,10 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
                 notes.append(f"{os.fsdecode(target.place)} is not there")
         store = os.stat(repo.layout.folder)
         tree = repo.mapped_tree(current)
-        surveyor = Surveyor(catalogue, tree, repo.hash.size, (store.st_dev, store.st_ino), repo.state.absorbed)
+        skip = (store.st_dev, store.st_ino)
+        surveyor = Surveyor(catalogue, tree, repo.hash.size, skip, repo.state.absorbed, listener)
         survey = surveyor.survey(targets, frozenset())
-        listener.stage("read pictures", survey.candidates)
+        listener.stage("read pictures", sum(survey.found.values()))
         for chunk in survey.chunks:
             for number, path, file in chunk.files():
                 listener.advance()

@@ -16,7 +16,6 @@ from vstore.packs import TOO_MANY
 from vstore.repository import Repository
 from vstore.store import Store
 
-
 CYCLE = TOO_MANY + 1  # commits after which their packs are merged, and the list of them is short again
 
 
