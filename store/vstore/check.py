@@ -88,12 +88,12 @@ def check(
     until = None if max_duration is None else time.monotonic() + max_duration
     while True:
         highest = repo.log.numbers()[-1:]
+        with contextlib.suppress(Damage):  # whatever is wrong with the log is found below
+            repo.reload()
         report = _looked_at(repo, read_data, subset, until)
+        # What was missing may have been collected meanwhile: it is damage only if nobody has changed the store.
         if report.ok or repo.log.numbers()[-1:] == highest:
             return report
-        # What was missing may have been collected, or its place taken: it is damage only if nobody changed the store.
-        with contextlib.suppress(Damage):
-            repo.reload()
 
 
 def _looked_at(repo: Repository, read_data: bool, subset: str | None, until: float | None) -> CheckReport:

@@ -135,6 +135,7 @@ class Store:
         max_file_size: int = 256 << 20,
         max_pixels: int | None = None,
         commit_every: float = 1800.0,
+        isolate_decoding: bool = False,
         progress: Progress | None = None,
         stop: threading.Event | None = None,
     ) -> SyncReport:
@@ -142,6 +143,7 @@ class Store:
 
         paths:        folders to take in, or parts of known ones; none means all known folders.
         commit_every: seconds of embedding after which a partial snapshot is written.
+        isolate_decoding: decode in worker processes with limits of time and memory: for pictures of strangers.
         stop:         set by somebody else, ends the run after the batch at hand, with a partial snapshot.
         Raises:       UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
         """
@@ -165,7 +167,16 @@ class Store:
             ignore_ctime,
         )
         options = Options(
-            message, as_label, space, wait, allow_mass_delete, max_file_size, max_pixels, commit_every, edits
+            message,
+            as_label,
+            space,
+            wait,
+            allow_mass_delete,
+            max_file_size,
+            max_pixels,
+            commit_every,
+            isolate_decoding,
+            edits,
         )
         run = Run(self._repo, options, self._load, progress, stop)
         if dry_run:

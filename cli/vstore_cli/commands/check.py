@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import click
 
 from vstore_cli.bar import Bar
+from vstore_cli.commands.sync import Duration
 from vstore_cli.locate import open_store
 from vstore_cli.output import count, echo_json, json_option, shown, size
-
-
-class Span(click.ParamType[float]):
-    """A span of time: 90s, 10m, 2h."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", str(value))
-        if not found:
-            self.fail(f"{value!r} is no span of time: write 90s, 10m or 2h", param, ctx)
-        return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
-
-
-SPAN = Span()
 
 
 @click.command()
@@ -36,7 +19,9 @@ SPAN = Span()
     metavar="PART",
     help="Read a part: 1/7, the first of seven parts, or 10% of the bytes, those not read for longest.",
 )
-@click.option("--max-duration", type=SPAN, metavar="TIME", help="Read for so long (90s, 10m, 2h), oldest checks first.")
+@click.option(
+    "--max-duration", type=Duration(), metavar="TIME", help="Read for so long (10m), the longest unread first."
+)
 @click.option("--source", is_flag=True, help="Read the pictures too: find bytes that changed behind size and times.")
 @click.option("--reembed", type=click.IntRange(1), metavar="N", help="Embed N pictures anew, and compare.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
