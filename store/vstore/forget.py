@@ -162,7 +162,7 @@ def _before(moment: datetime, span: str) -> datetime:
     day = moment.day
     while True:
         try:
-            start = moment.replace(year=year, month=month + 1, day=day)
+            start = datetime(year, month + 1, day, moment.hour, moment.minute, moment.second)
             break
         except ValueError:
             day -= 1  # the 31st of a month that has none

@@ -112,7 +112,7 @@ class _Worker:
         left = memoryview(_LENGTH.pack(len(body)) + body)
         while left:
             _wait([], [fd], until)
-            left = left[os.write(fd, left) :]
+            left = left[self._process.stdin.write(left) or 0 :]
 
     def _receive(self, size: int, until: float) -> bytes:
         assert self._process.stdout is not None

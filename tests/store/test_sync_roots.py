@@ -22,11 +22,6 @@ def places(world: World) -> dict[str, str]:
     return {label: os.fsdecode(repo.place(root)) for label, root in repo.state.roots.items()}
 
 
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
-    return Reads(monkeypatch)
-
-
 # Labels and places
 
 

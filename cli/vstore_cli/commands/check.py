@@ -49,8 +49,8 @@ def check(quiet: bool, as_json: bool, **what: Any) -> int:
     for note in report.notes:
         click.echo(f"note: {shown(note)}")
     for problem in report.problems:
-        rows = f" (rows {problem.rows[0]} to {problem.rows[1]})" if problem.rows else ""
-        click.echo(f"DAMAGE {shown(problem.file)}{rows}: {shown(problem.what)}", err=True)
+        rows = f" (rows {problem.rows[0]} to {problem.rows[1]})" if problem.rows and "row" not in problem.what else ""
+        click.echo(f"DAMAGE {shown(problem.file)}: {shown(problem.what)}{rows}", err=True)
         for path in problem.paths:
             click.echo(f"    touches {shown(path)}", err=True)
         click.echo(f"    {problem.next}", err=True)

@@ -31,8 +31,8 @@ from vstore.sync.vectors import align, is_aligned
 from vstore.timing import now
 
 ATTEMPTS = 10  # times that a run compares anew because another snapshot became current meanwhile
-RATE_MEMORY = 100  # pictures that what was measured before weighs: a run of one picture says little
-_RATE = struct.Struct("<d")
+RATE_MEMORY = 1000.0  # pictures of earlier runs that count for the rate: one that comes alone says little
+_RATE = struct.Struct("<dd")  # seconds, pictures
 
 
 class Options(NamedTuple):
@@ -105,7 +105,7 @@ class Run:
         self._unfit: dict[bytes, bytes] = {}
         self._moved: dict[str, str] = {}
         self._absorbed: dict[str, str] = {}
-        self._earlier_rate: float | None = None
+        self._earlier = 0.0, 0.0  # seconds that so many pictures took in earlier runs
 
     def sync(self, paths: Sequence[bytes]) -> SyncReport:
         """Bring the store up to what is on disk.
@@ -169,7 +169,9 @@ class Run:
         catalogue = self._catalogue
         rate = catalogue.meta(f"rate/{self._space}") if catalogue is not None else None
         if rate is not None and len(rate) == _RATE.size:
-            (self._earlier_rate,) = _RATE.unpack(rate)
+            seconds, pictures = _RATE.unpack(rate)
+            share = min(1.0, RATE_MEMORY / pictures)
+            self._earlier = seconds * share, pictures * share
         if catalogue is not None and catalogue.writable and not is_aligned(repo, catalogue, self._space):
             with catalogue.batch() as batch:
                 align(repo, catalogue, batch, self._space)
@@ -478,9 +480,8 @@ class Run:
                 if label in self._survey.found:
                     batch.put_meta(count_name(os.fsdecode(label)), self._survey.found[label].to_bytes(8, "little"))
             self._ingest.put(batch)
-            rate = self._rate()
-            if self._ingest.embedded and rate is not None:
-                batch.put_meta(f"rate/{self._space}", _RATE.pack(rate))
+            if self._ingest.embedded:
+                batch.put_meta(f"rate/{self._space}", _RATE.pack(*self._measured()))
 
     # The report
 
@@ -502,7 +503,8 @@ class Run:
             changes = edits.every()
             paths = len(self._first) + sum((new is not None) - (old is not None) for _, old, new in changes)
             images += images_gained(named, changes)
-        rate = self._rate()
+        measured, pictures = self._measured()
+        rate = measured / pictures if pictures else None
         seconds = time.perf_counter() - self._began
         written = self._written
         return SyncReport(
@@ -546,12 +548,10 @@ class Run:
     def _is_partial(self) -> bool:
         return self._written is not None and self._written.partial
 
-    def _rate(self) -> float | None:
-        """Seconds per picture of reading and embedding: what this run measured, and those before it."""
-        seconds, pictures = self._ingest.embed_seconds, self._ingest.embedded
-        if self._earlier_rate is not None:
-            seconds, pictures = seconds + self._earlier_rate * RATE_MEMORY, pictures + RATE_MEMORY
-        return seconds / pictures if pictures else None
+    def _measured(self) -> tuple[float, float]:
+        """The seconds that reading and embedding took, and for how many pictures: in this run and in earlier ones."""
+        seconds, pictures = self._earlier
+        return seconds + self._ingest.embed_seconds, pictures + self._ingest.embedded
 
     def _failed(self) -> list[Failure]:
         failed = []
