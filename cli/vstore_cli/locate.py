@@ -122,12 +122,14 @@ def _refuse_second() -> None:
 
 
 def refuse_network(folder: Path) -> None:
-    """Raises: UsageError where a store lies, or would lie, on a network filesystem."""
+    """Raises: UsageError where a store lies, or would lie, on a network filesystem, unless VSTORE_NETWORK=1 says that
+    it may."""
     kind = _filesystem(folder)
-    if kind is not None and kind.startswith(_NETWORK):
+    if kind is not None and kind.startswith(_NETWORK) and os.environ.get("VSTORE_NETWORK") != "1":
         raise UsageError(
             f"the store {folder} is on a network filesystem ({kind}), whose locks and flushes cannot be relied on",
-            "put it on a local disk (--store DIR); only the store must be local, the pictures may be anywhere",
+            "put it on a local disk (--store DIR); only the store must be local, the pictures may be anywhere; "
+            "VSTORE_NETWORK=1 takes the risk of a store that two machines damage between them",
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from vstore.errors import NoStore
-from vstore_cli.locate import find_store
+from vstore_cli.locate import find_store, refuse_network
 from vstore_cli.output import count, echo_json, json_option, number, shown
 
 
@@ -31,6 +31,8 @@ def repair(dry_run: bool, no_embed: bool, wait: bool, quiet: bool, as_json: bool
     folder = find_store()
     if folder is None:
         raise NoStore("there is no store here, nor in any folder above", "name it with --store DIR or VSTORE_DIR")
+    if not dry_run:
+        refuse_network(folder)
     bar = None if quiet or as_json else Bar()
     try:
         report = Store.repair(folder, dry_run=dry_run, no_embed=no_embed, wait=wait, progress=bar)
