@@ -207,16 +207,13 @@ def plan_of(repo: Repository, state: State, *, drop_unnamed: bool = False, rewri
 
 
 def _needed(repo: Repository, state: State) -> tuple[dict[str, set[bytes]], set[bytes]]:
-    """The keys that kept snapshots name, by space, and the digests of the blobs that they and the spaces need."""
-    blobs = {space.recipe for space in state.spaces.values()}
-    for digest in blobs:
-        repo.packs.get(digest)
+    """The keys that kept snapshots name, by space, and the digests of the blobs that anything needs."""
+    blobs = state.blobs()
     named: dict[str, set[bytes]] = {}
     walked: dict[str, set[bytes]] = {}
     size = repo.hash.size
     for snapshot in state.snapshots():
         keys, seen = named.setdefault(snapshot.space, set()), walked.setdefault(snapshot.space, set())
-        blobs.add(snapshot.manifest)
         stack = [repo.manifest(snapshot).tree]
         while stack:
             digest = stack.pop()

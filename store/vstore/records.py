@@ -226,6 +226,15 @@ class State(NamedTuple):
         kept = [name for name, value in listed.items() if value.get("kept", True)]
         return [Snapshot.from_json(name, listed[name]) for name in sorted(kept, key=lambda n: -int(n[1:]))]
 
+    def blobs(self) -> set[bytes]:
+        """The digests of all blobs that the state itself names: what hangs on manifests is not among them."""
+        found = {snapshot.manifest.hex() for snapshot in self.snapshots()}
+        for value in self.document.get("spaces", {}).values():
+            found.update(value[name] for name in ("recipe", "probes") if value.get(name))
+        for value in self.document.get("imports", {}).values():
+            found.update((value["names"], *value["vectors"]))
+        return set(map(bytes.fromhex, found))
+
     def kept(self) -> dict[str, bool]:
         return {name: value.get("kept", True) for name, value in self.document.get("snapshots", {}).items()}
 

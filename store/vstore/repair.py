@@ -208,7 +208,7 @@ class _Repair:
         if self._gap:
             self._adopt_over_gap()
         self._walk_snapshots()
-        self._keep_recipes()
+        self._keep_blobs()
         self._segments()
         self._find_lost()
         self._degrade()
@@ -273,7 +273,9 @@ class _Repair:
 
     def _chain_is_broken(self, sound: dict[int, Record]) -> bool:
         numbers = [number for number in sorted(sound) if number >= beginning(sound)]
-        return any(sound[b].before != sound[a].digest for a, b in pairwise(numbers))
+        first = sound[numbers[0]] if numbers else None
+        begins = first is None or first.whole is not None or not first.before
+        return not begins or any(sound[b].before != sound[a].digest for a, b in pairwise(numbers))
 
     def _record(self, number: int) -> Record:
         try:
@@ -490,7 +492,7 @@ class _Repair:
     def _put_snapshot(self, snapshot: Snapshot) -> None:
         self._document["snapshots"] = {**self._document["snapshots"], snapshot.name: snapshot.to_json()}
 
-    def _keep_recipes(self) -> None:
+    def _keep_blobs(self) -> None:
         for space in self._state.spaces.values():
             try:
                 self._fetch(space.recipe)
@@ -503,6 +505,12 @@ class _Repair:
                     )
                 else:
                     self._fresh[space.recipe] = recipe
+        for digest in self._state.blobs() - {space.recipe for space in self._state.spaces.values()}:
+            try:
+                self._fetch(digest)
+            except Damage:
+                if not any(digest == snapshot.manifest for snapshot in self._state.snapshots()):
+                    self._left.append(f"the blob {digest.hex()} of a space or an import is lost")
 
     def _aliases(self, snapshot: Snapshot) -> Iterator[Alias]:
         """The aliases of a snapshot in those of its pages that are left, in path order."""

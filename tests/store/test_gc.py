@@ -320,3 +320,18 @@ def test_a_gc_of_an_empty_store_is_harmless(tmp_path: Path) -> None:
         assert store.check(read_data=True).ok
         store.gc(drop_unnamed=True)
         assert store.check(read_data=True).ok
+
+
+def test_what_the_state_itself_names_stays(world: World) -> None:
+    """Blobs of spaces and imports hang on no snapshot."""
+    repo = world.repo
+    blobs = {repo.hash.digest(data): data for data in (b"names", b"vectors 1", b"vectors 2", b"probes")}
+    names, first, second, probes = (digest.hex() for digest in blobs)
+    space = repo.snapshot("current").space
+    with repo.committing("import"):
+        left = {"i1": {"names": names, "vectors": [first, second], "space": space}}
+        packs = repo.add_pack({**blobs, repo.hash.digest(b"waste"): os.urandom(4000)})
+        repo.publish("import", {"imports": left, "packs": packs, "spaces": {space: {"probes": probes}}})
+    world.store.snapshot_forget(keep_last=1)
+    world.store.gc(drop_unnamed=True)
+    assert all(world.repo.packs.get(digest) == data for digest, data in blobs.items())

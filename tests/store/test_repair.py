@@ -413,3 +413,12 @@ def test_old_records_that_survive_a_gc_in_part_do_no_harm(world: World) -> None:
         assert store.undo().current == "v3"
         store.gc()
     assert len(Repository(world.folder).log.numbers()) == 2
+
+
+def test_the_first_record_may_be_gone(world: World) -> None:
+    for path in sorted((world.folder / "refs").iterdir())[:1]:
+        path.unlink()
+    expected = all_aliases(world)
+    mend(world)
+    assert all_aliases(world) == expected
+    is_sound(world)
