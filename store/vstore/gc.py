@@ -110,20 +110,21 @@ def gc(repo: Repository, *, dry_run: bool = False, drop_unnamed: bool = False, w
     with repo.lock("ingest") as lock:
         lock.acquire(None if wait else 0.0, "gc")
         with repo.committing("gc"):
+            published: list[Plan] = []
             try:
-                return _collect(repo, drop_unnamed, rewrite=True)
+                return _collect(repo, drop_unnamed, published, rewrite=True)
             except DiskTrouble as err:
                 if not durable.is_full(err):
                     raise
             # On a full disk what may be lost makes room, in the order in which it is missed least.
             empty_cache(repo)
             try:
-                return _collect(repo, drop_unnamed, rewrite=True)
+                return _collect(repo, drop_unnamed, published, rewrite=True)
             except DiskTrouble as err:
                 if not durable.is_full(err):
                     raise
             durable.remove(repo.layout.reserve)
-            return _collect(repo, drop_unnamed, rewrite=False)
+            return _collect(repo, drop_unnamed, published, rewrite=False)
 
 
 def _would_free(repo: Repository, drop_unnamed: bool) -> GcReport:
@@ -133,8 +134,11 @@ def _would_free(repo: Repository, drop_unnamed: bool) -> GcReport:
     return _report(plan, _unlisted(repo), records, dry_run=True, changed=changed)
 
 
-def _collect(repo: Repository, drop_unnamed: bool, *, rewrite: bool) -> GcReport:
-    """Free what can be freed. The caller holds both locks; after an error on a full disk it may be tried again."""
+def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], *, rewrite: bool) -> GcReport:
+    """Free what can be freed. The caller holds both locks; after an error on a full disk it may be tried again.
+
+    published: the plan that the log knows of, once it does.
+    """
     repo.reload()
     plan = plan_of(repo, repo.state, drop_unnamed=drop_unnamed, rewrite=rewrite)
     changed = plan.changes_something or not _is_fresh(repo)
@@ -143,6 +147,7 @@ def _collect(repo: Repository, drop_unnamed: bool, *, rewrite: bool) -> GcReport
         changes = _changes(repo, plan)
         freed = f"{plan.vectors} vectors, {len(plan.snapshots)} snapshots"
         repo.publish("gc", changes, about=freed, whole=True)
+        published.append(plan)
         repo.publish("gc", {}, about=freed, whole=True)
         records = _records_before(repo, repo.tip.number - 1)
     # Both records are durable: nothing names what goes from here on.
@@ -160,6 +165,7 @@ def _collect(repo: Repository, drop_unnamed: bool, *, rewrite: bool) -> GcReport
         except DiskTrouble as err:
             if not durable.is_full(err):
                 raise
+    plan = published[0] if published else plan
     gone = {ref.name for ref in plan.freed_packs} | {part.ref.name for part in plan.parts if part.replaced}
     return _report(plan, [file for file in unlisted if file[1] not in gone], records, dry_run=False, changed=changed)
 
