@@ -140,6 +140,7 @@ def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], *, rew
     published: the plan that the log knows of, once it does.
     """
     repo.reload()
+    repo.refuse_unsound()
     plan = plan_of(repo, repo.state, drop_unnamed=drop_unnamed, rewrite=rewrite)
     changed = plan.changes_something or not _is_fresh(repo)
     records: list[tuple[int, int]] = []

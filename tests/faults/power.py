@@ -54,14 +54,9 @@ class RecordingDisk(Disk):
             return None
         relative = path[len(self.top) + 1 :]
         first = relative.split("/")[0]
-        left_out = first in _LEFT_OUT or (first.startswith(".tmp-") and not relative.endswith("FORMAT"))
-        # FORMAT and `reserve` are made under temporary names beside the folders.
-        return None if left_out and not (first.startswith(".tmp-") and os.path.isfile(path)) else relative
-
-    def _note(self, what: str, path: str, to: str = "", **more: Any) -> None:
-        relative = self._path(path) if what not in ("rename", "link") else path
-        if relative is not None:
-            self.events.append(Event(what, relative, to, **more))
+        # FORMAT and `reserve` are made under temporary names beside the folders, as is a new catalogue, a folder.
+        is_catalogue = first.startswith(".tmp-") and ("/" in relative or os.path.isdir(path))
+        return None if first in _LEFT_OUT or is_catalogue else relative
 
     def ack(self, said: Any) -> None:
         self.events.append(Event("ack", said=said))
