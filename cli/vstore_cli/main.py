@@ -34,7 +34,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "dupes": ("dupes:dupes", "List identical pictures."),
     },
     "Versions": {
-        "snapshot": ("snapshot:snapshot", "List, compare, tag and export versions."),
+        "snapshot": ("snapshot:snapshot", "List, compare, tag, forget and export versions."),
         "rollback": ("rollback:rollback", "Make an older snapshot current."),
         "undo": ("rollback:undo", "Take back the newest operation."),
         "redo": ("rollback:redo", "Bring back what undo took."),
@@ -42,6 +42,9 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "The store itself": {
         "check": ("check:check", "Prove the store whole."),
+        "repair": ("repair:repair", "Mend a damaged store."),
+        "migrate": ("migrate:migrate", "Bring a store of an older format up to date."),
+        "gc": ("gc:gc", "Free what no kept version names."),
         "stats": ("stats:stats", "Say where the bytes are."),
     },
 }

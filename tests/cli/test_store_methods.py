@@ -16,6 +16,8 @@ ONLY_IN_PYTHON = {
     "init": {"folder", "recipe", "name"},  # the folder is what --store names; recipes have no words yet
     "sync": {"progress", "stop"},
     "status": {"progress"},
+    "check": {"progress"},
+    "repair": {"folder", "load_embedder", "progress"},  # the folder is what --store names
 }
 
 
