@@ -25,6 +25,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "init": ("init:init", "Make an empty store."),
         "sync": ("sync:sync", "Embed what is new in folders, and write a snapshot."),
         "status": ("sync:status", "Say what a sync would do."),
+        "import": ("import_:import_", "Take in an index that another tool made."),
     },
     "Use it": {
         "search": ("search:search", "Find pictures that look like a picture."),

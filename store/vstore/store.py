@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vstore.embed import Embedder, Recipe
     from vstore.export import ExportReport
     from vstore.history import DiffReport, LogRow, MoveReport, SnapshotDetail, SnapshotRow, TagReport
+    from vstore.legacy.report import ImportReport
     from vstore.progress import Progress
     from vstore.search import Operand, SearchReport
     from vstore.stats import StatsReport
@@ -155,6 +156,71 @@ class Store:
         """What a sync would do, and how long it would take. Writes nothing."""
         return self.sync(paths, dry_run=True, progress=progress)
 
+    # Other tools' indexes
+
+    def import_index(
+        self,
+        *,
+        faiss: AnyPath | None = None,
+        metadata: AnyPath | None = None,
+        embeddings: AnyPath | None = None,
+        clip_retrieval: AnyPath | None = None,
+        rclip: AnyPath | None = None,
+        root: AnyPath | None = None,
+        recipe: Mapping[str, Any] | None = None,
+        as_label: str | None = None,
+        as_space: str | None = None,
+        path_field: str | None = None,
+        rows_by: str | None = None,
+        trust_edited: bool = False,
+        force: bool = False,
+        dry_run: bool = False,
+        report: AnyPath | None = None,
+        resume: str | None = None,
+        message: str = "",
+        wait: bool = False,
+        max_file_size: int = 256 << 20,
+        progress: Progress | None = None,
+        stop: threading.Event | None = None,
+    ) -> ImportReport:
+        """Take an old index in: its rows meet the files under a root, the files' bytes give keys, and nothing is
+        embedded.
+
+        recipe:  of the model that made the vectors, where it is known; the space is only *claimed* to be that.
+        resume:  the id of an import: what it left over is looked for anew.
+        Raises:  UsageError, ImportRefused, Locked, MissingPackage, Damage, DiskTrouble; the store is as it was then.
+        """
+        from vstore.legacy.old import Named
+        from vstore.legacy.run import ImportOptions, ImportRun
+
+        named = Named(*(_path(path) for path in (faiss, metadata, embeddings, clip_retrieval, rclip)))
+        options = ImportOptions(
+            named, None if root is None else os.fsencode(root), recipe, as_label, as_space, path_field, rows_by,
+            trust_edited, force, dry_run, _path(report), resume, message, wait, max_file_size,
+        )  # fmt: skip
+        run = ImportRun(self._repo, options, progress, stop or threading.Event())
+        if dry_run:
+            self._repo.reload()
+            return self._repo.reading(run.run)
+        return run.run()
+
+    @classmethod
+    def import_new(
+        cls, folder: AnyPath, *, hash: str | None = None, store_dtype: str | None = None, **options: Any
+    ) -> ImportReport:
+        """Make a store by an import: options are those of `import_index`. If the import fails, or with `dry_run`,
+        no store is left behind.
+
+        hash, store_dtype: as `vstore.json` says where the import has one, else xxh3_128 and float16.
+        """
+        from vstore.legacy.founding import import_new
+
+        def work(made: Path, options: Mapping[str, Any]) -> ImportReport:
+            with cls(made) as store:
+                return store.import_index(**options)
+
+        return import_new(work, Path(os.path.abspath(os.fsdecode(folder))), hash, store_dtype, options)
+
     # Searching
 
     def search(
@@ -282,6 +348,10 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _path(path: AnyPath | None) -> Path | None:
+    return None if path is None else Path(os.fsdecode(path))
 
 
 def _lines(path: AnyPath) -> list[bytes]:

@@ -158,7 +158,7 @@ def _run(folder: Any, paths: tuple[str, ...], quiet: bool, **options: Any) -> Sy
     from vstore_cli.bar import Bar
 
     bar = None if quiet else Bar()
-    with _stopping() as stop, Store(folder) as store:
+    with stopping() as stop, Store(folder) as store:
         try:
             return store.sync(paths, progress=bar, stop=stop, **options)
         finally:
@@ -167,7 +167,7 @@ def _run(folder: Any, paths: tuple[str, ...], quiet: bool, **options: Any) -> Sy
 
 
 @contextlib.contextmanager
-def _stopping() -> Iterator[threading.Event]:
+def stopping() -> Iterator[threading.Event]:
     """The first Ctrl-C asks the run to finish its batch and commit; the second one ends it at once."""
     stop = threading.Event()
 

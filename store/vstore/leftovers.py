@@ -1,0 +1,128 @@
+"""What imports left over: rows of old indexes whose pictures were not found, with their old paths, kept in packs."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vstore.errors import Damage
+from vstore.layout import DTYPES
+from vstore.packs import write_pack
+from vstore.records import FileRef, Import, canonical, path_from_json, path_to_json
+from vstore.repository import Repository
+
+if TYPE_CHECKING:
+    from vstore.segments import Rows
+
+BLOCK = 1024  # rows of a blob
+PACK = 4096  # rows of a pack: it is put together in memory
+
+
+class LeftRow(NamedTuple):
+    """One row that waits for its picture. row: its number in the old index. state, reason: why it waits."""
+
+    row: int
+    path: bytes
+    state: str
+    reason: str
+
+
+def write_leftovers(
+    repo: Repository, rows: Sequence[LeftRow], blocks: Iterable[Rows]
+) -> tuple[bytes, list[bytes], list[FileRef]]:
+    """Write rows and their vectors to packs that no record lists yet. The caller holds `ingest`.
+
+    blocks: the vectors in the store's dtype, in the order of the rows, at most 1,024 at a time.
+    Returns: digest of the names, digests of the vectors, the packs.
+    """
+    digest = repo.hash.digest
+    names = canonical([[left.row, path_to_json(left.path), left.state, left.reason] for left in rows])
+    listed: list[bytes] = []
+    refs: list[FileRef] = []
+    blobs = {digest(names): names}
+    held = 0
+    for block in blocks:
+        data = block.tobytes()
+        listed.append(digest(data))
+        blobs[listed[-1]] = data
+        held += len(block)
+        if held >= PACK:
+            refs.append(write_pack(repo.layout.packs, repo.hash, blobs, "ingest"))
+            blobs, held = {}, 0
+    if blobs:
+        refs.append(write_pack(repo.layout.packs, repo.hash, blobs, "ingest"))
+    return digest(names), listed, refs
+
+
+def left_rows(repo: Repository, found: Import) -> list[LeftRow]:
+    """The rows that an import left over. Raises: Damage."""
+    try:
+        return [
+            LeftRow(row, path_from_json(path), state, reason)
+            for row, path, state, reason in json.loads(repo.packs.get(found.names))
+        ]
+    except (ValueError, KeyError, TypeError) as err:
+        raise Damage(f"the names of the import {found.id} cannot be read: {err!r}", "run: vstore check") from err
+
+
+class LeftVectors:
+    """The vectors of those rows, in their order; the blob that was read last stays in memory."""
+
+    def __init__(self, repo: Repository, found: Import) -> None:
+        self._repo = repo
+        self._found = found
+        self._dim = repo.state.spaces[found.space].dim
+        self._open: tuple[int, Rows] | None = None
+
+    def block(self, first: int, end: int) -> Rows:
+        """Some vectors: (end - first, dim) in the store's dtype. Raises: Damage."""
+        import numpy as np
+
+        parts: list[Any] = []
+        while first < end:
+            number = first // BLOCK
+            upto = min(end, (number + 1) * BLOCK)
+            parts.append(self._blob(number)[first - number * BLOCK : upto - number * BLOCK])
+            first = upto
+        rows: Rows = np.concatenate(parts)
+        return rows
+
+    def _blob(self, number: int) -> Rows:
+        import numpy as np
+
+        if self._open is None or self._open[0] != number:
+            data = self._repo.packs.get(self._found.vectors[number])
+            if len(data) % (self._dim * DTYPES[self._repo.dtype]):
+                raise Damage(f"vectors of the import {self._found.id} are not what was written", "run: vstore check")
+            rows: Rows = np.frombuffer(data, np.dtype(self._repo.dtype).newbyteorder("<")).reshape(-1, self._dim)
+            self._open = number, rows
+        return self._open[1]
+
+
+class Candidate(NamedTuple):
+    """A path that may be that of a row which an import left over: it has the same name."""
+
+    id: str
+    old: bytes
+    path: bytes
+
+
+def candidates(repo: Repository, paths: Iterable[bytes]) -> Iterator[Candidate]:
+    """Which of these stored paths have the name of a row whose picture was missing."""
+    imports = repo.state.imports
+    if not imports:
+        return
+    waiting: dict[bytes, tuple[str, bytes]] = {}
+    for found in imports.values():
+        for left in left_rows(repo, found):
+            if left.state == "missing":
+                waiting.setdefault(_name(left.path), (found.id, left.path))
+    for path in paths:
+        if (known := waiting.get(_name(path))) is not None:
+            yield Candidate(*known, path)
+
+
+def _name(path: bytes) -> bytes:
+    return os.path.basename(path.replace(b"\\", b"/"))
