@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vstore.errors import Damage
 from vstore.layout import DTYPES
 from vstore.packs import write_pack
-from vstore.records import FileRef, Import, canonical, path_from_json, path_to_json
+from vstore.records import FileRef, Import, Json, canonical, named_path, path_from_json, path_to_json
 from vstore.repository import Repository
 
 if TYPE_CHECKING:
     from vstore.segments import Rows
 
 BLOCK = 1024  # rows of a blob
-PACK = 4096  # rows of a pack: it is put together in memory
 
 
 class LeftRow(NamedTuple):
@@ -42,17 +41,12 @@ def write_leftovers(
     listed: list[bytes] = []
     refs: list[FileRef] = []
     blobs = {digest(names): names}
-    held = 0
-    for block in blocks:
+    for block in blocks:  # a pack is put together in memory, so that each block has one of its own
         data = block.tobytes()
         listed.append(digest(data))
         blobs[listed[-1]] = data
-        held += len(block)
-        if held >= PACK:
-            refs.append(write_pack(repo.layout.packs, repo.hash, blobs, "ingest"))
-            blobs, held = {}, 0
-    if blobs:
         refs.append(write_pack(repo.layout.packs, repo.hash, blobs, "ingest"))
+        blobs = {}
     return digest(names), listed, refs
 
 
@@ -102,11 +96,17 @@ class LeftVectors:
 
 
 class Candidate(NamedTuple):
-    """A path that may be that of a row which an import left over: it has the same name."""
+    """A path that may be that of a row which an import left over: it has the same name.
+
+    id: of the import. old: the path that the row had.
+    """
 
     id: str
     old: bytes
     path: bytes
+
+    def to_json(self) -> dict[str, Json]:
+        return {"import_id": self.id, "old": named_path(self.old), **named_path(self.path)}
 
 
 def candidates(repo: Repository, paths: Iterable[bytes]) -> Iterator[Candidate]:

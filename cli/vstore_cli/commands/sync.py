@@ -229,6 +229,7 @@ def _print(report: SyncReport) -> None:
         click.echo(f"  {number(report.ignored).rjust(width)}  other files, not opened")
     if report.recovered:
         click.echo(f"  {count(report.recovered, 'vector')} of an interrupted run were saved")
+    _print_candidates(report)
     if report.dry_run:
         cost = f", about {duration(report.embed_seconds)}" if report.embed_seconds is not None else ""
         click.echo(f"A sync would embed {count(report.to_embed, 'picture')}{cost}.")
@@ -239,6 +240,16 @@ def _print(report: SyncReport) -> None:
     )
     click.echo(f"{wrote}: {_paths(report)}")
     click.echo(f"Embedded {count(report.embedded, 'picture')} in {duration(report.seconds)}" + _saving(report))
+
+
+def _print_candidates(report: SyncReport) -> None:
+    """Say which of the new pictures may be those of rows that an import left over."""
+    for import_id in dict.fromkeys(candidate.id for candidate in report.candidates):
+        some = [candidate for candidate in report.candidates if candidate.id == import_id]
+        click.echo(
+            f"{count(len(some), 'new picture')} may belong to a row that an import left over, as "
+            f"{shown(some[0].path)} to {shown(some[0].old)}: vstore import --resume {import_id}"
+        )
 
 
 def _paths(report: SyncReport) -> str:

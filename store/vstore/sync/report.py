@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.records import Json, named_path
+
+if TYPE_CHECKING:
+    from vstore.leftovers import Candidate
 
 
 class Failure(NamedTuple):
@@ -27,6 +30,7 @@ class SyncReport(NamedTuple):
     The counts from `unchanged` to `removed` put every path into one class; `carried` paths could not be read and
     keep what they had. embedded: vectors computed. reused: paths that got a vector which was there already.
     seconds: this run; full_seconds: what embedding everything would take, by the rate last measured, or None.
+    candidates: new paths with the name of a row that an import left over.
     examples: the first few paths of each class; of renamed ones, both.
     """
 
@@ -59,6 +63,7 @@ class SyncReport(NamedTuple):
     recovered: int = 0
     interrupted: bool = False
     created_store: bool = False
+    candidates: tuple[Candidate, ...] = ()
     examples: Mapping[str, tuple[tuple[bytes, ...], ...]] = {}  # never changed
 
     def to_json(self) -> dict[str, Json]:
@@ -74,4 +79,5 @@ class SyncReport(NamedTuple):
             value[name] = getattr(self, name)
         value["interrupted"] = self.interrupted
         value["created_store"] = self.created_store
+        value["candidates"] = [candidate.to_json() for candidate in self.candidates]
         return value

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore import durable
 from vstore.catalogue import Batch, Catalogue
@@ -29,6 +29,9 @@ from vstore.sync.survey import FAILED, HAS_KEY, Survey, Surveyor, count_name, ke
 from vstore.sync.targets import OptionEdits, Plan, plan
 from vstore.sync.vectors import align, is_aligned
 from vstore.timing import now
+
+if TYPE_CHECKING:
+    from vstore.leftovers import Candidate
 
 ATTEMPTS = 10  # times that a run compares anew because another snapshot became current meanwhile
 _RATE = struct.Struct("<d")
@@ -485,8 +488,17 @@ class Run:
             embed_seconds=round(rate * to_embed, 1) if rate is not None and dry_run else None,
             recovered=self._recovered,
             interrupted=self._stop.is_set(),
+            candidates=self._candidates(edits),
             examples={name: tuple(delta.examples[name]) for name in CLASSES},
         )
+
+    def _candidates(self, edits: Edits) -> tuple[Candidate, ...]:
+        if not self._repo.state.imports:
+            return ()
+        from vstore.leftovers import candidates
+
+        paths = sorted(path for path, old, new in edits.changes if old is None and new is not None)
+        return tuple(candidates(self._repo, paths))
 
     @property
     def _is_partial(self) -> bool:
