@@ -9,17 +9,20 @@ cp -R "$here/pictures" "$demo/pictures"
 cd "$demo"
 
 run() {
-    printf '\n$ %s\n' "$*"
-    "$@"
+    printf '\n$ %s\n' "$1"
+    eval "$1"
 }
 
-run vstore sync pictures/ -m "first look"
-run vstore search ./pictures/landscapes/sunset-1.jpg -k 4
-mv pictures/landscapes/sunset-1.jpg pictures/evening.jpg
-rm pictures/landscapes/sunset-2.jpg
-run vstore sync -m "tidied up"
-run vstore snapshot list
-run vstore snapshot diff v1 v2
-run vstore search ./pictures/evening.jpg -k 4 --at v1
-run vstore rollback v1
-run vstore undo
+run 'vstore sync pictures/ -m "first look"'
+run 'vstore search ./pictures/landscapes/sunset-1.jpg -k 4'
+run 'mv pictures/landscapes/sunset-1.jpg pictures/evening.jpg'
+run 'cp pictures/animals/cat-1.jpg pictures/cat-again.jpg'
+run 'rm pictures/landscapes/sunset-2.jpg'
+run 'vstore sync -m "tidied up"'
+run 'vstore snapshot list'
+run 'vstore snapshot diff v1 v2'
+run 'vstore search ./pictures/evening.jpg -k 4 --at v1'
+run 'vstore dupes'
+run 'vstore rollback v1'
+run 'vstore undo'
+run 'vstore check --read-data'

@@ -43,7 +43,7 @@ def find_store(paths: Sequence[str] = ()) -> Path | None:
 
 
 def open_store(paths: Sequence[str] = ()) -> Store:
-    """Open the store of a command. Raises: NoStore."""
+    """Open the store of a command, and say so where it answers from an older record. Raises: NoStore."""
     from vstore.store import Store
 
     folder = find_store(paths)
@@ -52,7 +52,10 @@ def open_store(paths: Sequence[str] = ()) -> Store:
             "there is no store here, nor in any folder above",
             "make one with: vstore sync FOLDER, or name one with --store DIR or VSTORE_DIR",
         )
-    return Store(folder)
+    store = Store(folder)
+    if store.complaint is not None:
+        click.echo(f"Warning: {store.complaint}; this answers from what was true before. Run: vstore repair", err=True)
+    return store
 
 
 def new_folder() -> Path:

@@ -7,7 +7,7 @@ import gc
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 gc.set_threshold(100_000)  # what is loaded at the start stays: looking through it again and again is wasted
@@ -173,3 +173,13 @@ def help_text(*words: str) -> str:
         command = found
         ctx = click.Context(command, ctx, info_name=word, max_content_width=WIDTH, terminal_width=WIDTH)
     return command.get_help(ctx)
+
+
+def all_commands() -> Iterator[tuple[str, ...]]:
+    """The words of every command, as README lists them: (), ("init",), …, ("snapshot",), ("snapshot", "list"), …"""
+    yield ()
+    for name in COMMANDS:
+        yield (name,)
+        command = vstore.get_command(click.Context(vstore), name)
+        if isinstance(command, click.Group):
+            yield from ((name, below) for below in command.commands)

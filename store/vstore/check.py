@@ -164,6 +164,7 @@ class _Check:
             self._bytes += len(pack.table)
             if self._read_data:
                 self._bytes += ref.size
+                pack.verify()
                 for digest in pack.digests():
                     self._try(f"packs/{ref.name}", lambda digest=digest: _found(pack.get(digest)))  # type: ignore[misc]
 

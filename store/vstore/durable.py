@@ -28,6 +28,7 @@ TEMPORARY = ".tmp-"
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_NO_FULL_FLUSH = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}  # on macOS: disks that know no F_FULLFSYNC
 
 
 class Disk:
@@ -41,9 +42,13 @@ class Disk:
 
     def fsync(self, fd: int) -> None:
         if sys.platform == "darwin":
-            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
-        else:
-            os.fsync(fd)
+            try:
+                fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+                return
+            except OSError as err:
+                if err.errno not in _NO_FULL_FLUSH:
+                    raise
+        os.fsync(fd)
 
     def close(self, fd: int) -> None:
         os.close(fd)
@@ -79,7 +84,7 @@ def read(path: Path) -> bytes:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and flush its name, unless it is there."""
+    """Make a folder and flush its name, unless it is there. Whoever relies on one that was there flushes its parent."""
     with _trouble(path):
         try:
             disk.mkdir(str(path))
@@ -101,7 +106,7 @@ def write_durably(path: Path, parts: Iterable[Buffer], lock: str) -> None:
     """Write a file that nobody else can be writing, and publish it: it is whole and flushed when its name appears.
 
     lock: the lock under which this is done; it stands in the temporary name.
-    Raises: DiskTrouble, ReadOnly; nothing stands under `path` then.
+    Raises: DiskTrouble, ReadOnly. What stands under `path` then, if anything does, is whole.
     """
     temporary = _temporary(path, lock)
     with _trouble(path), _removed_on_error(temporary):
@@ -113,8 +118,10 @@ def write_durably(path: Path, parts: Iterable[Buffer], lock: str) -> None:
 def publish(path: Path, data: bytes, lock: str) -> bool:
     """Publish a record: flushed under a temporary name, then linked, which fails where the name is taken.
 
-    Returns: False if another file has that name. An error in or after the link is looked into: where the name holds
-    these bytes (they bear a nonce), the record is published whatever the call reported.
+    Returns: False if another file has that name. An error in the link is looked into: where the name holds these bytes
+    (they bear a nonce), the record is published whatever the call reported.
+    Raises: DiskTrouble, ReadOnly. The record is not published then, unless the error says that it is: its folder could
+    not be flushed, which is no commit that may be reported as done, and none that may be taken back.
     """
     temporary = _temporary(path, lock)
     with _trouble(path):
@@ -128,10 +135,16 @@ def publish(path: Path, data: bytes, lock: str) -> bool:
         finally:
             with contextlib.suppress(OSError):
                 disk.unlink(str(temporary))
-        published = published or _holds(path, data)
-        if published:
-            sync_folder(path.parent)
-        return published
+        if not published and not _holds(path, data):
+            return False
+    try:
+        sync_folder(path.parent)
+    except OSError as err:
+        raise DiskTrouble(
+            f"{path} is published, but a power cut may undo it: its folder cannot be flushed ({err.strerror or err})",
+            "look at the disk, then run the command again",
+        ) from err
+    return True
 
 
 def write_cache(path: Path, data: Buffer) -> bool:
@@ -139,7 +152,7 @@ def write_cache(path: Path, data: Buffer) -> bool:
     temporary = _temporary(path, "cache")
     try:
         with _removed_on_error(temporary):
-            fd = disk.open(str(temporary), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            fd = _create(temporary, os.O_WRONLY | os.O_EXCL)
             try:
                 _write_all(fd, data)
             finally:
@@ -156,13 +169,32 @@ def remove(path: Path) -> None:
         disk.unlink(str(path))
 
 
+def set_aside(path: Path, folder: Path) -> Path:
+    """Move a file that cannot be used to a folder where nothing looks for it. Returns: where it lies now."""
+    make_folder(folder)
+    kept = folder / path.name
+    if kept.exists():
+        kept = folder / f"{path.name}.{nonce()}"
+    with _trouble(path):
+        disk.rename(str(path), str(kept))
+        sync_folder(folder)
+        sync_folder(path.parent)
+    return kept
+
+
 def sweep(folder: Path, lock: str) -> None:
     """Remove what earlier holders of a lock left half-written. The caller holds that lock."""
     prefix = f"{TEMPORARY}{lock}-"
-    with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(folder):
-            if name.startswith(prefix):
-                remove(folder / name)
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.startswith(prefix):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                import shutil  # every command would pay for it
+
+                shutil.rmtree(entry.path, ignore_errors=True)  # a catalogue in the making: it holds facts alone
+            else:
+                remove(Path(entry.path))
 
 
 class Appender:
@@ -171,7 +203,7 @@ class Appender:
     def __init__(self, path: Path) -> None:
         self.path = path
         with _trouble(path):
-            self._fd = disk.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
+            self._fd = _create(path, os.O_WRONLY | os.O_EXCL | os.O_APPEND)
 
     def append(self, data: Buffer) -> None:
         with _trouble(self.path):
@@ -206,22 +238,12 @@ class Lock:
         Raises: Locked, naming process, host, command and since when.
         """
         with _trouble(self.path):
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        deadline = None if wait is None else time.monotonic() + wait
-        pause = 0.001
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError as err:
-                if err.errno not in (errno.EAGAIN, errno.EACCES):
-                    os.close(fd)
-                    raise DiskTrouble(f"cannot lock {self.path}: {err.strerror}") from err
-                if deadline is not None and time.monotonic() >= deadline:
-                    os.close(fd)
-                    raise Locked(*self._held_by()) from None
-                time.sleep(pause)
-                pause = min(pause * 2, 0.05)
+            fd = _create(self.path, os.O_RDWR)
+        try:
+            self._take(fd, None if wait is None else time.monotonic() + wait)
+        except BaseException:
+            disk.close(fd)
+            raise
         self._fd = fd
         about = {
             "pid": os.getpid(),
@@ -233,6 +255,20 @@ class Lock:
             os.ftruncate(fd, 0)
             os.pwrite(fd, json.dumps(about).encode(), 0)
 
+    def _take(self, fd: int, deadline: float | None) -> None:
+        pause = 0.001
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except OSError as err:
+                if err.errno not in (errno.EAGAIN, errno.EACCES):
+                    raise DiskTrouble(f"cannot lock {self.path}: {err.strerror}", "look at the disk") from err
+                if deadline is not None and time.monotonic() >= deadline:
+                    raise Locked(*self._held_by()) from None
+                time.sleep(pause)
+                pause = min(pause * 2, 0.05)
+
     def _held_by(self) -> tuple[str, str]:
         what = "another process is changing this store"
         try:
@@ -240,13 +276,14 @@ class Lock:
             holder = f"process {about['pid']} on {about['host']} ({about['command']}, since {about['since']})"
         except (OSError, ValueError, KeyError, TypeError):
             holder = "a process that did not say who it is"
-        return f"{what}: {holder} holds the lock {self.name!r}", "wait until it is done, or use --wait"
+        step = "run the command again when it is done" + (", or add --wait" if self.name == "ingest" else "")
+        return f"{what}: {holder} holds the lock {self.name!r}", step
 
     def release(self) -> None:
         if self._fd >= 0:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._fd, 0)
-            os.close(self._fd)
+            disk.close(self._fd)
             self._fd = -1
 
     @property
@@ -266,8 +303,19 @@ def _temporary(path: Path, lock: str) -> Path:
     return path.with_name(f"{TEMPORARY}{lock}-{nonce()}")
 
 
+def _create(path: Path, flags: int) -> int:
+    try:
+        return disk.open(str(path), flags | os.O_CREAT)
+    except FileNotFoundError:
+        # Copies leave out folders that were empty, and cache/ may be deleted at any time.
+        with contextlib.suppress(FileExistsError):
+            disk.mkdir(str(path.parent))
+        sync_folder(path.parent.parent)
+        return disk.open(str(path), flags | os.O_CREAT)
+
+
 def _write_flushed(path: Path, parts: Iterable[Buffer]) -> None:
-    fd = disk.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    fd = _create(path, os.O_WRONLY | os.O_EXCL)
     try:
         for part in parts:
             _write_all(fd, part)
@@ -289,8 +337,10 @@ def _link(old: Path, new: Path) -> bool:
     except FileExistsError:
         return False
     except OSError as err:
-        if err.errno not in _NO_LINKS or new.exists():
+        if err.errno not in _NO_LINKS:
             raise
+        if new.exists():
+            return False
         # No hard links here (exFAT, some FUSE). The holder of the lock is the only one who publishes, so nobody can
         # take the name between the look and the rename.
         disk.rename(str(old), str(new))
@@ -309,7 +359,7 @@ def _removed_on_error(temporary: Path) -> Iterator[None]:
     """Take our own unpublished temporary away again. Nothing that has a name is ever removed on an error path."""
     try:
         yield
-    except OSError:
+    except BaseException:
         with contextlib.suppress(OSError):
             disk.unlink(str(temporary))
         raise

@@ -4,11 +4,12 @@
     0             8     magic `vpack001`
     8             …     the blobs, one after another, each compressed with zlib
     table         …     entries sorted by digest: digest, offset (u64), stored length (u32), length (u32)
-    end - 40      8     offset of the table (u64)
-    end - 32      4     entries (u32)
-    end - 28      4     bytes of a digest (u32)
+    end - 48      8     offset of the table (u64)
+    end - 40      4     entries (u32)
+    end - 36      4     bytes of a digest (u32)
+    end - 32      8     checksum of all before the table
     end - 24      8     checksum of the table
-    end - 16      8     checksum of the footer's 24 bytes before it
+    end - 16      8     checksum of the footer's 32 bytes before it
     end - 8       8     magic `vpackend`
 All numbers are little-endian. A blob is known by the digest of its uncompressed bytes, which is checked on reading.
 """
@@ -28,11 +29,13 @@ from vstore.records import FileRef
 
 _MAGIC = b"vpack001"
 _END = b"vpackend"
-_FOOTER = struct.Struct("<QII8s8s8s")
+_HEAD = struct.Struct("<QII8s8s")  # of the footer: what its own checksum is of
+FOOTER_SIZE = _HEAD.size + 16
 _PLACE = struct.Struct("<QII")
 SMALL = 1 << 20  # packs under this are merged when there are more than TOO_MANY of them
 TOO_MANY = 256
 _LARGEST_BLOB = 1 << 30
+_READ = 1 << 20
 
 
 def write_pack(folder: Path, hash: Hash, blobs: Mapping[bytes, bytes], lock: str) -> FileRef:
@@ -46,7 +49,7 @@ def write_pack(folder: Path, hash: Hash, blobs: Mapping[bytes, bytes], lock: str
         table += digest + _PLACE.pack(offset, len(packed), len(blobs[digest]))
         parts.append(packed)
         offset += len(packed)
-    head = struct.pack("<QII8s", offset, len(table) // entry, hash.size, checksum(table))
+    head = _HEAD.pack(offset, len(table) // entry, hash.size, checksum(*parts), checksum(table))
     check = checksum(head)
     parts += [bytes(table), head + check + _END]
     name = f"{durable.nonce()}.pack"
@@ -72,17 +75,29 @@ class Pack:
         size = os.fstat(self._fd).st_size
         if size != self.ref.size:
             raise self._damage(f"it has {size} bytes instead of {self.ref.size}")
-        footer = os.pread(self._fd, _FOOTER.size, size - _FOOTER.size)
-        if len(footer) != _FOOTER.size:
-            raise self._damage("its footer is cut off")
-        offset, count, width, table_check, check, end = _FOOTER.unpack(footer)
-        if end != _END or checksum(footer[:24]) != check or check.hex() != self.ref.check or width != self._hash.size:
+        footer = os.pread(self._fd, FOOTER_SIZE, size - FOOTER_SIZE) if size >= FOOTER_SIZE else b""
+        head, check, end = footer[: _HEAD.size], footer[_HEAD.size : -8], footer[-8:]
+        if end != _END or checksum(head) != check or check.hex() != self.ref.check:
             raise self._damage("its footer is not what was written")
+        self._body, self.count, width, self._body_sum, table_sum = _HEAD.unpack(head)
         self._entry = width + _PLACE.size
-        self.table = os.pread(self._fd, count * self._entry, offset)
-        self.count = count
-        if checksum(self.table) != table_check:
+        if width != self._hash.size or self._body + self.count * self._entry + FOOTER_SIZE != size:
+            raise self._damage("its footer is another store's")
+        self.table = os.pread(self._fd, self.count * self._entry, self._body)
+        if checksum(self.table) != table_sum:
             raise self._damage("its table is not what was written")
+
+    def verify(self) -> None:
+        """Check every byte: a blob proves what it holds, but not each bit that holds it. Raises: Damage."""
+        import xxhash
+
+        hasher = xxhash.xxh3_64()
+        at = 0
+        while at < self._body and (part := os.pread(self._fd, min(_READ, self._body - at), at)):
+            hasher.update(part)
+            at += len(part)
+        if hasher.intdigest().to_bytes(8, "little") != self._body_sum:
+            raise self._damage("what lies before its table is not what was written")
 
     def digests(self) -> Iterator[bytes]:
         for i in range(self.count):
@@ -105,8 +120,8 @@ class Pack:
             raise self._damage(f"blob {digest.hex()} claims {length} bytes")
         try:
             unpacker = zlib.decompressobj()
-            blob = unpacker.decompress(os.pread(self._fd, stored, offset), length)
-            whole = len(blob) == length and unpacker.decompress(b"", 1) == b"" and unpacker.eof
+            blob = unpacker.decompress(os.pread(self._fd, stored, offset), length + 1)  # one that is longer shows
+            whole = unpacker.eof and not unpacker.unused_data and len(blob) == length
         except zlib.error:
             whole, blob = False, b""
         if not whole or self._hash.digest(blob) != digest:
@@ -144,8 +159,10 @@ class Packs:
         return self._open
 
     def listing(self, refs: list[FileRef]) -> None:
-        """Take another list of packs; those that are open stay open."""
+        """Take another list of packs; of those that are open, the ones that it names stay open."""
         self._refs, self._open = refs, None
+        for name in self._kept.keys() - {ref.name for ref in refs}:
+            self._kept.pop(name).close()
 
     def get(self, digest: bytes) -> bytes:
         """The bytes of a blob. Raises: Damage if no pack has it."""

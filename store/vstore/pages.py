@@ -62,8 +62,13 @@ def decode_leaf(data: bytes, key_size: int) -> list[Alias]:
 
 
 def leaf_keys(data: bytes, key_size: int) -> bytes:
-    """The key column of a leaf alone, without reading its paths."""
-    count, _ = _begin(data, 0)
+    """The key column of a leaf alone, without reading its paths. Raises: Damage if it is none."""
+    try:
+        count, at = _begin(data, 0)
+        if len(data) < at + count * (2 + key_size):
+            raise ValueError("it is cut short")
+    except (ValueError, IndexError) as err:
+        raise Damage(f"an alias page cannot be read: {err}", "run: vstore check") from err
     return data[len(data) - count * key_size :]
 
 
@@ -80,7 +85,7 @@ def encode_inner(children: list[Child], level: int) -> bytes:
 def decode_inner(data: bytes, digest_size: int) -> list[Child]:
     """Read an inner page. Raises: Damage if it is none."""
     try:
-        count, at = _begin(data, level_of(data))
+        count, at = _begin(data, level_of(data) or 1)
         paths, at = _get_paths(data, at, count)
         children = []
         for path in paths:
@@ -96,7 +101,7 @@ def decode_inner(data: bytes, digest_size: int) -> list[Child]:
 
 def level_of(data: bytes) -> int:
     """0 for a leaf, else how far above the leaves a page stands. Raises: Damage."""
-    if data[:2] != b"vp" or not 0x30 <= data[2] <= 0x39:
+    if data[:2] != b"vp" or not b"0" <= data[2:3] <= b"9":
         raise Damage("an alias page begins with something else", "run: vstore check")
     return data[2] - 0x30
 
@@ -391,7 +396,10 @@ def _magic(level: int) -> bytes:
 def _begin(data: bytes, level: int) -> tuple[int, int]:
     if data[:_MAGIC_SIZE] != _magic(level):
         raise ValueError("it begins with something else")
-    return _get(data, _MAGIC_SIZE)
+    count, at = _get(data, _MAGIC_SIZE)
+    if count > MAXIMUM:
+        raise ValueError(f"it claims {count} entries")  # paths that share all of the one before would fill the memory
+    return count, at
 
 
 def _put(out: bytearray, number: int) -> None:

@@ -20,8 +20,9 @@ Document = Mapping[str, Json]
 # Operations that `undo` takes back; every other kind of record is passed over, or stops it.
 UNDOABLE = frozenset({"sync", "rollback", "hold", "release", "tag", "untag", "forget", "model use", "import"})
 BARRIERS = frozenset({"init", "model drop", "gc", "repair", "migrate"})
-# What undo restores: the places of things (segments, packs, spaces, roots) are never undone.
-RESTORED = ("current", "tags", "hold", "kept")
+# What each field of a record holds, and what one that may be left out holds where it stands.
+_FIELDS = {"vstore": int, "number": int, "op": str, "nonce": str, "time": str, "before": str, "changes": dict}
+_OPTIONAL = {"state": dict, "undoes": int, "redoes": int, "about": str}
 
 
 def canonical(document: Json) -> bytes:
@@ -347,6 +348,9 @@ class Record(NamedTuple):
                 raise FormatTooNew(
                     f"refs/{name} was written by a later vstore (format {document['vstore']})", "upgrade vstore"
                 )
+            for field, kind in (*_FIELDS.items(), *((f, k) for f, k in _OPTIONAL.items() if f in document)):
+                if type(document[field]) is not kind:
+                    raise TypeError(f"{field} is {document[field]!r}")
             return cls(
                 number=document["number"],
                 op=document["op"],
@@ -361,7 +365,7 @@ class Record(NamedTuple):
                 digest=digest,
                 size=len(data),
             )
-        except (ValueError, KeyError, TypeError) as err:
+        except (ValueError, KeyError, TypeError, RecursionError) as err:
             raise Damage(f"refs/{name} is no record: {err!r}", "run: vstore repair") from err
 
 
@@ -409,7 +413,7 @@ class Manifest(NamedTuple):
                 value["parent"],
                 value["partial"],
             )
-        except (ValueError, KeyError, TypeError) as err:
+        except (ValueError, KeyError, TypeError, RecursionError) as err:
             raise Damage(f"a manifest cannot be read: {err!r}", "run: vstore check") from err
 
     def content_id(self, hash: Hash) -> str:
@@ -426,15 +430,16 @@ def operations_in_force(records: Iterator[Record]) -> tuple[list[Record], list[R
     """Walk the log, oldest first: what undo would take back, what redo would bring back, the last barrier.
 
     Returns: undoable records in force, newest last; undone records, newest undo last; the barrier below them.
+    Where the log begins in the midst of things, an undo of what is not in it any more is passed over.
     """
     done: list[Record] = []
     undone: list[Record] = []
     barrier: Record | None = None
     for record in records:
         if record.undoes is not None:
-            undone.append(done.pop())
+            undone += [done.pop()] if done else []
         elif record.redoes is not None:
-            done.append(undone.pop())
+            done += [undone.pop()] if undone else []
         elif record.op in BARRIERS:
             barrier, done, undone = record, [], []
         elif record.op in UNDOABLE:

@@ -99,6 +99,11 @@ class Repository:
     def reload(self) -> None:
         """Fold the log anew."""
         self.tip = self.log.load(self._missing)
+        if not self.tip.highest and self._holds_vectors():
+            raise Damage(
+                f"{self.layout.refs}/ holds no record, but segments/ holds vectors",
+                "restore refs/ from a backup of the store",
+            )
         self._list_packs()
 
     def _list_packs(self) -> None:
@@ -114,6 +119,10 @@ class Repository:
             self._packs = Packs(self.layout.packs, self.state.packs, self.hash)
         return self._packs
 
+    def _holds_vectors(self) -> bool:
+        folder = self.layout.segments
+        return folder.is_dir() and any(name.endswith(".faiss") for name in os.listdir(folder))
+
     def _missing(self, state: State) -> str | None:
         for kind, folder, refs in (
             ("pack", self.layout.packs, state.packs),
@@ -123,7 +132,7 @@ class Repository:
                 [r for s in state.document.get("segments", {}) for r in state.segments(s)],
             ),
         ):
-            names = set(os.listdir(folder)) if refs else set()
+            names = set(os.listdir(folder)) if refs and folder.is_dir() else set()
             for ref in refs:
                 if ref.name not in names:
                     return f"the {kind} {ref.name} is missing"
@@ -200,7 +209,7 @@ class Repository:
 
     def _past_currents(self) -> list[str | None]:
         values: list[str | None] = []
-        for record in self.log.records():
+        for record in self.records():
             if record.whole is not None and not values and record.whole.get("current"):
                 values.append(record.whole["current"])
             elif "current" in record.changes:
@@ -327,7 +336,8 @@ class Repository:
         return [r.to_json() for r in [*self.state.packs, ref]]
 
     def records(self) -> Iterator[Record]:
-        return self.log.records()
+        """The records up to the newest sound one, oldest first."""
+        return self.log.records(self.tip.number)
 
     def close(self) -> None:
         if self._packs is not None:

@@ -123,13 +123,8 @@ class ScanOptions(NamedTuple):
         return cls(**known)
 
     def to_json(self) -> dict[str, Any]:
-        """Only what is not the default."""
-        value: dict[str, Any] = {}
-        for name in self._fields:
-            option = getattr(self, name)
-            if option:
-                value[name] = list(option) if isinstance(option, tuple) else option
-        return value
+        """Every option: the log merges objects, so that one which was left out would stay what it was."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in self._asdict().items()}
 
 
 class Scan:

@@ -93,6 +93,11 @@ class Store:
     def folder(self) -> Path:
         return self._repo.layout.folder
 
+    @property
+    def complaint(self) -> str | None:
+        """Why the newest record of the log cannot be used; what is answered comes from an older one then."""
+        return self._repo.tip.complaint
+
     # Bringing up to date
 
     def sync(

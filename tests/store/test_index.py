@@ -184,9 +184,17 @@ def test_harmed_bitmaps_are_computed_anew(segment: Any, cache: Path, harm: str) 
     assert kept(cache, parts) == (expected, 0)
 
 
-def test_without_a_cache_folder_bitmaps_are_computed_each_time(segment: Any, cache: Path) -> None:
+def test_a_cache_folder_that_was_deleted_is_made_again(segment: Any, cache: Path) -> None:
     parts = [segment([key(1)], unit(1))]
     cache.rmdir()
+    assert kept(cache, parts) == ([b"\1"], 1)
+    assert kept(cache, parts) == ([b"\1"], 0)
+
+
+def test_where_no_cache_can_be_written_bitmaps_are_computed_each_time(segment: Any, cache: Path) -> None:
+    parts = [segment([key(1)], unit(1))]
+    cache.rmdir()
+    cache.write_bytes(b"a file where the folder should be")
     assert kept(cache, parts) == ([b"\1"], 1)
     assert kept(cache, parts) == ([b"\1"], 1)
 

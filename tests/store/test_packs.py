@@ -1,0 +1,225 @@
+"""Packs: what is found in them, what is damage, and how many may be open."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vstore import packs as module
+from vstore.errors import Damage
+from vstore.hashing import HASHES, Hash, checksum, store_hash
+from vstore.packs import FOOTER_SIZE, Pack, Packs, small, write_pack
+from vstore.records import FileRef
+
+HASH = store_hash("xxh3_128")
+BLOBS = [b"", b"a", b"page " * 2000, os.urandom(5000), b"\0" * 100_000]
+
+
+def blobs_of(contents: list[bytes], hash: Hash = HASH) -> dict[bytes, bytes]:
+    return {hash.digest(content): content for content in contents}
+
+
+def write(folder: Path, contents: list[bytes], hash: Hash = HASH) -> FileRef:
+    return write_pack(folder, hash, blobs_of(contents, hash), "commit")
+
+
+@pytest.fixture
+def ref(tmp_path: Path) -> FileRef:
+    return write(tmp_path, BLOBS)
+
+
+@pytest.mark.parametrize("hash", HASHES.values(), ids=HASHES)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(contents=st.lists(st.binary(max_size=300), max_size=20, unique=True))
+def test_every_blob_is_found_by_its_digest(tmp_path: Path, hash: Hash, contents: list[bytes]) -> None:
+    pack = Pack(tmp_path, write(tmp_path, contents, hash), hash)
+    assert {digest: pack.get(digest) for digest in pack.digests()} == blobs_of(contents, hash)
+    assert list(pack.digests()) == sorted(pack.digests())
+    assert pack.get(hash.digest(b"what is not in it")) is None
+    pack.verify()
+    pack.close()
+
+
+def test_a_pack_is_laid_out_as_format_says(tmp_path: Path) -> None:
+    ref = write(tmp_path, [b"one", b"two" * 100])
+    data = (tmp_path / ref.name).read_bytes()
+    assert len(data) == ref.size
+    assert data[:8] == b"vpack001"
+    table, count, width, body_sum, table_sum, check, end = struct.unpack("<QII8s8s8s8s", data[-48:])
+    assert (count, width, end) == (2, 16, b"vpackend")
+    assert body_sum == checksum(data[:table])
+    assert table_sum == checksum(data[table:-48])
+    assert check == checksum(data[-48:-16]) and check.hex() == ref.check
+    for at in range(table, table + count * 32, 32):
+        offset, stored, length = struct.unpack("<QII", data[at + 16 : at + 32])
+        blob = zlib.decompress(data[offset : offset + stored])
+        assert HASH.digest(blob) == data[at : at + 16] and len(blob) == length
+
+
+def regions(ref: FileRef) -> dict[str, range]:
+    table = ref.size - FOOTER_SIZE - len(BLOBS) * 32
+    return {
+        "magic": range(8),
+        "blobs": range(8, table),
+        "table": range(table, ref.size - FOOTER_SIZE),
+        "footer": range(ref.size - FOOTER_SIZE, ref.size),
+    }
+
+
+@pytest.mark.parametrize("region", ["magic", "blobs", "table", "footer"])
+def test_a_flipped_bit_is_damage_that_names_the_pack(tmp_path: Path, ref: FileRef, region: str) -> None:
+    path = tmp_path / ref.name
+    whole = path.read_bytes()
+    places = regions(ref)[region]
+    for at in {*places[:: max(1, len(places) // 40)], places[-1]}:
+        for bit in range(8):
+            data = bytearray(whole)
+            data[at] ^= 1 << bit
+            path.write_bytes(data)
+            with pytest.raises(Damage, match=rf"packs/{ref.name} is damaged"):
+                pack = Pack(tmp_path, ref, HASH)
+                pack.verify()
+
+
+def test_a_blob_that_is_not_what_was_written_is_damage_before_it_is_used(tmp_path: Path, ref: FileRef) -> None:
+    path = tmp_path / ref.name
+    whole = path.read_bytes()
+    places = regions(ref)["blobs"]
+    for at in places[:: len(places) // 100]:
+        data = bytearray(whole)
+        data[at] ^= 16
+        path.write_bytes(data)
+        pack = Pack(tmp_path, ref, HASH)
+        for digest, content in blobs_of(BLOBS).items():
+            try:
+                assert pack.get(digest) == content
+            except Damage as err:
+                assert f"packs/{ref.name} is damaged: blob {digest.hex()}" in err.message
+        pack.close()
+
+
+@pytest.mark.parametrize("left", [0, 1, 47, 48, 500, -1])
+def test_a_pack_that_was_cut_is_damage(tmp_path: Path, ref: FileRef, left: int) -> None:
+    path = tmp_path / ref.name
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(Damage, match="bytes instead of"):
+        Pack(tmp_path, ref, HASH)
+
+
+def test_a_pack_in_another_ones_place_is_damage(tmp_path: Path) -> None:
+    ref, other = write(tmp_path, [b"one"]), write(tmp_path, [b"two"])
+    assert ref.size == other.size
+    os.replace(tmp_path / other.name, tmp_path / ref.name)
+    with pytest.raises(Damage):
+        Pack(tmp_path, ref, HASH)
+
+
+def crafted(tmp_path: Path, stored: bytes, content: bytes, length: int | None = None) -> tuple[FileRef, bytes]:
+    """A pack whose checksums are right and whose one blob is stored otherwise than it should be."""
+    digest = HASH.digest(content)
+    size = len(content) if length is None else length
+    body, table = b"vpack001" + stored, digest + struct.pack("<QII", 8, len(stored), size)
+    head = struct.pack("<QII8s8s", 8 + len(stored), 1, 16, checksum(body), checksum(table))
+    data = body + table + head + checksum(head) + b"vpackend"
+    (tmp_path / "x.pack").write_bytes(data)
+    return FileRef("x.pack", len(data), checksum(head).hex()), digest
+
+
+@pytest.mark.parametrize(
+    ("stored", "length"),
+    [
+        (zlib.compress(b"content") + b"more", 7),
+        (zlib.compress(b"content")[:-1], 7),
+        (zlib.compress(b"content"), 6),
+        (zlib.compress(b"content"), 8),
+        (zlib.compress(b"contents"), 7),
+        (b"content", 7),
+        (b"", 7),
+        (zlib.compress(b"\0" * 10_000_000), 7),
+        (zlib.compress(b"content"), (1 << 32) - 1),
+    ],
+)
+def test_a_blob_that_is_not_stored_as_the_table_says_is_damage(tmp_path: Path, stored: bytes, length: int) -> None:
+    ref, digest = crafted(tmp_path, stored, b"content", length)
+    pack = Pack(tmp_path, ref, HASH)
+    with pytest.raises(Damage):
+        pack.get(digest)
+    pack.close()
+
+
+def test_a_table_that_does_not_end_at_the_footer_is_damage(tmp_path: Path) -> None:
+    ref, _ = crafted(tmp_path, zlib.compress(b"content"), b"content")
+    data = bytearray((tmp_path / ref.name).read_bytes())
+    data[-48:-40] = struct.pack("<Q", 9)
+    data[-16:-8] = checksum(data[-48:-16])
+    (tmp_path / ref.name).write_bytes(data)
+    with pytest.raises(Damage):
+        Pack(tmp_path, ref._replace(check=data[-16:-8].hex()), HASH)
+
+
+# Several packs
+
+
+def test_a_blob_is_found_in_whichever_pack_it_lies(tmp_path: Path) -> None:
+    refs = [write(tmp_path, [b"one", b"both"]), write(tmp_path, [b"two", b"both"])]
+    packs = Packs(tmp_path, refs, HASH)
+    assert [packs.get(HASH.digest(c)) for c in (b"one", b"two", b"both")] == [b"one", b"two", b"both"]
+    with pytest.raises(Damage, match=f"no pack holds the blob {HASH.digest(b'three').hex()}"):
+        packs.get(HASH.digest(b"three"))
+    packs.close()
+
+
+def test_packs_that_are_open_answer_although_their_files_were_collected(tmp_path: Path) -> None:
+    ref = write(tmp_path, [b"one"])
+    packs = Packs(tmp_path, [ref], HASH)
+    packs.opened()
+    (tmp_path / ref.name).unlink()
+    assert packs.get(HASH.digest(b"one")) == b"one"
+    packs.close()
+
+
+def test_a_pack_that_is_missing_is_named(tmp_path: Path) -> None:
+    ref = write(tmp_path, [b"one"])
+    (tmp_path / ref.name).unlink()
+    with pytest.raises(FileNotFoundError) as caught:
+        Packs(tmp_path, [ref], HASH).get(HASH.digest(b"one"))
+    assert Path(caught.value.filename) == tmp_path / ref.name
+
+
+def test_a_listing_without_a_pack_closes_it_and_one_with_more_opens_only_those(tmp_path: Path) -> None:
+    before = len(os.listdir("/dev/fd"))
+    refs = [write(tmp_path, [b"%d" % i]) for i in range(20)]
+    packs = Packs(tmp_path, refs, HASH)
+    packs.opened()
+    assert len(os.listdir("/dev/fd")) == before + 20
+    merged = write(tmp_path, [b"%d" % i for i in range(20)])
+    for ref in refs:
+        (tmp_path / ref.name).unlink()
+    packs.listing([merged])
+    assert packs.get(HASH.digest(b"7")) == b"7"
+    assert len(os.listdir("/dev/fd")) == before + 1
+    packs.close()
+    assert len(os.listdir("/dev/fd")) == before
+
+
+def test_small_packs_are_merged_only_once_there_are_too_many() -> None:
+    few = [FileRef(str(i), module.SMALL - 1, "") for i in range(module.TOO_MANY)]
+    large = FileRef("large", module.SMALL, "")
+    assert small([*few, large]) == []
+    one_more = FileRef("one more", 1, "")
+    assert small([few[0], large, *few[1:], one_more]) == [*few, one_more]
+
+
+def test_nothing_is_left_open_by_a_pack_that_is_damaged(tmp_path: Path, ref: FileRef) -> None:
+    before = len(os.listdir("/dev/fd"))
+    (tmp_path / ref.name).write_bytes(b"x" * ref.size)
+    for _ in range(3):
+        with pytest.raises(Damage):
+            Pack(tmp_path, ref, HASH)
+    assert len(os.listdir("/dev/fd")) == before
