@@ -29,6 +29,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Use it": {
         "search": ("search:search", "Find pictures that look like a picture."),
+        "export": ("export:export", "Write a version in a form that other tools read."),
         "dupes": ("dupes:dupes", "List identical pictures."),
     },
     "Versions": {

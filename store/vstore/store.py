@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from vstore.errors import UsageError
 from vstore.repository import Repository
 
 if TYPE_CHECKING:
@@ -298,6 +299,30 @@ class Store:
         from vstore.export import snapshot_export
 
         return self._read(lambda repo: snapshot_export(repo, snap, Path(os.fsdecode(out)), format))
+
+    def export(
+        self,
+        out: AnyPath,
+        *,
+        format: str = "triple",
+        at: str | None = None,
+        operands: Sequence[Operand] = (),
+        k: int = 10,
+        under: AnyPath | None = None,
+        min_score: float | None = None,
+        new_since: str | None = None,
+    ) -> ExportReport:
+        """Write a snapshot as other tools keep it (see `vstore.export.snapshot_export`), or, with the format `links`,
+        a folder of links to the pictures of a search, whose words are those of `search`."""
+        from vstore.export import LINKS, export_links, snapshot_export
+
+        target = Path(os.fsdecode(out))
+        if format == LINKS:
+            found = self.search(operands, k=k, at=at, under=under, min_score=min_score, new_since=new_since)
+            return export_links(found.snapshot, [(hit.score, hit.files) for hit in found.hits], target)
+        if operands or under is not None or min_score is not None or new_since is not None:
+            raise UsageError("only links are of a search", "leave its words out, or add --format links")
+        return self._read(lambda repo: snapshot_export(repo, at or "current", target, format))
 
     def rollback(self, snap: str | None = None, *, hold: bool = False, release: bool = False) -> MoveReport:
         """Make a snapshot current, or let held syncs go on. Files are not touched."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import click
 
+from vstore_cli.commands.export import FORMATS
 from vstore_cli.locate import open_store
 from vstore_cli.output import count, echo_json, json_option, number, shown, size, table
 
@@ -166,14 +167,14 @@ def untag(name: str, as_json: bool) -> None:
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(["jsonl", "npz"]),
+    type=click.Choice(FORMATS),
     default="jsonl",
     show_default=True,
-    help="jsonl: one {key, paths, vector} a line; npz: keys, vectors, paths for numpy.",
+    help="As `vstore export` takes it.",
 )
 @json_option
 def export(snap: str, out: str, format_name: str, as_json: bool) -> None:
-    """Write the pictures and vectors of version SNAP to the file OUT, for other tools.
+    """Write the pictures and vectors of version SNAP to OUT, for other tools: the same as vstore export --at SNAP.
 
     \b
     Example:

@@ -12,8 +12,8 @@ from typing import Any
 
 from vstore import durable
 from vstore.errors import DiskTrouble, UsageError
+from vstore.exported import beside
 from vstore.layout import Layout
-from vstore.legacy.exported import beside
 from vstore.legacy.report import ImportReport
 from vstore.repository import Repository
 

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vstore.errors import MissingPackage, UsageError
+from vstore.errors import UsageError
+from vstore.parquet import parquet_module
 
 # In the order in which they are believed: what says where a picture lies comes before its mere name.
 PATH_FIELDS = (
@@ -267,18 +268,6 @@ class _Reader:
 
 
 _KINDS = (str, dict)
-
-
-def parquet_module() -> Any:
-    """Import pyarrow.parquet. Raises: MissingPackage."""
-    try:
-        import pyarrow.parquet as pq
-    except Exception as err:
-        raise MissingPackage(
-            f"Parquet files need pyarrow ({type(err).__name__}: {err})",
-            "install it: pip install 'vstore-index[parquet]'",
-        ) from err
-    return pq
 
 
 def _paths_of(listing: Listing) -> list[bytes]:

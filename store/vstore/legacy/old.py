@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vstore.errors import UsageError
+from vstore.exported import Exported, beside
 from vstore.legacy.clipretrieval import read_clip_retrieval
-from vstore.legacy.exported import Exported, beside
 from vstore.legacy.metadata import Entry, read_metadata
 from vstore.legacy.order import positions
 from vstore.legacy.rclip import RclipSource

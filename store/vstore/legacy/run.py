@@ -13,10 +13,10 @@ from vstore import durable
 from vstore.catalogue import Catalogue
 from vstore.embed import Recipe, space_id
 from vstore.errors import LabelTaken, ModelError, Refused, UsageError
+from vstore.exported import Exported
 from vstore.images import Preparation
 from vstore.layout import why_not_a_name
 from vstore.leftovers import BLOCK, LeftRow, LeftVectors, left_rows, write_leftovers
-from vstore.legacy.exported import Exported
 from vstore.legacy.matching import AMBIGUOUS, EDITED, MATCHED, MISSING, Answer, File, Matcher
 from vstore.legacy.metadata import Entry
 from vstore.legacy.old import Named, Old, open_old
@@ -392,6 +392,8 @@ class ImportRun:
     def _commit(self, old: Old, fate: _Fate, report: ImportReport) -> ImportReport:
         repo, space = self._repo, report.space
         self._progress.stage("write", None)
+        if repo.tip.number == 0:
+            repo.add_space(self._recipe, report.space_name, report.status)  # a store begins with a record
         order = sorted(fate.winners)
         refs: list[FileRef] = []
         if order:
