@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore import durable
 from vstore.errors import VstoreError
@@ -15,6 +15,9 @@ from vstore.pages import Tree, decode_leaf, level_of
 from vstore.records import FileRef, Json, Snapshot, State, content_id, named_path
 from vstore.repository import Repository
 from vstore.segments import Segment
+
+if TYPE_CHECKING:
+    from vstore.reembed import ReembedReport
 
 _PATHS = 10  # pictures that a problem names
 _REPAIR = "restore this file from a backup of the store, or re-embed what it held: remove nothing by hand"
@@ -41,7 +44,8 @@ class Problem(NamedTuple):
 
 
 class CheckReport(NamedTuple):
-    """What was looked at, and what is wrong. notes: what is no damage, but good to know."""
+    """What was looked at, and what is wrong. notes: what is no damage, but good to know. reembed: whether a model
+    gives the vectors that are stored, where that was asked."""
 
     ok: bool
     snapshots: int
@@ -51,11 +55,13 @@ class CheckReport(NamedTuple):
     bytes_read: int
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
+    reembed: ReembedReport | None = None
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
         value["problems"] = [problem.to_json() for problem in self.problems]
         value["notes"] = list(self.notes)
+        value["reembed"] = self.reembed.to_json() if self.reembed is not None else None
         return value
 
 

@@ -356,11 +356,32 @@ class Store:
 
         return self._read(stats)
 
-    def check(self, *, read_data: bool = False) -> CheckReport:
-        """Prove the store whole, or say what is not. Damage is reported, not raised."""
+    def check(
+        self,
+        *,
+        read_data: bool = False,
+        reembed: int | None = None,
+        recipe: Mapping[str, Any] | None = None,
+        adopt: str | None = None,
+        progress: Progress | None = None,
+    ) -> CheckReport:
+        """Prove the store whole, or say what is not. Damage is reported, not raised.
+
+        reembed: so many pictures are embedded anew, by the current space's model or that of `recipe`, and compared with
+                 what is stored; what fits makes a claimed space verified. adopt: see `vstore.reembed.reembed`.
+        """
         from vstore.check import check
 
-        return check(self._repo, read_data=read_data)
+        if reembed is None and (recipe is not None or adopt is not None):
+            raise UsageError("a model is tried on a sample", "say of how many pictures: --reembed 32")
+        report = check(self._repo, read_data=read_data)
+        if reembed is None or not report.ok:
+            return report
+        from vstore.reembed import reembed as embed_anew
+
+        self._repo.reload()
+        sample = embed_anew(self._repo, reembed, self._load, recipe=recipe, adopt=adopt, progress=progress)
+        return report._replace(reembed=sample)
 
     def _read(self, operation: Callable[[Repository], T]) -> T:
         self._repo.reload()
