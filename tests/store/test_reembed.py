@@ -51,8 +51,8 @@ class SoftEmbedder:
         for row, picture in zip(rows, pictures, strict=True):
             small = np.asarray(picture.resize((8, 8), Image.Resampling.BOX), np.float32).reshape(-1) - 128
             fine = np.asarray(picture, np.float32)
-            texture = np.abs(np.diff(fine, axis=0)).mean(axis=(0, 1))  # what a JPEG, or another size, changes
-            seen = np.concatenate([small, texture * 200, [picture.width, picture.height]])
+            texture = np.abs(np.diff(fine, 4, axis=0)).mean(axis=(0, 1))  # what a JPEG, or another size, changes
+            seen = np.concatenate([small, np.log(texture + 0.01) * 300, [picture.width, picture.height]])
             row[:] = MIX @ seen
             if self.recipe["adapter"]:
                 row[:] = np.roll(row, 5) + row * 0.3
