@@ -197,7 +197,8 @@ class Store:
         Raises:  UsageError, ImportRefused, Locked, MissingPackage, Damage, DiskTrouble; the store is as it was then.
         """
         from vstore.legacy.old import Named
-        from vstore.legacy.run import ImportOptions, ImportRun
+        from vstore.legacy.options import ImportOptions
+        from vstore.legacy.run import ImportRun
 
         named = Named(*(_path(path) for path in (faiss, metadata, embeddings, clip_retrieval, rclip)))
         options = ImportOptions(

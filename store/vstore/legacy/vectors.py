@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from vstore.segments import Rows
-
     Array = npt.NDArray[Any]
 
 BLOCK = 1024  # rows in memory at once
@@ -234,23 +232,6 @@ def blocks(source: Source) -> Iterator[tuple[int, Array]]:
     """All rows, at most 1,024 at a time, each block with the number of its first row."""
     for at in range(0, source.rows, BLOCK):
         yield at, source.block(at, min(at + BLOCK, source.rows))
-
-
-def finished(block: Array, norms: npt.NDArray[np.float64], dtype: str) -> Rows:
-    """Rows as the store keeps them. Half floats of unit norm keep their bits; all others are normalised in float64 and
-    rounded once.
-
-    block: (n, dim). norms: float64 (n,), finite and above 0.
-    """
-    import numpy as np
-
-    kept = np.dtype(dtype).newbyteorder("<")
-    rows: Rows = np.empty(block.shape, kept)
-    as_they_are = (np.abs(norms - 1) <= UNIT) if block.dtype == np.float16 else np.zeros(len(block), bool)
-    rows[as_they_are] = block[as_they_are].astype(kept)
-    others = ~as_they_are
-    rows[others] = (block[others].astype(np.float64) / norms[others, None]).astype(kept)
-    return rows
 
 
 def disagreement(one: Source, other: Source) -> str | None:
