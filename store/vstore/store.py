@@ -277,7 +277,7 @@ class Store:
 
         return self._read(lambda repo: snapshot_show(repo, snap))
 
-    def snapshot_diff(self, a: str, b: str) -> DiffReport:
+    def snapshot_diff(self, a: str, b: str = "current") -> DiffReport:
         """How snapshot b differs from a."""
         from vstore.history import snapshot_diff
 
@@ -407,8 +407,14 @@ def _path(path: AnyPath | None) -> Path | None:
 
 
 def _lines(path: AnyPath) -> list[bytes]:
-    """The lines of a file, or what NULs part in it; blank ones and those that begin with # are left out."""
-    data = Path(os.fsdecode(path)).read_bytes()
+    """The lines of a file, or what NULs part in it; blank ones and those that begin with # are left out.
+
+    Raises: UsageError if it cannot be read.
+    """
+    try:
+        data = Path(os.fsdecode(path)).read_bytes()
+    except OSError as err:
+        raise UsageError(f"cannot read {os.fsdecode(path)}: {err.strerror or err}", "name a file of lines") from err
     if b"\0" in data:
         return [part for part in data.split(b"\0") if part]
     return [line for line in (raw.rstrip(b"\r") for raw in data.split(b"\n")) if line and not line.startswith(b"#")]

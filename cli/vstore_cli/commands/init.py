@@ -5,13 +5,12 @@ from __future__ import annotations
 import click
 
 from vstore_cli.locate import new_folder
-from vstore_cli.output import echo_json, json_option
+from vstore_cli.output import echo_json, json_option, shown
 
 
 @click.command()
 @click.option(
     "--hash",
-    "hash_name",
     type=click.Choice(["xxh3_128", "sha256"]),
     default="xxh3_128",
     show_default=True,
@@ -26,10 +25,10 @@ from vstore_cli.output import echo_json, json_option
     help="How vectors are kept. float32 takes twice the space and changes hardly any answer.",
 )
 @json_option
-def init(hash_name: str, store_dtype: str, as_json: bool) -> None:
+def init(hash: str, store_dtype: str, as_json: bool) -> None:
     """Make an empty store: .vstore in this folder, or the folder that --store names.
 
-    `vstore sync` makes one with the defaults where there is none.
+    `vstore sync` makes one with the defaults where there is none, so this is needed only to choose others.
 
     \b
     Example:
@@ -37,8 +36,8 @@ def init(hash_name: str, store_dtype: str, as_json: bool) -> None:
     """
     from vstore.store import Store
 
-    report = Store.init(new_folder(), hash=hash_name, store_dtype=store_dtype)
+    report = Store.init(new_folder(), hash=hash, store_dtype=store_dtype)
     if as_json:
         echo_json(report)
     else:
-        click.echo(f"Made the store {report.store} ({report.hash}, {report.dtype}, space {report.space_name})")
+        click.echo(f"Made the store {shown(report.store)} ({report.hash}, {report.dtype}, space {report.space_name})")

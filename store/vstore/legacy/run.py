@@ -286,7 +286,7 @@ class ImportRun:
             with self._catalogue.batch() as batch:
                 align(self._repo, self._catalogue, batch, space)
                 if met.survey is not None:
-                    keep_stats(batch, met.survey)
+                    keep_stats(batch, met.survey.chunks)
 
     def _report(self, old: Old, met: Meeting, verdict: Verdict, space: str, name: str, status: str) -> ImportReport:
         import numpy as np
