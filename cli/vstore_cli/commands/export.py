@@ -17,7 +17,6 @@ FORMATS = ["triple", "npz", "parquet", "jsonl", "clip-retrieval"]
 @click.argument("words", nargs=-1, metavar="[[+|-] [W:]OPERAND ...]")
 @click.option(
     "--format",
-    "format_name",
     type=click.Choice([*FORMATS, "links"]),
     default="triple",
     show_default=True,
@@ -33,7 +32,7 @@ FORMATS = ["triple", "npz", "parquet", "jsonl", "clip-retrieval"]
 def export(
     out: str,
     words: tuple[str, ...],
-    format_name: str,
+    format: str,
     at: str | None,
     k: int,
     under: str | None,
@@ -53,7 +52,7 @@ def export(
     """
     from vstore.search import Operand
 
-    if format_name == "links" and not words:
+    if format == "links" and not words:
         raise UsageError(
             "links are those of a search", "say what to look for: vstore export OUT ./cat.jpg --format links"
         )
@@ -61,7 +60,7 @@ def export(
     with open_store() as store:
         report = store.export(
             out,
-            format=format_name,
+            format=format,
             at=at,
             operands=operands,
             k=k,
@@ -71,7 +70,7 @@ def export(
         )
     if as_json:
         echo_json(report)
-    elif format_name == "links":
+    elif format == "links":
         gone = f"; {count(report.missing, 'picture')} not there any more" if report.missing else ""
         click.echo(f"Made {count(report.images, 'link')} in {shown(out)}{gone}")
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vstore.errors import UsageError
+from vstore.errors import Interrupted, UsageError
 from vstore_cli.commands.sync import Size, stopping
 from vstore_cli.locate import find_store, new_folder
 from vstore_cli.output import count, duration, echo_json, json_option, number, shown
@@ -57,8 +57,9 @@ def import_(as_json: bool, quiet: bool, model: str | None, adapter: str | None, 
 
     \b
     Example:
-      vstore import --faiss old.faiss --metadata old.json --embeddings old.npy --root pictures/ --dry-run
-      vstore import --faiss old.faiss --metadata old.json --embeddings old.npy --root pictures/
+      vstore import --faiss v11.faiss --metadata v11.json --root pictures/ -n
+      vstore import --embeddings v11.npy --metadata v11.csv --root pictures/
+      vstore import --resume i2
     """
     if model is not None or adapter is not None:
         from vstore.legacy.declared import declared
@@ -86,6 +87,8 @@ def _run(folder: Path | None, quiet: bool, stop: threading.Event, options: dict[
             return Store.import_new(folder or new_folder(), progress=bar, stop=stop, **options)
         with Store(folder) as store:
             return store.import_index(progress=bar, stop=stop, **options)
+    except KeyboardInterrupt as err:
+        raise Interrupted("stopped; the store is as it was", "run the command again") from err
     finally:
         if bar is not None:
             bar.close()

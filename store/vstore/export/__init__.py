@@ -62,6 +62,7 @@ def snapshot_export(repo: Repository, snap: str, out: Path, format: str = "jsonl
     writers = _writers()
     if format not in writers:
         raise UsageError(f"unknown format {format!r}", f"choose one of: {', '.join(writers)}")
+    _look(out)
     pictures = Pictures(repo, repo.snapshot(snap))
     _make(out, lambda made: writers[format](repo, pictures, made))
     return ExportReport(pictures.snapshot.name, format, str(out), len(pictures.keys), len(pictures.aliases), _size(out))
@@ -91,10 +92,7 @@ def _there(files: Sequence[bytes | None]) -> bytes | None:
 
 def _make(out: Path, write: Callable[[Path], None]) -> None:
     """Let something write a file or a folder beside its place, and rename it: nobody ever finds half an export."""
-    if os.path.lexists(out):
-        raise UsageError(f"{out} is there already", "name another one, or remove it")
-    if not out.parent.is_dir():
-        raise UsageError(f"there is no folder {out.parent}", "make it first")
+    _look(out)
     made = out.with_name(f".{out.name[:100]}.{durable.nonce()[:8]}")
     try:
         write(made)
@@ -108,6 +106,13 @@ def _make(out: Path, write: Callable[[Path], None]) -> None:
             else:
                 os.unlink(made)
         raise
+
+
+def _look(out: Path) -> None:
+    if os.path.lexists(out):
+        raise UsageError(f"{out} is there already", "name another one, or remove it")
+    if not out.parent.is_dir():  # told apart here from an object that is missing
+        raise UsageError(f"there is no folder {out.parent} to write into", "make it first")
 
 
 def _flush(made: Path) -> None:
