@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore import durable
 from vstore.catalogue import Catalogue
 from vstore.embed import Recipe, space_id
 from vstore.errors import ModelError, Refused, UsageError
 from vstore.layout import why_not_a_name
-from vstore.leftovers import write_leftovers
+from vstore.leftovers import left_rows, write_leftovers
 from vstore.legacy.finishing import selected
 from vstore.legacy.matching import EDITED
 from vstore.legacy.meeting import Host, Meeting
@@ -21,7 +21,7 @@ from vstore.legacy.resumed import open_resumed
 from vstore.legacy.vectors import UNIT
 from vstore.legacy.verdict import Judge, Verdict
 from vstore.progress import Progress, Silent
-from vstore.records import FileRef, Import, Json, Space, canonical
+from vstore.records import FileRef, Import, Json, Snapshot, Space, canonical
 from vstore.repository import Repository
 from vstore.segments import write_segment
 from vstore.snapshots import new_snapshot
@@ -35,6 +35,13 @@ if TYPE_CHECKING:
 
 FAMILY = "imported"  # the family of a recipe that knows no model
 NAMED = 5  # rows that a message names
+
+
+class _Left(NamedTuple):
+    """What waits for its pictures, as the log will have it, and the packs that hold it; none where it waited before."""
+
+    kept: Import
+    packs: list[FileRef]
 
 
 class ImportRun:
@@ -199,86 +206,113 @@ class ImportRun:
     # What is written
 
     def _commit(self, old: Old, met: Meeting, verdict: Verdict, report: ImportReport) -> ImportReport:
+        """Write what was decided: rows, what waits, and then one record that makes it true."""
         repo, space = self._repo, report.space
         self._progress.stage("write", None)
         if repo.tip.number == 0:
             repo.add_space(self._recipe, report.space_name, report.status)  # a store begins with a record
-        order = sorted(verdict.winners)
-        refs: list[FileRef] = []
-        if order:
-            rows = selected(old.source, old.seen, order, repo.dtype)
-            keys = [verdict.winners[row] for row in order]
-            refs.append(
-                write_segment(
-                    repo.layout.segments, space, keys, rows, old.source.dim, repo.dtype, int(time.time()), "ingest"
-                )
-            )
-        left_order = sorted(verdict.left)
-        waiting = [verdict.left[row] for row in left_order]
-        left: tuple[bytes, list[bytes], list[FileRef]] = (b"", [], [])
-        if waiting:
-            rows = selected(old.source, old.seen, left_order, repo.dtype)
-            left = write_leftovers(repo, waiting, rows)
-        resumed = self._resumed
+        refs = self._write_rows(old, verdict, space)
+        left = self._write_left(old, verdict, report)
         with repo.committing("import"):
             state = repo.state
             changes: dict[str, Json] = met.plan.changes()
             blobs: dict[bytes, bytes] = {}
-            current = state.snapshot(state.current) if state.current else None
-            status = "claimed" if refs else report.status
-            if space not in state.spaces:
-                recipe = canonical(self._recipe)
-                blobs[repo.hash.digest(recipe)] = recipe
-                entry = Space(space, report.space_name, status, repo.hash.digest(recipe), old.source.dim)
-                changes["spaces"] = {space: entry.to_json()}
-                if state.start_space is None:
-                    changes["start_space"] = space
-            elif state.spaces[space].status != status:
-                changes["spaces"] = {space: {"status": status}}
-                self._notes.append("the space was verified; rows that are only claimed were added to it")
+            self._put_space(changes, blobs, report, old.source.dim, added=bool(refs))
             if refs:
                 changes["segments"] = {space: [ref.to_json() for ref in [*state.segments(space), *refs]]}
-            import_id = resumed.id if resumed is not None else f"i{repo.tip.highest + 1}"
-            if waiting:
-                kept = Import(
-                    import_id, space, report.root or "", len(waiting), left[0], tuple(left[1]), old.written, now()
-                )
-                changes["imports"] = {import_id: kept.to_json()}
-            elif resumed is not None:
-                changes["imports"] = {import_id: None}
-            snapshot = None
-            if current is None or current.space == space or resumed is None:
-                same = current is not None and current.space == space
-                base = repo.mapped_tree(current if same else None, {**state.absorbed, **met.plan.absorbed})
-                tree = base.edited(verdict.aliases)
-                if not same or current is None or tree.root != base.root:
-                    snapshot, more, pages = new_snapshot(repo, space, tree, current, self._options.message)
-                    changes |= more
-                    blobs |= pages
-                if current is not None and not same:
-                    self._notes.append(
-                        f"{current.name} was of another embedding space; vstore undo makes it current again"
-                    )
-            elif verdict.aliases:
-                self._notes.append(f"{current.name} is of another embedding space: no snapshot was written")
-            packs = [*state.packs, *left[2]]
-            if blobs or left[2]:
-                changes["packs"] = [*repo.add_pack(blobs)] if blobs else [ref.to_json() for ref in packs]
-                if blobs and left[2]:
-                    changes["packs"] += [ref.to_json() for ref in left[2]]
+            import_id = self._put_left(changes, left)
+            snapshot = self._put_snapshot(changes, blobs, met, verdict, space)
+            if blobs or (left is not None and left.packs):
+                packs = repo.add_pack(blobs) if blobs else [ref.to_json() for ref in state.packs]
+                changes["packs"] = [*packs, *(ref.to_json() for ref in (left.packs if left is not None else ()))]
             if changes:
                 repo.publish("import", changes, about=f"{len(verdict.aliases)} paths from {old.origin}"[:200])
         self._remember(space, met)
-        now_current = repo.state.snapshot(repo.state.current) if repo.state.current else None
+        current = self._current()
         return report._replace(
-            import_id=import_id if waiting else None,
+            import_id=import_id,
             snapshot=snapshot.name if snapshot else None,
-            current=now_current.name if now_current else None,
-            id=now_current.id if now_current else None,
+            current=current.name if current else None,
+            id=current.id if current else None,
             status=repo.state.spaces[space].status,
             seconds=round(time.perf_counter() - self._began, 3),
             notes=(*old.notes, *met.notes, *self._notes),
         )
+
+    def _current(self) -> Snapshot | None:
+        name = self._repo.state.current
+        return self._repo.state.snapshot(name) if name else None
+
+    def _write_rows(self, old: Old, verdict: Verdict, space: str) -> list[FileRef]:
+        order = sorted(verdict.winners)
+        if not order:
+            return []
+        repo, source = self._repo, old.source
+        keys = [verdict.winners[row] for row in order]
+        rows = selected(source, old.seen, order, repo.dtype)
+        when = int(time.time())
+        return [write_segment(repo.layout.segments, space, keys, rows, source.dim, repo.dtype, when, "ingest")]
+
+    def _write_left(self, old: Old, verdict: Verdict, report: ImportReport) -> _Left | None:
+        """Write what waits, unless it waits already. None where nothing does."""
+        repo, order = self._repo, sorted(verdict.left)
+        if not order:
+            return None
+        waiting = [verdict.left[row] for row in order]
+        known = self._resumed or next(
+            (i for i in repo.state.imports.values() if i.space == report.space and left_rows(repo, i) == waiting), None
+        )
+        if known is not None and left_rows(repo, known) == waiting:
+            return _Left(known, [])
+        names, vectors, packs = write_leftovers(repo, waiting, selected(old.source, old.seen, order, repo.dtype))
+        identity = known.id if known is not None else f"i{repo.tip.highest + 1}"
+        kept = Import(identity, report.space, report.root or "", len(order), names, tuple(vectors), old.written, now())
+        return _Left(kept, packs)
+
+    def _put_space(
+        self, changes: dict[str, Json], blobs: dict[bytes, bytes], report: ImportReport, dim: int, *, added: bool
+    ) -> None:
+        repo, space = self._repo, report.space
+        known = repo.state.spaces.get(space)
+        if known is None:
+            recipe = canonical(self._recipe)
+            digest = repo.hash.digest(recipe)
+            blobs[digest] = recipe
+            changes["spaces"] = {space: Space(space, report.space_name, "claimed", digest, dim).to_json()}
+            if repo.state.start_space is None:
+                changes["start_space"] = space
+        elif added and known.status != "claimed" and self._resumed is None:
+            changes["spaces"] = {space: {"status": "claimed"}}
+            self._notes.append("the space was verified; rows that are only claimed were added to it")
+
+    def _put_left(self, changes: dict[str, Json], left: _Left | None) -> str | None:
+        if left is not None:
+            if left.packs:
+                changes["imports"] = {left.kept.id: left.kept.to_json()}
+            return left.kept.id
+        if self._resumed is not None:
+            changes["imports"] = {self._resumed.id: None}
+        return None
+
+    def _put_snapshot(
+        self, changes: dict[str, Json], blobs: dict[bytes, bytes], met: Meeting, verdict: Verdict, space: str
+    ) -> Snapshot | None:
+        """The aliases of the current snapshot, if it is of this space, and those of the import."""
+        repo, current = self._repo, self._current()
+        same = current is not None and current.space == space
+        if current is not None and not same:
+            if self._resumed is not None:
+                self._notes.append(f"{current.name} is of another embedding space: no snapshot was written")
+                return None
+            self._notes.append(f"{current.name} was of another embedding space; vstore undo makes it current again")
+        base = repo.mapped_tree(current if same else None, {**repo.state.absorbed, **met.plan.absorbed})
+        tree = base.edited(verdict.aliases)
+        if same and tree.root == base.root:
+            return None
+        snapshot, more, pages = new_snapshot(repo, space, tree, current, self._options.message)
+        changes |= more
+        blobs |= pages
+        return snapshot
 
     def _remember(self, space: str, met: Meeting) -> None:
         """Keep what was hashed, so that no sync reads these files again, and where the vectors lie."""
@@ -295,7 +329,7 @@ class ImportRun:
         kept = 0
         if old.source.dtype == "float16":
             kept = int((np.abs(old.seen.norms[rows] - 1) <= UNIT).sum())
-        current = self._repo.state.snapshot(self._repo.state.current) if self._repo.state.current else None
+        current = self._current()
         return ImportReport(
             import_id=None,
             snapshot=None,
