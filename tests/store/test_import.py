@@ -857,16 +857,18 @@ def test_an_index_that_was_cut_anywhere_is_refused(tmp_path: Path) -> None:
 def test_the_vectors_are_never_all_in_memory(tmp_path: Path) -> None:
     import tracemalloc
 
+    from vstore.legacy.finishing import selected
+    from vstore.legacy.vectors import NpySource, look
+
     def peak(count: int) -> int:
-        old = Legacy(tmp_path / str(count), count=8, dim=2048)
-        rows = unit(np.random.default_rng(0).standard_normal((count, 2048)).astype(np.float32))
-        old.write([*old.paths, *(f"../gone/{i}.png" for i in range(count - 8))], rows)
+        np.save(tmp_path / "v.npy", unit(np.ones((count, 512), np.float32)).astype(np.float16))
         tracemalloc.start()
-        old.new()
+        source = NpySource([tmp_path / "v.npy"])
+        seen = look(source)
+        assert sum(map(len, selected(source, seen, range(3, count, 2), "float16"))) == (count - 2) // 2
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return found
 
-    peak(20)  # what is imported now is not counted later
-    # Names and digests grow with the rows; vectors would by 2,000 × 2048 × 2 bytes and more.
-    assert peak(4200) - peak(2200) < 2000 * 2048 * 2 / 2
+    peak(4000)  # what is imported now is not counted later
+    assert peak(16_000) - peak(4000) < 12_000 * 512 * 2 / 3
