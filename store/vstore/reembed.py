@@ -52,12 +52,11 @@ class Trial(NamedTuple):
         return min((cosine for cosine in self.cosines if cosine == cosine), default=float("nan"))
 
     def to_json(self) -> dict[str, Json]:
-        cosines = [round(cosine, 6) if cosine == cosine else None for cosine in self.cosines]
         return {
             "name": self.name,
             "about": self.about,
             "fitting": self.fitting,
-            "cosines": cosines,
+            "cosines": [_rounded(cosine) for cosine in self.cosines],
             "error": self.error,
             "recipe": dict(self.recipe),
         }
@@ -90,8 +89,12 @@ class ReembedReport(NamedTuple):
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
         value["trials"] = [trial.to_json() for trial in self.trials]
-        value["off"] = [{**named_path(path), "cosine": round(cosine, 6)} for path, cosine in self.off]
+        value["off"] = [{**named_path(path), "cosine": _rounded(cosine)} for path, cosine in self.off]
         return value
+
+
+def _rounded(cosine: float) -> float | None:
+    return round(cosine, 6) if cosine == cosine else None  # JSON has no nan
 
 
 class _Picture(NamedTuple):

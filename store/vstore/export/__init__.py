@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from vstore import durable
 from vstore.errors import UsageError
+from vstore.export import target
 from vstore.export.pictures import Pictures
 from vstore.records import Json
 from vstore.repository import Repository
@@ -62,9 +60,9 @@ def snapshot_export(repo: Repository, snap: str, out: Path, format: str = "jsonl
     writers = _writers()
     if format not in writers:
         raise UsageError(f"unknown format {format!r}", f"choose one of: {', '.join(writers)}")
-    _look(out)
+    target.look(out)
     pictures = Pictures(repo, repo.snapshot(snap))
-    _make(out, lambda made: writers[format](repo, pictures, made))
+    target.make(out, lambda made: writers[format](repo, pictures, made))
     return ExportReport(pictures.snapshot.name, format, str(out), len(pictures.keys), len(pictures.aliases), _size(out))
 
 
@@ -77,52 +75,17 @@ def export_links(snapshot: str, hits: Sequence[tuple[float, Sequence[bytes | Non
     found = [(score, file) for score, files in hits for file in [_there(files)] if file is not None]
 
     def write(made: Path) -> None:
-        os.mkdir(made)
+        target.folder(made)
         for number, (score, file) in enumerate(found, 1):
             name = b"%04d_%.3f_" % (number, score) + os.path.basename(file)
-            os.symlink(file, os.path.join(os.fsencode(made), name[:255]))
+            target.link(file, os.path.join(os.fsencode(made), name[:255]))
 
-    _make(out, write)
+    target.make(out, write)
     return ExportReport(snapshot, LINKS, str(out), len(found), len(found), 0, len(hits) - len(found))
 
 
 def _there(files: Sequence[bytes | None]) -> bytes | None:
     return next((file for file in files if file is not None and os.path.exists(file)), None)
-
-
-def _make(out: Path, write: Callable[[Path], None]) -> None:
-    """Let something write a file or a folder beside its place, and rename it: nobody ever finds half an export."""
-    _look(out)
-    made = out.with_name(f".{out.name[:100]}.{durable.nonce()[:8]}")
-    try:
-        write(made)
-        _flush(made)
-        os.rename(made, out)
-        durable.sync_folder(out.parent)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            if made.is_dir():
-                shutil.rmtree(made)
-            else:
-                os.unlink(made)
-        raise
-
-
-def _look(out: Path) -> None:
-    if os.path.lexists(out):
-        raise UsageError(f"{out} is there already", "name another one, or remove it")
-    if not out.parent.is_dir():  # told apart here from an object that is missing
-        raise UsageError(f"there is no folder {out.parent} to write into", "make it first")
-
-
-def _flush(made: Path) -> None:
-    for path in [made, *made.rglob("*")] if made.is_dir() else [made]:
-        if not path.is_symlink():
-            fd = os.open(path, os.O_RDONLY)
-            try:
-                durable.disk.fsync(fd)
-            finally:
-                os.close(fd)
 
 
 def _size(out: Path) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vstore.export.npz import write_array
 from vstore.export.pictures import Pictures
+from vstore.export.target import create, folder
 from vstore.parquet import parquet_module
 from vstore.repository import Repository
 
@@ -15,9 +16,9 @@ def write(repo: Repository, pictures: Pictures, out: Path) -> None:
     import pyarrow as pa
 
     keys = [key for _, key in pictures.aliases]
-    (out / "img_emb").mkdir(parents=True)
-    (out / "metadata").mkdir()
-    with (out / "img_emb" / "img_emb_0.npy").open("xb") as file:
+    for path in (out, out / "img_emb", out / "metadata"):
+        folder(path)
+    with create(out / "img_emb" / "img_emb_0.npy") as file:
         descr = "<f2" if pictures.dtype == "float16" else "<f4"
         write_array(file, descr, (len(keys), pictures.dim), (rows.tobytes() for _, rows in pictures.blocks(keys)))
     paths = [(repo.file_of(path) or path).decode("utf-8", "replace") for path, _ in pictures.aliases]

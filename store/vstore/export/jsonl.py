@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 from vstore.export.pictures import Pictures
+from vstore.export.target import create
 from vstore.records import Json, named_path
 from vstore.repository import Repository
 
 
 def write(repo: Repository, pictures: Pictures, out: Path) -> None:
-    with out.open("xb") as file:
+    with create(out) as file:
         for keys, rows in pictures.blocks(pictures.keys):
             for key, row in zip(keys, rows, strict=True):
                 named = [named_path(path) for path in pictures.paths[key]]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vstore.export.npz import write_array
 from vstore.export.pictures import Pictures
+from vstore.export.target import create, folder
 from vstore.exported import NAME, Exported, digest_of
 from vstore.repository import Repository
 from vstore.segments import faiss_module, index_header
@@ -22,17 +23,18 @@ def write(repo: Repository, pictures: Pictures, out: Path) -> None:
     import numpy as np
 
     faiss = faiss_module()
-    out.mkdir()
+    folder(out)
     keys = [key for _, key in pictures.aliases]
-    with (out / FAISS).open("xb") as flat:
+    with create(out / FAISS) as flat:
         flat.write(index_header(faiss, faiss.IndexFlatIP(pictures.dim), len(keys)))
         for _, rows in pictures.blocks(keys):
             flat.write(rows.astype("<f4").tobytes())
-    with (out / NPY).open("xb") as npy:
+    with create(out / NPY) as npy:
         descr = np.dtype(pictures.dtype).newbyteorder("<").str
         write_array(npy, descr, (len(keys), pictures.dim), (rows.tobytes() for _, rows in pictures.blocks(keys)))
     paths = [os.fsdecode(repo.file_of(path) or path) for path, _ in pictures.aliases]
-    (out / JSON).write_text(json.dumps(paths, indent=0) + "\n", encoding="ascii")
+    with create(out / JSON) as listed:
+        listed.write(json.dumps(paths, indent=0).encode("ascii") + b"\n")
     snapshot = pictures.snapshot
     labels = {path.partition(b"/")[0] for path, _ in pictures.aliases}
     exported = Exported(
@@ -47,4 +49,5 @@ def write(repo: Repository, pictures: Pictures, out: Path) -> None:
         {os.fsdecode(label): repo.file_of(label + b"/") or b"/" + label for label in sorted(labels)},
         {name: digest_of(out / name) for name in (FAISS, NPY, JSON)},
     )
-    (out / NAME).write_bytes(exported.to_bytes())
+    with create(out / NAME) as about:
+        about.write(exported.to_bytes())

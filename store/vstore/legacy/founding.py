@@ -39,7 +39,7 @@ def import_new(
     made = folder.with_name(f".{folder.name.lstrip('.')}-{durable.nonce()[:8]}")
     try:
         report = _import(work, made, hash, dtype, options)
-        os.rename(made, folder)
+        durable.disk.rename(str(made), str(folder))
         durable.sync_folder(folder.parent)
     except OSError as err:
         raise DiskTrouble(

@@ -70,7 +70,9 @@ class Host:
         self._progress.stage("scan", None)
         store = os.stat(repo.layout.folder)
         tree = Tree.empty(repo.hash, repo.packs.get)
-        surveyor = Surveyor(self._catalogue, tree, repo.hash.size, (store.st_dev, store.st_ino), repo.state.absorbed)
+        surveyor = Surveyor(
+            self._catalogue, tree, repo.hash.size, (store.st_dev, store.st_ino), repo.state.absorbed, self._progress
+        )
         survey = surveyor.survey([target], frozenset())
         prefix = target.prefix + b"/"
         files: dict[bytes, File] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import csv
 import io
 import json
@@ -9,7 +10,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -296,7 +297,7 @@ def _whole(value: Any) -> int | None:
 def _time(value: Any) -> float | None:
     """Seconds since 1970 from what people write: seconds, milli-, micro- or nanoseconds, or ISO 8601."""
     if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+        return calendar.timegm(value.utctimetuple()) + value.microsecond / 1e6  # what names no zone counts as UTC
     if isinstance(value, str):
         try:
             return _time(float(value)) if re.fullmatch(r"\d+(\.\d+)?", value) else _time(datetime.fromisoformat(value))
