@@ -173,6 +173,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     (world.pictures / "3.png").rename(world.pictures / "three.png")
     world.sync()
     _import(world)
+    world.all()
     world.store.snapshot_tag("v2", "good")
     world.store.rollback("v2", hold=True)
     world.store.undo()

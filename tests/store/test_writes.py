@@ -25,7 +25,6 @@ EXCEPTIONS = {
     "vstore.catalogue": {"shutil.rmtree", "lmdb.open"},  # LMDB writes by itself, and holds no data
     # Files and folders of the user's, outside the store.
     "vstore.export.target": {".open", "os.mkdir", "os.rename", "os.symlink", "os.unlink", "shutil.rmtree"},
-    "vstore.export.npz": {".open"},  # members of an archive that the module above made room for
     "vstore.legacy.report": {".open"},
     "vstore.legacy.rclip": {"sqlite3.connect"},  # opened to be read alone
     # A store that an import makes has no name yet.

@@ -19,7 +19,7 @@ from vstore.progress import Progress
 from vstore.records import Root
 from vstore.repository import Repository
 from vstore.sync.reader import Item, Reader
-from vstore.sync.survey import HAS_KEY, Survey, Surveyor
+from vstore.sync.survey import HAS_KEY, Chunk, Surveyor
 from vstore.sync.targets import OptionEdits, Plan, plan
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ class Meeting(NamedTuple):
     """What came of it.
 
     answers: what each entry means. keys: entry -> the key of its file. prefix: of stored paths.
-    label:   of the root. plan: what the log has to learn of roots. survey: what is known of the files now, if any
-             were looked at.
+    label:   of the root. plan: what the log has to learn of roots. learnt: runs of files of which some were read.
     """
 
     answers: list[Answer]
@@ -39,7 +38,7 @@ class Meeting(NamedTuple):
     prefix: bytes
     label: str
     plan: Plan
-    survey: Survey | None
+    learnt: Sequence[Chunk]
     notes: tuple[str, ...]
 
 
@@ -90,7 +89,7 @@ class Host:
         entry_of = {row: number for number, row in enumerate(old.rows_of)}
         same = {entry_of[row]: entry_of[first] for row, first in old.seen.same.items() if row in entry_of}
         answers = matcher.match(old.entries, same)
-        hashed = self._hash(places, answers)
+        hashed, learnt = self._hash(places, answers)
         keys: dict[int, bytes] = {}
         for number, answer in enumerate(answers):
             found = {hashed[file] for file in answer.files if file in hashed}
@@ -102,10 +101,15 @@ class Host:
             elif len(answer.files) > 1 and len(found) == 1 and all(file in hashed for file in answer.files):
                 answers[number] = Answer(MATCHED, "all files that fit it are one picture", answer.files[:1])
                 keys[number] = found.pop()
-        return Meeting(answers, keys, prefix, target.root.label, planned, survey, tuple(notes))
+        return Meeting(answers, keys, prefix, target.root.label, planned, learnt, tuple(notes))
 
-    def _hash(self, places: Mapping[bytes, Item], answers: Sequence[Answer]) -> dict[bytes, bytes]:
-        """The keys of the files that matter: relative path -> key. Files that the catalogue knows are not read."""
+    def _hash(
+        self, places: Mapping[bytes, Item], answers: Sequence[Answer]
+    ) -> tuple[dict[bytes, bytes], Sequence[Chunk]]:
+        """The keys of the files that matter: relative path -> key; and the runs of files of which some were read.
+
+        Files that the catalogue knows are not read.
+        """
         wanted: dict[bytes, Item] = {}
         for answer in answers:
             if answer.state == MATCHED or (answer.state == AMBIGUOUS and len(answer.files) > 1):
@@ -120,11 +124,12 @@ class Host:
                 self._progress.advance()
         if self._stop.is_set():
             raise KeyboardInterrupt
-        return {
+        keys = {
             file: item.chunk.key(item.number)
             for file, item in wanted.items()
             if item.chunk.states[item.number] in HAS_KEY
         }
+        return keys, list({id(item.chunk): item.chunk for item in items}.values())
 
     def by_keys(self, exported: Exported) -> Meeting:
         """Paths and keys as our own export wrote them: no file is looked at, the next sync does that."""
@@ -151,7 +156,7 @@ class Host:
                 )
         answers = [Answer(MATCHED, "as vstore.json says", (path,)) for path in exported.paths]
         keys = dict(enumerate(exported.keys))
-        return Meeting(answers, keys, b"", os.fsdecode(labels[0]) if labels else "", Plan([], roots, {}), None, ())
+        return Meeting(answers, keys, b"", os.fsdecode(labels[0]) if labels else "", Plan([], roots, {}), (), ())
 
 
 def _root(repo: Repository, label: str, place: bytes) -> Root:

@@ -319,8 +319,7 @@ class ImportRun:
         if self._catalogue is not None:
             with self._catalogue.batch() as batch:
                 align(self._repo, self._catalogue, batch, space)
-                if met.survey is not None:
-                    keep_stats(batch, met.survey.chunks)
+                keep_stats(batch, met.learnt)
 
     def _report(self, old: Old, met: Meeting, verdict: Verdict, space: str, name: str, status: str) -> ImportReport:
         import numpy as np
