@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from vstore import durable
 from vstore.errors import VstoreError
 from vstore.journal import Journal, journals
+from vstore.leftovers import LeftVectors, left_rows
 from vstore.packs import Pack
 from vstore.pages import Tree, decode_leaf, level_of
-from vstore.records import FileRef, Json, Snapshot, State, content_id, named_path
+from vstore.records import FileRef, Import, Json, Snapshot, State, content_id, named_path
 from vstore.repository import Repository
 from vstore.segments import Segment
 
@@ -78,6 +79,8 @@ def check(repo: Repository, *, read_data: bool = False) -> CheckReport:
     run.segments(state)
     for snapshot in state.snapshots():
         run.snapshot(snapshot)
+    for found in state.imports.values():
+        run.left(found)
     run.leftovers(state)
     return run.report()
 
@@ -213,6 +216,17 @@ class _Check:
         except (VstoreError, OSError):
             return tuple(found)
         return tuple(found)
+
+    def left(self, found: Import) -> None:
+        """What an import left over: a name and a vector for each row."""
+
+        def look() -> None:
+            names = len(left_rows(self._repo, found))
+            vectors = LeftVectors(self._repo, found).count()
+            if (names, vectors) != (found.rows, found.rows):
+                raise VstoreError(f"it has {names} names and {vectors} vectors, the log says {found.rows}")
+
+        self._try(f"import {found.id}", look)
 
     def snapshot(self, snapshot: Snapshot) -> None:
         """Its manifest, its counts, its id, its pages, and that every picture of it has a vector."""

@@ -83,6 +83,10 @@ class LeftVectors:
         rows: Rows = np.concatenate(parts)
         return rows
 
+    def count(self) -> int:
+        """How many there are, each of them read. Raises: Damage."""
+        return sum(len(self._blob(number)) for number in range(len(self._found.vectors)))
+
     def _blob(self, number: int) -> Rows:
         import numpy as np
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,9 @@ import pytest
 from store.folders import World, digests, drawn
 from store.legacies import Legacy, reasons, states, unit
 
+from vstore import durable
 from vstore.embed import space_id
-from vstore.errors import LabelTaken, Locked, Refused, UsageError
+from vstore.errors import LabelTaken, Locked, Refused, UsageError, VstoreError
 from vstore.legacy.report import ImportRefused
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
@@ -872,3 +876,109 @@ def test_the_vectors_are_never_all_in_memory(tmp_path: Path) -> None:
 
     peak(4000)  # what is imported now is not counted later
     assert peak(16_000) - peak(4000) < 12_000 * 512 * 2 / 3
+
+
+# What a disk that goes wrong leaves
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "rename", "link", "open"])
+def test_an_import_that_the_disk_stops_leaves_the_store_as_it_was_or_whole(
+    old: Legacy, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    (old.pictures / "p04.png").unlink()
+    fake = FakeEmbedder()
+    Store.init(old.folder, recipe=fake.recipe)
+    for stop in range(40):
+        broken = _Stopping(call, stop)
+        monkeypatch.setattr(durable, "disk", broken)
+        with old.store as store, contextlib.suppress(VstoreError):
+            store.import_index(**old.triple())
+        monkeypatch.undo()
+        with old.store as store:
+            assert store.check(read_data=True).ok
+            names = store.snapshot_list()
+        if names:
+            assert old.aliases() == {f"pictures/{n}": old.key(i) for i, n in enumerate(old.names) if i != 4}
+            assert len(old.repo.state.imports) == 1
+        else:
+            assert old.repo.state.imports == {}
+            assert len(old.repo.state.spaces) == 1
+        if not broken.stopped:
+            break
+    assert names
+    with old.store as store:
+        assert store.import_index(**old.triple()).added == 0
+
+
+class _Stopping(durable.Disk):
+    """Lets the n-th call of one kind fail; those of the locks and the catalogue are not its own."""
+
+    def __init__(self, call: str, number: int) -> None:
+        self._call = call
+        self._left = number
+        self.stopped = False
+
+    def _maybe(self, call: str) -> None:
+        if call == self._call:
+            if self._left == 0:
+                self.stopped = True
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._left -= 1
+
+    def open(self, path: str, flags: int, mode: int = 0o666) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            self._maybe("open")
+        return super().open(path, flags, mode)
+
+    def write(self, fd: int, data: Any) -> int:
+        self._maybe("write")
+        return super().write(fd, data)
+
+    def fsync(self, fd: int) -> None:
+        self._maybe("fsync")
+        super().fsync(fd)
+
+    def link(self, old: str, new: str) -> None:
+        self._maybe("link")
+        super().link(old, new)
+
+    def rename(self, old: str, new: str) -> None:
+        self._maybe("rename")
+        super().rename(old, new)
+
+
+def test_a_new_store_that_the_disk_stops_leaves_nothing_behind(old: Legacy, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sorted(os.listdir(old.top))
+    for stop in range(0, 60, 3):
+        broken = _Stopping("fsync", stop)
+        monkeypatch.setattr(durable, "disk", broken)
+        with contextlib.suppress(VstoreError):
+            old.new()
+        monkeypatch.undo()
+        if not broken.stopped:
+            break
+        assert [name for name in sorted(os.listdir(old.top)) if name != ".vstore"] == before
+        if old.folder.exists():  # stopped after it had its name
+            with old.store as store:
+                assert store.check(read_data=True).ok
+            shutil.rmtree(old.folder)
+
+
+def test_damage_to_what_an_import_left_over_is_found(old: Legacy) -> None:
+    (old.pictures / "p04.png").unlink()
+    old.new()
+    with old.store as store:
+        assert store.check(read_data=True).ok
+    repo = old.repo
+    kept = next(iter(repo.state.imports.values()))
+    listed = list(repo.state.packs)
+    for pack in repo.packs.opened():
+        if pack.get(kept.names) is not None:
+            ref = pack.ref
+    assert ref in listed
+    with repo.committing("test"):
+        repo.publish("merge", {"packs": [r.to_json() for r in listed if r != ref]})
+    with old.store as store:
+        report = store.check()
+    assert not report.ok
+    assert any(kept.id in problem.file for problem in report.problems)
