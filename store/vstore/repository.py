@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -58,6 +59,10 @@ class Repository:
             raise NoStore(
                 f"there is no store at {folder}", "make one with: vstore init, or name its folder with --store"
             ) from None
+        except OSError as err:
+            if err.errno != errno.EIO:
+                raise
+            raise Damage(f"{self.layout.format} cannot be read: {err.strerror}", "restore it from a backup") from err
         try:
             form = json.loads(text)
             if form["format"] > FORMAT_VERSION:
@@ -108,11 +113,18 @@ class Repository:
 
     @classmethod
     def _unfinished(cls, folder: Path, hash: str, dtype: str) -> Repository:
-        with contextlib.suppress(VstoreError):
+        try:
             repo = cls(folder)
-            if not repo.tip.highest and (repo.hash.name, repo.dtype) == (hash, dtype):
-                return repo
-        raise UsageError(f"there is a store at {folder} already", "use it, or name another folder with --store")
+        except VstoreError:
+            repo = None
+        if repo is None or repo.tip.highest:
+            raise UsageError(f"there is a store at {folder} already", "use it, or name another folder with --store")
+        if (repo.hash.name, repo.dtype) != (hash, dtype):
+            raise UsageError(
+                f"a store was begun at {folder} with --hash {repo.hash.name} --store-dtype {repo.dtype}",
+                "go on with these, or remove it: nothing is in it yet",
+            )
+        return repo
 
     # What the log says
 
@@ -341,6 +353,7 @@ class Repository:
         """Remove what earlier holders of `ingest` left half-written. The caller holds it."""
         for folder in (self.layout.folder, self.layout.segments, self.layout.packs):
             durable.sweep(folder, "ingest")
+        durable.sweep(self.layout.catalogue, "cache")
 
     def refuse_unsound(self) -> None:
         """Raises: Damage if the newest record is not sound: nothing may be built on it."""

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from PIL import Image
 
+import vstore.places
 import vstore.scan
 import vstore.sync.ingest
 import vstore.sync.reader
@@ -88,6 +89,23 @@ class ClosedOs:
             raise PermissionError(13, "Permission denied")
         return fd
 
+    def lstat(self, path: bytes) -> os.stat_result:
+        self._pass_through(os.path.dirname(path))
+        return os.lstat(path)
+
+    def stat(self, path: bytes, **options: Any) -> os.stat_result:
+        if not options:
+            self._pass_through(os.path.dirname(path))
+        return os.stat(path, **options)
+
+    def _pass_through(self, folder: bytes) -> None:
+        while self._closed and folder not in (b"/", b""):
+            if os.path.isdir(folder):
+                found = os.stat(folder)
+                if (found.st_dev, found.st_ino) in self._closed:
+                    raise PermissionError(13, "Permission denied")
+            folder = os.path.dirname(folder)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
 
@@ -118,11 +136,12 @@ class SyncMachine(RuleBasedStateMachine):
         self.clock = 10**18
         self.before = {
             (vstore.scan, "os"): os,
+            (vstore.places, "os"): os,
             (vstore.sync.reader, "os"): os,
             (vstore.sync.reader, "SETTLED_NS"): vstore.sync.reader.SETTLED_NS,
             (vstore.sync.ingest, "BATCH"): vstore.sync.ingest.BATCH,
         }
-        for module in (vstore.scan, vstore.sync.reader):
+        for module in (vstore.scan, vstore.places, vstore.sync.reader):
             module.os = ClosedOs(self.identities)
         vstore.sync.reader.SETTLED_NS = 0  # as if every file had been written long ago
         vstore.sync.ingest.BATCH = 2

@@ -211,6 +211,14 @@ def test_a_file_of_a_root_is_synced_alone(settled: World, reads: Reads) -> None:
     assert classes(settled.sync()) == {"unchanged": 2, "changed": 1}
 
 
+def test_two_files_of_one_folder_are_each_held_against_their_own_alias(settled: World) -> None:
+    settled.put({"a.png": 1, "b.png": 2, "c.png": 3})
+    settled.sync()
+    settled.put({"b.png": 1})
+    report = settled.sync(settled.pictures / "a.png", settled.pictures / "b.png")
+    assert (classes(report), report.images) == ({"unchanged": 1, "changed": 1}, 2)
+
+
 def test_a_file_that_is_no_picture_is_synced_alone_to_no_effect(settled: World) -> None:
     settled.put({"a.png": 1, "notes.txt": b"words"})
     settled.sync()

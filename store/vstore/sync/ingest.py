@@ -103,15 +103,15 @@ class Ingest:
     def embed_rest(self, survey: Survey, pause: Callable[[], None]) -> None:
         """Embed the pictures whose key is known but whose vector is not: they are read and hashed a second time.
 
-        A file may have changed since it was hashed, and then another one of the same bytes is asked. In the end every
-        key that the survey names has a vector or a failure, unless the run was asked to stop.
+        A file may have changed since it was hashed, or met what may pass, and then another one of the same bytes is
+        asked. In the end every key that the survey names has a vector or a failure, unless the run was asked to stop.
         """
         for _ in range(_ROUNDS):
             items = list(self._without_vector(survey))
             if not items or self._stop.is_set():
                 return
             self._run("embed", iter(items), len(items), decode=True, pause=pause)
-        failure = PictureFailure("io", "it changed each time it was read")
+        failure = PictureFailure("io", "it could not be read twice alike")
         while not self._stop.is_set() and (items := list(self._without_vector(survey))):
             for item in items:
                 self._take(Answer(item, TROUBLE, failure=failure))

@@ -81,6 +81,7 @@ class Run:
     _parent: Snapshot | None
     _base: Tree
     _first: Tree
+    _held: Tree  # what the last edits were held against
     _survey: Survey
     _agreed: frozenset[bytes]
     _ingest: Ingest
@@ -198,7 +199,8 @@ class Run:
                 self._moved[label] = os.fsdecode(repo.place(root))
         self._absorbed.update(self._plan.absorbed)
         self._parent = self._current()
-        self._base = self._first = repo.mapped_tree(self._parent, {**repo.state.absorbed, **self._plan.absorbed})
+        tree = repo.mapped_tree(self._parent, {**repo.state.absorbed, **self._plan.absorbed})
+        self._base = self._first = self._held = tree
 
     def _current(self) -> Snapshot | None:
         name = self._repo.state.current
@@ -342,7 +344,8 @@ class Run:
                 images = (found.images if found else 0) + gained
                 self._publish_snapshot(document, tree, images, found, partial=not complete)
             ingest.listed()
-        old, self._parent = self._base, self._current()
+        old = self._held = self._base
+        self._parent = self._current()
         # What is fresh in a tree would be stored again by the next commit of this run: its pages lie in packs now.
         self._base = Tree(repo.hash, repo.packs.get, tree.root) if self._written else tree
         self._plan = Plan(self._plan.targets, {}, {})
@@ -488,16 +491,15 @@ class Run:
 
     def _report(self, edits: Edits, *, dry_run: bool) -> SyncReport:
         repo, ingest = self._repo, self._ingest
-        if not dry_run and self._first.root != self._base.root and self._first is not self._base:
+        if not dry_run and self._held is not self._first:
             edits = edits_of(self._survey, self._first, ingest.vectors, ingest.failures, complete=not self._is_partial)
             self._named = None
-        keys = {new for _, _, new in edits.changes if new is not None}
         named = self._named
         if named is None:
             named = occurrences(self._first, touched(edits.every()), repo.hash.size)
         delta = classify(edits.changes, _Named(named), _Stored(ingest))
         removed = delta.counts["removed"]
-        to_embed = sum(1 for key in keys if ingest.wants(key)) if dry_run else 0
+        to_embed = sum(map(ingest.wants, self._keys_after(edits))) if dry_run else 0
         current = self._current()
         paths, images = (current.paths, current.images) if current else (0, 0)
         if dry_run:
@@ -553,6 +555,12 @@ class Run:
 
         paths = sorted(path for path, old, new in edits.changes if old is None and new is not None)
         return tuple(candidates(self._repo, paths))
+
+    def _keys_after(self, edits: Edits) -> set[bytes]:
+        """The keys that may have no vector in the space of this run, once the edits are made."""
+        if self._options.space is None:
+            return {new for _, _, new in edits.changes if new is not None}
+        return {key for _, key in self._first.edited({path: new for path, _, new in edits.every()})}
 
     @property
     def _is_partial(self) -> bool:
