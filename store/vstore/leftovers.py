@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.errors import Damage
@@ -14,9 +14,14 @@ from vstore.records import FileRef, Import, Json, canonical, named_path, path_fr
 from vstore.repository import Repository
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from vstore.segments import Rows
 
 BLOCK = 1024  # rows of a blob
+SAME = 0.9999  # cosine of two vectors of one picture; look-alikes that score so hardly differ either
+MOST = 2e10  # multiplications that a sync spends on candidates: a tenth of a second or so
 
 
 class LeftRow(NamedTuple):
@@ -100,32 +105,83 @@ class LeftVectors:
 
 
 class Candidate(NamedTuple):
-    """A path that may be that of a row which an import left over: it has the same name.
+    """A path that may be that of a row which an import left over: it has the same name, or the same vector.
 
-    id: of the import. old: the path that the row had.
+    id: of the import. old: the path that the row had. by: "name" or "vector".
     """
 
     id: str
     old: bytes
     path: bytes
+    by: str
 
     def to_json(self) -> dict[str, Json]:
-        return {"import_id": self.id, "old": named_path(self.old), **named_path(self.path)}
+        return {"import_id": self.id, "old": named_path(self.old), **named_path(self.path), "by": self.by}
 
 
-def candidates(repo: Repository, paths: Iterable[bytes]) -> Iterator[Candidate]:
-    """Which of these stored paths have the name of a row whose picture was missing."""
-    imports = repo.state.imports
-    if not imports:
-        return
-    waiting: dict[bytes, tuple[str, bytes]] = {}
-    for found in imports.values():
-        for left in left_rows(repo, found):
-            if left.state == "missing":
-                waiting.setdefault(_name(left.path), (found.id, left.path))
-    for path in paths:
-        if (known := waiting.get(_name(path))) is not None:
-            yield Candidate(*known, path)
+def candidates(repo: Repository, space: str, new: Sequence[tuple[bytes, bytes]]) -> list[Candidate]:
+    """Which new aliases may be those of rows whose picture was missing.
+
+    new: stored paths and their keys. By their vectors they are looked for only where that takes no time to speak of.
+    """
+    found: list[Candidate] = []
+    for kept in repo.state.imports.values():
+        waiting = [(at, left) for at, left in enumerate(left_rows(repo, kept)) if left.state == "missing"]
+        named = {_name(left.path): left.path for _, left in waiting}
+        others: dict[bytes, bytes] = {}
+        for path, key in new:
+            old = named.get(_name(path))
+            if old is not None:
+                found.append(Candidate(kept.id, old, path, "name"))
+            else:
+                others.setdefault(key, path)
+        dim = repo.state.spaces[kept.space].dim
+        if kept.space == space and len(waiting) * len(others) * dim <= MOST:
+            for at, key in same_vectors(repo, kept, [at for at, _ in waiting], set(others)).items():
+                old = next(left.path for number, left in waiting if number == at)
+                found.append(Candidate(kept.id, old, others[key], "vector"))
+    return sorted(found, key=lambda candidate: candidate.path)
+
+
+def same_vectors(repo: Repository, found: Import, rows: Sequence[int], keys: Collection[bytes]) -> dict[int, bytes]:
+    """Which of these rows have the vector of one of these pictures: it was embedded anew under another name.
+
+    Returns: position of the row -> key. Raises: Damage.
+    """
+    import numpy as np
+
+    if not rows or not keys:
+        return {}
+    left = LeftVectors(repo, found)
+    stored: list[tuple[bytes, Any]] = []
+    taken: set[bytes] = set()
+    for ref in repo.state.segments(found.space):
+        segment = repo.segment(ref)
+        mapped = segment.rows()
+        for number, key in enumerate(segment.key_list()):
+            if key in keys and key not in taken:
+                taken.add(key)
+                stored.append((key, mapped[number]))
+    best: dict[int, tuple[float, bytes]] = {}
+    for at in range(0, len(rows), BLOCK):
+        part = rows[at : at + BLOCK]
+        asked = _unit(np.concatenate([left.block(row, row + 1) for row in part]))
+        for first in range(0, len(stored), BLOCK):
+            some = stored[first : first + BLOCK]
+            scores = asked @ _unit(np.stack([row for _, row in some])).T
+            for row, scored, where in zip(part, scores.max(axis=1), scores.argmax(axis=1), strict=True):
+                if scored >= SAME and scored > best.get(row, (0.0, b""))[0]:
+                    best[row] = (float(scored), some[int(where)][0])
+    return {row: key for row, (_, key) in best.items()}
+
+
+def _unit(rows: Any) -> npt.NDArray[np.float32]:
+    """Rows in float32, of norm 1: those that kept their bits are only within a thousandth of it."""
+    import numpy as np
+
+    exact: npt.NDArray[np.float32] = rows.astype(np.float32)
+    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
+    return exact
 
 
 def _name(path: bytes) -> bytes:

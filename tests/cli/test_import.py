@@ -73,7 +73,12 @@ def test_what_waits_is_joined_and_a_sync_names_it(old: Legacy, line: Line) -> No
     ran = line("status", "-q")
     assert any("vstore import --resume i2" in text for text in ran.lines)
     assert line("status", "--json").json["candidates"] == [
-        {"import_id": "i2", "old": {"path": "../o00_images/p04.png"}, "path": "pictures/back/p04.png"}
+        {
+            "import_id": "i2",
+            "old": {"path": "../o00_images/p04.png"},
+            "path": "pictures/back/p04.png",
+            "by": "name",
+        }
     ]
     assert line("import", "--resume", "i2", "--json").json["added"] == 1
 

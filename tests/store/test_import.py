@@ -470,12 +470,30 @@ def test_a_later_sync_reports_pictures_with_the_name_of_a_row_that_waits(old: Le
     old.put({"back/p04.png": 4})
     with Store(old.folder, load_embedder=lambda recipe: fake) as store:
         looked = store.status([old.pictures])
-        assert [(c.id, c.old, c.path) for c in looked.candidates] == [
-            (first.import_id, b"../o00_images/p04.png", b"pictures/back/p04.png")
+        assert [tuple(c) for c in looked.candidates] == [
+            (first.import_id, b"../o00_images/p04.png", b"pictures/back/p04.png", "name")
         ]
         assert len(store.sync([old.pictures]).candidates) == 1
         report = store.import_index(resume=first.import_id)
         assert (report.added, report.known, report.left) == (0, 1, 0)
+
+
+def test_a_renamed_picture_is_known_by_its_vector_once_it_was_embedded(old: Legacy) -> None:
+    fake = FakeEmbedder()
+    old.embed(fake)
+    (old.pictures / "p04.png").rename(old.pictures / "renamed.png")
+    (old.pictures / "p06.png").unlink()
+    first = old.new(recipe=fake.recipe)
+    with Store(old.folder, load_embedder=lambda recipe: fake) as store:
+        report = store.sync([old.pictures])
+        assert [tuple(c) for c in report.candidates] == [
+            (first.import_id, b"../o00_images/p04.png", b"pictures/renamed.png", "vector")
+        ]
+        joined = store.import_index(resume=first.import_id)
+        assert states(joined) == {"missing": 1, "duplicated": 1}
+        assert reasons(joined, "duplicated") == ["its picture is here as pictures/renamed.png, and was embedded anew"]
+        assert (joined.left, joined.added, joined.snapshot) == (1, 0, None)
+        assert [row.row for row in joined.of("missing")] == [6]
 
 
 def test_importing_the_same_again_does_not_keep_what_waits_twice(old: Legacy) -> None:

@@ -288,11 +288,11 @@ def _print_classes(report: SyncReport) -> None:
 
 def _print_candidates(report: SyncReport) -> None:
     """Say which of the new pictures may be those of rows that an import left over."""
-    for import_id in dict.fromkeys(candidate.id for candidate in report.candidates):
-        some = [candidate for candidate in report.candidates if candidate.id == import_id]
+    for import_id, by in dict.fromkeys((candidate.id, candidate.by) for candidate in report.candidates):
+        some = [candidate for candidate in report.candidates if (candidate.id, candidate.by) == (import_id, by)]
         click.echo(
-            f"{count(len(some), 'new picture')} may belong to a row that an import left over, as "
-            f"{shown(some[0].path)} to {shown(some[0].old)}: vstore import --resume {import_id}"
+            f"{count(len(some), 'new picture')} with the {by} of a row that an import left over, as "
+            f"{shown(some[0].path)} of {shown(some[0].old)}: vstore import --resume {import_id}"
         )
 
 

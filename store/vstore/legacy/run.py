@@ -19,7 +19,7 @@ from vstore.legacy.options import ImportOptions
 from vstore.legacy.report import ImportRefused, ImportReport, short, write_report
 from vstore.legacy.resumed import open_resumed
 from vstore.legacy.vectors import UNIT
-from vstore.legacy.verdict import Judge, Verdict
+from vstore.legacy.verdict import Judge, Verdict, settle_embedded_anew
 from vstore.progress import Progress, Silent
 from vstore.records import FileRef, Import, Json, Snapshot, Space, canonical
 from vstore.repository import Repository
@@ -89,9 +89,11 @@ class ImportRun:
             space, name, status = self._space(old)
             met = self._meet(old)
             verdict = Judge(repo, space).decide(old, met)
+            if self._resumed is not None:
+                settle_embedded_anew(repo, self._resumed, verdict)
             report = self._report(old, met, verdict, space, name, status)
             self._refuse(old, verdict, report)
-            if not self._options.dry_run and (verdict.aliases or self._resumed is None):
+            if not self._options.dry_run and (self._resumed is None or len(verdict.left) < old.source.rows):
                 report = self._commit(old, met, verdict, report)
             if self._options.report is not None:
                 write_report(self._options.report, report.rows_of, report.to_json())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from vstore.leftovers import LeftRow
+from vstore.leftovers import LeftRow, same_vectors
 from vstore.legacy.matching import AMBIGUOUS, EDITED, MATCHED, MISSING
 from vstore.legacy.meeting import Meeting
 from vstore.legacy.old import Old
 from vstore.legacy.report import DUPLICATED, UNFIT, Row, short
 from vstore.legacy.vectors import AGREE, Source, cosine
-from vstore.records import FileRef
+from vstore.records import FileRef, Import
 from vstore.repository import Repository
 
 
@@ -76,6 +76,20 @@ class Judge:
     def _is_stored_so(self, source: Source, row: int, key: bytes) -> bool:
         ref, at = self._stored[key]
         return cosine(source.block(row, row + 1)[0], self._repo.segment(ref).rows()[at]) >= AGREE
+
+
+def settle_embedded_anew(repo: Repository, resumed: Import, verdict: Verdict) -> None:
+    """Let rows go whose picture was found by its bytes alone: it is in the current snapshot under another name, and was
+    embedded anew, with the very vector that waits."""
+    current = repo.state.snapshot(repo.state.current) if repo.state.current else None
+    if current is None or current.space != resumed.space or not verdict.left:
+        return
+    paths = {key: path for path, key in repo.tree(current)}
+    for row, key in same_vectors(repo, resumed, sorted(verdict.left), paths.keys()).items():
+        left = verdict.left.pop(row)
+        at = next(at for at, found in enumerate(verdict.rows) if found.row == left.row)
+        reason = f"its picture is here as {short(paths[key])}, and was embedded anew"
+        verdict.rows[at] = Row(left.row, left.path, DUPLICATED, reason, (), key.hex())
 
 
 def _are_one(source: Source, one: int, other: int) -> bool:

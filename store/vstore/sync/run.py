@@ -549,12 +549,13 @@ class Run:
         )
 
     def _candidates(self, edits: Edits) -> tuple[Candidate, ...]:
+        """New pictures that may belong to rows which an import left over."""
         if not self._repo.state.imports:
             return ()
         from vstore.leftovers import candidates
 
-        paths = sorted(path for path, old, new in edits.changes if old is None and new is not None)
-        return tuple(candidates(self._repo, paths))
+        new = sorted((path, new) for path, old, new in edits.changes if old is None and new is not None)
+        return tuple(candidates(self._repo, self._space, new))
 
     def _keys_after(self, edits: Edits) -> set[bytes]:
         """The keys that may have no vector in the space of this run, once the edits are made."""
