@@ -17,11 +17,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from PIL import Image
+from store.folders import ClosedOs, Unflushed
 
 import vstore.places
 import vstore.scan
 import vstore.sync.ingest
 import vstore.sync.reader
+from vstore import durable
 from vstore.store import Store
 from vstore.sync.report import SyncReport
 from vstore.testing import FakeEmbedder
@@ -75,41 +77,6 @@ class Picky(FakeEmbedder):
         return rows
 
 
-class ClosedOs:
-    """The os module as one module sees it; what `closed` names, by device and inode, cannot be opened."""
-
-    def __init__(self, closed: set[tuple[int, int]]) -> None:
-        self._closed = closed
-
-    def open(self, path: Any, flags: int, *, dir_fd: int | None = None) -> int:
-        fd = os.open(path, flags, dir_fd=dir_fd)
-        found = os.fstat(fd)
-        if (found.st_dev, found.st_ino) in self._closed:
-            os.close(fd)
-            raise PermissionError(13, "Permission denied")
-        return fd
-
-    def lstat(self, path: bytes) -> os.stat_result:
-        self._pass_through(os.path.dirname(path))
-        return os.lstat(path)
-
-    def stat(self, path: bytes, **options: Any) -> os.stat_result:
-        if not options:
-            self._pass_through(os.path.dirname(path))
-        return os.stat(path, **options)
-
-    def _pass_through(self, folder: bytes) -> None:
-        while self._closed and folder not in (b"/", b""):
-            if os.path.isdir(folder):
-                found = os.stat(folder)
-                if (found.st_dev, found.st_ino) in self._closed:
-                    raise PermissionError(13, "Permission denied")
-            folder = os.path.dirname(folder)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(os, name)
-
-
 class SyncMachine(RuleBasedStateMachine):
     """disk: root -> {relative path: number}. versions: vN -> aliases. closed: files and folders of `disk` without
     permission, as (root, path); a closed file was written just before, so that nothing can be known of it."""
@@ -135,6 +102,7 @@ class SyncMachine(RuleBasedStateMachine):
         self.embedded: set[int] = set()
         self.clock = 10**18
         self.before = {
+            (durable, "disk"): durable.disk,
             (vstore.scan, "os"): os,
             (vstore.places, "os"): os,
             (vstore.sync.reader, "os"): os,
@@ -143,6 +111,7 @@ class SyncMachine(RuleBasedStateMachine):
         }
         for module in (vstore.scan, vstore.places, vstore.sync.reader):
             module.os = ClosedOs(self.identities)
+        durable.disk = Unflushed()
         vstore.sync.reader.SETTLED_NS = 0  # as if every file had been written long ago
         vstore.sync.ingest.BATCH = 2
         for path, number in zip(paths, numbers, strict=False):

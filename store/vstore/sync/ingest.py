@@ -120,12 +120,16 @@ class Ingest:
         """One file for each key without a vector."""
         asked: set[bytes] = set()
         for chunk in survey.chunks:
-            for number, path, file in chunk.files():
-                if chunk.states[number] in HAS_KEY:
+            found: set[int] = set()
+            for number, state in enumerate(chunk.states):
+                if state in HAS_KEY and not chunk.stored[number]:
                     key = chunk.key(number)
                     if key not in asked and self.wants(key):
                         asked.add(key)
-                        yield Item(chunk, number, path, file)
+                        found.add(number)
+            for number, path, file in chunk.files() if found else ():
+                if number in found:
+                    yield Item(chunk, number, path, file)
 
     def _run(
         self, stage: str, items: Iterator[Item], total: int, *, decode: bool, pause: Callable[[], None] | None
