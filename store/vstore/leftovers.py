@@ -126,8 +126,8 @@ def candidates(repo: Repository, space: str, new: Sequence[tuple[bytes, bytes]])
     """
     found: list[Candidate] = []
     for kept in repo.state.imports.values():
-        waiting = [(at, left) for at, left in enumerate(left_rows(repo, kept)) if left.state == "missing"]
-        named = {_name(left.path): left.path for _, left in waiting}
+        waiting = {at: left.path for at, left in enumerate(left_rows(repo, kept)) if left.state == "missing"}
+        named = {_name(path): path for path in waiting.values()}
         others: dict[bytes, bytes] = {}
         for path, key in new:
             old = named.get(_name(path))
@@ -137,9 +137,8 @@ def candidates(repo: Repository, space: str, new: Sequence[tuple[bytes, bytes]])
                 others.setdefault(key, path)
         dim = repo.state.spaces[kept.space].dim
         if kept.space == space and len(waiting) * len(others) * dim <= MOST:
-            for at, key in same_vectors(repo, kept, [at for at, _ in waiting], set(others)).items():
-                old = next(left.path for number, left in waiting if number == at)
-                found.append(Candidate(kept.id, old, others[key], "vector"))
+            same = same_vectors(repo, kept, list(waiting), set(others))
+            found += [Candidate(kept.id, waiting[at], others[key], "vector") for at, key in same.items()]
     return sorted(found, key=lambda candidate: candidate.path)
 
 
@@ -157,11 +156,12 @@ def same_vectors(repo: Repository, found: Import, rows: Sequence[int], keys: Col
     taken: set[bytes] = set()
     for ref in repo.state.segments(found.space):
         segment = repo.segment(ref)
-        mapped = segment.rows()
-        for number, key in enumerate(segment.key_list()):
-            if key in keys and key not in taken:
-                taken.add(key)
-                stored.append((key, mapped[number]))
+        here = [(number, key) for number, key in enumerate(segment.key_list()) if key in keys and key not in taken]
+        if here:
+            segment.verify()
+            mapped = segment.rows()
+            taken.update(key for _, key in here)
+            stored += [(key, mapped[number]) for number, key in here]
     best: dict[int, tuple[float, bytes]] = {}
     for at in range(0, len(rows), BLOCK):
         part = rows[at : at + BLOCK]

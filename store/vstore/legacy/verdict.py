@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.leftovers import LeftRow, same_vectors
 from vstore.legacy.matching import AMBIGUOUS, EDITED, MATCHED, MISSING
@@ -12,6 +12,9 @@ from vstore.legacy.report import DUPLICATED, UNFIT, Row, short
 from vstore.legacy.vectors import AGREE, Source, cosine
 from vstore.records import FileRef, Import
 from vstore.repository import Repository
+
+if TYPE_CHECKING:
+    from vstore.segments import Rows
 
 
 class Verdict(NamedTuple):
@@ -36,6 +39,7 @@ class Judge:
     def __init__(self, repo: Repository, space: str) -> None:
         self._repo = repo
         self._stored: dict[bytes, tuple[FileRef, int]] = {}
+        self._rows: dict[str, Rows] = {}
         for ref in repo.state.segments(space):
             for row, key in enumerate(repo.segment(ref).key_list()):
                 self._stored.setdefault(key, (ref, row))
@@ -75,7 +79,11 @@ class Judge:
 
     def _is_stored_so(self, source: Source, row: int, key: bytes) -> bool:
         ref, at = self._stored[key]
-        return cosine(source.block(row, row + 1)[0], self._repo.segment(ref).rows()[at]) >= AGREE
+        segment = self._repo.segment(ref)
+        if ref.name not in self._rows:
+            segment.verify()
+            self._rows[ref.name] = segment.rows()
+        return cosine(source.block(row, row + 1)[0], self._rows[ref.name][at]) >= AGREE
 
 
 def settle_embedded_anew(repo: Repository, resumed: Import, verdict: Verdict) -> None:
@@ -85,11 +93,11 @@ def settle_embedded_anew(repo: Repository, resumed: Import, verdict: Verdict) ->
     if current is None or current.space != resumed.space or not verdict.left:
         return
     paths = {key: path for path, key in repo.tree(current)}
+    places = {found.row: at for at, found in enumerate(verdict.rows)}
     for row, key in same_vectors(repo, resumed, sorted(verdict.left), paths.keys()).items():
         left = verdict.left.pop(row)
-        at = next(at for at, found in enumerate(verdict.rows) if found.row == left.row)
         reason = f"its picture is here as {short(paths[key])}, and was embedded anew"
-        verdict.rows[at] = Row(left.row, left.path, DUPLICATED, reason, (), key.hex())
+        verdict.rows[places[left.row]] = Row(left.row, left.path, DUPLICATED, reason, (), key.hex())
 
 
 def _are_one(source: Source, one: int, other: int) -> bool:
