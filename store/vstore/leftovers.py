@@ -14,14 +14,14 @@ from vstore.records import FileRef, Import, Json, canonical, named_path, path_fr
 from vstore.repository import Repository
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from vstore.segments import Rows
 
 BLOCK = 1024  # rows of a blob
 SAME = 0.9999  # cosine of two vectors of one picture; look-alikes that score so hardly differ either
-MOST = 2e10  # multiplications that a sync spends on candidates: a tenth of a second or so
+PREFIX = 64  # numbers of two vectors that are compared first
+# |a - b|² is at most 2 (1 - SAME) for vectors of norm 1, and these are within a thousandth of it.
+APART = 2 * (1 - SAME) + 1e-4
+MOST = 1e8  # pairs that a sync compares: a second or so
 
 
 class LeftRow(NamedTuple):
@@ -135,8 +135,7 @@ def candidates(repo: Repository, space: str, new: Sequence[tuple[bytes, bytes]])
                 found.append(Candidate(kept.id, old, path, "name"))
             else:
                 others.setdefault(key, path)
-        dim = repo.state.spaces[kept.space].dim
-        if kept.space == space and len(waiting) * len(others) * dim <= MOST:
+        if kept.space == space and len(waiting) * len(others) <= MOST:
             same = same_vectors(repo, kept, list(waiting), set(others))
             found += [Candidate(kept.id, waiting[at], others[key], "vector") for at, key in same.items()]
     return sorted(found, key=lambda candidate: candidate.path)
@@ -159,29 +158,35 @@ def same_vectors(repo: Repository, found: Import, rows: Sequence[int], keys: Col
         here = [(number, key) for number, key in enumerate(segment.key_list()) if key in keys and key not in taken]
         if here:
             segment.verify()
-            mapped = segment.rows()
+            mapped = np.asarray(segment.rows())  # an array of its own kind would be made for each row
             taken.update(key for _, key in here)
             stored += [(key, mapped[number]) for number, key in here]
+    asked = np.concatenate([left.block(row, row + 1) for row in rows])
     best: dict[int, tuple[float, bytes]] = {}
-    for at in range(0, len(rows), BLOCK):
-        part = rows[at : at + BLOCK]
-        asked = _unit(np.concatenate([left.block(row, row + 1) for row in part]))
-        for first in range(0, len(stored), BLOCK):
-            some = stored[first : first + BLOCK]
-            scores = asked @ _unit(np.stack([row for _, row in some])).T
-            for row, scored, where in zip(part, scores.max(axis=1), scores.argmax(axis=1), strict=True):
-                if scored >= SAME and scored > best.get(row, (0.0, b""))[0]:
-                    best[row] = (float(scored), some[int(where)][0])
+    for first in range(0, len(stored), BLOCK):
+        some = stored[first : first + BLOCK]
+        for at, number in _near(asked, [row for _, row in some]):
+            scored = _cosine(asked[at], some[number][1])
+            if scored >= SAME and scored > best.get(rows[at], (0.0, b""))[0]:
+                best[rows[at]] = (scored, some[number][0])
     return {row: key for row, (_, key) in best.items()}
 
 
-def _unit(rows: Any) -> npt.NDArray[np.float32]:
-    """Rows in float32, of norm 1: those that kept their bits are only within a thousandth of it."""
+def _near(asked: Any, stored: Sequence[Any]) -> list[tuple[int, int]]:
+    """Pairs that may be the same vector: whose first numbers differ by no more than those of such a pair can."""
     import numpy as np
 
-    exact: npt.NDArray[np.float32] = rows.astype(np.float32)
-    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
-    return exact
+    a = asked[:, :PREFIX].astype(np.float32)
+    b = np.stack([row[:PREFIX] for row in stored]).astype(np.float32)
+    apart = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None, :] - 2 * (a @ b.T)
+    return [(at, number) for at, number in np.argwhere(apart <= APART).tolist()]
+
+
+def _cosine(a: Any, b: Any) -> float:
+    import numpy as np
+
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    return float(x @ y / np.sqrt((x @ x) * (y @ y)))
 
 
 def _name(path: bytes) -> bytes:

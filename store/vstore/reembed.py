@@ -260,7 +260,8 @@ class _Run:
     def _trial(self, variation: Variation, sample: list[_Picture], embedder: Embedder | None) -> Trial:
         self._progress.stage(f"embed: {variation.name}", len(sample))
         try:
-            cosines = tuple(self._cosines(variation.recipe, sample, embedder or self._load(variation.recipe)))
+            embedder = embedder or (variation.load() if variation.load else self._load(variation.recipe))
+            cosines = tuple(self._cosines(variation.recipe, sample, embedder))
             return Trial(variation.name, variation.about, variation.recipe, cosines)
         except VstoreError as err:
             if variation.name == DECLARED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from vstore.formats import IGNORED, MAX_SIDE
@@ -14,12 +14,14 @@ QUALITIES = (95, 90, 85, 75)  # 75 is what Pillow saves with where nothing is sa
 class Variation(NamedTuple):
     """A recipe that differs in one thing from the declared one.
 
-    name: one word, for `--adopt`. about: what it would mean.
+    name: one word, for `--adopt`. about: what it would mean. load: makes its embedder, where its recipe alone does not
+    say how; it may raise ModelError.
     """
 
     name: str
     about: str
     recipe: Mapping[str, Any]
+    load: Callable[[], Any] | None = None
 
 
 @runtime_checkable
