@@ -36,7 +36,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "dupes": ("dupes:dupes", "List identical pictures."),
     },
     "Versions": {
-        "snapshot": ("snapshot:snapshot", "List, compare, tag and export versions."),
+        "snapshot": ("snapshot:snapshot", "List, compare, tag, forget and export versions."),
         "rollback": ("rollback:rollback", "Make an older snapshot current."),
         "undo": ("rollback:undo", "Take back the newest operation."),
         "redo": ("rollback:redo", "Bring back what undo took."),
@@ -44,6 +44,9 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "The store itself": {
         "check": ("check:check", "Prove the store whole."),
+        "repair": ("repair:repair", "Mend a damaged store."),
+        "migrate": ("migrate:migrate", "Bring a store of an older format up to date."),
+        "gc": ("gc:gc", "Free what no kept version names."),
         "stats": ("stats:stats", "Say where the bytes are."),
     },
 }
@@ -122,8 +125,7 @@ def run(args: Sequence[str] | None = None) -> int:
     as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
     try:
         result = vstore.main(words, prog_name="vstore", standalone_mode=False)
-        if sys.stdout is not None:  # it is None where it was closed before we were called
-            sys.stdout.flush()  # a full disk or a reader that has gone shows here at the latest
+        sys.stdout.flush()  # a full disk or a reader that has gone shows here at the latest
         return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as err:
         click.echo(err.format_message(), err=True)
@@ -187,11 +189,25 @@ def _trace(err: BaseException) -> None:
 
 def main() -> None:
     """The entry point: run the command line of this process and leave with its exit code."""
+    _open_streams()
     code = run()
     with contextlib.suppress(OSError):
         sys.stderr.flush()
     # Everything is closed by now. Taking the interpreter apart would be a tenth of a quick command.
     os._exit(code)
+
+
+def _open_streams() -> None:
+    """Lead what the caller closed to nowhere: else the next file that is opened would be taken for stdout or stderr."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w")
 
 
 def help_text(*words: str) -> str:

@@ -194,6 +194,15 @@ def test_a_store_on_a_network_filesystem_is_refused(
     pictures("status")
 
 
+def test_a_network_filesystem_is_taken_by_who_insists(pictures: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vstore_cli.locate._filesystem", lambda folder: "nfs4")
+    for words in (["sync"], ["gc"], ["repair"], ["snapshot", "forget", "--keep-last", "1"]):
+        assert "VSTORE_NETWORK=1" in pictures(*words, code=2).err
+    monkeypatch.setenv("VSTORE_NETWORK", "1")
+    for words in (["sync"], ["gc"], ["repair"], ["snapshot", "forget", "--keep-last", "1"]):
+        pictures(*words)
+
+
 def test_pictures_may_lie_on_a_network_filesystem(
     pictures: Line, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

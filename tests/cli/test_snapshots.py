@@ -47,7 +47,7 @@ def test_list_shows_the_newest_first_and_marks_the_current(versions: Line) -> No
     rows = versions("snapshot", "list", "--json").json
     assert list(rows[0]) == [
         "snapshot", "id", "parent", "time", "space", "space_name", "paths", "images", "message", "tags", "current",
-        "partial",
+        "partial", "degraded",
     ]  # fmt: skip
     assert [row["snapshot"] for row in rows] == ["v3", "v2", "v1"]
     assert [row["parent"] for row in rows] == ["v2", "v1", None]

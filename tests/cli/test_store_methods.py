@@ -26,6 +26,7 @@ ONLY_IN_PYTHON = {
     "import_index": {"progress", "stop", "recipe"},
     "export": {"operands"},
     "check": {"progress", "recipe"},
+    "repair": {"folder", "load_embedder", "progress"},  # the folder is what --store names
 }
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vstore_cli.bar import Bar
+from vstore_cli.commands.sync import Duration
 from vstore_cli.locate import open_store
 from vstore_cli.output import count, echo_json, json_option, shown, size, table
 
@@ -16,21 +17,22 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--read-data", is_flag=True, help="Read everything and verify every checksum.")
-@click.option("--reembed", type=click.IntRange(min=1), metavar="N", help="Embed N pictures anew, and compare.")
+@click.option(
+    "--read-data-subset",
+    metavar="PART",
+    help="Read a part: 1/7, the first of seven parts, or 10% of the bytes, those not read for longest.",
+)
+@click.option(
+    "--max-duration", type=Duration(), metavar="TIME", help="Read for so long (10m), the longest unread first."
+)
+@click.option("--source", is_flag=True, help="Read the pictures too: find bytes that changed behind size and times.")
+@click.option("--reembed", type=click.IntRange(1), metavar="N", help="Embed N pictures anew, and compare.")
 @click.option("--model", metavar="MODEL", help="With --reembed: try this model instead of the space's own.")
 @click.option("--adapter", metavar="ADAPTER", help="With --model: the adapter that it has.")
 @click.option("--adopt", metavar="NAME", help="With --reembed: take over the likely cause that fitted.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @json_option
-def check(
-    read_data: bool,
-    reembed: int | None,
-    model: str | None,
-    adapter: str | None,
-    adopt: str | None,
-    quiet: bool,
-    as_json: bool,
-) -> int:
+def check(quiet: bool, as_json: bool, model: str | None, adapter: str | None, **what: Any) -> int:
     """Prove the store whole: every record, page, manifest and segment, and that each picture has its vector.
 
     With --reembed N, pictures are embedded anew by the model that the embedding space is said to be of. If at least 31
@@ -44,19 +46,19 @@ def check(
     Example:
       vstore check --read-data
       vstore check --reembed 32
+      vstore check --max-duration 10m --source
     """
-    recipe = None
     if model is not None or adapter is not None:
         from vstore.legacy.declared import declared
 
-        recipe = declared(model, adapter)
-    bar = Bar() if reembed is not None and not quiet and not as_json else None
-    with open_store() as store:
-        try:
-            report = store.check(read_data=read_data, reembed=reembed, recipe=recipe, adopt=adopt, progress=bar)
-        finally:
-            if bar is not None:
-                bar.close()
+        what["recipe"] = declared(model, adapter)
+    bar = None if quiet or as_json else Bar()
+    try:
+        with open_store(damaged=True) as store:
+            report = store.check(progress=bar, **what)
+    finally:
+        if bar is not None:
+            bar.close()
     sample = report.reembed
     wrong = 4 if not report.ok else 13 if sample is not None and not sample.fits else 0
     if as_json:
@@ -67,7 +69,8 @@ def check(
     for note in report.notes:
         click.echo(f"note: {shown(note)}")
     for problem in report.problems:
-        click.echo(f"DAMAGE {shown(problem.file)}: {shown(problem.what)}", err=True)
+        rows = f" (rows {problem.rows[0]} to {problem.rows[1]})" if problem.rows and "row" not in problem.what else ""
+        click.echo(f"DAMAGE {shown(problem.file)}: {shown(problem.what)}{rows}", err=True)
         for path in problem.paths:
             click.echo(f"    touches {shown(path)}", err=True)
         click.echo(f"    {problem.next}", err=True)
@@ -75,7 +78,10 @@ def check(
         f"{count(report.records, 'record')}, {count(report.snapshots, 'snapshot')}, {count(report.segments, 'segment')}"
     )
     if report.ok:
-        click.echo(f"No problem found: {looked}, {count(report.packs, 'pack')}; {size(report.bytes_read)} read")
+        click.echo(
+            f"No problem found: {looked}, {count(report.packs, 'pack')}; {size(report.bytes_read)} read"
+            + (f", {report.verified} of {report.files} files whole" if 0 < report.verified < report.files else "")
+        )
         return wrong
     click.echo(f"{count(len(report.problems), 'problem')} found in {looked}", err=True)
     return 4

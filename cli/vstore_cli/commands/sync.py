@@ -87,6 +87,11 @@ class Duration(click.ParamType[float]):
     show_default=True,
     help="Write a partial snapshot after so much embedding.",
 )
+@click.option(
+    "--isolate-decoding",
+    is_flag=True,
+    help="For pictures of strangers: one that crashes or hangs its decoder costs that picture.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and no report unless something is wrong.")
 @json_option
 def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, dry_run: bool, **options: Any) -> int:

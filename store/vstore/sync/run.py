@@ -49,6 +49,7 @@ class Options(NamedTuple):
     max_file_size: int = 256 << 20
     max_pixels: int | None = None
     commit_every: float = 1800.0
+    isolate_decoding: bool = False
     edits: OptionEdits = OptionEdits()
 
 
@@ -188,6 +189,7 @@ class Run:
             max_file_size=self._options.max_file_size,
             max_pixels=self._options.max_pixels,
             command="sync",
+            isolate=self._options.isolate_decoding,
         )
 
     def _compare_with_current(self, paths: Sequence[bytes]) -> None:
