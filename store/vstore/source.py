@@ -14,9 +14,6 @@ from vstore.sync.survey import FAILED, KNOWN, Surveyor
 from vstore.sync.targets import OptionEdits, plan
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     from vstore.reembed import ReembedReport
 
 _READ = 1 << 20

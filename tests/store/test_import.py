@@ -537,6 +537,16 @@ def test_what_waited_is_sealed_while_another_space_is_current(tmp_path: Path) ->
         assert store.sync().known == 1
 
 
+def test_what_waits_survives_a_collection(old: Legacy) -> None:
+    (old.pictures / "p04.png").unlink()
+    first = old.new()
+    with old.store as store:
+        store.gc(drop_unnamed=True)
+        old.put({"p04.png": 4})
+        assert store.import_index(resume=first.import_id).added == 1
+    assert old.stored()[old.key(4)].tobytes() == old.rows[4].astype(np.float16).tobytes()
+
+
 def test_an_unknown_import_cannot_be_resumed(old: Legacy) -> None:
     old.new()
     with old.store as store, pytest.raises(UsageError, match="i77"):
