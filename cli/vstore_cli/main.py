@@ -28,9 +28,11 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "init": ("init:init", "Make an empty store."),
         "sync": ("sync:sync", "Embed what is new in folders, and write a snapshot."),
         "status": ("sync:status", "Say what a sync would do."),
+        "import": ("import_:import_", "Take in an index that another tool made."),
     },
     "Use it": {
         "search": ("search:search", "Find the pictures that look like a picture."),
+        "export": ("export:export", "Write a version in a form that other tools read."),
         "dupes": ("dupes:dupes", "List identical pictures."),
     },
     "Versions": {

@@ -10,18 +10,33 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore import durable
 from vstore.errors import Damage, UsageError, VstoreError
 from vstore.hashing import checksum
 from vstore.journal import Journal, journals
+from vstore.leftovers import LeftVectors, left_rows
 from vstore.oplog import Oplog
 from vstore.packs import Pack
 from vstore.pages import Tree, decode_leaf, level_of
-from vstore.records import FileRef, Json, Record, Snapshot, State, beginning, canonical, content_id, named_path
+from vstore.records import (
+    FileRef,
+    Import,
+    Json,
+    Record,
+    Snapshot,
+    State,
+    beginning,
+    canonical,
+    content_id,
+    named_path,
+)
 from vstore.repository import Repository
 from vstore.segments import Segment
+
+if TYPE_CHECKING:
+    from vstore.reembed import ReembedReport
 
 _PATHS = 10  # pictures that a problem names
 _VERIFIED = "verified"
@@ -50,7 +65,8 @@ class Problem(NamedTuple):
 
 class CheckReport(NamedTuple):
     """What was looked at, and what is wrong. notes: what is no damage, but good to know.
-    verified: of the `files` segments and packs, those whose every byte was read."""
+    verified: of the `files` segments and packs, those whose every byte was read.
+     reembed: whether a model gives the vectors that are stored, where that was asked."""
 
     ok: bool
     snapshots: int
@@ -62,11 +78,13 @@ class CheckReport(NamedTuple):
     notes: tuple[str, ...]
     verified: int = 0
     files: int = 0
+    reembed: ReembedReport | None = None
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
         value["problems"] = [problem.to_json() for problem in self.problems]
         value["notes"] = list(self.notes)
+        value["reembed"] = self.reembed.to_json() if self.reembed is not None else None
         return value
 
 
@@ -104,6 +122,8 @@ def _looked_at(repo: Repository, read_data: bool, subset: str | None, until: flo
     run.segments(state)
     for snapshot in state.snapshots():
         run.snapshot(snapshot)
+    for found in state.imports.values():
+        run.left(found)
     run.leftovers(state)
     if subset is not None or until is not None:
         run.some_data(state, subset, until)
@@ -309,6 +329,17 @@ class _Check:
         except (VstoreError, OSError):
             return tuple(found)
         return tuple(found)
+
+    def left(self, found: Import) -> None:
+        """What an import left over: a name and a vector for each row."""
+
+        def look() -> None:
+            names = len(left_rows(self._repo, found))
+            vectors = LeftVectors(self._repo, found).count()
+            if (names, vectors) != (found.rows, found.rows):
+                raise VstoreError(f"it has {names} names and {vectors} vectors, the log says {found.rows}")
+
+        self._try(f"import {found.id}", look)
 
     def snapshot(self, snapshot: Snapshot) -> None:
         """Its manifest, its counts, its id, its pages, and that every picture of it has a vector."""

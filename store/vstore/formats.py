@@ -26,6 +26,7 @@ EXTENSIONS = frozenset(
 )
 MAX_SIDE = 512  # pixels of the longer side that an embedder is given
 MAX_PIXELS = 178_956_970  # a picture that claims more is taken for a bomb: twice what Pillow warns at
+IGNORED = "ignored"  # what a recipe says of the orientation where pictures are not turned upright
 POLICY = 1  # raised whenever the same bytes would be prepared otherwise
 
 

@@ -7,9 +7,11 @@ import io
 import re
 import threading
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vstore.formats import MAX_PIXELS, MAX_SIDE, POLICY
+from vstore.errors import ModelError
+from vstore.formats import IGNORED, MAX_PIXELS, MAX_SIDE, POLICY, prepare_recipe
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,10 +56,42 @@ class PictureFailure(Exception):
 
 
 class Preparation(NamedTuple):
-    """How pictures are prepared. max_side: pixels, part of a space. max_pixels: beyond it a picture is not decoded."""
+    """How pictures are prepared. All but max_pixels is part of a space.
+
+    max_side:   pixels. max_pixels: beyond it a picture is not decoded.
+    upright:    turned as EXIF says. bgr: blue first, as OpenCV has it. jpeg: saved with this quality and read again.
+    """
 
     max_side: int = MAX_SIDE
     max_pixels: int = MAX_PIXELS
+    upright: bool = True
+    bgr: bool = False
+    jpeg: int | None = None
+
+
+def preparation_of(recipe: Mapping[str, Any], max_pixels: int = MAX_PIXELS) -> Preparation:
+    """How a space's pictures are prepared.
+
+    Raises: ModelError for a way that this version does not know; pictures prepared otherwise would be mixed in.
+    """
+    said = {**prepare_recipe(), **recipe.get("prepare", {})}
+    usual = prepare_recipe(said["max_side"])
+    through = said.pop("through", None)
+    found = Preparation(
+        said["max_side"],
+        max_pixels,
+        said["orientation"] != IGNORED,
+        said["mode"] == "BGR",
+        None if through is None else through["quality"],
+    )
+    known = {**usual, "orientation": (usual["orientation"], IGNORED), "mode": ("RGB", "BGR")}
+    for name, value in said.items():
+        allowed = known.get(name)
+        if value != allowed and not (isinstance(allowed, tuple) and value in allowed):
+            raise ModelError(
+                f"this vstore does not know how to prepare pictures with {name} {value!r}", "upgrade vstore"
+            )
+    return found
 
 
 def prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
@@ -102,7 +136,23 @@ def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
     orientation = _orientation(picture)
     if orientation >= 5:
         width, height = height, width
-    return _turned(prepared, orientation), Facts(kind, width, height)
+    return _finished(prepared, orientation, preparation), Facts(kind, width, height)
+
+
+def _finished(picture: Image, orientation: int, preparation: Preparation) -> Image:
+    if preparation.upright:
+        picture = _turned(picture, orientation)
+    if preparation.jpeg is not None:
+        from PIL.Image import open as open_picture
+
+        saved = io.BytesIO()
+        picture.save(saved, "JPEG", quality=preparation.jpeg)
+        picture = open_picture(saved).convert("RGB")
+    if preparation.bgr:
+        from PIL.Image import merge
+
+        picture = merge("RGB", picture.split()[::-1])
+    return picture
 
 
 def _thumbnail(picture: Image, box: tuple[int, int]) -> None:

@@ -169,6 +169,43 @@ class FileRef(NamedTuple):
         return [self.name, self.size, self.check, self.rows]
 
 
+class Import(NamedTuple):
+    """What an import left over: rows of an old index whose pictures were not found, kept outside every segment.
+
+    names, vectors: digests of the blobs in packs that hold them (FORMAT.md, section 6). root: the label that it was
+    about. written: when the old index was, ns since 1970.
+    """
+
+    id: str
+    space: str
+    root: str
+    rows: int
+    names: bytes
+    vectors: tuple[bytes, ...]
+    written: int
+    time: str
+
+    @classmethod
+    def from_json(cls, id: str, value: Document) -> Import:
+        return cls(
+            id,
+            value["space"],
+            value["root"],
+            value["rows"],
+            bytes.fromhex(value["names"]),
+            tuple(bytes.fromhex(digest) for digest in value["vectors"]),
+            value["written"],
+            value["time"],
+        )
+
+    def to_json(self) -> dict[str, Json]:
+        value = self._asdict()
+        del value["id"]
+        value["names"] = self.names.hex()
+        value["vectors"] = [digest.hex() for digest in self.vectors]
+        return value
+
+
 class State(NamedTuple):
     """The fold of the log up to one record."""
 
@@ -207,6 +244,11 @@ class State(NamedTuple):
     @property
     def spaces(self) -> dict[str, Space]:
         return {id: Space.from_json(id, value) for id, value in self.document.get("spaces", {}).items()}
+
+    @property
+    def imports(self) -> dict[str, Import]:
+        """What imports left over, by their id."""
+        return {id: Import.from_json(id, value) for id, value in self.document.get("imports", {}).items()}
 
     def segments(self, space: str) -> list[FileRef]:
         """The segments of a space, in the order in which rows win."""

@@ -192,11 +192,11 @@ def _embedded(
 
 
 def _prepared(recipe: Recipe, operand: Operand, data: bytes) -> Image:
-    from vstore.images import PictureFailure, Preparation, prepare
+    from vstore.images import PictureFailure, preparation_of, prepare
 
     assert operand.image is not None
     try:
-        picture, _ = prepare(data, Preparation(max_side=recipe.get("prepare", {}).get("max_side", 512)))
+        picture, _ = prepare(data, preparation_of(recipe))
     except PictureFailure as failure:
         raise VstoreError(f"cannot search with {os.fsdecode(operand.image)}: {failure.reason}") from failure
     return picture

@@ -159,7 +159,7 @@ def write_segment(
         index = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     else:
         index = faiss.IndexFlatIP(dim)
-    header = _header(faiss, index, len(keys))
+    header = index_header(faiss, index, len(keys))
     sums = bytearray()
     tail = bytearray()
 
@@ -198,7 +198,7 @@ def write_segment(
     return FileRef(name, Footer.from_bytes(bytes(tail)).size, tail[-16:-8].hex(), len(keys))
 
 
-def _header(faiss: Any, index: Any, count: int) -> bytes:
+def index_header(faiss: Any, index: Any, count: int) -> bytes:
     """The bytes before the rows, as faiss writes them for `count` rows.
 
     faiss serialises the index with a single row; its two counts (ntotal, behind magic and d, and the length of the

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import os
-import random
-from collections.abc import Callable
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from vstore.catalogue import Catalogue
 from vstore.check import CheckReport, Problem
-from vstore.embed import Embedder, Recipe
-from vstore.images import PictureFailure, Preparation, prepare
 from vstore.progress import Progress, Silent
 from vstore.repository import Repository
 from vstore.scan import FileStat
@@ -19,13 +14,9 @@ from vstore.sync.survey import FAILED, KNOWN, Surveyor
 from vstore.sync.targets import OptionEdits, plan
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from vstore.reembed import ReembedReport
 
-    from vstore.embed import Floats
-
-ALIKE = 0.999  # cosine of a stored vector with the one that its model gives today: rounding and batches cost less
 _READ = 1 << 20
-_BATCH = 16
 
 
 def with_problems(report: CheckReport, problems: list[Problem], notes: list[str]) -> CheckReport:
@@ -106,76 +97,25 @@ def _is(seen: FileStat, found: os.stat_result) -> bool:
     return (seen.size, seen.mtime_ns) == (found.st_size, found.st_mtime_ns) and seen.ctime_ns in (0, found.st_ctime_ns)
 
 
-def check_vectors(
-    repo: Repository,
-    count: int,
-    load_embedder: Callable[[Recipe], Embedder],
-    progress: Progress | None = None,
-) -> tuple[list[Problem], list[str]]:
-    """Embed some pictures of the current snapshot anew, and compare. Which ones is left to chance.
-
-    Returns: problems, notes. Raises: SnapshotNotFound, ModelError, Damage.
-    """
-    import numpy as np
-
-    listener: Progress = progress or Silent()
-    snapshot = repo.snapshot("current")
-    recipe = repo.recipe(snapshot.space)
-    paths: dict[bytes, bytes] = {}
-    for path, key in repo.tree(snapshot):
-        paths.setdefault(key, path)
-    order = random.sample(sorted(paths), len(paths))
-    listener.stage("embed anew", min(count, len(order)))
-    embedder: Embedder | None = None
-    problems: list[Problem] = []
-    compared = 0
-    side = recipe.get("prepare", {}).get("max_side", 512)
-    pictures = ((key, picture) for key in order if (picture := _picture(repo, paths[key], key, side)) is not None)
-    while batch := list(islice(pictures, min(_BATCH, count - compared))):
-        embedder = embedder or load_embedder(recipe)
-        rows = embedder.embed_images([picture for _, picture in batch])
-        for (key, _), row in zip(batch, rows, strict=True):
-            found = _stored(repo, snapshot.space, key)
-            if found is None:
-                continue  # a check without any option says so already
-            name, at, vector = found
-            cosine = float(np.dot(row, vector) / (np.linalg.norm(row) * np.linalg.norm(vector)))
-            if not cosine >= ALIKE:
-                problems.append(
-                    Problem(
-                        f"segments/{name}",
-                        f"row {at} is not what the model of the space {repo.state.spaces[snapshot.space].name} gives "
-                        f"for its picture (cosine {cosine:.4f})",
-                        (at, at),
-                        (paths[key],),
-                        "see which model is installed; a space holds the vectors of one model alone",
-                    )
-                )
-        compared += len(batch)
-        listener.advance(len(batch))
-    return problems, [f"{compared} pictures embedded anew and compared"]
+def off_rows(repo: Repository, sample: ReembedReport) -> list[Problem]:
+    """What a sample says of a space that was believed: rows that its model does not give."""
+    keys = dict(iter(repo.tree(repo.snapshot(sample.snapshot))))
+    problems = []
+    for path, cosine in sample.off:
+        found = _stored(repo, sample.space, keys[path])
+        if found is None:
+            continue  # a check without any option says so already
+        name, at = found
+        what = f"row {at} is not what the model of the space {sample.space_name} gives for its picture"
+        step = "see which model is installed; a space holds the vectors of one model alone"
+        problems.append(Problem(f"segments/{name}", f"{what} (cosine {cosine:.4f})", (at, at), (path,), step))
+    return problems
 
 
-def _picture(repo: Repository, path: bytes, key: bytes, side: int) -> Image | None:
-    file = repo.file_of(path)
-    if file is None:
-        return None
-    try:
-        with open(file, "rb", buffering=0) as opened:
-            data = opened.readall()
-        return prepare(data, Preparation(max_side=side))[0] if repo.hash.digest(data) == key else None
-    except (OSError, PictureFailure):
-        return None
-
-
-def _stored(repo: Repository, space: str, key: bytes) -> tuple[str, int, Floats] | None:
-    """The segment, row and vector that win for a key."""
-    import numpy as np
-
+def _stored(repo: Repository, space: str, key: bytes) -> tuple[str, int] | None:
+    """The segment and row that win for a key."""
     for ref in repo.state.segments(space):
-        segment = repo.segment(ref)
-        listed = segment.key_list()
+        listed = repo.segment(ref).key_list()
         if key in listed:
-            row = listed.index(key)
-            return ref.name, row, segment.rows()[row].astype(np.float32)
+            return ref.name, listed.index(key)
     return None

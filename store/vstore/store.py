@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vstore.forget import ForgetReport
     from vstore.gc import GcReport
     from vstore.history import DiffReport, LogRow, MoveReport, SnapshotDetail, SnapshotRow, TagReport
+    from vstore.legacy.report import ImportReport
     from vstore.migrate import MigrateReport
     from vstore.progress import Progress
     from vstore.repair import RepairReport
@@ -188,6 +189,72 @@ class Store:
         """What a sync would do, and how long it would take. Writes nothing."""
         return self.sync(paths, dry_run=True, progress=progress)
 
+    # Other tools' indexes
+
+    def import_index(
+        self,
+        *,
+        faiss: AnyPath | None = None,
+        metadata: AnyPath | None = None,
+        embeddings: AnyPath | None = None,
+        clip_retrieval: AnyPath | None = None,
+        rclip: AnyPath | None = None,
+        root: AnyPath | None = None,
+        recipe: Mapping[str, Any] | None = None,
+        as_label: str | None = None,
+        as_space: str | None = None,
+        path_field: str | None = None,
+        rows_by: str | None = None,
+        trust_edited: bool = False,
+        force: bool = False,
+        dry_run: bool = False,
+        report: AnyPath | None = None,
+        resume: str | None = None,
+        message: str = "",
+        wait: bool = False,
+        max_file_size: int = 256 << 20,
+        progress: Progress | None = None,
+        stop: threading.Event | None = None,
+    ) -> ImportReport:
+        """Take an old index in: its rows meet the files under a root, the files' bytes give keys, and nothing is
+        embedded.
+
+        recipe:  of the model that made the vectors, where it is known; the space is only *claimed* to be that.
+        resume:  the id of an import: what it left over is looked for anew.
+        Raises:  UsageError, ImportRefused, Locked, MissingPackage, Damage, DiskTrouble; the store is as it was then.
+        """
+        from vstore.legacy.old import Named
+        from vstore.legacy.options import ImportOptions
+        from vstore.legacy.run import ImportRun
+
+        named = Named(*(_path(path) for path in (faiss, metadata, embeddings, clip_retrieval, rclip)))
+        options = ImportOptions(
+            named, None if root is None else os.fsencode(root), recipe, as_label, as_space, path_field, rows_by,
+            trust_edited, force, dry_run, _path(report), resume, message, wait, max_file_size,
+        )  # fmt: skip
+        run = ImportRun(self._repo, options, progress, stop or threading.Event())
+        if dry_run:
+            self._repo.reload()
+            return self._repo.reading(run.run)
+        return run.run()
+
+    @classmethod
+    def import_new(
+        cls, folder: AnyPath, *, hash: str | None = None, store_dtype: str | None = None, **options: Any
+    ) -> ImportReport:
+        """Make a store by an import: options are those of `import_index`. If the import fails, or with `dry_run`,
+        no store is left behind.
+
+        hash, store_dtype: as `vstore.json` says where the import has one, else xxh3_128 and float16.
+        """
+        from vstore.legacy.founding import import_new
+
+        def work(made: Path, options: Mapping[str, Any]) -> ImportReport:
+            with cls(made) as store:
+                return store.import_index(**options)
+
+        return import_new(work, Path(os.path.abspath(os.fsdecode(folder))), hash, store_dtype, options)
+
     # Searching
 
     def search(
@@ -287,6 +354,30 @@ class Store:
 
         return self._read(lambda repo: snapshot_export(repo, snap, Path(os.fsdecode(out)), format))
 
+    def export(
+        self,
+        out: AnyPath,
+        *,
+        format: str = "triple",
+        at: str | None = None,
+        operands: Sequence[Operand] = (),
+        k: int = 10,
+        under: AnyPath | None = None,
+        min_score: float | None = None,
+        new_since: str | None = None,
+    ) -> ExportReport:
+        """Write a snapshot as other tools keep it (see `vstore.export.snapshot_export`), or, with the format `links`,
+        a folder of links to the pictures of a search, whose words are those of `search`."""
+        from vstore.export import LINKS, export_links, snapshot_export
+
+        target = Path(os.fsdecode(out))
+        if format == LINKS:
+            found = self.search(operands, k=k, at=at, under=under, min_score=min_score, new_since=new_since)
+            return export_links(found.snapshot, [(hit.score, hit.files) for hit in found.hits], target)
+        if operands or under is not None or min_score is not None or new_since is not None:
+            raise UsageError("only links are of a search", "leave its words out, or add --format links")
+        return self._read(lambda repo: snapshot_export(repo, at or "current", target, format))
+
     def rollback(self, snap: str | None = None, *, hold: bool = False, release: bool = False) -> MoveReport:
         """Make a snapshot current, or let held syncs go on. Files are not touched."""
         from vstore.history import rollback
@@ -327,25 +418,36 @@ class Store:
         max_duration: float | None = None,
         source: bool = False,
         reembed: int | None = None,
+        recipe: Mapping[str, Any] | None = None,
+        adopt: str | None = None,
         progress: Progress | None = None,
     ) -> CheckReport:
         """Prove the store whole, or say what is not. Damage is reported, not raised.
 
         read_data_subset: `1/7` or `10%`; max_duration: seconds; see `vstore.check.check`.
         source:  read the pictures too, and find those whose bytes changed although their size and times did not.
-        reembed: embed so many pictures anew, and compare.
+        reembed: so many pictures are embedded anew, by the current space's model or that of `recipe`, and compared with
+                 what is stored; what fits makes a claimed space verified. adopt: see `vstore.reembed.reembed`.
         """
         from vstore.check import check
 
+        if reembed is None and (recipe is not None or adopt is not None):
+            raise UsageError("a model is tried on a sample", "say of how many pictures: --reembed 32")
         report = check(self._repo, read_data=read_data, subset=read_data_subset, max_duration=max_duration)
         if source or reembed:
-            from vstore.source import check_source, check_vectors, with_problems
+            from vstore.source import check_source, off_rows, with_problems
 
             self._repo.reload()
             if source:
                 report = with_problems(report, *check_source(self._repo, progress))
             if reembed:
-                report = with_problems(report, *check_vectors(self._repo, reembed, self._load, progress))
+                from vstore.reembed import reembed as embed_anew
+
+                claimed = self._repo.state.spaces[self._repo.snapshot("current").space].status == "claimed"
+                sample = embed_anew(self._repo, reembed, self._load, recipe=recipe, adopt=adopt, progress=progress)
+                report = report._replace(reembed=sample)
+                if not claimed and recipe is None and adopt is None:
+                    report = with_problems(report, off_rows(self._repo, sample), [])
         return report
 
     def migrate(self, *, dry_run: bool = False) -> MigrateReport:
@@ -398,6 +500,10 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _path(path: AnyPath | None) -> Path | None:
+    return None if path is None else Path(os.fsdecode(path))
 
 
 def _lines(path: AnyPath) -> list[bytes]:

@@ -23,6 +23,7 @@ import pytest
 from PIL import Image
 from store.builder import Builder, unit_vectors
 from store.folders import World, drawn, put
+from store.legacies import Legacy
 
 import vstore
 from vstore import catalogue, errors, index, journal, packs, records, segments
@@ -59,6 +60,7 @@ ANCHORS = {
     "state": "The state *(tested)*;",
     "root": "A *root* *(tested)*",
     "space": "A *space* *(tested)*",
+    "import": "What an *import* left over *(tested)*",
     "snapshot": "A *snapshot* *(tested)*",
     "operations": "**Operations** *(tested)*",
     "footer": "The footer *(tested)*",
@@ -171,6 +173,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         world.sync()
     (world.pictures / "3.png").rename(world.pictures / "three.png")
     world.sync()
+    _import(world)
+    world.all()
     world.store.snapshot_tag("v2", "good")
     world.store.rollback("v2", hold=True)
     world.store.undo()
@@ -179,6 +183,22 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     patch.undo()
     yield world
     world.store.close()
+
+
+def _import(world: World) -> None:
+    """One picture that has a vector already, one row that waits."""
+    row = next(iter(world.repo.segment(world.repo.state.segments(next(iter(world.repo.state.spaces)))[0]).rows()))
+    key = world.repo.segment(world.repo.state.segments(next(iter(world.repo.state.spaces)))[0]).key(0).hex()
+    name = next(path for path, found in world.aliases().items() if found == key).removeprefix("pictures/")
+    np.save(world.top / "old.npy", np.stack([row, row]))
+    (world.top / "old.txt").write_text(f"{name}\ngone.png\n")
+    world.store.import_index(
+        embeddings=world.top / "old.npy",
+        metadata=world.top / "old.txt",
+        root=world.pictures,
+        recipe=world.fake.recipe,
+        trust_edited=True,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +269,7 @@ def test_the_state_has_the_fields_of_its_table(world: World, written: list[dict[
             assert fits(value, listed[name]), (name, value)
 
 
-@pytest.mark.parametrize("name", ["root", "space", "snapshot"])
+@pytest.mark.parametrize("name", ["root", "space", "import", "snapshot"])
 def test_what_the_state_lists_has_the_fields_of_its_table(
     world: World, written: list[dict[str, Any]], name: str
 ) -> None:
@@ -826,6 +846,10 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     say("log")
     say("stats")
     say("check")
+    for format in ("triple", "parquet", "clip-retrieval"):
+        say("export", str(top / f"out.{format}"), "--format", format)
+    say("export", str(top / "links"), str(pictures / "a.png"), "--format", "links")
+    _adopt(top, say)
     harmed = top / "harmed"
     shutil.copytree(store, harmed)
     with Store(harmed) as opened:
@@ -842,6 +866,25 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     say("gc")
     say("migrate")
     return said
+
+
+def _adopt(top: Path, say: Callable[..., None]) -> None:
+    """An old index whose names are not all UTF-8, and whose vectors no model gives."""
+    old = Legacy(top / "old", count=6, dim=333)
+    odd, gone = os.fsdecode(b"\xfc.png"), os.fsdecode(b"\xfd.png")
+    old.put({odd: 60, "p05.png": 0})
+    rows = old.rows.copy()
+    rows[5] = rows[0]
+    old.write(rows=rows)
+    names = [old.names[0], gone, *old.names[2:4], odd, old.names[5]]
+    (old.top / "old.txt").write_bytes(b"\n".join(b"../o00/" + os.fsencode(name) for name in names) + b"\n")
+    files = ["--faiss", old.faiss, "--embeddings", old.npy, "--metadata", old.top / "old.txt"]
+    store = top / "adopted"
+    say("import", *map(str, files), "--root", str(old.pictures), "--model", "builtin-1", where=store)
+    old.put({gone: 61})
+    say("status", where=store)
+    say("sync", where=store)
+    say("check", "--reembed", "20", expect=13, where=store)
 
 
 def test_every_command_has_a_table() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vstore_cli.bar import Bar
 from vstore_cli.commands.sync import Duration
 from vstore_cli.locate import open_store
-from vstore_cli.output import count, echo_json, json_option, shown, size
+from vstore_cli.output import count, echo_json, json_option, shown, size, table
+
+if TYPE_CHECKING:
+    from vstore.reembed import ReembedReport
 
 
 @click.command()
@@ -24,18 +27,31 @@ from vstore_cli.output import count, echo_json, json_option, shown, size
 )
 @click.option("--source", is_flag=True, help="Read the pictures too: find bytes that changed behind size and times.")
 @click.option("--reembed", type=click.IntRange(1), metavar="N", help="Embed N pictures anew, and compare.")
+@click.option("--model", metavar="MODEL", help="With --reembed: try this model instead of the space's own.")
+@click.option("--adapter", metavar="ADAPTER", help="With --model: the adapter that it has.")
+@click.option("--adopt", metavar="NAME", help="With --reembed: take over the likely cause that fitted.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @json_option
-def check(quiet: bool, as_json: bool, **what: Any) -> int:
+def check(quiet: bool, as_json: bool, model: str | None, adapter: str | None, **what: Any) -> int:
     """Prove the store whole: every record, page, manifest and segment, and that each picture has its vector.
 
-    Exit code 4 means damage; each finding says what to do next.
+    With --reembed N, pictures are embedded anew by the model that the embedding space is said to be of. If at least 31
+    of 32 fit, the space is verified. If not, likely causes are tried one by one, and a table says which recipe gives
+    the vectors that are stored.
+
+    Exit code 4 means damage; each finding says what to do next. Exit code 13 means that the model does not give the
+    vectors that are stored.
 
     \b
     Example:
       vstore check --read-data
+      vstore check --reembed 32
       vstore check --max-duration 10m --source
     """
+    if model is not None or adapter is not None:
+        from vstore.legacy.declared import declared
+
+        what["recipe"] = declared(model, adapter)
     bar = None if quiet or as_json else Bar()
     try:
         with open_store(damaged=True) as store:
@@ -43,9 +59,13 @@ def check(quiet: bool, as_json: bool, **what: Any) -> int:
     finally:
         if bar is not None:
             bar.close()
+    sample = report.reembed
+    wrong = 4 if not report.ok else 13 if sample is not None and not sample.fits else 0
     if as_json:
         echo_json(report)
-        return 0 if report.ok else 4
+        return wrong
+    if sample is not None:
+        _print_sample(sample)
     for note in report.notes:
         click.echo(f"note: {shown(note)}")
     for problem in report.problems:
@@ -62,6 +82,35 @@ def check(quiet: bool, as_json: bool, **what: Any) -> int:
             f"No problem found: {looked}, {count(report.packs, 'pack')}; {size(report.bytes_read)} read"
             + (f", {report.verified} of {report.files} files whole" if 0 < report.verified < report.files else "")
         )
-        return 0
+        return wrong
     click.echo(f"{count(len(report.problems), 'problem')} found in {looked}", err=True)
     return 4
+
+
+def _print_sample(sample: ReembedReport) -> None:
+    declared = sample.trials[0]
+    click.echo(
+        f"{declared.fitting} of {count(sample.asked, 'picture')} embedded anew have the vector that is stored "
+        f"({sample.needed} must)"
+    )
+    for path, cosine in sample.off[:10]:
+        click.echo(f"  {shown(path)}: cosine {cosine:.4f}")
+    if len(sample.off) > 10:
+        click.echo(f"  and {len(sample.off) - 10} more; --json lists all")
+    if len(sample.trials) > 1 or sample.adopted is not None:
+        rows = [["", "recipe", "fit", "median", "least", "what it would mean"]]
+        for trial in sorted(sample.trials, key=lambda t: (-t.fitting, -t.median if t.median == t.median else 2.0)):
+            mark = "*" if trial.name == sample.best else ""
+            numbers = ["-", "-"] if trial.error else [f"{trial.median:.4f}", f"{trial.least:.4f}"]
+            rows.append([mark, trial.name, str(trial.fitting), *numbers, trial.error or trial.about])
+        table(rows, right=(2, 3, 4))
+    if sample.adopted is not None:
+        click.echo(f"Made the space {shown(sample.adopted)} of the same vectors; {sample.adopted_snapshot} is current")
+    elif sample.next:
+        click.echo(f"Adopt it with: {sample.next}")
+    elif sample.fits:
+        click.echo(f"The space {shown(sample.space_name)} is {sample.status}.")
+    else:
+        click.echo(
+            f"No likely cause explains it. The space {shown(sample.space_name)} stays {sample.status}.", err=True
+        )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vstore_cli.commands.export import FORMATS
 from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.output import count, echo_json, json_option, local, number, shown, size, table
 
@@ -232,14 +233,14 @@ def forget(snaps: tuple[str, ...], dry_run: bool, as_json: bool, **policy: Any) 
 @click.argument("out", type=click.Path())
 @click.option(
     "--format",
-    type=click.Choice(["jsonl", "npz"]),
+    type=click.Choice(FORMATS),
     default="jsonl",
     show_default=True,
-    help="jsonl: one {key, paths, vector} a line; npz: keys, vectors, paths for numpy.",
+    help="As `vstore export` takes it.",
 )
 @json_option
 def export(snap: str, out: str, format: str, as_json: bool) -> None:
-    """Write the pictures and vectors of version SNAP to the file OUT, for other tools.
+    """Write the pictures and vectors of version SNAP to OUT, for other tools: the same as vstore export --at SNAP.
 
     \b
     Example:

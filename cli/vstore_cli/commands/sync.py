@@ -188,7 +188,7 @@ def _run(folder: Path, paths: tuple[str, ...], quiet: bool, **options: Any) -> S
     if not options["dry_run"]:
         refuse_network(folder)
     bar = None if quiet else Bar()
-    with _stopping() as stop, Store(folder) as store:
+    with stopping() as stop, Store(folder) as store:
         try:
             return store.sync(paths, progress=bar, stop=stop, **options)
         except KeyboardInterrupt as err:
@@ -199,7 +199,7 @@ def _run(folder: Path, paths: tuple[str, ...], quiet: bool, **options: Any) -> S
 
 
 @contextlib.contextmanager
-def _stopping() -> Iterator[threading.Event]:
+def stopping() -> Iterator[threading.Event]:
     """The first Ctrl-C asks the run to finish its batch and commit; the second one ends it at once."""
     stop = threading.Event()
 
@@ -279,6 +279,7 @@ def _print_classes(report: SyncReport) -> None:
             click.echo(f"  {number(amount).rjust(width)}  {words}")
     if report.recovered:
         click.echo(f"Saved {count(report.recovered, 'vector')} of an interrupted run.")
+    _print_candidates(report)
     if report.dry_run:
         click.echo(_forecast(report))
         return
@@ -288,6 +289,16 @@ def _print_classes(report: SyncReport) -> None:
     )
     click.echo(f"{wrote}: {_paths(report)}")
     click.echo(f"Embedded {count(report.embedded, 'picture')} in {duration(report.seconds)}" + _saving(report))
+
+
+def _print_candidates(report: SyncReport) -> None:
+    """Say which of the new pictures may be those of rows that an import left over."""
+    for import_id, by in dict.fromkeys((candidate.id, candidate.by) for candidate in report.candidates):
+        some = [candidate for candidate in report.candidates if (candidate.id, candidate.by) == (import_id, by)]
+        click.echo(
+            f"{count(len(some), 'new picture')} with the {by} of a row that an import left over, as "
+            f"{shown(some[0].path)} of {shown(some[0].old)}: vstore import --resume {import_id}"
+        )
 
 
 def _forecast(report: SyncReport) -> str:

@@ -17,8 +17,9 @@ from vstore import durable
 from vstore.catalogue import Batch, Catalogue
 from vstore.embed import Embedder, Recipe
 from vstore.errors import MissingPackage, ModelError
+from vstore.formats import MAX_PIXELS
 from vstore.hashing import checksum
-from vstore.images import Facts, PictureFailure, Preparation, decoder_fingerprint
+from vstore.images import Facts, PictureFailure, decoder_fingerprint, preparation_of
 from vstore.progress import Progress
 from vstore.records import FileRef
 from vstore.repository import Repository
@@ -65,11 +66,7 @@ class Ingest:
         self._progress = progress
         self._stop = stop
         self._command = command
-        side = repo.recipe(space).get("prepare", {}).get("max_side", 512)
-        preparation = Preparation(max_side=side)
-        if max_pixels is not None:
-            preparation = Preparation(max_side=side, max_pixels=max_pixels)
-        self._preparation = preparation
+        self._preparation = preparation = preparation_of(repo.recipe(space), max_pixels or MAX_PIXELS)
         self._decoder: str | None = None
         self._embedder: Embedder | None = None
         self._keeper: Keeper | None = None

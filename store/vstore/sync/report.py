@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.records import Json, named_path
+
+if TYPE_CHECKING:
+    from vstore.leftovers import Candidate
 
 
 class Failure(NamedTuple):
@@ -30,6 +33,7 @@ class SyncReport(NamedTuple):
     measured, or None. held: the snapshot at which syncs are held, in a look at what one would do.
     moved: labels whose folder is another one now, and its place; absorbed: labels that a wider folder took in, and the
     prefix that their paths have now.
+    candidates: new paths with the name of a row that an import left over.
     examples: the first few paths of each class; of renamed ones, both.
     """
 
@@ -65,6 +69,7 @@ class SyncReport(NamedTuple):
     held: str | None = None
     moved: Mapping[str, str] = {}  # never changed
     absorbed: Mapping[str, str] = {}
+    candidates: tuple[Candidate, ...] = ()
     examples: Mapping[str, tuple[tuple[bytes, ...], ...]] = {}  # never changed
 
     def to_json(self) -> dict[str, Json]:
@@ -82,4 +87,5 @@ class SyncReport(NamedTuple):
             value[name] = getattr(self, name)
         value["moved"] = dict(self.moved)
         value["absorbed"] = dict(self.absorbed)
+        value["candidates"] = [candidate.to_json() for candidate in self.candidates]
         return value

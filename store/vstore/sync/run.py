@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore import durable
 from vstore.catalogue import Catalogue
@@ -29,6 +29,9 @@ from vstore.sync.survey import FAILED, HAS_KEY, Chunk, Survey, Surveyor, count_n
 from vstore.sync.targets import OptionEdits, Plan, plan
 from vstore.sync.vectors import align, is_aligned
 from vstore.timing import now
+
+if TYPE_CHECKING:
+    from vstore.leftovers import Candidate
 
 ATTEMPTS = 10  # times that a run compares anew because another snapshot became current meanwhile
 RATE_MEMORY = 1000.0  # pictures of earlier runs that count for the rate: one that comes alone says little
@@ -557,8 +560,18 @@ class Run:
             held=repo.state.hold if dry_run else None,
             moved=self._moved,
             absorbed=self._absorbed,
+            candidates=self._candidates(edits),
             examples={name: tuple(delta.examples[name]) for name in CLASSES},
         )
+
+    def _candidates(self, edits: Edits) -> tuple[Candidate, ...]:
+        """New pictures that may belong to rows which an import left over."""
+        if not self._repo.state.imports:
+            return ()
+        from vstore.leftovers import candidates
+
+        new = sorted((path, new) for path, old, new in edits.changes if old is None and new is not None)
+        return tuple(candidates(self._repo, self._space, new))
 
     def _keys_after(self, edits: Edits) -> set[bytes]:
         """The keys that may have no vector in the space of this run, once the edits are made."""

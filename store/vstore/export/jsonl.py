@@ -1,0 +1,27 @@
+"""JSON lines: one picture a line, in the order of the keys."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from vstore.export.pictures import Pictures
+from vstore.export.target import create
+from vstore.records import Json, named_path
+from vstore.repository import Repository
+
+
+def write(repo: Repository, pictures: Pictures, out: Path) -> None:
+    with create(out) as file:
+        for keys, rows in pictures.blocks(pictures.keys):
+            for key, row in zip(keys, rows, strict=True):
+                named = [named_path(path) for path in pictures.paths[key]]
+                entry: dict[str, Json] = {
+                    "key": key.hex(),
+                    "paths": [name["path"] for name in named],
+                    "vector": [float(number) for number in row],
+                }
+                encoded = [name.get("path_b64") for name in named]
+                if any(encoded):
+                    entry["paths_b64"] = encoded
+                file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")

@@ -1,0 +1,54 @@
+"""The pictures of a snapshot with their paths and vectors, read in blocks: never all vectors are in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from vstore.errors import Damage
+from vstore.records import Snapshot
+from vstore.repository import Repository
+
+if TYPE_CHECKING:
+    from vstore.segments import Rows
+
+BLOCK = 1024  # rows in memory at once
+
+
+class Pictures:
+    """A snapshot, opened to be written out.
+
+    paths: key -> its stored paths. keys: sorted. aliases: (path, key), sorted by path. dim, dtype: of the vectors.
+    """
+
+    def __init__(self, repo: Repository, snapshot: Snapshot) -> None:
+        """Raises: Damage before a byte of a damaged segment is used."""
+        self.snapshot = snapshot
+        self.dim = repo.state.spaces[snapshot.space].dim
+        self.dtype = repo.dtype
+        self.aliases = list(repo.tree(snapshot))
+        self.paths: dict[bytes, list[bytes]] = {}
+        for path, key in self.aliases:
+            self.paths.setdefault(key, []).append(path)
+        self._segments = [repo.segment(ref) for ref in repo.state.segments(snapshot.space)]
+        places: dict[bytes, tuple[int, int]] = {}
+        for number, segment in enumerate(self._segments):
+            for row, key in enumerate(segment.key_list()):
+                if key in self.paths:
+                    places.setdefault(key, (number, row))  # the first row of a key wins
+        missing = len(self.paths) - len(places)
+        if missing:
+            raise Damage(f"{missing} pictures of {snapshot.name} have no vector", "run: vstore check")
+        for number in {number for number, _ in places.values()}:
+            self._segments[number].verify()
+        self.keys = sorted(self.paths)
+        self._places = places
+
+    def blocks(self, keys: Sequence[bytes]) -> Iterator[tuple[Sequence[bytes], Rows]]:
+        """The vectors of some keys in their order, at most 1,024 at a time."""
+        import numpy as np
+
+        rows = [segment.rows() for segment in self._segments]
+        for at in range(0, len(keys), BLOCK):
+            part = keys[at : at + BLOCK]
+            yield part, np.stack([rows[self._places[key][0]][self._places[key][1]] for key in part])

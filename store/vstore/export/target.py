@@ -1,0 +1,61 @@
+"""The files and folders of the user's that an export makes: nothing of them is ever seen half done."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from vstore import durable
+from vstore.errors import UsageError
+
+
+def make(out: Path, write: Callable[[Path], None]) -> None:
+    """Let something write a file or a folder beside its place, and rename it: nobody ever finds half an export."""
+    look(out)
+    made = out.with_name(f".{out.name[:100]}.{durable.nonce()[:8]}")
+    try:
+        write(made)
+        _flush(made)
+        os.rename(made, out)
+        durable.sync_folder(out.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            if made.is_dir():
+                shutil.rmtree(made)
+            else:
+                os.unlink(made)
+        raise
+
+
+def look(out: Path) -> None:
+    if os.path.lexists(out):
+        raise UsageError(f"{out} is there already", "name another one, or remove it")
+    if not out.parent.is_dir():  # told apart here from an object that is missing
+        raise UsageError(f"there is no folder {out.parent} to write into", "make it first")
+
+
+def _flush(made: Path) -> None:
+    for path in [made, *made.rglob("*")] if made.is_dir() else [made]:
+        if not path.is_symlink():
+            fd = os.open(path, os.O_RDONLY)
+            try:
+                durable.disk.fsync(fd)
+            finally:
+                os.close(fd)
+
+
+def create(path: Path) -> IO[bytes]:
+    """Make a file."""
+    return path.open("xb")
+
+
+def folder(path: Path) -> None:
+    os.mkdir(path)
+
+
+def link(file: bytes, name: bytes) -> None:
+    os.symlink(file, name)

@@ -1,0 +1,53 @@
+"""The three files that scripts keep: `index.faiss`, `embeddings.npy`, `metadata.json`, one row a path, in one order.
+
+Beside them lies `vstore.json`, from which an import makes the same snapshot again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from vstore.export.npz import write_array
+from vstore.export.pictures import Pictures
+from vstore.export.target import create, folder
+from vstore.exported import NAME, Exported, digest_of
+from vstore.repository import Repository
+from vstore.segments import faiss_module, index_header
+
+FAISS, NPY, JSON = "index.faiss", "embeddings.npy", "metadata.json"
+
+
+def write(repo: Repository, pictures: Pictures, out: Path) -> None:
+    import numpy as np
+
+    faiss = faiss_module()
+    folder(out)
+    keys = [key for _, key in pictures.aliases]
+    with create(out / FAISS) as flat:
+        flat.write(index_header(faiss, faiss.IndexFlatIP(pictures.dim), len(keys)))
+        for _, rows in pictures.blocks(keys):
+            flat.write(rows.astype("<f4").tobytes())
+    with create(out / NPY) as npy:
+        descr = np.dtype(pictures.dtype).newbyteorder("<").str
+        write_array(npy, descr, (len(keys), pictures.dim), (rows.tobytes() for _, rows in pictures.blocks(keys)))
+    paths = [os.fsdecode(repo.file_of(path) or path) for path, _ in pictures.aliases]
+    with create(out / JSON) as listed:
+        listed.write(json.dumps(paths, indent=0).encode("ascii") + b"\n")
+    snapshot = pictures.snapshot
+    labels = {path.partition(b"/")[0] for path, _ in pictures.aliases}
+    exported = Exported(
+        repo.hash.name,
+        repo.dtype,
+        repo.recipe(snapshot.space),
+        repo.state.spaces[snapshot.space].name,
+        snapshot.name,
+        snapshot.id,
+        [path for path, _ in pictures.aliases],
+        keys,
+        {os.fsdecode(label): repo.file_of(label + b"/") or b"/" + label for label in sorted(labels)},
+        {name: digest_of(out / name) for name in (FAISS, NPY, JSON)},
+    )
+    with create(out / NAME) as about:
+        about.write(exported.to_bytes())

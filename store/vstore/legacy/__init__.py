@@ -1,0 +1,1 @@
+"""Takes an index in that another tool made: its vectors, its list of pictures, and the pictures themselves."""

@@ -1,0 +1,179 @@
+"""How a FAISS index file is built, read without faiss: which kind it is, and whether it is whole.
+
+faiss maps a file without a look at its end: one that was cut reads as zeros, or ends the process. So the structure is
+walked here first, and only a file that is exactly as long as it says is given to faiss.
+Source: faiss/impl/index_write.cpp of faiss 1.15.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import IO, NamedTuple
+
+from vstore.errors import UsageError
+
+METRICS = {0: "inner product", 1: "L2"}
+_FP16 = 4  # ScalarQuantizer::QuantizerType: numbers kept as halves
+_GRAPH = "a graph (HNSW, NSG) is not taken apart; import its storage: faiss.downcast_index(index.storage)"
+_CODES = "product, residual and one-bit codes do not give the vectors back"
+_REFUSED = {
+    b"IHN": _GRAPH,
+    b"IxHN": _GRAPH,
+    b"INS": _GRAPH,
+    b"IxPT": "what it keeps was turned or shortened first; import the vectors themselves as .npy",
+    b"IxRF": "it refines another index; import its refine_index, which is flat",
+    b"IxP": _CODES,
+    b"IP": _CODES,
+    b"IwP": _CODES,
+    b"IxR": _CODES,
+    b"IxLS": _CODES,
+    b"IxHe": _CODES,
+    b"IB": "it is an index of bits, not of vectors",
+    b"IxB": "it is an index of bits, not of vectors",
+}
+
+
+class Structure(NamedTuple):
+    """What an index file holds.
+
+    kind:   in words. rows: vectors. exact: numbers are kept as float32 or float16, not as coarser codes.
+    half:   they are halves. ids: the rows bear numbers of their own. inverted: the rows lie in lists.
+    """
+
+    kind: str
+    rows: int
+    dim: int
+    metric: int
+    exact: bool
+    half: bool = False
+    ids: bool = False
+    inverted: bool = False
+
+
+def structure(path: str | os.PathLike[str]) -> Structure:
+    """Walk an index file.
+
+    Raises: UsageError, saying why, if it is no index, of a kind that is not taken, cut short or longer than it says.
+    """
+    with open(path, "rb") as file:
+        walk = _Walk(file, os.fspath(path))
+        try:
+            found = walk.index()
+        except (struct.error, RecursionError):
+            raise walk.wrong("it is cut short, or damaged") from None
+        if walk.at != walk.size:
+            more = walk.size - walk.at
+            raise walk.wrong(f"it is cut short by {-more} bytes" if more < 0 else f"{more} bytes follow its end")
+        return found
+
+
+class _Walk:
+    def __init__(self, file: IO[bytes], name: str) -> None:
+        self._file = file
+        self._name = name
+        self.size = os.fstat(file.fileno()).st_size
+        self.at = 0
+
+    def wrong(self, why: str) -> UsageError:
+        return UsageError(f"{self._name} cannot be imported: {why}", "nothing was changed")
+
+    def _take(self, form: str) -> tuple[int, ...]:
+        size = struct.calcsize("<" + form)
+        self._file.seek(self.at)
+        values = struct.unpack("<" + form, self._file.read(size))
+        self.at += size
+        return values
+
+    def _tag(self) -> bytes:
+        self._file.seek(self.at)
+        self.at += 4
+        tag = self._file.read(4)
+        if len(tag) < 4:
+            raise self.wrong("it is cut short" if tag else "it is empty")
+        return tag
+
+    def _skip(self, unit: int) -> int:
+        """Pass over a vector of things of `unit` bytes, and say how many they are."""
+        (count,) = self._take("Q")
+        self.at += count * unit
+        if self.at > self.size:
+            raise self.wrong(f"it is cut short by {self.at - self.size} bytes or more")
+        return count
+
+    def _header(self) -> tuple[int, int, int]:
+        dim, rows, _, _, _, metric = self._take("iqqqBi")
+        if metric > 1:
+            self._take("f")
+        if not 0 < dim <= 1 << 20 or rows < 0:
+            raise self.wrong(f"it claims {rows} vectors of {dim} numbers")
+        return dim, rows, metric
+
+    def index(self) -> Structure:
+        tag = self._tag()
+        if tag in (b"IxFI", b"IxF2", b"IxFl"):
+            dim, rows, metric = self._header()
+            self._counts(self._skip(4), rows * dim)
+            return Structure("flat", rows, dim, metric, exact=True)
+        if tag == b"IxSQ":
+            dim, rows, metric = self._header()
+            quantiser, width = self._quantiser()
+            self._counts(self._skip(1), rows * width)
+            return Structure("scalar-quantised", rows, dim, metric, quantiser == _FP16, quantiser == _FP16)
+        if tag in (b"IxMp", b"IxM2"):
+            _, rows, _ = self._header()
+            inner = self.index()
+            self._counts(self._skip(8), rows)
+            self._counts(inner.rows, rows)
+            return inner._replace(kind=f"IDMap over {inner.kind}", ids=True)
+        if tag in (b"IwFl", b"IwSq", b"IwSQ"):
+            return self._inverted(tag)
+        for start, why in _REFUSED.items():
+            if tag.startswith(start):
+                raise self.wrong(f"vstore takes flat, scalar-quantised, IVF-flat and IDMap indexes; {why}")
+        if tag[:1] == b"I" and tag.isalnum():
+            raise self.wrong(f"it is a faiss index of the kind {tag.decode()}, which vstore does not take apart")
+        raise self.wrong("it is no faiss index")
+
+    def _quantiser(self) -> tuple[int, int]:
+        quantiser, _, _, _, width = self._take("iifQQ")
+        self._skip(4)
+        return int(quantiser), width
+
+    def _inverted(self, tag: bytes) -> Structure:
+        dim, rows, metric = self._header()
+        lists, _ = self._take("QQ")
+        self.index()  # the coarse quantiser
+        (direct,) = self._take("B")
+        self._skip(8)
+        if direct == 2:
+            self._skip(16)
+        kind, exact, half = "IVF-flat", True, False
+        if tag != b"IwFl":
+            quantiser, _ = self._quantiser()
+            _, residual = self._take("QB")
+            kind, exact = "IVF-scalar-quantised", quantiser == _FP16
+            half = exact and not residual
+        held = self._lists(lists)
+        self._counts(held, rows)
+        return Structure(kind, rows, dim, metric, exact, half, ids=True, inverted=True)
+
+    def _lists(self, expected: int) -> int:
+        if self._tag() != b"ilar":
+            raise self.wrong("its lists lie in another file")
+        lists, width = self._take("QQ")
+        self._counts(lists, expected)
+        form = self._tag()
+        if form not in (b"full", b"sprs"):
+            raise self.wrong("its lists are of an unknown form")
+        (count,) = self._take("Q")
+        if self.at + count * 8 > self.size:
+            raise self.wrong("it is cut short")
+        sizes = self._take(f"{count}Q")
+        held = sum(sizes if form == b"full" else sizes[1::2])
+        self.at += held * (width + 8)
+        return held
+
+    def _counts(self, found: int, expected: int) -> None:
+        if found != expected:
+            raise self.wrong(f"it is damaged: it holds {found} where its head says {expected}")

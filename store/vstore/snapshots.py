@@ -1,0 +1,42 @@
+"""A snapshot to be: its manifest, and what a record has to say so that it stands."""
+
+from __future__ import annotations
+
+from vstore.pages import Tree
+from vstore.records import Json, Manifest, Snapshot
+from vstore.repository import Repository
+from vstore.timing import now
+
+
+def new_snapshot(
+    repo: Repository, space: str, tree: Tree, parent: Snapshot | None, message: str
+) -> tuple[Snapshot, dict[str, Json], dict[bytes, bytes]]:
+    """The next snapshot, over the aliases of a tree. The caller is inside `committing`.
+
+    Returns: the snapshot; the changes that make it current; the blobs that have to be in a pack before.
+    """
+    size = repo.hash.size
+    keys = {column[at : at + size] for column in tree.key_columns() for at in range(0, len(column), size)}
+    name = f"v{repo.state.next_v}"
+    manifest = Manifest(
+        name, space, tree.root, len(tree), len(keys), now(), message, parent.name if parent else None, False
+    )
+    data = manifest.to_bytes()
+    digest = repo.hash.digest(data)
+    snapshot = Snapshot(
+        name,
+        manifest.content_id(repo.hash),
+        digest,
+        space,
+        manifest.paths,
+        manifest.images,
+        manifest.time,
+        message,
+        manifest.parent,
+    )
+    changes: dict[str, Json] = {
+        "snapshots": {name: snapshot.to_json()},
+        "current": name,
+        "next_v": repo.state.next_v + 1,
+    }
+    return snapshot, changes, {**tree.fresh, digest: data}

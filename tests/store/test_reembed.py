@@ -1,0 +1,321 @@
+"""Embedding a sample anew: verified where it fits, and where it does not, which recipe gives the vectors."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from store.folders import digests
+from store.legacies import Legacy, unit
+
+from vstore.embed import Recipe, space_id
+from vstore.errors import ModelError, UsageError
+from vstore.formats import prepare_recipe
+from vstore.images import preparation_of, prepare
+from vstore.store import Store
+from vstore.variations import Variation, preparations
+
+COUNT = 64
+MIX = np.random.default_rng(1).standard_normal((48, 8 * 8 * 3 + 3 + 2))
+
+
+class SoftEmbedder:
+    """A model whose vectors follow the pixels smoothly, so that a recipe that is almost right scores almost 1.
+
+    Its family has two things that are easily forgotten: an adapter and a prompt.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.dim = int(recipe["dim"])
+
+    @staticmethod
+    def of(adapter: bool = True, prompt: str = "look", **changes: Any) -> dict[str, Any]:
+        return {
+            "family": "soft",
+            "name": "soft-1",
+            "dim": 48,
+            "adapter": adapter,
+            "prompt": prompt,
+            "prepare": {**prepare_recipe(512), **changes},
+        }
+
+    def embed_images(self, pictures: Sequence[Image.Image]) -> Any:
+        rows = np.zeros((len(pictures), self.dim), np.float32)
+        for row, picture in zip(rows, pictures, strict=True):
+            small = np.asarray(picture.resize((8, 8), Image.Resampling.BOX), np.float32).reshape(-1) - 128
+            fine = np.asarray(picture, np.float32)
+            texture = np.abs(np.diff(fine, 4, axis=0)).mean(axis=(0, 1))  # what a JPEG, or another size, changes
+            seen = np.concatenate([small, np.log(texture + 0.01) * 300, [picture.width, picture.height]])
+            row[:] = MIX @ seen
+            if self.recipe["adapter"]:
+                row[:] = np.roll(row, 5) + row * 0.3
+            if self.recipe["prompt"] == "look":
+                row[0] += np.abs(row).sum() / 10
+        return unit(rows)
+
+    def variations(self) -> Sequence[Variation]:
+        return (
+            Variation("no-adapter", "the adapter was not applied", {**self.recipe, "adapter": False}),
+            Variation("prompt-none", "there was no prompt", {**self.recipe, "prompt": ""}),
+            Variation("broken", "a model that cannot be loaded", {**self.recipe, "family": "gone"}),
+        )
+
+
+def load(recipe: Recipe) -> Any:
+    if recipe["family"] != "soft":
+        raise ModelError("there is no such family")
+    return SoftEmbedder(recipe)
+
+
+def photo(seed: int, orientation: int) -> bytes:
+    """A JPEG of soft shapes, 96 x 64, some of them turned by EXIF alone."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 255, (8, 12, 3), dtype=np.uint8)
+    picture = Image.fromarray(coarse).resize((96, 64), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=92, exif=exif)
+    return out.getvalue()
+
+
+class Case:
+    """64 photos, and an old index whose vectors a certain recipe gave."""
+
+    def __init__(self, top: Path) -> None:
+        self.old = Legacy(top, count=COUNT, dim=48)
+        self.photos = [photo(i, 6 if i % 2 else 1) for i in range(COUNT)]
+        self.old.put(dict(zip(self.old.names, self.photos, strict=True)))
+
+    def made_with(self, recipe: Mapping[str, Any], spoil: Callable[[Any], None] = lambda rows: None) -> None:
+        pictures = [prepare(data, preparation_of(recipe))[0] for data in self.photos]
+        rows = SoftEmbedder(recipe).embed_images(pictures)
+        spoil(rows)
+        self.old.write(rows=rows)
+
+    def imported(self, declared: Mapping[str, Any] | None) -> Store:
+        self.old.new(recipe=declared)
+        return Store(self.old.folder, load_embedder=load)
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    return Case(tmp_path)
+
+
+def status(store: Store) -> list[str]:
+    return [space.status for space in store._repo.state.spaces.values()]
+
+
+def test_a_sample_that_fits_makes_a_claimed_space_verified(case: Case) -> None:
+    case.made_with(SoftEmbedder.of())
+    with case.imported(SoftEmbedder.of()) as store:
+        assert status(store) == ["claimed"]
+        report = store.check(reembed=32).reembed
+        assert report is not None
+        assert (report.asked, report.needed, report.fits, report.status) == (32, 31, True, "verified")
+        assert [trial.name for trial in report.trials] == ["as-declared"]
+        assert (report.next, report.off) == ("", ())
+    with Store(case.old.folder) as again:
+        assert status(again) == ["verified"]
+
+
+def test_the_status_is_no_part_of_the_recipe(case: Case) -> None:
+    case.made_with(SoftEmbedder.of())
+    with case.imported(SoftEmbedder.of()) as store:
+        before = store.snapshot_list()[0].id
+        store.check(reembed=32)
+        assert store.snapshot_list()[0].id == before
+        assert next(iter(store._repo.state.spaces)) == space_id(SoftEmbedder.of())
+
+
+def test_one_picture_of_32_may_be_off_and_is_named(case: Case) -> None:
+    recipe = SoftEmbedder.of()
+    case.made_with(recipe)
+    with case.imported(recipe) as store:
+        inside = store.check(reembed=32).reembed
+    assert inside is not None
+    sampled = _sampled(case, 32)
+
+    def spoil(count: int) -> Callable[[Any], None]:
+        def work(rows: Any) -> None:
+            rows[sampled[:count]] = -rows[sampled[:count]]
+
+        return work
+
+    for count, fits in ((1, True), (2, False)):
+        other = Case(case.old.top / str(count))
+        other.made_with(recipe, spoil(count))
+        with other.imported(recipe) as store:
+            report = store.check(reembed=32).reembed
+        assert report is not None
+        assert (report.fits, len(report.off)) == (fits, count)
+        assert {os.fsdecode(path) for path, _ in report.off} == {
+            f"pictures/{other.old.names[i]}" for i in sampled[:count]
+        }
+
+
+def _sampled(case: Case, count: int) -> list[int]:
+    """The numbers of the pictures that a sample of this snapshot takes; equal aliases have equal samples."""
+    from vstore.reembed import _Run
+
+    repo = case.old.repo
+    snapshot = repo.snapshot("current")
+    from vstore.progress import Silent
+
+    found, _ = _Run(repo, snapshot, load, Silent()).sample(count)
+    return [case.old.names.index(os.path.basename(os.fsdecode(picture.path))) for picture in found]
+
+
+@pytest.mark.parametrize(
+    ("made_with", "best"),
+    [
+        ({"orientation": "ignored"}, "exif-ignored"),
+        ({"mode": "BGR"}, "bgr"),
+        ({"max_side": 64}, None),
+        ({"through": {"format": "JPEG", "quality": 75}}, "jpeg-75"),
+        ({"adapter": False}, "no-adapter"),
+        ({"prompt": ""}, "prompt-none"),
+    ],
+)
+def test_a_sample_that_does_not_fit_finds_the_likely_cause(
+    case: Case, made_with: dict[str, Any], best: str | None
+) -> None:
+    case.made_with(SoftEmbedder.of(**made_with))
+    with case.imported(SoftEmbedder.of()) as store:
+        report = store.check(reembed=32).reembed
+        assert report is not None
+        assert report.trials[0].fitting < 31
+        assert (report.fits, report.status) == (best is not None, "claimed")
+        if best is not None:
+            assert (report.best, report.next) == (best, f"vstore check --reembed 32 --adopt {best}")
+        assert [trial.error for trial in report.trials if trial.name == "broken"] == ["there is no such family"]
+
+
+def test_another_size_is_found(tmp_path: Path) -> None:
+    case = Case(tmp_path)
+    case.photos = [_large(data) for data in case.photos]
+    case.old.put(dict(zip(case.old.names, case.photos, strict=True)))
+    case.made_with(SoftEmbedder.of(max_side=224))
+    with case.imported(SoftEmbedder.of()) as store:
+        report = store.check(reembed=8).reembed
+    assert report is not None
+    assert (report.best, report.fits) == ("size-224", True)
+
+
+def _large(data: bytes) -> bytes:
+    picture = Image.open(io.BytesIO(data)).resize((600, 400))
+    out = io.BytesIO()
+    picture.save(out, "JPEG")
+    return out.getvalue()
+
+
+def test_a_cause_that_fits_can_be_adopted(case: Case) -> None:
+    case.made_with(SoftEmbedder.of(orientation="ignored"))
+    with case.imported(SoftEmbedder.of()) as store:
+        before = store.snapshot_list()[0]
+        report = store.check(reembed=32, adopt="exif-ignored").reembed
+        assert report is not None
+        assert (report.adopted, report.adopted_snapshot, report.next) == ("soft-1-exif-ignored", "v2", "")
+        after = store.snapshot_list()[0]
+        assert (after.snapshot, after.current, after.space_name) == ("v2", True, "soft-1-exif-ignored")
+        assert (after.paths, after.images) == (before.paths, before.images)
+        state = store._repo.state
+        assert state.segments(after.space) == state.segments(before.space)
+        assert state.spaces[after.space].status == "verified"
+        assert state.spaces[before.space].status == "claimed"
+        assert store.check(read_data=True, reembed=32).reembed.fits  # type: ignore[union-attr]
+
+
+def test_after_an_adoption_new_pictures_are_embedded_by_the_adopted_recipe(case: Case) -> None:
+    recipe = SoftEmbedder.of(orientation="ignored")
+    case.made_with(recipe)
+    new = photo(999, 6)
+    with case.imported(SoftEmbedder.of()) as store:
+        store.check(reembed=32, adopt="exif-ignored")
+        case.old.put({"new.jpg": new})
+        store.sync([case.old.pictures])
+    expected = SoftEmbedder(recipe).embed_images([prepare(new, preparation_of(recipe))[0]])[0]
+    assert np.abs(case.old.stored()[case.old.key(new)] - expected).max() < 1e-3
+
+
+def test_an_adoption_can_be_undone(case: Case) -> None:
+    case.made_with(SoftEmbedder.of(orientation="ignored"))
+    with case.imported(SoftEmbedder.of()) as store:
+        store.check(reembed=32, adopt="exif-ignored")
+        assert store.undo().current == "v1"
+
+
+def test_what_does_not_fit_is_not_adopted(case: Case) -> None:
+    case.made_with(SoftEmbedder.of(orientation="ignored"))
+    with case.imported(SoftEmbedder.of()) as store:
+        before = digests(case.old.folder)
+        with pytest.raises(ModelError, match="bgr fits"):
+            store.check(reembed=32, adopt="bgr")
+        with pytest.raises(UsageError, match="no likely cause"):
+            store.check(reembed=32, adopt="nonsense")
+        assert digests(case.old.folder) == before
+
+
+def test_an_import_without_a_model_is_verified_by_declaring_one(case: Case) -> None:
+    case.made_with(SoftEmbedder.of())
+    with case.imported(None) as store:
+        with pytest.raises(ModelError, match="without a model"):
+            store.check(reembed=32)
+        report = store.check(reembed=32, recipe=SoftEmbedder.of()).reembed
+        assert report is not None
+        assert (report.fits, report.next) == (True, "vstore check --reembed 32 --adopt as-declared")
+        adopted = store.check(reembed=32, recipe=SoftEmbedder.of(), adopt="as-declared").reembed
+        assert adopted is not None
+        assert adopted.adopted == "soft-1"
+        assert store.snapshot_list()[0].space == space_id(SoftEmbedder.of())
+
+
+def test_a_model_of_another_dimension_is_no_candidate(case: Case) -> None:
+    case.made_with(SoftEmbedder.of())
+    with case.imported(None) as store, pytest.raises(ModelError, match="7 numbers"):
+        store.check(reembed=32, recipe={**SoftEmbedder.of(), "dim": 7})
+
+
+def test_pictures_that_changed_or_are_gone_are_passed_over(case: Case) -> None:
+    case.made_with(SoftEmbedder.of())
+    with case.imported(SoftEmbedder.of()) as store:
+        for name in case.old.names[:30]:
+            (case.old.pictures / name).unlink()
+        for name in case.old.names[30:50]:
+            (case.old.pictures / name).write_bytes(photo(5000, 1))
+        report = store.check(reembed=32).reembed
+        assert report is not None
+        assert (report.asked, report.needed, report.unread, report.fits) == (14, 14, 50, True)
+
+
+def test_with_no_picture_there_is_no_sample(case: Case) -> None:
+    case.made_with(SoftEmbedder.of())
+    with case.imported(SoftEmbedder.of()) as store:
+        for name in case.old.names:
+            (case.old.pictures / name).unlink()
+        with pytest.raises(UsageError, match="can be read"):
+            store.check(reembed=32)
+
+
+def test_a_model_is_tried_on_a_sample_only(case: Case) -> None:
+    with case.imported(SoftEmbedder.of()) as store, pytest.raises(UsageError, match="--reembed"):
+        store.check(adopt="bgr")
+
+
+def test_every_variation_of_the_preparation_can_be_prepared() -> None:
+    data = photo(1, 6)
+    seen = {prepare(data, preparation_of(v.recipe))[0].tobytes() for v in preparations(SoftEmbedder.of())}
+    assert len(seen) > 5
+
+
+def test_a_recipe_that_prepares_pictures_in_an_unknown_way_is_refused() -> None:
+    with pytest.raises(ModelError, match="resample"):
+        preparation_of({"prepare": {**prepare_recipe(), "resample": "nearest"}})
