@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from store.folders import World, drawn
 
 YEAR = 365 * 86400
+
+
+def bitmap() -> bytes:
+    """A picture of which any byte of the pixels may be changed."""
+    out = io.BytesIO()
+    Image.open(io.BytesIO(drawn(51))).save(out, "BMP")
+    return out.getvalue()
 
 
 def shift(monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
@@ -29,17 +38,17 @@ def test_a_clock_that_jumps_a_year_and_back_loses_and_misses_nothing(
     world.sync()
     with monkeypatch.context() as patched:
         shift(patched, first)
-        world.put({"0.png": 50, "new.png": 51})
+        world.put({"0.png": 50, "new.bmp": bitmap()})
         report = world.sync()
         assert (report.changed, report.new) == (1, 1)
         world.store.snapshot_tag("v2", "meanwhile")
     # A picture that is edited in place, with its old size and mtime, right after it was read under the wrong clock.
-    found = (world.pictures / "new.png").stat()
-    data = bytearray(drawn(51))
+    found = (world.pictures / "new.bmp").stat()
+    data = bytearray(bitmap())
     data[-20] ^= 1
-    with (world.pictures / "new.png").open("r+b") as file:
+    with (world.pictures / "new.bmp").open("r+b") as file:
         file.write(data)
-    os.utime(world.pictures / "new.png", ns=(found.st_atime_ns, found.st_mtime_ns))
+    os.utime(world.pictures / "new.bmp", ns=(found.st_atime_ns, found.st_mtime_ns))
     (world.pictures / "1.png").unlink()
     report = world.sync()
     assert report.snapshot == "v3"
