@@ -370,7 +370,7 @@ def _is_sound(folder: Path) -> bool:
 
 
 def renew(folder: Path, store_id: str) -> None:
-    """Put an empty catalogue in the place of one that is not looked at. The caller holds `ingest`.
+    """Make the catalogue anew, of what the old one still proves. The caller holds `ingest`.
 
     Raises: DiskTrouble.
     """

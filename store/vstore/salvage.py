@@ -119,6 +119,14 @@ class Remains(NamedTuple):
             yield rows[self.numbers[at : at + BLOCK]]
 
 
+def sound_segment(path: Path) -> Segment | None:
+    """A segment that no record needs to name: opened if its footer and its keys are sound."""
+    try:
+        return Segment(path.parent, segment_ref(path))
+    except (Damage, OSError, ValueError):
+        return None
+
+
 def is_whole(folder: Path, ref: FileRef) -> bool:
     """Whether every byte of a segment is what was written."""
     try:

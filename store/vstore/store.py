@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vstore.legacy.report import ImportReport
     from vstore.migrate import MigrateReport
     from vstore.progress import Progress
-    from vstore.repair import RepairReport
+    from vstore.repair.report import RepairReport
     from vstore.search import Operand, SearchReport
     from vstore.stats import StatsReport
     from vstore.sync.report import SyncReport
@@ -477,9 +477,9 @@ class Store:
         load_embedder: Callable[[Recipe], Embedder] | None = None,
         progress: Progress | None = None,
     ) -> RepairReport:
-        """Mend a store, which may be too damaged to be opened. See `vstore.repair.repair`."""
+        """Mend a store, which may be too damaged to be opened. See `vstore.repair.run.repair`."""
         from vstore.embed import load_embedder as load
-        from vstore.repair import repair
+        from vstore.repair.run import repair
 
         path = Path(os.path.abspath(os.fsdecode(folder)))
         return repair(path, load_embedder or load, dry_run=dry_run, embed=not no_embed, wait=wait, progress=progress)

@@ -73,7 +73,7 @@ def recorded(top: Path, script: Any) -> list[Event]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("vstore.repository.RESERVE", 64)  # ten thousand times a mebibyte is no test of anything
             patch.setattr("vstore.gc.RESERVE", 64)
-            patch.setattr("vstore.repair.RESERVE", 64)
+            patch.setattr("vstore.repair.run.RESERVE", 64)
             patch.setattr("vstore.sync.keeper.SEAL_BYTES", 0)
             patch.setattr("vstore.sync.ingest.BATCH", 2)
             script(top, disk)

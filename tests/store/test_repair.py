@@ -14,7 +14,7 @@ from store.folders import World, digests
 from vstore.errors import Damage, ModelError, NoStore, NothingToUndo
 from vstore.journal import JournalWriter
 from vstore.oplog import Oplog
-from vstore.repair import RepairReport
+from vstore.repair.report import RepairReport
 from vstore.repository import Repository
 from vstore.search import Operand
 from vstore.segments import rounded
@@ -406,7 +406,7 @@ def test_old_records_that_survive_a_gc_in_part_do_no_harm(world: World) -> None:
         (world.folder / "refs" / name).write_bytes(kept[name])
     with world.another() as store:
         assert store.check(read_data=True).ok
-        assert [row.op for row in store.log()][:2] == ["gc", "gc"]
+        assert {row.op for row in store.log()} == {"gc"}
         with pytest.raises(NothingToUndo):
             store.undo()
         store.rollback("v1")

@@ -1,0 +1,171 @@
+"""The blobs of a damaged store: found wherever they lie, and gathered where no sound pack of the log has them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from vstore.embed import space_id
+from vstore.embed.builtin import DEFAULT_RECIPE
+from vstore.errors import Damage
+from vstore.pages import Alias, decode_inner, decode_leaf, level_of
+from vstore.progress import Progress
+from vstore.records import Manifest, Snapshot, canonical, content_id
+from vstore.repair.findings import PACK, Findings, files
+from vstore.repository import Repository
+from vstore.salvage import pack_ref, sound_blobs
+
+
+class Blobs:
+    """listed: digests in sound packs that the log lists. fresh: what has to go into a new pack. manifests: all that
+    were met, by digest."""
+
+    def __init__(self, repo: Repository, found: Findings, progress: Progress) -> None:
+        self._repo = repo
+        self._found = found
+        self._progress = progress
+        self._elsewhere: dict[bytes, Path] = {}
+        self._salvaged: dict[bytes, bytes] = {}
+        self._pages: list[bytes] = []
+        self.listed: set[bytes] = set()
+        self.fresh: dict[bytes, bytes] = {}
+        self.manifests: dict[bytes, Manifest] = {}
+
+    def read_packs(self) -> None:
+        """Read every blob of every pack, listed or not."""
+        layout, hash = self._repo.layout, self._repo.hash
+        listed = self._found.state.packs
+        segments = sum(len(self._found.state.segments(space)) for space in self._found.document.get("segments", {}))
+        self._progress.stage("read the store", len(listed) + segments)
+        keep = []
+        for ref in listed:
+            self._progress.advance()
+            whole, blobs = sound_blobs(layout.packs, ref, hash)
+            for digest, blob in blobs:
+                self._note_blob(digest, blob)
+                if whole:
+                    self.listed.add(digest)
+                else:
+                    self._salvaged[digest] = blob
+            if whole:
+                keep.append(ref)
+            else:
+                self._found.did(f"packs/{ref.name} is damaged or missing: what is left of it is kept")
+                self._found.put_aside(layout.packs / ref.name)
+        names = {ref.name for ref in listed}
+        for path in files(layout.packs, PACK):
+            if path.name not in names:
+                try:
+                    _, blobs = sound_blobs(layout.packs, pack_ref(path), hash)
+                except OSError:
+                    continue
+                for digest, blob in blobs:
+                    if digest not in self.listed:
+                        self._elsewhere.setdefault(digest, path)
+                        self._note_blob(digest, blob)
+        self._found.document["packs"] = [ref.to_json() for ref in keep]
+        self._repo.packs.listing(keep)
+
+    def _note_blob(self, digest: bytes, blob: bytes) -> None:
+        if blob[:2] == b"vp":
+            self._pages.append(digest)
+        elif blob[:1] == b"{" and b'"tree"' in blob:
+            try:
+                self.manifests[digest] = Manifest.from_bytes(blob)
+            except Damage:
+                return
+
+    def fetch(self, digest: bytes) -> bytes:
+        """A blob that will be needed: where no sound pack of the log has it, it goes into a new one.
+
+        Raises: Damage if it is nowhere.
+        """
+        blob = self.read(digest)
+        if digest not in self.listed:
+            self.fresh[digest] = blob
+        return blob
+
+    def read(self, digest: bytes) -> bytes:
+        """A blob, wherever it lies. Raises: Damage."""
+        if digest in self.listed:
+            return self._repo.packs.get(digest)
+        blob = self.fresh.get(digest) or self._salvaged.get(digest)
+        if blob is None and digest in self._elsewhere:
+            path = self._elsewhere[digest]
+            _, blobs = sound_blobs(path.parent, pack_ref(path), self._repo.hash)
+            blob = next((found for name, found in blobs if name == digest), None)
+        if blob is None:
+            raise Damage(f"the blob {digest.hex()} is lost")
+        return blob
+
+    def recipe_of(self, space: str) -> bytes | None:
+        """The recipe of a space: from a pack, or the one that this version has built in."""
+        for digest in [*self.listed, *self._salvaged, *self._elsewhere]:
+            if digest in self.manifests:
+                continue
+            blob = self.read(digest)
+            if blob[:1] == b"{" and hashlib.sha256(blob).hexdigest() == space:
+                return blob
+        return canonical(DEFAULT_RECIPE) if space_id(DEFAULT_RECIPE) == space else None
+
+    def root_of(self, snapshot: Snapshot) -> bytes | None:
+        """The root of a snapshot's alias tree; its manifest is made anew where it is lost."""
+        try:
+            return Manifest.from_bytes(self.fetch(snapshot.manifest)).tree
+        except Damage:
+            pass
+        # The content id is a digest of the root, so the page that gives it is the root.
+        for digest in self._pages:
+            if content_id(self._repo.hash, snapshot.space, digest) == snapshot.id:
+                data = Manifest(
+                    snapshot.name,
+                    snapshot.space,
+                    digest,
+                    snapshot.paths,
+                    snapshot.images,
+                    snapshot.time,
+                    snapshot.message,
+                    snapshot.parent,
+                    snapshot.partial,
+                ).to_bytes()
+                self.fresh[self._repo.hash.digest(data)] = data
+                self._found.put_snapshot(snapshot._replace(manifest=self._repo.hash.digest(data)))
+                self._found.did(f"the manifest of {snapshot.name} made anew from what the log says of it")
+                return digest
+        return None
+
+    def aliases(self, snapshot: Snapshot) -> Iterator[Alias]:
+        """The aliases of a snapshot in those of its pages that are left, in path order."""
+        root = self.root_of(snapshot)
+        stack = [] if root is None else [root]
+        while stack:
+            try:
+                page = self.fetch(stack.pop())
+                if level_of(page):
+                    stack += [child.digest for child in decode_inner(page, self._repo.hash.size)][::-1]
+                else:
+                    yield from decode_leaf(page, self._repo.hash.size)
+            except Damage:
+                continue
+
+    def keep(self) -> None:
+        """Take along what the state itself names, or say that it is lost."""
+        for space in self._found.state.spaces.values():
+            try:
+                self.fetch(space.recipe)
+            except Damage:
+                recipe = self.recipe_of(space.id)
+                if recipe is None:
+                    self._found.left.append(
+                        f"the recipe of the space {space.name} is lost: its vectors can be searched, and added to "
+                        "once the same model is added again"
+                    )
+                else:
+                    self.fresh[space.recipe] = recipe
+        for digest in self._found.state.blobs() - {space.recipe for space in self._found.state.spaces.values()}:
+            try:
+                self.fetch(digest)
+            except Damage:
+                if not any(digest == snapshot.manifest for snapshot in self._found.state.snapshots()):
+                    self._found.left.append(f"the blob {digest.hex()} of a space or an import is lost")

@@ -1,0 +1,71 @@
+"""The log of a damaged store: its sound records are folded over those that are lost, as changes are absolute."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from vstore.errors import Damage
+from vstore.oplog import Tip
+from vstore.records import Record, beginning, merge_patch
+from vstore.repair.findings import PACK, SEGMENT, Findings, files
+from vstore.repository import Repository
+
+
+def fold(repo: Repository, found: Findings) -> Tip:
+    """Fold all records that are sound, over those that are not.
+
+    Returns: the newest sound record, with that fold; what is published next follows it.
+    """
+    log, layout = repo.log, repo.layout
+    sound: dict[int, Record] = {}
+    numbers = log.numbers()
+    bad: list[int] = []
+    for number in numbers:
+        try:
+            sound[number] = _read(repo, number)
+        except (Damage, OSError):
+            bad.append(number)
+    wholes = [number for number, record in sound.items() if record.whole is not None]
+    base = max(wholes, default=0)
+    before = ""
+    found.gap = not wholes
+    for number in (n for n in sorted(sound) if n >= base):
+        record = sound[number]
+        if record.whole is not None:
+            found.document = dict(record.whole)
+        else:
+            if record.before != before:
+                found.mark_gap()
+            found.document = merge_patch(found.document, record.changes)
+        before = record.digest
+    if any(number > base for number in bad):
+        found.mark_gap()
+    found.tail_is_lost = bool(bad) and bad[-1] == numbers[-1]
+    newest = max(sound, default=0)
+    tip = Tip(found.state, newest, sound[newest].digest if newest else "", numbers[-1] if numbers else 0, 0)
+    for number in bad:
+        found.aside.append(layout.record(number))
+    if bad:
+        found.did(f"the log begins anew, without {len(bad)} records that are damaged")
+    elif (found.gap and (sound or _has_objects(repo))) or _chain_is_broken(sound):
+        found.did("the log begins anew: records are missing")
+    return tip
+
+
+def _read(repo: Repository, number: int) -> Record:
+    try:
+        return repo.log.read(number)
+    except (Damage, OSError):
+        return repo.log.read(number)  # a disk that hesitated once is no reason to do without a record
+
+
+def _chain_is_broken(sound: dict[int, Record]) -> bool:
+    numbers = [number for number in sorted(sound) if number >= beginning(sound)]
+    first = sound[numbers[0]] if numbers else None
+    begins = first is None or first.whole is not None or not first.before
+    return not begins or any(sound[b].before != sound[a].digest for a, b in pairwise(numbers))
+
+
+def _has_objects(repo: Repository) -> bool:
+    layout = repo.layout
+    return bool(files(layout.packs, PACK) or files(layout.segments, SEGMENT))

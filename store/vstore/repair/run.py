@@ -1,0 +1,175 @@
+"""Mends a damaged store: from its other files, from its pictures, and at last by saying what a snapshot has lost.
+
+It never makes anything worse: what is needed is written first, then two records in a row carry the whole state, and
+only then is what is damaged moved to `quarantine/`. Run again, it finds nothing to do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from vstore import durable
+from vstore.catalogue import Catalogue, renew
+from vstore.embed import Embedder, Recipe
+from vstore.errors import Damage, NoStore, VstoreError
+from vstore.gc import empty_cache
+from vstore.layout import Layout
+from vstore.oplog import Tip
+from vstore.packs import write_pack
+from vstore.progress import Progress, Silent
+from vstore.repair.blobs import Blobs
+from vstore.repair.findings import SEGMENT, Findings, files
+from vstore.repair.log import fold
+from vstore.repair.report import RepairReport
+from vstore.repair.snapshots import Snapshots
+from vstore.repair.vectors import Vectors
+from vstore.repository import COMMIT_WAIT, RESERVE, Form, Repository, read_format
+from vstore.segments import FOOTER_SIZE, Footer
+from vstore.sync.vectors import align
+
+
+def repair(
+    folder: Path,
+    load_embedder: Callable[[Recipe], Embedder],
+    *,
+    dry_run: bool = False,
+    embed: bool = True,
+    wait: bool = False,
+    progress: Progress | None = None,
+) -> RepairReport:
+    """Mend a store.
+
+    dry_run: say what would be done and lost, and change nothing.
+    embed:   compute lost vectors anew from the pictures that are still there; else their pictures leave the snapshots.
+    Raises:  NoStore, FormatTooNew, Locked, DiskTrouble; Damage if not even what kind of store it is can be found out.
+    """
+    form, format_is_sound = _form(folder)
+    repo = Repository.unread(folder, form)
+    load = load_embedder if embed else None
+    listener: Progress = progress or Silent()
+    if dry_run:
+        return _mend(repo, load, listener, dry_run=True, format_is_sound=format_is_sound)
+    for path in repo.layout.folders():
+        durable.make_folder(path)
+    with repo.lock("ingest") as ingest:
+        ingest.acquire(None if wait else 0.0, "repair")
+        # `commit` too, all the while: nobody may build on what is being mended.
+        with repo.lock("commit") as commit:
+            commit.acquire(None if wait else COMMIT_WAIT, "repair")
+            try:
+                return _mend(repo, load, listener, dry_run=False, format_is_sound=format_is_sound)
+            finally:
+                repo.close()
+
+
+def _form(folder: Path) -> tuple[Form, bool]:
+    """What kind of store this is, by FORMAT or, where that is lost, by the footers of its files."""
+    layout = Layout(folder)
+    try:
+        return read_format(folder), True
+    except NoStore:
+        if not layout.refs.is_dir():
+            raise
+    except Damage:
+        pass
+    for path in files(layout.segments, SEGMENT):
+        try:
+            with path.open("rb") as file:
+                file.seek(-FOOTER_SIZE, os.SEEK_END)
+                footer = Footer.from_bytes(file.read())
+        except (OSError, ValueError):
+            continue
+        return Form(durable.nonce(), "xxh3_128" if footer.key_size == 16 else "sha256", footer.dtype), False
+    for path in sorted(layout.refs.glob("*.json")):
+        # No vector was ever stored, so that nothing depends on the dtype; the last line of a record is a digest in hex.
+        digits = len(durable.read(path).rstrip(b"\n").rpartition(b"\n")[2])
+        if digits in (32, 64):
+            return Form(durable.nonce(), "xxh3_128" if digits == 32 else "sha256", "float16"), False
+    raise Damage(f"{layout.format} is lost, and nothing else tells what it said", "restore the store from a backup")
+
+
+def _mend(
+    repo: Repository,
+    load: Callable[[Recipe], Embedder] | None,
+    progress: Progress,
+    *,
+    dry_run: bool,
+    format_is_sound: bool,
+) -> RepairReport:
+    """Find out everything; `_write` alone makes it true."""
+    found = Findings(dry_run)
+    if not format_is_sound:
+        found.done.append("FORMAT written anew, from what other files say")
+    tip = fold(repo, found)
+    blobs = Blobs(repo, found, progress)
+    blobs.read_packs()
+    repo.tip = tip._replace(state=found.state)
+    snapshots = Snapshots(repo, found, blobs)
+    if found.gap:
+        snapshots.adopt_over_gap()
+    snapshots.walk()
+    blobs.keep()
+    vectors = Vectors(repo, found, blobs, snapshots.named, load, progress)
+    try:
+        vectors.read_segments()
+        repo.tip = tip._replace(state=found.state)
+        vectors.find_lost()
+        snapshots.degrade(vectors.stored)
+        snapshots.choose_current()
+        if not dry_run:
+            _write(repo, found, blobs, vectors, tip, format_is_sound)
+    finally:
+        for keeper in vectors.keepers:
+            keeper.close()
+    return RepairReport(
+        dry_run,
+        found.changed,
+        tuple(found.done),
+        found.embedded,
+        tuple(str(path.relative_to(repo.layout.folder)) for path in found.aside),
+        tuple(found.degraded),
+        tuple(found.left),
+    )
+
+
+def _write(repo: Repository, found: Findings, blobs: Blobs, vectors: Vectors, tip: Tip, format_is_sound: bool) -> None:
+    """What is needed first, then two records with the whole state, then what is damaged out of the way."""
+    layout = repo.layout
+    if not format_is_sound:
+        if layout.format.exists():
+            durable.set_aside(layout.format, layout.quarantine)
+        durable.publish(layout.format, Form(repo.store_id, repo.hash.name, repo.dtype).to_bytes(), "ingest")
+    if found.changed:
+        fresh = {digest: blob for digest, blob in blobs.fresh.items() if digest not in blobs.listed}
+        if fresh:
+            ref = write_pack(layout.packs, repo.hash, fresh, "commit")
+            found.document["packs"] = [*found.document["packs"], ref.to_json()]
+        repo.tip = tip._replace(state=found.state)
+        about = f"{len(found.done)} things mended"
+        repo.publish("repair", {}, about=about, whole=True)
+        repo.publish("repair", {}, about=about, whole=True)
+    for keeper in vectors.keepers:
+        keeper.listed()
+    for path in found.aside:
+        durable.set_aside(path, layout.quarantine)
+    if not layout.reserve.is_file() or layout.reserve.stat().st_size != RESERVE:
+        durable.write_durably(layout.reserve, [bytes(RESERVE)], "ingest")
+    empty_cache(repo)
+    renew(layout.catalogue, repo.store_id)
+    if tip.number or found.changed:
+        _align(repo)
+
+
+def _align(repo: Repository) -> None:
+    """Fill the new catalogue with what the segments say."""
+    repo.reload()
+    catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=True)
+    assert catalogue is not None
+    with catalogue, catalogue.batch() as batch:
+        for space in repo.state.spaces:
+            try:
+                align(repo, catalogue, batch, space)
+            except VstoreError:
+                continue  # what could not be mended is reported already

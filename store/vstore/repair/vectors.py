@@ -1,0 +1,226 @@
+"""The vectors of a damaged store: what is left of its segments, and what can be found or computed anew."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vstore.embed import Embedder, Recipe
+from vstore.errors import Damage, MissingPackage, ModelError
+from vstore.images import PictureFailure, Preparation, prepare
+from vstore.journal import Journal, journals
+from vstore.progress import Progress
+from vstore.records import FileRef, Space
+from vstore.repair.blobs import Blobs
+from vstore.repair.findings import SEGMENT, Findings, files
+from vstore.repository import Repository
+from vstore.salvage import is_whole, remains, sound_segment
+from vstore.segments import Segment, write_segment
+from vstore.sync.keeper import Keeper, segment_of
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_BATCH = 16  # pictures per call of the embedder
+
+
+class Vectors:
+    """stored: by space, the keys that have a vector. keepers: whose journals go once a record lists their rows.
+
+    named: by space, the keys that need one. load: makes an embedder; None where nothing is to be embedded.
+    """
+
+    def __init__(
+        self,
+        repo: Repository,
+        found: Findings,
+        blobs: Blobs,
+        named: Mapping[str, set[bytes]],
+        load: Callable[[Recipe], Embedder] | None,
+        progress: Progress,
+    ) -> None:
+        self._repo = repo
+        self._found = found
+        self._blobs = blobs
+        self._named = named
+        self._load = load
+        self._progress = progress
+        self.stored: dict[str, set[bytes]] = {}
+        self.keepers: list[Keeper] = []
+
+    def read_segments(self) -> None:
+        """Keep segments that are whole, and write those anew of which only some rows are left."""
+        repo = self._repo
+        folder = repo.layout.segments
+        lists = dict(self._found.document.get("segments", {}))
+        names = {ref.name for space in lists for ref in self._found.state.segments(space)}
+        for space in self._found.state.spaces.values():
+            refs: list[FileRef] = []
+            stored = self.stored.setdefault(space.id, set())
+            known = self._named.get(space.id, set())
+            for ref in self._found.state.segments(space.id):
+                self._progress.advance()
+                if is_whole(folder, ref):
+                    refs.append(ref)
+                    stored.update(Segment(folder, ref).key_list())
+                    continue
+                left = remains(folder, ref, space.dim, repo.dtype, repo.hash.size, known)
+                self._found.did(f"segments/{ref.name}: {len(left.keys)} of {ref.rows} rows are what was written")
+                self._found.put_aside(folder / ref.name)
+                stored.update(left.keys)
+                if left.keys and not self._found.dry_run:
+                    refs.append(
+                        write_segment(
+                            folder,
+                            space.id,
+                            left.keys,
+                            left.blocks(),
+                            space.dim,
+                            repo.dtype,
+                            left.time or int(time.time()),
+                            "ingest",
+                        )
+                    )
+            lists[space.id] = [ref.to_json() for ref in refs]
+        self._found.document["segments"] = lists
+        for path in files(folder, SEGMENT):
+            if path.name not in names:
+                self._adopt_segment(path)
+
+    def _adopt_segment(self, path: Path) -> None:
+        """Take in a segment that no record names, if it holds what is lost, or what a lost record may have named."""
+        segment = sound_segment(path)
+        if segment is None or not is_whole(path.parent, segment.ref):
+            return
+        space, footer = segment.footer.space.hex(), segment.footer
+        entry = self._found.state.spaces.get(space)
+        fits = entry and (footer.dim, footer.dtype, footer.key_size) == (
+            entry.dim,
+            self._repo.dtype,
+            self._repo.hash.size,
+        )
+        if not fits:
+            return
+        stored = self.stored.setdefault(space, set())
+        new = set(segment.key_list()) - stored
+        if new if self._found.gap else new & self._named.get(space, set()):
+            stored.update(new)
+            self._found.list_segment(space, segment.ref)
+            self._found.did(f"segments/{path.name}: {len(new)} vectors found again in a file that no record named")
+
+    def find_lost(self) -> None:
+        """Vectors that snapshots need and no segment has: from journals, then from the pictures themselves."""
+        for path in journals(self._repo.layout.journal) if self._repo.layout.journal.is_dir() else ():
+            self._take_journal(path)
+        for space in self._found.state.spaces.values():
+            lost = self._named.get(space.id, set()) - self.stored.get(space.id, set())
+            if lost:
+                self._recompute(space, lost)
+
+    def _take_journal(self, path: Path) -> None:
+        try:
+            journal = Journal(path)
+        except (ValueError, OSError):
+            return  # the next sync removes it: it never held a frame that could be read
+        space = self._found.state.spaces.get(journal.space)
+        if space is None:
+            return
+        repo = self._repo
+        if (journal.dim, journal.dtype, journal.key_size) != (space.dim, repo.dtype, repo.hash.size):
+            self._found.aside.append(path)
+            self._found.done.append(f"journal/{path.name} does not fit its space")
+            return
+        lost = self._named.get(space.id, set()) - self.stored[space.id]
+        found = {key for _, key in journal.frames()} & lost
+        if found:
+            self.stored[space.id].update(found)
+            self._found.did(f"{len(found)} vectors found again in a journal")
+            if not self._found.dry_run:
+                ref = segment_of(repo, path, lambda key: key in found)
+                assert ref is not None
+                self._found.list_segment(space.id, ref)
+
+    def _recompute(self, space: Space, lost: set[bytes]) -> None:
+        """Embed lost pictures that are still there, under any path that a snapshot knew them by."""
+        load = self._load
+        if load is None:
+            return
+        try:
+            recipe = json.loads(self._blobs.read(space.recipe))
+        except Damage:
+            return
+        embedder: Embedder | None = None
+        keeper: Keeper | None = None
+        batch: list[tuple[bytes, Image]] = []
+        found = 0
+        self._progress.stage("embed what was lost", len(lost))
+        pictures = self._pictures(lost, recipe.get("prepare", {}).get("max_side", 512))
+        try:
+            while True:
+                item = next(pictures, None)
+                if item is not None:
+                    batch.append(item)
+                    self._progress.advance()
+                if batch and (item is None or len(batch) == _BATCH):
+                    if embedder is None and not self._found.dry_run:
+                        embedder = load(recipe)
+                        keeper = Keeper(self._repo, space.id, space.dim)
+                        self.keepers.append(keeper)
+                    found += len(self._embed_batch(space, embedder, keeper, batch))
+                    batch = []
+                if item is None:
+                    break
+        except (ModelError, MissingPackage) as err:
+            self._found.left.append(
+                f"{len(lost)} pictures of the space {space.name} have no vector, and its model cannot be used "
+                f"({err.message}); {err.next_step or 'install it'} and repair again, or let them go with --no-embed"
+            )
+            self.stored[space.id].update(lost)  # nothing is taken from a snapshot that may yet be made whole
+            return
+        if keeper is not None:
+            for ref in keeper.write():
+                self._found.list_segment(space.id, ref)
+        if found:
+            self._found.embedded += found
+            self._found.did(f"{found} vectors computed anew from pictures that are still there")
+
+    def _embed_batch(
+        self, space: Space, embedder: Embedder | None, keeper: Keeper | None, batch: list[tuple[bytes, Image]]
+    ) -> list[bytes]:
+        keys = [key for key, _ in batch]
+        if embedder is not None and keeper is not None:
+            import numpy as np
+
+            rows = embedder.embed_images([picture for _, picture in batch])
+            norms = np.linalg.norm(rows.astype(np.float64), axis=1)
+            good = np.isfinite(norms) & (norms > 0)
+            keys = [key for key, fine in zip(keys, good, strict=True) if fine]
+            if keys:
+                keeper.keep(keys, (rows[good] / norms[good, None]).astype(np.float32))
+        self.stored[space.id].update(keys)
+        return keys
+
+    def _pictures(self, lost: set[bytes], side: int) -> Iterator[tuple[bytes, Image]]:
+        """The lost pictures that are found on disk, prepared; each once."""
+        left = set(lost)
+        tried: set[bytes] = set()
+        for snapshot in self._found.state.snapshots():
+            for path, key in self._blobs.aliases(snapshot):
+                if key not in left or path in tried:
+                    continue
+                tried.add(path)
+                file = self._repo.file_of(path)
+                if file is None:
+                    continue
+                try:
+                    with open(file, "rb") as opened:
+                        data = opened.read()
+                    if self._repo.hash.digest(data) == key:
+                        picture, _ = prepare(data, Preparation(max_side=side))
+                        left.discard(key)
+                        yield key, picture
+                except (OSError, PictureFailure):
+                    continue
