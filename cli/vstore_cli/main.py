@@ -37,6 +37,9 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "redo": ("rollback:redo", "Bring back what undo took."),
         "log": ("rollback:log", "List the operations."),
     },
+    "Models": {
+        "model": ("model:model", "List, add, use and drop embedding spaces."),
+    },
     "The store itself": {
         "check": ("check:check", "Prove the store whole."),
         "stats": ("stats:stats", "Say where the bytes are."),

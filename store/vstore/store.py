@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from vstore.embed.place import Settings, Words
 from vstore.repository import Repository
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from vstore.embed import Embedder, Recipe
     from vstore.export import ExportReport
     from vstore.history import DiffReport, LogRow, MoveReport, SnapshotDetail, SnapshotRow, TagReport
+    from vstore.models import ModelAdded, ModelDetail, ModelDropped, ModelRow, ModelUsed
     from vstore.progress import Progress
     from vstore.search import Operand, SearchReport
     from vstore.stats import StatsReport
@@ -65,28 +67,58 @@ class Store:
         store_dtype: str = "float16",
         recipe: Mapping[str, Any] | None = None,
         name: str | None = None,
+        model: str | None = None,
+        adapter: str | None = None,
+        revision: str | None = None,
+        compute: str | None = None,
+        max_side: int | None = None,
+        prompt: str | None = None,
+        pooling: str | None = None,
+        trust_remote_code: bool | None = None,
+        device: str = "auto",
+        note: Callable[[str], None] = lambda text: None,
     ) -> InitReport:
-        """Make an empty store for one embedding space: the built-in one, unless a recipe says otherwise.
+        """Make an empty store for one embedding space: the built-in one, unless a recipe or a model says otherwise.
 
-        Raises: UsageError if there is one already.
+        model, adapter: a folder or a hub id. note: told of what was done that nobody asked for.
+        Raises: UsageError if there is one already; ModelError, and nothing is made then.
         """
         from vstore.embed.builtin import DEFAULT_RECIPE
 
-        chosen = DEFAULT_RECIPE if recipe is None else recipe
-        repo = Repository.create(Path(os.path.abspath(os.fsdecode(folder))), hash, store_dtype)
+        words = Words(model, adapter, revision, compute, max_side, prompt, pooling, trust_remote_code)
+        path = Path(os.path.abspath(os.fsdecode(folder)))
+        made = None
+        if model is not None or adapter is not None:
+            from vstore import spaces
+
+            Repository.refuse_existing(path)
+            name = spaces.name_for(words, name)
+            made = spaces.make(words, Settings(device), note)
+        elif words != Words():
+            from vstore.errors import UsageError
+
+            options = ", ".join(f"--{option.replace('_', '-')}" for option in words.to_json())
+            raise UsageError(f"{options} without a model", "name one with --model NAME_OR_DIR")
+        repo = Repository.create(path, hash, store_dtype)
         try:
-            repo.add_space(chosen, name or str(chosen["name"]))
+            if made is not None:
+                assert name is not None
+                spaces.add(repo, name, made)
+            else:
+                chosen = DEFAULT_RECIPE if recipe is None else recipe
+                repo.add_space(chosen, name or str(chosen["name"]))
             space = next(iter(repo.state.spaces.values()))
             return InitReport(str(repo.layout.folder), repo.store_id, repo.hash.name, repo.dtype, space.id, space.name)
         finally:
             repo.close()
 
-    def _load(self, recipe: Recipe) -> Embedder:
+    def _load(self, recipe: Recipe, settings: Settings | None = None) -> Embedder:
         if self._given is not None:
             return self._given(recipe)
-        from vstore.embed import load_embedder
+        from vstore import spaces
+        from vstore.embed import space_id
 
-        return load_embedder(recipe)
+        return spaces.load(self._repo, self._repo.state.spaces[space_id(recipe)], settings or Settings())
 
     @property
     def folder(self) -> Path:
@@ -116,6 +148,8 @@ class Store:
         max_file_size: int = 256 << 20,
         max_pixels: int | None = None,
         commit_every: float = 1800.0,
+        batch_size: int | None = None,
+        device: str = "auto",
         progress: Progress | None = None,
         stop: threading.Event | None = None,
     ) -> SyncReport:
@@ -123,6 +157,7 @@ class Store:
 
         paths:        folders to take in, or parts of known ones; none means all known folders.
         commit_every: seconds of embedding after which a partial snapshot is written.
+        batch_size:   pictures that a model is given at once; None finds a good number. device: auto, cpu, cuda, mps.
         stop:         set by somebody else, ends the run after the batch at hand, with a partial snapshot.
         Raises:       UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
         """
@@ -145,7 +180,8 @@ class Store:
         options = Options(
             message, as_label, space, wait, allow_mass_delete, max_file_size, max_pixels, commit_every, edits
         )
-        run = Run(self._repo, options, self._load, progress, stop)
+        settings = Settings(device, batch_size)
+        run = Run(self._repo, options, lambda recipe: self._load(recipe, settings), progress, stop)
         if dry_run:
             self._repo.reload()
             return self._repo.reading(lambda: run.look(named))
@@ -166,6 +202,7 @@ class Store:
         under: AnyPath | None = None,
         min_score: float | None = None,
         new_since: str | None = None,
+        device: str = "auto",
     ) -> SearchReport:
         """Find the k pictures of a snapshot that look most like the operands. See `vstore.search.search`."""
         from vstore.search import search
@@ -179,7 +216,7 @@ class Store:
             under=None if under is None else os.fsencode(under),
             min_score=min_score,
             new_since=new_since,
-            load_embedder=self._load,
+            load_embedder=lambda recipe: self._load(recipe, Settings(device)),
         )
 
     def dupes(self, *, at: str | None = None, under: AnyPath | None = None, verify: bool = False) -> DupesReport:
@@ -251,6 +288,54 @@ class Store:
         from vstore.history import log
 
         return self._read(lambda repo: log(repo, limit))
+
+    # Embedding spaces
+
+    def model_list(self) -> list[ModelRow]:
+        """All embedding spaces."""
+        from vstore.models import model_list
+
+        return self._read(model_list)
+
+    def model_show(self, space: str) -> ModelDetail:
+        """One embedding space, with its recipe. Raises: UsageError."""
+        from vstore.models import model_show
+
+        return self._read(lambda repo: model_show(repo, space))
+
+    def model_add(
+        self,
+        name: str,
+        *,
+        model: str | None = None,
+        adapter: str | None = None,
+        revision: str | None = None,
+        compute: str | None = None,
+        max_side: int | None = None,
+        prompt: str | None = None,
+        pooling: str | None = None,
+        trust_remote_code: bool | None = None,
+        device: str = "auto",
+        note: Callable[[str], None] = lambda text: None,
+    ) -> ModelAdded:
+        """Add an embedding space; sync with `space=name` fills it. Raises: UsageError, ModelError."""
+        from vstore.models import model_add
+
+        self._repo.reload()
+        words = Words(model, adapter, revision, compute, max_side, prompt, pooling, trust_remote_code)
+        return model_add(self._repo, name, words, Settings(device), note)
+
+    def model_use(self, space: str, *, message: str = "") -> ModelUsed:
+        """Make a space current: a new snapshot of the current paths. Raises: UsageError, ModelError."""
+        from vstore.models import model_use
+
+        return model_use(self._repo, space, message)
+
+    def model_drop(self, space: str, *, dry_run: bool = False) -> ModelDropped:
+        """Forget a space that no kept snapshot needs. Raises: UsageError, Refused, Locked."""
+        from vstore.models import model_drop
+
+        return model_drop(self._repo, space, dry_run=dry_run)
 
     # The store itself
 

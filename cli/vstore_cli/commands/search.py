@@ -7,6 +7,7 @@ import os
 import click
 
 from vstore_cli.locate import open_store
+from vstore_cli.models import device_option
 from vstore_cli.output import echo_json, json_option, openable, shown, table, write_raw
 from vstore_cli.query import parse
 
@@ -21,6 +22,7 @@ from vstore_cli.query import parse
 @click.option("--new-since", metavar="SNAP", help="Only pictures that this version does not have.")
 @click.option("-l", "--paths-only", is_flag=True, help="Print paths alone, one a line.")
 @click.option("-0", "--null", is_flag=True, help="Print paths alone, each ended by a NUL.")
+@device_option
 @json_option
 def search(
     words: tuple[str, ...],
@@ -32,9 +34,10 @@ def search(
     new_since: str | None,
     paths_only: bool,
     null: bool,
+    device: str,
     as_json: bool,
 ) -> None:
-    """Find the pictures that look most like a picture, or like several at once.
+    """Find the pictures that are most like a picture or a text, or like several at once.
 
     An OPERAND that begins with ./ ../ / ~ or image: is a picture; anything else is text, which needs a model that
     reads text. `+` and `-` are words of their own: look for this too, stay away from that. A weight stands before its
@@ -45,6 +48,7 @@ def search(
       vstore search ./cat.jpg -k 5
       vstore search ./cat.jpg + 0.5:./beach.jpg - ./dog.jpg
       vstore search --image cat.jpg --at v3 -l
+      vstore search "a red car" - ./truck.jpg
     """
     operands = parse([*words, *(word for image in images for word in ("+", f"image:{image}"))])
     from vstore.search import Operand
@@ -57,6 +61,7 @@ def search(
             under=under,
             min_score=min_score,
             new_since=new_since,
+            device=device,
         )
     if as_json:
         echo_json(report)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vstore.errors import UsageError
+from vstore.errors import ModelError, UsageError
 from vstore_cli.locate import find_store, new_folder, open_store
+from vstore_cli.models import MODEL_WORDS, batch_option, device_option, model_options
 from vstore_cli.output import count, duration, echo_json, json_option, number, shown
 
 if TYPE_CHECKING:
@@ -85,6 +86,9 @@ class Duration(click.ParamType[float]):
     show_default=True,
     help="Write a partial snapshot after so much embedding.",
 )
+@batch_option
+@device_option
+@model_options
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and no report unless something is wrong.")
 @json_option
 def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, dry_run: bool, **options: Any) -> int:
@@ -93,6 +97,9 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, dry_run: bool, **op
     A picture is known by the hash of its bytes: one that was renamed, moved or copied costs nothing. No PATH means
     all folders that the store knows; a PATH inside a known folder means that part of it. Where there is no store, one
     is made in .vstore here.
+
+    --model and what goes with it count only where the store is made; in one that is there, `vstore model add` adds
+    a model.
 
     Exit code 3 means done, but some pictures could not be read.
 
@@ -103,6 +110,8 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, dry_run: bool, **op
     """
     folder = find_store(paths)
     created = False
+    words = {name: options.pop(name) for name in MODEL_WORDS}
+    named = [f"--{name.replace('_', '-')}" for name, value in words.items() if value is not None]
     if folder is None or (not (folder / "FORMAT").exists() and not folder.exists()):
         if not paths and not options["files_from"]:
             raise UsageError("there is no store here yet, and no folder was named", "name one: vstore sync FOLDER")
@@ -112,12 +121,21 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, dry_run: bool, **op
         from vstore.store import Store
 
         folder = new_folder()
-        Store.init(folder)
+        Store.init(folder, device=options["device"], note=_note, **words)
         created = True
         if not as_json and not quiet:
             click.echo(f"Made the store {shown(str(folder))}")
+    elif named:
+        raise ModelError(
+            f"the store {shown(str(folder))} is there already, and {', '.join(named)} belongs to its making",
+            "a new model is a new space: vstore model add NAME --model M [--adapter A], then vstore sync --space NAME",
+        )
     report = _run(folder, paths, quiet or as_json, dry_run=dry_run, **options)
     return _show(report, as_json, quiet, created)
+
+
+def _note(text: str) -> None:
+    click.echo(shown(text), err=True)
 
 
 @click.command()
