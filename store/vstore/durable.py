@@ -152,11 +152,7 @@ def write_cache(path: Path, data: Buffer) -> bool:
     temporary = _temporary(path, "cache")
     try:
         with _removed_on_error(temporary):
-            try:
-                fd = disk.open(str(temporary), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-            except FileNotFoundError:
-                disk.mkdir(str(path.parent))  # the folder of what may be deleted may be deleted too
-                fd = disk.open(str(temporary), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            fd = _create(temporary, os.O_WRONLY | os.O_EXCL)
             try:
                 _write_all(fd, data)
             finally:
@@ -207,7 +203,7 @@ class Appender:
     def __init__(self, path: Path) -> None:
         self.path = path
         with _trouble(path):
-            self._fd = disk.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
+            self._fd = _create(path, os.O_WRONLY | os.O_EXCL | os.O_APPEND)
 
     def append(self, data: Buffer) -> None:
         with _trouble(self.path):
@@ -242,12 +238,7 @@ class Lock:
         Raises: Locked, naming process, host, command and since when.
         """
         with _trouble(self.path):
-            flags = os.O_RDWR | os.O_CREAT
-            try:
-                fd = disk.open(str(self.path), flags)
-            except FileNotFoundError:  # a copy of the store may lack the folder
-                make_folder(self.path.parent)
-                fd = disk.open(str(self.path), flags)
+            fd = _create(self.path, os.O_RDWR)
         try:
             self._take(fd, None if wait is None else time.monotonic() + wait)
         except BaseException:
@@ -312,8 +303,19 @@ def _temporary(path: Path, lock: str) -> Path:
     return path.with_name(f"{TEMPORARY}{lock}-{nonce()}")
 
 
+def _create(path: Path, flags: int) -> int:
+    try:
+        return disk.open(str(path), flags | os.O_CREAT)
+    except FileNotFoundError:
+        # Copies leave out folders that were empty, and cache/ may be deleted at any time.
+        with contextlib.suppress(FileExistsError):
+            disk.mkdir(str(path.parent))
+        sync_folder(path.parent.parent)
+        return disk.open(str(path), flags | os.O_CREAT)
+
+
 def _write_flushed(path: Path, parts: Iterable[Buffer]) -> None:
-    fd = disk.open(str(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    fd = _create(path, os.O_WRONLY | os.O_EXCL)
     try:
         for part in parts:
             _write_all(fd, part)

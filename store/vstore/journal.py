@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 _MAGIC = b"vjourn01"
 _HEAD = struct.Struct("<8sHHI32s16s")
 _CODES = {"float16": 1, "float32": 2}
-FLUSH_EVERY = 5.0  # seconds of work that a power cut may cost
+FLUSH_EVERY = 5.0  # seconds of work that a power cut may cost, beside what is being embedded just then
 
 
 class JournalWriter:
-    """Appends finished rows of one space, and flushes them at least every five seconds."""
+    """Appends finished rows of one space; an append flushes all if the last flush is five seconds old."""
 
     def __init__(self, folder: Path, space: str, key_size: int, dim: int, dtype: str) -> None:
         name = durable.nonce()
@@ -108,4 +108,11 @@ class Journal:
 
 def journals(folder: Path) -> list[Path]:
     """The journals that lie in a folder, by name."""
+    if not folder.is_dir():
+        return []  # a copy of a store may lack what was empty
     return sorted(path for path in folder.iterdir() if not path.name.startswith(durable.TEMPORARY))
+
+
+def is_beheaded(path: Path) -> bool:
+    """Whether a journal without a sound head may hold frames: it was longer than its head when it was damaged."""
+    return path.stat().st_size > _HEAD.size + 8

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vstore import durable
 from vstore.errors import Damage, VstoreError
-from vstore.journal import Journal, JournalWriter, journals
+from vstore.journal import Journal, JournalWriter, is_beheaded, journals
 from vstore.layout import DTYPES
 from vstore.records import FileRef
 from vstore.repository import Repository
@@ -126,7 +126,10 @@ def recover(repo: Repository, command: str) -> int:
         try:
             space = Journal(path).space
         except ValueError:
-            durable.remove(path)  # killed while its head was written: it never held a frame
+            if is_beheaded(path):
+                durable.set_aside(path, repo.layout.quarantine)
+            else:
+                durable.remove(path)  # killed while its head was written: it never held a frame
             continue
         known = repo.state.spaces.get(space)
         if known is None:
@@ -134,7 +137,9 @@ def recover(repo: Repository, command: str) -> int:
         stored = {key for ref in repo.state.segments(space) for key in repo.segment(ref).key_list()}
         journal = Journal(path)
         if journal.dim != known.dim or journal.dtype != repo.dtype or journal.key_size != repo.hash.size:
-            raise Damage(f"journal/{path.name} does not fit its space", "run: vstore check")
+            raise Damage(
+                f"journal/{path.name} does not fit its space", "move it out of the store, then run vstore sync again"
+            )
         ref = segment_of(repo, path, lambda key, stored=stored: key not in stored)  # type: ignore[misc]
         if ref is not None:
             publish_seal(repo, command, space, [ref])
