@@ -135,10 +135,7 @@ def model_add(
         raise UsageError(why_not, "choose another name")
     if words.model is None and words.adapter is None:
         raise UsageError("nothing was named that could be added", "add --model NAME_OR_DIR, --adapter DIR, or both")
-    older = _current_words(repo)
-    merged = words
-    if words.model is None or words.model == older.model:
-        merged = words.over(older if older.model else Words())
+    merged = words if words.model is not None else words.over(_current_words(repo))
     inherited = tuple(
         f"--{field.replace('_', '-')} {value}"
         for field, value in merged.to_json().items()
@@ -179,6 +176,7 @@ def model_add(
 
 
 def _current_words(repo: Repository) -> Words:
+    """What was said of the current space's model; nothing where it has none."""
     state = repo.state
     current = state.snapshot(state.current) if state.current else None
     space = state.spaces.get((current.space if current else state.start_space) or "")

@@ -93,8 +93,8 @@ def model_show(space: str, as_json: bool) -> None:
 def model_add(name: str, as_json: bool, **words: Any) -> None:
     """Add the space NAME: load its model, prove its adapter, embed the probe pictures. Nothing becomes current.
 
-    What is left open is taken from the current space, so that an upgrade names only what is new. A space that is
-    here already learns where its model lies now.
+    With --adapter alone, the base and all else are the current space's, so that an upgrade names only what is new. A
+    space that is here already learns where its model lies now.
 
     \b
     Example:
