@@ -43,6 +43,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "The store itself": {
         "check": ("check:check", "Prove the store whole."),
         "stats": ("stats:stats", "Say where the bytes are."),
+        "doctor": ("doctor:doctor", "Say what is installed and fits together, and how to mend the rest."),
     },
 }
 COMMANDS = {name: place for section in SECTIONS.values() for name, place in section.items()}

@@ -14,6 +14,7 @@ from vstore.repository import Repository
 
 if TYPE_CHECKING:
     from vstore.check import CheckReport
+    from vstore.doctor import DoctorReport
     from vstore.dupes import DupesReport
     from vstore.embed import Embedder, Recipe
     from vstore.export import ExportReport
@@ -336,6 +337,13 @@ class Store:
         from vstore.models import model_drop
 
         return model_drop(self._repo, space, dry_run=dry_run)
+
+    @staticmethod
+    def doctor(folder: AnyPath | None = None) -> DoctorReport:
+        """What is installed, what fits together, what would be used. folder: a store to look at too."""
+        from vstore.doctor import doctor
+
+        return doctor(None if folder is None else Path(os.path.abspath(os.fsdecode(folder))))
 
     # The store itself
 

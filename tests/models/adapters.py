@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 def save_adapter(
     folder: Path,
     base: Path,
-    targets: list[str],
+    targets: list[str] | str,
     *,
     cls: Any = transformers.AutoModel,
     strength: float = 0.3,

@@ -1,4 +1,4 @@
-"""The same vectors another way: transformers and peft called directly, one picture at a time. Knows nothing of vstore."""
+"""The same vectors another way: transformers and peft called directly, one picture at a time, without vstore."""
 
 from __future__ import annotations
 

@@ -71,10 +71,14 @@ def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda 
         from safetensors.torch import load_file
     except Exception as err:
         raise needs_packages(f"peft ({' '.join(str(err).split())[:200]})") from err
-    weights = load_file(folder.path / "adapter_model.safetensors")
+    try:
+        weights = load_file(folder.path / "adapter_model.safetensors")
+        config = peft.PeftConfig.from_pretrained(str(folder.path))
+    except Exception as err:
+        reason = " ".join(str(err).split())[:300] or type(err).__name__
+        raise ModelError(f"the adapter {folder.name} cannot be read: {reason}", "copy or download it again") from err
     # transformers 5.23 looks for the magnitudes of DoRA under another name than peft writes, and leaves them as new.
     weights = {re.sub(r"lora_magnitude_vector$", "lora_magnitude_vector.weight", k): v for k, v in weights.items()}
-    config = peft.PeftConfig.from_pretrained(str(folder.path))
     # What it was trained on is another machine's path; peft would only look for it.
     config.base_model_name_or_path = None
     moved = renames(folder, model.config.model_type, [name for name, _ in model.named_modules()])

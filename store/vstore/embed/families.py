@@ -17,6 +17,7 @@ FAMILIES = {
     "siglip-naflex": "naflex:Naflex",
     "backbone": "backbone:Backbone",
     "qwen-vl": "qwen_vl:QwenVL",
+    "remote": "remote:Remote",
 }
 
 
@@ -26,15 +27,20 @@ def family_class(family: str) -> type[TransformerEmbedder]:
     return found
 
 
-def family_of(folder: ModelFolder) -> type[TransformerEmbedder]:
-    """The family of a model, by its own word in config.json. Raises: ModelError where no family takes it."""
+def family_of(folder: ModelFolder, *, trust_code: bool) -> type[TransformerEmbedder]:
+    """The family of a model, by its own word in config.json; code of its own runs only where no family knows it.
+
+    Raises: ModelError where no family takes it.
+    """
     known: list[str] = []
     for family in FAMILIES:
         cls = family_class(family)
         if folder.model_type in cls.model_types:
             return cls
         known += sorted(cls.model_types)
-    if "auto_map" in folder.config:
+    if "AutoModel" in folder.config.get("auto_map", {}):
+        if trust_code:
+            return family_class("remote")
         raise ModelError(
             f"{folder.name} ({folder.model_type or 'of no named type'}) runs by code of its own, which is not trusted "
             "as long as nobody says so",

@@ -197,8 +197,9 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
     assert words.model is not None
     if words.compute not in (None, *COMPUTES):
         raise ModelError(f"unknown compute {words.compute!r}", f"choose one of: {', '.join(COMPUTES)}")
-    folder = find_model(words.model, words.revision)
-    cls = family_of(folder)
+    trusted = words.trust_remote_code or False
+    folder = find_model(words.model, words.revision, code=trusted)
+    cls = family_of(folder, trust_code=trusted)
     pooling = words.pooling or cls.poolings[0]
     if pooling not in cls.poolings:
         raise ModelError(
@@ -248,8 +249,13 @@ def load(
     from vstore.embed.families import family_class
 
     assert words.model is not None
-    folder = find_model(words.model, words.revision)
     cls = family_class(recipe["family"])
+    folder = find_model(words.model, words.revision, code="code" in recipe)
+    if "code" in recipe:
+        from vstore.embed.remote import code_digests
+
+        if code_digests(folder, digests) != recipe["code"]:
+            raise changed(f"the model {words.model}", "its Python code is another, which nobody has trusted yet")
     if weight_digests(folder, digests) != recipe["weights"] or canonical_config(folder.config) != recipe["config"]:
         raise changed(f"the model {words.model}", "its weights or its configuration are other files")
     adapter = None
@@ -283,9 +289,8 @@ def load_model(folder: ModelFolder, options: dict[str, Any], *, merged: bool, co
             dtype=dtype,
             use_safetensors=True,
             local_files_only=True,
-            trust_remote_code=False,
             output_loading_info=True,
-            **options,
+            **{"trust_remote_code": False, **options},
         )
     except ModelError:
         raise
