@@ -12,15 +12,28 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-from measure import VSTORE, environment, in_turn, machine, make_pictures, process, ratio, spread, timed
+from measure import (
+    FLUSHES,
+    NAMES,
+    OPENS,
+    VSTORE,
+    WRITES,
+    calls,
+    in_turn,
+    machine,
+    make_pictures,
+    output,
+    process,
+    ratio,
+    spread,
+    timed,
+    workplace,
+)
 
 
 def walk(top: Path) -> int:
@@ -53,11 +66,8 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--dir", type=Path, help="where to work; a new temporary folder by default")
     args = parser.parse_args()
-    top = Path(tempfile.mkdtemp(dir=args.dir, prefix="vstore-bench-"))
-    try:
+    with workplace(args.dir) as top:
         run(top, args.files)
-    finally:
-        shutil.rmtree(top)
 
 
 def run(top: Path, files: int) -> None:
@@ -67,13 +77,13 @@ def run(top: Path, files: int) -> None:
     print(f"{files:,} files in {len(list(pictures.iterdir())):,} folders, warm")
     time.sleep(2.5)  # so that every stat is settled
     sync = [*VSTORE, "--store", str(store), "sync", str(pictures), "--json"]
-    subprocess.run([*VSTORE, "--store", str(store), "init"], check=True, capture_output=True, env=environment())
-    first = json.loads(subprocess.run(sync, check=True, capture_output=True, env=environment()).stdout)
+    output([*VSTORE, "--store", str(store), "init"])
+    first = json.loads(output(sync))
     print(f"first sync: {first['embedded']:,} embedded in {first['seconds']:.0f} s")
     summaries: list[float] = []
 
     def whole() -> float:
-        return timed(lambda: summaries.append(json.loads(_output(sync))["seconds"]))
+        return timed(lambda: summaries.append(json.loads(output(sync))["seconds"]))
 
     sides = {
         "scandir(fd) + stat": lambda: timed(lambda: walk(pictures)),
@@ -82,16 +92,19 @@ def run(top: Path, files: int) -> None:
         "python -c pass": lambda: process([sys.executable, "-c", "pass"]),
     }
     if shutil.which("git"):
+        # Its objects lie outside: inside the tree, 100,000 more files would stand in the way of the other walks.
+        git = ["git", f"--git-dir={top / 'git'}", f"--work-tree={pictures}"]
         for words in (["init", "-q"], ["add", "-A"]):
-            subprocess.run(["git", "-C", str(pictures), *words], check=True, capture_output=True)
-        sides["git status"] = lambda: process(["git", "-C", str(pictures), "status", "--porcelain"])
+            output([*git, *words])
+        sides["git status"] = lambda: process([*git, "status", "--porcelain"])
     if shutil.which("restic"):
-        version = subprocess.run(["restic", "version"], capture_output=True, text=True, check=True).stdout.split()[1]
+        version = output(["restic", "version"]).split()[1]
         os.environ["RESTIC_PASSWORD"] = "benchmark"
-        repo = str(top / "restic")
+        restic = ["restic", "-r", str(top / "restic"), "--cache-dir", str(top / "cache"), "-q"]
         for words in (["init"], ["backup", str(pictures)]):
-            subprocess.run(["restic", "-r", repo, "-q", *words], check=True, capture_output=True)
-        sides[f"restic {version} backup"] = lambda: process(["restic", "-r", repo, "-q", "backup", str(pictures)])
+            output([*restic, *words])
+        sides[f"restic {version} backup"] = lambda: process([*restic, "backup", str(pictures)])
+    assert walk(pictures) == files
     found = in_turn(sides)
     inside = summaries[1:]
     floor = [a + b for a, b in zip(found["find -printf"], found["python -c pass"], strict=True)]
@@ -106,27 +119,28 @@ def run(top: Path, files: int) -> None:
     count_calls(sync, pictures, store)
 
 
-def _output(words: list[str]) -> str:
-    return subprocess.run(words, check=True, capture_output=True, text=True, env=environment()).stdout
-
-
 def count_calls(sync: list[str], pictures: Path, store: Path) -> None:
-    if not shutil.which("strace"):
+    before = contents(store)
+    made = calls(sync)
+    same = contents(store) == before
+    if made is None:
         print("strace is not installed: calls not counted")
         return
-    log = store / "strace.log"
-    calls = "open,openat,write,pwrite64,fsync,fdatasync,rename,renameat2,unlink,link,linkat,mkdir"
-    subprocess.run(
-        ["strace", "-f", "-y", "-o", str(log), "-e", f"trace={calls}", *sync],
-        check=True, capture_output=True, env=environment(),
-    )  # fmt: skip
-    lines = log.read_text(errors="replace").splitlines()
-    log.unlink()
-    opened = [x for x in lines if "openat" in x and re.search(r"img_\d+\.jpg", x)]
-    flushed = [x for x in lines if re.search(r"\b(fsync|fdatasync)\(", x)]
-    inside = [x for x in lines if str(store) in x and "/locks/" not in x]
-    written = [x for x in inside if re.search(r"\b(p?write|pwrite64|rename|unlink|link|mkdir)\w*\(", x)]
-    print(f"pictures opened: {len(opened)}, fsyncs: {len(flushed)}, writes in the store (locks apart): {len(written)}")
+    opened = [call for call in made if call.name in OPENS and f"{pictures}/" in call.text and ".jpg" in call.text]
+    flushed = [call for call in made if call.name in FLUSHES]
+    inside = [call for call in made if call.name in WRITES | NAMES and str(store) in call.text]
+    locks = [call for call in inside if f"{store}/locks/" in call.text]
+    print(
+        f"pictures opened: {len(opened)}, fsyncs: {len(flushed)}, "
+        f"writes and names in the store: {len(inside) - len(locks)} (and {len(locks)} in locks/: who holds them), "
+        f"its files before and after: {'the same' if same else 'not the same'}   target 0, 0, 0"
+    )
+
+
+def contents(store: Path) -> dict[str, tuple[bytes, int]]:
+    """The bytes and times of all files that a store consists of; LMDB's table of readers and locks/ are none."""
+    kept = (path for path in store.rglob("*") if path.is_file() and path.name != "lock.mdb")
+    return {str(p): (p.read_bytes(), p.stat().st_mtime_ns) for p in kept if p.parent.name != "locks"}
 
 
 if __name__ == "__main__":

@@ -1,15 +1,21 @@
-"""What the benchmarks share: both sides in turn, seven runs, medians with their range, and the machine."""
+"""What the benchmarks share: both sides in turn, seven runs, medians with their range, counted calls, the machine."""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 TOP = Path(__file__).resolve().parent.parent
 PATHS = os.pathsep.join([str(TOP / "store"), str(TOP / "cli")])
@@ -18,6 +24,11 @@ for path in reversed(PATHS.split(os.pathsep)):
 
 RUNS = 7
 VSTORE = [sys.executable, "-m", "vstore_cli"]
+FLUSHES = frozenset({"fsync", "fdatasync", "msync", "sync_file_range", "syncfs"})
+WRITES = frozenset({"write", "pwrite64", "writev", "pwritev", "pwritev2", "copy_file_range", "sendfile", "ftruncate"})
+NAMES = frozenset({"link", "linkat", "mkdir", "mkdirat", "rename", "renameat", "renameat2", "symlink", "unlink"})
+OPENS = frozenset({"open", "openat", "openat2", "creat"})
+_CALL = re.compile(r"^(\d+) +(?:<\.\.\. )?(\w+)(?:\((.*)| resumed>(.*))$")
 
 
 def environment() -> dict[str, str]:
@@ -27,7 +38,7 @@ def environment() -> dict[str, str]:
 
 
 def machine() -> str:
-    """Cores, memory and versions, as a line."""
+    """The day, cores, memory, versions, and how busy others keep the machine, as a line."""
     name = platform.processor() or platform.machine()
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -38,9 +49,21 @@ def machine() -> str:
     except OSError:
         memory = 0.0
     python = platform.python_version()
+    day = datetime.now(UTC).date()
     return (
-        f"{os.cpu_count()} cores ({name}), {memory:.0f} GiB, {platform.system()} {platform.release()}, Python {python}"
+        f"{day}: {os.cpu_count()} cores ({name}), {memory:.0f} GiB, {platform.system()} {platform.release()}, "
+        f"Python {python}, load {os.getloadavg()[0]:.1f} before"
     )
+
+
+@contextmanager
+def workplace(beside: Path | None = None) -> Iterator[Path]:
+    """A folder that is gone afterwards."""
+    top = Path(tempfile.mkdtemp(prefix="vstore-bench-", dir=beside))
+    try:
+        yield top
+    finally:
+        shutil.rmtree(top)
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -50,9 +73,17 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def process(words: Sequence[str], cwd: str | os.PathLike[str] | None = None) -> float:
-    """Seconds that a process takes, from start to end. Raises: CalledProcessError."""
-    return timed(lambda: subprocess.run(words, check=True, capture_output=True, env=environment(), cwd=cwd))
+def output(words: Sequence[str]) -> str:
+    """What a process that must succeed writes to stdout. Raises: SystemExit with its stderr."""
+    done = subprocess.run(words, capture_output=True, text=True, env=environment())
+    if done.returncode:
+        sys.exit(f"{' '.join(words)} exited with {done.returncode}:\n{done.stderr}")
+    return done.stdout
+
+
+def process(words: Sequence[str]) -> float:
+    """Seconds that a process takes, from start to end. Raises: SystemExit with its stderr."""
+    return timed(lambda: output(words))
 
 
 def in_turn(sides: dict[str, Callable[[], float]], runs: int = RUNS) -> dict[str, list[float]]:
@@ -70,6 +101,38 @@ def spread(values: Sequence[float], unit: str = "ms", scale: float = 1000.0) -> 
     """Median and range: `412 ms (398 to 430)`."""
     low, middle, high = min(values) * scale, statistics.median(values) * scale, max(values) * scale
     return f"{middle:.3g} {unit} ({low:.3g} to {high:.3g})"
+
+
+class Call(NamedTuple):
+    """One system call that did not fail. text: its arguments; descriptors stand there with the paths they mean."""
+
+    name: str
+    text: str
+    result: int
+
+
+def calls(words: Sequence[str]) -> list[Call] | None:
+    """Run a command under `strace -f` and list its calls that flush, write, open and name. None without strace."""
+    if not shutil.which("strace"):
+        return None
+    with tempfile.NamedTemporaryFile("r", errors="replace") as log:
+        names = ",".join(sorted("?" + name for name in FLUSHES | WRITES | NAMES | OPENS))  # "?": where there is one
+        trace = ["strace", "-f", "-y", "-s", "0", "-o", log.name, "-e", f"trace={names}"]
+        output([*trace, *words])
+        found, begun = [], {}
+        for line in log:
+            match = _CALL.match(line.rstrip("\n"))
+            if match is None:
+                continue
+            thread, name, text, rest = match.groups()
+            text = begun.pop((thread, name), "") + rest if text is None else text
+            if text.endswith("<unfinished ...>"):  # another thread's call stands between
+                begun[thread, name] = text.removesuffix("<unfinished ...>")
+                continue
+            text, _, result = text.rpartition(" = ")
+            if result[:1].isdigit():
+                found.append(Call(name, text, int(result.split("<")[0].split()[0], 0)))
+        return found
 
 
 def ratio(over: Sequence[float], under: Sequence[float]) -> str:

@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
-EVERY = 30.0
-_QUICK = frozenset({"commit"})  # over before anybody could read it
+from vstore_cli.output import duration, number
+
+EVERY = 30.0  # seconds between two lines
+SOON = 0.5  # seconds after which a stage of unknown length is worth a bar
 
 
 class Bar:
@@ -27,22 +29,33 @@ class Bar:
         self.close()
         self._name, self._total, self._done = name, total, 0
         self._began = self._said = time.monotonic()
-        if self._terminal and total and name not in _QUICK:
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=total, desc=name, unit=" files", file=sys.stderr, leave=False, smoothing=0.1)
+        if self._terminal and total:
+            self._draw()
 
     def advance(self, n: int = 1) -> None:
         self._done += n
         if self._bar is not None:
             self._bar.update(n)
-        elif not self._terminal and time.monotonic() - self._said >= EVERY:
+        elif self._terminal:
+            if time.monotonic() - self._began >= SOON:
+                self._draw()
+        elif time.monotonic() - self._said >= EVERY:
             self._said = time.monotonic()
-            rate = self._done / (self._said - self._began)
-            line = f"{self._name}: {self._done:,}"
-            if self._total:
-                line += f" of {self._total:,} ({rate:.1f}/s, {(self._total - self._done) / rate:.0f} s left)"
-            click.echo(line, err=True)
+            click.echo(self._line(self._said - self._began), err=True)
+
+    def _draw(self) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            total=self._total, initial=self._done, desc=self._name, unit=" files", leave=False, smoothing=0.1
+        )
+
+    def _line(self, seconds: float) -> str:
+        rate = self._done / seconds
+        if not self._total:
+            return f"{self._name}: {number(self._done)} files ({rate:.1f}/s)"
+        left = duration(max(0, self._total - self._done) / rate)
+        return f"{self._name}: {number(self._done)} of {number(self._total)} files ({rate:.1f}/s, {left} left)"
 
     def note(self, text: str) -> None:
         if self._bar is not None:

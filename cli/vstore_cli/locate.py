@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,16 @@ import click
 
 from vstore.errors import NoStore, UsageError
 from vstore.layout import FOLDER
+from vstore_cli.output import shown
 
 if TYPE_CHECKING:
     from vstore.store import Store
 
-_NETWORK = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "glusterfs", "lustre", "fuse.sshfs", "fuse.rclone", "davfs")
+MOUNTS = "/proc/self/mountinfo"
+_NETWORK = (
+    "nfs", "cifs", "smb", "9p", "afs", "ceph", "glusterfs", "lustre", "beegfs", "gpfs", "davfs", "ncpfs",
+    "fuse.sshfs", "fuse.rclone", "fuse.s3fs", "fuse.gcsfuse", "fuse.glusterfs", "fuse.juicefs", "fuse.davfs",
+)  # fmt: skip
 
 
 def named_folder() -> Path | None:
@@ -26,7 +32,11 @@ def named_folder() -> Path | None:
     if not named:
         return None
     folder = Path(named)
-    return folder / FOLDER if (folder / FOLDER / "FORMAT").exists() else folder
+    return folder / FOLDER if is_store(folder / FOLDER) else folder
+
+
+def is_store(folder: Path) -> bool:
+    return (folder / "FORMAT").exists()
 
 
 def find_store(paths: Sequence[str] = ()) -> Path | None:
@@ -35,15 +45,21 @@ def find_store(paths: Sequence[str] = ()) -> Path | None:
     if named is not None:
         return named
     for start in (os.curdir, *paths):
-        real = Path(os.path.realpath(start))
-        for folder in (real, *real.parents):
-            if (folder / FOLDER / "FORMAT").exists():
-                return folder / FOLDER
+        for folder in _upwards(start):
+            return folder
     return None
 
 
+def _upwards(start: str) -> Iterator[Path]:
+    """The stores in a folder and in those above it, the nearest first."""
+    real = Path(os.path.realpath(start))
+    for folder in (real, *real.parents):
+        if is_store(folder / FOLDER):
+            yield folder / FOLDER
+
+
 def open_store(paths: Sequence[str] = ()) -> Store:
-    """Open the store of a command. Raises: NoStore."""
+    """Open the store of a command, and say so where it answers from an older record. Raises: NoStore."""
     from vstore.store import Store
 
     folder = find_store(paths)
@@ -52,19 +68,63 @@ def open_store(paths: Sequence[str] = ()) -> Store:
             "there is no store here, nor in any folder above",
             "make one with: vstore sync FOLDER, or name one with --store DIR or VSTORE_DIR",
         )
-    return Store(folder)
+    store = Store(folder)
+    if store.complaint is not None:
+        click.echo(
+            f"Warning: {shown(store.complaint)}; this answers from what was true before. Run: vstore repair", err=True
+        )
+    return store
+
+
+def open_to_change(paths: Sequence[str] = ()) -> Store:
+    """Open the store of a command that changes it. Raises: NoStore; UsageError on a network filesystem."""
+    store = open_store(paths)
+    refuse_network(store.folder)
+    return store
 
 
 def new_folder() -> Path:
-    """Where a new store goes: as named, else .vstore here. Raises: UsageError on a network filesystem."""
-    folder = named_folder() or Path(FOLDER)
+    """Where a new store goes: as named, else .vstore here.
+
+    Raises: UsageError on a network filesystem, or where a store upwards from here has this folder's pictures already.
+    """
+    folder = named_folder()
+    if folder is None:
+        _refuse_second()
+        folder = Path(FOLDER)
+    refuse_network(folder)
+    return folder
+
+
+def _refuse_second() -> None:
+    """A second store for pictures that one has already would be a slip: whoever wants it names its place."""
+    from vstore.repository import Repository
+
+    here = os.path.realpath(os.fsencode(os.curdir))
+    for folder in _upwards(os.curdir):
+        if folder.parent == Path(os.fsdecode(here)):
+            return  # this very folder holds a store, which is another mistake
+        repo = Repository(folder)
+        try:
+            for root in repo.state.roots.values():
+                place = os.path.realpath(repo.place(root))
+                if here == place or here.startswith(place.rstrip(b"/") + b"/"):
+                    raise UsageError(
+                        f"the pictures here are in the store {folder} already, as {root.label!r}",
+                        "use that one (vstore sync), or say where a second one goes: --store DIR",
+                    )
+        finally:
+            repo.close()
+
+
+def refuse_network(folder: Path) -> None:
+    """Raises: UsageError where a store lies, or would lie, on a network filesystem."""
     kind = _filesystem(folder)
     if kind is not None and kind.startswith(_NETWORK):
         raise UsageError(
-            f"{folder} would lie on a network filesystem ({kind}), whose locks and flushes cannot be relied on",
-            "name a local folder with --store DIR; only the store must be local, the pictures may be anywhere",
+            f"the store {folder} is on a network filesystem ({kind}), whose locks and flushes cannot be relied on",
+            "put it on a local disk (--store DIR); only the store must be local, the pictures may be anywhere",
         )
-    return folder
 
 
 def _filesystem(folder: Path) -> str | None:
@@ -72,10 +132,10 @@ def _filesystem(folder: Path) -> str | None:
     real = os.path.realpath(folder)
     best, kind = "", None
     try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+        with open(MOUNTS, encoding="utf-8", errors="surrogateescape") as mounts:
             for line in mounts:
                 fields, _, rest = line.partition(" - ")
-                at = fields.split()[4].replace("\\040", " ")
+                at = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), fields.split()[4])
                 if len(at) >= len(best) and (real == at or real.startswith(at.rstrip("/") + "/")):
                     best, kind = at, rest.split()[0]
     except OSError:

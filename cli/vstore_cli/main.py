@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import importlib
@@ -16,8 +17,10 @@ import click  # noqa: E402
 
 from vstore._version import __version__  # noqa: E402
 from vstore.errors import VstoreError  # noqa: E402
+from vstore_cli.output import shown  # noqa: E402
 
 WIDTH = 100
+HELP = ["-h", "--help"]
 
 # Where each command lives, in the order and under the headings of the help.
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
@@ -27,7 +30,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "status": ("sync:status", "Say what a sync would do."),
     },
     "Use it": {
-        "search": ("search:search", "Find pictures that look like a picture."),
+        "search": ("search:search", "Find the pictures that look like a picture."),
         "dupes": ("dupes:dupes", "List identical pictures."),
     },
     "Versions": {
@@ -83,98 +86,127 @@ def _store_option(args: Sequence[str]) -> tuple[str | None, list[str]]:
         if word == "--":
             rest += [word, *words]
         elif word == "--store":
-            store = next(words, None)
-            if store is None:
-                raise click.UsageError("--store wants a folder")
+            store = next(words, "")
         elif word.startswith("--store="):
             store = word.partition("=")[2]
         else:
             rest.append(word)
+    if store == "":
+        raise click.UsageError("--store wants a folder")
     return store, rest
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH})
+@click.group(cls=Group, context_settings={"help_option_names": HELP, "max_content_width": WIDTH})
+@click.option("--store", metavar="DIR", expose_value=False, help="The store. May stand anywhere on the line.")
 @click.version_option(__version__, message="vstore %(version)s")
 def vstore() -> None:
     """Keeps a searchable, versioned index of folders of pictures up to date at the cost of what changed.
 
-    The store is the folder given by --store DIR (anywhere on the line), else by the environment variable VSTORE_DIR,
-    else the nearest .vstore upwards from here.
+    The store is the folder given by --store, else by the environment variable VSTORE_DIR, else the nearest .vstore
+    upwards from here, else from the PATH that a command is about.
 
     \b
     Example:
       vstore sync pictures/
       vstore search ./pictures/cat.jpg
+
+    \b
+    Exit codes:
+      0 done, 1 failure, 2 usage, 3 done, but some pictures could not be read,
+      4 damage, 5 refused by a guard, 10 no store, 11 locked, 12 format too new,
+      13 wrong or missing model, 130 interrupted
     """
 
 
 def run(args: Sequence[str] | None = None) -> int:
-    """Run one command line and return its exit code."""
+    """Run one command line and return its exit code. With VSTORE_DEBUG set, errors come with a traceback."""
     words = list(sys.argv[1:] if args is None else args)
-    as_json = "--json" in words
-    if os.environ.get("VSTORE_DEBUG"):
-        result = vstore.main(words, standalone_mode=False)
-        return result if isinstance(result, int) else 0
+    as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
     try:
-        result = vstore.main(words, standalone_mode=False)
+        result = vstore.main(words, prog_name="vstore", standalone_mode=False)
+        if sys.stdout is not None:  # it is None where it was closed before we were called
+            sys.stdout.flush()  # a full disk or a reader that has gone shows here at the latest
         return result if isinstance(result, int) else 0
-    except VstoreError as err:
-        return _fail(as_json, err.code, err.exit_code, err.message, err.next_step)
-    except click.exceptions.Exit as err:
+    except click.exceptions.NoArgsIsHelpError as err:
+        click.echo(err.format_message(), err=True)
         return err.exit_code
-    except click.UsageError as err:
-        if err.ctx is not None and not as_json:
-            click.echo(err.ctx.get_usage(), err=True)
-        return _fail(as_json, "usage", 2, err.format_message(), "")
-    except click.ClickException as err:
-        return _fail(as_json, "failure", 1, err.format_message(), "")
-    except (KeyboardInterrupt, click.Abort):
-        return _fail(as_json, "interrupted", 130, "interrupted; what was finished is kept", "run the command again")
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click makes this of the other, and of nothing else
         # Whoever read our output has enough. Python would complain when it flushes what is left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except MemoryError:
-        return _fail(as_json, "failure", 1, "there was not enough memory", "close other programs and try again")
-    except OSError as err:
-        where = f"{os.fsdecode(err.filename)}: " if err.filename is not None else ""
-        step = "free some space and run it again" if err.errno == errno.ENOSPC else ""
-        return _fail(as_json, "failure", 1, f"{where}{err.strerror or err}", step)
+    except BaseException as err:
+        if os.environ.get("VSTORE_DEBUG"):
+            _trace(err)
+        return _fail(as_json, err)
 
 
-def _fail(as_json: bool, code: str, exit_code: int, message: str, step: str) -> int:
+def _fail(as_json: bool, err: BaseException) -> int:
+    """Say what went wrong: to people in words, to programs as the last line of stderr. Returns: the exit code."""
+    code, exit_code, message, step = _words(err)
     if as_json:
         import json
 
         error: dict[str, Any] = {"code": code, "exit": exit_code, "message": message, "next": step}
+        # ASCII alone, so that a name that is not UTF-8 cannot spoil the line.
         click.echo(json.dumps({"error": error}), err=True)
     else:
-        click.echo(f"Error: {message}" + (f"\n  {step}" if step else ""), err=True)
+        if isinstance(err, click.UsageError) and err.ctx is not None:
+            click.echo(err.ctx.get_usage(), err=True)
+        lines = [shown(line.expandtabs()) for line in message.splitlines()] if isinstance(err, click.UsageError) else []
+        click.echo("\n".join([f"Error: {lines[0]}", *lines[1:]] if lines else [f"Error: {shown(message)}"]), err=True)
+        if step:
+            click.echo(f"  {shown(step)}", err=True)
     return exit_code
+
+
+def _words(err: BaseException) -> tuple[str, int, str, str]:
+    """The code, the exit code, the message and the next step of an error."""
+    if isinstance(err, VstoreError):
+        return err.code, err.exit_code, err.message, err.next_step
+    if isinstance(err, click.UsageError):
+        help_of = f"see: {err.ctx.command_path} --help" if err.ctx is not None else ""
+        return "usage", 2, err.format_message(), help_of
+    if isinstance(err, click.ClickException):
+        return "failure", 1, err.format_message(), ""
+    if isinstance(err, (KeyboardInterrupt, click.Abort)):
+        return "interrupted", 130, "interrupted", ""
+    if isinstance(err, MemoryError):
+        return "failure", 1, "there was not enough memory", "close other programs and try again"
+    if isinstance(err, OSError):
+        where = f"{os.fsdecode(err.filename)}: " if err.filename is not None else ""
+        full = err.errno in (errno.ENOSPC, errno.EDQUOT)
+        return "failure", 1, f"{where}{err.strerror or err}", "free some space and run it again" if full else ""
+    if not os.environ.get("VSTORE_DEBUG"):
+        _trace(err)
+    return "failure", 1, f"{type(err).__name__}: {err}", "this is a fault of vstore: report it with the lines above"
+
+
+def _trace(err: BaseException) -> None:
+    import traceback
+
+    click.echo("".join(traceback.format_exception(err)), err=True, nl=False)
 
 
 def main() -> None:
     """The entry point: run the command line of this process and leave with its exit code."""
     code = run()
-    try:
-        sys.stdout.flush()
+    with contextlib.suppress(OSError):
         sys.stderr.flush()
-    except OSError:
-        code = code or 1
     # Everything is closed by now. Taking the interpreter apart would be a tenth of a quick command.
     os._exit(code)
 
 
 def help_text(*words: str) -> str:
-    """The help of a command, as README shows it: `help_text("sync")`."""
+    """The help of a command as a wide terminal shows it, and README: `help_text("sync")`."""
     command: click.Command = vstore
-    ctx = click.Context(vstore, info_name="vstore", max_content_width=WIDTH, terminal_width=WIDTH)
+    width = WIDTH - 2  # click keeps two columns free
+    ctx = click.Context(vstore, info_name="vstore", terminal_width=width, help_option_names=HELP)
     for word in words:
         assert isinstance(command, click.Group)
         found = command.get_command(ctx, word)
         assert found is not None
         command = found
-        ctx = click.Context(command, ctx, info_name=word, max_content_width=WIDTH, terminal_width=WIDTH)
+        ctx = click.Context(command, ctx, info_name=word)  # the rest is inherited
     return command.get_help(ctx)
 
 

@@ -13,9 +13,9 @@ _MODEL = (
     click.option("--model", metavar="NAME_OR_DIR", help="The model: a folder, or a hub id such as OWNER/NAME."),
     click.option("--adapter", metavar="DIR_OR_NAME", help="A LoRA adapter on it; alone, on the base that it names."),
     click.option("--revision", metavar="R", help="Branch, tag or commit of a hub model."),
-    click.option("--compute", type=click.Choice(["fp32", "bf16"]), help="What the model computes in.  [default: fp32]"),
+    click.option("--compute", type=click.Choice(["fp32", "bf16"]), help="What the model computes in (default fp32)."),
     click.option(
-        "--max-side", type=click.IntRange(16, 8192), help="Pixels of the longer side it is given.  [default: 512]"
+        "--max-side", type=click.IntRange(16, 8192), help="Pixels of the longer side it is given (default 512)."
     ),
     click.option("--prompt", metavar="TEXT", help="What a vision-language model is told with each picture."),
     click.option("--pooling", metavar="HOW", help="features, cls, mean or last, as the kind of model has it."),
@@ -65,5 +65,5 @@ def batch_option(command: F) -> F:
         type=BatchSize(),
         default="auto",
         metavar="N|auto",
-        help="Pictures that the model is given at once.  [default: auto]",
+        help="Pictures that the model is given at once.",
     )(command)

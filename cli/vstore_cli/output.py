@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -24,16 +25,22 @@ def json_option(command: F) -> F:
 
 
 def echo_json(report: Report | Sequence[Report]) -> None:
-    """Print one JSON document on one line."""
+    """Print one JSON document on one line, in UTF-8 whatever the terminal speaks."""
     # A report may be a named tuple, so that being a sequence does not tell a list of reports from one.
     value = report.to_json() if isinstance(report, Report) else [one.to_json() for one in report]
-    click.echo(json.dumps(value, ensure_ascii=False))
+    # A text that is not UTF-8 (a label, a message) must not spoil the document; paths come as path_b64 too.
+    click.echo(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def shown(path: bytes | str) -> str:
     """A path that is safe to print: a name can neither break the line nor send escapes to the terminal."""
     text = os.fsdecode(path)
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(char: str) -> str:
+    # A byte that is not UTF-8 is a lone surrogate here: \xff says more to people than \udcff.
+    return f"\\x{ord(char) - 0xDC00:02x}" if "\udc80" <= char <= "\udcff" else ascii(char)[1:-1]
 
 
 def openable(path: bytes) -> bytes:
@@ -88,6 +95,19 @@ def duration(seconds: float) -> str:
     return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
 
-def count(amount: int, noun: str) -> str:
+def local(text: str) -> str:
+    """A text with the times in it (ISO 8601, UTC, as a store writes them) by the clock on the wall."""
+    from datetime import datetime  # click has loaded both
+
+    def by_the_clock(found: re.Match[str]) -> str:
+        try:
+            return datetime.fromisoformat(found[0]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        except (ValueError, OSError, OverflowError):
+            return found[0]
+
+    return re.sub(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", by_the_clock, text)
+
+
+def count(amount: int, noun: str, several: str = "") -> str:
     """`1 picture`, `2 pictures`."""
-    return f"{number(amount)} {noun}" if amount == 1 else f"{number(amount)} {noun}s"
+    return f"{number(amount)} {noun if amount == 1 else several or noun + 's'}"

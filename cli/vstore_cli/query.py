@@ -47,6 +47,11 @@ def parse(words: Sequence[str]) -> list[Part]:
 
 
 def _operand(word: str, weight: float) -> Part:
+    if not word:
+        raise UsageError("an operand is empty", "name a picture: vstore search ./picture.jpg")
     if not word.startswith(_PICTURE):
         return Part(weight, text=word)
-    return Part(weight, image=os.fsencode(os.path.expanduser(word.removeprefix("image:"))))
+    path = os.path.expanduser(word.removeprefix("image:"))
+    if not path:
+        raise UsageError("image: stands before no file name", "write image:FILE")
+    return Part(weight, image=os.fsencode(path))

@@ -128,7 +128,7 @@ def _torchvision(torch: str) -> Finding:
     found, error = _ask("torchvision")
     if found is not None:
         return Finding("torchvision", OK, f"{found['version']} (vstore does not use it)")
-    what = f"it does not fit torch {torch}, and breaks the import of every CLIP model ({error}); vstore needs no torchvision"
+    what = f"it does not fit torch {torch}, and breaks the import of every CLIP model ({error}); vstore needs none"
     return Finding("torchvision", TROUBLE, what, "pip uninstall -y torchvision")
 
 

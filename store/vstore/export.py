@@ -49,6 +49,8 @@ def snapshot_export(repo: Repository, snap: str, out: Path, format: str = "jsonl
         raise UsageError(f"unknown format {format!r}", f"choose one of: {', '.join(writers)}")
     if out.exists():
         raise UsageError(f"{out} is there already", "name another file, or remove it")
+    if not out.parent.is_dir():  # told apart here from an object that is missing
+        raise UsageError(f"there is no folder {out.parent} to write into", "make it first")
     snapshot = repo.snapshot(snap)
     pictures = _Pictures(repo, snapshot)
     # Beside the target and renamed at the end: whoever looks never finds half an export.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from vstore.layout import Layout, record_number
 from vstore.records import Document, Record, State, canonical, merge_patch
 
 _CACHE = "state"
+_LONG = 1 << 14  # bytes of records from which on a fold is left in the cache
 _REPAIR = "run: vstore repair"
 
 
@@ -35,12 +37,21 @@ class Tip(NamedTuple):
     complaint: str | None = None
 
 
+class _Unsound(Exception):
+    """A record of a chain cannot be used, and with it none of those that follow it up to a whole state."""
+
+    def __init__(self, number: int, what: str) -> None:
+        super().__init__(what)
+        self.number = number
+
+
 class Oplog:
     """Reads and extends the log of one store."""
 
     def __init__(self, layout: Layout, hash: Hash) -> None:
         self._layout = layout
         self._hash = hash
+        self._oldest: tuple[str, int] | None = None
 
     def numbers(self) -> list[int]:
         """The numbers of the records, rising."""
@@ -53,59 +64,80 @@ class Oplog:
     def read(self, number: int) -> Record:
         """Read one record. Raises: Damage, FileNotFoundError."""
         path = self._layout.record(number)
-        record = Record.from_bytes(durable.read(path), self._hash, path.name)
+        try:
+            data = durable.read(path)
+        except OSError as err:
+            if err.errno != errno.EIO:
+                raise
+            raise Damage(f"refs/{path.name} cannot be read: {err.strerror}", _REPAIR) from err
+        record = Record.from_bytes(data, self._hash, path.name)
         if record.number != number:
             raise Damage(f"refs/{path.name} holds record {record.number}", _REPAIR)
         return record
 
-    def records(self) -> Iterator[Record]:
-        """All records from the oldest that carries a whole state, oldest first."""
-        before = None
-        for number in self.numbers():
-            record = self.read(number)
-            if before is not None and record.before != before:
-                raise Damage(f"record {number} does not follow the one before it", _REPAIR)
-            before = record.digest
-            yield record
+    def records(self, newest: int) -> Iterator[Record]:
+        """The records up to a sound one, oldest first, from the oldest whole state that leads to it.
+
+        Raises: Damage, FileNotFoundError (collected meanwhile).
+        """
+        if newest:
+            yield from map(self.read, range(self._oldest_before(newest), newest + 1))
+
+    def _oldest_before(self, newest: int) -> int:
+        record = self.read(newest)
+        digest = record.digest
+        if self._oldest is None or self._oldest[0] != digest:
+            oldest = newest
+            while True:
+                if record.whole is not None:
+                    oldest = record.number
+                try:
+                    record = self._earlier(record)
+                except _Unsound:  # collected, or what lies before it was given up by a repair
+                    break
+            self._oldest = digest, oldest
+        return self._oldest[1]
 
     def state_before(self, number: int) -> State:
-        """Fold up to the record before `number`."""
-        state: Document = {}
-        for record in self.records():
-            if record.number >= number:
-                break
-            state = record.whole if record.whole is not None else merge_patch(state, record.changes)
-        return State(state)
+        """Fold up to the record before `number`. Raises: Damage."""
+        try:
+            return self._fold(number - 1)[0].state if number > 1 else State({})
+        except _Unsound as err:
+            raise Damage(str(err), _REPAIR) from err
 
     def load(self, usable: Callable[[State], str | None] = lambda state: None) -> Tip:
         """Fold the log to its newest sound record.
 
         usable: says what is missing for a state to be usable, or None.
+        Raises: Damage if none is.
         """
-        numbers = self.numbers()
-        highest = numbers[-1] if numbers else 0
-        complaint = None
-        for number in reversed(numbers):
-            try:
-                tip = self._fold(number, highest)
-            except (Damage, FileNotFoundError) as err:
-                if number == highest and number not in self.numbers():
-                    return self.load(usable)  # collected while we looked: look again
-                complaint = complaint or str(err)
-                continue
-            missing = usable(tip.state)
-            if missing is None:
-                return Tip(tip.state, tip.number, tip.digest, highest, tip.loose, complaint)
-            if self.numbers()[-1:] != [highest]:
-                return self.load(usable)
-            complaint = complaint or missing
-        if numbers:
-            raise Damage(f"no record of the log is sound: {complaint}", _REPAIR)
-        return Tip(State({}), 0, "", 0, 0)
+        while True:
+            numbers = self.numbers()
+            if not numbers:
+                return Tip(State({}), 0, "", 0, 0)
+            highest = below = numbers[-1]
+            complaint: str | None = None
+            while below > 0:
+                try:
+                    tip, folded = self._fold(below)
+                    wrong, at = usable(tip.state), below
+                    if wrong is None:
+                        if complaint is None and folded > max(_LONG, tip.loose // 2):
+                            self.keep(tip)
+                        return tip._replace(highest=highest, complaint=complaint)
+                except _Unsound as err:
+                    wrong, at = str(err), err.number
+                if self.numbers()[-1:] != [highest]:
+                    break  # somebody published or collected meanwhile: look again
+                complaint = complaint or wrong
+                below = max((number for number in numbers if number < at), default=0)
+            else:
+                raise Damage(f"no record of the log is sound: {complaint}", _REPAIR)
 
-    def _fold(self, number: int, highest: int) -> Tip:
+    def _fold(self, number: int) -> tuple[Tip, int]:
+        """The state after one record, and the bytes of the records that had to be folded for it. Raises: _Unsound."""
         cached = self._cached()
-        newest = record = self.read(number)
+        newest = record = self._sound(number)
         chain: list[Record] = []
         while True:
             # The record itself is read even so: the fold in `cache/` may be older than its rot.
@@ -116,20 +148,27 @@ class Oplog:
                 document, loose = record.whole, 0
                 break
             chain.append(record)
-            if not record.before:
-                document, loose = {}, 0
-                break
-            earlier = self.read(record.number - 1)
-            if earlier.digest != record.before:
-                raise Damage(f"record {record.number} does not follow record {earlier.number}", _REPAIR)
-            record = earlier
+            record = self._earlier(record)
         for record in reversed(chain):
             document = merge_patch(document, record.changes)
             loose += record.size
-        tip = Tip(State(document), number, newest.digest, highest, loose)
-        if sum(record.size for record in chain) > max(1 << 14, loose // 2):
-            self.keep(tip)
-        return tip
+        return Tip(State(document), number, newest.digest, number, loose), sum(record.size for record in chain)
+
+    def _sound(self, number: int) -> Record:
+        try:
+            return self.read(number)
+        except Damage as err:
+            raise _Unsound(number, err.message) from err
+        except FileNotFoundError as err:
+            raise _Unsound(number, f"refs/{self._layout.record(number).name} is missing") from err
+
+    def _earlier(self, record: Record) -> Record:
+        if not record.before:
+            raise _Unsound(record.number, f"record {record.number} is the first, and carries no whole state")
+        earlier = self._sound(record.number - 1)
+        if earlier.digest != record.before:
+            raise _Unsound(record.number, f"record {record.number} does not follow record {earlier.number}")
+        return earlier
 
     def append(
         self,

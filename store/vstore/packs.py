@@ -148,7 +148,7 @@ class Packs:
         self._kept: dict[str, Pack] = {}
 
     def opened(self) -> list[Pack]:
-        """All packs, newest first. Raises: Damage, FileNotFoundError (collected, or lost)."""
+        """All packs, in any order. Raises: Damage, FileNotFoundError (collected, or lost)."""
         if self._open is None:
             packs = []
             for ref in reversed(self._refs):
@@ -166,9 +166,13 @@ class Packs:
 
     def get(self, digest: bytes) -> bytes:
         """The bytes of a blob. Raises: Damage if no pack has it."""
-        for pack in self.opened():
+        packs = self.opened()
+        for at, pack in enumerate(packs):
             blob = pack.get(digest)
             if blob is not None:
+                # Most pages of a tree lie in one pack, and a digest is found wherever it lies: next time begin here.
+                if at:
+                    self._open = [pack, *packs[:at], *packs[at + 1 :]]
                 return blob
         raise Damage(f"no pack holds the blob {digest.hex()}", "run: vstore check")
 

@@ -242,7 +242,7 @@ class Tree:
         if not edits:
             return self
         fresh: dict[bytes, bytes] = {}
-        leaves = list(_Cutter(self, fresh).cut(sorted(edits.items())))
+        leaves = _Cutter(self, fresh).cut(sorted(edits.items()))
         inner: set[bytes] = set()
         root = self._raise(leaves, fresh, inner)
         used = inner.union(leaf.digest for leaf in leaves)
@@ -290,10 +290,12 @@ class _Cutter:
     def __init__(self, tree: Tree, fresh: dict[bytes, bytes]) -> None:
         self._tree = tree
         self._fresh = fresh
+        self._cut: list[Child] = []
         self._open: list[Alias] = []
         self._whole: Child | None = None  # the open page is exactly this leaf of the old tree
 
-    def cut(self, edits: list[tuple[bytes, bytes | None]]) -> Iterator[Child]:
+    def cut(self, edits: list[tuple[bytes, bytes | None]]) -> list[Child]:
+        """The leaves after edits, which are sorted by path."""
         leaves = self._tree.leaves
         at = 0
         for i, leaf in enumerate(leaves):
@@ -302,42 +304,41 @@ class _Cutter:
             while at < len(edits) and (stop is None or edits[at][0] < stop):
                 at += 1
             if begin == at:
-                yield from self._put_leaf(leaf)
+                self._put_leaf(leaf)
             else:
-                for alias in _merged(self._tree.aliases(leaf), edits[begin:at]):
-                    yield from self._put(alias)
+                self._put(_merged(self._tree.aliases(leaf), edits[begin:at]))
         if not leaves:
-            for alias in _merged([], edits):
-                yield from self._put(alias)
-        yield from self._flush()
+            self._put(_merged([], edits))
+        self._flush()
+        return self._cut
 
-    def _put_leaf(self, leaf: Child) -> Iterator[Child]:
+    def _put_leaf(self, leaf: Child) -> None:
         if self._is_full() or is_boundary(leaf.first, 0) or not (self._open or self._whole):
-            yield from self._flush()
+            self._flush()
             self._whole = leaf
         else:
-            for alias in self._tree.aliases(leaf):
-                yield from self._put(alias)
+            self._put(self._tree.aliases(leaf))
 
-    def _put(self, alias: Alias) -> Iterator[Child]:
-        if self._is_full() or is_boundary(alias[0], 0):
-            yield from self._flush()
-        if self._whole is not None:
-            self._open = list(self._tree.aliases(self._whole))
-            self._whole = None
-        self._open.append(alias)
+    def _put(self, aliases: Iterable[Alias]) -> None:
+        for alias in aliases:
+            if self._is_full() or is_boundary(alias[0], 0):
+                self._flush()
+            if self._whole is not None:
+                self._open = list(self._tree.aliases(self._whole))
+                self._whole = None
+            self._open.append(alias)
 
     def _is_full(self) -> bool:
         return (self._whole.count if self._whole else len(self._open)) >= MAXIMUM
 
-    def _flush(self) -> Iterator[Child]:
+    def _flush(self) -> None:
         if self._whole is not None:
-            yield self._whole
+            self._cut.append(self._whole)
         elif self._open:
             page = encode_leaf(self._open)
             digest = self._tree._hash.digest(page)
             self._fresh[digest] = page
-            yield Child(self._open[0][0], digest, len(self._open))
+            self._cut.append(Child(self._open[0][0], digest, len(self._open)))
         self._open, self._whole = [], None
 
 
@@ -430,9 +431,14 @@ def _put_paths(out: bytearray, paths: list[bytes]) -> None:
     before = b""
     for path in paths:
         shared = _shared(before, path)
-        _put(out, shared)
-        _put(out, len(path) - shared)
-        out += path[shared:]
+        rest = path[shared:]
+        if shared < 0x80 and len(rest) < 0x80:  # nearly every path of nearly every page
+            out.append(shared)
+            out.append(len(rest))
+        else:
+            _put(out, shared)
+            _put(out, len(rest))
+        out += rest
         before = path
 
 
@@ -440,8 +446,12 @@ def _get_paths(data: bytes, at: int, count: int) -> tuple[list[bytes], int]:
     paths = []
     path = b""
     for _ in range(count):
-        shared, at = _get(data, at)
-        size, at = _get(data, at)
+        shared, size = data[at], data[at + 1]
+        if shared < 0x80 and size < 0x80:  # nearly every path of nearly every page
+            at += 2
+        else:
+            shared, at = _get(data, at)
+            size, at = _get(data, at)
         if at + size > len(data) or shared > len(path):
             raise ValueError("a path runs over the end")
         path = path[:shared] + data[at : at + size]
@@ -451,14 +461,7 @@ def _get_paths(data: bytes, at: int, count: int) -> tuple[list[bytes], int]:
 
 
 def _shared(a: bytes, b: bytes) -> int:
+    """How many bytes two paths have in common at their beginning."""
     size = min(len(a), len(b))
-    if a[:size] == b[:size]:
-        return size
-    low, high = 0, size
-    while low < high:  # halving beats a loop over bytes on long paths
-        middle = (low + high + 1) // 2
-        if a[:middle] == b[:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    differ = int.from_bytes(a[:size], "big") ^ int.from_bytes(b[:size], "big")  # no loop over bytes in Python
+    return size - (differ.bit_length() + 7) // 8

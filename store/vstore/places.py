@@ -1,4 +1,4 @@
-"""What a path that a user names means among the stored paths of a snapshot."""
+"""Where a path lies: whether it is in a folder on disk, and what it means among the stored paths of a snapshot."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]
             for root in repo.state.roots.values():
                 label = os.fsencode(root.label)
                 for place in {repo.place(root), os.path.realpath(repo.place(root))}:
-                    if _is_below(path, place):
+                    if is_below(path, place):
                         found.append((label + b"/" + path[len(place) :].strip(b"/")).rstrip(b"/"))
-                    elif _is_below(place, path):
+                    elif is_below(place, path):
                         found.append(label)
     if not found:
         raise UsageError(
@@ -51,11 +51,52 @@ def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]
         )
     before = [name for path in found for name in yesterday(path, absorbed)]
     before += [
-        os.fsencode(old) for old in absorbed if any(_is_below(today(os.fsencode(old), absorbed), p) for p in found)
+        os.fsencode(old) for old in absorbed if any(is_below(today(os.fsencode(old), absorbed), p) for p in found)
     ]
     listed = {*found, *before}
-    return tuple(sorted(path for path in listed if not any(path != p and _is_below(path, p) for p in listed)))
+    return tuple(sorted(path for path in listed if not any(path != p and is_below(path, p) for p in listed)))
 
 
-def _is_below(path: bytes, folder: bytes) -> bool:
+def is_below(path: bytes, folder: bytes) -> bool:
+    """Whether a path is that of a folder, or of something in it, by its bytes alone."""
     return path == folder or path.startswith(folder.rstrip(b"/") + b"/")
+
+
+def identity(path: bytes) -> tuple[int, int] | None:
+    """Device and inode of what a path leads to, if it can be looked at."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def is_gone(path: bytes) -> bool:
+    """Whether nothing has this name. What cannot be looked at is not gone."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def is_same(one: bytes, other: bytes) -> bool:
+    """Whether two paths mean one folder: by device and inode, so that letter case and links do not matter."""
+    found = identity(one)
+    return one == other or (found is not None and found == identity(other))
+
+
+def relative(folder: bytes, path: bytes) -> bytes | None:
+    """The path relative to a folder that holds it, else None. What is gone is placed by its nearest parent left."""
+    names: list[bytes] = []
+    wanted = identity(folder)
+    while True:
+        parent, name = os.path.split(path)
+        if not name:
+            return None
+        names.append(name)
+        if parent == folder or (wanted is not None and identity(parent) == wanted):
+            return b"/".join(reversed(names))
+        path = parent

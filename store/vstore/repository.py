@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vstore import durable
 from vstore.durable import Lock
-from vstore.errors import AmbiguousSnapshot, Damage, FormatTooNew, NoStore, SnapshotNotFound, UsageError
-from vstore.hashing import store_hash
+from vstore.errors import (
+    AmbiguousSnapshot,
+    Damage,
+    FormatTooNew,
+    NoStore,
+    SnapshotNotFound,
+    UsageError,
+    VstoreError,
+)
+from vstore.hashing import checksum, store_hash
 from vstore.labels import Absorbed, today
-from vstore.layout import DTYPES, FORMAT_VERSION, Layout
+from vstore.layout import DTYPES, FORMAT_VERSION, Layout, record_number
 from vstore.oplog import Oplog, Tip
 from vstore.records import Document, FileRef, Manifest, Record, Root, Snapshot, Space, State, canonical
 from vstore.timing import now
@@ -31,6 +39,11 @@ RESERVE = 1 << 20  # bytes kept aside, so that gc can write its record on a full
 COMMIT_WAIT = 10.0  # seconds that a commit waits for another one
 _STEP = r"(?P<base>.+)~(?P<up>\d+)"  # compiled when a name is looked up: every command would pay for it
 _PAST = r"@\{(\d+)\}"
+
+
+def _check(form: Document) -> str:
+    """What the file FORMAT holds as `check`, so that rot in it is found too: the checksum of its other fields."""
+    return checksum(canonical(form)).hex()
 
 
 class Repository:
@@ -55,8 +68,8 @@ class Repository:
             self.store_id: str = form["store"]
             self.hash = store_hash(form["hash"])
             self.dtype: str = form["dtype"]
-            if self.dtype not in DTYPES:
-                raise KeyError(self.dtype)
+            if self.dtype not in DTYPES or form.pop("check") != _check(form):
+                raise ValueError("it is not what was written")
         except (ValueError, KeyError, TypeError, UsageError) as err:
             raise Damage(f"{self.layout.format} cannot be read: {err!r}", "restore it from a backup") from err
         self.log = Oplog(self.layout, self.hash)
@@ -69,26 +82,46 @@ class Repository:
     def create(cls, folder: Path, hash: str = "xxh3_128", dtype: str = "float16") -> Repository:
         """Make an empty store. The name FORMAT appears last, so that half a store is no store.
 
-        Raises: UsageError if there is a store already, or for an unknown hash or dtype.
+        A store without any record, whose maker was killed before the first one, is given back as it is.
+        Raises: UsageError if there is a store already, or for an unknown hash or dtype; Locked.
         """
         layout = Layout(folder)
-        cls.refuse_existing(folder)
         if dtype not in DTYPES:
             raise UsageError(f"unknown store dtype {dtype!r}", f"choose one of: {', '.join(DTYPES)}")
-        form = {"format": FORMAT_VERSION, "store": durable.nonce(), "hash": store_hash(hash).name, "dtype": dtype}
+        hash = store_hash(hash).name
+        if not layout.format.exists():
+            _refuse_other(layout)
         durable.make_folder(folder)
+        with contextlib.suppress(PermissionError):  # a parent that may not be listed
+            durable.sync_folder(folder.parent)  # a maker that was killed may not have come to it
         for path in layout.folders():
             durable.make_folder(path)
-        durable.write_durably(layout.reserve, [bytes(RESERVE)], "ingest")
-        if not durable.publish(layout.format, canonical(form) + b"\n", "ingest"):
-            raise UsageError(f"somebody else made a store at {folder} meanwhile")
+        with Lock(layout.locks, "ingest") as lock:
+            lock.acquire(0.0, "init")
+            if layout.format.exists():
+                return cls._unfinished(folder, hash, dtype)
+            durable.sweep(folder, "ingest")
+            durable.write_durably(layout.reserve, [bytes(RESERVE)], "ingest")
+            form = {"format": FORMAT_VERSION, "store": durable.nonce(), "hash": hash, "dtype": dtype}
+            durable.publish(layout.format, canonical({**form, "check": _check(form)}) + b"\n", "ingest")
         return cls(folder)
 
-    @staticmethod
-    def refuse_existing(folder: Path) -> None:
-        """Raises: UsageError if there is a store already."""
-        if Layout(folder).format.exists():
-            raise UsageError(f"there is a store at {folder} already", "add a model to it with: vstore model add NAME")
+    @classmethod
+    def refuse_existing(cls, folder: Path) -> None:
+        """Raises: UsageError if there is a store already; one whose maker was killed before a record is none."""
+        if Layout(folder).format.exists() and cls(folder).tip.highest:
+            raise UsageError(
+                f"there is a store at {folder} already",
+                "use it, adding the model with: vstore model add NAME; or name another folder with --store",
+            )
+
+    @classmethod
+    def _unfinished(cls, folder: Path, hash: str, dtype: str) -> Repository:
+        with contextlib.suppress(VstoreError):
+            repo = cls(folder)
+            if not repo.tip.highest and (repo.hash.name, repo.dtype) == (hash, dtype):
+                return repo
+        raise UsageError(f"there is a store at {folder} already", "use it, or name another folder with --store")
 
     # What the log says
 
@@ -104,11 +137,23 @@ class Repository:
     def reload(self) -> None:
         """Fold the log anew."""
         self.tip = self.log.load(self._missing)
-        self._list_packs()
+        if not self.tip.highest and self._holds_vectors():
+            raise Damage(
+                f"{self.layout.refs}/ holds no record, but segments/ holds vectors",
+                "restore refs/ from a backup of the store",
+            )
+        self._list_objects()
 
-    def _list_packs(self) -> None:
+    def _list_objects(self) -> None:
+        """Let go of packs and segments that the log does not list any more."""
         if self._packs is not None:
             self._packs.listing(self.state.packs)
+        if self._segments:
+            listed = {
+                ref.name for space in self.state.document.get("segments", {}) for ref in self.state.segments(space)
+            }
+            for name in self._segments.keys() - listed:
+                del self._segments[name]
 
     @property
     def packs(self) -> Packs:
@@ -119,6 +164,10 @@ class Repository:
             self._packs = Packs(self.layout.packs, self.state.packs, self.hash)
         return self._packs
 
+    def _holds_vectors(self) -> bool:
+        folder = self.layout.segments
+        return folder.is_dir() and any(name.endswith(".faiss") for name in os.listdir(folder))
+
     def _missing(self, state: State) -> str | None:
         for kind, folder, refs in (
             ("pack", self.layout.packs, state.packs),
@@ -128,7 +177,7 @@ class Repository:
                 [r for s in state.document.get("segments", {}) for r in state.segments(s)],
             ),
         ):
-            names = set(os.listdir(folder)) if refs else set()
+            names = set(os.listdir(folder)) if refs and folder.is_dir() else set()
             for ref in refs:
                 if ref.name not in names:
                     return f"the {kind} {ref.name} is missing"
@@ -143,10 +192,15 @@ class Repository:
             try:
                 return read()
             except FileNotFoundError as err:
+                if not self._is_ours(err.filename):
+                    raise
                 highest = self.tip.highest
                 self.reload()
                 if self.tip.highest == highest:
                     raise Damage(f"{err.filename} is missing", "run: vstore check") from err
+
+    def _is_ours(self, file: str | bytes | None) -> bool:
+        return file is not None and Path(os.fsdecode(file)).is_relative_to(self.layout.folder)
 
     # Snapshots
 
@@ -205,7 +259,7 @@ class Repository:
 
     def _past_currents(self) -> list[str | None]:
         values: list[str | None] = []
-        for record in self.log.records():
+        for record in self.records():
             if record.whole is not None and not values and record.whole.get("current"):
                 values.append(record.whole["current"])
             elif "current" in record.changes:
@@ -277,7 +331,7 @@ class Repository:
     def lock(self, name: str) -> Lock:
         return Lock(self.layout.locks, name)
 
-    @contextmanager
+    @contextlib.contextmanager
     def committing(self, command: str) -> Iterator[None]:
         """Hold `commit`, with the newest state loaded.
 
@@ -289,7 +343,13 @@ class Repository:
             self.refuse_unsound()
             durable.sweep(self.layout.refs, "commit")
             durable.sweep(self.layout.packs, "commit")
+            durable.sweep(self.layout.cache, "cache")  # a writer that is at work loses no more than its cache file
             yield
+
+    def sweep(self) -> None:
+        """Remove what earlier holders of `ingest` left half-written. The caller holds it."""
+        for folder in (self.layout.folder, self.layout.segments, self.layout.packs):
+            durable.sweep(folder, "ingest")
 
     def refuse_unsound(self) -> None:
         """Raises: Damage if the newest record is not sound: nothing may be built on it."""
@@ -307,7 +367,7 @@ class Repository:
     ) -> None:
         """Publish a record. The caller is inside `committing`, and all that the changes name is durable."""
         self.tip = self.log.append(self.tip, op, changes, now(), undoes=undoes, redoes=redoes, about=about)
-        self._list_packs()
+        self._list_objects()
 
     def add_space(
         self,
@@ -384,10 +444,30 @@ class Repository:
         return [r.to_json() for r in [*self.state.packs, ref]]
 
     def records(self) -> Iterator[Record]:
-        return self.log.records()
+        """The records up to the newest sound one, oldest first."""
+        return self.log.records(self.tip.number)
 
     def close(self) -> None:
         if self._packs is not None:
             self._packs.close()
             self._packs = None
         self._segments.clear()
+
+
+def _refuse_other(layout: Layout) -> None:
+    """A store must neither be strewn among the files of somebody else nor be made over one that lost its FORMAT."""
+    folder = layout.folder
+    try:
+        names = set(os.listdir(folder))
+    except FileNotFoundError:
+        if not folder.parent.is_dir():
+            raise UsageError(f"there is no folder {folder.parent} to make a store in", "make it first") from None
+        return
+    except NotADirectoryError:
+        raise UsageError(f"{folder} is not a folder", "name a new or an empty one") from None
+    own = {path.name for path in (*layout.folders(), layout.catalogue, layout.reserve)}
+    others = sorted(name for name in names - own if not name.startswith(durable.TEMPORARY))
+    if others:
+        raise UsageError(f"{folder} is no store, and holds {others[0]!r}", "name a new or an empty folder")
+    if layout.refs.is_dir() and any(record_number(name) is not None for name in os.listdir(layout.refs)):
+        raise Damage(f"{layout.format} is missing, although the store has records", "restore it from a backup")

@@ -131,8 +131,10 @@ def _read(path: bytes) -> bytes:
     try:
         with open(path, "rb", buffering=0) as file:
             return file.readall()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as err:
-        raise UsageError(f"there is no picture {name}: {err.strerror}", "name a picture file") from err
+    except IsADirectoryError as err:
+        raise UsageError(f"{name} is a folder", "name a picture file; to search in a folder: --under FOLDER") from err
+    except (FileNotFoundError, NotADirectoryError) as err:
+        raise UsageError(f"there is no picture {name}", "name a picture file") from err
     except OSError as err:
         raise VstoreError(f"cannot read {name}: {err.strerror}") from err
 

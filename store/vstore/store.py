@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from vstore.embed.place import Settings, Words
+from vstore.errors import UsageError
 from vstore.repository import Repository
 
 if TYPE_CHECKING:
@@ -96,8 +97,6 @@ class Store:
             name = spaces.name_for(words, name)
             made = spaces.make(words, Settings(device), note)
         elif words != Words():
-            from vstore.errors import UsageError
-
             options = ", ".join(f"--{option.replace('_', '-')}" for option in words.to_json())
             raise UsageError(f"{options} without a model", "name one with --model NAME_OR_DIR")
         repo = Repository.create(path, hash, store_dtype)
@@ -124,6 +123,11 @@ class Store:
     @property
     def folder(self) -> Path:
         return self._repo.layout.folder
+
+    @property
+    def complaint(self) -> str | None:
+        """Why the newest record of the log cannot be used; what is answered comes from an older one then."""
+        return self._repo.tip.complaint
 
     # Bringing up to date
 
@@ -242,7 +246,7 @@ class Store:
 
         return self._read(lambda repo: snapshot_show(repo, snap))
 
-    def snapshot_diff(self, a: str, b: str) -> DiffReport:
+    def snapshot_diff(self, a: str, b: str = "current") -> DiffReport:
         """How snapshot b differs from a."""
         from vstore.history import snapshot_diff
 
@@ -378,8 +382,14 @@ class Store:
 
 
 def _lines(path: AnyPath) -> list[bytes]:
-    """The lines of a file, or what NULs part in it; blank ones and those that begin with # are left out."""
-    data = Path(os.fsdecode(path)).read_bytes()
+    """The lines of a file, or what NULs part in it; blank ones and those that begin with # are left out.
+
+    Raises: UsageError if it cannot be read.
+    """
+    try:
+        data = Path(os.fsdecode(path)).read_bytes()
+    except OSError as err:
+        raise UsageError(f"cannot read {os.fsdecode(path)}: {err.strerror or err}", "name a file of lines") from err
     if b"\0" in data:
         return [part for part in data.split(b"\0") if part]
     return [line for line in (raw.rstrip(b"\r") for raw in data.split(b"\n")) if line and not line.startswith(b"#")]

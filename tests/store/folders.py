@@ -5,7 +5,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import itertools
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,9 @@ from vstore.store import Store
 from vstore.sync.report import SyncReport
 from vstore.testing import FakeEmbedder
 
-AnyName = str | bytes
+TOP = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(str(TOP / name) for name in ("store", "cli", "tests"))}
+_minutes = itertools.count(1)
 
 
 @functools.cache
@@ -41,12 +46,17 @@ def plain(colour: tuple[int, int, int]) -> bytes:
 
 
 def put(folder: Path, files: Mapping[str, int | bytes]) -> None:
-    """Write pictures by seed, or files by content: relative path -> what."""
+    """Write pictures by seed, or files by content: relative path -> what.
+
+    Each gets an mtime of its own: where clocks tick slowly, two quick writes would else be one to whoever looks.
+    """
     for name, what in files.items():
         path = os.path.join(os.fsencode(folder), os.fsencode(name))
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
             file.write(drawn(what) if isinstance(what, int) else what)
+        at = (1_500_000_000 + 60 * next(_minutes)) * 10**9
+        os.utime(path, ns=(at, at))
 
 
 def digests(folder: Path, without: Sequence[str] = ("catalogue", "locks", "cache")) -> dict[str, str]:
@@ -57,6 +67,16 @@ def digests(folder: Path, without: Sequence[str] = ("catalogue", "locks", "cache
         for name in names:
             path = Path(at, name)
             found[str(path.relative_to(folder))] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def stats_of(folder: Path) -> dict[str, tuple[int, ...]]:
+    """What the file system says of every file of a store folder; but for locks, which say who holds them."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.parent.name != "locks" and path.name != "lock.mdb":
+            stat = path.lstat()
+            found[str(path.relative_to(folder))] = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
     return found
 
 
@@ -98,6 +118,10 @@ class World:
     def repo(self) -> Repository:
         return Repository(self.folder)
 
+    def status(self, **options: Any) -> SyncReport:
+        """What a sync of what is known would do."""
+        return self.store.sync((), dry_run=True, **options)
+
     def tree(self, snapshot: str = "current") -> Tree:
         repo = self.repo
         return repo.tree(repo.snapshot(snapshot))
@@ -124,12 +148,16 @@ class World:
 
 
 class Reads:
-    """Counts, by their paths, the files that the reader opens, and the pictures that it decodes."""
+    """Counts, by their paths, the files that the reader opens, and the pictures that it decodes.
+
+    before: what to do once before a file of this name is opened.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.opened: list[str] = []
         self.decoded = 0
-        monkeypatch.setattr("vstore.sync.reader.os", _Os(self.opened))
+        self.before: dict[str, Callable[[], None]] = {}
+        monkeypatch.setattr("vstore.sync.reader.os", _Os(self))
         monkeypatch.setattr("vstore.sync.reader.prepare", self._prepare)
 
     def _prepare(self, data: bytes, preparation: Any) -> Any:
@@ -144,11 +172,14 @@ class Reads:
 class _Os:
     """The os module as one module sees it; opening a file is noted."""
 
-    def __init__(self, opened: list[str]) -> None:
-        self._opened = opened
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
 
     def open(self, path: bytes, flags: int) -> int:
-        self._opened.append(os.fsdecode(path))
+        act = self._reads.before.pop(os.path.basename(os.fsdecode(path)), None)
+        if act is not None:
+            act()
+        self._reads.opened.append(os.fsdecode(path))
         return os.open(path, flags)
 
     def __getattr__(self, name: str) -> Any:
@@ -179,3 +210,29 @@ def during(fake: FakeEmbedder, act: Callable[[], None], batch: int = 1) -> None:
         return rows
 
     fake.embed_images = embed_images  # type: ignore[method-assign]
+
+
+WITHOUT_PRIVILEGES = """
+import ctypes, os, struct, sys
+if not os.getuid():
+    # Permissions mean nothing to root; without capabilities they do.
+    assert ctypes.CDLL(None).capset(struct.pack("Ii", 0x20080522, 0), bytes(24)) == 0
+from pathlib import Path
+from store.folders import World, classes, put, trust_young_stats
+"""
+
+
+def without_privileges(script: str, folder: Path) -> str:
+    """Run Python as somebody to whom permissions mean something. It finds `folder` in `sys.argv[1]`.
+
+    Returns: what it printed.
+    """
+    command = [sys.executable, "-c", WITHOUT_PRIVILEGES + script, str(folder)]
+    try:
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+    finally:
+        for path in folder.rglob("*"):
+            if path.is_dir() and not path.is_symlink():
+                path.chmod(0o755)  # so that it can be removed
+    assert done.returncode == 0, done.stderr
+    return done.stdout

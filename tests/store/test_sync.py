@@ -4,21 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
 
 import pytest
-from store.folders import Reads, World, classes, drawn, trust_young_stats
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
-
-
-@pytest.fixture
-def settled(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    trust_young_stats(monkeypatch)
-    return world
+from store.folders import Reads, World, classes, drawn
 
 
 # Classes

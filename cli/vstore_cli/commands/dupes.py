@@ -20,7 +20,7 @@ def dupes(at: str | None, under: str | None, verify: bool, as_json: bool) -> Non
     Example:
       vstore dupes --verify
     """
-    with open_store() as store:
+    with open_store([under] if under is not None else []) as store:
         report = store.dupes(at=at, under=under, verify=verify)
     if as_json:
         echo_json(report)
@@ -30,7 +30,7 @@ def dupes(at: str | None, under: str | None, verify: bool, as_json: bool) -> Non
         for path in group.paths:
             click.echo(f"  {shown(path)}" + (f"  ({group.troubles[path]})" if path in group.troubles else ""))
     if report.groups:
-        extra = count(sum(len(group.paths) - 1 for group in report.groups), "copy").replace("copys", "copies")
+        extra = count(sum(len(group.paths) - 1 for group in report.groups), "copy", "copies")
         click.echo(f"{count(len(report.groups), 'group')}, {extra}, {size(report.wasted)} more than needed")
     else:
         click.echo(f"No two paths of {report.snapshot} hold the same picture.")

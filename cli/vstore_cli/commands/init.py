@@ -14,7 +14,6 @@ from vstore_cli.output import echo_json, json_option, shown
 @click.command()
 @click.option(
     "--hash",
-    "hash_name",
     type=click.Choice(["xxh3_128", "sha256"]),
     default="xxh3_128",
     show_default=True,
@@ -32,7 +31,7 @@ from vstore_cli.output import echo_json, json_option, shown
 @click.option("--name", metavar="NAME", help="What the model's space is called; after its folder by default.")
 @device_option
 @json_option
-def init(hash_name: str, store_dtype: str, as_json: bool, **words: Any) -> None:
+def init(hash: str, store_dtype: str, as_json: bool, **words: Any) -> None:
     """Make an empty store: .vstore in this folder, or the folder that --store names.
 
     `vstore sync` makes one with the defaults where there is none. Without --model the built-in embedder is used,
@@ -41,15 +40,15 @@ def init(hash_name: str, store_dtype: str, as_json: bool, **words: Any) -> None:
     \b
     Example:
       vstore init --model openai/clip-vit-base-patch32
-      vstore init --model Qwen/Qwen2-VL-7B-Instruct --adapter checkpoints/v11 --compute bf16
+      vstore init --adapter checkpoints/v11 --compute bf16
     """
     from vstore.store import Store
 
-    report = Store.init(new_folder(), hash=hash_name, store_dtype=store_dtype, note=_note, **words)
+    report = Store.init(new_folder(), hash=hash, store_dtype=store_dtype, note=_note, **words)
     if as_json:
         echo_json(report)
     else:
-        click.echo(f"Made the store {report.store} ({report.hash}, {report.dtype}, space {report.space_name})")
+        click.echo(f"Made the store {shown(report.store)} ({report.hash}, {report.dtype}, space {report.space_name})")
 
 
 def _note(text: str) -> None:

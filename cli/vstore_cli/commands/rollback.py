@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vstore_cli.locate import open_store
-from vstore_cli.output import echo_json, json_option, shown, table
+from vstore_cli.locate import open_store, open_to_change
+from vstore_cli.output import echo_json, json_option, local, shown, table
 
 if TYPE_CHECKING:
     from vstore.history import MoveReport
@@ -26,7 +26,7 @@ def rollback(snap: str | None, hold: bool, release: bool, as_json: bool) -> None
       vstore rollback v11
       vstore rollback current~1 --hold
     """
-    with open_store() as store:
+    with open_to_change() as store:
         report = store.rollback(snap, hold=hold, release=release)
     if as_json:
         echo_json(report)
@@ -34,13 +34,13 @@ def rollback(snap: str | None, hold: bool, release: bool, as_json: bool) -> None
     if report.op == "release":
         click.echo("Syncs go on." if report.changed else "Syncs were not held.")
         return
-    if not report.changed:
+    if report.before == report.current:
         click.echo(f"{report.current} is current already.")
-        return
-    click.echo(f"{report.current} is current now" + (f" (it was {report.before})." if report.before else "."))
-    if report.hold:
-        click.echo("Syncing is held; go on with: vstore rollback --release")
     else:
+        click.echo(f"{report.current} is current now" + (f" (it was {report.before})." if report.before else "."))
+    if report.hold:
+        click.echo("No file was touched. Syncing is held until: vstore rollback --release")
+    elif report.changed:
         click.echo("No file was touched: the next sync brings back what is on disk. Go back with: vstore undo")
 
 
@@ -53,7 +53,7 @@ def undo(as_json: bool) -> None:
     Example:
       vstore undo
     """
-    with open_store() as store:
+    with open_to_change() as store:
         report = store.undo()
     _moved(report, "Undone", as_json)
 
@@ -67,7 +67,7 @@ def redo(as_json: bool) -> None:
     Example:
       vstore redo
     """
-    with open_store() as store:
+    with open_to_change() as store:
         report = store.redo()
     _moved(report, "Done again", as_json)
 
@@ -76,7 +76,7 @@ def _moved(report: MoveReport, what: str, as_json: bool) -> None:
     if as_json:
         echo_json(report)
         return
-    click.echo(f"{what}: {shown(report.about)}")
+    click.echo(f"{what}: {shown(local(report.about))}")
     click.echo(f"{report.current} is current." if report.current else "No snapshot is current.")
 
 
@@ -95,16 +95,8 @@ def log(limit: int | None, as_json: bool) -> None:
     if as_json:
         echo_json(rows)
         return
-    table(
-        [
-            [
-                str(row.number),
-                row.time.replace("T", " ").rstrip("Z"),
-                row.op,
-                shown(row.about) + (" (undone)" if row.undone else ""),
-                row.current or "",
-            ]
-            for row in rows
-        ],
-        right=(0,),
-    )
+    lines = [["", "time", "operation", "current", ""]]
+    for row in rows:
+        about = shown(local(row.about)) + (" (undone)" if row.undone else "")
+        lines.append([str(row.number), local(row.time), row.op, row.current or "", about.strip()])
+    table(lines, right=(0,))

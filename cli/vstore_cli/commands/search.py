@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option
 from vstore_cli.output import echo_json, json_option, openable, shown, table, write_raw
-from vstore_cli.query import parse
+from vstore_cli.query import Part, parse
+
+if TYPE_CHECKING:
+    from vstore.search import SearchReport
 
 
-@click.command(context_settings={"ignore_unknown_options": False})
+@click.command()
 @click.argument("words", nargs=-1, metavar="[+|-] [W:]OPERAND ...")
 @click.option("--image", "images", multiple=True, metavar="FILE", help="A picture to look for: the same as + FILE.")
 @click.option("-k", default=10, show_default=True, help="How many pictures to show.")
@@ -43,6 +48,8 @@ def search(
     reads text. `+` and `-` are words of their own: look for this too, stay away from that. A weight stands before its
     operand, as in 0.5:./cat.jpg.
 
+    The scores are cosines: 1 is the same picture, 0 has nothing in common with it.
+
     \b
     Example:
       vstore search ./cat.jpg -k 5
@@ -50,12 +57,14 @@ def search(
       vstore search --image cat.jpg --at v3 -l
       vstore search "a red car" - ./truck.jpg
     """
-    operands = parse([*words, *(word for image in images for word in ("+", f"image:{image}"))])
+    parts = parse([*words, *(word for image in images for word in ("+", f"image:{image}"))])
+    _warn_of_names(parts)
     from vstore.search import Operand
 
-    with open_store() as store:
+    near = [] if under is None else [under]
+    with open_store([*near, *(os.fsdecode(part.image) for part in parts if part.image is not None)]) as store:
         report = store.search(
-            [Operand(part.weight, part.image, part.text) for part in operands],
+            [Operand(part.weight, part.image, part.text) for part in parts],
             k=k,
             at=at,
             under=under,
@@ -65,17 +74,35 @@ def search(
         )
     if as_json:
         echo_json(report)
-        return
-    hits = [(hit.score, [file for file in hit.files if file is not None], hit.paths) for hit in report.hits]
-    if null or paths_only:
-        write_raw((openable(file) for _, files, _ in hits for file in files), b"\0" if null else b"\n")
-        return
+    elif null or paths_only:
+        _print_paths(report, null)
+    else:
+        _print(report)
+
+
+def _warn_of_names(parts: list[Part]) -> None:
+    for part in parts:
+        if part.text is not None and os.path.isfile(part.text):
+            name = shown(part.text)
+            click.echo(f"Note: {name} is taken for text; the picture of that name is ./{name}", err=True)
+
+
+def _print_paths(report: SearchReport, null: bool) -> None:
+    paths = (openable(file) for hit in report.hits for file in hit.files if file is not None)
+    if null or not sys.stdout.isatty():
+        write_raw(paths, b"\0" if null else b"\n")
+    else:
+        for path in paths:
+            click.echo(shown(path))
+
+
+def _print(report: SearchReport) -> None:
     rows = []
-    for score, files, paths in hits:
-        there = [file for file in files if os.path.exists(file)]
-        first = shown(openable(there[0])) if there else f"{shown(paths[0])}  (not there any more)"
-        more = len(paths) - 1
-        rows.append([f"{score:.3f}", first + (f"  (and {more} more)" if more else "")])
-    table(rows)
+    for hit in report.hits:
+        there = [file for file in hit.files if file is not None and os.path.exists(file)]
+        first = shown(openable(there[0])) if there else f"{shown(hit.paths[0])}  (not there any more)"
+        more = len(hit.paths) - 1
+        rows.append([f"{hit.score:.3f}", first + (f"  (and {more} more)" if more else "")])
+    table(rows, right=(0,))
     if not rows:
         click.echo(f"No picture of {report.snapshot} fits.", err=True)

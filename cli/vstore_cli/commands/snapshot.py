@@ -6,11 +6,18 @@ from collections.abc import Sequence
 
 import click
 
-from vstore_cli.locate import open_store
-from vstore_cli.output import count, echo_json, json_option, number, shown, size, table
+from vstore_cli.locate import open_store, open_to_change
+from vstore_cli.output import count, echo_json, json_option, local, number, shown, size, table
 
 
-@click.group()
+class InOrder(click.Group):
+    """Lists its commands in the order in which they were written."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=InOrder)
 def snapshot() -> None:
     """List, compare, tag and export versions.
 
@@ -49,7 +56,7 @@ def list_(as_json: bool) -> None:
                 "*" if row.current else "",
                 row.snapshot,
                 row.id[:8],
-                row.time.replace("T", " ").rstrip("Z"),
+                local(row.time),
                 number(row.paths),
                 number(row.images),
                 row.space_name,
@@ -78,7 +85,7 @@ def show(snap: str, as_json: bool) -> None:
     lines = [
         ["snapshot", row.snapshot + (" (current)" if row.current else "") + (" (partial)" if row.partial else "")],
         ["id", row.id],
-        ["time", row.time],
+        ["time", local(row.time)],
         ["parent", row.parent or "none"],
         ["space", f"{row.space_name} ({row.space[:12]})"],
         ["paths", number(row.paths)],
@@ -92,7 +99,7 @@ def show(snap: str, as_json: bool) -> None:
     table(lines)
 
 
-@snapshot.command()
+@snapshot.command(short_help="Compare two versions.")
 @click.argument("a")
 @click.argument("b", default="current")
 @json_option
@@ -123,7 +130,7 @@ def _lines(sign: str, texts: Sequence[str]) -> None:
         click.echo(f"{sign} {text}")
 
 
-@snapshot.command()
+@snapshot.command(short_help="Give a version a name of its own.")
 @click.argument("snap")
 @click.argument("name")
 @json_option
@@ -134,7 +141,7 @@ def tag(snap: str, name: str, as_json: bool) -> None:
     Example:
       vstore snapshot tag v3 before-cleanup
     """
-    with open_store() as store:
+    with open_to_change() as store:
         report = store.snapshot_tag(snap, name)
     if as_json:
         echo_json(report)
@@ -152,7 +159,7 @@ def untag(name: str, as_json: bool) -> None:
     Example:
       vstore snapshot untag before-cleanup
     """
-    with open_store() as store:
+    with open_to_change() as store:
         report = store.snapshot_untag(name)
     if as_json:
         echo_json(report)
@@ -160,19 +167,18 @@ def untag(name: str, as_json: bool) -> None:
         click.echo(f"The tag {report.tag} is gone")
 
 
-@snapshot.command()
+@snapshot.command(short_help="Write a version's pictures and vectors to a file.")
 @click.argument("snap")
 @click.argument("out", type=click.Path())
 @click.option(
     "--format",
-    "format_name",
     type=click.Choice(["jsonl", "npz"]),
     default="jsonl",
     show_default=True,
     help="jsonl: one {key, paths, vector} a line; npz: keys, vectors, paths for numpy.",
 )
 @json_option
-def export(snap: str, out: str, format_name: str, as_json: bool) -> None:
+def export(snap: str, out: str, format: str, as_json: bool) -> None:
     """Write the pictures and vectors of version SNAP to the file OUT, for other tools.
 
     \b
@@ -180,7 +186,7 @@ def export(snap: str, out: str, format_name: str, as_json: bool) -> None:
       vstore snapshot export current vectors.npz --format npz
     """
     with open_store() as store:
-        report = store.snapshot_export(snap, out, format=format_name)
+        report = store.snapshot_export(snap, out, format=format)
     if as_json:
         echo_json(report)
     else:

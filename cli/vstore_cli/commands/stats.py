@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from vstore_cli.locate import open_store
-from vstore_cli.output import echo_json, json_option, number, shown, size, table
+from vstore_cli.output import count, echo_json, json_option, number, shown, size, table
+
+if TYPE_CHECKING:
+    from vstore.stats import StatsReport
 
 
 @click.command()
@@ -21,21 +26,26 @@ def stats(as_json: bool) -> None:
         report = store.stats()
     if as_json:
         echo_json(report)
-        return
-    click.echo(f"{shown(report.store)}  ({report.hash}, {report.dtype})")
-    table(
-        [
-            ["", *row]
-            for row in [["bytes", "files", ""], *([size(p.bytes), number(p.files), p.name] for p in report.parts)]
-        ],
-        right=(1, 2),
-    )
-    lines = [["", "space", "rows", "in use", "segments"]]
-    lines += [["", s.name, number(s.rows), number(s.named), number(s.segments)] for s in report.spaces]
-    table(lines, right=(2, 3, 4))
-    for root in report.roots:
-        click.echo(f"  root {shown(root.label)}: {shown(root.place)}" + ("" if root.there else "  (not there)"))
-    click.echo(
-        f"  {number(report.snapshots)} snapshots, {number(report.images)} pictures stored once each, "
-        f"{size(report.total)} in all"
-    )
+    else:
+        _print(report)
+
+
+def _print(report: StatsReport) -> None:
+    click.echo(f"{shown(report.store)}: {size(report.total)} (hash {report.hash}, vectors {report.dtype})")
+    parts = [part for part in report.parts if part.files]
+    table([["", size(p.bytes), number(p.files), p.name] for p in parts], right=(1, 2))
+    loose = sum(part.unlisted for part in parts)
+    if loose:
+        click.echo(f"Of these, {size(loose)} are named by no record: a killed run left them.")
+    click.echo()
+    spaces = [["space", "vectors", "in snapshots", "segments", "bytes"]]
+    spaces += [[s.name, number(s.rows), number(s.named), number(s.segments), size(s.bytes)] for s in report.spaces]
+    table(spaces, right=(1, 2, 3, 4))
+    if report.roots:
+        click.echo()
+        roots = [["root", "folder"]]
+        roots += [[shown(r.label), shown(r.place) + ("" if r.there else "  (not there)")] for r in report.roots]
+        table(roots)
+    click.echo()
+    plain = f"; an index of its own for each would take {size(report.copies)}" if report.snapshots > 1 else ""
+    click.echo(f"{count(report.snapshots, 'snapshot')} of {count(report.images, 'vector')} stored once each{plain}.")

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vstore.errors import ModelError, UsageError
-from vstore_cli.locate import find_store, new_folder, open_store
+from vstore.errors import Interrupted, ModelError, NoStore, UsageError
+from vstore_cli.locate import find_store, is_store, new_folder, open_store, refuse_network
 from vstore_cli.models import MODEL_WORDS, batch_option, device_option, model_options
 from vstore_cli.output import count, duration, echo_json, json_option, number, shown
 
 if TYPE_CHECKING:
-    from vstore.sync.report import SyncReport
+    from vstore.sync.report import Failure, SyncReport
 
 FAILURES = 20  # failed pictures that the terminal names
 
@@ -101,6 +103,8 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, dry_run: bool, **op
     --model and what goes with it count only where the store is made; in one that is there, `vstore model add` adds
     a model.
 
+    Ctrl-C once: what is finished is kept, and a partial snapshot written. Twice: at once. The next sync goes on.
+
     Exit code 3 means done, but some pictures could not be read.
 
     \b
@@ -112,16 +116,9 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, dry_run: bool, **op
     created = False
     words = {name: options.pop(name) for name in MODEL_WORDS}
     named = [f"--{name.replace('_', '-')}" for name, value in words.items() if value is not None]
-    if folder is None or (not (folder / "FORMAT").exists() and not folder.exists()):
-        if not paths and not options["files_from"]:
-            raise UsageError("there is no store here yet, and no folder was named", "name one: vstore sync FOLDER")
-        if dry_run:
-            raise UsageError("there is no store here yet", "make one with: vstore init, or sync without -n")
-        _check_paths(paths)
-        from vstore.store import Store
-
-        folder = new_folder()
-        Store.init(folder, device=options["device"], note=_note, **words)
+    if folder is None or not is_store(folder):
+        where = "here, nor in any folder above" if folder is None else f"at {folder}"
+        folder = _make_store(where, paths, dry_run, options, words)
         created = True
         if not as_json and not quiet:
             click.echo(f"Made the store {shown(str(folder))}")
@@ -130,7 +127,7 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, dry_run: bool, **op
             f"the store {shown(str(folder))} is there already, and {', '.join(named)} belongs to its making",
             "a new model is a new space: vstore model add NAME --model M [--adapter A], then vstore sync --space NAME",
         )
-    report = _run(folder, paths, quiet or as_json, dry_run=dry_run, **options)
+    report = _run(folder, paths, quiet, dry_run=dry_run, **options)
     return _show(report, as_json, quiet, created)
 
 
@@ -151,7 +148,7 @@ def status(paths: tuple[str, ...], quiet: bool, as_json: bool) -> int:
     """
     from vstore_cli.bar import Bar
 
-    bar = None if quiet or as_json else Bar()
+    bar = None if quiet else Bar()
     with open_store(paths) as store:
         try:
             report = store.status(paths, progress=bar)
@@ -161,24 +158,56 @@ def status(paths: tuple[str, ...], quiet: bool, as_json: bool) -> int:
     return _show(report, as_json, False, False)
 
 
-def _check_paths(paths: tuple[str, ...]) -> None:
-    """Do not leave a new store behind a slip of the finger."""
-    import os
-
+def _make_store(
+    where: str, paths: tuple[str, ...], dry_run: bool, options: dict[str, Any], words: dict[str, Any]
+) -> Path:
+    """Make a store with the defaults for these folders, unless the sync could not go well: a slip of the finger must
+    not leave one behind. where: where there is none; words: of its model."""
+    if not paths and not options["files_from"]:
+        raise NoStore(f"there is no store {where}", "make one by naming a folder: vstore sync FOLDER")
+    if dry_run:
+        raise NoStore(f"there is no store {where}", "make one with: vstore init, or sync without -n")
     for path in paths:
         if not os.path.isdir(path):
             what = "is not a folder" if os.path.lexists(path) else "is not there"
-            raise UsageError(f"{shown(path)} {what}", "name a folder of pictures")
+            raise UsageError(f"{path} {what}", "name a folder of pictures")
+        if not _holds_picture(path, options):
+            raise UsageError(
+                f"{path} holds no picture",
+                "name a folder of pictures; --include GLOB adds names that vstore does not know",
+            )
+    from vstore.segments import faiss_module
+    from vstore.store import Store
+
+    faiss_module()
+    folder = new_folder()
+    Store.init(folder, device=options["device"], note=_note, **words)
+    return folder
 
 
-def _run(folder: Any, paths: tuple[str, ...], quiet: bool, **options: Any) -> SyncReport:
+def _holds_picture(path: str, options: dict[str, Any]) -> bool:
+    """Whether a sync of this folder would find a candidate, or a folder that it cannot list. Stops at the first."""
+    from vstore.formats import EXTENSIONS
+    from vstore.scan import Scan, ScanOptions
+
+    kept = {name: options[name] for name in ("include", "exclude", "follow_symlinks", "one_file_system")}
+    wanted = ScanOptions()._replace(**{name: value for name, value in kept.items() if value is not None})
+    scan = Scan(os.fsencode(path), wanted, EXTENSIONS)
+    return any(folder.count or folder.troubles for folder in scan) or bool(scan.troubles)
+
+
+def _run(folder: Path, paths: tuple[str, ...], quiet: bool, **options: Any) -> SyncReport:
     from vstore.store import Store
     from vstore_cli.bar import Bar
 
+    if not options["dry_run"]:
+        refuse_network(folder)
     bar = None if quiet else Bar()
     with _stopping() as stop, Store(folder) as store:
         try:
             return store.sync(paths, progress=bar, stop=stop, **options)
+        except KeyboardInterrupt as err:
+            raise Interrupted("stopped at once; every finished batch is kept", "go on with: vstore sync") from err
         finally:
             if bar is not None:
                 bar.close()
@@ -193,7 +222,9 @@ def _stopping() -> Iterator[threading.Event]:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        click.echo("\nStopping after this batch; what is finished is kept. Once more to stop at once.", err=True)
+        # Not through sys.stderr: the handler may have come in the middle of a write there.
+        with contextlib.suppress(OSError):
+            os.write(2, b"\nStopping after this batch; what is finished is kept. Once more to stop at once.\n")
 
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -207,24 +238,25 @@ def _stopping() -> Iterator[threading.Event]:
 
 
 def _show(report: SyncReport, as_json: bool, quiet: bool, created: bool) -> int:
+    fresh = [failure for failure in report.failed if not failure.known]
     if as_json:
         echo_json(report._replace(created_store=created))
-    elif not quiet:
-        _print(report)
-    if not as_json:
-        _print_failures(report)
+    else:
+        if not quiet:
+            _print(report)
+        _print_failures(fresh)
     if report.interrupted:
         kept = f"{report.snapshot} holds what is finished" if report.snapshot else "what is finished is kept"
         click.echo(f"Interrupted: {kept}; the next sync goes on from there.", err=True)
         return 130
-    return 3 if any(not failure.known for failure in report.failed) else 0
+    return 3 if fresh else 0
 
 
 _WORDS = (
     ("new", "new"),
     ("changed", "changed"),
     ("renamed", "renamed"),
-    ("copied", "copies"),
+    ("copied", "copied"),
     ("known", "known (their vectors were stored)"),
     ("removed", "removed"),
     ("unchanged", "unchanged"),
@@ -233,23 +265,27 @@ _WORDS = (
 
 
 def _print(report: SyncReport) -> None:
+    known = sum(failure.known for failure in report.failed)
     moved = sum(getattr(report, name) for name in ("new", "changed", "renamed", "copied", "known", "removed"))
     if not moved and report.snapshot is None:
-        where = f"{report.current}: " if report.current else ""
-        click.echo(f"Nothing changed. {where}{_paths(report)}, checked in {duration(report.seconds)}")
+        if not report.interrupted:
+            where = f"{report.current}: " if report.current else ""
+            click.echo(f"Nothing changed. {where}{_paths(report)}, checked in {duration(report.seconds)}")
+        if known:
+            click.echo(f"{count(known, 'picture')} could not be read, as before; --json names them.")
         return
-    width = max(len(number(getattr(report, name))) for name, _ in _WORDS)
-    for name, words in _WORDS:
-        amount = getattr(report, name)
+    rows = [(getattr(report, name), words + _example(report, name)) for name, words in _WORDS]
+    rows.append((len(report.failed) - known, "failed: see below"))
+    rows.append((known, "failed before, and did not change; --json names them"))
+    rows.append((report.ignored, "other file, not opened" if report.ignored == 1 else "other files, not opened"))
+    width = max(len(number(amount)) for amount, _ in rows)
+    for amount, words in rows:
         if amount:
-            click.echo(f"  {number(amount).rjust(width)}  {words}" + _example(report, name))
-    if report.ignored:
-        click.echo(f"  {number(report.ignored).rjust(width)}  other files, not opened")
+            click.echo(f"  {number(amount).rjust(width)}  {words}")
     if report.recovered:
-        click.echo(f"  {count(report.recovered, 'vector')} of an interrupted run were saved")
+        click.echo(f"Saved {count(report.recovered, 'vector')} of an interrupted run.")
     if report.dry_run:
-        cost = f", about {duration(report.embed_seconds)}" if report.embed_seconds is not None else ""
-        click.echo(f"A sync would embed {count(report.to_embed, 'picture')}{cost}.")
+        click.echo(_forecast(report))
         return
     kind = "partial snapshot" if report.partial else "snapshot"
     wrote = (
@@ -257,6 +293,13 @@ def _print(report: SyncReport) -> None:
     )
     click.echo(f"{wrote}: {_paths(report)}")
     click.echo(f"Embedded {count(report.embedded, 'picture')} in {duration(report.seconds)}" + _saving(report))
+
+
+def _forecast(report: SyncReport) -> str:
+    if not report.to_embed:
+        return "A sync would embed nothing."
+    cost = f", about {duration(report.embed_seconds)}" if report.embed_seconds is not None else ""
+    return f"A sync would embed {count(report.to_embed, 'picture')}{cost}."
 
 
 def _paths(report: SyncReport) -> str:
@@ -279,14 +322,10 @@ def _example(report: SyncReport, name: str) -> str:
     return f": {first}" + (", …" if getattr(report, name) > 1 else "")
 
 
-def _print_failures(report: SyncReport) -> None:
-    new = [failure for failure in report.failed if not failure.known]
-    known = len(report.failed) - len(new)
-    if new:
-        click.echo(f"{count(len(new), 'picture')} could not be read:", err=True)
-    for failure in new[:FAILURES]:
-        click.echo(f"  {shown(failure.path)}: {failure.reason}", err=True)
-    if len(new) > FAILURES:
-        click.echo(f"  and {number(len(new) - FAILURES)} more; --json lists all", err=True)
-    if known:
-        click.echo(f"{count(known, 'picture')} that could not be read before, and did not change.", err=True)
+def _print_failures(failures: list[Failure]) -> None:
+    if failures:
+        click.echo(f"{count(len(failures), 'path')} could not be read:", err=True)
+    for failure in failures[:FAILURES]:
+        click.echo(f"  {shown(failure.path)}: {shown(failure.reason)}", err=True)
+    if len(failures) > FAILURES:
+        click.echo(f"  and {number(len(failures) - FAILURES)} more; --json lists all", err=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from vstore.delta import Change
 from vstore.pages import Tree
+from vstore.places import is_below
 from vstore.sync.survey import GONE, HAS_KEY, TOO_LARGE, TROUBLE, UNKNOWN, Survey
 
 
@@ -41,7 +42,7 @@ def edits_of(
     complete: every file was hashed, so that what was not seen is gone; else nothing is removed.
 
     A file that could not be read keeps its old alias, as does one that this run did not reach; one that reads but
-    does not decode loses it. What lies below a folder that could not be listed is carried over.
+    does not decode loses it, once all are hashed. What lies below a folder that could not be listed is carried over.
     """
     edits = Edits(unchanged=survey.clean)
     for folder, chunks in survey.folders():
@@ -58,7 +59,7 @@ def edits_of(
                     key = chunk.key(number)
                     if key == old or key in stored:
                         new = key
-                    elif key in failed:
+                    elif key in failed and complete:
                         if old is not None:
                             edits.dropped.append((path, old))
                         continue
@@ -81,25 +82,26 @@ def edits_of(
 
 
 def _left(edits: Edits, survey: Survey, path: bytes, old: bytes, complete: bool) -> None:
-    if path in survey.troubled or survey.is_unlisted(path):
+    if path in survey.unsure or survey.is_unlisted(path):
         edits.carried += 1
     elif complete:
         edits.changes.append((path, old, None))
 
 
 def _unseen(survey: Survey, tree: Tree) -> Iterator[tuple[bytes, bytes]]:
-    """What the snapshot has in folders that this survey met nowhere."""
-    for prefix in survey.vanished:
-        key = tree.get(prefix)  # what is gone may have been a file
+    """What the snapshot has where this survey met no file, each path once."""
+    for path in survey.no_files:
+        key = tree.get(path)
         if key is not None:
-            yield prefix, key
+            yield path, key
+    for prefix in survey.emptied:
         yield from tree.under(prefix)
     for prefix in survey.compared:
         for path, key in tree.under(prefix):
             if path.rpartition(b"/")[0] not in survey.listed:
                 yield path, key
     for prefix in survey.unlisted:
-        if not any((prefix + b"/").startswith(whole + b"/") for whole in survey.compared):
+        if not any(is_below(prefix, whole) for whole in survey.compared):
             yield from tree.under(prefix)
 
 

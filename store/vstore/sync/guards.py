@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterable
 from itertools import islice
@@ -10,11 +11,12 @@ from itertools import islice
 from vstore.delta import Change
 from vstore.errors import Refused
 from vstore.pages import Alias, Tree
+from vstore.places import is_gone
 from vstore.sync.edits import Edits, after, occurrences, touched
 from vstore.sync.survey import Survey
 from vstore.sync.targets import Plan
 
-LOSS_SHARE = 0.30  # of a root's pictures, and
+LOSS_PERCENT = 30  # of a root's pictures, and
 LOSS_COUNT = 20  # this many: losing more of both is taken for an accident
 _ANYWAY = "if they are really gone, add --allow-mass-delete"
 
@@ -25,7 +27,7 @@ def places_are_there(plan: Plan, base: Tree, allowed: bool) -> None:
     A root that is gone and whose loss is allowed, or which never had a picture, becomes a removal.
     """
     for i, target in enumerate(plan.targets):
-        if target.under or target.gone or os.path.isdir(target.place):
+        if target.under or target.gone or not _is_no_folder(target.place):
             continue
         named = _first(base.under(target.prefix))
         if named and not allowed:
@@ -34,6 +36,14 @@ def places_are_there(plan: Plan, base: Tree, allowed: bool) -> None:
                 f"mount its disk, or say where it is now: vstore sync NEW_PLACE --as {target.root.label}; {_ANYWAY}",
             )
         plan.targets[i] = target._replace(gone=True)
+
+
+def _is_no_folder(place: bytes) -> bool:
+    """Whether nothing is there, or something else. What cannot be looked at may well be there."""
+    try:
+        return not stat.S_ISDIR(os.stat(place).st_mode)
+    except OSError:
+        return is_gone(place)
 
 
 def roots_list_something(survey: Survey, base: Tree, allowed: bool) -> None:
@@ -93,7 +103,7 @@ def _excess(lost: dict[bytes, bytes], base: Tree, label: bytes) -> int:
     if len(lost) <= LOSS_COUNT:
         return 0
     total = len({key for _, key in base.under(label)})
-    return total if len(lost) > LOSS_SHARE * total else 0
+    return total if 100 * len(lost) > LOSS_PERCENT * total else 0
 
 
 def _first(aliases: Iterable[Alias]) -> list[Alias]:

@@ -17,7 +17,7 @@ from vstore.progress import Progress
 from vstore.records import FileRef
 from vstore.repository import Repository
 from vstore.sync.keeper import Keeper, publish_seal
-from vstore.sync.reader import Answer, Item, Reader
+from vstore.sync.reader import PASSING, Answer, Item, Reader
 from vstore.sync.survey import FAILED, HAS_KEY, KNOWN, TROUBLE, UNKNOWN, Survey
 from vstore.sync.vectors import Vectors
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BATCH = 16  # pictures per call of the embedder
 FACTS = 4096  # facts that wait for the catalogue
-_FORGOTTEN = frozenset({"permission", "io"})  # failures that the next run may not meet
+_ROUNDS = 3  # times that a picture whose file changes under us is looked for again
 
 
 class Ingest:
@@ -97,11 +97,23 @@ class Ingest:
         self._run("read and embed", _unread(survey), survey.unread(), decode=True, pause=pause)
 
     def embed_rest(self, survey: Survey, pause: Callable[[], None]) -> None:
-        """Embed the pictures whose key is known but whose vector is not: they are read and hashed a second time."""
-        items = list(self._without_vector(survey))
-        self._run("embed", iter(items), len(items), decode=True, pause=pause)
+        """Embed the pictures whose key is known but whose vector is not: they are read and hashed a second time.
+
+        A file may have changed since it was hashed, and then another one of the same bytes is asked. In the end every
+        key that the survey names has a vector or a failure, unless the run was asked to stop.
+        """
+        for _ in range(_ROUNDS):
+            items = list(self._without_vector(survey))
+            if not items or self._stop.is_set():
+                return
+            self._run("embed", iter(items), len(items), decode=True, pause=pause)
+        failure = PictureFailure("io", "it changed each time it was read")
+        while not self._stop.is_set() and (items := list(self._without_vector(survey))):
+            for item in items:
+                self._take(Answer(item, TROUBLE, failure=failure))
 
     def _without_vector(self, survey: Survey) -> Iterator[Item]:
+        """One file for each key without a vector."""
         asked: set[bytes] = set()
         for chunk in survey.chunks:
             for number, path, file in chunk.files():
@@ -139,7 +151,7 @@ class Ingest:
     def _take(self, answer: Answer) -> None:
         item, failure = answer.item, answer.failure
         item.chunk.put(item.number, answer.state, answer.key)
-        if failure is not None and (answer.key is None or failure.kind in _FORGOTTEN):
+        if failure is not None and (answer.key is None or failure.kind in PASSING):
             self.troubles[item.path] = failure
             if answer.key is not None:
                 item.chunk.put(item.number, TROUBLE)
@@ -190,6 +202,11 @@ class Ingest:
             self._keeper = Keeper(self._repo, self._space, self._embedder.dim)
         return self._embedder, self._keeper
 
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something that the catalogue does not know yet."""
+        return bool(self._facts or self.embedded or any(not known for _, known in self.failures.values()))
+
     def write_rest(self) -> list[FileRef]:
         """Write what the journal holds as a segment that no record lists yet."""
         return self._keeper.write() if self._keeper else []
@@ -206,7 +223,7 @@ class Ingest:
         """Write what was learnt of pictures, good and bad, to the catalogue. What may pass is not remembered."""
         self._put_facts(batch)
         for key, (failure, known) in self.failures.items():
-            if known or failure.kind in _FORGOTTEN:
+            if known or failure.kind in PASSING:
                 continue
             if failure.kind == "model":
                 batch.put_model_failure(self._space, key, failure.kind, failure.reason)

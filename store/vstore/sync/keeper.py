@@ -117,10 +117,11 @@ def publish_seal(repo: Repository, command: str, space: str, refs: Sequence[File
 
 
 def recover(repo: Repository, command: str) -> int:
-    """Seal what killed runs left in their journals. The caller holds `ingest`.
+    """Remove what killed runs left half-written, and seal what they left in journals. The caller holds `ingest`.
 
     Returns: how many vectors were saved.
     """
+    repo.sweep()
     saved = 0
     for path in journals(repo.layout.journal):
         try:

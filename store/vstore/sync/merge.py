@@ -16,22 +16,28 @@ if TYPE_CHECKING:
 
 
 def merge_small(repo: Repository, space: str, command: str) -> None:
-    """Merge small packs and small neighbouring segments of a space, where there are too many. Holds `ingest`."""
-    if not small(repo.state.packs) and not small_neighbours(repo.state.segments(space)):
+    """Merge small packs and small neighbouring segments of a space, where there are too many. Holds `ingest`.
+
+    All is written before `commit` is taken: it may take longer than others would wait for that. Meanwhile they may
+    add packs; segments are changed by holders of `ingest` alone, as are the places of packs that are listed.
+    """
+    packs, runs = small(repo.state.packs), small_neighbours(repo.state.segments(space))
+    if not packs and not runs:
         return
+    pack = _merged_pack(repo, packs) if packs else None
+    listed = [ref.to_json() for ref in _merged_segments(repo, space, runs)] if runs else None
     with repo.committing(command):
         changes: dict[str, object] = {}
-        packs = small(repo.state.packs)
-        if packs:
-            changes["packs"] = [ref.to_json() for ref in _merged_packs(repo, packs)]
-        runs = small_neighbours(repo.state.segments(space))
-        if runs:
-            changes["segments"] = {space: [ref.to_json() for ref in _merged_segments(repo, space, runs)]}
-        if changes:
-            repo.publish("merge", changes, about=f"{len(packs)} packs, {sum(map(len, runs))} segments")
+        if pack is not None:
+            # A blob is found by its digest wherever it lies, so the place of a pack in the list means nothing.
+            kept = [ref for ref in repo.state.packs if ref not in packs]
+            changes["packs"] = [ref.to_json() for ref in [*kept, pack]]
+        if listed is not None:
+            changes["segments"] = {space: listed}
+        repo.publish("merge", changes, about=f"{len(packs)} packs, {sum(map(len, runs))} segments")
 
 
-def _merged_packs(repo: Repository, refs: list[FileRef]) -> list[FileRef]:
+def _merged_pack(repo: Repository, refs: list[FileRef]) -> FileRef:
     names = {ref.name for ref in refs}
     blobs = {}
     for pack in repo.packs.opened():
@@ -40,9 +46,7 @@ def _merged_packs(repo: Repository, refs: list[FileRef]) -> list[FileRef]:
                 blob = pack.get(digest)
                 assert blob is not None
                 blobs[digest] = blob
-    merged = write_pack(repo.layout.packs, repo.hash, blobs, "commit")
-    # A blob is found by its digest wherever it lies, so the place of a pack in the list means nothing.
-    return [*(ref for ref in repo.state.packs if ref.name not in names), merged]
+    return write_pack(repo.layout.packs, repo.hash, blobs, "ingest")
 
 
 def _merged_segments(repo: Repository, space: str, runs: list[list[FileRef]]) -> list[FileRef]:

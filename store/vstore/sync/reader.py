@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 WORKERS = max(2, os.cpu_count() or 2)
 SETTLED_NS = 2_000_000_000  # a stat younger than this when its file was read proves nothing later (git's racy rule)
+PASSING = frozenset({"permission", "io"})  # kinds of failures that the next try may not meet
 _ATTEMPTS = 3
 
 
@@ -110,6 +111,9 @@ class Reader:
         try:
             picture, facts = prepare(data, self._preparation)
         except PictureFailure as failure:
+            if failure.kind in PASSING:
+                with self._lock:
+                    self._claimed.discard(key)  # another file of these bytes may fare better
             return Answer(item, state, key, len(data), failure=failure)
         return Answer(item, state, key, len(data), picture, facts)
 

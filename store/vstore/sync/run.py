@@ -7,11 +7,11 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from vstore import durable
-from vstore.catalogue import Batch, Catalogue
+from vstore.catalogue import Catalogue
 from vstore.delta import CLASSES, Change, classify
 from vstore.embed import Embedder, Recipe
 from vstore.errors import CommitRace, ModelError, Refused, UsageError, VstoreError
@@ -25,7 +25,7 @@ from vstore.sync.ingest import Ingest, check_faiss, mark_failed
 from vstore.sync.keeper import publish_seal, recover
 from vstore.sync.merge import merge_small
 from vstore.sync.report import Failure, SyncReport
-from vstore.sync.survey import FAILED, HAS_KEY, Survey, Surveyor, count_name, keep_stats
+from vstore.sync.survey import FAILED, HAS_KEY, Chunk, Survey, Surveyor, count_name, keep_stats
 from vstore.sync.targets import OptionEdits, Plan, plan
 from vstore.sync.vectors import align, is_aligned
 
@@ -56,6 +56,16 @@ class _Everything:
 
     def __contains__(self, key: object) -> bool:
         return True
+
+
+class _Hopeful:
+    """Holds every key that has a vector, or may get one when it is tried."""
+
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, bytes) and (key in self._ingest.vectors or self._ingest.wants(key))
 
 
 class Run:
@@ -89,6 +99,7 @@ class Run:
         self._recovered = 0
         self._written: Snapshot | None = None
         self._named: Counter[bytes] | None = None
+        self._unfit: dict[bytes, bytes] = {}
 
     def sync(self, paths: Sequence[bytes]) -> SyncReport:
         """Bring the store up to what is on disk.
@@ -125,10 +136,11 @@ class Run:
             self._begin(paths)
             self._scan()
             self._ingest.hash(self._survey)
-            guards.loses_little(self._sighted(), self._survey, self._base, repo.hash.size)
+            if not self._options.allow_mass_delete:
+                guards.loses_little(self._sighted(), self._survey, self._base, repo.hash.size)
             mark_failed(self._survey, self._known_failures())
-            everything = _Everything()
-            edits = edits_of(self._survey, self._base, everything, self._ingest.failures, complete=True)
+            hopeful = _Hopeful(self._ingest)
+            edits = edits_of(self._survey, self._base, hopeful, self._ingest.failures, complete=True)
             return self._report(edits, dry_run=True)
         finally:
             if self._catalogue is not None:
@@ -178,14 +190,18 @@ class Run:
         for _ in range(ATTEMPTS):
             try:
                 self._scan()
+                if not self._is_safe():
+                    self._note(self._survey.chunks)
+                    return self._report(Edits(), dry_run=False)
                 complete = self._learn()
                 edits = self._commit(complete=complete)
                 merge_small(self._repo, self._space, "sync")
                 return self._report(edits, dry_run=False)
             except _Moved:
                 self._progress.note("another snapshot became current meanwhile: comparing with that one")
-                self._note(lambda batch: None)
+                self._note(self._survey.chunks)
                 self._compare_with_current(paths)
+                self._ingest.troubles.clear()
         raise CommitRace("other processes kept changing what is current", "run vstore sync again")
 
     def _scan(self) -> None:
@@ -214,21 +230,24 @@ class Run:
     def _agreement(self, tree: Tree) -> bytes:
         return bytes.fromhex(self._space) + tree.root
 
-    def _learn(self) -> bool:
-        """Read, hash and embed what must be. Returns: whether every file was hashed and every picture tried."""
-        ingest, survey = self._ingest, self._survey
-        if (
-            not self._options.allow_mass_delete
-            and self._base.leaves
-            and guards.could_lose_much(self._sighted(), survey, self._base)
-        ):
-            ingest.hash(survey)
+    def _is_safe(self) -> bool:
+        """Make sure that the run will not lose what it should not. False if it was stopped before that was decided.
+
+        Raises: Refused.
+        """
+        if self._options.allow_mass_delete or not self._base.leaves:
+            return True
+        if guards.could_lose_much(self._sighted(), self._survey, self._base):
+            self._ingest.hash(self._survey)
             if self._stop.is_set():
                 return False
-            guards.loses_little(self._sighted(), survey, self._base, self._repo.hash.size)
-        ingest.read_and_embed(survey, self._pause)
-        if not self._stop.is_set():
-            ingest.embed_rest(survey, self._pause)
+            guards.loses_little(self._sighted(), self._survey, self._base, self._repo.hash.size)
+        return True
+
+    def _learn(self) -> bool:
+        """Read, hash and embed what must be. Returns: whether every file was hashed and every picture tried."""
+        self._ingest.read_and_embed(self._survey, self._pause)
+        self._ingest.embed_rest(self._survey, self._pause)
         return not self._stop.is_set()
 
     def _sighted(self) -> Edits:
@@ -244,7 +263,7 @@ class Run:
         return self._ingest
 
     def _pause(self) -> None:
-        if self._other_space():
+        if self._options.space is not None:
             return  # such a snapshot is whole or is not
         if time.monotonic() - self._committed > self._options.commit_every:
             self._commit(complete=False)
@@ -262,10 +281,11 @@ class Run:
         changes = edits.every()
         before = occurrences(self._base, touched(changes), repo.hash.size)
         tree = self._base.edited({path: new for path, _, new in changes})
-        if self._other_space():
-            unfit = self._unfit_in_new_space(tree, complete)
+        if self._options.space is not None:
+            unfit = self._unfit_in_space(tree, complete)
             if unfit is None:
-                return edits
+                return Edits()
+            self._unfit = {path: key for path, key, _ in unfit if key is not None}
             tree = tree.edited({path: None for path, _, _ in unfit})
             changes = _joined(changes, unfit)
             before = occurrences(self._base, touched(changes), repo.hash.size)
@@ -294,6 +314,8 @@ class Run:
                 raise _Moved
             document |= self._plan.changes()
             same = found is not None and found.space == self._space and repo.manifest(found).tree == tree.root
+            # A run that came to its end leaves no snapshot of its own current that says it was cut short.
+            same = same and not (complete and found == self._written and found is not None and found.partial)
             if same or (found is None and not changes):
                 self._publish("seal" if refs else "roots", document)
             else:
@@ -322,11 +344,8 @@ class Run:
         self._repo.publish("sync", {**document, **changes}, about=f"{snapshot.name}: {snapshot.paths} paths")
         self._written = snapshot
 
-    def _other_space(self) -> bool:
-        return self._parent is not None and self._parent.space != self._space
-
-    def _unfit_in_new_space(self, tree: Tree, complete: bool) -> list[Change] | None:
-        """A snapshot of another space is whole or is not: every picture has a vector there, or a failure.
+    def _unfit_in_space(self, tree: Tree, complete: bool) -> list[Change] | None:
+        """A snapshot of a space that was asked for is whole or is not: every picture has a vector there, or a failure.
 
         Returns: the aliases that must go, as their pictures are known to have no vector in this space; None if the
         run was stopped before it could be whole (its vectors are sealed).
@@ -346,7 +365,7 @@ class Run:
         if refs:
             publish_seal(self._repo, "sync", self._space, refs)
             ingest.listed()
-        self._note(lambda batch: None)
+        self._note(self._survey.chunks)
         if not complete:
             return None
         first = ", ".join(os.fsdecode(path) for path in missing[:10])
@@ -358,52 +377,66 @@ class Run:
     # What is remembered for the next run
 
     def _remember(self, before: Tree, complete: bool) -> None:
-        """Write what was learnt to the catalogue, in one transaction. These are facts; whether the files of a root are
-        what the snapshot says is true only after a complete run whose folders could all be listed."""
-
-        def agreements(batch: Batch) -> None:
-            assert self._catalogue is not None
-            scanned = {os.fsencode(target.root.label) for target in self._survey.targets}
-            whole = {os.fsencode(t.root.label) for t in self._survey.targets if not t.under and not t.gone}
-            for label in {os.fsencode(name) for name in self._repo.state.roots} | scanned:
-                name = _agreed_name(label)
-                agreed = self._catalogue.meta(name) == self._agreement(before)
-                if label in scanned:
-                    unlisted = any((p + b"/").startswith(label + b"/") for p in self._survey.unlisted)
-                    agreed = complete and (agreed or (label in whole and not unlisted))
-                if agreed:
-                    batch.put_meta(name, self._agreement(self._base))
-                    if label in whole:
-                        files = self._survey.found.get(label, 0)
-                        batch.put_meta(count_name(os.fsdecode(label)), files.to_bytes(8, "little"))
-                elif self._catalogue.meta(name) is not None:
-                    batch.drop_meta(name)
-
+        """Write what was learnt to the catalogue, in one transaction, or nothing if that is nothing new."""
+        catalogue = self._catalogue
+        if catalogue is None:
+            return
+        agreed = self._agreeing(catalogue, before, complete)
+        now = self._agreement(self._base)
+        chunks = [c for c in self._survey.chunks if not c.only and catalogue.folder(c.folder, c.index) != c.to_value()]
+        labels = {os.fsencode(label) for label in self._repo.state.roots} | self._labels()
         if (
-            self._survey.chunks
-            or self._written
-            or self._ingest.embedded
-            or before.root != self._base.root
-            or any(not self._agrees(os.fsencode(t.root.label)) for t in self._survey.targets)
+            chunks
+            or self._ingest.has_news
+            or not is_aligned(self._repo, catalogue, self._space)
+            or any((catalogue.meta(_agreed_name(label)) == now) != (label in agreed) for label in labels)
         ):
-            self._note(agreements)
+            self._note(chunks, labels, agreed)
 
-    def _note(self, also: Callable[[Batch], None]) -> None:
+    def _labels(self) -> set[bytes]:
+        return {os.fsencode(target.root.label) for target in self._survey.targets}
+
+    def _agreeing(self, catalogue: Catalogue, before: Tree, complete: bool) -> set[bytes]:
+        """The roots whose files, as the catalogue knows them, are what the snapshot says.
+
+        That holds after a complete run over a whole root all of whose folders were met; and it goes on to hold where
+        it did and nothing was done to the root. A part that gained or lost something ends it, as nobody looked
+        whether the folder above knows of that part.
+        """
+        whole = {os.fsencode(t.root.label) for t in self._survey.targets if not t.under and not t.gone}
+        agreed = set()
+        for label in {os.fsencode(name) for name in self._repo.state.roots} | self._labels():
+            good = catalogue.meta(_agreed_name(label)) == self._agreement(before)
+            if label in self._labels():
+                good = label in whole or (good and before.root == self._base.root)
+                good = good and complete and label not in self._survey.doubts
+            if good:
+                agreed.add(label)
+        return agreed
+
+    def _note(self, chunks: Collection[Chunk], labels: Collection[bytes] = (), agreed: Collection[bytes] = ()) -> None:
+        """Write what was learnt of files and pictures to the catalogue, and which roots it agrees on.
+
+        Of the roots that were scanned, those that are not named as agreed are so no more.
+        """
         catalogue = self._catalogue
         if catalogue is None:
             return
         with catalogue.batch() as batch:
             if not is_aligned(self._repo, catalogue, self._space):
                 align(self._repo, catalogue, batch, self._space)
-            keep_stats(batch, self._survey)
-            for target in self._survey.targets:
-                if catalogue.meta(_agreed_name(os.fsencode(target.root.label))) is not None:
-                    batch.drop_meta(_agreed_name(os.fsencode(target.root.label)))
+            keep_stats(batch, chunks)
+            for label in {*labels, *self._labels()}:
+                if label not in agreed:
+                    batch.drop_meta(_agreed_name(label))
+                    continue
+                batch.put_meta(_agreed_name(label), self._agreement(self._base))
+                if label in self._survey.found:
+                    batch.put_meta(count_name(os.fsdecode(label)), self._survey.found[label].to_bytes(8, "little"))
             self._ingest.put(batch)
             if self._ingest.embedded:
                 rate = self._ingest.embed_seconds / self._ingest.embedded
                 batch.put_meta(f"rate/{self._space}", _RATE.pack(rate))
-            also(batch)
 
     # The report
 
@@ -478,9 +511,15 @@ class Run:
                     failure, known = self._ingest.failures[chunk.key(number)]
                     failed.append(Failure(path, failure.kind, failure.reason, known))
         for path, failure in self._ingest.troubles.items():
-            failed.append(Failure(path, failure.kind, failure.reason, False))
+            known = failure.kind == "too_large" and path in self._survey.large
+            failed.append(Failure(path, failure.kind, failure.reason, known))
         for path, trouble in self._survey.troubled.items():
             failed.append(Failure(path, trouble.kind, trouble.reason, False))
+        met = {failure.path for failure in failed}
+        for path, key in self._unfit.items():
+            if path not in met:
+                failure, known = self._ingest.failures[key]
+                failed.append(Failure(path, failure.kind, failure.reason, known))
         return sorted(failed, key=lambda failure: failure.path)
 
 

@@ -3,13 +3,16 @@
 A *clean* run of files is one whose names and stats are, byte for byte, those of the catalogue, all of them settled;
 nothing is unpacked for it. Where the catalogue also agrees with the snapshot (`agreed`), clean files are unchanged
 without a look at their aliases; otherwise every folder is held against them.
+
+A folder that its parent did not hold when the catalogue agreed (it was moved away and is back, or an exclude hid it)
+is held against them too: what the catalogue knows of it is older than the agreement.
 """
 
 from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -17,7 +20,8 @@ from vstore.catalogue import Batch, Catalogue
 from vstore.formats import EXTENSIONS
 from vstore.labels import Absorbed, yesterday
 from vstore.pages import Tree
-from vstore.scan import FileStat, Folder, Scan, Trouble, files_of, subfolders_of
+from vstore.places import identity, is_below
+from vstore.scan import FileStat, Folder, Scan, Trouble, count_of, files_of, subfolders_of
 from vstore.sharing import shared_scan
 from vstore.sync.targets import Target
 
@@ -33,16 +37,21 @@ class Chunk:
     """Up to 1,000 files of one folder: their packed stats, and what is known of each.
 
     folder: stored path of the folder. place: its absolute path. only: not the whole folder was asked for.
+    doubtful: a file of the folder may be missing here, as it could not be stat-ed.
     """
 
-    __slots__ = ("folder", "head", "index", "keys", "names", "only", "place", "size", "states")
+    __slots__ = ("doubtful", "folder", "head", "index", "keys", "only", "place", "size", "states")
 
-    def __init__(self, folder: bytes, index: int, place: bytes, head: bytes, count: int, size: int, only: bool) -> None:
+    def __init__(
+        self, folder: bytes, index: int, place: bytes, head: bytes, size: int, *, only: bool, doubtful: bool
+    ) -> None:
+        count = count_of(head)
         self.folder = folder
         self.index = index
         self.place = place
         self.head = head
         self.only = only
+        self.doubtful = doubtful
         self.size = size
         self.keys = bytearray(count * size)
         self.states = bytearray(count)
@@ -62,7 +71,7 @@ class Chunk:
         self.states[number] = state
 
     def to_value(self) -> bytes:
-        settled = self.states.count(KNOWN) == len(self.states)
+        settled = not self.doubtful and self.states.count(KNOWN) == len(self.states)
         return _HEAD.pack(settled, len(self.head)) + self.head + self.keys + self.states
 
     def load(self, value: bytes) -> None:
@@ -74,6 +83,10 @@ class Chunk:
 
 def _is_clean(value: bytes | None, head: bytes) -> bool:
     return value is not None and value.startswith(_HEAD.pack(1, len(head)) + head)
+
+
+def _is_settled(value: bytes | None) -> bool:
+    return value is not None and value.startswith(b"\1")
 
 
 def _facts(value: bytes, size: int) -> Iterator[tuple[FileStat, bytes, int]]:
@@ -95,27 +108,34 @@ def _subfolders(value: bytes) -> list[bytes]:
 
 @dataclass(slots=True)
 class Survey:
-    """What a scan found.
+    """What a scan found. All paths are stored ones.
 
     chunks:   runs of files that are not clean, or all, where the snapshot has to be compared with everything.
     clean:    files in clean runs that are not among the chunks.
-    unlisted: stored paths of folders that could not be listed; what the snapshot has below them is carried.
-    troubled: stored paths of files that could not be stat-ed.
-    vanished: stored paths of folders that are there no more, as far as clean folders can tell.
-    listed:   the folders that were listed in what is compared whole.
-    compared: stored paths of the targets that are compared whole.
+    unlisted: folders that could not be listed; what the snapshot has below them is carried.
+    troubled: folders that could not be listed, and files that could not be stat-ed.
+    unsure:   what may be a file, and could not be stat-ed; an alias there is carried.
+    large:    files that an earlier run met, and did not read for their size.
+    compared: the parts that are compared whole; listed: the folders in them that were listed.
+    emptied:  folders that are there no more, with all that the snapshot has below them.
+    no_files: paths where no file stands any more: nothing, or a folder.
+    doubts:   labels of which the catalogue cannot be said to know all: a folder in them was not met.
+    found:    candidates, by the stored path of the target.
     """
 
     targets: list[Target]
     chunks: list[Chunk] = field(default_factory=list)
     clean: int = 0
-    candidates: int = 0
     ignored: int = 0
     unlisted: list[bytes] = field(default_factory=list)
     troubled: dict[bytes, Trouble] = field(default_factory=dict)
-    vanished: list[bytes] = field(default_factory=list)
-    listed: set[bytes] = field(default_factory=set)
+    unsure: set[bytes] = field(default_factory=set)
+    large: set[bytes] = field(default_factory=set)
     compared: list[bytes] = field(default_factory=list)
+    listed: set[bytes] = field(default_factory=set)
+    emptied: list[bytes] = field(default_factory=list)
+    no_files: list[bytes] = field(default_factory=list)
+    doubts: set[bytes] = field(default_factory=set)
     found: dict[bytes, int] = field(default_factory=dict)
     scans: dict[bytes, Scan] = field(default_factory=dict)
 
@@ -129,9 +149,8 @@ class Survey:
 
     def hides(self, path: bytes) -> bool:
         """Whether the excludes, as this scan met them, keep a stored path from being found."""
-        label, _, rest = path.partition(b"/")
-        scan = self.scans.get(label)
-        return scan is not None and scan.hides(rest)
+        rest = path.partition(b"/")[2]
+        return any(is_below(path, prefix) and scan.hides(rest) for prefix, scan in self.scans.items())
 
     def is_unlisted(self, path: bytes) -> bool:
         return any(path.startswith(prefix + b"/") for prefix in self.unlisted)
@@ -148,6 +167,8 @@ class Surveyor:
         self._size = key_size
         self._skip = {store}
         self._absorbed = absorbed
+        self._unproven: set[bytes] = set()  # folders that the catalogue's agreement does not cover
+        self._awaited: dict[bytes, bytes] = {}  # of those, the ones not met yet, with where they should be
 
     def survey(self, targets: list[Target], agreed: frozenset[bytes]) -> Survey:
         """Scan all targets.
@@ -157,82 +178,125 @@ class Surveyor:
         survey = Survey(targets)
         for target in targets:
             if target.gone:
-                survey.vanished.append(target.prefix)
-                continue
-            whole = os.fsencode(target.root.label) not in agreed
-            if whole and not is_file(target):
-                survey.compared.append(target.prefix)
-            self._scan(survey, target, whole)
+                survey.no_files.append(target.prefix)
+                survey.emptied.append(target.prefix)
+            else:
+                self._scan(survey, target, os.fsencode(target.root.label) in agreed)
         return survey
 
-    def _scan(self, survey: Survey, target: Target, whole: bool) -> None:
-        label = os.fsencode(target.root.label)
+    def _scan(self, survey: Survey, target: Target, agreed: bool) -> None:
+        label, under = os.fsencode(target.root.label), target.under
         expect = 0
-        if self._catalogue is not None and not target.under:
+        if self._catalogue is not None and not under:
             known = self._catalogue.meta(count_name(target.root.label))
             expect = int.from_bytes(known, "little") if known is not None else 0
-        scan = shared_scan(target.place, target.options, EXTENSIONS, target.under, self._skip, expect)
-        survey.scans[label] = scan
-        only = is_file(target)
+        scan = shared_scan(target.place, target.options, EXTENSIONS, under, self._skip, expect)
+        survey.scans[target.prefix] = scan
+        whole = not agreed or bool(under)  # nobody looked whether the folder above a part knows of it
+        if whole:
+            self._unproven.add(target.prefix)
+        is_folder = not under
         found = 0
         for folder in scan:
             stored = label + b"/" + folder.path if folder.path else label
+            is_folder = is_folder or folder.path == under
             found += folder.count
             survey.ignored += folder.ignored
-            self._take(survey, folder, stored, os.path.join(target.place, folder.path), whole, only)
-            self._take_troubles(survey, label, folder.troubles)
-        self._take_troubles(survey, label, tuple(scan.troubles))
+            self._take(survey, folder, stored, os.path.join(target.place, folder.path), only=not is_folder)
+            self._take_troubles(survey, target, folder.troubles)
+            survey.unsure.update(label + b"/" + trouble.path for trouble in folder.troubles)
+        self._take_troubles(survey, target, tuple(scan.troubles))
         survey.found[target.prefix] = found
-        survey.candidates += found
+        if is_folder and whole:
+            survey.compared.append(target.prefix)
+        if under:
+            self._take_part(survey, target.prefix, is_folder, found)
+        if any(path not in survey.unlisted and not self._is_skipped(at) for path, at in self._awaited.items()):
+            survey.doubts.add(label)  # a folder went away between the look at its parent and the look at it
+        self._awaited.clear()
 
-    def _take_troubles(self, survey: Survey, label: bytes, troubles: tuple[Trouble, ...]) -> None:
+    def _take_part(self, survey: Survey, prefix: bytes, is_folder: bool, found: int) -> None:
+        """Note what a target that is no whole root says of the alias at its own path, and of those below it."""
+        if is_folder:
+            survey.no_files.append(prefix)
+        elif prefix in survey.troubled:
+            survey.no_files.append(prefix)
+            survey.unsure.add(prefix)
+        else:
+            survey.emptied.append(prefix)
+            if not found:
+                survey.no_files.append(prefix)
+
+    def _take_troubles(self, survey: Survey, target: Target, troubles: tuple[Trouble, ...]) -> None:
+        label = os.fsencode(target.root.label)
         for trouble in troubles:
             stored = label + b"/" + trouble.path if trouble.path else label
-            if trouble.is_folder and stored not in survey.unlisted:
-                survey.unlisted.append(stored)
+            if is_below(target.prefix, stored):
+                stored = target.prefix  # what lies beside a part was not asked for
             survey.troubled[stored] = trouble
+            if trouble.is_folder:
+                survey.unlisted.append(stored)
+                if stored in self._unproven:
+                    survey.doubts.add(label)
 
-    def _take(self, survey: Survey, folder: Folder, stored: bytes, place: bytes, whole: bool, only: bool) -> None:
-        if whole:
+    def _take(self, survey: Survey, folder: Folder, stored: bytes, place: bytes, *, only: bool) -> None:
+        proven = stored not in self._unproven and not only
+        self._awaited.pop(stored, None)
+        if not proven and not only:
             survey.listed.add(stored)
-        values = [self._value(stored, i) for i in range(len(folder.heads))]
+        values = [self._value(stored, i, proven) for i in range(len(folder.heads))]
         clean = [_is_clean(value, head) for value, head in zip(values, folder.heads, strict=True)]
-        if not whole and not only and all(clean):
+        if proven and all(clean):
             survey.clean += folder.count
             return
         facts: dict[FileStat, tuple[bytes, int]] | None = None
-        counts = _counts(folder)
         for index, head in enumerate(folder.heads):
-            chunk = Chunk(stored, index, place, head, counts[index], self._size, only)
+            chunk = Chunk(stored, index, place, head, self._size, only=only, doubtful=bool(folder.troubles))
             value = values[index]
             if clean[index] and value is not None:
                 chunk.load(value)
             else:
                 if facts is None:
                     facts = self._folder_facts(stored)
-                for number, file in enumerate(files_of(head)):
-                    known = facts.get(file)
-                    if known and known[1] in (KNOWN, FAILED):
-                        chunk.put(number, known[1], known[0])
+                for number, path, file in chunk.files():
+                    key, state = facts.get(file, (b"", UNKNOWN))
+                    if state in (KNOWN, FAILED):
+                        chunk.put(number, state, key)
+                    elif state == TOO_LARGE:
+                        survey.large.add(path)
             survey.chunks.append(chunk)
-        if not whole and not only:
-            self._take_vanished(survey, folder, stored, values)
+        if not only:
+            self._take_subfolders(survey, folder, stored, place, values, proven)
 
-    def _take_vanished(self, survey: Survey, folder: Folder, stored: bytes, values: list[bytes | None]) -> None:
+    def _take_subfolders(
+        self, survey: Survey, folder: Folder, stored: bytes, place: bytes, values: list[bytes | None], proven: bool
+    ) -> None:
+        """Note which subfolders went, and which the catalogue's agreement does not cover."""
+        there = set(folder.subfolders)
         before: set[bytes] = set()
-        if any(value is None for value in values):
-            before.update(self._tree.folders_in(stored))
-        else:
-            for value in values:
-                before.update(_subfolders(value or b""))
-        troubled = {os.path.basename(t.path) for t in folder.troubles if t.is_folder}
-        survey.vanished += [stored + b"/" + name for name in before.difference(folder.subfolders, troubled)]
+        if proven:
+            if all(map(_is_settled, values)):
+                before.update(*(_subfolders(value or b"") for value in values))
+            else:
+                before.update(self._tree.folders_in(stored))
+            troubled = {os.path.basename(trouble.path) for trouble in folder.troubles}
+            survey.emptied += [stored + b"/" + name for name in before - there - troubled]
+        for name in there - before:
+            path = stored + b"/" + name
+            self._unproven.add(path)
+            self._awaited[path] = os.path.join(place, name)
+            if proven:
+                survey.compared.append(path)
 
-    def _value(self, stored: bytes, index: int) -> bytes | None:
+    def _is_skipped(self, place: bytes) -> bool:
+        found = identity(place)
+        return found is not None and found in self._skip
+
+    def _value(self, stored: bytes, index: int, proven: bool) -> bytes | None:
         if self._catalogue is None:
             return None
         value = self._catalogue.folder(stored, index)
-        if value is None and self._absorbed:
+        if value is None and self._absorbed and not proven:
             for older in yesterday(stored, self._absorbed):
                 value = value or self._catalogue.folder(older, index)
         return value
@@ -240,7 +304,7 @@ class Surveyor:
     def _folder_facts(self, stored: bytes) -> dict[FileStat, tuple[bytes, int]]:
         facts: dict[FileStat, tuple[bytes, int]] = {}
         for index in range(1 << 20):
-            value = self._value(stored, index)
+            value = self._value(stored, index, False)
             if value is None:
                 return facts
             for file, key, state in _facts(value, self._size):
@@ -253,16 +317,8 @@ def count_name(label: str) -> str:
     return f"count/{label}"
 
 
-def is_file(target: Target) -> bool:
-    return bool(target.under) and not os.path.isdir(os.path.join(target.place, target.under))
-
-
-def _counts(folder: Folder) -> list[int]:
-    return [sum(1 for _ in files_of(head)) for head in folder.heads]
-
-
-def keep_stats(batch: Batch, survey: Survey) -> None:
-    """Write what is now known of the files that were not clean."""
-    for chunk in survey.chunks:
+def keep_stats(batch: Batch, chunks: Iterable[Chunk]) -> None:
+    """Write what is known of some runs of files now."""
+    for chunk in chunks:
         if not chunk.only:
             batch.put_folder(chunk.folder, chunk.index, chunk.to_value())

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from vstore.errors import LabelTaken, UsageError
+from vstore.places import is_below, is_gone, is_same, relative
 from vstore.records import Json, Root
 from vstore.repository import Repository
 from vstore.scan import ScanOptions
@@ -108,59 +111,78 @@ class _Planner:
         self._as = as_label
         self._edits = edits
         self._known = dict(repo.state.roots)
+        self._edited: set[str] = set()
         self._plan = Plan([], {}, {})
 
     def add_known(self) -> None:
         if not self._known:
             raise UsageError("this store knows no folder yet", "name one: vstore sync FOLDER")
-        for root in self._known.values():
+        for root in list(self._known.values()):
             self._whole(root, self._repo.place(root))
 
     def add(self, path: bytes) -> None:
         real = os.path.realpath(path)
         store = os.path.realpath(os.fsencode(self._repo.layout.folder))
-        if _holds(store, real):
+        if is_same(store, real) or relative(store, real) is not None:
             raise UsageError(f"{_said(path)} is the store, or lies inside it", "name a folder of pictures")
-        inside = []
         for root in self._known.values():
             place = self._repo.place(root)
-            if _same(place, real):
+            if is_same(place, real):
                 if self._as not in (None, root.label):
                     raise LabelTaken(
                         f"{_said(path)} is known as {root.label!r} already", "sync it without --as, or under that label"
                     )
                 self._whole(root, place)
                 return
-            under = _relative(place, real)
-            if under is not None:
-                self._part(root, place, under)
-                return
-            if os.path.isdir(real) and (within := _relative(real, place)) is not None:
-                inside.append((root, within))
-        if not os.path.lexists(real):
-            raise UsageError(f"there is no folder {_said(path)}", "check the name, or that its disk is mounted")
-        if not os.path.isdir(real):
+        for name, through_link in _names(path, real):
+            for root in self._known.values():
+                place = self._repo.place(root)
+                under = relative(place, name)
+                if under is not None and (self._follows(root) or not through_link):
+                    self._part(root, place, under, path)
+                    return
+        try:
+            found = os.stat(real)
+        except (FileNotFoundError, NotADirectoryError):
+            raise UsageError(
+                f"there is no folder {_said(path)}", "check the name, or that its disk is mounted"
+            ) from None
+        except OSError as err:
+            raise UsageError(f"cannot look at {_said(path)}: {err.strerror}", "check its permissions") from err
+        if not stat.S_ISDIR(found.st_mode):
             raise UsageError(
                 f"{_said(path)} is not a folder", "name a folder of pictures, or a file inside a synced one"
             )
+        inside = [(r, within) for r in self._known.values() if (within := relative(real, self._repo.place(r)))]
         self._new(path, real, inside)
 
     def _whole(self, root: Root, place: bytes) -> None:
         root, options = self._with_options(root)
         self._plan.targets.append(Target(root, place, options))
 
-    def _part(self, root: Root, place: bytes, under: bytes) -> None:
+    def _part(self, root: Root, place: bytes, under: bytes, path: bytes) -> None:
+        if self._as is not None:
+            raise UsageError(
+                f"{_said(path)} lies in {_said(place)}, which is known as {root.label!r}", "sync it without --as"
+            )
         root, options = self._with_options(root)
-        gone = not os.path.lexists(os.path.join(place, under))
-        if gone and not os.path.isdir(place):
+        gone = is_gone(os.path.join(place, under))
+        if gone and is_gone(place):
             raise UsageError(
                 f"neither {_said(os.path.join(place, under))} nor its root {_said(place)} is there",
                 "check that its disk is mounted",
             )
         self._plan.targets.append(Target(root, place, options, under, gone))
 
+    def _follows(self, root: Root) -> bool:
+        asked = self._edits.follow_symlinks
+        return ScanOptions.from_json(root.options).follow_symlinks if asked is None else asked
+
     def _with_options(self, root: Root) -> tuple[Root, ScanOptions]:
         before = ScanOptions.from_json(root.options)
+        if root.label in self._edited:  # by another PATH in this root
+            return root, before
+        self._edited.add(root.label)
         options = self._edits.applied(before)
         if options != before:
             root = root._replace(options=options.to_json())
@@ -173,24 +195,27 @@ class _Planner:
         old = self._known.get(label)
         if old is not None and all(old is not root for root, _ in inside):
             place = self._repo.place(old)
-            if os.path.lexists(place) and self._as is None:
+            if self._as is None and not is_gone(place):
                 raise LabelTaken(f"the label {label} belongs to {_said(place)}", "add --as NAME")
         elif label in self._repo.state.absorbed or label in {r.label for r, _ in inside}:
             raise LabelTaken(f"the label {label} is that of a folder inside another root", "add --as NAME")
         base = self._repo.base
-        if (within := _relative(base, real)) is not None or _same(base, real):
-            root = Root(label, within or b".", True, old.options if old else {})
-        elif _relative(real, base) is not None:
-            root = Root(label, os.path.relpath(real, base), True, old.options if old else {})
+        if (within := relative(base, real)) is not None or is_same(base, real):
+            root = Root(label, within or b".", True)
+        elif relative(real, base) is not None:
+            root = Root(label, os.path.relpath(real, base), True)
         else:
-            root = Root(label, real, False, old.options if old else {})
-        options = self._edits.applied(ScanOptions.from_json(root.options))
-        root = root._replace(options=options.to_json())
+            root = Root(label, real, False)
+        options = ScanOptions.from_json(old.options if old else {})
         for taken, within in inside:
+            options = _taken_over(options, ScanOptions.from_json(taken.options), within)
             self._plan.roots[taken.label] = None
             self._plan.absorbed[taken.label] = os.fsdecode(os.path.join(os.fsencode(label), within))
             self._plan.targets[:] = [t for t in self._plan.targets if t.root.label != taken.label]
             del self._known[taken.label]
+        options = self._edits.applied(options)
+        root = root._replace(options=options.to_json())
+        self._edited.add(label)
         self._plan.roots[label] = root
         self._known[label] = root
         self._plan.targets.append(Target(root, real, options, known=old is not None or bool(inside)))
@@ -199,7 +224,7 @@ class _Planner:
         """Drop what another target covers, and put the rest in the order of their stored paths."""
         kept: list[Target] = []
         for target in sorted(self._plan.targets, key=lambda t: t.prefix + b"/"):
-            if not (kept and (target.prefix + b"/").startswith(kept[-1].prefix + b"/")):
+            if not (kept and is_below(target.prefix, kept[-1].prefix)):
                 kept.append(target)
         self._plan.targets[:] = kept
         return self._plan
@@ -209,33 +234,33 @@ def _said(path: bytes) -> str:
     return os.fsdecode(path)
 
 
-def _identity(path: bytes) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
+def _names(path: bytes, real: bytes) -> list[tuple[bytes, bool]]:
+    """What a path may be called inside a root, and whether only a root that follows symlinked folders has it so.
+
+    A symlinked file is a file of the folder in which the link stands, wherever it leads.
+    """
+    absolute = os.path.abspath(path)
+    folder, name = os.path.split(absolute)
+    named = os.path.join(os.path.realpath(folder), name)
+    return [(named, named != real and os.path.isdir(real)), (real, False), (absolute, True)]
 
 
-def _same(one: bytes, other: bytes) -> bool:
-    """Whether two paths mean one folder: by device and inode, so that letter case and links do not matter."""
-    identity = _identity(one)
-    return one == other or (identity is not None and identity == _identity(other))
+def _taken_over(options: ScanOptions, inner: ScanOptions, within: bytes) -> ScanOptions:
+    """Options of a root with those of a root in it that it takes in, so that nothing comes or goes by that."""
+    return ScanOptions(
+        (*options.exclude, *(_moved_down(glob, within) for glob in inner.exclude)),
+        (*options.include, *(_moved_down(glob, within) for glob in inner.include)),
+        options.follow_symlinks or inner.follow_symlinks,
+        options.one_file_system or inner.one_file_system,
+        options.ignore_inode or inner.ignore_inode,
+        options.ignore_ctime or inner.ignore_ctime,
+    )
 
 
-def _relative(folder: bytes, path: bytes) -> bytes | None:
-    """The path relative to a folder that holds it, else None. What is gone is placed by its nearest parent left."""
-    names: list[bytes] = []
-    wanted = _identity(folder)
-    while True:
-        parent, name = os.path.split(path)
-        if not name:
-            return None
-        names.append(name)
-        if parent == folder or (wanted is not None and _identity(parent) == wanted):
-            return b"/".join(reversed(names))
-        path = parent
-
-
-def _holds(folder: bytes, path: bytes) -> bool:
-    return _same(folder, path) or _relative(folder, path) is not None
+def _moved_down(glob: str, within: bytes) -> str:
+    """A gitignore pattern of a folder, as the folder above has to say it."""
+    folder = re.sub(r"([\\*?\[\]])", r"\\\1", os.fsdecode(within))
+    no, glob = ("!", glob[1:]) if glob.startswith("!") else ("", glob)
+    # With a slash that is not its last character, a pattern speaks of that folder's own names; else of all below it.
+    anywhere = "" if "/" in glob.rstrip().rstrip("/") else "**/"
+    return f"{no}/{folder}/{anywhere}{glob.lstrip('/')}"

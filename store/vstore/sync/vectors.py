@@ -25,21 +25,29 @@ class Vectors:
         self._all: set[bytes] | None = None
         if catalogue is None or _aligned(catalogue, space, self._refs) != len(self._refs):
             # Nobody may write the catalogue now, or there is none: the key columns themselves answer.
-            self._all = {key for ref in self._refs for key in repo.segment(ref).key_list()}
+            self._all = self._columns()
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, bytes) and (key in self._run or self.stored(key))
 
     def stored(self, key: bytes) -> bool:
         """Whether a segment holds this key's vector."""
-        if self._all is not None:
-            return key in self._all
-        assert self._catalogue is not None
-        location = self._catalogue.location(self._space, key)
-        if location is None or location[0] >= len(self._refs):
-            return False
-        segment = self._repo.segment(self._refs[location[0]])
-        return location[1] < segment.footer.rows and segment.key(location[1]) == key
+        if self._all is None:
+            assert self._catalogue is not None
+            location = self._catalogue.location(self._space, key)
+            if location is None and not self._catalogue.damaged:
+                return False
+            if location is not None and self._is_at(location, key):
+                return True
+            self._all = self._columns()  # it met something that is not what was written: a miss proves nothing
+        return key in self._all
+
+    def _is_at(self, location: tuple[int, int], key: bytes) -> bool:
+        ordinal, row = location
+        return ordinal < len(self._refs) and self._repo.segment(self._refs[ordinal]).key(row) == key
+
+    def _columns(self) -> set[bytes]:
+        return {key for ref in self._refs for key in self._repo.segment(ref).key_list()}
 
     def add(self, keys: Iterable[bytes]) -> None:
         """Take note of vectors that this run has journaled."""

@@ -1,0 +1,98 @@
+"""Every command explains itself."""
+
+from __future__ import annotations
+
+import re
+
+import click
+import pytest
+from cli.lines import Line, process
+
+from vstore_cli.main import COMMANDS, HELP, WIDTH, all_commands, help_text, vstore
+
+WORDS = list(all_commands())
+
+
+def found(words: tuple[str, ...]) -> click.Command:
+    command: click.Command = vstore
+    for word in words:
+        assert isinstance(command, click.Group)
+        below = command.get_command(click.Context(command), word)
+        assert below is not None
+        command = below
+    return command
+
+
+@pytest.mark.parametrize("words", WORDS, ids=" ".join)
+def test_help_says_what_the_command_does_and_gives_an_example(words: tuple[str, ...], line: Line) -> None:
+    text = line(*words, "--help").out
+    assert text == line(*words, "-h").out
+    assert text.startswith(f"Usage: {' '.join(('vstore', *words))} ")
+    assert re.fullmatch(r"  [A-Z].*\.", text.split("\n\n")[1], re.DOTALL)
+    example = text.partition("\n  Example:\n")[2]
+    assert example.startswith(f"    {' '.join(('vstore', *words))}")
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("words", WORDS, ids=" ".join)
+def test_the_help_that_readme_shows_is_that_of_a_wide_terminal(
+    words: tuple[str, ...], line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = help_text(*words)
+    assert shown + "\n" == line(*words, "--help").out
+    assert max(map(len, shown.splitlines())) <= WIDTH
+    assert all(option in shown for option in HELP)
+
+
+@pytest.mark.parametrize("words", [w for w in WORDS if w not in ((), ("snapshot",), ("model",))], ids=" ".join)
+def test_every_command_has_json_and_a_help_for_each_option(words: tuple[str, ...]) -> None:
+    options = [param for param in found(words).params if isinstance(param, click.Option)]
+    assert "--json" in {name for option in options for name in option.opts}
+    assert all(option.help and option.help.endswith((".", ")")) for option in options)
+
+
+def test_the_examples_are_command_lines_that_parse(line: Line) -> None:
+    """Options and operands of each example are such as the command takes."""
+    for words in WORDS:
+        example = help_text(*words).partition("Example:\n")[2].partition("\n\n")[0]
+        for text in example.splitlines():
+            tokens = [token.strip("\"'") for token in re.findall(r"\"[^\"]*\"|\S+", text)]
+            assert tokens[0] == "vstore"
+            command, rest = found(()), tokens[1:]
+            ctx = click.Context(command, info_name="vstore")
+            while isinstance(command, click.Group):
+                below = command.get_command(ctx, rest[0])
+                assert below is not None, text
+                command, rest = below, rest[1:]
+            command.make_context(command.name, list(rest), parent=ctx)
+
+
+def test_the_list_of_commands_names_each_once_with_what_it_does(line: Line) -> None:
+    text = line("--help").out
+    for name, (_, words) in COMMANDS.items():
+        assert len(re.findall(rf"^  {name} +{re.escape(words)}$", text, re.MULTILINE)) == 1
+
+
+@pytest.mark.parametrize("words", [(), ("snapshot",)], ids=" ".join)
+def test_a_group_without_a_command_shows_its_help_and_exits_2(words: tuple[str, ...], line: Line) -> None:
+    ran = line(*words, code=2)
+    assert ran.out == ""
+    assert ran.err == line(*words, "--help").out
+
+
+def test_the_version_is_said(line: Line) -> None:
+    assert re.fullmatch(r"vstore \d+\.\d+\.\d+\n", line("--version").out)
+
+
+def test_python_dash_m_is_the_command_too(line: Line) -> None:
+    import sys
+
+    import cli.lines as lines
+
+    before = lines.COMMAND
+    try:
+        lines.COMMAND = [sys.executable, "-m", "vstore_cli"]
+        assert process("log", "--help", cwd=line.home).out == line("log", "--help").out
+    finally:
+        lines.COMMAND = before

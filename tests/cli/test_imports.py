@@ -1,0 +1,74 @@
+"""Importing costs nothing, and a command loads only what it needs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli.lines import Line, environment
+
+HEAVY = {
+    "numpy", "faiss", "torch", "transformers", "peft", "PIL", "tqdm", "rich", "lmdb", "pathspec",
+    "importlib.metadata", "multiprocessing",
+}  # fmt: skip
+
+
+def loaded(code: str, cwd: Path) -> set[str]:
+    """The heavy modules that a fresh Python has loaded after some code."""
+    code += "\nimport json, sys\nprint(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=cwd, env=environment(), capture_output=True, text=True, check=True
+    )
+    return HEAVY & set(json.loads(done.stderr.splitlines()[-1]))
+
+
+def command(*words: str) -> str:
+    return f"from vstore_cli.main import run\nassert run({list(words)!r}) == 0"
+
+
+@pytest.mark.parametrize("module", ["vstore", "vstore_cli.main", "vstore.store", "vstore.testing"])
+def test_an_import_loads_nothing_heavy(module: str, tmp_path: Path) -> None:
+    assert loaded(f"import {module}", tmp_path) == set()
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["sync", "--help"], ["search", "-h"]], ids=" ".join)
+def test_help_loads_nothing_heavy(words: list[str], tmp_path: Path) -> None:
+    assert loaded(command(*words), tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["snapshot", "list"],
+        ["snapshot", "list", "--json"],
+        ["log"],
+        ["snapshot", "show", "v1"],
+        ["snapshot", "diff", "v1"],
+        ["snapshot", "tag", "v1", "x"],
+        ["rollback", "v1"],
+        ["rollback", "v1", "--hold"],
+        ["dupes"],
+    ],
+    ids=" ".join,
+)
+def test_what_only_looks_at_versions_loads_nothing_heavy(words: list[str], pictures: Line) -> None:
+    assert loaded(command(*words), pictures.home) == set()
+
+
+def test_undo_and_redo_load_nothing_heavy(pictures: Line) -> None:
+    pictures("snapshot", "tag", "v1", "x")
+    assert loaded(command("undo"), pictures.home) == set()
+    assert loaded(command("redo"), pictures.home) == set()
+
+
+def test_a_sync_without_news_loads_neither_numpy_nor_faiss_nor_a_decoder(pictures: Line) -> None:
+    assert loaded(command("sync"), pictures.home) <= {"lmdb"}
+    assert loaded(command("status"), pictures.home) <= {"lmdb"}
+
+
+def test_a_search_by_a_known_picture_loads_no_decoder_and_no_model(pictures: Line) -> None:
+    found = loaded(command("search", "./pictures/a.png"), pictures.home)
+    assert not found & {"PIL", "torch", "transformers", "peft", "tqdm"}

@@ -1,0 +1,232 @@
+"""Which store a command is about."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli.lines import Line, environment
+
+from vstore_cli import locate
+
+
+def snapshots(line: Line, *words: str | Path) -> list[str]:
+    return [row["snapshot"] for row in line("snapshot", "list", "--json", *words).json]
+
+
+def elsewhere(line: Line, monkeypatch: pytest.MonkeyPatch, name: str = "elsewhere") -> Path:
+    folder = line.home.parent / name
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_the_nearest_store_upwards_is_used(pictures: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(pictures.home / "pictures" / "sub")
+    assert snapshots(pictures) == ["v1"]
+    pictures("--store", pictures.home / "pictures" / ".vstore", "init")
+    assert snapshots(pictures) == []
+
+
+def test_a_store_is_found_from_the_path_where_there_is_none_upwards(
+    pictures: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = elsewhere(pictures, monkeypatch)
+    there = pictures.home / "pictures"
+    assert pictures("sync", there, "--json").json["current"] == "v1"
+    assert pictures("status", there / "sub", "--json").json["current"] == "v1"
+    assert pictures("search", there / "a.png", "-k", "1", "-l").out == "../home/pictures/a.png\n"
+    assert pictures("search", "./../home/pictures/a.png", "-k", "1", "-l").out == "../home/pictures/a.png\n"
+    assert pictures("dupes", "--under", there, "--json").json["groups"] == []
+    assert list(folder.iterdir()) == []
+    pictures("log", code=10)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--store", "{}", "snapshot", "list", "--json"],
+        ["snapshot", "--store", "{}", "list", "--json"],
+        ["snapshot", "list", "--store", "{}", "--json"],
+        ["snapshot", "list", "--json", "--store={}"],
+        ["--store={}", "snapshot", "list", "--json"],
+    ],
+)
+def test_store_may_stand_anywhere(words: list[str], pictures: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere(pictures, monkeypatch)
+    for folder in (pictures.store, pictures.home):
+        ran = pictures(*(word.format(folder) for word in words))
+        assert [row["snapshot"] for row in ran.json] == ["v1"]
+
+
+def test_after_two_dashes_store_is_a_word_like_any_other(pictures: Line) -> None:
+    pictures.put({"--store/x.png": 7})
+    assert pictures("sync", "--json", "--", "--store").json["new"] == 1
+
+
+def test_the_environment_names_a_store_and_the_option_wins(pictures: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = elsewhere(pictures, monkeypatch)
+    monkeypatch.setenv("VSTORE_DIR", str(pictures.store))
+    assert snapshots(pictures) == ["v1"]
+    pictures("--store", folder / "other", "init")
+    assert snapshots(pictures, "--store", folder / "other") == []
+    monkeypatch.setenv("VSTORE_DIR", str(folder / "other"))
+    monkeypatch.chdir(pictures.home)
+    assert snapshots(pictures) == []
+    monkeypatch.setenv("VSTORE_DIR", "")
+    assert snapshots(pictures) == ["v1"]
+
+
+@pytest.mark.parametrize("words", [["--store"], ["log", "--store"], ["--store", "", "log"], ["--store=", "log"]])
+def test_store_wants_a_folder(words: list[str], pictures: Line) -> None:
+    assert "--store wants a folder" in pictures(*words, code=2).err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sync"],
+        ["sync", "-n", "pictures"],
+        ["status"],
+        ["search", "./pictures/a.png"],
+        ["dupes"],
+        ["snapshot", "list"],
+        ["snapshot", "show"],
+        ["snapshot", "diff", "v1"],
+        ["snapshot", "tag", "v1", "x"],
+        ["snapshot", "untag", "x"],
+        ["snapshot", "export", "v1", "x"],
+        ["rollback", "v1"],
+        ["undo"],
+        ["redo"],
+        ["log"],
+        ["check"],
+        ["stats"],
+    ],
+    ids=" ".join,
+)
+def test_without_a_store_a_command_says_how_to_make_one(words: list[str], line: Line) -> None:
+    line.put({"pictures/a.png": 1})
+    ran = line(*words, code=10)
+    assert ran.out == ""
+    assert ran.err.startswith("Error: there is no store here, nor in any folder above\n  make one")
+    error = line(*words, "--store", "nowhere", "--json", code=10).error
+    assert error["code"] == "no_store"
+    assert "nowhere" in error["message"]
+    assert [path.name for path in line.home.iterdir()] == ["pictures"]
+
+
+def test_init_makes_a_store_here(line: Line) -> None:
+    made = line("init", "--json").json
+    assert made["store"] == str(line.store)
+    assert (made["hash"], made["dtype"], made["space_name"]) == ("xxh3_128", "float16", "builtin-1")
+    assert line("init", code=2).err.startswith(f"Error: there is a store at {line.store} already")
+    assert line("init", "--hash", "sha256", "--store", "other", "--store-dtype", "float32").out == (
+        f"Made the store {line.home}/other (sha256, float32, space builtin-1)\n"
+    )
+
+
+def test_init_is_refused_where_the_pictures_are_in_a_store_already(
+    pictures: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for inside in ("pictures", "pictures/sub"):
+        monkeypatch.chdir(pictures.home / inside)
+        err = pictures("init", code=2).err
+        assert f"the pictures here are in the store {pictures.store} already, as 'pictures'" in err
+        assert "--store DIR" in err
+        assert not Path(".vstore").exists()
+    pictures("init", "--store", "second")
+    beside = pictures.home / "beside"
+    beside.mkdir()
+    monkeypatch.chdir(beside)
+    pictures("init")
+
+
+def test_a_store_is_never_strewn_among_other_files(line: Line) -> None:
+    line.put({"pictures/a.png": 1, "letters/mine.txt": b"words"})
+    for words in (["init"], ["sync", "pictures"]):
+        err = line(*words, "--store", "letters", code=2).err
+        assert "letters is no store, and holds 'mine.txt'" in err
+        assert "letters/mine.txt is not a folder" in line(*words, "--store", "letters/mine.txt", code=2).err
+        assert "there is no folder" in line(*words, "--store", "not/there", code=2).err
+    assert [path.name for path in (line.home / "letters").iterdir()] == ["mine.txt"]
+    (line.home / "empty").mkdir()
+    assert line("sync", "pictures", "--store", "empty", "--json").json["created_store"]
+
+
+def test_a_store_that_lost_its_format_is_not_made_over(pictures: Line) -> None:
+    (pictures.store / "FORMAT").unlink()
+    err = pictures("sync", "pictures", "--store", pictures.store, code=4).err
+    assert "FORMAT is missing, although the store has records" in err
+    pictures("init", code=4)
+
+
+def test_a_store_may_be_called_otherwise_and_moved(pictures: Line) -> None:
+    shutil.move(pictures.store, pictures.home / "index")
+    assert snapshots(pictures, "--store", "index") == ["v1"]
+    assert pictures("sync", "--store", "index", "--json").json["unchanged"] == 3
+
+
+# Network filesystems
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "nfs", "cifs", "smb3", "9p", "ceph", "fuse.sshfs"])
+def test_a_store_on_a_network_filesystem_is_refused(
+    kind: str, pictures: Line, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+        f"36 21 0:31 / {pictures.home} rw,relatime shared:9 master:1 - {kind} server:/export rw\n"
+    )
+    monkeypatch.setattr(locate, "MOUNTS", str(mounts))
+    log = pictures("log", "--json").json
+    for words in (["sync"], ["rollback", "v1"], ["undo"], ["redo"], ["snapshot", "tag", "v1", "x"], ["init"]):
+        store = ["--store", "new"] if words == ["init"] else []
+        err = pictures(*words, *store, code=2).err
+        assert f"network filesystem ({kind})" in err
+        assert "only the store must be local" in err
+    assert not (pictures.home / "new").exists()
+    assert pictures("log", "--json").json == log, "reading goes on"
+    pictures("status")
+
+
+def test_pictures_may_lie_on_a_network_filesystem(
+    pictures: Line, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+        f"36 21 0:31 / {pictures.home}/pictures rw,relatime - nfs4 server:/export rw\n"
+        f"37 21 0:32 / {pictures.home}/with\\040blank rw,relatime - nfs4 server:/export rw\n"
+    )
+    monkeypatch.setattr(locate, "MOUNTS", str(mounts))
+    pictures("sync")
+    pictures("init", "--store", "with", code=0)
+    (pictures.home / "with blank").mkdir()
+    pictures("init", "--store", "with blank/store", code=2)
+    monkeypatch.setattr(locate, "MOUNTS", str(tmp_path / "none"))
+    pictures("init", "--store", "with blank/store")
+
+
+def test_the_working_folder_may_be_gone(line: Line) -> None:
+    gone = line.home / "gone"
+    script = "import os; os.rmdir(os.getcwd()); from vstore_cli.main import main; main()"
+    for words in (["log"], ["sync", "x"]):
+        gone.mkdir()
+        done = subprocess.run(
+            [sys.executable, "-c", script, *words], cwd=gone, env=environment(), capture_output=True, text=True
+        )
+        assert done.returncode in (1, 2, 10)
+        assert done.stderr.startswith("Error: ")
+        assert "Traceback" not in done.stderr
+
+
+def test_a_command_that_only_looks_writes_nothing(pictures: Line) -> None:
+    before = {path: path.stat().st_mtime_ns for path in pictures.store.rglob("*") if path.name != "lock.mdb"}
+    for words in (["log"], ["snapshot", "list"], ["snapshot", "show"], ["stats"], ["check"], ["status"]):
+        pictures(*words)
+    assert {path: path.stat().st_mtime_ns for path in pictures.store.rglob("*") if path.name != "lock.mdb"} == before

@@ -1,0 +1,268 @@
+"""`vstore search`: words in, pictures out. Also `vstore dupes`."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from cli.lines import COMMAND, Line, environment
+from store.folders import drawn
+
+
+def hits(line: Line, *words: str) -> list[tuple[float, list[str]]]:
+    return [(hit["score"], hit["paths"]) for hit in line("search", *words, "--json").json["hits"]]
+
+
+def names(line: Line, *words: str) -> list[str]:
+    return [path for _, paths in hits(line, *words) for path in paths]
+
+
+# Operands
+
+
+def test_a_picture_finds_itself_first_with_score_1(pictures: Line) -> None:
+    found = hits(pictures, "./pictures/b.png")
+    assert found[0] == (1.0, ["pictures/b.png"])
+    assert len(found) == 3
+    assert [score for score, _ in found] == sorted((score for score, _ in found), reverse=True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["./pictures/b.png"],
+        ["image:pictures/b.png"],
+        ["--image", "pictures/b.png"],
+        ["+", "./pictures/b.png"],
+        ["2:./pictures/b.png"],
+        ["0.25:image:pictures/b.png"],
+    ],
+    ids=" ".join,
+)
+def test_there_are_several_ways_to_name_a_picture(words: list[str], pictures: Line) -> None:
+    assert hits(pictures, *words) == hits(pictures, "./pictures/b.png")
+
+
+def test_a_tilde_is_ones_home(pictures: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(pictures.home))
+    assert hits(pictures, "~/pictures/b.png") == hits(pictures, "./pictures/b.png")
+
+
+def test_several_operands_are_weighed_and_added(pictures: Line) -> None:
+    a, b, c = "./pictures/a.png", "./pictures/b.png", "./pictures/sub/c.png"
+    assert set(names(pictures, a, "+", b, "-k", "2")) == {"pictures/a.png", "pictures/b.png"}
+    assert names(pictures, a, "+", f"0.1:{b}")[0] == "pictures/a.png"
+    assert names(pictures, f"0.1:{a}", "+", b)[0] == "pictures/b.png"
+    assert hits(pictures, a, "+", b) == hits(pictures, a, "--image", "pictures/b.png")
+    assert hits(pictures, a, b) == hits(pictures, a, "+", b)
+    away = hits(pictures, a, "-", c)
+    assert away[-1][1] == ["pictures/sub/c.png"]
+    assert away[-1][0] < 0 < away[0][0]
+    assert names(pictures, "-", a)[-1] == "pictures/a.png"
+
+
+def test_a_picture_that_the_store_does_not_know_is_embedded(pictures: Line) -> None:
+    pictures.put({"else/where.png": 2, "else/unknown.png": 77})
+    assert hits(pictures, "./else/where.png")[0] == (1.0, ["pictures/b.png"])
+    assert hits(pictures, "./else/unknown.png")[0][0] < 1
+
+
+def test_text_needs_a_model_that_reads_it(pictures: Line) -> None:
+    err = pictures("search", "a cat", code=13).err
+    assert "the space 'builtin-1' has no text side" in err
+    assert "'a cat'" in err
+    assert pictures("search", "a cat", "--json", code=13).error["code"] == "model"
+
+
+def test_a_word_that_is_the_name_of_a_file_gets_a_hint(pictures: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(pictures.home / "pictures")
+    note = "Note: a.png is taken for text; the picture of that name is ./a.png\n"
+    assert pictures("search", "a.png", code=13).err.startswith(note)
+    assert "Note" not in pictures("search", "b", code=13).err
+    assert pictures("search", "a.png", "--json", code=13).error["code"] == "model"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ([], 2, "nothing to search for"),
+        (["+"], 2, "a sign stands at the end"),
+        (["+", "-", "./pictures/a.png"], 2, "'-' follows another sign"),
+        (["./nowhere.png"], 2, "there is no picture ./nowhere.png"),
+        (["./pictures/a.png/b.png"], 2, "there is no picture ./pictures/a.png/b.png"),
+        (["./pictures"], 2, "./pictures is a folder"),
+        (["image:"], 2, "image: stands before no file name"),
+        ([""], 2, "an operand is empty"),
+        (["0:./pictures/a.png"], 2, "the weight 0.0 counts for nothing"),
+        (["./pictures/a.png", "-", "./pictures/a.png"], 2, "cancel one another out"),
+        (["./pictures/a.png", "-k", "0"], 2, "-k 0 asks for no hit"),
+        (["./pictures/a.png", "-k", "many"], 2, "not a valid integer"),
+        (["./pictures/a.png", "--under", "/etc"], 2, "/etc lies under no synced folder"),
+        (["./pictures/a.png", "--at", "v9"], 1, "no snapshot 'v9'"),
+        (["./pictures/a.png", "--new-since", "v9"], 1, "no snapshot 'v9'"),
+        (["./notes.txt"], 1, "cannot search with ./notes.txt"),
+        (["-x"], 2, "No such option"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_what_cannot_be_searched_for_is_said(words: list[str], code: int, said: str, pictures: Line) -> None:
+    Path("notes.txt").write_text("words")
+    ran = pictures("search", *words, code=code)
+    assert ran.out == ""
+    assert said in ran.err
+    assert said in pictures("search", *words, "--json", code=code).error["message"]
+
+
+def test_a_store_without_a_snapshot_says_how_to_make_one(line: Line) -> None:
+    line.put({"pictures/a.png": 1})
+    line("init")
+    err = line("search", "./pictures/a.png", code=1).err
+    assert err == "Error: this store has no snapshot yet\n  make one with: vstore sync FOLDER\n"
+
+
+# Which pictures
+
+
+def test_k_says_how_many(pictures: Line) -> None:
+    assert len(hits(pictures, "./pictures/a.png", "-k", "2")) == 2
+    pictures.put({f"pictures/{number}.png": 10 + number for number in range(12)})
+    pictures("sync")
+    assert len(hits(pictures, "./pictures/a.png")) == 10
+    assert len(hits(pictures, "./pictures/a.png", "-k", "999")) == 15
+
+
+def test_under_looks_only_below_a_folder(pictures: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    for under in ("pictures/sub", "./pictures/sub", f"{pictures.home}/pictures/sub", "pictures/sub/c.png"):
+        assert names(pictures, "./pictures/a.png", "--under", under, "-k", "1") == ["pictures/sub/c.png"]
+    monkeypatch.chdir(pictures.home / "pictures")
+    assert names(pictures, "./a.png", "--under", "sub") == ["pictures/sub/c.png"]
+    assert len(names(pictures, "./a.png", "--under", ".")) == 3
+
+
+def test_min_score_leaves_out_what_looks_less_alike(pictures: Line) -> None:
+    assert names(pictures, "./pictures/a.png", "--min-score", "0.999") == ["pictures/a.png"]
+    ran = pictures("search", "./pictures/a.png", "--min-score", "1.5")
+    assert (ran.out, ran.err) == ("", "No picture of v1 fits.\n")
+
+
+def test_at_answers_from_an_older_version_with_its_paths(pictures: Line) -> None:
+    os.rename("pictures/a.png", "pictures/moved.png")
+    os.unlink("pictures/b.png")
+    pictures("sync")
+    report = pictures("search", "./pictures/moved.png", "--at", "v1", "--json").json
+    assert report["snapshot"] == "v1"
+    assert sorted(path for hit in report["hits"] for path in hit["paths"]) == [
+        "pictures/a.png", "pictures/b.png", "pictures/sub/c.png",
+    ]  # fmt: skip
+    lines = pictures("search", "./pictures/moved.png", "--at", "v1").lines
+    assert lines[0] == "1.000  pictures/a.png  (not there any more)"
+    assert names(pictures, "./pictures/moved.png", "-k", "1") == ["pictures/moved.png"]
+
+
+def test_new_since_shows_only_what_a_version_did_not_have(pictures: Line) -> None:
+    pictures.put({"pictures/new.png": 8})
+    shutil.copy("pictures/a.png", "pictures/copy.png")
+    pictures("sync")
+    assert names(pictures, "./pictures/a.png", "--new-since", "v1") == ["pictures/new.png"]
+
+
+# How they are shown
+
+
+def test_the_terminal_shows_openable_paths_from_where_one_stands(
+    pictures: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pictures("search", "./pictures/a.png", "-k", "1").out == "1.000  pictures/a.png\n"
+    monkeypatch.chdir(pictures.home / "pictures" / "sub")
+    assert pictures("search", "./c.png", "-k", "1").out == "1.000  c.png\n"
+    assert pictures("search", "../a.png", "-k", "1").out == "1.000  ../a.png\n"
+    scores = [text.partition("  ")[0] for text in pictures("search", "-", "./c.png").lines]
+    assert scores[-1] == "-1.000"
+    assert len({len(score) for score in scores}) == 1, "scores stand below one another"
+
+
+def test_a_picture_with_several_names_is_one_hit(pictures: Line) -> None:
+    shutil.copy("pictures/a.png", "pictures/again.png")
+    shutil.copy("pictures/a.png", "pictures/zzz.png")
+    pictures("sync")
+    assert pictures("search", "./pictures/a.png", "-k", "1").out == "1.000  pictures/a.png  (and 2 more)\n"
+    os.unlink("pictures/a.png")
+    assert pictures("search", "./pictures/zzz.png", "-k", "1").out == "1.000  pictures/again.png  (and 2 more)\n"
+    assert pictures("search", "./pictures/zzz.png", "-k", "1", "-l").lines == [
+        "pictures/a.png", "pictures/again.png", "pictures/zzz.png",
+    ]  # fmt: skip
+
+
+def test_paths_alone_come_as_lines_or_ended_by_nuls(pictures: Line) -> None:
+    assert pictures("search", "./pictures/a.png", "-k", "1", "-l").out == "pictures/a.png\n"
+    assert pictures("search", "./pictures/a.png", "-k", "1", "-0").out == "pictures/a.png\0"
+    assert len(pictures("search", "./pictures/a.png", "--null").out.split("\0")) == 4
+
+
+def odd(line: Line) -> list[bytes]:
+    """A store of pictures with odd names, in the order of their bytes."""
+    names = [b"\x1b[31mred.png", b"two\nlines.png", "é.png".encode(), b"\xff.png"]
+    os.mkdir("pictures")
+    for name in names:
+        with open(b"pictures/" + name, "wb") as file:
+            file.write(drawn(1))
+    line("sync", "pictures", "-q")
+    return names
+
+
+def test_odd_names_come_whole_where_programs_read_them(line: Line) -> None:
+    wanted = odd(line)
+    done = subprocess.run(
+        [*COMMAND, "search", "-0", b"./pictures/\xff.png"], cwd=line.home, env=environment(), capture_output=True
+    )
+    assert done.stdout == b"".join(b"pictures/" + name + b"\0" for name in wanted)
+    (hit,) = line("search", "./pictures/é.png", "--json").json["hits"]
+    assert hit["paths"] == [
+        "pictures/\x1b[31mred.png",
+        "pictures/two\nlines.png",
+        "pictures/é.png",
+        "pictures/\ufffd.png",
+    ]
+    assert hit["paths_b64"] == [None, None, None, "cGljdHVyZXMv/y5wbmc="]
+    assert len(hit["files_b64"]) == 4
+
+
+def test_odd_names_are_safe_on_a_terminal(line: Line) -> None:
+    odd(line)
+    assert line("search", "./pictures/é.png").out == "1.000  pictures/\\x1b[31mred.png  (and 3 more)\n"
+    master, slave = pty.openpty()
+    done = subprocess.run(
+        [*COMMAND, "search", "-l", "./pictures/é.png"], cwd=line.home, env=environment(), stdout=slave, check=True
+    )
+    assert done.returncode == 0
+    os.close(slave)
+    shown = os.read(master, 4096).decode().split("\r\n")
+    os.close(master)
+    assert shown == [
+        "pictures/\\x1b[31mred.png", "pictures/two\\nlines.png", "pictures/é.png", "pictures/\\xff.png", "",
+    ]  # fmt: skip
+
+
+# Duplicates
+
+
+def test_dupes_lists_groups_and_what_they_waste(pictures: Line) -> None:
+    assert pictures("dupes").out == "No two paths of v1 hold the same picture.\n"
+    shutil.copy("pictures/a.png", "pictures/sub/again.png")
+    pictures("sync")
+    size = f"{len(drawn(1)) / 1024:.1f} KiB"
+    expected = [f"2 × {size}", "  pictures/a.png", "  pictures/sub/again.png"]
+    assert pictures("dupes").lines == [*expected, f"1 group, 1 copy, {size} more than needed"]
+    assert pictures("dupes", "--verify").lines[:3] == expected
+    assert pictures("dupes", "--at", "v1").out == "No two paths of v1 hold the same picture.\n"
+    assert pictures("dupes", "--under", "pictures/sub").out == "No two paths of v2 hold the same picture.\n"
+    report = pictures("dupes", "--verify", "--json").json
+    assert (report["snapshot"], report["verified"], report["wasted"]) == ("v2", True, len(drawn(1)))
+    (group,) = report["groups"]
+    assert group["paths"] == [{"path": "pictures/a.png"}, {"path": "pictures/sub/again.png"}]
+    os.unlink("pictures/a.png")
+    assert "  pictures/a.png  (No such file or directory)" in pictures("dupes").lines

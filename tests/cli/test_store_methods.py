@@ -1,0 +1,64 @@
+"""Each command is one method of Store that takes the same arguments."""
+
+from __future__ import annotations
+
+import inspect
+
+import click
+import pytest
+
+from vstore.store import Store
+from vstore_cli.main import all_commands, vstore
+from vstore_cli.models import MODEL_WORDS
+
+SHOWING = {"as_json", "quiet", "paths_only", "null"}  # how a report is shown is the command line's own affair
+ELSEWHERE = {"sync": set(MODEL_WORDS)}  # where a sync makes the store, these go to Store.init
+OTHERWISE = {"search": {"words": "operands", "images": "operands"}}
+ONLY_IN_PYTHON = {
+    "init": {"folder", "recipe", "note"},  # the folder is what --store names; a recipe has no words
+    "doctor": {"folder"},
+    "model_add": {"note"},
+    "sync": {"progress", "stop"},
+    "status": {"progress"},
+}
+
+
+def commands() -> list[tuple[str, ...]]:
+    return [words for words in all_commands() if words and not isinstance(found(words), click.Group)]
+
+
+def found(words: tuple[str, ...]) -> click.Command:
+    command: click.Command = vstore
+    for word in words:
+        assert isinstance(command, click.Group)
+        below = command.get_command(click.Context(command), word)
+        assert below is not None
+        command = below
+    return command
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_a_command_is_a_method_with_the_same_arguments(words: tuple[str, ...]) -> None:
+    name = "_".join(words)
+    method = getattr(Store, name)
+    taken = [param for param in inspect.signature(method).parameters if param != "self"]
+    wanted = {
+        OTHERWISE.get(name, {}).get(str(param.name), str(param.name))
+        for param in found(words).params
+        if param.name not in SHOWING | ELSEWHERE.get(name, set())
+    }
+    assert wanted | ONLY_IN_PYTHON.get(name, set()) == set(taken)
+    assert inspect.getdoc(method)
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_defaults_are_the_same_in_both(words: tuple[str, ...]) -> None:
+    name = "_".join(words)
+    parameters = inspect.signature(getattr(Store, name)).parameters
+    theirs = {key: value.default for key, value in parameters.items() if value.default is not inspect.Parameter.empty}
+    required = [param for param in found(words).params if param.required]
+    ctx = found(words).make_context(words[-1], ["given"] * len(required))
+    left_out = {param.name for param in required} | SHOWING | OTHERWISE.get(name, {}).keys()
+    left_out |= ELSEWHERE.get(name, set())
+    mine = {key: value for key, value in ctx.params.items() if key not in left_out}
+    assert mine == {key: value for key, value in theirs.items() if key not in ONLY_IN_PYTHON.get(name, ())}

@@ -1,0 +1,445 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lmdb
+import pytest
+from store import catalogue_harm
+from store.catalogue_harm import SPACE, STORE, answers, put_all
+from store.folders import World, classes, trust_young_stats
+
+from vstore import catalogue as module
+from vstore.catalogue import Catalogue
+from vstore.errors import DiskTrouble
+from vstore.store import Store
+
+OTHER = "cd" * 32
+KEY = bytes(range(16))
+ALL = (320, 0)  # of what `put_all` puts, all is there and nothing is wrong
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "catalogue"
+
+
+def opened(folder: Path, *, write: bool = True, store: str = STORE) -> Catalogue:
+    catalogue = Catalogue.open(folder, store, write=write)
+    assert catalogue is not None
+    return catalogue
+
+
+def put(folder: Path, fill: Callable[[Any], None]) -> None:
+    with opened(folder) as catalogue, catalogue.batch() as batch:
+        fill(batch)
+
+
+def raw(folder: Path, change: Callable[[Any], None]) -> None:
+    """Change the environment behind our back."""
+    with lmdb.open(str(folder), map_size=1 << 26, lib_version=0) as env, env.begin(write=True) as transaction:
+        change(transaction)
+
+
+def in_a_process(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run code that a fault may kill. PYTHONPATH is this process's own."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, env=environment, timeout=120
+    )
+
+
+def test_facts_come_back_as_they_were_put(folder: Path) -> None:
+    def fill(batch: Any) -> None:
+        batch.put_folder(b"pictures/\xff\n", 0, b"")
+        batch.put_folder(b"pictures/\xff\n", 7, b"\0" * 5000)
+        batch.put_locations(SPACE, [(KEY, 3, 4_000_000_000), (bytes(16), 0, 0)])
+        batch.put_facts(KEY, 1 << 40, "JPEG", 100_000, 1)
+        batch.put_decode_failure(KEY, "decoder-1", "truncated", "cut\0short é")
+        batch.put_model_failure(SPACE, KEY, "model", "no vector")
+        batch.put_meta("count/" + "é" * 5000 + "\udcff", b"\0\1")
+
+    put(folder, fill)
+    for write in (False, True):
+        with opened(folder, write=write) as catalogue:
+            assert catalogue.folder(b"pictures/\xff\n", 0) == b""
+            assert catalogue.folder(b"pictures/\xff\n", 7) == b"\0" * 5000
+            assert catalogue.location(SPACE, KEY) == (3, 4_000_000_000)
+            assert catalogue.location(SPACE, bytes(16)) == (0, 0)
+            assert catalogue.facts(KEY) == (1 << 40, "JPEG", 100_000, 1)
+            assert catalogue.decode_failure(KEY, "decoder-1") == ("truncated", "cut short é")
+            assert catalogue.model_failure(SPACE, KEY) == ("model", "no vector")
+            assert catalogue.meta("count/" + "é" * 5000 + "\udcff") == b"\0\1"
+            assert not catalogue.damaged
+
+
+def test_what_was_not_put_is_not_there(folder: Path) -> None:
+    def fill(batch: Any) -> None:
+        batch.put_folder(b"a", 0, b"x")
+        batch.put_locations(SPACE, [(KEY, 0, 0)])
+        batch.put_decode_failure(KEY, "decoder-1", "truncated", "cut short")
+        batch.put_model_failure(SPACE, KEY, "model", "no vector")
+
+    put(folder, fill)
+    with opened(folder) as catalogue:
+        assert catalogue.folder(b"a", 1) is catalogue.folder(b"b", 0) is None
+        assert catalogue.location(OTHER, KEY) is catalogue.location(SPACE, bytes(16)) is None
+        assert catalogue.facts(KEY) is None
+        assert catalogue.decode_failure(KEY, "decoder-2") is None  # another decoder may read it
+        assert catalogue.model_failure(OTHER, KEY) is None
+        assert catalogue.meta("x") is None
+        assert not catalogue.damaged
+
+
+def test_a_later_value_takes_the_place_of_the_earlier_one(folder: Path) -> None:
+    put(folder, lambda batch: batch.put_meta("x", b"1"))
+    with opened(folder) as catalogue:
+        assert catalogue.meta("x") == b"1"
+        with catalogue.batch() as batch:
+            batch.put_meta("x", b"2")
+        assert catalogue.meta("x") == b"2"
+        with catalogue.batch() as batch:
+            batch.drop_meta("x")
+        assert catalogue.meta("x") is None
+
+
+def test_clearing_the_locations_of_one_space_leaves_the_others(folder: Path) -> None:
+    keys = [bytes([n]) * 16 for n in range(200)]
+    with opened(folder) as catalogue:
+        with catalogue.batch() as batch:
+            for space in (SPACE, OTHER):
+                batch.put_locations(space, [(key, 0, row) for row, key in enumerate(keys)])
+            batch.put_facts(KEY, 1, "PNG", 1, 1)
+        with catalogue.batch() as batch:
+            batch.clear_locations(SPACE)
+        assert {catalogue.location(SPACE, key) for key in keys} == {None}
+        assert [catalogue.location(OTHER, key) for key in keys] == [(0, row) for row in range(200)]
+        assert catalogue.facts(KEY) == (1, "PNG", 1, 1)
+
+
+def test_a_batch_that_fails_leaves_nothing(folder: Path) -> None:
+    with opened(folder) as catalogue:
+        with pytest.raises(ZeroDivisionError), catalogue.batch() as batch:
+            batch.put_meta("x", b"1")
+            raise ZeroDivisionError
+        assert catalogue.meta("x") is None
+
+
+def test_a_value_proves_the_key_under_which_it_stands(folder: Path) -> None:
+    put(folder, lambda batch: [batch.put_facts(bytes([n]) * 16, n, "PNG", n, n) for n in (1, 2)])
+
+    def swap(transaction: Any) -> None:
+        one, two = (b"p" + bytes([n]) * 16 for n in (1, 2))
+        values = transaction.get(one), transaction.get(two)
+        transaction.put(two, values[0])
+        transaction.put(one, values[1])
+
+    raw(folder, swap)
+    with opened(folder, write=False) as catalogue:
+        assert not catalogue.damaged
+        assert catalogue.facts(b"\1" * 16) is catalogue.facts(b"\2" * 16) is None
+        assert catalogue.damaged
+
+
+@pytest.mark.parametrize("missing", ["data.mdb", "lock.mdb", "seal"])
+def test_a_file_that_is_missing_is_made_again(folder: Path, missing: str) -> None:
+    put_all(folder)
+    (folder / missing).unlink()
+    kept = missing != "data.mdb"
+    with opened(folder) as catalogue:
+        assert (catalogue.facts(KEY) is not None or not kept) and not catalogue.damaged
+    put_all(folder)
+    assert answers(folder) == ALL
+
+
+def test_a_folder_that_is_missing_is_none_to_a_reader_and_new_to_a_writer(folder: Path) -> None:
+    assert Catalogue.open(folder, STORE, write=False) is None
+    assert not folder.exists()
+    put_all(folder)
+    assert answers(folder) == ALL
+
+
+def test_a_file_in_the_place_of_the_folder_is_set_right_by_a_writer(folder: Path) -> None:
+    folder.write_bytes(b"what is this?")
+    assert Catalogue.open(folder, STORE, write=False) is None
+    put_all(folder)
+    assert answers(folder) == ALL
+
+
+def test_a_copied_environment_is_not_believed(folder: Path, tmp_path: Path) -> None:
+    put_all(folder)
+    shutil.copytree(folder, tmp_path / "copy")
+    assert Catalogue.open(tmp_path / "copy", STORE, write=False) is None
+    with opened(tmp_path / "copy") as catalogue:
+        assert catalogue.facts(KEY) is None
+    assert answers(folder) == ALL
+
+
+def test_the_environment_of_another_store_is_not_believed(folder: Path) -> None:
+    put_all(folder)
+    assert Catalogue.open(folder, "another store", write=False) is None
+    with opened(folder, store="another store") as catalogue:
+        assert catalogue.facts(KEY) is None
+
+
+def test_an_environment_that_was_renamed_is_still_itself(folder: Path, tmp_path: Path) -> None:
+    put_all(folder)
+    folder.rename(tmp_path / "moved")
+    assert answers(tmp_path / "moved") == ALL
+
+
+HARMS = ["flip", "flip heads", "cut", "zero", "noise", "another", "older", "grow"]
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_whatever_becomes_of_the_file_no_answer_is_wrong_and_nothing_crashes(folder: Path, harm: str) -> None:
+    """In a process of its own: what this is about ends a process by a signal."""
+    done = in_a_process("from store.catalogue_harm import main; main()", folder, harm)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert int(done.stdout) > 20
+
+
+def test_a_transaction_that_was_killed_costs_nothing(folder: Path) -> None:
+    """Whenever the process dies, what was committed is there."""
+    put_all(folder)
+    code = "from store.catalogue_harm import keep_putting; keep_putting()"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    for _ in range(8):
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(folder)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
+        assert process.stdout is not None
+        process.stdout.read(20)  # so many transactions are done
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        assert answers(folder) == ALL
+        assert answers(folder, write=True) == ALL
+
+
+def test_what_may_have_lost_something_says_no_more_that_it_is_whole(folder: Path) -> None:
+    """A page of which a key was flipped is sound, and its value is missing without a trace."""
+    put(folder, lambda batch: (batch.put_meta("segments", b"all of them"), batch.put_facts(KEY, 1, "PNG", 1, 1)))
+    raw(folder, lambda transaction: transaction.delete(b"p" + KEY))
+    with opened(folder, write=False) as reader:
+        assert reader.meta("segments") is None
+    with opened(folder) as writer:
+        assert writer.meta("segments") is None
+    with opened(folder, write=False) as reader:
+        assert reader.meta("segments") is None  # nor is it believed again later
+
+
+def test_a_page_that_is_sound_but_not_as_it_was_left_is_never_written_to(folder: Path) -> None:
+    """Nodes that overlap can be read, and crash liblmdb when it makes room between them."""
+    put(folder, lambda batch: [batch.put_facts(bytes([n]) * 16, n, "PNG", n, n) for n in range(200)])
+    raw(folder, lambda transaction: transaction.delete(b"p" + bytes(16)))
+    before = (folder / "data.mdb").read_bytes()
+    inode = folder.with_name("inode")
+    os.link(folder / "data.mdb", inode)
+    put(folder, lambda batch: batch.put_facts(KEY, 1, "PNG", 1, 1))
+    assert inode.read_bytes() == before
+    with opened(folder) as catalogue:
+        assert [catalogue.facts(bytes([n]) * 16) for n in range(1, 200)] == [(n, "PNG", n, n) for n in range(1, 200)]
+
+
+def test_after_a_fork_the_child_goes_without(folder: Path) -> None:
+    code = """
+import os, sys
+from pathlib import Path
+from store.catalogue_harm import STORE, put_all
+from vstore.catalogue import Catalogue
+folder = Path(sys.argv[1])
+put_all(folder)
+parent = Catalogue.open(folder, STORE, write=True)
+before = parent.facts(bytes(range(16)))
+assert before is not None
+pid = os.fork()
+if pid == 0:
+    ok = parent.facts(bytes(range(16))) is None
+    ok &= all(Catalogue.open(folder, STORE, write=write) is None for write in (False, True))
+    parent.close()
+    os._exit(0 if ok else 1)
+assert os.waitpid(pid, 0)[1] == 0
+assert parent.facts(bytes(range(16))) == before
+with parent.batch() as batch:
+    batch.put_meta("x", b"1")
+parent.close()
+pid = os.fork()
+if pid == 0:  # nothing is open: the child has its own
+    child = Catalogue.open(folder, STORE, write=True)
+    os._exit(0 if child.meta("x") == b"1" and child.facts(bytes(range(16))) == before else 1)
+assert os.waitpid(pid, 0)[1] == 0
+"""
+    done = in_a_process(code, folder)
+    assert done.returncode == 0, done.stderr
+
+
+def test_two_may_be_open_in_one_process(folder: Path) -> None:
+    put_all(folder)
+    with opened(folder, write=False) as reader:
+        with opened(folder) as writer:
+            assert reader.facts(KEY) == writer.facts(KEY) is not None
+            with writer.batch() as batch:
+                batch.put_meta("x", b"1")
+            assert writer.meta("x") == b"1"
+        assert reader.facts(KEY) is not None  # what one closes, the other still has
+    with opened(folder, write=False) as reader:
+        assert reader.meta("x") == b"1"
+    reader.close()
+    assert reader.facts(KEY) is None
+
+
+def test_a_reader_goes_on_while_another_process_writes(folder: Path) -> None:
+    put_all(folder)
+    with opened(folder, write=False) as reader:
+        assert reader.facts(KEY) is not None
+        done = in_a_process("from store.catalogue_harm import put_some; put_some()", folder, 50)
+        assert done.returncode == 0, done.stderr
+        assert reader.facts(KEY) is not None
+        assert not reader.damaged
+    assert answers(folder) == ALL
+
+
+def test_a_folder_that_cannot_be_written_is_read_without_a_trace(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_all(folder)
+    (folder / "lock.mdb").unlink()
+    monkeypatch.setattr("vstore.catalogue.os.access", lambda *args: False)
+    assert answers(folder) == ALL
+    assert sorted(path.name for path in folder.iterdir()) == ["data.mdb", "seal"]
+
+
+def test_a_full_map_is_an_error_and_keeps_what_was_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_all(folder)
+    monkeypatch.setattr(module, "MAP_SIZE", 1 << 21)
+    with opened(folder) as catalogue:
+        with pytest.raises(DiskTrouble, match="catalogue"), catalogue.batch() as batch:
+            batch.put_folder(b"large", 0, bytes(4 << 20))
+        assert catalogue.folder(b"large", 0) is None
+        assert catalogue.facts(KEY) is not None
+    monkeypatch.undo()
+    put(folder, lambda batch: batch.put_folder(b"large", 0, bytes(4 << 20)))
+    with opened(folder) as catalogue:
+        assert catalogue.folder(b"large", 0) == bytes(4 << 20)
+    assert answers(folder) == ALL
+
+
+def test_a_full_disk_is_an_error_and_keeps_what_was_there(folder: Path) -> None:
+    put_all(folder)
+    code = """
+import resource, sys
+from pathlib import Path
+from store.catalogue_harm import STORE
+from vstore.catalogue import Catalogue
+from vstore.errors import DiskTrouble
+catalogue = Catalogue.open(Path(sys.argv[1]), STORE, write=True)
+size = (Path(sys.argv[1]) / "data.mdb").stat().st_size
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 8192, size + 8192))
+try:
+    with catalogue.batch() as batch:
+        for n in range(100):
+            batch.put_folder(b"large%d" % n, 0, bytes(10_000))
+except DiskTrouble as err:
+    assert "nothing is lost" in str(err)
+else:
+    raise SystemExit("no error")
+assert catalogue.facts(bytes(range(16))) is not None
+"""
+    done = in_a_process(code, folder)
+    assert done.returncode == 0, done.stderr
+    assert answers(folder) == ALL
+    assert answers(folder, write=True) == ALL
+
+
+def test_the_machine_may_grant_less_address_space(folder: Path) -> None:
+    code = """
+import resource, sys
+from pathlib import Path
+from store.catalogue_harm import answers, put_all
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+put_all(Path(sys.argv[1]))
+assert answers(Path(sys.argv[1])) == (320, 0)
+"""
+    done = in_a_process(code, folder)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_catalogue_that_cannot_be_made_says_which(folder: Path) -> None:
+    folder.parent.joinpath("none").write_bytes(b"")
+    with pytest.raises(DiskTrouble, match="catalogue"):
+        Catalogue.open(folder.parent / "none" / "catalogue", STORE, write=True)
+
+
+# The whole store, with a catalogue that something happened to.
+
+
+def harm_store(world: World, harm: str) -> None:
+    folder = world.folder / "catalogue"
+    data = (folder / "data.mdb").read_bytes()
+    if harm == "deleted":
+        shutil.rmtree(folder)
+    elif harm == "copied":
+        shutil.copytree(folder, world.top / "copy")
+        shutil.rmtree(folder)
+        (world.top / "copy").rename(folder)
+    elif harm == "cut":
+        os.truncate(folder / "data.mdb", len(data) - 4096)
+    elif harm == "empty":
+        os.truncate(folder / "data.mdb", 0)
+    elif harm == "locations lost":
+        raw(folder, lambda t: [t.delete(key) for key, _ in list(t.cursor()) if key.startswith(module.LOCATION)])
+    elif harm == "everything flipped":
+        raw(folder, lambda t: [t.put(k, bytes([v[0] ^ 1]) + v[1:]) for k, v in list(t.cursor()) if k[:1] != b"x"])
+    else:
+        catalogue_harm.write(folder / "data.mdb", bytes(len(data)))
+
+
+STORE_HARMS = ["deleted", "copied", "cut", "empty", "locations lost", "everything flipped", "zeros"]
+
+
+@pytest.mark.parametrize("harm", STORE_HARMS)
+def test_no_harm_to_the_catalogue_changes_what_a_sync_says_or_stores(
+    tmp_path: Path, harm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trust_young_stats(monkeypatch)
+    world = World(tmp_path)
+    world.put({f"{n}.png": n for n in range(20)})
+    world.sync()
+    harm_store(world, harm)
+    os.rename(world.pictures / "1.png", world.pictures / "renamed.png")
+    os.unlink(world.pictures / "2.png")
+    world.put({"new.png": 30})
+    looked = Store(world.folder, load_embedder=world.load).status([world.pictures])
+    assert classes(looked) == {"unchanged": 18, "new": 1, "renamed": 1, "removed": 1}
+    report = world.sync()
+    assert classes(report) == {"unchanged": 18, "new": 1, "renamed": 1, "removed": 1}
+    assert report.embedded == 1
+    assert len(world.keys()) == len(set(world.keys())) == 21
+    after = world.sync()
+    assert classes(after) == {"unchanged": 20}
+    assert after.snapshot is None
+
+
+def test_values_that_do_not_prove_themselves_embed_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trust_young_stats(monkeypatch)
+    world = World(tmp_path)
+    world.put({f"{n}.png": n for n in range(20)})
+    world.sync()
+    harm_store(world, "everything flipped")
+    module._put_seal(world.folder / "catalogue")  # as if it had rotted after the file was looked at
+    for n in range(20):
+        os.rename(world.pictures / f"{n}.png", world.pictures / f"renamed {n}.png")
+    report = world.sync()
+    assert classes(report) == {"renamed": 20}
+    assert report.embedded == 0
+    assert len(world.keys()) == 20
