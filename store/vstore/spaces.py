@@ -145,13 +145,16 @@ def _names(embedder: Embedder) -> list[str]:
 def _embed(embedder: Embedder, names: list[str]) -> dict[str, Floats]:
     pictures = [name for name in names if name != _TEXT]
     prepared = _prepared(embedder.recipe)
-    rows = embedder.embed_images([prepared[name] for name in pictures])
-    if rows.shape != (len(pictures), embedder.dim):
-        raise ModelError(
-            f"the model gives vectors of {rows.shape[1]} numbers, its space has {embedder.dim}",
-            "use the model that the space was made with",
-        )
-    found = dict(zip(pictures, rows, strict=True))
+    found = {}
+    for name in pictures:
+        # One at a time, always: in bf16 a row depends a little on the batch that it is in.
+        rows = embedder.embed_images([prepared[name]])
+        if rows.shape != (1, embedder.dim):
+            raise ModelError(
+                f"the model gives vectors of shape {rows.shape}, its space has {embedder.dim} numbers",
+                "use the model that the space was made with",
+            )
+        found[name] = rows[0]
     side = text_side(embedder)
     if _TEXT in names and side is not None:
         found[_TEXT] = side([_TEXT_PROBE])[0]

@@ -15,9 +15,11 @@ from PIL.Image import Image
 
 CLASSES: dict[str, Any] = {
     "clip": transformers.CLIPModel,
+    "metaclip_2": transformers.MetaClip2Model,
     "siglip": transformers.SiglipModel,
     "siglip2": transformers.Siglip2Model,
     "dinov2": transformers.Dinov2Model,
+    "dinov2_with_registers": transformers.Dinov2WithRegistersModel,
     "dinov3_vit": transformers.DINOv3ViTModel,
     "vit": transformers.ViTModel,
     "qwen2_vl": transformers.Qwen2VLForConditionalGeneration,
@@ -54,10 +56,10 @@ class Reference:
             inputs = {"pixel_values": dinov3_pixels(picture, self.folder)}
         else:
             inputs = dict(self.processed(picture))
-        if self.kind in ("clip", "siglip", "siglip2"):
+        if self.kind in ("clip", "metaclip_2", "siglip", "siglip2"):
             return unit(self.model.get_image_features(**inputs).pooler_output[0])
         state = self.model(**inputs).last_hidden_state[0]
-        skip = 1 + (4 if self.kind == "dinov3_vit" else 0)
+        skip = 1 + (4 if self.kind in ("dinov3_vit", "dinov2_with_registers") else 0)
         return unit(state[skip:].mean(0) if pooling == "mean" else state[0])
 
     @torch.inference_mode()
@@ -65,7 +67,7 @@ class Reference:
         if self.kind.startswith("qwen"):
             words = f"{SYSTEM}<|im_start|>user\n{text}{prompt}<|im_end|>\n<|im_start|>assistant\n"
             return unit(self._hidden(**self.tokenizer(words, return_tensors="pt"))[0, -1])
-        if self.kind == "clip":
+        if self.kind in ("clip", "metaclip_2"):
             inputs = self.tokenizer(text, truncation=True, max_length=77, return_tensors="pt")
         else:
             lowered = text.lower() if self.kind == "siglip2" else text

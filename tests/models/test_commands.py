@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 from models.adapters import rewrite
-from models.conftest import Zoo
+from models.zoo import Zoo
 from safetensors.torch import load_file, save_file
 from store.folders import put
 

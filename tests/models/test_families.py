@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.conftest import MAKERS, Zoo
 from models.loading import embedder, probes, recipe_of
 from models.reference import Reference
+from models.zoo import MAKERS, Zoo
 from PIL import Image
 from store.embedder_suite import check_embedder, pictures
 
@@ -19,7 +19,7 @@ from vstore.embed import space_id, text_side
 from vstore.errors import ModelError
 
 PROMPT = "describe the image"
-WITH_TEXT = ("clip", "siglip", "naflex", "qwen2_vl", "qwen2_5_vl", "qwen3_vl")
+WITH_TEXT = ("clip", "metaclip_2", "siglip", "naflex", "qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 ADAPTED = [
     ("clip", "lora"),
     ("clip", "rslora"),
@@ -74,7 +74,7 @@ def test_texts_have_the_vectors_of_the_reference(zoo: Zoo, name: str, adapted: b
     assert np.abs(side(texts[::-1])[::-1] - wanted).max() < 1e-5
 
 
-@pytest.mark.parametrize("name", ["dinov2", "dinov3", "vit", "qwen2_vl"])
+@pytest.mark.parametrize("name", ["dinov2", "dinov2_with_registers", "dinov3", "vit", "qwen2_vl"])
 def test_the_mean_is_another_space_and_the_mean_of_the_reference(zoo: Zoo, name: str) -> None:
     made = embedder(zoo[name], pooling="mean")
     assert_equal_to(Reference(zoo[name]), made, pooling="mean")
@@ -173,3 +173,22 @@ def test_what_the_folder_says_of_preparation_later_changes_no_vector(zoo: Zoo, t
     after = load(recipe, place, Settings("cpu"), Digests()).embed_images(list(probes().values()))
     assert np.array_equal(before, after)
     assert space_id(describe(Words(str(folder)), Digests())[0]) != space_id(recipe)
+
+
+def test_a_siglip_2_of_fixed_size_is_known_by_its_tokenizer(zoo: Zoo, tmp_path: Path) -> None:
+    """Its model type is that of the first SigLIP; its texts were lower case, and Gemma's tokenizer keeps the case."""
+    folder = Path(shutil.copytree(zoo["siglip"], tmp_path / "siglip2"))
+    assert recipe_of(folder)["text"]["lowercase"] is False
+    values = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps({**values, "tokenizer_class": "GemmaTokenizerFast"}))
+    assert recipe_of(folder)["text"]["lowercase"] is True
+
+
+def test_a_processor_of_before_with_min_and_max_pixels_is_taken(zoo: Zoo, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(zoo["qwen2_vl"], tmp_path / "q"))
+    values = json.loads((folder / "preprocessor_config.json").read_text())
+    size = values.pop("size")
+    old = {**values, "min_pixels": size["shortest_edge"], "max_pixels": size["longest_edge"]}
+    (folder / "preprocessor_config.json").write_text(json.dumps(old))
+    assert recipe_of(folder)["processor"]["size"] == size
+    assert_equal_to(Reference(zoo["qwen2_vl"]), embedder(folder))

@@ -20,9 +20,9 @@ import pytest
 import torch
 import transformers
 from models.adapters import rewrite, save_adapter
-from models.conftest import Zoo
 from models.loading import embedder, probes, recipe_of
 from models.reference import Reference, unit
+from models.zoo import Zoo
 from PIL import Image
 from safetensors.torch import load_file, save_file
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from models.adapters import rewrite
-from models.conftest import Zoo
 from models.loading import embedder, recipe_of
+from models.zoo import Zoo
 from safetensors.torch import load_file, save_file
 from store.folders import put
 

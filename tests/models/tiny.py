@@ -62,12 +62,13 @@ def _write(folder: Path, name: str, value: Any) -> None:
     (folder / name).write_text(json.dumps(value))
 
 
-def save_clip(folder: Path, seed: int = 0, projection: int = 24) -> Path:
+def save_clip(folder: Path, seed: int = 0, kind: str = "CLIP") -> Path:
+    """kind: CLIP or MetaClip2, whose classes are called alike."""
     folder.mkdir(parents=True, exist_ok=True)
     specials = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"}
     save_tokenizer(folder, specials)
     with seeded(seed):
-        config = transformers.CLIPConfig(
+        config = getattr(transformers, f"{kind}Config")(
             text_config={
                 "hidden_size": 32,
                 "intermediate_size": 64,
@@ -87,9 +88,9 @@ def save_clip(folder: Path, seed: int = 0, projection: int = 24) -> Path:
                 "image_size": 32,
                 "patch_size": 8,
             },
-            projection_dim=projection,
+            projection_dim=24,
         )
-        model = transformers.CLIPModel(config)
+        model = getattr(transformers, f"{kind}Model")(config)
         widen(model)
         model.save_pretrained(folder)
     transformers.CLIPImageProcessorPil(
@@ -158,13 +159,14 @@ def save_naflex(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def save_dinov2(folder: Path, seed: int = 0) -> Path:
+def save_dinov2(folder: Path, seed: int = 0, kind: str = "Dinov2") -> Path:
+    """kind: Dinov2, or Dinov2WithRegisters, which has four."""
     folder.mkdir(parents=True, exist_ok=True)
     with seeded(seed):
-        config = transformers.Dinov2Config(
+        config = getattr(transformers, f"{kind}Config")(
             hidden_size=32, num_hidden_layers=2, num_attention_heads=4, image_size=32, patch_size=8, mlp_ratio=2
         )
-        model = transformers.Dinov2Model(config)
+        model = getattr(transformers, f"{kind}Model")(config)
         widen(model)
         model.save_pretrained(folder)
     transformers.BitImageProcessorPil(

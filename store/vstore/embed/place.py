@@ -10,6 +10,7 @@ class Words(NamedTuple):
     """What a user says of a model. None takes what the model's own files say, or the family's usual choice.
 
     model, adapter: a folder or a hub id. revision: of the hub model. compute: fp32 or bf16.
+    adapter_revision: the commit of a hub adapter, noted when the space is made.
     """
 
     model: str | None = None
@@ -20,9 +21,12 @@ class Words(NamedTuple):
     prompt: str | None = None
     pooling: str | None = None
     trust_remote_code: bool | None = None
+    adapter_revision: str | None = None
 
     def over(self, older: Words) -> Words:
         """These words, and for what they leave open those of another space."""
+        if self.adapter is not None:
+            older = older._replace(adapter_revision=None)
         return Words.from_json({**older.to_json(), **self.to_json()})
 
     @classmethod

@@ -187,7 +187,7 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
     """
     from vstore.embed.families import family_of
 
-    adapter = find_adapter(words.adapter) if words.adapter else None
+    adapter = find_adapter(words.adapter, words.adapter_revision) if words.adapter else None
     if words.model is None:
         assert adapter is not None
         base = adapter.config.get("base_model_name_or_path")
@@ -226,6 +226,7 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
         model=str(folder.path) if folder.commit is None else words.model,
         revision=folder.commit,
         adapter=None if adapter is None else str(adapter.path) if adapter.commit is None else words.adapter,
+        adapter_revision=adapter.commit if adapter else None,
         compute=words.compute or "fp32",
     )
     return recipe, place
@@ -262,7 +263,7 @@ def load(
     if recipe["adapter"] is not None:
         if words.adapter is None:
             raise changed("the adapter", "it is not known where it lies")
-        adapter = find_adapter(words.adapter)
+        adapter = find_adapter(words.adapter, words.adapter_revision)
         if adapters.describe(adapter, digests) != recipe["adapter"]:
             raise changed(f"the adapter {words.adapter}", "its weights or its configuration are other files")
     with quiet():
