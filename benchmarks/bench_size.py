@@ -9,12 +9,10 @@ bytes per path.
 from __future__ import annotations
 
 import argparse
-import shutil
-import tempfile
 from pathlib import Path
 
 from bench_commit import store_of
-from measure import machine, make_pictures
+from measure import machine, make_pictures, workplace
 
 
 def bytes_in(folder: Path) -> int:
@@ -29,8 +27,7 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=768)
     args = parser.parse_args()
     print(machine())
-    top = Path(tempfile.mkdtemp(prefix="vstore-bench-"))
-    try:
+    with workplace() as top:
         pictures = top / "pictures"
         make_pictures(pictures, args.base, 100)
         with store_of(top / "store", args.dim) as store:
@@ -52,8 +49,6 @@ def main() -> None:
             f"{kept:,} / {least:,} bytes = {kept / least:.4f}x   target 1.05"
         )
         print(f"catalogue/: {parts['catalogue'] / rows:.0f} bytes per path   target 400")
-    finally:
-        shutil.rmtree(top)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ for path in reversed(PATHS.split(os.pathsep)):
     sys.path.insert(0, path)
 
 RUNS = 7
-VSTORE = [sys.executable, "-m", "vstore_cli"]
+VSTORE = [sys.executable, "-c", "from vstore_cli.main import main; main()"]  # what the script `vstore` does
 FLUSHES = frozenset({"fsync", "fdatasync", "msync", "sync_file_range", "syncfs"})
 WRITES = frozenset({"write", "pwrite64", "writev", "pwritev", "pwritev2", "copy_file_range", "sendfile", "ftruncate"})
 NAMES = frozenset({"link", "linkat", "mkdir", "mkdirat", "rename", "renameat", "renameat2", "symlink", "unlink"})
@@ -84,6 +84,14 @@ def output(words: Sequence[str]) -> str:
 def process(words: Sequence[str]) -> float:
     """Seconds that a process takes, from start to end. Raises: SystemExit with its stderr."""
     return timed(lambda: output(words))
+
+
+def imported(words: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Which of some packages a Python command imports."""
+    traced = [words[0], "-X", "importtime", *words[1:]]
+    told = subprocess.run(traced, check=True, capture_output=True, text=True, env=environment()).stderr
+    found = {line.rpartition("|")[2].strip().partition(".")[0] for line in told.splitlines() if "import time:" in line}
+    return [name for name in names if name in found]
 
 
 def in_turn(sides: dict[str, Callable[[], float]], runs: int = RUNS) -> dict[str, list[float]]:

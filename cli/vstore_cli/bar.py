@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any
@@ -47,7 +48,13 @@ class Bar:
         from tqdm import tqdm
 
         self._bar = tqdm(
-            total=self._total, initial=self._done, desc=self._name, unit=" files", leave=False, smoothing=0.1
+            total=self._total,
+            initial=self._done,
+            desc=self._name,
+            unit=" files",
+            leave=False,
+            smoothing=0.1,
+            **({"dynamic_ncols": True} if _columns() else {"ncols": 80, "nrows": 24}),
         )
 
     def _line(self, seconds: float) -> str:
@@ -67,3 +74,11 @@ class Bar:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _columns() -> int:
+    """The width of the terminal; 0 where it does not know it, as some containers' do not."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return 0

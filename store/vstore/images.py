@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import re
 import threading
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,13 +12,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vstore.formats import MAX_PIXELS, MAX_SIDE, POLICY
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF")
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs"})
-_ORIENTATION = 0x0112
-_CUT = ("truncat", "end of file", "premature", "unexpected end", "not enough data", "broken data stream", "cut off")
+_ORIENTATION, _BITS, _PHOTOMETRIC = 0x0112, 0x0102, 0x0106  # tags of EXIF and TIFF
+_BAND = 256  # lines
+_LONGEST = 200  # characters of what a decoder says
+_CUT = (
+    "truncat",
+    "end of file",
+    "premature",
+    "unexpected end",
+    "not enough data",
+    "broken data stream",
+    "no more images",
+)
 
 
 class Facts(NamedTuple):
@@ -54,6 +68,7 @@ def prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
     if not data:
         raise PictureFailure("not_an_image", "the file is empty")
     _quiet()
+    _allow(preparation.max_pixels)
     try:
         return _prepare(data, preparation)
     except PictureFailure:
@@ -63,7 +78,7 @@ def prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
         raise PictureFailure("io", "there was not enough memory to decode it") from err
     except Exception as err:
         # Decoders raise whatever their parsers stumble over: struct.error, SyntaxError, KeyError, OverflowError …
-        raise _failure(err) from err
+        raise _failure(err, data) from err
 
 
 def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
@@ -72,14 +87,12 @@ def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
     if width < 1 or height < 1:
         raise PictureFailure("not_an_image", f"it claims to be {width} × {height} pixels")
     if width * height > preparation.max_pixels:
-        raise PictureFailure(
-            "bomb",
-            f"it claims {width} × {height} pixels; if you trust it, add --max-pixels {width * height}",
-        )
+        raise _bomb(f"{width} × {height}", width * height)
     box = (preparation.max_side, preparation.max_side)
     kind = "JPEG" if picture.format == "MPO" else picture.format or ""
     if kind == "JPEG":
         _thumbnail(picture, box)  # decodes at a fraction of the size where that is enough
+        picture.load()  # one that is small enough as it is was not decoded yet
         prepared = _rgb(picture)
     else:
         picture.load()
@@ -101,7 +114,7 @@ def _thumbnail(picture: Image, box: tuple[int, int]) -> None:
 def _open(data: bytes) -> ImageFile:
     """Find the decoder by the first bytes. `Image.open` would judge the size by a global of the whole process.
 
-    Raises: PictureFailure if no decoder takes it.
+    Raises: PictureFailure if no decoder takes it, or what the decoder that takes it stumbles over.
     """
     registry = _decoders()
     if data[4:8] == b"ftyp" and _is_heif(data):
@@ -122,7 +135,7 @@ def _open(data: bytes) -> ImageFile:
         except Exception as err:
             error = err
     if error is not None:
-        raise _failure(error) from error
+        raise error
     raise PictureFailure("not_an_image", "its first bytes are those of no picture that vstore reads")
 
 
@@ -152,6 +165,7 @@ def _decoders() -> dict[str, Any]:
                 WebPImagePlugin,  # noqa: F401
             )
 
+            _quiet_libtiff()
             found = {name: Image.OPEN[name] for name in _FORMATS if name in Image.OPEN}
             try:
                 from pillow_heif import register_heif_opener
@@ -174,6 +188,7 @@ def _orientation(picture: Image) -> int:
 
 
 def _turned(picture: Image, orientation: int) -> Image:
+    """Another picture, upright; one that was opened would keep the bytes of its whole file in memory."""
     from PIL.Image import Transpose
 
     turns = {
@@ -185,7 +200,7 @@ def _turned(picture: Image, orientation: int) -> Image:
         7: Transpose.TRANSVERSE,
         8: Transpose.ROTATE_90,
     }
-    return picture.transpose(turns[orientation]) if orientation in turns else picture
+    return picture.transpose(turns[orientation]) if orientation in turns else picture.copy()
 
 
 def _rgb(picture: Image) -> Image:
@@ -195,29 +210,47 @@ def _rgb(picture: Image) -> Image:
     if picture.mode.startswith(("I", "F")):
         return _from_deep(picture).convert("RGB")
     if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
-        from PIL.Image import alpha_composite, new
+        from PIL.Image import new
 
         clear = picture.convert("RGBA")
-        return alpha_composite(new("RGBA", clear.size, (255, 255, 255, 255)), clear).convert("RGB")
+        white = new("RGB", clear.size, (255, 255, 255))
+        white.paste(clear, mask=clear)
+        return white
     if picture.mode == "LAB":
         return _from_lab(picture)
     return picture.convert("RGB")
 
 
 def _from_deep(picture: Image) -> Image:
-    """8-bit grey from 16-bit integers (by 1/257), wider ones (by their largest value) or floats (0 to 1, or by it)."""
+    """8-bit grey from 12 or 16 bits (by their range), wider integers (by the largest) or floats (0 to 1, or by it)."""
     import numpy as np
     from PIL.Image import fromarray
 
-    values = np.nan_to_num(np.asarray(picture).astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    top = float(values.max(initial=0.0))
+    tags = getattr(picture, "tag_v2", {})
+    values = np.asarray(picture)
+    grey = np.empty(values.shape, np.uint8)
+    # In bands: a picture may have 178 million pixels, which are 1.4 GB as float64.
+    bands = [slice(at, at + _BAND) for at in range(0, len(values), _BAND)]
+    top = max(float(_finite(values[band]).max()) for band in bands)
     if picture.mode == "F":
         scale = 255.0 if top <= 1.0 else 1.0 if top <= 255.0 else 255.0 / top
+    elif tags.get(_BITS) == (12,):
+        scale = 255 / 4095
     elif top <= 65535.0:
         scale = 1 / 257
     else:
         scale = 255.0 / top
-    return fromarray(np.clip(np.rint(values * scale), 0, 255).astype(np.uint8))
+    for band in bands:
+        grey[band] = np.clip(np.rint(_finite(values[band]) * scale), 0, 255)
+    if picture.mode == "I;16" and tags.get(_PHOTOMETRIC) == 0:  # white is zero, which Pillow heeds up to 8 bits only
+        np.subtract(255, grey, out=grey)
+    return fromarray(grey)
+
+
+def _finite(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    import numpy as np
+
+    return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _from_lab(picture: Image) -> Image:
@@ -229,15 +262,39 @@ def _from_lab(picture: Image) -> Image:
     return converted
 
 
-def _failure(err: Exception) -> PictureFailure:
+def _failure(err: Exception, data: bytes) -> PictureFailure:
     from PIL.Image import DecompressionBombError
 
-    text = " ".join(str(err).split()) or type(err).__name__
+    text = " ".join(str(err).split())[:_LONGEST] or type(err).__name__
     if isinstance(err, DecompressionBombError):
-        return PictureFailure("bomb", text)
-    if isinstance(err, EOFError) or any(word in text.lower() for word in _CUT):
+        claimed = re.search(r"\((\d+) pixels\)", text)
+        return _bomb(claimed[1], int(claimed[1])) if claimed else PictureFailure("bomb", text)
+    if isinstance(err, EOFError) or any(word in text.lower() for word in _CUT) or _is_cut(data):
         return PictureFailure("truncated", f"the file is cut short ({text})")
     return PictureFailure("not_an_image", f"it cannot be decoded ({text})")
+
+
+def _bomb(claimed: str, pixels: int) -> PictureFailure:
+    return PictureFailure("bomb", f"it claims {claimed} pixels; if you trust it, add --max-pixels {pixels}")
+
+
+def _is_cut(data: bytes) -> bool:
+    """Whether a picture says of itself that it is longer: not every decoder tells why it gives up."""
+    if data[:4] == b"RIFF":
+        return 8 + int.from_bytes(data[4:8], "little") > len(data)
+    if data[:4] in (b"II*\0", b"MM\0*"):
+        return int.from_bytes(data[4:8], "little" if data[:1] == b"I" else "big") >= len(data)
+    if data[4:8] != b"ftyp":
+        return False
+    at = 0
+    while at + 16 <= len(data):  # boxes: size, name
+        size = int.from_bytes(data[at : at + 4], "big")
+        if size == 1:
+            size = int.from_bytes(data[at + 8 : at + 16], "big")
+        if size < 8:
+            return False  # 0: up to the end
+        at += size
+    return at != len(data)
 
 
 def _quiet() -> None:
@@ -248,6 +305,25 @@ def _quiet() -> None:
     """
     if not any(f[0] == "ignore" and f[3] is not None and f[3].pattern == "PIL\\." for f in warnings.filters):
         warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def _quiet_libtiff() -> None:
+    """Keep libtiff from writing to the terminal what it has to say of broken files; Pillow quiets its warnings alone."""
+    import ctypes
+
+    from PIL import _imaging
+
+    with contextlib.suppress(OSError, AttributeError):  # where it is linked in otherwise, it writes as it does
+        ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
+
+
+def _allow(pixels: int) -> None:
+    """Pillow judges some formats by a limit of its own, that of the whole process: it is raised where ours was."""
+    if pixels > MAX_PIXELS:
+        from PIL import Image
+
+        if Image.MAX_IMAGE_PIXELS is not None:
+            Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, -(-pixels // 2))
 
 
 _fingerprints: dict[Preparation, str] = {}
@@ -269,10 +345,9 @@ def decoder_fingerprint(preparation: Preparation) -> str:
                 parts.append(f"{codec} {features.version(codec)}")
             except ValueError:
                 parts.append(f"{codec} unknown")
-        try:
-            parts.append(f"heif {importlib.metadata.version('pillow-heif')}")
-        except importlib.metadata.PackageNotFoundError:
-            parts.append("heif none")
+        # One that is installed and broken is none: its pictures are tried again once it works.
+        heif = importlib.metadata.version("pillow-heif") if "HEIF" in _decoders() else "none"
+        parts.append(f"heif {heif}")
         from vstore.hashing import checksum
 
         _fingerprints[preparation] = checksum("\n".join(parts).encode()).hex()

@@ -18,6 +18,7 @@ from vstore.records import Document, Record, State, canonical, merge_patch
 _CACHE = "state"
 _LONG = 1 << 14  # bytes of records from which on a fold is left in the cache
 _REPAIR = "run: vstore repair"
+_COLLECTING = frozenset({"gc", "repair"})  # operations that carry the whole state and remove what lies before
 
 
 class Tip(NamedTuple):
@@ -91,9 +92,11 @@ class Oplog:
             while True:
                 if record.whole is not None:
                     oldest = record.number
+                    if record.op in _COLLECTING:
+                        break  # what lies before it goes at any moment
                 try:
                     record = self._earlier(record)
-                except _Unsound:  # collected, or what lies before it was given up by a repair
+                except _Unsound:
                     break
             self._oldest = digest, oldest
         return self._oldest[1]

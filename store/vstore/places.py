@@ -35,15 +35,15 @@ def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]
     if named.partition(b"/")[0] in labels or next(below(tree, [named]), None) is not None:
         found.append(today(named, absorbed))
     else:
-        # As the root was named when it was scanned, and as the file system has it: symlinks may lead to either.
+        # As the user has it, and as the file system has it: symlinks may lead to either.
         for path in {os.path.abspath(under), os.path.realpath(under)}:
             for root in repo.state.roots.values():
-                label = os.fsencode(root.label)
-                for place in {repo.place(root), os.path.realpath(repo.place(root))}:
-                    if is_below(path, place):
-                        found.append((label + b"/" + path[len(place) :].strip(b"/")).rstrip(b"/"))
-                    elif is_below(place, path):
-                        found.append(label)
+                label, place = os.fsencode(root.label), repo.place(root)
+                rest = relative(place, path)
+                if rest is not None:
+                    found.append(label + b"/" + rest)
+                elif is_same(place, path) or relative(path, place) is not None:
+                    found.append(label)
     if not found:
         raise UsageError(
             f"{os.fsdecode(under)} lies under no synced folder",

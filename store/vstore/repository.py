@@ -117,11 +117,18 @@ class Repository:
 
     @classmethod
     def _unfinished(cls, folder: Path, hash: str, dtype: str) -> Repository:
-        with contextlib.suppress(VstoreError):
+        try:
             repo = cls(folder)
-            if not repo.tip.highest and (repo.hash.name, repo.dtype) == (hash, dtype):
-                return repo
-        raise UsageError(f"there is a store at {folder} already", "use it, or name another folder with --store")
+        except VstoreError:
+            repo = None
+        if repo is None or repo.tip.highest:
+            raise UsageError(f"there is a store at {folder} already", "use it, or name another folder with --store")
+        if (repo.hash.name, repo.dtype) != (hash, dtype):
+            raise UsageError(
+                f"a store was begun at {folder} with --hash {repo.hash.name} --store-dtype {repo.dtype}",
+                "go on with these, or remove it: nothing is in it yet",
+            )
+        return repo
 
     # What the log says
 
@@ -350,6 +357,7 @@ class Repository:
         """Remove what earlier holders of `ingest` left half-written. The caller holds it."""
         for folder in (self.layout.folder, self.layout.segments, self.layout.packs):
             durable.sweep(folder, "ingest")
+        durable.sweep(self.layout.catalogue, "cache")
 
     def refuse_unsound(self) -> None:
         """Raises: Damage if the newest record is not sound: nothing may be built on it."""

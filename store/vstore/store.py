@@ -171,7 +171,10 @@ class Store:
 
         named = [os.fsencode(path) for path in paths]
         if files_from is not None:
-            named += _lines(files_from)
+            listed = _lines(files_from)
+            if not listed:  # no path at all would mean every known root
+                raise UsageError(f"{os.fsdecode(files_from)} names no path", "list one a line, or end each with a NUL")
+            named += listed
         excludes = [*exclude, *(os.fsdecode(line) for line in (_lines(exclude_from) if exclude_from else ()))]
         edits = OptionEdits(
             tuple(excludes),

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -124,7 +123,7 @@ class SyncMachine(RuleBasedStateMachine):
             (vstore.sync.ingest, "BATCH"): vstore.sync.ingest.BATCH,
         }
         for module in (vstore.scan, vstore.sync.reader):
-            setattr(module, "os", ClosedOs(self.identities))
+            module.os = ClosedOs(self.identities)
         vstore.sync.reader.SETTLED_NS = 0  # as if every file had been written long ago
         vstore.sync.ingest.BATCH = 2
         for path, number in zip(paths, numbers, strict=False):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from store.folders import World, trust_young_stats
+from store.folders import FakeOs, Reads, World, trust_young_stats
+
+import vstore.scan
 
 
 @pytest.fixture
@@ -18,3 +20,18 @@ def settled(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world in which a file may be trusted as soon as it is written."""
     trust_young_stats(monkeypatch)
     return world
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
+    """Which files are opened, and how many pictures decoded."""
+    return Reads(monkeypatch)
+
+
+@pytest.fixture
+def faulty(monkeypatch: pytest.MonkeyPatch) -> FakeOs:
+    """A disk under the pictures that can be told to go wrong."""
+    fake = FakeOs()
+    monkeypatch.setattr(vstore.scan, "os", fake)
+    monkeypatch.setattr("vstore.sync.reader.os", fake)
+    return fake

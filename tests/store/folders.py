@@ -147,16 +147,93 @@ class World:
         return found
 
 
+class FakeOs:
+    """The os module as the scan and the reader see it: some names cannot be opened, some cannot be looked at, and what
+    a look says may be altered.
+
+    errors:     name -> what opening it fails with.
+    unstatable: name -> what a look at it fails with; the disk does not tell whether it is a folder, either.
+    alter:      makes another stat of a stat; it is given the name where a folder lists it, b"" where it is open.
+    between:    called each time a file was read, before it is looked at once more.
+    """
+
+    def __init__(self) -> None:
+        self.errors: dict[str, int] = {}
+        self.unstatable: dict[str, int] = {}
+        self.alter: Callable[[str, os.stat_result], Any] = lambda name, found: found
+        self.between: Callable[[], None] = lambda: None
+
+    def open(self, path: Any, flags: int, **options: Any) -> int:
+        fail(self.errors, path)
+        return os.open(path, flags, **options)
+
+    def scandir(self, fd: int) -> Any:
+        return _Entries(self, os.scandir(fd))
+
+    def fstat(self, fd: int) -> Any:
+        return self.alter("", os.fstat(fd))
+
+    def stat(self, path: Any, **options: Any) -> Any:
+        return self.alter("", os.stat(path, **options))
+
+    def pread(self, fd: int, size: int, at: int) -> bytes:
+        data = os.pread(fd, size, at)
+        self.between()
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+
+def fail(errors: Mapping[str, int], path: Any) -> None:
+    error = errors.get(os.path.basename(os.fsdecode(path)))
+    if error is not None:
+        raise OSError(error, os.strerror(error))
+
+
+class _Entries:
+    def __init__(self, fake: FakeOs, entries: Any) -> None:
+        self._fake = fake
+        self._entries = entries
+
+    def __enter__(self) -> Any:
+        return (_Entry(self._fake, entry) for entry in self._entries.__enter__())
+
+    def __exit__(self, *error: Any) -> None:
+        self._entries.__exit__(*error)
+
+
+class _Entry:
+    """An entry of a folder, as a disk gives it that is not quite well."""
+
+    def __init__(self, fake: FakeOs, entry: os.DirEntry[str]) -> None:
+        self._fake = fake
+        self._entry = entry
+        self.name = entry.name
+
+    def stat(self, **options: Any) -> Any:
+        fail(self._fake.unstatable, self.name)
+        return self._fake.alter(self.name, self._entry.stat(**options))
+
+    def is_dir(self, **options: Any) -> bool:
+        if self._entry.is_dir(**options):
+            fail(self._fake.unstatable, self.name)
+        return self._entry.is_dir(**options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._entry, name)
+
+
 class Reads:
     """Counts, by their paths, the files that the reader opens, and the pictures that it decodes.
 
-    before: what to do once before a file of this name is opened.
+    at_opening: what to do just before the file of this name is opened for the nth time.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.opened: list[str] = []
         self.decoded = 0
-        self.before: dict[str, Callable[[], None]] = {}
+        self.at_opening: dict[tuple[str, int], Callable[[], None]] = {}
         monkeypatch.setattr("vstore.sync.reader.os", _Os(self))
         monkeypatch.setattr("vstore.sync.reader.prepare", self._prepare)
 
@@ -166,6 +243,7 @@ class Reads:
 
     def clear(self) -> None:
         self.opened.clear()
+        self.at_opening.clear()
         self.decoded = 0
 
 
@@ -176,10 +254,11 @@ class _Os:
         self._reads = reads
 
     def open(self, path: bytes, flags: int) -> int:
-        act = self._reads.before.pop(os.path.basename(os.fsdecode(path)), None)
-        if act is not None:
-            act()
-        self._reads.opened.append(os.fsdecode(path))
+        opened = self._reads.opened
+        opened.append(os.fsdecode(path))
+        if self._reads.at_opening:
+            name, times = os.path.basename(os.fsdecode(path)), opened.count(os.fsdecode(path))
+            self._reads.at_opening.get((name, times), lambda: None)()
         return os.open(path, flags)
 
     def __getattr__(self, name: str) -> Any:

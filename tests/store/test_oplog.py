@@ -382,6 +382,23 @@ def test_a_log_of_which_only_older_records_were_collected_yet_is_folded_anew(
     assert (tip.number, tip.complaint, tip.state.document) == (22, None, states[-1])
 
 
+def test_what_lies_before_a_collection_is_not_read_although_it_may_still_be_there(
+    log: Oplog, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(log, 10, size=20_000)
+    collected(log, layout, upto=0)
+    append(log, {"n": 11}, "sync")
+    newest = log.load().number
+    # gc goes on removing older records while the log is read.
+    removed = Acting(
+        "read",
+        lambda path: path.endswith("12.json"),
+        lambda: [layout.record(n).unlink() for n in range(1, 11)] and None,
+    )
+    monkeypatch.setattr(durable, "disk", removed)
+    assert [record.number for record in log.records(newest)] == [12, 13]
+
+
 def test_a_record_that_came_while_objects_were_looked_for_is_used(log: Oplog, layout: Layout) -> None:
     filled(log, 3)
     asked: list[int] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -207,6 +208,8 @@ def test_what_is_listed_in_the_state_is_read_back_as_it_was() -> None:
     ref = FileRef("a.faiss", 10, "ff" * 8, 3)
     space = Space("s" * 64, "fake", "verified", b"\1" * 16, 8)
     root = Root("r", b"\xff/r", True, {"exclude": ["x"]})
+    odd = json.loads(canonical({os.fsdecode(b"\xffr"): root.to_json()}))
+    assert {os.fsencode(label): Root.from_json("r", value) for label, value in odd.items()} == {b"\xffr": root}
     small = Snapshot("v1", "id", b"\2" * 16, space.id, 3, 2, "2026-11-23T20:02:39Z")
     full = small._replace(message="m", parent="v0", partial=True, kept=False, degraded=True)
     assert FileRef.from_json(json.loads(canonical(ref.to_json()))) == ref

@@ -117,7 +117,7 @@ def test_half_a_store_is_no_store_and_is_made_whole_by_the_next_attempt(tmp_path
 def test_making_a_store_that_was_killed_before_its_first_record_is_gone_on_with(tmp_path: Path) -> None:
     folder = tmp_path / ".vstore"
     store_id = Repository.create(folder, "sha256", "float32").store_id
-    with pytest.raises(UsageError, match=r"there is a store at .* already"):
+    with pytest.raises(UsageError, match=r"a store was begun at .* with --hash sha256 --store-dtype float32"):
         Store.init(folder)
     report = Store.init(folder, hash="sha256", store_dtype="float32")
     assert report.id == store_id
@@ -432,7 +432,10 @@ def test_whoever_commits_removes_what_a_killed_commit_left_half_written(builder:
 
 def test_whoever_ingests_removes_what_a_killed_run_left_half_written(world: World) -> None:
     layout = world.repo.layout
+    world.put({"b.png": 2})
+    world.sync()
     left = [folder / ".tmp-ingest-1" for folder in (layout.folder, layout.packs, layout.segments)]
+    left.append(layout.catalogue / ".tmp-cache-1")
     for path in left:
         path.write_bytes(b"half")
     made = layout.folder / ".tmp-ingest-2"

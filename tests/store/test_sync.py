@@ -8,7 +8,6 @@ import shutil
 import pytest
 from store.folders import Reads, World, classes, drawn
 
-
 # Classes
 
 

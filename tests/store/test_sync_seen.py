@@ -3,94 +3,21 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
-from store.folders import Reads, World, classes, stats_of, without_privileges
-
-import vstore.scan
-
-
-class Troubled:
-    """The os module as one module sees it; opening some names fails. `stat` and `scandir` may fail for some, too."""
-
-    def __init__(self) -> None:
-        self.errors: dict[str, int] = {}
-        self.unstatable: dict[str, int] = {}
-
-    def open(self, path: Any, flags: int, **options: Any) -> int:
-        self._fail(self.errors, path)
-        return os.open(path, flags, **options)
-
-    def scandir(self, fd: int) -> Any:
-        return _Entries(self, os.scandir(fd))
-
-    def _fail(self, errors: dict[str, int], path: Any) -> None:
-        error = errors.get(os.path.basename(os.fsdecode(path)))
-        if error is not None:
-            raise OSError(error, os.strerror(error))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(os, name)
-
-
-class _Entries:
-    def __init__(self, troubled: Troubled, entries: Any) -> None:
-        self._troubled = troubled
-        self._entries = entries
-
-    def __enter__(self) -> Any:
-        return map(self._entry, self._entries.__enter__())
-
-    def __exit__(self, *error: Any) -> None:
-        self._entries.__exit__(*error)
-
-    def _entry(self, entry: os.DirEntry[str]) -> Any:
-        return _Entry(entry, self._troubled) if entry.name in self._troubled.unstatable else entry
-
-
-class _Entry:
-    """A directory entry whose stat fails, and whose type the disk does not tell."""
-
-    def __init__(self, entry: os.DirEntry[str], troubled: Troubled) -> None:
-        self._entry = entry
-        self._troubled = troubled
-        self.name = entry.name
-
-    def stat(self, **options: Any) -> os.stat_result:
-        self._troubled._fail(self._troubled.unstatable, self.name)
-        return self._entry.stat(**options)
-
-    def is_dir(self, **options: Any) -> bool:
-        if self._entry.is_dir(**options):
-            self._troubled._fail(self._troubled.unstatable, self.name)
-        return self._entry.is_dir(**options)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._entry, name)
-
-
-@pytest.fixture
-def troubled(monkeypatch: pytest.MonkeyPatch) -> Troubled:
-    """Errors of the file system, by name."""
-    fake = Troubled()
-    monkeypatch.setattr(vstore.scan, "os", fake)
-    monkeypatch.setattr("vstore.sync.reader.os", fake)
-    return fake
-
+from store.folders import FakeOs, Reads, World, classes, stats_of, without_privileges
 
 # Removed versus not seen
 
 
 def test_what_lies_below_a_folder_that_cannot_be_listed_is_carried_over_and_reported(
-    settled: World, troubled: Troubled
+    settled: World, faulty: FakeOs
 ) -> None:
     settled.put({"a.png": 1, "deep/b.png": 2, "deep/er/c.png": 3})
     settled.sync()
-    troubled.errors["deep"] = errno.EIO
+    faulty.errors["deep"] = errno.EIO
     (settled.pictures / "a.png").rename(settled.pictures / "z.png")
     report = settled.sync()
     assert classes(report) == {"renamed": 1, "carried": 2, "failed": 1}
@@ -101,43 +28,43 @@ def test_what_lies_below_a_folder_that_cannot_be_listed_is_carried_over_and_repo
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENOMEM])
 def test_a_changed_file_that_cannot_be_opened_keeps_its_alias_and_is_reported(
-    settled: World, troubled: Troubled, code: int
+    settled: World, faulty: FakeOs, code: int
 ) -> None:
     settled.put({"a.png": 1, "b.png": 2})
     settled.sync()
     settled.put({"a.png": 3})
-    troubled.errors["a.png"] = code
+    faulty.errors["a.png"] = code
     report = settled.sync()
     assert (classes(report), report.snapshot) == ({"unchanged": 1, "carried": 1, "failed": 1}, None)
     [failure] = report.failed
     assert (failure.kind, failure.known) == ("permission" if code == errno.EACCES else "io", False)
     assert settled.aliases()["pictures/a.png"] == settled.key(1)
-    troubled.errors.clear()
+    faulty.errors.clear()
     assert classes(settled.sync()) == {"unchanged": 1, "changed": 1}
 
 
 def test_a_file_that_cannot_be_stat_ed_keeps_its_alias_until_it_is_gone_for_sure(
-    settled: World, troubled: Troubled
+    settled: World, faulty: FakeOs
 ) -> None:
     settled.put({"a.png": 1, "b.png": 2})
     settled.sync()
-    troubled.unstatable["a.png"] = errno.EIO
+    faulty.unstatable["a.png"] = errno.EIO
     assert classes(settled.sync()) == {"unchanged": 1, "carried": 1, "failed": 1}
     assert settled.sync().snapshot is None
-    troubled.unstatable.clear()
+    faulty.unstatable.clear()
     (settled.pictures / "a.png").unlink()
     assert classes(settled.sync()) == {"unchanged": 1, "removed": 1}
     assert settled.paths() == ["pictures/b.png"]
 
 
 def test_a_folder_whose_type_the_disk_does_not_tell_keeps_its_aliases_until_it_is_gone_for_sure(
-    settled: World, troubled: Troubled
+    settled: World, faulty: FakeOs
 ) -> None:
     settled.put({"a/1.png": 1, "b.png": 2})
     settled.sync()
-    troubled.unstatable["a"] = errno.EIO
+    faulty.unstatable["a"] = errno.EIO
     assert classes(settled.sync()) == {"unchanged": 1, "carried": 1, "failed": 1}
-    troubled.unstatable.clear()
+    faulty.unstatable.clear()
     shutil.rmtree(settled.pictures / "a")
     assert classes(settled.sync()) == {"unchanged": 1, "removed": 1}
 
@@ -158,7 +85,7 @@ def test_a_file_that_goes_away_between_scan_and_read_is_removed(
     settled.sync()
     settled.put({"a.png": 4, "b.png": 5})
     reads = Reads(monkeypatch)
-    reads.before["a.png"] = lambda: (settled.pictures / "a.png").unlink()
+    reads.at_opening["a.png", 1] = lambda: (settled.pictures / "a.png").unlink()
     report = settled.sync()
     assert classes(report) == {"unchanged": 1, "changed": 1, "removed": 1}
     assert settled.paths() == ["pictures/b.png", "pictures/c.png"]
@@ -299,31 +226,31 @@ def test_a_folder_that_was_moved_away_and_back_is_found_again(settled: World) ->
 
 
 def test_a_folder_that_comes_back_while_it_cannot_be_listed_is_found_once_it_can(
-    settled: World, troubled: Troubled
+    settled: World, faulty: FakeOs
 ) -> None:
     settled.put({"a.png": 1, "x/b.png": 2})
     settled.sync()
     (settled.pictures / "x").rename(settled.top / "limbo")
     settled.sync()
     (settled.top / "limbo").rename(settled.pictures / "x")
-    troubled.errors["x"] = errno.EACCES
+    faulty.errors["x"] = errno.EACCES
     settled.sync()
-    troubled.errors.clear()
+    faulty.errors.clear()
     settled.sync()
     assert settled.paths() == ["pictures/a.png", "pictures/x/b.png"]
 
 
 def test_a_folder_that_goes_away_while_it_is_scanned_is_found_when_it_is_back(
-    settled: World, monkeypatch: pytest.MonkeyPatch, troubled: Troubled
+    settled: World, monkeypatch: pytest.MonkeyPatch, faulty: FakeOs
 ) -> None:
     settled.put({"a.png": 1, "x/b.png": 2})
     settled.sync()
     settled.store.rollback("v1", hold=True)
     settled.store.rollback(release=True)
     shutil.rmtree(settled.folder / "catalogue")
-    troubled.errors["x"] = errno.ENOENT  # between the look at its parent and the look at it
+    faulty.errors["x"] = errno.ENOENT  # between the look at its parent and the look at it
     assert classes(settled.sync()) == {"unchanged": 1, "removed": 1}
-    troubled.errors.clear()
+    faulty.errors.clear()
     assert classes(settled.sync()) == {"unchanged": 1, "known": 1}
 
 
@@ -447,9 +374,9 @@ def test_a_sync_that_changes_nothing_writes_nothing(settled: World) -> None:
     assert stats_of(settled.folder) == before
 
 
-def test_nor_does_one_that_meets_again_what_it_cannot_read(settled: World, troubled: Troubled) -> None:
+def test_nor_does_one_that_meets_again_what_it_cannot_read(settled: World, faulty: FakeOs) -> None:
     settled.put({"a.png": 1, "bad.png": b"garbage", "x/b.png": 2, "shut/c.png": 3})
-    troubled.errors["shut"] = errno.EACCES
+    faulty.errors["shut"] = errno.EACCES
     settled.sync()
     before = stats_of(settled.folder)
     assert classes(settled.sync()) == {"unchanged": 2, "failed": 2}

@@ -59,6 +59,11 @@ def search(
     """
     parts = parse([*words, *(word for image in images for word in ("+", f"image:{image}"))])
     _warn_of_names(parts)
+    # Both by bench_search.py. No search for pictures gives BLAS anything to do, and its threads take two cores 40 ms to
+    # start. And the threads that read segments would wait 5 ms for their turn, again and again, while faiss is loaded.
+    if all(part.image is not None for part in parts):
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    sys.setswitchinterval(0.0002)
     from vstore.search import Operand
 
     near = [] if under is None else [under]

@@ -265,6 +265,16 @@ _WORDS = (
 
 
 def _print(report: SyncReport) -> None:
+    for label, place in report.moved.items():
+        click.echo(f"{shown(label)} is at {shown(place)} now.")
+    for label, prefix in report.absorbed.items():
+        click.echo(f"{shown(label)} is a part of another folder now: {shown(prefix)}")
+    _print_classes(report)
+    if report.held is not None:
+        click.echo(f"Syncing is held at {report.held} until: vstore rollback --release")
+
+
+def _print_classes(report: SyncReport) -> None:
     known = sum(failure.known for failure in report.failed)
     moved = sum(getattr(report, name) for name in ("new", "changed", "renamed", "copied", "known", "removed"))
     if not moved and report.snapshot is None:

@@ -47,7 +47,11 @@ def edits_of(
     edits = Edits(unchanged=survey.clean)
     for folder, chunks in survey.folders():
         if chunks[0].only:
-            before = {path: key for _, path, _ in chunks[0].files() if (key := tree.get(path)) is not None}
+            asked = (path for chunk in chunks for _, path, _ in chunk.files())
+            before = {path: key for path in asked if (key := tree.get(path)) is not None}
+        elif folder in survey.names:
+            paths = [folder + b"/" + name for name in survey.names[folder]]
+            before = {path: key for path in paths if (key := tree.get(path)) is not None}
         else:
             before = dict(tree.directly_in(folder))
         for chunk in chunks:
@@ -111,10 +115,9 @@ def occurrences(tree: Tree, keys: Collection[bytes], size: int) -> Counter[bytes
     if keys:
         wanted = frozenset(keys)
         for column in tree.key_columns():
-            for at in range(0, len(column), size):
-                key = column[at : at + size]
-                if key in wanted:
-                    found[key] += 1
+            named = [column[at : at + size] for at in range(0, len(column), size)]
+            if not wanted.isdisjoint(named):
+                found.update(key for key in named if key in wanted)
     return found
 
 

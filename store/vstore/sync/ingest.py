@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vstore import durable
 from vstore.catalogue import Batch, Catalogue
 from vstore.embed import Embedder, Recipe
 from vstore.errors import MissingPackage, ModelError
+from vstore.hashing import checksum
 from vstore.images import Facts, PictureFailure, Preparation, decoder_fingerprint
 from vstore.progress import Progress
 from vstore.records import FileRef
@@ -33,7 +39,7 @@ class Ingest:
     """Everything that one run learns of pictures.
 
     failures: key -> why it has no vector, and whether an earlier run knew. troubles: path -> why it was not read.
-    embedded: vectors computed; embed_seconds: wall time of reading and embedding them.
+    embedded: vectors computed; embed_seconds: wall time of reading and embedding them, without loading the model.
     """
 
     def __init__(
@@ -72,6 +78,7 @@ class Ingest:
         self.troubles: dict[bytes, PictureFailure] = {}
         self.embedded = 0
         self.embed_seconds = 0.0
+        self._since = 0.0
 
     def wants(self, key: bytes) -> bool:
         """Whether a picture must be embedded: it has no vector, and is not known to be unfit."""
@@ -129,8 +136,7 @@ class Ingest:
         if not total:
             return
         self._progress.stage(stage, total)
-        began = time.perf_counter()
-        embedded = self.embedded
+        self._since = time.perf_counter()
         batch: list[tuple[bytes, Image]] = []
         with closing(self._reader.answers(items, decode=decode)) as answers:
             for answer in answers:
@@ -145,8 +151,6 @@ class Ingest:
                 self._progress.advance()
         if batch:
             self._embed(batch)
-        if self.embedded > embedded:
-            self.embed_seconds += time.perf_counter() - began
 
     def _take(self, answer: Answer) -> None:
         item, failure = answer.item, answer.failure
@@ -180,6 +184,9 @@ class Ingest:
             keeper.keep(keys, (rows[good] / norms[good, None]).astype(np.float32))
             self.vectors.add(keys)
             self.embedded += len(keys)
+            now = time.perf_counter()
+            self.embed_seconds += now - self._since
+            self._since = now
         if keeper.is_due:
             refs = keeper.write()
             publish_seal(self._repo, self._command, self._space, refs)
@@ -189,6 +196,7 @@ class Ingest:
         if self._embedder is None:
             from vstore.segments import faiss_module
 
+            began = time.perf_counter()
             faiss_module()  # a broken one is met before the first vector is computed, not after the last
             embedder = self._load(self._repo.recipe(self._space))
             dim = self._repo.state.spaces[self._space].dim
@@ -198,6 +206,7 @@ class Ingest:
                     "use the model that the space was made with",
                 )
             self._embedder = embedder
+            self._since += time.perf_counter() - began  # paid once, however many pictures there are
         if self._keeper is None:
             self._keeper = Keeper(self._repo, self._space, self._embedder.dim)
         return self._embedder, self._keeper
@@ -254,14 +263,29 @@ def mark_failed(survey: Survey, ingest: Ingest) -> None:
                 chunk.states[number] = FAILED if chunk.key(number) in ingest.failures else KNOWN
 
 
-def check_faiss() -> None:
-    """Find out before the scan whether faiss is there, without paying for its import.
+def check_faiss(cache: Path) -> None:
+    """Find out before the scan whether faiss is there and whole.
 
+    Importing it would cost a sync without news more than all else, so it is tried once per installation.
     Raises: MissingPackage; an uninstalled twin leaves an empty namespace, which is as good as none.
     """
-    spec = importlib.util.find_spec("faiss")
+    try:
+        spec = importlib.util.find_spec("faiss")
+    except (ImportError, ValueError):
+        spec = None
     if spec is None or spec.origin is None:
         raise MissingPackage(
             "faiss is not installed" if spec is None else "faiss is broken: only an empty folder is left of it",
             "install one of: pip install 'vstore-index[cpu]' or 'vstore-index[gpu]', never both",
         )
+    made = os.stat(spec.origin)
+    installation = f"{sys.version} {spec.origin} {made.st_mtime_ns} {made.st_ino}"
+    name = f"faiss-{checksum(installation.encode()).hex()}"
+    proof = checksum(name.encode(), b"")
+    with contextlib.suppress(OSError):
+        if durable.read(cache / name) == proof:
+            return
+    from vstore.segments import faiss_module
+
+    faiss_module()
+    durable.write_cache(cache / name, proof)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.hashing import Hash
 from vstore.images import Facts, PictureFailure, Preparation, prepare
-from vstore.sync.survey import GONE, KNOWN, LOOSE, TOO_LARGE, TROUBLE, Chunk
+from vstore.sync.survey import GONE, KNOWN, LOOSE, TOO_LARGE, TROUBLE, UNKNOWN, Chunk
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -93,7 +93,10 @@ class Reader:
 
     def _answer(self, item: Item, decode: bool) -> Answer:
         try:
-            data, state = self._read(os.path.join(item.chunk.place, item.file.name), item.file)
+            # What the scan saw to be too large is not even opened.
+            data = None
+            if item.file.size <= self._max_size:
+                data, state = self._read(os.path.join(item.chunk.place, item.file.name), item.file)
         except OSError as err:
             if err.errno in (errno.ENOENT, errno.ENOTDIR):
                 return Answer(item, GONE)
@@ -102,9 +105,10 @@ class Reader:
         except MemoryError:
             return Answer(item, TROUBLE, failure=PictureFailure("io", "there was not enough memory to read it"))
         if data is None:
-            limit = self._max_size >> 20
-            reason = f"it is larger than {limit} MiB; raise the limit with --max-file-size"
-            return Answer(item, state, failure=PictureFailure("too_large", reason))
+            limit = self._max_size
+            said = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
+            reason = f"it is larger than {said}; raise the limit with --max-file-size"
+            return Answer(item, TOO_LARGE, failure=PictureFailure("too_large", reason))
         key = self._hash.digest(data)
         if not decode or not self._claim(key):
             return Answer(item, state, key, len(data))
@@ -137,7 +141,7 @@ class Reader:
                 if not stat.S_ISREG(before.st_mode):
                     raise OSError(errno.ENOENT, "it is no regular file any more")
                 if before.st_size > self._max_size:
-                    return None, TOO_LARGE
+                    return None, UNKNOWN
                 data = os.pread(fd, before.st_size + 1, 0)
                 while len(data) < before.st_size and (more := os.pread(fd, before.st_size - len(data), len(data))):
                     data += more

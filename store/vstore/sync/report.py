@@ -26,7 +26,10 @@ class SyncReport(NamedTuple):
     snapshot: the one that was written, or None. paths, images: aliases and distinct keys of the current snapshot.
     The counts from `unchanged` to `removed` put every path into one class; `carried` paths could not be read and
     keep what they had. embedded: vectors computed. reused: paths that got a vector which was there already.
-    seconds: this run; full_seconds: what embedding everything would take, by the rate last measured, or None.
+    seconds: this run; full_seconds: what it would take if everything had to be embedded, by the rate that runs
+    measured, or None. held: the snapshot at which syncs are held, in a look at what one would do.
+    moved: labels whose folder is another one now, and its place; absorbed: labels that a wider folder took in, and the
+    prefix that their paths have now.
     examples: the first few paths of each class; of renamed ones, both.
     """
 
@@ -59,6 +62,9 @@ class SyncReport(NamedTuple):
     recovered: int = 0
     interrupted: bool = False
     created_store: bool = False
+    held: str | None = None
+    moved: Mapping[str, str] = {}  # never changed
+    absorbed: Mapping[str, str] = {}
     examples: Mapping[str, tuple[tuple[bytes, ...], ...]] = {}  # never changed
 
     def to_json(self) -> dict[str, Json]:
@@ -72,6 +78,8 @@ class SyncReport(NamedTuple):
         value["failed"] = [failure.to_json() for failure in self.failed]
         for name in ("embedded", "reused", "seconds", "full_seconds", "to_embed", "embed_seconds", "recovered"):
             value[name] = getattr(self, name)
-        value["interrupted"] = self.interrupted
-        value["created_store"] = self.created_store
+        for name in ("interrupted", "created_store", "held"):
+            value[name] = getattr(self, name)
+        value["moved"] = dict(self.moved)
+        value["absorbed"] = dict(self.absorbed)
         return value

@@ -30,7 +30,8 @@ from vstore.sync.targets import OptionEdits, Plan, plan
 from vstore.sync.vectors import align, is_aligned
 
 ATTEMPTS = 10  # times that a run compares anew because another snapshot became current meanwhile
-_RATE = struct.Struct("<d")
+RATE_MEMORY = 1000.0  # pictures of earlier runs that count for the rate: one that comes alone says little
+_RATE = struct.Struct("<dd")  # seconds, pictures
 
 
 class Options(NamedTuple):
@@ -100,6 +101,9 @@ class Run:
         self._written: Snapshot | None = None
         self._named: Counter[bytes] | None = None
         self._unfit: dict[bytes, bytes] = {}
+        self._moved: dict[str, str] = {}
+        self._absorbed: dict[str, str] = {}
+        self._earlier = 0.0, 0.0  # seconds that so many pictures took in earlier runs
 
     def sync(self, paths: Sequence[bytes]) -> SyncReport:
         """Bring the store up to what is on disk.
@@ -112,7 +116,7 @@ class Run:
             lock.acquire(None if self._options.wait else 0.0, "sync")
             repo.reload()
             repo.refuse_unsound()
-            check_faiss()
+            check_faiss(repo.layout.cache)
             if repo.state.hold is not None:
                 raise _held(repo.state.hold)
             durable.sweep(repo.layout.segments, "ingest")
@@ -161,6 +165,11 @@ class Run:
             self._space = space
         self._compare_with_current(paths)
         catalogue = self._catalogue
+        rate = catalogue.meta(f"rate/{self._space}") if catalogue is not None else None
+        if rate is not None and len(rate) == _RATE.size:
+            seconds, pictures = _RATE.unpack(rate)
+            share = min(1.0, RATE_MEMORY / pictures)
+            self._earlier = seconds * share, pictures * share
         if catalogue is not None and catalogue.writable and not is_aligned(repo, catalogue, self._space):
             with catalogue.batch() as batch:
                 align(repo, catalogue, batch, self._space)
@@ -179,6 +188,11 @@ class Run:
     def _compare_with_current(self, paths: Sequence[bytes]) -> None:
         repo = self._repo
         self._plan = plan(repo, paths, self._options.as_label, self._options.edits)
+        for label, root in self._plan.roots.items():
+            before = repo.state.roots.get(label)
+            if root is not None and before is not None and repo.place(before) != repo.place(root):
+                self._moved[label] = os.fsdecode(repo.place(root))
+        self._absorbed.update(self._plan.absorbed)
         self._parent = self._current()
         self._base = self._first = repo.mapped_tree(self._parent, {**repo.state.absorbed, **self._plan.absorbed})
 
@@ -213,7 +227,8 @@ class Run:
         self._progress.stage("scan", None)
         store = os.stat(repo.layout.folder)
         absorbed = {**repo.state.absorbed, **self._plan.absorbed}
-        surveyor = Surveyor(self._catalogue, self._base, repo.hash.size, (store.st_dev, store.st_ino), absorbed)
+        skip = (store.st_dev, store.st_ino)
+        surveyor = Surveyor(self._catalogue, self._base, repo.hash.size, skip, absorbed, self._progress)
         self._survey = surveyor.survey(self._plan.targets, self._agreed)
         guards.roots_list_something(self._survey, self._base, allowed)
         for target in self._plan.targets:
@@ -317,7 +332,7 @@ class Run:
             # A run that came to its end leaves no snapshot of its own current that says it was cut short.
             same = same and not (complete and found == self._written and found is not None and found.partial)
             if same or (found is None and not changes):
-                self._publish("seal" if refs else "roots", document)
+                self._publish("seal" if refs else "roots", document, about=", ".join(sorted(self._plan.roots)))
             else:
                 gained = images_gained(before, changes)
                 images = (found.images if found else 0) + gained
@@ -331,9 +346,9 @@ class Run:
         self._remember(old, complete)
         return edits
 
-    def _publish(self, op: str, document: dict[str, Json]) -> None:
+    def _publish(self, op: str, document: dict[str, Json], about: str = "") -> None:
         if document:
-            self._repo.publish(op, document)
+            self._repo.publish(op, document, about=about)
 
     def _publish_snapshot(
         self, document: dict[str, Json], tree: Tree, images: int, parent: Snapshot | None, *, partial: bool
@@ -435,8 +450,7 @@ class Run:
                     batch.put_meta(count_name(os.fsdecode(label)), self._survey.found[label].to_bytes(8, "little"))
             self._ingest.put(batch)
             if self._ingest.embedded:
-                rate = self._ingest.embed_seconds / self._ingest.embedded
-                batch.put_meta(f"rate/{self._space}", _RATE.pack(rate))
+                batch.put_meta(f"rate/{self._space}", _RATE.pack(*self._measured()))
 
     # The report
 
@@ -458,7 +472,9 @@ class Run:
             changes = edits.every()
             paths = len(self._first) + sum((new is not None) - (old is not None) for _, old, new in changes)
             images += images_gained(named, changes)
-        rate = self._rate()
+        measured, pictures = self._measured()
+        rate = measured / pictures if pictures else None
+        seconds = time.perf_counter() - self._began
         written = self._written
         return SyncReport(
             snapshot=written.name if written else None,
@@ -483,12 +499,17 @@ class Run:
             failed=tuple(self._failed()),
             embedded=ingest.embedded,
             reused=delta.counts["renamed"] + delta.counts["copied"] + delta.counts["known"],
-            seconds=round(time.perf_counter() - self._began, 3),
-            full_seconds=round(rate * images, 1) if rate is not None and images else None,
+            seconds=round(seconds, 3),
+            full_seconds=round(seconds - ingest.embed_seconds + rate * images, 3)
+            if rate is not None and images
+            else None,
             to_embed=to_embed,
-            embed_seconds=round(rate * to_embed, 1) if rate is not None and dry_run else None,
+            embed_seconds=round(rate * to_embed, 3) if rate is not None and dry_run else None,
             recovered=self._recovered,
             interrupted=self._stop.is_set(),
+            held=repo.state.hold if dry_run else None,
+            moved=self._moved,
+            absorbed=self._absorbed,
             examples={name: tuple(delta.examples[name]) for name in CLASSES},
         )
 
@@ -496,12 +517,10 @@ class Run:
     def _is_partial(self) -> bool:
         return self._written is not None and self._written.partial
 
-    def _rate(self) -> float | None:
-        """Seconds per picture of reading and embedding: this run's, else the last one's."""
-        if self._ingest.embedded:
-            return self._ingest.embed_seconds / self._ingest.embedded
-        value = self._catalogue.meta(f"rate/{self._space}") if self._catalogue is not None else None
-        return _RATE.unpack(value)[0] if value is not None and len(value) == _RATE.size else None
+    def _measured(self) -> tuple[float, float]:
+        """The seconds that reading and embedding took, and for how many pictures: in this run and in earlier ones."""
+        seconds, pictures = self._earlier
+        return seconds + self._ingest.embed_seconds, pictures + self._ingest.embedded
 
     def _failed(self) -> list[Failure]:
         failed = []

@@ -21,6 +21,7 @@ from vstore.formats import EXTENSIONS
 from vstore.labels import Absorbed, yesterday
 from vstore.pages import Tree
 from vstore.places import identity, is_below
+from vstore.progress import Progress
 from vstore.scan import FileStat, Folder, Scan, Trouble, count_of, files_of, subfolders_of
 from vstore.sharing import shared_scan
 from vstore.sync.targets import Target
@@ -160,13 +161,20 @@ class Surveyor:
     """Scans targets. Reads the catalogue, where there is one, and writes nothing."""
 
     def __init__(
-        self, catalogue: Catalogue | None, tree: Tree, key_size: int, store: tuple[int, int], absorbed: Absorbed
+        self,
+        catalogue: Catalogue | None,
+        tree: Tree,
+        key_size: int,
+        store: tuple[int, int],
+        absorbed: Absorbed,
+        progress: Progress,
     ) -> None:
         self._catalogue = catalogue
         self._tree = tree
         self._size = key_size
         self._skip = {store}
         self._absorbed = absorbed
+        self._progress = progress
         self._unproven: set[bytes] = set()  # folders that the catalogue's agreement does not cover
         self._awaited: dict[bytes, bytes] = {}  # of those, the ones not met yet, with where they should be
 
@@ -202,6 +210,7 @@ class Surveyor:
             is_folder = is_folder or folder.path == under
             found += folder.count
             survey.ignored += folder.ignored
+            self._progress.advance(folder.count)
             self._take(survey, folder, stored, os.path.join(target.place, folder.path), only=not is_folder)
             self._take_troubles(survey, target, folder.troubles)
             survey.unsure.update(label + b"/" + trouble.path for trouble in folder.troubles)

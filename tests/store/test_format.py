@@ -1,0 +1,915 @@
+"""FORMAT.md is the contract: its tables are held against the code and against files that a real sync wrote."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import json
+import math
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from store.builder import Builder, unit_vectors
+from store.folders import World, drawn, put
+
+import vstore
+from vstore import catalogue, errors, index, journal, packs, records, segments
+from vstore.catalogue import Catalogue
+from vstore.embed.builtin import DEFAULT_RECIPE, BuiltinEmbedder
+from vstore.errors import VstoreError
+from vstore.formats import EXTENSIONS, prepare_recipe
+from vstore.hashing import HASHES, checksum, store_hash
+from vstore.layout import DTYPES, FORMAT_VERSION
+from vstore.records import BARRIERS, UNDOABLE, Manifest
+from vstore.repository import Repository
+from vstore.scan import ScanOptions
+from vstore.search import Operand
+from vstore.segments import Segment
+from vstore.store import Store
+from vstore.sync import keeper, survey
+from vstore.sync.ingest import check_faiss
+from vstore_cli.main import all_commands, run
+
+SOURCE = Path(vstore.__file__).parent
+TEXT = (SOURCE.parent / "FORMAT.md").read_text(encoding="utf-8")
+LINES = TEXT.split("\n")
+OLD = Path(__file__).parent / "data" / "format-1"
+TESTED = "*(tested)*"
+
+Row = dict[str, str]
+
+# What stands in the line of every table that is marked as tested, and in no other line.
+ANCHORS = {
+    "folder": "## 2. The folder",
+    "format": "`FORMAT` is canonical JSON and a newline",
+    "record": "A record is one line of canonical JSON",
+    "state": "The state *(tested)*;",
+    "root": "A *root* *(tested)*",
+    "space": "A *space* *(tested)*",
+    "snapshot": "A *snapshot* *(tested)*",
+    "operations": "**Operations** *(tested)*",
+    "footer": "The footer *(tested)*",
+    "pack": "## 6. Packs",
+    "manifest": "- **manifests**: canonical JSON *(tested)*",
+    "journal": "The head *(tested)*",
+    "recipe": "Fields of every recipe *(tested)*",
+    "prepare": "`prepare` *(tested)*",
+    "catalogue": "The first byte of an LMDB key is its table *(tested)*",
+    "states": "States *(tested)*",
+    "cache": "checksum means that it is not there. *(tested)*",
+    "locks": "freed by the kernel when the process ends, however it ends. *(tested)*",
+    "holder": "writes JSON into it, for people *(tested)*",
+    "exits": "## 14. Exit codes",
+    "error": 'the last line of stderr is `{"error": …}` *(tested)*',
+    "codes": "| code | exit | meaning |",
+}
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
+
+
+def rows_after(at: int) -> list[Row]:
+    """The first table at or after a line: one dict per row, by the words of its head."""
+    while not LINES[at].lstrip().startswith("|"):
+        at += 1
+    head = cells(LINES[at])
+    found = []
+    at += 2
+    while at < len(LINES) and LINES[at].lstrip().startswith("|"):
+        found.append(dict(zip(head, cells(LINES[at]), strict=True)))
+        at += 1
+    return found
+
+
+def table(name: str) -> list[Row]:
+    (at,) = [at for at, line in enumerate(LINES) if ANCHORS[name] in line]
+    return rows_after(at)
+
+
+def word(cell: str) -> str:
+    """`hits[].key` of a cell that holds it as code."""
+    found = re.fullmatch(r"`([^`]+)`", cell)
+    assert found, cell
+    return found[1]
+
+
+def words(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def fields(name: str) -> dict[str, str]:
+    """Field -> type, of a table of fields."""
+    return {word(row["field"]): row["type"] for row in table(name)}
+
+
+KINDS: dict[str, Callable[[Any], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
+    "boolean": lambda value: isinstance(value, bool),
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+    "null": lambda value: value is None,
+}
+
+
+def fits(value: Any, kind: str) -> bool:
+    return any(KINDS[one](value) for one in kind.removesuffix(", optional").split(" or "))
+
+
+def is_optional(row: Row) -> bool:
+    return row["type"].endswith("optional") or row["meaning"].startswith("optional")
+
+
+def test_every_table_that_is_marked_is_taken_out_and_compared() -> None:
+    marked = [at for at, line in enumerate(LINES) if TESTED in line]
+    taken = {at for at, line in enumerate(LINES) for anchor in ANCHORS.values() if anchor in line}
+    elsewhere = [at for at in marked if not any(at - 2 <= place <= at + 2 for place in taken)]
+    said = [
+        "marked *(tested)* are compared with the code",
+        "All tables are *(tested)*",
+        "Extensions of candidates",
+        "Kinds of failure",
+    ]
+    assert [LINES[at] for at in elsewhere if not any(words in LINES[at] for words in said)] == []
+    assert all(any(anchor in line for line in LINES) for anchor in ANCHORS.values())
+
+
+def test_the_version_is_that_of_the_code() -> None:
+    assert f"Version **{FORMAT_VERSION}**" in TEXT
+
+
+# A store with everything in it
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A store that has seen everything: seals, merges, tags, a hold, undo, redo, a root that was absorbed."""
+    patch = pytest.MonkeyPatch()
+    world = World(tmp_path_factory.mktemp("format"))
+    patch.setattr(packs, "TOO_MANY", 3)
+    patch.setattr(segments, "TOO_MANY", 3)
+    world.put({"2024/a.png": 1, "2024/b.png": 2, "broken.png": b"no picture"})
+    world.sync(world.pictures / "2024", message="one folder")
+    world.sync(exclude=["*.tif"])
+    patch.setattr(keeper, "SEAL_BYTES", 1)
+    for number in range(3, 9):
+        world.put({f"{number}.png": number})
+        world.sync()
+    (world.pictures / "3.png").rename(world.pictures / "three.png")
+    world.sync()
+    world.store.snapshot_tag("v2", "good")
+    world.store.rollback("v2", hold=True)
+    world.store.undo()
+    world.store.redo()
+    world.store.search([Operand(1.0, os.fsencode(world.pictures / "2024/a.png"))])
+    patch.undo()
+    yield world
+    world.store.close()
+
+
+@pytest.fixture(scope="module")
+def written(world: World) -> list[dict[str, Any]]:
+    """The lines of all records, as JSON."""
+    folder = world.repo.layout.refs
+    return [json.loads(path.read_bytes().split(b"\n")[0]) for path in sorted(folder.iterdir())]
+
+
+# The folder and FORMAT
+
+
+def test_a_store_holds_what_the_table_of_its_folder_lists(world: World) -> None:
+    listed = {word(row["name"]).rstrip("/"): word(row["name"]).endswith("/") for row in table("folder")}
+    assert {path.name: path.is_dir() for path in world.folder.iterdir()} == listed
+    layout = world.repo.layout
+    assert {path.name for path in layout.folders()} | {layout.catalogue.name} == {
+        n for n, is_folder in listed.items() if is_folder
+    }
+
+
+def test_names_in_the_store_are_those_that_the_table_says(world: World) -> None:
+    space = world.repo.snapshot("current").space
+    patterns = {"refs": r"\d{12}\.json", "segments": r"[0-9a-f]{32}\.faiss", "packs": r"[0-9a-f]{32}\.pack"}
+    for folder, pattern in patterns.items():
+        names = os.listdir(world.folder / folder)
+        assert names and all(re.fullmatch(pattern, name) for name in names)
+    made = journal.JournalWriter(world.repo.layout.journal, space, 16, 8, "float16")
+    assert re.fullmatch(rf"{space}-[0-9a-f]{{32}}", made.path.name)
+    made.close()
+    made.path.unlink()
+
+
+def test_the_file_format_has_the_fields_of_its_table(world: World) -> None:
+    data = (world.folder / "FORMAT").read_bytes()
+    form = json.loads(data)
+    assert form.keys() == fields("format").keys()
+    assert all(fits(form[name], kind) for name, kind in fields("format").items())
+    assert data == records.canonical(form) + b"\n"
+    rest = {name: value for name, value in form.items() if name != "check"}
+    assert form["check"] == checksum(records.canonical(rest)).hex()
+    assert words(next(row["meaning"] for row in table("format") if row["field"] == "`hash`")) == list(HASHES)
+    assert words(next(row["meaning"] for row in table("format") if row["field"] == "`dtype`"))[:2] == list(DTYPES)
+
+
+# Records and the state
+
+
+def test_records_have_the_fields_of_their_table(written: list[dict[str, Any]]) -> None:
+    listed = {word(row["field"]): row for row in table("record")}
+    assert {name for line in written for name in line} == set(listed)
+    for line in written:
+        assert {name for name, row in listed.items() if not is_optional(row)} <= line.keys()
+        for name, value in line.items():
+            assert fits(value, listed[name]["type"]), (name, value)
+    code = {**records._FIELDS, **records._OPTIONAL}
+    names = {"string": str, "number": int, "object": dict}
+    assert {name: names[row["type"]] for name, row in listed.items()} == code
+    assert {name for name, row in listed.items() if is_optional(row)} == set(records._OPTIONAL)
+
+
+def test_the_state_has_the_fields_of_its_table(world: World, written: list[dict[str, Any]]) -> None:
+    listed = fields("state")
+    seen = {name for line in written for name in (*line["changes"], *line.get("state", {}))}
+    assert seen == set(listed)
+    for line in written:
+        for name, value in line.get("state", {}).items():
+            assert fits(value, listed[name]), (name, value)
+
+
+@pytest.mark.parametrize("name", ["root", "space", "snapshot"])
+def test_what_the_state_lists_has_the_fields_of_its_table(
+    world: World, written: list[dict[str, Any]], name: str
+) -> None:
+    listed = {word(row["field"]): row for row in table(name)}
+    seen: set[str] = set()
+    document = world.repo.state.document
+    for entry in document[f"{name}s"].values():
+        assert {f for f, row in listed.items() if not is_optional(row)} <= entry.keys()
+        for field, value in entry.items():
+            assert fits(value, listed[field]["type"])
+            seen.add(field)
+    full = records.Snapshot("v1", "id", b"", "s", 1, 1, "t", "m", "v0", True, False, True).to_json()
+    assert seen | (set(full) if name == "snapshot" else set()) == set(listed)
+
+
+def test_a_root_keeps_every_option_that_the_table_names(world: World) -> None:
+    (row,) = [row for row in table("root") if row["field"] == "`options`"]
+    (root,) = world.repo.state.roots.values()
+    assert set(words(row["meaning"])) == set(root.options) == set(ScanOptions._fields)
+
+
+def source() -> Iterator[ast.AST]:
+    """Every node of the source of vstore."""
+    for path in SOURCE.rglob("*.py"):
+        yield from ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def texts(node: ast.AST) -> set[str]:
+    """The words that stand in an expression."""
+    return {n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+
+
+def published() -> set[str]:
+    """The operations that the code publishes, by the words in its source."""
+    found: set[str] = set()
+    for node in source():
+        if isinstance(node, ast.Call) and re.search(r"\._?publish$", ast.unparse(node.func)):
+            op = node.args[0]
+            found |= texts(op.body) | texts(op.orelse) if isinstance(op, ast.IfExp) else texts(op)
+    return found
+
+
+def test_operations_are_of_the_kinds_that_the_table_says(written: list[dict[str, Any]]) -> None:
+    kinds = {row["kind"]: words(row["`op`"]) for row in table("operations")}
+    assert set(kinds) == {"undoable", "barrier", "other"}
+    assert set(kinds["undoable"]) == UNDOABLE
+    assert set(kinds["barrier"]) == BARRIERS
+    every = [op for ops in kinds.values() for op in ops]
+    assert len(every) == len(set(every))
+    assert published() <= set(every)
+    assert {line["op"] for line in written} <= set(every)
+    assert {"seal", "merge", "sync", "tag", "rollback", "undo", "redo", "init"} <= {line["op"] for line in written}
+
+
+# Segments, packs, journals
+
+
+def at_offsets(rows: list[Row], data: bytes) -> dict[str, bytes]:
+    """The bytes of each row of a table of fixed offsets: by field, or by what it means."""
+    found: dict[str, bytes] = {}
+    for row in rows:
+        offset = row["offset"]
+        at = len(data) - int(offset.removeprefix("size - ")) if offset.startswith("size") else int(offset)
+        found[row.get("field", "-") if row.get("field", "-") != "-" else offset] = data[at : at + int(row["size"])]
+    return found
+
+
+def number(data: bytes) -> int:
+    return int.from_bytes(data, "little")
+
+
+def test_the_footer_of_a_segment_is_at_the_offsets_of_its_table(world: World) -> None:
+    rows = table("footer")
+    edges = [(int(row["offset"]), int(row["size"])) for row in rows]
+    assert [at for at, _ in edges] == [0, *np.cumsum([size for _, size in edges])[:-1]]
+    assert edges[-1][0] + edges[-1][1] == segments.FOOTER_SIZE == 128
+    repo = world.repo
+    (space,) = repo.state.spaces
+    for ref in repo.state.segments(space):
+        data = (repo.layout.segments / ref.name).read_bytes()
+        segment = Segment(repo.layout.segments, ref)
+        found = at_offsets(rows, data[-128:])
+        named = {row["field"] for row in rows} - {"-"}
+        assert named == set(segment.footer._fields) | {"version"}
+        for name in ("key_size", "dim", "rows", "header", "time"):
+            assert number(found[name]) == getattr(segment.footer, name)
+        for name in ("space", "header_sum", "keys_sum", "sums_sum"):
+            assert found[name] == getattr(segment.footer, name)
+        assert (number(found["version"]), number(found["dtype"])) == (1, 1)
+        assert found["space"].hex() == space
+        assert (found["88"], found["112"], found["120"]) == (bytes(24), bytes.fromhex(ref.check), b"vsegment")
+        assert found["112"] == checksum(data[-128:-16])
+
+
+@pytest.mark.parametrize(("dtype", "code", "header"), [("float16", 1, 81), ("float32", 2, 45)])
+def test_the_dtypes_and_headers_are_those_that_format_says(tmp_path: Path, dtype: str, code: int, header: int) -> None:
+    for name in ("footer", "journal"):
+        (row,) = [row for row in table(name) if row["field"] == "dtype"]
+        assert f"{code} {dtype}" in row["meaning"]
+    (row,) = [
+        row for row in rows_after(next(i for i, line in enumerate(LINES) if "## 5." in line)) if row["offset"] == "0"
+    ]
+    assert f"(H = {header})" in row["what"]
+    ref = segments.write_segment(
+        tmp_path, "00" * 32, [bytes(16)], [segments.rounded(unit_vectors(1), dtype)], 8, dtype, 0, "ingest"
+    )
+    footer = Segment(tmp_path, ref).footer
+    assert (segments._CODES[dtype], journal._CODES[dtype], footer.header) == (code, code, header)
+
+
+def test_a_pack_is_at_the_offsets_of_its_table(world: World) -> None:
+    rows = table("pack")
+    repo = world.repo
+    for ref in repo.state.packs:
+        data = (repo.layout.packs / ref.name).read_bytes()
+        fixed = at_offsets([row for row in rows if row["offset"] not in ("8", "T")], data)
+        assert fixed["0"] == b"vpack001" and fixed["size - 8"] == b"vpackend"
+        at, count, width = number(fixed["size - 48"]), number(fixed["size - 40"]), number(fixed["size - 36"])
+        assert fixed["size - 32"] == checksum(data[:at])
+        assert fixed["size - 24"] == checksum(data[at : at + count * (width + 16)])
+        assert fixed["size - 16"] == checksum(data[-48:-16]) == bytes.fromhex(ref.check)
+        assert at + count * (width + 16) + packs.FOOTER_SIZE == len(data) == ref.size
+        for i in range(count):
+            entry = data[at + i * (width + 16) :][: width + 16]
+            offset, stored, length = struct.unpack("<QII", entry[width:])
+            blob = zlib.decompress(data[offset : offset + stored])
+            assert repo.hash.digest(blob) == entry[:width] and len(blob) == length
+
+
+def test_manifests_have_the_fields_of_their_table(world: World) -> None:
+    repo = world.repo
+    listed = fields("manifest")
+    for snapshot in repo.state.snapshots():
+        document = json.loads(repo.packs.get(snapshot.manifest))
+        assert document.keys() == listed.keys()
+        assert all(fits(document[name], kind) for name, kind in listed.items())
+        assert records.canonical(document) == Manifest.from_bytes(records.canonical(document)).to_bytes()
+
+
+def test_the_head_of_a_journal_is_at_the_offsets_of_its_table(tmp_path: Path) -> None:
+    made = journal.JournalWriter(tmp_path, "5a" * 32, 16, 8, "float32")
+    made.append([b"k" * 16], unit_vectors(1))
+    made.close()
+    data = made.path.read_bytes()
+    rows = table("journal")
+    found = at_offsets(rows, data)
+    assert [int(row["offset"]) for row in rows] == [0, *np.cumsum([int(row["size"]) for row in rows])[:-1]]
+    assert found["magic"] == b"vjourn01" and f"`{found['magic'].decode()}`" in rows[0]["meaning"]
+    assert [number(found[name]) for name in ("dtype", "key_size", "dim")] == [2, 16, 8]
+    assert made.path.name == f"{found['space'].hex()}-{found['nonce'].hex()}"
+    assert found["64"] == checksum(data[:64])
+    frame = data[72:]
+    assert frame[:16] == b"k" * 16 and frame[16:48] == unit_vectors(1).tobytes()
+    assert frame[48:] == checksum(found["nonce"] + struct.pack("<Q", 0) + frame[:48])
+
+
+# Recipes
+
+
+def test_recipes_have_the_fields_of_their_table() -> None:
+    assert DEFAULT_RECIPE.keys() == fields("recipe").keys() | {"version"}
+    assert all(fits(DEFAULT_RECIPE[name], kind) for name, kind in fields("recipe").items())
+    assert (DEFAULT_RECIPE["family"], DEFAULT_RECIPE["name"], DEFAULT_RECIPE["version"]) == ("builtin", "builtin-1", 1)
+    prepare = prepare_recipe()
+    assert prepare.keys() == fields("prepare").keys()
+    for row in table("prepare"):
+        value = prepare[word(row["field"])]
+        assert fits(value, row["type"])
+        assert str(value) == row["value"].strip("`")
+
+
+def waves(pooled: Any, reach: int) -> list[float]:
+    def b(u: int, x: int) -> float:
+        taper = 1 - 0.5 * abs((2 * x + 1) / 16 - 1) ** 4
+        return taper * math.sqrt((2 if u > 0 else 1) / 16) * math.cos(math.pi * u * (2 * x + 1) / 32)
+
+    basis = np.array([[b(u, x) for x in range(16)] for u in range(reach)])
+    full = basis @ pooled @ basis.T  # Σ_y Σ_x b(u, y) b(v, x) M(y, x)
+    return [full[u, v] for u in range(reach) for v in range(reach) if u * u + v * v < (reach - 0.3) ** 2]
+
+
+def pooled(values: Any) -> Any:
+    return np.array([[values[y * 4 : y * 4 + 4, x * 4 : x * 4 + 4].mean() for x in range(16)] for y in range(16)])
+
+
+def bound(values: list[float]) -> list[float]:
+    square = sum(value * value for value in values)
+    return [value * math.sqrt(square) / (square + 0.49) for value in values]
+
+
+def flat_lines(lines: Any) -> tuple[int, int]:
+    flat = [int(line.max()) - int(line.min()) <= 16 for line in lines]
+    if all(flat):
+        return 0, 0
+    return flat.index(False), flat[::-1].index(False)
+
+
+def described(picture: Image.Image) -> Any:
+    """`builtin-1`, written anew from the words of FORMAT.md alone."""
+    grey = np.asarray(picture.convert("L"))
+    height, width = grey.shape
+    top = bottom = left = right = 0
+    for _ in range(2):
+        begin, end = flat_lines(grey[top : height - bottom, left : width - right])
+        top, bottom = min(top + begin, height // 10), min(bottom + end, height // 10)
+        begin, end = flat_lines(grey[top : height - bottom, left : width - right].T)
+        left, right = min(left + begin, width // 10), min(right + end, width // 10)
+    cropped = picture.crop((left, top, width - right, height - bottom))
+    planes = np.asarray(cropped.resize((64, 64), Image.Resampling.BILINEAR).convert("YCbCr")).astype(float)
+    light, cb, cr = planes[:, :, 0], planes[:, :, 1] - 128, planes[:, :, 2] - 128
+    across, down = np.zeros((64, 64)), np.zeros((64, 64))
+    across[1:63, 1:63] = light[1:63, 2:64] - light[1:63, 0:62]
+    down[1:63, 1:63] = light[2:64, 1:63] - light[0:62, 1:63]
+    square = across**2 + down**2
+    soft = np.sqrt(square + (0.75 * np.sqrt(square).mean()) ** 2 + 16)
+    maps = []
+    for k in range(8):
+        x, y = math.cos(math.radians(k * 45)), math.sin(math.radians(k * 45))
+        maps.append(pooled(np.maximum(0, across * x + down * y) ** 3 / (np.maximum(square, 1) * soft)))
+    mean = np.mean(maps)
+    edges: list[float] = []
+    for one in maps:
+        first, *rest = waves(one - mean, 6)
+        edges += [0.5 * first, *rest]
+    level = light - light.mean()
+    level = level / (1.5 * math.sqrt((level**2).mean() + 4))
+    level = pooled(level / np.sqrt(1 + level**2))
+    lights = [0.5 * value for value in bound(waves(level - level.mean(), 8)[1:])]
+    blue, red = pooled(cb), pooled(cr)
+    scale = np.sqrt(900 + blue**2 + red**2)
+    decay = [math.exp(-0.3 * math.hypot(u, v)) / 16 for u in range(4) for v in range(4) if u * u + v * v < 3.7**2]
+    colours = [d * value for one in (blue, red) for d, value in zip(decay, waves(one / scale, 4), strict=True)]
+    vector = np.array([*bound(edges), *lights, *colours, 0.1 * (2 * light.mean() / 255 - 1), 0.1])
+    return vector / np.linalg.norm(vector)
+
+
+def framed() -> Image.Image:
+    picture = Image.new("RGB", (200, 140), (250, 250, 250))
+    picture.paste(Image.new("RGB", (190, 130), (10, 10, 10)), (5, 5))
+    inner = np.random.default_rng(3).integers(0, 255, (100, 160, 3), dtype=np.uint8)
+    picture.paste(Image.fromarray(inner).resize((170, 110)), (15, 15))
+    return picture
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        Image.open(io.BytesIO(drawn(1))),
+        framed(),
+        Image.new("RGB", (1, 1)),
+        Image.new("RGB", (300, 7), (200, 30, 90)),
+        Image.fromarray(np.random.default_rng(4).integers(0, 255, (97, 211, 3), dtype=np.uint8)),
+    ],
+    ids=["noise", "frames", "a black pixel", "one colour", "odd sides"],
+)
+def test_builtin_1_is_what_format_says(picture: Image.Image) -> None:
+    expected = described(picture)
+    (row,) = BuiltinEmbedder().embed_images([picture])
+    assert expected.shape == row.shape == (333,)
+    assert np.abs(expected - row).max() < 1e-6
+
+
+# The catalogue
+
+
+def test_every_key_of_the_catalogue_is_of_a_table_that_format_lists_and_every_value_proves_itself(
+    world: World,
+) -> None:
+    import lmdb
+
+    listed = {word(row["table"]).encode() for row in table("catalogue")}
+    code = {catalogue.FOLDER, catalogue.LOCATION, catalogue.PICTURE, catalogue.DECODE_FAILURE, catalogue.MODEL_FAILURE}
+    assert listed == code | {catalogue.META}
+    folder = world.repo.layout.catalogue
+    copy = folder.with_name("copy of the catalogue")
+    shutil.copytree(folder, copy)
+    found: set[bytes] = set()
+    rows: dict[bytes, tuple[int, int]] = {}
+    with lmdb.open(str(copy), readonly=True, lock=False) as environment, environment.begin() as transaction:
+        for key, value in transaction.cursor():
+            assert value[-8:] == checksum(key, value[:-8])
+            found.add(key[:1])
+            if key[:1] == b"l":
+                rows[key[9:]] = struct.unpack("<II", value[:-8])
+    shutil.rmtree(copy)
+    assert found == listed - {b"m"}, "no model failed here"
+    repo = world.repo
+    (space,) = repo.state.spaces
+    for key, (ordinal, row) in rows.items():
+        assert repo.segment(repo.state.segments(space)[ordinal]).key(row) == key
+    assert len(rows) == len(world.keys())
+
+
+def test_a_value_of_the_stat_cache_is_laid_out_as_format_says(world: World) -> None:
+    repo = world.repo
+    opened = Catalogue.open(repo.layout.catalogue, repo.store_id, write=False)
+    assert opened is not None
+    with opened:
+        value = opened.folder(b"pictures", 0)
+    assert value is not None
+    settled, length = struct.unpack_from("<BI", value)
+    head, rest = value[5 : 5 + length], value[5 + length :]
+    count, whole, names_size, folders_size = struct.unpack_from("<IIII", head)
+    names = head[16 : 16 + names_size].split(b"\0")
+    stats = list(struct.iter_unpack("<qqqQ", head[16 + names_size : len(head) - folders_size]))
+    assert count == whole == len(names) == len(stats)
+    assert head[len(head) - folders_size :] == b"2024"
+    keys, states = rest[: count * 16], rest[count * 16 :]
+    assert len(states) == count and settled == (set(states) == {1})
+    for at, (name, (size, mtime, ctime, inode)) in enumerate(zip(names, stats, strict=True)):
+        file = world.pictures / os.fsdecode(name)
+        found = file.stat()
+        assert (size, mtime, ctime, inode) == (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+        assert keys[at * 16 :][:16] == repo.hash.digest(file.read_bytes())
+
+
+def test_the_states_of_files_are_those_of_the_table() -> None:
+    for row in table("states"):
+        assert getattr(survey, row["name"].upper()) == int(row["state"])
+    assert [int(row["state"]) for row in table("states")] == list(range(7))
+
+
+# Cache files and locks
+
+
+def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "REMEMBERED_FROM", 0)
+    builder = Builder(tmp_path / ".vstore")
+    key = builder.repo.hash.digest(b"")
+    builder.add_pictures({b"r/a.png": (key, unit_vectors(1)[0])})
+    repo = builder.repo
+    (tmp_path / "a.png").write_bytes(b"")
+    repo.log.keep(repo.tip)
+    check_faiss(repo.layout.cache)
+    with Store(repo.layout.folder) as store:
+        store.search([Operand(1.0, os.fsencode(tmp_path / "a.png"))])
+    names = {path.name: path.read_bytes() for path in repo.layout.cache.iterdir()}
+    for name, data in names.items():
+        assert data[:8] == checksum(name.encode(), data[8:])
+    (ref,) = repo.state.segments(builder.space)
+    listed = repo.hash.digest(ref.name.encode()).hex()
+    rows = f"rows-{repo.snapshot('current').id[:32]}-{listed[:32]}"
+    named = {"<id>-<list>": rows.removeprefix("rows-"), "<checksum>": r"[0-9a-f]{16}"}
+    patterns = [re.sub("<.*>", lambda found: named[found[0]], word(row["name"])) for row in table("cache")]
+    for pattern, name in zip(sorted(patterns), sorted(names), strict=True):
+        assert re.fullmatch(pattern, name)
+    assert names[rows][8:] == b"\1"
+    fold = json.loads(names["state"][8:])
+    assert fold == [repo.tip.number, repo.tip.digest, repo.tip.loose, repo.state.document]
+    found = (repo.layout.segments / ref.name).stat()
+    stats = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    assert json.loads(names["checked"][8:]) == {ref.name: stats}
+
+
+def test_locks_are_those_of_the_table_and_say_who_holds_them(world: World) -> None:
+    assert {word(row["lock"]) for row in table("locks")} == set(os.listdir(world.repo.layout.locks))
+    for row in table("locks"):
+        name = word(row["lock"])
+        with world.repo.lock(name) as lock:
+            lock.acquire(0, "a test")
+            about = json.loads((world.repo.layout.locks / name).read_bytes())
+        assert about.keys() == fields("holder").keys()
+        assert all(fits(about[field], kind) for field, kind in fields("holder").items())
+        assert (world.repo.layout.locks / name).read_bytes() == b""
+
+
+# Pictures
+
+
+def listed_after(phrase: str) -> list[str]:
+    """The words in code that follow a phrase, up to the full stop."""
+    at = TEXT.index(phrase) + len(phrase)
+    return words(re.split(r"\.\n|\. ", TEXT[at:])[0])
+
+
+def test_the_extensions_are_those_that_format_lists() -> None:
+    found = listed_after("Extensions of candidates, in any case *(tested)*: ")
+    assert len(found) == len(set(found))
+    assert set(found) == EXTENSIONS
+
+
+def test_the_kinds_of_failure_are_those_that_format_lists() -> None:
+    kinds: set[str] = set()
+    for node in source():
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "PictureFailure":
+            kinds |= texts(node.args[0])
+    for name in ("scan.py", "sync/reader.py"):  # `kind = "permission" if … else "io"`
+        for node in ast.walk(ast.parse((SOURCE / name).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "kind":
+                assert isinstance(node.value, ast.IfExp)
+                kinds |= texts(node.value.body) | texts(node.value.orelse)
+    assert set(listed_after("Kinds of failure *(tested)*: ")) == kinds
+
+
+# JSON
+
+
+def sections() -> dict[str, list[Row]]:
+    """Command -> its table, of section 13."""
+    found: dict[str, list[Row]] = {}
+    for at, line in enumerate(LINES):
+        if line.startswith("### `vstore "):
+            for command in words(line):
+                assert command not in found
+                found[command] = rows_after(at)
+    return found
+
+
+def compare(value: Any, rows: list[Row], command: str) -> set[str]:
+    """Hold a document against its table. Returns: the fields of the table that it had."""
+    listed = {word(row["field"]): row for row in rows}
+    seen: set[str] = set()
+
+    def entry(value: dict[str, Any], prefix: str) -> None:
+        here = {name.removeprefix(prefix): row for name, row in listed.items() if name.startswith(prefix)}
+        here = {name: row for name, row in here.items() if "." not in name and not name.startswith("[")}
+        missing = {name for name, row in here.items() if not is_optional(row)} - value.keys()
+        assert not missing, f"{command}: {prefix}{missing} are in the table, and not in the output"
+        assert value.keys() <= here.keys(), f"{command}: {prefix}{value.keys() - here.keys()} are not in the table"
+        for name, inner in value.items():
+            assert fits(inner, here[name]["type"]), f"{command}: {prefix}{name} is {inner!r}"
+            seen.add(prefix + name)
+            walk(inner, prefix + name)
+
+    def walk(value: Any, name: str) -> None:
+        if isinstance(value, list):
+            for one in value:
+                if isinstance(one, dict):
+                    entry(one, f"{name}[].")
+        elif isinstance(value, dict) and any(other.startswith(f"{name}.") for other in listed):
+            entry(value, f"{name}.")
+
+    if isinstance(value, list):
+        walk(value, "")
+    else:
+        entry(value, "")
+    return seen
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+    """Command -> what it printed with --json, on stores in which every field can be met."""
+    top = tmp_path_factory.mktemp("json")
+    pictures, store = top / "pictures", top / "store"
+    said: dict[str, list[Any]] = {}
+
+    def say(*line: str, expect: int = 0, where: Path = store) -> None:
+        out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+            code = run(["--store", str(where), *line, "--json"])
+        assert code == expect, (line, code)
+        document = out.detach().getvalue().decode()  # type: ignore[attr-defined]
+        assert document.count("\n") == 1
+        command = " ".join(["vstore", *line[: 2 if line[0] == "snapshot" else 1]])
+        said.setdefault(command, []).append(json.loads(document))
+
+    say("init")
+    put(pictures, {"a.png": 1, "b.png": 2, "c.png": 3, "same.png": 1, "gone.png": 4, "broken.png": b"no picture"})
+    odd = os.fsencode(pictures) + b"/\xff.png"
+    with contextlib.suppress(OSError):
+        Path(os.fsdecode(odd)).write_bytes(drawn(5))
+        Path(os.fsdecode(odd[:-4] + b"2.png")).write_bytes(drawn(5))
+        Path(os.fsdecode(odd[:-4] + b".gif")).write_bytes(b"no picture either")
+    say("sync", str(pictures), "-m", "first", expect=3)
+    (pictures / "b.png").rename(pictures / "bb.png")
+    (pictures / "gone.png").unlink()
+    put(pictures, {"new.png": 6, "copy.png": 3, "c.png": 7})
+    with contextlib.suppress(OSError):
+        os.rename(odd, odd[:-4] + b"\xfe.png")
+        Path(os.fsdecode(odd[:-4] + b"3.png")).write_bytes(drawn(5))
+        Path(os.fsdecode(odd[:-4] + b"4.png")).write_bytes(drawn(8))
+        Path(os.fsdecode(odd[:-4] + b"2.png")).write_bytes(drawn(9))
+    say("status")
+    say("sync")
+    say("sync")
+    with contextlib.suppress(OSError):
+        os.unlink(odd[:-4] + b"4.png")
+    (pictures / "same.png").unlink()
+    say("dupes")
+    say("dupes", "--verify")
+    say("search", str(pictures / "a.png"), "-k", "100")
+    say("snapshot", "tag", "v1", "good")
+    say("sync")
+    for line in (["list"], ["show"], ["diff", "v1", "v2"], ["diff", "v2", "v1"], ["diff", "v2", "v3"]):
+        say("snapshot", *line)
+    for name in ("jsonl", "npz"):
+        say("snapshot", "export", "current", str(top / f"out.{name}"), "--format", name)
+    say("snapshot", "untag", "good")
+    say("rollback", "v1", "--hold")
+    say("rollback", "--release")
+    say("undo")
+    say("redo")
+    say("log")
+    say("stats")
+    say("check")
+    harmed = top / "harmed"
+    shutil.copytree(store, harmed)
+    with Store(harmed) as opened:
+        opened.rollback("v3")
+    for path in (harmed / "segments").iterdir():
+        data = bytearray(path.read_bytes())
+        data[90] ^= 1
+        path.write_bytes(data)
+    say("check", "--read-data", expect=4, where=harmed)
+    return said
+
+
+def test_every_command_has_a_table() -> None:
+    commands = {" ".join(["vstore", *line]) for line in all_commands() if line and line != ("snapshot",)}
+    assert set(sections()) == commands
+
+
+@pytest.mark.parametrize("command", sections())
+def test_what_a_command_prints_has_the_fields_of_its_table(command: str, printed: dict[str, list[Any]]) -> None:
+    rows = sections()[command]
+    seen: set[str] = set()
+    for document in printed[command]:
+        seen |= compare(document, rows, command)
+    assert seen == {word(row["field"]) for row in rows}, f"{command}: some fields of the table were never met"
+
+
+def test_a_field_that_is_missing_or_of_another_type_would_be_seen() -> None:
+    rows = sections()["vstore snapshot diff"]
+    good: dict[str, Any] = {row["field"].strip("`"): [] for row in rows if "[" not in row["field"]}
+    good |= {"before": "v1", "after": "v2", "same_space": True}
+    compare(good, rows, "diff")
+    for bad in (
+        {**good, "more": 1},
+        {name: value for name, value in good.items() if name != "added"},
+        {**good, "before": 1},
+        {**good, "added": [{}]},
+        {**good, "renamed": [{"from": {"path": "a"}, "to": {"path": 1}}]},
+        {**good, "renamed": [{"from": {"path": "a"}, "to": {"path": "b", "more": 1}}]},
+    ):
+        with pytest.raises(AssertionError):
+            compare(bad, rows, "diff")
+
+
+# Exit codes and errors
+
+
+def kinds_of_errors() -> list[type[VstoreError]]:
+    found = [VstoreError]
+    for kind in found:
+        found += kind.__subclasses__()
+    return [kind for kind in found if kind.__module__ == errors.__name__]
+
+
+def test_exit_codes_are_those_of_the_table() -> None:
+    listed = {int(row["exit"]) for row in table("exits")}
+    assert listed == {kind.exit_code for kind in kinds_of_errors()} | {0, 3, 141}
+
+
+def test_error_codes_are_those_of_the_table() -> None:
+    listed = {word(row["code"]): int(row["exit"]) for row in table("codes")}
+    assert listed == {kind.code: kind.exit_code for kind in kinds_of_errors()}
+
+
+@pytest.mark.parametrize(
+    ("line", "exit_code", "code"),
+    [(["snapshot", "list"], 10, "no_store"), (["sync", "/no/such/folder"], 2, "usage"), (["nonsense"], 2, "usage")],
+)
+def test_errors_have_the_fields_of_their_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: list[str], exit_code: int, code: str
+) -> None:
+    assert run(["--store", str(tmp_path / "none"), *line, "--json"]) == exit_code
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    document = json.loads(shown.err.rstrip("\n").split("\n")[-1])
+    assert compare(document, table("error"), "error") == {word(row["field"]) for row in table("error")}
+    assert (document["error"]["code"], document["error"]["exit"]) == (code, exit_code)
+
+
+# The example
+
+
+def example() -> tuple[str, str]:
+    """The script of section 15, and what it is said to print."""
+    part = TEXT[TEXT.index("## 15.") :]
+    (script,) = re.findall(r"```python\n(.*?)```", part, re.DOTALL)
+    (output,) = re.findall(r"```text\n(.*?)```", part, re.DOTALL)
+    return script, output
+
+
+def recomputed(folder: Path) -> str:
+    script, _ = example()
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script, str(folder)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def said_by_vstore(folder: Path) -> str:
+    """What the example prints, by what vstore itself says of a store."""
+    repo = Repository(folder)
+    snapshot = repo.snapshot("current")
+    lines = [f"format {FORMAT_VERSION} {repo.hash.name} {repo.dtype}"]
+    lines += [f"record {record.number} {record.op}" for record in repo.records()]
+    lines.append(f"snapshot {snapshot.name} {snapshot.id} {snapshot.paths} paths {snapshot.images} pictures")
+    rows: dict[bytes, Any] = {}
+    for ref in repo.state.segments(snapshot.space):
+        segment = repo.segment(ref)
+        for key, row in zip(segment.key_list(), segment.rows().astype(np.float32), strict=True):
+            rows.setdefault(key, row)
+    for path, key in repo.tree(snapshot):
+        values = " ".join(f"{value:+.4f}" for value in rows[key][:4])
+        lines.append(f"{key.hex()} {values} {path.decode()}")
+    for left in journal.journals(repo.layout.journal):
+        lines += [f"journal {key.hex()}" for _, key in journal.Journal(left).frames()]
+    return "\n".join(lines) + "\n"
+
+
+def test_the_example_uses_public_tools_alone() -> None:
+    script, _ = example()
+    imported = {
+        name.name.split(".")[0]
+        for node in ast.walk(ast.parse(script))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in ([ast.alias(node.module or "")] if isinstance(node, ast.ImportFrom) else node.names)
+    }
+    assert imported == {"hashlib", "json", "struct", "sys", "zlib", "pathlib", "faiss", "xxhash"}
+
+
+def test_the_example_prints_what_format_says_it_prints() -> None:
+    _, output = example()
+    assert recomputed(OLD / "store") == output
+
+
+@pytest.mark.parametrize("hash", HASHES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_example_reads_what_vstore_writes(tmp_path: Path, hash: str, dtype: str) -> None:
+    put(tmp_path / "pictures", {f"{i % 4}/{i}.png": i for i in range(12)})
+    Store.init(tmp_path / "store", hash=hash, store_dtype=dtype)
+    with Store(tmp_path / "store") as store:
+        store.sync([tmp_path / "pictures"])
+        store.snapshot_tag("v1", "good")
+        put(tmp_path / "pictures", {f"more/{i}.png": i for i in range(5, 20)})
+        store.sync()
+    found = recomputed(tmp_path / "store")
+    assert found == said_by_vstore(tmp_path / "store")
+    assert found.count(".png") == 27
+
+
+@pytest.mark.parametrize("hash", HASHES)
+def test_the_example_reads_trees_of_several_levels(tmp_path: Path, hash: str) -> None:
+    digest = store_hash(hash).digest
+    builder = Builder(tmp_path / ".vstore", hash=hash)
+    keys = [digest(b"%d" % i) for i in range(5000)]
+    builder.add_segment(keys, unit_vectors(5000))
+    builder.add_snapshot({b"r/%03d/%d.png" % (i % 37, i): key for i, key in enumerate(keys)})
+    tree = builder.repo.tree(builder.repo.snapshot("current"))
+    assert max(level for _, level in tree.pages()) >= 1
+    assert recomputed(tmp_path / ".vstore") == said_by_vstore(tmp_path / ".vstore")
+
+
+@pytest.mark.parametrize("folder", ["refs", "packs", "segments"])
+def test_the_example_would_see_a_byte_that_is_another(tmp_path: Path, folder: str) -> None:
+    shutil.copytree(OLD, tmp_path / "copy")
+    path = min((tmp_path / "copy" / "store" / folder).iterdir())
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    script, _ = example()
+    store = str(tmp_path / "copy" / "store")
+    assert subprocess.run([sys.executable, "-c", script, store], capture_output=True).returncode != 0

@@ -1,0 +1,323 @@
+"""What stops a sync before anything is written, and what does not."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import struct
+from pathlib import Path
+
+import pytest
+from store.folders import Reads, World, classes, put, stats_of
+
+from vstore.errors import Refused, UsageError
+from vstore.sync.guards import LOSS_COUNT, LOSS_PERCENT
+
+
+def pixel(number: int) -> bytes:
+    """A BMP of one pixel, made without Pillow: there are many."""
+    colour = struct.pack("<I", number)[:3] + b"\0"
+    return struct.pack("<2sIHHIIiiHHIIiiII", b"BM", 58, 0, 0, 54, 40, 1, 1, 1, 24, 0, 4, 0, 0, 0, 0) + colour
+
+
+def many(count: int, first: int = 0, suffix: str = "bmp") -> dict[str, int | bytes]:
+    return {f"{number:05d}.{suffix}": pixel(first + number) for number in range(count)}
+
+
+def unlink(world: World, count: int, first: int = 0) -> None:
+    for number in range(first, first + count):
+        (world.pictures / f"{number:05d}.bmp").unlink()
+
+
+def refused(world: World, *paths: Path, **options: object) -> str:
+    """What a sync is refused with: exit 5, and no file of the store other than it was."""
+    before, loaded = stats_of(world.folder), world.loaded
+    with pytest.raises(Refused) as caught:
+        world.store.sync(paths, **options)  # type: ignore[arg-type]
+    assert caught.value.exit_code == 5
+    assert (stats_of(world.folder), world.loaded) == (before, loaded)
+    return str(caught.value)
+
+
+# Losing much
+
+
+def test_more_than_thirty_percent_and_more_than_twenty_are_an_accident() -> None:
+    assert (LOSS_PERCENT, LOSS_COUNT) == (30, 20)
+
+
+def test_three_pictures_of_which_one_is_deleted_are_no_accident(settled: World) -> None:
+    settled.put(many(3))
+    settled.sync()
+    unlink(settled, 1)
+    assert classes(settled.sync()) == {"unchanged": 2, "removed": 1}
+
+
+@pytest.mark.parametrize(
+    ("total", "lost", "stops"),
+    [
+        (100, 30, False),  # 30 % is not more than 30 %
+        (100, 31, True),
+        (70, 21, False),  # 30 % of 70, to the digit
+        (69, 21, True),
+        (40, 20, False),  # 20 is not more than 20
+        (40, 21, True),
+        (21, 20, False),
+    ],
+)
+def test_the_guard_lets_pass_up_to_twenty_or_up_to_thirty_percent(
+    settled: World, total: int, lost: int, stops: bool
+) -> None:
+    settled.put(many(total))
+    settled.sync()
+    unlink(settled, lost)
+    if stops:
+        text = refused(settled)
+        assert f"{lost} of the {total} pictures of 'pictures'" in text
+        assert "--allow-mass-delete" in text
+        named = [f"pictures/{number:05d}.bmp" for number in range(11)]
+        assert all(path in text for path in named[:10])
+        assert named[10] not in text
+        assert classes(settled.status(allow_mass_delete=True)) == {"unchanged": total - lost, "removed": lost}
+    report = settled.sync(allow_mass_delete=stops)
+    assert classes(report) == {"unchanged": total - lost, "removed": lost}
+
+
+def test_pictures_that_keep_another_path_are_not_lost(settled: World) -> None:
+    settled.put(many(30))
+    settled.put({f"copies/{name}": data for name, data in many(30).items()})
+    settled.sync()
+    unlink(settled, 30)
+    assert classes(settled.sync()) == {"unchanged": 30, "removed": 30}
+
+
+def test_pictures_that_moved_to_another_root_are_not_lost_if_that_is_synced_too(settled: World) -> None:
+    settled.put(many(40))
+    other = settled.top / "other"
+    put(other, {"1.png": 1})
+    settled.sync(settled.pictures, other)
+    for number in range(30):
+        os.rename(settled.pictures / f"{number:05d}.bmp", other / f"{number:05d}.bmp")
+    assert "30 of the 40" in refused(settled, settled.pictures)
+    assert classes(settled.sync(settled.pictures, other)) == {"unchanged": 11, "renamed": 30}
+
+
+def test_pictures_that_are_written_over_are_lost(settled: World) -> None:
+    settled.put(many(40))
+    settled.sync()
+    settled.put(many(25, first=1000))
+    assert "25 of the 40" in refused(settled)
+    report = settled.sync(allow_mass_delete=True)
+    assert (classes(report), report.embedded) == ({"unchanged": 15, "changed": 25}, 25)
+
+
+def test_pictures_that_were_spoilt_are_lost(settled: World) -> None:
+    settled.put(many(40))
+    settled.sync()
+    settled.put({name: b"encrypted, pay up " + data for name, data in many(40).items()})
+    assert "40 of the 40" in refused(settled)
+
+
+def test_each_root_is_judged_by_itself(settled: World) -> None:
+    settled.put(many(40))
+    other = settled.top / "other"
+    put(other, many(1000, first=1000))
+    settled.sync(settled.pictures, other)
+    unlink(settled, 40)
+    settled.put({"left.png": 1})
+    assert "40 of the 40 pictures of 'pictures'" in refused(settled)
+
+
+def test_a_part_that_is_gone_is_judged_by_its_root(settled: World) -> None:
+    settled.put({f"x/{name}": data for name, data in many(25).items()})
+    settled.put(many(25, first=100))
+    settled.sync()
+    shutil.rmtree(settled.pictures / "x")
+    assert "25 of the 50" in refused(settled, settled.pictures / "x")
+    assert classes(settled.sync(settled.pictures / "x", allow_mass_delete=True)) == {"removed": 25}
+
+
+def test_what_a_new_exclude_hides_does_not_count(settled: World) -> None:
+    settled.put({f"x/{name}": data for name, data in many(40).items()})
+    settled.put({"y/1.png": 1})
+    settled.sync()
+    assert classes(settled.sync(exclude=["x/"])) == {"unchanged": 1, "removed": 40}
+
+
+def test_what_a_new_ignore_file_hides_does_not_count_whatever_other_part_is_synced_with_it(settled: World) -> None:
+    settled.put({f"x/{name}": data for name, data in many(40).items()})
+    settled.put({"y/1.png": 1})
+    settled.sync()
+    settled.put({"x/.vstoreignore": b"*.bmp\n"})
+    report = settled.sync(settled.pictures / "x", settled.pictures / "y")
+    assert classes(report) == {"unchanged": 1, "removed": 40}
+
+
+def test_a_root_all_of_whose_pictures_a_new_exclude_hides_is_no_empty_one(settled: World) -> None:
+    settled.put(many(40))
+    settled.sync()
+    assert classes(settled.sync(exclude=["*.bmp"])) == {"removed": 40}
+
+
+def test_all_of_ten_thousand_pictures_renamed_are_read_once_and_neither_decoded_nor_embedded(
+    settled: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 10_000
+    settled.pictures.rmdir()
+    settled.pictures.mkdir()
+    for name, data in many(count).items():
+        (settled.pictures / name).write_bytes(data)  # type: ignore[arg-type]
+    assert settled.sync().embedded == count
+    for number in range(count):
+        os.rename(settled.pictures / f"{number:05d}.bmp", settled.pictures / f"renamed {number:05d}.bmp")
+    reads = Reads(monkeypatch)
+    calls, loaded = settled.fake.calls, settled.loaded
+    report = settled.sync()
+    assert classes(report) == {"renamed": count}
+    assert (report.embedded, settled.fake.calls - calls, settled.loaded - loaded, reads.decoded) == (0, 0, 0, 0)
+    assert len(reads.opened) == len(set(reads.opened)) == count
+
+
+# Reading before the decision
+
+
+def test_where_the_listing_leaves_a_loss_possible_all_is_hashed_before_anything_is_embedded(
+    settled: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled.put(many(40))
+    settled.sync()
+    unlink(settled, 25)
+    settled.put(many(60, first=1000, suffix="new.bmp"))
+    reads = Reads(monkeypatch)
+    assert "25 of the 40" in refused(settled)
+    assert (len(reads.opened), reads.decoded, settled.fake.embedded) == (60, 0, 40)
+
+
+def test_after_the_decision_only_what_is_to_be_embedded_is_read_again(
+    settled: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled.put(many(100))
+    settled.sync()
+    for number in range(35):
+        os.rename(settled.pictures / f"{number:05d}.bmp", settled.pictures / f"renamed {number:05d}.bmp")
+    settled.put(many(4, first=1000, suffix="new.bmp"))
+    reads = Reads(monkeypatch)
+    report = settled.sync()
+    assert (classes(report), report.embedded) == ({"unchanged": 65, "renamed": 35, "new": 4}, 4)
+    assert (len(reads.opened), len(set(reads.opened)), reads.decoded) == (43, 39, 4)
+
+
+def test_where_the_listing_rules_a_loss_out_each_file_is_read_once(
+    settled: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled.put(many(40))
+    settled.sync()
+    unlink(settled, 20)
+    settled.put(many(60, first=1000, suffix="new.bmp"))
+    reads = Reads(monkeypatch)
+    report = settled.sync()
+    assert (report.new, report.removed) == (60, 20)
+    assert (len(reads.opened), len(set(reads.opened)), reads.decoded) == (60, 60, 60)
+
+
+def test_a_picture_that_was_exchanged_between_its_hash_and_its_embedding_is_embedded_as_it_is_then(
+    settled: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled.put(many(100))
+    settled.sync()
+    for number in range(35):
+        os.rename(settled.pictures / f"{number:05d}.bmp", settled.pictures / f"renamed {number:05d}.bmp")
+    settled.put({"new.png": 1, "twin.png": 1})
+    reads = Reads(monkeypatch)
+    asked: list[str] = []
+
+    def exchange(name: str) -> None:
+        if not asked:  # the first of two equal pictures is read a second time; by then it is another one
+            settled.put({name: 2})
+        asked.append(name)
+
+    for name in ("new.png", "twin.png"):
+        reads.at_opening[name, 2] = functools.partial(exchange, name)
+    report = settled.sync()
+    assert (report.new, report.embedded, report.failed, len(asked)) == (2, 2, (), 2)
+    assert settled.aliases()[f"pictures/{asked[0]}"] == settled.key(2)
+    assert settled.aliases()[f"pictures/{asked[1]}"] == settled.key(1)
+
+
+def test_one_that_changes_each_time_it_is_read_is_reported_and_keeps_its_alias(
+    settled: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled.put({**many(100), "restless.png": 1})
+    settled.sync()
+    for number in range(35):
+        os.rename(settled.pictures / f"{number:05d}.bmp", settled.pictures / f"renamed {number:05d}.bmp")
+    settled.put({"restless.png": 2})
+    monkeypatch.setattr("vstore.sync.ingest._ROUNDS", 0)
+    report = settled.sync()
+    assert classes(report) == {"unchanged": 65, "renamed": 35, "carried": 1, "failed": 1}
+    assert settled.aliases()["pictures/restless.png"] == settled.key(1)
+    monkeypatch.undo()
+    assert classes(settled.sync())["changed"] == 1
+
+
+# A root that is not there
+
+
+def test_a_root_that_is_gone_stops_the_sync(settled: World) -> None:
+    settled.put({"a.png": 1, "b.png": 2})
+    settled.sync()
+    settled.pictures.rename(settled.top / "unmounted")
+    text = refused(settled)
+    assert f"{settled.pictures} is not there" in text
+    assert "pictures/a.png, pictures/b.png" in text
+    assert "--as pictures" in text
+    (settled.top / "unmounted").rename(settled.pictures)
+    assert settled.sync().snapshot is None
+
+
+def test_a_root_that_lists_nothing_stops_the_sync(settled: World) -> None:
+    settled.put({"a.png": 1, "b.png": 2})
+    settled.sync()
+    for name in ("a.png", "b.png"):
+        (settled.pictures / name).unlink()
+    settled.put({"lost+found/notes.txt": b""})
+    assert "holds no picture any more" in refused(settled)
+
+
+def test_a_root_whose_place_a_file_took_stops_the_sync(settled: World) -> None:
+    settled.put({"a.png": 1})
+    settled.sync()
+    shutil.rmtree(settled.pictures)
+    settled.pictures.write_bytes(b"")
+    assert "is not there" in refused(settled)
+
+
+@pytest.mark.parametrize("how", ["gone", "empty"])
+def test_such_a_loss_can_be_allowed_and_stops_nothing_afterwards(settled: World, how: str) -> None:
+    settled.put({"a.png": 1, "b.png": 2})
+    other = settled.top / "other"
+    put(other, {"1.png": 3})
+    settled.sync(settled.pictures, other)
+    shutil.rmtree(settled.pictures)
+    if how == "empty":
+        settled.pictures.mkdir()
+    report = settled.all(allow_mass_delete=True)
+    assert (classes(report), report.paths) == ({"unchanged": 1, "removed": 2}, 1)
+    assert classes(settled.all()) == {"unchanged": 1}
+    assert settled.paths("v1") == ["other/1.png", "pictures/a.png", "pictures/b.png"]
+
+
+def test_a_new_folder_that_holds_no_picture_is_refused_and_not_remembered(world: World) -> None:
+    put(world.top / "docs", {"a.txt": b"", "b.txt": b""})
+    with pytest.raises(UsageError, match=r"holds no picture \(2 other files\)"):
+        world.sync(world.top / "docs")
+    assert world.repo.state.roots == {}
+
+
+def test_status_says_that_a_sync_would_be_refused(settled: World) -> None:
+    settled.put(many(40))
+    settled.sync()
+    unlink(settled, 25)
+    with pytest.raises(Refused, match="25 of the 40"):
+        settled.status()
