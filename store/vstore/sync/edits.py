@@ -50,8 +50,9 @@ def edits_of(
             asked = (path for chunk in chunks for _, path, _ in chunk.files())
             before = {path: key for path in asked if (key := tree.get(path)) is not None}
         elif folder in survey.names:
-            paths = [folder + b"/" + name for name in survey.names[folder]]
-            before = {path: key for path in paths if (key := tree.get(path)) is not None}
+            paths = {folder + b"/" + name for name in survey.names[folder]}
+            paths.update(path for chunk in chunks for _, path, _ in chunk.files())  # an earlier commit of the run
+            before = {path: key for path in sorted(paths) if (key := tree.get(path)) is not None}
         else:
             before = dict(tree.directly_in(folder))
         for chunk in chunks:

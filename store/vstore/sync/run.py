@@ -77,6 +77,7 @@ class Run:
     _parent: Snapshot | None
     _base: Tree
     _first: Tree
+    _held: Tree  # what the last edits were held against
     _survey: Survey
     _agreed: frozenset[bytes]
     _ingest: Ingest
@@ -194,7 +195,8 @@ class Run:
                 self._moved[label] = os.fsdecode(repo.place(root))
         self._absorbed.update(self._plan.absorbed)
         self._parent = self._current()
-        self._base = self._first = repo.mapped_tree(self._parent, {**repo.state.absorbed, **self._plan.absorbed})
+        tree = repo.mapped_tree(self._parent, {**repo.state.absorbed, **self._plan.absorbed})
+        self._base = self._first = self._held = tree
 
     def _current(self) -> Snapshot | None:
         name = self._repo.state.current
@@ -338,7 +340,8 @@ class Run:
                 images = (found.images if found else 0) + gained
                 self._publish_snapshot(document, tree, images, found, partial=not complete)
             ingest.listed()
-        old, self._parent = self._base, self._current()
+        old = self._held = self._base
+        self._parent = self._current()
         # What is fresh in a tree would be stored again by the next commit of this run: its pages lie in packs now.
         self._base = Tree(repo.hash, repo.packs.get, tree.root) if self._written else tree
         self._plan = Plan(self._plan.targets, {}, {})
@@ -456,7 +459,7 @@ class Run:
 
     def _report(self, edits: Edits, *, dry_run: bool) -> SyncReport:
         repo, ingest = self._repo, self._ingest
-        if not dry_run and self._first.root != self._base.root and self._first is not self._base:
+        if not dry_run and self._held is not self._first:
             edits = edits_of(self._survey, self._first, ingest.vectors, ingest.failures, complete=not self._is_partial)
             self._named = None
         keys = {new for _, _, new in edits.changes if new is not None}

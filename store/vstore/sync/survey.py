@@ -121,6 +121,7 @@ class Survey:
     emptied:  folders that are there no more, with all that the snapshot has below them.
     no_files: paths where no file stands any more: nothing, or a folder.
     doubts:   labels of which the catalogue cannot be said to know all: a folder in them was not met.
+    names:    of some folders, the names of all files that the snapshot can have in them, as the catalogue knows.
     found:    candidates, by the stored path of the target.
     """
 
@@ -137,6 +138,7 @@ class Survey:
     emptied: list[bytes] = field(default_factory=list)
     no_files: list[bytes] = field(default_factory=list)
     doubts: set[bytes] = field(default_factory=set)
+    names: dict[bytes, list[bytes]] = field(default_factory=dict)
     found: dict[bytes, int] = field(default_factory=dict)
     scans: dict[bytes, Scan] = field(default_factory=dict)
 
@@ -258,15 +260,17 @@ class Surveyor:
         if proven and all(clean):
             survey.clean += folder.count
             return
-        facts: dict[FileStat, tuple[bytes, int]] | None = None
+        kept = None if all(clean) else self._values(stored)
+        facts = self._folder_facts(kept or ())
+        if proven and kept and all(map(_is_settled, kept)) and len(facts) < len(folder.subfolders):
+            # To ask for each name is quicker than to leap over every subfolder: a root often holds nothing else.
+            survey.names[stored] = [file.name for file in facts]
         for index, head in enumerate(folder.heads):
             chunk = Chunk(stored, index, place, head, self._size, only=only, doubtful=bool(folder.troubles))
             value = values[index]
             if clean[index] and value is not None:
                 chunk.load(value)
             else:
-                if facts is None:
-                    facts = self._folder_facts(stored)
                 for number, path, file in chunk.files():
                     key, state = facts.get(file, (b"", UNKNOWN))
                     if state in (KNOWN, FAILED):
@@ -310,15 +314,15 @@ class Surveyor:
                 value = value or self._catalogue.folder(older, index)
         return value
 
-    def _folder_facts(self, stored: bytes) -> dict[FileStat, tuple[bytes, int]]:
-        facts: dict[FileStat, tuple[bytes, int]] = {}
-        for index in range(1 << 20):
-            value = self._value(stored, index, False)
-            if value is None:
-                return facts
-            for file, key, state in _facts(value, self._size):
-                facts[file] = (key, state)
-        return facts
+    def _values(self, stored: bytes) -> list[bytes]:
+        """All that the catalogue knows of a folder, whatever it was called before its root was absorbed."""
+        values: list[bytes] = []
+        while (value := self._value(stored, len(values), False)) is not None:
+            values.append(value)
+        return values
+
+    def _folder_facts(self, values: Iterable[bytes]) -> dict[FileStat, tuple[bytes, int]]:
+        return {file: (key, state) for value in values for file, key, state in _facts(value, self._size)}
 
 
 def count_name(label: str) -> str:

@@ -37,6 +37,8 @@ class Vectors:
             location = self._catalogue.location(self._space, key)
             if location is None and not self._catalogue.damaged:
                 return False
+            if location is not None and location[0] >= len(self._refs):
+                return False  # this run has embedded it, and told the catalogue since
             if location is not None and self._is_at(location, key):
                 return True
             self._all = self._columns()  # it met something that is not what was written: a miss proves nothing
@@ -44,7 +46,7 @@ class Vectors:
 
     def _is_at(self, location: tuple[int, int], key: bytes) -> bool:
         ordinal, row = location
-        return ordinal < len(self._refs) and self._repo.segment(self._refs[ordinal]).key(row) == key
+        return self._repo.segment(self._refs[ordinal]).key(row) == key
 
     def _columns(self) -> set[bytes]:
         return {key for ref in self._refs for key in self._repo.segment(ref).key_list()}
