@@ -10,7 +10,9 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MODEL = (
-    click.option("--model", metavar="NAME_OR_DIR", help="The model: a folder, or a hub id such as OWNER/NAME."),
+    click.option(
+        "--model", metavar="NAME_OR_DIR", help="The model: a folder, a hub id such as OWNER/NAME, or builtin."
+    ),
     click.option("--adapter", metavar="DIR_OR_NAME", help="A LoRA adapter on it; alone, on the base that it names."),
     click.option("--revision", metavar="R", help="Branch, tag or commit of a hub model."),
     click.option("--compute", type=click.Choice(["fp32", "bf16"]), help="What the model computes in (default fp32)."),

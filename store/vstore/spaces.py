@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore import durable
 from vstore.embed import Embedder, Recipe, load_embedder, text_side
+from vstore.embed.builtin import DEFAULT_RECIPE
 from vstore.embed.digests import Digests
 from vstore.embed.place import Settings, Words
 from vstore.embed.probes import Probes, differences, drift, probe_files, tolerance
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from vstore.embed import Floats
 
+BUILTIN = "builtin"  # what --model says for the embedder that needs no model
 _PROOF = ("tiny", "landscape")  # an adapter must change one of them: few pixels, as they are embedded in fp32
 _TEXT = "text"  # the probe of the text side
 _TEXT_PROBE = "a photo of a red car"
@@ -48,8 +50,15 @@ def make(words: Words, settings: Settings, note: Callable[[str], None], cache: P
     from vstore.embed.plugins import describe_by_plugin
 
     digests = Digests(cache)
-    recipe = describe_by_plugin(words)
     embedder: Embedder
+    if words.model == BUILTIN:
+        odd = [f"--{name.replace('_', '-')}" for name in words._replace(model=None).to_json()]
+        if odd:
+            raise UsageError(f"the built-in embedder takes no {', '.join(odd)}", "leave it out, or name another model")
+        recipe: dict[str, Any] | None = dict(DEFAULT_RECIPE)
+        words = Words()
+    else:
+        recipe = describe_by_plugin(words)
     if recipe is not None:
         embedder = load_embedder(recipe, words, settings)
     else:

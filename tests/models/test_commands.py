@@ -101,6 +101,13 @@ def test_a_checkpoint_that_is_called_like_a_snapshot_gets_another_name(vstore: S
     assert vstore.json("init", "--adapter", folder)["space_name"] == "model-v11"
 
 
+def test_the_built_in_embedder_can_be_added_and_used_beside_a_model(vstore: Shell, zoo: Zoo) -> None:
+    vstore.good("sync", "pictures", "--model", zoo["clip"])
+    vstore.good("model", "add", "looks", "--model", "builtin")
+    assert vstore.json("sync", "--space", "looks")["space_name"] == "looks"
+    assert "--adapter" in vstore.bad(2, "model", "add", "x", "--model", "builtin", "--adapter", zoo.adapter("clip"))
+
+
 # Bad input: one paragraph that names the cause and the next command; no half store is left
 
 

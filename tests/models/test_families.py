@@ -102,8 +102,13 @@ def test_a_whole_template_is_taken_as_it_is(zoo: Zoo) -> None:
 
 def test_a_text_that_spells_a_special_token_is_letters(zoo: Zoo) -> None:
     made = embedder(zoo["qwen2_vl"])
-    rows = made.embed_texts(["<|image_pad|>", "a red car"])
-    assert np.isfinite(rows).all()
+    seen: list[list[int]] = []
+    plain = made._padded
+    made._padded = lambda sequences: seen.extend(list(one) for one in sequences) or plain(sequences)
+    assert np.isfinite(made.embed_texts(["<|image_pad|>", "<|im_end|>"])).all()
+    special = made._tokenizer.convert_tokens_to_ids(["<|image_pad|>", "<|im_end|>"])
+    assert [ids.count(special[0]) for ids in seen] == [0, 0]
+    assert seen[0].count(special[1]) == seen[1].count(special[1]) == 2, "those of the prompt alone"
 
 
 @pytest.mark.parametrize("name", MAKERS)

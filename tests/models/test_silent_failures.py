@@ -168,6 +168,37 @@ def test_what_an_adapter_holds_besides_is_applied_and_part_of_the_space(
     assert space_id(recipe_of(zoo["clip"], other)) != space_id(recipe_of(zoo["clip"], adapter))
 
 
+@pytest.mark.parametrize(
+    "options", [{"bias": "lora_only"}, {"lora_bias": True}, {"init_lora_weights": "pissa"}], ids=str
+)
+def test_what_a_library_may_load_otherwise_is_right_or_refused(
+    zoo: Zoo, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    adapter = save_adapter(tmp_path / "a", zoo["clip"], ["q_proj", "v_proj"], **options)
+    try:
+        made = embedder(zoo["clip"], adapter)
+    except ModelError:
+        return
+    assert np.abs(rows(made) - peft_rows(zoo["clip"], adapter)).max() < 1e-5
+    other = rewrite(adapter, tmp_path / "b", **dict.fromkeys(options))
+    assert space_id(recipe_of(zoo["clip"], other)) != space_id(made.recipe)
+
+
+@pytest.mark.parametrize("name", ["alora_invocation_tokens", "use_qalora", "layer_replication", "target_parameters"])
+def test_a_lora_of_another_kind_is_refused(zoo: Zoo, tmp_path: Path, name: str) -> None:
+    odd = rewrite(zoo.adapter("clip"), tmp_path / "odd", **{name: [1]})
+    with pytest.raises(ModelError, match=f"of another kind .{name}"):
+        recipe_of(zoo["clip"], odd)
+
+
+def test_a_quantised_base_is_refused(zoo: Zoo, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(zoo["clip"], tmp_path / "clip"))
+    value = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**value, "quantization_config": {"quant_method": "awq"}}))
+    with pytest.raises(ModelError, match="is quantised"):
+        recipe_of(folder)
+
+
 def test_the_scaling_of_rslora_is_part_of_the_space(zoo: Zoo, tmp_path: Path) -> None:
     """Two adapters whose weight files are equal to the byte may still be two."""
     adapter = zoo.adapter("clip")

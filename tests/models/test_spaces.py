@@ -152,14 +152,12 @@ def test_weights_are_read_once_and_then_known_by_their_stat(zoo: Zoo, tmp_path: 
 
 
 def test_a_young_stat_is_not_believed(tmp_path: Path) -> None:
+    """A file may be written twice within one tick of the clock: its stat proves nothing until it has aged."""
     path = tmp_path / "w"
     path.write_bytes(b"a")
     digests = Digests()
-    one = digests.of(path)
-    stat = path.stat()
-    path.write_bytes(b"b")
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert digests.of(path) != one
+    assert digests.of(path) == digests.of(path)
+    assert digests.read == 2
 
 
 def test_a_damaged_cache_of_digests_is_not_believed(zoo: Zoo, tmp_path: Path, monkeypatch: Any) -> None:
@@ -440,8 +438,10 @@ def test_a_text_is_known_by_its_space_too(world: World, zoo: Zoo) -> None:
     world.store.model_add("two", adapter=str(zoo.adapter("clip", "dora")), device="cpu")
     world.sync(space="two")
     two = world.store.search(query, k=5, device="cpu")
-    assert [hit.score for hit in one.hits] != [hit.score for hit in two.hits]
     assert world.store.search(query, k=5, at="v1") == one
+    for path in (world.folder / "cache").glob("text-*"):
+        path.unlink()
+    assert world.store.search(query, k=5, device="cpu") == two, "what was kept is what is computed"
 
 
 def test_each_operand_is_normalised_then_weighted_and_the_sum_normalised(world: World) -> None:

@@ -13,10 +13,17 @@ from vstore.errors import ModelError
 if TYPE_CHECKING:
     from vstore.embed import Floats
 
-# Of adapter_config.json, what says nothing about the vectors: where it was made, and by what.
+# Of adapter_config.json, what says nothing about the vectors: where it was made, and how it was trained.
 _IDLE = frozenset(
     ["base_model_name_or_path", "revision", "peft_version", "inference_mode", "auto_mapping", "task_type"]
-) | frozenset(["lora_dropout", "init_lora_weights", "megatron_core", "runtime_config"])
+) | frozenset(["lora_dropout", "megatron_core", "runtime_config"])
+# How the adapter's own weights began is overwritten by what was trained; other beginnings change the base as well.
+_PLAIN_BEGINNINGS = (True, False, "gaussian", "orthogonal")
+# What peft calls LoRA besides, and what cannot be merged into a base, or has not been proved to come out right.
+_OTHER_KINDS = (
+    *("alora_invocation_tokens", "arrow_config", "use_qalora", "use_bdlora", "velora_config", "kasa_config"),
+    *("monteclora_config", "layer_replication", "target_parameters", "trainable_token_indices", "megatron_config"),
+)
 # Modules that transformers 5 renamed, by model type: an adapter of before names them as they were.
 RENAMED: dict[str, dict[str, str]] = {
     name: {
@@ -29,6 +36,7 @@ RENAMED: dict[str, dict[str, str]] = {
     }
     for name in ("dinov2", "dinov2_with_registers", "vit")
 }
+_TAKEN = "vstore takes LoRA, rsLoRA and DoRA adapters; merge another into its base and name the result with --model"
 NO_EFFECT = 0.9999  # cosine between adapter on and off, from which on it changes nothing
 
 
@@ -37,12 +45,17 @@ def describe(folder: ModelFolder, digests: Digests) -> dict[str, Any]:
     into the model. Raises: ModelError for what is no LoRA."""
     kind = folder.config.get("peft_type")
     if kind != "LORA":
-        raise ModelError(f"the adapter {folder.name} is a {kind}", "vstore takes LoRA, rsLoRA and DoRA adapters")
+        raise ModelError(f"the adapter {folder.name} is a {kind}", _TAKEN)
+    odd = [name for name in _OTHER_KINDS if folder.config.get(name)]
+    if odd:
+        raise ModelError(f"the adapter {folder.name} is a LoRA of another kind ({', '.join(odd)})", _TAKEN)
     config = {
         name: sorted(value) if name in ("target_modules", "modules_to_save") and isinstance(value, list) else value
         for name, value in folder.config.items()
         if name not in _IDLE and value not in (None, False, {}, [])
     }
+    if config.get("init_lora_weights") in _PLAIN_BEGINNINGS:
+        del config["init_lora_weights"]
     return {
         "weights": [digests.of(folder.path / "adapter_model.safetensors")],
         "config": config,
@@ -109,7 +122,7 @@ def merge(model: Any) -> None:
 
     layers = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, BaseTunerLayer)]
     for name, layer in layers:
-        assert layer.get_base_layer().weight.dtype == torch.float32
+        assert all(value.dtype == torch.float32 for value in layer.parameters())
         layer.merge(safe_merge=True)
         model.set_submodule(name, layer.get_base_layer())
 

@@ -200,6 +200,11 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
     trusted = words.trust_remote_code or False
     folder = find_model(words.model, words.revision, code=trusted)
     cls = family_of(folder, trust_code=trusted)
+    if "quantization_config" in folder.config:
+        raise ModelError(
+            f"{folder.name} is quantised, and its vectors would be coarser than they say",
+            "use the model as it was before, with --compute bf16 where memory is short",
+        )
     pooling = words.pooling or cls.poolings[0]
     if pooling not in cls.poolings:
         raise ModelError(
