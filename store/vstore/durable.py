@@ -185,16 +185,16 @@ def set_aside(path: Path, folder: Path) -> Path:
 def sweep(folder: Path, lock: str) -> None:
     """Remove what earlier holders of a lock left half-written. The caller holds that lock."""
     prefix = f"{TEMPORARY}{lock}-"
-    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            if not entry.name.startswith(prefix):
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(folder):
+            if not name.startswith(prefix):
                 continue
-            if entry.is_dir(follow_symlinks=False):
+            if (folder / name).is_dir():
                 import shutil  # every command would pay for it
 
-                shutil.rmtree(entry.path, ignore_errors=True)  # a catalogue in the making: it holds facts alone
+                shutil.rmtree(folder / name, ignore_errors=True)  # a catalogue in the making: it holds facts alone
             else:
-                remove(Path(entry.path))
+                remove(folder / name)
 
 
 class Appender:

@@ -62,6 +62,15 @@ class Oplog:
             return []
         return sorted(n for n in map(record_number, names) if n is not None)
 
+    def highest(self) -> int:
+        """The highest number that a name holds, 0 where there is none. What every command asks: no list is parsed."""
+        try:
+            name = max(os.listdir(self._layout.refs), default="")
+        except FileNotFoundError:
+            return 0
+        number = record_number(name)
+        return number if number is not None else max(self.numbers(), default=0)
+
     def read(self, number: int) -> Record:
         """Read one record. Raises: Damage, FileNotFoundError."""
         path = self._layout.record(number)
@@ -115,10 +124,9 @@ class Oplog:
         Raises: Damage if none is.
         """
         while True:
-            numbers = self.numbers()
-            if not numbers:
+            highest = below = self.highest()
+            if not highest:
                 return Tip(State({}), 0, "", 0, 0)
-            highest = below = numbers[-1]
             complaint: str | None = None
             while below > 0:
                 try:
@@ -130,7 +138,8 @@ class Oplog:
                         return tip._replace(highest=highest, complaint=complaint)
                 except _Unsound as err:
                     wrong, at = str(err), err.number
-                if self.numbers()[-1:] != [highest]:
+                numbers = self.numbers()
+                if numbers[-1:] != [highest]:
                     break  # somebody published or collected meanwhile: look again
                 complaint = complaint or wrong
                 below = max((number for number in numbers if number < at), default=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -58,6 +59,10 @@ class Repository:
             raise NoStore(
                 f"there is no store at {folder}", "make one with: vstore init, or name its folder with --store"
             ) from None
+        except OSError as err:
+            if err.errno != errno.EIO:
+                raise
+            raise Damage(f"{self.layout.format} cannot be read: {err.strerror}", "restore it from a backup") from err
         try:
             form = json.loads(text)
             if form["format"] > FORMAT_VERSION:

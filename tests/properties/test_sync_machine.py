@@ -17,10 +17,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from PIL import Image
+from store.folders import ClosedOs, Unflushed
 
+import vstore.places
 import vstore.scan
 import vstore.sync.ingest
 import vstore.sync.reader
+from vstore import durable
 from vstore.store import Store
 from vstore.sync.report import SyncReport
 from vstore.testing import FakeEmbedder
@@ -74,24 +77,6 @@ class Picky(FakeEmbedder):
         return rows
 
 
-class ClosedOs:
-    """The os module as one module sees it; what `closed` names, by device and inode, cannot be opened."""
-
-    def __init__(self, closed: set[tuple[int, int]]) -> None:
-        self._closed = closed
-
-    def open(self, path: Any, flags: int, *, dir_fd: int | None = None) -> int:
-        fd = os.open(path, flags, dir_fd=dir_fd)
-        found = os.fstat(fd)
-        if (found.st_dev, found.st_ino) in self._closed:
-            os.close(fd)
-            raise PermissionError(13, "Permission denied")
-        return fd
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(os, name)
-
-
 class SyncMachine(RuleBasedStateMachine):
     """disk: root -> {relative path: number}. versions: vN -> aliases. closed: files and folders of `disk` without
     permission, as (root, path); a closed file was written just before, so that nothing can be known of it."""
@@ -117,13 +102,16 @@ class SyncMachine(RuleBasedStateMachine):
         self.embedded: set[int] = set()
         self.clock = 10**18
         self.before = {
+            (durable, "disk"): durable.disk,
             (vstore.scan, "os"): os,
+            (vstore.places, "os"): os,
             (vstore.sync.reader, "os"): os,
             (vstore.sync.reader, "SETTLED_NS"): vstore.sync.reader.SETTLED_NS,
             (vstore.sync.ingest, "BATCH"): vstore.sync.ingest.BATCH,
         }
-        for module in (vstore.scan, vstore.sync.reader):
+        for module in (vstore.scan, vstore.places, vstore.sync.reader):
             module.os = ClosedOs(self.identities)
+        durable.disk = Unflushed()
         vstore.sync.reader.SETTLED_NS = 0  # as if every file had been written long ago
         vstore.sync.ingest.BATCH = 2
         for path, number in zip(paths, numbers, strict=False):

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vstore.durable import Disk
 from vstore.images import prepare
 from vstore.pages import Tree
 from vstore.repository import Repository
@@ -222,6 +223,48 @@ class _Entry:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._entry, name)
+
+
+class ClosedOs:
+    """The os module as one module sees it; what `closed` names, by device and inode, cannot be opened."""
+
+    def __init__(self, closed: set[tuple[int, int]]) -> None:
+        self._closed = closed
+
+    def open(self, path: Any, flags: int, *, dir_fd: int | None = None) -> int:
+        fd = os.open(path, flags, dir_fd=dir_fd)
+        found = os.fstat(fd)
+        if (found.st_dev, found.st_ino) in self._closed:
+            os.close(fd)
+            raise PermissionError(13, "Permission denied")
+        return fd
+
+    def lstat(self, path: bytes) -> os.stat_result:
+        self._pass_through(os.path.dirname(path))
+        return os.lstat(path)
+
+    def stat(self, path: bytes, **options: Any) -> os.stat_result:
+        if not options:
+            self._pass_through(os.path.dirname(path))
+        return os.stat(path, **options)
+
+    def _pass_through(self, folder: bytes) -> None:
+        while self._closed and folder not in (b"/", b""):
+            if os.path.isdir(folder):
+                found = os.stat(folder)
+                if (found.st_dev, found.st_ino) in self._closed:
+                    raise PermissionError(13, "Permission denied")
+            folder = os.path.dirname(folder)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+
+class Unflushed(Disk):
+    """A disk that does not wait for what it was told to flush: no power is cut while a machine plays."""
+
+    def fsync(self, fd: int) -> None:
+        pass
 
 
 class Reads:

@@ -33,8 +33,9 @@ from vstore.embed.digests import Digests
 from vstore.embed.probes import Probes
 from vstore.embed.texts import cache_text
 from vstore.errors import VstoreError
-from vstore.formats import EXTENSIONS, prepare_recipe
+from vstore.formats import EXTENSIONS, MAX_PIXELS, prepare_recipe
 from vstore.hashing import HASHES, checksum, store_hash
+from vstore.images import Preparation, prepare
 from vstore.layout import DTYPES, FORMAT_VERSION
 from vstore.records import BARRIERS, UNDOABLE, Manifest
 from vstore.repository import Repository
@@ -426,6 +427,7 @@ def test_recipes_have_the_fields_of_their_table() -> None:
         value = prepare[word(row["field"])]
         assert fits(value, row["type"])
         assert str(value) == row["value"].strip("`")
+    assert f"the limit ({MAX_PIXELS:,};" in TEXT
 
 
 def waves(pooled: Any, reach: int) -> list[float]:
@@ -517,6 +519,86 @@ def test_builtin_1_is_what_format_says(picture: Image.Image) -> None:
     (row,) = BuiltinEmbedder().embed_images([picture])
     assert expected.shape == row.shape == (333,)
     assert np.abs(expected - row).max() < 1e-6
+
+
+def prepared(data: bytes) -> Any:
+    """`prepare`, policy 1, written anew from the words of FORMAT.md alone."""
+    picture: Any = Image.open(io.BytesIO(data))
+    is_jpeg = picture.format in ("JPEG", "MPO")
+    if is_jpeg:
+        picture.thumbnail((512, 512), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    picture.load()
+    orientation = picture.getexif().get(0x0112, 1)
+    if picture.mode.startswith(("I", "F")):
+        values = np.nan_to_num(np.asarray(picture, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+        top = values.max()
+        if picture.mode == "F":
+            factor = 255 if top <= 1 else 1 if top <= 255 else 255 / top
+        else:
+            factor = 1 / 257 if top <= 65535 else 255 / top
+        picture = Image.fromarray(np.clip(np.rint(values * factor), 0, 255).astype(np.uint8)).convert("RGB")
+    elif picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+        clear = picture.convert("RGBA")
+        picture = Image.new("RGB", clear.size, "white")
+        picture.paste(clear, mask=clear)
+    else:
+        picture = picture.convert("RGB")
+    if not is_jpeg:
+        picture.thumbnail((512, 512), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    turns = [None, 0, 3, 1, 5, 4, 6, 2]  # Pillow's numbers of the turns that FORMAT.md names, from orientation 1 on
+    assert [Image.Transpose(t).name for t in turns[1:] if t is not None] == [
+        "FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90",
+    ]  # fmt: skip
+    turn = turns[orientation - 1]
+    return np.asarray(picture if turn is None else picture.transpose(Image.Transpose(turn)))
+
+
+def saved(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, kind, **options)
+    return out.getvalue()
+
+
+def turned(orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return saved(smooth("RGB", 1300, 900), "JPEG", exif=exif, quality=90)
+
+
+def smooth(mode: str, width: int, height: int) -> Image.Image:
+    """A picture with structure, of any mode."""
+    channels = len(Image.new(mode, (1, 1)).getbands())
+    small = np.random.default_rng(5).integers(0, 255, (6, 9, channels), dtype=np.uint8)
+    bands = [Image.fromarray(small[:, :, i]).resize((width, height), Image.Resampling.BICUBIC) for i in range(channels)]
+    return bands[0] if channels == 1 else Image.merge(mode, bands)
+
+
+DEEP = np.linspace(0, 65535, 700 * 600).reshape(600, 700)
+PICTURES = {
+    **{f"orientation {n}": turned(n) for n in range(1, 9)},
+    "small JPEG": saved(smooth("RGB", 300, 200), "JPEG"),
+    "grey JPEG": saved(smooth("L", 1600, 700), "JPEG"),
+    "CMYK JPEG": saved(smooth("CMYK", 700, 700), "JPEG"),
+    "PNG": saved(smooth("RGB", 900, 1300), "PNG"),
+    "alpha": saved(smooth("RGBA", 900, 700), "PNG"),
+    "grey and alpha": saved(smooth("LA", 900, 700), "PNG"),
+    "palette": saved(smooth("RGB", 600, 700).quantize(32), "PNG"),
+    "palette with a transparent colour": saved(smooth("RGB", 600, 700).quantize(32), "PNG", transparency=3),
+    "16 bits": saved(Image.fromarray(DEEP.astype(np.uint16)), "PNG"),
+    "32 bits": saved(Image.fromarray((DEEP * 9).astype(np.int32)), "TIFF"),
+    "floats to 1": saved(Image.fromarray((DEEP / 65535).astype(np.float32)), "TIFF"),
+    "floats to 255": saved(Image.fromarray((DEEP / 257).astype(np.float32)), "TIFF"),
+    "floats beyond": saved(Image.fromarray(DEEP.astype(np.float32)), "TIFF"),
+    "animation": saved(smooth("L", 600, 520), "GIF", save_all=True, append_images=[Image.new("L", (600, 520))]),
+    "WebP": saved(smooth("RGB", 700, 600), "WEBP", lossless=True),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_are_prepared_as_format_says(name: str) -> None:
+    picture, _ = prepare(PICTURES[name], Preparation())
+    assert picture.mode == "RGB" and max(picture.size) <= 512
+    assert np.array_equal(np.asarray(picture), prepared(PICTURES[name]))
 
 
 # The catalogue

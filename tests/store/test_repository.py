@@ -49,11 +49,6 @@ def key(number: int) -> bytes:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
-
-
-@pytest.fixture
 def builder(tmp_path: Path) -> Builder:
     return Builder(tmp_path / ".vstore")
 

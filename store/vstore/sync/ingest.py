@@ -106,15 +106,15 @@ class Ingest:
     def embed_rest(self, survey: Survey, pause: Callable[[], None]) -> None:
         """Embed the pictures whose key is known but whose vector is not: they are read and hashed a second time.
 
-        A file may have changed since it was hashed, and then another one of the same bytes is asked. In the end every
-        key that the survey names has a vector or a failure, unless the run was asked to stop.
+        A file may have changed since it was hashed, or met what may pass, and then another one of the same bytes is
+        asked. In the end every key that the survey names has a vector or a failure, unless the run was asked to stop.
         """
         for _ in range(_ROUNDS):
             items = list(self._without_vector(survey))
             if not items or self._stop.is_set():
                 return
             self._run("embed", iter(items), len(items), decode=True, pause=pause)
-        failure = PictureFailure("io", "it changed each time it was read")
+        failure = PictureFailure("io", "it could not be read twice alike")
         while not self._stop.is_set() and (items := list(self._without_vector(survey))):
             for item in items:
                 self._take(Answer(item, TROUBLE, failure=failure))
@@ -123,12 +123,16 @@ class Ingest:
         """One file for each key without a vector."""
         asked: set[bytes] = set()
         for chunk in survey.chunks:
-            for number, path, file in chunk.files():
-                if chunk.states[number] in HAS_KEY:
+            found: set[int] = set()
+            for number, state in enumerate(chunk.states):
+                if state in HAS_KEY and not chunk.stored[number]:
                     key = chunk.key(number)
                     if key not in asked and self.wants(key):
                         asked.add(key)
-                        yield Item(chunk, number, path, file)
+                        found.add(number)
+            for number, path, file in chunk.files() if found else ():
+                if number in found:
+                    yield Item(chunk, number, path, file)
 
     def _run(
         self, stage: str, items: Iterator[Item], total: int, *, decode: bool, pause: Callable[[], None] | None

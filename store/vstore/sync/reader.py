@@ -74,6 +74,7 @@ class Reader:
         # Hashing alone is so quick that handing over one file at a time would cost more than the hash.
         group = 1 if decode else 32
         window = WORKERS * 12 if decode else WORKERS * 3
+        self._claimed.clear()  # what an earlier reading decoded and nobody took must be decoded again
         rest = iter(items)
         waiting: deque[Future[list[Answer]]] = deque()
         with ThreadPoolExecutor(WORKERS, "vstore-read") as pool:
@@ -115,9 +116,6 @@ class Reader:
         try:
             picture, facts = prepare(data, self._preparation)
         except PictureFailure as failure:
-            if failure.kind in PASSING:
-                with self._lock:
-                    self._claimed.discard(key)  # another file of these bytes may fare better
             return Answer(item, state, key, len(data), failure=failure)
         return Answer(item, state, key, len(data), picture, facts)
 

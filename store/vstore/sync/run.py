@@ -241,8 +241,14 @@ class Run:
                 )
 
     def _agrees(self, label: bytes) -> bool:
-        """Whether what the catalogue knows of a root's files is what the current snapshot says of them."""
-        return self._catalogue is not None and self._catalogue.meta(_agreed_name(label)) == self._agreement(self._base)
+        """Whether what the catalogue knows of a root's files is what the current snapshot says of them, and whether all
+        pictures that this one names have a vector: of a degraded one, some lost theirs."""
+        whole = self._parent is None or not self._parent.degraded
+        return (
+            whole
+            and self._catalogue is not None
+            and self._catalogue.meta(_agreed_name(label)) == self._agreement(self._base)
+        )
 
     def _agreement(self, tree: Tree) -> bytes:
         return bytes.fromhex(self._space) + tree.root
@@ -296,7 +302,7 @@ class Run:
         mark_failed(self._survey, self._known_failures())
         edits = edits_of(self._survey, self._base, ingest.vectors, ingest.failures, complete=complete)
         changes = edits.every()
-        before = occurrences(self._base, touched(changes), repo.hash.size)
+        before = occurrences(self._base, self._nameable(changes), repo.hash.size)
         tree = self._base.edited({path: new for path, _, new in changes})
         if self._options.space is not None:
             unfit = self._unfit_in_space(tree, complete)
@@ -348,6 +354,14 @@ class Run:
         self._committed = time.monotonic()
         self._remember(old, complete)
         return edits
+
+    def _nameable(self, changes: list[Change]) -> set[bytes]:
+        """The keys of changes that the base can name. What had no vector when the run began stands in no snapshot that
+        it began with, so that whoever only adds pictures need not look through all keys for theirs."""
+        keys, parent = touched(changes), self._parent
+        if self._base is not self._first or parent is None or parent.space != self._space or parent.degraded:
+            return keys
+        return {key for key in keys if self._ingest.vectors.stored(key)}
 
     def _publish(self, op: str, document: dict[str, Json], about: str = "") -> None:
         if document:
@@ -462,13 +476,12 @@ class Run:
         if not dry_run and self._held is not self._first:
             edits = edits_of(self._survey, self._first, ingest.vectors, ingest.failures, complete=not self._is_partial)
             self._named = None
-        keys = {new for _, _, new in edits.changes if new is not None}
         named = self._named
         if named is None:
             named = occurrences(self._first, touched(edits.every()), repo.hash.size)
         delta = classify(edits.changes, _Named(named), _Stored(ingest))
         removed = delta.counts["removed"]
-        to_embed = sum(1 for key in keys if ingest.wants(key)) if dry_run else 0
+        to_embed = sum(map(ingest.wants, self._keys_after(edits))) if dry_run else 0
         current = self._current()
         paths, images = (current.paths, current.images) if current else (0, 0)
         if dry_run:
@@ -515,6 +528,12 @@ class Run:
             absorbed=self._absorbed,
             examples={name: tuple(delta.examples[name]) for name in CLASSES},
         )
+
+    def _keys_after(self, edits: Edits) -> set[bytes]:
+        """The keys that may have no vector in the space of this run, once the edits are made."""
+        if self._options.space is None:
+            return {new for _, _, new in edits.changes if new is not None}
+        return {key for _, key in self._first.edited({path: new for path, _, new in edits.every()})}
 
     @property
     def _is_partial(self) -> bool:

@@ -39,9 +39,10 @@ class Chunk:
 
     folder: stored path of the folder. place: its absolute path. only: not the whole folder was asked for.
     doubtful: a file of the folder may be missing here, as it could not be stat-ed.
+    stored:   of each file, whether its key is known to have a vector, as the snapshot names it.
     """
 
-    __slots__ = ("doubtful", "folder", "head", "index", "keys", "only", "place", "size", "states")
+    __slots__ = ("doubtful", "folder", "head", "index", "keys", "only", "place", "size", "states", "stored")
 
     def __init__(
         self, folder: bytes, index: int, place: bytes, head: bytes, size: int, *, only: bool, doubtful: bool
@@ -56,6 +57,7 @@ class Chunk:
         self.size = size
         self.keys = bytearray(count * size)
         self.states = bytearray(count)
+        self.stored = bytearray(count)
 
     def files(self) -> Iterator[tuple[int, bytes, FileStat]]:
         """Number, stored path and stat of each file."""
@@ -270,11 +272,13 @@ class Surveyor:
             value = values[index]
             if clean[index] and value is not None:
                 chunk.load(value)
+                chunk.stored[:] = bytes([proven]) * len(chunk.stored)
             else:
                 for number, path, file in chunk.files():
                     key, state = facts.get(file, (b"", UNKNOWN))
                     if state in (KNOWN, FAILED):
                         chunk.put(number, state, key)
+                        chunk.stored[number] = proven and state == KNOWN
                     elif state == TOO_LARGE:
                         survey.large.add(path)
             survey.chunks.append(chunk)

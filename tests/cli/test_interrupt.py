@@ -1,0 +1,229 @@
+"""Ctrl-C: once, what is finished is kept; twice, at once. Real processes with real signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cli.lines import COMMAND, Line, Ran, environment, process
+
+PICTURES = 64
+
+# A sync in a process of its own whose embedder waits after its first batch until the file "go" is there, so that
+# however slow the machine is, the signal comes while there is something to do.
+SLOW = """
+import os, sys, time
+from vstore.embed.builtin import BuiltinEmbedder
+plain = BuiltinEmbedder.embed_images
+calls = 0
+def embed_images(self, pictures):
+    global calls
+    calls += 1
+    if calls == 2:
+        open("reached", "w").close()
+        while not os.path.exists("go"):
+            time.sleep(0.01)
+    return plain(self, pictures)
+BuiltinEmbedder.embed_images = embed_images
+from vstore_cli.main import main
+main()
+"""
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+
+
+class Running:
+    """A sync that has embedded one batch and waits in the second. Whatever happens, it does not outlive its block."""
+
+    def __init__(self, home: Path, *words: str) -> None:
+        self._home = home
+        self._process = subprocess.Popen(
+            [COMMAND[0], "-c", SLOW, *words],
+            cwd=home,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.pid = self._process.pid
+        self._err = b""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+
+    def __enter__(self) -> Running:
+        self._reader.start()
+        wait_for(lambda: (self._home / "reached").exists() or self._process.poll() is not None)
+        assert self._process.poll() is None, self._err
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.kill()
+        self._reader.join()
+        self._process.__exit__(None, None, None)  # closes its pipes, and waits for it
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        while part := os.read(self._process.stderr.fileno(), 4096):
+            self._err += part
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def says(self, text: str) -> None:
+        wait_for(lambda: text.encode() in self._err)
+
+    def go_on(self) -> Ran:
+        """Let it finish the batch, and wait for its end."""
+        (self._home / "go").touch()
+        return self.end()
+
+    def end(self) -> Ran:
+        assert self._process.stdout is not None
+        out = self._process.stdout.read()
+        code = self._process.wait(60)
+        self._reader.join()
+        return Ran(code, out.decode(), self._err.decode())
+
+
+@pytest.fixture
+def many(line: Line) -> Line:
+    line.put({f"pictures/{number:02}.png": number for number in range(PICTURES)})
+    line("init")
+    return line
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_once_finishes_the_batch_and_writes_a_partial_snapshot(number: int, many: Line) -> None:
+    with Running(many.home, "sync", "pictures") as running:
+        running.signal(number)
+        running.says("Stopping after this batch; what is finished is kept. Once more to stop at once.\n")
+        ran = running.go_on()
+    assert ran.code == 130
+    assert "Wrote partial snapshot v1: " in ran.out
+    assert ran.err.endswith("Interrupted: v1 holds what is finished; the next sync goes on from there.\n")
+    (row,) = many("snapshot", "list", "--json").json
+    assert row["partial"] is True
+    assert 32 <= row["images"] < PICTURES
+    assert many("snapshot", "list").lines[1].endswith("  (partial)")
+    document = many("sync", "--json").json
+    assert document["embedded"] == PICTURES - row["images"], "what was kept is not embedded again"
+    assert (document["paths"], document["partial"], document["snapshot"]) == (PICTURES, False, "v2")
+    assert many("check", "--read-data", "--json").json["ok"]
+
+
+def test_json_says_that_it_was_interrupted_and_what_is_kept(many: Line) -> None:
+    with Running(many.home, "sync", "pictures", "--json") as running:
+        running.signal(signal.SIGINT)
+        running.says("Stopping")
+        ran = running.go_on()
+    assert ran.code == 130
+    document = ran.json
+    assert (document["interrupted"], document["partial"], document["snapshot"]) == (True, True, "v1")
+    assert document["embedded"] == document["images"] >= 32
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_twice_stops_at_once_and_loses_no_finished_batch(as_json: bool, many: Line) -> None:
+    with Running(many.home, "sync", "pictures", *(["--json"] if as_json else [])) as running:
+        running.signal(signal.SIGINT)
+        running.says("Stopping")
+        running.signal(signal.SIGINT)
+        ran = running.end()  # nobody lets the batch go on
+    assert ran.code == 130
+    if as_json:
+        assert ran.error["code"] == "interrupted"
+    else:
+        assert ran.err.endswith("Error: stopped at once; every finished batch is kept\n  go on with: vstore sync\n")
+    assert "Traceback" not in ran.err
+    assert many("snapshot", "list", "--json").json == []
+    document = many("sync", "pictures", "--json").json
+    assert document["recovered"] == 16
+    assert document["embedded"] == PICTURES - 16
+    assert many("check", "--read-data", "--json").json["ok"]
+
+
+def test_an_interrupted_sync_of_known_pictures_leaves_what_was_there(many: Line) -> None:
+    """Pictures that were not reached keep their place, and nothing is taken for removed."""
+    many("sync", "pictures", "-q")
+    for number in range(PICTURES):
+        os.unlink(f"pictures/{number:02}.png")
+    many.put({f"pictures/{number:02}.png": 100 + number for number in range(PICTURES - 1)})
+    with Running(many.home, "sync", "--json", "--allow-mass-delete") as running:
+        running.signal(signal.SIGINT)
+        running.says("Stopping")
+        document = running.go_on().json
+    assert (document["paths"], document["removed"], document["partial"]) == (PICTURES, 0, True)
+    document = many("sync", "--allow-mass-delete", "--json").json
+    assert (document["paths"], document["removed"]) == (PICTURES - 1, 1)
+
+
+def test_a_second_sync_is_refused_while_one_runs_and_may_wait(many: Line) -> None:
+    with Running(many.home, "sync", "pictures", "-q") as running:
+        for words in (["sync", "pictures"], ["sync", "pictures", "--json"]):
+            ran = process(*words, cwd=many.home)
+            assert ran.code == 11
+        error = ran.error
+        assert error["code"] == "locked"
+        assert f"process {running.pid} on {os.uname().nodename} (sync, since 20" in error["message"]
+        assert error["next"] == "run the command again when it is done, or add --wait"
+        # Looking, searching and going back wait for nobody.
+        many("log")
+        many("status", "pictures", "-q")
+        waiting = subprocess.Popen(
+            [*COMMAND, "sync", "pictures", "--wait", "--json"], cwd=many.home, env=environment(), stdout=subprocess.PIPE
+        )
+        time.sleep(0.2)
+        assert waiting.poll() is None
+        assert running.go_on().code == 0
+    out, _ = waiting.communicate(timeout=60)
+    assert json.loads(out)["unchanged"] == PICTURES
+
+
+def test_a_rollback_waits_for_no_sync_and_wins(many: Line) -> None:
+    many.put({"few/a.png": 200, "few/b.png": 201})
+    many("sync", "few", "-q")
+    many.put({"few/c.png": 202})
+    many("sync", "-q")
+    with Running(many.home, "sync", "pictures", "--json") as running:
+        many("rollback", "v1")
+        document = running.go_on().json
+    assert (document["parent"], document["paths"]) == ("v1", PICTURES + 2)
+
+
+def test_ctrl_c_in_any_other_command_is_130_too(many: Line) -> None:
+    script = (
+        "import os, signal\nfrom vstore.store import Store\n"
+        "def log(self, limit=None): os.kill(os.getpid(), signal.SIGINT)\nStore.log = log\n"
+        "from vstore_cli.main import main\nmain()"
+    )
+    for words, said in ((["log"], "Error: interrupted\n"), (["log", "--json"], '"exit": 130')):
+        done = subprocess.run(
+            [COMMAND[0], "-c", script, *words], cwd=many.home, env=environment(), capture_output=True, text=True
+        )
+        assert done.returncode == 130
+        assert done.stdout == ""
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_has_enough_is_no_error(many: Line) -> None:
+    many("sync", "pictures", "-q")
+    for words in (["snapshot", "diff", "v1"], ["search", "./pictures/00.png", "-l", "-k", "60"], ["log", "--json"]):
+        with subprocess.Popen(
+            [*COMMAND, *words], cwd=many.home, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as running:
+            assert running.stdout is not None
+            assert running.stderr is not None
+            running.stdout.close()
+            assert running.stderr.read() == b""
+        assert running.returncode == 141
