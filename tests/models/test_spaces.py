@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -129,6 +130,20 @@ def test_the_pixel_budget_is_part_of_the_space(zoo: Zoo, tmp_path: Path) -> None
     folder = Path(shutil.copytree(zoo["qwen2_vl"], tmp_path / "q"))
     change_json(folder, "preprocessor_config.json", size={"shortest_edge": 3136, "longest_edge": 50000})
     assert space_id(recipe_of(folder)) != space_id(recipe_of(zoo["qwen2_vl"]))
+
+
+def test_recipes_hold_what_format_says_of_them(zoo: Zoo) -> None:
+    import vstore
+
+    text = (Path(vstore.__file__).parents[1] / "FORMAT.md").read_text(encoding="utf-8")
+    table = text.partition("| field | in recipes of models |")[2].partition("\n\n")[0]
+    said = {name for line in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", line.split("|")[1])}
+    found: set[str] = set()
+    for name in ("clip", "naflex", "dinov3", "qwen3_vl"):
+        recipe = recipe_of(zoo[name], zoo.adapter("clip") if name == "clip" else None)
+        assert recipe.keys() <= said | {"dim", "prepare"}, name
+        found |= recipe.keys()
+    assert said - found == {"code", "computed_by"}
 
 
 # Digests by stat
