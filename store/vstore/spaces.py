@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore import durable
+from vstore._version import __version__
 from vstore.embed import Embedder, Recipe, load_embedder, text_side
 from vstore.embed.builtin import DEFAULT_RECIPE
 from vstore.embed.digests import Digests
 from vstore.embed.place import Settings, Words
 from vstore.embed.probes import Probes, differences, drift, probe_files, tolerance
 from vstore.errors import ModelError, UsageError
+from vstore.formats import POLICY
 from vstore.hashing import checksum
 from vstore.layout import why_not_a_name
 from vstore.records import Space
@@ -179,7 +181,7 @@ def _prepared(recipe: Recipe) -> dict[str, Image]:
 
 
 def _environment(embedder: Embedder) -> dict[str, Any]:
-    return dict(getattr(embedder, "environment", {}))
+    return {"vstore": __version__, "policy": POLICY, **getattr(embedder, "environment", {})}
 
 
 def _remembered(path: Path) -> dict[str, Any] | None:

@@ -152,7 +152,9 @@ def test_a_tokenizer_that_is_missing_leaves_a_space_without_text(vstore: Shell, 
 
 def test_a_shard_that_is_missing(vstore: Shell, zoo: Zoo) -> None:
     folder = Path(shutil.copytree(zoo["clip"], vstore.top / "clip"))
-    index = {"metadata": {}, "weight_map": {"a": "model.safetensors", "b": "model-00002-of-00002.safetensors"}}
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
+    names = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    index = {"metadata": {}, "weight_map": names}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     assert "model-00002-of-00002.safetensors" in vstore.bad(13, "init", "--model", "./clip")
 

@@ -219,6 +219,17 @@ def test_an_adapter_of_the_text_tower_alone_has_an_effect(zoo: Zoo, tmp_path: Pa
     assert (made.embed_texts(["a red car"]) * plain.embed_texts(["a red car"])).sum() < 0.9999
 
 
+def test_an_adapter_in_the_folder_of_its_base_is_refused(zoo: Zoo, tmp_path: Path) -> None:
+    both = Path(shutil.copytree(zoo["clip"], tmp_path / "both"))
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        shutil.copy(zoo.adapter("clip") / name, both)
+    with quiet():
+        model = transformers.AutoModel.from_pretrained(both)
+    assert any("lora" in name for name, _ in model.named_parameters()), "the library applies it unasked"
+    with pytest.raises(ModelError, match="a model and an adapter in one folder"):
+        recipe_of(both)
+
+
 # Bases
 
 

@@ -62,7 +62,11 @@ def settle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_model_under_another_name_is_the_same_space(zoo: Zoo, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(zoo["clip"], tmp_path / "another name"))
-    (copy / "model.safetensors").rename(copy / "model-00001-of-00001.safetensors")
+    (copy / "model.safetensors").rename(copy / "part.safetensors")
+    names = dict.fromkeys(load_file(copy / "part.safetensors"), "part.safetensors")
+    (copy / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": names}))
+    (copy / "left over.safetensors").write_bytes(b"which nobody reads")
+    assert embedder(copy).embed_images([]).shape == (0, 24)
     adapter = Path(shutil.copytree(zoo.adapter("clip"), tmp_path / "v12"))
     assert space_id(recipe_of(copy, adapter)) == space_id(recipe_of(zoo["clip"], zoo.adapter("clip")))
 

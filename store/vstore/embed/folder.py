@@ -33,7 +33,13 @@ class ModelFolder(NamedTuple):
         return str(self.config.get("model_type", ""))
 
     def weights(self) -> list[Path]:
-        return sorted(self.path.glob("*.safetensors"))
+        """The files that are read as weights: one, or those that the index names, as transformers chooses."""
+        if (self.path / "model.safetensors").is_file():
+            return [self.path / "model.safetensors"]
+        index = self.path / "model.safetensors.index.json"
+        return sorted(
+            {self.path / name for name in _json(index).get("weight_map", {}).values()} if index.is_file() else ()
+        )
 
 
 def find_model(name: str, revision: str | None = None, *, code: bool = False) -> ModelFolder:
@@ -53,16 +59,21 @@ def find_model(name: str, revision: str | None = None, *, code: bool = False) ->
             f"{name} holds no model: there is no config.json in {path}",
             "name the folder that save_pretrained wrote, or a hub id such as openai/clip-vit-base-patch32",
         )
+    if (path / "adapter_config.json").is_file():
+        # transformers would apply it by itself, whether all of it lands or not.
+        raise ModelError(
+            f"{name} holds a model and an adapter in one folder",
+            "move adapter_config.json and adapter_model.safetensors into a folder of their own; name that with --adapter",
+        )
     folder = ModelFolder(name, path, commit, _json(path / "config.json"))
-    _refuse_pickles(folder.path, "model.safetensors", has_weights=bool(folder.weights()))
-    index = path / "model.safetensors.index.json"
-    if index.is_file():
-        missing = sorted(set(_json(index).get("weight_map", {}).values()) - {w.name for w in folder.weights()})
-        if missing:
-            raise ModelError(
-                f"{name} is not complete: {', '.join(missing[:5])} named by {index.name} is missing",
-                "copy or download the model again",
-            )
+    weights = folder.weights()
+    _refuse_pickles(folder.path, "model.safetensors", has_weights=bool(weights))
+    missing = [weight.name for weight in weights if not weight.is_file()]
+    if missing:
+        raise ModelError(
+            f"{name} is not complete: {', '.join(missing[:5])}, which its index names, is missing",
+            "copy or download the model again",
+        )
     return folder
 
 
