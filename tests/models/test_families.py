@@ -197,3 +197,23 @@ def test_a_processor_of_before_with_min_and_max_pixels_is_taken(zoo: Zoo, tmp_pa
     (folder / "preprocessor_config.json").write_text(json.dumps(old))
     assert recipe_of(folder)["processor"]["size"] == size
     assert_equal_to(Reference(zoo["qwen2_vl"]), embedder(folder))
+
+
+OLD_CLIP = {
+    "crop_size": 32,
+    "do_center_crop": True,
+    "do_normalize": True,
+    "do_resize": True,
+    "feature_extractor_type": "CLIPFeatureExtractor",
+    "image_mean": [0.48145466, 0.4578275, 0.40821073],
+    "image_std": [0.26862954, 0.26130258, 0.27577711],
+    "resample": 3,
+    "size": 32,
+}
+
+
+def test_a_preparation_as_it_was_published_years_ago_is_the_same_one(zoo: Zoo, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(zoo["clip"], tmp_path / "clip"))
+    (folder / "preprocessor_config.json").write_text(json.dumps(OLD_CLIP))
+    assert space_id(recipe_of(folder)) == space_id(recipe_of(zoo["clip"]))
+    assert type(recipe_of(folder)["processor"]["resample"]) is int

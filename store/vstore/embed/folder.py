@@ -63,7 +63,7 @@ def find_model(name: str, revision: str | None = None, *, code: bool = False) ->
         # transformers would apply it by itself, whether all of it lands or not.
         raise ModelError(
             f"{name} holds a model and an adapter in one folder",
-            "move adapter_config.json and adapter_model.safetensors into a folder of their own; name that with --adapter",
+            "move adapter_config.json and adapter_model.safetensors into a folder of their own, for --adapter",
         )
     folder = ModelFolder(name, path, commit, _json(path / "config.json"))
     weights = folder.weights()

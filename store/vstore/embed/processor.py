@@ -67,4 +67,6 @@ def _plain(value: Any) -> Any:
         return {str(name): _plain(inner) for name, inner in value.items() if inner is not None}
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)  # Pillow's resamplings are numbers with a name
     return value
