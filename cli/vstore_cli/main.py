@@ -124,8 +124,7 @@ def run(args: Sequence[str] | None = None) -> int:
     as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
     try:
         result = vstore.main(words, prog_name="vstore", standalone_mode=False)
-        if sys.stdout is not None:  # it is None where it was closed before we were called
-            sys.stdout.flush()  # a full disk or a reader that has gone shows here at the latest
+        sys.stdout.flush()  # a full disk or a reader that has gone shows here at the latest
         return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as err:
         click.echo(err.format_message(), err=True)
@@ -189,11 +188,25 @@ def _trace(err: BaseException) -> None:
 
 def main() -> None:
     """The entry point: run the command line of this process and leave with its exit code."""
+    _open_streams()
     code = run()
     with contextlib.suppress(OSError):
         sys.stderr.flush()
     # Everything is closed by now. Taking the interpreter apart would be a tenth of a quick command.
     os._exit(code)
+
+
+def _open_streams() -> None:
+    """Lead what the caller closed to nowhere: else the next file that is opened would be taken for stdout or stderr."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w")
 
 
 def help_text(*words: str) -> str:

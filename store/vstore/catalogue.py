@@ -16,6 +16,7 @@ import struct
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,13 +28,16 @@ from vstore.errors import DiskTrouble
 from vstore.hashing import checksum
 
 MAP_SIZE = 64 << 30  # address space, not disk; halved until the machine grants it
+READERS = 126
+LOCK_SIZE = 8192  # of the lock file for so many readers
 _SUM = 8
 _LOCATION = struct.Struct("<II")
+_SORTED = 4096  # locations that are put in the order of their keys: quicker, and no more of them are held at once
 _FACTS = struct.Struct("<QII")
 _IDENTITY = "identity"
 # One byte each, at the head of a key.
 FOLDER, LOCATION, PICTURE, DECODE_FAILURE, MODEL_FAILURE, META = b"f", b"l", b"p", b"d", b"m", b"x"
-_DATA, _SEAL = "data.mdb", "seal"
+_DATA, _LOCK, _SEAL = "data.mdb", "lock.mdb", "seal"
 
 
 class _Shared:
@@ -213,15 +217,17 @@ class Batch:
         self._put(_folder_key(path, chunk), value)
 
     def put_locations(self, space: str, places: Iterable[tuple[bytes, int, int]]) -> None:
-        """places: key, position of the segment in the list, row."""
+        """places: key, position of the segment in the list, row. A key that has a place already keeps it."""
         prefix = _space_key(LOCATION, space, b"")
-        entries = []
-        for key, ordinal, row in places:
+
+        def entry(key: bytes, ordinal: int, row: int) -> tuple[bytes, bytes]:
             value = _LOCATION.pack(ordinal, row)
-            entries.append((prefix + key, value + checksum(prefix + key, value)))
-        entries.sort()
+            return prefix + key, value + checksum(prefix + key, value)
+
+        rest = iter(places)
         with self._transaction.cursor() as cursor:
-            cursor.putmulti(entries)
+            while some := sorted(entry(*place) for place in islice(rest, _SORTED)):
+                cursor.putmulti(some, overwrite=False)
 
     def clear_locations(self, space: str) -> None:
         prefix = _space_key(LOCATION, space, b"")
@@ -316,11 +322,13 @@ def _open(folder: Path, store_id: str, write: bool) -> Catalogue | None:
 def _environment(folder: Path, write: bool) -> Any:
     import lmdb
 
+    if write:
+        durable.allocate(folder / _LOCK, LOCK_SIZE)  # LMDB maps it, and would leave it one large hole
     size = MAP_SIZE
     while True:
         try:
             return lmdb.open(
-                os.fspath(folder), map_size=size, readonly=not write, lock=write, max_readers=126, lib_version=0
+                os.fspath(folder), map_size=size, readonly=not write, lock=write, max_readers=READERS, lib_version=0
             )
         except (lmdb.Error, MemoryError):
             size //= 2
@@ -387,9 +395,11 @@ def _make(folder: Path, store_id: str) -> None:
             durable.disk.rename(str(folder), str(aside))
             shutil.rmtree(aside, ignore_errors=True)
         durable.disk.rename(str(fresh), str(folder))
-    except (OSError, lmdb.Error) as err:
+    except (OSError, lmdb.Error, DiskTrouble) as err:
         with contextlib.suppress(OSError):
             shutil.rmtree(fresh)
+        if isinstance(err, DiskTrouble):
+            raise
         raise DiskTrouble(f"cannot make {folder}: {err}", "look at the disk, then run the command again") from err
 
 

@@ -163,6 +163,25 @@ def write_cache(path: Path, data: Buffer) -> bool:
     return True
 
 
+def allocate(path: Path, size: int) -> None:
+    """See to it that a file has `size` bytes and the disk holds room for each; what stands in it stays.
+
+    Where a file that is mapped has a hole, a full disk kills the process that writes there. Raises: DiskTrouble.
+    """
+    with _trouble(path):
+        fd = disk.open(str(path), os.O_RDWR | os.O_CREAT)
+        try:
+            found = os.fstat(fd)
+            if found.st_blocks * 512 >= size:
+                return
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(fd, 0, size)
+            elif found.st_size < size:
+                os.pwrite(fd, bytes(size - found.st_size), found.st_size)
+        finally:
+            disk.close(fd)
+
+
 def remove(path: Path) -> None:
     """Remove a file, if it is there. The folder is not flushed: what is removed is no longer named by anything."""
     with _trouble(path), contextlib.suppress(FileNotFoundError):

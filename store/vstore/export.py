@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from vstore import durable
-from vstore.errors import Damage, UsageError
+from vstore.errors import Damage, DiskTrouble, UsageError
 from vstore.records import Json, Snapshot, named_path
 from vstore.repository import Repository
 
@@ -61,9 +61,14 @@ def snapshot_export(repo: Repository, snap: str, out: Path, format: str = "jsonl
             file.flush()
             os.fsync(file.fileno())
         os.rename(temporary, out)
-    except BaseException:
+    except BaseException as err:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        # An object of the store that is missing is another matter.
+        if isinstance(err, OSError) and err.filename in (None, str(temporary)):
+            raise DiskTrouble(
+                f"cannot write {out}: {err.strerror or err}", "name a place that has room for it"
+            ) from err
         raise
     paths = sum(len(found) for found in pictures.paths.values())
     return ExportReport(snapshot.name, format, str(out), len(pictures.paths), paths, out.stat().st_size)

@@ -96,6 +96,12 @@ def count_of(head: bytes) -> int:
     return count
 
 
+def heads_of(head: bytes) -> int:
+    """How many heads the folder of a head has."""
+    total: int = _HEAD.unpack_from(head)[1]
+    return max(1, -(-total // CHUNK))
+
+
 def subfolders_of(head: bytes) -> list[bytes]:
     """The subfolders that the first head of a folder names."""
     if len(head) < _HEAD.size:

@@ -18,7 +18,8 @@ from vstore_cli.main import run
 
 TOP = Path(__file__).resolve().parents[2]
 PATHS = os.pathsep.join([str(TOP / "store"), str(TOP / "cli")])
-COMMAND = [sys.executable, "-c", "from vstore_cli.main import main; main()"]
+CALL = "from vstore_cli.main import main; main()"
+COMMAND = [sys.executable, "-c", CALL]
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,21 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": PATHS, **more}
 
 
-def process(*words: str | Path, cwd: Path, check: bool = False, **options: Any) -> Ran:
-    """Run a command as a process of its own."""
-    env = options.pop("env", None) or environment()
+def process(*words: str | Path, cwd: Path, before: str = "", env: Mapping[str, str] | None = None) -> Ran:
+    """Run a command as a process of its own. before: Python that runs in it first."""
     done = subprocess.run(
-        [*COMMAND, *map(str, words)], cwd=cwd, env=env, capture_output=True, text=True, check=check, **options
+        [sys.executable, "-c", f"{before}\n{CALL}", *map(str, words)],
+        cwd=cwd,
+        env=env or environment(),
+        capture_output=True,
+        text=True,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+# Permissions mean nothing to root; without its capabilities they do.
+POWERLESS = """
+import ctypes, os, struct
+if not os.getuid():
+    assert ctypes.CDLL(None).capset(struct.pack("Ii", 0x20080522, 0), bytes(24)) == 0
+"""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import click
 import pytest
-from cli.lines import Line, process
+from cli.lines import Line, environment
 
 from vstore_cli.main import COMMANDS, HELP, WIDTH, all_commands, help_text, vstore
 
@@ -86,13 +88,5 @@ def test_the_version_is_said(line: Line) -> None:
 
 
 def test_python_dash_m_is_the_command_too(line: Line) -> None:
-    import sys
-
-    import cli.lines as lines
-
-    before = lines.COMMAND
-    try:
-        lines.COMMAND = [sys.executable, "-m", "vstore_cli"]
-        assert process("log", "--help", cwd=line.home).out == line("log", "--help").out
-    finally:
-        lines.COMMAND = before
+    done = subprocess.run([sys.executable, "-m", "vstore_cli", "log", "-h"], env=environment(), capture_output=True)
+    assert done.stdout.decode() == line("log", "-h").out

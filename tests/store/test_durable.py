@@ -296,6 +296,15 @@ def test_an_append_that_fails_says_why_and_keeps_what_was_there(tmp_path: Path, 
     assert (tmp_path / "journal").read_bytes().startswith(b"before")
 
 
+def test_a_file_that_is_to_be_mapped_has_room_on_the_disk_and_keeps_what_it_held(tmp_path: Path) -> None:
+    path = tmp_path / "lock.mdb"
+    durable.allocate(path, 8192)
+    assert path.stat().st_size == 8192 and path.stat().st_blocks * 512 >= 8192
+    path.write_bytes(b"held")
+    durable.allocate(path, 8192)
+    assert path.read_bytes() == b"held" + bytes(8188)
+
+
 # Flushing
 
 

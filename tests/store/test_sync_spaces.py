@@ -238,3 +238,15 @@ def test_status_in_another_space_says_what_is_to_be_embedded_there(two: Worlds) 
     two.sync()
     look = two.status(space="fake-2")
     assert (look.to_embed, look.space_name, classes(look)) == (2, "fake-2", {"unchanged": 2})
+
+
+def test_what_was_hidden_while_the_space_changed_is_embedded_once_it_is_seen_again(two: Worlds) -> None:
+    # More than a thousand files in a folder, so that some stand in a part of its own, which then is there no more.
+    two.put({f"{number:04d}.png": 1 for number in range(900)})
+    two.put({f"hidden{number}.png": 10 + number for number in range(300)})
+    two.sync()
+    two.sync(exclude=["hidden*"])
+    two.sync(space="fake-2")
+    report = two.sync(no_exclude=["hidden*"])
+    assert (report.unchanged, report.new, report.embedded) == (900, 300, 300)
+    assert (report.paths, report.images) == (1200, 301)

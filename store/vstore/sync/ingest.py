@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 BATCH = 16  # pictures per call of the embedder
-FACTS = 4096  # facts that wait for the catalogue
+FACTS = 1024  # facts that wait for the catalogue
 _ROUNDS = 3  # times that a picture whose file changes under us is looked for again
 
 
@@ -187,6 +187,7 @@ class Ingest:
         if keys:
             keeper.keep(keys, (rows[good] / norms[good, None]).astype(np.float32))
             self.vectors.add(keys)
+            self._reader.let_go(keys)
             self.embedded += len(keys)
             now = time.perf_counter()
             self.embed_seconds += now - self._since

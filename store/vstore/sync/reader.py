@@ -119,6 +119,11 @@ class Reader:
             return Answer(item, state, key, len(data), failure=failure)
         return Answer(item, state, key, len(data), picture, facts)
 
+    def let_go(self, keys: Iterable[bytes]) -> None:
+        """Forget pictures that `wants` says no to from now on, so that what is held does not grow with their number."""
+        with self._lock:
+            self._claimed.difference_update(keys)
+
     def _claim(self, key: bytes) -> bool:
         with self._lock:
             if key in self._claimed or not self._wants(key):

@@ -14,7 +14,7 @@ import os
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, zip_longest
 
 from vstore.catalogue import Batch, Catalogue
 from vstore.formats import EXTENSIONS
@@ -22,7 +22,7 @@ from vstore.labels import Absorbed, yesterday
 from vstore.pages import Tree
 from vstore.places import identity, is_below
 from vstore.progress import Progress
-from vstore.scan import FileStat, Folder, Scan, Trouble, count_of, files_of, subfolders_of
+from vstore.scan import FileStat, Folder, Scan, Trouble, count_of, files_of, heads_of, subfolders_of
 from vstore.sharing import shared_scan
 from vstore.sync.targets import Target
 
@@ -84,8 +84,14 @@ class Chunk:
         self.states[:] = value[at + len(self.keys) :]
 
 
+def _head(value: bytes) -> bytes:
+    """The names and stats in a value of the stat cache."""
+    _, length = _HEAD.unpack_from(value)
+    return value[_HEAD.size : _HEAD.size + length]
+
+
 def _is_clean(value: bytes | None, head: bytes) -> bool:
-    return value is not None and value.startswith(_HEAD.pack(1, len(head)) + head)
+    return value is not None and head != b"" and value.startswith(_HEAD.pack(1, len(head)) + head)
 
 
 def _is_settled(value: bytes | None) -> bool:
@@ -96,17 +102,16 @@ def _facts(value: bytes, size: int) -> Iterator[tuple[FileStat, bytes, int]]:
     """What a value of the stat cache says: stat, key and state of each file. Nothing if it is of another make."""
     if len(value) < _HEAD.size:
         return
-    _, length = _HEAD.unpack_from(value)
-    files = list(files_of(value[_HEAD.size : _HEAD.size + length]))
-    keys = value[_HEAD.size + length :]
+    head = _head(value)
+    files = list(files_of(head))
+    keys = value[_HEAD.size + len(head) :]
     if len(keys) == len(files) * (size + 1):
         for i, file in enumerate(files):
             yield file, keys[i * size : (i + 1) * size], keys[len(files) * size + i]
 
 
 def _subfolders(value: bytes) -> list[bytes]:
-    _, length = _HEAD.unpack_from(value)
-    return subfolders_of(value[_HEAD.size : _HEAD.size + length])
+    return subfolders_of(_head(value))
 
 
 @dataclass(slots=True)
@@ -257,20 +262,19 @@ class Surveyor:
         self._awaited.pop(stored, None)
         if not proven and not only:
             survey.listed.add(stored)
-        values = [self._value(stored, i, proven) for i in range(len(folder.heads))]
-        clean = [_is_clean(value, head) for value, head in zip(values, folder.heads, strict=True)]
+        values = self._values(stored, proven)
+        clean = [_is_clean(value, head) for value, head in zip_longest(values, folder.heads, fillvalue=b"")]
         if proven and all(clean):
             survey.clean += folder.count
             return
-        kept = None if all(clean) else self._values(stored)
-        facts = self._folder_facts(kept or ())
-        if proven and kept and all(map(_is_settled, kept)) and len(facts) < len(folder.subfolders):
+        facts = {} if all(clean) else self._folder_facts(values)
+        if proven and all(map(_is_settled, values)) and len(facts) < len(folder.subfolders):
             # To ask for each name is quicker than to leap over every subfolder: a root often holds nothing else.
             survey.names[stored] = [file.name for file in facts]
         for index, head in enumerate(folder.heads):
             chunk = Chunk(stored, index, place, head, self._size, only=only, doubtful=bool(folder.troubles))
-            value = values[index]
-            if clean[index] and value is not None:
+            value = values[index] if clean[index] else None
+            if value is not None:
                 chunk.load(value)
                 chunk.stored[:] = bytes([proven]) * len(chunk.stored)
             else:
@@ -309,6 +313,15 @@ class Surveyor:
         found = identity(place)
         return found is not None and found in self._skip
 
+    def _values(self, stored: bytes, proven: bool) -> list[bytes | None]:
+        """What the catalogue knows of a folder: of each thousand files that it held when they were written.
+
+        What lies beyond is of a time when it held more, and nobody has kept it since.
+        """
+        first = self._value(stored, 0, proven)
+        parts = heads_of(_head(first)) if first is not None else 1
+        return [first, *(self._value(stored, index, proven) for index in range(1, parts))]
+
     def _value(self, stored: bytes, index: int, proven: bool) -> bytes | None:
         if self._catalogue is None:
             return None
@@ -318,15 +331,9 @@ class Surveyor:
                 value = value or self._catalogue.folder(older, index)
         return value
 
-    def _values(self, stored: bytes) -> list[bytes]:
-        """All that the catalogue knows of a folder, whatever it was called before its root was absorbed."""
-        values: list[bytes] = []
-        while (value := self._value(stored, len(values), False)) is not None:
-            values.append(value)
-        return values
-
-    def _folder_facts(self, values: Iterable[bytes]) -> dict[FileStat, tuple[bytes, int]]:
-        return {file: (key, state) for value in values for file, key, state in _facts(value, self._size)}
+    def _folder_facts(self, values: Iterable[bytes | None]) -> dict[FileStat, tuple[bytes, int]]:
+        found = (fact for value in values if value is not None for fact in _facts(value, self._size))
+        return {file: (key, state) for file, key, state in found}
 
 
 def count_name(label: str) -> str:

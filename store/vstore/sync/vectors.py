@@ -83,10 +83,7 @@ def align(repo: Repository, catalogue: Catalogue, batch: Batch, space: str) -> N
         return
     if not done:
         batch.clear_locations(space)
-    seen: set[bytes] = set()
     for ordinal in range(done, len(refs)):
-        keys = repo.segment(refs[ordinal]).key_list()
-        batch.put_locations(space, ((key, ordinal, row) for row, key in enumerate(keys) if key not in seen))
-        if not done:
-            seen.update(keys)
+        segment = repo.segment(refs[ordinal])
+        batch.put_locations(space, ((segment.key(row), ordinal, row) for row in range(segment.footer.rows)))
     batch.put_meta(f"segments/{space}", _ALIGNED.pack(len(refs), _names_sum(refs)))
