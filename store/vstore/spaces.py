@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +15,7 @@ from vstore.embed import Embedder, Recipe, load_embedder, text_side
 from vstore.embed.builtin import DEFAULT_RECIPE
 from vstore.embed.digests import Digests
 from vstore.embed.place import Settings, Words
-from vstore.embed.probes import Probes, differences, drift, probe_files, tolerance
+from vstore.embed.probes import PROBES, Probes, differences, drift, probe_file, tolerance
 from vstore.errors import ModelError, UsageError
 from vstore.formats import POLICY
 from vstore.hashing import checksum
@@ -67,8 +67,7 @@ def make(words: Words, settings: Settings, note: Callable[[str], None], cache: P
         from vstore.embed.transformer import describe, load
 
         recipe, words = describe(words, digests)
-        pictures = _prepared(recipe)
-        embedder = load(recipe, words, settings, digests, proof=[pictures[name] for name in _PROOF], note=note)
+        embedder = load(recipe, words, settings, digests, proof=list(_prepared(recipe, _PROOF).values()), note=note)
     vectors = _embed(embedder, list(_names(embedder)))
     for name, vector in vectors.items():
         if not drift(vector, vector) < 1:
@@ -150,16 +149,14 @@ def _prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, 
 
 
 def _names(embedder: Embedder) -> list[str]:
-    return [*probe_files(), *([_TEXT] if text_side(embedder) else [])]
+    return [*PROBES, *([_TEXT] if text_side(embedder) else [])]
 
 
 def _embed(embedder: Embedder, names: list[str]) -> dict[str, Floats]:
-    pictures = [name for name in names if name != _TEXT]
-    prepared = _prepared(embedder.recipe)
     found = {}
-    for name in pictures:
+    for name, picture in _prepared(embedder.recipe, [name for name in names if name != _TEXT]).items():
         # One at a time, always: in bf16 a row depends a little on the batch that it is in.
-        rows = embedder.embed_images([prepared[name]])
+        rows = embedder.embed_images([picture])
         if rows.shape != (1, embedder.dim):
             raise ModelError(
                 f"the model gives vectors of shape {rows.shape}, its space has {embedder.dim} numbers",
@@ -172,12 +169,12 @@ def _embed(embedder: Embedder, names: list[str]) -> dict[str, Floats]:
     return {name: found[name] for name in names}
 
 
-def _prepared(recipe: Recipe) -> dict[str, Image]:
-    """The probes as an embedder of this recipe is given them."""
+def _prepared(recipe: Recipe, names: Iterable[str]) -> dict[str, Image]:
+    """Probes as an embedder of this recipe is given them."""
     from vstore.images import Preparation, prepare
 
     preparation = Preparation(max_side=recipe.get("prepare", {}).get("max_side", 512))
-    return {name: prepare(data, preparation)[0] for name, data in probe_files().items()}
+    return {name: prepare(probe_file(name), preparation)[0] for name in names}
 
 
 def _environment(embedder: Embedder) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from PIL.Image import Image
 
 from vstore.embed.digests import Digests
 from vstore.embed.place import Settings, Words
-from vstore.embed.probes import probe_files
+from vstore.embed.probes import PROBES, probe_file
 from vstore.embed.transformer import TransformerEmbedder, describe, load
 from vstore.images import Preparation, prepare
 
@@ -34,4 +34,4 @@ def recipe_of(model: Path, adapter: Path | None = None, **words: Any) -> dict[st
 @functools.cache
 def probes(max_side: int = 512) -> dict[str, Image]:
     """The probe pictures, prepared."""
-    return {name: prepare(data, Preparation(max_side=max_side))[0] for name, data in probe_files().items()}
+    return {name: prepare(probe_file(name), Preparation(max_side=max_side))[0] for name in PROBES}
