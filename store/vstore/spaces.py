@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +17,7 @@ from vstore.embed.builtin import DEFAULT_RECIPE
 from vstore.embed.digests import Digests
 from vstore.embed.place import Settings, Words
 from vstore.embed.probes import PROBES, Probes, differences, drift, probe_file, tolerance
-from vstore.errors import ModelError, UsageError
+from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.formats import POLICY
 from vstore.hashing import checksum
 from vstore.layout import why_not_a_name
@@ -53,22 +54,24 @@ def make(words: Words, settings: Settings, note: Callable[[str], None], cache: P
 
     digests = Digests(cache)
     embedder: Embedder
+    recipe: dict[str, Any] | None = None
     if words.model == BUILTIN:
         odd = [f"--{name.replace('_', '-')}" for name in words._replace(model=None).to_json()]
         if odd:
             raise UsageError(f"the built-in embedder takes no {', '.join(odd)}", "leave it out, or name another model")
-        recipe: dict[str, Any] | None = dict(DEFAULT_RECIPE)
-        words = Words()
-    else:
-        recipe = describe_by_plugin(words)
-    if recipe is not None:
-        embedder = load_embedder(recipe, words, settings)
-    else:
-        from vstore.embed.transformer import describe, load
+        recipe, words = dict(DEFAULT_RECIPE), Words()
+    with _faults_of(words.model or words.adapter or BUILTIN):
+        if recipe is None:
+            recipe = describe_by_plugin(words)
+        if recipe is not None:
+            embedder = load_embedder(recipe, words, settings)
+        else:
+            from vstore.embed.transformer import describe, load
 
-        recipe, words = describe(words, digests)
-        embedder = load(recipe, words, settings, digests, proof=list(_prepared(recipe, _PROOF).values()), note=note)
-    vectors = _embed(embedder, list(_names(embedder)))
+            recipe, words = describe(words, digests)
+            proof = list(_prepared(recipe, _PROOF).values())
+            embedder = load(recipe, words, settings, digests, proof=proof, note=note)
+        vectors = _embed(embedder, list(_names(embedder)))
     for name, vector in vectors.items():
         if not drift(vector, vector) < 1:
             raise ModelError(
@@ -104,12 +107,28 @@ def load(repo: Repository, space: Space, settings: Settings) -> Embedder:
     """
     recipe = repo.recipe(space.id)
     digests = Digests(repo.layout.cache)
-    embedder = load_embedder(recipe, Words.from_json(space.place), settings, digests)
-    digests.keep()
-    if space.probes:
-        kept = Probes.from_bytes(repo.packs.get(space.probes))
-        _prove(repo, space, embedder, kept, files_changed=digests.read > 0)
+    kept = Probes.from_bytes(repo.packs.get(space.probes)) if space.probes else None
+    with _faults_of(f"of the space {space.name!r}"):
+        embedder = load_embedder(recipe, Words.from_json(space.place), settings, digests)
+        digests.keep()
+        if kept is not None:
+            _prove(repo, space, embedder, kept, files_changed=digests.read > 0)
     return embedder
+
+
+@contextmanager
+def _faults_of(model: str) -> Iterator[None]:
+    """Whatever a model's files make other people's code raise is a fault of that model, and no program error here."""
+    try:
+        yield
+    except (VstoreError, MemoryError):
+        raise
+    except Exception as err:
+        reason = " ".join(str(err).split())[:300]
+        raise ModelError(
+            f"the model {model} cannot be used: {type(err).__name__}: {reason}",
+            "its files may be damaged or not belong together: copy or download it again; see also: vstore doctor",
+        ) from err
 
 
 def has_drifted(repo: Repository, space: Space, made: Made) -> bool:

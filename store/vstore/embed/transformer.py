@@ -215,6 +215,12 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
             f"a {folder.model_type} model takes no prompt with a picture",
             "leave --prompt out; it is for models such as Qwen2-VL",
         )
+    try:
+        own = cls.describe(folder, words, digests)
+    except (AttributeError, KeyError, TypeError, ValueError) as err:
+        raise ModelError(
+            f"the configuration of {folder.name} cannot be understood: {err!r}", "copy or download the model again"
+        ) from err
     recipe: dict[str, Any] = {
         "family": cls.family,
         "version": 1,
@@ -225,7 +231,7 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
         "prepare": prepare_recipe(words.max_side or MAX_SIDE),
         "pooling": pooling,
         "normalise": "l2",
-        **cls.describe(folder, words, digests),
+        **own,
     }
     place = words._replace(
         model=str(folder.path) if folder.commit is None else words.model,
