@@ -434,6 +434,19 @@ def test_two_spaces_do_not_share_a_name(world: World, zoo: Zoo) -> None:
         world.store.model_add("v12", model=str(zoo["clip"]), device="cpu")
 
 
+def test_a_repair_embeds_anew_with_the_model_of_the_space(world: World) -> None:
+    world.sync()
+    before = world.store.search([_picture(world, "1.png")], k=5)
+    (segment,) = (world.folder / "segments").iterdir()
+    segment.unlink()
+    report = Store.repair(world.folder)
+    assert report.embedded == 5
+    with Store(world.folder) as store:
+        assert store.check().ok
+        after = store.search([_picture(world, "1.png")], k=5)
+    assert [hit.paths for hit in after.hits] == [hit.paths for hit in before.hits]
+
+
 # Texts
 
 

@@ -875,6 +875,12 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         data[90] ^= 1
         path.write_bytes(data)
     say("check", "--read-data", expect=4, where=harmed)
+    say("repair", "--dry-run", expect=4, where=harmed)
+    say("repair", expect=4, where=harmed)
+    say("snapshot", "forget", "--keep-last", "1")
+    say("gc", "--dry-run")
+    say("gc")
+    say("migrate")
     return said
 
 

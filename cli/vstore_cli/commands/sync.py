@@ -88,6 +88,11 @@ class Duration(click.ParamType[float]):
     show_default=True,
     help="Write a partial snapshot after so much embedding.",
 )
+@click.option(
+    "--isolate-decoding",
+    is_flag=True,
+    help="For pictures of strangers: one that crashes or hangs its decoder costs that picture.",
+)
 @batch_option
 @device_option
 @model_options
