@@ -9,11 +9,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from vstore.embed.place import Settings, Words
 from vstore.errors import UsageError
 from vstore.repository import Repository
 
 if TYPE_CHECKING:
     from vstore.check import CheckReport
+    from vstore.doctor import DoctorReport
     from vstore.dupes import DupesReport
     from vstore.embed import Embedder, Recipe
     from vstore.export import ExportReport
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from vstore.history import DiffReport, LogRow, MoveReport, SnapshotDetail, SnapshotRow, TagReport
     from vstore.legacy.report import ImportReport
     from vstore.migrate import MigrateReport
+    from vstore.models import ModelAdded, ModelDetail, ModelDropped, ModelRow, ModelUsed
     from vstore.progress import Progress
     from vstore.repair.report import RepairReport
     from vstore.search import Operand, SearchReport
@@ -80,28 +83,56 @@ class Store:
         store_dtype: str = "float16",
         recipe: Mapping[str, Any] | None = None,
         name: str | None = None,
+        model: str | None = None,
+        adapter: str | None = None,
+        revision: str | None = None,
+        compute: str | None = None,
+        max_side: int | None = None,
+        prompt: str | None = None,
+        pooling: str | None = None,
+        trust_remote_code: bool | None = None,
+        device: str = "auto",
+        note: Callable[[str], None] = lambda text: None,
     ) -> InitReport:
-        """Make an empty store for one embedding space: the built-in one, unless a recipe says otherwise.
+        """Make an empty store for one embedding space: the built-in one, unless a recipe or a model says otherwise.
 
-        Raises: UsageError if there is one already.
+        model, adapter: a folder or a hub id. note: told of what was done that nobody asked for.
+        Raises: UsageError if there is one already; ModelError, and nothing is made then.
         """
         from vstore.embed.builtin import DEFAULT_RECIPE
 
-        chosen = DEFAULT_RECIPE if recipe is None else recipe
-        repo = Repository.create(Path(os.path.abspath(os.fsdecode(folder))), hash, store_dtype)
+        words = Words(model, adapter, revision, compute, max_side, prompt, pooling, trust_remote_code)
+        path = Path(os.path.abspath(os.fsdecode(folder)))
+        made = None
+        if model is not None or adapter is not None:
+            from vstore import spaces
+
+            Repository.refuse_existing(path)
+            name = spaces.name_for(words, name)
+            made = spaces.make(words, Settings(device), note)
+        elif words != Words():
+            options = ", ".join(f"--{option.replace('_', '-')}" for option in words.to_json())
+            raise UsageError(f"{options} without a model", "name one with --model NAME_OR_DIR")
+        repo = Repository.create(path, hash, store_dtype)
         try:
-            repo.add_space(chosen, name or str(chosen["name"]))
+            if made is not None:
+                assert name is not None
+                spaces.add(repo, name, made)
+            else:
+                chosen = DEFAULT_RECIPE if recipe is None else recipe
+                repo.add_space(chosen, name or str(chosen["name"]))
             space = next(iter(repo.state.spaces.values()))
             return InitReport(str(repo.layout.folder), repo.store_id, repo.hash.name, repo.dtype, space.id, space.name)
         finally:
             repo.close()
 
-    def _load(self, recipe: Recipe) -> Embedder:
+    def _load(self, recipe: Recipe, settings: Settings | None = None) -> Embedder:
         if self._given is not None:
             return self._given(recipe)
-        from vstore.embed import load_embedder
+        from vstore import spaces
+        from vstore.embed import space_id
 
-        return load_embedder(recipe)
+        return spaces.load(self._repo, self._repo.state.spaces[space_id(recipe)], settings or Settings())
 
     @property
     def folder(self) -> Path:
@@ -136,6 +167,8 @@ class Store:
         max_file_size: int = 256 << 20,
         max_pixels: int | None = None,
         commit_every: float = 1800.0,
+        batch_size: int | None = None,
+        device: str = "auto",
         isolate_decoding: bool = False,
         progress: Progress | None = None,
         stop: threading.Event | None = None,
@@ -144,6 +177,7 @@ class Store:
 
         paths:        folders to take in, or parts of known ones; none means all known folders.
         commit_every: seconds of embedding after which a partial snapshot is written.
+        batch_size:   pictures that a model is given at once; None finds a good number. device: auto, cpu, cuda, mps.
         isolate_decoding: decode in worker processes with limits of time and memory: for pictures of strangers.
         stop:         set by somebody else, ends the run after the batch at hand, with a partial snapshot.
         Raises:       UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
@@ -179,7 +213,8 @@ class Store:
             isolate_decoding,
             edits,
         )
-        run = Run(self._repo, options, self._load, progress, stop)
+        settings = Settings(device, batch_size)
+        run = Run(self._repo, options, lambda recipe: self._load(recipe, settings), progress, stop)
         if dry_run:
             self._repo.reload()
             return self._repo.reading(lambda: run.look(named))
@@ -266,6 +301,7 @@ class Store:
         under: AnyPath | None = None,
         min_score: float | None = None,
         new_since: str | None = None,
+        device: str = "auto",
     ) -> SearchReport:
         """Find the k pictures of a snapshot that look most like the operands. See `vstore.search.search`."""
         from vstore.search import search
@@ -279,7 +315,7 @@ class Store:
             under=None if under is None else os.fsencode(under),
             min_score=min_score,
             new_since=new_since,
-            load_embedder=self._load,
+            load_embedder=lambda recipe: self._load(recipe, Settings(device)),
         )
 
     def dupes(self, *, at: str | None = None, under: AnyPath | None = None, verify: bool = False) -> DupesReport:
@@ -402,6 +438,61 @@ class Store:
 
         return self._read(lambda repo: log(repo, limit))
 
+    # Embedding spaces
+
+    def model_list(self) -> list[ModelRow]:
+        """All embedding spaces."""
+        from vstore.models import model_list
+
+        return self._read(model_list)
+
+    def model_show(self, space: str) -> ModelDetail:
+        """One embedding space, with its recipe. Raises: UsageError."""
+        from vstore.models import model_show
+
+        return self._read(lambda repo: model_show(repo, space))
+
+    def model_add(
+        self,
+        name: str,
+        *,
+        model: str | None = None,
+        adapter: str | None = None,
+        revision: str | None = None,
+        compute: str | None = None,
+        max_side: int | None = None,
+        prompt: str | None = None,
+        pooling: str | None = None,
+        trust_remote_code: bool | None = None,
+        device: str = "auto",
+        note: Callable[[str], None] = lambda text: None,
+    ) -> ModelAdded:
+        """Add an embedding space; sync with `space=name` fills it. Raises: UsageError, ModelError."""
+        from vstore.models import model_add
+
+        self._repo.reload()
+        words = Words(model, adapter, revision, compute, max_side, prompt, pooling, trust_remote_code)
+        return model_add(self._repo, name, words, Settings(device), note)
+
+    def model_use(self, space: str, *, message: str = "") -> ModelUsed:
+        """Make a space current: a new snapshot of the current paths. Raises: UsageError, ModelError."""
+        from vstore.models import model_use
+
+        return model_use(self._repo, space, message)
+
+    def model_drop(self, space: str, *, dry_run: bool = False) -> ModelDropped:
+        """Forget a space that no kept snapshot needs. Raises: UsageError, Refused, Locked."""
+        from vstore.models import model_drop
+
+        return model_drop(self._repo, space, dry_run=dry_run)
+
+    @staticmethod
+    def doctor(folder: AnyPath | None = None) -> DoctorReport:
+        """What is installed, what fits together, what would be used. folder: a store to look at too."""
+        from vstore.doctor import doctor
+
+        return doctor(None if folder is None else Path(os.path.abspath(os.fsdecode(folder))))
+
     # The store itself
 
     def stats(self) -> StatsReport:
@@ -478,11 +569,10 @@ class Store:
         progress: Progress | None = None,
     ) -> RepairReport:
         """Mend a store, which may be too damaged to be opened. See `vstore.repair.run.repair`."""
-        from vstore.embed import load_embedder as load
         from vstore.repair.run import repair
 
         path = Path(os.path.abspath(os.fsdecode(folder)))
-        return repair(path, load_embedder or load, dry_run=dry_run, embed=not no_embed, wait=wait, progress=progress)
+        return repair(path, load_embedder, dry_run=dry_run, embed=not no_embed, wait=wait, progress=progress)
 
     def _read(self, operation: Callable[[Repository], T]) -> T:
         self._repo.reload()

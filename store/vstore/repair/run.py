@@ -10,15 +10,17 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from vstore import durable
+from vstore import durable, spaces
 from vstore.catalogue import Catalogue, renew
 from vstore.embed import Embedder, Recipe
+from vstore.embed.place import Settings
 from vstore.errors import Damage, NoStore, VstoreError
 from vstore.gc import empty_cache
 from vstore.layout import Layout
 from vstore.oplog import Tip
 from vstore.packs import write_pack
 from vstore.progress import Progress, Silent
+from vstore.records import Space
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import SEGMENT, Findings, files
 from vstore.repair.log import fold
@@ -32,7 +34,7 @@ from vstore.sync.vectors import align
 
 def repair(
     folder: Path,
-    load_embedder: Callable[[Recipe], Embedder],
+    load_embedder: Callable[[Recipe], Embedder] | None,
     *,
     dry_run: bool = False,
     embed: bool = True,
@@ -47,7 +49,7 @@ def repair(
     """
     form, format_is_sound = _form(folder)
     repo = Repository.unread(folder, form)
-    load = load_embedder if embed else None
+    load = _loader(repo, load_embedder) if embed else None
     listener: Progress = progress or Silent()
     if dry_run:
         return _mend(repo, load, listener, dry_run=True, format_is_sound=format_is_sound)
@@ -62,6 +64,15 @@ def repair(
                 return _mend(repo, load, listener, dry_run=False, format_is_sound=format_is_sound)
             finally:
                 repo.close()
+
+
+def _loader(repo: Repository, given: Callable[[Recipe], Embedder] | None) -> Callable[[Space, Recipe], Embedder]:
+    """What makes the embedder of a space: what was given, else its own model, proved by its probes."""
+
+    def load(space: Space, recipe: Recipe) -> Embedder:
+        return spaces.load(repo, space, Settings()) if given is None else given(recipe)
+
+    return load
 
 
 def _form(folder: Path) -> tuple[Form, bool]:
@@ -92,7 +103,7 @@ def _form(folder: Path) -> tuple[Form, bool]:
 
 def _mend(
     repo: Repository,
-    load: Callable[[Recipe], Embedder] | None,
+    load: Callable[[Space, Recipe], Embedder] | None,
     progress: Progress,
     *,
     dry_run: bool,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vstore.embed import Embedder, Recipe
 from vstore.errors import Damage, MissingPackage, ModelError
-from vstore.images import PictureFailure, Preparation, prepare
+from vstore.images import PictureFailure, Preparation, preparation_of, prepare
 from vstore.journal import Journal, journals
 from vstore.progress import Progress
 from vstore.records import FileRef, Space
@@ -39,7 +39,7 @@ class Vectors:
         found: Findings,
         blobs: Blobs,
         named: Mapping[str, set[bytes]],
-        load: Callable[[Recipe], Embedder] | None,
+        load: Callable[[Space, Recipe], Embedder] | None,
         progress: Progress,
     ) -> None:
         self._repo = repo
@@ -157,7 +157,7 @@ class Vectors:
         batch: list[tuple[bytes, Image]] = []
         found = 0
         self._progress.stage("embed what was lost", len(lost))
-        pictures = self._pictures(lost, recipe.get("prepare", {}).get("max_side", 512))
+        pictures = self._pictures(lost, preparation_of(recipe))
         try:
             while True:
                 item = next(pictures, None)
@@ -166,14 +166,14 @@ class Vectors:
                     self._progress.advance()
                 if batch and (item is None or len(batch) == _BATCH):
                     if embedder is None and not self._found.dry_run:
-                        embedder = load(recipe)
+                        embedder = load(space, recipe)
                         keeper = Keeper(self._repo, space.id, space.dim)
                         self.keepers.append(keeper)
                     found += len(self._embed_batch(space, embedder, keeper, batch))
                     batch = []
                 if item is None:
                     break
-        except (ModelError, MissingPackage) as err:
+        except (ModelError, MissingPackage, Damage) as err:  # Damage: the probes that would prove it are lost
             self._found.left.append(
                 f"{len(lost)} pictures of the space {space.name} have no vector, and its model cannot be used "
                 f"({err.message}); {err.next_step or 'install it'} and repair again, or let them go with --no-embed"
@@ -203,7 +203,7 @@ class Vectors:
         self.stored[space.id].update(keys)
         return keys
 
-    def _pictures(self, lost: set[bytes], side: int) -> Iterator[tuple[bytes, Image]]:
+    def _pictures(self, lost: set[bytes], preparation: Preparation) -> Iterator[tuple[bytes, Image]]:
         """The lost pictures that are found on disk, prepared; each once."""
         left = set(lost)
         tried: set[bytes] = set()
@@ -219,7 +219,7 @@ class Vectors:
                     with open(file, "rb") as opened:
                         data = opened.read()
                     if self._repo.hash.digest(data) == key:
-                        picture, _ = prepare(data, Preparation(max_side=side))
+                        picture, _ = prepare(data, preparation)
                         left.discard(key)
                         yield key, picture
                 except (OSError, PictureFailure):
