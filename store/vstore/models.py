@@ -13,6 +13,7 @@ from vstore.journal import journals
 from vstore.layout import why_not_a_name
 from vstore.records import Json, Snapshot, Space
 from vstore.repository import Repository
+from vstore.snapshots import new_snapshot
 
 _NAMED = 10  # missing paths that an error names
 
@@ -211,7 +212,8 @@ def model_use(repo: Repository, name: str, message: str = "") -> ModelUsed:
                 f"{len(missing)} of the {len(tree)} pictures have no vector in the space {space.name!r} yet: {some}",
                 f"embed them with: vstore sync --space {space.name}; {current.name} stays current until that is done",
             )
-        snapshot, changes = repo.new_snapshot(tree, space.id, current.images, message, current, partial=False)
+        snapshot, changes, blobs = new_snapshot(repo, space.id, tree, current.images, current, message)
+        changes["packs"] = repo.add_pack(blobs)
         repo.publish("model use", changes, about=f"{snapshot.name}: {space.name}")
         return ModelUsed(space.id, space.name, snapshot.name, snapshot.name)
 

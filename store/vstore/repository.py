@@ -459,36 +459,6 @@ class Repository:
                 changes["start_space"] = space
             self.publish("init" if self.tip.number == 0 else "model add", changes, about=name)
 
-    def new_snapshot(
-        self, tree: Tree, space: str, images: int, message: str, parent: Snapshot | None, *, partial: bool
-    ) -> tuple[Snapshot, dict[str, Any]]:
-        """A snapshot to be, its pages and manifest in a pack, and what the record that makes it current has to say."""
-        name = f"v{self.state.next_v}"
-        manifest = Manifest(
-            name, space, tree.root, len(tree), images, now(), message, parent.name if parent else None, partial
-        )
-        data = manifest.to_bytes()
-        digest = self.hash.digest(data)
-        snapshot = Snapshot(
-            name,
-            manifest.content_id(self.hash),
-            digest,
-            space,
-            manifest.paths,
-            images,
-            manifest.time,
-            message,
-            manifest.parent,
-            partial,
-        )
-        changes = {
-            "packs": self.add_pack({**tree.fresh, digest: data}),
-            "snapshots": {name: snapshot.to_json()},
-            "current": name,
-            "next_v": self.state.next_v + 1,
-        }
-        return snapshot, changes
-
     def _has_blob(self, digest: bytes) -> bool:
         try:
             self.packs.get(digest)

@@ -24,7 +24,7 @@ from vstore.progress import Progress, Silent
 from vstore.records import FileRef, Import, Json, Snapshot, Space, canonical
 from vstore.repository import Repository
 from vstore.segments import write_segment
-from vstore.snapshots import new_snapshot
+from vstore.snapshots import images_of, new_snapshot
 from vstore.sync.keeper import recover
 from vstore.sync.survey import keep_stats
 from vstore.sync.vectors import align
@@ -311,7 +311,9 @@ class ImportRun:
         tree = base.edited(verdict.aliases)
         if same and tree.root == base.root:
             return None
-        snapshot, more, pages = new_snapshot(repo, space, tree, current, self._options.message)
+        snapshot, more, pages = new_snapshot(
+            repo, space, tree, images_of(tree, repo.hash.size), current, self._options.message
+        )
         changes |= more
         blobs |= pages
         return snapshot

@@ -19,6 +19,7 @@ from vstore.pages import Tree
 from vstore.progress import Progress, Silent
 from vstore.records import Json, Snapshot
 from vstore.repository import Repository
+from vstore.snapshots import new_snapshot
 from vstore.sync import guards
 from vstore.sync.edits import Edits, edits_of, images_gained, occurrences, touched
 from vstore.sync.ingest import Ingest, check_faiss, mark_failed
@@ -375,9 +376,10 @@ class Run:
     def _publish_snapshot(
         self, document: dict[str, Json], tree: Tree, images: int, parent: Snapshot | None, *, partial: bool
     ) -> None:
-        snapshot, changes = self._repo.new_snapshot(
-            tree, self._space, images, self._options.message, parent, partial=partial
+        snapshot, changes, blobs = new_snapshot(
+            self._repo, self._space, tree, images, parent, self._options.message, partial=partial
         )
+        changes["packs"] = self._repo.add_pack(blobs)
         about = f"{snapshot.name}: {snapshot.paths} path{'s' * (snapshot.paths != 1)}"
         self._repo.publish("sync", {**document, **changes}, about=about)
         self._written = snapshot
