@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Installed first, by its exact version: what is installed after it then takes the torch that is there. Another build of
+# it, with CUDA or without, is a matter of pip's index: make test PIP_INDEX_URL=…
+TORCH := $(shell grep '^torch==' constraints.txt)
 
 .PHONY: demo test check format clean
 
@@ -33,6 +36,7 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt $(VENV)/pip.stamp
 	touch $@
 
 $(VENV)/dev.stamp: pyproject.toml constraints.txt $(VENV)/pip.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 

@@ -42,9 +42,13 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "redo": ("rollback:redo", "Bring back what undo took."),
         "log": ("rollback:log", "List the operations."),
     },
+    "Models": {
+        "model": ("model:model", "List, add, use and drop embedding spaces."),
+    },
     "The store itself": {
         "check": ("check:check", "Prove the store whole."),
         "stats": ("stats:stats", "Say where the bytes are."),
+        "doctor": ("doctor:doctor", "Say what is installed and fits together, and how to mend the rest."),
     },
 }
 COMMANDS = {name: place for section in SECTIONS.values() for name, place in section.items()}

@@ -137,20 +137,36 @@ class Root(NamedTuple):
 
 
 class Space(NamedTuple):
-    """An embedding space: its name here, whether its recipe is claimed or verified, and where the recipe lies."""
+    """An embedding space: its name here, whether its recipe is claimed or verified, and where the recipe lies.
+
+    place:  where its model is and how it is run: no part of what the space is. probes: digest of its probes' vectors.
+    """
 
     id: str
     name: str
     status: str
     recipe: bytes
     dim: int
+    place: Document = {}  # noqa: RUF012  # never changed
+    probes: bytes = b""
 
     @classmethod
     def from_json(cls, id: str, value: Document) -> Space:
-        return cls(id, value["name"], value["status"], bytes.fromhex(value["recipe"]), value["dim"])
+        place, probes = value.get("place", {}), bytes.fromhex(value.get("probes", ""))
+        return cls(id, value["name"], value["status"], bytes.fromhex(value["recipe"]), value["dim"], place, probes)
 
     def to_json(self) -> dict[str, Json]:
-        return {"name": self.name, "status": self.status, "recipe": self.recipe.hex(), "dim": self.dim}
+        value: dict[str, Json] = {
+            "name": self.name,
+            "status": self.status,
+            "recipe": self.recipe.hex(),
+            "dim": self.dim,
+        }
+        if self.place:
+            value["place"] = dict(self.place)
+        if self.probes:
+            value["probes"] = self.probes.hex()
+        return value
 
 
 class FileRef(NamedTuple):

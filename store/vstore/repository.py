@@ -112,6 +112,15 @@ class Repository:
         return cls(folder)
 
     @classmethod
+    def refuse_existing(cls, folder: Path) -> None:
+        """Raises: UsageError if there is a store already; one whose maker was killed before a record is none."""
+        if Layout(folder).format.exists() and cls(folder).tip.highest:
+            raise UsageError(
+                f"there is a store at {folder} already",
+                "use it, adding the model with: vstore model add NAME; or name another folder with --store",
+            )
+
+    @classmethod
     def _unfinished(cls, folder: Path, hash: str, dtype: str) -> Repository:
         try:
             repo = cls(folder)
@@ -373,20 +382,72 @@ class Repository:
         self.tip = self.log.append(self.tip, op, changes, now(), undoes=undoes, redoes=redoes, about=about)
         self._list_objects()
 
-    def add_space(self, recipe: Mapping[str, Any], name: str, status: str = "verified") -> None:
-        """Tell the log of a space, with its recipe; the first one is where the first sync starts."""
+    def add_space(
+        self,
+        recipe: Mapping[str, Any],
+        name: str,
+        status: str = "verified",
+        place: Mapping[str, Any] | None = None,
+        probes: bytes = b"",
+    ) -> None:
+        """Tell the log of a space, with its recipe; the first one is where the first sync starts.
+
+        place:  where its model is now; one that is there already gets it anew. probes: the vectors of its probes.
+        Raises: UsageError if the name is another space's.
+        """
         from vstore.embed import space_id
 
         data = canonical(recipe)
         space, digest = space_id(recipe), self.hash.digest(data)
         with self.committing("init"):
-            if space in self.state.spaces:
+            old = self.state.spaces.get(space)
+            taken = next((s for s in self.state.spaces.values() if s.name == name and s.id != space), None)
+            if taken is not None:
+                raise UsageError(f"the name {name!r} is that of another space", "choose another name")
+            blobs = {digest: data, **({self.hash.digest(probes): probes} if probes else {})}
+            entry = Space(
+                space, name, status, digest, recipe["dim"], place or {}, self.hash.digest(probes) if probes else b""
+            )
+            if old is not None and (not place or old == entry):
                 return
-            entry = Space(space, name, status, digest, recipe["dim"])
-            changes: dict[str, Any] = {"spaces": {space: entry.to_json()}, "packs": self.add_pack({digest: data})}
+            changes: dict[str, Any] = {"spaces": {space: entry.to_json()}, "packs": self.add_pack(blobs)}
+            if old is not None:
+                # A merge patch would keep what the new place does not name.
+                gone = {word: None for word in old.place if word not in entry.place}
+                changes["spaces"][space]["place"] = {**entry.place, **gone}
             if self.state.start_space is None:
                 changes["start_space"] = space
             self.publish("init" if self.tip.number == 0 else "model add", changes, about=name)
+
+    def new_snapshot(
+        self, tree: Tree, space: str, images: int, message: str, parent: Snapshot | None, *, partial: bool
+    ) -> tuple[Snapshot, dict[str, Any]]:
+        """A snapshot to be, its pages and manifest in a pack, and what the record that makes it current has to say."""
+        name = f"v{self.state.next_v}"
+        manifest = Manifest(
+            name, space, tree.root, len(tree), images, now(), message, parent.name if parent else None, partial
+        )
+        data = manifest.to_bytes()
+        digest = self.hash.digest(data)
+        snapshot = Snapshot(
+            name,
+            manifest.content_id(self.hash),
+            digest,
+            space,
+            manifest.paths,
+            images,
+            manifest.time,
+            message,
+            manifest.parent,
+            partial,
+        )
+        changes = {
+            "packs": self.add_pack({**tree.fresh, digest: data}),
+            "snapshots": {name: snapshot.to_json()},
+            "current": name,
+            "next_v": self.state.next_v + 1,
+        }
+        return snapshot, changes
 
     def add_pack(self, blobs: Mapping[bytes, bytes]) -> list[Any]:
         """Write a pack and return the list of packs with it, for the changes of the record to come."""

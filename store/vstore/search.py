@@ -7,7 +7,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore.embed import Embedder, Recipe, load_embedder
+from vstore.embed import Embedder, Recipe, load_embedder, text_side
+from vstore.embed.texts import cache_text, cached_text
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.index import Index, kept_rows, named_rows
 from vstore.pages import Tree, leaf_keys
@@ -175,10 +176,19 @@ def _embedded(
     load: Callable[[Recipe], Embedder],
 ) -> list[Floats]:
     """One vector per operand, float32 (dim,): stored ones as they are, others by the embedder of the space."""
+    space = subject.snapshot.space
     vectors = list(subject.vectors)
+    recipe: Recipe = {}
+    if any(vector is None for vector in vectors):
+        recipe = repo.recipe(space)
+        for at, vector in enumerate(vectors):
+            text = operands[at].text
+            if vector is None and pictures[at] is None and text is not None:
+                if recipe.get("text", True) is None:  # known without loading anything
+                    raise _no_text_side(repo, subject, text)
+                vectors[at] = cached_text(repo.layout.cache, space, text, recipe["dim"])
     missing = [at for at, vector in enumerate(vectors) if vector is None]
     if missing:
-        recipe = repo.recipe(subject.snapshot.space)
         prepared = {at: _prepared(recipe, operands[at], data) for at in missing if (data := pictures[at]) is not None}
         embedder = load(recipe)
         if prepared:
@@ -186,8 +196,13 @@ def _embedded(
             vectors = [rows[list(prepared).index(at)] if at in prepared else row for at, row in enumerate(vectors)]
         texts = {at: operands[at].text or "" for at in missing if at not in prepared}
         if texts:
-            rows = _text_side(repo, subject, embedder, texts[min(texts)])(list(texts.values()))
-            vectors = [rows[list(texts).index(at)] if at in texts else row for at, row in enumerate(vectors)]
+            side = text_side(embedder)
+            if side is None:
+                raise _no_text_side(repo, subject, texts[min(texts)])
+            rows = side(list(texts.values()))
+            for row, (at, text) in zip(rows, texts.items(), strict=True):
+                vectors[at] = row
+                cache_text(repo.layout.cache, space, text, row)
     return [vector for vector in vectors if vector is not None]
 
 
@@ -202,16 +217,13 @@ def _prepared(recipe: Recipe, operand: Operand, data: bytes) -> Image:
     return picture
 
 
-def _text_side(repo: Repository, subject: _Subject, embedder: Embedder, text: str) -> Callable[[Sequence[str]], Floats]:
-    side: Callable[[Sequence[str]], Floats] | None = getattr(embedder, "embed_texts", None)
-    if side is None:
-        name = repo.state.spaces[subject.snapshot.space].name
-        raise ModelError(
-            f"the space {name!r} has no text side, so it cannot search for the text {text!r}",
-            f"if a picture is meant, write ./{text}; to search by words make a store with a model that has a text side "
-            "(vstore init --model MODEL), or add one to this store (vstore model add)",
-        )
-    return side
+def _no_text_side(repo: Repository, subject: _Subject, text: str) -> ModelError:
+    name = repo.state.spaces[subject.snapshot.space].name
+    return ModelError(
+        f"the space {name!r} has no text side, so it cannot search for the text {text!r}",
+        f"if a picture is meant, write ./{text}; to search by words make a store with a model that has a text side "
+        "(vstore init --model MODEL), or add one to this store (vstore model add)",
+    )
 
 
 def _weighted_sum(weights: Sequence[float], vectors: Sequence[Floats]) -> Floats:

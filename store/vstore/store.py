@@ -9,16 +9,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from vstore.embed.place import Settings, Words
 from vstore.errors import UsageError
 from vstore.repository import Repository
 
 if TYPE_CHECKING:
     from vstore.check import CheckReport
+    from vstore.doctor import DoctorReport
     from vstore.dupes import DupesReport
     from vstore.embed import Embedder, Recipe
     from vstore.export import ExportReport
     from vstore.history import DiffReport, LogRow, MoveReport, SnapshotDetail, SnapshotRow, TagReport
     from vstore.legacy.report import ImportReport
+    from vstore.models import ModelAdded, ModelDetail, ModelDropped, ModelRow, ModelUsed
     from vstore.progress import Progress
     from vstore.search import Operand, SearchReport
     from vstore.stats import StatsReport
@@ -67,28 +70,56 @@ class Store:
         store_dtype: str = "float16",
         recipe: Mapping[str, Any] | None = None,
         name: str | None = None,
+        model: str | None = None,
+        adapter: str | None = None,
+        revision: str | None = None,
+        compute: str | None = None,
+        max_side: int | None = None,
+        prompt: str | None = None,
+        pooling: str | None = None,
+        trust_remote_code: bool | None = None,
+        device: str = "auto",
+        note: Callable[[str], None] = lambda text: None,
     ) -> InitReport:
-        """Make an empty store for one embedding space: the built-in one, unless a recipe says otherwise.
+        """Make an empty store for one embedding space: the built-in one, unless a recipe or a model says otherwise.
 
-        Raises: UsageError if there is one already.
+        model, adapter: a folder or a hub id. note: told of what was done that nobody asked for.
+        Raises: UsageError if there is one already; ModelError, and nothing is made then.
         """
         from vstore.embed.builtin import DEFAULT_RECIPE
 
-        chosen = DEFAULT_RECIPE if recipe is None else recipe
-        repo = Repository.create(Path(os.path.abspath(os.fsdecode(folder))), hash, store_dtype)
+        words = Words(model, adapter, revision, compute, max_side, prompt, pooling, trust_remote_code)
+        path = Path(os.path.abspath(os.fsdecode(folder)))
+        made = None
+        if model is not None or adapter is not None:
+            from vstore import spaces
+
+            Repository.refuse_existing(path)
+            name = spaces.name_for(words, name)
+            made = spaces.make(words, Settings(device), note)
+        elif words != Words():
+            options = ", ".join(f"--{option.replace('_', '-')}" for option in words.to_json())
+            raise UsageError(f"{options} without a model", "name one with --model NAME_OR_DIR")
+        repo = Repository.create(path, hash, store_dtype)
         try:
-            repo.add_space(chosen, name or str(chosen["name"]))
+            if made is not None:
+                assert name is not None
+                spaces.add(repo, name, made)
+            else:
+                chosen = DEFAULT_RECIPE if recipe is None else recipe
+                repo.add_space(chosen, name or str(chosen["name"]))
             space = next(iter(repo.state.spaces.values()))
             return InitReport(str(repo.layout.folder), repo.store_id, repo.hash.name, repo.dtype, space.id, space.name)
         finally:
             repo.close()
 
-    def _load(self, recipe: Recipe) -> Embedder:
+    def _load(self, recipe: Recipe, settings: Settings | None = None) -> Embedder:
         if self._given is not None:
             return self._given(recipe)
-        from vstore.embed import load_embedder
+        from vstore import spaces
+        from vstore.embed import space_id
 
-        return load_embedder(recipe)
+        return spaces.load(self._repo, self._repo.state.spaces[space_id(recipe)], settings or Settings())
 
     @property
     def folder(self) -> Path:
@@ -123,6 +154,8 @@ class Store:
         max_file_size: int = 256 << 20,
         max_pixels: int | None = None,
         commit_every: float = 1800.0,
+        batch_size: int | None = None,
+        device: str = "auto",
         progress: Progress | None = None,
         stop: threading.Event | None = None,
     ) -> SyncReport:
@@ -130,6 +163,7 @@ class Store:
 
         paths:        folders to take in, or parts of known ones; none means all known folders.
         commit_every: seconds of embedding after which a partial snapshot is written.
+        batch_size:   pictures that a model is given at once; None finds a good number. device: auto, cpu, cuda, mps.
         stop:         set by somebody else, ends the run after the batch at hand, with a partial snapshot.
         Raises:       UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
         """
@@ -155,7 +189,8 @@ class Store:
         options = Options(
             message, as_label, space, wait, allow_mass_delete, max_file_size, max_pixels, commit_every, edits
         )
-        run = Run(self._repo, options, self._load, progress, stop)
+        settings = Settings(device, batch_size)
+        run = Run(self._repo, options, lambda recipe: self._load(recipe, settings), progress, stop)
         if dry_run:
             self._repo.reload()
             return self._repo.reading(lambda: run.look(named))
@@ -177,6 +212,14 @@ class Store:
         rclip: AnyPath | None = None,
         root: AnyPath | None = None,
         recipe: Mapping[str, Any] | None = None,
+        model: str | None = None,
+        adapter: str | None = None,
+        revision: str | None = None,
+        compute: str | None = None,
+        max_side: int | None = None,
+        prompt: str | None = None,
+        pooling: str | None = None,
+        trust_remote_code: bool | None = None,
         as_label: str | None = None,
         as_space: str | None = None,
         path_field: str | None = None,
@@ -196,6 +239,7 @@ class Store:
         embedded.
 
         recipe:  of the model that made the vectors, where it is known; the space is only *claimed* to be that.
+        model, adapter: the same, by a folder or a hub id; its files are read, it is not loaded.
         resume:  the id of an import: what it left over is looked for anew.
         Raises:  UsageError, ImportRefused, Locked, MissingPackage, Damage, DiskTrouble; the store is as it was then.
         """
@@ -203,9 +247,11 @@ class Store:
         from vstore.legacy.options import ImportOptions
         from vstore.legacy.run import ImportRun
 
+        words = Words(model, adapter, revision, compute, max_side, prompt, pooling, trust_remote_code)
+        recipe, place = self._declared(words, recipe)
         named = Named(*(_path(path) for path in (faiss, metadata, embeddings, clip_retrieval, rclip)))
         options = ImportOptions(
-            named, None if root is None else os.fsencode(root), recipe, as_label, as_space, path_field, rows_by,
+            named, None if root is None else os.fsencode(root), recipe, place, as_label, as_space, path_field, rows_by,
             trust_edited, force, dry_run, _path(report), resume, message, wait, max_file_size,
         )  # fmt: skip
         run = ImportRun(self._repo, options, progress, stop or threading.Event())
@@ -242,6 +288,7 @@ class Store:
         under: AnyPath | None = None,
         min_score: float | None = None,
         new_since: str | None = None,
+        device: str = "auto",
     ) -> SearchReport:
         """Find the k pictures of a snapshot that look most like the operands. See `vstore.search.search`."""
         from vstore.search import search
@@ -255,7 +302,7 @@ class Store:
             under=None if under is None else os.fsencode(under),
             min_score=min_score,
             new_since=new_since,
-            load_embedder=self._load,
+            load_embedder=lambda recipe: self._load(recipe, Settings(device)),
         )
 
     def dupes(self, *, at: str | None = None, under: AnyPath | None = None, verify: bool = False) -> DupesReport:
@@ -352,6 +399,61 @@ class Store:
 
         return self._read(lambda repo: log(repo, limit))
 
+    # Embedding spaces
+
+    def model_list(self) -> list[ModelRow]:
+        """All embedding spaces."""
+        from vstore.models import model_list
+
+        return self._read(model_list)
+
+    def model_show(self, space: str) -> ModelDetail:
+        """One embedding space, with its recipe. Raises: UsageError."""
+        from vstore.models import model_show
+
+        return self._read(lambda repo: model_show(repo, space))
+
+    def model_add(
+        self,
+        name: str,
+        *,
+        model: str | None = None,
+        adapter: str | None = None,
+        revision: str | None = None,
+        compute: str | None = None,
+        max_side: int | None = None,
+        prompt: str | None = None,
+        pooling: str | None = None,
+        trust_remote_code: bool | None = None,
+        device: str = "auto",
+        note: Callable[[str], None] = lambda text: None,
+    ) -> ModelAdded:
+        """Add an embedding space; sync with `space=name` fills it. Raises: UsageError, ModelError."""
+        from vstore.models import model_add
+
+        self._repo.reload()
+        words = Words(model, adapter, revision, compute, max_side, prompt, pooling, trust_remote_code)
+        return model_add(self._repo, name, words, Settings(device), note)
+
+    def model_use(self, space: str, *, message: str = "") -> ModelUsed:
+        """Make a space current: a new snapshot of the current paths. Raises: UsageError, ModelError."""
+        from vstore.models import model_use
+
+        return model_use(self._repo, space, message)
+
+    def model_drop(self, space: str, *, dry_run: bool = False) -> ModelDropped:
+        """Forget a space that no kept snapshot needs. Raises: UsageError, Refused, Locked."""
+        from vstore.models import model_drop
+
+        return model_drop(self._repo, space, dry_run=dry_run)
+
+    @staticmethod
+    def doctor(folder: AnyPath | None = None) -> DoctorReport:
+        """What is installed, what fits together, what would be used. folder: a store to look at too."""
+        from vstore.doctor import doctor
+
+        return doctor(None if folder is None else Path(os.path.abspath(os.fsdecode(folder))))
+
     # The store itself
 
     def stats(self) -> StatsReport:
@@ -366,6 +468,15 @@ class Store:
         read_data: bool = False,
         reembed: int | None = None,
         recipe: Mapping[str, Any] | None = None,
+        model: str | None = None,
+        adapter: str | None = None,
+        revision: str | None = None,
+        compute: str | None = None,
+        max_side: int | None = None,
+        prompt: str | None = None,
+        pooling: str | None = None,
+        trust_remote_code: bool | None = None,
+        device: str = "auto",
         adopt: str | None = None,
         progress: Progress | None = None,
     ) -> CheckReport:
@@ -376,7 +487,8 @@ class Store:
         """
         from vstore.check import check
 
-        if reembed is None and (recipe is not None or adopt is not None):
+        words = Words(model, adapter, revision, compute, max_side, prompt, pooling, trust_remote_code)
+        if reembed is None and (recipe is not None or adopt is not None or words != Words()):
             raise UsageError("a model is tried on a sample", "say of how many pictures: --reembed 32")
         report = check(self._repo, read_data=read_data)
         if reembed is None or not report.ok:
@@ -384,8 +496,40 @@ class Store:
         from vstore.reembed import reembed as embed_anew
 
         self._repo.reload()
-        sample = embed_anew(self._repo, reembed, self._load, recipe=recipe, adopt=adopt, progress=progress)
+        recipe, place = self._declared(words, recipe)
+        load = self._loader(place, Settings(device))
+        sample = embed_anew(self._repo, reembed, load, recipe=recipe, place=place, adopt=adopt, progress=progress)
         return report._replace(reembed=sample)
+
+    def _declared(
+        self, words: Words, recipe: Mapping[str, Any] | None
+    ) -> tuple[Mapping[str, Any] | None, Mapping[str, Any]]:
+        """The recipe that was given, or that of the model which was named, and where that lies."""
+        if words == Words():
+            return recipe, {}
+        if recipe is not None or (words.model is None and words.adapter is None):
+            raise UsageError("these options say how a model is used, and none was named", "name it with --model")
+        from vstore.legacy.declared import declared
+
+        return declared(words, self._repo.layout.cache)
+
+    def _loader(self, place: Mapping[str, Any], settings: Settings) -> Callable[[Recipe], Embedder]:
+        """Loads spaces of this store, and what is like the current one, or lies at `place`, but for its recipe."""
+
+        def load(recipe: Recipe) -> Embedder:
+            from vstore.embed import load_embedder, space_id
+            from vstore.embed.digests import Digests
+
+            state = self._repo.state
+            if self._given is not None or (not place and space_id(recipe) in state.spaces):
+                return self._load(recipe, settings)
+            words = place or state.spaces[self._repo.snapshot("current").space].place
+            digests = Digests(self._repo.layout.cache)
+            found = load_embedder(recipe, Words.from_json(words), settings, digests)
+            digests.keep()
+            return found
+
+        return load
 
     def _read(self, operation: Callable[[Repository], T]) -> T:
         self._repo.reload()

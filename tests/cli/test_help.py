@@ -45,7 +45,7 @@ def test_the_help_that_readme_shows_is_that_of_a_wide_terminal(
     assert all(option in shown for option in HELP)
 
 
-@pytest.mark.parametrize("words", [w for w in WORDS if w not in ((), ("snapshot",))], ids=" ".join)
+@pytest.mark.parametrize("words", [w for w in WORDS if w not in ((), ("snapshot",), ("model",))], ids=" ".join)
 def test_every_command_has_json_and_a_help_for_each_option(words: tuple[str, ...]) -> None:
     options = [param for param in found(words).params if isinstance(param, click.Option)]
     assert "--json" in {name for option in options for name in option.opts}

@@ -22,9 +22,12 @@ def pictures() -> list[Image.Image]:
     return out
 
 
-def check_embedder(embedder: Embedder, tolerance: float = 1e-5) -> None:
-    """Assert what the store relies on; `tolerance` is the largest difference allowed between two equal values."""
-    some = pictures()
+def check_embedder(embedder: Embedder, tolerance: float = 1e-5, some: list[Image.Image] | None = None) -> None:
+    """Assert what the store relies on.
+
+    tolerance: the largest difference allowed between two equal values. some: pictures, where a model takes not all.
+    """
+    some = pictures() if some is None else some
     rows = embedder.embed_images(some)
 
     assert rows.dtype == np.float32

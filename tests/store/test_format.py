@@ -15,6 +15,7 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,12 @@ from store.folders import World, drawn, put
 from store.legacies import Legacy
 
 import vstore
-from vstore import catalogue, errors, index, journal, packs, records, segments
+from vstore import catalogue, doctor, errors, index, journal, packs, records, segments, spaces
 from vstore.catalogue import Catalogue
 from vstore.embed.builtin import DEFAULT_RECIPE, BuiltinEmbedder
+from vstore.embed.digests import Digests
+from vstore.embed.probes import Probes
+from vstore.embed.texts import cache_text
 from vstore.errors import VstoreError
 from vstore.formats import EXTENSIONS, MAX_PIXELS, prepare_recipe
 from vstore.hashing import HASHES, checksum, store_hash
@@ -42,6 +46,7 @@ from vstore.segments import Segment
 from vstore.store import Store
 from vstore.sync import keeper, survey
 from vstore.sync.ingest import check_faiss
+from vstore.testing import FakeEmbedder
 from vstore_cli.main import all_commands, run
 
 SOURCE = Path(vstore.__file__).parent
@@ -281,8 +286,11 @@ def test_what_the_state_lists_has_the_fields_of_its_table(
         for field, value in entry.items():
             assert fits(value, listed[field]["type"])
             seen.add(field)
-    full = records.Snapshot("v1", "id", b"", "s", 1, 1, "t", "m", "v0", True, False, True).to_json()
-    assert seen | (set(full) if name == "snapshot" else set()) == set(listed)
+    full: dict[str, Any] = {
+        "snapshot": records.Snapshot("v1", "id", b"", "s", 1, 1, "t", "m", "v0", True, False, True).to_json(),
+        "space": records.Space("id", "n", "verified", b"r", 8, {"model": "m"}, b"p").to_json(),
+    }
+    assert seen | set(full.get(name, ())) == set(listed)
 
 
 def test_a_root_keeps_every_option_that_the_table_names(world: World) -> None:
@@ -430,7 +438,7 @@ def test_the_head_of_a_journal_is_at_the_offsets_of_its_table(tmp_path: Path) ->
 
 
 def test_recipes_have_the_fields_of_their_table() -> None:
-    assert DEFAULT_RECIPE.keys() == fields("recipe").keys() | {"version"}
+    assert DEFAULT_RECIPE.keys() == fields("recipe").keys() | {"name", "version"}
     assert all(fits(DEFAULT_RECIPE[name], kind) for name, kind in fields("recipe").items())
     assert (DEFAULT_RECIPE["family"], DEFAULT_RECIPE["name"], DEFAULT_RECIPE["version"]) == ("builtin", "builtin-1", 1)
     prepare = prepare_recipe()
@@ -687,6 +695,13 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
     check_faiss(repo.layout.cache)
     with Store(repo.layout.folder) as store:
         store.search([Operand(1.0, os.fsencode(tmp_path / "a.png"))])
+    digests = Digests(repo.layout.cache)
+    digests.of(tmp_path / "a.png")
+    digests.keep()
+    cache_text(repo.layout.cache, builder.space, "a red car", unit_vectors(1)[0])
+    fake = FakeEmbedder()
+    kept = Probes({name: fake.of(picture) for name, picture in spaces._prepared(fake.recipe).items()}, {})
+    spaces._prove(repo, repo.space("fake-1"), fake, kept, files_changed=False)
     names = {path.name: path.read_bytes() for path in repo.layout.cache.iterdir()}
     for name, data in names.items():
         assert data[:8] == checksum(name.encode(), data[8:])
@@ -694,6 +709,7 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
     listed = repo.hash.digest(ref.name.encode()).hex()
     rows = f"rows-{repo.snapshot('current').id[:32]}-{listed[:32]}"
     named = {"<id>-<list>": rows.removeprefix("rows-"), "<checksum>": r"[0-9a-f]{16}"}
+    named |= {"<space>": builder.space[:32], "<text>": sha256(f"{builder.space} a red car".encode()).hexdigest()[:32]}
     patterns = [re.sub("<.*>", lambda found: named[found[0]], word(row["name"])) for row in table("cache")]
     for pattern, name in zip(sorted(patterns), sorted(names), strict=True):
         assert re.fullmatch(pattern, name)
@@ -790,6 +806,19 @@ def compare(value: Any, rows: list[Row], command: str) -> set[str]:
     return seen
 
 
+def plugin(folder: Path) -> Path:
+    """An installed package that brings embedders of the family `fake`."""
+    (folder / "fake-1.dist-info").mkdir(parents=True)
+    (folder / "fake-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: fake\nVersion: 1\n")
+    (folder / "fake-1.dist-info/entry_points.txt").write_text("[vstore.embedders]\nfake = fake_plugin\n")
+    (folder / "fake_plugin.py").write_text(
+        "from vstore.testing import FakeEmbedder\n"
+        "def describe(words): return FakeEmbedder(words.model).recipe\n"
+        "def load(recipe, words, settings): return FakeEmbedder(recipe['name'])\n"
+    )
+    return folder
+
+
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     """Command -> what it printed with --json, on stores in which every field can be met."""
@@ -804,7 +833,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         assert code == expect, (line, code)
         document = out.detach().getvalue().decode()  # type: ignore[attr-defined]
         assert document.count("\n") == 1
-        command = " ".join(["vstore", *line[: 2 if line[0] == "snapshot" else 1]])
+        command = " ".join(["vstore", *line[: 2 if line[0] in ("snapshot", "model") else 1]])
         said.setdefault(command, []).append(json.loads(document))
 
     say("init")
@@ -850,6 +879,17 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         say("export", str(top / f"out.{format}"), "--format", format)
     say("export", str(top / "links"), str(pictures / "a.png"), "--format", "links")
     _adopt(top, say)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(plugin(top / "plugin")))
+        say("model", "add", "two", "--model", "fake:two")
+        say("model", "add", "spare", "--model", "fake:spare")
+        say("sync", "--space", "two")
+        say("model", "use", "builtin-1")
+        say("model", "list")
+        say("model", "show", "two")
+        say("model", "drop", "spare")
+        patch.setattr(doctor, "_there", lambda name: False)  # importing what is installed has tests of its own
+        say("doctor", expect=1)
     harmed = top / "harmed"
     shutil.copytree(store, harmed)
     with Store(harmed) as opened:
@@ -882,7 +922,7 @@ def _adopt(top: Path, say: Callable[..., None]) -> None:
 
 
 def test_every_command_has_a_table() -> None:
-    commands = {" ".join(["vstore", *line]) for line in all_commands() if line and line != ("snapshot",)}
+    commands = {" ".join(["vstore", *line]) for line in all_commands() if line not in ((), ("snapshot",), ("model",))}
     assert set(sections()) == commands
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vstore_cli.bar import Bar
 from vstore_cli.locate import open_store
+from vstore_cli.models import device_option, model_options
 from vstore_cli.output import count, echo_json, json_option, shown, size, table
 
 if TYPE_CHECKING:
@@ -17,19 +18,18 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--read-data", is_flag=True, help="Read everything and verify every checksum.")
 @click.option("--reembed", type=click.IntRange(min=1), metavar="N", help="Embed N pictures anew, and compare.")
-@click.option("--model", metavar="MODEL", help="With --reembed: try this model instead of the space's own.")
-@click.option("--adapter", metavar="ADAPTER", help="With --model: the adapter that it has.")
+@model_options
+@device_option
 @click.option("--adopt", metavar="NAME", help="With --reembed: take over the likely cause that fitted.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @json_option
 def check(
     read_data: bool,
     reembed: int | None,
-    model: str | None,
-    adapter: str | None,
     adopt: str | None,
     quiet: bool,
     as_json: bool,
+    **words: Any,
 ) -> int:
     """Prove the store whole: every record, page, manifest and segment, and that each picture has its vector.
 
@@ -45,15 +45,10 @@ def check(
       vstore check --read-data
       vstore check --reembed 32
     """
-    recipe = None
-    if model is not None or adapter is not None:
-        from vstore.legacy.declared import declared
-
-        recipe = declared(model, adapter)
     bar = Bar() if reembed is not None and not quiet and not as_json else None
     with open_store() as store:
         try:
-            report = store.check(read_data=read_data, reembed=reembed, recipe=recipe, adopt=adopt, progress=bar)
+            report = store.check(read_data=read_data, reembed=reembed, adopt=adopt, progress=bar, **words)
         finally:
             if bar is not None:
                 bar.close()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from vstore_cli.locate import new_folder
+from vstore_cli.models import device_option, model_options
 from vstore_cli.output import echo_json, json_option, shown
 
 
@@ -24,20 +27,29 @@ from vstore_cli.output import echo_json, json_option, shown
     show_default=True,
     help="How vectors are kept. float32 takes twice the space and changes hardly any answer.",
 )
+@model_options
+@click.option("--name", metavar="NAME", help="What the model's space is called; after its folder by default.")
+@device_option
 @json_option
-def init(hash: str, store_dtype: str, as_json: bool) -> None:
+def init(hash: str, store_dtype: str, as_json: bool, **words: Any) -> None:
     """Make an empty store: .vstore in this folder, or the folder that --store names.
 
-    `vstore sync` makes one with the defaults where there is none, so this is needed only to choose others.
+    `vstore sync` makes one with the defaults where there is none. Without --model the built-in embedder is used,
+    which finds look-alikes and needs nothing more.
 
     \b
     Example:
-      vstore init --hash sha256
+      vstore init --model openai/clip-vit-base-patch32
+      vstore init --adapter checkpoints/v11 --compute bf16
     """
     from vstore.store import Store
 
-    report = Store.init(new_folder(), hash=hash, store_dtype=store_dtype)
+    report = Store.init(new_folder(), hash=hash, store_dtype=store_dtype, note=_note, **words)
     if as_json:
         echo_json(report)
     else:
         click.echo(f"Made the store {shown(report.store)} ({report.hash}, {report.dtype}, space {report.space_name})")
+
+
+def _note(text: str) -> None:
+    click.echo(shown(text), err=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vstore_cli.locate import open_store
+from vstore_cli.models import device_option
 from vstore_cli.output import echo_json, json_option, openable, shown, table, write_raw
 from vstore_cli.query import Part, parse
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--new-since", metavar="SNAP", help="Only pictures that this version does not have.")
 @click.option("-l", "--paths-only", is_flag=True, help="Print paths alone, one a line.")
 @click.option("-0", "--null", is_flag=True, help="Print paths alone, each ended by a NUL.")
+@device_option
 @json_option
 def search(
     words: tuple[str, ...],
@@ -37,9 +39,10 @@ def search(
     new_since: str | None,
     paths_only: bool,
     null: bool,
+    device: str,
     as_json: bool,
 ) -> None:
-    """Find the pictures that look most like a picture, or like several at once.
+    """Find the pictures that are most like a picture or a text, or like several at once.
 
     An OPERAND that begins with ./ ../ / ~ or image: is a picture; anything else is text, which needs a model that
     reads text. `+` and `-` are words of their own: look for this too, stay away from that. A weight stands before its
@@ -52,6 +55,7 @@ def search(
       vstore search ./cat.jpg -k 5
       vstore search ./cat.jpg + 0.5:./beach.jpg - ./dog.jpg
       vstore search --image cat.jpg --at v3 -l
+      vstore search "a red car" - ./truck.jpg
     """
     parts = parse([*words, *(word for image in images for word in ("+", f"image:{image}"))])
     _warn_of_names(parts)
@@ -71,6 +75,7 @@ def search(
             under=under,
             min_score=min_score,
             new_since=new_since,
+            device=device,
         )
     if as_json:
         echo_json(report)

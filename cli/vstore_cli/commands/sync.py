@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vstore.errors import Interrupted, NoStore, UsageError
+from vstore.errors import Interrupted, ModelError, NoStore, UsageError
 from vstore_cli.locate import find_store, is_store, new_folder, open_store, refuse_network
+from vstore_cli.models import MODEL_WORDS, batch_option, device_option, model_options
 from vstore_cli.output import count, duration, echo_json, json_option, number, shown
 
 if TYPE_CHECKING:
@@ -87,6 +88,9 @@ class Duration(click.ParamType[float]):
     show_default=True,
     help="Write a partial snapshot after so much embedding.",
 )
+@batch_option
+@device_option
+@model_options
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and no report unless something is wrong.")
 @json_option
 def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, dry_run: bool, **options: Any) -> int:
@@ -95,6 +99,9 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, dry_run: bool, **op
     A picture is known by the hash of its bytes: one that was renamed, moved or copied costs nothing. No PATH means
     all folders that the store knows; a PATH inside a known folder means that part of it. Where there is no store, one
     is made in .vstore here.
+
+    --model and what goes with it count only where the store is made; in one that is there, `vstore model add` adds
+    a model.
 
     Ctrl-C once: what is finished is kept, and a partial snapshot written. Twice: at once. The next sync goes on.
 
@@ -107,14 +114,25 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, dry_run: bool, **op
     """
     folder = find_store(paths)
     created = False
+    words = {name: options.pop(name) for name in MODEL_WORDS}
+    named = [f"--{name.replace('_', '-')}" for name, value in words.items() if value is not None]
     if folder is None or not is_store(folder):
         where = "here, nor in any folder above" if folder is None else f"at {folder}"
-        folder = _make_store(where, paths, dry_run, options)
+        folder = _make_store(where, paths, dry_run, options, words)
         created = True
         if not as_json and not quiet:
             click.echo(f"Made the store {shown(str(folder))}")
+    elif named:
+        raise ModelError(
+            f"the store {shown(str(folder))} is there already, and {', '.join(named)} belongs to its making",
+            "a new model is a new space: vstore model add NAME --model M [--adapter A], then vstore sync --space NAME",
+        )
     report = _run(folder, paths, quiet, dry_run=dry_run, **options)
     return _show(report, as_json, quiet, created)
+
+
+def _note(text: str) -> None:
+    click.echo(shown(text), err=True)
 
 
 @click.command()
@@ -140,9 +158,11 @@ def status(paths: tuple[str, ...], quiet: bool, as_json: bool) -> int:
     return _show(report, as_json, False, False)
 
 
-def _make_store(where: str, paths: tuple[str, ...], dry_run: bool, options: dict[str, Any]) -> Path:
+def _make_store(
+    where: str, paths: tuple[str, ...], dry_run: bool, options: dict[str, Any], words: dict[str, Any]
+) -> Path:
     """Make a store with the defaults for these folders, unless the sync could not go well: a slip of the finger must
-    not leave one behind. where: where there is none."""
+    not leave one behind. where: where there is none; words: of its model."""
     if not paths and not options["files_from"]:
         raise NoStore(f"there is no store {where}", "make one by naming a folder: vstore sync FOLDER")
     if dry_run:
@@ -161,7 +181,7 @@ def _make_store(where: str, paths: tuple[str, ...], dry_run: bool, options: dict
 
     faiss_module()
     folder = new_folder()
-    Store.init(folder)
+    Store.init(folder, device=options["device"], note=_note, **words)
     return folder
 
 

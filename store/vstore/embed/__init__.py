@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from vstore.embed.place import Settings, Words
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     from PIL.Image import Image
+
+    from vstore.embed.digests import Digests
 
     Floats = npt.NDArray[np.float32]
 
@@ -48,16 +51,37 @@ def space_id(recipe: Recipe) -> str:
     return hashlib.sha256(recipe_bytes(recipe)).hexdigest()
 
 
-def load_embedder(recipe: Recipe) -> Embedder:
-    """Make the embedder that a recipe describes.
+def text_side(embedder: Embedder) -> Callable[[Sequence[str]], Floats] | None:
+    """What embeds texts: float32 (n, dim), norm 1; None where the space has no text side."""
+    side: Callable[[Sequence[str]], Floats] | None = getattr(embedder, "embed_texts", None)
+    return side if embedder.recipe.get("text", True) is not None else None
 
-    Raises: ModelError if this version knows none of that family.
+
+def load_embedder(
+    recipe: Recipe, words: Words | None = None, settings: Settings | None = None, digests: Digests | None = None
+) -> Embedder:
+    """Make the embedder that a recipe describes. words: where its model lies.
+
+    Raises: ModelError if this version knows none of that family, or the model is not what the recipe says.
     """
-    family = recipe.get("family")
+    family = str(recipe.get("family"))
     if family == "builtin":
         from vstore.embed.builtin import BuiltinEmbedder
 
         return BuiltinEmbedder(recipe)
+    from vstore.embed.families import FAMILIES
+
+    settings = settings or Settings()
+    if family in FAMILIES and words is not None:
+        from vstore.embed.digests import Digests
+        from vstore.embed.transformer import load
+
+        return load(recipe, words, settings, digests or Digests())
+    from vstore.embed.plugins import find_plugin
+
+    plugin = find_plugin(family)
+    if plugin is not None:
+        return plugin.load(recipe, words or Words(), settings)
     raise ModelError(
         f"this vstore has no embedder of the family {family!r}",
         "install the version or the plug-in that made the space",

@@ -17,7 +17,7 @@ from vstore.embed import Embedder, Recipe
 from vstore.errors import CommitRace, ModelError, Refused, UsageError, VstoreError
 from vstore.pages import Tree
 from vstore.progress import Progress, Silent
-from vstore.records import Json, Manifest, Snapshot
+from vstore.records import Json, Snapshot
 from vstore.repository import Repository
 from vstore.sync import guards
 from vstore.sync.edits import Edits, edits_of, images_gained, occurrences, touched
@@ -28,7 +28,6 @@ from vstore.sync.report import Failure, SyncReport
 from vstore.sync.survey import FAILED, HAS_KEY, Chunk, Survey, Surveyor, count_name, keep_stats
 from vstore.sync.targets import OptionEdits, Plan, plan
 from vstore.sync.vectors import align, is_aligned
-from vstore.timing import now
 
 if TYPE_CHECKING:
     from vstore.leftovers import Candidate
@@ -374,38 +373,10 @@ class Run:
     def _publish_snapshot(
         self, document: dict[str, Json], tree: Tree, images: int, parent: Snapshot | None, *, partial: bool
     ) -> None:
-        repo = self._repo
-        name = f"v{repo.state.next_v}"
-        manifest = Manifest(
-            name,
-            self._space,
-            tree.root,
-            len(tree),
-            images,
-            now(),
-            self._options.message,
-            parent.name if parent else None,
-            partial,
+        snapshot, changes = self._repo.new_snapshot(
+            tree, self._space, images, self._options.message, parent, partial=partial
         )
-        data = manifest.to_bytes()
-        digest = repo.hash.digest(data)
-        snapshot = Snapshot(
-            name,
-            manifest.content_id(repo.hash),
-            digest,
-            self._space,
-            manifest.paths,
-            images,
-            manifest.time,
-            manifest.message,
-            manifest.parent,
-            partial,
-        )
-        document["packs"] = repo.add_pack({**tree.fresh, digest: data})
-        document["snapshots"] = {name: snapshot.to_json()}
-        document["current"] = name
-        document["next_v"] = repo.state.next_v + 1
-        repo.publish("sync", document, about=f"{name}: {manifest.paths} paths")
+        self._repo.publish("sync", {**document, **changes}, about=f"{snapshot.name}: {snapshot.paths} paths")
         self._written = snapshot
 
     def _unfit_in_space(self, tree: Tree, complete: bool) -> list[Change] | None:

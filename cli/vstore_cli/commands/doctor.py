@@ -1,0 +1,34 @@
+"""`vstore doctor`."""
+
+from __future__ import annotations
+
+import click
+
+from vstore_cli.locate import find_store
+from vstore_cli.output import echo_json, json_option, shown
+
+_MARKS = {"ok": "ok     ", "note": "note   ", "trouble": "TROUBLE"}
+
+
+@click.command()
+@json_option
+def doctor(as_json: bool) -> int:
+    """Say what is installed, whether it fits together, which device would be used, and how to mend each trouble.
+
+    Exit code 1 means that there is trouble.
+
+    \b
+    Example:
+      vstore doctor
+    """
+    from vstore.store import Store
+
+    report = Store.doctor(find_store())
+    if as_json:
+        echo_json(report)
+        return 0 if report.ok else 1
+    for finding in report.findings:
+        click.echo(f"{_MARKS[finding.state]}  {shown(finding.name)}: {shown(finding.what)}")
+        if finding.fix:
+            click.echo(f"         {shown(finding.fix)}")
+    return 0 if report.ok else 1

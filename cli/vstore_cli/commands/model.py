@@ -1,0 +1,158 @@
+"""`vstore model`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from vstore_cli.locate import open_store
+from vstore_cli.models import device_option, model_options
+from vstore_cli.output import count, echo_json, json_option, number, shown, table
+
+
+@click.group()
+def model() -> None:
+    """Embedding spaces: the models whose vectors this store holds.
+
+    A new model is a new space beside the old one, which stays current and searchable until every picture has its
+    vector in the new one.
+
+    \b
+    Example:
+      vstore model add lora-v12 --adapter checkpoints/v12
+      vstore sync --space lora-v12
+      vstore rollback current~1
+    """
+
+
+@model.command("list")
+@json_option
+def model_list(as_json: bool) -> None:
+    """List the embedding spaces; * marks the current one.
+
+    \b
+    Example:
+      vstore model list
+    """
+    with open_store() as store:
+        rows = store.model_list()
+    if as_json:
+        echo_json(rows)
+        return
+    lines = [["", "space", "dim", "vectors", "snapshots", "family", "model"]]
+    for row in rows:
+        where = " + ".join(shown(part) for part in (row.model, row.adapter) if part)
+        claimed = "" if row.status == "verified" else f" ({row.status})"
+        lines.append(
+            [
+                "*" if row.current else "",
+                row.space_name + claimed,
+                number(row.dim),
+                number(row.rows),
+                ", ".join(row.snapshots[:3]) + (", …" if len(row.snapshots) > 3 else ""),
+                row.family,
+                where,
+            ]
+        )
+    table(lines, right=(2, 3))
+
+
+@model.command("show")
+@click.argument("space")
+@json_option
+def model_show(space: str, as_json: bool) -> None:
+    """Show one space: all that decides its vectors, and where its model is.
+
+    \b
+    Example:
+      vstore model show lora-v12
+    """
+    with open_store() as store:
+        detail = store.model_show(space)
+    if as_json:
+        echo_json(detail)
+        return
+    row = detail.row
+    click.echo(f"{row.space_name}  {row.space}")
+    click.echo(f"  {row.status}, {number(row.rows)} vectors of {number(row.dim)} numbers")
+    for heading, values in (("recipe", detail.recipe), ("where", detail.place), ("made with", detail.made_with)):
+        if values:
+            click.echo(f"  {heading}:")
+        for name, value in values.items():
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+            click.echo(f"    {name}: {shown(text)}")
+
+
+@model.command("add")
+@click.argument("name")
+@model_options
+@device_option
+@json_option
+def model_add(name: str, as_json: bool, **words: Any) -> None:
+    """Add the space NAME: load its model, prove its adapter, embed the probe pictures. Nothing becomes current.
+
+    With --adapter alone, the base and all else are the current space's, so that an upgrade names only what is new. A
+    space that is here already learns where its model lies now.
+
+    \b
+    Example:
+      vstore model add lora-v12 --adapter checkpoints/v12
+      vstore model add clip --model openai/clip-vit-base-patch32
+    """
+    with open_store() as store:
+        report = store.model_add(name, note=_note, **words)
+    if as_json:
+        echo_json(report)
+        return
+    if report.known:
+        click.echo(f"The space {report.space_name} is here already; where its model lies is noted.")
+    else:
+        click.echo(f"Added the space {report.space_name} ({number(report.dim)} numbers a picture).")
+        click.echo(f"Fill it with: vstore sync --space {report.space_name}")
+
+
+def _note(text: str) -> None:
+    click.echo(shown(text), err=True)
+
+
+@model.command("use")
+@click.argument("space")
+@click.option("-m", "--message", default="", help="A note that is kept with the snapshot.")
+@json_option
+def model_use(space: str, message: str, as_json: bool) -> None:
+    """Make a space current: a new snapshot of the current paths. Embeds nothing.
+
+    \b
+    Example:
+      vstore model use lora-v12
+    """
+    with open_store() as store:
+        report = store.model_use(space, message=message)
+    if as_json:
+        echo_json(report)
+    elif report.snapshot is None:
+        click.echo(f"{report.current} is of the space {report.space_name} already.")
+    else:
+        click.echo(f"Wrote snapshot {report.snapshot} in the space {report.space_name}; go back with: vstore undo")
+
+
+@model.command("drop")
+@click.argument("space")
+@click.option("-n", "--dry-run", is_flag=True, help="Only say what would be dropped.")
+@json_option
+def model_drop(space: str, dry_run: bool, as_json: bool) -> None:
+    """Forget a space that no kept snapshot needs, with its vectors. Cannot be undone; `vstore gc` frees the bytes.
+
+    \b
+    Example:
+      vstore model drop lora-v10 -n
+    """
+    with open_store() as store:
+        report = store.model_drop(space, dry_run=dry_run)
+    if as_json:
+        echo_json(report)
+    else:
+        what = "Would drop" if report.dry_run else "Dropped"
+        click.echo(f"{what} the space {report.space_name} with {count(report.rows, 'vector')}.")

@@ -1,0 +1,71 @@
+"""Options that name a model, shared by the commands that take one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MODEL = (
+    click.option(
+        "--model", metavar="NAME_OR_DIR", help="The model: a folder, a hub id such as OWNER/NAME, or builtin."
+    ),
+    click.option("--adapter", metavar="DIR_OR_NAME", help="A LoRA adapter on it; alone, on the base that it names."),
+    click.option("--revision", metavar="R", help="Branch, tag or commit of a hub model."),
+    click.option("--compute", type=click.Choice(["fp32", "bf16"]), help="What the model computes in (default fp32)."),
+    click.option(
+        "--max-side", type=click.IntRange(16, 8192), help="Pixels of the longer side it is given (default 512)."
+    ),
+    click.option("--prompt", metavar="TEXT", help="What a vision-language model is told with each picture."),
+    click.option("--pooling", metavar="HOW", help="features, cls, mean or last, as the kind of model has it."),
+    click.option(
+        "--trust-remote-code",
+        is_flag=True,
+        default=None,
+        help="Run Python code from the model's folder. Off unless said; the space records it.",
+    ),
+)
+MODEL_WORDS = ("model", "adapter", "revision", "compute", "max_side", "prompt", "pooling", "trust_remote_code")
+
+
+def model_options(command: F) -> F:
+    """--model, --adapter and what goes with them."""
+    for option in reversed(_MODEL):
+        command = option(command)
+    return command
+
+
+def device_option(command: F) -> F:
+    return click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        metavar="auto|cpu|cuda|mps",
+        help="Where the model runs.",
+    )(command)
+
+
+class BatchSize(click.ParamType[int | None]):
+    """A number of pictures, or auto."""
+
+    name = "batch size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        if value == "auto" or value is None:
+            return None
+        if str(value).isascii() and str(value).isdigit() and int(value) >= 1:
+            return int(value)
+        return self.fail(f"{value!r} is no batch size; write a number of pictures, or auto", param, ctx)
+
+
+def batch_option(command: F) -> F:
+    return click.option(
+        "--batch-size",
+        type=BatchSize(),
+        default="auto",
+        metavar="N|auto",
+        help="Pictures that the model is given at once.",
+    )(command)

@@ -1,0 +1,15 @@
+"""SigLIP 2 NaFlex: pictures keep their aspect, in at most so many patches."""
+
+from __future__ import annotations
+
+from vstore.embed.folder import ModelFolder
+from vstore.embed.siglip import Siglip
+
+
+class Naflex(Siglip):
+    family = "siglip-naflex"
+    model_types = frozenset({"siglip2"})
+
+    @classmethod
+    def is_second(cls, folder: ModelFolder) -> bool:
+        return True

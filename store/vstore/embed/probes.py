@@ -1,0 +1,122 @@
+"""Probe pictures: drawn by code, the same everywhere, never square. Their vectors say whether a space still is itself.
+
+They are embedded when a space is made, and again, one in turn, before every run that embeds: a lost adapter, another
+processor, a library that computes otherwise show in them, whatever their cause.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from vstore.embed import Floats
+
+    Pixels = npt.NDArray[np.uint8]
+
+VERSION = 1  # raised when a picture is drawn otherwise; the old ones must stay, as stores hold their vectors
+SAME_CLASS, ACROSS = 1e-4, 5e-3  # of 1 - cosine: within one compute class, and between two
+
+
+class Probes(NamedTuple):
+    """The vectors of a space's probes, float32 of norm 1, and what they were computed with."""
+
+    vectors: dict[str, Floats]
+    environment: dict[str, Any]
+
+    def to_bytes(self) -> bytes:
+        vectors = {
+            name: base64.b64encode(vector.astype("<f4").tobytes()).decode() for name, vector in self.vectors.items()
+        }
+        value = {"version": VERSION, "environment": self.environment, "vectors": vectors}
+        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Probes:
+        import numpy as np
+
+        value = json.loads(data)
+        vectors = {
+            name: np.frombuffer(base64.b64decode(text), "<f4").astype(np.float32)
+            for name, text in value["vectors"].items()
+        }
+        return cls(vectors, value["environment"])
+
+
+def probe_files() -> dict[str, bytes]:
+    """The probes as picture files, so that decoding is proved with them: name -> bytes, all losslessly coded.
+
+    A landscape, a portrait that EXIF turns, a transparent one, one of 16 bits, a tiny one, one larger than any model
+    takes.
+    """
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    deep = _waves(160, 230, 3)[:, :, 0].astype("uint16") * 257
+    return {
+        "landscape": _png(Image.fromarray(_waves(300, 200, 1))),
+        "turned": _png(Image.fromarray(_waves(260, 180, 2)), exif=exif),
+        "transparent": _png(Image.fromarray(_with_alpha(_waves(200, 260, 4)), "RGBA")),
+        "deep": _png(Image.fromarray(deep)),
+        "tiny": _png(Image.fromarray(_waves(24, 16, 5))),
+        "large": _png(Image.fromarray(_waves(900, 620, 6))),
+    }
+
+
+def drift(one: Floats, other: Floats) -> float:
+    """1 - cosine of two vectors; infinite where one holds no number."""
+    import numpy as np
+
+    a, b = one.astype(np.float64), other.astype(np.float64)
+    norms = float(np.linalg.norm(a) * np.linalg.norm(b))
+    value = 1 - float(a @ b) / norms if norms > 0 else float("inf")
+    return value if np.isfinite(value) else float("inf")
+
+
+def tolerance(before: Mapping[str, Any], now: Mapping[str, Any]) -> float:
+    """How far a probe may drift between two environments."""
+    classes = ("compute", "device", "attention")
+    return SAME_CLASS if all(before.get(name) == now.get(name) for name in classes) else ACROSS
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two environments, for people."""
+    names = sorted({*before, *now})
+    return [f"{name} {before.get(name)} -> {now.get(name)}" for name in names if before.get(name) != now.get(name)]
+
+
+def _waves(width: int, height: int, seed: int) -> Pixels:
+    """Bands, a disc and a corner, by whole numbers alone: uint8 (height, width, 3), the same on every machine."""
+    import numpy as np
+
+    down, across = np.mgrid[:height, :width].astype(np.int64)
+    out = np.empty((height, width, 3), np.uint8)
+    for channel in range(3):
+        k = 3 * seed + channel + 1
+        out[:, :, channel] = (across * k // 2 + down * (channel + 1) * 2 + (across * down) // (90 + 7 * k)) % 256
+    middle, radius = (width * (1 + seed % 3) // 4, height * 2 // 5), min(width, height) // 4
+    disc = (across - middle[0]) ** 2 + (down - middle[1]) ** 2 < radius * radius
+    out[disc] = (30 * seed % 256, 220 - 20 * seed, 90)
+    out[: height // 6, : width // 3] = (250, 250 - 30 * seed, 20)
+    return out
+
+
+def _with_alpha(pixels: Pixels) -> Pixels:
+    import numpy as np
+
+    height, width = pixels.shape[:2]
+    ramp = (np.arange(width, dtype=np.int64) * 255 // (width - 1)).astype(np.uint8)
+    return np.dstack([pixels, np.broadcast_to(ramp, (height, width))])
+
+
+def _png(picture: Any, **options: Any) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "PNG", **options)
+    return out.getvalue()

@@ -1,0 +1,37 @@
+"""Short ways to a loaded embedder, and prepared pictures for it."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+from PIL.Image import Image
+
+from vstore.embed.digests import Digests
+from vstore.embed.place import Settings, Words
+from vstore.embed.probes import probe_files
+from vstore.embed.transformer import TransformerEmbedder, describe, load
+from vstore.images import Preparation, prepare
+
+
+def embedder(model: Path | None, adapter: Path | None = None, *, batch_size: int | None = None, **words: Any) -> Any:
+    """An embedder as a space has it, its adapter proved."""
+    said = Words(None if model is None else str(model), None if adapter is None else str(adapter), **words)
+    digests = Digests()
+    recipe, place = describe(said, digests)
+    some = probes()
+    made: TransformerEmbedder = load(
+        recipe, place, Settings("cpu", batch_size), digests, proof=[some["tiny"], some["landscape"]]
+    )
+    return made
+
+
+def recipe_of(model: Path, adapter: Path | None = None, **words: Any) -> dict[str, Any]:
+    return describe(Words(str(model), None if adapter is None else str(adapter), **words), Digests())[0]
+
+
+@functools.cache
+def probes(max_side: int = 512) -> dict[str, Image]:
+    """The probe pictures, prepared."""
+    return {name: prepare(data, Preparation(max_side=max_side))[0] for name, data in probe_files().items()}

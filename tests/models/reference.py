@@ -1,0 +1,110 @@
+"""The same vectors another way: transformers and peft called directly, one picture at a time, without vstore."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import peft
+import torch
+import transformers
+from PIL.Image import Image
+
+CLASSES: dict[str, Any] = {
+    "clip": transformers.CLIPModel,
+    "metaclip_2": transformers.MetaClip2Model,
+    "siglip": transformers.SiglipModel,
+    "siglip2": transformers.Siglip2Model,
+    "dinov2": transformers.Dinov2Model,
+    "dinov2_with_registers": transformers.Dinov2WithRegistersModel,
+    "dinov3_vit": transformers.DINOv3ViTModel,
+    "vit": transformers.ViTModel,
+    "qwen2_vl": transformers.Qwen2VLForConditionalGeneration,
+    "qwen2_5_vl": transformers.Qwen2_5_VLForConditionalGeneration,
+    "qwen3_vl": transformers.Qwen3VLForConditionalGeneration,
+}
+SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+
+
+class Reference:
+    def __init__(self, folder: Path, adapter: Path | None = None) -> None:
+        self.folder = folder
+        self.kind = json.loads((folder / "config.json").read_text())["model_type"]
+        options = {"add_pooling_layer": False} if self.kind == "vit" else {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.model = CLASSES[self.kind].from_pretrained(folder, dtype=torch.float32, **options)
+            if adapter is not None:
+                self.model = peft.PeftModel.from_pretrained(self.model, adapter)
+            self.model.eval()
+            if (folder / "tokenizer.json").exists():
+                self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+
+    def processed(self, picture: Image) -> Any:
+        name = json.loads((self.folder / "preprocessor_config.json").read_text())["image_processor_type"]
+        cls = getattr(transformers, name + "Pil")
+        return cls.from_pretrained(self.folder)(images=picture, return_tensors="pt")
+
+    @torch.inference_mode()
+    def picture(self, picture: Image, prompt: str = "", pooling: str = "") -> np.ndarray:
+        if self.kind.startswith("qwen"):
+            return self._qwen(picture, prompt, pooling)
+        if self.kind == "dinov3_vit":
+            inputs = {"pixel_values": dinov3_pixels(picture, self.folder)}
+        else:
+            inputs = dict(self.processed(picture))
+        if self.kind in ("clip", "metaclip_2", "siglip", "siglip2"):
+            return unit(self.model.get_image_features(**inputs).pooler_output[0])
+        state = self.model(**inputs).last_hidden_state[0]
+        skip = 1 + (4 if self.kind in ("dinov3_vit", "dinov2_with_registers") else 0)
+        return unit(state[skip:].mean(0) if pooling == "mean" else state[0])
+
+    @torch.inference_mode()
+    def text(self, text: str, prompt: str = "") -> np.ndarray:
+        if self.kind.startswith("qwen"):
+            words = f"{SYSTEM}<|im_start|>user\n{text}{prompt}<|im_end|>\n<|im_start|>assistant\n"
+            return unit(self._hidden(**self.tokenizer(words, return_tensors="pt"))[0, -1])
+        if self.kind in ("clip", "metaclip_2"):
+            inputs = self.tokenizer(text, truncation=True, max_length=77, return_tensors="pt")
+        else:
+            lowered = text.lower() if self.kind == "siglip2" else text
+            found = self.tokenizer(lowered, padding="max_length", max_length=64, truncation=True, return_tensors="pt")
+            inputs = {"input_ids": found["input_ids"]}
+        return unit(self.model.get_text_features(**inputs).pooler_output[0])
+
+    def _qwen(self, picture: Image, prompt: str, pooling: str) -> np.ndarray:
+        cls = transformers.Qwen2VLImageProcessorPil
+        inputs = cls.from_pretrained(self.folder)(images=picture, return_tensors="pt")
+        merge = 2
+        count = int(inputs["image_grid_thw"].prod()) // merge**2
+        pads = "<|image_pad|>" * count
+        words = (
+            f"{SYSTEM}<|im_start|>user\n<|vision_start|>{pads}<|vision_end|>{prompt}<|im_end|>\n<|im_start|>assistant\n"
+        )
+        ids = self.tokenizer(words, return_tensors="pt")["input_ids"]
+        types = (ids == self.tokenizer.convert_tokens_to_ids("<|image_pad|>")).int()
+        state = self._hidden(input_ids=ids, mm_token_type_ids=types, **inputs)[0]
+        return unit(state.mean(0) if pooling == "mean" else state[-1])
+
+    def _hidden(self, **inputs: Any) -> torch.Tensor:
+        inputs.pop("token_type_ids", None)
+        hidden: torch.Tensor = self.model(**inputs, output_hidden_states=True).hidden_states[-1]
+        return hidden
+
+
+def dinov3_pixels(picture: Image, folder: Path) -> torch.Tensor:
+    """Rescale, resize with antialiasing, normalise: by torch, as torchvision does."""
+    config = json.loads((folder / "preprocessor_config.json").read_text())
+    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() * config["rescale_factor"]
+    size = (config["size"]["height"], config["size"]["width"])
+    pixels = torch.nn.functional.interpolate(pixels, size, mode="bilinear", antialias=True, align_corners=False)
+    mean, std = (torch.tensor(config[name])[None, :, None, None] for name in ("image_mean", "image_std"))
+    return (pixels - mean) / std
+
+
+def unit(vector: torch.Tensor) -> np.ndarray:
+    found = vector.double().numpy()
+    return found / np.linalg.norm(found)

@@ -1,0 +1,479 @@
+"""`vstore` with models, as it is typed: its words, its JSON, its exit codes; and every bad input that can be met."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from models.adapters import rewrite
+from models.zoo import Zoo
+from safetensors.torch import load_file, save_file
+from store.folders import put
+
+from vstore.repository import Repository
+from vstore_cli.main import run
+
+
+class Shell:
+    """A working directory with pictures, and `vstore` in it."""
+
+    def __init__(self, top: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.top = top
+        self._capsys = capsys
+        put(top / "pictures", {f"{i}.png": i for i in range(4)})
+
+    def __call__(self, *words: str | Path) -> tuple[int, str, str]:
+        code = run([str(word) for word in words])
+        out, err = self._capsys.readouterr()
+        return code, out, err
+
+    def good(self, *words: str | Path) -> str:
+        code, out, err = self(*words)
+        assert code == 0, err
+        return out
+
+    def json(self, *words: str | Path) -> Any:
+        return json.loads(self.good(*words, "--json"))
+
+    def bad(self, exit_code: int, *words: str | Path) -> str:
+        """The error as a program gets it: one message and one next step, stdout empty."""
+        code, out, err = self(*words, "--json")
+        assert (code, out) == (exit_code, ""), err
+        error = json.loads(err.splitlines()[-1])["error"]
+        assert error["exit"] == exit_code
+        assert error["next"], "it says what to do next"
+        assert "\n" not in error["message"].strip()
+        return f"{error['message']}; {error['next']}"
+
+
+@pytest.fixture
+def vstore(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VSTORE_DIR", raising=False)
+    return Shell(tmp_path, capsys)
+
+
+def test_a_store_of_a_model_from_init_to_rollback(vstore: Shell, zoo: Zoo) -> None:
+    made = vstore.json("init", "--model", zoo["clip"], "--adapter", zoo.adapter("clip"), "--name", "lora-v11")
+    assert made["space_name"] == "lora-v11"
+    first = vstore.json("sync", "pictures", "--batch-size", "2", "--device", "cpu")
+    assert (first["embedded"], first["space_name"], first["snapshot"]) == (4, "lora-v11", "v1")
+    hits = vstore.json("search", "a red car", "-k", "2")["hits"]
+    assert len(hits) == 2
+    assert "lora-v12" in vstore.good("model", "add", "lora-v12", "--adapter", zoo.adapter("clip", "dora"))
+    rows = vstore.json("model", "list")
+    assert [(r["space_name"], r["rows"], r["current"]) for r in rows] == [("lora-v11", 4, True), ("lora-v12", 0, False)]
+    assert vstore.json("sync", "--space", "lora-v12")["snapshot"] == "v2"
+    assert "recipe:" in vstore.good("model", "show", "lora-v12")
+    assert vstore.json("rollback", "v1")["current"] == "v1"
+    assert vstore.json("model", "use", "lora-v12")["snapshot"] == "v3"
+    assert "needed by" in vstore.bad(5, "model", "drop", "lora-v11")
+    assert vstore.json("check")["ok"]
+
+
+def test_sync_makes_a_store_of_a_model_where_there_is_none(vstore: Shell, zoo: Zoo) -> None:
+    report = vstore.json("sync", "pictures", "--model", zoo["dinov2"], "--pooling", "mean", "--max-side", "64")
+    assert (report["created_store"], report["embedded"]) == (True, 4)
+    recipe = vstore.json("model", "show", "dinov2")["recipe"]
+    assert (recipe["pooling"], recipe["prepare"]["max_side"]) == ("mean", 64)
+    said = vstore.bad(13, "sync", "pictures", "--model", zoo["clip"])
+    assert "vstore model add" in said
+    assert vstore.json("sync", "pictures")["embedded"] == 0
+
+
+def test_an_adapter_alone_takes_the_base_that_it_names(vstore: Shell, zoo: Zoo) -> None:
+    vstore.good("init", "--adapter", zoo.adapter("clip"))
+    (row,) = vstore.json("model", "list")
+    assert (row["model"], row["adapter"]) == (str(zoo["clip"]), str(zoo.adapter("clip")))
+
+
+def test_a_checkpoint_that_is_called_like_a_snapshot_gets_another_name(vstore: Shell, zoo: Zoo, tmp_path: Path) -> None:
+    folder = shutil.copytree(zoo.adapter("clip"), tmp_path / "v11")
+    assert vstore.json("init", "--adapter", folder)["space_name"] == "model-v11"
+
+
+def test_the_built_in_embedder_can_be_added_and_used_beside_a_model(vstore: Shell, zoo: Zoo) -> None:
+    vstore.good("sync", "pictures", "--model", zoo["clip"])
+    vstore.good("model", "add", "looks", "--model", "builtin")
+    assert vstore.json("sync", "--space", "looks")["space_name"] == "looks"
+    assert "--adapter" in vstore.bad(2, "model", "add", "x", "--model", "builtin", "--adapter", zoo.adapter("clip"))
+
+
+# Bad input: one paragraph that names the cause and the next command; no half store is left
+
+
+def test_a_folder_that_is_not_there(vstore: Shell) -> None:
+    assert "there is no model folder ./nowhere" in vstore.bad(13, "init", "--model", "./nowhere")
+    assert not (vstore.top / ".vstore").exists()
+
+
+def test_a_folder_that_holds_no_model(vstore: Shell) -> None:
+    assert "holds no model" in vstore.bad(13, "init", "--model", "pictures")
+    assert not (vstore.top / ".vstore").exists()
+
+
+def test_an_adapter_given_as_a_model(vstore: Shell, zoo: Zoo) -> None:
+    assert "--adapter" in vstore.bad(13, "init", "--model", zoo.adapter("clip"))
+
+
+def test_a_model_given_as_an_adapter(vstore: Shell, zoo: Zoo) -> None:
+    assert "holds no adapter" in vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", zoo["clip"])
+
+
+def test_a_run_folder_given_instead_of_its_checkpoint(vstore: Shell, zoo: Zoo) -> None:
+    shutil.copytree(zoo.adapter("clip"), vstore.top / "run/checkpoint-1095")
+    assert "its folders checkpoint-1095" in vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./run")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "preprocessor_config.json"])
+def test_a_file_that_is_missing(vstore: Shell, zoo: Zoo, name: str) -> None:
+    folder = Path(shutil.copytree(zoo["clip"], vstore.top / "clip"))
+    (folder / name).unlink()
+    said = vstore.bad(13, "init", "--model", "./clip")
+    assert name.split(".")[0] in said
+
+
+def test_a_tokenizer_that_is_missing_leaves_a_space_without_text(vstore: Shell, zoo: Zoo) -> None:
+    folder = Path(shutil.copytree(zoo["clip"], vstore.top / "clip"))
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).unlink()
+    vstore.good("sync", "pictures", "--model", "./clip")
+    assert "has no text side" in vstore.bad(13, "search", "a red car")
+
+
+def test_a_shard_that_is_missing(vstore: Shell, zoo: Zoo) -> None:
+    folder = Path(shutil.copytree(zoo["clip"], vstore.top / "clip"))
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
+    names = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    index = {"metadata": {}, "weight_map": names}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert "model-00002-of-00002.safetensors" in vstore.bad(13, "init", "--model", "./clip")
+
+
+def test_a_weight_file_that_is_cut_off(vstore: Shell, zoo: Zoo) -> None:
+    folder = Path(shutil.copytree(zoo["clip"], vstore.top / "clip"))
+    os.truncate(folder / "model.safetensors", 5000)
+    assert "cannot be loaded" in vstore.bad(13, "init", "--model", "./clip")
+    broken = Path(shutil.copytree(zoo.adapter("clip"), vstore.top / "adapter"))
+    os.truncate(broken / "adapter_model.safetensors", 300)
+    assert "cannot be read" in vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./adapter")
+
+
+def test_a_configuration_that_is_no_json(vstore: Shell, zoo: Zoo) -> None:
+    folder = Path(shutil.copytree(zoo["clip"], vstore.top / "clip"))
+    (folder / "config.json").write_text("{ oops")
+    assert "config.json cannot be read" in vstore.bad(13, "init", "--model", "./clip")
+
+
+def test_an_adapter_for_another_base(vstore: Shell, zoo: Zoo) -> None:
+    said = vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", zoo.adapter("qwen2_vl"))
+    assert "does not fit the model" in said
+    assert str(zoo["qwen2_vl"]) in said, "it names the base that the adapter was trained on"
+
+
+def test_an_adapter_that_changes_nothing(vstore: Shell, zoo: Zoo) -> None:
+    assert "changes nothing" in vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", zoo.adapter("clip", "idle"))
+
+
+def test_an_adapter_of_another_kind(vstore: Shell, zoo: Zoo) -> None:
+    rewrite(zoo.adapter("clip"), vstore.top / "ia3", peft_type="IA3")
+    assert "LoRA, rsLoRA and DoRA" in vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./ia3")
+
+
+def test_a_model_with_no_image_side(vstore: Shell) -> None:
+    import transformers
+
+    config = transformers.BertConfig(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, vocab_size=50
+    )
+    transformers.BertModel(config).save_pretrained(vstore.top / "bert")
+    said = vstore.bad(13, "init", "--model", "./bert")
+    assert "'bert', which has no image side" in said
+    assert "qwen2_vl" in said, "it lists what it knows"
+
+
+def test_a_model_whose_numbers_are_not_finite(vstore: Shell, zoo: Zoo) -> None:
+    folder = Path(shutil.copytree(zoo["clip"], vstore.top / "clip"))
+    weights = load_file(folder / "model.safetensors")
+    weights["visual_projection.weight"][0, 0] = float("nan")
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    assert "not finite" in vstore.bad(13, "init", "--model", "./clip")
+
+
+def test_a_picture_whose_vector_is_not_finite_is_one_failure(
+    vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vstore.embed.dual import DualEncoder
+
+    vstore.good("init", "--model", zoo["clip"])
+    plain = DualEncoder.prepare
+    from PIL import Image
+
+    def spoilt(self: Any, picture: Image.Image) -> Any:
+        found = plain(self, picture)
+        return {n: v * np.nan for n, v in found.items()} if picture.getpixel((0, 0)) == (7, 7, 7) else found
+
+    monkeypatch.setattr(DualEncoder, "prepare", spoilt)
+    Image.new("RGB", (30, 20), (7, 7, 7)).save(vstore.top / "pictures/odd.png")
+    code, out, _ = vstore("sync", "pictures", "--json")
+    report = json.loads(out)
+    assert (code, report["embedded"]) == (3, 4)
+    assert [(f["path"], f["kind"]) for f in report["failed"]] == [("pictures/odd.png", "model")]
+    assert vstore("sync")[0] == 0, "known failures are not tried again"
+
+
+def test_out_of_memory_halves_the_batch_and_ends_at_one(
+    vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vstore.embed.dual import DualEncoder
+
+    vstore.good("init", "--model", zoo["clip"])
+    plain = DualEncoder.forward
+    sizes: list[int] = []
+    room = 2
+
+    def small(self: Any, batch: list[Any]) -> Any:
+        sizes.append(len(batch))
+        if len(batch) > room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return plain(self, batch)
+
+    monkeypatch.setattr(DualEncoder, "forward", small)
+    assert vstore.json("sync", "pictures", "--batch-size", "4")["embedded"] == 4
+    assert max(sizes) > 2 and sizes[-2:] == [2, 2]
+    put(vstore.top / "pictures", {"9.png": 9})
+    # The probe is embedded first, so that nothing is half done.
+    room = 0
+    said = vstore.bad(13, "sync", "pictures")
+    assert "not enough memory on cpu to embed even one picture" in said
+    assert "--compute bf16" in said
+    room = 8
+    assert vstore.json("sync", "pictures")["embedded"] == 1, "what was kept is kept"
+
+
+def test_a_text_on_a_space_without_a_text_side(vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    vstore.good("sync", "pictures", "--model", zoo["dinov2"])
+    monkeypatch.setattr("vstore.spaces.load_embedder", None)  # it is known without loading anything
+    said = vstore.bad(13, "search", "a red car")
+    assert "has no text side" in said
+    assert "vstore model add" in said
+
+
+def test_a_hub_id_without_a_network(vstore: Shell) -> None:
+    said = vstore.bad(13, "init", "--model", "nobody/no-such-model-anywhere")
+    assert "neither a folder here nor could it be fetched" in said
+    assert "HF_HUB_OFFLINE" in said
+
+
+def test_a_hub_model_that_was_downloaded_before_needs_no_network(
+    vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub.constants
+
+    commit = "a" * 40
+    cache = vstore.top / "hub"
+    snapshot = cache / "models--somebody--clip/snapshots" / commit
+    shutil.copytree(zoo["clip"], snapshot)
+    refs = cache / "models--somebody--clip/refs"
+    refs.mkdir()
+    (refs / "main").write_text(commit)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
+    vstore.good("sync", "pictures", "--model", "somebody/clip")
+    detail = vstore.json("model", "show", "clip")
+    assert detail["place"]["model"] == "somebody/clip"
+    assert detail["place"]["revision"] == commit, "what main means tomorrow is another matter"
+    assert detail["space"] == vstore.json("init", "--store", "other", "--model", zoo["clip"])["space"]
+
+
+def test_a_vector_size_that_differs_from_the_stores(vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    from vstore.embed.dual import DualEncoder
+
+    vstore.good("init", "--model", zoo["clip"])
+    plain = DualEncoder.forward
+    monkeypatch.setattr(DualEncoder, "forward", lambda self, batch: plain(self, batch)[:, :16])
+    assert "its space has 24 numbers" in vstore.bad(13, "sync", "pictures")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--pooling", "mean"], "has no pooling 'mean'"),
+        (["--prompt", "x"], "takes no prompt"),
+        (["--device", "tpu"], "no device 'tpu'"),
+        (["--device", "cuda"], "no device 'cuda'"),
+    ],
+)
+def test_words_that_the_model_cannot_follow(vstore: Shell, zoo: Zoo, words: list[str], said: str) -> None:
+    if words[-1] == "cuda" and torch.cuda.is_available():
+        pytest.skip("there is one here")
+    assert said in vstore.bad(13, "init", "--model", zoo["clip"], *words)
+
+
+def test_words_of_a_model_without_a_model(vstore: Shell) -> None:
+    assert "--compute without a model" in vstore.bad(2, "init", "--compute", "bf16")
+    code, _, err = vstore("sync", "pictures", "--batch-size", "none")
+    assert (code, "auto" in err) == (2, True)
+
+
+# Security
+
+
+class Evil:
+    """Unpickling it leaves a file behind."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return (os.mkdir, (self.path,))
+
+
+def test_pickled_weights_are_refused_unread_with_the_command_that_converts_them(vstore: Shell, zoo: Zoo) -> None:
+    folder = Path(shutil.copytree(zoo["clip"], vstore.top / "clip"))
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save({"x": Evil(str(vstore.top / "was-run"))}, folder / "pytorch_model.bin")
+    said = vstore.bad(13, "init", "--model", "./clip")
+    assert "pytorch_model.bin" in said
+    assert not (vstore.top / "was-run").exists()
+    torch.save(weights, folder / "pytorch_model.bin")
+    command = said.partition("convert them once: ")[2]
+    subprocess.run(shlex.split(command.replace("python", sys.executable, 1)), check=True, capture_output=True)
+    made = vstore.json("init", "--model", "./clip")
+    assert made["space_name"] == "clip"
+
+
+def test_a_pickled_adapter_is_refused_unread(vstore: Shell, zoo: Zoo) -> None:
+    folder = Path(shutil.copytree(zoo.adapter("clip"), vstore.top / "adapter"))
+    weights = load_file(folder / "adapter_model.safetensors")
+    (folder / "adapter_model.safetensors").unlink()
+    torch.save({"x": Evil(str(vstore.top / "was-run"))}, folder / "adapter_model.bin")
+    said = vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./adapter")
+    assert "adapter_model.bin" in said
+    assert not (vstore.top / "was-run").exists()
+    torch.save(weights, folder / "adapter_model.bin")
+    command = said.partition("convert them once: ")[2]
+    subprocess.run(shlex.split(command.replace("python", sys.executable, 1)), check=True, capture_output=True)
+    vstore.good("init", "--model", zoo["clip"], "--adapter", "./adapter")
+
+
+def test_a_pickle_beside_safetensors_is_not_opened(vstore: Shell, zoo: Zoo) -> None:
+    folder = Path(shutil.copytree(zoo["clip"], vstore.top / "clip"))
+    adapter = Path(shutil.copytree(zoo.adapter("clip"), vstore.top / "adapter"))
+    for place in (folder / "pytorch_model.bin", adapter / "adapter_model.bin", adapter / "training_args.bin"):
+        torch.save({"x": Evil(str(vstore.top / "was-run"))}, place)
+    vstore.good("init", "--model", "./clip", "--adapter", "./adapter")
+    assert not (vstore.top / "was-run").exists()
+
+
+def test_code_in_a_model_folder_is_not_run(vstore: Shell, zoo: Zoo) -> None:
+    folder = Path(shutil.copytree(zoo["clip"], vstore.top / "clip"))
+    trap = f"import os; os.mkdir({str(vstore.top / 'was-run')!r})\nclass A: pass\n"
+    for name in ("modeling_evil.py", "tokenization_evil.py", "image_processing_evil.py"):
+        (folder / name).write_text(trap)
+    for name, key in (
+        ("config.json", {"AutoConfig": "modeling_evil.A", "AutoModel": "modeling_evil.A"}),
+        ("tokenizer_config.json", {"AutoTokenizer": ["tokenization_evil.A", "tokenization_evil.A"]}),
+        ("preprocessor_config.json", {"AutoImageProcessor": "image_processing_evil.A"}),
+    ):
+        value = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps({**value, "auto_map": key}))
+    (folder / "chat_template.jinja").write_text("{{ raise_exception('rendered') }}")
+    vstore.good("sync", "pictures", "--model", "./clip")
+    vstore.good("search", "a red car")
+    assert not (vstore.top / "was-run").exists()
+
+
+CODE = """
+import os, torch
+from transformers import PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+os.makedirs({trace!r}, exist_ok=True)
+
+class OwnConfig(PretrainedConfig):
+    model_type = "own"
+    def __init__(self, hidden_size=12, **more):
+        super().__init__(**more)
+        self.hidden_size = hidden_size
+
+class OwnModel(PreTrainedModel):
+    config_class = OwnConfig
+    def __init__(self, config):
+        super().__init__(config)
+        self.layer = torch.nn.Linear(3, config.hidden_size)
+        self.post_init()
+    def forward(self, pixel_values):
+        return BaseModelOutputWithPooling(pooler_output=self.layer(pixel_values.flatten(2)[:, :, ::50].mean(2)))
+"""
+
+
+def test_a_models_own_code_runs_only_where_it_is_trusted_and_is_part_of_the_space(
+    vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import transformers.dynamic_module_utils
+
+    monkeypatch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", str(vstore.top / "modules"))
+    folder = vstore.top / "own"
+    folder.mkdir()
+    trace = vstore.top / "was-run"
+    (folder / "own.py").write_text(CODE.replace("{trace!r}", repr(str(trace))))
+    auto = {"AutoConfig": "own.OwnConfig", "AutoModel": "own.OwnModel"}
+    (folder / "config.json").write_text(json.dumps({"model_type": "own", "hidden_size": 12, "auto_map": auto}))
+    save_file({"layer.weight": torch.randn(12, 3), "layer.bias": torch.randn(12)}, folder / "model.safetensors")
+    shutil.copy(zoo["clip"] / "preprocessor_config.json", folder)
+    assert "--trust-remote-code" in vstore.bad(13, "init", "--model", "./own")
+    assert not trace.exists()
+    assert vstore.json("sync", "pictures", "--model", "./own", "--trust-remote-code")["embedded"] == 4
+    assert trace.exists()
+    detail = vstore.json("model", "show", "own")
+    assert (detail["dim"], detail["place"]["trust_remote_code"], len(detail["recipe"]["code"])) == (12, True, 1)
+    with (folder / "own.py").open("a") as file:
+        file.write("# another line")
+    put(vstore.top / "pictures", {"9.png": 9})
+    assert "its Python code is another" in vstore.bad(13, "sync")
+
+
+# A command that embeds nothing
+
+
+def test_a_command_that_embeds_nothing_imports_neither_torch_nor_transformers(vstore: Shell, zoo: Zoo) -> None:
+    vstore.good("sync", "pictures", "--model", zoo["clip"])
+    vstore.good("search", "a red car")
+    (vstore.top / "pictures/0.png").rename(vstore.top / "pictures/z.png")
+    code = (
+        "import sys, vstore_cli.main as m\n"
+        "codes = [m.run(line.split('|')) for line in sys.argv[1:]]\n"
+        "loaded = sorted({'torch', 'transformers', 'peft'} & set(sys.modules))\n"
+        "print(codes, loaded, file=sys.stderr)"
+    )
+    lines = ["sync", "status", "search|./pictures/1.png", "search|a red car", "model|list", "model|show|clip"]
+    lines += [
+        "snapshot|list",
+        "snapshot|diff|v1|v2",
+        "rollback|v1",
+        "undo",
+        "model|use|clip",
+        "stats",
+        "check",
+        "--help",
+    ]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    ran = subprocess.run([sys.executable, "-c", code, *lines], env=env, capture_output=True, text=True, check=True)
+    assert ran.stderr.splitlines()[-1] == f"{[0] * len(lines)} []", ran.stderr
+
+
+def test_a_model_command_is_a_method_of_the_store() -> None:
+    from vstore.store import Store
+
+    for name in ("list", "show", "add", "use", "drop"):
+        assert callable(getattr(Store, f"model_{name}"))
+    assert Repository

@@ -1,0 +1,118 @@
+"""`vstore doctor`: what is whole is said to be, what is broken comes with its fix, and nothing broken takes it down."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from models.zoo import Zoo
+
+from vstore import doctor as module
+from vstore.doctor import Finding, doctor
+from vstore.store import Store
+from vstore_cli.main import run
+
+
+def found(report: Any, name: str) -> Finding:
+    (one,) = [finding for finding in report.findings if finding.name == name]
+    return one
+
+
+def package(top: Path, name: str, body: str, version: str = "0.1") -> Path:
+    """An installed package, as pip leaves it: a module and its metadata."""
+    (top / name).mkdir(parents=True)
+    (top / name / "__init__.py").write_text(body)
+    info = top / f"{name}-{version}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    return top
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Answers of healthy packages, without importing each in a process of its own."""
+    answers: dict[str, Any] = {
+        "faiss": {"version": "1.15.1", "gpus": 0, "options": []},
+        "torch": {"version": "2.13.0", "cuda": None, "devices": [], "mps": False},
+        "torchvision": {"version": "0.28.0"},
+        "models": {},
+        "adapters": {"version": "0.21.2"},
+    }
+    plain = module._ask
+    monkeypatch.setattr(module, "_ask", lambda name: (answers[name], "") if name in answers else plain(name))
+    return answers
+
+
+def test_what_is_installed_here_fits_together(capsys: pytest.CaptureFixture[str]) -> None:
+    code = run(["doctor", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    names = {finding["name"]: finding["state"] for finding in report["findings"]}
+    assert (code, report["ok"]) == (0, True)
+    assert names["torch"] == names["models"] == names["faiss"] == "ok"
+
+
+def test_a_torchvision_that_does_not_fit_is_named_with_its_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any]
+) -> None:
+    del quick["torchvision"]
+    package(tmp_path, "torchvision", "raise RuntimeError('operator torchvision::nms does not exist')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    report = doctor()
+    finding = found(report, "torchvision")
+    assert not report.ok
+    assert (finding.state, finding.fix) == ("trouble", "pip uninstall -y torchvision")
+    assert "operator torchvision::nms does not exist" in finding.what
+
+
+def test_a_package_that_takes_its_process_down_does_not_take_the_doctor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any]
+) -> None:
+    del quick["torchvision"]
+    package(tmp_path, "torchvision", "import os; os.kill(os.getpid(), 11)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "died of signal 11" in found(doctor(), "torchvision").what
+
+
+def test_two_packages_of_faiss_over_one_another_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any]
+) -> None:
+    info = tmp_path / "faiss_gpu-1.15.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faiss-gpu\nVersion: 1.15.1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    finding = found(doctor(), "faiss")
+    assert finding.state == "trouble"
+    assert "pip uninstall -y faiss-cpu faiss-gpu" in finding.fix
+
+
+def test_a_gpu_that_torch_does_not_see_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any]
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    finding = found(doctor(), "device")
+    assert finding.state == "trouble"
+    assert "built for the CPU alone" in finding.what
+
+
+def test_without_torch_the_store_works_and_it_is_said(monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any]) -> None:
+    plain = module._there
+    monkeypatch.setattr(module, "_there", lambda name: name != "torch" and plain(name))
+    report = doctor()
+    assert report.ok
+    assert found(report, "models").fix == "pip install 'vstore-index[model]'"
+
+
+def test_a_space_whose_model_is_gone_is_named(tmp_path: Path, zoo: Zoo, quick: dict[str, Any]) -> None:
+    model = Path(shutil.copytree(zoo["dinov2"], tmp_path / "dino"))
+    Store.init(tmp_path / ".vstore", model=str(model), device="cpu", name="dino")
+    assert found(Store.doctor(tmp_path / ".vstore"), "space dino").state == "ok"
+    model.rename(tmp_path / "elsewhere")
+    finding = found(Store.doctor(tmp_path / ".vstore"), "space dino")
+    assert (finding.state, finding.fix) == ("trouble", "vstore model add dino --model DIR")

@@ -1,0 +1,88 @@
+"""Embedders of other packages: the example that the documentation points to is one, and keeps to what all keep to."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from store.embedder_suite import check_embedder, check_loads_again
+from store.folders import put
+
+from vstore.embed import load_embedder, space_id
+from vstore.embed.place import Settings, Words
+from vstore.embed.plugins import describe_by_plugin, plugins
+from vstore.errors import ModelError
+from vstore.search import Operand
+from vstore.store import Store
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "plugin"
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The example as pip leaves it: its module, its metadata, its entry points."""
+    site = tmp_path / "site"
+    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
+    info = site / f"vstore_thumbnail-{project['version']}.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    lines = []
+    for group, points in project["entry-points"].items():
+        lines += [f"[{group}]", *(f"{name} = {value}" for name, value in points.items())]
+    (info / "entry_points.txt").write_text("\n".join(lines))
+    shutil.copy(EXAMPLE / "vstore_thumbnail.py", site)
+    monkeypatch.syspath_prepend(str(site))
+    return site
+
+
+def test_the_example_keeps_to_what_every_embedder_keeps_to(installed: Path) -> None:
+    assert plugins() == ["thumbnail"]
+    recipe = describe_by_plugin(Words("thumbnail:4"))
+    assert recipe is not None
+    embedder = load_embedder(recipe, Words("thumbnail:4"), Settings())
+    check_embedder(embedder)
+    check_loads_again(embedder)
+    other = describe_by_plugin(Words("thumbnail:5"))
+    assert other is not None
+    assert space_id(other) != space_id(recipe)
+
+
+def test_a_store_of_a_plugin_is_a_store_like_any(installed: Path, tmp_path: Path) -> None:
+    put(tmp_path / "pictures", {f"{i}.png": i for i in range(3)})
+    made = Store.init(tmp_path / ".vstore", model="thumbnail:4")
+    assert made.space_name == "thumbnail-4"
+    with Store(tmp_path / ".vstore") as store:
+        assert store.sync([tmp_path / "pictures"]).embedded == 3
+        hits = store.search([Operand(1.0, str(tmp_path / "pictures/1.png").encode())]).hits
+        assert hits[0].paths == (b"pictures/1.png",)
+        assert store.model_show("thumbnail-4").made_with["numpy"]
+        with pytest.raises(ModelError, match="has no text side"):
+            store.search([Operand(1.0, None, "a red car")])
+
+
+def test_a_store_whose_plugin_is_gone_says_what_is_missing(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path / "pictures", {"1.png": 1})
+    Store.init(tmp_path / ".vstore", model="thumbnail:4")
+    shutil.rmtree(installed)
+    with Store(tmp_path / ".vstore") as store, pytest.raises(ModelError, match="no embedder of the family 'thumbnail'"):
+        store.sync([tmp_path / "pictures"])
+
+
+def test_a_plugin_that_cannot_be_loaded_is_named(installed: Path, tmp_path: Path) -> None:
+    (installed / "vstore_thumbnail.py").write_text("raise ImportError('no such library')")
+    sys.modules.pop("vstore_thumbnail", None)
+    with pytest.raises(
+        ModelError, match="the plug-in 'thumbnail' of vstore-thumbnail cannot be loaded: no such library"
+    ):
+        Store.init(tmp_path / ".vstore", model="thumbnail:4")
+    assert not (tmp_path / ".vstore").exists()
+
+
+def test_a_name_without_a_plugin_is_a_folder_or_a_hub_id(tmp_path: Path) -> None:
+    assert describe_by_plugin(Words("nobody:4")) is None
+    assert describe_by_plugin(Words("pictures")) is None
