@@ -110,12 +110,13 @@ def reembed(
     load: Callable[[Recipe], Embedder],
     *,
     recipe: Recipe | None = None,
+    place: Mapping[str, Any] = {},  # never changed
     adopt: str | None = None,
     progress: Progress | None = None,
 ) -> ReembedReport:
     """Embed `count` pictures of the current snapshot anew and compare them with what is stored.
 
-    recipe: of a model other than the space's own, or of one that an import did not declare.
+    recipe: of a model other than the space's own, or of one that an import did not declare. place: where that lies.
     adopt:  the name of a trial: if it fits, a space of its recipe is made that lists the same segments, with a snapshot
             over the same aliases.
     Raises: UsageError, ModelError, SnapshotNotFound, Damage.
@@ -159,7 +160,7 @@ def reembed(
             )
         if own:
             raise UsageError(f"{adopt} is the recipe of {space.name!r} already", "there is nothing to adopt")
-        made = _adopt(repo, snapshot, space, best)
+        made = _adopt(repo, snapshot, space, best, place or space.place)
     off = tuple((p.path, c) for p, c in zip(sample, first.cosines, strict=True) if not c >= FITS)
     return ReembedReport(
         snapshot.name,
@@ -302,7 +303,9 @@ def _ranked(number: float) -> float:
     return number if number == number else -2.0
 
 
-def _adopt(repo: Repository, snapshot: Snapshot, space: Space, best: Trial) -> tuple[str, str]:
+def _adopt(
+    repo: Repository, snapshot: Snapshot, space: Space, best: Trial, place: Mapping[str, Any]
+) -> tuple[str, str]:
     """Make a space of the best recipe that lists the same files, and a snapshot of it over the same aliases."""
     recipe = canonical(best.recipe)
     identity = space_id(best.recipe)
@@ -316,7 +319,7 @@ def _adopt(repo: Repository, snapshot: Snapshot, space: Space, best: Trial) -> t
         wanted = space.name if best.name == DECLARED else f"{space.name}-{best.name}"
         usual = str(best.recipe.get("name", wanted)) if best.name == DECLARED else wanted
         name = next(n for n in (usual, *(f"{usual}-{i}" for i in range(2, 10_000))) if n not in taken)
-        entry = Space(identity, name, "verified", repo.hash.digest(recipe), space.dim)
+        entry = Space(identity, name, "verified", repo.hash.digest(recipe), space.dim, place)
         why = f"the vectors of {space.name} are those of {best.about}"
         made, changes, blobs = new_snapshot(repo, identity, repo.tree(snapshot), snapshot.images, snapshot, why)
         changes["spaces"] = {identity: entry.to_json()}

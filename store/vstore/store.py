@@ -236,6 +236,14 @@ class Store:
         rclip: AnyPath | None = None,
         root: AnyPath | None = None,
         recipe: Mapping[str, Any] | None = None,
+        model: str | None = None,
+        adapter: str | None = None,
+        revision: str | None = None,
+        compute: str | None = None,
+        max_side: int | None = None,
+        prompt: str | None = None,
+        pooling: str | None = None,
+        trust_remote_code: bool | None = None,
         as_label: str | None = None,
         as_space: str | None = None,
         path_field: str | None = None,
@@ -255,6 +263,7 @@ class Store:
         embedded.
 
         recipe:  of the model that made the vectors, where it is known; the space is only *claimed* to be that.
+        model, adapter: the same, by a folder or a hub id; its files are read, it is not loaded.
         resume:  the id of an import: what it left over is looked for anew.
         Raises:  UsageError, ImportRefused, Locked, MissingPackage, Damage, DiskTrouble; the store is as it was then.
         """
@@ -262,9 +271,11 @@ class Store:
         from vstore.legacy.options import ImportOptions
         from vstore.legacy.run import ImportRun
 
+        words = Words(model, adapter, revision, compute, max_side, prompt, pooling, trust_remote_code)
+        recipe, place = self._declared(words, recipe)
         named = Named(*(_path(path) for path in (faiss, metadata, embeddings, clip_retrieval, rclip)))
         options = ImportOptions(
-            named, None if root is None else os.fsencode(root), recipe, as_label, as_space, path_field, rows_by,
+            named, None if root is None else os.fsencode(root), recipe, place, as_label, as_space, path_field, rows_by,
             trust_edited, force, dry_run, _path(report), resume, message, wait, max_file_size,
         )  # fmt: skip
         run = ImportRun(self._repo, options, progress, stop or threading.Event())
@@ -510,6 +521,15 @@ class Store:
         source: bool = False,
         reembed: int | None = None,
         recipe: Mapping[str, Any] | None = None,
+        model: str | None = None,
+        adapter: str | None = None,
+        revision: str | None = None,
+        compute: str | None = None,
+        max_side: int | None = None,
+        prompt: str | None = None,
+        pooling: str | None = None,
+        trust_remote_code: bool | None = None,
+        device: str = "auto",
         adopt: str | None = None,
         progress: Progress | None = None,
     ) -> CheckReport:
@@ -522,7 +542,8 @@ class Store:
         """
         from vstore.check import check
 
-        if reembed is None and (recipe is not None or adopt is not None):
+        words = Words(model, adapter, revision, compute, max_side, prompt, pooling, trust_remote_code)
+        if reembed is None and (recipe is not None or adopt is not None or words != Words()):
             raise UsageError("a model is tried on a sample", "say of how many pictures: --reembed 32")
         report = check(self._repo, read_data=read_data, subset=read_data_subset, max_duration=max_duration)
         if source or reembed:
@@ -535,7 +556,11 @@ class Store:
                 from vstore.reembed import reembed as embed_anew
 
                 claimed = self._repo.state.spaces[self._repo.snapshot("current").space].status == "claimed"
-                sample = embed_anew(self._repo, reembed, self._load, recipe=recipe, adopt=adopt, progress=progress)
+                recipe, place = self._declared(words, recipe)
+                load = self._loader(place, Settings(device))
+                sample = embed_anew(
+                    self._repo, reembed, load, recipe=recipe, place=place, adopt=adopt, progress=progress
+                )
                 report = report._replace(reembed=sample)
                 if not claimed and recipe is None and adopt is None:
                     report = with_problems(report, off_rows(self._repo, sample), [])
@@ -573,6 +598,36 @@ class Store:
 
         path = Path(os.path.abspath(os.fsdecode(folder)))
         return repair(path, load_embedder, dry_run=dry_run, embed=not no_embed, wait=wait, progress=progress)
+
+    def _declared(
+        self, words: Words, recipe: Mapping[str, Any] | None
+    ) -> tuple[Mapping[str, Any] | None, Mapping[str, Any]]:
+        """The recipe that was given, or that of the model which was named, and where that lies."""
+        if words == Words():
+            return recipe, {}
+        if recipe is not None or (words.model is None and words.adapter is None):
+            raise UsageError("these options say how a model is used, and none was named", "name it with --model")
+        from vstore.legacy.declared import declared
+
+        return declared(words, self._repo.layout.cache)
+
+    def _loader(self, place: Mapping[str, Any], settings: Settings) -> Callable[[Recipe], Embedder]:
+        """Loads spaces of this store, and what is like the current one, or lies at `place`, but for its recipe."""
+
+        def load(recipe: Recipe) -> Embedder:
+            from vstore.embed import load_embedder, space_id
+            from vstore.embed.digests import Digests
+
+            state = self._repo.state
+            if self._given is not None or (not place and space_id(recipe) in state.spaces):
+                return self._load(recipe, settings)
+            words = place or state.spaces[self._repo.snapshot("current").space].place
+            digests = Digests(self._repo.layout.cache)
+            found = load_embedder(recipe, Words.from_json(words), settings, digests)
+            digests.keep()
+            return found
+
+        return load
 
     def _read(self, operation: Callable[[Repository], T]) -> T:
         self._repo.reload()

@@ -13,13 +13,10 @@ from vstore_cli.models import MODEL_WORDS
 
 SHOWING = {"as_json", "quiet", "paths_only", "null"}  # how a report is shown is the command line's own affair
 METHODS = {"import": "import_index"}  # `import` is a word of Python's own
-MODEL = {"model": "recipe", "adapter": "recipe"}
 ELSEWHERE = {"sync": set(MODEL_WORDS)}  # where a sync makes the store, these go to Store.init
 OTHERWISE = {
     "search": {"words": "operands", "images": "operands"},
     "export": {"words": "operands"},
-    "import_index": MODEL,
-    "check": MODEL,
 }
 ONLY_IN_PYTHON = {
     "init": {"folder", "recipe", "note"},  # the folder is what --store names; a recipe has no words

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from store.folders import digests
 from store.legacies import Legacy, unit
+from store.reembed_photos import photo
 
 from vstore.embed import Recipe, space_id
 from vstore.errors import ModelError, UsageError
@@ -72,18 +73,6 @@ def load(recipe: Recipe) -> Any:
     if recipe["family"] != "soft":
         raise ModelError("there is no such family")
     return SoftEmbedder(recipe)
-
-
-def photo(seed: int, orientation: int) -> bytes:
-    """A JPEG of soft shapes, 96 x 64, some of them turned by EXIF alone."""
-    rng = np.random.default_rng(seed)
-    coarse = rng.integers(0, 255, (8, 12, 3), dtype=np.uint8)
-    picture = Image.fromarray(coarse).resize((96, 64), Image.Resampling.BICUBIC)
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=92, exif=exif)
-    return out.getvalue()
 
 
 class Case:

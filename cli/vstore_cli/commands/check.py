@@ -9,6 +9,7 @@ import click
 from vstore_cli.bar import Bar
 from vstore_cli.commands.sync import Duration
 from vstore_cli.locate import open_store
+from vstore_cli.models import device_option, model_options
 from vstore_cli.output import count, echo_json, json_option, shown, size, table
 
 if TYPE_CHECKING:
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
 )
 @click.option("--source", is_flag=True, help="Read the pictures too: find bytes that changed behind size and times.")
 @click.option("--reembed", type=click.IntRange(1), metavar="N", help="Embed N pictures anew, and compare.")
-@click.option("--model", metavar="MODEL", help="With --reembed: try this model instead of the space's own.")
-@click.option("--adapter", metavar="ADAPTER", help="With --model: the adapter that it has.")
+@model_options
+@device_option
 @click.option("--adopt", metavar="NAME", help="With --reembed: take over the likely cause that fitted.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @json_option
-def check(quiet: bool, as_json: bool, model: str | None, adapter: str | None, **what: Any) -> int:
+def check(quiet: bool, as_json: bool, **what: Any) -> int:
     """Prove the store whole: every record, page, manifest and segment, and that each picture has its vector.
 
     With --reembed N, pictures are embedded anew by the model that the embedding space is said to be of. If at least 31
@@ -48,10 +49,6 @@ def check(quiet: bool, as_json: bool, model: str | None, adapter: str | None, **
       vstore check --reembed 32
       vstore check --max-duration 10m --source
     """
-    if model is not None or adapter is not None:
-        from vstore.legacy.declared import declared
-
-        what["recipe"] = declared(model, adapter)
     bar = None if quiet or as_json else Bar()
     try:
         with open_store(damaged=True) as store:

@@ -11,6 +11,7 @@ import click
 from vstore.errors import Interrupted, UsageError
 from vstore_cli.commands.sync import Size, stopping
 from vstore_cli.locate import find_store, new_folder
+from vstore_cli.models import model_options
 from vstore_cli.output import count, duration, echo_json, json_option, number, shown
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ LONGEST = 200  # characters of a path that it shows
 @click.option("--clip-retrieval", type=click.Path(), metavar="DIR", help="The folder that clip-retrieval wrote.")
 @click.option("--rclip", type=click.Path(), metavar="FILE", help="rclip's db.sqlite3.")
 @click.option("--root", type=click.Path(), metavar="DIR", help="The folder that holds the pictures.")
-@click.option("--model", metavar="MODEL", help="The model that made the vectors; the space is claimed to be its.")
-@click.option("--adapter", metavar="ADAPTER", help="The adapter that it had.")
+@model_options
 @click.option("--as", "as_label", metavar="LABEL", help="The name under which the store keeps this folder's paths.")
 @click.option("--as-space", metavar="NAME", help="What to call the embedding space.")
 @click.option("--path-field", metavar="FIELD", help="The field or column of the list that holds the paths.")
@@ -47,7 +47,7 @@ LONGEST = 200  # characters of a path that it shows
 @click.option("--max-file-size", type=Size(), default="256M", show_default=True, help="Leave larger files unread.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @json_option
-def import_(as_json: bool, quiet: bool, model: str | None, adapter: str | None, **options: Any) -> None:
+def import_(as_json: bool, quiet: bool, **options: Any) -> None:
     """Take in an index that another tool made, and embed nothing.
 
     Each path of its list is looked for where it says, then under --root by the end of its path, then by its name; the
@@ -61,10 +61,6 @@ def import_(as_json: bool, quiet: bool, model: str | None, adapter: str | None, 
       vstore import --embeddings v11.npy --metadata v11.csv --root pictures/
       vstore import --resume i2
     """
-    if model is not None or adapter is not None:
-        from vstore.legacy.declared import declared
-
-        options["recipe"] = declared(model, adapter)
     root = options["root"]
     folder = find_store([root] if root else [])
     with stopping() as stop:

@@ -15,6 +15,7 @@ from vstore.embed.processor import describe_processor, load_processor
 from vstore.embed.text import load_tokenizer, tokenizer_digests
 from vstore.embed.transformer import Prepared, TransformerEmbedder
 from vstore.errors import ModelError
+from vstore.variations import Variation
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +30,7 @@ _TEMPLATE = (
     "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
     f"<|im_start|>user\n{PICTURE}%s<|im_end|>\n<|im_start|>assistant\n"
 )
+_PROMPTS = ("", "Describe this image.", "Describe the image.", "What is in this image?", "Represent the given image.")
 _EXTREME = 200  # of width to height: beyond it these models take no picture
 
 
@@ -65,6 +67,17 @@ class QwenVL(TransformerEmbedder):
             "text": {"tokenizer": files, "template": template.replace(PICTURE, "%s"), "max_length": 8192},
             "dim": int(text.get("hidden_size", folder.config.get("hidden_size", 0))),
         }
+
+    def variations(self) -> list[Variation]:
+        found = super().variations()
+        for number, prompt in enumerate(_PROMPTS, 1):
+            template = _TEMPLATE % prompt
+            if template != self.recipe["prompt"]:
+                text = {**self.recipe["text"], "template": template.replace(PICTURE, "%s")}
+                about = f"the prompt was {prompt!r}" if prompt else "there was no prompt"
+                recipe = {**self.recipe, "prompt": template, "text": text}
+                found.append(Variation(f"prompt-{number}" if prompt else "no-prompt", about, recipe))
+        return found
 
     @classmethod
     def _image_token(cls, folder: ModelFolder) -> int:

@@ -21,6 +21,7 @@ from vstore.embed.folder import (
 from vstore.embed.place import Settings, Words
 from vstore.errors import ModelError
 from vstore.formats import MAX_SIDE, prepare_recipe
+from vstore.variations import Variation
 
 if TYPE_CHECKING:
     import torch
@@ -67,6 +68,17 @@ class TransformerEmbedder:
     def load_options(cls, recipe: Recipe) -> dict[str, Any]:
         """What from_pretrained is told besides."""
         return {}
+
+    def variations(self) -> list[Variation]:
+        """What is easily done otherwise with this model, for vectors that it does not give as it is."""
+        found = []
+        if self.recipe["adapter"] is not None:
+            found.append(Variation("no-adapter", "the adapter was not applied", {**self.recipe, "adapter": None}))
+        for pooling in self.poolings:
+            if pooling != self.recipe["pooling"]:
+                about = f"the vectors were pooled by {pooling}"
+                found.append(Variation(f"pooling-{pooling}", about, {**self.recipe, "pooling": pooling}))
+        return found
 
     def prepare(self, picture: Image) -> Prepared | None:
         """The model's inputs for one picture; None where the model takes no such picture. Safe in any thread."""

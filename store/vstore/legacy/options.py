@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from vstore.embed import Recipe
 from vstore.legacy.old import Named
@@ -12,13 +13,15 @@ from vstore.legacy.old import Named
 class ImportOptions(NamedTuple):
     """The words of the command.
 
-    root:   the folder that holds the pictures. recipe: of the model that made the vectors, if it was declared.
+    root:   the folder that holds the pictures. recipe: of the model that made the vectors, if it was declared; place:
+            where it lies.
     resume: the id of an import whose leftovers are to be joined.
     """
 
     named: Named = Named()
     root: bytes | None = None
     recipe: Recipe | None = None
+    place: Mapping[str, Any] = {}  # never changed
     as_label: str | None = None
     as_space: str | None = None
     path_field: str | None = None

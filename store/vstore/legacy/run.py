@@ -212,7 +212,9 @@ class ImportRun:
         repo, space = self._repo, report.space
         self._progress.stage("write", None)
         if repo.tip.number == 0:
-            repo.add_space(self._recipe, report.space_name, report.status)  # a store begins with a record
+            repo.add_space(
+                self._recipe, report.space_name, report.status, self._options.place
+            )  # a store begins with a record
         refs = self._write_rows(old, verdict, space)
         left = self._write_left(old, verdict, report)
         with repo.committing("import"):
@@ -280,7 +282,8 @@ class ImportRun:
             recipe = canonical(self._recipe)
             digest = repo.hash.digest(recipe)
             blobs[digest] = recipe
-            changes["spaces"] = {space: Space(space, report.space_name, "claimed", digest, dim).to_json()}
+            entry = Space(space, report.space_name, "claimed", digest, dim, self._options.place)
+            changes["spaces"] = {space: entry.to_json()}
             if repo.state.start_space is None:
                 changes["start_space"] = space
         elif added and known.status != "claimed" and self._resumed is None:

@@ -1,0 +1,20 @@
+"""Photos some of which are turned by EXIF alone."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+
+def photo(seed: int, orientation: int) -> bytes:
+    """A JPEG of soft shapes, 96 x 64, some of them turned by EXIF alone."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 255, (8, 12, 3), dtype=np.uint8)
+    picture = Image.fromarray(coarse).resize((96, 64), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=92, exif=exif)
+    return out.getvalue()
