@@ -41,6 +41,7 @@ PATH = {
     "hardlink_to", "mkdir", "rename", "replace", "rmdir", "symlink_to", "touch", "unlink", "write_bytes", "write_text",
 }  # fmt: skip
 MODULES = {"shutil", "tempfile"}
+READING = {"shutil.which", "shutil.disk_usage"}
 OTHERS = {
     ("np", "save"), ("np", "savez_compressed"), ("np", "savetxt"), ("faiss", "write_index"), ("lmdb", "open"),
     ("sqlite3", "connect"), ("pickle", "dump"), ("json", "dump"), ("io", "open"), ("io", "FileIO"),
@@ -67,6 +68,8 @@ def written_by(call: ast.Call) -> str | None:
         return None if "O_RDONLY" in flags or flags == "flags" else name
     if owner == "os":
         return name if attribute in OS else None
+    if name in READING:
+        return None
     if owner in MODULES or (owner, attribute) in OTHERS:
         return name
     if owner in ("disk", "durable.disk"):
