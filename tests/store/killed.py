@@ -69,6 +69,10 @@ class Fatal(Disk):
         with self.doing():
             super().unlink(path)
 
+    def rmdir(self, path: str) -> None:
+        with self.doing():
+            super().rmdir(path)
+
     def mkdir(self, path: str) -> None:
         with self.doing():
             super().mkdir(path)

@@ -44,7 +44,7 @@ from vstore.scan import ScanOptions
 from vstore.search import Operand
 from vstore.segments import Segment
 from vstore.store import Store
-from vstore.sync import keeper, survey
+from vstore.sync import keeper, survey, vectors
 from vstore.sync.ingest import check_faiss
 from vstore.testing import FakeEmbedder
 from vstore_cli.main import all_commands, run
@@ -169,6 +169,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world = World(tmp_path_factory.mktemp("format"))
     patch.setattr(packs, "TOO_MANY", 3)
     patch.setattr(segments, "TOO_MANY", 3)
+    patch.setattr(vectors, "REST", 0)
     world.put({"2024/a.png": 1, "2024/b.png": 2, "broken.png": b"no picture"})
     world.sync(world.pictures / "2024", message="one folder")
     world.sync(exclude=["*.tif"])

@@ -8,6 +8,7 @@ import pytest
 from store.folders import World, classes
 
 import vstore.pages
+from vstore.catalogue import Catalogue
 
 
 def _many(folders: int, each: int) -> Mapping[str, int]:
@@ -56,3 +57,25 @@ def test_several_commits_of_one_run_count_every_picture_once(settled: World) -> 
     assert classes(report) == {"unchanged": 8, "new": 40, "copied": 2}
     assert (report.paths, report.images) == (50, 48)
     assert settled.sync().snapshot is None
+
+
+def test_vectors_are_known_whether_the_catalogue_was_told_of_them_or_not(
+    settled: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vstore.sync.vectors.REST", 4)
+    told = []
+    for first in (0, 3, 6):
+        settled.put({f"{seed}.png": seed for seed in range(first, first + 3)})
+        assert settled.sync().embedded == 3
+        with Catalogue.open(settled.folder / "catalogue", settled.repo.store_id, write=False) as catalogue:  # type: ignore[union-attr]
+            (space,) = settled.repo.state.spaces
+            found = [catalogue.location(space, bytes.fromhex(settled.key(seed))) for seed in range(first + 3)]
+            told.append([place and place[0] for place in found])
+    assert told == [[None] * 3, [0, 0, 0, 1, 1, 1], [0, 0, 0, 1, 1, 1, None, None, None]]
+    for seed in range(9):
+        (settled.pictures / f"{seed}.png").rename(settled.top / f"{seed}.png")
+    assert classes(settled.sync(allow_mass_delete=True)) == {"removed": 9}
+    for seed in range(9):
+        (settled.top / f"{seed}.png").rename(settled.pictures / f"{seed}.png")
+    report = settled.sync()
+    assert (classes(report), report.embedded) == ({"known": 9}, 0)

@@ -10,6 +10,7 @@ from vstore.hashing import checksum
 from vstore.records import FileRef
 from vstore.repository import Repository
 
+REST = 4096  # rows that the catalogue need not know: keys are random, so each new one would rewrite a page of it
 _ALIGNED = struct.Struct("<I8s")
 
 
@@ -21,35 +22,34 @@ class Vectors:
         self._space = space
         self._catalogue = catalogue
         self._refs = repo.state.segments(space)
+        self._told = 0 if catalogue is None else _aligned(catalogue, space, self._refs)  # segments that it knows
+        self._rest: set[bytes] | None = None  # the keys of the others
         self._run: set[bytes] = set()
-        self._all: set[bytes] | None = None
-        if catalogue is None or _aligned(catalogue, space, self._refs) != len(self._refs):
-            # Nobody may write the catalogue now, or there is none: the key columns themselves answer.
-            self._all = self._columns()
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, bytes) and (key in self._run or self.stored(key))
 
     def stored(self, key: bytes) -> bool:
-        """Whether a segment holds this key's vector."""
-        if self._all is None:
-            assert self._catalogue is not None
-            location = self._catalogue.location(self._space, key)
-            if location is None and not self._catalogue.damaged:
-                return False
-            if location is not None and location[0] >= len(self._refs):
+        """Whether a segment held this key's vector when the run began."""
+        if self._rest is None:
+            self._rest = {key for ref in self._refs[self._told :] for key in self._repo.segment(ref).key_list()}
+        if key in self._rest:
+            return True
+        if not self._told:
+            return False
+        assert self._catalogue is not None
+        location = self._catalogue.location(self._space, key)
+        if location is None and not self._catalogue.damaged:
+            return False
+        if location is not None:
+            ordinal, row = location
+            if ordinal >= self._told:
                 return False  # this run has embedded it, and told the catalogue since
-            if location is not None and self._is_at(location, key):
+            if self._repo.segment(self._refs[ordinal]).key(row) == key:
                 return True
-            self._all = self._columns()  # it met something that is not what was written: a miss proves nothing
-        return key in self._all
-
-    def _is_at(self, location: tuple[int, int], key: bytes) -> bool:
-        ordinal, row = location
-        return self._repo.segment(self._refs[ordinal]).key(row) == key
-
-    def _columns(self) -> set[bytes]:
-        return {key for ref in self._refs for key in self._repo.segment(ref).key_list()}
+        # The catalogue met something that is not what was written, so that a miss in it proves nothing.
+        self._told, self._rest = 0, None
+        return self.stored(key)
 
     def add(self, keys: Iterable[bytes]) -> None:
         """Take note of vectors that this run has journaled."""
@@ -70,9 +70,9 @@ def _aligned(catalogue: Catalogue, space: str, refs: list[FileRef]) -> int:
 
 
 def is_aligned(repo: Repository, catalogue: Catalogue, space: str) -> bool:
-    """Whether the catalogue has the keys of exactly the segments that the log lists."""
+    """Whether the catalogue has the keys of the segments that the log lists, but for a few of the newest."""
     refs = repo.state.segments(space)
-    return _aligned(catalogue, space, refs) == len(refs)
+    return sum(ref.rows for ref in refs[_aligned(catalogue, space, refs) :]) <= REST
 
 
 def align(repo: Repository, catalogue: Catalogue, batch: Batch, space: str) -> None:
