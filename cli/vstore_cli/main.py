@@ -17,7 +17,7 @@ import click  # noqa: E402
 
 from vstore._version import __version__  # noqa: E402
 from vstore.errors import VstoreError  # noqa: E402
-from vstore_cli.output import shown  # noqa: E402
+from vstore_cli.output import local, shown  # noqa: E402
 
 WIDTH = 100
 HELP = ["-h", "--help"]
@@ -151,7 +151,9 @@ def _fail(as_json: bool, err: BaseException) -> int:
         if isinstance(err, click.UsageError) and err.ctx is not None:
             click.echo(err.ctx.get_usage(), err=True)
         lines = [shown(line.expandtabs()) for line in message.splitlines()] if isinstance(err, click.UsageError) else []
-        click.echo("\n".join([f"Error: {lines[0]}", *lines[1:]] if lines else [f"Error: {shown(message)}"]), err=True)
+        click.echo(
+            "\n".join([f"Error: {lines[0]}", *lines[1:]] if lines else [f"Error: {shown(local(message))}"]), err=True
+        )
         if step:
             click.echo(f"  {shown(step)}", err=True)
     return exit_code

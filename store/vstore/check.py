@@ -13,13 +13,26 @@ from functools import partial
 from typing import NamedTuple
 
 from vstore import durable
+from vstore.embed import space_id
 from vstore.errors import Damage, UsageError, VstoreError
 from vstore.hashing import checksum
 from vstore.journal import Journal, journals
 from vstore.oplog import Oplog
 from vstore.packs import Pack
 from vstore.pages import Tree, decode_leaf, level_of
-from vstore.records import FileRef, Json, Record, Snapshot, State, beginning, canonical, content_id, named_path
+from vstore.records import (
+    FileRef,
+    Json,
+    Manifest,
+    Record,
+    Snapshot,
+    Space,
+    State,
+    beginning,
+    canonical,
+    content_id,
+    named_path,
+)
 from vstore.repository import Repository
 from vstore.segments import Segment
 
@@ -100,7 +113,9 @@ def _looked_at(repo: Repository, read_data: bool, subset: str | None, until: flo
     run = _Check(repo, read_data)
     run.log()
     state = run.state
+    run.names(state)
     run.packs(state)
+    run.spaces(state)
     run.segments(state)
     for snapshot in state.snapshots():
         run.snapshot(snapshot)
@@ -205,6 +220,32 @@ class _Check:
         if tip.complaint:
             self._wrong("refs", f"the newest record cannot be used: {tip.complaint}")
 
+    def names(self, state: State) -> None:
+        """That what is current, tagged and held is there, and that what has segments is known."""
+        named = [
+            ("current", state.current),
+            ("the hold", state.hold),
+            *((f"the tag {t}", v) for t, v in state.tags.items()),
+        ]
+        for what, name in named:
+            found = None if name is None else state.snapshot(name)
+            if name is not None and (found is None or not found.kept):
+                self._wrong("refs", f"{what} is {name}, which is not among the versions that are kept")
+        for space in state.document.get("segments", {}):
+            if space not in state.spaces and state.segments(space):
+                self._wrong("refs", f"it lists segments of the space {space}, which it does not know")
+
+    def spaces(self, state: State) -> None:
+        """That each space has its recipe."""
+
+        def one(space: Space) -> None:
+            recipe = json.loads(self._blob(space.recipe))
+            if space_id(recipe) != space.id or recipe.get("dim") != space.dim:
+                raise VstoreError("its recipe is another space's")
+
+        for space in state.spaces.values():
+            self._try(f"space {space.name}", partial(one, space))
+
     def packs(self, state: State) -> None:
         """Footer, size and table of every pack; with read_data, every blob."""
 
@@ -217,6 +258,18 @@ class _Check:
 
         for ref in state.packs:
             self._try(f"packs/{ref.name}", lambda ref=ref: one(ref))  # type: ignore[misc]
+
+    def _blob(self, digest: bytes) -> bytes:
+        """A blob, from the packs that could be opened: one that could not has its own line, and hides no other's."""
+        for pack in self._packs:
+            blob = pack.get(digest)
+            if blob is not None:
+                return blob
+        raise VstoreError(f"no pack that can be read holds its blob {digest.hex()}")
+
+    def _tree(self, snapshot: Snapshot) -> tuple[Manifest, Tree]:
+        manifest = Manifest.from_bytes(self._blob(snapshot.manifest))
+        return manifest, Tree(self._repo.hash, self._blob, manifest.tree)
 
     def _read_pack(self, pack: Pack) -> None:
         self._bytes += pack.ref.size
@@ -235,10 +288,15 @@ class _Check:
             self._keys[space] = keys
             for ref in state.segments(space):
                 self._segments += 1
-                self._try(f"segments/{ref.name}", partial(self._segment, ref, keys), (0, ref.rows - 1))
+                self._try(f"segments/{ref.name}", partial(self._segment, ref, space, keys), (0, ref.rows - 1))
 
-    def _segment(self, ref: FileRef, keys: set[bytes]) -> None:
-        segment = Segment(self._repo.layout.segments, ref)
+    def _segment(self, ref: FileRef, space: str, keys: set[bytes]) -> None:
+        repo = self._repo
+        segment = Segment(repo.layout.segments, ref)
+        found = self.state.spaces.get(space)
+        made = (segment.footer.dtype, segment.footer.key_size, segment.footer.dim)
+        if found is not None and made != (repo.dtype, repo.hash.size, found.dim):
+            raise VstoreError("its rows or keys are not those of its space and store")
         self._bytes += len(segment.keys)
         listed = segment.key_list()
         keys.update(listed)
@@ -299,9 +357,11 @@ class _Check:
     def _paths(self, keys: set[bytes]) -> tuple[bytes, ...]:
         """Some paths of the current snapshot that hold these keys."""
         found: list[bytes] = []
+        current = self.state.snapshot(self.state.current) if self.state.current else None
+        if current is None:
+            return ()
         try:
-            current = self._repo.snapshot("current")
-            for path, key in self._repo.tree(current):
+            for path, key in self._tree(current)[1]:
                 if key in keys:
                     found.append(path)
                     if len(found) == _PATHS:
@@ -317,7 +377,7 @@ class _Check:
 
     def _look_at(self, snapshot: Snapshot) -> None:
         repo, name = self._repo, snapshot.name
-        manifest = repo.manifest(snapshot)
+        manifest, tree = self._tree(snapshot)
         if (manifest.name, manifest.space) != (name, snapshot.space):
             raise VstoreError(f"its manifest is that of {manifest.name}")
         if content_id(repo.hash, manifest.space, manifest.tree) != snapshot.id:
@@ -326,8 +386,6 @@ class _Check:
             raise VstoreError("its manifest and the log count differently")
         if snapshot.space not in self.state.spaces:
             raise VstoreError(f"its space {snapshot.space} is not in the log")
-        repo.recipe(snapshot.space)
-        tree = repo.tree(snapshot)
         stored = self._keys.get(snapshot.space, set())
         paths = 0
         named: set[bytes] = set()
@@ -354,7 +412,7 @@ class _Check:
             self._wrong(f"snapshot {name}", "pictures of it have no vector", None, tuple(missing))
         if self._read_data and (snapshot.space, tree.root) not in self._whole:
             self._whole.add((snapshot.space, tree.root))
-            if Tree.empty(repo.hash, repo.packs.get).edited(dict(iter(tree))).root != tree.root:
+            if Tree.empty(repo.hash, self._blob).edited(dict(iter(tree))).root != tree.root:
                 raise VstoreError("its pages are cut otherwise than FORMAT.md says")
 
     def leftovers(self, state: State) -> None:

@@ -146,7 +146,7 @@ def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], *, rew
     records: list[tuple[int, int]] = []
     if changed:
         changes = _changes(repo, plan)
-        freed = f"{plan.vectors} vectors, {len(plan.snapshots)} snapshots"
+        freed = f"vectors freed: {plan.vectors}, snapshots: {len(plan.snapshots)}"
         repo.publish("gc", changes, about=freed, whole=True)
         published.append(plan)
         repo.publish("gc", {}, about=freed, whole=True)

@@ -35,6 +35,12 @@ COMMANDS = [
     ["log"],
     ["check", "--read-data"],
     ["stats"],
+    ["repair", "--dry-run"],
+    ["repair"],
+    ["migrate"],
+    ["snapshot", "forget", "v2", "--dry-run"],
+    ["gc", "--dry-run"],
+    ["gc"],
 ]
 
 

@@ -105,6 +105,9 @@ def test_store_wants_a_folder(words: list[str], pictures: Line) -> None:
         ["log"],
         ["check"],
         ["stats"],
+        ["snapshot", "forget", "v1"],
+        ["gc"],
+        ["migrate"],
     ],
     ids=" ".join,
 )
@@ -184,7 +187,16 @@ def test_a_store_on_a_network_filesystem_is_refused(
     )
     monkeypatch.setattr(locate, "MOUNTS", str(mounts))
     log = pictures("log", "--json").json
-    for words in (["sync"], ["rollback", "v1"], ["undo"], ["redo"], ["snapshot", "tag", "v1", "x"], ["init"]):
+    for words in (
+        ["sync"],
+        ["rollback", "v1"],
+        ["undo"],
+        ["redo"],
+        ["snapshot", "tag", "v1", "x"],
+        ["gc"],
+        ["repair"],
+        ["init"],
+    ):
         store = ["--store", "new"] if words == ["init"] else []
         err = pictures(*words, *store, code=2).err
         assert f"network filesystem ({kind})" in err

@@ -6,7 +6,7 @@ import click
 
 from vstore.errors import NoStore
 from vstore_cli.locate import find_store, refuse_network
-from vstore_cli.output import count, echo_json, json_option, number, shown
+from vstore_cli.output import count, echo_json, json_option, shown
 
 
 @click.command()
@@ -33,7 +33,7 @@ def repair(dry_run: bool, no_embed: bool, wait: bool, quiet: bool, as_json: bool
         raise NoStore("there is no store here, nor in any folder above", "name it with --store DIR or VSTORE_DIR")
     if not dry_run:
         refuse_network(folder)
-    bar = None if quiet or as_json else Bar()
+    bar = None if quiet else Bar()
     try:
         report = Store.repair(folder, dry_run=dry_run, no_embed=no_embed, wait=wait, progress=bar)
     finally:
@@ -56,5 +56,5 @@ def repair(dry_run: bool, no_embed: bool, wait: bool, quiet: bool, as_json: bool
     if not report.done:
         click.echo("Nothing to mend." if dry_run else "Nothing to mend; the catalogue was made anew.")
     elif not dry_run:
-        click.echo(f"{number(report.embedded)} embedded anew. Prove it with: vstore check --read-data")
+        click.echo(f"{count(report.embedded, 'picture')} embedded anew. Prove it with: vstore check --read-data")
     return code

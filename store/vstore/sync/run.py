@@ -404,7 +404,7 @@ class Run:
         document["snapshots"] = {name: snapshot.to_json()}
         document["current"] = name
         document["next_v"] = repo.state.next_v + 1
-        repo.publish("sync", document, about=f"{name}: {manifest.paths} paths")
+        repo.publish("sync", document, about=f"{name}: {manifest.paths} path{'s' * (manifest.paths != 1)}")
         self._written = snapshot
 
     def _unfit_in_space(self, tree: Tree, complete: bool) -> list[Change] | None:
