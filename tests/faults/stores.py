@@ -55,6 +55,7 @@ def said(repo: Repository) -> Said:
         tree = repo.tree(snapshot)
         assert len(dict(tree)) == snapshot.paths
         versions[snapshot.name] = (snapshot.id, snapshot.message, snapshot.degraded)
+    repo.close()  # thousands of them are opened in one process
     return Said(versions, state.current, state.tags, state.hold)
 
 
@@ -71,6 +72,7 @@ def vectors(repo: Repository) -> dict[tuple[str, bytes], bytes]:
     named = {(s.space, key) for s in repo.state.snapshots() for _, key in repo.tree(s)}
     missing = named - found.keys()
     assert not missing, f"{len(missing)} pictures without a vector"
+    repo.close()
     return {name: found[name] for name in named}
 
 

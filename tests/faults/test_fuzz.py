@@ -164,6 +164,7 @@ def test_a_store_that_is_spoilt_in_any_way_is_mended_or_says_why_not(
         for snapshot in repo.state.snapshots():
             for path, key in repo.tree(snapshot):
                 assert right[os.fsdecode(path).rpartition("/")[2]] == key
+        repo.close()
         again = Store.repair(store, load_embedder=load)
         assert not again.degraded
         assert not again.quarantined
