@@ -534,17 +534,18 @@ class Run:
             held=repo.state.hold if dry_run else None,
             moved=self._moved,
             absorbed=self._absorbed,
-            candidates=self._candidates(edits),
+            candidates=self._candidates(edits, named),
             examples={name: tuple(delta.examples[name]) for name in CLASSES},
         )
 
-    def _candidates(self, edits: Edits) -> tuple[Candidate, ...]:
-        """New pictures that may belong to rows which an import left over."""
+    def _candidates(self, edits: Edits, named: Counter[bytes]) -> tuple[Candidate, ...]:
+        """Pictures that no path named before, and which may belong to rows that an import left over."""
         if not self._repo.state.imports:
             return ()
         from vstore.leftovers import candidates
 
-        new = sorted((path, new) for path, old, new in edits.changes if old is None and new is not None)
+        added = ((path, new) for path, old, new in edits.changes if old is None and new is not None)
+        new = sorted((path, key) for path, key in added if not named[key])
         return tuple(candidates(self._repo, self._space, new))
 
     def _keys_after(self, edits: Edits) -> set[bytes]:
