@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import json
 import os
 import threading
@@ -14,10 +15,12 @@ import pytest
 from store.disks import Watched, disk  # noqa: F401
 from store.folders import Reads, World, classes, during, put, stats_of
 
+from vstore import repository
 from vstore.errors import CommitRace, DiskTrouble, Locked, NothingToUndo, Refused
 from vstore.progress import Silent
 from vstore.store import Store
 from vstore.sync.report import SyncReport
+from vstore.sync.run import Run
 
 
 @pytest.fixture
@@ -182,9 +185,8 @@ def test_a_run_that_came_to_its_end_leaves_a_whole_snapshot_even_if_its_last_par
     assert single.sync().snapshot is None
 
 
-def test_half_an_hour_passes_between_partial_snapshots(single: World) -> None:
-    single.put({"a.png": 1, "b.png": 2})
-    assert single.sync().snapshot == "v1"
+def test_half_an_hour_passes_between_partial_snapshots() -> None:
+    assert inspect.signature(Store.sync).parameters["commit_every"].default == 30 * 60
 
 
 def test_an_error_after_a_partial_snapshot_leaves_that_and_the_next_run_completes_it(single: World) -> None:
@@ -372,7 +374,63 @@ def test_a_partial_commit_that_meets_a_rollback_builds_on_that(single: World) ->
     assert single.paths() == sorted(["pictures/a.png", "pictures/b.png", *(f"pictures/new{n}.png" for n in range(3))])
 
 
-# Commits that go wrong
+# The order of a commit, and commits that go wrong
+
+
+def test_segment_pack_and_record_are_written_in_this_order_and_the_journal_goes_after_them(
+    settled: World,
+    disk: Watched,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settled.put({"a.png": 1})
+    settled.sync()
+    settled.put({"b.png": 2})
+    disk.calls.clear()
+    remember = Run._remember
+    monkeypatch.setattr(Run, "_remember", lambda *args: disk.calls.append(("catalogue", "")) or remember(*args))
+    settled.sync()
+    kinds = {".faiss": "segment", ".pack": "pack", ".json": "record", "": "journal"}
+    steps = [
+        "catalogue" if call == "catalogue" else kinds[Path(name).suffix]
+        for call, name in disk.calls
+        if call in ("catalogue", "link")
+        or (call == "rename" and Path(name).suffix in kinds and Path(name).suffix)
+        or (call == "unlink" and "-" in name and not name.startswith(".tmp-"))
+    ]
+    assert steps == ["segment", "pack", "record", "journal", "catalogue"]
+    flushed = [name for call, name in disk.calls if call == "fsync"]
+    assert flushed.count("segments") == flushed.count("packs") == flushed.count("refs") == 1
+
+
+def test_the_last_seal_of_a_run_rides_in_the_record_of_its_commit(settled: World) -> None:
+    settled.put({"a.png": 1})
+    settled.sync()
+    assert operations(settled) == ["init", "sync"]
+    [record] = [record for record in settled.repo.records() if record.op == "sync"]
+    assert {"segments", "packs", "snapshots", "current", "next_v", "roots"} <= record.changes.keys()
+
+
+def test_a_segment_that_no_record_lists_is_nothing_to_a_sync(settled: World) -> None:
+    settled.put({"a.png": 1})
+    garbage = settled.folder / "segments" / f"{'0' * 32}.faiss"
+    garbage.write_bytes(b"left by a crash")
+    settled.sync()
+    assert (settled.sync().snapshot, len(settled.keys())) == (None, 1)
+    assert garbage.read_bytes() == b"left by a crash", "only gc deletes"
+
+
+def test_a_commit_waits_for_another_one_and_gives_up_after_a_while_without_a_loss(
+    settled: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert repository.COMMIT_WAIT == 10
+    monkeypatch.setattr(repository, "COMMIT_WAIT", 0.05)
+    settled.put({"a.png": 1})
+    with settled.repo.lock("commit") as lock:
+        lock.acquire(0.0, "a test")
+        with pytest.raises(Locked, match="holds the lock 'commit'"):
+            settled.sync()
+    report = settled.sync()
+    assert (report.snapshot, report.recovered, report.embedded) == ("v1", 1, 0)
 
 
 def test_a_link_that_reported_an_error_and_yet_succeeded_is_a_commit(
