@@ -68,7 +68,7 @@ class ImportRun:
         if self._options.dry_run:
             return self._import()
         with repo.lock("ingest") as lock:
-            lock.acquire(None if self._options.wait else 0.0, "import")
+            lock.acquire(None if self._options.wait else 0.0, "import", self._stop.is_set)
             repo.reload()
             repo.refuse_unsound()
             if repo.state.hold is not None:
