@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from vstore.embed.place import Settings, Words
 from vstore.errors import UsageError
@@ -329,13 +329,20 @@ class Store:
             load_embedder=lambda recipe: self._load(recipe, Settings(device)),
         )
 
-    def dupes(self, *, at: str | None = None, under: AnyPath | None = None, verify: bool = False) -> DupesReport:
-        """Groups of identical pictures. See `vstore.dupes.dupes`."""
+    def dupes(
+        self,
+        *,
+        at: str | None = None,
+        under: AnyPath | None = None,
+        verify: bool = False,
+        near: float | Literal["auto"] | None = None,
+        progress: Progress | None = None,
+    ) -> DupesReport:
+        """Groups of identical pictures, or (near) of pictures that look alike. See `vstore.dupes.dupes`."""
         from vstore.dupes import dupes
 
-        return self._read(
-            lambda repo: dupes(repo, at=at, under=None if under is None else os.fsencode(under), verify=verify)
-        )
+        below = None if under is None else os.fsencode(under)
+        return self._read(lambda repo: dupes(repo, at=at, under=below, verify=verify, near=near, progress=progress))
 
     # Versions
 

@@ -24,6 +24,7 @@ ONLY_IN_PYTHON = {
     "model_add": {"note"},
     "sync": {"progress", "stop"},
     "status": {"progress"},
+    "dupes": {"progress"},
     "import_index": {"progress", "stop", "recipe"},
     "export": {"operands"},
     "check": {"progress", "recipe"},
