@@ -17,7 +17,7 @@ from vstore.records import FileRef, Space
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import SEGMENT, Findings, files
 from vstore.repository import Repository
-from vstore.salvage import is_whole, remains, sound_segment
+from vstore.salvage import is_whole, refuse_unreadable, remains, sound_segment
 from vstore.segments import Segment, write_segment
 from vstore.sync.keeper import Keeper, segment_of
 
@@ -123,7 +123,8 @@ class Vectors:
     def _take_journal(self, path: Path) -> None:
         try:
             journal = Journal(path)
-        except (ValueError, OSError):
+        except (ValueError, OSError) as err:
+            refuse_unreadable(err, path)
             return  # the next sync removes it: it never held a frame that could be read
         space = self._found.state.spaces.get(journal.space)
         if space is None:
