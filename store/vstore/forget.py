@@ -150,7 +150,7 @@ def kept_by(policy: Policy, snapshots: Sequence[Snapshot], tags: Mapping[str, st
 def _before(moment: datetime, span: str) -> datetime:
     """A moment less a span such as `1y6m14d12h`. Raises: UsageError."""
     found = _WITHIN.fullmatch(span)
-    if not span or found is None:
+    if found is None or not any(int(part or 0) for part in found.groups()):  # no time at all would keep nothing
         raise UsageError(
             f"{span!r} is no span of time", "write years, months, days and hours in this order: 1y6m14d12h"
         )

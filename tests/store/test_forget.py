@@ -61,7 +61,7 @@ def test_a_month_less_is_the_last_day_of_one_that_is_shorter() -> None:
     assert set(kept_by(Policy(within="1m"), listed, {})) == {"v3", "v2"}
 
 
-@pytest.mark.parametrize("span", ["", "3", "1w", "1d1y", "-1d", "d"])
+@pytest.mark.parametrize("span", ["", "3", "1w", "1d1y", "-1d", "d", "0d", "0y0h"])
 def test_a_span_that_is_none_is_refused(span: str) -> None:
     with pytest.raises(UsageError):
         kept_by(Policy(within=span), HOURS, {})
