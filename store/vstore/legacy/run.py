@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore import durable
 from vstore.catalogue import Catalogue
 from vstore.embed import Recipe, space_id
 from vstore.errors import ModelError, Refused, UsageError
@@ -75,8 +74,6 @@ class ImportRun:
                 raise Refused(
                     f"syncing is held at {repo.state.hold} since a rollback", "go on with: vstore rollback --release"
                 )
-            durable.sweep(repo.layout.segments, "ingest")
-            durable.sweep(repo.layout.packs, "ingest")
             recover(repo, "import")
             return self._import()
 

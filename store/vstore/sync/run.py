@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore import durable
 from vstore.catalogue import Catalogue
 from vstore.delta import CLASSES, Change, classify
 from vstore.embed import Embedder, Recipe
@@ -126,7 +125,6 @@ class Run:
             check_faiss(repo.layout.cache)
             if repo.state.hold is not None:
                 raise _held(repo.state.hold)
-            durable.sweep(repo.layout.segments, "ingest")
             self._recovered = recover(repo, "sync")
             self._catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=True)
             try:
