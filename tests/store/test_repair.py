@@ -20,6 +20,7 @@ from vstore.errors import Damage, ModelError, NoStore, NothingToUndo, VstoreErro
 from vstore.journal import JournalWriter
 from vstore.oplog import Oplog
 from vstore.packs import Pack
+from vstore.records import FileRef
 from vstore.repair.report import RepairReport
 from vstore.repository import Repository
 from vstore.search import Operand
@@ -519,3 +520,53 @@ def test_rows_that_an_import_left_over_and_that_are_lost_are_named_no_more(
         store.gc()
         old.put({"new.png": 100})
         assert store.sync([old.pictures]).embedded == 1
+
+
+def test_a_version_of_which_neither_record_nor_manifest_is_left_is_said_to_be_lost(world: World) -> None:
+    repo = world.repo
+    pack = next(ref for ref in repo.state.packs if repo.snapshot("v2").manifest in set(packed(repo, ref)))
+    number = next(r.number for r in repo.records() if "v2" in r.changes.get("snapshots", {}))
+    later = [r.number for r in repo.records() if r.whole is not None and r.number > number]
+    (repo.layout.packs / pack.name).unlink()
+    for record in (number, *later):
+        flip(repo.layout.record(record), 40)
+    report = mend(world)
+    assert "v2" not in all_aliases(world)
+    assert any(line.startswith("v2: neither") for line in report.left), report
+
+
+def packed(repo: Repository, ref: FileRef) -> list[bytes]:
+    pack = Pack(repo.layout.packs, ref, repo.hash)
+    try:
+        return list(pack.digests())
+    finally:
+        pack.close()
+
+
+def test_pictures_on_a_disk_that_is_not_mounted_are_taken_from_no_snapshot(world: World) -> None:
+    expected = all_aliases(world)
+    segment(world).unlink()
+    away = world.pictures.rename(world.top / "away")
+    assert mend(world, dry_run=True).degraded == ()
+    report = mend(world)
+    assert report.degraded == ()
+    assert all_aliases(world) == expected
+    assert any("mount it" in line for line in report.left)
+    with world.another() as store:
+        assert not store.check().ok
+        with pytest.raises(Damage):
+            store.gc()
+    away.rename(world.pictures)
+    world.put({"00.png": 0})
+    report = mend(world)
+    assert (report.embedded, report.degraded, report.left) == (10, (), ())
+    assert all_aliases(world) == expected
+    is_sound(world)
+
+
+def test_pictures_whose_folder_is_gone_for_good_are_let_go_where_that_is_asked_for(world: World) -> None:
+    segment(world).unlink()
+    shutil.rmtree(world.pictures)
+    mend(world)
+    assert [loss.snapshot for loss in mend(world, no_embed=True).degraded] == ["v3", "v2", "v1"]
+    is_sound(world)
