@@ -1,9 +1,10 @@
 """How fast new pictures are taken in with the built-in embedder, and in how much memory.
 
-    python benchmarks/bench_ingest.py [--pictures 400] [--memory 2000 20000]
+    python benchmarks/bench_ingest.py [--pictures 200] [--megapixels 3] [--memory 2000 20000]
 
 Targets: at least 0.9 of the rate that two independent processes reach together in the same run (each reads, hashes,
-decodes and embeds half of the pictures, with nothing kept); anonymous memory flat between 2,000 and 20,000 pictures.
+decodes and embeds half of the pictures, with nothing kept), median of seven; anonymous memory flat between 2,000 and
+20,000 pictures (of 640 × 480: small ones would be no load on the memory in which pictures are decoded).
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from measure import VSTORE, environment, in_turn, machine, ratio, spread
+from measure import VSTORE, environment, in_turn, machine, make_pictures, output, ratio, spread, timed, workplace
 
 ALONE = """
 import sys
@@ -38,9 +38,8 @@ rows += len(embedder.embed_images(batch))
 assert rows == len(paths)
 """
 MEMORY = """
-import sys
+import sys, threading, time
 from vstore_cli.main import run
-import threading, time
 peak = 0
 def look():
     global peak
@@ -48,7 +47,7 @@ def look():
         for line in open("/proc/self/status"):
             if line.startswith("RssAnon"):
                 peak = max(peak, int(line.split()[1]))
-        time.sleep(0.05)
+        time.sleep(0.01)
 threading.Thread(target=look, daemon=True).start()
 run(["--store", sys.argv[1], "sync", sys.argv[2], "-q"])
 print(peak)
@@ -85,47 +84,30 @@ def main() -> None:
     parser.add_argument("--memory", type=int, nargs="*", default=[2_000, 20_000])
     args = parser.parse_args()
     print(machine())
-    top = Path(tempfile.mkdtemp(prefix="vstore-bench-"))
-    try:
-        rates(top, args.pictures, args.megapixels)
+    with workplace() as top:
+        if args.pictures:
+            rates(top, args.pictures, args.megapixels)
         memory(top, args.memory)
-    finally:
-        shutil.rmtree(top)
 
 
 def rates(top: Path, count: int, megapixels: float) -> None:
-    pictures = top / "pictures"
+    pictures, store = top / "pictures", top / "store"
     draw(pictures, count, megapixels)
-    inside: list[float] = []
 
     def vstore() -> float:
-        store = top / "store"
         shutil.rmtree(store, ignore_errors=True)
-        subprocess.run([*VSTORE, "--store", str(store), "init"], check=True, capture_output=True, env=environment())
+        output([*VSTORE, "--store", str(store), "init"])
         words = [*VSTORE, "--store", str(store), "sync", str(pictures), "--json"]
         done: list[str] = []
-
-        def work() -> None:
-            out = subprocess.run(words, check=True, capture_output=True, text=True, env=environment())
-            done.append(out.stdout)
-
-        from measure import timed
-
-        taken = timed(work)
-        report = json.loads(done[0])
-        assert report["embedded"] == count
-        inside.append(report["seconds"])
+        taken = timed(lambda: done.append(output(words)))
+        assert json.loads(done[0])["embedded"] == count
         return taken
 
     def alone() -> float:
-        from measure import timed
-
         def work() -> None:
-            parts = [
-                subprocess.Popen([sys.executable, "-c", ALONE, str(pictures), str(i), "2"], env=environment())
-                for i in range(2)
-            ]
-            assert not any(part.wait() for part in parts)
+            words = [sys.executable, "-c", ALONE, str(pictures)]
+            parts = [subprocess.Popen([*words, str(i), "2"], env=environment()) for i in range(2)]
+            assert not sum(part.wait() for part in parts)
 
         return timed(work)
 
@@ -140,15 +122,16 @@ def rates(top: Path, count: int, megapixels: float) -> None:
 
 
 def memory(top: Path, sizes: list[int]) -> None:
-    from measure import make_pictures
-
+    peaks = []
     for count in sizes:
         pictures, store = top / f"pictures-{count}", top / f"store-{count}"
-        make_pictures(pictures, count, 500)
-        subprocess.run([*VSTORE, "--store", str(store), "init"], check=True, capture_output=True, env=environment())
-        words = [sys.executable, "-c", MEMORY, str(store), str(pictures)]
-        out = subprocess.run(words, check=True, capture_output=True, text=True, env=environment())
-        print(f"  {count:>6,} new pictures: {int(out.stdout.split()[-1]) / 1024:.1f} MiB of anonymous memory at most")
+        make_pictures(pictures, count, 500, size=(640, 480))
+        output([*VSTORE, "--store", str(store), "init"])
+        peaks.append(int(output([sys.executable, "-c", MEMORY, str(store), str(pictures)]).split()[-1]) / 1024)
+        print(f"  {count:>6,} new pictures: {peaks[-1]:.1f} MiB of anonymous memory at most")
+    if len(peaks) > 1:
+        more = (peaks[-1] - peaks[0]) * (1 << 20) / (sizes[-1] - sizes[0])
+        print(f"memory at {sizes[-1]:,} / at {sizes[0]:,}: {peaks[-1] / peaks[0]:.2f}x, {more:.0f} bytes a picture")
 
 
 if __name__ == "__main__":

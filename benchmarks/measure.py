@@ -150,14 +150,14 @@ def ratio(over: Sequence[float], under: Sequence[float]) -> str:
     return f"{middle:.2f}x ({min(each):.2f} to {max(each):.2f})"
 
 
-def make_pictures(folder: Path, count: int, per_folder: int, first: int = 0) -> None:
-    """Make tiny, distinct JPEG files: one picture, with another number behind its end in each."""
+def make_pictures(folder: Path, count: int, per_folder: int, first: int = 0, size: tuple[int, int] = (8, 8)) -> None:
+    """Make distinct JPEG files: one picture, with another number behind its end in each."""
     import io
 
     from PIL import Image
 
     out = io.BytesIO()
-    Image.new("RGB", (8, 8), (200, 30, 30)).save(out, "JPEG", quality=50)
+    Image.new("RGB", size, (200, 30, 30)).save(out, "JPEG", quality=50)
     for number in range(first, first + count):
         place = folder / f"{number // per_folder:05d}"
         if number % per_folder == 0 or number == first:

@@ -58,8 +58,12 @@ def _upwards(start: str) -> Iterator[Path]:
             yield folder / FOLDER
 
 
-def open_store(paths: Sequence[str] = ()) -> Store:
-    """Open the store of a command, and say so where it answers from an older record. Raises: NoStore."""
+def open_store(paths: Sequence[str] = (), *, damaged: bool = False) -> Store:
+    """Open the store of a command, and say so where it answers from an older record.
+
+    damaged: open it although files that the log names are missing, to say what is.
+    Raises: NoStore, Damage.
+    """
     from vstore.store import Store
 
     folder = find_store(paths)
@@ -68,7 +72,7 @@ def open_store(paths: Sequence[str] = ()) -> Store:
             "there is no store here, nor in any folder above",
             "make one with: vstore sync FOLDER, or name one with --store DIR or VSTORE_DIR",
         )
-    store = Store(folder)
+    store = Store(folder, damaged=damaged)
     if store.complaint is not None:
         click.echo(
             f"Warning: {shown(store.complaint)}; this answers from what was true before. Run: vstore repair", err=True
@@ -118,12 +122,14 @@ def _refuse_second() -> None:
 
 
 def refuse_network(folder: Path) -> None:
-    """Raises: UsageError where a store lies, or would lie, on a network filesystem."""
+    """Raises: UsageError where a store lies, or would lie, on a network filesystem, unless VSTORE_NETWORK=1 says that
+    it may."""
     kind = _filesystem(folder)
-    if kind is not None and kind.startswith(_NETWORK):
+    if kind is not None and kind.startswith(_NETWORK) and os.environ.get("VSTORE_NETWORK") != "1":
         raise UsageError(
             f"the store {folder} is on a network filesystem ({kind}), whose locks and flushes cannot be relied on",
-            "put it on a local disk (--store DIR); only the store must be local, the pictures may be anywhere",
+            "put it on a local disk (--store DIR); only the store must be local, the pictures may be anywhere; "
+            "VSTORE_NETWORK=1 takes the risk of a store that two machines damage between them",
         )
 
 

@@ -17,7 +17,7 @@ import click  # noqa: E402
 
 from vstore._version import __version__  # noqa: E402
 from vstore.errors import VstoreError  # noqa: E402
-from vstore_cli.output import shown  # noqa: E402
+from vstore_cli.output import local, shown  # noqa: E402
 
 WIDTH = 100
 HELP = ["-h", "--help"]
@@ -34,7 +34,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "dupes": ("dupes:dupes", "List identical pictures."),
     },
     "Versions": {
-        "snapshot": ("snapshot:snapshot", "List, compare, tag and export versions."),
+        "snapshot": ("snapshot:snapshot", "List, compare, tag, forget and export versions."),
         "rollback": ("rollback:rollback", "Make an older snapshot current."),
         "undo": ("rollback:undo", "Take back the newest operation."),
         "redo": ("rollback:redo", "Bring back what undo took."),
@@ -45,6 +45,9 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "The store itself": {
         "check": ("check:check", "Prove the store whole."),
+        "repair": ("repair:repair", "Mend a damaged store."),
+        "migrate": ("migrate:migrate", "Bring a store of an older format up to date."),
+        "gc": ("gc:gc", "Free what no kept version names."),
         "stats": ("stats:stats", "Say where the bytes are."),
         "doctor": ("doctor:doctor", "Say what is installed and fits together, and how to mend the rest."),
     },
@@ -152,7 +155,9 @@ def _fail(as_json: bool, err: BaseException) -> int:
         if isinstance(err, click.UsageError) and err.ctx is not None:
             click.echo(err.ctx.get_usage(), err=True)
         lines = [shown(line.expandtabs()) for line in message.splitlines()] if isinstance(err, click.UsageError) else []
-        click.echo("\n".join([f"Error: {lines[0]}", *lines[1:]] if lines else [f"Error: {shown(message)}"]), err=True)
+        click.echo(
+            "\n".join([f"Error: {lines[0]}", *lines[1:]] if lines else [f"Error: {shown(local(message))}"]), err=True
+        )
         if step:
             click.echo(f"  {shown(step)}", err=True)
     return exit_code

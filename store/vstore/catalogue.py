@@ -369,6 +369,14 @@ def _is_sound(folder: Path) -> bool:
         return False
 
 
+def renew(folder: Path, store_id: str) -> None:
+    """Put an empty catalogue in the place of one that is not looked at. The caller holds `ingest`.
+
+    Raises: DiskTrouble.
+    """
+    _make(folder, store_id)
+
+
 def _make(folder: Path, store_id: str) -> None:
     """Make an environment in a new folder, of what the old one still proves, and rename it in.
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import re
+import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from vstore import durable
-from vstore.errors import VstoreError
+from vstore.errors import Damage, UsageError, VstoreError
+from vstore.hashing import checksum
 from vstore.journal import Journal, journals
+from vstore.oplog import Oplog
 from vstore.packs import Pack
 from vstore.pages import Tree, decode_leaf, level_of
-from vstore.records import FileRef, Json, Snapshot, State, content_id, named_path
+from vstore.records import FileRef, Json, Record, Snapshot, State, beginning, canonical, content_id, named_path
 from vstore.repository import Repository
 from vstore.segments import Segment
 
 _PATHS = 10  # pictures that a problem names
-_REPAIR = "restore this file from a backup of the store, or re-embed what it held: remove nothing by hand"
+_VERIFIED = "verified"
+_REPAIR = "run: vstore repair"
 
 
 class Problem(NamedTuple):
@@ -41,7 +49,8 @@ class Problem(NamedTuple):
 
 
 class CheckReport(NamedTuple):
-    """What was looked at, and what is wrong. notes: what is no damage, but good to know."""
+    """What was looked at, and what is wrong. notes: what is no damage, but good to know.
+    verified: of the `files` segments and packs, those whose every byte was read."""
 
     ok: bool
     snapshots: int
@@ -51,6 +60,8 @@ class CheckReport(NamedTuple):
     bytes_read: int
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
+    verified: int = 0
+    files: int = 0
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
@@ -59,12 +70,33 @@ class CheckReport(NamedTuple):
         return value
 
 
-def check(repo: Repository, *, read_data: bool = False) -> CheckReport:
+def check(
+    repo: Repository, *, read_data: bool = False, subset: str | None = None, max_duration: float | None = None
+) -> CheckReport:
     """Look at every record, pack, page, manifest, segment and count; with read_data, at every byte.
+
+    subset:       read a part of the bytes: `1/7`, of seven parts the first, the same whenever it is asked for; or
+                  `10%`, of what was not read for longest.
+    max_duration: seconds for which to read, what was not read for longest first.
+    Raises: UsageError for a subset that is none.
 
     Damage is reported, never raised, and the first problem does not hide the next. A writer may be at work meanwhile:
     what it adds is not looked at.
     """
+    if subset is not None:
+        _part_of([], subset)
+    until = None if max_duration is None else time.monotonic() + max_duration
+    while True:
+        highest = repo.log.numbers()[-1:]
+        with contextlib.suppress(Damage):  # whatever is wrong with the log is found below
+            repo.reload()
+        report = _looked_at(repo, read_data, subset, until)
+        # What was missing may have been collected meanwhile: it is damage only if nobody has changed the store.
+        if report.ok or repo.log.numbers()[-1:] == highest:
+            return report
+
+
+def _looked_at(repo: Repository, read_data: bool, subset: str | None, until: float | None) -> CheckReport:
     run = _Check(repo, read_data)
     run.log()
     state = run.state
@@ -73,6 +105,9 @@ def check(repo: Repository, *, read_data: bool = False) -> CheckReport:
     for snapshot in state.snapshots():
         run.snapshot(snapshot)
     run.leftovers(state)
+    if subset is not None or until is not None:
+        run.some_data(state, subset, until)
+    run.remember(state)
     return run.report()
 
 
@@ -88,6 +123,7 @@ class _Check:
         self._keys: dict[str, set[bytes]] = {}
         self._whole: set[tuple[str, bytes]] = set()
         self._segments = self._snapshots = 0
+        self._verified: set[str] = set()
         self.state = State({})
 
     def report(self) -> CheckReport:
@@ -102,6 +138,8 @@ class _Check:
             self._bytes,
             tuple(self._problems),
             tuple(self._notes),
+            len(self._verified),
+            self._segments + len(self.state.packs),
         )
 
     def _wrong(
@@ -114,16 +152,16 @@ class _Check:
     ) -> None:
         self._problems.append(Problem(file, what, rows, paths, next_step))
 
-    def _try(self, file: str, work: Callable[[], None]) -> bool:
+    def _try(self, file: str, work: Callable[[], None], rows: tuple[int, int] | None = None) -> bool:
         """Do one piece of the check. Whatever garbage makes it raise is a problem of that file, and of no other."""
         try:
             work()
         except VstoreError as err:
-            self._wrong(file, err.message)
+            self._wrong(file, err.message, rows)
         except FileNotFoundError:
-            self._wrong(file, "it is missing")
+            self._wrong(file, "it is missing", rows)
         except Exception as err:
-            self._wrong(file, f"it cannot be read: {type(err).__name__}: {err}")
+            self._wrong(file, f"it cannot be read: {type(err).__name__}: {err}", rows)
         else:
             return True
         return False
@@ -143,11 +181,23 @@ class _Check:
                 raise VstoreError("the records before it are missing, and it does not carry the whole state")
             before = (number, record.digest)
 
+        ended = self._ended(log)
         for number in log.numbers():
+            if number < ended:
+                self._notes.append(f"record {number} is no part of the log any more (gc frees it)")
+                continue
             self._records += 1
             if not self._try(f"refs/{number:012d}.json", lambda number=number: one(number)):  # type: ignore[misc]
                 before = None
         self._try("refs", lambda: self._load())
+
+    def _ended(self, log: Oplog) -> int:
+        found: dict[int, Record | None] = {}
+        for number in log.numbers():
+            found[number] = None
+            with contextlib.suppress(VstoreError, OSError):
+                found[number] = log.read(number)
+        return beginning(found)
 
     def _load(self) -> None:
         tip = self._repo.log.load()
@@ -163,13 +213,20 @@ class _Check:
             self._packs.append(pack)
             self._bytes += len(pack.table)
             if self._read_data:
-                self._bytes += ref.size
-                pack.verify()
-                for digest in pack.digests():
-                    self._try(f"packs/{ref.name}", lambda digest=digest: _found(pack.get(digest)))  # type: ignore[misc]
+                self._read_pack(pack)
 
         for ref in state.packs:
             self._try(f"packs/{ref.name}", lambda ref=ref: one(ref))  # type: ignore[misc]
+
+    def _read_pack(self, pack: Pack) -> None:
+        self._bytes += pack.ref.size
+        pack.verify()
+        whole = [
+            self._try(f"packs/{pack.ref.name}", lambda digest=digest: _found(pack.get(digest)))  # type: ignore[misc]
+            for digest in pack.digests()
+        ]
+        if all(whole):
+            self._verified.add(pack.ref.name)
 
     def segments(self, state: State) -> None:
         """Footer, size and keys of every segment; with read_data, every row."""
@@ -178,21 +235,66 @@ class _Check:
             self._keys[space] = keys
             for ref in state.segments(space):
                 self._segments += 1
-                self._try(f"segments/{ref.name}", lambda ref=ref, keys=keys: self._segment(ref, keys))  # type: ignore[misc]
+                self._try(f"segments/{ref.name}", partial(self._segment, ref, keys), (0, ref.rows - 1))
 
     def _segment(self, ref: FileRef, keys: set[bytes]) -> None:
         segment = Segment(self._repo.layout.segments, ref)
         self._bytes += len(segment.keys)
         listed = segment.key_list()
         keys.update(listed)
-        if not self._read_data:
-            return
+        if self._read_data:
+            self._read_rows(segment)
+
+    def _read_rows(self, segment: Segment) -> None:
+        ref, listed = segment.ref, segment.key_list()
         self._bytes += ref.size
+        problems = len(self._problems)
         for first, end in segment.bad_blocks():
             touched = self._paths(set(listed[first:end]))
             self._wrong(
                 f"segments/{ref.name}", f"rows {first} to {end - 1} are not what was written", (first, end - 1), touched
             )
+        if len(self._problems) == problems:
+            self._verified.add(ref.name)
+
+    def some_data(self, state: State, subset: str | None, until: float | None) -> None:
+        """Read every byte of some segments and packs."""
+        packs = {pack.ref.name: pack for pack in self._packs}
+        refs = [*state.packs, *(ref for space in state.document.get("segments", {}) for ref in state.segments(space))]
+        times = self._times()
+        refs.sort(key=lambda ref: (times.get(ref.name, 0), ref.name))
+        for ref in _part_of(refs, subset) if subset is not None else refs:
+            if until is not None and time.monotonic() >= until:
+                self._notes.append("the time was up before all was read: go on with the same command")
+                return
+            if ref.name in packs:
+                self._try(f"packs/{ref.name}", partial(self._read_pack, packs[ref.name]))
+            elif ref.rows:
+                self._try(f"segments/{ref.name}", partial(self._read_segment, ref))
+
+    def _read_segment(self, ref: FileRef) -> None:
+        self._read_rows(Segment(self._repo.layout.segments, ref))
+
+    def _times(self) -> dict[str, int]:
+        """When the files of this store were last read whole, as far as that is remembered."""
+        try:
+            data = durable.read(self._repo.layout.cache / _VERIFIED)
+            if data[:8] == checksum(_VERIFIED.encode(), data[8:]):
+                found: dict[str, int] = json.loads(data[8:])
+                return found
+        except (OSError, ValueError):
+            pass
+        return {}
+
+    def remember(self, state: State) -> None:
+        """Note what was read whole just now. On a store that cannot be written nothing is remembered."""
+        if self._verified:
+            listed = {ref.name for ref in state.packs}
+            listed.update(r.name for space in state.document.get("segments", {}) for r in state.segments(space))
+            times = {name: at for name, at in self._times().items() if name in listed}
+            times |= dict.fromkeys(sorted(self._verified), int(time.time()))
+            body = canonical(times)
+            durable.write_cache(self._repo.layout.cache / _VERIFIED, checksum(_VERIFIED.encode(), body) + body)
 
     def _paths(self, keys: set[bytes]) -> tuple[bytes, ...]:
         """Some paths of the current snapshot that hold these keys."""
@@ -279,3 +381,22 @@ class _Check:
 def _found(blob: bytes | None) -> None:
     if blob is None:
         raise VstoreError("its table is not in order")
+
+
+def _part_of(refs: list[FileRef], subset: str) -> list[FileRef]:
+    """The part of some files, sorted by when they were last read, that a user asked for. Raises: UsageError."""
+    parts = re.fullmatch(r"(\d+)/(\d+)", subset)
+    if parts and 1 <= int(parts[1]) <= int(parts[2]):
+        # Names are random, so their first digits part the files evenly, and always in the same way.
+        return [ref for ref in refs if int(ref.name[:8], 16) % int(parts[2]) == int(parts[1]) - 1]
+    share = re.fullmatch(r"(\d+(?:\.\d+)?)%", subset)
+    if not share or not 0 < float(share[1]) <= 100:
+        raise UsageError(f"{subset!r} is no part of anything", "write 10%, or 1/7 for the first of seven parts")
+    left = sum(ref.size for ref in refs) * float(share[1]) / 100
+    found = []
+    for ref in refs:
+        if left <= 0:
+            break
+        found.append(ref)
+        left -= ref.size
+    return found

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from vstore.errors import DiskTrouble, Locked, ReadOnly
+from vstore.errors import DiskTrouble, Locked, ReadOnly, VstoreError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -64,6 +64,9 @@ class Disk:
 
     def mkdir(self, path: str) -> None:
         os.mkdir(path)
+
+    def rmdir(self, path: str) -> None:
+        os.rmdir(path)
 
     def read(self, path: str) -> bytes:
         with open(path, "rb", buffering=0) as file:
@@ -186,6 +189,26 @@ def remove(path: Path) -> None:
     """Remove a file, if it is there. The folder is not flushed: what is removed is no longer named by anything."""
     with _trouble(path), contextlib.suppress(FileNotFoundError):
         disk.unlink(str(path))
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a file, or a folder with all that it holds: only what can be made again, or was never named."""
+    if not path.is_dir() or path.is_symlink():
+        remove(path)
+        return
+    with _trouble(path):
+        for folder, folders, names in os.walk(path, topdown=False):
+            for name in names:
+                remove(Path(folder, name))
+            for name in folders:
+                disk.rmdir(os.path.join(folder, name))
+        disk.rmdir(str(path))
+
+
+def is_full(err: VstoreError) -> bool:
+    """Whether an error says that the disk, or a quota, is full."""
+    cause = err.__cause__
+    return isinstance(cause, OSError) and cause.errno in _FULL
 
 
 def set_aside(path: Path, folder: Path) -> Path:

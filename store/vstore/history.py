@@ -27,6 +27,7 @@ class SnapshotRow(NamedTuple):
     tags: tuple[str, ...]
     current: bool
     partial: bool
+    degraded: bool
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
@@ -129,6 +130,7 @@ def _row(state: State, snapshot: Snapshot) -> SnapshotRow:
         tuple(sorted(tag for tag, name in state.tags.items() if name == snapshot.name)),
         snapshot.name == state.current,
         snapshot.partial,
+        snapshot.degraded,
     )
 
 

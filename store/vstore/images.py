@@ -126,7 +126,8 @@ def _open(data: bytes) -> ImageFile:
     error: Exception | None = None
     for name in order:
         factory, accept = registry[name]
-        accepted = accept(data[:16]) if accept else True
+        # Some look at their first four bytes without asking whether there are so many.
+        accepted = accept(data[:16].ljust(16, b"\0")) if accept else True
         if not accepted or isinstance(accepted, str):
             continue
         try:
@@ -308,7 +309,7 @@ def _quiet() -> None:
 
 
 def _quiet_libtiff() -> None:
-    """Keep libtiff from writing to the terminal what it has to say of broken files; Pillow quiets its warnings alone."""
+    """Keep libtiff from writing to the terminal what it has to say of broken files: Pillow quiets only its warnings."""
     import ctypes
 
     from PIL import _imaging

@@ -103,6 +103,11 @@ class Pack:
         for i in range(self.count):
             yield self.table[i * self._entry : i * self._entry + self._hash.size]
 
+    def sizes(self) -> Iterator[tuple[bytes, int]]:
+        """Digest and stored length of every blob."""
+        for i, digest in enumerate(self.digests()):
+            yield digest, _PLACE.unpack_from(self.table, i * self._entry + self._hash.size)[1]
+
     def get(self, digest: bytes) -> bytes | None:
         """The bytes of a blob, checked, or None if it is not in this pack. Raises: Damage."""
         low, high = 0, self.count

@@ -242,6 +242,15 @@ class State(NamedTuple):
         kept = [name for name, value in listed.items() if value.get("kept", True)]
         return [Snapshot.from_json(name, listed[name]) for name in sorted(kept, key=lambda n: -int(n[1:]))]
 
+    def blobs(self) -> set[bytes]:
+        """The digests of all blobs that the state itself names: what hangs on manifests is not among them."""
+        found = {snapshot.manifest.hex() for snapshot in self.snapshots()}
+        for value in self.document.get("spaces", {}).values():
+            found.update(value[name] for name in ("recipe", "probes") if value.get(name))
+        for value in self.document.get("imports", {}).values():
+            found.update((value["names"], *value["vectors"]))
+        return set(map(bytes.fromhex, found))
+
     def kept(self) -> dict[str, bool]:
         return {name: value.get("kept", True) for name, value in self.document.get("snapshots", {}).items()}
 
@@ -398,6 +407,23 @@ class Manifest(NamedTuple):
 def content_id(hash: Hash, space: str, tree: bytes) -> str:
     """digest(canonical JSON of [format, hash name, space id, hex of the alias-tree root]), in hex."""
     return hash.digest(canonical([FORMAT_VERSION, hash.name, space, tree.hex()])).hex()
+
+
+def ends_the_log(record: Record) -> bool:
+    """Whether a record is one of the pair with which gc and repair begin the log anew: nothing before it counts."""
+    return record.op in ("gc", "repair") and record.whole is not None
+
+
+def beginning(records: Mapping[int, Record | None]) -> int:
+    """The number from which on records count: 0, or that of the newest pair that ends the log.
+
+    What lies before it may be there in part, as its removal is not flushed. records: None for one that is damaged.
+    """
+    newest = max((number for number, record in records.items() if record and ends_the_log(record)), default=0)
+    if newest - 1 in records:
+        first = records[newest - 1]
+        return newest - 1 if first is None or ends_the_log(first) else newest
+    return newest
 
 
 def operations_in_force(records: Iterator[Record]) -> tuple[list[Record], list[Record], Record | None]:

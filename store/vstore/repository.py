@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from vstore import durable
 from vstore.durable import Lock
@@ -42,46 +42,80 @@ _STEP = r"(?P<base>.+)~(?P<up>\d+)"  # compiled when a name is looked up: every 
 _PAST = r"@\{(\d+)\}"
 
 
+class Form(NamedTuple):
+    """What the file FORMAT says of a store."""
+
+    store: str
+    hash: str
+    dtype: str
+
+    def to_bytes(self) -> bytes:
+        form = {"format": FORMAT_VERSION, "store": self.store, "hash": self.hash, "dtype": self.dtype}
+        return canonical({**form, "check": _check(form)}) + b"\n"
+
+
 def _check(form: Document) -> str:
     """What the file FORMAT holds as `check`, so that rot in it is found too: the checksum of its other fields."""
     return checksum(canonical(form)).hex()
 
 
+def read_format(folder: Path) -> Form:
+    """Read what a store is. Raises: NoStore, FormatTooNew, Damage."""
+    path = Layout(folder).format
+    try:
+        text = durable.read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NoStore(
+            f"there is no store at {folder}", "make one with: vstore init, or name its folder with --store"
+        ) from None
+    except OSError as err:
+        if err.errno != errno.EIO:
+            raise
+        raise Damage(f"{path} cannot be read: {err.strerror}", "run: vstore repair") from err
+    try:
+        value = json.loads(text)
+        if value["format"] > FORMAT_VERSION:
+            raise FormatTooNew(
+                f"the store {folder} has format {value['format']}; this vstore reads up to {FORMAT_VERSION}",
+                "upgrade vstore: pip install -U vstore-index",
+            )
+        form = Form(value["store"], store_hash(value["hash"]).name, value["dtype"])
+        if form.dtype not in DTYPES or form.to_bytes() != text:
+            raise ValueError("it is not what was written")
+    except (ValueError, KeyError, TypeError, UsageError) as err:
+        raise Damage(f"{path} cannot be read: {err!r}", "run: vstore repair") from err
+    return form
+
+
 class Repository:
     """An open store. Reading takes no lock; `commit` is the one way to change what the store says."""
 
-    def __init__(self, folder: Path) -> None:
-        """Raises: NoStore, FormatTooNew, Damage."""
+    def __init__(self, folder: Path, *, damaged: bool = False) -> None:
+        """damaged: take the newest sound record even where what it names is missing, so that a check can say all.
+
+        Raises: NoStore, FormatTooNew, Damage.
+        """
+        self._begin(folder, read_format(folder))
+        self._damaged = damaged
+        self.reload()
+
+    def _begin(self, folder: Path, form: Form) -> None:
         self.layout = Layout(folder)
-        try:
-            text = durable.read(self.layout.format)
-        except (FileNotFoundError, NotADirectoryError):
-            raise NoStore(
-                f"there is no store at {folder}", "make one with: vstore init, or name its folder with --store"
-            ) from None
-        except OSError as err:
-            if err.errno != errno.EIO:
-                raise
-            raise Damage(f"{self.layout.format} cannot be read: {err.strerror}", "restore it from a backup") from err
-        try:
-            form = json.loads(text)
-            if form["format"] > FORMAT_VERSION:
-                raise FormatTooNew(
-                    f"the store {folder} has format {form['format']}; this vstore reads up to {FORMAT_VERSION}",
-                    "upgrade vstore: pip install -U vstore-index",
-                )
-            self.store_id: str = form["store"]
-            self.hash = store_hash(form["hash"])
-            self.dtype: str = form["dtype"]
-            if self.dtype not in DTYPES or form.pop("check") != _check(form):
-                raise ValueError("it is not what was written")
-        except (ValueError, KeyError, TypeError, UsageError) as err:
-            raise Damage(f"{self.layout.format} cannot be read: {err!r}", "restore it from a backup") from err
+        self.store_id = form.store
+        self.hash = store_hash(form.hash)
+        self.dtype = form.dtype
         self.log = Oplog(self.layout, self.hash)
-        self.tip: Tip
+        self.tip = Tip(State({}), 0, "", 0, 0)
+        self._damaged = False
         self._packs: Packs | None = None
         self._segments: dict[str, Segment] = {}
-        self.reload()
+
+    @classmethod
+    def unread(cls, folder: Path, form: Form) -> Repository:
+        """A store whose log was not read, for repair: it may hold no sound record."""
+        repo = cls.__new__(cls)
+        repo._begin(folder, form)
+        return repo
 
     @classmethod
     def create(cls, folder: Path, hash: str = "xxh3_128", dtype: str = "float16") -> Repository:
@@ -107,8 +141,7 @@ class Repository:
                 return cls._unfinished(folder, hash, dtype)
             durable.sweep(folder, "ingest")
             durable.write_durably(layout.reserve, [bytes(RESERVE)], "ingest")
-            form = {"format": FORMAT_VERSION, "store": durable.nonce(), "hash": hash, "dtype": dtype}
-            durable.publish(layout.format, canonical({**form, "check": _check(form)}) + b"\n", "ingest")
+            durable.publish(layout.format, Form(durable.nonce(), hash, dtype).to_bytes(), "ingest")
         return cls(folder)
 
     @classmethod
@@ -148,11 +181,11 @@ class Repository:
 
     def reload(self) -> None:
         """Fold the log anew."""
-        self.tip = self.log.load(self._missing)
+        self.tip = self.log.load() if self._damaged else self.log.load(self._missing)
         if not self.tip.highest and self._holds_vectors():
             raise Damage(
                 f"{self.layout.refs}/ holds no record, but segments/ holds vectors",
-                "restore refs/ from a backup of the store",
+                "run: vstore repair",
             )
         self._list_objects()
 
@@ -377,9 +410,13 @@ class Repository:
         undoes: int | None = None,
         redoes: int | None = None,
         about: str = "",
+        whole: bool = False,
     ) -> None:
-        """Publish a record. The caller is inside `committing`, and all that the changes name is durable."""
-        self.tip = self.log.append(self.tip, op, changes, now(), undoes=undoes, redoes=redoes, about=about)
+        """Publish a record. The caller is inside `committing`, and all that the changes name is durable.
+
+        whole: let it carry the whole state in any case.
+        """
+        self.tip = self.log.append(self.tip, op, changes, now(), undoes=undoes, redoes=redoes, about=about, whole=whole)
         self._list_objects()
 
     def add_space(
@@ -409,6 +446,9 @@ class Repository:
                 space, name, status, digest, recipe["dim"], place or {}, self.hash.digest(probes) if probes else b""
             )
             if old is not None and (not place or old == entry):
+                lost = {digest: blob for digest, blob in blobs.items() if not self._has_blob(digest)}
+                if lost:  # as repair said: they are the same again
+                    self.publish("model add", {"packs": self.add_pack(lost)}, about=name)
                 return
             changes: dict[str, Any] = {"spaces": {space: entry.to_json()}, "packs": self.add_pack(blobs)}
             if old is not None:
@@ -448,6 +488,13 @@ class Repository:
             "next_v": self.state.next_v + 1,
         }
         return snapshot, changes
+
+    def _has_blob(self, digest: bytes) -> bool:
+        try:
+            self.packs.get(digest)
+        except Damage:
+            return False
+        return True
 
     def add_pack(self, blobs: Mapping[bytes, bytes]) -> list[Any]:
         """Write a pack and return the list of packs with it, for the changes of the record to come."""

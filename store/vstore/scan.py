@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vstore.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
+    from vstore.patterns import Patterns
 
     Found = tuple[list["Folder"], list["Trouble"]]
     Share = Callable[[list[bytes]], Callable[[], Found | None]]
-    _Chain = list[tuple[int, GitIgnoreSpec]]  # length of the folder's path, and what its patterns say
+    _Chain = list[tuple[int, Patterns]]  # length of the folder's path, and what its patterns say
 
 IGNORE_FILE = ".vstoreignore"
 CHUNK = 1000  # files per head
@@ -198,12 +198,18 @@ class Scan:
         return self._rules.met
 
     def hides(self, path: bytes) -> bool:
-        """Whether hidden names, excludes and ignore files, as met in this scan, keep a path from being found."""
+        """Whether hidden names, excludes and ignore files, as met in this scan, keep a path from being found.
+
+        path: relative to the root; that of a folder ends in a slash.
+        """
         return self._rules.hide(os.fsdecode(path))
 
     def _own_folders(self) -> dict[tuple[int, int], bytes]:
-        """The folders that the walk meets without following a link, so that no link takes their place."""
-        options = self._options._replace(follow_symlinks=False, include=())
+        """The folders that the walk meets without following a link, so that no link takes their place.
+
+        Where only a part is walked: those of a whole walk, which alone says under which name a folder is listed.
+        """
+        options = self._options._replace(follow_symlinks=bool(self._under), include=())
         scan = Scan(self._place, options, frozenset(), skip=self._skip)
         for _ in scan:
             pass
@@ -218,7 +224,8 @@ class Scan:
                 path = b"/".join(names[:i])
                 fd = self._open(path)
                 try:
-                    if self._keeps_out(os.fstat(fd)):
+                    above = os.fstat(fd)
+                    if self._keeps_out(above):
                         return
                     self._rules.read(path, fd)
                     found = os.stat(names[i], dir_fd=fd)
@@ -229,18 +236,27 @@ class Scan:
             if err.errno not in _GONE:
                 self._trouble(self._under, err)
             return
-        if self.hides(self._under):
+        if stat.S_ISDIR(found.st_mode):
+            folder, identity, only = self._under, (found.st_dev, found.st_ino), None
+        else:
+            folder, identity, only = path, (above.st_dev, above.st_ino), os.fsdecode(names[-1])
+        if self.hides(self._under + b"/" if only is None else self._under):
             return
-        if not stat.S_ISDIR(found.st_mode):
-            yield from self._walk(path, only=os.fsdecode(names[-1]))
-        elif self._options.follow_symlinks or not is_link:
-            yield from self._walk(self._under)
+        if self._options.follow_symlinks:
+            if self._owners.get(identity) != folder:
+                return  # a walk over the whole root lists it under another name
+        elif is_link and only is None:
+            return
+        yield from self._walk(folder, only)
 
     def _walk(self, top: bytes, only: str | None = None) -> Iterator[Folder]:
         waiting = [top]
         others: tuple[list[bytes], Callable[[], Found | None]] | None = None
         while waiting:
-            if self._share is not None and others is None and only is None and len(waiting) >= SHARED:
+            # Of ignore files a sharer knows nothing, and where there are some it would work for nothing.
+            alone = self._share is None or others is not None or only is not None or self.has_rules
+            if not alone and len(waiting) >= SHARED:
+                assert self._share is not None
                 others = waiting[1::2], self._share(waiting[1::2])
                 waiting = waiting[0::2]
             path = waiting.pop()
@@ -269,6 +285,7 @@ class Scan:
             found_there = others[1]()
             # Ignore files must be known where `hides` is asked; and whoever shares may fail. Then it is done here.
             if found_there is None or self.has_rules:
+                self._share = None
                 for path in others[0]:
                     yield from self._walk(path)
             else:
@@ -326,11 +343,14 @@ class Scan:
                 for entry in plain:
                     try:
                         found = entry.stat(follow_symlinks=False)
+                        row = pack(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
                     except OSError as err:
                         odd.missed(entry.name, err)
                         continue
+                    except struct.error:
+                        row = _row(found)
                     names.append(entry.name)
-                    rows.append(pack(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino))
+                    rows.append(row)
         if odd.met_rules:  # they speak of the names before them, too
             self._rules.read(path, fd)
             return self._list(fd, path, only)
@@ -421,7 +441,7 @@ class _Odd:
                 return
             if stat.S_ISREG(found.st_mode):
                 self.names.append(entry.name)
-                self.rows.append(_ROW.pack(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino))
+                self.rows.append(_row(found))
                 return
             if stat.S_ISDIR(found.st_mode):
                 return
@@ -436,9 +456,9 @@ class _Rules:
     """Which names are hidden, excluded or included. Paths are relative to the root; those of folders end in a slash."""
 
     def __init__(self, options: ScanOptions) -> None:
-        self._include = _spec(options.include) if options.include else None
-        self._exclude = _spec(options.exclude) if options.exclude else None
-        self._files: dict[str, GitIgnoreSpec | None] = {}
+        self._include = _patterns(options.include) if options.include else None
+        self._exclude = _patterns(options.exclude) if options.exclude else None
+        self._files: dict[str, Patterns | None] = {}
 
     @property
     def met(self) -> bool:
@@ -462,8 +482,11 @@ class _Rules:
             return
         try:
             if stat.S_ISREG(os.fstat(file).st_mode):
-                lines = os.read(file, 1 << 20).removeprefix(b"\xef\xbb\xbf").split(b"\n")
-                self._files[base] = _spec([os.fsdecode(line.rstrip(b"\r")) for line in lines], lenient=True)
+                from vstore.patterns import Patterns
+
+                with open(file, "rb", closefd=False) as text:
+                    lines = text.read().removeprefix(b"\xef\xbb\xbf")
+                self._files[base] = Patterns.from_file(os.fsdecode(lines))
         finally:
             os.close(file)
 
@@ -482,14 +505,20 @@ class _Rules:
 
     def exclude(self, path: str, chain: _Chain) -> bool:
         """Whether the first that has an opinion is against a path."""
-        for length, spec in chain:
-            verdict = spec.check_file(_one_line(path[length:])).include
+        for length, patterns in chain:
+            verdict = patterns.matches(path[length:])
             if verdict is not None:
                 return verdict
         return False
 
     def include(self, path: str) -> bool:
-        return self._include is not None and self._include.match_file(_one_line(path))
+        """Whether a path is taken in whatever it is called: it, or else a folder that holds it, is named."""
+        while self._include is not None and path:
+            verdict = self._include.matches(path)
+            if verdict is not None:
+                return verdict
+            path = path[: path.rfind("/", 0, -1) + 1]
+        return False
 
     def hide(self, path: str) -> bool:
         base = ""
@@ -498,6 +527,8 @@ class _Rules:
             if _is_hidden(folder) or self.exclude(f"{base}{folder}/", self.over(base)):
                 return True
             base += folder + "/"
+        if not name:
+            return False
         return (_is_hidden(name) and not self.include(path)) or self.exclude(path, self.over(base))
 
 
@@ -508,6 +539,12 @@ def _is_hidden(name: str) -> bool:
 def _trouble(path: bytes, err: OSError, is_folder: bool) -> Trouble:
     kind = "permission" if err.errno in (errno.EACCES, errno.EPERM) else "io"
     return Trouble(path, kind, err.strerror or str(err), is_folder)
+
+
+def _row(found: os.stat_result) -> bytes:
+    """A packed stat. Disks may hold times after the year 2262, when nanoseconds no longer fit."""
+    mtime, ctime = (min(time, (1 << 63) - 1) for time in (found.st_mtime_ns, found.st_ctime_ns))
+    return _ROW.pack(found.st_size, mtime, ctime, found.st_ino)
 
 
 def _pack(names: list[str], rows: list[bytes], total: int, folders: list[bytes]) -> bytes:
@@ -521,24 +558,13 @@ def _pack(names: list[str], rows: list[bytes], total: int, folders: list[bytes])
     return _HEAD.pack(len(names), total, len(joined), len(below)) + joined + b"".join(rows) + below
 
 
-def _one_line(text: str) -> str:
-    """A path as patterns see it: a name may hold a newline, which a pattern's "." would not match."""
-    return text.replace("\n", "\r")
+def _patterns(globs: Iterable[str]) -> Patterns:
+    from vstore.patterns import Pattern, Patterns
 
-
-def _spec(globs: Iterable[str], lenient: bool = False) -> GitIgnoreSpec:
-    """
-    lenient: pass over a line that means nothing, as git does in a file.
-    """
-    from pathspec import GitIgnoreSpec
-
-    lines = []
-    for glob in map(_one_line, globs):
+    patterns = []
+    for glob in globs:
         try:
-            GitIgnoreSpec.from_lines([glob], backend="simple")
-            lines.append(glob)
+            patterns.append(Pattern.parse(glob))
         except ValueError as err:
-            if not lenient:
-                raise UsageError(f"{glob!r} is no pattern that an ignore file could hold") from err
-    # The faster engines know nothing of names that are not UTF-8.
-    return GitIgnoreSpec.from_lines(lines, backend="simple")
+            raise UsageError(f"{glob!r} is no pattern that an ignore file could hold: {err}") from err
+    return Patterns(patterns)

@@ -230,7 +230,7 @@ class Segment:
             if size != ref.size:
                 raise self.damage(f"it has {size} bytes instead of {ref.size}")
             try:
-                tail = os.pread(file.fileno(), FOOTER_SIZE, size - FOOTER_SIZE)
+                tail = os.pread(file.fileno(), FOOTER_SIZE, max(0, size - FOOTER_SIZE))
                 self.footer = Footer.from_bytes(tail)
             except ValueError as err:
                 raise self.damage(str(err)) from err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import marshal
 import os
@@ -53,13 +54,12 @@ def _start(
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
-        assert process.stdin is not None
-        with process.stdin as stdin:
-            stdin.write(
-                marshal.dumps((place, json.dumps(options.to_json()), sorted(extensions), sorted(skip), folders))
-            )
     except OSError:
         return lambda: None
+    assert process.stdin is not None
+    # One that dies before it has read all of it is found to have failed when its answer is asked for.
+    with contextlib.suppress(OSError), process.stdin as stdin:
+        stdin.write(marshal.dumps((place, json.dumps(options.to_json()), sorted(extensions), sorted(skip), folders)))
     return lambda: _finish(process)
 
 

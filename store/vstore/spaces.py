@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,8 +16,8 @@ from vstore.embed import Embedder, Recipe, load_embedder, text_side
 from vstore.embed.builtin import DEFAULT_RECIPE
 from vstore.embed.digests import Digests
 from vstore.embed.place import Settings, Words
-from vstore.embed.probes import Probes, differences, drift, probe_files, tolerance
-from vstore.errors import ModelError, UsageError
+from vstore.embed.probes import PROBES, Probes, differences, drift, probe_file, tolerance
+from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.formats import POLICY
 from vstore.hashing import checksum
 from vstore.layout import why_not_a_name
@@ -53,23 +54,24 @@ def make(words: Words, settings: Settings, note: Callable[[str], None], cache: P
 
     digests = Digests(cache)
     embedder: Embedder
+    recipe: dict[str, Any] | None = None
     if words.model == BUILTIN:
         odd = [f"--{name.replace('_', '-')}" for name in words._replace(model=None).to_json()]
         if odd:
             raise UsageError(f"the built-in embedder takes no {', '.join(odd)}", "leave it out, or name another model")
-        recipe: dict[str, Any] | None = dict(DEFAULT_RECIPE)
-        words = Words()
-    else:
-        recipe = describe_by_plugin(words)
-    if recipe is not None:
-        embedder = load_embedder(recipe, words, settings)
-    else:
-        from vstore.embed.transformer import describe, load
+        recipe, words = dict(DEFAULT_RECIPE), Words()
+    with _faults_of(words.model or words.adapter or BUILTIN):
+        if recipe is None:
+            recipe = describe_by_plugin(words)
+        if recipe is not None:
+            embedder = load_embedder(recipe, words, settings)
+        else:
+            from vstore.embed.transformer import describe, load
 
-        recipe, words = describe(words, digests)
-        pictures = _prepared(recipe)
-        embedder = load(recipe, words, settings, digests, proof=[pictures[name] for name in _PROOF], note=note)
-    vectors = _embed(embedder, list(_names(embedder)))
+            recipe, words = describe(words, digests)
+            proof = list(_prepared(recipe, _PROOF).values())
+            embedder = load(recipe, words, settings, digests, proof=proof, note=note)
+        vectors = _embed(embedder, list(_names(embedder)))
     for name, vector in vectors.items():
         if not drift(vector, vector) < 1:
             raise ModelError(
@@ -105,12 +107,28 @@ def load(repo: Repository, space: Space, settings: Settings) -> Embedder:
     """
     recipe = repo.recipe(space.id)
     digests = Digests(repo.layout.cache)
-    embedder = load_embedder(recipe, Words.from_json(space.place), settings, digests)
-    digests.keep()
-    if space.probes:
-        kept = Probes.from_bytes(repo.packs.get(space.probes))
-        _prove(repo, space, embedder, kept, files_changed=digests.read > 0)
+    kept = Probes.from_bytes(repo.packs.get(space.probes)) if space.probes else None
+    with _faults_of(f"of the space {space.name!r}"):
+        embedder = load_embedder(recipe, Words.from_json(space.place), settings, digests)
+        digests.keep()
+        if kept is not None:
+            _prove(repo, space, embedder, kept, files_changed=digests.read > 0)
     return embedder
+
+
+@contextmanager
+def _faults_of(model: str) -> Iterator[None]:
+    """Whatever a model's files make other people's code raise is a fault of that model, and no program error here."""
+    try:
+        yield
+    except (VstoreError, MemoryError):
+        raise
+    except Exception as err:
+        reason = " ".join(str(err).split())[:300]
+        raise ModelError(
+            f"the model {model} cannot be used: {type(err).__name__}: {reason}",
+            "its files may be damaged or not belong together: copy or download it again; see also: vstore doctor",
+        ) from err
 
 
 def has_drifted(repo: Repository, space: Space, made: Made) -> bool:
@@ -150,16 +168,14 @@ def _prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, 
 
 
 def _names(embedder: Embedder) -> list[str]:
-    return [*probe_files(), *([_TEXT] if text_side(embedder) else [])]
+    return [*PROBES, *([_TEXT] if text_side(embedder) else [])]
 
 
 def _embed(embedder: Embedder, names: list[str]) -> dict[str, Floats]:
-    pictures = [name for name in names if name != _TEXT]
-    prepared = _prepared(embedder.recipe)
     found = {}
-    for name in pictures:
+    for name, picture in _prepared(embedder.recipe, [name for name in names if name != _TEXT]).items():
         # One at a time, always: in bf16 a row depends a little on the batch that it is in.
-        rows = embedder.embed_images([prepared[name]])
+        rows = embedder.embed_images([picture])
         if rows.shape != (1, embedder.dim):
             raise ModelError(
                 f"the model gives vectors of shape {rows.shape}, its space has {embedder.dim} numbers",
@@ -172,12 +188,12 @@ def _embed(embedder: Embedder, names: list[str]) -> dict[str, Floats]:
     return {name: found[name] for name in names}
 
 
-def _prepared(recipe: Recipe) -> dict[str, Image]:
-    """The probes as an embedder of this recipe is given them."""
+def _prepared(recipe: Recipe, names: Iterable[str]) -> dict[str, Image]:
+    """Probes as an embedder of this recipe is given them."""
     from vstore.images import Preparation, prepare
 
     preparation = Preparation(max_side=recipe.get("prepare", {}).get("max_side", 512))
-    return {name: prepare(data, preparation)[0] for name, data in probe_files().items()}
+    return {name: prepare(probe_file(name), preparation)[0] for name in names}
 
 
 def _environment(embedder: Embedder) -> dict[str, Any]:

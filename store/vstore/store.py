@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from vstore.dupes import DupesReport
     from vstore.embed import Embedder, Recipe
     from vstore.export import ExportReport
+    from vstore.forget import ForgetReport
+    from vstore.gc import GcReport
     from vstore.history import DiffReport, LogRow, MoveReport, SnapshotDetail, SnapshotRow, TagReport
+    from vstore.migrate import MigrateReport
     from vstore.models import ModelAdded, ModelDetail, ModelDropped, ModelRow, ModelUsed
     from vstore.progress import Progress
+    from vstore.repair import RepairReport
     from vstore.search import Operand, SearchReport
     from vstore.stats import StatsReport
     from vstore.sync.report import SyncReport
@@ -55,9 +59,18 @@ class InitReport(NamedTuple):
 class Store:
     """An open store. Usable as a context manager; two of one folder may be open in a process."""
 
-    def __init__(self, folder: AnyPath, *, load_embedder: Callable[[Recipe], Embedder] | None = None) -> None:
-        """Raises: NoStore, FormatTooNew, Damage."""
-        self._repo = Repository(Path(os.fsdecode(os.path.abspath(os.fsdecode(folder)))))
+    def __init__(
+        self,
+        folder: AnyPath,
+        *,
+        load_embedder: Callable[[Recipe], Embedder] | None = None,
+        damaged: bool = False,
+    ) -> None:
+        """damaged: open it although files that the log names are missing, for `check`.
+
+        Raises: NoStore, FormatTooNew, Damage.
+        """
+        self._repo = Repository(Path(os.fsdecode(os.path.abspath(os.fsdecode(folder)))), damaged=damaged)
         self._given = load_embedder
 
     @classmethod
@@ -154,7 +167,9 @@ class Store:
         max_pixels: int | None = None,
         commit_every: float = 1800.0,
         batch_size: int | None = None,
+        compile: bool = False,
         device: str = "auto",
+        isolate_decoding: bool = False,
         progress: Progress | None = None,
         stop: threading.Event | None = None,
     ) -> SyncReport:
@@ -163,6 +178,8 @@ class Store:
         paths:        folders to take in, or parts of known ones; none means all known folders.
         commit_every: seconds of embedding after which a partial snapshot is written.
         batch_size:   pictures that a model is given at once; None finds a good number. device: auto, cpu, cuda, mps.
+        compile:      let torch compile the model first: slower to start, quicker where there is much to embed.
+        isolate_decoding: decode in worker processes with limits of time and memory: for pictures of strangers.
         stop:         set by somebody else, ends the run after the batch at hand, with a partial snapshot.
         Raises:       UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
         """
@@ -186,9 +203,18 @@ class Store:
             ignore_ctime,
         )
         options = Options(
-            message, as_label, space, wait, allow_mass_delete, max_file_size, max_pixels, commit_every, edits
+            message,
+            as_label,
+            space,
+            wait,
+            allow_mass_delete,
+            max_file_size,
+            max_pixels,
+            commit_every,
+            isolate_decoding,
+            edits,
         )
-        settings = Settings(device, batch_size)
+        settings = Settings(device, batch_size, compile)
         run = Run(self._repo, options, lambda recipe: self._load(recipe, settings), progress, stop)
         if dry_run:
             self._repo.reload()
@@ -266,6 +292,32 @@ class Store:
         from vstore.history import snapshot_untag
 
         return snapshot_untag(self._repo, name)
+
+    def snapshot_forget(
+        self,
+        snaps: Sequence[str] = (),
+        *,
+        keep_last: int | None = None,
+        keep_hourly: int | None = None,
+        keep_daily: int | None = None,
+        keep_weekly: int | None = None,
+        keep_monthly: int | None = None,
+        keep_yearly: int | None = None,
+        keep_within: str | None = None,
+        keep_tag: Sequence[str] = (),
+        dry_run: bool = False,
+    ) -> ForgetReport:
+        """Forget the snapshots that are named, or those that a policy does not keep. Undone by `undo` until gc.
+
+        Raises: UsageError for an empty policy, or a snapshot that must stay.
+        """
+        from vstore.forget import Policy, snapshot_forget
+
+        policy = Policy(
+            keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly, keep_within, tuple(keep_tag)
+        )
+        self._repo.reload()
+        return snapshot_forget(self._repo, snaps, policy, dry_run=dry_run)
 
     def snapshot_export(self, snap: str, out: AnyPath, *, format: str = "jsonl") -> ExportReport:
         """Write a snapshot's pictures and vectors to a file that other tools read."""
@@ -360,11 +412,67 @@ class Store:
 
         return self._read(stats)
 
-    def check(self, *, read_data: bool = False) -> CheckReport:
-        """Prove the store whole, or say what is not. Damage is reported, not raised."""
+    def check(
+        self,
+        *,
+        read_data: bool = False,
+        read_data_subset: str | None = None,
+        max_duration: float | None = None,
+        source: bool = False,
+        reembed: int | None = None,
+        progress: Progress | None = None,
+    ) -> CheckReport:
+        """Prove the store whole, or say what is not. Damage is reported, not raised.
+
+        read_data_subset: `1/7` or `10%`; max_duration: seconds; see `vstore.check.check`.
+        source:  read the pictures too, and find those whose bytes changed although their size and times did not.
+        reembed: embed so many pictures anew, and compare.
+        """
         from vstore.check import check
 
-        return check(self._repo, read_data=read_data)
+        report = check(self._repo, read_data=read_data, subset=read_data_subset, max_duration=max_duration)
+        if source or reembed:
+            from vstore.source import check_source, check_vectors, with_problems
+
+            self._repo.reload()
+            if source:
+                report = with_problems(report, *check_source(self._repo, progress))
+            if reembed:
+                report = with_problems(report, *check_vectors(self._repo, reembed, self._load, progress))
+        return report
+
+    def migrate(self, *, dry_run: bool = False) -> MigrateReport:
+        """Bring an older format up to this version's. See `vstore.migrate.migrate`."""
+        from vstore.migrate import migrate
+
+        return migrate(self._repo, dry_run=dry_run)
+
+    def gc(self, *, dry_run: bool = False, drop_unnamed: bool = False, wait: bool = False) -> GcReport:
+        """Free what no kept snapshot names. It is the end of undo. See `vstore.gc.gc`.
+
+        Raises: Damage, Locked, DiskTrouble.
+        """
+        from vstore.gc import gc
+
+        self._repo.reload()
+        return gc(self._repo, dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait)
+
+    @classmethod
+    def repair(
+        cls,
+        folder: AnyPath,
+        *,
+        dry_run: bool = False,
+        no_embed: bool = False,
+        wait: bool = False,
+        load_embedder: Callable[[Recipe], Embedder] | None = None,
+        progress: Progress | None = None,
+    ) -> RepairReport:
+        """Mend a store, which may be too damaged to be opened. See `vstore.repair.repair`."""
+        from vstore.repair import repair
+
+        path = Path(os.path.abspath(os.fsdecode(folder)))
+        return repair(path, load_embedder, dry_run=dry_run, embed=not no_embed, wait=wait, progress=progress)
 
     def _read(self, operation: Callable[[Repository], T]) -> T:
         self._repo.reload()

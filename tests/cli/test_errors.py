@@ -471,6 +471,7 @@ def test_a_picture_that_does_not_decode_is_named_and_costs_only_itself(
     (failure,) = pictures("sync", "--json").json["failed"]
     assert (failure["path"], failure["kind"], failure["known"]) == ("pictures/b.png", kind, True)
     assert failure["reason"] in ran.err
+    assert "unpack" not in ran.err, "a line for people"
     assert pictures.paths() == ["pictures/a.png", "pictures/new.png", "pictures/sub/c.png"]
     pictures.put({"pictures/b.png": 2})
     assert pictures("sync", "--json").json["known"] == 1

@@ -105,6 +105,9 @@ def test_store_wants_a_folder(words: list[str], pictures: Line) -> None:
         ["log"],
         ["check"],
         ["stats"],
+        ["snapshot", "forget", "v1"],
+        ["gc"],
+        ["migrate"],
     ],
     ids=" ".join,
 )
@@ -184,7 +187,16 @@ def test_a_store_on_a_network_filesystem_is_refused(
     )
     monkeypatch.setattr(locate, "MOUNTS", str(mounts))
     log = pictures("log", "--json").json
-    for words in (["sync"], ["rollback", "v1"], ["undo"], ["redo"], ["snapshot", "tag", "v1", "x"], ["init"]):
+    for words in (
+        ["sync"],
+        ["rollback", "v1"],
+        ["undo"],
+        ["redo"],
+        ["snapshot", "tag", "v1", "x"],
+        ["gc"],
+        ["repair"],
+        ["init"],
+    ):
         store = ["--store", "new"] if words == ["init"] else []
         err = pictures(*words, *store, code=2).err
         assert f"network filesystem ({kind})" in err
@@ -192,6 +204,15 @@ def test_a_store_on_a_network_filesystem_is_refused(
     assert not (pictures.home / "new").exists()
     assert pictures("log", "--json").json == log, "reading goes on"
     pictures("status")
+
+
+def test_a_network_filesystem_is_taken_by_who_insists(pictures: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vstore_cli.locate._filesystem", lambda folder: "nfs4")
+    for words in (["sync"], ["gc"], ["repair"], ["snapshot", "forget", "--keep-last", "1"]):
+        assert "VSTORE_NETWORK=1" in pictures(*words, code=2).err
+    monkeypatch.setenv("VSTORE_NETWORK", "1")
+    for words in (["sync"], ["gc"], ["repair"], ["snapshot", "forget", "--keep-last", "1"]):
+        pictures(*words)
 
 
 def test_pictures_may_lie_on_a_network_filesystem(

@@ -47,7 +47,7 @@ def test_list_shows_the_newest_first_and_marks_the_current(versions: Line) -> No
     rows = versions("snapshot", "list", "--json").json
     assert list(rows[0]) == [
         "snapshot", "id", "parent", "time", "space", "space_name", "paths", "images", "message", "tags", "current",
-        "partial",
+        "partial", "degraded",
     ]  # fmt: skip
     assert [row["snapshot"] for row in rows] == ["v3", "v2", "v1"]
     assert [row["parent"] for row in rows] == ["v2", "v1", None]
@@ -231,6 +231,15 @@ def test_undo_and_redo_go_back_and_forth(versions: Line) -> None:
     assert versions("undo").lines[1] == "No snapshot is current."
     error = versions("undo", "--json", code=1).error
     assert error["code"] == "nothing_to_undo"
+    versions("gc")
+    assert re.match(rf"Error: nothing can be undone beyond the gc of {TIME}\n", versions("undo", code=1).err)
+    versions("redo", code=1)
+
+
+def test_redo_brings_back_one_after_the_other_until_something_new_is_done(versions: Line) -> None:
+    versions("rollback", "v1")
+    for _ in range(4):
+        versions("undo")
     for current in ("v1", "v2", "v3", "v1"):
         ran = versions("redo")
         assert ran.lines[0].startswith("Done again: ")
@@ -296,3 +305,12 @@ def test_check_names_what_is_damaged_and_what_it_touches(versions: Line) -> None
     assert problem["paths"] == [{"path": "pictures/moved.png"}, {"path": "pictures/x-copy.png"}]
     assert lines[1:3] == ["    touches pictures/moved.png", "    touches pictures/x-copy.png"]
     assert lines[-1].startswith("1 problem found in ")
+
+
+def test_one_of_a_kind_is_said_as_one(line: Line) -> None:
+    line.put({"pictures/a.png": 1})
+    assert "Wrote snapshot v1: 1 picture" in line("sync", "pictures").lines
+    assert line("log").lines[1].endswith("  v1: 1 path")
+    assert "in pictures  1 path" in line("snapshot", "show").lines
+    assert line("stats").lines[-1] == "1 snapshot of 1 vector stored once each."
+    assert line("check").out.startswith("No problem found: 2 records, 1 snapshot, 1 segment, 2 packs; ")

@@ -20,6 +20,8 @@ ONLY_IN_PYTHON = {
     "model_add": {"note"},
     "sync": {"progress", "stop"},
     "status": {"progress"},
+    "check": {"progress"},
+    "repair": {"folder", "load_embedder", "progress"},  # the folder is what --store names
 }
 
 

@@ -10,19 +10,26 @@ from PIL.Image import Image
 
 from vstore.embed.digests import Digests
 from vstore.embed.place import Settings, Words
-from vstore.embed.probes import probe_files
+from vstore.embed.probes import PROBES, probe_file
 from vstore.embed.transformer import TransformerEmbedder, describe, load
 from vstore.images import Preparation, prepare
 
 
-def embedder(model: Path | None, adapter: Path | None = None, *, batch_size: int | None = None, **words: Any) -> Any:
+def embedder(
+    model: Path | None,
+    adapter: Path | None = None,
+    *,
+    batch_size: int | None = None,
+    compile: bool = False,
+    **words: Any,
+) -> Any:
     """An embedder as a space has it, its adapter proved."""
     said = Words(None if model is None else str(model), None if adapter is None else str(adapter), **words)
     digests = Digests()
     recipe, place = describe(said, digests)
     some = probes()
     made: TransformerEmbedder = load(
-        recipe, place, Settings("cpu", batch_size), digests, proof=[some["tiny"], some["landscape"]]
+        recipe, place, Settings("cpu", batch_size, compile), digests, proof=[some["tiny"], some["landscape"]]
     )
     return made
 
@@ -34,4 +41,4 @@ def recipe_of(model: Path, adapter: Path | None = None, **words: Any) -> dict[st
 @functools.cache
 def probes(max_side: int = 512) -> dict[str, Image]:
     """The probe pictures, prepared."""
-    return {name: prepare(data, Preparation(max_side=max_side))[0] for name, data in probe_files().items()}
+    return {name: prepare(probe_file(name), Preparation(max_side=max_side))[0] for name in PROBES}

@@ -174,6 +174,22 @@ def test_a_configuration_that_is_no_json(vstore: Shell, zoo: Zoo) -> None:
     assert "config.json cannot be read" in vstore.bad(13, "init", "--model", "./clip")
 
 
+@pytest.mark.parametrize("base", ["clip", "siglip", "dinov3", "qwen2_vl"])
+@pytest.mark.parametrize("name", ["config.json", "preprocessor_config.json", "tokenizer_config.json"])
+def test_a_configuration_of_nonsense_is_an_error_of_the_model(vstore: Shell, zoo: Zoo, base: str, name: str) -> None:
+    source = zoo[base]
+    if not (source / name).exists():
+        return
+    values = json.loads((source / name).read_text())
+    for number, nonsense in enumerate((None, [], "x", {"size": None})):
+        folder = Path(shutil.copytree(source, vstore.top / f"{base}-{number}"))
+        kept = {"model_type": values["model_type"]} if "model_type" in values else {}
+        (folder / name).write_text(json.dumps({**dict.fromkeys(values, nonsense), **kept}))
+        code, _, err = vstore("init", "--store", f"store-{number}", "--model", folder, "--json")
+        assert code in (0, 13), err
+        assert "Traceback" not in err
+
+
 def test_an_adapter_for_another_base(vstore: Shell, zoo: Zoo) -> None:
     said = vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", zoo.adapter("qwen2_vl"))
     assert "does not fit the model" in said

@@ -338,10 +338,10 @@ def test_qwen_needs_no_torchvision(zoo: Zoo) -> None:
 
 def test_a_turned_photograph_is_turned(zoo: Zoo) -> None:
     """Processors turn a file that they open themselves, and not a picture that they are given."""
-    from vstore.embed.probes import probe_files
+    from vstore.embed.probes import probe_file
     from vstore.images import Preparation, prepare
 
-    data = probe_files()["turned"]
+    data = probe_file("turned")
     picture, facts = prepare(data, Preparation())
     assert (facts.width, facts.height) == picture.size == (180, 260)
 

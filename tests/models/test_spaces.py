@@ -22,7 +22,7 @@ from vstore import spaces
 from vstore.embed import space_id
 from vstore.embed.digests import Digests
 from vstore.embed.place import Settings, Words
-from vstore.embed.probes import Probes, differences, drift, probe_files, tolerance
+from vstore.embed.probes import PROBES, Probes, differences, drift, probe_file, tolerance
 from vstore.errors import ModelError, Refused, UsageError
 from vstore.repository import Repository
 from vstore.store import Store
@@ -200,7 +200,7 @@ def test_the_probes_are_the_same_everywhere_and_not_square() -> None:
 
     from PIL import Image
 
-    pictures = {name: Image.open(io.BytesIO(data)) for name, data in probe_files().items()}
+    pictures = {name: Image.open(io.BytesIO(probe_file(name))) for name in PROBES}
     assert len(pictures) >= 5
     assert all(picture.width != picture.height for picture in pictures.values())
     assert {picture.mode for picture in pictures.values()} == {"RGB", "RGBA", "I;16"}
@@ -212,7 +212,7 @@ def test_the_probes_are_the_same_everywhere_and_not_square() -> None:
 def test_the_probes_of_a_space_are_stored_with_it_and_no_part_of_it(world: World) -> None:
     (space,) = world.repo.state.spaces.values()
     kept = Probes.from_bytes(world.repo.packs.get(space.probes))
-    assert set(kept.vectors) == {*probe_files(), "text"}
+    assert set(kept.vectors) == {*PROBES, "text"}
     assert all(vector.shape == (24,) and abs(np.linalg.norm(vector) - 1) < 1e-6 for vector in kept.vectors.values())
     assert kept.environment["transformers"]
     assert space.id == space_id(world.repo.recipe(space.id))
@@ -236,13 +236,13 @@ def test_one_probe_in_turn_is_proved_before_each_run_that_embeds(world: World, m
     settle(world.folder, monkeypatch)
     runs = proved(monkeypatch)
     world.sync()
-    assert runs == [[*probe_files(), "text"]], "all of them the first time"
+    assert runs == [[*PROBES, "text"]], "all of them the first time"
     runs.clear()
     for i in range(10, 18):
         put(world.pictures, {f"{i}.png": i})
         world.sync()
     assert [len(run) for run in runs] == [1] * 8
-    assert {run[0] for run in runs} == {*probe_files(), "text"}
+    assert {run[0] for run in runs} == {*PROBES, "text"}
 
 
 def test_a_run_that_embeds_nothing_loads_nothing(world: World, monkeypatch: Any) -> None:
@@ -265,7 +265,7 @@ def test_all_probes_are_proved_when_a_library_changed(world: World, monkeypatch:
     monkeypatch.setattr(transformers, "__version__", "5.99.0")
     put(world.pictures, {"10.png": 10})
     world.sync()
-    assert runs == [[*probe_files(), "text"]]
+    assert runs == [[*PROBES, "text"]]
 
 
 def test_drift_stops_a_sync_before_its_first_batch_and_says_what_changed(world: World, monkeypatch: Any) -> None:
@@ -432,6 +432,19 @@ def test_two_spaces_do_not_share_a_name(world: World, zoo: Zoo) -> None:
         world.store.model_add("two", model=str(zoo["clip"]), adapter=str(zoo.adapter("clip")), device="cpu")
     with pytest.raises(UsageError, match="already means a snapshot"):
         world.store.model_add("v12", model=str(zoo["clip"]), device="cpu")
+
+
+def test_a_repair_embeds_anew_with_the_model_of_the_space(world: World) -> None:
+    world.sync()
+    before = world.store.search([_picture(world, "1.png")], k=5)
+    (segment,) = (world.folder / "segments").iterdir()
+    segment.unlink()
+    report = Store.repair(world.folder)
+    assert report.embedded == 5
+    with Store(world.folder) as store:
+        assert store.check().ok
+        after = store.search([_picture(world, "1.png")], k=5)
+    assert [hit.paths for hit in after.hits] == [hit.paths for hit in before.hits]
 
 
 # Texts

@@ -465,7 +465,9 @@ class SyncMachine(RuleBasedStateMachine):
 
 
 SyncMachine.TestCase.settings = settings(
-    max_examples=int(os.environ.get("VSTORE_EXAMPLES", "20")),
+    max_examples=int(os.environ.get("VSTORE_EXAMPLES", "50")),
+    derandomize="VSTORE_EXAMPLES"
+    not in os.environ,  # the long form looks for what is new, the short one for what is back
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -30,7 +30,7 @@ from vstore import catalogue, doctor, errors, index, journal, packs, records, se
 from vstore.catalogue import Catalogue
 from vstore.embed.builtin import DEFAULT_RECIPE, BuiltinEmbedder
 from vstore.embed.digests import Digests
-from vstore.embed.probes import Probes
+from vstore.embed.probes import PROBES, Probes
 from vstore.embed.texts import cache_text
 from vstore.errors import VstoreError
 from vstore.formats import EXTENSIONS, MAX_PIXELS, prepare_recipe
@@ -680,7 +680,7 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
     digests.keep()
     cache_text(repo.layout.cache, builder.space, "a red car", unit_vectors(1)[0])
     fake = FakeEmbedder()
-    kept = Probes({name: fake.of(picture) for name, picture in spaces._prepared(fake.recipe).items()}, {})
+    kept = Probes({name: fake.of(picture) for name, picture in spaces._prepared(fake.recipe, PROBES).items()}, {})
     spaces._prove(repo, repo.space("fake-1"), fake, kept, files_changed=False)
     names = {path.name: path.read_bytes() for path in repo.layout.cache.iterdir()}
     for name, data in names.items():
@@ -875,6 +875,12 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         data[90] ^= 1
         path.write_bytes(data)
     say("check", "--read-data", expect=4, where=harmed)
+    say("repair", "--dry-run", expect=4, where=harmed)
+    say("repair", expect=4, where=harmed)
+    say("snapshot", "forget", "--keep-last", "1")
+    say("gc", "--dry-run")
+    say("gc")
+    say("migrate")
     return said
 
 

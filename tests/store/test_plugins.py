@@ -83,6 +83,11 @@ def test_a_plugin_that_cannot_be_loaded_is_named(installed: Path, tmp_path: Path
     assert not (tmp_path / ".vstore").exists()
 
 
+def test_what_a_plugin_stumbles_over_is_a_fault_of_the_model(installed: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="thumbnail:wide cannot be used: ValueError"):
+        Store.init(tmp_path / ".vstore", model="thumbnail:wide")
+
+
 def test_a_name_without_a_plugin_is_a_folder_or_a_hub_id(tmp_path: Path) -> None:
     assert describe_by_plugin(Words("nobody:4")) is None
     assert describe_by_plugin(Words("pictures")) is None

@@ -289,3 +289,35 @@ def test_a_black_picture_has_a_vector(tmp_path: Path) -> None:
         for name in ("black.png", "white.png", "some.png", "dot.png"):
             hit = store.search([Operand(1.0, os.fsencode(tmp_path / "pictures" / name))], k=1).hits[0]
             assert (hit.score, hit.paths) == (1.0, (f"pictures/{name}".encode(),))
+
+
+def lose_vectors(world: World) -> None:
+    """As a repair would leave a store whose segments were damaged beyond help."""
+    repo = world.repo
+    [space] = repo.state.spaces
+    with repo.committing("repair"):
+        snapshots = {snapshot.name: {"degraded": True} for snapshot in repo.state.snapshots()}
+        repo.publish("repair", {"segments": {space: []}, "snapshots": snapshots})
+
+
+def test_pictures_whose_vectors_were_lost_are_embedded_again(settled: World) -> None:
+    settled.put({"a.png": 1, "x/b.png": 2})
+    settled.sync()
+    settled.sync()
+    lose_vectors(settled)
+    report = settled.sync()
+    assert (report.embedded, classes(report)) == (2, {"unchanged": 2})
+    assert sorted(settled.keys()) == sorted([settled.key(1), settled.key(2)])
+    assert settled.sync().embedded == 0
+
+
+def test_one_that_has_no_vector_any_more_and_cannot_get_one_loses_its_alias(tmp_path: Path) -> None:
+    fake = Odd({})
+    world = World(tmp_path, fake)
+    world.put({"a.png": plain((1, 0, 0)), "b.png": 2})
+    world.sync()
+    lose_vectors(world)
+    fake.rows = ODD
+    report = world.sync()
+    assert (known(report), classes(report)) == ({"a.png": ("model", False)}, {"unchanged": 1, "failed": 1})
+    assert world.paths() == ["pictures/b.png"]

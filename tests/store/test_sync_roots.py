@@ -434,6 +434,14 @@ def test_a_root_that_took_in_others_can_be_taken_in_itself(absorbed: World, read
     assert (classes(absorbed.all()), reads.opened) == ({"unchanged": 3}, [])
 
 
+def test_a_folder_and_one_in_it_that_are_both_new_are_one_root(settled: World) -> None:
+    settled.put({"2024/a.png": 1, "b.png": 2})
+    for paths in ([settled.pictures / "2024", settled.pictures], [settled.pictures, settled.pictures / "2024"]):
+        settled.sync(*paths)
+        assert settled.paths() == ["pictures/2024/a.png", "pictures/b.png"]
+        assert (list(places(settled)), settled.repo.state.absorbed) == (["pictures"], {})
+
+
 def test_the_excludes_of_what_is_taken_in_go_on_to_hold_there_and_only_there(settled: World, reads: Reads) -> None:
     names = ("raw/a.png", "b/raw/c.png", "tmp.png", "b/tmp.png", "top/d.png", "b/top/e.png", "keep.png", "b/f.png")
     settled.put({f"in[1]/{name}": number for number, name in enumerate(names)})

@@ -1,13 +1,17 @@
-"""`vstore snapshot list|show|diff|tag|untag|export`."""
+"""`vstore snapshot list|show|diff|tag|untag|forget|export`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.output import count, echo_json, json_option, local, number, shown, size, table
+
+if TYPE_CHECKING:
+    from vstore.history import SnapshotRow
 
 
 class InOrder(click.Group):
@@ -19,7 +23,7 @@ class InOrder(click.Group):
 
 @click.group(cls=InOrder)
 def snapshot() -> None:
-    """List, compare, tag and export versions.
+    """List, compare, tag, forget and export versions.
 
     A snapshot is named by its number (v12), the first digits of its id (4 or more), a tag, `current`, `latest`, its
     distance from another (v12~2 is two parents up), or where `current` was before (@{1}).
@@ -50,7 +54,7 @@ def list_(as_json: bool) -> None:
         return
     lines = [["", "snapshot", "id", "time", "paths", "pictures", "space", ""]]
     for row in rows:
-        marks = [*(f"[{tag}]" for tag in row.tags), *(["(partial)"] if row.partial else []), shown(row.message)]
+        marks = [*(f"[{tag}]" for tag in row.tags), *_flags(row), shown(row.message)]
         lines.append(
             [
                 "*" if row.current else "",
@@ -64,6 +68,10 @@ def list_(as_json: bool) -> None:
             ]
         )
     table(lines, right=(4, 5))
+
+
+def _flags(row: SnapshotRow) -> list[str]:
+    return [f"({flag})" for flag in ("partial", "degraded") if getattr(row, flag)]
 
 
 @snapshot.command()
@@ -83,7 +91,7 @@ def show(snap: str, as_json: bool) -> None:
         return
     row = detail.row
     lines = [
-        ["snapshot", row.snapshot + (" (current)" if row.current else "") + (" (partial)" if row.partial else "")],
+        ["snapshot", " ".join([row.snapshot, *(["(current)"] if row.current else []), *_flags(row)])],
         ["id", row.id],
         ["time", local(row.time)],
         ["parent", row.parent or "none"],
@@ -165,6 +173,58 @@ def untag(name: str, as_json: bool) -> None:
         echo_json(report)
     else:
         click.echo(f"The tag {report.tag} is gone")
+
+
+COUNT = click.IntRange(1)
+
+
+@snapshot.command(short_help="Forget versions, by name or by rules.")
+@click.argument("snaps", metavar="[SNAP]...", nargs=-1)
+@click.option("--keep-last", type=COUNT, metavar="N", help="Keep the newest N.")
+@click.option(
+    "--keep-hourly", type=COUNT, metavar="N", help="Keep the last one of each of the N newest hours with one."
+)
+@click.option("--keep-daily", type=COUNT, metavar="N", help="Keep the last one of each of the N newest days with one.")
+@click.option(
+    "--keep-weekly", type=COUNT, metavar="N", help="Keep the last one of each of the N newest weeks with one."
+)
+@click.option(
+    "--keep-monthly", type=COUNT, metavar="N", help="Keep the last one of each of the N newest months with one."
+)
+@click.option(
+    "--keep-yearly", type=COUNT, metavar="N", help="Keep the last one of each of the N newest years with one."
+)
+@click.option("--keep-within", metavar="SPAN", help="Keep all within a span before the newest, such as 1y6m14d12h.")
+@click.option("--keep-tag", multiple=True, metavar="TAG", help="Keep those with this tag; * means any.")
+@click.option("-n", "--dry-run", is_flag=True, help="Say what would be forgotten, and forget nothing.")
+@json_option
+def forget(snaps: tuple[str, ...], dry_run: bool, as_json: bool, **policy: Any) -> None:
+    """Forget the versions SNAP, or all that the rules do not keep. `vstore undo` brings them back, until `vstore gc`
+    frees their bytes.
+
+    The current version, and those with a tag, are never forgotten. All times are UTC.
+
+    \b
+    Example:
+      vstore snapshot forget --keep-last 5 --keep-daily 7 --dry-run
+    """
+    with open_to_change() as store:
+        report = store.snapshot_forget(snaps, dry_run=dry_run, **policy)
+    if as_json:
+        echo_json(report)
+        return
+    table(
+        [
+            ["keep", kept.snapshot, kept.time.replace("T", " ").rstrip("Z"), ", ".join(kept.reasons)]
+            for kept in report.kept
+        ]
+    )
+    would = "Would forget" if dry_run else "Forgot"
+    if not report.forgotten:
+        click.echo("Nothing to forget.")
+        return
+    click.echo(f"{would} {count(len(report.forgotten), 'snapshot')}: {', '.join(report.forgotten)}")
+    click.echo(f"vstore gc would free {size(report.gc_frees)}" + ("" if dry_run else "; vstore undo brings them back"))
 
 
 @snapshot.command(short_help="Write a version's pictures and vectors to a file.")

@@ -88,7 +88,13 @@ class Duration(click.ParamType[float]):
     show_default=True,
     help="Write a partial snapshot after so much embedding.",
 )
+@click.option(
+    "--isolate-decoding",
+    is_flag=True,
+    help="For pictures of strangers: one that crashes or hangs its decoder costs that picture.",
+)
 @batch_option
+@click.option("--compile", is_flag=True, help="Let torch compile the model first: worth it for many pictures.")
 @device_option
 @model_options
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and no report unless something is wrong.")

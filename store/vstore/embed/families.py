@@ -38,7 +38,7 @@ def family_of(folder: ModelFolder, *, trust_code: bool) -> type[TransformerEmbed
         if folder.model_type in cls.model_types:
             return cls
         known += sorted(cls.model_types)
-    if "AutoModel" in folder.config.get("auto_map", {}):
+    if "AutoModel" in (folder.config.get("auto_map") or {}):
         if trust_code:
             return family_class("remote")
         raise ModelError(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     Pixels = npt.NDArray[np.uint8]
 
+PROBES = ("landscape", "turned", "transparent", "deep", "tiny", "large")
 VERSION = 1  # raised when a picture is drawn otherwise; the old ones must stay, as stores hold their vectors
 SAME_CLASS, ACROSS = 1e-4, 5e-3  # of 1 - cosine: within one compute class, and between two
 
@@ -49,25 +50,24 @@ class Probes(NamedTuple):
         return cls(vectors, value["environment"])
 
 
-def probe_files() -> dict[str, bytes]:
-    """The probes as picture files, so that decoding is proved with them: name -> bytes, all losslessly coded.
-
-    A landscape, a portrait that EXIF turns, a transparent one, one of 16 bits, a tiny one, one larger than any model
-    takes.
-    """
+def probe_file(name: str) -> bytes:
+    """One of PROBES as a picture file, losslessly coded, so that decoding is proved with it."""
     from PIL import Image
 
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    deep = _waves(160, 230, 3)[:, :, 0].astype("uint16") * 257
-    return {
-        "landscape": _png(Image.fromarray(_waves(300, 200, 1))),
-        "turned": _png(Image.fromarray(_waves(260, 180, 2)), exif=exif),
-        "transparent": _png(Image.fromarray(_with_alpha(_waves(200, 260, 4)), "RGBA")),
-        "deep": _png(Image.fromarray(deep)),
-        "tiny": _png(Image.fromarray(_waves(24, 16, 5))),
-        "large": _png(Image.fromarray(_waves(900, 620, 6))),
-    }
+    if name == "landscape":
+        return _png(Image.fromarray(_waves(300, 200, 1)))
+    if name == "turned":  # a portrait, once its EXIF orientation is followed
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        return _png(Image.fromarray(_waves(260, 180, 2)), exif=exif)
+    if name == "transparent":
+        return _png(Image.fromarray(_with_alpha(_waves(200, 260, 4)), "RGBA"))
+    if name == "deep":  # 16 bits of grey
+        return _png(Image.fromarray(_waves(160, 230, 3)[:, :, 0].astype("uint16") * 257))
+    if name == "tiny":
+        return _png(Image.fromarray(_waves(24, 16, 5)))
+    assert name == "large"  # larger than what a model is given
+    return _png(Image.fromarray(_waves(900, 620, 6)))
 
 
 def drift(one: Floats, other: Floats) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -59,6 +60,9 @@ class TransformerEmbedder:
         # On CUDA a batch is only queued by `start`: while it runs the next one is copied and queued behind it.
         self.in_flight = 2 if kind == "cuda" else 1
         self.folder = folder
+        self.compiled = settings.compile
+        if self.compiled:
+            self.picture_side().compile()
         self.set_up()
 
     def set_up(self) -> None:
@@ -73,6 +77,10 @@ class TransformerEmbedder:
     def load_options(cls, recipe: Recipe) -> dict[str, Any]:
         """What from_pretrained is told besides."""
         return {}
+
+    def picture_side(self) -> Any:
+        """The part of the model that pictures run through."""
+        return self.model
 
     def prepare(self, picture: Image) -> Prepared | None:
         """The model's inputs for one picture; None where the model takes no such picture. Safe in any thread."""
@@ -145,8 +153,14 @@ class TransformerEmbedder:
     def _forward(self, batch: list[Prepared]) -> torch.Tensor:
         import torch
 
-        with torch.inference_mode():
-            return self.forward(batch)
+        try:
+            with torch.inference_mode():
+                return self.forward(batch)
+        except Exception as err:
+            if self.compiled and type(err).__module__.startswith(("torch._dynamo", "torch._inductor")):
+                reason = " ".join(str(err).split())[:200] or type(err).__name__
+                raise ModelError(f"torch cannot compile the model here: {reason}", "leave --compile out") from err
+            raise
 
     def _smaller(self, size: int, err: BaseException) -> None:
         """Halve the batch after an out-of-memory. Raises: ModelError where it was one picture already."""
@@ -259,6 +273,12 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
             f"a {folder.model_type} model takes no prompt with a picture",
             "leave --prompt out; it is for models such as Qwen2-VL",
         )
+    try:
+        own = cls.describe(folder, words, digests)
+    except (AttributeError, KeyError, TypeError, ValueError) as err:
+        raise ModelError(
+            f"the configuration of {folder.name} cannot be understood: {err!r}", "copy or download the model again"
+        ) from err
     recipe: dict[str, Any] = {
         "family": cls.family,
         "version": 1,
@@ -269,7 +289,7 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
         "prepare": prepare_recipe(words.max_side or MAX_SIDE),
         "pooling": pooling,
         "normalise": "l2",
-        **cls.describe(folder, words, digests),
+        **own,
     }
     place = words._replace(
         model=str(folder.path) if folder.commit is None else words.model,
@@ -403,6 +423,9 @@ def is_out_of_memory(err: BaseException) -> bool:
 
 def packages() -> tuple[Any, Any]:
     """torch and transformers. Raises: ModelError if they are not there, or do not fit together."""
+    # Threads of torch that wait for work spin unless told otherwise before it is loaded: beside the threads that read
+    # they halved the rate of a model on the CPU (benchmarks/bench_model_ingest.py).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import torch
         import transformers

@@ -62,7 +62,7 @@ def edits_of(
                 new = old
                 if state in HAS_KEY:
                     key = chunk.key(number)
-                    if key == old or key in stored:
+                    if (key == old and key not in failed) or key in stored:
                         new = key
                     elif key in failed and complete:
                         if old is not None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from vstore.embed import Floats
+    from vstore.isolation import IsolatedDecoder
 
 BATCH = 16  # pictures per call of an embedder that asks for no other number
 FACTS = 1024  # facts that wait for the catalogue
@@ -87,6 +88,7 @@ class Ingest:
         max_file_size: int,
         max_pixels: int | None,
         command: str,
+        isolate: bool = False,
     ) -> None:
         self._repo = repo
         self._space = space
@@ -105,7 +107,14 @@ class Ingest:
         self._dim = 0
         self._under_way: deque[tuple[list[bytes], Callable[[], Floats]]] = deque()
         self._keeper: Keeper | None = None
-        self._reader = Reader(repo.hash, preparation, max_file_size, self.wants, self._finish, self._ahead, stop)
+        self._isolated: IsolatedDecoder | None = None
+        if isolate:
+            from vstore.isolation import IsolatedDecoder
+
+            self._isolated = IsolatedDecoder()
+        self._reader = Reader(
+            repo.hash, preparation, max_file_size, self.wants, self._finish, self._ahead, stop, self._isolated
+        )
         self._asking = threading.Lock()
         self._facts: dict[bytes, tuple[int, Facts]] = {}
         self.vectors = Vectors(repo, space, catalogue)
@@ -121,14 +130,18 @@ class Ingest:
             if key in self.failures or key in self.vectors:
                 return False
             if self._catalogue is not None:
-                if self._decoder is None:
-                    self._decoder = decoder_fingerprint(self._preparation)
-                known = self._catalogue.decode_failure(key, self._decoder)
+                known = self._catalogue.decode_failure(key, self._fingerprint())
                 known = known or self._catalogue.model_failure(self._space, key)
                 if known is not None:
                     self.failures[key] = (PictureFailure(*known), True)
                     return False
             return True
+
+    def _fingerprint(self) -> str:
+        """What decides whether bytes decode in this run: a worker process has limits of its own."""
+        if self._decoder is None:
+            self._decoder = decoder_fingerprint(self._preparation) + (" isolated" if self._isolated else "")
+        return self._decoder
 
     def hash(self, survey: Survey) -> None:
         """Read and hash every file that must be read, and decode none."""
@@ -290,6 +303,8 @@ class Ingest:
             self._keeper.listed()
 
     def close(self) -> None:
+        if self._isolated:
+            self._isolated.close()
         if self._keeper:
             self._keeper.close()
         if self._pipeline:
@@ -304,9 +319,7 @@ class Ingest:
             if failure.kind == "model":
                 batch.put_model_failure(self._space, key, failure.kind, failure.reason)
             else:
-                if self._decoder is None:
-                    self._decoder = decoder_fingerprint(self._preparation)
-                batch.put_decode_failure(key, self._decoder, failure.kind, failure.reason)
+                batch.put_decode_failure(key, self._fingerprint(), failure.kind, failure.reason)
 
     def _put_facts(self, batch: Batch) -> None:
         for key, (size, facts) in self._facts.items():

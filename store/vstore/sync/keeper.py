@@ -113,7 +113,9 @@ def publish_seal(repo: Repository, command: str, space: str, refs: Sequence[File
     """Put segments at the end of a space's list."""
     with repo.committing(command):
         listed = [ref.to_json() for ref in [*repo.state.segments(space), *refs]]
-        repo.publish("seal", {"segments": {space: listed}}, about=f"{sum(ref.rows for ref in refs)} vectors")
+        rows = sum(ref.rows for ref in refs)
+        about = f"{rows} vector{'s' * (rows != 1)}"
+        repo.publish("seal", {"segments": {space: listed}}, about=about)
 
 
 def recover(repo: Repository, command: str) -> int:

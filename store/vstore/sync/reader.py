@@ -20,6 +20,7 @@ from vstore.sync.survey import GONE, KNOWN, LOOSE, TOO_LARGE, TROUBLE, UNKNOWN, 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from vstore.isolation import IsolatedDecoder
     from vstore.scan import FileStat
 
 WORKERS = max(2, os.cpu_count() or 2)
@@ -66,8 +67,11 @@ class Reader:
         finish: Callable[[Image], Any],
         ahead: Callable[[], int],
         stop: threading.Event,
+        isolated: IsolatedDecoder | None = None,
     ) -> None:
+        """isolated: decodes in other processes; else pictures are decoded in this one."""
         self._hash = hash
+        self._isolated = isolated
         self._preparation = preparation
         self._max_size = max_size
         self._wants = wants
@@ -122,7 +126,8 @@ class Reader:
         if not decode or not self._claim(key):
             return Answer(item, state, key, len(data))
         try:
-            picture, facts = prepare(data, self._preparation)
+            decode_it = self._isolated.prepare if self._isolated is not None else prepare
+            picture, facts = decode_it(data, self._preparation)
         except PictureFailure as failure:
             return Answer(item, state, key, len(data), failure=failure)
         return Answer(item, state, key, len(data), self._finish(picture), facts)

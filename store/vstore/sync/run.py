@@ -45,6 +45,7 @@ class Options(NamedTuple):
     max_file_size: int = 256 << 20
     max_pixels: int | None = None
     commit_every: float = 1800.0
+    isolate_decoding: bool = False
     edits: OptionEdits = OptionEdits()
 
 
@@ -184,6 +185,7 @@ class Run:
             max_file_size=self._options.max_file_size,
             max_pixels=self._options.max_pixels,
             command="sync",
+            isolate=self._options.isolate_decoding,
         )
 
     def _compare_with_current(self, paths: Sequence[bytes]) -> None:
@@ -373,7 +375,8 @@ class Run:
         snapshot, changes = self._repo.new_snapshot(
             tree, self._space, images, self._options.message, parent, partial=partial
         )
-        self._repo.publish("sync", {**document, **changes}, about=f"{snapshot.name}: {snapshot.paths} paths")
+        about = f"{snapshot.name}: {snapshot.paths} path{'s' * (snapshot.paths != 1)}"
+        self._repo.publish("sync", {**document, **changes}, about=about)
         self._written = snapshot
 
     def _unfit_in_space(self, tree: Tree, complete: bool) -> list[Change] | None:

@@ -209,8 +209,11 @@ class _Planner:
         options = ScanOptions.from_json(old.options if old else {})
         for taken, within in inside:
             options = _taken_over(options, ScanOptions.from_json(taken.options), within)
-            self._plan.roots[taken.label] = None
-            self._plan.absorbed[taken.label] = os.fsdecode(os.path.join(os.fsencode(label), within))
+            if taken.label in self._repo.state.roots:
+                self._plan.roots[taken.label] = None
+                self._plan.absorbed[taken.label] = os.fsdecode(os.path.join(os.fsencode(label), within))
+            else:  # it was named in the same command, and no snapshot knows it
+                del self._plan.roots[taken.label]
             self._plan.targets[:] = [t for t in self._plan.targets if t.root.label != taken.label]
             del self._known[taken.label]
         options = self._edits.applied(options)
@@ -218,7 +221,7 @@ class _Planner:
         self._edited.add(label)
         self._plan.roots[label] = root
         self._known[label] = root
-        self._plan.targets.append(Target(root, real, options, known=old is not None or bool(inside)))
+        self._plan.targets.append(Target(root, real, options, known=old is not None or bool(self._plan.absorbed)))
 
     def finish(self) -> Plan:
         """Drop what another target covers, and put the rest in the order of their stored paths."""

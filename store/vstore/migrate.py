@@ -1,0 +1,26 @@
+"""Brings a store of an older format up to this version's. There is one format so far."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from vstore.layout import FORMAT_VERSION
+from vstore.records import Json
+from vstore.repository import Repository
+
+
+class MigrateReport(NamedTuple):
+    """format: what the store has now. steps: what was done to bring it there, or would be."""
+
+    dry_run: bool
+    format: int
+    steps: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Json]:
+        return {**self._asdict(), "steps": list(self.steps)}
+
+
+def migrate(repo: Repository, *, dry_run: bool = False) -> MigrateReport:
+    """Bring a store up to the newest format. A store that could be opened is of a format that this version knows, and
+    the first format is the newest one: there is no step to take, and nothing is written."""
+    return MigrateReport(dry_run, FORMAT_VERSION, ())

@@ -1,0 +1,171 @@
+"""Reads what is left of packs and segments that are not what was written. Changes nothing."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from vstore.errors import Damage
+from vstore.hashing import Hash, checksum
+from vstore.layout import DTYPES
+from vstore.packs import Pack
+from vstore.records import FileRef
+from vstore.segments import BLOCK, FOOTER_SIZE, Footer, Segment
+
+if TYPE_CHECKING:
+    from vstore.segments import Rows
+
+_FIRST_BLOB = 8
+_LARGEST_BLOB = 1 << 30
+
+
+def pack_ref(path: Path) -> FileRef:
+    """A pack as the log would list it. Whether it is sound is for `Pack` to say. Raises: OSError."""
+    tail = _tail(path, 16)
+    return FileRef(path.name, path.stat().st_size, tail[:8].hex())
+
+
+def segment_ref(path: Path) -> FileRef:
+    """A segment as the log would list it. Raises: ValueError if its footer is none; OSError."""
+    tail = _tail(path, FOOTER_SIZE)
+    return FileRef(path.name, path.stat().st_size, tail[-16:-8].hex(), Footer.from_bytes(tail).rows)
+
+
+def _tail(path: Path, size: int) -> bytes:
+    with path.open("rb", buffering=0) as file:
+        return os.pread(file.fileno(), size, max(0, os.fstat(file.fileno()).st_size - size))
+
+
+def sound_blobs(folder: Path, ref: FileRef, hash: Hash) -> tuple[bool, Iterator[tuple[bytes, bytes]]]:
+    """Whether a pack is what was written, and digest and bytes of each blob that is, one after another."""
+    try:
+        pack = Pack(folder, ref, hash)
+    except (Damage, OSError):
+        return False, _unlisted_blobs(folder / ref.name, hash)
+    try:
+        for digest in pack.digests():
+            if pack.get(digest) is None:
+                raise Damage("its table is not in order")
+        pack.verify()
+    except (Damage, OSError):
+        return False, _blobs_left(pack)
+    return True, _blobs_left(pack)
+
+
+def _blobs_left(pack: Pack) -> Iterator[tuple[bytes, bytes]]:
+    try:
+        for digest in pack.digests():
+            try:
+                blob = pack.get(digest)
+            except (Damage, OSError):
+                continue
+            if blob is not None:
+                yield digest, blob
+    finally:
+        pack.close()
+
+
+def _unlisted_blobs(path: Path, hash: Hash) -> Iterator[tuple[bytes, bytes]]:
+    """The blobs of a pack without its table: they follow one another, and zlib knows where each ends."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return
+    at = _FIRST_BLOB
+    while at < len(data):
+        unpacker = zlib.decompressobj()
+        try:
+            blob = unpacker.decompress(data[at:], _LARGEST_BLOB)
+        except zlib.error:
+            blob = b""
+        if unpacker.eof:
+            yield hash.digest(blob), blob
+            at = len(data) - len(unpacker.unused_data)
+        else:
+            at = _next_stream(data, at + 1)
+
+
+def _next_stream(data: bytes, at: int) -> int:
+    """Where the next zlib stream may begin: level 6 and a window of 32 KiB are written as 78 9c."""
+    found = data.find(b"\x78\x9c", at)
+    return found if found >= 0 else len(data)
+
+
+class Remains(NamedTuple):
+    """The rows of a damaged segment that are what was written: their numbers and keys.
+
+    header: bytes before the rows. total: rows that there were. time: seconds since 1970, 0 if it is not known any more.
+    """
+
+    path: Path
+    header: int
+    total: int
+    dim: int
+    dtype: str
+    numbers: list[int]
+    keys: list[bytes]
+    time: int
+
+    def blocks(self) -> Iterator[Rows]:
+        """The rows, in blocks: float16 or float32 (m, dim)."""
+        import numpy as np
+
+        dtype = np.dtype(self.dtype).newbyteorder("<")
+        rows = np.memmap(self.path, dtype, "r", self.header, (self.total, self.dim))
+        for at in range(0, len(self.numbers), BLOCK):
+            yield rows[self.numbers[at : at + BLOCK]]
+
+
+def is_whole(folder: Path, ref: FileRef) -> bool:
+    """Whether every byte of a segment is what was written."""
+    try:
+        segment = Segment(folder, ref)
+        return next(segment.bad_blocks(), None) is None
+    except (Damage, OSError):
+        return False
+
+
+def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, known: Collection[bytes]) -> Remains:
+    """Find the rows of a segment that can still be told to be what was written, and to be whose they were.
+
+    A block of rows is proved by its checksum. A key is proved by the checksum of all keys or, where that fails, by
+    being one that a snapshot names.
+    """
+    path = folder / ref.name
+    width, blocks = dim * DTYPES[dtype], -(-ref.rows // BLOCK)
+    sums_at = ref.size - FOOTER_SIZE - 8 * blocks
+    keys_at = sums_at - ref.rows * key_size
+    header = keys_at - ref.rows * width
+    nothing = Remains(path, 0, 0, dim, dtype, [], [], 0)
+    try:
+        with path.open("rb", buffering=0) as file:
+            fd = file.fileno()
+            if os.fstat(fd).st_size < ref.size or header < 0:
+                return nothing  # what was cut off are the keys
+            keys = os.pread(fd, ref.rows * key_size, keys_at)
+            sums = os.pread(fd, 8 * blocks, sums_at)
+            try:
+                footer = Footer.from_bytes(os.pread(fd, FOOTER_SIZE, ref.size - FOOTER_SIZE))
+            except ValueError:
+                footer = None
+            proved = footer is not None and checksum(keys) == footer.keys_sum
+            numbers, found = [], []
+            for block, first in enumerate(range(0, ref.rows, BLOCK)):
+                end = min(first + BLOCK, ref.rows)
+                try:
+                    rows = os.pread(fd, (end - first) * width, header + first * width)
+                except OSError:
+                    continue
+                if checksum(rows) != sums[8 * block : 8 * block + 8]:
+                    continue
+                for number in range(first, end):
+                    key = keys[number * key_size : (number + 1) * key_size]
+                    if proved or key in known:
+                        numbers.append(number)
+                        found.append(key)
+    except OSError:
+        return nothing
+    return Remains(path, header, ref.rows, dim, dtype, numbers, found, footer.time if footer else 0)

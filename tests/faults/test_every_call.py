@@ -1,0 +1,141 @@
+"""Every I/O call of every operation fails once: killed there, EIO, a full disk, a short write."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faults.disks import FAULTS, FaultyDisk, Killed
+from faults.stores import OPERATIONS, Operation, quick_folder, said, vectors
+
+from vstore import durable
+from vstore.errors import VstoreError
+from vstore.repository import Repository
+from vstore.store import Store
+
+FIGURES: Counter[str] = Counter()
+
+
+@contextmanager
+def settings_of(operation: Operation) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in operation.settings.items():
+            module, _, constant = name.rpartition(".")
+            patch.setattr(importlib.import_module(module), constant, value)
+        yield
+
+
+@contextmanager
+def disk_of(disk: FaultyDisk) -> Iterator[None]:
+    before, durable.disk = durable.disk, disk
+    try:
+        yield
+    finally:
+        durable.disk = before
+
+
+def fresh(template: Path, top: Path) -> None:
+    shutil.copytree(template, top)
+
+
+def proved(top: Path) -> None:
+    with Store(top / ".vstore") as store:
+        report = store.check(read_data=True)
+        assert report.ok, report.problems
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_whatever_call_fails_nothing_acknowledged_is_lost_and_a_second_run_completes(
+    operation: Operation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with quick_folder() as folder, settings_of(operation):
+        template = folder / "template"
+        template.mkdir()
+        operation.prepare(template)
+        shutil.rmtree(template / ".vstore" / "catalogue", ignore_errors=True)  # a copied one is made anew anyway
+        before = None
+        if operation.name not in ("init", "repair"):
+            repo = Repository(template / ".vstore")
+            before, kept = said(repo), vectors(repo)
+        fresh(template, folder / "well")
+        well = FaultyDisk()
+        with disk_of(well):
+            operation.run(folder / "well")
+        repo = Repository(folder / "well" / ".vstore")
+        after = said(repo)
+        rows = vectors(repo)
+        if before is None:
+            before, kept = after, {}
+        proved(folder / "well")
+        count = 0
+        for number in range(len(well.calls)):
+            for fault in FAULTS:
+                if not well.has(number, fault):
+                    continue
+                count += 1
+                top = folder / "run"
+                fresh(template, top)
+                disk = FaultyDisk(number, fault)
+                error: BaseException | None = None
+                with disk_of(disk):
+                    try:
+                        operation.run(top)
+                    except (VstoreError, OSError, Killed) as err:
+                        error = err
+                where = f"{operation.name}: {fault} at call {number} ({well.calls[number]}): {error!r}"
+                try:
+                    if fault == "EIO" and disk.calls[number : number + 1] == ["fsync"]:
+                        assert error is not None, "a flush that failed is no success"
+                    outcome = look(top, operation)
+                    if outcome is not None:
+                        now, found = outcome
+                        assert now in (before, after) or is_between(now, before, after)
+                        assert all(found[name] == row for name, row in kept.items() if name in found)
+                        assert now == after or error is not None
+                    if outcome is None or operation.again or before == outcome[0] != after:
+                        operation.run(top)
+                    repo = Repository(top / ".vstore")
+                    assert said(repo) == after or is_later(said(repo), after)
+                    again = vectors(repo)
+                    assert again.keys() == rows.keys()
+                    assert all(again[name] == row for name, row in kept.items() if name in again)
+                    proved(top)
+                except Exception as problem:
+                    raise AssertionError(where) from problem
+                finally:
+                    shutil.rmtree(top)
+        FIGURES[operation.name] = count
+    with capsys.disabled():
+        print(f"\n{operation.name}: {len(well.calls)} calls, {count} faults", end=" ")
+
+
+def look(top: Path, operation: Operation) -> Any:
+    """What the store says after the fault; None where there is none to open yet, or it awaits its repair."""
+    folder = top / ".vstore"
+    if operation.name == "init" and not list((folder / "refs").glob("*.json")):
+        return None
+    repo = Repository(folder)
+    if repo.tip.complaint:
+        assert operation.name == "repair"
+        return None
+    if operation.name == "repair":
+        return None
+    return said(repo), vectors(repo)
+
+
+def is_between(now: Any, before: Any, after: Any) -> bool:
+    """A run that commits several times may end between two of them: each version is one that was acknowledged."""
+    return all(now.versions.get(name) == version for name, version in before.versions.items()) and len(
+        now.versions
+    ) > len(before.versions)
+
+
+def is_later(now: Any, after: Any) -> bool:
+    """A run that was cut short between two commits may need one more version: what is current is the same content."""
+    return now.versions[now.current][0] == after.versions[after.current][0] and now.tags == after.tags

@@ -1,0 +1,112 @@
+"""A real small filesystem that fills up at every stage."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from faults.stores import FAKE, base, opened, quick_folder, said, sync, vectors
+from store.folders import put
+
+from vstore.errors import VstoreError
+from vstore.repository import Repository
+from vstore.store import Store
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@contextmanager
+def small_disk(size: str) -> Iterator[Path]:
+    with quick_folder() as folder:
+        place = folder / "disk"
+        place.mkdir()
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], capture_output=True, check=False
+        )
+        if mounted.returncode:
+            pytest.skip("only root may mount a small filesystem here")
+        try:
+            yield place
+        finally:
+            subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def fill(disk: Path, leave: int) -> Path:
+    """Leave so many bytes free."""
+    filler = disk / "filler"
+    free = os.statvfs(disk)
+    with filler.open("wb") as file:
+        file.truncate(0)
+        os.posix_fallocate(file.fileno(), 0, max(1, free.f_bavail * free.f_frsize - leave))
+    return filler
+
+
+def test_a_sync_on_a_disk_that_fills_up_loses_nothing_and_goes_on_when_there_is_room(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    failed = done = 0
+    with small_disk("24m") as disk, quick_folder() as spare:
+        (spare / "template").mkdir()
+        base(spare / "template")
+        shutil.rmtree(spare / "template" / ".vstore" / "catalogue")
+        for pages in range(60):
+            top = disk / "top"
+            shutil.copytree(spare / "template", top)
+            before = said(Repository(top / ".vstore"))
+            filler = fill(disk, pages * PAGE)
+            try:
+                sync(top)
+                done += 1
+            except VstoreError as err:
+                assert err.exit_code == 1
+                assert "free some space" in err.next_step or "look at the disk" in err.next_step
+                failed += 1
+                repo = Repository(top / ".vstore")
+                now = said(repo)
+                assert repo.tip.complaint is None
+                assert all(now.versions[name] == version for name, version in before.versions.items())
+                vectors(repo)
+            filler.unlink()
+            sync(top)
+            with opened(top) as store:
+                assert store.check(read_data=True).ok
+                assert len(store.snapshot_list()) == 4
+            shutil.rmtree(top)
+    assert failed > 5
+    assert done > 1
+    with capsys.disabled():
+        print(f"\nfull disk: {failed} syncs failed at another stage each, {done} went well", end=" ")
+
+
+def test_gc_makes_room_on_a_disk_without_a_free_byte() -> None:
+    with small_disk("24m") as disk:
+        top = disk / "top"
+        (top / "pictures").mkdir(parents=True)
+        Store.init(top / ".vstore", recipe=FAKE.recipe)
+        with opened(top) as store:
+            for number in range(6):
+                put(top / "pictures", {f"{number}-{n}.png": 10 * number + n for n in range(4)})
+                store.sync([top / "pictures"])
+            for path in list((top / "pictures").iterdir())[:20]:
+                path.unlink()
+            store.sync([top / "pictures"], allow_mass_delete=True)
+            store.snapshot_forget(keep_last=1)
+        expected = said(Repository(top / ".vstore"))
+        filler = fill(disk, 0)
+        with filler.open("ab", buffering=0) as file, pytest.raises(OSError):
+            file.write(bytes(PAGE))
+        with opened(top) as store:
+            report = store.gc(drop_unnamed=True)
+        assert report.bytes > 0
+        assert report.snapshots == 6
+        assert said(Repository(top / ".vstore")) == expected
+        filler.unlink()
+        with opened(top) as store:
+            store.gc(drop_unnamed=True)
+            assert store.check(read_data=True).ok
+        assert (top / ".vstore" / "reserve").stat().st_size == 1 << 20

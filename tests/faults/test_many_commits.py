@@ -1,0 +1,91 @@
+"""Many tiny commits: what a store writes of itself grows with what changed, opening it does not grow with its log."""
+
+from __future__ import annotations
+
+import os
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from faults.stores import FAKE, opened, quick_folder
+from store.folders import drawn
+
+from vstore import durable
+from vstore.packs import TOO_MANY
+from vstore.repository import Repository
+from vstore.store import Store
+
+CYCLE = TOO_MANY + 1  # commits after which their packs are merged, and the list of them is short again
+
+
+def metadata(top: Path) -> int:
+    return sum(path.stat().st_size for folder in ("refs", "packs") for path in (top / ".vstore" / folder).iterdir())
+
+
+class Counting(durable.Disk):
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    def read(self, path: str) -> bytes:
+        data = super().read(path)
+        self.bytes += len(data)
+        return data
+
+
+def opening(top: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int, float]:
+    """Bytes read to open the store, bytes of its state, seconds."""
+    disk = Counting()
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "disk", disk)
+        began = time.perf_counter()
+        repo = Repository(top / ".vstore")
+        took = time.perf_counter() - began
+    from vstore.records import canonical
+
+    return disk.bytes, len(canonical(repo.state.document)), took
+
+
+def many(count: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Commit after commit, each of one picture that gets another name."""
+    with quick_folder() as top:
+        pictures = top / "pictures"
+        pictures.mkdir()
+        for number in range(20):
+            (pictures / f"p{number}.png").write_bytes(drawn(number))
+        (pictures / "0.png").write_bytes(drawn(99))
+        Store.init(top / ".vstore", recipe=FAKE.recipe)
+        sizes = []
+        with opened(top) as store:
+            store.sync([pictures])
+            for number in range(1, count):
+                os.rename(pictures / f"{number - 1}.png", pictures / f"{number}.png")
+                if number % CYCLE == 1:
+                    sizes.append(metadata(top))
+                assert store.sync().snapshot is not None
+        steps = [after - before for before, after in pairwise(sizes)]
+        read, state, took = opening(top, monkeypatch)
+        with capsys.disabled():
+            print(
+                f"\n{count} commits: {metadata(top) / count:.0f} bytes of metadata each, {sizes}; opening reads "
+                f"{read:,} bytes for a state of {state:,}, {took * 1000:.1f} ms",
+                end=" ",
+            )
+        assert max(steps) < 1.3 * min(steps), "the last commits cost what the first ones did"
+        assert read < 3 * state + (1 << 16)
+        with opened(top) as store:
+            store.snapshot_forget(keep_last=10)
+            store.gc()
+        assert metadata(top) < 100_000
+        assert opening(top, monkeypatch)[0] < 40_000
+        with opened(top) as store:
+            assert store.check(read_data=True).ok
+
+
+def test_five_hundred_commits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    many(2 * CYCLE + 5, monkeypatch, capsys)
+
+
+@pytest.mark.long
+def test_ten_thousand_commits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    many(10_000, monkeypatch, capsys)

@@ -1,0 +1,234 @@
+"""A power cut at any moment: no acknowledged version is lost, and none is half there."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faults import stores
+from faults.power import Event, Model, RecordingDisk, digest, lay
+from faults.stores import FAKE, opened, quick_folder, said, vectors
+from store.folders import put
+
+from vstore import durable
+from vstore.errors import NoStore
+from vstore.repository import Repository
+from vstore.store import Store
+
+FIRST = "no store yet"
+
+
+def life(top: Path, disk: RecordingDisk) -> None:
+    """A store's life, from its making to its second gc; after each operation it says what is acknowledged."""
+    pictures = top / "pictures"
+    pictures.mkdir()
+
+    def done() -> None:
+        disk.ack(said(Repository(top / ".vstore")))
+
+    disk.ack(FIRST)
+    Store.init(top / ".vstore", recipe=FAKE.recipe)
+    done()
+    with opened(top) as store:
+        for number in range(3):
+            put(pictures, {f"{number}-{n}.png": 10 * number + n for n in range(3)})
+            if number:
+                (pictures / f"{number - 1}-0.png").unlink()
+            store.sync([pictures], message=f"sync {number}")
+            done()
+        for act in (
+            lambda: store.snapshot_tag("v1", "good"),
+            lambda: store.rollback("v2"),
+            lambda: store.undo(),
+            lambda: store.snapshot_untag("good"),
+            lambda: store.snapshot_forget(keep_last=1),
+            lambda: store.gc(drop_unnamed=True),
+        ):
+            act()
+            done()
+        put(pictures, {"late.png": 99})
+        (pictures / "2-1.png").unlink()
+        store.sync([pictures], message="last")
+        done()
+        store.gc(drop_unnamed=True)
+        done()
+
+
+def mending(top: Path, disk: RecordingDisk) -> None:
+    """A repair of a store with a torn record and a lost row, and a sync after it."""
+    stores.repair(top)
+    disk.ack(said(Repository(top / ".vstore")))
+    stores.sync(top)
+    disk.ack(said(Repository(top / ".vstore")))
+
+
+def recorded(top: Path, script: Any) -> list[Event]:
+    disk = RecordingDisk(top / ".vstore")
+    before, durable.disk = durable.disk, disk
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("vstore.repository.RESERVE", 64)  # ten thousand times a mebibyte is no test of anything
+            patch.setattr("vstore.gc.RESERVE", 64)
+            patch.setattr("vstore.repair.RESERVE", 64)
+            patch.setattr("vstore.sync.keeper.SEAL_BYTES", 0)
+            patch.setattr("vstore.sync.ingest.BATCH", 2)
+            script(top, disk)
+    finally:
+        durable.disk = before
+    return disk.events
+
+
+class Judge:
+    """Opens what a power cut left, and compares it with what was acknowledged."""
+
+    def __init__(self, top: Path, events: list[Event]) -> None:
+        self._top = top
+        self._acks = [event.said for event in events if event.what == "ack"]
+        self._rows: dict[Any, bytes] = {}
+        self.seen: set[bytes] = set()
+        self.completed = 0
+
+    def judge(self, tree: dict[str, bytes], acked: int, *, rerun: bool) -> None:
+        """acked: how many operations were reported as done."""
+        name = digest(tree)
+        if name in self.seen:
+            return
+        self.seen.add(name)
+        folder = self._top / ".vstore"
+        shutil.rmtree(folder, ignore_errors=True)
+        lay(tree, folder)
+        allowed = self._acks[max(0, acked - 1) : acked + 1]
+        try:
+            repo = Repository(folder)
+        except NoStore:
+            assert FIRST in allowed
+            return
+        try:
+            assert repo.tip.complaint is None
+            if repo.tip.number == 0:
+                assert FIRST in allowed
+                return
+            now = said(repo)
+            assert now in allowed, f"{now} is none of {allowed}"
+            for key, row in vectors(repo).items():
+                assert self._rows.setdefault(key, row) == row
+        finally:
+            repo.close()
+        if rerun:
+            with opened(self._top) as store:
+                store.sync([self._top / "pictures"])
+                report = store.check(read_data=True)
+                assert report.ok, report.problems
+                store.gc(drop_unnamed=True)
+                assert store.check(read_data=True).ok
+            self.completed += 1
+
+
+def replay(events: list[Event], model: Model, judge: Judge, wanted: int, more: int, every: int) -> None:
+    """Cut the power after each event, again and again, until so many distinct trees were judged."""
+    chance = random.Random(20260101)
+    for round_number in range(50):
+        now = Model.__new__(Model)
+        now.__dict__.update(_copied(model).__dict__)
+        acked = 0
+        for event in events:
+            if event.what == "ack":
+                acked += 1
+            else:
+                now.apply(event)
+            for tree in now.states(chance, more if round_number or len(judge.seen) < wanted else 0):
+                judge.judge(tree, acked, rerun=len(judge.seen) % every == 0)
+        if len(judge.seen) >= wanted:
+            return
+
+
+def _copied(model: Model) -> Model:
+    import copy
+
+    return copy.deepcopy(model)
+
+
+def run(wanted: int, more: int, every: int) -> Counter[str]:
+    figures: Counter[str] = Counter()
+    for name, script, prepare, share in (("life", life, None, 0.85), ("repair", mending, stores.damaged, 0.15)):
+        with quick_folder() as folder:
+            top = folder / "recorded"
+            top.mkdir()
+            if prepare is not None:
+                prepare(top)
+                (top / ".vstore" / "reserve").write_bytes(bytes(64))
+            model = Model(top / ".vstore" if prepare else None)
+            events = recorded(top, script)
+            (folder / "judged").mkdir()
+            shutil.copytree(top / "pictures", folder / "judged" / "pictures")
+            judge = Judge(folder / "judged", events)
+            if prepare is not None:
+                judge = _JudgeOfRepair(folder / "judged", events)
+            replay(events, model, judge, int(wanted * share), more, every)
+            figures[f"{name}: calls"] = len(events)
+            figures[f"{name}: states"] = len(judge.seen)
+            figures[f"{name}: completed by a sync, a check and a gc"] = judge.completed
+    return figures
+
+
+class _JudgeOfRepair(Judge):
+    """Before the repair is done the store may await it still; a repair then gives what the first one would have."""
+
+    def judge(self, tree: dict[str, bytes], acked: int, *, rerun: bool) -> None:
+        if acked:
+            super().judge(tree, acked, rerun=rerun)
+            return
+        name = digest(tree)
+        if name in self.seen:
+            return
+        self.seen.add(name)
+        folder = self._top / ".vstore"
+        shutil.rmtree(folder, ignore_errors=True)
+        lay(tree, folder)
+        Store.repair(folder, load_embedder=stores.load)
+        repo = Repository(folder)
+        assert said(repo) == self._acks[0]
+        vectors(repo)
+        repo.close()
+
+
+def show(figures: Counter[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with capsys.disabled():
+        print("\npower loss: " + ", ".join(f"{name} {count:,}" for name, count in figures.items()), end=" ")
+
+
+def test_ten_thousand_power_cuts_lose_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = run(10_000, 12, 200)
+    show(figures, capsys)
+    assert sum(count for name, count in figures.items() if name.endswith("states")) >= 10_000
+
+
+@pytest.mark.long
+def test_a_hundred_thousand_power_cuts_lose_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = run(100_000, 60, 500)
+    show(figures, capsys)
+    assert sum(count for name, count in figures.items() if name.endswith("states")) >= 100_000
+
+
+def test_the_model_finds_what_is_not_flushed(tmp_path: Path) -> None:
+    """A store that forgets to flush its folder is caught: the replay is no rubber stamp."""
+    with quick_folder() as folder:
+        top = folder / "recorded"
+        top.mkdir()
+        events = [event for event in recorded(top, life) if not (event.what == "syncdir" and event.path == "refs")]
+        (folder / "judged").mkdir()
+        shutil.copytree(top / "pictures", folder / "judged" / "pictures")
+        with pytest.raises(AssertionError):
+            replay(events, Model(), Judge(folder / "judged", events), 10_000, 2, 10**9)
+    with quick_folder() as folder:
+        top = folder / "recorded"
+        top.mkdir()
+        events = [event for event in recorded(top, life) if event.what != "fsync"]
+        (folder / "judged").mkdir()
+        shutil.copytree(top / "pictures", folder / "judged" / "pictures")
+        with pytest.raises(Exception):  # noqa: B017  # whatever the torn file makes of itself
+            replay(events, Model(), Judge(folder / "judged", events), 10_000, 2, 10**9)

@@ -1,0 +1,115 @@
+"""Many real processes on one store, some of them killed, some stopped for a while: nothing is lost, nobody waits for
+ever."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from faults.stores import FAKE, opened, quick_folder
+from store.folders import drawn, put
+
+from vstore.repository import Repository
+from vstore.store import Store
+
+TESTS = Path(__file__).resolve().parents[1]
+WORKER = TESTS / "faults" / "worker.py"
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join(map(str, [TESTS, TESTS.parent / "store", TESTS.parent / "cli"])),
+    "OMP_NUM_THREADS": "1",
+}
+
+
+def start(top: Path, number: int, seconds: float) -> subprocess.Popen[bytes]:
+    with (top / f"errors-{number}").open("ab") as errors:
+        return subprocess.Popen(
+            [sys.executable, str(WORKER), str(top), str(number), str(seconds), str(top / f"acks-{number}")],
+            env=ENVIRONMENT,
+            stderr=errors,
+        )
+
+
+def torture(seconds: float, workers: int, capsys: pytest.CaptureFixture[str]) -> None:
+    chance = random.Random(5)
+    with quick_folder() as top:
+        (top / "probe.png").write_bytes(drawn(7))
+        put(top / "shared", {f"{n}.png": n for n in range(6)})
+        Store.init(top / ".vstore", recipe=FAKE.recipe)
+        with opened(top) as store:
+            store.sync([top / "shared"])
+        began = time.monotonic()
+        running = {number: start(top, number, seconds) for number in range(workers)}
+        killed = stopped = 0
+        while (left := began + seconds - time.monotonic()) > 0:
+            time.sleep(min(left, chance.uniform(0.2, 0.8)))
+            number = chance.randrange(workers)
+            process = running[number]
+            if process.poll() is not None:
+                continue
+            if chance.random() < 0.5:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                killed += 1
+                running[number] = start(top, number, max(1.0, began + seconds - time.monotonic()))
+            else:
+                process.send_signal(signal.SIGSTOP)
+                time.sleep(chance.uniform(0.05, 0.3))
+                process.send_signal(signal.SIGCONT)
+                stopped += 1
+        for number, process in running.items():
+            assert process.wait(60) == 0, (top / f"errors-{number}").read_text()
+        done: Counter[str] = Counter()
+        acknowledged: dict[str, str] = {}
+        forgotten: set[str] = set()
+        for number in range(workers):
+            assert (top / f"errors-{number}").read_text() == ""
+            for line in (top / f"acks-{number}").read_text().splitlines():
+                ack = json.loads(line)
+                done[ack["op"]] += 1
+                if ack["op"] == "sync":
+                    assert acknowledged.setdefault(ack["snapshot"], ack["id"]) == ack["id"], "a number was used twice"
+                elif ack["op"] == "forgetting":
+                    forgotten.add(ack["snapshot"])
+                assert ack.get("ok", True), "a check in the midst of it all found damage"
+        with Store(top / ".vstore", load_embedder=lambda recipe: FAKE) as store:
+            # No stale lock: the killed hold none.
+            store.sync([top / "shared"])
+            report = store.check(read_data=True)
+            assert report.ok, report.problems
+            repo = Repository(top / ".vstore")
+            for name, id in acknowledged.items():
+                snapshot = repo.state.snapshot(name)
+                if snapshot is None or not snapshot.kept:
+                    assert name in forgotten, f"{name} was acknowledged, and is lost"
+                else:
+                    assert snapshot.id == id
+            store.gc(drop_unnamed=True)
+            assert store.check(read_data=True).ok
+        left_over = [p for p in (top / ".vstore").rglob("*") if p.name.startswith(".tmp-")]
+        assert left_over == []
+        with capsys.disabled():
+            print(
+                f"\n{workers} processes for {seconds:.0f} s, {killed} killed, {stopped} stopped: "
+                + ", ".join(f"{name} {count}" for name, count in sorted(done.items())),
+                end=" ",
+            )
+        assert done["sync"] > 3
+        assert done["search"] > 3
+
+
+def test_many_processes_at_once_lose_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    torture(15.0, 4, capsys)
+
+
+@pytest.mark.long
+def test_many_processes_for_ten_minutes_lose_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    torture(600.0, 8, capsys)

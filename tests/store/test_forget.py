@@ -1,0 +1,157 @@
+"""Forgetting versions by a policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from store.folders import World
+
+from vstore.errors import NothingToUndo, SnapshotNotFound, UsageError
+from vstore.forget import Policy, kept_by
+from vstore.records import Snapshot
+
+
+def versions(*times: str) -> list[Snapshot]:
+    """Snapshots v1, v2, … of these times, newest first."""
+    listed = [Snapshot(f"v{n}", "", b"", "", 0, 0, time) for n, time in enumerate(times, 1)]
+    return listed[::-1]
+
+
+HOURS = versions(
+    "2025-12-31T22:10:00Z", "2026-01-01T00:10:00Z", "2026-01-01T00:50:00Z", "2026-01-01T05:00:00Z",
+    "2026-01-04T09:00:00Z", "2026-01-05T09:00:00Z", "2026-02-11T09:00:00Z",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("policy", "kept"),
+    [
+        (Policy(last=2), ["v7", "v6"]),
+        (Policy(last=100), ["v7", "v6", "v5", "v4", "v3", "v2", "v1"]),
+        (Policy(hourly=5), ["v7", "v6", "v5", "v4", "v3"]),
+        (Policy(daily=4), ["v7", "v6", "v5", "v4"]),
+        (Policy(weekly=3), ["v7", "v6", "v5"]),
+        (Policy(monthly=2), ["v7", "v6"]),
+        (Policy(yearly=1), ["v7"]),
+        (Policy(yearly=2), ["v7", "v1"]),
+        (Policy(monthly=10), ["v7", "v6", "v1"]),
+        (Policy(within="1m10d"), ["v7", "v6", "v5"]),
+        (Policy(within="1h"), ["v7"]),
+        (Policy(within="3000y"), ["v7", "v6", "v5", "v4", "v3", "v2", "v1"]),
+        (Policy(last=1, yearly=2), ["v7", "v1"]),
+    ],
+)
+def test_a_policy_keeps_what_restic_would(policy: Policy, kept: list[str]) -> None:
+    found = kept_by(policy, HOURS, {})
+    assert [s.name for s in HOURS if s.name in found] == kept
+
+
+def test_the_oldest_snapshot_is_kept_while_a_rule_has_some_left() -> None:
+    listed = versions("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z", "2026-01-02T00:00:00Z")
+    assert kept_by(Policy(daily=3), listed, {}) == {
+        "v3": ["daily snapshot"],
+        "v2": ["daily snapshot"],
+        "v1": ["oldest daily snapshot"],
+    }
+
+
+def test_a_month_less_is_the_last_day_of_one_that_is_shorter() -> None:
+    listed = versions("2026-02-28T10:00:00Z", "2026-02-28T14:00:00Z", "2026-03-31T12:00:00Z")
+    assert set(kept_by(Policy(within="1m"), listed, {})) == {"v3", "v2"}
+
+
+@pytest.mark.parametrize("span", ["", "3", "1w", "1d1y", "-1d", "d"])
+def test_a_span_that_is_none_is_refused(span: str) -> None:
+    with pytest.raises(UsageError):
+        kept_by(Policy(within=span), HOURS, {})
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Five versions; the first three of them with pictures that the current one has no more."""
+    world = World(tmp_path)
+    for number in range(5):
+        world.put({"a.png": number, "b.png": 100 + number, "same.png": 500})
+        world.sync(allow_mass_delete=True)
+    return world
+
+
+def names(world: World) -> list[str]:
+    return [row.snapshot for row in world.store.snapshot_list()]
+
+
+def test_reasons_are_given_for_what_stays(world: World) -> None:
+    world.store.snapshot_tag("v2", "good")
+    report = world.store.snapshot_forget(keep_last=2)
+    assert {kept.snapshot: kept.reasons for kept in report.kept} == {
+        "v5": ("current snapshot", "last snapshot"),
+        "v4": ("last snapshot",),
+        "v2": ("has the tag good",),
+    }
+    assert report.forgotten == ("v3", "v1")
+    assert names(world) == ["v5", "v4", "v2"]
+    with pytest.raises(SnapshotNotFound):
+        world.store.snapshot_show("v3")
+
+
+def test_an_empty_policy_is_refused(world: World) -> None:
+    for options in ({}, {"snaps": ["v1"], "keep_last": 1}):
+        with pytest.raises(UsageError):
+            world.store.snapshot_forget(**options)
+    assert len(names(world)) == 5
+
+
+def test_the_current_snapshot_and_tags_are_never_forgotten(world: World) -> None:
+    world.store.rollback("v1")
+    world.store.snapshot_tag("v2", "good")
+    world.store.rollback("v3", hold=True)
+    world.store.rollback("v1")
+    for name in ("v1", "v2", "v3", "current", "good"):
+        with pytest.raises(UsageError, match="never forgotten"):
+            world.store.snapshot_forget(["v4", name])
+    assert len(names(world)) == 5
+    report = world.store.snapshot_forget(keep_last=1)
+    assert report.forgotten == ("v4",)
+    assert names(world) == ["v5", "v3", "v2", "v1"]
+
+
+def test_snapshots_can_be_named(world: World) -> None:
+    assert world.store.snapshot_forget(["v2", "v4"]).forgotten == ("v4", "v2")
+    with pytest.raises(SnapshotNotFound):
+        world.store.snapshot_forget(["v2"])
+
+
+def test_undo_brings_back_what_was_forgotten_until_gc(world: World) -> None:
+    before = world.aliases("v1")
+    world.store.snapshot_forget(keep_last=1)
+    assert names(world) == ["v5"]
+    world.store.undo()
+    assert names(world) == ["v5", "v4", "v3", "v2", "v1"]
+    assert world.aliases("v1") == before
+    world.store.redo()
+    assert names(world) == ["v5"]
+    world.store.gc()
+    with pytest.raises(NothingToUndo, match="gc"):
+        world.store.undo()
+    assert names(world) == ["v5"]
+
+
+def test_a_dry_run_forgets_nothing_and_says_what_gc_would_free(world: World) -> None:
+    records = world.repo.log.numbers()
+    dry = world.store.snapshot_forget(keep_last=1, dry_run=True)
+    assert world.repo.log.numbers() == records
+    assert len(names(world)) == 5
+    assert dry.gc_frees > 0
+    real = world.store.snapshot_forget(keep_last=1)
+    assert real._replace(dry_run=True) == dry
+    objects = sum(p.stat().st_size for folder in ("segments", "packs") for p in (world.folder / folder).iterdir())
+    world.store.gc()
+    left = sum(p.stat().st_size for folder in ("segments", "packs") for p in (world.folder / folder).iterdir())
+    assert objects - left == dry.gc_frees
+
+
+def test_nothing_to_forget_writes_nothing(world: World) -> None:
+    records = world.repo.log.numbers()
+    assert world.store.snapshot_forget(keep_last=10).forgotten == ()
+    assert world.repo.log.numbers() == records

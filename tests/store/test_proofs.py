@@ -1,0 +1,173 @@
+"""Proofs that read a part of the store, the pictures, or what their model makes of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from store.folders import World, drawn, trust_young_stats
+
+from vstore import check as check_module
+from vstore.errors import UsageError
+from vstore.segments import write_segment
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    trust_young_stats(monkeypatch)
+    world = World(tmp_path)
+    for number in range(6):
+        world.put({f"{number}.png": number})
+        world.sync()
+    return world
+
+
+def verified(world: World) -> dict[str, int]:
+    return check_module._Check(world.repo, False)._times()
+
+
+def test_a_part_of_seven_is_always_the_same_and_all_seven_are_everything(world: World) -> None:
+    parts = []
+    for number in range(1, 8):
+        (world.folder / "cache" / "verified").unlink(missing_ok=True)
+        report = world.store.check(read_data_subset=f"{number}/7")
+        assert report.ok
+        parts.append(set(verified(world)) if report.verified else set())
+    assert sum(map(len, parts)) == len(set().union(*parts)) == report.files == 13
+    world.store.check(read_data=True)
+    assert set(verified(world)) == set().union(*parts)
+
+
+def test_a_percentage_takes_what_was_not_read_for_longest(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[str] = set()
+    runs = 0
+    now = time.time()
+    while len(seen) < 13:
+        runs += 1
+        monkeypatch.setattr(check_module.time, "time", lambda at=now + 100 * runs: at)
+        before = verified(world)
+        world.store.check(read_data_subset="20%")
+        read = {name for name, at in verified(world).items() if before.get(name) != at}
+        assert not read & seen or len(read | seen) == 13, "nothing is read twice before all was read once"
+        seen |= read
+    assert 3 <= runs <= 6
+
+
+def test_a_check_that_runs_out_of_time_goes_on_where_it_stopped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert world.store.check(max_duration=3600).verified == 13
+    (world.folder / "cache" / "verified").unlink()
+    clock = iter(range(1000))
+    monkeypatch.setattr(check_module.time, "monotonic", lambda: float(next(clock)))
+    seen: set[str] = set()
+    for _ in range(4):
+        report = world.store.check(max_duration=4.5)
+        assert report.ok
+        seen |= set(verified(world))
+    assert len(seen) == 13
+    assert any("time was up" in note for note in report.notes)
+
+
+def test_damage_in_what_is_not_read_is_not_found_and_in_what_is_read_is(world: World) -> None:
+    repo = world.repo
+    ref = repo.state.segments(repo.snapshot("current").space)[2]
+    path = world.folder / "segments" / ref.name
+    data = bytearray(path.read_bytes())
+    data[85] ^= 1
+    path.write_bytes(data)
+    part = int(ref.name[:8], 16) % 7 + 1
+    other = part % 7 + 1
+    assert world.store.check(read_data_subset=f"{other}/7").ok
+    report = world.store.check(read_data_subset=f"{part}/7")
+    [problem] = report.problems
+    assert (problem.file, problem.rows, problem.paths) == (f"segments/{ref.name}", (0, 0), (b"pictures/2.png",))
+    assert "vstore repair" in problem.next
+    assert ref.name not in verified(world)
+    assert not world.store.check(max_duration=60).ok
+
+
+@pytest.mark.parametrize("part", ["", "0/7", "8/7", "7", "0%", "101%", "-1/7", "ten%"])
+def test_a_part_that_is_none_is_refused(world: World, part: str) -> None:
+    with pytest.raises(UsageError):
+        world.store.check(read_data_subset=part)
+
+
+def test_a_store_that_cannot_be_written_is_checked_all_the_same(world: World) -> None:
+    (world.folder / "cache" / "verified").unlink(missing_ok=True)
+    (world.folder / "cache" / "verified").mkdir()
+    assert world.store.check(read_data=True).verified == 13
+
+
+def test_source_finds_a_picture_whose_bytes_changed_behind_its_size_and_times(world: World) -> None:
+    report = world.store.check(source=True)
+    assert report.ok
+    assert any("6 pictures read" in note for note in report.notes)
+    path = world.pictures / "3.png"
+    found = path.stat()
+    data = bytearray(drawn(3))
+    data[-20] ^= 1
+    with path.open("r+b") as file:
+        file.write(data)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    # A ctime cannot be set back: the root says that it means nothing here, as on disks that make it up.
+    assert world.store.check(source=True).ok
+    path.write_bytes(drawn(3))
+    world.sync(ignore_ctime=True)
+    found = path.stat()
+    with path.open("r+b") as file:
+        file.write(data)
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    report = world.store.check(source=True)
+    [problem] = report.problems
+    assert (problem.file, problem.paths) == (str(path), (b"pictures/3.png",))
+    assert "vstore sync" in problem.next
+
+
+def test_source_passes_over_what_the_next_sync_will_read(world: World) -> None:
+    world.put({"3.png": 33, "new.png": 34})
+    (world.pictures / "4.png").unlink()
+    report = world.store.check(source=True)
+    assert report.ok
+    assert any("4 pictures read" in note for note in report.notes)
+
+
+def test_source_says_what_is_not_there(world: World) -> None:
+    world.pictures.rename(world.top / "elsewhere")
+    report = world.store.check(source=True)
+    assert report.ok
+    assert any("is not there" in note for note in report.notes)
+
+
+def test_reembed_compares_with_what_the_model_gives(world: World) -> None:
+    calls = world.fake.embedded
+    report = world.store.check(reembed=4)
+    assert report.ok
+    assert world.fake.embedded == calls + 4
+    assert world.store.check(reembed=100).ok
+    assert world.fake.embedded == calls + 10
+
+
+def test_reembed_finds_a_vector_of_another_picture(world: World) -> None:
+    repo = world.repo
+    space = repo.snapshot("current").space
+    refs = repo.state.segments(space)
+    wrong = repo.segment(refs[1]).rows().copy()
+    ref = write_segment(
+        repo.layout.segments, space, repo.segment(refs[4]).key_list(), [np.ascontiguousarray(wrong)], 8, "float16",
+        int(time.time()), "ingest",
+    )  # fmt: skip
+    with repo.committing("seal"):
+        repo.publish("seal", {"segments": {space: [r.to_json() for r in [*refs[:4], ref, *refs[5:]]]}})
+    assert world.another().check(read_data=True).ok
+    report = world.another().check(reembed=6)
+    [problem] = report.problems
+    assert (problem.file, problem.rows, problem.paths) == (f"segments/{ref.name}", (0, 0), (b"pictures/4.png",))
+
+
+def test_there_is_nothing_to_migrate(world: World) -> None:
+    numbers = world.repo.log.numbers()
+    report = world.store.migrate()
+    assert (report.format, report.steps) == (1, ())
+    assert world.repo.log.numbers() == numbers

@@ -1,0 +1,424 @@
+"""Mending: what is lost is found again elsewhere, or said to be lost; nothing is made worse."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from store.folders import World, digests
+
+from vstore.errors import Damage, ModelError, NoStore, NothingToUndo
+from vstore.journal import JournalWriter
+from vstore.oplog import Oplog
+from vstore.repair import RepairReport
+from vstore.repository import Repository
+from vstore.search import Operand
+from vstore.segments import rounded
+from vstore.store import Store
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Three versions, a tag, and a rollback back and forth."""
+    world = World(tmp_path)
+    world.put({f"{n:02d}.png": n for n in range(10)})
+    world.sync(message="first")
+    world.put({f"more/{n}.png": n for n in range(20, 25)})
+    world.sync(message="second")
+    (world.pictures / "00.png").unlink()
+    world.sync(message="third")
+    world.store.snapshot_tag("v1", "good")
+    world.store.rollback("v2")
+    world.store.rollback("v3")
+    return world
+
+
+def mend(world: World, **options: Any) -> RepairReport:
+    return Store.repair(world.folder, load_embedder=world.load, **options)
+
+
+def all_aliases(world: World) -> dict[str, dict[str, str]]:
+    return {snapshot.name: world.aliases(snapshot.name) for snapshot in world.repo.state.snapshots()}
+
+
+def is_sound(world: World) -> None:
+    """Everything proves whole, finds its own vector, and a second repair finds nothing to do."""
+    with world.another() as store:
+        report = store.check(read_data=True)
+        assert report.ok, report.problems
+        if store._repo.state.current:
+            for file in sorted(world.pictures.rglob("*.png"))[:3]:
+                hits = store.search([Operand(1.0, image=os.fsencode(file))], k=1).hits
+                assert not hits or os.fsencode(file) in hits[0].files or hits[0].score < 0.999
+    records = world.repo.log.numbers()
+    again = mend(world)
+    assert not again.changed
+    assert (again.degraded, again.quarantined, again.left) == ((), (), ())
+    assert world.repo.log.numbers() == records
+
+
+def segment(world: World, at: int = 0) -> Path:
+    repo = world.repo
+    return world.folder / "segments" / repo.state.segments(repo.snapshot("current").space)[at].name
+
+
+def flip(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 0x10
+    path.write_bytes(data)
+
+
+def test_a_sound_store_is_left_as_it_is(world: World) -> None:
+    before = digests(world.folder)
+    report = mend(world)
+    assert not report.changed
+    assert report.done == ()
+    assert digests(world.folder) == before
+    world.store.undo()
+    is_sound(world)
+
+
+def test_the_catalogue_is_made_anew_from_the_objects(world: World) -> None:
+    data = world.folder / "catalogue" / "data.mdb"
+    data.write_bytes(os.urandom(data.stat().st_size))
+    mend(world)
+    embedded = world.fake.embedded
+    assert world.sync().snapshot is None
+    assert world.fake.embedded == embedded
+    is_sound(world)
+
+
+def test_a_torn_newest_record_is_set_aside_and_the_one_before_counts(world: World) -> None:
+    newest = world.repo.log.numbers()[-1]
+    world.repo.layout.record(newest).write_bytes(b"")
+    before = all_aliases(world)
+    with pytest.raises(Damage, match="repair"):
+        world.another().rollback("v1")
+    report = mend(world)
+    assert report.quarantined == (f"refs/{newest:012d}.json",)
+    assert world.repo.state.current == "v2"  # what the torn record said is lost: it was a rollback
+    assert world.repo.log.numbers()[-2:] == [newest + 1, newest + 2]
+    assert all_aliases(world) == before
+    assert world.repo.state.tags == {"good": "v1"}
+    with pytest.raises(NothingToUndo):
+        world.another().undo()
+    is_sound(world)
+
+
+def test_the_snapshot_of_a_torn_commit_is_found_again_by_its_manifest(world: World) -> None:
+    world.put({"last.png": 70})
+    assert world.sync().snapshot == "v4"
+    expected = all_aliases(world)
+    flip(world.repo.layout.record(world.repo.log.numbers()[-1]), 40)
+    mend(world)
+    assert all_aliases(world) == expected
+    assert world.repo.state.current == "v4"
+    assert world.repo.state.next_v == 5
+    is_sound(world)
+    assert world.sync().embedded == 0
+
+
+@pytest.mark.parametrize("which", range(7))
+def test_any_one_record_can_be_lost(world: World, which: int) -> None:
+    """The log is folded over the gap; of snapshots and vectors nothing is lost."""
+    expected = all_aliases(world)
+    numbers = world.repo.log.numbers()
+    world.repo.layout.record(numbers[which]).write_bytes(b"rot")
+    mend(world)
+    assert all_aliases(world) == expected
+    is_sound(world)
+    embedded = world.fake.embedded
+    if world.repo.state.roots:
+        world.sync()
+        assert world.fake.embedded == embedded
+
+
+def test_a_record_that_is_gone_is_folded_over(world: World) -> None:
+    expected = all_aliases(world)
+    world.repo.layout.record(world.repo.log.numbers()[3]).unlink()
+    mend(world)
+    assert all_aliases(world) == expected
+    is_sound(world)
+
+
+def test_without_any_record_the_store_is_rebuilt_from_its_objects(world: World) -> None:
+    expected = all_aliases(world)
+    vectors = sorted(world.keys())
+    for path in (world.folder / "refs").iterdir():
+        path.write_bytes(b"rot")
+    with pytest.raises(Damage):
+        Store(world.folder)
+    report = mend(world)
+    assert all_aliases(world) == expected
+    assert sorted(world.keys()) == vectors
+    assert any("FOLDER" in line for line in report.left), "where the folders lie is lost, and said so"
+    assert world.repo.state.current == "v3"
+    embedded = world.fake.embedded
+    assert world.sync().snapshot is None
+    assert world.fake.embedded == embedded
+    is_sound(world)
+
+
+@pytest.mark.parametrize("at", [3, 60, -1, -30, -100])
+def test_lost_rows_are_computed_anew_from_the_pictures(world: World, at: int) -> None:
+    path = segment(world)
+    size = path.stat().st_size
+    flip(path, at % size)
+    expected = all_aliases(world)
+    mend(world)
+    assert all_aliases(world) == expected
+    assert not [s for s in world.repo.state.snapshots() if s.degraded and s.name != "v1"]
+    is_sound(world)
+
+
+def test_a_segment_that_is_gone_is_computed_anew_where_its_pictures_are(world: World) -> None:
+    world.put({"00.png": 0})  # it was deleted, but v1 and v2 name it: put it back for a while
+    embedded = world.fake.embedded
+    expected = all_aliases(world)
+    segment(world).unlink()
+    report = mend(world)
+    assert report.embedded == 10
+    assert world.fake.embedded == embedded + 10
+    assert all_aliases(world) == expected
+    assert report.degraded == ()
+    is_sound(world)
+
+
+def test_what_cannot_be_computed_anew_leaves_its_snapshots_which_are_marked(world: World) -> None:
+    segment(world).unlink()
+    report = mend(world)
+    assert [(loss.snapshot, loss.lost, loss.paths) for loss in report.degraded] == [
+        ("v2", 1, (b"pictures/00.png",)),
+        ("v1", 1, (b"pictures/00.png",)),
+    ]
+    assert {s.name: s.degraded for s in world.repo.state.snapshots()} == {"v3": False, "v2": True, "v1": True}
+    assert "pictures/00.png" not in world.aliases("v1")
+    assert len(world.aliases("v1")) == 9
+    is_sound(world)
+
+
+def test_no_embed_lets_the_pictures_go_and_the_next_sync_brings_them_back(world: World) -> None:
+    segment(world).unlink()
+    report = mend(world, no_embed=True)
+    assert report.embedded == 0
+    assert len(report.degraded) == 3
+    assert len(world.aliases("v3")) == 5
+    is_sound(world)
+    assert world.sync().embedded == 9
+    assert len(world.aliases("current")) == 14
+    is_sound(world)
+
+
+def test_where_the_model_is_missing_nothing_is_taken_from_a_snapshot(world: World) -> None:
+    expected = all_aliases(world)
+    segment(world).unlink()
+
+    def load(recipe: Mapping[str, Any]) -> Any:
+        raise ModelError("the model is not here", "download it")
+
+    report = Store.repair(world.folder, load_embedder=load)
+    assert len(report.left) == 1
+    assert "download it" in report.left[0]
+    assert report.degraded == ()
+    assert all_aliases(world) == expected
+    assert mend(world).embedded == 9
+
+
+def test_rows_of_a_damaged_footer_are_kept_without_the_pictures(world: World) -> None:
+    shutil.rmtree(world.pictures)
+    expected = all_aliases(world)
+    flip(segment(world), segment(world).stat().st_size - 50)
+    report = mend(world)
+    assert report.degraded == ()
+    assert report.embedded == 0
+    assert all_aliases(world) == expected
+    with world.another() as store:
+        assert store.check(read_data=True).ok
+
+
+def test_a_damaged_key_costs_its_own_row_alone(world: World) -> None:
+    path = segment(world)
+    key = bytes.fromhex(world.key(4))
+    data = path.read_bytes()
+    flip(path, data.rindex(key) + 3)
+    report = mend(world)
+    assert report.embedded == 1
+    assert report.degraded == ()
+    is_sound(world)
+
+
+def test_a_lost_row_is_found_in_a_segment_that_no_record_names(world: World) -> None:
+    spare = world.folder / "segments" / ("a" * 32 + ".faiss")
+    shutil.copy(segment(world), spare)
+    expected = all_aliases(world)
+    segment(world).unlink()
+    report = mend(world)
+    assert report.embedded == 0
+    assert all_aliases(world) == expected
+    is_sound(world)
+
+
+def test_a_lost_row_is_found_in_a_journal(world: World) -> None:
+    repo = world.repo
+    seg = repo.segment(repo.state.segments(repo.snapshot("current").space)[0])
+    writer = JournalWriter(world.folder / "journal", seg.footer.space.hex(), 16, 8, "float16")
+    writer.append(seg.key_list(), rounded(seg.rows(), "float16"))
+    writer.flush()
+    writer.close()
+    segment(world).unlink()
+    report = mend(world)
+    assert (report.embedded, report.degraded) == (0, ())
+    assert world.sync().embedded == 0
+    assert not list((world.folder / "journal").iterdir())
+    is_sound(world)
+
+
+def packs_of(world: World) -> list[Path]:
+    return [world.folder / "packs" / ref.name for ref in world.repo.state.packs]
+
+
+@pytest.mark.parametrize("where", ["footer", "table"])
+def test_a_pack_without_its_table_is_read_blob_by_blob(world: World, where: str) -> None:
+    expected = all_aliases(world)
+    for path in packs_of(world):
+        flip(path, path.stat().st_size - (20 if where == "footer" else 60))
+    report = mend(world)
+    assert report.degraded == ()
+    assert all_aliases(world) == expected
+    is_sound(world)
+
+
+def test_a_lost_manifest_is_made_anew_bit_by_bit(world: World) -> None:
+    repo = world.repo
+    snapshot = repo.snapshot("v2")
+    for path in packs_of(world):
+        found = next(pack for pack in repo.packs.opened() if pack.ref.name == path.name)
+        if found.get(snapshot.manifest) is not None:
+            table = found.table
+            at = table.index(snapshot.manifest)
+            offset = int.from_bytes(table[at + 16 : at + 24], "little")
+            flip(path, offset + 6)
+    report = mend(world)
+    assert report.degraded == ()
+    assert world.repo.snapshot("v2") == snapshot
+    is_sound(world)
+
+
+def test_a_snapshot_whose_pages_are_lost_is_marked_and_the_others_stay(world: World) -> None:
+    expected = {name: aliases for name, aliases in all_aliases(world).items() if name != "v2"}
+    packs_of(world)[2].unlink()  # what the commit of v2 wrote: its one page, its manifest
+    report = mend(world)
+    assert [loss.snapshot for loss in report.degraded] == ["v2"]
+    assert {name: aliases for name, aliases in all_aliases(world).items() if name != "v2"} == expected
+    assert world.repo.snapshot("v2").degraded
+    assert [row.degraded for row in world.another().snapshot_list()] == [False, True, False]
+    is_sound(world)
+    world.put({"new.png": 81})
+    assert world.sync().snapshot == "v4"
+
+
+def test_a_current_snapshot_that_lost_its_pages_is_made_whole_by_the_next_sync(world: World) -> None:
+    packs_of(world)[3].unlink()
+    assert [loss.snapshot for loss in mend(world).degraded] == ["v3"]
+    report = world.sync()
+    assert report.embedded == 0
+    assert report.paths == 14
+    is_sound(world)
+
+
+def test_the_format_is_read_off_the_other_files(world: World) -> None:
+    expected = all_aliases(world)
+    for act in (lambda path: path.write_bytes(b"{"), lambda path: path.unlink()):
+        act(world.folder / "FORMAT")
+        report = mend(world)
+        assert "FORMAT" in report.done[0]
+        assert all_aliases(world) == expected
+        assert world.sync().embedded == 0
+    is_sound(world)
+
+
+def test_where_there_is_no_store_nothing_is_made(tmp_path: Path) -> None:
+    with pytest.raises(NoStore):
+        Store.repair(tmp_path / "nowhere")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_writes_nothing_and_says_what_would_be_lost(world: World) -> None:
+    flip(packs_of(world)[1], 20)
+    segment(world).unlink()
+    before = digests(world.folder)
+    embedded = world.fake.embedded
+    dry = mend(world, dry_run=True)
+    assert digests(world.folder) == before
+    assert world.fake.embedded == embedded
+    real = mend(world)
+    assert real.embedded == dry.embedded
+    assert {loss.snapshot: loss.lost for loss in dry.degraded} == {loss.snapshot: loss.lost for loss in real.degraded}
+
+
+def test_what_is_damaged_is_kept_in_quarantine(world: World) -> None:
+    path = segment(world)
+    flip(path, 200)
+    damaged = path.read_bytes()
+    mend(world)
+    assert (world.folder / "quarantine" / path.name).read_bytes() == damaged
+    assert not path.exists()
+
+
+def test_a_repair_that_is_cut_short_makes_nothing_worse(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.put({"00.png": 0})
+    expected = all_aliases(world)
+    segment(world).unlink()
+
+    def fail(*args: Any, **options: Any) -> None:
+        raise Damage("cut short")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Oplog, "append", fail)
+        with pytest.raises(Damage):
+            mend(world)
+    embedded = world.fake.embedded
+    mend(world)
+    assert world.fake.embedded == embedded, "what the first repair computed lies in its journal, or in a segment"
+    assert all_aliases(world) == expected
+    is_sound(world)
+
+
+def test_gc_after_a_repair_frees_the_older_records(world: World) -> None:
+    world.repo.layout.record(world.repo.log.numbers()[-1]).write_bytes(b"")
+    mend(world)
+    expected = all_aliases(world)
+    world.another().gc()
+    assert len(world.repo.log.numbers()) == 2
+    assert all_aliases(world) == expected
+    is_sound(world)
+
+
+def test_old_records_that_survive_a_gc_in_part_do_no_harm(world: World) -> None:
+    """A power cut may bring some unlinked records back: they are no part of the log any more."""
+    kept = {path.name: path.read_bytes() for path in (world.folder / "refs").iterdir()}
+    world.store.gc()
+    for name in sorted(kept)[1::2]:
+        (world.folder / "refs" / name).write_bytes(kept[name])
+    with world.another() as store:
+        assert store.check(read_data=True).ok
+        assert [row.op for row in store.log()][:2] == ["gc", "gc"]
+        with pytest.raises(NothingToUndo):
+            store.undo()
+        store.rollback("v1")
+        assert store.undo().current == "v3"
+        store.gc()
+    assert len(Repository(world.folder).log.numbers()) == 2
+
+
+def test_the_first_record_may_be_gone(world: World) -> None:
+    for path in sorted((world.folder / "refs").iterdir())[:1]:
+        path.unlink()
+    expected = all_aliases(world)
+    mend(world)
+    assert all_aliases(world) == expected
+    is_sound(world)
