@@ -168,6 +168,7 @@ class Store:
         max_pixels: int | None = None,
         commit_every: float = 1800.0,
         batch_size: int | None = None,
+        compile: bool = False,
         device: str = "auto",
         isolate_decoding: bool = False,
         progress: Progress | None = None,
@@ -178,6 +179,7 @@ class Store:
         paths:        folders to take in, or parts of known ones; none means all known folders.
         commit_every: seconds of embedding after which a partial snapshot is written.
         batch_size:   pictures that a model is given at once; None finds a good number. device: auto, cpu, cuda, mps.
+        compile:      let torch compile the model first: slower to start, quicker where there is much to embed.
         isolate_decoding: decode in worker processes with limits of time and memory: for pictures of strangers.
         stop:         set by somebody else, ends the run after the batch at hand, with a partial snapshot.
         Raises:       UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
@@ -213,7 +215,7 @@ class Store:
             isolate_decoding,
             edits,
         )
-        settings = Settings(device, batch_size)
+        settings = Settings(device, batch_size, compile)
         run = Run(self._repo, options, lambda recipe: self._load(recipe, settings), progress, stop)
         if dry_run:
             self._repo.reload()

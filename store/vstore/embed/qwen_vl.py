@@ -131,10 +131,10 @@ class QwenVL(TransformerEmbedder):
         )
         return self._pooled(
             mask,
-            input_ids=ids.to(self.device),
-            position_ids=positions.to(self.device),
-            pixel_values=pixels.to(self.device, self.model.dtype),
-            image_grid_thw=grid.to(self.device),
+            input_ids=self.moved(ids),
+            position_ids=self.moved(positions),
+            pixel_values=self.moved(pixels),
+            image_grid_thw=self.moved(grid),
         )
 
     def embed_texts(self, texts: Sequence[str]) -> Floats:
@@ -169,7 +169,7 @@ class QwenVL(TransformerEmbedder):
     def _pooled(self, mask: torch.Tensor, **inputs: Any) -> torch.Tensor:
         import torch
 
-        mask = mask.to(self.device)
+        mask = self.moved(mask)
         state = self.model(attention_mask=mask, use_cache=False, **inputs).last_hidden_state
         if self.recipe["pooling"] == "mean":
             weights = mask[:, :, None].to(state.dtype)
