@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 from store.folders import World, digests
+from store.legacies import Legacy
 
 from vstore import durable
 from vstore import gc as gc_module
-from vstore.errors import Damage, Locked, SnapshotNotFound
+from vstore.errors import Damage, Locked, SnapshotNotFound, UsageError
 from vstore.repository import Repository
 from vstore.segments import write_segment
 from vstore.store import Store
+from vstore.testing import FakeEmbedder
 
 DAY = 86400
 
@@ -335,3 +337,20 @@ def test_what_the_state_itself_names_stays(world: World) -> None:
     world.store.snapshot_forget(keep_last=1)
     world.store.gc(drop_unnamed=True)
     assert all(world.repo.packs.get(digest) == data for digest, data in blobs.items())
+
+
+def test_what_waits_for_its_picture_goes_with_its_space(tmp_path: Path) -> None:
+    old, fake = Legacy(tmp_path), FakeEmbedder()
+    (old.pictures / "p04.png").unlink()
+    made = old.new()
+    with Store(old.folder, load_embedder=lambda recipe: fake) as store:
+        store._repo.add_space(fake.recipe, "fake")
+        assert store.sync(space="fake").snapshot == "v2"
+        store.snapshot_forget(["v1"])
+        assert store.model_drop(made.space_name).rows == 12
+        found = store.check(read_data=True)
+        assert found.ok, found.problems
+        store.gc()
+        with pytest.raises(UsageError, match="has left anything over"):
+            store.import_index(resume=made.import_id)
+    assert old.repo.state.imports == {}
