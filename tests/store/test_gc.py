@@ -12,9 +12,11 @@ from store.legacies import Legacy
 
 from vstore import durable
 from vstore import gc as gc_module
+from vstore.embed import space_id
 from vstore.errors import Damage, Locked, SnapshotNotFound, UsageError
 from vstore.repository import Repository
 from vstore.segments import write_segment
+from vstore.snapshots import new_snapshot
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 
@@ -354,3 +356,34 @@ def test_what_waits_for_its_picture_goes_with_its_space(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="has left anything over"):
             store.import_index(resume=made.import_id)
     assert old.repo.state.imports == {}
+
+
+def test_a_segment_that_another_space_lists_too_is_not_said_to_be_freed(world: World) -> None:
+    """As after an import that turned out to be of another model: both spaces list the same files."""
+    repo = world.repo
+    snapshot = repo.snapshot("current")
+    recipe = {**repo.recipe(snapshot.space), "name": "twin"}
+    repo.add_space(recipe, "twin")
+    twin = space_id(recipe)
+    with repo.committing("check"):
+        made, changes, blobs = new_snapshot(repo, twin, repo.tree(repo.snapshot("v1")), 12, None, "")
+        changes["segments"] = {twin: [ref.to_json() for ref in repo.state.segments(snapshot.space)]}
+        changes["packs"] = repo.add_pack(blobs)
+        repo.publish("model use", changes)
+    with world.another() as store:
+        store.snapshot_forget([row.snapshot for row in store.snapshot_list() if row.snapshot != made.name])
+        before = sizes(world)
+        report = store.gc(drop_unnamed=True)
+        after = sizes(world)
+        assert store.check(read_data=True).ok
+    assert report.segments == 1  # that of the picture which the newest version alone had
+    gone = sum(before[name] for name in before.keys() - after.keys())
+    written = sum(after[name] for name in after.keys() - before.keys() if not name.startswith("refs/"))
+    assert report.bytes == gone - written
+    assert len(world.aliases(made.name)) == 12
+
+
+def sizes(world: World) -> dict[str, int]:
+    """Every file of the log, the segments and the packs."""
+    found = (path for name in ("refs", "segments", "packs") for path in (world.folder / name).iterdir())
+    return {str(path.relative_to(world.folder)): path.stat().st_size for path in found}
