@@ -203,7 +203,7 @@ class Ingest:
                 self._progress.advance()
         if keys:
             self._start(keys, inputs)
-        self._keep_started(0)
+        self.settle()
 
     def _finish(self, picture: Image) -> _Made:
         """The processor's part, in a reader's thread: the model's own thread has the model to run."""
@@ -235,6 +235,10 @@ class Ingest:
         pipeline = self._ready()
         self._under_way.append((keys, pipeline.start(inputs)))
         self._keep_started(pipeline.in_flight - 1)
+
+    def settle(self) -> None:
+        """Keep what the batches give that are under way still, where a reading was abandoned."""
+        self._keep_started(0)
 
     def _keep_started(self, left: int) -> None:
         while len(self._under_way) > left:

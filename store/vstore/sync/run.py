@@ -220,6 +220,7 @@ class Run:
                 return self._report(edits, dry_run=False)
             except _Moved:
                 self._progress.note("another snapshot became current meanwhile: comparing with that one")
+                self._ingest.settle()
                 self._note(self._survey.chunks)
                 self._compare_with_current(paths)
                 self._ingest.troubles.clear()
