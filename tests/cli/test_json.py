@@ -28,6 +28,10 @@ COMMANDS = [
     ["snapshot", "tag", "v1", "first"],
     ["snapshot", "export", "v1", "out.jsonl"],
     ["snapshot", "untag", "first"],
+    ["export", "out.npz", "--format", "npz"],
+    ["model", "list"],
+    ["model", "show", "builtin-1"],
+    ["model", "use", "builtin-1"],
     ["rollback", "v1", "--hold"],
     ["rollback", "--release"],
     ["undo"],
@@ -42,6 +46,10 @@ COMMANDS = [
     ["gc", "--dry-run"],
     ["gc"],
 ]
+
+GROUPS = {"snapshot", "model"}
+# They want an old index, this machine, or a second model: tests/store/test_format.py looks at what they print.
+ELSEWHERE = {("import",), ("doctor",), ("model", "add"), ("model", "drop")}
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -67,8 +75,8 @@ def test_every_command_prints_one_document_on_one_line_and_nothing_else(pictures
 
 
 def test_the_list_of_commands_above_is_whole() -> None:
-    leaves = {words for words in all_commands() if words not in ((), ("snapshot",))}
-    assert {tuple(words[: 2 if words[0] == "snapshot" else 1]) for words in COMMANDS} == leaves
+    leaves = {words for words in all_commands() if words and words not in {(group,) for group in GROUPS}}
+    assert {tuple(words[: 2 if words[0] in GROUPS else 1]) for words in COMMANDS} | ELSEWHERE == leaves
 
 
 @pytest.mark.parametrize("place", [0, 1, 2], ids=["first", "second", "last"])

@@ -376,7 +376,7 @@ assert answers(Path(sys.argv[1])) == (320, 0)
 
 def test_a_catalogue_that_cannot_be_made_says_which(folder: Path) -> None:
     folder.parent.joinpath("none").write_bytes(b"")
-    with pytest.raises(DiskTrouble, match="none.*Not a directory"):
+    with pytest.raises(DiskTrouble, match=r"none.*Not a directory"):
         Catalogue.open(folder.parent / "none" / "catalogue", STORE, write=True)
 
 
