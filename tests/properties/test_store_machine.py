@@ -380,7 +380,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 StoreMachine.TestCase.settings = settings(
-    max_examples=int(os.environ.get("VSTORE_EXAMPLES", "40")),
+    max_examples=int(os.environ.get("VSTORE_EXAMPLES", "120")),
     derandomize="VSTORE_EXAMPLES" not in os.environ,  # the short form is the same each time
     stateful_step_count=30,
     deadline=None,

@@ -540,7 +540,7 @@ class SyncMachine(RuleBasedStateMachine):
 
 
 SyncMachine.TestCase.settings = settings(
-    max_examples=int(os.environ.get("VSTORE_EXAMPLES", "40")),
+    max_examples=int(os.environ.get("VSTORE_EXAMPLES", "120")),
     derandomize="VSTORE_EXAMPLES" not in os.environ,  # the short form is the same each time
     stateful_step_count=25,
     deadline=None,
