@@ -185,6 +185,7 @@ def test_a_sample_that_does_not_fit_finds_the_likely_cause(
         assert (report.fits, report.status) == (best is not None, "claimed")
         if best is not None:
             assert (report.best, report.next) == (best, f"vstore check --reembed 32 --adopt {best}")
+            assert report.mixed == ()
         assert [trial.error for trial in report.trials if trial.name == "broken"] == ["there is no such family"]
 
 
@@ -221,6 +222,22 @@ def test_a_cause_that_fits_can_be_adopted(case: Case) -> None:
         assert state.spaces[after.space].status == "verified"
         assert state.spaces[before.space].status == "claimed"
         assert store.check(read_data=True, reembed=32).reembed.fits  # type: ignore[union-attr]
+
+
+def test_vectors_that_were_made_in_two_ways_are_told_and_not_adopted(case: Case) -> None:
+    recipe, other = SoftEmbedder.of(), SoftEmbedder.of(mode="BGR")
+
+    def half(rows: Any) -> None:
+        pictures = [prepare(data, preparation_of(other))[0] for data in case.photos]
+        rows[::2] = SoftEmbedder(other).embed_images(pictures)[::2]
+
+    case.made_with(recipe, half)
+    with case.imported(recipe) as store:
+        report = store.check(reembed=32).reembed
+        assert report is not None
+        assert (report.fits, report.mixed, report.next, report.status) == (False, ("as-declared", "bgr"), "", "claimed")
+        with pytest.raises(ModelError, match="bgr fits"):
+            store.check(reembed=32, adopt="bgr")
 
 
 def test_after_an_adoption_new_pictures_are_embedded_by_the_adopted_recipe(case: Case) -> None:
