@@ -335,7 +335,7 @@ def _adopt(
         usual = str(best.recipe.get("name", wanted)) if best.name == DECLARED else wanted
         name = next(n for n in (usual, *(f"{usual}-{i}" for i in range(2, 10_000))) if n not in taken)
         entry = Space(identity, name, "verified", repo.hash.digest(recipe), space.dim, place)
-        why = f"the vectors of {space.name} are those of {best.about}"
+        why = f"{space.name}: {best.about}"
         made, changes, blobs = new_snapshot(repo, identity, repo.tree(snapshot), snapshot.images, snapshot, why)
         changes["spaces"] = {identity: entry.to_json()}
         changes["segments"] = {identity: [ref.to_json() for ref in state.segments(space.id)]}
