@@ -894,6 +894,15 @@ def test_numbers_of_a_database_are_joined_with_those_of_the_list(tmp_path: Path,
     assert all(np.abs(stored[old.key(i)] - old.rows[i]).max() < 1e-3 for i in range(100))
 
 
+def test_an_object_that_counts_from_one_is_refused_and_taken_as_it_stands_where_that_is_said(old: Legacy) -> None:
+    old.write({str(number): path for number, path in enumerate(old.paths, 1)})
+    with pytest.raises(UsageError, match="12 is no row; .*--rows-by order"):
+        old.new()
+    old.new(rows_by="order")
+    stored = old.stored()
+    assert all((stored[old.key(i)] == old.rows[i].astype(np.float16)).all() for i in range(12))
+
+
 def test_numbers_that_the_list_does_not_know_are_refused(old: Legacy) -> None:
     index = faiss.IndexIDMap(faiss.IndexFlatIP(8))
     index.add_with_ids(old.rows, np.arange(12) + 500)
