@@ -896,7 +896,7 @@ def test_numbers_of_a_database_are_joined_with_those_of_the_list(tmp_path: Path,
 
 def test_an_object_that_counts_from_one_is_refused_and_taken_as_it_stands_where_that_is_said(old: Legacy) -> None:
     old.write({str(number): path for number, path in enumerate(old.paths, 1)})
-    with pytest.raises(UsageError, match="12 is no row; .*--rows-by order"):
+    with pytest.raises(UsageError, match=r"12 is no row; .*--rows-by order"):
         old.new()
     old.new(rows_by="order")
     stored = old.stored()

@@ -222,7 +222,11 @@ def test_a_cause_that_fits_can_be_adopted(case: Case) -> None:
         assert state.segments(after.space) == state.segments(before.space)
         assert state.spaces[after.space].status == "verified"
         assert state.spaces[before.space].status == "claimed"
-        assert store.check(read_data=True, reembed=32).reembed.fits  # type: ignore[union-attr]
+        checked = store.check(read_data=True, reembed=32)
+        assert checked.reembed is not None and checked.reembed.fits
+        # Both spaces list the one segment, which is read once.
+        assert (checked.segments, checked.verified) == (1, checked.files)
+        assert store.check(read_data_subset="100%").verified == checked.files
 
 
 def test_vectors_that_were_made_in_two_ways_are_told_and_not_adopted(case: Case) -> None:
