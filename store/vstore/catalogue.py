@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import struct
 import threading
 from collections.abc import Iterable, Iterator
@@ -382,6 +381,8 @@ def _make(folder: Path, store_id: str) -> None:
 
     A reader that has the old one open keeps it.
     """
+    import shutil  # with its compressors 3 ms that a run which finds its catalogue does without
+
     import lmdb
 
     fresh = folder.with_name(f"{durable.TEMPORARY}ingest-{durable.nonce()}")

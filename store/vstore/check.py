@@ -247,12 +247,14 @@ class _Check:
                 self._wrong("refs", f"it lists segments of the space {space}, which it does not know")
 
     def spaces(self, state: State) -> None:
-        """That each space has its recipe."""
+        """That each space has its recipe, and its probes where it has some: gc needs both."""
 
         def one(space: Space) -> None:
             recipe = json.loads(self._blob(space.recipe))
             if space_id(recipe) != space.id or recipe.get("dim") != space.dim:
                 raise VstoreError("its recipe is another space's")
+            if space.probes:
+                self._blob(space.probes)
 
         for space in state.spaces.values():
             self._try(f"space {space.name}", partial(one, space))

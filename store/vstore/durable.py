@@ -14,12 +14,12 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from vstore.errors import DiskTrouble, Locked, ReadOnly, VstoreError
+from vstore.errors import DiskTrouble, Interrupted, Locked, ReadOnly, VstoreError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -273,16 +273,18 @@ class Lock:
         self.path = folder / name
         self._fd = -1
 
-    def acquire(self, wait: float | None = 0.0, command: str = "") -> None:
+    def acquire(
+        self, wait: float | None = 0.0, command: str = "", is_stopped: Callable[[], bool] = lambda: False
+    ) -> None:
         """Take the lock.
 
-        wait:   seconds to wait for it; None waits for ever.
-        Raises: Locked, naming process, host, command and since when.
+        wait:   seconds to wait for it; None waits for ever, or until somebody asks to stop.
+        Raises: Locked, naming process, host, command and since when; Interrupted.
         """
         with _trouble(self.path):
             fd = _create(self.path, os.O_RDWR)
         try:
-            self._take(fd, None if wait is None else time.monotonic() + wait)
+            self._take(fd, None if wait is None else time.monotonic() + wait, is_stopped)
         except BaseException:
             disk.close(fd)
             raise
@@ -297,7 +299,7 @@ class Lock:
             os.ftruncate(fd, 0)
             os.pwrite(fd, json.dumps(about).encode(), 0)
 
-    def _take(self, fd: int, deadline: float | None) -> None:
+    def _take(self, fd: int, deadline: float | None, is_stopped: Callable[[], bool]) -> None:
         pause = 0.001
         while True:
             try:
@@ -308,6 +310,10 @@ class Lock:
                     raise DiskTrouble(f"cannot lock {self.path}: {err.strerror}", "look at the disk") from err
                 if deadline is not None and time.monotonic() >= deadline:
                     raise Locked(*self._held_by()) from None
+                if is_stopped():
+                    raise Interrupted(
+                        "stopped while waiting for another process; nothing was done", "run the command again"
+                    ) from None
                 time.sleep(pause)
                 pause = min(pause * 2, 0.05)
 

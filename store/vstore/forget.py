@@ -11,7 +11,9 @@ from vstore.errors import UsageError
 from vstore.gc import plan_of
 from vstore.records import Json, Snapshot
 from vstore.repository import Repository
+from vstore.timing import now
 
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _WITHIN = re.compile(r"(?:(\d+)y)?(?:(\d+)m)?(?:(\d+)d)?(?:(\d+)h)?")
 # How the time of a snapshot is cut for each rule: two snapshots with the same cut are of the same hour, day …
 _CUTS = {"hourly": "%Y-%m-%dT%H", "daily": "%Y-%m-%d", "weekly": "%G-W%V", "monthly": "%Y-%m", "yearly": "%Y"}
@@ -106,7 +108,7 @@ def _decided(repo: Repository, snaps: Sequence[str], policy: Policy) -> tuple[li
             )
         reasons = {s.name: ["not named"] for s in listed if s.name not in wanted}
     else:
-        reasons = kept_by(policy, listed, state.tags)
+        reasons = kept_by(policy, listed, state.tags, datetime.strptime(now(), _TIME))
     kept = []
     for snapshot in listed:
         why = [*musts.get(snapshot.name, ()), *reasons.get(snapshot.name, ())]
@@ -116,18 +118,23 @@ def _decided(repo: Repository, snaps: Sequence[str], policy: Policy) -> tuple[li
     return kept, [snapshot.name for snapshot in listed if snapshot.name not in stay]
 
 
-def kept_by(policy: Policy, snapshots: Sequence[Snapshot], tags: Mapping[str, str]) -> dict[str, list[str]]:
+def kept_by(
+    policy: Policy, snapshots: Sequence[Snapshot], tags: Mapping[str, str], today: datetime = datetime.max
+) -> dict[str, list[str]]:
     """The snapshots that a policy keeps, with its reasons. snapshots: newest first. Pure.
+
+    today: a span is counted from the newest snapshot that is not later: one that a clock which was a year ahead made
+    would leave none of the others within it.
 
     Source: restic's `ApplyPolicy`: while a rule still has some to keep, the oldest snapshot is kept by it too.
     """
-    times = {s.name: datetime.strptime(s.time, "%Y-%m-%dT%H:%M:%SZ") for s in snapshots}
+    times = {s.name: datetime.strptime(s.time, _TIME) for s in snapshots}
     reasons: dict[str, list[str]] = {}
     for tag, name in sorted(tags.items()):
         if tag in policy.tags or "*" in policy.tags:
             reasons.setdefault(name, []).append(f"tag {tag}")
     if policy.within is not None and snapshots:
-        start = _before(max(times.values()), policy.within)
+        start = _before(max((time for time in times.values() if time <= today), default=datetime.min), policy.within)
         for snapshot in snapshots:
             if times[snapshot.name] > start:
                 reasons.setdefault(snapshot.name, []).append(f"within {policy.within}")
@@ -150,7 +157,7 @@ def kept_by(policy: Policy, snapshots: Sequence[Snapshot], tags: Mapping[str, st
 def _before(moment: datetime, span: str) -> datetime:
     """A moment less a span such as `1y6m14d12h`. Raises: UsageError."""
     found = _WITHIN.fullmatch(span)
-    if not span or found is None:
+    if found is None or not any(int(part or 0) for part in found.groups()):  # no time at all would keep nothing
         raise UsageError(
             f"{span!r} is no span of time", "write years, months, days and hours in this order: 1y6m14d12h"
         )

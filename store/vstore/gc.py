@@ -91,8 +91,14 @@ class Plan(NamedTuple):
     @property
     def bytes(self) -> int:
         """Bytes of listed files that go, less what is written anew."""
-        segments = sum(part.ref.size - part.size for part in self.parts)
-        return segments + sum(ref.size for ref in self.freed_packs) - self.merged_size
+        written = sum(part.size for part in self.parts if part.replaced) + self.merged_size
+        return sum(ref.size for ref in (*self.freed_segments, *self.freed_packs)) - written
+
+    @property
+    def freed_segments(self) -> set[FileRef]:
+        """The files that go, whole or replaced. One that two spaces list is there as long as either lists it."""
+        stay = {part.ref for part in self.parts if not part.replaced}
+        return {part.ref for part in self.parts if part.replaced} - stay
 
     @property
     def vectors(self) -> int:
@@ -167,7 +173,7 @@ def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], *, rew
             if not durable.is_full(err):
                 raise
     plan = published[0] if published else plan
-    gone = {ref.name for ref in plan.freed_packs} | {part.ref.name for part in plan.parts if part.replaced}
+    gone = {ref.name for ref in (*plan.freed_packs, *plan.freed_segments)}
     return _report(plan, [file for file in unlisted if file[1] not in gone], records, dry_run=False, changed=changed)
 
 
@@ -180,7 +186,7 @@ def _report(
         snapshots=len(plan.snapshots),
         vectors=plan.vectors,
         unnamed=plan.unnamed,
-        segments=len(replaced),
+        segments=len(plan.freed_segments),
         packs=len(plan.freed_packs),
         rewritten=sum(1 for part in replaced if part.live) + bool(plan.merged),
         unlisted=len(unlisted),

@@ -254,10 +254,12 @@ def undo(repo: Repository) -> MoveReport:
     Raises: NothingToUndo, saying why.
     """
     with repo.committing("undo"):
-        done, _, barrier = operations_in_force(repo.records())
+        done, undone, barrier = operations_in_force(repo.records())
         if not done:
             if barrier is not None and barrier.op != "init":
                 raise NothingToUndo(f"nothing can be undone beyond the {barrier.op} of {barrier.time}")
+            if undone:
+                raise NothingToUndo("all that could be undone is undone", "see: vstore log")
             raise NothingToUndo("nothing was done yet that could be undone", "see: vstore log")
         record = done[-1]
         return _restore(repo, repo.log.state_before(record.number), record, "undo")

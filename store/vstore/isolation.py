@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SECONDS = 60.0  # for one picture; the largest that is taken, 179 million pixels, needs less than 10
 MEMORY = 2 << 30  # bytes for one picture, beyond what the worker has when it begins
 _LENGTH = struct.Struct("<Q")
+# What ends a process for reasons of others: a person, the system as it shuts down or has no memory left. A decoder that
+# crashes does so by other signals.
+_OF_OTHERS = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGKILL})
 
 
 class IsolatedDecoder:
@@ -83,6 +86,7 @@ class _Worker:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
+                process_group=0,  # Ctrl-C at the terminal is for whoever runs the sync: it lets the batch be finished
             )
         except OSError as err:
             raise VstoreError(
@@ -103,7 +107,10 @@ class _Worker:
             return "failed", "not_an_image", f"decoding it did not come to an end within {seconds:.0f} s"
         except (OSError, EOFError, ValueError):
             self.end()
-            return "failed", "not_an_image", f"its decoder crashed ({_how(self._process.returncode)})"
+            code = self._process.returncode
+            if -code in _OF_OTHERS:
+                return "failed", "io", f"the process that decoded it was ended ({_how(code)})"
+            return "failed", "not_an_image", f"its decoder crashed ({_how(code)})"
 
     def _send(self, body: bytes, until: float) -> None:
         assert self._process.stdin is not None

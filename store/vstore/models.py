@@ -234,9 +234,12 @@ def model_drop(repo: Repository, name: str, *, dry_run: bool = False) -> ModelDr
                     f"the space {space.name!r} is needed by {len(used)} kept snapshots: {some}",
                     "forget them first (vstore snapshot forget), or keep the space",
                 )
-            rows = sum(ref.rows for ref in repo.state.segments(space.id))
+            left = [found for found in repo.state.imports.values() if found.space == space.id]
+            rows = sum(ref.rows for ref in repo.state.segments(space.id)) + sum(found.rows for found in left)
             current = repo.state.snapshot(repo.state.current) if repo.state.current else None
             changes: dict[str, Json] = {"spaces": {space.id: None}, "segments": {space.id: None}}
+            if left:  # vectors of a space that is not there any more can be joined to no picture
+                changes["imports"] = {found.id: None for found in left}
             if repo.state.start_space == space.id:
                 if current is None:
                     raise Refused(

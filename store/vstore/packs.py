@@ -141,6 +141,10 @@ class Pack:
             os.close(self._fd)
             self._fd = -1
 
+    def __del__(self) -> None:
+        if hasattr(self, "_fd"):  # whoever forgets to close a store must not run out of descriptors
+            self.close()
+
 
 class Packs:
     """The packs that a state lists, opened when something is looked for: a digest says what, never where."""

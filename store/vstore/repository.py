@@ -266,6 +266,8 @@ class Repository:
         if not name:
             raise self._not_found(name)
         if name == "current":
+            if self.state.current is None and self.state.snapshots():
+                raise SnapshotNotFound("no snapshot is current", "make one so with: vstore rollback SNAP")
             return self._kept(self.state.current, name)
         if name == "latest":
             kept = self.state.snapshots()

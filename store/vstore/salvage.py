@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore.errors import Damage
+from vstore.errors import Damage, VstoreError
 from vstore.hashing import Hash, checksum
 from vstore.layout import DTYPES
 from vstore.packs import Pack
@@ -20,6 +21,17 @@ if TYPE_CHECKING:
 
 _FIRST_BLOB = 8
 _LARGEST_BLOB = 1 << 30
+# What these say is about who asks, and not about the file.
+_NOT_ITS_FAULT = {errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+
+def refuse_unreadable(err: Exception, path: Path) -> None:
+    """Raises: VstoreError for an error of the system that is no damage: what is whole would be given up for it."""
+    if isinstance(err, OSError) and err.errno in _NOT_ITS_FAULT:
+        raise VstoreError(
+            f"{path} cannot be read: {err.strerror}; that is no damage, and nothing was changed",
+            "run it as somebody who may read all of the store",
+        ) from err
 
 
 def pack_ref(path: Path) -> FileRef:
@@ -43,7 +55,8 @@ def sound_blobs(folder: Path, ref: FileRef, hash: Hash) -> tuple[bool, Iterator[
     """Whether a pack is what was written, and digest and bytes of each blob that is, one after another."""
     try:
         pack = Pack(folder, ref, hash)
-    except (Damage, OSError):
+    except (Damage, OSError) as err:
+        refuse_unreadable(err, folder / ref.name)
         return False, _unlisted_blobs(folder / ref.name, hash)
     try:
         for digest in pack.digests():
@@ -72,7 +85,8 @@ def _unlisted_blobs(path: Path, hash: Hash) -> Iterator[tuple[bytes, bytes]]:
     """The blobs of a pack without its table: they follow one another, and zlib knows where each ends."""
     try:
         data = path.read_bytes()
-    except OSError:
+    except OSError as err:
+        refuse_unreadable(err, path)
         return
     at = _FIRST_BLOB
     while at < len(data):
@@ -123,7 +137,8 @@ def sound_segment(path: Path) -> Segment | None:
     """A segment that no record needs to name: opened if its footer and its keys are sound."""
     try:
         return Segment(path.parent, segment_ref(path))
-    except (Damage, OSError, ValueError):
+    except (Damage, OSError, ValueError) as err:
+        refuse_unreadable(err, path)
         return None
 
 
@@ -132,7 +147,8 @@ def is_whole(folder: Path, ref: FileRef) -> bool:
     try:
         segment = Segment(folder, ref)
         return next(segment.bad_blocks(), None) is None
-    except (Damage, OSError):
+    except (Damage, OSError) as err:
+        refuse_unreadable(err, folder / ref.name)
         return False
 
 
@@ -174,6 +190,7 @@ def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, kno
                     if proved or key in known:
                         numbers.append(number)
                         found.append(key)
-    except OSError:
+    except OSError as err:
+        refuse_unreadable(err, path)
         return nothing
     return Remains(path, header, ref.rows, dim, dtype, numbers, found, footer.time if footer else 0)

@@ -203,7 +203,15 @@ def _embedded(
             for row, (at, text) in zip(rows, texts.items(), strict=True):
                 vectors[at] = row
                 cache_text(repo.layout.cache, space, text, row)
-    return [vector for vector in vectors if vector is not None]
+    dim = repo.state.spaces[space].dim
+    found = [vector for vector in vectors if vector is not None]
+    for vector in found:
+        if vector.shape != (dim,):
+            raise ModelError(
+                f"the model gives vectors of {vector.shape[0]} numbers, its space here has {dim}",
+                "use the model that the space was made with",
+            )
+    return found
 
 
 def _prepared(recipe: Recipe, operand: Operand, data: bytes) -> Image:
@@ -213,7 +221,9 @@ def _prepared(recipe: Recipe, operand: Operand, data: bytes) -> Image:
     try:
         picture, _ = prepare(data, preparation_of(recipe))
     except PictureFailure as failure:
-        raise VstoreError(f"cannot search with {os.fsdecode(operand.image)}: {failure.reason}") from failure
+        reason, trust, option = failure.reason.partition("; if you trust it, add ")
+        step = f"if you trust it, take it in first: vstore sync {option}" if trust else ""
+        raise VstoreError(f"cannot search with {os.fsdecode(operand.image)}: {reason}", step) from failure
     return picture
 
 

@@ -17,7 +17,7 @@ from vstore.embed.builtin import DEFAULT_RECIPE
 from vstore.embed.digests import Digests
 from vstore.embed.place import Settings, Words
 from vstore.embed.probes import PROBES, Probes, differences, drift, probe_file, tolerance
-from vstore.errors import ModelError, UsageError, VstoreError
+from vstore.errors import Damage, ModelError, UsageError, VstoreError
 from vstore.formats import POLICY
 from vstore.hashing import checksum
 from vstore.layout import why_not_a_name
@@ -135,7 +135,10 @@ def has_drifted(repo: Repository, space: Space, made: Made) -> bool:
     """Whether a model of the same files gives other vectors now than when the space was made of it."""
     if not space.probes:
         return False
-    kept = Probes.from_bytes(repo.packs.get(space.probes))
+    try:
+        kept = Probes.from_bytes(repo.packs.get(space.probes))
+    except Damage:
+        return False  # they are lost, and made anew: nothing else brings the space back into use
     allowed = tolerance(kept.environment, made.probes.environment)
     both = kept.vectors.keys() & made.probes.vectors.keys()
     return any(not drift(kept.vectors[name], made.probes.vectors[name]) <= allowed for name in both)

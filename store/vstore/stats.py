@@ -78,8 +78,8 @@ def stats(repo: Repository) -> StatsReport:
         _part("cache", layout.cache, None),
         _part("quarantine", layout.quarantine, None),
     ]
-    own = [path.stat().st_size for path in (layout.format, layout.reserve) if path.exists()]
-    parts.append(Part("FORMAT, reserve", sum(own), len(own)))
+    parts.append(_part("locks", layout.locks, None))
+    parts.append(_rest(layout.folder, {part.name for part in parts}))
     size = repo.hash.size
     named: dict[str, set[bytes]] = {space: set() for space in state.spaces}
     copies = 0
@@ -127,6 +127,17 @@ def stats(repo: Repository) -> StatsReport:
         sum(part.bytes for part in parts),
         copies,
     )
+
+
+def _rest(folder: Path, known: set[str]) -> Part:
+    """FORMAT, reserve, and whatever else lies in the store's folder."""
+    total = files = 0
+    for entry in os.scandir(folder):
+        if entry.name not in known:
+            found = _part(entry.name, Path(entry.path), None) if entry.is_dir(follow_symlinks=False) else None
+            total += found.bytes if found else entry.stat(follow_symlinks=False).st_size
+            files += found.files if found else 1
+    return Part("FORMAT, reserve", total, files)
 
 
 def _part(name: str, folder: Path, listed: set[str] | None) -> Part:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from vstore.embed.place import Settings, Words
 from vstore.errors import UsageError
@@ -168,6 +168,7 @@ class Store:
         max_pixels: int | None = None,
         commit_every: float = 1800.0,
         batch_size: int | None = None,
+        compile: bool = False,
         device: str = "auto",
         isolate_decoding: bool = False,
         progress: Progress | None = None,
@@ -178,6 +179,7 @@ class Store:
         paths:        folders to take in, or parts of known ones; none means all known folders.
         commit_every: seconds of embedding after which a partial snapshot is written.
         batch_size:   pictures that a model is given at once; None finds a good number. device: auto, cpu, cuda, mps.
+        compile:      let torch compile the model first: slower to start, quicker where there is much to embed.
         isolate_decoding: decode in worker processes with limits of time and memory: for pictures of strangers.
         stop:         set by somebody else, ends the run after the batch at hand, with a partial snapshot.
         Raises:       UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
@@ -213,7 +215,7 @@ class Store:
             isolate_decoding,
             edits,
         )
-        settings = Settings(device, batch_size)
+        settings = Settings(device, batch_size, compile)
         run = Run(self._repo, options, lambda recipe: self._load(recipe, settings), progress, stop)
         if dry_run:
             self._repo.reload()
@@ -329,13 +331,20 @@ class Store:
             load_embedder=lambda recipe: self._load(recipe, Settings(device)),
         )
 
-    def dupes(self, *, at: str | None = None, under: AnyPath | None = None, verify: bool = False) -> DupesReport:
-        """Groups of identical pictures. See `vstore.dupes.dupes`."""
+    def dupes(
+        self,
+        *,
+        at: str | None = None,
+        under: AnyPath | None = None,
+        verify: bool = False,
+        near: float | Literal["auto"] | None = None,
+        progress: Progress | None = None,
+    ) -> DupesReport:
+        """Groups of identical pictures, or (near) of pictures that look alike. See `vstore.dupes.dupes`."""
         from vstore.dupes import dupes
 
-        return self._read(
-            lambda repo: dupes(repo, at=at, under=None if under is None else os.fsencode(under), verify=verify)
-        )
+        below = None if under is None else os.fsencode(under)
+        return self._read(lambda repo: dupes(repo, at=at, under=below, verify=verify, near=near, progress=progress))
 
     # Versions
 

@@ -62,7 +62,7 @@ def test_the_examples_are_command_lines_that_parse(line: Line) -> None:
             tokens = [token.strip("\"'") for token in re.findall(r"\"[^\"]*\"|\S+", text)]
             assert tokens[0] == "vstore"
             command, rest = found(()), tokens[1:]
-            ctx = click.Context(command, info_name="vstore")
+            ctx = click.Context(command, info_name="vstore", help_option_names=HELP)
             while isinstance(command, click.Group):
                 below = command.get_command(ctx, rest[0])
                 assert below is not None, text

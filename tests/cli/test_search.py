@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from cli.lines import COMMAND, Line, environment
+from PIL import Image
 from store.folders import drawn
 
 
@@ -274,3 +275,22 @@ def test_dupes_lists_groups_and_what_they_waste(pictures: Line) -> None:
     assert group["paths"] == [{"path": "pictures/a.png"}, {"path": "pictures/sub/again.png"}]
     os.unlink("pictures/a.png")
     assert "  pictures/a.png  (No such file or directory)" in pictures("dupes").lines
+
+
+def test_dupes_near_lists_pictures_that_look_alike(pictures: Line) -> None:
+    none = "No two paths of v1 hold pictures that look alike (0.85 or more).\n"
+    assert pictures("dupes", "--near").out == none
+    assert pictures("dupes", "--near", "--under", "pictures").out == none  # what follows is another option
+    with Image.open("pictures/a.png") as picture:
+        picture.save("pictures/a again.jpg", quality=95)
+    pictures("sync")
+    lines = pictures("dupes", "--near", "0.6").lines
+    assert lines[0] == "2 files that look alike"
+    score = lines[1].split()[0]
+    assert lines[1:3] == [f"  {score}  pictures/a again.jpg", f"  {score}  pictures/a.png"]
+    assert 0.6 <= float(score) <= 1
+    assert lines[3].startswith("1 group, 1 copy, ")
+    report = pictures("dupes", "--near=0.6", "--json").json
+    assert report["near"] == 0.6
+    assert len(report["groups"][0]["pictures"]) == 2
+    assert pictures("dupes", "--near", "much", "--json", code=2).error["code"] == "usage"

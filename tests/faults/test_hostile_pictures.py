@@ -22,6 +22,7 @@ from store.folders import World, drawn
 
 from vstore.images import PictureFailure, Preparation, prepare
 from vstore.isolation import IsolatedDecoder
+from vstore.sync.reader import PASSING
 
 TESTS = Path(__file__).resolve().parents[1]
 LIMIT = 700 << 20  # bytes that a sync of all of them may use
@@ -150,6 +151,24 @@ def test_a_decoder_that_crashes_costs_one_picture() -> None:
             decoder.prepare(drawn(2), Preparation())
         thread.join()
         assert decoder.prepare(drawn(3), Preparation())[0].size == (30, 20)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_worker_that_somebody_ended_says_nothing_of_its_picture(number: int) -> None:
+    """A picture that it was at would else be remembered as one that does not decode."""
+    with IsolatedDecoder() as decoder:
+        decoder.prepare(drawn(1), Preparation())
+        os.kill(decoder._all[0]._process.pid, number)
+        with pytest.raises(PictureFailure, match=signal.Signals(number).name) as failure:
+            decoder.prepare(drawn(2), Preparation())
+        assert failure.value.kind in PASSING
+        assert decoder.prepare(drawn(3), Preparation())[0].size == (30, 20)
+
+
+def test_ctrl_c_at_the_terminal_does_not_reach_a_worker() -> None:
+    with IsolatedDecoder() as decoder:
+        decoder.prepare(drawn(1), Preparation())
+        assert os.getpgid(decoder._all[0]._process.pid) != os.getpgrp()
 
 
 def test_workers_end_with_the_run(tmp_path: Path) -> None:

@@ -15,14 +15,21 @@ from vstore.embed.transformer import TransformerEmbedder, describe, load
 from vstore.images import Preparation, prepare
 
 
-def embedder(model: Path | None, adapter: Path | None = None, *, batch_size: int | None = None, **words: Any) -> Any:
+def embedder(
+    model: Path | None,
+    adapter: Path | None = None,
+    *,
+    batch_size: int | None = None,
+    compile: bool = False,
+    **words: Any,
+) -> Any:
     """An embedder as a space has it, its adapter proved."""
     said = Words(None if model is None else str(model), None if adapter is None else str(adapter), **words)
     digests = Digests()
     recipe, place = describe(said, digests)
     some = probes()
     made: TransformerEmbedder = load(
-        recipe, place, Settings("cpu", batch_size), digests, proof=[some["tiny"], some["landscape"]]
+        recipe, place, Settings("cpu", batch_size, compile), digests, proof=[some["tiny"], some["landscape"]]
     )
     return made
 

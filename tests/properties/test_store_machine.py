@@ -381,8 +381,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 StoreMachine.TestCase.settings = settings(
     max_examples=int(os.environ.get("VSTORE_EXAMPLES", "40")),
-    derandomize="VSTORE_EXAMPLES"
-    not in os.environ,  # the long form looks for what is new, the short one for what is back
+    derandomize="VSTORE_EXAMPLES" not in os.environ,  # the short form is the same each time
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -5,12 +5,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import lmdb
 import pytest
+from faults.stores import quick_folder
 from store import catalogue_harm
 from store.catalogue_harm import SPACE, STORE, answers, put_all
 from store.folders import World, classes, trust_young_stats
@@ -26,8 +27,9 @@ ALL = (320, 0)  # of what `put_all` puts, all is there and nothing is wrong
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "catalogue"
+def folder() -> Iterator[Path]:
+    with quick_folder() as top:
+        yield top / "catalogue"
 
 
 def opened(folder: Path, *, write: bool = True, store: str = STORE) -> Catalogue:
@@ -188,10 +190,10 @@ def test_the_environment_of_another_store_is_not_believed(folder: Path) -> None:
         assert catalogue.facts(KEY) is None
 
 
-def test_an_environment_that_was_renamed_is_still_itself(folder: Path, tmp_path: Path) -> None:
+def test_an_environment_that_was_renamed_is_still_itself(folder: Path) -> None:
     put_all(folder)
-    folder.rename(tmp_path / "moved")
-    assert answers(tmp_path / "moved") == ALL
+    folder.rename(folder.with_name("moved"))
+    assert answers(folder.with_name("moved")) == ALL
 
 
 HARMS = ["flip", "flip heads", "cut", "zero", "noise", "another", "older", "grow"]
@@ -374,7 +376,7 @@ assert answers(Path(sys.argv[1])) == (320, 0)
 
 def test_a_catalogue_that_cannot_be_made_says_which(folder: Path) -> None:
     folder.parent.joinpath("none").write_bytes(b"")
-    with pytest.raises(DiskTrouble, match="catalogue"):
+    with pytest.raises(DiskTrouble, match="none.*Not a directory"):
         Catalogue.open(folder.parent / "none" / "catalogue", STORE, write=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,26 @@ def test_a_month_less_is_the_last_day_of_one_that_is_shorter() -> None:
     assert set(kept_by(Policy(within="1m"), listed, {})) == {"v3", "v2"}
 
 
-@pytest.mark.parametrize("span", ["", "3", "1w", "1d1y", "-1d", "d"])
+def test_a_span_is_not_counted_from_a_version_that_a_wrong_clock_made() -> None:
+    listed = versions("2026-01-01T00:00:00Z", "2027-03-01T00:00:00Z", "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
+    kept = kept_by(Policy(within="10d"), listed, {}, datetime(2026, 3, 5))
+    assert set(kept) == {"v4", "v3", "v2"}
+    assert set(kept_by(Policy(within="10d"), listed, {}, datetime(2025, 3, 5))) == {"v4", "v3", "v2", "v1"}
+
+
+def test_a_version_from_a_wrong_clock_does_not_make_a_store_forget_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("vstore.snapshots.now", lambda: "2199-01-01T00:00:00Z")
+        world.put({"late.png": 700})
+        world.sync()
+    world.put({"late.png": 701})
+    world.sync()
+    assert world.store.snapshot_forget(keep_within="1d", dry_run=True).forgotten == ()
+
+
+@pytest.mark.parametrize("span", ["", "3", "1w", "1d1y", "-1d", "d", "0d", "0y0h"])
 def test_a_span_that_is_none_is_refused(span: str) -> None:
     with pytest.raises(UsageError):
         kept_by(Policy(within=span), HOURS, {})

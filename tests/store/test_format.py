@@ -861,6 +861,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     (pictures / "same.png").unlink()
     say("dupes")
     say("dupes", "--verify")
+    say("dupes", "--near")
     say("search", str(pictures / "a.png"), "-k", "100")
     say("snapshot", "tag", "v1", "good")
     say("sync")

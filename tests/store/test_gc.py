@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 from store.folders import World, digests
+from store.legacies import Legacy
 
 from vstore import durable
 from vstore import gc as gc_module
-from vstore.errors import Damage, Locked, SnapshotNotFound
+from vstore.embed import space_id
+from vstore.errors import Damage, Locked, SnapshotNotFound, UsageError
 from vstore.repository import Repository
 from vstore.segments import write_segment
+from vstore.snapshots import new_snapshot
 from vstore.store import Store
+from vstore.testing import FakeEmbedder
 
 DAY = 86400
 
@@ -335,3 +339,51 @@ def test_what_the_state_itself_names_stays(world: World) -> None:
     world.store.snapshot_forget(keep_last=1)
     world.store.gc(drop_unnamed=True)
     assert all(world.repo.packs.get(digest) == data for digest, data in blobs.items())
+
+
+def test_what_waits_for_its_picture_goes_with_its_space(tmp_path: Path) -> None:
+    old, fake = Legacy(tmp_path), FakeEmbedder()
+    (old.pictures / "p04.png").unlink()
+    made = old.new()
+    with Store(old.folder, load_embedder=lambda recipe: fake) as store:
+        store._repo.add_space(fake.recipe, "fake")
+        assert store.sync(space="fake").snapshot == "v2"
+        store.snapshot_forget(["v1"])
+        assert store.model_drop(made.space_name).rows == 12
+        found = store.check(read_data=True)
+        assert found.ok, found.problems
+        store.gc()
+        with pytest.raises(UsageError, match="has left anything over"):
+            store.import_index(resume=made.import_id)
+    assert old.repo.state.imports == {}
+
+
+def test_a_segment_that_another_space_lists_too_is_not_said_to_be_freed(world: World) -> None:
+    """As after an import that turned out to be of another model: both spaces list the same files."""
+    repo = world.repo
+    snapshot = repo.snapshot("current")
+    recipe = {**repo.recipe(snapshot.space), "name": "twin"}
+    repo.add_space(recipe, "twin")
+    twin = space_id(recipe)
+    with repo.committing("check"):
+        made, changes, blobs = new_snapshot(repo, twin, repo.tree(repo.snapshot("v1")), 12, None, "")
+        changes["segments"] = {twin: [ref.to_json() for ref in repo.state.segments(snapshot.space)]}
+        changes["packs"] = repo.add_pack(blobs)
+        repo.publish("model use", changes)
+    with world.another() as store:
+        store.snapshot_forget([row.snapshot for row in store.snapshot_list() if row.snapshot != made.name])
+        before = sizes(world)
+        report = store.gc(drop_unnamed=True)
+        after = sizes(world)
+        assert store.check(read_data=True).ok
+    assert report.segments == 1  # that of the picture which the newest version alone had
+    gone = sum(before[name] for name in before.keys() - after.keys())
+    written = sum(after[name] for name in after.keys() - before.keys() if not name.startswith("refs/"))
+    assert report.bytes == gone - written
+    assert len(world.aliases(made.name)) == 12
+
+
+def sizes(world: World) -> dict[str, int]:
+    """Every file of the log, the segments and the packs."""
+    found = (path for name in ("refs", "segments", "packs") for path in (world.folder / name).iterdir())
+    return {str(path.relative_to(world.folder)): path.stat().st_size for path in found}

@@ -490,6 +490,15 @@ def test_the_version_of_a_sync_that_was_undone_stays_listed_and_keeps_its_number
     assert world.repo.snapshot("v3").parent == "v1"
 
 
+def test_where_all_is_undone_errors_say_so(world: World) -> None:
+    world.versions(1)
+    undo(world.repo)
+    with pytest.raises(NothingToUndo, match="all that could be undone is undone"):
+        undo(world.repo)
+    with pytest.raises(SnapshotNotFound, match="no snapshot is current"):
+        world.named("current")
+
+
 def test_undo_brings_back_what_was_forgotten(world: World) -> None:
     world.versions(3)
     world.publish("forget", {"snapshots": {"v1": {"kept": False}}})

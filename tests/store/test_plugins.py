@@ -14,7 +14,7 @@ from store.folders import put
 from vstore.embed import load_embedder, space_id
 from vstore.embed.place import Settings, Words
 from vstore.embed.plugins import describe_by_plugin, plugins
-from vstore.errors import ModelError
+from vstore.errors import Damage, ModelError
 from vstore.search import Operand
 from vstore.store import Store
 
@@ -91,3 +91,33 @@ def test_what_a_plugin_stumbles_over_is_a_fault_of_the_model(installed: Path, tm
 def test_a_name_without_a_plugin_is_a_folder_or_a_hub_id(tmp_path: Path) -> None:
     assert describe_by_plugin(Words("nobody:4")) is None
     assert describe_by_plugin(Words("pictures")) is None
+
+
+@pytest.mark.parametrize("harm", ["gone", "flipped"])
+def test_lost_probes_are_told_by_check_and_made_anew_by_model_add(installed: Path, tmp_path: Path, harm: str) -> None:
+    put(tmp_path / "pictures", {f"{i}.png": i for i in range(3)})
+    Store.init(tmp_path / ".vstore", model="thumbnail:4")
+    with Store(tmp_path / ".vstore") as store:
+        store.sync([tmp_path / "pictures"])
+        first = store._repo.layout.packs / store._repo.state.packs[0].name  # it holds the recipe and the probes
+    if harm == "gone":
+        first.unlink()
+    else:
+        data = bytearray(first.read_bytes())
+        data[12:-200] = bytes(len(data) - 212)
+        first.write_bytes(data)
+    report = Store.repair(tmp_path / ".vstore")
+    assert report.degraded == ()
+    assert any("model add" in line for line in report.left), report.left
+    with Store(tmp_path / ".vstore") as store:
+        found = store.check()
+        assert not found.ok
+        with pytest.raises(Damage):
+            store.gc()
+        assert store.model_add("thumbnail-4", model="thumbnail:4").known
+    with Store(tmp_path / ".vstore") as store:
+        found = store.check(read_data=True)
+        assert found.ok, found.problems
+        store.gc()
+        put(tmp_path / "pictures", {"4.png": 4})
+        assert store.sync().embedded == 1

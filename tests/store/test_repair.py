@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from store.folders import World, digests
+from store.legacies import Legacy
 
-from vstore.errors import Damage, ModelError, NoStore, NothingToUndo
+from vstore import leftovers
+from vstore.embed import space_id
+from vstore.errors import Damage, ModelError, NoStore, NothingToUndo, VstoreError
 from vstore.journal import JournalWriter
 from vstore.oplog import Oplog
+from vstore.packs import Pack
+from vstore.records import FileRef
 from vstore.repair.report import RepairReport
 from vstore.repository import Repository
 from vstore.search import Operand
 from vstore.segments import rounded
+from vstore.snapshots import new_snapshot
 from vstore.store import Store
+from vstore.testing import FakeEmbedder
 
 
 @pytest.fixture
@@ -421,4 +430,143 @@ def test_the_first_record_may_be_gone(world: World) -> None:
     expected = all_aliases(world)
     mend(world)
     assert all_aliases(world) == expected
+    is_sound(world)
+
+
+def test_a_damaged_segment_that_two_spaces_list_is_mended_for_both(world: World) -> None:
+    world.put({"00.png": 0})
+    repo = world.repo
+    space = repo.snapshot("current").space
+    recipe = {**repo.recipe(space), "name": "twin"}
+    repo.add_space(recipe, "twin")
+    twin = space_id(recipe)
+    with repo.committing("check"):  # as where an import turns out to be of another model than it said
+        _, changes, blobs = new_snapshot(repo, twin, repo.tree(repo.snapshot("v3")), 14, None, "")
+        changes["segments"] = {twin: [ref.to_json() for ref in repo.state.segments(space)]}
+        changes["packs"] = repo.add_pack(blobs)
+        repo.publish("model use", changes)
+    expected = all_aliases(world)
+    flip(segment(world), 100)
+    report = mend(world)
+    assert len(report.quarantined) == 1
+    assert all_aliases(world) == expected
+    with world.another() as store:
+        found = store.check(read_data=True)
+        assert found.ok, found.problems
+    assert not mend(world).changed
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EMFILE])
+@pytest.mark.parametrize("folder", ["segments", "packs", "refs"])
+def test_a_file_that_may_not_be_read_is_no_damaged_one(
+    world: World, monkeypatch: pytest.MonkeyPatch, folder: str, number: int
+) -> None:
+    """What another user wrote, or one file too many that is open: repair would give up what is whole."""
+    import builtins
+    import io
+
+    path = max((world.folder / folder).iterdir())
+    before = digests(world.folder)
+
+    def refuses(real: Any) -> Any:
+        def opened(file: Any, *args: Any, **options: Any) -> Any:
+            if not isinstance(file, int) and os.fspath(file) == str(path):
+                raise OSError(number, os.strerror(number), str(path))
+            return real(file, *args, **options)
+
+        return opened
+
+    with monkeypatch.context() as patched:
+        for module, name in ((os, "open"), (io, "open"), (builtins, "open")):
+            patched.setattr(module, name, refuses(getattr(module, name)))
+        with pytest.raises(VstoreError, match="cannot be read"):
+            mend(world)
+    assert digests(world.folder) == before
+    is_sound(world)
+
+
+@pytest.mark.parametrize("blob", ["names", "vectors", "half of the vectors"])
+def test_rows_that_an_import_left_over_and_that_are_lost_are_named_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blob: str
+) -> None:
+    if blob == "half of the vectors":
+        monkeypatch.setattr(leftovers, "BLOCK", 1)
+        monkeypatch.setattr("vstore.legacy.finishing.BLOCK", 1)
+        monkeypatch.setattr("vstore.repair.blobs.LEFT_BLOCK", 1)
+    old, fake = Legacy(tmp_path), FakeEmbedder()
+    for name in ("p04.png", "p05.png"):
+        (old.pictures / name).unlink()
+    made = old.new(recipe=fake.recipe)
+    repo = old.repo
+    assert made.import_id is not None
+    kept = repo.state.imports[made.import_id]
+    lost = kept.names if blob == "names" else kept.vectors[-1]
+    for ref in repo.state.packs:
+        if lost in set(Pack(repo.layout.packs, ref, repo.hash).digests()):
+            (repo.layout.packs / ref.name).unlink()
+    report = Store.repair(old.folder, load_embedder=lambda recipe: fake)
+    assert any("left over are lost" in line for line in report.done)
+    assert not Store.repair(old.folder, load_embedder=lambda recipe: fake).changed
+    left = old.repo.state.imports
+    if blob == "half of the vectors":
+        found = left[made.import_id]
+        assert [row.path for row in leftovers.left_rows(old.repo, found)] == [b"../o00_images/p04.png"]
+        rows = leftovers.LeftVectors(old.repo, found).block(0, 1)
+        assert rows.tobytes() == old.rows[4:5].astype(np.float16).tobytes()
+    else:
+        assert left == {}
+    with Store(old.folder, load_embedder=lambda recipe: fake) as store:
+        assert store.check(read_data=True).ok
+        store.gc()
+        old.put({"new.png": 100})
+        assert store.sync([old.pictures]).embedded == 1
+
+
+def test_a_version_of_which_neither_record_nor_manifest_is_left_is_said_to_be_lost(world: World) -> None:
+    repo = world.repo
+    pack = next(ref for ref in repo.state.packs if repo.snapshot("v2").manifest in set(packed(repo, ref)))
+    number = next(r.number for r in repo.records() if "v2" in r.changes.get("snapshots", {}))
+    later = [r.number for r in repo.records() if r.whole is not None and r.number > number]
+    (repo.layout.packs / pack.name).unlink()
+    for record in (number, *later):
+        flip(repo.layout.record(record), 40)
+    report = mend(world)
+    assert "v2" not in all_aliases(world)
+    assert any(line.startswith("v2: neither") for line in report.left), report
+
+
+def packed(repo: Repository, ref: FileRef) -> list[bytes]:
+    pack = Pack(repo.layout.packs, ref, repo.hash)
+    try:
+        return list(pack.digests())
+    finally:
+        pack.close()
+
+
+def test_pictures_on_a_disk_that_is_not_mounted_are_taken_from_no_snapshot(world: World) -> None:
+    expected = all_aliases(world)
+    segment(world).unlink()
+    away = world.pictures.rename(world.top / "away")
+    assert mend(world, dry_run=True).degraded == ()
+    report = mend(world)
+    assert report.degraded == ()
+    assert all_aliases(world) == expected
+    assert any("mount it" in line for line in report.left)
+    with world.another() as store:
+        assert not store.check().ok
+        with pytest.raises(Damage):
+            store.gc()
+    away.rename(world.pictures)
+    world.put({"00.png": 0})
+    report = mend(world)
+    assert (report.embedded, report.degraded, report.left) == (10, (), ())
+    assert all_aliases(world) == expected
+    is_sound(world)
+
+
+def test_pictures_whose_folder_is_gone_for_good_are_let_go_where_that_is_asked_for(world: World) -> None:
+    segment(world).unlink()
+    shutil.rmtree(world.pictures)
+    mend(world)
+    assert [loss.snapshot for loss in mend(world, no_embed=True).degraded] == ["v3", "v2", "v1"]
     is_sound(world)

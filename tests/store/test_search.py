@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -356,6 +357,24 @@ def test_what_cannot_be_read_or_decoded_is_named(world: World, tmp_path: Path) -
     (tmp_path / "text.png").write_bytes(b"not a picture")
     with pytest.raises(VstoreError, match=r"text\.png"):
         world.search(os.fsencode(tmp_path / "text.png"), load=lambda recipe: FakeEmbedder())
+
+
+def test_a_picture_that_is_too_large_to_decode_unasked_says_what_to_do(world: World, tmp_path: Path) -> None:
+    world.snapshot(FILES)
+    data = bytearray(picture(1))
+    data[16:24] = (60000).to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+    (tmp_path / "large.png").write_bytes(data)
+    with pytest.raises(VstoreError, match=r"large\.png.*vstore sync --max-pixels 3600000000"):
+        world.search(os.fsencode(tmp_path / "large.png"), load=lambda recipe: FakeEmbedder())
+
+
+@pytest.mark.parametrize("dim", [7, 9])
+def test_a_model_that_gives_other_vectors_than_its_space_has_is_told(world: World, tmp_path: Path, dim: int) -> None:
+    world.snapshot(FILES)
+    (tmp_path / "new.png").write_bytes(picture(30))
+    with pytest.raises(ModelError, match=f"{dim} numbers.*8"):
+        world.search(os.fsencode(tmp_path / "new.png"), load=lambda recipe: FakeEmbedder(dim=dim))
 
 
 @pytest.mark.parametrize("weight", [0.0, float("nan"), float("inf")])

@@ -16,7 +16,7 @@ from store.disks import Watched, disk  # noqa: F401
 from store.folders import Reads, World, classes, during, put, stats_of
 
 from vstore import repository
-from vstore.errors import CommitRace, DiskTrouble, Locked, NothingToUndo, Refused
+from vstore.errors import CommitRace, DiskTrouble, Interrupted, Locked, NothingToUndo, Refused
 from vstore.progress import Silent
 from vstore.store import Store
 from vstore.sync.report import SyncReport
@@ -374,6 +374,16 @@ def test_a_partial_commit_that_meets_a_rollback_builds_on_that(single: World) ->
     assert single.paths() == sorted(["pictures/a.png", "pictures/b.png", *(f"pictures/new{n}.png" for n in range(3))])
 
 
+def test_an_exclude_that_a_partial_commit_took_away_is_not_missed_after_a_rollback(single: World) -> None:
+    single.put({"a.png": 1})
+    single.sync(exclude=["no*"])
+    single.put({f"new{number}.png": 10 + number for number in range(3)} | {"no.png": 20})
+    with single.another() as other:
+        during(single.fake, lambda: other.undo() and None, single.fake.calls + 2)
+        report = single.sync(no_exclude=["no*"], exclude=["other*"], commit_every=-1.0)
+    assert (report.paths, report.partial, single.fake.embedded) == (5, False, 5)
+
+
 # The order of a commit, and commits that go wrong
 
 
@@ -525,6 +535,16 @@ def test_or_waits_if_it_is_asked_to(world: World) -> None:
         waiting.join()
     assert [(report.snapshot, report.current, report.embedded) for report in reports] == [(None, "v1", 0)]
     assert world.fake.embedded == 1
+
+
+def test_and_stops_waiting_when_it_is_asked_to_stop(world: World) -> None:
+    world.put({"a.png": 1})
+    stop = threading.Event()
+    stop.set()
+    with syncing(world), pytest.raises(Interrupted) as interrupted:
+        world.sync(wait=True, stop=stop)
+    assert interrupted.value.exit_code == 130
+    assert world.sync().snapshot is None, "the first one went on undisturbed"
 
 
 def test_a_sync_blocks_neither_reading_nor_versions(settled: World) -> None:

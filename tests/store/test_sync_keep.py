@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from PIL import Image
 from store.disks import Watched, disk  # noqa: F401
 from store.folders import World, classes, during
 
@@ -273,3 +277,64 @@ def test_a_file_of_a_killed_sync_that_has_no_name_yet_is_removed(world: World) -
     world.sync()
     assert not left.exists()
     assert classes(world.sync()) == {"unchanged": 1}
+
+
+# Embedders that have batches under way
+
+
+class Piped(FakeEmbedder):
+    """Begins up to three batches of two before it is asked for the vectors of the first."""
+
+    batch_size = 2
+    in_flight = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started = 0
+        self.act: Callable[[int], None] = lambda number: None
+
+    def prepare(self, picture: Image.Image) -> Image.Image:
+        return picture
+
+    def is_full(self, inputs: Sequence[Image.Image]) -> bool:
+        return len(inputs) >= 2
+
+    def start(self, inputs: Sequence[Image.Image]) -> Callable[[], Any]:
+        self.started += 1
+        self.act(self.started)
+        return lambda: self.embed_images(inputs)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("seal_seconds", [-1.0, 600.0])
+def test_batches_that_are_under_way_when_the_current_snapshot_moves_are_embedded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seal_seconds: float
+) -> None:
+    monkeypatch.setattr(keeper, "SEAL_SECONDS", seal_seconds)
+    fake = Piped()
+    world = World(tmp_path, fake)
+    for number in range(2):
+        world.put({f"first{number}.png": 100 + number})
+        world.sync()
+    world.put({f"{number:02d}.png": number for number in range(20)})
+    with world.another() as other:
+        fake.act = lambda number: other.rollback("v1") and None if number == 6 else None
+        report = world.sync(commit_every=-1.0)
+    assert (report.paths, report.embedded, fake.embedded) == (22, 20, 22)
+    keys = world.keys()
+    assert len(keys) == len(set(keys)) == 22
+    assert world.store.check(read_data=True).ok
+
+
+def test_batches_that_are_under_way_when_a_run_is_stopped_are_kept(tmp_path: Path) -> None:
+    fake = Piped()
+    world = World(tmp_path, fake)
+    world.put({f"{number:02d}.png": number for number in range(20)})
+    stop = threading.Event()
+    fake.act = lambda number: stop.set() if number == 3 else None
+    report = world.sync(stop=stop)
+    assert report.interrupted
+    assert report.embedded == report.paths == len(world.keys()) >= 6
+    assert world.sync().embedded == 20 - report.embedded

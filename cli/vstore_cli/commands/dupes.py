@@ -2,35 +2,90 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, Literal
+
 import click
 
+from vstore_cli.bar import Bar
 from vstore_cli.locate import open_store
 from vstore_cli.output import count, echo_json, json_option, shown, size
+
+if TYPE_CHECKING:
+    from vstore.dupes import Group
+
+
+class Likeness(click.ParamType[float | Literal["auto"]]):
+    """A cosine, or nothing: then the one that fits the embedding space, where it is known."""
+
+    name = "score"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | Literal["auto"]:
+        if value == "auto":
+            return "auto"
+        try:
+            return float(value)
+        except ValueError:
+            self.fail(f"{value!r} is no score; write 0.9", param, ctx)
 
 
 @click.command()
 @click.option("--at", metavar="SNAP", help="Look in this version; the current one by default.")
 @click.option("--under", metavar="PATH", help="Only pictures below this folder.")
 @click.option("--verify", is_flag=True, help="Compare the files byte for byte.")
+@click.option(
+    "--near",
+    type=Likeness(),
+    is_flag=False,
+    flag_value="auto",
+    metavar="[SCORE]",
+    help="Find pictures that look alike, too, from this score on (0.85 with the built-in embedder).",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @json_option
-def dupes(at: str | None, under: str | None, verify: bool, as_json: bool) -> None:
+def dupes(
+    at: str | None,
+    under: str | None,
+    verify: bool,
+    near: float | Literal["auto"] | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
     """List groups of identical pictures. Nothing is ever deleted.
+
+    With --near every picture is compared with every other: the time grows with the square of their number.
 
     \b
     Example:
       vstore dupes --verify
+      vstore dupes --near 0.9 --under pictures/2024
     """
-    with open_store([under] if under is not None else []) as store:
-        report = store.dupes(at=at, under=under, verify=verify)
+    bar = None if quiet or as_json else Bar()
+    try:
+        with open_store([under] if under is not None else []) as store:
+            report = store.dupes(at=at, under=under, verify=verify, near=near, progress=bar)
+    finally:
+        if bar is not None:
+            bar.close()
     if as_json:
         echo_json(report)
         return
     for group in report.groups:
-        click.echo(f"{len(group.paths)} × {size(group.size) if group.size is not None else 'unknown size'}")
-        for path in group.paths:
-            click.echo(f"  {shown(path)}" + (f"  ({group.troubles[path]})" if path in group.troubles else ""))
+        _show(group)
     if report.groups:
         extra = count(sum(len(group.paths) - 1 for group in report.groups), "copy", "copies")
         click.echo(f"{count(len(report.groups), 'group')}, {extra}, {size(report.wasted)} more than needed")
-    else:
+    elif near is None:
         click.echo(f"No two paths of {report.snapshot} hold the same picture.")
+    else:
+        click.echo(f"No two paths of {report.snapshot} hold pictures that look alike ({report.near:g} or more).")
+
+
+def _show(group: Group) -> None:
+    if group.pictures:
+        click.echo(f"{count(len(group.paths), 'file')} that look alike")
+    else:
+        click.echo(f"{len(group.paths)} × {size(group.size) if group.size is not None else 'unknown size'}")
+    scores = {path: f"{picture.score:.3f}  " for picture in group.pictures for path in picture.paths}
+    for path in group.paths:
+        trouble = f"  ({group.troubles[path]})" if path in group.troubles else ""
+        click.echo(f"  {scores.get(path, '')}{shown(path)}{trouble}")

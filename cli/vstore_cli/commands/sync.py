@@ -94,6 +94,7 @@ class Duration(click.ParamType[float]):
     help="For pictures of strangers: one that crashes or hangs its decoder costs that picture.",
 )
 @batch_option
+@click.option("--compile", is_flag=True, help="Let torch compile the model first: worth it for many pictures.")
 @device_option
 @model_options
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and no report unless something is wrong.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from vstore.embed.place import Settings, Words
 from vstore.errors import ModelError
@@ -36,6 +36,34 @@ class Embedder(Protocol):
 
         Returns: float32 (n, dim), rows of L2 norm 1; a row that could not be computed holds NaN.
         """
+        ...
+
+
+@runtime_checkable
+class Pipeline(Protocol):
+    """What an embedder has besides that would rather be given its batches one after the other without a pause.
+
+    batch_size: pictures of a batch, at most. in_flight: batches that may be begun before the vectors of the first
+    are asked for; 1 where `start` gives no other work to do meanwhile.
+    """
+
+    batch_size: int
+    in_flight: int
+
+    def prepare(self, picture: Image) -> Any:
+        """The processor's part, for one picture: what `start` takes. Called in several threads at once."""
+        ...
+
+    def is_full(self, inputs: Sequence[Any]) -> bool:
+        """Whether these are a batch, and one more should wait for the next."""
+        ...
+
+    def start(self, inputs: Sequence[Any]) -> Callable[[], Floats]:
+        """Begin a batch. Returns: what waits for its vectors, as `embed_images` gives them."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds besides memory. Nothing is asked of it afterwards."""
         ...
 
 

@@ -48,6 +48,9 @@ class DualEncoder(TransformerEmbedder):
         """padding, max_length, lowercase, attention_mask: as the family was trained."""
         raise NotImplementedError
 
+    def picture_side(self) -> Any:
+        return getattr(self.model, "vision_model", self.model)
+
     def prepare(self, picture: Image) -> Prepared | None:
         prepared = self._processor(images=picture, return_tensors="np")
         return {name: prepared[name][0] for name in self._processor.model_input_names}

@@ -38,7 +38,11 @@ class Words(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """How a model is run this time. device: auto, cpu, cuda, cuda:1, mps. batch_size: None finds one itself."""
+    """How a model is run this time. device: auto, cpu, cuda, cuda:1, mps. batch_size: None finds one itself.
+
+    compile: let torch translate the model for this machine first, which takes up to a minute.
+    """
 
     device: str = "auto"
     batch_size: int | None = None
+    compile: bool = False

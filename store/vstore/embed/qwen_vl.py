@@ -144,8 +144,8 @@ class QwenVL(TransformerEmbedder):
             ids,
             mask,
             positions,
-            pixel_values=pixels.to(self.device, self.model.dtype),
-            image_grid_thw=grid.to(self.device),
+            pixel_values=self.moved(pixels),
+            image_grid_thw=self.moved(grid),
         )
 
     def embed_texts(self, texts: Sequence[str]) -> Floats:
@@ -160,7 +160,7 @@ class QwenVL(TransformerEmbedder):
             for text in texts:
                 words = self._ids(text, plain=True)[: self.recipe["text"]["max_length"]]
                 ids, mask = self._padded([np.array([*start, *words, *end], np.int64)])
-                positions = torch.arange(ids.shape[1]).expand(3, 1, -1)
+                positions = torch.arange(ids.shape[1]).repeat(3, 1, 1)
                 rows.append(self._pooled(ids, mask, positions))
             return self._unit(torch.cat(rows)) if rows else self.embed_prepared([])
 
@@ -183,7 +183,7 @@ class QwenVL(TransformerEmbedder):
         pooling = self.recipe["pooling"]
         if pooling in _PADDING:
             positions = positions.masked_fill(mask == 0, _PADDING[pooling])
-        ids, mask, positions = (one.to(self.device) for one in (ids, mask, positions))
+        ids, mask, positions = map(self.moved, (ids, mask, positions))
         state = self.model(
             input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, **inputs
         ).last_hidden_state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 Prepared = dict[str, Any]  # the model's inputs for one picture, as numpy arrays
 
 COMPUTES = ("fp32", "bf16")
-AUTO_BATCH = {"cuda": 64, "mps": 16, "cpu": 8}  # LIMITS: on two cores 8 is as quick as 32 and needs less memory
+AUTO_BATCH = {"cuda": 64, "mps": 16, "cpu": 8}  # on two cores 8 is as quick as 32, and needs less memory
+AUTO_TOKENS = {"cuda": 16384, "mps": 4096, "cpu": 2048}  # of a batch, padding included, where pictures have tokens
 
 
 class TransformerEmbedder:
@@ -52,8 +54,16 @@ class TransformerEmbedder:
         self.device = settings_device(settings)
         self.compute = words.compute or "fp32"
         self.model = model.to(self.device)
-        self.batch_size = settings.batch_size or AUTO_BATCH.get(self.device.partition(":")[0], 8)
+        kind = self.device.partition(":")[0]
+        self.batch_size = settings.batch_size or AUTO_BATCH.get(kind, 8)
+        # Where the user says how many pictures, so many it is.
+        self.tokens = AUTO_TOKENS.get(kind, 2048) if settings.batch_size is None else None
+        # On CUDA a batch is only queued by `start`: while it runs the next one is copied and queued behind it.
+        self.in_flight = 2 if kind == "cuda" else 1
         self.folder = folder
+        self.compiled = settings.compile
+        if self.compiled:
+            self.picture_side().compile()
         self.set_up()
 
     def set_up(self) -> None:
@@ -80,6 +90,10 @@ class TransformerEmbedder:
                 found.append(Variation(f"pooling-{pooling}", about, {**self.recipe, "pooling": pooling}))
         return found
 
+    def picture_side(self) -> Any:
+        """The part of the model that pictures run through."""
+        return self.model
+
     def prepare(self, picture: Image) -> Prepared | None:
         """The model's inputs for one picture; None where the model takes no such picture. Safe in any thread."""
         raise NotImplementedError
@@ -96,34 +110,69 @@ class TransformerEmbedder:
 
     def embed_prepared(self, inputs: Sequence[Prepared | None]) -> Floats:
         """Embed what `prepare` gave. Raises: ModelError where memory does not suffice for one picture."""
+        return self.start(inputs)()
+
+    def is_full(self, inputs: Sequence[Prepared | None]) -> bool:
+        """Whether these are a batch, by their number or by their tokens."""
+        return not self._fits(len(inputs) + 1, max(map(self.weight, inputs), default=0))
+
+    def _fits(self, count: int, weight: int) -> bool:
+        """Whether so many pictures, each padded to the heaviest one, are no more than a batch."""
+        return count <= self.batch_size and (self.tokens is None or count * weight <= self.tokens)
+
+    def start(self, inputs: Sequence[Prepared | None]) -> Callable[[], Floats]:
+        """Begin to embed what `prepare` gave. Returns: what waits for the vectors.
+
+        Raises: ModelError where memory does not suffice for one picture.
+        """
         import numpy as np
 
         rows = np.full((len(inputs), self.dim), np.nan, np.float32)
         todo = [number for number, one in enumerate(inputs) if one is not None]
         # Pictures of like size beside one another: what is padded to the largest of a batch wastes least.
         todo.sort(key=lambda number: self.weight(inputs[number]))
+        begun: list[tuple[list[int], torch.Tensor]] = []
         at = 0
         while at < len(todo):
-            some = todo[at : at + self.batch_size]
+            end = at + 1
+            while end < len(todo) and self._fits(end - at + 1, self.weight(inputs[todo[end]])):
+                end += 1
+            some = todo[at:end]
             try:
-                rows[some] = self._unit(self._forward([one for n in some if (one := inputs[n]) is not None]))
+                raw = self._forward([one for n in some if (one := inputs[n]) is not None])
+                begun.append((some, raw if self.in_flight > 1 else raw.cpu()))
             except Exception as err:
                 if not is_out_of_memory(err):
                     raise
                 self._smaller(len(some), err)
                 continue
-            at += len(some)
-        return rows
+            at = end
+
+        def vectors() -> Floats:
+            for some, raw in begun:
+                rows[some] = self._unit(raw)
+            return rows
+
+        return vectors
+
+    def close(self) -> None:
+        """There is nothing to give back."""
 
     def weight(self, one: Prepared | None) -> int:
-        """How much work a prepared picture is; the same for all where all have one size."""
+        """The tokens of a prepared picture where their number differs between pictures; else 0."""
         return 0
 
     def _forward(self, batch: list[Prepared]) -> torch.Tensor:
         import torch
 
-        with torch.inference_mode():
-            return self.forward(batch)
+        try:
+            with torch.inference_mode():
+                return self.forward(batch)
+        except Exception as err:
+            if self.compiled and type(err).__module__.startswith(("torch._dynamo", "torch._inductor")):
+                reason = " ".join(str(err).split())[:200] or type(err).__name__
+                raise ModelError(f"torch cannot compile the model here: {reason}", "leave --compile out") from err
+            raise
 
     def _smaller(self, size: int, err: BaseException) -> None:
         """Halve the batch after an out-of-memory. Raises: ModelError where it was one picture already."""
@@ -183,12 +232,21 @@ class TransformerEmbedder:
         import numpy as np
         import torch
 
-        stacked = torch.from_numpy(np.stack(arrays))
-        if stacked.is_floating_point():
+        # Into pinned memory at once, which a GPU reads by itself while the next batch is stacked.
+        kind = torch.from_numpy(arrays[0]).dtype
+        shape = (len(arrays), *arrays[0].shape)
+        stacked = torch.empty(shape, dtype=kind, pin_memory=self.device.startswith("cuda"))
+        np.stack(arrays, out=stacked.numpy())
+        return self.moved(stacked, dtype)
+
+    def moved(self, value: torch.Tensor, dtype: Any = None) -> torch.Tensor:
+        """A tensor on the model's device, floats in the model's dtype; on CUDA the copy is queued, and not awaited."""
+        if value.is_floating_point():
             dtype = dtype or self.model.dtype
-        if self.device.startswith("cuda"):
-            return stacked.pin_memory().to(self.device, dtype, non_blocking=True)
-        return stacked.to(self.device, dtype)
+        if not self.device.startswith("cuda"):
+            return value.to(self.device, dtype)
+        pinned = value if value.is_pinned() else value.pin_memory()
+        return pinned.to(self.device, dtype, non_blocking=True)
 
 
 def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
@@ -377,6 +435,9 @@ def is_out_of_memory(err: BaseException) -> bool:
 
 def packages() -> tuple[Any, Any]:
     """torch and transformers. Raises: ModelError if they are not there, or do not fit together."""
+    # Threads of torch that wait for work spin unless told otherwise before it is loaded: beside the threads that read
+    # they halved the rate of a model on the CPU (benchmarks/bench_model_ingest.py).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import torch
         import transformers

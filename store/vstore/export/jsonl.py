@@ -15,13 +15,11 @@ def write(repo: Repository, pictures: Pictures, out: Path) -> None:
     with create(out) as file:
         for keys, rows in pictures.blocks(pictures.keys):
             for key, row in zip(keys, rows, strict=True):
-                named = [named_path(path) for path in pictures.paths[key]]
                 entry: dict[str, Json] = {
                     "key": key.hex(),
-                    "paths": [name["path"] for name in named],
+                    "paths": [named_path(path)["path"] for path in pictures.paths[key]],
                     "vector": [float(number) for number in row],
                 }
-                encoded = [name.get("path_b64") for name in named]
-                if any(encoded):
+                if any(encoded := pictures.encoded(key)):
                     entry["paths_b64"] = encoded
                 file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")

@@ -1,4 +1,7 @@
-"""numpy's .npz: `keys`, `vectors`, `paths`, in the order of the keys, each written block by block."""
+"""numpy's .npz: `keys`, `vectors`, `paths`, in the order of the keys, each written block by block.
+
+Where a path is not UTF-8, `paths_b64` too.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,8 @@ def write(repo: Repository, pictures: Pictures, out: Path) -> None:
                 (rows.tobytes() for _, rows in pictures.blocks(pictures.keys)),
             )
         texts(made, "paths", paths)
+        if pictures.has_encoded:
+            texts(made, "paths_b64", [json.dumps(pictures.encoded(key)) for key in pictures.keys])
 
 
 def texts(made: zipfile.ZipFile, name: str, values: list[str]) -> None:

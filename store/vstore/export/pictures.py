@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vstore.errors import Damage
-from vstore.records import Snapshot
+from vstore.records import Snapshot, named_path
 from vstore.repository import Repository
 
 if TYPE_CHECKING:
@@ -43,6 +43,15 @@ class Pictures:
             self._segments[number].verify()
         self.keys = sorted(self.paths)
         self._places = places
+
+    def encoded(self, key: bytes) -> list[str | None]:
+        """For each path of a picture base64, where it is not UTF-8."""
+        return [named_path(path).get("path_b64") for path in self.paths[key]]
+
+    @property
+    def has_encoded(self) -> bool:
+        """Whether there is any such path."""
+        return any("path_b64" in named_path(path) for path, _ in self.aliases)
 
     def blocks(self, keys: Sequence[bytes]) -> Iterator[tuple[Sequence[bytes], Rows]]:
         """The vectors of some keys in their order, at most 1,024 at a time."""

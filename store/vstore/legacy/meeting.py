@@ -117,7 +117,10 @@ class Host:
         items = [item for item in wanted.values() if item.chunk.states[item.number] not in HAS_KEY]
         self._progress.stage("hash", len(items))
         limit = self._options.max_file_size
-        reader = Reader(self._repo.hash, Preparation(), limit, lambda key: False, self._stop)
+        # Nothing is decoded, so nothing has to be finished or held ready.
+        reader = Reader(
+            self._repo.hash, Preparation(), limit, lambda key: False, lambda picture: picture, lambda: 0, self._stop
+        )
         with closing(reader.answers(items, decode=False)) as found:
             for read in found:
                 read.item.chunk.put(read.item.number, read.state, read.key)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore import durable
 from vstore.catalogue import Catalogue
 from vstore.embed import Recipe, space_id
 from vstore.errors import ModelError, Refused, UsageError
@@ -70,15 +69,13 @@ class ImportRun:
         if self._options.dry_run:
             return self._import()
         with repo.lock("ingest") as lock:
-            lock.acquire(None if self._options.wait else 0.0, "import")
+            lock.acquire(None if self._options.wait else 0.0, "import", self._stop.is_set)
             repo.reload()
             repo.refuse_unsound()
             if repo.state.hold is not None:
                 raise Refused(
                     f"syncing is held at {repo.state.hold} since a rollback", "go on with: vstore rollback --release"
                 )
-            durable.sweep(repo.layout.segments, "ingest")
-            durable.sweep(repo.layout.packs, "ingest")
             recover(repo, "import")
             return self._import()
 

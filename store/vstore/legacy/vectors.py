@@ -87,10 +87,13 @@ def _mapped(path: Path) -> Array:
                 raise UsageError(f"{path} is no .npy file", "give the array that numpy.save wrote")
         # Mapping keeps it out of memory; a pickle could run any code, and is refused.
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as err:
+    except UsageError:
+        raise
+    except Exception as err:  # numpy reads the header as Python: garbage raises whatever the parser does
         if isinstance(err, OSError) and err.errno is not None:
             raise UsageError(f"{path} cannot be read: {err.strerror}") from err
-        why = "it holds pickled objects" if "pickle" in str(err).lower() or "object" in str(err).lower() else str(err)
+        said = str(err)[:300]
+        why = "it holds pickled objects" if "pickle" in said.lower() or "object" in said.lower() else said
         raise UsageError(
             f"{path} cannot be imported: {why}", "save the vectors as one float array: numpy.save(path, array)"
         ) from err

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from vstore.embed import space_id
 from vstore.embed.builtin import DEFAULT_RECIPE
 from vstore.errors import Damage
+from vstore.leftovers import BLOCK as LEFT_BLOCK
 from vstore.pages import Alias, decode_inner, decode_leaf, level_of
 from vstore.progress import Progress
-from vstore.records import Manifest, Snapshot, canonical, content_id
+from vstore.records import Import, Json, Manifest, Snapshot, canonical, content_id
 from vstore.repair.findings import PACK, Findings, files
 from vstore.repository import Repository
-from vstore.salvage import pack_ref, sound_blobs
+from vstore.salvage import pack_ref, refuse_unreadable, sound_blobs
 
 
 class Blobs:
@@ -58,7 +60,8 @@ class Blobs:
             if path.name not in names:
                 try:
                     _, blobs = sound_blobs(layout.packs, pack_ref(path), hash)
-                except OSError:
+                except OSError as err:
+                    refuse_unreadable(err, path)
                     continue
                 for digest, blob in blobs:
                     if digest not in self.listed:
@@ -159,13 +162,50 @@ class Blobs:
                 if recipe is None:
                     self._found.left.append(
                         f"the recipe of the space {space.name} is lost: its vectors can be searched, and added to "
-                        "once the same model is added again"
+                        f"once the same model is added again: vstore model add {space.name} --model MODEL"
                     )
                 else:
                     self.fresh[space.recipe] = recipe
-        for digest in self._found.state.blobs() - {space.recipe for space in self._found.state.spaces.values()}:
-            try:
+            if space.probes:
+                try:
+                    self.fetch(space.probes)
+                except Damage:
+                    self._found.left.append(
+                        f"the probes of the space {space.name} are lost: nothing is embedded there, and gc does not "
+                        f"start, until its model is added again: vstore model add {space.name} --model MODEL"
+                    )
+        for found in self._found.state.imports.values():
+            self._keep_import(found)
+
+    def _keep_import(self, found: Import) -> None:
+        """Take along the rows that an import left over. Those whose name or vector is lost are named no more: gc would
+        refuse to start for them, and every sync that adds a picture."""
+        if all(map(self._has, (found.names, *found.vectors))):
+            for digest in (found.names, *found.vectors):
                 self.fetch(digest)
-            except Damage:
-                if not any(digest == snapshot.manifest for snapshot in self._found.state.snapshots()):
-                    self._found.left.append(f"the blob {digest.hex()} of a space or an import is lost")
+            return
+        names: list[Json] = json.loads(self.read(found.names)) if self._has(found.names) else []
+        left: list[Json] = []
+        rows = bytearray()
+        for at, digest in enumerate(found.vectors):
+            part = names[at * LEFT_BLOCK : (at + 1) * LEFT_BLOCK]
+            if part and self._has(digest):
+                left += part
+                rows += self.read(digest)
+        imports = {**self._found.document["imports"]}
+        del imports[found.id]
+        if left:
+            size = LEFT_BLOCK * (len(rows) // len(left))
+            blobs = [canonical(left), *(bytes(rows[at : at + size]) for at in range(0, len(rows), size))]
+            digests = [self._repo.hash.digest(blob) for blob in blobs]
+            self.fresh |= dict(zip(digests, blobs, strict=True))
+            kept = found._replace(rows=len(left), names=digests[0], vectors=tuple(digests[1:]))
+            imports[found.id] = kept.to_json()
+        self._found.document["imports"] = imports
+        self._found.did(
+            f"{found.rows - len(left)} of the {found.rows} rows that the import {found.id} left over are lost: the old "
+            "index has them, if it is still there"
+        )
+
+    def _has(self, digest: bytes) -> bool:
+        return any(digest in where for where in (self.listed, self.fresh, self._salvaged, self._elsewhere))

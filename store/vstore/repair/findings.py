@@ -50,7 +50,7 @@ class Findings:
         self.changed = True
 
     def put_aside(self, path: Path) -> None:
-        if path.exists():
+        if path.exists() and path not in self.aside:  # two spaces may list one segment
             self.aside.append(path)
 
     def mark_gap(self) -> None:

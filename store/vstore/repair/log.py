@@ -9,6 +9,7 @@ from vstore.oplog import Tip
 from vstore.records import Record, beginning, merge_patch
 from vstore.repair.findings import PACK, SEGMENT, Findings, files
 from vstore.repository import Repository
+from vstore.salvage import refuse_unreadable
 
 
 def fold(repo: Repository, found: Findings) -> Tip:
@@ -23,7 +24,8 @@ def fold(repo: Repository, found: Findings) -> Tip:
     for number in numbers:
         try:
             sound[number] = _read(repo, number)
-        except (Damage, OSError):
+        except (Damage, OSError) as err:
+            refuse_unreadable(err, layout.record(number))
             bad.append(number)
     wholes = [number for number, record in sound.items() if record.whole is not None]
     base = max(wholes, default=0)

@@ -52,7 +52,10 @@ def repair(
     load = _loader(repo, load_embedder) if embed else None
     listener: Progress = progress or Silent()
     if dry_run:
-        return _mend(repo, load, listener, dry_run=True, format_is_sound=format_is_sound)
+        try:
+            return _mend(repo, load, listener, dry_run=True, format_is_sound=format_is_sound)
+        finally:
+            repo.close()
     for path in repo.layout.folders():
         durable.make_folder(path)
     with repo.lock("ingest") as ingest:

@@ -88,6 +88,12 @@ class Snapshots:
             if self._found.tail_is_lost or not self._repo.tip.number:
                 self._found.document["current"] = name
             self._found.did(f"{name} found again by its manifest")
+        known = self._found.document.get("snapshots", {})
+        numbers = range(self._found.next_before_gap, self._found.state.next_v)
+        gone = [f"v{number}" for number in numbers if f"v{number}" not in known]
+        if gone:
+            some = ", ".join(gone[:_PATHS]) + (" …" if len(gone) > _PATHS else "")
+            self._found.left.append(f"{some}: neither a record nor a manifest is left that would tell what was in it")
         if not self._found.document.get("roots") and self._found.document.get("snapshots"):
             self._found.left.append(
                 "where the folders of pictures lie is lost: name them once more with vstore sync FOLDER"

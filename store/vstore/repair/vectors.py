@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,7 +18,7 @@ from vstore.records import FileRef, Space
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import SEGMENT, Findings, files
 from vstore.repository import Repository
-from vstore.salvage import is_whole, remains, sound_segment
+from vstore.salvage import is_whole, refuse_unreadable, remains, sound_segment
 from vstore.segments import Segment, write_segment
 from vstore.sync.keeper import Keeper, segment_of
 
@@ -30,6 +31,7 @@ _BATCH = 16  # pictures per call of the embedder
 class Vectors:
     """stored: by space, the keys that have a vector. keepers: whose journals go once a record lists their rows.
 
+    away: keys that no file was found for, and a folder of theirs that is not there.
     named: by space, the keys that need one. load: makes an embedder; None where nothing is to be embedded.
     """
 
@@ -50,6 +52,7 @@ class Vectors:
         self._progress = progress
         self.stored: dict[str, set[bytes]] = {}
         self.keepers: list[Keeper] = []
+        self._away: dict[bytes, bytes] = {}
 
     def read_segments(self) -> None:
         """Keep segments that are whole, and write those anew of which only some rows are left."""
@@ -123,7 +126,8 @@ class Vectors:
     def _take_journal(self, path: Path) -> None:
         try:
             journal = Journal(path)
-        except (ValueError, OSError):
+        except (ValueError, OSError) as err:
+            refuse_unreadable(err, path)
             return  # the next sync removes it: it never held a frame that could be read
         space = self._found.state.spaces.get(journal.space)
         if space is None:
@@ -186,6 +190,14 @@ class Vectors:
         if found:
             self._found.embedded += found
             self._found.did(f"{found} vectors computed anew from pictures that are still there")
+        away = self._away.keys() & (lost - self.stored[space.id])
+        if away:
+            place = os.fsdecode(self._away[min(away)])
+            self._found.left.append(
+                f"{len(away)} pictures of the space {space.name} have no vector, and their folder {place} is not "
+                "there; mount it and repair again, or let them go with --no-embed"
+            )
+            self.stored[space.id].update(away)  # an unmounted disk must not empty a snapshot
 
     def _embed_batch(
         self, space: Space, embedder: Embedder | None, keeper: Keeper | None, batch: list[tuple[bytes, Image]]
@@ -223,4 +235,11 @@ class Vectors:
                         left.discard(key)
                         yield key, picture
                 except (OSError, PictureFailure):
-                    continue
+                    root = self._root_of(path)
+                    if not os.path.isdir(root):
+                        self._away[key] = root
+
+    def _root_of(self, path: bytes) -> bytes:
+        """The folder under which a stored path was synced. The root is known."""
+        label = self._repo.today(path).partition(b"/")[0]
+        return self._repo.place(self._repo.state.roots[os.fsdecode(label)])

@@ -8,14 +8,15 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore import durable
 from vstore.catalogue import Batch, Catalogue
-from vstore.embed import Embedder, Recipe
+from vstore.embed import Embedder, Pipeline, Recipe
 from vstore.errors import MissingPackage, ModelError
 from vstore.formats import MAX_PIXELS
 from vstore.hashing import checksum
@@ -24,18 +25,49 @@ from vstore.progress import Progress
 from vstore.records import FileRef
 from vstore.repository import Repository
 from vstore.sync.keeper import Keeper, publish_seal
-from vstore.sync.reader import PASSING, Answer, Item, Reader
+from vstore.sync.reader import PASSING, WORKERS, Answer, Item, Reader
 from vstore.sync.survey import FAILED, HAS_KEY, KNOWN, TROUBLE, UNKNOWN, Survey
 from vstore.sync.vectors import Vectors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from vstore.embed import Floats
     from vstore.isolation import IsolatedDecoder
 
-BATCH = 16  # pictures per call of the embedder
+BATCH = 16  # pictures per call of an embedder that asks for no other number
 FACTS = 1024  # facts that wait for the catalogue
 _ROUNDS = 3  # times that a picture whose file changes under us is looked for again
+
+
+class _Plain:
+    """An embedder that has no pipeline of its own: it is given pictures as they are, and its vectors are awaited."""
+
+    batch_size = BATCH
+    in_flight = 1
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+
+    def prepare(self, picture: Image) -> Image:
+        return picture
+
+    def is_full(self, inputs: Sequence[Image]) -> bool:
+        return len(inputs) >= BATCH
+
+    def start(self, inputs: Sequence[Image]) -> Callable[[], Floats]:
+        rows = self._embedder.embed_images(inputs)
+        return lambda: rows
+
+    def close(self) -> None:
+        pass
+
+
+class _Made(NamedTuple):
+    """What the model is given of a picture; while no model is loaded, the picture itself."""
+
+    is_input: bool
+    value: Any
 
 
 class Ingest:
@@ -68,14 +100,18 @@ class Ingest:
         self._command = command
         self._preparation = preparation = preparation_of(repo.recipe(space), max_pixels or MAX_PIXELS)
         self._decoder: str | None = None
-        self._embedder: Embedder | None = None
+        self._pipeline: Pipeline | None = None
+        self._dim = 0
+        self._under_way: deque[tuple[list[bytes], Callable[[], Floats]]] = deque()
         self._keeper: Keeper | None = None
         self._isolated: IsolatedDecoder | None = None
         if isolate:
             from vstore.isolation import IsolatedDecoder
 
             self._isolated = IsolatedDecoder()
-        self._reader = Reader(repo.hash, preparation, max_file_size, self.wants, stop, self._isolated)
+        self._reader = Reader(
+            repo.hash, preparation, max_file_size, self.wants, self._finish, self._ahead, stop, self._isolated
+        )
         self._asking = threading.Lock()
         self._facts: dict[bytes, tuple[int, Facts]] = {}
         self.vectors = Vectors(repo, space, catalogue)
@@ -150,20 +186,34 @@ class Ingest:
             return
         self._progress.stage(stage, total)
         self._since = time.perf_counter()
-        batch: list[tuple[bytes, Image]] = []
+        keys: list[bytes] = []
+        inputs: list[Any] = []
         with closing(self._reader.answers(items, decode=decode)) as answers:
             for answer in answers:
                 self._take(answer)
-                if answer.key is not None and answer.picture is not None:
-                    batch.append((answer.key, answer.picture))
-                    if len(batch) >= BATCH:
-                        self._embed(batch)
-                        batch = []
+                if answer.key is not None and answer.made is not None:
+                    pipeline = self._ready()
+                    keys.append(answer.key)
+                    inputs.append(answer.made.value if answer.made.is_input else pipeline.prepare(answer.made.value))
+                    if pipeline.is_full(inputs):
+                        self._start(keys, inputs)
+                        keys, inputs = [], []
                         if pause is not None:
                             pause()
                 self._progress.advance()
-        if batch:
-            self._embed(batch)
+        if keys:
+            self._start(keys, inputs)
+        self.settle()
+
+    def _finish(self, picture: Image) -> _Made:
+        """The processor's part, in a reader's thread: the model's own thread has the model to run."""
+        pipeline = self._pipeline
+        return _Made(False, picture) if pipeline is None else _Made(True, pipeline.prepare(picture))
+
+    def _ahead(self) -> int:
+        """Pictures to hold ready: while the model runs one batch the next is made, and half of one more as slack."""
+        size = BATCH if self._pipeline is None else self._pipeline.batch_size
+        return max(WORKERS * 4, size + size // 2)
 
     def _take(self, answer: Answer) -> None:
         item, failure = answer.item, answer.failure
@@ -180,19 +230,35 @@ class Ingest:
                 with self._catalogue.batch() as batch:
                     self._put_facts(batch)
 
-    def _embed(self, batch: list[tuple[bytes, Image]]) -> None:
+    def _start(self, keys: list[bytes], inputs: list[Any]) -> None:
+        """Begin a batch, and keep what the batches before it gave, as far as not so many may be under way."""
+        pipeline = self._ready()
+        self._under_way.append((keys, pipeline.start(inputs)))
+        self._keep_started(pipeline.in_flight - 1)
+
+    def settle(self) -> None:
+        """Keep what the batches give that are under way still, where a reading was abandoned."""
+        self._keep_started(0)
+
+    def _keep_started(self, left: int) -> None:
+        while len(self._under_way) > left:
+            keys, vectors = self._under_way.popleft()
+            self._keep(keys, vectors())
+
+    def _keep(self, batch: list[bytes], rows: Floats) -> None:
         import numpy as np
 
-        embedder, keeper = self._ready()
-        rows = embedder.embed_images([picture for _, picture in batch])
-        if rows.shape != (len(batch), embedder.dim):
-            raise ModelError(f"the model gave {rows.shape} numbers for {len(batch)} pictures of {embedder.dim}")
+        if self._keeper is None:
+            self._keeper = Keeper(self._repo, self._space, self._dim)
+        keeper = self._keeper
+        if rows.shape != (len(batch), self._dim):
+            raise ModelError(f"the model gave {rows.shape} numbers for {len(batch)} pictures of {self._dim}")
         norms = np.linalg.norm(rows.astype(np.float64), axis=1)
         good = np.isfinite(norms) & (norms > 0)
-        for (key, _), fine in zip(batch, good, strict=True):
+        for key, fine in zip(batch, good, strict=True):
             if not fine:
                 self.failures[key] = (PictureFailure("model", "the model gave no usable vector for it"), False)
-        keys = [key for (key, _), fine in zip(batch, good, strict=True) if fine]
+        keys = [key for key, fine in zip(batch, good, strict=True) if fine]
         if keys:
             keeper.keep(keys, (rows[good] / norms[good, None]).astype(np.float32))
             self.vectors.add(keys)
@@ -206,8 +272,8 @@ class Ingest:
             publish_seal(self._repo, self._command, self._space, refs)
             keeper.listed()
 
-    def _ready(self) -> tuple[Embedder, Keeper]:
-        if self._embedder is None:
+    def _ready(self) -> Pipeline:
+        if self._pipeline is None:
             from vstore.segments import faiss_module
 
             began = time.perf_counter()
@@ -219,11 +285,10 @@ class Ingest:
                     f"the model gives vectors of {embedder.dim} numbers, its space here has {dim}",
                     "use the model that the space was made with",
                 )
-            self._embedder = embedder
+            self._dim = dim
+            self._pipeline = embedder if isinstance(embedder, Pipeline) else _Plain(embedder)
             self._since += time.perf_counter() - began  # paid once, however many pictures there are
-        if self._keeper is None:
-            self._keeper = Keeper(self._repo, self._space, self._embedder.dim)
-        return self._embedder, self._keeper
+        return self._pipeline
 
     @property
     def has_news(self) -> bool:
@@ -243,6 +308,8 @@ class Ingest:
             self._isolated.close()
         if self._keeper:
             self._keeper.close()
+        if self._pipeline:
+            self._pipeline.close()
 
     def put(self, batch: Batch) -> None:
         """Write what was learnt of pictures, good and bad, to the catalogue. What may pass is not remembered."""

@@ -9,15 +9,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.hashing import Hash
 from vstore.images import Facts, PictureFailure, Preparation, prepare
 from vstore.sync.survey import GONE, KNOWN, LOOSE, TOO_LARGE, TROUBLE, UNKNOWN, Chunk
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from PIL.Image import Image
 
     from vstore.isolation import IsolatedDecoder
@@ -40,19 +41,23 @@ class Item(NamedTuple):
 
 class Answer(NamedTuple):
     """What reading one file gave: a state of `survey`, its key where it could be read, and, where this run had to
-    decode it, the prepared picture or why there is none."""
+    decode it, what `finish` made of the picture, or why there is none."""
 
     item: Item
     state: int
     key: bytes | None = None
     size: int = 0
-    picture: Image | None = None
+    made: Any = None
     facts: Facts | None = None
     failure: PictureFailure | None = None
 
 
 class Reader:
-    """Worker threads over files. `wants` decides, once per key and under a lock, whether a picture is decoded."""
+    """Worker threads over files. `wants` decides, once per key and under a lock, whether a picture is decoded.
+
+    finish: makes of a picture what the embedder is given, never None; called in any of the threads.
+    ahead:  pictures to hold ready at least, asked for again and again.
+    """
 
     def __init__(
         self,
@@ -60,6 +65,8 @@ class Reader:
         preparation: Preparation,
         max_size: int,
         wants: Callable[[bytes], bool],
+        finish: Callable[[Image], Any],
+        ahead: Callable[[], int],
         stop: threading.Event,
         isolated: IsolatedDecoder | None = None,
     ) -> None:
@@ -69,21 +76,25 @@ class Reader:
         self._preparation = preparation
         self._max_size = max_size
         self._wants = wants
+        self._finish = finish
+        self._ahead = ahead
         self._stop = stop
         self._lock = threading.Lock()
         self._claimed: set[bytes] = set()
 
     def answers(self, items: Iterable[Item], *, decode: bool) -> Generator[Answer, None, None]:
         """Read files in parallel, answers in the order of the items; ends early when asked to stop."""
+        from concurrent.futures import ThreadPoolExecutor  # 4 ms that a run which reads nothing does without
+
         # Hashing alone is so quick that handing over one file at a time would cost more than the hash.
         group = 1 if decode else 32
-        window = WORKERS * 12 if decode else WORKERS * 3
         self._claimed.clear()  # what an earlier reading decoded and nobody took must be decoded again
         rest = iter(items)
         waiting: deque[Future[list[Answer]]] = deque()
         with ThreadPoolExecutor(WORKERS, "vstore-read") as pool:
             try:
                 while not self._stop.is_set():
+                    window = self._ahead() + WORKERS if decode else WORKERS * 3
                     while len(waiting) < window and (some := list(islice(rest, group))):
                         waiting.append(pool.submit(self._answer_all, some, decode))
                     if not waiting:
@@ -122,7 +133,7 @@ class Reader:
             picture, facts = decode_it(data, self._preparation)
         except PictureFailure as failure:
             return Answer(item, state, key, len(data), failure=failure)
-        return Answer(item, state, key, len(data), picture, facts)
+        return Answer(item, state, key, len(data), self._finish(picture), facts)
 
     def let_go(self, keys: Iterable[bytes]) -> None:
         """Forget pictures that `wants` says no to from now on, so that what is held does not grow with their number."""

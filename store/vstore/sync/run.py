@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore import durable
 from vstore.catalogue import Catalogue
 from vstore.delta import CLASSES, Change, classify
 from vstore.embed import Embedder, Recipe
@@ -100,6 +99,7 @@ class Run:
         self._load = load_embedder
         self._progress: Progress = progress or Silent()
         self._stop = stop or threading.Event()
+        self._edits = options.edits  # those that no record of this run has yet
         self._catalogue: Catalogue | None = None
         self._began = time.perf_counter()
         self._committed = time.monotonic()
@@ -114,18 +114,17 @@ class Run:
     def sync(self, paths: Sequence[bytes]) -> SyncReport:
         """Bring the store up to what is on disk.
 
-        Raises: UsageError, Refused, Locked, Damage, ModelError, DiskTrouble, CommitRace. Vectors that were finished
-        before an error are kept, and found by the next run.
+        Raises: UsageError, Refused, Locked, Interrupted, Damage, ModelError, DiskTrouble, CommitRace. Vectors that were
+        finished before an error are kept, and found by the next run.
         """
         repo = self._repo
         with repo.lock("ingest") as lock:
-            lock.acquire(None if self._options.wait else 0.0, "sync")
+            lock.acquire(None if self._options.wait else 0.0, "sync", self._stop.is_set)
             repo.reload()
             repo.refuse_unsound()
             check_faiss(repo.layout.cache)
             if repo.state.hold is not None:
                 raise _held(repo.state.hold)
-            durable.sweep(repo.layout.segments, "ingest")
             self._recovered = recover(repo, "sync")
             self._catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=True)
             try:
@@ -194,7 +193,7 @@ class Run:
 
     def _compare_with_current(self, paths: Sequence[bytes]) -> None:
         repo = self._repo
-        self._plan = plan(repo, paths, self._options.as_label, self._options.edits)
+        self._plan = plan(repo, paths, self._options.as_label, self._edits)
         for label, root in self._plan.roots.items():
             before = repo.state.roots.get(label)
             if root is not None and before is not None and repo.place(before) != repo.place(root):
@@ -221,6 +220,7 @@ class Run:
                 return self._report(edits, dry_run=False)
             except _Moved:
                 self._progress.note("another snapshot became current meanwhile: comparing with that one")
+                self._ingest.settle()
                 self._note(self._survey.chunks)
                 self._compare_with_current(paths)
                 self._ingest.troubles.clear()
@@ -356,7 +356,7 @@ class Run:
         self._parent = self._current()
         # What is fresh in a tree would be stored again by the next commit of this run: its pages lie in packs now.
         self._base = Tree(repo.hash, repo.packs.get, tree.root) if self._written else tree
-        self._plan = Plan(self._plan.targets, {}, {})
+        self._plan, self._edits = Plan(self._plan.targets, {}, {}), OptionEdits()
         self._committed = time.monotonic()
         self._remember(old, complete)
         return edits

@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+from store.folders import World, drawn
+
+from vstore.dupes import NEAR, DupesReport, dupes
+from vstore.embed.builtin import BuiltinEmbedder
+from vstore.errors import Damage, SnapshotNotFound, UsageError
+from vstore.store import Store
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def groups(report: DupesReport) -> list[list[str]]:
+    return [[os.fsdecode(path).removeprefix("pictures/") for path in group.paths] for group in report.groups]
+
+
+def synced(world: World, files: Mapping[str, int | bytes]) -> None:
+    world.put(files)
+    world.sync()
+
+
+def size(seed: int) -> int:
+    return len(drawn(seed))
+
+
+# Identical bytes
+
+
+def test_groups_are_exactly_the_paths_with_equal_bytes(world: World) -> None:
+    files = {"a": 1, "b/c": 1, "d": 2, "e": 3, "f": 1, "g/h": 2}
+    synced(world, {f"{name}.png": seed for name, seed in files.items()})
+    report = world.store.dupes()
+    assert sorted(groups(report)) == [["a.png", "b/c.png", "f.png"], ["d.png", "g/h.png"]]
+    assert {group.key.hex() for group in report.groups} == {world.key(1), world.key(2)}
+    assert report.wasted == 2 * size(1) + size(2)
+    assert (report.snapshot, report.verified, report.near) == ("v1", False, None)
+    assert all(not group.troubles and not group.pictures for group in report.groups)
+
+
+def test_the_most_wasteful_come_first(world: World) -> None:
+    large = drawn(3) + bytes(100_000)  # behind its end a PNG may hold anything
+    synced(world, {"a1.png": 1, "a2.png": 1, "b1.png": large, "b2.png": large, "c1.png": 2, "c2.png": 2, "c3.png": 2})
+    report = world.store.dupes()
+    assert groups(report) == [["b1.png", "b2.png"], ["c1.png", "c2.png", "c3.png"], ["a1.png", "a2.png"]]
+    assert [group.wasted for group in report.groups] == [len(large), 2 * size(2), size(1)]
+
+
+def test_where_nothing_stands_twice_nothing_is_found(world: World) -> None:
+    synced(world, {"a.png": 1, "b.png": 2})
+    report = world.store.dupes()
+    assert (report.groups, report.wasted) == ((), 0)
+
+
+def test_an_earlier_version_is_looked_at_with_its_own_paths(world: World) -> None:
+    synced(world, {"a.png": 1, "b.png": 1})
+    os.unlink(world.pictures / "b.png")
+    world.sync()
+    assert groups(world.store.dupes()) == []
+    (group,) = world.store.dupes(at="v1").groups
+    assert group.paths == (b"pictures/a.png", b"pictures/b.png")
+    assert group.troubles == {b"pictures/b.png": "No such file or directory"}
+    assert group.wasted == 0
+    with pytest.raises(SnapshotNotFound):
+        world.store.dupes(at="v9")
+
+
+def test_below_a_folder_only_what_lies_there_counts(world: World) -> None:
+    synced(world, {"a/1.png": 1, "a/2.png": 1, "a/3.png": 2, "b/4.png": 1, "b/5.png": 2})
+    assert groups(world.store.dupes(under=world.pictures / "a")) == [["a/1.png", "a/2.png"]]
+    assert groups(world.store.dupes(under="pictures/b")) == []
+    with pytest.raises(UsageError):
+        world.store.dupes(under=world.top / "elsewhere")
+
+
+def test_two_names_of_one_file_waste_nothing(world: World) -> None:
+    synced(world, {"a.png": 1})
+    os.link(world.pictures / "a.png", world.pictures / "hard.png")
+    (world.pictures / "soft.png").symlink_to("a.png")
+    world.sync()
+    report = world.store.dupes()
+    assert groups(report) == [["a.png", "hard.png", "soft.png"]]
+    assert report.wasted == 0
+
+
+def test_files_that_are_gone_are_told_and_waste_nothing(world: World) -> None:
+    synced(world, {"a.png": 1, "b.png": 1, "c.png": 1, "d.png": 2, "e.png": 2})
+    for name in ("a", "d", "e"):
+        os.unlink(world.pictures / f"{name}.png")
+    report = world.store.dupes()
+    by_key = {group.key.hex(): group for group in report.groups}
+    first, second = by_key[world.key(1)], by_key[world.key(2)]
+    assert first.troubles == {b"pictures/a.png": "No such file or directory"}
+    assert (first.size, first.wasted) == (size(1), size(1))
+    assert (second.size, second.wasted, len(second.troubles)) == (None, 0, 2)
+    assert report.wasted == size(1)
+
+
+def test_verify_reads_the_files_and_finds_what_changed(world: World) -> None:
+    synced(world, {f"{n}.png": 1 for n in range(5)} | {"x.png": 2, "y.png": 2})
+    assert world.store.dupes(verify=True).groups == world.store.dupes().groups
+    data = bytearray(drawn(1))
+    data[-10] ^= 1
+    (world.pictures / "0.png").write_bytes(data)  # of the same size
+    (world.pictures / "3.png").write_bytes(drawn(9))
+    (world.pictures / "x.png").write_bytes(b"")
+    (world.pictures / "y.png").unlink()
+    assert all(not group.troubles for group in world.store.dupes().groups if len(group.paths) == 5)
+    report = world.store.dupes(verify=True)
+    assert report.verified
+    five, two = sorted(report.groups, key=lambda group: -len(group.paths))
+    assert five.troubles == {b"pictures/0.png": "it has changed since", b"pictures/3.png": "it differs"}
+    assert (five.size, five.wasted) == (size(1), 2 * size(1))
+    assert two.troubles[b"pictures/x.png"] == "it has changed since"
+    assert (two.size, two.wasted) == (None, 0)
+    assert report.wasted == five.wasted  # what is wrong with one group takes nothing from another
+
+
+def test_files_of_a_root_that_is_not_known_any_more_are_told(world: World) -> None:
+    synced(world, {"a.png": 1, "b.png": 1})
+    repo = world.repo
+    with repo.committing("roots"):
+        repo.publish("roots", {"roots": {"pictures": None}})
+    (group,) = dupes(world.repo).groups
+    assert set(group.troubles.values()) == {"its folder is not known any more"}
+
+
+def test_json_has_the_fields_that_are_promised(world: World) -> None:
+    synced(world, {"a.png": 1, "\udcff.png": 1})
+    os.unlink(world.pictures / "a.png")
+    assert world.store.dupes().to_json() == {
+        "snapshot": "v1",
+        "verified": False,
+        "near": None,
+        "groups": [
+            {
+                "key": world.key(1),
+                "size": size(1),
+                "wasted": 0,
+                "paths": [
+                    {"path": "pictures/a.png", "trouble": "No such file or directory"},
+                    {"path": "pictures/�.png", "path_b64": "cGljdHVyZXMv/y5wbmc="},
+                ],
+            }
+        ],
+        "wasted": 0,
+    }
+
+
+# Pictures that look alike
+
+
+def scene(seed: int) -> Image.Image:
+    """A picture with large shapes, as photographs have them."""
+    coarse = np.random.default_rng(seed).integers(0, 255, (5, 7, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((210, 150), Image.Resampling.BICUBIC)
+
+
+def jpeg(picture: Image.Image, quality: int = 95) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=quality)
+    return out.getvalue()
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> World:
+    """Pictures with the built-in embedder: three versions of one, two of another, one copied, two alone."""
+    world = World(tmp_path, BuiltinEmbedder())  # type: ignore[arg-type]
+    one, two = scene(1), scene(2)
+    synced(
+        world,
+        {
+            "one.jpg": jpeg(one),
+            "one small.jpg": jpeg(one.resize((105, 75))),
+            "sub/one bright.jpg": jpeg(ImageEnhance.Brightness(one).enhance(1.2)),
+            "two.jpg": jpeg(two),
+            "two again.jpg": jpeg(two, 40),
+            "three.jpg": jpeg(scene(3)),
+            "three copied.jpg": jpeg(scene(3)),
+            "four.jpg": jpeg(scene(4)),
+            "five.jpg": jpeg(scene(5)),
+        },
+    )
+    return world
+
+
+def test_pictures_that_look_alike_are_found_with_the_threshold_of_the_built_in_embedder(album: World) -> None:
+    report = album.store.dupes(near="auto")
+    assert report.near == NEAR
+    assert sorted(groups(report)) == [
+        ["one small.jpg", "one.jpg", "sub/one bright.jpg"],
+        ["three copied.jpg", "three.jpg"],
+        ["two again.jpg", "two.jpg"],
+    ]
+    by_first = {group.paths[0]: group for group in report.groups}
+    three = by_first[b"pictures/three copied.jpg"]
+    assert [(picture.score, len(picture.paths)) for picture in three.pictures] == [(1.0, 2)]
+    one = by_first[b"pictures/one small.jpg"]
+    assert all(NEAR <= picture.score <= 1 for picture in one.pictures)
+    sizes = [(album.pictures / os.fsdecode(path).removeprefix("pictures/")).stat().st_size for path in one.paths]
+    assert one.wasted == sum(sizes) - max(sizes)
+    assert one.size == sizes[0]
+    assert report.wasted == sum(group.wasted for group in report.groups)
+
+
+def test_the_threshold_can_be_set(album: World) -> None:
+    assert groups(album.store.dupes(near=1.0)) == [["three copied.jpg", "three.jpg"]]
+    assert len(groups(album.store.dupes(near=0.01))) <= 2
+
+
+def test_alike_below_a_folder_and_at_a_version(album: World) -> None:
+    assert groups(album.store.dupes(near="auto", under=album.pictures / "sub")) == []
+    os.unlink(album.pictures / "two.jpg")
+    album.sync()
+    assert ["two again.jpg", "two.jpg"] not in groups(album.store.dupes(near="auto"))
+    (group,) = [g for g in album.store.dupes(near="auto", at="v1").groups if b"pictures/two.jpg" in g.paths]
+    assert group.troubles == {b"pictures/two.jpg": "No such file or directory"}
+
+
+def test_json_of_pictures_that_look_alike_names_each(album: World) -> None:
+    report = album.store.dupes(near=0.9).to_json()
+    assert report["near"] == 0.9
+    (group,) = [g for g in report["groups"] if g["pictures"][0]["paths"][0]["path"] == "pictures/two again.jpg"]
+    assert [list(picture) for picture in group["pictures"]] == [["key", "score", "paths"]] * 2
+    assert group["pictures"][0]["score"] == group["pictures"][1]["score"] >= 0.9
+    assert [path["path"] for path in group["paths"]] == ["pictures/two again.jpg", "pictures/two.jpg"]
+
+
+def test_of_another_model_a_threshold_must_be_given(world: World) -> None:
+    synced(world, {"a.png": 1, "b.png": 1, "c.png": 2})
+    with pytest.raises(UsageError, match=r"fake-1.*--near 0\.95"):
+        world.store.dupes(near="auto")
+    assert groups(world.store.dupes(near=0.999)) == [["a.png", "b.png"]]
+
+
+@pytest.mark.parametrize("near", [0.0, -0.5, 1.01, float("nan")])
+def test_what_is_no_likeness_is_refused(world: World, near: float) -> None:
+    synced(world, {"a.png": 1})
+    with pytest.raises(UsageError, match="no likeness"):
+        world.store.dupes(near=near)
+
+
+def test_alike_and_byte_for_byte_do_not_go_together(world: World) -> None:
+    synced(world, {"a.png": 1})
+    with pytest.raises(UsageError, match="--verify"):
+        world.store.dupes(near=0.9, verify=True)
+
+
+def test_an_empty_version_has_nothing_alike(world: World) -> None:
+    synced(world, {"a.png": 1})
+    os.unlink(world.pictures / "a.png")
+    world.sync(allow_mass_delete=True)
+    assert world.store.dupes(near=0.9).groups == ()
+
+
+def test_a_damaged_segment_stops_the_comparison_and_not_the_search_for_equal_bytes(album: World) -> None:
+    repo = album.repo
+    (ref,) = repo.state.segments(repo.snapshot("current").space)
+    path = repo.layout.segments / ref.name
+    data = bytearray(path.read_bytes())
+    data[200] ^= 1
+    path.write_bytes(data)
+    with Store(album.folder) as store:
+        with pytest.raises(Damage, match=ref.name):
+            store.dupes(near="auto")
+        assert groups(store.dupes()) == [["three copied.jpg", "three.jpg"]]
+
+
+def test_dupes_writes_nothing(album: World) -> None:
+    before: dict[str, Any] = {str(path): path.stat().st_mtime_ns for path in album.folder.rglob("*")}
+    album.store.dupes(near="auto")
+    album.store.dupes(verify=True)
+    assert {str(path): path.stat().st_mtime_ns for path in album.folder.rglob("*")} == before
