@@ -147,7 +147,8 @@ class _Check:
         self._packs: list[Pack] = []
         self._keys: dict[str, set[bytes]] = {}
         self._whole: set[tuple[str, bytes]] = set()
-        self._segments = self._snapshots = 0
+        self._snapshots = 0
+        self._segments: set[str] = set()  # spaces may list the same ones
         self._verified: set[str] = set()
         self.state = State({})
 
@@ -157,14 +158,14 @@ class _Check:
         return CheckReport(
             not self._problems,
             self._snapshots,
-            self._segments,
+            len(self._segments),
             len(self._packs),
             self._records,
             self._bytes,
             tuple(self._problems),
             tuple(self._notes),
             len(self._verified),
-            self._segments + len(self.state.packs),
+            len(self._segments) + len(self.state.packs),
         )
 
     def _wrong(
@@ -299,10 +300,11 @@ class _Check:
             keys: set[bytes] = set()
             self._keys[space] = keys
             for ref in state.segments(space):
-                self._segments += 1
-                self._try(f"segments/{ref.name}", partial(self._segment, ref, space, keys), (0, ref.rows - 1))
+                read = self._read_data and ref.name not in self._segments
+                self._segments.add(ref.name)
+                self._try(f"segments/{ref.name}", partial(self._segment, ref, space, keys, read), (0, ref.rows - 1))
 
-    def _segment(self, ref: FileRef, space: str, keys: set[bytes]) -> None:
+    def _segment(self, ref: FileRef, space: str, keys: set[bytes], read: bool) -> None:
         repo = self._repo
         segment = Segment(repo.layout.segments, ref)
         found = self.state.spaces.get(space)
@@ -312,7 +314,7 @@ class _Check:
         self._bytes += len(segment.keys)
         listed = segment.key_list()
         keys.update(listed)
-        if self._read_data:
+        if read:
             self._read_rows(segment)
 
     def _read_rows(self, segment: Segment) -> None:
@@ -330,7 +332,8 @@ class _Check:
     def some_data(self, state: State, subset: str | None, until: float | None) -> None:
         """Read every byte of some segments and packs."""
         packs = {pack.ref.name: pack for pack in self._packs}
-        refs = [*state.packs, *(ref for space in state.document.get("segments", {}) for ref in state.segments(space))]
+        listed = [ref for space in state.document.get("segments", {}) for ref in state.segments(space)]
+        refs = list({ref.name: ref for ref in [*state.packs, *listed]}.values())
         times = self._times()
         refs.sort(key=lambda ref: (times.get(ref.name, 0), ref.name))
         for ref in _part_of(refs, subset) if subset is not None else refs:

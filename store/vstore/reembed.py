@@ -4,6 +4,7 @@ causes are tried one by one.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -69,6 +70,7 @@ class ReembedReport(NamedTuple):
     best:    the trial that fits, or fits best. off: stored paths of the pictures that do not fit the declared recipe.
     status:  of the space, afterwards. adopted: the name of the space that was made of the best recipe.
     next:    the command that adopts the best recipe, where it fits and is another one.
+    mixed:   where none fits, the names of two trials of which nearly every picture fits one; else empty.
     """
 
     snapshot: str
@@ -85,6 +87,7 @@ class ReembedReport(NamedTuple):
     adopted_snapshot: str | None
     next: str
     unread: int
+    mixed: tuple[str, ...]
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
@@ -177,7 +180,19 @@ def reembed(
         made[1] if made else None,
         f"vstore check --reembed {count} --adopt {best.name}" if fits and not own and not made else "",
         unread,
+        () if fits else _mixed(trials, needed),
     )
+
+
+def _mixed(trials: Sequence[Trial], needed: int) -> tuple[str, ...]:
+    """Two recipes that gave these vectors between them: some scripts treat a picture otherwise in another batch."""
+
+    def together(pair: tuple[Trial, Trial]) -> int:
+        return sum(max(both) >= FITS for both in zip(*(trial.cosines for trial in pair), strict=True))
+
+    pairs = itertools.combinations([trial for trial in trials if trial.fitting], 2)
+    best = max(pairs, key=together, default=None)
+    return () if best is None or together(best) < needed else (best[0].name, best[1].name)
 
 
 class _Run:
@@ -320,7 +335,7 @@ def _adopt(
         usual = str(best.recipe.get("name", wanted)) if best.name == DECLARED else wanted
         name = next(n for n in (usual, *(f"{usual}-{i}" for i in range(2, 10_000))) if n not in taken)
         entry = Space(identity, name, "verified", repo.hash.digest(recipe), space.dim, place)
-        why = f"the vectors of {space.name} are those of {best.about}"
+        why = f"{space.name}: {best.about}"
         made, changes, blobs = new_snapshot(repo, identity, repo.tree(snapshot), snapshot.images, snapshot, why)
         changes["spaces"] = {identity: entry.to_json()}
         changes["segments"] = {identity: [ref.to_json() for ref in state.segments(space.id)]}

@@ -27,9 +27,13 @@ TRIPLE = ("--faiss", "old.faiss", "--embeddings", "old.npy", "--metadata", "old.
 def test_an_import_makes_the_store_and_says_what_it_did(old: Legacy, line: Line) -> None:
     (old.pictures / "p04.png").unlink()
     old.put({"p05.png": 40}, newer=True)
+    old.put({"a/p06.png": 41, "b/p06.png": 42})
+    (old.pictures / "p06.png").unlink()
     ran = line("import", *TRIPLE)
     assert ran.lines[0] == "12 rows of 8 numbers from old.npy"
-    assert "  10  matched" in ran.lines
+    assert "  9  matched" in ran.lines
+    assert "  row 6 ../o00_images/p06.png: 2 files fit it: a/p06.png, b/p06.png" in ran.lines
+    assert "Made the store .vstore" in ran.lines
     assert "  row 4 ../o00_images/p04.png: no file under the root has this name" in ran.lines
     assert "  row 5 ../o00_images/p05.png: it is newer than the index" in ran.lines
     assert "Wrote snapshot v1, which is current" in ran.lines

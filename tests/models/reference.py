@@ -86,8 +86,24 @@ class Reference:
         )
         ids = self.tokenizer(words, return_tensors="pt")["input_ids"]
         types = (ids == self.tokenizer.convert_tokens_to_ids("<|image_pad|>")).int()
+        if pooling.startswith("last-column"):
+            return unit(self._last_column(ids, types, later=pooling.endswith("v4"), **inputs))
         state = self._hidden(input_ids=ids, mm_token_type_ids=types, **inputs)[0]
         return unit(state.mean(0) if pooling == "mean" else state[-1])
+
+    def _last_column(self, ids: torch.Tensor, types: torch.Tensor, later: bool, **inputs: Any) -> torch.Tensor:
+        """As a script that pads every picture to one length takes it. later: where transformers 4 puts padding."""
+        pads = torch.full((1, 200 - ids.shape[1]), self.tokenizer.pad_token_id)
+        mask = torch.cat([torch.ones_like(ids), torch.zeros_like(pads)], 1)
+        types = torch.cat([types, torch.zeros_like(pads).int()], 1)
+        ids = torch.cat([ids, pads], 1)
+        if later:
+            grid = inputs["image_grid_thw"]
+            base = self.model.get_base_model() if isinstance(self.model, peft.PeftModel) else self.model
+            positions, _ = base.model.get_rope_index(ids, types, image_grid_thw=grid, attention_mask=mask)
+            inputs["position_ids"] = positions.masked_fill(mask == 0, 1)
+        found: torch.Tensor = self._hidden(input_ids=ids, attention_mask=mask, mm_token_type_ids=types, **inputs)[0, -1]
+        return found
 
     def _hidden(self, **inputs: Any) -> torch.Tensor:
         inputs.pop("token_type_ids", None)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from models.reference import Reference
 from models.tiny import save_clip, save_dinov2
+from models.zoo import Zoo
+from PIL import Image
 from store.reembed_photos import photo
 
 from vstore.embed import load_embedder
@@ -63,3 +68,57 @@ def test_what_was_made_otherwise_is_found_and_adopted(tmp_path: Path, cause: str
         assert adopted is not None and adopted.adopted is not None
         (tmp_path / "pictures" / "new.jpg").write_bytes(photo(99, 6))
         assert store.sync().embedded == 1
+
+
+def _foreign(top: Path, vector: Callable[[Image.Image], Any]) -> dict[str, Path]:
+    """Pictures of several shapes, and an old index of them that another program made with transformers and peft."""
+    pictures = top / "pictures"
+    pictures.mkdir()
+    names = [f"p{i:02}.jpg" for i in range(8)]
+    for i, name in enumerate(names):
+        (pictures / name).write_bytes(photo(i, 1, (96, 64) if i % 2 else (70 + i, 120)))
+    rows = [vector(Image.open(pictures / name)) for name in names]
+    np.save(top / "old.npy", np.asarray(rows, np.float32))
+    (top / "old.json").write_text(json.dumps([f"../o00/{name}" for name in names]))
+    return {"embeddings": top / "old.npy", "metadata": top / "old.json", "root": pictures}
+
+
+CAUSES = [
+    # The model, how it was declared, how the vectors were made, and what tells.
+    ("clip", {"adapter": True}, {}, "no-adapter"),
+    ("qwen2_vl", {"adapter": True}, {}, "no-adapter"),
+    ("qwen2_vl", {}, {"pooling": "mean"}, "pooling-mean"),
+    ("qwen2_vl", {}, {"pooling": "last-column"}, "pooling-last-column"),
+    ("qwen2_vl", {}, {"pooling": "last-column-v4"}, "pooling-last-column-v4"),
+    ("qwen2_vl", {}, {"prompt": "Describe the image."}, "prompt-3"),
+    ("qwen2_vl", {"prompt": "find what is like it"}, {}, "no-prompt"),
+]
+
+
+@pytest.mark.parametrize(("name", "said", "made", "cause"), CAUSES)
+def test_what_another_program_did_is_found_adopted_and_gone_on_with(
+    zoo: Zoo, tmp_path: Path, name: str, said: dict[str, Any], made: dict[str, Any], cause: str
+) -> None:
+    model = {**said, "model": str(zoo[name])}
+    if said.get("adapter"):
+        model["adapter"] = str(zoo.adapter(name))
+    reference = Reference(zoo[name])
+    old = _foreign(tmp_path, lambda picture: reference.picture(picture, **made))
+    Store.import_new(tmp_path / ".vstore", **old, **model, trust_edited=True)
+    with Store(tmp_path / ".vstore") as store:
+        sample = store.check(reembed=8).reembed
+        assert sample is not None and (sample.best, sample.fits, sample.status) == (cause, True, "claimed"), [
+            (t.name, t.fitting, t.median, t.error) for t in sample.trials
+        ]
+        assert sample.trials[0].fitting < sample.needed
+        assert sample.next == f"vstore check --reembed 8 --adopt {cause}"
+        assert store.check(reembed=8, adopt=cause).reembed is not None
+        new = tmp_path / "pictures" / "new.jpg"
+        new.write_bytes(photo(99, 1, (90, 110)))
+        assert store.sync().embedded == 1
+        again = store.check(reembed=9).reembed
+        assert again is not None and (len(again.trials), again.fits, again.status) == (1, True, "verified")
+        store.export(tmp_path / "all.npz", format="npz")
+    with np.load(tmp_path / "all.npz") as all_:
+        row = next(i for i, paths in enumerate(all_["paths"]) if "new.jpg" in str(paths))
+        assert np.abs(all_["vectors"][row] - reference.picture(Image.open(new), **made)).max() < 1e-3

@@ -81,6 +81,17 @@ def test_the_mean_is_another_space_and_the_mean_of_the_reference(zoo: Zoo, name:
     assert space_id(made.recipe) != space_id(recipe_of(zoo[name]))
 
 
+@pytest.mark.parametrize("pooling", ["last-column", "last-column-v4"])
+@pytest.mark.parametrize("name", ["qwen2_vl", "qwen2_5_vl", "qwen3_vl"])
+def test_the_last_column_is_that_of_the_reference_padded_to_any_length(zoo: Zoo, name: str, pooling: str) -> None:
+    made = embedder(zoo[name], pooling=pooling)
+    assert_equal_to(Reference(zoo[name]), made, pooling=pooling)
+    some = list(probes().values())
+    other = embedder(zoo[name], pooling="last-column" if pooling.endswith("v4") else "last")
+    assert np.abs(made.embed_images(some) - other.embed_images(some)).max() > 1e-3
+    assert np.isfinite(made.embed_texts(["a red car"])).all()
+
+
 @pytest.mark.parametrize("name", ["qwen2_vl", "qwen3_vl"])
 def test_the_prompt_is_part_of_the_space_and_of_the_vector(zoo: Zoo, name: str) -> None:
     made = embedder(zoo[name], prompt=PROMPT)

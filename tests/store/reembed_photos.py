@@ -8,11 +8,11 @@ import numpy as np
 from PIL import Image
 
 
-def photo(seed: int, orientation: int) -> bytes:
-    """A JPEG of soft shapes, 96 x 64, some of them turned by EXIF alone."""
+def photo(seed: int, orientation: int, shape: tuple[int, int] = (96, 64)) -> bytes:
+    """A JPEG of soft shapes, some of them turned by EXIF alone."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 255, (8, 12, 3), dtype=np.uint8)
-    picture = Image.fromarray(coarse).resize((96, 64), Image.Resampling.BICUBIC)
+    picture = Image.fromarray(coarse).resize(shape, Image.Resampling.BICUBIC)
     exif = Image.Exif()
     exif[0x0112] = orientation
     out = io.BytesIO()

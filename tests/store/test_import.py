@@ -18,7 +18,7 @@ from store.legacies import Legacy, reasons, states, unit
 
 from vstore import durable
 from vstore.embed import space_id
-from vstore.errors import LabelTaken, Locked, Refused, UsageError, VstoreError
+from vstore.errors import LabelTaken, Locked, ModelError, Refused, UsageError, VstoreError
 from vstore.legacy.report import ImportRefused
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
@@ -789,6 +789,41 @@ def test_a_report_keeps_the_fate_of_every_row(old: Legacy) -> None:
     }
 
 
+def test_a_report_says_whether_the_store_is_new(old: Legacy) -> None:
+    old.new(report=old.top / "report.json")
+    assert json.loads((old.top / "report.json").read_text())["import"]["created_store"] is True
+    with old.store as store:
+        store.import_index(**old.triple(), report=old.top / "report.json")
+    assert json.loads((old.top / "report.json").read_text())["import"]["created_store"] is False
+
+
+@pytest.mark.parametrize("name", ["no/folder/report.json", ".", "old.json", "pictures/../old.npy"])
+def test_a_report_that_cannot_be_written_stops_an_import_before_it_changes_anything(old: Legacy, name: str) -> None:
+    Store.init(old.folder, recipe=FakeEmbedder().recipe)
+    before, files = digests(old.folder), digests(old.top, without=[".vstore"])
+    with old.store as store, pytest.raises(UsageError, match="report"):
+        store.import_index(**old.triple(), report=old.top / name)
+    assert digests(old.folder) == before
+    assert digests(old.top, without=[".vstore"]) == files
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no full disk to write to")
+def test_a_report_that_the_disk_has_no_room_for_makes_no_failure_of_an_import_that_is_done(old: Legacy) -> None:
+    report = old.new(report="/dev/full")
+    assert report.snapshot == "v1"
+    assert report.notes[-1] == "the report /dev/full cannot be written: No space left on device"
+    with old.store as store:
+        assert store.check(read_data=True).ok
+
+
+def test_a_space_without_a_model_says_how_to_name_one(old: Legacy) -> None:
+    old.new()
+    old.put({"new.png": 99})
+    with old.store as store, pytest.raises(ModelError, match="imported without a model") as caught:
+        store.sync()
+    assert "vstore check --reembed 32 --model" in caught.value.next_step
+
+
 def test_the_report_for_programs_lists_what_was_not_matched(old: Legacy) -> None:
     (old.pictures / "p04.png").unlink()
     value = old.new().to_json()
@@ -857,6 +892,15 @@ def test_numbers_of_a_database_are_joined_with_those_of_the_list(tmp_path: Path,
     old.only("faiss", "metadata")
     stored = old.stored()
     assert all(np.abs(stored[old.key(i)] - old.rows[i]).max() < 1e-3 for i in range(100))
+
+
+def test_an_object_that_counts_from_one_is_refused_and_taken_as_it_stands_where_that_is_said(old: Legacy) -> None:
+    old.write({str(number): path for number, path in enumerate(old.paths, 1)})
+    with pytest.raises(UsageError, match=r"12 is no row; .*--rows-by order"):
+        old.new()
+    old.new(rows_by="order")
+    stored = old.stored()
+    assert all((stored[old.key(i)] == old.rows[i].astype(np.float16)).all() for i in range(12))
 
 
 def test_numbers_that_the_list_does_not_know_are_refused(old: Legacy) -> None:

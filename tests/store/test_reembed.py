@@ -185,6 +185,7 @@ def test_a_sample_that_does_not_fit_finds_the_likely_cause(
         assert (report.fits, report.status) == (best is not None, "claimed")
         if best is not None:
             assert (report.best, report.next) == (best, f"vstore check --reembed 32 --adopt {best}")
+            assert report.mixed == ()
         assert [trial.error for trial in report.trials if trial.name == "broken"] == ["there is no such family"]
 
 
@@ -216,11 +217,32 @@ def test_a_cause_that_fits_can_be_adopted(case: Case) -> None:
         after = store.snapshot_list()[0]
         assert (after.snapshot, after.current, after.space_name) == ("v2", True, "soft-1-exif-ignored")
         assert (after.paths, after.images) == (before.paths, before.images)
+        assert after.message == "soft-1: pictures were not turned as EXIF says"
         state = store._repo.state
         assert state.segments(after.space) == state.segments(before.space)
         assert state.spaces[after.space].status == "verified"
         assert state.spaces[before.space].status == "claimed"
-        assert store.check(read_data=True, reembed=32).reembed.fits  # type: ignore[union-attr]
+        checked = store.check(read_data=True, reembed=32)
+        assert checked.reembed is not None and checked.reembed.fits
+        # Both spaces list the one segment, which is read once.
+        assert (checked.segments, checked.verified) == (1, checked.files)
+        assert store.check(read_data_subset="100%").verified == checked.files
+
+
+def test_vectors_that_were_made_in_two_ways_are_told_and_not_adopted(case: Case) -> None:
+    recipe, other = SoftEmbedder.of(), SoftEmbedder.of(mode="BGR")
+
+    def half(rows: Any) -> None:
+        pictures = [prepare(data, preparation_of(other))[0] for data in case.photos]
+        rows[::2] = SoftEmbedder(other).embed_images(pictures)[::2]
+
+    case.made_with(recipe, half)
+    with case.imported(recipe) as store:
+        report = store.check(reembed=32).reembed
+        assert report is not None
+        assert (report.fits, report.mixed, report.next, report.status) == (False, ("as-declared", "bgr"), "", "claimed")
+        with pytest.raises(ModelError, match="bgr fits"):
+            store.check(reembed=32, adopt="bgr")
 
 
 def test_after_an_adoption_new_pictures_are_embedded_by_the_adopted_recipe(case: Case) -> None:

@@ -107,6 +107,13 @@ def _print_sample(sample: ReembedReport) -> None:
         click.echo(f"Adopt it with: {sample.next}")
     elif sample.fits:
         click.echo(f"The space {shown(sample.space_name)} is {sample.status}.")
+    elif sample.mixed:
+        click.echo(
+            f"The vectors were made in two ways, {sample.mixed[0]} and {sample.mixed[1]}, and are not of one space: "
+            f"add the model with vstore model add, and embed all pictures with vstore sync --space. The space "
+            f"{shown(sample.space_name)} stays {sample.status}.",
+            err=True,
+        )
     else:
         click.echo(
             f"No likely cause explains it. The space {shown(sample.space_name)} stays {sample.status}.", err=True

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vstore.errors import Interrupted, UsageError
+from vstore.layout import FOLDER
 from vstore_cli.commands.sync import Size, stopping
 from vstore_cli.locate import find_store, new_folder
 from vstore_cli.models import model_options
@@ -68,7 +69,7 @@ def import_(as_json: bool, quiet: bool, **options: Any) -> None:
     if as_json:
         echo_json(report)
     elif not quiet:
-        _print(report)
+        _print(report, folder)
 
 
 def _run(folder: Path | None, quiet: bool, stop: threading.Event, options: dict[str, Any]) -> ImportReport:
@@ -100,7 +101,7 @@ _WORDS = (
 )
 
 
-def _print(report: ImportReport) -> None:
+def _print(report: ImportReport, folder: Path | None) -> None:
     counts = report.counts()
     width = max(len(number(amount)) for amount in counts.values())
     click.echo(f"{count(report.rows, 'row')} of {report.dim} numbers from {shown(report.vectors_from)}")
@@ -114,7 +115,8 @@ def _print(report: ImportReport) -> None:
         if rows:
             click.echo(f"{words}:")
         for row in rows[:NAMED]:
-            click.echo(f"  row {row.row} {_short(row.path)}: {shown(row.reason)}")
+            files = f": {', '.join(map(_short, row.files[:3]))}" if len(row.files) > 1 else ""
+            click.echo(f"  row {row.row} {_short(row.path)}: {shown(row.reason)}{files}")
         if len(rows) > NAMED:
             click.echo(f"  and {number(len(rows) - NAMED)} more; --report FILE keeps all")
     how = f"{number(report.kept_bits)} as they were, {number(report.normalised)} normalised"
@@ -123,7 +125,7 @@ def _print(report: ImportReport) -> None:
         click.echo(f"An import would add {added} to the space {shown(report.space_name)}.")
         return
     if report.created_store:
-        click.echo("Made the store")
+        click.echo(f"Made the store {shown(str(folder or FOLDER))}")
     if report.snapshot is not None:
         click.echo(f"Wrote snapshot {report.snapshot}, which is current")
     click.echo(

@@ -97,6 +97,11 @@ def load_embedder(
         from vstore.embed.builtin import BuiltinEmbedder
 
         return BuiltinEmbedder(recipe)
+    if family == "imported":
+        raise ModelError(
+            "these vectors were imported without a model, so nothing can be embedded beside them",
+            "say which model made them: vstore check --reembed 32 --model MODEL",
+        )
     from vstore.embed.families import FAMILIES
 
     settings = settings or Settings()

@@ -31,15 +31,21 @@ _TEMPLATE = (
     f"<|im_start|>user\n{PICTURE}%s<|im_end|>\n<|im_start|>assistant\n"
 )
 _PROMPTS = ("", "Describe this image.", "Describe the image.", "What is in this image?", "Represent the given image.")
+# Where transformers puts padding, by the pooling that takes it: 5 at position 0, 4 at 1.
+_PADDING = {"last-column": 0, "last-column-v4": 1}
 _EXTREME = 200  # of width to height: beyond it these models take no picture
 
 
 class QwenVL(TransformerEmbedder):
-    """The model below the language head. The vector is the last real token of the last hidden state, or their mean."""
+    """The model below the language head. The vector is the last real token of the last hidden state, or their mean.
+
+    Or what a script finds there that pads on the right and takes the last column: padding that saw the whole picture.
+    It has one position wherever it stands, so the vector is the picture's own, whatever else was in its batch.
+    """
 
     family = "qwen-vl"
     model_types = frozenset({"qwen2_vl", "qwen2_5_vl", "qwen3_vl"})
-    poolings = ("last", "mean")
+    poolings = ("last", "mean", *_PADDING)
     takes_prompt = True
 
     @classmethod
@@ -69,7 +75,12 @@ class QwenVL(TransformerEmbedder):
         }
 
     def variations(self) -> list[Variation]:
-        found = super().variations()
+        found = [
+            one._replace(about="the last column of a padded batch was taken, which was padding")
+            if one.recipe["pooling"] in _PADDING
+            else one
+            for one in super().variations()
+        ]
         for number, prompt in enumerate(_PROMPTS, 1):
             template = _TEMPLATE % prompt
             if template != self.recipe["prompt"]:
@@ -130,9 +141,9 @@ class QwenVL(TransformerEmbedder):
             ids, (ids == self._token).int() * mask.int(), image_grid_thw=grid, attention_mask=mask
         )
         return self._pooled(
+            ids,
             mask,
-            input_ids=self.moved(ids),
-            position_ids=self.moved(positions),
+            positions,
             pixel_values=self.moved(pixels),
             image_grid_thw=self.moved(grid),
         )
@@ -149,15 +160,15 @@ class QwenVL(TransformerEmbedder):
             for text in texts:
                 words = self._ids(text, plain=True)[: self.recipe["text"]["max_length"]]
                 ids, mask = self._padded([np.array([*start, *words, *end], np.int64)])
-                positions = torch.arange(ids.shape[1]).expand(3, 1, -1)
-                rows.append(self._pooled(mask, input_ids=ids.to(self.device), position_ids=positions.to(self.device)))
+                positions = torch.arange(ids.shape[1]).repeat(3, 1, 1)
+                rows.append(self._pooled(ids, mask, positions))
             return self._unit(torch.cat(rows)) if rows else self.embed_prepared([])
 
     def _padded(self, sequences: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
         """Pad on the right: attention is causal, so that no real token sees what was added. Returns: ids, mask."""
         import torch
 
-        length = max(map(len, sequences))
+        length = max(map(len, sequences)) + (self.recipe["pooling"] in _PADDING)
         pad = self._tokenizer.pad_token_id or 0
         ids = torch.full((len(sequences), length), pad, dtype=torch.int64)
         mask = torch.zeros((len(sequences), length), dtype=torch.int64)
@@ -166,12 +177,20 @@ class QwenVL(TransformerEmbedder):
             mask[row, : len(sequence)] = 1
         return ids, mask
 
-    def _pooled(self, mask: torch.Tensor, **inputs: Any) -> torch.Tensor:
+    def _pooled(self, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, **inputs: Any) -> torch.Tensor:
         import torch
 
-        mask = self.moved(mask)
-        state = self.model(attention_mask=mask, use_cache=False, **inputs).last_hidden_state
-        if self.recipe["pooling"] == "mean":
+        pooling = self.recipe["pooling"]
+        if pooling in _PADDING:
+            positions = positions.masked_fill(mask == 0, _PADDING[pooling])
+        ids, mask, positions = map(self.moved, (ids, mask, positions))
+        state = self.model(
+            input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, **inputs
+        ).last_hidden_state
+        if pooling in _PADDING:
+            column: torch.Tensor = state[:, -1]
+            return column
+        if pooling == "mean":
             weights = mask[:, :, None].to(state.dtype)
             mean: torch.Tensor = (state * weights).sum(1) / weights.sum(1)
             return mean

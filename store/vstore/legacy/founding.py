@@ -47,7 +47,7 @@ def import_new(
         ) from err
     finally:
         shutil.rmtree(made, ignore_errors=True)
-    return report._replace(created_store=True)
+    return report
 
 
 def _import(work: Work, folder: Path, hash: str | None, dtype: str | None, options: Mapping[str, Any]) -> ImportReport:

@@ -36,7 +36,7 @@ def positions(listing: Listing, rows: int, ids: Ids | None, rows_by: str | None)
         raise UsageError(f"the list has no numbers in {rows_by!r}", f"it has: {had}; or say --rows-by {ORDER}")
     if rows_by is not None and rows_by != ORDER:
         return known.of(listing.numbers[rows_by], rows_by), (f"rows are told by {rows_by!r}",)
-    if listing.explicit:
+    if listing.explicit and rows_by != ORDER:
         ((name, numbers),) = listing.numbers.items()
         return known.of(numbers, name), (f"rows are told by {name}",)
     if rows_by is None:
@@ -71,5 +71,8 @@ class _Rows:
         if len(set(numbers)) != len(numbers) or set(numbers) != self.ids:
             odd = next((n for n in numbers if n not in self.ids), None)
             why = f"{odd} is no row" if odd is not None else "a number stands twice"
-            raise UsageError(f"the numbers in {name} are not those of the {self._rows:,} rows: {why}")
+            raise UsageError(
+                f"the numbers in {name} are not those of the {self._rows:,} rows: {why}",
+                f"give the list of these vectors, or, if its entries stand in their order, say --rows-by {ORDER}",
+            )
         return list(numbers) if self._places is None else [self._places[number] for number in numbers]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,6 +90,19 @@ class ImportRefused(Refused):
     code = "import_refused"
 
 
+def look_at_report(path: Path, inputs: Iterable[Path | None]) -> None:
+    """Raises: UsageError unless a report can be written there. It never replaces what is to be imported."""
+    if any(file is not None and file.exists() and path.exists() and path.samefile(file) for file in inputs):
+        raise UsageError(f"{path} is a file of the old index, and no place for a report", "name another file")
+    try:
+        there = path.exists()
+        path.open("a").close()
+        if not there:
+            path.unlink()
+    except OSError as err:
+        raise UsageError(f"the report {path} cannot be written: {err.strerror}", "name another file") from err
+
+
 def write_report(path: Path, rows: Sequence[Row], about: Json) -> None:
     """Keep a report as JSON: what it is about, and all rows. Raises: UsageError if it cannot be written."""
     try:
@@ -99,7 +112,7 @@ def write_report(path: Path, rows: Sequence[Row], about: Json) -> None:
                 file.write((",\n" if number else "\n") + json.dumps(row.to_json(), ensure_ascii=False))
             file.write("\n]}\n")
     except OSError as err:
-        raise UsageError(f"{path} cannot be written: {err.strerror}") from err
+        raise UsageError(f"the report {path} cannot be written: {err.strerror}") from err
 
 
 def short(path: bytes, most: int = 160) -> str:

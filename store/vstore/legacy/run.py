@@ -15,7 +15,7 @@ from vstore.legacy.matching import EDITED
 from vstore.legacy.meeting import Host, Meeting
 from vstore.legacy.old import Old, open_old
 from vstore.legacy.options import ImportOptions
-from vstore.legacy.report import ImportRefused, ImportReport, short, write_report
+from vstore.legacy.report import ImportRefused, ImportReport, look_at_report, short, write_report
 from vstore.legacy.resumed import open_resumed
 from vstore.legacy.vectors import UNIT
 from vstore.legacy.verdict import Judge, Verdict, settle_embedded_anew
@@ -64,6 +64,8 @@ class ImportRun:
         Whatever is raised, the store says what it said before.
         """
         repo = self._repo
+        if self._options.report is not None:
+            look_at_report(self._options.report, self._options.named)
         if self._options.dry_run:
             return self._import()
         with repo.lock("ingest") as lock:
@@ -92,12 +94,21 @@ class ImportRun:
             self._refuse(old, verdict, report)
             if not self._options.dry_run and (self._resumed is None or len(verdict.left) < old.source.rows):
                 report = self._commit(old, met, verdict, report)
-            if self._options.report is not None:
-                write_report(self._options.report, report.rows_of, report.to_json())
-            return report
+            return self._written(report)
         finally:
             if self._catalogue is not None:
                 self._catalogue.close()
+
+    def _written(self, report: ImportReport) -> ImportReport:
+        if self._options.report is None:
+            return report
+        try:
+            write_report(self._options.report, report.rows_of, report.to_json())
+        except UsageError as err:
+            if report.dry_run:
+                raise
+            return report._replace(notes=(*report.notes, err.message))  # the import is done
+        return report
 
     # What there is
 
@@ -208,7 +219,8 @@ class ImportRun:
         """Write what was decided: rows, what waits, and then one record that makes it true."""
         repo, space = self._repo, report.space
         self._progress.stage("write", None)
-        if repo.tip.number == 0:
+        founding = repo.tip.number == 0
+        if founding:
             repo.add_space(
                 self._recipe, report.space_name, report.status, self._options.place
             )  # a store begins with a record
@@ -238,6 +250,7 @@ class ImportRun:
             status=repo.state.spaces[space].status,
             seconds=round(time.perf_counter() - self._began, 3),
             notes=(*old.notes, *met.notes, *self._notes),
+            created_store=founding,
         )
 
     def _current(self) -> Snapshot | None:
