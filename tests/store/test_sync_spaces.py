@@ -250,3 +250,17 @@ def test_what_was_hidden_while_the_space_changed_is_embedded_once_it_is_seen_aga
     report = two.sync(no_exclude=["hidden*"])
     assert (report.unchanged, report.new, report.embedded) == (900, 300, 300)
     assert (report.paths, report.images) == (1200, 301)
+
+
+def test_a_space_that_was_dropped_and_added_again_is_embedded_anew(two: Worlds) -> None:
+    two.put({"a.png": 1, "x/b.png": 2})
+    two.sync()
+    two.sync(space="fake-2")
+    two.sync()
+    two.store.rollback("v1")
+    two.store.snapshot_forget(["v2"])
+    two.store.model_drop("fake-2")
+    two.repo.add_space(two.second.recipe, "fake-2")
+    report = two.sync(space="fake-2")
+    assert (report.space_name, report.embedded, report.paths) == ("fake-2", 2, 2)
+    assert two.rows("fake-2") == 2

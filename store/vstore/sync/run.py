@@ -248,13 +248,11 @@ class Run:
 
     def _agrees(self, label: bytes) -> bool:
         """Whether what the catalogue knows of a root's files is what the current snapshot says of them, and whether all
-        pictures that this one names have a vector: of a degraded one, some lost theirs."""
-        whole = self._parent is None or not self._parent.degraded
-        return (
-            whole
-            and self._catalogue is not None
-            and self._catalogue.meta(_agreed_name(label)) == self._agreement(self._base)
-        )
+        pictures that this one names have a vector here: of a degraded one, or one of another space, some may not."""
+        parent, catalogue = self._parent, self._catalogue
+        if catalogue is None or (parent is not None and (parent.degraded or parent.space != self._space)):
+            return False
+        return catalogue.meta(_agreed_name(label)) == self._agreement(self._base)
 
     def _agreement(self, tree: Tree) -> bytes:
         return bytes.fromhex(self._space) + tree.root
