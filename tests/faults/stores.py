@@ -194,5 +194,6 @@ OPERATIONS = [
     Operation("forget", base, call("snapshot_forget", keep_last=1)),
     Operation("gc", with_garbage, call("gc", drop_unnamed=True)),
     Operation("repair", damaged, repair),
+    Operation("migrate", base, call("migrate")),
     Operation("init", nothing, init, again=False),
 ]

@@ -70,6 +70,8 @@ def torture(seconds: float, workers: int, capsys: pytest.CaptureFixture[str]) ->
         done: Counter[str] = Counter()
         acknowledged: dict[str, str] = {}
         forgotten: set[str] = set()
+        tags: set[str] = set()
+        undone = ""
         for number in range(workers):
             assert (top / f"errors-{number}").read_text() == ""
             for line in (top / f"acks-{number}").read_text().splitlines():
@@ -79,7 +81,11 @@ def torture(seconds: float, workers: int, capsys: pytest.CaptureFixture[str]) ->
                     assert acknowledged.setdefault(ack["snapshot"], ack["id"]) == ack["id"], "a number was used twice"
                 elif ack["op"] == "forgetting":
                     forgotten.add(ack["snapshot"])
-                assert ack.get("ok", True), "a check in the midst of it all found damage"
+                elif ack["op"] == "tag":
+                    tags.add(ack["tag"])
+                elif ack["op"] == "undo":
+                    undone += ack["about"] + "\n"
+                assert ack.get("ok", True), f"a {ack['op']} in the midst of it all found damage"
         with Store(top / ".vstore", load_embedder=lambda recipe: FAKE) as store:
             # No stale lock: the killed hold none.
             store.sync([top / "shared"])
@@ -92,6 +98,8 @@ def torture(seconds: float, workers: int, capsys: pytest.CaptureFixture[str]) ->
                     assert name in forgotten, f"{name} was acknowledged, and is lost"
                 else:
                     assert snapshot.id == id
+            lost = {tag for tag in tags - repo.state.tags.keys() if tag not in undone}
+            assert len(lost) <= killed, f"{lost} were acknowledged, and no undo that lived to tell took them back"
             store.gc(drop_unnamed=True)
             assert store.check(read_data=True).ok
         left_over = [p for p in (top / ".vstore").rglob("*") if p.name.startswith(".tmp-")]

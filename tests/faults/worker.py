@@ -46,7 +46,8 @@ def step(top: Path, number: int, chance: random.Random, acknowledge: object) -> 
     assert callable(acknowledge)
     with Store(top / ".vstore", load_embedder=lambda recipe: FAKE) as store:
         kind = chance.choices(
-            ["sync", "search", "tag", "rollback", "undo", "gc", "forget", "check"], [8, 8, 2, 2, 1, 1, 1, 1]
+            ["sync", "search", "tag", "rollback", "undo", "gc", "forget", "check", "repair"],
+            [8, 8, 2, 2, 1, 1, 1, 1, 1],
         )[0]
         if kind == "sync":
             folder = top / ("shared" if chance.random() < 0.5 else f"own-{number}")
@@ -65,16 +66,16 @@ def step(top: Path, number: int, chance: random.Random, acknowledge: object) -> 
             assert all(-1 <= hit.score <= 1 for hit in report.hits)
             acknowledge(op="search")
         elif kind == "tag":
-            store.snapshot_tag("latest", f"by{number}-{chance.randrange(10**9)}")
-            acknowledge(op="tag")
+            tag = f"by{number}-{chance.randrange(10**9)}"
+            store.snapshot_tag("latest", tag)
+            acknowledge(op="tag", tag=tag)
         elif kind == "rollback":
             rows = store.snapshot_list()
             if rows:
                 store.rollback(chance.choice(rows).snapshot)
                 acknowledge(op="rollback")
         elif kind == "undo":
-            store.undo()
-            acknowledge(op="undo")
+            acknowledge(op="undo", about=store.undo().about)
         elif kind == "gc":
             report = store.gc(drop_unnamed=chance.random() < 0.5, wait=chance.random() < 0.5)
             acknowledge(op="gc", bytes=report.bytes)
@@ -85,6 +86,9 @@ def step(top: Path, number: int, chance: random.Random, acknowledge: object) -> 
                 acknowledge(op="forgetting", snapshot=victim)
                 store.snapshot_forget([victim])
                 acknowledge(op="forget", snapshot=victim)
+        elif kind == "repair":
+            left = Store.repair(top / ".vstore", load_embedder=lambda recipe: FAKE, wait=chance.random() < 0.5).left
+            acknowledge(op="repair", ok=not left)
         else:
             report = store.check(read_data=chance.random() < 0.3)
             acknowledge(op="check", ok=report.ok)
