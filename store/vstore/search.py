@@ -11,10 +11,11 @@ from vstore.embed import Embedder, Recipe, load_embedder, text_side
 from vstore.embed.texts import cache_text, cached_text
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.index import Index, kept_rows, named_rows
-from vstore.pages import Tree, leaf_keys
+from vstore.pages import Tree
 from vstore.places import below, prefixes_of
 from vstore.records import Json, Snapshot, named_path
 from vstore.repository import Repository
+from vstore.segments import faiss_module
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -66,6 +67,7 @@ class _Subject(NamedTuple):
     """What a query is compared with, opened and checked: nothing that gc removes from here on is missed.
 
     prefixes: the stored paths that hits lie under, or None for the whole snapshot.
+    columns:  of the whole snapshot, the keys of each leaf of the tree, one after another.
     stored:   for each operand, its row where the space has its picture.
     vectors:  those rows, float32 (dim,).
     """
@@ -73,6 +75,7 @@ class _Subject(NamedTuple):
     snapshot: Snapshot
     tree: Tree
     prefixes: tuple[bytes, ...] | None
+    columns: list[bytes]
     rows: Index
     stored: tuple[int | None, ...]
     vectors: tuple[Floats | None, ...]
@@ -156,10 +159,13 @@ def _opened(
         bitmaps = named_rows(segments, wanted)
     index = Index(segments, bitmaps, cache)
     stored = tuple(None if key is None else index.find(key) for key in keys)
+    columns: list[bytes] = []
     if index.count:
+        faiss_module()  # this, and reading the tree, goes on while threads read the segments
+        columns = list(tree.key_columns()) if prefixes is None else []
         index.wait()
     vectors = tuple(None if row is None else index.vector(row) for row in stored)
-    return _Subject(snapshot, tree, prefixes, index, stored, vectors)
+    return _Subject(snapshot, tree, prefixes, columns, index, stored, vectors)
 
 
 def _keys(tree: Tree, size: int) -> Iterator[bytes]:
@@ -271,13 +277,14 @@ def _paths(subject: _Subject, keys: set[bytes]) -> dict[bytes, list[bytes]]:
     if subject.prefixes is not None:
         aliases = below(tree, subject.prefixes)
     else:
-        aliases = (alias for leaf in tree.leaves if _holds_one(tree, leaf.digest, keys) for alias in tree.aliases(leaf))
+        # Where a key stands across two keys of a column, a page is decoded for nothing.
+        leaves = (leaf for leaf, column in zip(tree.leaves, subject.columns, strict=True) if _holds_one(column, keys))
+        aliases = (alias for leaf in leaves for alias in tree.aliases(leaf))
     for path, key in aliases if keys else ():
         if key in found:
             found[key].append(path)
     return found
 
 
-def _holds_one(tree: Tree, digest: bytes, keys: set[bytes]) -> bool:
-    column = leaf_keys(tree.page(digest), len(next(iter(keys))))
-    return any(key in column for key in keys)  # where one stands across two keys, a page is decoded for nothing
+def _holds_one(column: bytes, keys: set[bytes]) -> bool:
+    return any(key in column for key in keys)
