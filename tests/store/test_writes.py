@@ -25,7 +25,7 @@ EXCEPTIONS = {
     "vstore.catalogue": {"shutil.rmtree", "lmdb.open"},  # LMDB writes by itself, and holds no data
     # Files and folders of the user's, outside the store.
     "vstore.export.target": {".open", "os.mkdir", "os.rename", "os.symlink", "os.unlink", "shutil.rmtree"},
-    "vstore.legacy.report": {".open"},
+    "vstore.legacy.report": {".open", ".unlink"},
     "vstore.legacy.rclip": {"sqlite3.connect"},  # opened to be read alone
     # A store that an import makes has no name yet.
     "vstore.legacy.founding": {"shutil.rmtree", "tempfile.TemporaryDirectory"},
