@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from vstore.errors import UsageError
 
@@ -13,8 +13,7 @@ _WEIGHT = re.compile(r"(\d+(?:\.\d+)?|\.\d+):(?=.)")
 _PICTURE = ("./", "../", "/", "~", "image:")
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One operand: a picture file or a text, and its weight, less than 0 after a `-`."""
 
     weight: float

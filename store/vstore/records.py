@@ -5,7 +5,7 @@ Named tuples here and in the reports: a frozen dataclass takes 0.9 ms to define,
 
 from __future__ import annotations
 
-import base64
+import binascii
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -35,7 +35,7 @@ def path_to_json(path: bytes) -> Json:
     try:
         return path.decode("utf-8")
     except UnicodeDecodeError:
-        return {"b64": base64.b64encode(path).decode("ascii")}
+        return {"b64": binascii.b2a_base64(path, newline=False).decode("ascii")}
 
 
 def named_path(path: bytes) -> dict[str, Json]:
@@ -43,13 +43,16 @@ def named_path(path: bytes) -> dict[str, Json]:
     try:
         return {"path": path.decode("utf-8")}
     except UnicodeDecodeError:
-        return {"path": path.decode("utf-8", "replace"), "path_b64": base64.b64encode(path).decode("ascii")}
+        return {
+            "path": path.decode("utf-8", "replace"),
+            "path_b64": binascii.b2a_base64(path, newline=False).decode("ascii"),
+        }
 
 
 def path_from_json(value: Json) -> bytes:
     if isinstance(value, str):
         return value.encode("utf-8")
-    return base64.b64decode(value["b64"])
+    return binascii.a2b_base64(value["b64"])
 
 
 def merge_patch(target: Document, patch: Document) -> dict[str, Json]:
