@@ -11,15 +11,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from store.folders import put
 
-from vstore_cli.main import run
+from vstore_cli.main import run, vstore
 
 TOP = Path(__file__).resolve().parents[2]
 PATHS = os.pathsep.join([str(TOP / "store"), str(TOP / "cli")])
 CALL = "from vstore_cli.main import main; main()"
 COMMAND = [sys.executable, "-c", CALL]
+
+
+def found(words: tuple[str, ...]) -> click.Command:
+    """The command that some words call."""
+    command: click.Command = vstore
+    for word in words:
+        assert isinstance(command, click.Group)
+        below = command.get_command(click.Context(command), word)
+        assert below is not None
+        command = below
+    return command
 
 
 @dataclass(frozen=True)

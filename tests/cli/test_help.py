@@ -8,21 +8,11 @@ import sys
 
 import click
 import pytest
-from cli.lines import Line, environment
+from cli.lines import Line, environment, found
 
-from vstore_cli.main import COMMANDS, HELP, WIDTH, all_commands, help_text, vstore
+from vstore_cli.main import COMMANDS, HELP, WIDTH, all_commands, help_text
 
 WORDS = list(all_commands())
-
-
-def found(words: tuple[str, ...]) -> click.Command:
-    command: click.Command = vstore
-    for word in words:
-        assert isinstance(command, click.Group)
-        below = command.get_command(click.Context(command), word)
-        assert below is not None
-        command = below
-    return command
 
 
 @pytest.mark.parametrize("words", WORDS, ids=" ".join)

@@ -6,6 +6,7 @@ import inspect
 
 import click
 import pytest
+from cli.lines import found
 
 from vstore.store import Store
 from vstore_cli.main import HELP, all_commands, vstore
@@ -34,16 +35,6 @@ ONLY_IN_PYTHON = {
 
 def commands() -> list[tuple[str, ...]]:
     return [words for words in all_commands() if words and not isinstance(found(words), click.Group)]
-
-
-def found(words: tuple[str, ...]) -> click.Command:
-    command: click.Command = vstore
-    for word in words:
-        assert isinstance(command, click.Group)
-        below = command.get_command(click.Context(command), word)
-        assert below is not None
-        command = below
-    return command
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)

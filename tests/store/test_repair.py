@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from store.folders import World, digests
+from store.folders import World, digests, trust_young_stats
 from store.legacies import Legacy
 
 from vstore import leftovers
@@ -217,6 +217,21 @@ def test_no_embed_lets_the_pictures_go_and_the_next_sync_brings_them_back(world:
     assert len(report.degraded) == 3
     assert len(world.aliases("v3")) == 5
     is_sound(world)
+    assert world.sync().embedded == 9
+    assert len(world.aliases("current")) == 14
+    is_sound(world)
+
+
+def test_what_a_repair_let_go_comes_back_though_no_file_has_changed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stat cache knows every file; only the snapshot is less than it was."""
+    trust_young_stats(monkeypatch)
+    world.sync()
+    assert world.sync().snapshot is None
+    segment(world).unlink()
+    mend(world, no_embed=True)
+    assert world.repo.snapshot("current").degraded
     assert world.sync().embedded == 9
     assert len(world.aliases("current")) == 14
     is_sound(world)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -40,13 +41,14 @@ class DualEncoder(TransformerEmbedder):
         }
 
     @classmethod
+    @abstractmethod
     def width(cls, folder: ModelFolder) -> int:
-        raise NotImplementedError
+        """Numbers of a vector."""
 
     @classmethod
+    @abstractmethod
     def text_recipe(cls, folder: ModelFolder) -> dict[str, Any]:
         """padding, max_length, lowercase, attention_mask: as the family was trained."""
-        raise NotImplementedError
 
     def picture_side(self) -> Any:
         return getattr(self.model, "vision_model", self.model)

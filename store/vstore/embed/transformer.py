@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -37,7 +38,7 @@ AUTO_BATCH = {"cuda": 64, "mps": 16, "cpu": 8}  # on two cores 8 is as quick as 
 AUTO_TOKENS = {"cuda": 16384, "mps": 4096, "cpu": 2048}  # of a batch, padding included, where pictures have tokens
 
 
-class TransformerEmbedder:
+class TransformerEmbedder(ABC):
     """One loaded model. A family says which inputs a picture becomes, and which vector the model gives for them.
 
     A family is a subclass: `describe` (from the files alone, nothing is loaded), `prepare`, `forward`.
@@ -66,13 +67,13 @@ class TransformerEmbedder:
             self.picture_side().compile()
         self.set_up()
 
-    def set_up(self) -> None:
+    def set_up(self) -> None:  # noqa: B027  # not every family needs more
         """Make what the family needs besides the model: its processor, its tokenizer."""
 
     @classmethod
+    @abstractmethod
     def describe(cls, folder: ModelFolder, words: Words, digests: Digests) -> dict[str, Any]:
         """The family's part of the recipe: processor, text, positions, prompt, dim. Raises: ModelError."""
-        raise NotImplementedError
 
     @classmethod
     def load_options(cls, recipe: Recipe) -> dict[str, Any]:
@@ -94,13 +95,13 @@ class TransformerEmbedder:
         """The part of the model that pictures run through."""
         return self.model
 
+    @abstractmethod
     def prepare(self, picture: Image) -> Prepared | None:
         """The model's inputs for one picture; None where the model takes no such picture. Safe in any thread."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self, batch: list[Prepared]) -> torch.Tensor:
         """Vectors of prepared pictures: (n, dim) of any norm."""
-        raise NotImplementedError
 
     # The protocol
 
@@ -155,7 +156,7 @@ class TransformerEmbedder:
 
         return vectors
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  # nor has something to give back
         """There is nothing to give back."""
 
     def weight(self, one: Prepared | None) -> int:
