@@ -23,6 +23,7 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF")
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs"})
 _ORIENTATION, _BITS, _PHOTOMETRIC = 0x0112, 0x0102, 0x0106  # tags of EXIF and TIFF
 _BAND = 256  # lines
+_LARGE = 1 << 25  # pixels from which on a picture is decoded alone: it takes 5 to 12 bytes for each
 _LONGEST = 200  # characters of what a decoder says
 _CUT = (
     "truncat",
@@ -122,6 +123,19 @@ def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
         raise PictureFailure("not_an_image", f"it claims to be {width} × {height} pixels")
     if width * height > preparation.max_pixels:
         raise _bomb(f"{width} × {height}", width * height)
+    in_parts = picture.format in ("JPEG", "MPO") and not picture.info.get("progressive")
+    if width * height < _LARGE or in_parts:
+        return _decode(picture, preparation)
+    with _alone:  # however many threads decode, the memory that they need is that of one large picture
+        try:
+            return _decode(picture, preparation)
+        finally:
+            picture.close()
+            _give_back()
+
+
+def _decode(picture: ImageFile, preparation: Preparation) -> tuple[Image, Facts]:
+    width, height = picture.size
     box = (preparation.max_side, preparation.max_side)
     kind = "JPEG" if picture.format == "MPO" else picture.format or ""
     if kind == "JPEG":
@@ -137,6 +151,17 @@ def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
     if orientation >= 5:
         width, height = height, width
     return _finished(prepared, orientation, preparation), Facts(kind, width, height)
+
+
+_alone = threading.Lock()
+
+
+def _give_back() -> None:
+    """Let the allocator give back what a large picture took: glibc keeps it for the thread that had it, each its own."""
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):  # other systems do so by themselves, or not at all
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _finished(picture: Image, orientation: int, preparation: Preparation) -> Image:
