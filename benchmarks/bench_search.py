@@ -41,7 +41,7 @@ from measure import (
 
 from vstore.embed import space_id
 from vstore.pages import Tree
-from vstore.records import Manifest, Root, Snapshot
+from vstore.records import Manifest, Root, Snapshot, listed_segments
 from vstore.repository import Repository
 from vstore.segments import Segment, faiss_module, rounded, write_segment
 from vstore.timing import now
@@ -95,7 +95,7 @@ def build(folder: Path, rows: int, dim: int) -> None:
         snapshot = Snapshot("v1", manifest.content_id(repo.hash), digest, space, rows, rows, manifest.time)
         changes = {
             "roots": {"pictures": Root("pictures", b"pictures", True).to_json()},
-            "segments": {space: [ref.to_json() for ref in refs]},
+            "segments": {space: listed_segments(refs)},
             "packs": repo.add_pack({**tree.fresh, digest: data}),
             "snapshots": {"v1": snapshot.to_json()},
             "current": "v1",

@@ -308,13 +308,14 @@ def _changes(repo: Repository, plan: Plan) -> dict[str, Json]:
     for space, parts in plan.segments.items():
         if any(part.replaced for part in parts):
             refs = [_rewritten(repo, space, part) if part.replaced else part.ref for part in parts]
-            changes.setdefault("segments", {})[space] = [ref.to_json() for ref in refs if ref is not None]
+            left = [ref for ref in refs if ref is not None]
+            changes.setdefault("segments", {}).update(repo.state.segments_changed(space, left))
     if plan.freed_packs:
-        packs = list(plan.packs)
+        added = []
         if plan.merged:
             blobs = {digest: repo.packs.get(digest) for digest in plan.merged}
-            packs.append(write_pack(repo.layout.packs, repo.hash, blobs, "commit"))
-        changes["packs"] = [ref.to_json() for ref in packs]
+            added.append(write_pack(repo.layout.packs, repo.hash, blobs, "commit"))
+        changes["packs"] = repo.state.packs_changed(added, plan.freed_packs)
     return changes
 
 

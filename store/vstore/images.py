@@ -157,7 +157,7 @@ _alone = threading.Lock()
 
 
 def _give_back() -> None:
-    """Let the allocator give back what a large picture took: glibc keeps it for the thread that had it, each its own."""
+    """Let the allocator give back what a large picture took: glibc keeps it for the next one of the same thread."""
     import ctypes
 
     with contextlib.suppress(OSError, AttributeError):  # other systems do so by themselves, or not at all

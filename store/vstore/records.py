@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import binascii
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from vstore.errors import Damage, FormatTooNew
@@ -180,12 +181,15 @@ class FileRef(NamedTuple):
     check: str
     rows: int = 0
 
-    @classmethod
-    def from_json(cls, value: Json) -> FileRef:
-        return cls(*value)
 
-    def to_json(self) -> Json:
-        return [self.name, self.size, self.check, self.rows]
+def listed_packs(refs: Iterable[FileRef]) -> dict[str, Json]:
+    """Packs as the state has them: a record names those alone that came or went, however many there are."""
+    return {ref.name: [ref.size, ref.check] for ref in refs}
+
+
+def listed_segments(refs: Iterable[FileRef]) -> dict[str, Json]:
+    """Segments of a space as the state has them, each at its place; a place is a number, and the order is theirs."""
+    return {str(place): list(ref) for place, ref in enumerate(refs)}
 
 
 class Import(NamedTuple):
@@ -271,11 +275,12 @@ class State(NamedTuple):
 
     def segments(self, space: str) -> list[FileRef]:
         """The segments of a space, in the order in which rows win."""
-        return [FileRef.from_json(value) for value in self.document.get("segments", {}).get(space, [])]
+        places = self.document.get("segments", {}).get(space, {})
+        return [FileRef(*places[place]) for place in sorted(places, key=int)]
 
     @property
     def packs(self) -> list[FileRef]:
-        return [FileRef.from_json(value) for value in self.document.get("packs", [])]
+        return [FileRef(name, *value) for name, value in self.document.get("packs", {}).items()]
 
     def snapshot(self, name: str) -> Snapshot | None:
         value = self.document.get("snapshots", {}).get(name)
@@ -298,6 +303,33 @@ class State(NamedTuple):
 
     def kept(self) -> dict[str, bool]:
         return {name: value.get("kept", True) for name, value in self.document.get("snapshots", {}).items()}
+
+    def packs_changed(self, added: Iterable[FileRef], gone: Iterable[FileRef]) -> dict[str, Json]:
+        """The changes of `packs` where some come and others go."""
+        return {**dict.fromkeys(ref.name for ref in gone), **listed_packs(added)}
+
+    def segments_changed(self, space: str, refs: Sequence[FileRef]) -> dict[str, Json]:
+        """The changes of `segments` after which the segments of a space are these, in this order.
+
+        One that stays keeps its place; one that replaces neighbours takes the first of theirs, and a new one the next
+        after the last: so a record names what changed alone. Where that would not give the order, all are placed anew.
+        """
+        old = self.document.get("segments", {}).get(space, {})
+        placed = {value[0]: int(place) for place, value in old.items()}
+        stay = {ref.name for ref in refs}
+        free = sorted(place for name, place in placed.items() if name not in stay)
+        places: list[int] = []
+        for ref in refs:
+            last = places[-1] if places else -1
+            place = placed.get(ref.name)
+            if place is None:
+                place = next((n for n in free if n > last), max((last, *placed.values())) + 1)
+            places.append(place)
+        if any(a >= b for a, b in pairwise(places)):
+            places = list(range(len(refs)))
+        new = {str(place): list(ref) for place, ref in zip(places, refs, strict=True)}
+        changed = {place: value for place, value in new.items() if old.get(place) != value}
+        return {space: {**dict.fromkeys(old.keys() - new.keys()), **changed}}
 
     def after(self, changes: Document) -> State:
         return State(merge_patch(self.document, changes))

@@ -13,7 +13,7 @@ from vstore.embed import Embedder, Recipe, space_id
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.images import PictureFailure, preparation_of, prepare
 from vstore.progress import Progress, Silent
-from vstore.records import Json, Snapshot, Space, canonical, named_path
+from vstore.records import Json, Snapshot, Space, canonical, listed_segments, named_path
 from vstore.repository import Repository
 from vstore.snapshots import new_snapshot
 from vstore.variations import Variation, Varied, preparations
@@ -338,7 +338,7 @@ def _adopt(
         why = f"{space.name}: {best.about}"
         made, changes, blobs = new_snapshot(repo, identity, repo.tree(snapshot), snapshot.images, snapshot, why)
         changes["spaces"] = {identity: entry.to_json()}
-        changes["segments"] = {identity: [ref.to_json() for ref in state.segments(space.id)]}
+        changes["segments"] = {identity: listed_segments(state.segments(space.id))}
         changes["packs"] = repo.add_pack({**blobs, repo.hash.digest(recipe): recipe})
         repo.publish("model use", changes, about=f"{name}: {best.name}")
     return name, made.name

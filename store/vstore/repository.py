@@ -26,7 +26,7 @@ from vstore.hashing import checksum, store_hash
 from vstore.labels import Absorbed, today
 from vstore.layout import DTYPES, FORMAT_VERSION, Layout, record_number
 from vstore.oplog import Oplog, Tip
-from vstore.records import Document, FileRef, Manifest, Record, Root, Snapshot, Space, State, canonical
+from vstore.records import Document, FileRef, Manifest, Record, Root, Snapshot, Space, State, canonical, listed_packs
 from vstore.timing import now
 
 if TYPE_CHECKING:
@@ -468,12 +468,11 @@ class Repository:
             return False
         return True
 
-    def add_pack(self, blobs: Mapping[bytes, bytes]) -> list[Any]:
-        """Write a pack and return the list of packs with it, for the changes of the record to come."""
+    def add_pack(self, blobs: Mapping[bytes, bytes]) -> dict[str, Any]:
+        """Write a pack and return what the changes of the record to come say of packs."""
         from vstore.packs import write_pack
 
-        ref = write_pack(self.layout.packs, self.hash, blobs, "commit")
-        return [r.to_json() for r in [*self.state.packs, ref]]
+        return listed_packs([write_pack(self.layout.packs, self.hash, blobs, "commit")])
 
     def records(self) -> Iterator[Record]:
         """The records up to the newest sound one, oldest first."""

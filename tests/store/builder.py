@@ -61,7 +61,7 @@ class Builder:
 
     def list_segments(self, refs: Sequence[FileRef]) -> None:
         """Publish another list of segments, as a seal, a merge or gc does."""
-        self._publish("seal", {"segments": {self.space: [ref.to_json() for ref in refs]}})
+        self._publish("seal", {"segments": self.repo.state.segments_changed(self.space, refs)})
 
     def add_snapshot(self, aliases: Mapping[bytes, bytes], message: str = "") -> Snapshot:
         """Publish a snapshot of these aliases (path -> key), and make it current."""

@@ -20,6 +20,7 @@ from PIL import Image
 from vstore.durable import Disk
 from vstore.images import prepare
 from vstore.pages import Tree
+from vstore.records import FileRef
 from vstore.repository import Repository
 from vstore.store import Store
 from vstore.sync.report import SyncReport
@@ -358,3 +359,12 @@ def without_privileges(script: str, folder: Path) -> str:
                 path.chmod(0o755)  # so that it can be removed
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def packs_by_age(repo: Repository) -> list[FileRef]:
+    """The packs that the log lists, the oldest first."""
+    return sorted(repo.state.packs, key=lambda ref: (repo.layout.packs / ref.name).stat().st_mtime_ns)
+
+
+def newest_pack(repo: Repository) -> FileRef:
+    return packs_by_age(repo)[-1]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from store.builder import RECIPE, Builder, unit_vectors
-from store.folders import World, digests, drawn, during
+from store.folders import World, digests, drawn, during, newest_pack, packs_by_age
 
 from vstore.check import CheckReport, check
 from vstore.embed import space_id
@@ -254,7 +254,7 @@ def test_a_segment_with_the_bytes_of_another_is_told(world: World) -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.99])
 def test_a_damaged_pack_is_told_with_the_versions_that_it_touches(world: World, share: float) -> None:
-    ref = world.repo.state.packs[-1]
+    ref = newest_pack(world.repo)
     path = world.folder / "packs" / ref.name
     spoil(path, int(path.stat().st_size * share))
     report = looked(world)
@@ -264,7 +264,7 @@ def test_a_damaged_pack_is_told_with_the_versions_that_it_touches(world: World, 
 
 
 def test_a_pack_that_is_gone_is_told(world: World) -> None:
-    ref = world.repo.state.packs[1]
+    ref = packs_by_age(world.repo)[1]
     (world.folder / "packs" / ref.name).unlink()
     report = looked(world)
     assert only(report, f"packs/{ref.name}").what == "it is missing"
@@ -293,7 +293,7 @@ def test_a_damaged_record_is_told_and_hides_nothing_else(world: World, number: i
 def test_the_first_damage_does_not_hide_the_next(world: World) -> None:
     for path in segments(world):
         spoil(path, 90)
-    pack = world.repo.state.packs[-1]
+    pack = newest_pack(world.repo)
     path = world.folder / "packs" / pack.name
     spoil(path, 12)
     files = {problem.file for problem in looked(world).problems}

@@ -7,13 +7,14 @@ import time
 from pathlib import Path
 
 import pytest
-from store.folders import World, digests
+from store.folders import World, digests, newest_pack
 from store.legacies import Legacy
 
 from vstore import durable
 from vstore import gc as gc_module
 from vstore.embed import space_id
 from vstore.errors import Damage, Locked, SnapshotNotFound, UsageError
+from vstore.records import listed_segments
 from vstore.repository import Repository
 from vstore.segments import write_segment
 from vstore.snapshots import new_snapshot
@@ -180,7 +181,7 @@ def test_gc_refuses_to_start_when_something_needed_is_missing(world: World, fold
 
 
 def test_gc_refuses_to_start_when_a_page_of_a_kept_snapshot_is_damaged(world: World) -> None:
-    pack = world.folder / "packs" / world.repo.state.packs[-1].name
+    pack = world.folder / "packs" / newest_pack(world.repo).name
     data = bytearray(pack.read_bytes())
     data[10] ^= 1
     pack.write_bytes(data)
@@ -241,8 +242,8 @@ def test_a_key_that_stands_twice_keeps_the_row_that_wins(world: World) -> None:
         repo.layout.segments, space, first.key_list(), [other], 8, "float16", int(time.time()), "ingest"
     )
     with repo.committing("seal"):
-        listed = [r.to_json() for r in [*repo.state.segments(space), ref]]
-        repo.publish("seal", {"segments": {space: listed}})
+        listed = [*repo.state.segments(space), ref]
+        repo.publish("seal", {"segments": repo.state.segments_changed(space, listed)})
     report = world.store.gc()
     assert report.vectors == 12
     kept = {}
@@ -367,7 +368,7 @@ def test_a_segment_that_another_space_lists_too_is_not_said_to_be_freed(world: W
     twin = space_id(recipe)
     with repo.committing("check"):
         made, changes, blobs = new_snapshot(repo, twin, repo.tree(repo.snapshot("v1")), 12, None, "")
-        changes["segments"] = {twin: [ref.to_json() for ref in repo.state.segments(snapshot.space)]}
+        changes["segments"] = {twin: listed_segments(repo.state.segments(snapshot.space))}
         changes["packs"] = repo.add_pack(blobs)
         repo.publish("model use", changes)
     with world.another() as store:

@@ -512,9 +512,10 @@ def test_undo_brings_back_what_was_forgotten(world: World) -> None:
 def test_operations_that_move_things_are_passed_over(world: World, op: str) -> None:
     world.versions(2)
     packs = world.repo.state.document["packs"]
-    world.publish(op, {"packs": packs[::-1]})
+    added = world.repo.add_pack({world.repo.hash.digest(b"more"): b"more"})
+    world.publish(op, {"packs": added})
     assert undo(world.repo).current == "v1"
-    world.publish(op, {"packs": packs})
+    world.publish(op, {"packs": dict.fromkeys(added)})
     assert redo(world.repo).current == "v2"
     assert world.repo.state.document["packs"] == packs
 

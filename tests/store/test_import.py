@@ -1049,7 +1049,7 @@ def test_damage_to_what_an_import_left_over_is_found(old: Legacy) -> None:
             ref = pack.ref
     assert ref in listed
     with repo.committing("test"):
-        repo.publish("merge", {"packs": [r.to_json() for r in listed if r != ref]})
+        repo.publish("merge", {"packs": {ref.name: None}})
     with old.store as store:
         report = store.check()
     assert not report.ok

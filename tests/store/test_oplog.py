@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store.builder import Builder, unit_vectors
 from store.disks import Acting, Watched, disk
+from store.folders import newest_pack
 
 from vstore import durable
 from vstore.errors import CommitRace, Damage, FormatTooNew
@@ -483,7 +484,7 @@ def test_the_command_line_says_that_it_answers_from_an_older_record(
 def test_a_record_whose_pack_or_segment_is_gone_is_not_used(store: Builder, kind: str) -> None:
     layout = store.repo.layout
     state = store.repo.state
-    ref = state.packs[-1] if kind == "packs" else state.segments(store.space)[-1]
+    ref = newest_pack(store.repo) if kind == "packs" else state.segments(store.space)[-1]
     (layout.folder / kind / ref.name).unlink()
     repo = Repository(layout.folder)
     assert [s.name for s in repo.state.snapshots()] == ["v2", "v1"]

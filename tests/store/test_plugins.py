@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from store.embedder_suite import check_embedder, check_loads_again
-from store.folders import put
+from store.folders import packs_by_age, put
 
 from vstore.embed import load_embedder, space_id
 from vstore.embed.place import Settings, Words
@@ -99,7 +99,7 @@ def test_lost_probes_are_told_by_check_and_made_anew_by_model_add(installed: Pat
     Store.init(tmp_path / ".vstore", model="thumbnail:4")
     with Store(tmp_path / ".vstore") as store:
         store.sync([tmp_path / "pictures"])
-        first = store._repo.layout.packs / store._repo.state.packs[0].name  # it holds the recipe and the probes
+        first = store._repo.layout.packs / packs_by_age(store._repo)[0].name  # it holds the recipe and the probes
     if harm == "gone":
         first.unlink()
     else:

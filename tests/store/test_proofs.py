@@ -159,7 +159,7 @@ def test_reembed_finds_a_vector_of_another_picture(world: World) -> None:
         int(time.time()), "ingest",
     )  # fmt: skip
     with repo.committing("seal"):
-        repo.publish("seal", {"segments": {space: [r.to_json() for r in [*refs[:4], ref, *refs[5:]]]}})
+        repo.publish("seal", {"segments": repo.state.segments_changed(space, [*refs[:4], ref, *refs[5:]])})
     assert world.another().check(read_data=True).ok
     report = world.another().check(reembed=6)
     [problem] = report.problems

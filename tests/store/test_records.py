@@ -25,6 +25,8 @@ from vstore.records import (
     State,
     canonical,
     content_id,
+    listed_packs,
+    listed_segments,
     merge_patch,
     named_path,
     operations_in_force,
@@ -212,7 +214,8 @@ def test_what_is_listed_in_the_state_is_read_back_as_it_was() -> None:
     assert {os.fsencode(label): Root.from_json("r", value) for label, value in odd.items()} == {b"\xffr": root}
     small = Snapshot("v1", "id", b"\2" * 16, space.id, 3, 2, "2026-11-23T20:02:39Z")
     full = small._replace(message="m", parent="v0", partial=True, kept=False, degraded=True)
-    assert FileRef.from_json(json.loads(canonical(ref.to_json()))) == ref
+    state = State(json.loads(canonical({"segments": {"s": listed_segments([ref])}, "packs": listed_packs([ref])})))
+    assert (state.segments("s"), state.packs) == ([ref], [ref._replace(rows=0)])
     assert Space.from_json(space.id, json.loads(canonical(space.to_json()))) == space
     assert Root.from_json("r", json.loads(canonical(root.to_json()))) == root
     for snapshot in (small, full):
@@ -339,8 +342,8 @@ def test_undo_brings_back_what_was_forgotten_and_redo_forgets_it_again() -> None
 def test_what_is_no_operation_is_passed_over() -> None:
     log = Log()
     log.add("sync", {"current": "v1"})
-    log.add("seal", {"segments": {"s": [["a", 1, "", 1]]}})
-    log.add("merge", {"packs": []})
+    log.add("seal", {"segments": {"s": {"0": ["a", 1, "", 1]}}})
+    log.add("merge", {"packs": {"b": [1, ""]}})
     log.add("model add", {"spaces": {}})
     log.add("roots", {"roots": {}})
     undone = log.undo()
@@ -412,7 +415,7 @@ def test_undo_and_redo_are_those_of_an_editor(steps: list[tuple[Any, ...]]) -> N
                 past.append(before)
                 assert log.restored() == future.pop()
         elif what in ("seal", "gc"):
-            log.add(what, {"packs": []})
+            log.add(what, {"packs": {"b": [1, ""]}})
             if what == "gc":
                 past, future = [], []
         else:
@@ -427,3 +430,37 @@ def test_undo_and_redo_are_those_of_an_editor(steps: list[tuple[Any, ...]]) -> N
             log.add(op, changes)
             past.append(before)
             future = []
+
+
+SEGMENT = st.builds(lambda name: FileRef(name, len(name), "", 1), st.text("abcdefgh", min_size=1, max_size=2))
+
+
+@given(st.lists(st.lists(SEGMENT, unique_by=lambda ref: ref.name, max_size=6), max_size=6))
+def test_a_list_of_segments_becomes_any_other(lists: list[list[FileRef]]) -> None:
+    state = State({"segments": {"another": {"0": ["x", 1, "", 1]}}})
+    for refs in lists:
+        state = state.after({"segments": state.segments_changed("s", refs)})
+        assert state.segments("s") == refs
+        assert [ref.name for ref in state.segments("another")] == ["x"]
+
+
+def test_changes_name_only_the_segments_that_came_or_went() -> None:
+    a, b, c, d, e = (FileRef(name, 1, "", 1) for name in "abcde")
+    state = State({}).after({"segments": State({}).segments_changed("s", [a, b, c])})
+    added = state.segments_changed("s", [a, b, c, d])
+    assert added == {"s": {"3": ["d", 1, "", 1]}}
+    state = state.after({"segments": added})
+    merged = state.segments_changed("s", [a, e, d])
+    assert merged == {"s": {"1": ["e", 1, "", 1], "2": None}}
+    state = state.after({"segments": merged})
+    assert state.segments("s") == [a, e, d]
+    assert state.segments_changed("s", [a, d]) == {"s": {"1": None}}
+    assert state.segments_changed("s", [a, e, d]) == {"s": {}}
+
+
+def test_changes_name_only_the_packs_that_came_or_went() -> None:
+    a, b, c = (FileRef(name, 1, "") for name in "abc")
+    state = State({}).after({"packs": State({}).packs_changed([a, b], [])})
+    changes = state.packs_changed([c], [a])
+    assert changes == {"c": [1, ""], "a": None}
+    assert set(state.after({"packs": changes}).packs) == {b, c}

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from store.folders import World, digests, trust_young_stats
+from store.folders import World, digests, packs_by_age, trust_young_stats
 from store.legacies import Legacy
 
 from vstore import leftovers
@@ -20,7 +20,7 @@ from vstore.errors import Damage, ModelError, NoStore, NothingToUndo, VstoreErro
 from vstore.journal import JournalWriter
 from vstore.oplog import Oplog
 from vstore.packs import Pack
-from vstore.records import FileRef
+from vstore.records import FileRef, listed_segments
 from vstore.repair.report import RepairReport
 from vstore.repository import Repository
 from vstore.search import Operand
@@ -302,7 +302,7 @@ def test_a_lost_row_is_found_in_a_journal(world: World) -> None:
 
 
 def packs_of(world: World) -> list[Path]:
-    return [world.folder / "packs" / ref.name for ref in world.repo.state.packs]
+    return [world.folder / "packs" / ref.name for ref in packs_by_age(world.repo)]
 
 
 @pytest.mark.parametrize("where", ["footer", "table"])
@@ -457,7 +457,7 @@ def test_a_damaged_segment_that_two_spaces_list_is_mended_for_both(world: World)
     twin = space_id(recipe)
     with repo.committing("check"):  # as where an import turns out to be of another model than it said
         _, changes, blobs = new_snapshot(repo, twin, repo.tree(repo.snapshot("v3")), 14, None, "")
-        changes["segments"] = {twin: [ref.to_json() for ref in repo.state.segments(space)]}
+        changes["segments"] = {twin: listed_segments(repo.state.segments(space))}
         changes["packs"] = repo.add_pack(blobs)
         repo.publish("model use", changes)
     expected = all_aliases(world)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from store.builder import Builder, unit_vectors
-from store.folders import World
+from store.folders import World, newest_pack
 
 from vstore.errors import Damage
 from vstore.stats import Part, StatsReport, stats
@@ -109,7 +109,7 @@ def test_a_root_that_is_gone_is_said_to_be(world: World) -> None:
 
 
 def test_a_damaged_page_is_named(world: World) -> None:
-    ref = world.repo.state.packs[-1]
+    ref = newest_pack(world.repo)
     path = world.folder / "packs" / ref.name
     data = bytearray(path.read_bytes())
     data[20] ^= 1

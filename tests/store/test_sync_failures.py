@@ -297,7 +297,7 @@ def lose_vectors(world: World) -> None:
     [space] = repo.state.spaces
     with repo.committing("repair"):
         snapshots = {snapshot.name: {"degraded": True} for snapshot in repo.state.snapshots()}
-        repo.publish("repair", {"segments": {space: []}, "snapshots": snapshots})
+        repo.publish("repair", {"segments": {space: None}, "snapshots": snapshots})
 
 
 def test_pictures_whose_vectors_were_lost_are_embedded_again(settled: World) -> None:

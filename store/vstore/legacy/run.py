@@ -20,7 +20,7 @@ from vstore.legacy.resumed import open_resumed
 from vstore.legacy.vectors import UNIT
 from vstore.legacy.verdict import Judge, Verdict, settle_embedded_anew
 from vstore.progress import Progress, Silent
-from vstore.records import FileRef, Import, Json, Snapshot, Space, canonical
+from vstore.records import FileRef, Import, Json, Snapshot, Space, canonical, listed_packs
 from vstore.repository import Repository
 from vstore.segments import write_segment
 from vstore.snapshots import images_of, new_snapshot
@@ -232,12 +232,12 @@ class ImportRun:
             blobs: dict[bytes, bytes] = {}
             self._put_space(changes, blobs, report, old.source.dim, added=bool(refs))
             if refs:
-                changes["segments"] = {space: [ref.to_json() for ref in [*state.segments(space), *refs]]}
+                changes["segments"] = state.segments_changed(space, [*state.segments(space), *refs])
             import_id = self._put_left(changes, left)
             snapshot = self._put_snapshot(changes, blobs, met, verdict, space)
             if blobs or (left is not None and left.packs):
-                packs = repo.add_pack(blobs) if blobs else [ref.to_json() for ref in state.packs]
-                changes["packs"] = [*packs, *(ref.to_json() for ref in (left.packs if left is not None else ()))]
+                packs = repo.add_pack(blobs) if blobs else {}
+                changes["packs"] = {**packs, **listed_packs(left.packs if left is not None else ())}
             if changes:
                 repo.publish("import", changes, about=f"{len(verdict.aliases)} paths from {old.origin}"[:200])
         self._remember(space, met)

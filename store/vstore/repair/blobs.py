@@ -13,7 +13,7 @@ from vstore.errors import Damage
 from vstore.leftovers import BLOCK as LEFT_BLOCK
 from vstore.pages import Alias, decode_inner, decode_leaf, level_of
 from vstore.progress import Progress
-from vstore.records import Import, Json, Manifest, Snapshot, canonical, content_id
+from vstore.records import Import, Json, Manifest, Snapshot, canonical, content_id, listed_packs
 from vstore.repair.findings import PACK, Findings, files
 from vstore.repository import Repository
 from vstore.salvage import pack_ref, refuse_unreadable, sound_blobs
@@ -67,7 +67,7 @@ class Blobs:
                     if digest not in self.listed:
                         self._elsewhere.setdefault(digest, path)
                         self._note_blob(digest, blob)
-        self._found.document["packs"] = [ref.to_json() for ref in keep]
+        self._found.document["packs"] = listed_packs(keep)
         self._repo.packs.listing(keep)
 
     def _note_blob(self, digest: bytes, blob: bytes) -> None:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vstore.records import FileRef, Json, Snapshot, State
+from vstore.records import FileRef, Json, Snapshot, State, merge_patch
 from vstore.repair.report import Loss
 
 PACK = re.compile(r"[0-9a-f]{32}\.pack")
@@ -63,6 +63,5 @@ class Findings:
         self.document["snapshots"] = {**self.document.get("snapshots", {}), snapshot.name: snapshot.to_json()}
 
     def list_segment(self, space: str, ref: FileRef) -> None:
-        lists = dict(self.document.get("segments", {}))
-        lists[space] = [*lists.get(space, []), ref.to_json()]
-        self.document["segments"] = lists
+        changes = self.state.segments_changed(space, [*self.state.segments(space), ref])
+        self.document = merge_patch(self.document, {"segments": changes})

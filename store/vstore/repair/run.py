@@ -20,7 +20,7 @@ from vstore.layout import Layout
 from vstore.oplog import Tip
 from vstore.packs import write_pack
 from vstore.progress import Progress, Silent
-from vstore.records import Space
+from vstore.records import Space, listed_packs
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import SEGMENT, Findings, files
 from vstore.repair.log import fold
@@ -159,7 +159,7 @@ def _write(repo: Repository, found: Findings, blobs: Blobs, vectors: Vectors, ti
         fresh = {digest: blob for digest, blob in blobs.fresh.items() if digest not in blobs.listed}
         if fresh:
             ref = write_pack(layout.packs, repo.hash, fresh, "commit")
-            found.document["packs"] = [*found.document["packs"], ref.to_json()]
+            found.document["packs"] = {**found.document["packs"], **listed_packs([ref])}
         repo.tip = tip._replace(state=found.state)
         about = f"{len(found.done)} things mended"
         repo.publish("repair", {}, about=about, whole=True)

@@ -14,7 +14,7 @@ from vstore.errors import Damage, MissingPackage, ModelError
 from vstore.images import PictureFailure, Preparation, preparation_of, prepare
 from vstore.journal import Journal, journals
 from vstore.progress import Progress
-from vstore.records import FileRef, Space
+from vstore.records import FileRef, Space, listed_segments
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import SEGMENT, Findings, files
 from vstore.repository import Repository
@@ -87,7 +87,7 @@ class Vectors:
                             "ingest",
                         )
                     )
-            lists[space.id] = [ref.to_json() for ref in refs]
+            lists[space.id] = listed_segments(refs)
         self._found.document["segments"] = lists
         for path in files(folder, SEGMENT):
             if path.name not in names:

@@ -112,10 +112,10 @@ def segment_of(repo: Repository, path: Path, wanted: Callable[[bytes], bool]) ->
 def publish_seal(repo: Repository, command: str, space: str, refs: Sequence[FileRef]) -> None:
     """Put segments at the end of a space's list."""
     with repo.committing(command):
-        listed = [ref.to_json() for ref in [*repo.state.segments(space), *refs]]
+        changes = repo.state.segments_changed(space, [*repo.state.segments(space), *refs])
         rows = sum(ref.rows for ref in refs)
         about = f"{rows} vector{'s' * (rows != 1)}"
-        repo.publish("seal", {"segments": {space: listed}}, about=about)
+        repo.publish("seal", {"segments": changes}, about=about)
 
 
 def recover(repo: Repository, command: str) -> int:

@@ -25,15 +25,13 @@ def merge_small(repo: Repository, space: str, command: str) -> None:
     if not packs and not runs:
         return
     pack = _merged_pack(repo, packs) if packs else None
-    listed = [ref.to_json() for ref in _merged_segments(repo, space, runs)] if runs else None
+    listed = _merged_segments(repo, space, runs) if runs else None
     with repo.committing(command):
         changes: dict[str, object] = {}
         if pack is not None:
-            # A blob is found by its digest wherever it lies, so the place of a pack in the list means nothing.
-            kept = [ref for ref in repo.state.packs if ref not in packs]
-            changes["packs"] = [ref.to_json() for ref in [*kept, pack]]
+            changes["packs"] = repo.state.packs_changed([pack], packs)
         if listed is not None:
-            changes["segments"] = {space: listed}
+            changes["segments"] = repo.state.segments_changed(space, listed)
         repo.publish("merge", changes, about=f"{len(packs)} packs, {sum(map(len, runs))} segments")
 
 

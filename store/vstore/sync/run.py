@@ -325,7 +325,7 @@ class Run:
             document: dict[str, Json] = {}
             if refs:
                 listed = [*repo.state.segments(self._space), *refs]
-                document["segments"] = {self._space: [ref.to_json() for ref in listed]}
+                document["segments"] = repo.state.segments_changed(self._space, listed)
             if moved and found is not None and found.space != self._space and self._options.space is None:
                 self._publish("seal", document)
                 ingest.listed()
