@@ -27,7 +27,7 @@ class Tip(NamedTuple):
     number, digest: of that record; 0 and "" for an empty log.
     highest:   the highest number that any name in `refs/` holds, sound or not.
     complaint: why the highest is not the newest sound one, if it is not.
-    loose:     bytes of the records since the last one that carries the whole state.
+    loose:     bytes of the records since the last one that carries the whole state. base: bytes of that one.
     """
 
     state: State
@@ -35,6 +35,7 @@ class Tip(NamedTuple):
     digest: str
     highest: int
     loose: int
+    base: int
     complaint: str | None = None
 
 
@@ -126,7 +127,7 @@ class Oplog:
         while True:
             highest = below = self.highest()
             if not highest:
-                return Tip(State({}), 0, "", 0, 0)
+                return Tip(State({}), 0, "", 0, 0, 0)
             complaint: str | None = None
             while below > 0:
                 try:
@@ -154,17 +155,17 @@ class Oplog:
         while True:
             # The record itself is read even so: the fold in `cache/` may be older than its rot.
             if cached is not None and (cached.number, cached.digest) == (record.number, record.digest):
-                document, loose = cached.state.document, cached.loose
+                document, loose, base = cached.state.document, cached.loose, cached.base
                 break
             if record.whole is not None:
-                document, loose = record.whole, 0
+                document, loose, base = record.whole, 0, record.size
                 break
             chain.append(record)
             record = self._earlier(record)
         for record in reversed(chain):
             document = merge_patch(document, record.changes)
             loose += record.size
-        return Tip(State(document), number, newest.digest, number, loose), sum(record.size for record in chain)
+        return Tip(State(document), number, newest.digest, number, loose, base), sum(record.size for record in chain)
 
     def _sound(self, number: int) -> Record:
         try:
@@ -202,24 +203,26 @@ class Oplog:
         state = tip.state.after(changes)
         record = Record(number, op, durable.nonce(), time, tip.digest, changes, None, undoes, redoes, about)
         data = record.to_bytes(self._hash)
-        document = canonical(state.document)
-        if whole or tip.number == 0 or tip.loose + len(data) > len(document):
+        loose, base = tip.loose + len(data), tip.base
+        # The last whole state tells how long this one would be: to write it down would cost more than the record.
+        if whole or tip.number == 0 or loose > base:
             record = Record(number, op, record.nonce, time, tip.digest, changes, state.document, undoes, redoes, about)
             data = record.to_bytes(self._hash)
+            loose, base = 0, len(data)
         if not durable.publish(self._layout.record(number), data, "commit"):
             raise CommitRace(f"record {number} was published by somebody else", "run the command again")
         digest = data[:-1].rpartition(b"\n")[2].decode("ascii")
-        return Tip(state, number, digest, number, 0 if record.whole is not None else tip.loose + len(data))
+        return Tip(state, number, digest, number, loose, base)
 
     def keep(self, tip: Tip) -> None:
         """Leave the fold in `cache/`; it is checked against the record that it belongs to whenever it is used."""
-        body = canonical([tip.number, tip.digest, tip.loose, tip.state.document])
+        body = canonical([tip.number, tip.digest, tip.loose, tip.base, tip.state.document])
         durable.write_cache(self._layout.cache / _CACHE, checksum(_CACHE.encode(), body) + body)
 
     def _cached(self) -> Tip | None:
         with contextlib.suppress(OSError, ValueError, VstoreError):
             data = durable.read(self._layout.cache / _CACHE)
             if data[:8] == checksum(_CACHE.encode(), data[8:]):
-                number, digest, loose, document = json.loads(data[8:])
-                return Tip(State(document), number, digest, number, loose)
+                number, digest, loose, base, document = json.loads(data[8:])
+                return Tip(State(document), number, digest, number, loose, base)
         return None

@@ -68,8 +68,8 @@ def many(count: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         read, state, took = opening(top, monkeypatch)
         with capsys.disabled():
             print(
-                f"\n{count} commits: {metadata(top) / count:.0f} bytes of metadata each, {steps} from cycle to cycle; opening reads "
-                f"{read:,} bytes for a state of {state:,}, {took * 1000:.1f} ms",
+                f"\n{count} commits: {metadata(top) / count:.0f} bytes of metadata each, {steps} from cycle to cycle; "
+                f"opening reads {read:,} bytes for a state of {state:,}, {took * 1000:.1f} ms",
                 end=" ",
             )
         # A cycle in which a whole state or a large merged pack falls costs more than one without.

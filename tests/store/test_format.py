@@ -716,7 +716,7 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
         assert re.fullmatch(pattern, name)
     assert names[rows][8:] == b"\1"
     fold = json.loads(names["state"][8:])
-    assert fold == [repo.tip.number, repo.tip.digest, repo.tip.loose, repo.state.document]
+    assert fold == [repo.tip.number, repo.tip.digest, repo.tip.loose, repo.tip.base, repo.state.document]
     found = (repo.layout.segments / ref.name).stat()
     stats = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
     assert json.loads(names["checked"][8:]) == {ref.name: stats}
