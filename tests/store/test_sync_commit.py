@@ -19,8 +19,8 @@ from vstore import repository
 from vstore.errors import CommitRace, DiskTrouble, Interrupted, Locked, NothingToUndo, Refused
 from vstore.progress import Silent
 from vstore.store import Store
+from vstore.sync.memory import Memory
 from vstore.sync.report import SyncReport
-from vstore.sync.run import Run
 
 
 @pytest.fixture
@@ -396,8 +396,8 @@ def test_segment_pack_and_record_are_written_in_this_order_and_the_journal_goes_
     settled.sync()
     settled.put({"b.png": 2})
     disk.calls.clear()
-    remember = Run._remember
-    monkeypatch.setattr(Run, "_remember", lambda *args: disk.calls.append(("catalogue", "")) or remember(*args))
+    remember = Memory.remember
+    monkeypatch.setattr(Memory, "remember", lambda *args: disk.calls.append(("catalogue", "")) or remember(*args))
     settled.sync()
     kinds = {".faiss": "segment", ".pack": "pack", ".json": "record", "": "journal"}
     steps = [

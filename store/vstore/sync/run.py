@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.catalogue import Catalogue
@@ -23,18 +22,16 @@ from vstore.sync import guards
 from vstore.sync.edits import Edits, edits_of, images_gained, occurrences, touched
 from vstore.sync.ingest import Ingest, check_faiss, mark_failed
 from vstore.sync.keeper import publish_seal, recover
+from vstore.sync.memory import Memory
 from vstore.sync.merge import merge_small
 from vstore.sync.report import Failure, SyncReport
-from vstore.sync.survey import FAILED, HAS_KEY, Chunk, Survey, Surveyor, count_name, keep_stats
+from vstore.sync.survey import FAILED, HAS_KEY, Survey, Surveyor
 from vstore.sync.targets import OptionEdits, Plan, plan
-from vstore.sync.vectors import align, is_aligned
 
 if TYPE_CHECKING:
     from vstore.leftovers import Candidate
 
 ATTEMPTS = 10  # times that a run compares anew because another snapshot became current meanwhile
-RATE_MEMORY = 1000.0  # pictures of earlier runs that count for the rate: one that comes alone says little
-_RATE = struct.Struct("<dd")  # seconds, pictures
 
 
 class Options(NamedTuple):
@@ -84,6 +81,7 @@ class Run:
     _held: Tree  # what the last edits were held against
     _survey: Survey
     _agreed: frozenset[bytes]
+    _memory: Memory
     _ingest: Ingest
 
     def __init__(
@@ -109,7 +107,6 @@ class Run:
         self._unfit: dict[bytes, bytes] = {}
         self._moved: dict[str, str] = {}
         self._absorbed: dict[str, str] = {}
-        self._earlier = 0.0, 0.0  # seconds that so many pictures took in earlier runs
 
     def sync(self, paths: Sequence[bytes]) -> SyncReport:
         """Bring the store up to what is on disk.
@@ -169,19 +166,11 @@ class Run:
                 raise ModelError("this store has no embedding space", "make it anew with: vstore init")
             self._space = space
         self._compare_with_current(paths)
-        catalogue = self._catalogue
-        rate = catalogue.meta(f"rate/{self._space}") if catalogue is not None else None
-        if rate is not None and len(rate) == _RATE.size:
-            seconds, pictures = _RATE.unpack(rate)
-            share = min(1.0, RATE_MEMORY / pictures)
-            self._earlier = seconds * share, pictures * share
-        if catalogue is not None and catalogue.writable and not is_aligned(repo, catalogue, self._space):
-            with catalogue.batch() as batch:
-                align(repo, catalogue, batch, self._space)
+        self._memory = Memory(repo, self._catalogue, self._space)
         self._ingest = Ingest(
             repo,
             self._space,
-            catalogue,
+            self._catalogue,
             self._load,
             self._progress,
             self._stop,
@@ -212,7 +201,7 @@ class Run:
             try:
                 self._scan()
                 if not self._is_safe():
-                    self._note(self._survey.chunks)
+                    self._memory.note(self._survey, self._ingest)
                     return self._report(Edits(), dry_run=False)
                 complete = self._learn()
                 edits = self._commit(complete=complete)
@@ -221,7 +210,7 @@ class Run:
             except _Moved:
                 self._progress.note("another snapshot became current meanwhile: comparing with that one")
                 self._ingest.settle()
-                self._note(self._survey.chunks)
+                self._memory.note(self._survey, self._ingest)
                 self._compare_with_current(paths)
                 self._ingest.troubles.clear()
         raise CommitRace("other processes kept changing what is current", "run vstore sync again")
@@ -231,7 +220,7 @@ class Run:
         repo, allowed = self._repo, self._options.allow_mass_delete
         guards.places_are_there(self._plan, self._base, allowed)
         labels = {os.fsencode(target.root.label) for target in self._plan.targets}
-        self._agreed = frozenset(label for label in labels if self._agrees(label))
+        self._agreed = frozenset(label for label in labels if self._memory.agrees(label, self._parent, self._base))
         self._progress.stage("scan", None)
         store = os.stat(repo.layout.folder)
         absorbed = {**repo.state.absorbed, **self._plan.absorbed}
@@ -245,17 +234,6 @@ class Run:
                     f"{os.fsdecode(target.place)} holds no picture ({self._survey.ignored} other files)",
                     "name a folder of pictures; --include GLOB adds names that vstore does not know",
                 )
-
-    def _agrees(self, label: bytes) -> bool:
-        """Whether what the catalogue knows of a root's files is what the current snapshot says of them, and whether all
-        pictures that this one names have a vector here: of a degraded one, or one of another space, some may not."""
-        parent, catalogue = self._parent, self._catalogue
-        if catalogue is None or (parent is not None and (parent.degraded or parent.space != self._space)):
-            return False
-        return catalogue.meta(_agreed_name(label)) == self._agreement(self._base)
-
-    def _agreement(self, tree: Tree) -> bytes:
-        return bytes.fromhex(self._space) + tree.root
 
     def _is_safe(self) -> bool:
         """Make sure that the run will not lose what it should not. False if it was stopped before that was decided.
@@ -356,7 +334,7 @@ class Run:
         self._base = Tree(repo.hash, repo.packs.get, tree.root) if self._written else tree
         self._plan, self._edits = Plan(self._plan.targets, {}, {}), OptionEdits()
         self._committed = time.monotonic()
-        self._remember(old, complete)
+        self._memory.remember(self._survey, self._ingest, old, self._base, complete)
         return edits
 
     def _nameable(self, changes: list[Change]) -> set[bytes]:
@@ -403,7 +381,7 @@ class Run:
         if refs:
             publish_seal(self._repo, "sync", self._space, refs)
             ingest.listed()
-        self._note(self._survey.chunks)
+        self._memory.note(self._survey, self._ingest)
         if not complete:
             return None
         first = ", ".join(os.fsdecode(path) for path in missing[:10])
@@ -411,69 +389,6 @@ class Run:
             f"{len(missing)} pictures have no vector in the space {self._options.space!r} yet: {first}",
             "sync all folders with --space, without naming a part of them; what was embedded is kept",
         )
-
-    # What is remembered for the next run
-
-    def _remember(self, before: Tree, complete: bool) -> None:
-        """Write what was learnt to the catalogue, in one transaction, or nothing if that is nothing new."""
-        catalogue = self._catalogue
-        if catalogue is None:
-            return
-        agreed = self._agreeing(catalogue, before, complete)
-        now = self._agreement(self._base)
-        chunks = [c for c in self._survey.chunks if not c.only and catalogue.folder(c.folder, c.index) != c.to_value()]
-        labels = {os.fsencode(label) for label in self._repo.state.roots} | self._labels()
-        if (
-            chunks
-            or self._ingest.has_news
-            or not is_aligned(self._repo, catalogue, self._space)
-            or any((catalogue.meta(_agreed_name(label)) == now) != (label in agreed) for label in labels)
-        ):
-            self._note(chunks, labels, agreed)
-
-    def _labels(self) -> set[bytes]:
-        return {os.fsencode(target.root.label) for target in self._survey.targets}
-
-    def _agreeing(self, catalogue: Catalogue, before: Tree, complete: bool) -> set[bytes]:
-        """The roots whose files, as the catalogue knows them, are what the snapshot says.
-
-        That holds after a complete run over a whole root all of whose folders were met; and it goes on to hold where
-        it did and nothing was done to the root. A part that gained or lost something ends it, as nobody looked
-        whether the folder above knows of that part.
-        """
-        whole = {os.fsencode(t.root.label) for t in self._survey.targets if not t.under and not t.gone}
-        agreed = set()
-        for label in {os.fsencode(name) for name in self._repo.state.roots} | self._labels():
-            good = catalogue.meta(_agreed_name(label)) == self._agreement(before)
-            if label in self._labels():
-                good = label in whole or (good and before.root == self._base.root)
-                good = good and complete and label not in self._survey.doubts
-            if good:
-                agreed.add(label)
-        return agreed
-
-    def _note(self, chunks: Collection[Chunk], labels: Collection[bytes] = (), agreed: Collection[bytes] = ()) -> None:
-        """Write what was learnt of files and pictures to the catalogue, and which roots it agrees on.
-
-        Of the roots that were scanned, those that are not named as agreed are so no more.
-        """
-        catalogue = self._catalogue
-        if catalogue is None:
-            return
-        with catalogue.batch() as batch:
-            if not is_aligned(self._repo, catalogue, self._space):
-                align(self._repo, catalogue, batch, self._space)
-            keep_stats(batch, chunks)
-            for label in {*labels, *self._labels()}:
-                if label not in agreed:
-                    batch.drop_meta(_agreed_name(label))
-                    continue
-                batch.put_meta(_agreed_name(label), self._agreement(self._base))
-                if label in self._survey.found:
-                    batch.put_meta(count_name(os.fsdecode(label)), self._survey.found[label].to_bytes(8, "little"))
-            self._ingest.put(batch)
-            if self._ingest.embedded:
-                batch.put_meta(f"rate/{self._space}", _RATE.pack(*self._measured()))
 
     # The report
 
@@ -494,7 +409,7 @@ class Run:
             changes = edits.every()
             paths = len(self._first) + sum((new is not None) - (old is not None) for _, old, new in changes)
             images += images_gained(named, changes)
-        measured, pictures = self._measured()
+        measured, pictures = self._memory.measured(ingest)
         rate = measured / pictures if pictures else None
         seconds = time.perf_counter() - self._began
         written = self._written
@@ -556,11 +471,6 @@ class Run:
     def _is_partial(self) -> bool:
         return self._written is not None and self._written.partial
 
-    def _measured(self) -> tuple[float, float]:
-        """The seconds that reading and embedding took, and for how many pictures: in this run and in earlier ones."""
-        seconds, pictures = self._earlier
-        return seconds + self._ingest.embed_seconds, pictures + self._ingest.embedded
-
     def _failed(self) -> list[Failure]:
         failed = []
         for chunk in self._survey.chunks if self._ingest.failures else ():
@@ -611,7 +521,3 @@ def _joined(changes: list[Change], unfit: list[Change]) -> list[Change]:
 
 def _held(at: str) -> Refused:
     return Refused(f"syncing is held at {at} since a rollback", "go on with: vstore rollback --release")
-
-
-def _agreed_name(label: bytes) -> str:
-    return f"agreed/{os.fsdecode(label)}"
