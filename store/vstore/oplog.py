@@ -118,10 +118,11 @@ class Oplog:
         except _Unsound as err:
             raise Damage(str(err), _REPAIR) from err
 
-    def load(self, usable: Callable[[State], str | None] = lambda state: None) -> Tip:
+    def load(self, usable: Callable[[State], str | None] = lambda state: None, known: Tip | None = None) -> Tip:
         """Fold the log to its newest sound record.
 
         usable: says what is missing for a state to be usable, or None.
+        known:  an earlier fold: where the log goes on from it, only what came after is read.
         Raises: Damage if none is.
         """
         while True:
@@ -131,7 +132,7 @@ class Oplog:
             complaint: str | None = None
             while below > 0:
                 try:
-                    tip, folded = self._fold(below)
+                    tip, folded = self._fold(below, known)
                     wrong, at = usable(tip.state), below
                     if wrong is None:
                         if complaint is None and folded > max(_LONG, tip.loose // 2):
@@ -147,9 +148,9 @@ class Oplog:
             else:
                 raise Damage(f"no record of the log is sound: {complaint}", _REPAIR)
 
-    def _fold(self, number: int) -> tuple[Tip, int]:
+    def _fold(self, number: int, known: Tip | None = None) -> tuple[Tip, int]:
         """The state after one record, and the bytes of the records that had to be folded for it. Raises: _Unsound."""
-        cached = self._cached()
+        cached = known if known is not None and 0 < known.number <= number else self._cached()
         newest = record = self._sound(number)
         chain: list[Record] = []
         while True:

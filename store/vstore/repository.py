@@ -181,7 +181,7 @@ class Repository:
 
     def reload(self) -> None:
         """Fold the log anew."""
-        self.tip = self.log.load() if self._damaged else self.log.load(self._missing)
+        self.tip = self.log.load(known=self.tip) if self._damaged else self.log.load(self._missing, self.tip)
         if not self.tip.highest and self._holds_vectors():
             raise Damage(
                 f"{self.layout.refs}/ holds no record, but segments/ holds vectors",

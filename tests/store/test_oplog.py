@@ -203,6 +203,25 @@ def test_a_fold_that_was_signed_for_another_record_is_not_used(log: Oplog, layou
     assert log.load().state.current == "v99", "this test would see a fold that is used"
 
 
+def test_from_a_fold_that_is_known_only_what_came_after_is_read(log: Oplog, layout: Layout, disk: Watched) -> None:
+    filled(log, 20, size=3000)
+    known = log.load()
+    tip = append(log, {"n": 21})
+    tip = append(log, {"n": 22})
+    disk.calls.clear()
+    assert log.load(known=known) == tip
+    assert len(disk.named("read")) == 3, "the two that came after, and the one that they follow"
+    assert log.load(known=tip) == tip
+
+
+def test_a_fold_that_is_known_of_another_log_is_not_used(log: Oplog) -> None:
+    filled(log, 20, size=3000)
+    tip = log.load()
+    for number, digest in ((tip.number, "0" * 32), (tip.number - 1, tip.digest), (tip.number + 1, tip.digest)):
+        known = tip._replace(number=number, digest=digest, state=State({"current": "v99"}))
+        assert log.load(known=known) == tip
+
+
 def test_a_fold_does_not_hide_that_the_newest_record_is_damaged(log: Oplog, layout: Layout) -> None:
     tip, _ = states_of(log, layout)
     tear(layout, tip.number, "flipped")
