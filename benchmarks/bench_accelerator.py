@@ -109,7 +109,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, choices=list(SHAPES["full"]))
     parser.add_argument("--shape", default="full", choices=list(SHAPES))
-    parser.add_argument("--device", default="cuda", help="cuda, mps, or cpu with --shape small")
+    parser.add_argument("--device", default="cuda", choices=["cuda", "mps", "cpu"], help="cpu: with --shape small")
     parser.add_argument("--compute", default="bf16", choices=["bf16", "fp32"])
     parser.add_argument("--pictures", type=int, default=FOUNDING)
     parser.add_argument("--megapixels", type=float, nargs="+", default=[0.176])  # 513 × 342

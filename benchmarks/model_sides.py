@@ -8,6 +8,7 @@ import resource
 import shutil
 import statistics
 import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -173,7 +174,7 @@ class Rclip:
     """rclip's own indexing with a random model of the same shape, in another Python that has it."""
 
     def __init__(self, python: str, top: Path, pictures: Path, shape: Vit) -> None:
-        """Raises: RuntimeError with the reason where it cannot run."""
+        """Raises: SystemExit with its stderr where it cannot run."""
         words = [python, str(Path(__file__).with_name("rclip_side.py")), str(top), str(pictures), str(SIDE)]
         settings = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "OMP_WAIT_POLICY")}
         self._said = top.with_name(f"{top.name}.stderr")
@@ -203,5 +204,5 @@ class Rclip:
         line = self._process.stdout.readline()
         if not line:
             self._process.wait()
-            raise RuntimeError(f"rclip cannot run: {self._said.read_text(errors='replace').strip()[-1000:]}")
+            sys.exit(f"rclip cannot run: {self._said.read_text(errors='replace').strip()[-1000:]}")
         return line.strip()
