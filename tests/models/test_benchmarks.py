@@ -1,0 +1,101 @@
+"""What the benchmarks of models rest on: the size of their random models, the operations counted, the whole run."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from torch.utils.flop_counter import FlopCounterMode
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import random_models
+
+    return random_models
+
+
+def parameters(model: Any) -> int:
+    return sum(value.numel() for value in model.parameters())
+
+
+def test_the_shapes_have_the_sizes_of_the_published_models(made: Any) -> None:
+    # As published: the picture sides of ViT-B/32 and ViT-L/14; all of Qwen2-VL-7B-Instruct.
+    assert round(parameters(made.clip_on_meta(made.B32).vision_model) / 1e6) == 87
+    assert round(parameters(made.clip_on_meta(made.L14).vision_model) / 1e6) == 303
+    assert parameters(made.qwen_on_meta(made.QWEN_7B)) == 8_291_375_616
+
+
+def test_a_small_shape_is_small(made: Any) -> None:
+    assert parameters(made.qwen_on_meta(made.QWEN_TINY)) < 1e6
+
+
+def test_a_clips_operations_are_those_that_torch_counts(made: Any) -> None:
+    shape = made.Vit(hidden=64, layers=2, heads=4, patch=32, mlp=256)
+    config = made.clip_on_meta(shape).config.vision_config
+    config._attn_implementation = "eager"  # torch counts no fused attention on the CPU
+    model = transformers.CLIPVisionModelWithProjection(config)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.zeros(1, 3, made.SIDE, made.SIDE))
+    assert counter.get_total_flops() == shape.operations()
+
+
+def test_a_qwens_operations_are_those_that_torch_counts(made: Any) -> None:
+    shape = made.QWEN_TINY
+    config = made.qwen_on_meta(shape).config
+    config._attn_implementation = "eager"
+    model = transformers.Qwen2VLModel(config)
+    height, width = 24, 36
+    ids = torch.tensor([[1, *[config.image_token_id] * (height * width // 4), 2]])
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(
+            input_ids=ids,
+            mm_token_type_ids=(ids == config.image_token_id).int(),
+            pixel_values=torch.zeros(height * width, 3 * 2 * 14**2),
+            image_grid_thw=torch.tensor([[1, height, width]]),
+        )
+    # Besides, torch counts the angles of positions, which are a product too.
+    assert counter.get_total_flops() == pytest.approx(shape.operations(height * width, ids.numel()), rel=0.005)
+
+
+def test_weights_come_in_shards_that_together_are_the_model(
+    made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(made, "SHARD", 200_000)
+    made.save_qwen(tmp_path / "qwen", made.QWEN_TINY, "cpu")
+    files = list((tmp_path / "qwen").glob("model-*.safetensors"))
+    assert len(files) > 2 and max(file.stat().st_size for file in files) < 210_000
+    _, info = transformers.Qwen2VLForConditionalGeneration.from_pretrained(tmp_path / "qwen", output_loading_info=True)
+    assert not info["missing_keys"] and not info["unexpected_keys"] and not info["mismatched_keys"]
+
+
+@pytest.mark.parametrize("model", ["l14", "qwen2-vl-7b"])
+def test_the_accelerators_benchmark_runs_with_toy_models(model: str) -> None:
+    words = ["--model", model, "--device", "cpu", "--shape", "small", "--pictures", "6", "--runs", "1"]
+    run = subprocess.run(
+        [sys.executable, "-W", "error", str(BENCHMARKS / "bench_accelerator.py"), *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert run.returncode == 0 and not run.stderr, run.stderr
+    number = r"\d[\d.]*"
+    for said in (
+        rf"{number} GFLOP a picture",
+        rf"{number} pictures/s \({number} to {number}\) from end to end",
+        rf"{number}x \({number} to {number}\) of the model-only rate",
+        rf"{number} of the {number} TFLOP/s that a large bf16 product reaches here",
+        r"2,086 new pictures: \d+ min \d+ s, with loading \d+ min \d+ s",
+    ):
+        assert re.search(said, run.stdout), said
+    assert ("a LoRA adapter" in run.stdout) == (model == "qwen2-vl-7b")
