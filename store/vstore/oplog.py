@@ -163,9 +163,8 @@ class Oplog:
                 break
             chain.append(record)
             record = self._earlier(record)
-        for record in reversed(chain):
-            document = merge_patch(document, record.changes)
-            loose += record.size
+        document = merge_patch(document, *(record.changes for record in reversed(chain)))
+        loose += sum(record.size for record in chain)
         return Tip(State(document), number, newest.digest, number, loose, base), sum(record.size for record in chain)
 
     def _sound(self, number: int) -> Record:

@@ -56,17 +56,26 @@ def path_from_json(value: Json) -> bytes:
     return binascii.a2b_base64(value["b64"])
 
 
-def merge_patch(target: Document, patch: Document) -> dict[str, Json]:
-    """Apply a JSON Merge Patch (RFC 7386): objects merge, null deletes, everything else replaces."""
+def merge_patch(target: Document, *patches: Document) -> dict[str, Json]:
+    """Apply JSON Merge Patches (RFC 7386), one after another: objects merge, null deletes, everything else replaces.
+
+    An object is copied once, however many of the patches change it: a log of thousands of records is folded so.
+    """
     merged = dict(target)
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        elif isinstance(value, dict):
-            old = merged.get(name)
-            merged[name] = merge_patch(old if isinstance(old, dict) else {}, value)
-        else:
-            merged[name] = value
+    inner: dict[str, list[Document]] = {}
+    for patch in patches:
+        for name, value in patch.items():
+            if isinstance(value, dict):
+                inner.setdefault(name, []).append(value)
+                continue
+            inner.pop(name, None)
+            if value is None:
+                merged.pop(name, None)
+            else:
+                merged[name] = value
+    for name, some in inner.items():
+        old = merged.get(name)
+        merged[name] = merge_patch(old if isinstance(old, dict) else {}, *some)
     return merged
 
 

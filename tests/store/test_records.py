@@ -115,6 +115,16 @@ def test_merging_a_patch_twice_is_merging_it_once(target: Any, patch: Any) -> No
     assert is_clean(once)
 
 
+@given(STATES, st.lists(OBJECTS, max_size=5))
+def test_merging_many_patches_is_merging_one_after_another(target: Any, patches: list[Any]) -> None:
+    expected = merge_patch(target)
+    for patch in patches:
+        expected = merge_patch(expected, patch)
+    before = canonical(target), canonical(patches)
+    assert merge_patch(target, *patches) == expected
+    assert (canonical(target), canonical(patches)) == before
+
+
 # Records
 
 
