@@ -71,7 +71,7 @@ def many(count: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         with capsys.disabled():
             print(
                 f"\n{count} commits: {metadata(top) / count:.0f} bytes of metadata each, {steps} from cycle to cycle; "
-                f"opening reads {read:,} bytes for a state of {state:,}, {took * 1000:.1f} ms, again {again * 1000:.1f} ms",
+                f"opening reads {read:,} bytes for a state of {state:,}: {took * 1000:.1f} ms, again {again * 1000:.1f}",
                 end=" ",
             )
         # Not cycle by cycle: one in which a whole state or a large merged pack falls costs more than one without.
