@@ -70,8 +70,8 @@ def many(count: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         again = opening(top, monkeypatch)[2]
         with capsys.disabled():
             print(
-                f"\n{count} commits: {metadata(top) / count:.0f} bytes of metadata each, {steps} from cycle to cycle; "
-                f"opening reads {read:,} bytes for a state of {state:,}: {took * 1000:.1f} ms, again {again * 1000:.1f}",
+                f"\n{count} commits: {metadata(top) / count:.0f} bytes of metadata each, by cycles {steps}; "
+                f"opening reads {read:,} bytes, state {state:,}: {took * 1000:.1f} ms, again {again * 1000:.1f}",
                 end=" ",
             )
         # Not cycle by cycle: one in which a whole state or a large merged pack falls costs more than one without.
