@@ -74,7 +74,11 @@ def read_format(folder: Path) -> Form:
         raise Damage(f"{path} cannot be read: {err.strerror}", "run: vstore repair") from err
     try:
         value = json.loads(text)
-        if value["format"] > FORMAT_VERSION:
+        # A later format keeps `check` as it is: else one flipped bit of the version would read as a later format.
+        if (
+            value["format"] > FORMAT_VERSION
+            and _check({n: v for n, v in value.items() if n != "check"}) == value["check"]
+        ):
             raise FormatTooNew(
                 f"the store {folder} has format {value['format']}; this vstore reads up to {FORMAT_VERSION}",
                 "upgrade vstore: pip install -U vstore-index",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -16,11 +17,12 @@ from store.legacies import Legacy
 
 from vstore import leftovers
 from vstore.embed import space_id
-from vstore.errors import Damage, ModelError, NoStore, NothingToUndo, VstoreError
+from vstore.errors import Damage, FormatTooNew, ModelError, NoStore, NothingToUndo, VstoreError
 from vstore.journal import JournalWriter
+from vstore.layout import FORMAT_VERSION
 from vstore.oplog import Oplog
 from vstore.packs import Pack
-from vstore.records import FileRef
+from vstore.records import FileRef, canonical
 from vstore.repair.report import RepairReport
 from vstore.repository import Repository
 from vstore.search import Operand
@@ -363,6 +365,19 @@ def test_the_format_is_read_off_the_other_files(world: World) -> None:
         assert all_aliases(world) == expected
         assert world.sync().embedded == 0
     is_sound(world)
+
+
+def test_a_store_of_a_later_format_is_not_mended_though_its_format_rotted(world: World) -> None:
+    """Its records say what it is, too."""
+    repo = world.repo
+    path = repo.layout.record(repo.log.numbers()[-1])
+    line = canonical({**json.loads(path.read_bytes().split(b"\n")[0]), "vstore": FORMAT_VERSION + 1}) + b"\n"
+    path.write_bytes(line + repo.hash.digest(line).hex().encode() + b"\n")
+    flip(world.folder / "FORMAT", 12)
+    before = digests(world.folder)
+    with pytest.raises(FormatTooNew):
+        mend(world)
+    assert digests(world.folder) == before
 
 
 def test_where_there_is_no_store_nothing_is_made(tmp_path: Path) -> None:
