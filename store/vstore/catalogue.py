@@ -155,6 +155,10 @@ class Catalogue:
                 if value[-_SUM:] == checksum(key, value[:-_SUM]):
                     yield key, value
 
+    def is_whole(self) -> bool:
+        """Whether the file is what the last transaction left, and every value in it proves itself."""
+        return self._shared.exact and sum(1 for _ in self.items()) == self._env.stat()["entries"]
+
     # Changing
 
     @contextmanager

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from store.folders import World, digests, trust_young_stats
+from store.folders import World, digests, stats_of, trust_young_stats
 from store.legacies import Legacy
+from store.test_catalogue import raw
 
 from vstore import leftovers
+from vstore.catalogue import _put_seal as put_seal
 from vstore.embed import space_id
 from vstore.errors import Damage, FormatTooNew, ModelError, NoStore, NothingToUndo, VstoreError
 from vstore.journal import JournalWriter
@@ -84,13 +86,38 @@ def flip(path: Path, at: int) -> None:
 
 
 def test_a_sound_store_is_left_as_it_is(world: World) -> None:
-    before = digests(world.folder)
-    report = mend(world)
-    assert not report.changed
-    assert report.done == ()
-    assert digests(world.folder) == before
+    """No record, and none of what was remembered: when which file was read last, whether a space's model was proved."""
+    assert world.another().check(read_data=True).ok
+    before = stats_of(world.folder)
+    assert "cache/verified" in before
+    for dry_run in (True, False):
+        report = mend(world, dry_run=dry_run)
+        assert not report.changed
+        assert report.done == ()
+        assert stats_of(world.folder) == before
     world.store.undo()
     is_sound(world)
+
+
+@pytest.mark.parametrize("lost", ["catalogue", "reserve"])
+def test_what_is_made_anew_is_named(world: World, lost: str) -> None:
+    path = world.folder / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert [line.split()[0].rstrip("/") for line in mend(world, dry_run=True).done] == [lost]
+    assert not path.exists()
+    report = mend(world)
+    assert [line.split()[0].rstrip("/") for line in report.done] == [lost]
+    assert not report.changed
+    assert path.exists()
+    assert mend(world).done == ()
+
+
+def test_a_catalogue_with_one_value_that_rotted_is_made_anew(world: World) -> None:
+    catalogue = world.folder / "catalogue"
+    raw(catalogue, lambda t: [t.put(k, bytes([v[0] ^ 1]) + v[1:]) for k, v in list(t.cursor())[3:4]])
+    put_seal(catalogue)  # as if it had rotted before the file was sealed
+    assert any("catalogue" in line for line in mend(world).done)
+    assert mend(world).done == ()
 
 
 def test_the_catalogue_is_made_anew_from_the_objects(world: World) -> None:
