@@ -17,6 +17,7 @@ from vstore.errors import (
     AmbiguousSnapshot,
     Damage,
     FormatTooNew,
+    ModelError,
     NoStore,
     SnapshotNotFound,
     UsageError,
@@ -365,8 +366,14 @@ class Repository:
         return found[0]
 
     def recipe(self, space: str) -> dict[str, Any]:
-        """The recipe of a space. Raises: Damage."""
-        value: dict[str, Any] = json.loads(self.packs.get(self.state.spaces[space].recipe))
+        """The recipe of a space. Raises: Damage; ModelError where the log knows that it is lost."""
+        found = self.state.spaces[space]
+        if not found.recipe:
+            raise ModelError(
+                f"the recipe of the space {found.name!r} is lost: nothing can be embedded beside its vectors",
+                how_to_give(found),
+            )
+        value: dict[str, Any] = json.loads(self.packs.get(found.recipe))
         return value
 
     def segment(self, ref: FileRef) -> Segment:
@@ -454,7 +461,8 @@ class Repository:
             if old is not None and (not place or old == entry):
                 lost = {digest: blob for digest, blob in blobs.items() if not self._has_blob(digest)}
                 if lost:  # as repair said: they are the same again
-                    self.publish("model add", {"packs": self.add_pack(lost)}, about=name)
+                    again = {} if old.recipe else {"spaces": {space: {"recipe": digest.hex()}}}
+                    self.publish("model add", {"packs": self.add_pack(lost), **again}, about=name)
                 return
             changes: dict[str, Any] = {"spaces": {space: entry.to_json()}, "packs": self.add_pack(blobs)}
             if old is not None:
@@ -488,6 +496,14 @@ class Repository:
             self._packs.close()
             self._packs = None
         self._segments.clear()
+
+
+def how_to_give(space: Space) -> str:
+    """What brings the recipe of a space back."""
+    return (
+        f"add the same model again: vstore model add {space.name} --model MODEL; or, where its vectors were imported "
+        "without a model, import the same index again"
+    )
 
 
 def _refuse_other(layout: Layout) -> None:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vstore.records import FileRef, Json, Snapshot, State
+from vstore.records import FileRef, Json, Snapshot, Space, State
 from vstore.repair.report import Loss
 
 PACK = re.compile(r"[0-9a-f]{32}\.pack")
@@ -61,6 +61,9 @@ class Findings:
 
     def put_snapshot(self, snapshot: Snapshot) -> None:
         self.document["snapshots"] = {**self.document.get("snapshots", {}), snapshot.name: snapshot.to_json()}
+
+    def put_space(self, space: Space) -> None:
+        self.document["spaces"] = {**self.document.get("spaces", {}), space.id: space.to_json()}
 
     def list_segment(self, space: str, ref: FileRef) -> None:
         lists = dict(self.document.get("segments", {}))
