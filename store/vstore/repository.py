@@ -443,6 +443,7 @@ class Repository:
         """Tell the log of a space, with its recipe; the first one is where the first sync starts.
 
         place:  where its model is now; one that is there already gets it anew. probes: the vectors of its probes.
+        status: of one that is new; another keeps its own.
         Raises: UsageError if the name is another space's.
         """
         from vstore.embed import space_id
@@ -455,9 +456,9 @@ class Repository:
             if taken is not None:
                 raise UsageError(f"the name {name!r} is that of another space", "choose another name")
             blobs = {digest: data, **({self.hash.digest(probes): probes} if probes else {})}
-            entry = Space(
-                space, name, status, digest, recipe["dim"], place or {}, self.hash.digest(probes) if probes else b""
-            )
+            proofs = self.hash.digest(probes) if probes else b""
+            # Where its model lies proves nothing of the vectors that a space has.
+            entry = Space(space, name, old.status if old else status, digest, recipe["dim"], place or {}, proofs)
             if old is not None and (not place or old == entry):
                 lost = {digest: blob for digest, blob in blobs.items() if not self._has_blob(digest)}
                 if lost:  # as repair said: they are the same again

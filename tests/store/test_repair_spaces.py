@@ -208,6 +208,23 @@ def test_a_recipe_of_an_import_comes_back_with_the_same_index(tmp_path: Path) ->
         assert store.check(read_data=True).ok
 
 
+def test_vectors_whose_recipe_is_lost_can_be_adopted_by_the_model_that_made_them(world: World) -> None:
+    repo = world.repo
+    (space,) = repo.state.spaces.values()
+    lose_blob(repo, space.recipe)
+    mend(world)
+    with world.another() as store, pytest.raises(ModelError, match="recipe"):
+        store.check(reembed=4)
+    expected = world.aliases()
+    adopted = adopt(world)
+    held = vectors(world)
+    assert held[adopted] == held[space.id]
+    assert world.aliases("v3") == expected
+    world.put({"more.png": 90})
+    assert world.sync().space == adopted
+    assert world.another().check(read_data=True).ok
+
+
 # A space of which neither record nor recipe is left
 
 
