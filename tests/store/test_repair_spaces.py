@@ -109,8 +109,7 @@ def test_an_adoption_whose_record_is_lost_falls_back_to_the_old_space(
     assert vectors(world) == held
     assert world.repo.state.current == "v2"
     assert adopted not in world.repo.state.spaces
-    line = next(line for line in report.left if "v3" in line)
-    assert "adopt" in line and "v2" in line
+    assert any(line.startswith("v3 is not taken up") and "adopt" in line for line in report.left)
     with world.another() as store:
         assert store.check(read_data=True).ok
     assert mend(world).left == ()
@@ -123,8 +122,7 @@ def test_an_adoption_whose_record_is_lost_falls_back_to_the_old_space(
     assert all_aliases(world)["v4"] == before["v2"]
 
 
-def test_an_adoption_in_the_midst_of_a_log_is_not_guessed_either(world: World) -> None:
-    """A later record names the adopted space's list as a whole: then the log can say it."""
+def test_an_adoption_whose_record_is_lost_is_whole_where_a_later_one_names_its_list(world: World) -> None:
     adopted = adopt(world)
     number = world.repo.log.numbers()[-1]
     world.put({"later.png": 30})
@@ -136,6 +134,28 @@ def test_an_adoption_in_the_midst_of_a_log_is_not_guessed_either(world: World) -
     assert all_aliases(world) == expected
     assert vectors(world) == held
     assert world.fake.embedded == embedded
+
+
+def test_versions_after_a_lost_adoption_are_not_taken_up_where_no_record_says_what_their_space_is(world: World) -> None:
+    """A sync that embedded nothing names no list; what it was of stood in the lost record alone."""
+    before, held = all_aliases(world), vectors(world)
+    adopt(world)
+    number = world.repo.log.numbers()[-1]
+    (world.pictures / "00.png").unlink()
+    assert world.sync().snapshot == "v4"
+    world.store.snapshot_tag("v4", "late")
+    rot(world.repo.layout.record(number))
+    report = mend(world)
+    assert all_aliases(world) == before
+    assert vectors(world) == held
+    assert world.repo.state.current == "v2"
+    assert world.repo.state.tags == {}
+    assert all(any(line.startswith(f"{name} is not taken up") for line in report.left) for name in ("v3", "v4"))
+    with world.another() as store:
+        assert store.check(read_data=True).ok
+        store.gc()
+    assert mend(world).left == ()
+    assert world.sync().snapshot == "v5"
 
 
 # A recipe that is lost

@@ -70,12 +70,7 @@ class Snapshots:
         for name, (digest, manifest) in sorted(newest.items(), key=lambda pair: int(pair[0][1:])):
             self._found.document["next_v"] = max(self._found.state.next_v, int(name[1:]) + 1)
             if manifest.space not in self._found.state.spaces:
-                # Its vectors are lost, or they were written for another space: which one, only the lost record said.
-                self._found.left.append(
-                    f"{name} is not taken up: the log says nothing of its space, and no segment was written for it. If "
-                    f"it was adopted from the space of {manifest.parent}, whose vectors are all kept, adopt it again: "
-                    "vstore check --reembed 32 --adopt CAUSE"
-                )
+                self._leave(name)
                 continue
             snapshot = Snapshot(
                 name,
@@ -93,7 +88,11 @@ class Snapshots:
             if self._found.tail_is_lost or not self._repo.tip.number:
                 self._found.document["current"] = name
             self._found.did(f"{name} found again by its manifest")
-        known = self._found.document.get("snapshots", {})
+        for snapshot in self._found.state.snapshots():
+            if snapshot.space not in self._found.state.spaces:
+                kept = self._found.document["snapshots"]
+                self._found.document["snapshots"] = {n: value for n, value in kept.items() if n != snapshot.name}
+                self._leave(snapshot.name)
         numbers = range(self._found.next_before_gap, self._found.state.next_v)
         gone = [f"v{number}" for number in numbers if f"v{number}" not in {*known, *newest}]
         if gone:
@@ -104,14 +103,28 @@ class Snapshots:
                 "where the folders of pictures lie is lost: name them once more with vstore sync FOLDER"
             )
 
+    def _leave(self, name: str) -> None:
+        # Its vectors are lost, or they were written for another space: which one, only a lost record said.
+        self._found.left.append(
+            f"{name} is not taken up: the log says nothing of its space, and no segment was written for it. If it was "
+            "adopted from another space (vstore check --adopt), that one has its vectors and its versions still: adopt "
+            "it again"
+        )
+
     def _adopt_spaces(self, empty: set[str]) -> None:
-        """Spaces that the log does not know: those that vectors were written for, and `empty` ones, which need none."""
+        """Spaces that the log does not know: those that vectors were written for or are listed for, and `empty` ones,
+        which need none."""
         hash, dtype = self._repo.hash, self._repo.dtype
         dims: dict[str, int] = {}
+        of_file: dict[str, int] = {}
         for path in files(self._repo.layout.segments, SEGMENT):
             segment = sound_segment(path)
             if segment is not None and (segment.footer.dtype, segment.footer.key_size) == (dtype, hash.size):
-                dims[segment.footer.space.hex()] = segment.footer.dim
+                dims[segment.footer.space.hex()] = of_file[path.name] = segment.footer.dim
+        for space in self._found.document.get("segments", {}):
+            for ref in self._found.state.segments(space):
+                if ref.name in of_file:
+                    dims.setdefault(space, of_file[ref.name])
         for space in sorted((empty | dims.keys()) - self._found.state.spaces.keys()):
             recipe = self._blobs.recipe_of(space)
             value = {"dim": dims.get(space)} if recipe is None else json.loads(recipe)
