@@ -13,6 +13,7 @@ import pytest
 from store.folders import World
 from store.legacies import Legacy
 
+from vstore.doctor import _store as of_store
 from vstore.embed import space_id
 from vstore.errors import ModelError, VstoreError
 from vstore.packs import Pack
@@ -180,6 +181,8 @@ def test_a_lost_recipe_blocks_nothing_but_embedding(world: World) -> None:
         (row,) = store.model_list()
         assert (row.space_name, row.family, row.dim) == ("fake-1", "", 8)
         assert store.model_show("fake-1").recipe == {}
+        doctor = next(finding for finding in of_store(world.folder) if finding.name == "space fake-1")
+        assert (doctor.state, "model add fake-1" in doctor.fix) == ("trouble", True)
         file = os.fsencode(world.pictures / "00.png")
         assert store.search([Operand(1.0, image=file)], k=1).hits[0].files == (file,)
     world.put({"other.png": 50})
