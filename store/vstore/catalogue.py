@@ -155,6 +155,10 @@ class Catalogue:
                 if value[-_SUM:] == checksum(key, value[:-_SUM]):
                     yield key, value
 
+    def is_whole(self) -> bool:
+        """Whether the file is what the last transaction left, and every value in it proves itself."""
+        return self._shared.exact and sum(1 for _ in self.items()) == self._env.stat()["entries"]
+
     # Changing
 
     @contextmanager
@@ -299,7 +303,11 @@ def _open(folder: Path, store_id: str, write: bool) -> Catalogue | None:
                 exact = _is_sealed(folder)
                 if not exact and (write or not _is_sound(folder)):
                     return None
-                shared = _Shared(_environment(folder, write or os.access(folder, os.W_OK)), identity, exact)
+                env = _environment(folder, write or os.access(folder, os.W_OK))
+                if not exact and _is_cut(env, folder):
+                    env.close()
+                    return None
+                shared = _Shared(env, identity, exact)
                 _Shared.open[identity] = shared
             if write and not shared.exact:
                 return None
@@ -366,6 +374,12 @@ def _is_sound(folder: Path) -> bool:
         return not verify(os.fspath(folder))  # type: ignore[no-untyped-call]
     except VerifyError:
         return False
+
+
+def _is_cut(env: Any, folder: Path) -> bool:
+    """Whether the file ends before its last page. Of a value of several pages the verifier looks at the first alone."""
+    needed: int = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+    return (folder / _DATA).stat().st_size < needed
 
 
 def renew(folder: Path, store_id: str) -> None:

@@ -35,7 +35,7 @@ from vstore.records import (
     content_id,
     named_path,
 )
-from vstore.repository import Repository
+from vstore.repository import Repository, how_to_give
 from vstore.segments import Segment
 
 if TYPE_CHECKING:
@@ -247,7 +247,10 @@ class _Check:
                 self._wrong("refs", f"it lists segments of the space {space}, which it does not know")
 
     def spaces(self, state: State) -> None:
-        """That each space has its recipe, and its probes where it has some: gc needs both."""
+        """That each space has its recipe, and its probes where it has some: gc needs both.
+
+        A recipe that the log knows to be lost is noted.
+        """
 
         def one(space: Space) -> None:
             recipe = json.loads(self._blob(space.recipe))
@@ -257,7 +260,10 @@ class _Check:
                 self._blob(space.probes)
 
         for space in state.spaces.values():
-            self._try(f"space {space.name}", partial(one, space))
+            if space.recipe:
+                self._try(f"space {space.name}", partial(one, space))
+            else:
+                self._notes.append(f"the recipe of the space {space.name} is lost: {how_to_give(space)}")
 
     def packs(self, state: State) -> None:
         """Footer, size and table of every pack; with read_data, every blob."""

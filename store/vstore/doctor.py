@@ -171,7 +171,7 @@ def _caches() -> list[Finding]:
 
 def _store(folder: Path) -> list[Finding]:
     """Whether each space's model is where the store says. Reads the log alone."""
-    from vstore.repository import Repository
+    from vstore.repository import Repository, how_to_give
 
     try:
         repo = Repository(folder)
@@ -180,7 +180,11 @@ def _store(folder: Path) -> list[Finding]:
     findings = [Finding("store", OK, f"{folder}; its cache is {repo.layout.cache}")]
     try:
         listed = sorted(repo.state.spaces.values(), key=lambda space: space.name)
-        findings += [_space(space.name, dict(space.place), repo.recipe(space.id)) for space in listed]
+        for space in listed:
+            if space.recipe:
+                findings.append(_space(space.name, dict(space.place), repo.recipe(space.id)))
+            else:
+                findings.append(Finding(f"space {space.name}", TROUBLE, "its recipe is lost", how_to_give(space)))
     except VstoreError as err:
         findings.append(Finding("store", TROUBLE, err.message, err.next_step or "vstore check"))
     finally:

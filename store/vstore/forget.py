@@ -36,6 +36,10 @@ class Policy(NamedTuple):
     def is_empty(self) -> bool:
         return not any(self)
 
+    @property
+    def goes_by_time(self) -> bool:
+        return any(getattr(self, rule) for rule in ("within", *_CUTS))
+
 
 class Kept(NamedTuple):
     """A snapshot that stays, and why."""
@@ -65,6 +69,8 @@ def snapshot_forget(
     repo: Repository, snaps: Sequence[str] = (), policy: Policy | None = None, *, dry_run: bool = False
 ) -> ForgetReport:
     """Forget the snapshots that are named, or those that a policy does not keep. Times are UTC.
+
+    The newest are those with the highest numbers: a clock that was wrong makes no snapshot older.
 
     The current snapshot, one at which syncing is held, and those with a tag are never forgotten.
     Raises: UsageError for an empty policy, or a snapshot that must stay.
@@ -121,36 +127,53 @@ def _decided(repo: Repository, snaps: Sequence[str], policy: Policy) -> tuple[li
 def kept_by(
     policy: Policy, snapshots: Sequence[Snapshot], tags: Mapping[str, str], today: datetime = datetime.max
 ) -> dict[str, list[str]]:
-    """The snapshots that a policy keeps, with its reasons. snapshots: newest first. Pure.
+    """The snapshots that a policy keeps, with its reasons. snapshots: newest first, by number. Pure.
 
-    today: a span is counted from the newest snapshot that is not later: one that a clock which was a year ahead made
-    would leave none of the others within it.
+    today: now. A clock may have been wrong when a snapshot was made, and no time tells in which direction. So the rules
+    that go by time take the snapshots by number and by time, and keep what either order keeps; one that is later than
+    now is kept, and takes nobody's place.
 
-    Source: restic's `ApplyPolicy`: while a rule still has some to keep, the oldest snapshot is kept by it too.
+    Source: restic's `ApplyPolicy`: while a rule still has some to keep, the oldest snapshot is kept by it too; a span
+    is counted from the newest snapshot that is not later than now.
     """
     times = {s.name: datetime.strptime(s.time, _TIME) for s in snapshots}
     reasons: dict[str, list[str]] = {}
+
+    def keep(name: str, why: str) -> None:
+        if why not in reasons.setdefault(name, []):
+            reasons[name].append(why)
+
     for tag, name in sorted(tags.items()):
         if tag in policy.tags or "*" in policy.tags:
-            reasons.setdefault(name, []).append(f"tag {tag}")
-    if policy.within is not None and snapshots:
-        start = _before(max((time for time in times.values() if time <= today), default=datetime.min), policy.within)
+            keep(name, f"tag {tag}")
+    past = [s for s in snapshots if times[s.name] <= today]
+    if policy.goes_by_time:
         for snapshot in snapshots:
-            if times[snapshot.name] > start:
-                reasons.setdefault(snapshot.name, []).append(f"within {policy.within}")
+            if times[snapshot.name] > today:
+                keep(snapshot.name, "later than now")
+    if policy.within is not None:
+        start = _before(max((times[s.name] for s in past), default=datetime.min), policy.within)
+        reached = datetime.min
+        for snapshot in past[::-1]:
+            # One that was made after one that is within is no older than that, whatever its clock said.
+            reached = max(reached, times[snapshot.name])
+            if reached > start:
+                keep(snapshot.name, f"within {policy.within}")
+    by_time = sorted(past, key=lambda s: times[s.name], reverse=True)
     for rule in ("last", *_CUTS):
-        left = getattr(policy, rule)
-        cut_before = None
-        for number, snapshot in enumerate(snapshots):
-            if not left:
-                break
-            cut = str(number) if rule == "last" else times[snapshot.name].strftime(_CUTS[rule])
-            oldest = number == len(snapshots) - 1
-            if cut != cut_before or oldest:
-                what = f"{rule} snapshot"
-                reasons.setdefault(snapshot.name, []).append(what if cut != cut_before else f"oldest {what}")
-                left -= 1
-            cut_before = cut
+        for order in (snapshots,) if rule == "last" else (past, by_time):
+            left = getattr(policy, rule)
+            cut_before = None
+            for number, snapshot in enumerate(order):
+                if not left:
+                    break
+                cut = str(number) if rule == "last" else times[snapshot.name].strftime(_CUTS[rule])
+                oldest = number == len(order) - 1
+                if cut != cut_before or oldest:
+                    what = f"{rule} snapshot"
+                    keep(snapshot.name, what if cut != cut_before else f"oldest {what}")
+                    left -= 1
+                cut_before = cut
     return reasons
 
 

@@ -6,6 +6,7 @@ in a row carry the whole state, so that either of them may rot; only then do the
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
@@ -208,7 +209,10 @@ def plan_of(repo: Repository, state: State, *, drop_unnamed: bool = False, rewri
     unnamed = 0
     for space in state.document.get("segments", {}):
         wanted = named.pop(space, set())
-        parts, stay = _parts_of(repo, state.segments(space), wanted, drop_unnamed, rewrite)
+        # Of a space whose recipe is lost nobody can say yet what is needed: a sync in it, once it is back, will.
+        is_known = space in state.spaces and state.spaces[space].recipe
+        youth = math.inf if drop_unnamed else time.time() - YOUNG if is_known else -math.inf
+        parts, stay = _parts_of(repo, state.segments(space), wanted, youth, rewrite)
         segments[space] = parts
         unnamed += stay
     for space, missing in named.items():
@@ -243,16 +247,16 @@ def _needed(repo: Repository, state: State) -> tuple[dict[str, set[bytes]], set[
 
 
 def _parts_of(
-    repo: Repository, refs: list[FileRef], named: set[bytes], drop_unnamed: bool, rewrite: bool
+    repo: Repository, refs: list[FileRef], named: set[bytes], youth: float, rewrite: bool
 ) -> tuple[list[_Part], int]:
-    now = time.time()
+    """youth: the time, seconds since 1970, after which a vector lives that nothing names."""
     parts: list[_Part] = []
     taken: set[bytes] = set()
     unnamed = 0
     for ref in refs:
         segment = repo.segment(ref)
         # A clock that was wrong makes a vector older or younger, and never touches one that a snapshot names.
-        young = not drop_unnamed and segment.footer.time > now - YOUNG
+        young = segment.footer.time > youth
         keys = segment.key_list()
         live = [row for row, key in enumerate(keys) if key not in taken and (young or key in named)]
         taken.update(keys[row] for row in live)

@@ -19,7 +19,10 @@ _NAMED = 10  # missing paths that an error names
 
 
 class ModelRow(NamedTuple):
-    """One line of `model list`. rows: vectors stored; snapshots: kept ones of this space."""
+    """One line of `model list`. rows: vectors stored; snapshots: kept ones of this space.
+
+    family: empty where the recipe is lost.
+    """
 
     space: str
     space_name: str
@@ -100,18 +103,18 @@ def model_show(repo: Repository, name: str) -> ModelDetail:
     """One space. Raises: UsageError."""
     space = repo.space(name)
     made_with = Probes.from_bytes(repo.packs.get(space.probes)).environment if space.probes else {}
-    return ModelDetail(_row(repo, space), repo.recipe(space.id), dict(space.place), made_with)
+    recipe = repo.recipe(space.id) if space.recipe else {}
+    return ModelDetail(_row(repo, space), recipe, dict(space.place), made_with)
 
 
 def _row(repo: Repository, space: Space) -> ModelRow:
     state = repo.state
     current = state.snapshot(state.current) if state.current else None
-    recipe = repo.recipe(space.id)
     return ModelRow(
         space.id,
         space.name,
         space.status,
-        str(recipe.get("family")),
+        str(repo.recipe(space.id).get("family")) if space.recipe else "",
         space.dim,
         space.place.get("model"),
         space.place.get("adapter"),

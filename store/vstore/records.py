@@ -152,6 +152,7 @@ class Root(NamedTuple):
 class Space(NamedTuple):
     """An embedding space: its name here, whether its recipe is claimed or verified, and where the recipe lies.
 
+    recipe: its digest; none where `repair` found that it is lost: nothing is embedded in that space then.
     place:  where its model is and how it is run: no part of what the space is. probes: digest of its probes' vectors.
     """
 
@@ -166,15 +167,17 @@ class Space(NamedTuple):
     @classmethod
     def from_json(cls, id: str, value: Document) -> Space:
         place, probes = value.get("place", {}), bytes.fromhex(value.get("probes", ""))
-        return cls(id, value["name"], value["status"], bytes.fromhex(value["recipe"]), value["dim"], place, probes)
+        recipe = bytes.fromhex(value.get("recipe", ""))
+        return cls(id, value["name"], value["status"], recipe, value["dim"], place, probes)
 
     def to_json(self) -> dict[str, Json]:
         value: dict[str, Json] = {
             "name": self.name,
             "status": self.status,
-            "recipe": self.recipe.hex(),
             "dim": self.dim,
         }
+        if self.recipe:
+            value["recipe"] = self.recipe.hex()
         if self.place:
             value["place"] = dict(self.place)
         if self.probes:

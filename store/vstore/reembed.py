@@ -341,4 +341,6 @@ def _adopt(
         changes["segments"] = {identity: listed_segments(state.segments(space.id))}
         changes["packs"] = repo.add_pack({**blobs, repo.hash.digest(recipe): recipe})
         repo.publish("model use", changes, about=f"{name}: {best.name}")
+        # That these files are this space's too stands in no footer, only in the log: so it stands in two records.
+        repo.publish("verify", {}, about=name, whole=True)
     return name, made.name

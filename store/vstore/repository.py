@@ -17,6 +17,7 @@ from vstore.errors import (
     AmbiguousSnapshot,
     Damage,
     FormatTooNew,
+    ModelError,
     NoStore,
     SnapshotNotFound,
     UsageError,
@@ -74,7 +75,11 @@ def read_format(folder: Path) -> Form:
         raise Damage(f"{path} cannot be read: {err.strerror}", "run: vstore repair") from err
     try:
         value = json.loads(text)
-        if value["format"] > FORMAT_VERSION:
+        # A later format keeps `check` as it is: else one flipped bit of the version would read as a later format.
+        if (
+            value["format"] > FORMAT_VERSION
+            and _check({n: v for n, v in value.items() if n != "check"}) == value["check"]
+        ):
             raise FormatTooNew(
                 f"the store {folder} has format {value['format']}; this vstore reads up to {FORMAT_VERSION}",
                 "upgrade vstore: pip install -U vstore-index",
@@ -361,8 +366,14 @@ class Repository:
         return found[0]
 
     def recipe(self, space: str) -> dict[str, Any]:
-        """The recipe of a space. Raises: Damage."""
-        value: dict[str, Any] = json.loads(self.packs.get(self.state.spaces[space].recipe))
+        """The recipe of a space. Raises: Damage; ModelError where the log knows that it is lost."""
+        found = self.state.spaces[space]
+        if not found.recipe:
+            raise ModelError(
+                f"the recipe of the space {found.name!r} is lost: nothing can be embedded beside its vectors",
+                how_to_give(found),
+            )
+        value: dict[str, Any] = json.loads(self.packs.get(found.recipe))
         return value
 
     def segment(self, ref: FileRef) -> Segment:
@@ -432,6 +443,7 @@ class Repository:
         """Tell the log of a space, with its recipe; the first one is where the first sync starts.
 
         place:  where its model is now; one that is there already gets it anew. probes: the vectors of its probes.
+        status: of one that is new; another keeps its own.
         Raises: UsageError if the name is another space's.
         """
         from vstore.embed import space_id
@@ -444,13 +456,14 @@ class Repository:
             if taken is not None:
                 raise UsageError(f"the name {name!r} is that of another space", "choose another name")
             blobs = {digest: data, **({self.hash.digest(probes): probes} if probes else {})}
-            entry = Space(
-                space, name, status, digest, recipe["dim"], place or {}, self.hash.digest(probes) if probes else b""
-            )
+            proofs = self.hash.digest(probes) if probes else b""
+            # Where its model lies proves nothing of the vectors that a space has.
+            entry = Space(space, name, old.status if old else status, digest, recipe["dim"], place or {}, proofs)
             if old is not None and (not place or old == entry):
                 lost = {digest: blob for digest, blob in blobs.items() if not self._has_blob(digest)}
                 if lost:  # as repair said: they are the same again
-                    self.publish("model add", {"packs": self.add_pack(lost)}, about=name)
+                    again = {} if old.recipe else {"spaces": {space: {"recipe": digest.hex()}}}
+                    self.publish("model add", {"packs": self.add_pack(lost), **again}, about=name)
                 return
             changes: dict[str, Any] = {"spaces": {space: entry.to_json()}, "packs": self.add_pack(blobs)}
             if old is not None:
@@ -483,6 +496,14 @@ class Repository:
             self._packs.close()
             self._packs = None
         self._segments.clear()
+
+
+def how_to_give(space: Space) -> str:
+    """What brings the recipe of a space back."""
+    return (
+        f"add the same model again: vstore model add {space.name} --model MODEL; or, where its vectors were imported "
+        "without a model, import the same index again"
+    )
 
 
 def _refuse_other(layout: Layout) -> None:

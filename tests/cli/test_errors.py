@@ -20,6 +20,8 @@ from store.disks import Watched
 from store.folders import Reads, digests, drawn
 
 from vstore import durable
+from vstore.hashing import checksum
+from vstore.records import canonical
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -42,7 +44,9 @@ def held(line: Line) -> None:
 
 def newer(line: Line) -> None:
     form = line.store / "FORMAT"
-    form.write_text(form.read_text().replace('"format":1', '"format":99'))
+    later = {**json.loads(form.read_bytes()), "format": 99}
+    del later["check"]
+    form.write_bytes(canonical({**later, "check": checksum(canonical(later)).hex()}))
 
 
 def flipped(path: Path, at: int) -> None:
@@ -114,6 +118,15 @@ def test_a_store_of_a_newer_format_is_refused_by_name(pictures: Line) -> None:
             f"Error: the store {pictures.store} has format 99; this vstore reads up to 1\n"
             "  upgrade vstore: pip install -U vstore-index\n"
         )
+
+
+def test_a_format_whose_number_rotted_is_damage_that_repair_mends(pictures: Line) -> None:
+    form = pictures.store / "FORMAT"
+    form.write_text(form.read_text().replace('"format":1', '"format":3'))
+    assert "vstore repair" in pictures("log", code=4).err
+    assert pictures("repair", code=0).lines[0] == "FORMAT written anew, from what other files say"
+    assert pictures("check", "--read-data", code=0)
+    assert json.loads(form.read_bytes())["format"] == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"nonsense", b'{"format":"x"}', b"[1]", b"null"])

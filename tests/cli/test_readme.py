@@ -102,6 +102,17 @@ def test_the_python_of_readme_runs(home: Path) -> None:
     assert run.stdout.splitlines() == ["v1 34 34", "v1 34 "]
 
 
+def test_what_survives_what_names_commands_that_there_are() -> None:
+    section = (TOP / "README.md").read_text().partition("What survives what")[2].partition("\n\n`vstore snapshot")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 10
+    for row in rows:
+        command = re.search(r"`pytest ([^`]+)` \|$", row)
+        assert command is not None, row
+        for file in command[1].split():
+            assert re.search(r"^def test_", (TOP / file).read_text(), re.MULTILINE), file
+
+
 def test_the_sample_pictures_are_what_their_script_draws(tmp_path: Path) -> None:
     drawn = tmp_path / "drawn"
     subprocess.run([sys.executable, str(TOP / "examples/draw_pictures.py"), str(drawn)], check=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,16 +69,17 @@ def write(path: Path, data: bytes) -> None:
 def harmed(kind: str, data: bytes, older: bytes) -> Iterator[bytes]:
     rng = random.Random(kind)
     pages = len(data) // PAGE
-    if kind == "flip":
-        for _ in range(60):
-            at = rng.randrange(len(data))
+    if kind.startswith("flip in each "):  # so many bytes one of their bits
+        step = int(kind.rpartition(" ")[2])
+        for start in range(0, len(data), step):
+            at = rng.randrange(start, min(start + step, len(data)))
             yield data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]
     elif kind == "flip heads":  # of pages and their tables of nodes: what liblmdb follows
         for page in (0, 1, 0, 1, *range(2, pages, 3)):
             at = page * PAGE + (rng.randrange(200) if page < 2 else rng.randrange(24))
             yield data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]
     elif kind == "cut":
-        for page in range(0, pages, 4):
+        for page in range(pages):
             yield data[: page * PAGE]
             yield data[: page * PAGE + rng.randrange(1, PAGE)]
     elif kind == "zero":
@@ -97,17 +100,41 @@ def harmed(kind: str, data: bytes, older: bytes) -> Iterator[bytes]:
             yield data + rng.randbytes(rng.randrange(1, 3 * PAGE))
 
 
+def copied_while_written(folder: Path) -> Iterator[bytes]:
+    """What somebody reads who copies the file, a page at a time, while another process writes it."""
+    code = "from store.catalogue_harm import keep_putting; keep_putting()"
+    writer = subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE)
+    try:
+        assert writer.stdout is not None
+        writer.stdout.read(1)
+        for number in range(40):
+            found = []
+            with (folder / "data.mdb").open("rb", buffering=0) as file:
+                while page := file.read(PAGE):
+                    found.append(page)
+                    if len(found) % 8 == number % 8:
+                        time.sleep(0.0005)
+            yield b"".join(found)
+    finally:
+        writer.kill()
+        writer.wait()
+        assert writer.stdout is not None
+        writer.stdout.close()
+
+
 def main() -> None:
     """Harm a catalogue in one way, in many places; each time it must answer rightly or not, and be made good."""
     folder, kind = Path(sys.argv[1]), sys.argv[2]
     put_all(folder)
     older = (folder / "data.mdb").read_bytes()
     put_all(folder)
+    copies = list(copied_while_written(folder)) if kind == "copied while written" else []
+    put_all(folder)
     data, seal = (folder / "data.mdb").read_bytes(), (folder / "seal").read_bytes()
     inode = folder.with_name("inode")
     os.link(folder / "data.mdb", inode)
     done = 0
-    for changed in harmed(kind, data, older):
+    for changed in copies or harmed(kind, data, older):
         if (folder / "data.mdb").stat().st_ino != inode.stat().st_ino:
             shutil.rmtree(folder)
             folder.mkdir()

@@ -53,7 +53,7 @@ def in_a_process(code: str, *arguments: object) -> subprocess.CompletedProcess[s
     """Run code that a fault may kill. PYTHONPATH is this process's own."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, env=environment, timeout=120
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, env=environment, timeout=600
     )
 
 
@@ -196,7 +196,10 @@ def test_an_environment_that_was_renamed_is_still_itself(folder: Path) -> None:
     assert answers(folder.with_name("moved")) == ALL
 
 
-HARMS = ["flip", "flip heads", "cut", "zero", "noise", "another", "older", "grow"]
+HARMS = [
+    "flip in each 4096", "flip heads", "cut", "zero", "noise", "another", "older", "grow", "copied while written",
+    pytest.param("flip in each 256", marks=pytest.mark.long),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("harm", HARMS)
@@ -308,6 +311,32 @@ def test_a_reader_goes_on_while_another_process_writes(folder: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert reader.facts(KEY) is not None
         assert not reader.damaged
+    assert answers(folder) == ALL
+
+
+def test_a_reader_that_was_killed_holds_no_page_for_ever(folder: Path) -> None:
+    """Its slot in the lock file would keep every page that it may have seen, and the file would grow without end."""
+    for _ in range(3):
+        put_all(folder)
+    code = """
+import os, sys
+from pathlib import Path
+from store.catalogue_harm import STORE
+from vstore.catalogue import Catalogue
+catalogue = Catalogue.open(Path(sys.argv[1]), STORE, write=False)
+assert catalogue.facts(bytes(range(16))) is not None
+os.kill(os.getpid(), 9)
+"""
+    with opened(folder, write=False) as other:  # while somebody has it open, LMDB keeps the slots
+        other._end_reading()
+        assert in_a_process(code, folder).returncode == -signal.SIGKILL
+        assert "no active readers" not in other._env.readers()
+        put_all(folder)
+        assert "no active readers" in other._env.readers()
+        size = (folder / "data.mdb").stat().st_size
+        for _ in range(20):
+            put_all(folder)
+        assert (folder / "data.mdb").stat().st_size < size * 5 // 4
     assert answers(folder) == ALL
 
 

@@ -69,6 +69,42 @@ def test_a_span_is_not_counted_from_a_version_that_a_wrong_clock_made() -> None:
     assert set(kept_by(Policy(within="10d"), listed, {}, datetime(2025, 3, 5))) == {"v4", "v3", "v2", "v1"}
 
 
+# Ten days with a version each; then what happened to the clock, and what was made meanwhile.
+DAYS = [f"2026-03-{day:02}T12:00:00Z" for day in range(1, 11)]
+NOW = datetime(2026, 3, 10, 18)
+POLICIES = [
+    Policy(last=4), Policy(hourly=4), Policy(daily=4), Policy(weekly=2), Policy(monthly=1), Policy(yearly=1),
+    Policy(within="3d"), Policy(last=2, daily=4, within="1d"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("year", [2025, 2027])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_versions_of_a_wrong_clock_cost_no_other_its_place(policy: Policy, year: int) -> None:
+    """What the rules of time keep without them is kept with them; so are as many of the newest as were asked for."""
+    right = kept_by(policy._replace(last=None), versions(*DAYS), {}, NOW)
+    expected = {s.time for s in versions(*DAYS) if s.name in right}
+    for after in range(11):
+        for wrong in (1, 3, 12):
+            jumped = [f"{year}-{month:02}-20T12:00:00Z" for month in range(1, wrong + 1)]
+            listed = versions(*DAYS[:after], *jumped, *DAYS[after:])
+            kept = kept_by(policy, listed, {}, NOW)
+            assert expected <= {s.time for s in listed if s.name in kept}, (after, wrong)
+            assert {s.name for s in listed[: policy.last or 0]} <= kept.keys(), (after, wrong)
+
+
+@pytest.mark.parametrize("policy", [Policy(daily=2), Policy(hourly=2), Policy(within="2d"), Policy(last=2)])
+def test_the_newest_version_is_kept_though_its_clock_was_a_year_late(policy: Policy) -> None:
+    listed = versions(*DAYS, "2025-03-11T12:00:00Z")
+    assert {"v11", "v10"} <= set(kept_by(policy, listed, {}, NOW))
+
+
+def test_where_the_clock_is_a_year_late_now_no_rule_of_time_forgets_anything() -> None:
+    kept = kept_by(Policy(daily=1), versions(*DAYS), {}, datetime(2025, 3, 10))
+    assert len(kept) == 10
+    assert kept["v1"] == ["later than now"]
+
+
 def test_a_version_from_a_wrong_clock_does_not_make_a_store_forget_the_others(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

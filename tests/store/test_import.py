@@ -364,6 +364,17 @@ def test_files_that_a_sync_would_not_see_are_not_matched(old: Legacy) -> None:
 # Edited, missing, duplicated
 
 
+def test_telling_where_the_model_lies_proves_nothing_of_what_was_imported(old: Legacy) -> None:
+    """As `vstore model add` does: only a sample that fits makes a claimed space verified."""
+    fake = FakeEmbedder()
+    old.new(recipe=fake.recipe)
+    repo = old.repo
+    (space,) = repo.state.spaces.values()
+    repo.add_space(fake.recipe, space.name, place={"model": "/models/fake"})
+    (now,) = old.repo.state.spaces.values()
+    assert (now.status, now.place) == ("claimed", {"model": "/models/fake"})
+
+
 def test_a_file_that_is_newer_than_the_index_is_not_matched(old: Legacy) -> None:
     old.put({"p00.png": 30}, newer=True)
     report = old.new()

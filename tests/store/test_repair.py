@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -11,16 +12,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from store.folders import World, digests, packs_by_age, trust_young_stats
+from store.folders import World, digests, packs_by_age, stats_of, trust_young_stats
 from store.legacies import Legacy
+from store.test_catalogue import raw
 
 from vstore import leftovers
+from vstore.catalogue import _put_seal as put_seal
 from vstore.embed import space_id
-from vstore.errors import Damage, ModelError, NoStore, NothingToUndo, VstoreError
+from vstore.errors import Damage, FormatTooNew, ModelError, NoStore, NothingToUndo, VstoreError
 from vstore.journal import JournalWriter
+from vstore.layout import FORMAT_VERSION
 from vstore.oplog import Oplog
 from vstore.packs import Pack
-from vstore.records import FileRef, listed_segments
+from vstore.records import FileRef, canonical, listed_segments
 from vstore.repair.report import RepairReport
 from vstore.repository import Repository
 from vstore.search import Operand
@@ -82,13 +86,38 @@ def flip(path: Path, at: int) -> None:
 
 
 def test_a_sound_store_is_left_as_it_is(world: World) -> None:
-    before = digests(world.folder)
-    report = mend(world)
-    assert not report.changed
-    assert report.done == ()
-    assert digests(world.folder) == before
+    """No record, and none of what was remembered: when which file was read last, whether a space's model was proved."""
+    assert world.another().check(read_data=True).ok
+    before = stats_of(world.folder)
+    assert "cache/verified" in before
+    for dry_run in (True, False):
+        report = mend(world, dry_run=dry_run)
+        assert not report.changed
+        assert report.done == ()
+        assert stats_of(world.folder) == before
     world.store.undo()
     is_sound(world)
+
+
+@pytest.mark.parametrize("lost", ["catalogue", "reserve"])
+def test_what_is_made_anew_is_named(world: World, lost: str) -> None:
+    path = world.folder / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert [line.split()[0].rstrip("/") for line in mend(world, dry_run=True).done] == [lost]
+    assert not path.exists()
+    report = mend(world)
+    assert [line.split()[0].rstrip("/") for line in report.done] == [lost]
+    assert not report.changed
+    assert path.exists()
+    assert mend(world).done == ()
+
+
+def test_a_catalogue_with_one_value_that_rotted_is_made_anew(world: World) -> None:
+    catalogue = world.folder / "catalogue"
+    raw(catalogue, lambda t: [t.put(k, bytes([v[0] ^ 1]) + v[1:]) for k, v in list(t.cursor())[3:4]])
+    put_seal(catalogue)  # as if it had rotted before the file was sealed
+    assert any("catalogue" in line for line in mend(world).done)
+    assert mend(world).done == ()
 
 
 def test_the_catalogue_is_made_anew_from_the_objects(world: World) -> None:
@@ -363,6 +392,19 @@ def test_the_format_is_read_off_the_other_files(world: World) -> None:
         assert all_aliases(world) == expected
         assert world.sync().embedded == 0
     is_sound(world)
+
+
+def test_a_store_of_a_later_format_is_not_mended_though_its_format_rotted(world: World) -> None:
+    """Its records say what it is, too."""
+    repo = world.repo
+    path = repo.layout.record(repo.log.numbers()[-1])
+    line = canonical({**json.loads(path.read_bytes().split(b"\n")[0]), "vstore": FORMAT_VERSION + 1}) + b"\n"
+    path.write_bytes(line + repo.hash.digest(line).hex().encode() + b"\n")
+    flip(world.folder / "FORMAT", 12)
+    before = digests(world.folder)
+    with pytest.raises(FormatTooNew):
+        mend(world)
+    assert digests(world.folder) == before
 
 
 def test_where_there_is_no_store_nothing_is_made(tmp_path: Path) -> None:

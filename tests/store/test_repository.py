@@ -30,8 +30,9 @@ from vstore.errors import (
     UsageError,
     VstoreError,
 )
-from vstore.hashing import HASHES, store_hash
+from vstore.hashing import HASHES, checksum, store_hash
 from vstore.layout import DTYPES, FORMAT_VERSION, Layout
+from vstore.records import canonical
 from vstore.repository import RESERVE, Repository
 from vstore.search import Operand
 from vstore.segments import Segment
@@ -168,7 +169,8 @@ def test_where_there_is_no_store_the_error_says_how_to_make_one(tmp_path: Path) 
 def test_a_store_of_a_later_format_is_refused_by_its_version(tmp_path: Path) -> None:
     Repository.create(tmp_path / ".vstore")
     path = tmp_path / ".vstore" / "FORMAT"
-    path.write_text(json.dumps({"format": FORMAT_VERSION + 1, "whatever": True}))
+    later = {"format": FORMAT_VERSION + 1, "whatever": True}
+    path.write_bytes(canonical({**later, "check": checksum(canonical(later)).hex()}))
     with pytest.raises(FormatTooNew, match=f"has format {FORMAT_VERSION + 1}; this vstore reads up to") as caught:
         Repository(tmp_path / ".vstore")
     assert caught.value.exit_code == 12
@@ -182,7 +184,7 @@ def test_a_format_that_is_not_what_was_written_is_damage(tmp_path: Path) -> None
         data = bytearray(whole)
         data[at] ^= 1
         path.write_bytes(data)
-        with pytest.raises((Damage, FormatTooNew), match=r"FORMAT|has format 3|has format 0"):
+        with pytest.raises(Damage, match="FORMAT"):
             Repository(tmp_path / ".vstore")
     for cut in range(len(whole) - 1):
         path.write_bytes(whole[:cut])

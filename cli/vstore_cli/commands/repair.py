@@ -54,7 +54,7 @@ def repair(dry_run: bool, no_embed: bool, wait: bool, quiet: bool, as_json: bool
     if report.quarantined:
         click.echo(f"{count(len(report.quarantined), 'damaged file')} in quarantine/: {', '.join(report.quarantined)}")
     if not report.done:
-        click.echo("Nothing to mend." if dry_run else "Nothing to mend; the catalogue was made anew.")
+        click.echo("Nothing to mend, and nothing was changed.")
     elif not dry_run:
         click.echo(f"{count(report.embedded, 'picture')} embedded anew. Prove it with: vstore check --read-data")
     return code

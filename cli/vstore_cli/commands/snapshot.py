@@ -203,7 +203,9 @@ def forget(snaps: tuple[str, ...], dry_run: bool, as_json: bool, **policy: Any) 
     """Forget the versions SNAP, or all that the rules do not keep. `vstore undo` brings them back, until `vstore gc`
     frees their bytes.
 
-    The current version, and those with a tag, are never forgotten. All times are UTC.
+    The current version, and those with a tag, are never forgotten. All times are UTC. --keep-last goes by numbers, the
+    other rules by times; as a clock may have been wrong, these take the versions by number and by time, and keep what
+    either order keeps. A version that is later than now is kept by them, and takes no other's place.
 
     \b
     Example:

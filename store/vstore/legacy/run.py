@@ -296,6 +296,12 @@ class ImportRun:
             changes["spaces"] = {space: entry.to_json()}
             if repo.state.start_space is None:
                 changes["start_space"] = space
+        elif not known.recipe and self._resumed is None:
+            recipe = canonical(self._recipe)
+            digest = repo.hash.digest(recipe)
+            blobs[digest] = recipe
+            changes["spaces"] = {space: {"recipe": digest.hex(), "status": "claimed"}}
+            self._notes.append(f"the recipe of the space {known.name} was lost, and is back")
         elif added and known.status != "claimed" and self._resumed is None:
             changes["spaces"] = {space: {"status": "claimed"}}
             self._notes.append("the space was verified; rows that are only claimed were added to it")

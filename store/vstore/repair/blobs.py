@@ -13,9 +13,9 @@ from vstore.errors import Damage
 from vstore.leftovers import BLOCK as LEFT_BLOCK
 from vstore.pages import Alias, decode_inner, decode_leaf, level_of
 from vstore.progress import Progress
-from vstore.records import Import, Json, Manifest, Snapshot, canonical, content_id, listed_packs
+from vstore.records import Import, Json, Manifest, Snapshot, Space, canonical, content_id, listed_packs
 from vstore.repair.findings import PACK, Findings, files
-from vstore.repository import Repository
+from vstore.repository import Repository, how_to_give
 from vstore.salvage import pack_ref, refuse_unreadable, sound_blobs
 
 
@@ -155,18 +155,12 @@ class Blobs:
     def keep(self) -> None:
         """Take along what the state itself names, or say that it is lost."""
         for space in self._found.state.spaces.values():
-            try:
-                self.fetch(space.recipe)
-            except Damage:
-                recipe = self.recipe_of(space.id)
-                if recipe is None:
-                    self._found.left.append(
-                        f"the recipe of the space {space.name} is lost: its vectors can be searched, and added to "
-                        f"once the same model is added again: vstore model add {space.name} --model MODEL"
-                    )
-                else:
-                    self.fresh[space.recipe] = recipe
-            if space.probes:
+            if not self._keep_recipe(space):
+                self._found.left.append(
+                    f"the recipe of the space {space.name} is lost: its vectors are kept and can be searched, but "
+                    f"nothing is embedded beside them until it is back; {how_to_give(space)}"
+                )
+            elif space.probes:
                 try:
                     self.fetch(space.probes)
                 except Damage:
@@ -176,6 +170,23 @@ class Blobs:
                     )
         for found in self._found.state.imports.values():
             self._keep_import(found)
+
+    def _keep_recipe(self, space: Space) -> bool:
+        """Take along a recipe. Returns: whether there is one; where it is lost the log says so, and gc goes without."""
+        if space.recipe and self._has(space.recipe):
+            self.fetch(space.recipe)
+            return True
+        recipe = self.recipe_of(space.id)
+        if recipe is not None:
+            digest = self._repo.hash.digest(recipe)
+            self.fresh[digest] = recipe
+            self._found.put_space(space._replace(recipe=digest))
+            self._found.did(f"the recipe of the space {space.name} found again")
+        elif space.recipe:
+            # Its probes came with it, and prove nothing without it.
+            self._found.put_space(space._replace(recipe=b"", probes=b""))
+            self._found.did(f"the space {space.name} marked as one whose recipe is lost")
+        return recipe is not None
 
     def _keep_import(self, found: Import) -> None:
         """Take along the rows that an import left over. Those whose name or vector is lost are named no more: gc would

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vstore.records import FileRef, Json, Snapshot, State, merge_patch
+from vstore.records import FileRef, Json, Snapshot, Space, State, merge_patch
 from vstore.repair.report import Loss
 
 PACK = re.compile(r"[0-9a-f]{32}\.pack")
@@ -61,6 +61,9 @@ class Findings:
 
     def put_snapshot(self, snapshot: Snapshot) -> None:
         self.document["snapshots"] = {**self.document.get("snapshots", {}), snapshot.name: snapshot.to_json()}
+
+    def put_space(self, space: Space) -> None:
+        self.document["spaces"] = {**self.document.get("spaces", {}), space.id: space.to_json()}
 
     def list_segment(self, space: str, ref: FileRef) -> None:
         changes = self.state.segments_changed(space, [*self.state.segments(space), ref])

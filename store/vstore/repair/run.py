@@ -132,6 +132,7 @@ def _mend(
         vectors.find_lost()
         snapshots.degrade(vectors.stored)
         snapshots.choose_current()
+        _look_at_the_rest(repo, found)
         if not dry_run:
             _write(repo, found, blobs, vectors, tip, format_is_sound)
     finally:
@@ -168,12 +169,32 @@ def _write(repo: Repository, found: Findings, blobs: Blobs, vectors: Vectors, ti
         keeper.listed()
     for path in found.aside:
         durable.set_aside(path, layout.quarantine)
-    if not layout.reserve.is_file() or layout.reserve.stat().st_size != RESERVE:
+    if not _has_reserve(repo):
         durable.write_durably(layout.reserve, [bytes(RESERVE)], "ingest")
+    if not found.done and not found.aside:
+        return  # what was remembered of a sound store is as true as it was
     empty_cache(repo)
     renew(layout.catalogue, repo.store_id)
     if tip.number or found.changed:
         _align(repo)
+
+
+def _look_at_the_rest(repo: Repository, found: Findings) -> None:
+    """Note which of the files that can be made again are not what they should be."""
+    catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=False)
+    is_whole = False
+    if catalogue is not None:
+        with catalogue:
+            is_whole = catalogue.is_whole()
+    if not is_whole:
+        found.done.append("catalogue/ made anew: it was missing, copied, or not what was written last")
+    if not _has_reserve(repo):
+        found.done.append("reserve made anew")
+
+
+def _has_reserve(repo: Repository) -> bool:
+    path = repo.layout.reserve
+    return path.is_file() and path.stat().st_size == RESERVE
 
 
 def _align(repo: Repository) -> None:

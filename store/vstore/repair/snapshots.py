@@ -66,10 +66,11 @@ class Snapshots:
                 continue
             if manifest.name not in newest or manifest.time >= newest[manifest.name][1].time:
                 newest[manifest.name] = digest, manifest
-        self._adopt_spaces({manifest.space for _, manifest in newest.values()})
+        self._adopt_spaces({manifest.space for _, manifest in newest.values() if not manifest.images})
         for name, (digest, manifest) in sorted(newest.items(), key=lambda pair: int(pair[0][1:])):
+            self._found.document["next_v"] = max(self._found.state.next_v, int(name[1:]) + 1)
             if manifest.space not in self._found.state.spaces:
-                self._found.left.append(f"{name} is of a space whose recipe is lost: it stays in its pack")
+                self._leave(name)
                 continue
             snapshot = Snapshot(
                 name,
@@ -83,14 +84,17 @@ class Snapshots:
                 manifest.parent,
                 manifest.partial,
             )
-            self._found.document["snapshots"] = {**self._found.document.get("snapshots", {}), name: snapshot.to_json()}
-            self._found.document["next_v"] = max(self._found.state.next_v, int(name[1:]) + 1)
+            self._found.put_snapshot(snapshot)
             if self._found.tail_is_lost or not self._repo.tip.number:
                 self._found.document["current"] = name
             self._found.did(f"{name} found again by its manifest")
-        known = self._found.document.get("snapshots", {})
+        for snapshot in self._found.state.snapshots():
+            if snapshot.space not in self._found.state.spaces:
+                kept = self._found.document["snapshots"]
+                self._found.document["snapshots"] = {n: value for n, value in kept.items() if n != snapshot.name}
+                self._leave(snapshot.name)
         numbers = range(self._found.next_before_gap, self._found.state.next_v)
-        gone = [f"v{number}" for number in numbers if f"v{number}" not in known]
+        gone = [f"v{number}" for number in numbers if f"v{number}" not in {*known, *newest}]
         if gone:
             some = ", ".join(gone[:_PATHS]) + (" …" if len(gone) > _PATHS else "")
             self._found.left.append(f"{some}: neither a record nor a manifest is left that would tell what was in it")
@@ -99,22 +103,46 @@ class Snapshots:
                 "where the folders of pictures lie is lost: name them once more with vstore sync FOLDER"
             )
 
-    def _adopt_spaces(self, wanted: set[str]) -> None:
+    def _leave(self, name: str) -> None:
+        # Its vectors are lost, or they were written for another space: which one, only a lost record said.
+        self._found.left.append(
+            f"{name} is not taken up: the log says nothing of its space, and no segment was written for it. If it was "
+            "adopted from another space (vstore check --adopt), that one has its vectors and its versions still: adopt "
+            "it again"
+        )
+
+    def _adopt_spaces(self, empty: set[str]) -> None:
+        """Spaces that the log does not know: those that vectors were written for or are listed for, and `empty` ones,
+        which need none."""
+        hash, dtype = self._repo.hash, self._repo.dtype
+        dims: dict[str, int] = {}
+        of_file: dict[str, int] = {}
         for path in files(self._repo.layout.segments, SEGMENT):
             segment = sound_segment(path)
-            if segment is not None:
-                wanted = wanted | {segment.footer.space.hex()}
-        for space in sorted(wanted - self._found.state.spaces.keys()):
+            if segment is not None and (segment.footer.dtype, segment.footer.key_size) == (dtype, hash.size):
+                dims[segment.footer.space.hex()] = of_file[path.name] = segment.footer.dim
+        for space in self._found.document.get("segments", {}):
+            for ref in self._found.state.segments(space):
+                if ref.name in of_file:
+                    dims.setdefault(space, of_file[ref.name])
+        for space in sorted((empty | dims.keys()) - self._found.state.spaces.keys()):
             recipe = self._blobs.recipe_of(space)
-            if recipe is None:
+            value = {"dim": dims.get(space)} if recipe is None else json.loads(recipe)
+            if value["dim"] is None:
                 continue
-            digest = self._repo.hash.digest(recipe)
-            self._blobs.fresh[digest] = recipe
-            value = json.loads(recipe)
-            entry = Space(space, str(value.get("name", space[:12])), "verified", digest, value["dim"])
-            self._found.document["spaces"] = {**self._found.document.get("spaces", {}), space: entry.to_json()}
+            names = {other.name for other in self._found.state.spaces.values()}
+            name = str(value.get("name", ""))
+            if not name or name in names:
+                name = f"found-{space[:12]}"
+            # Whether somebody proved that this recipe gives these vectors stood in the log.
+            status = "verified" if value.get("family") == "builtin" else "claimed"
+            digest = b"" if recipe is None else hash.digest(recipe)
+            if recipe is not None:
+                self._blobs.fresh[digest] = recipe
+            self._found.put_space(Space(space, name, status, digest, value["dim"]))
             self._found.document.setdefault("start_space", space)
-            self._found.did(f"the space {entry.name} found again by its recipe")
+            by = "its vectors, without its recipe" if recipe is None else "its recipe"
+            self._found.did(f"the space {name} found again by {by}")
 
     def degrade(self, stored_keys: Mapping[str, set[bytes]]) -> None:
         """Let snapshots name only what is there, and say that they hold less than they did."""

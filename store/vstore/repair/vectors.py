@@ -17,7 +17,7 @@ from vstore.progress import Progress
 from vstore.records import FileRef, Space, listed_segments
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import SEGMENT, Findings, files
-from vstore.repository import Repository
+from vstore.repository import Repository, how_to_give
 from vstore.salvage import is_whole, refuse_unreadable, remains, sound_segment
 from vstore.segments import Segment, write_segment
 from vstore.sync.keeper import Keeper, segment_of
@@ -31,7 +31,7 @@ _BATCH = 16  # pictures per call of the embedder
 class Vectors:
     """stored: by space, the keys that have a vector. keepers: whose journals go once a record lists their rows.
 
-    away: keys that no file was found for, and a folder of theirs that is not there.
+    away: keys that no file was found for, and what would find one.
     named: by space, the keys that need one. load: makes an embedder; None where nothing is to be embedded.
     """
 
@@ -52,7 +52,7 @@ class Vectors:
         self._progress = progress
         self.stored: dict[str, set[bytes]] = {}
         self.keepers: list[Keeper] = []
-        self._away: dict[bytes, bytes] = {}
+        self._away: dict[bytes, str] = {}
 
     def read_segments(self) -> None:
         """Keep segments that are whole, and write those anew of which only some rows are left."""
@@ -63,56 +63,55 @@ class Vectors:
         for space in self._found.state.spaces.values():
             refs: list[FileRef] = []
             stored = self.stored.setdefault(space.id, set())
-            known = self._named.get(space.id, set())
             for ref in self._found.state.segments(space.id):
                 self._progress.advance()
                 if is_whole(folder, ref):
                     refs.append(ref)
                     stored.update(Segment(folder, ref).key_list())
                     continue
-                left = remains(folder, ref, space.dim, repo.dtype, repo.hash.size, known)
-                self._found.did(f"segments/{ref.name}: {len(left.keys)} of {ref.rows} rows are what was written")
-                self._found.put_aside(folder / ref.name)
-                stored.update(left.keys)
-                if left.keys and not self._found.dry_run:
-                    refs.append(
-                        write_segment(
-                            folder,
-                            space.id,
-                            left.keys,
-                            left.blocks(),
-                            space.dim,
-                            repo.dtype,
-                            left.time or int(time.time()),
-                            "ingest",
-                        )
-                    )
+                refs += self._left_of(space, ref)
             lists[space.id] = listed_segments(refs)
         self._found.document["segments"] = lists
         for path in files(folder, SEGMENT):
             if path.name not in names:
                 self._adopt_segment(path)
 
+    def _left_of(self, space: Space, ref: FileRef) -> list[FileRef]:
+        """Set a damaged segment aside. Returns: what is left of it, written anew; nothing where that is no row."""
+        repo, folder = self._repo, self._repo.layout.segments
+        left = remains(folder, ref, space.dim, repo.dtype, repo.hash.size, self._named.get(space.id, set()))
+        self._found.did(f"segments/{ref.name}: {len(left.keys)} of {ref.rows} rows are what was written")
+        self._found.put_aside(folder / ref.name)
+        self.stored.setdefault(space.id, set()).update(left.keys)
+        if not left.keys or self._found.dry_run:
+            return []
+        when = left.time or int(time.time())
+        return [write_segment(folder, space.id, left.keys, left.blocks(), space.dim, repo.dtype, when, "ingest")]
+
     def _adopt_segment(self, path: Path) -> None:
         """Take in a segment that no record names, if it holds what is lost, or what a lost record may have named."""
         segment = sound_segment(path)
-        if segment is None or not is_whole(path.parent, segment.ref):
+        if segment is None:
+            if self._found.gap:  # gc would free it
+                self._found.did(f"segments/{path.name} is damaged, and what it was is not known")
+                self._found.put_aside(path)
             return
         space, footer = segment.footer.space.hex(), segment.footer
         entry = self._found.state.spaces.get(space)
-        fits = entry and (footer.dim, footer.dtype, footer.key_size) == (
-            entry.dim,
-            self._repo.dtype,
-            self._repo.hash.size,
-        )
-        if not fits:
+        fitting = (entry.dim, self._repo.dtype, self._repo.hash.size) if entry is not None else None
+        if entry is None or (footer.dim, footer.dtype, footer.key_size) != fitting:
             return
         stored = self.stored.setdefault(space, set())
         new = set(segment.key_list()) - stored
-        if new if self._found.gap else new & self._named.get(space, set()):
+        if not (new if self._found.gap else new & self._named.get(space, set())):
+            return
+        if is_whole(path.parent, segment.ref):
             stored.update(new)
             self._found.list_segment(space, segment.ref)
             self._found.did(f"segments/{path.name}: {len(new)} vectors found again in a file that no record named")
+        else:
+            for ref in self._left_of(entry, segment.ref):
+                self._found.list_segment(space, ref)
 
     def find_lost(self) -> None:
         """Vectors that snapshots need and no segment has: from journals, then from the pictures themselves."""
@@ -152,10 +151,14 @@ class Vectors:
         load = self._load
         if load is None:
             return
-        try:
-            recipe = json.loads(self._blobs.read(space.recipe))
-        except Damage:
+        if not space.recipe:
+            self._found.left.append(
+                f"{len(lost)} pictures of the space {space.name} have no vector, and its recipe is lost; "
+                f"{how_to_give(space)}, and repair again, or let them go with --no-embed"
+            )
+            self.stored[space.id].update(lost)  # nothing is taken from a snapshot that may yet be made whole
             return
+        recipe = json.loads(self._blobs.read(space.recipe))
         embedder: Embedder | None = None
         keeper: Keeper | None = None
         batch: list[tuple[bytes, Image]] = []
@@ -192,10 +195,9 @@ class Vectors:
             self._found.did(f"{found} vectors computed anew from pictures that are still there")
         away = self._away.keys() & (lost - self.stored[space.id])
         if away:
-            place = os.fsdecode(self._away[min(away)])
             self._found.left.append(
-                f"{len(away)} pictures of the space {space.name} have no vector, and their folder {place} is not "
-                "there; mount it and repair again, or let them go with --no-embed"
+                f"{len(away)} pictures of the space {space.name} have no vector, and {self._away[min(away)]}, or let "
+                "them go with --no-embed"
             )
             self.stored[space.id].update(away)  # an unmounted disk must not empty a snapshot
 
@@ -226,6 +228,8 @@ class Vectors:
                 tried.add(path)
                 file = self._repo.file_of(path)
                 if file is None:
+                    label = os.fsdecode(self._repo.today(path).partition(b"/")[0])
+                    self._away[key] = f"where their folder {label} lies is lost: name it with vstore sync FOLDER"
                     continue
                 try:
                     with open(file, "rb") as opened:
@@ -237,7 +241,7 @@ class Vectors:
                 except (OSError, PictureFailure):
                     root = self._root_of(path)
                     if not os.path.isdir(root):
-                        self._away[key] = root
+                        self._away[key] = f"their folder {os.fsdecode(root)} is not there: mount it and repair again"
 
     def _root_of(self, path: bytes) -> bytes:
         """The folder under which a stored path was synced. The root is known."""
