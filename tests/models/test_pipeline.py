@@ -56,6 +56,9 @@ class Piped(FakeEmbedder):
 
         return vectors
 
+    def first_of(self, started: Sequence[Any]) -> int:
+        return 0
+
     def close(self) -> None:
         self.closed = True
 
@@ -154,18 +157,20 @@ def test_batches_are_as_many_tokens_as_are_allowed(zoo: Zoo, monkeypatch: pytest
     alone = np.concatenate([made.embed_prepared([one]) for one in some])
     batches: list[list[int]] = []
     plain = made.forward
-    monkeypatch.setattr(made, "forward", lambda batch: batches.append([made.weight(b) for b in batch]) or plain(batch))
-    weights = [made.weight(one) for one in some]
+    monkeypatch.setattr(
+        made, "forward", lambda batch: batches.append([made.family.weight(b) for b in batch]) or plain(batch)
+    )
+    weights = [made.family.weight(one) for one in some]
     assert len(set(weights)) > 1
-    made.tokens = 3 * max(weights)
+    made.limits.tokens = 3 * max(weights)
     rows = made.embed_prepared(some)
     assert np.abs(rows - alone).max() < 1e-5
     assert sorted(weight for batch in batches for weight in batch) == sorted(weights)
     for batch, following in zip(batches, [*batches[1:], None], strict=True):
-        assert len(batch) * max(batch) <= made.tokens
+        assert len(batch) * max(batch) <= made.limits.tokens
         if following is not None and len(batch) < made.batch_size:
-            assert (len(batch) + 1) * following[0] > made.tokens, "there was room for one more"
-    heaviest = max(some, key=made.weight)
+            assert (len(batch) + 1) * following[0] > made.limits.tokens, "there was room for one more"
+    heaviest = max(some, key=made.family.weight)
     assert [made.is_full([heaviest] * count) for count in (1, 2, 3)] == [False, False, True]
 
 
@@ -173,7 +178,7 @@ def test_a_picture_of_more_tokens_than_a_batch_is_a_batch_of_its_own(zoo: Zoo) -
     made = embedder(zoo["qwen2_vl"])
     some = list(probes().values())
     wanted = made.embed_images(some)
-    made.tokens = 1
+    made.limits.tokens = 1
     assert np.abs(made.embed_images(some) - wanted).max() < 1e-5
 
 
