@@ -69,18 +69,22 @@ class Worker:
         self._family = family
         path = [os.path.abspath(place) for place in sys.path]
         code = f"import sys; sys.path[:] = {path!r}; from vstore.embed.worker import serve; serve()"
+        # Ctrl-C, or a service manager's signal to all processes, is for whoever runs the sync: it lets the batches be
+        # finished, and ends this process. What is blocked here stays so there, from its first instruction on.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", code],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                process_group=0,  # Ctrl-C at the terminal is for whoever runs the sync: it lets the batch be finished
             )
         except OSError as err:
             raise ModelError(
                 f"no worker process for {self.device} can be started: {err.strerror}", "name one device with --device"
             ) from err
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self.pid = self._process.pid
         self._said: deque[str] = deque(maxlen=_SAID)
         self._ear = threading.Thread(target=self._listen, name=f"vstore-stderr-{self.device}", daemon=True)
@@ -181,9 +185,6 @@ def _same_error(device: str, name: str, message: str, next_step: str) -> VstoreE
 
 def serve() -> None:
     """Load what stdin says first, then embed what it brings, and answer on stdout. The other end of `Worker`."""
-    # Whoever started this process ends it; a service manager's signal to all of them is not for this one either.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not stand among the answers
     requests: queue.SimpleQueue[Any] = queue.SimpleQueue()

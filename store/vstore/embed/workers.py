@@ -207,6 +207,7 @@ class _Desk:
                 batch = pool._waiting.popleft()
                 number += 1
                 self.under_way[number] = batch
+                pool._changed.notify_all()
             worker.send(number, batch.inputs)
             batch.inputs = []  # the worker has them; many batches of pictures are much memory
 
