@@ -31,6 +31,7 @@ class Piped(FakeEmbedder):
         self.in_flight = in_flight
         self.prepared = self.started = self.taken = self.most_ahead = self.most_in_flight = 0
         self.at_start: Callable[[], None] = lambda: None
+        self.first = 0
         self.closed = False
         self.changed = threading.Condition()
 
@@ -57,7 +58,7 @@ class Piped(FakeEmbedder):
         return vectors
 
     def first_of(self, started: Sequence[Any]) -> int:
-        return 0
+        return range(len(started))[self.first]
 
     def close(self) -> None:
         self.closed = True
@@ -103,8 +104,10 @@ def test_the_next_batch_is_made_while_the_model_runs_and_no_more_than_that(tmp_p
     assert fake.most_ahead <= bound
 
 
-def test_every_picture_gets_its_own_vector_however_many_batches_are_under_way(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", [0, -1])
+def test_every_picture_gets_its_own_vector_whichever_batch_is_finished_first(tmp_path: Path, first: int) -> None:
     fake = Piped(batch_size=4, in_flight=3)
+    fake.first = first
     world = PipedWorld(tmp_path, fake)
     world.put({f"{i:02}.png": i for i in range(30)} | {"broken.png": b"no picture", "again.png": 3})
     report = world.sync()

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from cli.lines import CALL, process
+from cli.lines import CALL, PATHS, environment, process
 from models.fake_worker import HOOK, TOP, fake_workers, pictures, running, use
 from models.loading import probes
 from models.zoo import Zoo
@@ -156,16 +156,33 @@ def test_two_workers_have_the_vectors_of_one_model_to_the_bit(
         pool.close()
 
 
+TIGHT = """
+import os
+from vstore.embed.transformer import TransformerEmbedder
+plain = TransformerEmbedder.forward
+def forward(self, batch):
+    if len(batch) > 2:
+        import torch
+        open({mark!r} + str(os.getpid()), "w").close()
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+    return plain(self, batch)
+TransformerEmbedder.forward = forward
+"""
+
+
 def test_a_sync_with_two_workers_is_that_with_one(tmp_path: Path, zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the command, as a process of its own, with a model whose batches are made by tokens."""
+    """By the command, as a process of its own, with a model of tokens; its workers have little memory besides."""
+    use(TIGHT.format(mark=str(tmp_path / "halved")), tmp_path / "hook", monkeypatch)
+    env = environment(PYTHONPATH=os.pathsep.join([str(tmp_path / "hook"), PATHS]))
     seeds = {f"{number:02}.png": number for number in range(20)}
     put(tmp_path / "pictures", {**seeds, **{f"{name}.png": probe_file(name) for name in PROBES}, "no.png": b"x"})
     monkeypatch.chdir(tmp_path)
     words = ["sync", "pictures", "--model", str(zoo["qwen2_vl"]), "--batch-size", "3", "--device"]
     assert run([*words, "cpu", "--store", "one"]) == 3
-    ran = process(*words, "cpu,cpu", "--store", "two", cwd=tmp_path)
+    ran = process(*words, "cpu,cpu", "--store", "two", cwd=tmp_path, env=env)
     assert ran.code == 3, ran.err
     assert "Embedded 26 pictures" in ran.out
+    assert 1 <= len(list(tmp_path.glob("halved*"))) <= 2
     one, two = stored(tmp_path / "one"), stored(tmp_path / "two")
     assert one.keys() == two.keys() and len(one) == 26
     assert max(np.abs(one[key] - two[key]).max() for key in one) < 1e-3, "float16 of vectors that differ by 1e-5"

@@ -118,6 +118,9 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, dry_run: bool, **op
       vstore sync pictures/ -m "holiday"
       vstore sync
     """
+    # Threads of torch that wait for work spin unless told otherwise before it is loaded: beside the threads that read
+    # they halved the rate of a model on the CPU (benchmarks/bench_model_ingest.py). Worker processes inherit it.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     folder = find_store(paths)
     created = False
     words = {name: options.pop(name) for name in MODEL_WORDS}
