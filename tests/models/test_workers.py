@@ -186,6 +186,8 @@ def test_a_sync_with_two_workers_is_that_with_one(tmp_path: Path, zoo: Zoo, monk
     one, two = stored(tmp_path / "one"), stored(tmp_path / "two")
     assert one.keys() == two.keys() and len(one) == 26
     assert max(np.abs(one[key] - two[key]).max() for key in one) < 1e-3, "float16 of vectors that differ by 1e-5"
+    monkeypatch.setattr("vstore.embed.worker.subprocess.Popen", None)
+    assert run(["sync", "--store", "two", "--device", "cpu,cpu"]) == 0, "what embeds nothing starts no worker"
 
 
 DRIFTS = """
@@ -390,7 +392,8 @@ def test_closing_ends_workers_that_are_at_work_or_being_loaded(fakes: Callable[.
     assert running() == []
 
 
-def test_workers_leave_when_their_parent_is_killed(tmp_path: Path, fakes: Callable[..., Workers]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_workers_leave_when_their_parent_is_killed_or_stopped(number: int, fakes: Callable[..., Workers]) -> None:
     code = (
         f"import sys; sys.path[:0] = [{str(TOP / 'store')!r}, {str(TOP / 'tests')!r}]\n"
         "from models.fake_worker import fake_workers, pictures\n"
@@ -398,13 +401,20 @@ def test_workers_leave_when_their_parent_is_killed(tmp_path: Path, fakes: Callab
         "started = [pool.start(pictures(n, sleep=60)) for n in range(3)]\n"
         "while len(pool._ready()) < 2: pass\n"
         "print('ready', flush=True)\n"
-        "started[0]()\n"
+        "try:\n"
+        "    started[0]()\n"
+        "finally:\n"
+        "    pool.close()\n"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as parent:
         assert parent.stdout is not None
         assert parent.stdout.readline() == "ready\n"
         workers = running(parent.pid)
         assert len(workers) == 2
-        parent.kill()
+        parent.send_signal(number)
+        wait_for(lambda: parent.poll() is not None)
+        assert parent.returncode == -number
     _, alive = psutil.wait_procs(workers, 10)
     assert not alive

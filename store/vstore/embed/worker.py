@@ -192,7 +192,7 @@ def serve() -> None:
     mute = threading.Lock()
 
     def answer(make: Callable[[], Any]) -> None:
-        """Answer what `make` gives, or raises; after an error there is nothing more to do here."""
+        """Answer what `make` gives, or raises; after an error there is nothing more to be done."""
         message: tuple[Any, ...]
         try:
             message = ("done", make())
@@ -205,7 +205,9 @@ def serve() -> None:
         with mute:
             _send(answers, message)
         if message[0] != "done":
-            os._exit(0)
+            # Whoever asked ends this process. Until then what is sent is still taken: a broken pipe could be met there
+            # before this error.
+            threading.Event().wait()
 
     made: list[Any] = []
 
