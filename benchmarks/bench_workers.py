@@ -51,7 +51,7 @@ def processors() -> dict[str, Any]:
 
 
 def main() -> None:
-    from vstore.embed.worker import _receive, _send
+    from vstore.embed.worker import _receive, _send, widen_pipe
     from vstore.images import Preparation, prepare
 
     print(machine())
@@ -59,6 +59,7 @@ def main() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", CODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()
     ) as other:
+        widen_pipe(other.stdin)
         for name, processor in processors().items():
             batch: list[Any] = []
 
