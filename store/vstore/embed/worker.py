@@ -3,8 +3,8 @@
 The process is another Python, started anew and never forked (CUDA does not survive a fork), and not by multiprocessing,
 which would run the caller's main script again. It leaves when its stdin ends, whatever it is at: it holds nothing.
 
-A message is a pickle, its arrays beside it as they lie in memory. Beside reading 512 px JPEGs in one thread that costs an
-eighth (CLIP) to a third (Qwen2-VL), most of it in the worker (benchmarks/bench_workers.py). Shared memory would cost
+A message is a pickle, its arrays beside it as they lie in memory. Beside reading 512 px JPEGs in one thread that costs
+an eighth (CLIP) to a third (Qwen2-VL), most of it in the worker (benchmarks/bench_workers.py). Shared memory would cost
 less, and could be left behind.
 """
 
