@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from vstore.embed.digests import Digests
-from vstore.embed.family import Family, Prepared
+from vstore.embed.family import Prepared, TextFamily
 from vstore.embed.folder import ModelFolder
 from vstore.embed.place import Words
 from vstore.embed.processor import describe_processor, load_processor
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from vstore.embed.loaded import Loaded
 
 
-class DualEncoder(Family):
+class DualEncoder(TextFamily):
     """Models with get_image_features and get_text_features. Since transformers 5 both return an object whose
     pooler_output is the vector, projected where the family projects; it is not normalised."""
 

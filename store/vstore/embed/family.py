@@ -76,6 +76,10 @@ class Family(ABC):
     def forward(self, on: Loaded, batch: list[Prepared]) -> torch.Tensor:
         """Vectors of prepared pictures: (n, dim) of any norm."""
 
+
+class TextFamily(Family):
+    """A family whose models embed texts besides."""
+
+    @abstractmethod
     def forward_text(self, on: Loaded, text: str) -> torch.Tensor:
         """The vector of a text: (1, dim) of any norm. Asked only where the recipe has a text side."""
-        raise NotImplementedError

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vstore.embed.digests import Digests
-from vstore.embed.family import Family, Prepared
+from vstore.embed.family import Prepared, TextFamily
 from vstore.embed.folder import ModelFolder
 from vstore.embed.place import Words
 from vstore.embed.processor import describe_processor, load_processor
@@ -35,7 +35,7 @@ _PADDING = {"last-column": 0, "last-column-v4": 1}
 _EXTREME = 200  # of width to height: beyond it these models take no picture
 
 
-class QwenVL(Family):
+class QwenVL(TextFamily):
     """The model below the language head. The vector is the last real token of the last hidden state, or their mean.
 
     Or what a script finds there that pads on the right and takes the last column: padding that saw the whole picture.

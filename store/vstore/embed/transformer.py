@@ -9,7 +9,7 @@ from vstore.embed import adapter as adapters
 from vstore.embed import text_side
 from vstore.embed.batches import Limits
 from vstore.embed.devices import is_out_of_memory
-from vstore.embed.family import Family, Prepared
+from vstore.embed.family import Family, Prepared, TextFamily
 from vstore.embed.folder import ModelFolder
 from vstore.embed.loaded import Loaded
 from vstore.embed.packages import packages
@@ -73,8 +73,10 @@ class TransformerEmbedder:
         """
         import torch
 
+        family = self.family
+        assert isinstance(family, TextFamily)
         with torch.inference_mode():
-            rows = [self.family.forward_text(self._on, text) for text in texts]
+            rows = [family.forward_text(self._on, text) for text in texts]
             return self._unit(torch.cat(rows)) if rows else self.embed_prepared([])
 
     def is_full(self, inputs: Sequence[Prepared | None]) -> bool:
