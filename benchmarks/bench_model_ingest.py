@@ -87,5 +87,5 @@ def main() -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as vstore does before it loads torch, which is loaded here
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `vstore sync` does before torch, which is loaded here
     main()

@@ -163,7 +163,7 @@ class Sides:
             with torch.no_grad():
                 for path in self.pictures:
                     picture = Image.open(path).convert("RGB")
-                    found = self.embedder._processor(images=picture, return_tensors="pt")
+                    found = self.embedder.family._processor(images=picture, return_tensors="pt")
                     vector = self.embedder.model.get_image_features(**found.to(self._device)).pooler_output
                     (vector / vector.norm(dim=-1, keepdim=True)).cpu().numpy()
 

@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
+from vstore.embed.place import device_words
+from vstore.errors import UsageError
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MODEL = (
@@ -38,14 +41,36 @@ def model_options(command: F) -> F:
     return command
 
 
+class Devices(click.ParamType[str]):
+    """Devices by name; whether they are there is found out when a model is loaded."""
+
+    name = "devices"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            device_words(value)
+        except UsageError as err:
+            self.fail(f"{err.message}; {err.next_step}", param, ctx)
+        return str(value)
+
+
 def device_option(command: F) -> F:
-    return click.option(
-        "--device",
-        default="auto",
-        show_default=True,
-        metavar="auto|cpu|cuda|mps",
-        help="Where the model runs.",
+    """--device of a command that embeds little: one is enough."""
+    return _device_option("Where the model runs: auto, cpu, cuda, cuda:1 or mps; of several, the first.")(command)
+
+
+def devices_option(command: F) -> F:
+    """--device of a command that embeds much."""
+    return _device_option(
+        "Where the model runs: auto, cpu, cuda, cuda:1 or mps, or several, as cuda:0,cuda:1, in a worker process each. "
+        "auto and cuda take every CUDA GPU."
     )(command)
+
+
+def _device_option(help: str) -> Callable[[F], F]:
+    return click.option(
+        "--device", type=Devices(), default="auto", show_default=True, metavar="DEVICE[,DEVICE]", help=help
+    )
 
 
 class BatchSize(click.ParamType[int | None]):

@@ -137,7 +137,10 @@ def _devices(torch: tuple[dict[str, Any] | None, str] | None) -> list[Finding]:
     if found is None:
         return []
     if found["devices"]:
-        return [Finding("device", OK, f"cuda: {', '.join(found['devices'])}; --device auto takes the first")]
+        taken = "takes it"
+        if len(found["devices"]) > 1:
+            taken = "takes all of them for a sync, in a worker process each, and the first for whatever else embeds"
+        return [Finding("device", OK, f"cuda: {', '.join(found['devices'])}; --device auto {taken}")]
     if found["mps"]:
         return [Finding("device", OK, "mps; --device auto takes it")]
     if shutil.which("nvidia-smi"):

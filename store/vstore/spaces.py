@@ -15,6 +15,7 @@ from vstore._version import __version__
 from vstore.embed import Embedder, Recipe, load_embedder, text_side
 from vstore.embed.builtin import DEFAULT_RECIPE
 from vstore.embed.digests import Digests
+from vstore.embed.families import FAMILIES
 from vstore.embed.place import Settings, Words
 from vstore.embed.probes import PROBES, Probes, differences, drift, probe_file, tolerance
 from vstore.errors import Damage, ModelError, UsageError, VstoreError
@@ -66,7 +67,8 @@ def make(words: Words, settings: Settings, note: Callable[[str], None], cache: P
         if recipe is not None:
             embedder = load_embedder(recipe, words, settings)
         else:
-            from vstore.embed.transformer import describe, load
+            from vstore.embed.description import describe
+            from vstore.embed.loading import load
 
             recipe, words = describe(words, digests)
             proof = list(_prepared(recipe, _PROOF).values())
@@ -116,6 +118,52 @@ def load(repo: Repository, space: Space, settings: Settings) -> Embedder:
     return embedder
 
 
+def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
+    """Load the model of a space on every device that the settings name, in a process each; on one alone like `load`.
+
+    Each is proved by probes before it is given a picture, the later ones while the first is at work.
+    Raises: as `load`.
+    """
+    recipe = repo.recipe(space.id)
+    if recipe.get("family") not in FAMILIES:
+        if len(settings.devices) > 1:
+            raise ModelError(
+                f"--device {settings.device} names several devices, and an embedder of the family "
+                f"{recipe.get('family')!r} runs in one process",
+                "name one of them, or leave --device out",
+            )
+        return load(repo, space, settings)
+    from vstore.embed.devices import all_devices
+
+    with _faults_of(f"of the space {space.name!r}"):
+        devices = all_devices(settings)
+    if len(devices) == 1:
+        return load(repo, space, settings)
+    from vstore.embed.batches import Limits
+    from vstore.embed.loading import find_files
+    from vstore.embed.worker import Job, Worker
+    from vstore.embed.workers import Workers
+
+    words = Words.from_json(space.place)
+    digests = Digests(repo.layout.cache)
+    kept = Probes.from_bytes(repo.packs.get(space.probes)) if space.probes else None
+    with _faults_of(f"of the space {space.name!r}"):
+        family = find_files(recipe, words, digests).family
+    digests.keep()
+    files_changed = digests.read > 0
+
+    def start(device: str) -> Worker:
+        return Worker(family, Job(recipe, words, settings._replace(device=device), digests.known, len(devices)))
+
+    def admit(load: Callable[[], Embedder]) -> None:
+        with _faults_of(f"of the space {space.name!r}"):
+            embedder = load()
+            if kept is not None:
+                _prove(repo, space, embedder, kept, files_changed=files_changed)
+
+    return Workers(family, Limits.of(settings, devices), devices, start, admit)
+
+
 @contextmanager
 def _faults_of(model: str) -> Iterator[None]:
     """Whatever a model's files make other people's code raise is a fault of that model, and no program error here."""
@@ -156,13 +204,14 @@ def _prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, 
             names = [names[turn % len(names)]]
     vectors = _embed(embedder, names)
     worst = max(names, key=lambda name: drift(kept.vectors[name], vectors[name]))
+    where = f" on {device}" if (device := getattr(embedder, "device", None)) else ""
     found, allowed = drift(kept.vectors[worst], vectors[worst]), tolerance(kept.environment, now)
     if not found <= allowed:
         what = "; ".join(differences(kept.environment, now)) or "nothing that vstore records: its files or its code"
         raise ModelError(
-            f"the model of the space {space.name!r} does not give the vectors that it gave when the space was made: "
-            f"the probe {worst!r} is off by {found:.2g} (allowed: {allowed:g}). Changed since: {what}. Nothing was "
-            "embedded, and what is stored is kept",
+            f"the model of the space {space.name!r}{where} does not give the vectors that it gave when the space was "
+            f"made: the probe {worst!r} is off by {found:.2g} (allowed: {allowed:g}). Changed since: {what}. It has "
+            "embedded nothing, and what is stored is kept",
             "go back to what it was made with, or make a space of what it gives now: vstore model add NEWNAME --model "
             f"{space.place.get('model', 'MODEL')}, then vstore sync --space NEWNAME",
         )

@@ -134,6 +134,14 @@ class Store:
 
         return spaces.load(self._repo, self._repo.state.spaces[space_id(recipe)], settings or Settings())
 
+    def _load_on_all(self, recipe: Recipe, settings: Settings) -> Embedder:
+        if self._given is not None:
+            return self._given(recipe)
+        from vstore import spaces
+        from vstore.embed import space_id
+
+        return spaces.load_on_all(self._repo, self._repo.state.spaces[space_id(recipe)], settings)
+
     @property
     def folder(self) -> Path:
         return self._repo.layout.folder
@@ -178,7 +186,9 @@ class Store:
 
         paths:        folders to take in, or parts of known ones; none means all known folders.
         commit_every: seconds of embedding after which a partial snapshot is written.
-        batch_size:   pictures that a model is given at once; None finds a good number. device: auto, cpu, cuda, mps.
+        batch_size:   pictures that a model is given at once; None finds a good number.
+        device:       auto, cpu, cuda, cuda:1, mps, or several (`cuda:0,cuda:1`): a worker process each. auto and cuda
+                      are all CUDA GPUs. Whatever else takes a device runs the model on the first, in this process.
         compile:      let torch compile the model first: slower to start, quicker where there is much to embed.
         isolate_decoding: decode in worker processes with limits of time and memory: for pictures of strangers.
         stop:         set by somebody else, ends the run after the batch at hand, with a partial snapshot.
@@ -216,7 +226,7 @@ class Store:
             edits,
         )
         settings = Settings(device, batch_size, compile)
-        run = Run(self._repo, options, lambda recipe: self._load(recipe, settings), progress, stop)
+        run = Run(self._repo, options, lambda recipe: self._load_on_all(recipe, settings), progress, stop)
         if dry_run:
             self._repo.reload()
             return self._repo.reading(lambda: run.look(named))

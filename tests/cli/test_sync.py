@@ -385,3 +385,17 @@ def test_a_full_index_costs_what_it_cost(line: Line) -> None:
     again = line("status", "--json").json
     assert again["full_seconds"] > again["seconds"]
     assert again["embed_seconds"] == 0
+
+
+# The environment
+
+
+def test_the_threads_of_a_model_are_told_to_sleep_unless_the_user_says_otherwise(
+    pictures: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    pictures("sync")
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    pictures("sync")
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"

@@ -8,10 +8,12 @@ from typing import Any
 
 from PIL.Image import Image
 
+from vstore.embed.description import describe
 from vstore.embed.digests import Digests
+from vstore.embed.loading import load
 from vstore.embed.place import Settings, Words
 from vstore.embed.probes import PROBES, probe_file
-from vstore.embed.transformer import TransformerEmbedder, describe, load
+from vstore.embed.transformer import TransformerEmbedder
 from vstore.images import Preparation, prepare
 
 

@@ -257,11 +257,11 @@ def test_out_of_memory_halves_the_batch_and_ends_at_one(
     sizes: list[int] = []
     room = 2
 
-    def small(self: Any, batch: list[Any]) -> Any:
+    def small(self: Any, on: Any, batch: list[Any]) -> Any:
         sizes.append(len(batch))
         if len(batch) > room:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return plain(self, batch)
+        return plain(self, on, batch)
 
     monkeypatch.setattr(DualEncoder, "forward", small)
     assert vstore.json("sync", "pictures", "--batch-size", "4")["embedded"] == 4
@@ -315,7 +315,7 @@ def test_a_vector_size_that_differs_from_the_stores(vstore: Shell, zoo: Zoo, mon
 
     vstore.good("init", "--model", zoo["clip"])
     plain = DualEncoder.forward
-    monkeypatch.setattr(DualEncoder, "forward", lambda self, batch: plain(self, batch)[:, :16])
+    monkeypatch.setattr(DualEncoder, "forward", lambda self, on, batch: plain(self, on, batch)[:, :16])
     assert "its space has 24 numbers" in vstore.bad(13, "sync", "pictures")
 
 

@@ -101,6 +101,16 @@ def test_a_gpu_that_torch_does_not_see_is_named(
     assert "built for the CPU alone" in finding.what
 
 
+def test_the_gpus_that_a_sync_takes_are_said(quick: dict[str, Any]) -> None:
+    quick["torch"] = {**quick["torch"], "devices": ["NVIDIA H100"]}
+    assert found(doctor(), "device").what == "cuda: NVIDIA H100; --device auto takes it"
+    quick["torch"] = {**quick["torch"], "devices": ["NVIDIA H100", "NVIDIA L4"]}
+    assert found(doctor(), "device").what == (
+        "cuda: NVIDIA H100, NVIDIA L4; --device auto takes all of them for a sync, in a worker process each, and the "
+        "first for whatever else embeds"
+    )
+
+
 def test_without_torch_the_store_works_and_it_is_said(monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any]) -> None:
     plain = module._there
     monkeypatch.setattr(module, "_there", lambda name: name != "torch" and plain(name))

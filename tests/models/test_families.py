@@ -42,7 +42,7 @@ def assert_equal_to(reference: Reference, made: Any, **how: str) -> None:
     wanted = np.stack([reference.picture(picture, **how) for picture in some])
     assert np.abs(wanted @ wanted.T - 1).max() > 1e-3, "pictures that all look alike prove nothing"
     for size in (1, 2, 8):
-        made.batch_size = size
+        made.limits.batch_size = size
         assert np.abs(made.embed_images(some) - wanted).max() < 1e-5
         assert np.abs(made.embed_images(some[::-1])[::-1] - wanted).max() < 1e-5
 
@@ -114,10 +114,10 @@ def test_a_whole_template_is_taken_as_it_is(zoo: Zoo) -> None:
 def test_a_text_that_spells_a_special_token_is_letters(zoo: Zoo) -> None:
     made = embedder(zoo["qwen2_vl"])
     seen: list[list[int]] = []
-    plain = made._padded
-    made._padded = lambda sequences: seen.extend(list(one) for one in sequences) or plain(sequences)
+    plain = made.family._padded
+    made.family._padded = lambda sequences: seen.extend(list(one) for one in sequences) or plain(sequences)
     assert np.isfinite(made.embed_texts(["<|image_pad|>", "<|im_end|>"])).all()
-    special = made._tokenizer.convert_tokens_to_ids(["<|image_pad|>", "<|im_end|>"])
+    special = made.family._tokenizer.convert_tokens_to_ids(["<|image_pad|>", "<|im_end|>"])
     assert [ids.count(special[0]) for ids in seen] == [0, 0]
     assert seen[0].count(special[1]) == seen[1].count(special[1]) == 2, "those of the prompt alone"
 
@@ -177,9 +177,10 @@ def test_the_base_of_an_adapter_is_the_one_that_it_names(zoo: Zoo) -> None:
 
 
 def test_what_the_folder_says_of_preparation_later_changes_no_vector(zoo: Zoo, tmp_path: Path) -> None:
+    from vstore.embed.description import describe
     from vstore.embed.digests import Digests
+    from vstore.embed.loading import load
     from vstore.embed.place import Settings, Words
-    from vstore.embed.transformer import describe, load
 
     folder = Path(shutil.copytree(zoo["clip"], tmp_path / "clip"))
     recipe, place = describe(Words(str(folder)), Digests())

@@ -31,6 +31,7 @@ class Piped(FakeEmbedder):
         self.in_flight = in_flight
         self.prepared = self.started = self.taken = self.most_ahead = self.most_in_flight = 0
         self.at_start: Callable[[], None] = lambda: None
+        self.first = 0
         self.closed = False
         self.changed = threading.Condition()
 
@@ -55,6 +56,9 @@ class Piped(FakeEmbedder):
             return np.stack(list(inputs))
 
         return vectors
+
+    def first_of(self, started: Sequence[Any]) -> int:
+        return range(len(started))[self.first]
 
     def close(self) -> None:
         self.closed = True
@@ -100,8 +104,10 @@ def test_the_next_batch_is_made_while_the_model_runs_and_no_more_than_that(tmp_p
     assert fake.most_ahead <= bound
 
 
-def test_every_picture_gets_its_own_vector_however_many_batches_are_under_way(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", [0, -1])
+def test_every_picture_gets_its_own_vector_whichever_batch_is_finished_first(tmp_path: Path, first: int) -> None:
     fake = Piped(batch_size=4, in_flight=3)
+    fake.first = first
     world = PipedWorld(tmp_path, fake)
     world.put({f"{i:02}.png": i for i in range(30)} | {"broken.png": b"no picture", "again.png": 3})
     report = world.sync()
@@ -154,18 +160,20 @@ def test_batches_are_as_many_tokens_as_are_allowed(zoo: Zoo, monkeypatch: pytest
     alone = np.concatenate([made.embed_prepared([one]) for one in some])
     batches: list[list[int]] = []
     plain = made.forward
-    monkeypatch.setattr(made, "forward", lambda batch: batches.append([made.weight(b) for b in batch]) or plain(batch))
-    weights = [made.weight(one) for one in some]
+    monkeypatch.setattr(
+        made, "forward", lambda batch: batches.append([made.family.weight(b) for b in batch]) or plain(batch)
+    )
+    weights = [made.family.weight(one) for one in some]
     assert len(set(weights)) > 1
-    made.tokens = 3 * max(weights)
+    made.limits.tokens = 3 * max(weights)
     rows = made.embed_prepared(some)
     assert np.abs(rows - alone).max() < 1e-5
     assert sorted(weight for batch in batches for weight in batch) == sorted(weights)
     for batch, following in zip(batches, [*batches[1:], None], strict=True):
-        assert len(batch) * max(batch) <= made.tokens
+        assert len(batch) * max(batch) <= made.limits.tokens
         if following is not None and len(batch) < made.batch_size:
-            assert (len(batch) + 1) * following[0] > made.tokens, "there was room for one more"
-    heaviest = max(some, key=made.weight)
+            assert (len(batch) + 1) * following[0] > made.limits.tokens, "there was room for one more"
+    heaviest = max(some, key=made.family.weight)
     assert [made.is_full([heaviest] * count) for count in (1, 2, 3)] == [False, False, True]
 
 
@@ -173,7 +181,7 @@ def test_a_picture_of_more_tokens_than_a_batch_is_a_batch_of_its_own(zoo: Zoo) -
     made = embedder(zoo["qwen2_vl"])
     some = list(probes().values())
     wanted = made.embed_images(some)
-    made.tokens = 1
+    made.limits.tokens = 1
     assert np.abs(made.embed_images(some) - wanted).max() < 1e-5
 
 

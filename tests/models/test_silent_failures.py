@@ -30,8 +30,9 @@ from vstore.embed import adapter as adapters
 from vstore.embed import space_id
 from vstore.embed.dual import features
 from vstore.embed.folder import find_adapter, find_model
+from vstore.embed.loading import load_model
+from vstore.embed.packages import quiet
 from vstore.embed.processor import describe_processor, effective
-from vstore.embed.transformer import load_model, quiet
 from vstore.errors import ModelError
 
 
@@ -358,8 +359,8 @@ def test_the_last_real_token_is_taken_whatever_is_padded(zoo: Zoo, name: str) ->
     alone = np.concatenate([made.embed_images([one]) for one in some])
     assert np.abs(together - alone).max() < 1e-5
     # Without the mask, the last column: padding, for the shorter one.
-    ids, mask = made._padded([made.prepare(one)["ids"] for one in some])
-    assert ids[0, -1] == made._tokenizer.pad_token_id
+    ids, mask = made.family._padded([made.prepare(one)["ids"] for one in some])
+    assert ids[0, -1] == made.family._tokenizer.pad_token_id
     assert mask[0, -1] == 0
 
 
@@ -382,10 +383,10 @@ def test_positions_are_those_of_rows_and_columns(zoo: Zoo, name: str) -> None:
 
 def test_a_siglip_text_is_padded_to_its_full_length_without_a_mask(zoo: Zoo) -> None:
     made = embedder(zoo["siglip"])
-    ids = made._tokenizer or None
+    ids = made.family._tokenizer or None
     assert ids is None, "no tokenizer is loaded before a text is there"
     row = made.embed_texts(["a red car"])[0]
-    short = made._tokenizer("a red car", return_tensors="pt")["input_ids"]
+    short = made.family._tokenizer("a red car", return_tensors="pt")["input_ids"]
     with torch.inference_mode():
         unpadded = unit(made.model.get_text_features(input_ids=short).pooler_output[0])
     assert np.abs(row - unpadded).max() > 1e-3, "what the plain call gives"

@@ -304,6 +304,9 @@ class Piped(FakeEmbedder):
         self.act(self.started)
         return lambda: self.embed_images(inputs)
 
+    def first_of(self, started: Sequence[Callable[[], Any]]) -> int:
+        return 0
+
     def close(self) -> None:
         pass
 

@@ -15,7 +15,7 @@ import click
 
 from vstore.errors import Interrupted, ModelError, NoStore, UsageError
 from vstore_cli.locate import find_store, is_store, new_folder, open_store, refuse_network
-from vstore_cli.models import MODEL_WORDS, batch_option, device_option, model_options
+from vstore_cli.models import MODEL_WORDS, batch_option, devices_option, model_options
 from vstore_cli.output import count, duration, echo_json, json_option, number, shown
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Duration(click.ParamType[float]):
 )
 @batch_option
 @click.option("--compile", is_flag=True, help="Let torch compile the model first: worth it for many pictures.")
-@device_option
+@devices_option
 @model_options
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and no report unless something is wrong.")
 @json_option
@@ -118,6 +118,9 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, dry_run: bool, **op
       vstore sync pictures/ -m "holiday"
       vstore sync
     """
+    # Threads of torch that wait for work spin unless told otherwise before it is loaded: beside the threads that read
+    # they halved the rate of a model on the CPU (benchmarks/bench_model_ingest.py). Worker processes inherit it.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     folder = find_store(paths)
     created = False
     words = {name: options.pop(name) for name in MODEL_WORDS}

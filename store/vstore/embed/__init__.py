@@ -43,12 +43,15 @@ class Embedder(Protocol):
 class Pipeline(Protocol):
     """What an embedder has besides that would rather be given its batches one after the other without a pause.
 
-    batch_size: pictures of a batch, at most. in_flight: batches that may be begun before the vectors of the first
-    are asked for; 1 where `start` gives no other work to do meanwhile.
+    batch_size: pictures of a batch, at most. in_flight: batches that may be begun before the vectors of one are asked
+    for; 1 where `start` gives no other work to do meanwhile. Asked for again and again, as both may change.
     """
 
-    batch_size: int
-    in_flight: int
+    @property
+    def batch_size(self) -> int: ...
+
+    @property
+    def in_flight(self) -> int: ...
 
     def prepare(self, picture: Image) -> Any:
         """The processor's part, for one picture: what `start` takes. Called in several threads at once."""
@@ -60,6 +63,10 @@ class Pipeline(Protocol):
 
     def start(self, inputs: Sequence[Any]) -> Callable[[], Floats]:
         """Begin a batch. Returns: what waits for its vectors, as `embed_images` gives them."""
+        ...
+
+    def first_of(self, started: Sequence[Callable[[], Floats]]) -> int:
+        """Which of these begun batches to ask for its vectors: the one that is waited for least. May wait itself."""
         ...
 
     def close(self) -> None:
@@ -88,9 +95,10 @@ def text_side(embedder: Embedder) -> Callable[[Sequence[str]], Floats] | None:
 def load_embedder(
     recipe: Recipe, words: Words | None = None, settings: Settings | None = None, digests: Digests | None = None
 ) -> Embedder:
-    """Make the embedder that a recipe describes. words: where its model lies.
+    """Make the embedder that a recipe describes, in this process, on the first device of the settings.
 
-    Raises: ModelError if this version knows none of that family, or the model is not what the recipe says.
+    words:  where its model lies.
+    Raises: UsageError; ModelError if this version knows none of that family, or the model is not what the recipe says.
     """
     family = str(recipe.get("family"))
     if family == "builtin":
@@ -107,14 +115,14 @@ def load_embedder(
     settings = settings or Settings()
     if family in FAMILIES and words is not None:
         from vstore.embed.digests import Digests
-        from vstore.embed.transformer import load
+        from vstore.embed.loading import load
 
         return load(recipe, words, settings, digests or Digests())
     from vstore.embed.plugins import find_plugin
 
     plugin = find_plugin(family)
     if plugin is not None:
-        return plugin.load(recipe, words or Words(), settings)
+        return plugin.load(recipe, words or Words(), settings._replace(device=settings.devices[0]))
     raise ModelError(
         f"this vstore has no embedder of the family {family!r}",
         "install the version or the plug-in that made the space",

@@ -6,10 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from vstore.embed.digests import Digests
+from vstore.embed.family import Family, Prepared
 from vstore.embed.folder import ModelFolder
 from vstore.embed.place import Words
 from vstore.embed.processor import describe_processor, load_processor
-from vstore.embed.transformer import Prepared, TransformerEmbedder
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from vstore.embed import Floats, Recipe
+    from vstore.embed.loaded import Loaded
 
 _RESAMPLES = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 
 
-class Backbone(TransformerEmbedder):
+class Backbone(Family):
     """The last hidden state after its layer norm: the class token stands first, registers after it, then patches."""
 
-    family = "backbone"
+    name = "backbone"
     model_types = frozenset({"dinov2", "dinov2_with_registers", "dinov3_vit", "vit"})
     poolings = ("cls", "mean")
 
@@ -55,8 +56,8 @@ class Backbone(TransformerEmbedder):
             return {"pixel_values": prepare_dinov3(picture, self.recipe["processor"])}
         return {"pixel_values": self._processor(images=picture, return_tensors="np")["pixel_values"][0]}
 
-    def forward(self, batch: list[Prepared]) -> torch.Tensor:
-        state = self.model(pixel_values=self.tensor([one["pixel_values"] for one in batch])).last_hidden_state
+    def forward(self, on: Loaded, batch: list[Prepared]) -> torch.Tensor:
+        state = on.model(pixel_values=on.tensor([one["pixel_values"] for one in batch])).last_hidden_state
         found: torch.Tensor = state[:, 0] if self.recipe["pooling"] == "cls" else state[:, self._first_patch :].mean(1)
         return found
 

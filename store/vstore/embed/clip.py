@@ -9,7 +9,7 @@ from vstore.embed.folder import ModelFolder
 
 
 class Clip(DualEncoder):
-    family = "clip"
+    name = "clip"
     model_types = frozenset({"clip", "metaclip_2"})
 
     @classmethod

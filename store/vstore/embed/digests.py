@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from vstore import durable
@@ -19,12 +20,12 @@ _SETTLED_NS = 2_000_000_000  # a stat younger than this when its file was read p
 class Digests:
     """sha256 of files. cache: the store's cache folder, or None before there is a store.
 
-    read: how many files were read, rather than believed by their stat.
+    known: what another process has learnt. read: how many files were read, rather than believed by their stat.
     """
 
-    def __init__(self, cache: Path | None = None) -> None:
+    def __init__(self, cache: Path | None = None, known: Mapping[str, list[object]] = {}) -> None:  # never changed
         self._cache = cache
-        self._known: dict[str, list[object]] = {}
+        self._known: dict[str, list[object]] = dict(known)
         self._changed = False
         self.read = 0
         if cache is not None:
@@ -50,6 +51,11 @@ class Digests:
             self._known[name] = [*stat, digest]
         self._changed = True
         return digest
+
+    @property
+    def known(self) -> Mapping[str, list[object]]:
+        """What is believed of a file as long as its stat is the same: real path -> stat and digest."""
+        return self._known
 
     def keep(self, cache: Path | None = None) -> None:
         """Write what was learnt to the store's cache; what cannot be written is found out again."""

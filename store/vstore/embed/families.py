@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:
+    from vstore.embed.family import Family
     from vstore.embed.folder import ModelFolder
-    from vstore.embed.transformer import TransformerEmbedder
 
 FAMILIES = {
     "clip": "clip:Clip",
@@ -21,13 +21,13 @@ FAMILIES = {
 }
 
 
-def family_class(family: str) -> type[TransformerEmbedder]:
+def family_class(family: str) -> type[Family]:
     module, _, name = FAMILIES[family].partition(":")
-    found: type[TransformerEmbedder] = getattr(importlib.import_module(f"vstore.embed.{module}"), name)
+    found: type[Family] = getattr(importlib.import_module(f"vstore.embed.{module}"), name)
     return found
 
 
-def family_of(folder: ModelFolder, *, trust_code: bool) -> type[TransformerEmbedder]:
+def family_of(folder: ModelFolder, *, trust_code: bool) -> type[Family]:
     """The family of a model, by its own word in config.json; code of its own runs only where no family knows it.
 
     Raises: ModelError where no family takes it.

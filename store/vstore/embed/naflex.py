@@ -7,7 +7,7 @@ from vstore.embed.siglip import Siglip
 
 
 class Naflex(Siglip):
-    family = "siglip-naflex"
+    name = "siglip-naflex"
     model_types = frozenset({"siglip2"})
 
     @classmethod

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+from vstore.errors import UsageError
+
+_DEVICE = re.compile(r"[a-z]+(:(0|[1-9][0-9]*))?")
 
 
 class Words(NamedTuple):
@@ -38,7 +43,7 @@ class Words(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """How a model is run this time. device: auto, cpu, cuda, cuda:1, mps. batch_size: None finds one itself.
+    """How a model is run this time. device: what `--device` takes. batch_size: None finds one itself.
 
     compile: let torch translate the model for this machine first, which takes up to a minute.
     """
@@ -46,3 +51,18 @@ class Settings(NamedTuple):
     device: str = "auto"
     batch_size: int | None = None
     compile: bool = False
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices that were named. Raises: UsageError."""
+        return device_words(self.device)
+
+
+def device_words(text: str) -> tuple[str, ...]:
+    """The devices that `cuda:0,cuda:1` names; whether they are there is another question. Raises: UsageError."""
+    words = tuple(word.strip() for word in text.split(","))
+    if all(_DEVICE.fullmatch(word) for word in words) and ("auto" not in words or len(words) == 1):
+        return words
+    raise UsageError(
+        f"{text!r} names no devices", "write auto, cpu, cuda, cuda:1 or mps, or several of them as cuda:0,cuda:1"
+    )

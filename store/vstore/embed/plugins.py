@@ -2,6 +2,7 @@
 
 Its object has two functions. `describe(words)` gives the recipe of what `--model FAMILY:REST` names, a plain JSON
 object with "family" and "dim" that says all that decides a vector; `load(recipe, words, settings)` gives the embedder.
+`settings.device` is one device, `auto` where the user named none.
 """
 
 from __future__ import annotations

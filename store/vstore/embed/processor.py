@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def describe_processor(folder: ModelFolder) -> dict[str, Any]:
     """The effective processor of a model: every value that it works with, its class and backend. Raises: ModelError."""
-    from vstore.embed.transformer import packages, quiet
+    from vstore.embed.packages import packages, quiet
 
     _, transformers = packages()
     try:
@@ -45,7 +45,7 @@ def effective(processor: Any) -> dict[str, Any]:
 
 def load_processor(recipe: dict[str, Any]) -> Any:
     """The processor that a recipe describes, whatever stands in the model's folder today. Raises: ModelError."""
-    from vstore.embed.transformer import packages, quiet
+    from vstore.embed.packages import packages, quiet
 
     _, transformers = packages()
     values = {name: value for name, value in recipe.items() if name not in ("class", "backend")}

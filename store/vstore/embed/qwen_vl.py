@@ -5,15 +5,14 @@ All without torchvision, which transformers' own processors of these models need
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from vstore.embed.digests import Digests
+from vstore.embed.family import Prepared, TextFamily
 from vstore.embed.folder import ModelFolder
 from vstore.embed.place import Words
 from vstore.embed.processor import describe_processor, load_processor
 from vstore.embed.text import load_tokenizer, tokenizer_digests
-from vstore.embed.transformer import Prepared, TransformerEmbedder
 from vstore.errors import ModelError
 from vstore.variations import Variation
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
-    from vstore.embed import Floats
+    from vstore.embed.loaded import Loaded
 
 PICTURE = "<|vision_start|><|image_pad|><|vision_end|>"
 _PAD = "<|image_pad|>"
@@ -36,14 +35,14 @@ _PADDING = {"last-column": 0, "last-column-v4": 1}
 _EXTREME = 200  # of width to height: beyond it these models take no picture
 
 
-class QwenVL(TransformerEmbedder):
+class QwenVL(TextFamily):
     """The model below the language head. The vector is the last real token of the last hidden state, or their mean.
 
     Or what a script finds there that pads on the right and takes the last column: padding that saw the whole picture.
     It has one position wherever it stands, so the vector is the picture's own, whatever else was in its batch.
     """
 
-    family = "qwen-vl"
+    name = "qwen-vl"
     model_types = frozenset({"qwen2_vl", "qwen2_5_vl", "qwen3_vl"})
     poolings = ("last", "mean", *_PADDING)
     takes_prompt = True
@@ -129,7 +128,7 @@ class QwenVL(TransformerEmbedder):
     def weight(self, one: Prepared | None) -> int:
         return 0 if one is None else len(one["ids"])
 
-    def forward(self, batch: list[Prepared]) -> torch.Tensor:
+    def forward(self, on: Loaded, batch: list[Prepared]) -> torch.Tensor:
         import numpy as np
         import torch
 
@@ -137,32 +136,27 @@ class QwenVL(TransformerEmbedder):
         pixels = torch.from_numpy(np.concatenate([one["pixels"] for one in batch]))
         grid = torch.from_numpy(np.stack([one["grid"] for one in batch]))
         # Positions are worked out on the CPU: on a GPU each picture's would wait for the ones before it.
-        positions, _ = self.model.get_rope_index(
+        positions, _ = on.model.get_rope_index(
             ids, (ids == self._token).int() * mask.int(), image_grid_thw=grid, attention_mask=mask
         )
         return self._pooled(
+            on,
             ids,
             mask,
             positions,
-            pixel_values=self.moved(pixels),
-            image_grid_thw=self.moved(grid),
+            pixel_values=on.moved(pixels),
+            image_grid_thw=on.moved(grid),
         )
 
-    def embed_texts(self, texts: Sequence[str]) -> Floats:
-        """Embed texts: each stands in the prompt where a picture would. Returns: float32 (n, dim), norm 1."""
+    def forward_text(self, on: Loaded, text: str) -> torch.Tensor:
+        """The text stands in the prompt where a picture would."""
         import numpy as np
         import torch
 
         before, after = self.recipe["text"]["template"].split("%s")
-        start, end = self._ids(before), self._ids(after)
-        rows = []
-        with torch.inference_mode():
-            for text in texts:
-                words = self._ids(text, plain=True)[: self.recipe["text"]["max_length"]]
-                ids, mask = self._padded([np.array([*start, *words, *end], np.int64)])
-                positions = torch.arange(ids.shape[1]).repeat(3, 1, 1)
-                rows.append(self._pooled(ids, mask, positions))
-            return self._unit(torch.cat(rows)) if rows else self.embed_prepared([])
+        words = self._ids(text, plain=True)[: self.recipe["text"]["max_length"]]
+        ids, mask = self._padded([np.array([*self._ids(before), *words, *self._ids(after)], np.int64)])
+        return self._pooled(on, ids, mask, torch.arange(ids.shape[1]).repeat(3, 1, 1))
 
     def _padded(self, sequences: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
         """Pad on the right: attention is causal, so that no real token sees what was added. Returns: ids, mask."""
@@ -177,14 +171,16 @@ class QwenVL(TransformerEmbedder):
             mask[row, : len(sequence)] = 1
         return ids, mask
 
-    def _pooled(self, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, **inputs: Any) -> torch.Tensor:
+    def _pooled(
+        self, on: Loaded, ids: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor, **inputs: Any
+    ) -> torch.Tensor:
         import torch
 
         pooling = self.recipe["pooling"]
         if pooling in _PADDING:
             positions = positions.masked_fill(mask == 0, _PADDING[pooling])
-        ids, mask, positions = map(self.moved, (ids, mask, positions))
-        state = self.model(
+        ids, mask, positions = map(on.moved, (ids, mask, positions))
+        state = on.model(
             input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, **inputs
         ).last_hidden_state
         if pooling in _PADDING:

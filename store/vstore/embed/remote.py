@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import torch
 
     from vstore.embed import Recipe
-    from vstore.embed.transformer import Prepared
+    from vstore.embed.family import Prepared
+    from vstore.embed.loaded import Loaded
 
 
 class Remote(DualEncoder):
@@ -24,7 +25,7 @@ class Remote(DualEncoder):
     plug-in.
     """
 
-    family = "remote"
+    name = "remote"
     model_types = frozenset()
     poolings = ("features",)
 
@@ -54,9 +55,9 @@ class Remote(DualEncoder):
         length = folder.config.get("text_config", {}).get("max_position_embeddings", 77)
         return {"padding": True, "max_length": length, "lowercase": False, "attention_mask": True}
 
-    def forward(self, batch: list[Prepared]) -> torch.Tensor:
-        inputs = {name: self.tensor([one[name] for one in batch]) for name in batch[0]}
-        call = getattr(self.model, "get_image_features", self.model)
+    def forward(self, on: Loaded, batch: list[Prepared]) -> torch.Tensor:
+        inputs = {name: on.tensor([one[name] for one in batch]) for name in batch[0]}
+        call = getattr(on.model, "get_image_features", on.model)
         output = call(**inputs)
         found: torch.Tensor = output if hasattr(output, "ndim") else output.pooler_output
         return found

@@ -10,7 +10,7 @@ from vstore.embed.folder import ModelFolder
 
 
 class Siglip(DualEncoder):
-    family = "siglip"
+    name = "siglip"
     model_types = frozenset({"siglip"})
 
     @classmethod

@@ -22,7 +22,7 @@ def tokenizer_digests(folder: ModelFolder, digests: Digests) -> list[str]:
 
 def load_tokenizer(folder: ModelFolder) -> Any:
     """Raises: ModelError."""
-    from vstore.embed.transformer import packages, quiet
+    from vstore.embed.packages import packages, quiet
 
     _, transformers = packages()
     try:

@@ -30,7 +30,7 @@ def declared(words: Words, cache: Path | None = None) -> Declared:
     recipe = describe_by_plugin(words)
     if recipe is not None:
         return Declared(recipe, words.to_json())
-    from vstore.embed.transformer import describe
+    from vstore.embed.description import describe
 
     digests = Digests(cache)
     found, place = describe(words, digests)

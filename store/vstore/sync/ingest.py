@@ -8,7 +8,6 @@ import os
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -59,6 +58,9 @@ class _Plain:
         rows = self._embedder.embed_images(inputs)
         return lambda: rows
 
+    def first_of(self, started: Sequence[Callable[[], Floats]]) -> int:
+        return 0
+
     def close(self) -> None:
         pass
 
@@ -102,7 +104,7 @@ class Ingest:
         self._decoder: str | None = None
         self._pipeline: Pipeline | None = None
         self._dim = 0
-        self._under_way: deque[tuple[list[bytes], Callable[[], Floats]]] = deque()
+        self._under_way: list[tuple[list[bytes], Callable[[], Floats]]] = []
         self._keeper: Keeper | None = None
         self._isolated: IsolatedDecoder | None = None
         if isolate:
@@ -242,7 +244,8 @@ class Ingest:
 
     def _keep_started(self, left: int) -> None:
         while len(self._under_way) > left:
-            keys, vectors = self._under_way.popleft()
+            first = self._ready().first_of([vectors for _, vectors in self._under_way])
+            keys, vectors = self._under_way.pop(first)
             self._keep(keys, vectors())
 
     def _keep(self, batch: list[bytes], rows: Floats) -> None:
@@ -279,6 +282,7 @@ class Ingest:
             began = time.perf_counter()
             faiss_module()  # a broken one is met before the first vector is computed, not after the last
             embedder = self._load(self._repo.recipe(self._space))
+            self._pipeline = embedder if isinstance(embedder, Pipeline) else _Plain(embedder)
             dim = self._repo.state.spaces[self._space].dim
             if embedder.dim != dim:
                 raise ModelError(
@@ -286,7 +290,6 @@ class Ingest:
                     "use the model that the space was made with",
                 )
             self._dim = dim
-            self._pipeline = embedder if isinstance(embedder, Pipeline) else _Plain(embedder)
             self._since += time.perf_counter() - began  # paid once, however many pictures there are
         return self._pipeline
 
@@ -304,12 +307,12 @@ class Ingest:
             self._keeper.listed()
 
     def close(self) -> None:
+        if self._pipeline:
+            self._pipeline.close()  # first: processes must not outlive a run whose disk fails
         if self._isolated:
             self._isolated.close()
         if self._keeper:
             self._keeper.close()
-        if self._pipeline:
-            self._pipeline.close()
 
     def put(self, batch: Batch) -> None:
         """Write what was learnt of pictures, good and bad, to the catalogue. What may pass is not remembered."""

@@ -1,0 +1,313 @@
+"""A model that runs in a process of its own: both ends of the pipes between it and whoever asks.
+
+The process is another Python, started anew and never forked (CUDA does not survive a fork), and not by multiprocessing,
+which would run the caller's main script again. It leaves when its stdin ends, whatever it is at: it holds nothing.
+
+A message is a pickle, its arrays beside it as they lie in memory. Beside reading 512 px JPEGs in one thread that costs
+an eighth (CLIP) to a third (Qwen2-VL), most of it in the worker (benchmarks/bench_workers.py). Shared memory would cost
+less, and could be left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import queue
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+from vstore import errors
+from vstore.embed.family import Family, Prepared
+from vstore.embed.place import Settings, Words
+from vstore.errors import ModelError, VstoreError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from vstore.embed import Floats, Recipe
+    from vstore.embed.transformer import TransformerEmbedder
+
+_LENGTH = struct.Struct("<Q")
+_SECONDS = 5.0  # for a process that has closed its pipes to end
+_SAID = 20  # lines of a process's stderr that are kept for the case that it dies
+
+
+class Job(NamedTuple):
+    """What a worker is to load. known: digests of files, as `Digests.known` has them. share: of the cores, one nth."""
+
+    recipe: Recipe
+    words: Words
+    settings: Settings
+    known: Mapping[str, list[object]]
+    share: int
+
+
+class WorkerFault(RuntimeError):
+    """What a worker met that nobody foresaw, with its own traceback."""
+
+    def __init__(self, device: str, kind: str, trace: str) -> None:
+        super().__init__(f"{kind}, in the worker process on {device}\n{trace}")
+
+
+class Worker:
+    """One process with the model on one device. By itself it embeds as any embedder, one batch at a time.
+
+    Several batches may be under way by `send` and `receive`, called in one thread each.
+    """
+
+    def __init__(self, family: Family, job: Job) -> None:
+        """Start the process. Raises: ModelError where the system starts none."""
+        self.device = job.settings.device
+        self.recipe = family.recipe
+        self.dim: int = family.recipe["dim"]
+        self.environment: dict[str, Any] = {}
+        self._family = family
+        path = [os.path.abspath(place) for place in sys.path]
+        code = f"import sys; sys.path[:] = {path!r}; from vstore.embed.worker import serve; serve()"
+        # Ctrl-C, or a service manager's signal to all processes, is for whoever runs the sync: it lets the batches be
+        # finished, and ends this process. What is blocked here stays so there, from its first instruction on.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", code],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+        except OSError as err:
+            raise ModelError(
+                f"no worker process for {self.device} can be started: {err.strerror}", "name one device with --device"
+            ) from err
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self.pid = self._process.pid
+        widen_pipe(self._process.stdin)
+        self._said: deque[str] = deque(maxlen=_SAID)
+        self._ear = threading.Thread(target=self._listen, name=f"vstore-stderr-{self.device}", daemon=True)
+        self._ear.start()
+        self._job: Job | None = job
+
+    def load(self) -> Worker:
+        """Wait until the process has the model. Raises: what loading it raised there."""
+        self._write(self._job)
+        self._job = None
+        self.environment = self._read()
+        return self
+
+    def embed_images(self, pictures: Sequence[Image]) -> Floats:
+        self.send(0, [self._family.prepare(picture) for picture in pictures])
+        return self.receive()[1]
+
+    def embed_texts(self, texts: Sequence[str]) -> Floats:
+        self.send(0, tuple(texts))
+        return self.receive()[1]
+
+    def send(self, number: int, what: Sequence[Prepared | None] | tuple[str, ...]) -> None:
+        """Give it a batch (a list) or texts (a tuple). Raises: ModelError where it has died."""
+        self._write((number, what))
+
+    def receive(self) -> tuple[int, Floats]:
+        """The number of what it has embedded, and the vectors. Raises: ModelError, or what was raised there."""
+        number, rows = self._read()
+        return number, rows
+
+    def kill(self) -> None:
+        """End the process, whatever it is at: whoever waits for its answer is told that it has died."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End the process and all that belongs to it. No other thread uses it any more."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+    def _write(self, message: Any) -> None:
+        assert self._process.stdin is not None
+        try:
+            _send(self._process.stdin, message)
+        except (OSError, ValueError) as err:
+            raise self._death() from err
+
+    def _read(self) -> Any:
+        assert self._process.stdout is not None
+        try:
+            kind, *rest = _receive(self._process.stdout)
+        except (OSError, EOFError, ValueError) as err:
+            raise self._death() from err
+        if kind == "known":
+            raise _same_error(self.device, *rest)
+        if kind == "unknown":
+            raise WorkerFault(self.device, *rest)
+        return rest[0]
+
+    def _listen(self) -> None:
+        """Keep the end of what it says on stderr. Whoever it has started may hold that open for longer."""
+        assert self._process.stderr is not None
+        with self._process.stderr as lines:
+            self._said.extend(line.decode("utf-8", "replace").strip() for line in lines)
+
+    def _death(self) -> ModelError:
+        try:
+            code = self._process.wait(_SECONDS)
+        except subprocess.TimeoutExpired:  # it talks no more, and is not dead
+            self._process.kill()
+            code = self._process.wait()
+        self._ear.join(_SECONDS)
+        how = f"exit code {code}"
+        if code < 0:
+            with contextlib.suppress(ValueError):
+                how = signal.Signals(-code).name
+        last = next((f": {line}" for line in reversed(self._said) if line), "")
+        why = "the system ends a process so where memory is short; " if -code == signal.SIGKILL else ""
+        return ModelError(
+            f"the worker process on {self.device} has died ({how}){last}",
+            f"{why}vectors that were finished are kept: run it again, without that device in --device if it dies again",
+        )
+
+
+def _same_error(device: str, name: str, message: str, next_step: str) -> VstoreError:
+    """A VstoreError of a worker as this process would have raised it, with the device named."""
+    cls = getattr(errors, name)
+    made: VstoreError = cls.__new__(cls)
+    VstoreError.__init__(made, f"{message} (in the worker process on {device})", next_step)
+    return made
+
+
+# The process itself
+
+
+def serve() -> None:
+    """Load what stdin says first, then embed what it brings, and answer on stdout. The other end of `Worker`."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not stand among the answers
+    requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_hear, args=(sys.stdin.buffer, requests), daemon=True).start()
+    mute = threading.Lock()
+
+    def answer(make: Callable[[], Any]) -> None:
+        """Answer what `make` gives, or raises; after an error there is nothing more to be done."""
+        message: tuple[Any, ...]
+        try:
+            message = ("done", make())
+        except VstoreError as err:
+            known = next(cls.__name__ for cls in type(err).__mro__ if cls.__module__ == errors.__name__)
+            message = ("known", known, err.message, err.next_step)
+        except BaseException as err:
+            kind = f"{type(err).__name__}: {' '.join(str(err).split())[:300]}"
+            message = ("unknown", kind, traceback.format_exc())
+        with mute:
+            _send(answers, message)
+        if message[0] != "done":
+            # Whoever asked ends this process. Until then what is sent is still taken: a broken pipe could be met there
+            # before this error.
+            threading.Event().wait()
+
+    made: list[Any] = []
+
+    def load() -> Any:
+        made.append(_load(requests.get()))
+        return made[0].environment
+
+    answer(load)
+    embedder = made[0]
+    # As in one process: while a batch runs on a GPU, the next one is copied there and queued behind it.
+    slots = threading.Semaphore(embedder.in_flight)
+    begun: queue.SimpleQueue[tuple[int, Callable[[], Floats]]] = queue.SimpleQueue()
+
+    def finish() -> None:
+        while True:
+            number, vectors = begun.get()
+            answer(lambda: (number, vectors()))  # noqa: B023  # called at once
+            slots.release()
+
+    threading.Thread(target=finish, daemon=True).start()
+    while True:
+        slots.acquire()
+        number, what = requests.get()
+        begun.put((number, _begun(embedder, what)))
+
+
+def _begun(embedder: TransformerEmbedder, what: Any) -> Callable[[], Floats]:
+    """Begin what was asked for. An error is raised by what is returned: what was begun before is answered first."""
+    try:
+        if isinstance(what, list):
+            return embedder.start(what)
+        rows = embedder.embed_texts(what)
+        return lambda: rows
+    except BaseException as err:
+        met = err
+
+        def fail() -> Floats:
+            raise met
+
+        return fail
+
+
+def _load(job: Job) -> TransformerEmbedder:
+    from vstore.embed.digests import Digests
+    from vstore.embed.loading import load
+    from vstore.embed.packages import packages
+
+    torch, _ = packages()
+    torch.set_num_threads(max(1, torch.get_num_threads() // job.share))
+    if job.settings.device.startswith("cuda"):
+        torch.cuda.set_device(job.settings.device)  # else pinned memory would take some of the first GPU's
+    return load(job.recipe, job.words, job.settings, Digests(known=job.known))
+
+
+def _hear(source: IO[bytes], requests: queue.SimpleQueue[Any]) -> None:
+    with contextlib.suppress(OSError, EOFError):
+        while True:
+            requests.put(_receive(source))
+    os._exit(0)
+
+
+def widen_pipe(file: IO[bytes] | None) -> None:
+    """Let a pipe take 1 MiB at a time, where the system has such a thing and allows it."""
+    import fcntl
+
+    assert file is not None
+    with contextlib.suppress(OSError, AttributeError):
+        fcntl.fcntl(file.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
+
+
+def _send(file: IO[bytes], message: Any) -> None:
+    buffers: list[pickle.PickleBuffer] = []
+    body = pickle.dumps(message, 5, buffer_callback=buffers.append)
+    parts: list[bytes | memoryview] = [body, *(buffer.raw() for buffer in buffers)]
+    file.write(b"".join(_LENGTH.pack(number) for number in (len(parts), *map(len, parts))))
+    for part in parts:
+        file.write(part)
+    file.flush()
+
+
+def _receive(file: IO[bytes]) -> Any:
+    """Raises: EOFError."""
+    (count,) = _LENGTH.unpack(_exactly(file, _LENGTH.size))
+    lengths = [_LENGTH.unpack(_exactly(file, _LENGTH.size))[0] for _ in range(count)]
+    body, *buffers = [_exactly(file, length) for length in lengths]
+    return pickle.loads(body, buffers=buffers)
+
+
+def _exactly(file: IO[bytes], size: int) -> Any:
+    import numpy as np
+
+    found = np.empty(size, np.uint8)  # a bytearray would be filled with zeros first, which costs as much as the rest
+    at = found.data
+    while at:
+        read = file.readinto(at)  # type: ignore[attr-defined]  # both ends are buffered readers
+        if not read:
+            raise EOFError
+        at = at[read:]
+    return found
