@@ -46,9 +46,8 @@ def compare(top: Path, pictures: Path, name: str, runs: int, rclip: str | None) 
     finally:
         if other is not None:
             other.close()
-    print(
-        f"{name}, {sum(value.numel() for value in sides.embedder.family.picture_side(sides.embedder.model).parameters()) / 1e6:.1f} M parameters"
-    )
+    picture_side = sides.embedder.family.picture_side(sides.embedder.model)
+    print(f"{name}, {sum(value.numel() for value in picture_side.parameters()) / 1e6:.1f} M parameters")
     show(found, len(sides.pictures))
     both = [Cost(a.wall + b.wall, a.cpu + b.cpu) for a, b in zip(found["reading"], found["model"], strict=True)]
     share = ratio(walls(both), walls(found["sync"]))
