@@ -33,6 +33,7 @@ from vstore.records import (
     beginning,
     canonical,
     content_id,
+    ends_the_log,
     named_path,
 )
 from vstore.repository import Repository, how_to_give
@@ -205,9 +206,12 @@ class _Check:
                 raise VstoreError(f"it does not follow record {before[0]}")
             if before is None and record.before and record.whole is None:
                 raise VstoreError("the records before it are missing, and it does not carry the whole state")
+            if number == oldest and record.before and not ends_the_log(record):
+                raise VstoreError("the records before it are missing: what they did cannot be undone any more")
             before = (number, record.digest)
 
         ended = self._ended(log)
+        oldest = next((number for number in log.numbers() if number >= ended), None)
         for number in log.numbers():
             if number < ended:
                 self._notes.append(f"record {number} is no part of the log any more (gc frees it)")

@@ -627,3 +627,18 @@ def test_pictures_whose_folder_is_gone_for_good_are_let_go_where_that_is_asked_f
     mend(world)
     assert [loss.snapshot for loss in mend(world, no_embed=True).degraded] == ["v3", "v2", "v1"]
     is_sound(world)
+
+
+def test_a_log_whose_oldest_records_are_missing_begins_anew(world: World) -> None:
+    log, layout = world.repo.log, world.repo.layout
+    whole = next(number for number in log.numbers()[1:] if log.read(number).whole is not None)
+    for number in range(1, whole):
+        layout.record(number).unlink()
+    expected = all_aliases(world)
+    with world.another() as store:
+        assert [problem.file for problem in store.check().problems] == [f"refs/{whole:012d}.json"]
+    assert mend(world).changed
+    assert all_aliases(world) == expected
+    with world.another() as store:
+        assert store.check(read_data=True).ok
+    assert not mend(world).changed

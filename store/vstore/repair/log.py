@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from vstore.errors import Damage
 from vstore.oplog import Tip
-from vstore.records import Record, beginning, merge_patch
+from vstore.records import Record, beginning, ends_the_log, merge_patch
 from vstore.repair.findings import PACK, SEGMENT, Findings, files
 from vstore.repository import Repository
 from vstore.salvage import refuse_unreadable
@@ -64,7 +64,7 @@ def _read(repo: Repository, number: int) -> Record:
 def _chain_is_broken(sound: dict[int, Record]) -> bool:
     numbers = [number for number in sorted(sound) if number >= beginning(sound)]
     first = sound[numbers[0]] if numbers else None
-    begins = first is None or first.whole is not None or not first.before
+    begins = first is None or ends_the_log(first) or not first.before
     return not begins or any(sound[b].before != sound[a].digest for a, b in pairwise(numbers))
 
 
