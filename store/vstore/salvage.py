@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from vstore import durable
 from vstore.errors import Damage, VstoreError
 from vstore.hashing import Hash, checksum
 from vstore.layout import DTYPES
@@ -47,8 +47,8 @@ def segment_ref(path: Path) -> FileRef:
 
 
 def _tail(path: Path, size: int) -> bytes:
-    with path.open("rb", buffering=0) as file:
-        return os.pread(file.fileno(), size, max(0, os.fstat(file.fileno()).st_size - size))
+    with durable.File(path) as file:
+        return file.pread(size, max(0, file.size - size))
 
 
 def sound_blobs(folder: Path, ref: FileRef, hash: Hash) -> tuple[bool, Iterator[tuple[bytes, bytes]]]:
@@ -84,7 +84,7 @@ def _blobs_left(pack: Pack) -> Iterator[tuple[bytes, bytes]]:
 def _unlisted_blobs(path: Path, hash: Hash) -> Iterator[tuple[bytes, bytes]]:
     """The blobs of a pack without its table: they follow one another, and zlib knows where each ends."""
     try:
-        data = path.read_bytes()
+        data = durable.read(path)
     except OSError as err:
         refuse_unreadable(err, path)
         return
@@ -128,7 +128,8 @@ class Remains(NamedTuple):
         import numpy as np
 
         dtype = np.dtype(self.dtype).newbyteorder("<")
-        rows = np.memmap(self.path, dtype, "r", self.header, (self.total, self.dim))
+        with durable.File(self.path) as file:
+            rows = np.frombuffer(file.map(), dtype, self.total * self.dim, self.header).reshape(self.total, self.dim)
         for at in range(0, len(self.numbers), BLOCK):
             yield rows[self.numbers[at : at + BLOCK]]
 
@@ -165,14 +166,13 @@ def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, kno
     header = keys_at - ref.rows * width
     nothing = Remains(path, 0, 0, dim, dtype, [], [], 0)
     try:
-        with path.open("rb", buffering=0) as file:
-            fd = file.fileno()
-            if os.fstat(fd).st_size < ref.size or header < 0:
+        with durable.File(path) as file:
+            if file.size < ref.size or header < 0:
                 return nothing  # what was cut off are the keys
-            keys = os.pread(fd, ref.rows * key_size, keys_at)
-            sums = os.pread(fd, 8 * blocks, sums_at)
+            keys = file.pread(ref.rows * key_size, keys_at)
+            sums = file.pread(8 * blocks, sums_at)
             try:
-                footer = Footer.from_bytes(os.pread(fd, FOOTER_SIZE, ref.size - FOOTER_SIZE))
+                footer = Footer.from_bytes(file.pread(FOOTER_SIZE, ref.size - FOOTER_SIZE))
             except ValueError:
                 footer = None
             proved = footer is not None and checksum(keys) == footer.keys_sum
@@ -180,8 +180,8 @@ def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, kno
             for block, first in enumerate(range(0, ref.rows, BLOCK)):
                 end = min(first + BLOCK, ref.rows)
                 try:
-                    rows = os.pread(fd, (end - first) * width, header + first * width)
-                except OSError:
+                    rows = file.pread((end - first) * width, header + first * width)
+                except Damage:
                     continue
                 if checksum(rows) != sums[8 * block : 8 * block + 8]:
                     continue
@@ -190,7 +190,7 @@ def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, kno
                     if proved or key in known:
                         numbers.append(number)
                         found.append(key)
-    except OSError as err:
+    except (Damage, OSError) as err:
         refuse_unreadable(err, path)
         return nothing
     return Remains(path, header, ref.rows, dim, dtype, numbers, found, footer.time if footer else 0)

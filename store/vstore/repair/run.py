@@ -6,7 +6,6 @@ only then is what is damaged moved to `quarantine/`. Run again, it finds nothing
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,10 +89,9 @@ def _form(folder: Path) -> tuple[Form, bool]:
         pass
     for path in files(layout.segments, SEGMENT):
         try:
-            with path.open("rb") as file:
-                file.seek(-FOOTER_SIZE, os.SEEK_END)
-                footer = Footer.from_bytes(file.read())
-        except (OSError, ValueError):
+            with durable.File(path) as file:
+                footer = Footer.from_bytes(file.pread(FOOTER_SIZE, max(0, file.size - FOOTER_SIZE)))
+        except (Damage, OSError, ValueError):
             continue
         return Form(durable.nonce(), "xxh3_128" if footer.key_size == 16 else "sha256", footer.dtype), False
     for path in sorted(layout.refs.glob("*.json")):

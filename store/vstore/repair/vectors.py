@@ -126,6 +126,11 @@ class Vectors:
     def _take_journal(self, path: Path) -> None:
         try:
             journal = Journal(path)
+            keys = [key for _, key in journal.frames()]
+        except Damage as err:
+            self._found.aside.append(path)
+            self._found.done.append(err.message)
+            return
         except (ValueError, OSError) as err:
             refuse_unreadable(err, path)
             return  # the next sync removes it: it never held a frame that could be read
@@ -138,7 +143,7 @@ class Vectors:
             self._found.done.append(f"journal/{path.name} does not fit its space")
             return
         lost = self._named.get(space.id, set()) - self.stored[space.id]
-        found = {key for _, key in journal.frames()} & lost
+        found = lost.intersection(keys)
         if found:
             self.stored[space.id].update(found)
             self._found.did(f"{len(found)} vectors found again in a journal")
