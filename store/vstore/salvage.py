@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from vstore import durable
 from vstore.errors import Damage, VstoreError
@@ -19,10 +20,20 @@ from vstore.segments import BLOCK, FOOTER_SIZE, Footer, Segment
 if TYPE_CHECKING:
     from vstore.segments import Rows
 
+T = TypeVar("T")
+
 _FIRST_BLOB = 8
 _LARGEST_BLOB = 1 << 30
 # What these say is about who asks, and not about the file.
 _NOT_ITS_FAULT = {errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+
+def insisted(read: Callable[[], T]) -> T:
+    """Read something, and once more where it cannot be read: a disk that hesitated is no reason to give anything up."""
+    try:
+        return read()
+    except (Damage, OSError):
+        return read()
 
 
 def refuse_unreadable(err: Exception, path: Path) -> None:
@@ -54,15 +65,15 @@ def _tail(path: Path, size: int) -> bytes:
 def sound_blobs(folder: Path, ref: FileRef, hash: Hash) -> tuple[bool, Iterator[tuple[bytes, bytes]]]:
     """Whether a pack is what was written, and digest and bytes of each blob that is, one after another."""
     try:
-        pack = Pack(folder, ref, hash)
+        pack = insisted(partial(Pack, folder, ref, hash))
     except (Damage, OSError) as err:
         refuse_unreadable(err, folder / ref.name)
         return False, _unlisted_blobs(folder / ref.name, hash)
     try:
         for digest in pack.digests():
-            if pack.get(digest) is None:
+            if insisted(partial(pack.get, digest)) is None:
                 raise Damage("its table is not in order")
-        pack.verify()
+        insisted(pack.verify)
     except (Damage, OSError):
         return False, _blobs_left(pack)
     return True, _blobs_left(pack)
@@ -72,7 +83,7 @@ def _blobs_left(pack: Pack) -> Iterator[tuple[bytes, bytes]]:
     try:
         for digest in pack.digests():
             try:
-                blob = pack.get(digest)
+                blob = insisted(partial(pack.get, digest))
             except (Damage, OSError):
                 continue
             if blob is not None:
@@ -84,7 +95,7 @@ def _blobs_left(pack: Pack) -> Iterator[tuple[bytes, bytes]]:
 def _unlisted_blobs(path: Path, hash: Hash) -> Iterator[tuple[bytes, bytes]]:
     """The blobs of a pack without its table: they follow one another, and zlib knows where each ends."""
     try:
-        data = durable.read(path)
+        data = insisted(partial(durable.read, path))
     except OSError as err:
         refuse_unreadable(err, path)
         return
@@ -137,20 +148,25 @@ class Remains(NamedTuple):
 def sound_segment(path: Path) -> Segment | None:
     """A segment that no record needs to name: opened if its footer and its keys are sound."""
     try:
-        return Segment(path.parent, segment_ref(path))
+        return insisted(lambda: Segment(path.parent, segment_ref(path)))
     except (Damage, OSError, ValueError) as err:
         refuse_unreadable(err, path)
         return None
 
 
-def is_whole(folder: Path, ref: FileRef) -> bool:
-    """Whether every byte of a segment is what was written."""
-    try:
+def whole_segment(folder: Path, ref: FileRef) -> Segment | None:
+    """A segment of which every byte is what was written, or None."""
+
+    def read() -> Segment:
         segment = Segment(folder, ref)
-        return next(segment.bad_blocks(), None) is None
+        segment.verify()
+        return segment
+
+    try:
+        return insisted(read)
     except (Damage, OSError) as err:
         refuse_unreadable(err, folder / ref.name)
-        return False
+        return None
 
 
 def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, known: Collection[bytes]) -> Remains:
@@ -166,13 +182,17 @@ def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, kno
     header = keys_at - ref.rows * width
     nothing = Remains(path, 0, 0, dim, dtype, [], [], 0)
     try:
-        with durable.File(path) as file:
+        with insisted(partial(durable.File, path)) as file:
+
+            def read(size: int, offset: int) -> bytes:
+                return insisted(partial(file.pread, size, offset))
+
             if file.size < ref.size or header < 0:
                 return nothing  # what was cut off are the keys
-            keys = file.pread(ref.rows * key_size, keys_at)
-            sums = file.pread(8 * blocks, sums_at)
+            keys = read(ref.rows * key_size, keys_at)
+            sums = read(8 * blocks, sums_at)
             try:
-                footer = Footer.from_bytes(file.pread(FOOTER_SIZE, ref.size - FOOTER_SIZE))
+                footer = Footer.from_bytes(read(FOOTER_SIZE, ref.size - FOOTER_SIZE))
             except ValueError:
                 footer = None
             proved = footer is not None and checksum(keys) == footer.keys_sum
@@ -180,7 +200,7 @@ def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, kno
             for block, first in enumerate(range(0, ref.rows, BLOCK)):
                 end = min(first + BLOCK, ref.rows)
                 try:
-                    rows = file.pread((end - first) * width, header + first * width)
+                    rows = read((end - first) * width, header + first * width)
                 except Damage:
                     continue
                 if checksum(rows) != sums[8 * block : 8 * block + 8]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from vstore.embed import space_id
@@ -16,7 +17,7 @@ from vstore.progress import Progress
 from vstore.records import Import, Json, Manifest, Snapshot, canonical, content_id
 from vstore.repair.findings import PACK, Findings, files
 from vstore.repository import Repository
-from vstore.salvage import pack_ref, refuse_unreadable, sound_blobs
+from vstore.salvage import insisted, pack_ref, refuse_unreadable, sound_blobs
 
 
 class Blobs:
@@ -59,8 +60,9 @@ class Blobs:
         for path in files(layout.packs, PACK):
             if path.name not in names:
                 try:
-                    _, blobs = sound_blobs(layout.packs, pack_ref(path), hash)
-                except OSError as err:
+                    ref = insisted(partial(pack_ref, path))
+                    _, blobs = sound_blobs(layout.packs, ref, hash)
+                except (Damage, OSError) as err:
                     refuse_unreadable(err, path)
                     continue
                 for digest, blob in blobs:
@@ -92,11 +94,11 @@ class Blobs:
     def read(self, digest: bytes) -> bytes:
         """A blob, wherever it lies. Raises: Damage."""
         if digest in self.listed:
-            return self._repo.packs.get(digest)
+            return insisted(partial(self._repo.packs.get, digest))
         blob = self.fresh.get(digest) or self._salvaged.get(digest)
         if blob is None and digest in self._elsewhere:
             path = self._elsewhere[digest]
-            _, blobs = sound_blobs(path.parent, pack_ref(path), self._repo.hash)
+            _, blobs = sound_blobs(path.parent, insisted(partial(pack_ref, path)), self._repo.hash)
             blob = next((found for name, found in blobs if name == digest), None)
         if blob is None:
             raise Damage(f"the blob {digest.hex()} is lost")

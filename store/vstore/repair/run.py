@@ -7,6 +7,7 @@ only then is what is damaged moved to `quarantine/`. Run again, it finds nothing
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from vstore import durable, spaces
@@ -27,6 +28,7 @@ from vstore.repair.report import RepairReport
 from vstore.repair.snapshots import Snapshots
 from vstore.repair.vectors import Vectors
 from vstore.repository import COMMIT_WAIT, RESERVE, Form, Repository, read_format
+from vstore.salvage import insisted
 from vstore.segments import FOOTER_SIZE, Footer
 from vstore.sync.vectors import align
 
@@ -81,7 +83,7 @@ def _form(folder: Path) -> tuple[Form, bool]:
     """What kind of store this is, by FORMAT or, where that is lost, by the footers of its files."""
     layout = Layout(folder)
     try:
-        return read_format(folder), True
+        return insisted(partial(read_format, folder)), True
     except NoStore:
         if not layout.refs.is_dir():
             raise
@@ -89,7 +91,7 @@ def _form(folder: Path) -> tuple[Form, bool]:
         pass
     for path in files(layout.segments, SEGMENT):
         try:
-            with durable.File(path) as file:
+            with insisted(partial(durable.File, path)) as file:
                 footer = Footer.from_bytes(file.pread(FOOTER_SIZE, max(0, file.size - FOOTER_SIZE)))
         except (Damage, OSError, ValueError):
             continue

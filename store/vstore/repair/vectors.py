@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,8 @@ from vstore.records import FileRef, Space
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import SEGMENT, Findings, files
 from vstore.repository import Repository
-from vstore.salvage import is_whole, refuse_unreadable, remains, sound_segment
-from vstore.segments import Segment, write_segment
+from vstore.salvage import insisted, refuse_unreadable, remains, sound_segment, whole_segment
+from vstore.segments import write_segment
 from vstore.sync.keeper import Keeper, segment_of
 
 if TYPE_CHECKING:
@@ -66,9 +67,10 @@ class Vectors:
             known = self._named.get(space.id, set())
             for ref in self._found.state.segments(space.id):
                 self._progress.advance()
-                if is_whole(folder, ref):
+                segment = whole_segment(folder, ref)
+                if segment is not None:
                     refs.append(ref)
-                    stored.update(Segment(folder, ref).key_list())
+                    stored.update(segment.key_list())
                     continue
                 left = remains(folder, ref, space.dim, repo.dtype, repo.hash.size, known)
                 self._found.did(f"segments/{ref.name}: {len(left.keys)} of {ref.rows} rows are what was written")
@@ -96,7 +98,7 @@ class Vectors:
     def _adopt_segment(self, path: Path) -> None:
         """Take in a segment that no record names, if it holds what is lost, or what a lost record may have named."""
         segment = sound_segment(path)
-        if segment is None or not is_whole(path.parent, segment.ref):
+        if segment is None or whole_segment(path.parent, segment.ref) is None:
             return
         space, footer = segment.footer.space.hex(), segment.footer
         entry = self._found.state.spaces.get(space)
@@ -125,8 +127,8 @@ class Vectors:
 
     def _take_journal(self, path: Path) -> None:
         try:
-            journal = Journal(path)
-            keys = [key for _, key in journal.frames()]
+            journal = insisted(partial(Journal, path))
+            keys = insisted(lambda: [key for _, key in journal.frames()])
         except Damage as err:
             self._found.aside.append(path)
             self._found.done.append(err.message)
