@@ -170,9 +170,9 @@ def old_index(top: Path, name: str, fake: FakeEmbedder, entries: Mapping[str, in
     return {"embeddings": top / f"{name}.npy", "metadata": top / f"{name}.json", "root": top / "pictures"}
 
 
-def rich(top: Path) -> None:
-    """As `base`, and all else that a store may hold: four spaces, of which one has probes and two list one segment;
-    two imports of which rows wait for their pictures."""
+def full(top: Path) -> None:
+    """All that a store may hold: eight versions of four spaces, of which one has probes and two list one segment; two
+    imports of which rows wait for their pictures."""
     synced(top)
     put(top / "pictures", {"new.png": 9})
     with opened(top) as store:
@@ -189,6 +189,11 @@ def rich(top: Path) -> None:
         assert len(state.imports) == 2
         assert len(state.snapshots()) == 8
         assert sum(bool(space.probes) for space in state.spaces.values()) == 1
+
+
+def rich(top: Path) -> None:
+    """All that a store may hold, and pictures that are not synced yet."""
+    full(top)
     edited(top)
 
 
