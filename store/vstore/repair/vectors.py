@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,7 +60,10 @@ class Vectors:
         repo = self._repo
         folder = repo.layout.segments
         lists = dict(self._found.document.get("segments", {}))
-        names = {ref.name for space in lists for ref in self._found.state.segments(space)}
+        listed: dict[str, set[str]] = {}
+        for space_id in lists:
+            for ref in self._found.state.segments(space_id):
+                listed.setdefault(ref.name, set()).add(space_id)
         for space in self._found.state.spaces.values():
             refs: list[FileRef] = []
             stored = self.stored.setdefault(space.id, set())
@@ -92,13 +95,17 @@ class Vectors:
             lists[space.id] = [ref.to_json() for ref in refs]
         self._found.document["segments"] = lists
         for path in files(folder, SEGMENT):
-            if path.name not in names:
-                self._adopt_segment(path)
+            if path.name not in listed or self._found.gap:
+                self._adopt_segment(path, listed.get(path.name, set()))
 
-    def _adopt_segment(self, path: Path) -> None:
-        """Take in a segment that no record names, if it holds what is lost, or what a lost record may have named."""
+    def _adopt_segment(self, path: Path, listed: Set[str]) -> None:
+        """Take in a segment that no record names, if it holds what is lost, or what a lost record may have named.
+
+        listed: the spaces that have it; where an import turned out to be of another model, the one that it was written
+        for may not be among them.
+        """
         segment = sound_segment(path)
-        if segment is None or whole_segment(path.parent, segment.ref) is None:
+        if segment is None or segment.footer.space.hex() in listed or whole_segment(path.parent, segment.ref) is None:
             return
         space, footer = segment.footer.space.hex(), segment.footer
         entry = self._found.state.spaces.get(space)
@@ -114,7 +121,9 @@ class Vectors:
         if new if self._found.gap else new & self._named.get(space, set()):
             stored.update(new)
             self._found.list_segment(space, segment.ref)
-            self._found.did(f"segments/{path.name}: {len(new)} vectors found again in a file that no record named")
+            self._found.did(
+                f"segments/{path.name}: {len(new)} vectors found again in a file that no record names for them"
+            )
 
     def find_lost(self) -> None:
         """Vectors that snapshots need and no segment has: from journals, then from the pictures themselves."""
