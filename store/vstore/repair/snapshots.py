@@ -111,7 +111,8 @@ class Snapshots:
             digest = self._repo.hash.digest(recipe)
             self._blobs.fresh[digest] = recipe
             value = json.loads(recipe)
-            entry = Space(space, str(value.get("name", space[:12])), "verified", digest, value["dim"])
+            # Whether it was ever proved stood in the log alone.
+            entry = Space(space, str(value.get("name", space[:12])), "claimed", digest, value["dim"])
             self._found.document["spaces"] = {**self._found.document.get("spaces", {}), space: entry.to_json()}
             self._found.document.setdefault("start_space", space)
             self._found.did(f"the space {entry.name} found again by its recipe")
