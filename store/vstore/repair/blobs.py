@@ -31,6 +31,7 @@ class Blobs:
         self._elsewhere: dict[bytes, Path] = {}
         self._salvaged: dict[bytes, bytes] = {}
         self._pages: list[bytes] = []
+        self._leftovers: set[bytes] = set()  # the names of rows that imports left over
         self.listed: set[bytes] = set()
         self.fresh: dict[bytes, bytes] = {}
         self.manifests: dict[bytes, Manifest] = {}
@@ -75,6 +76,8 @@ class Blobs:
     def _note_blob(self, digest: bytes, blob: bytes) -> None:
         if blob[:2] == b"vp":
             self._pages.append(digest)
+        elif blob[:2] == b"[[":
+            self._leftovers.add(digest)
         elif blob[:1] == b"{" and b'"tree"' in blob:
             try:
                 self.manifests[digest] = Manifest.from_bytes(blob)
@@ -176,6 +179,11 @@ class Blobs:
                         f"the probes of the space {space.name} are lost: nothing is embedded there, and gc does not "
                         f"start, until its model is added again: vstore model add {space.name} --model MODEL"
                     )
+        if self._found.gap and self._leftovers - {found.names for found in self._found.state.imports.values()}:
+            self._found.did(
+                "rows that imports left over may be lost with the records that named them: the old indexes have them, "
+                "if they are still there"
+            )
         for found in self._found.state.imports.values():
             self._keep_import(found)
 
