@@ -10,6 +10,7 @@ import os
 import random
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from faults.stores import FAKE, load, old_index
@@ -17,8 +18,10 @@ from store.folders import drawn, put
 
 from vstore.errors import Locked, VstoreError
 from vstore.leftovers import left_rows
+from vstore.legacy.report import ImportReport
 from vstore.search import Operand
 from vstore.store import Store
+from vstore.sync.report import SyncReport
 
 EVERYBODY = {"sync": 8, "search": 8, "tag": 2, "rollback": 2, "undo": 1, "gc": 1, "forget": 1, "check": 1, "repair": 1}
 # Two of them have something besides that they do alone.
@@ -48,8 +51,12 @@ def main(top: Path, number: int, seconds: float, out: Path) -> None:
                 acknowledge(op="refused", kind=kind, why=type(err).__name__)
 
 
-def step(top: Path, number: int, chance: random.Random, kind: str, acknowledge: object) -> None:
-    assert callable(acknowledge)
+def acknowledge_snapshot(report: SyncReport | ImportReport, acknowledge: Callable[..., None]) -> None:
+    """The id of a report is that of what is current; where others moved on meanwhile, that is another snapshot."""
+    acknowledge(op="sync", snapshot=report.snapshot, id=report.id if report.current == report.snapshot else None)
+
+
+def step(top: Path, number: int, chance: random.Random, kind: str, acknowledge: Callable[..., None]) -> None:
     with Store(top / ".vstore", load_embedder=load) as store:
         if kind == "sync":
             folder = top / ("shared" if chance.random() < 0.5 else f"own-{number}")
@@ -60,7 +67,7 @@ def step(top: Path, number: int, chance: random.Random, kind: str, acknowledge: 
             spare.replace(name)
             report = store.sync([folder], wait=chance.random() < 0.5)
             if report.snapshot:
-                acknowledge(op="sync", snapshot=report.snapshot, id=report.id)
+                acknowledge_snapshot(report, acknowledge)
             else:
                 acknowledge(op="nothing new")
         elif kind == "search":
@@ -101,7 +108,7 @@ def step(top: Path, number: int, chance: random.Random, kind: str, acknowledge: 
             if report.left:
                 acknowledge(op="waiting", id=report.import_id, rows=report.left)
             if report.snapshot:
-                acknowledge(op="sync", snapshot=report.snapshot, id=report.id)
+                acknowledge_snapshot(report, acknowledge)
             acknowledge(op="import")
         elif kind == "resume":
             imports = store._repo.state.imports
@@ -112,12 +119,12 @@ def step(top: Path, number: int, chance: random.Random, kind: str, acknowledge: 
                 acknowledge(op="resuming", id=found.id)
                 report = store.import_index(resume=found.id, trust_edited=True)
                 if report.snapshot:
-                    acknowledge(op="sync", snapshot=report.snapshot, id=report.id)
+                    acknowledge_snapshot(report, acknowledge)
                 acknowledge(op="resume")
         elif kind == "second space":
             report = store.sync(space="fake-2", wait=chance.random() < 0.5)
             if report.snapshot:
-                acknowledge(op="sync", snapshot=report.snapshot, id=report.id)
+                acknowledge_snapshot(report, acknowledge)
             acknowledge(op="second space")
         elif kind == "use":
             used = store.model_use(chance.choice(["fake-1", "fake-2"]))
