@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Watched(Disk):
     """Does what is asked, notes it as (call, path), and lets a call go wrong where it was told to.
 
-    A path stands without its folder; of a temporary name only what comes before the nonce.
+    To open a file to read it is to `look`. A path stands without its folder; of a temporary name only what comes before
+    the nonce.
     """
 
     def __init__(self) -> None:
@@ -56,7 +57,7 @@ class Watched(Disk):
             raise OSError(error, os.strerror(error), path)
 
     def open(self, path: str, flags: int, mode: int = 0o666) -> int:
-        with self._doing("open", path):
+        with self._doing("open" if flags & (os.O_CREAT | os.O_DIRECTORY) else "look", path):
             fd = super().open(path, flags, mode)
         self._names[fd] = path
         return fd
