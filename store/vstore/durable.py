@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import json
+import mmap
 import os
 import sys
 import time
@@ -19,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from vstore.errors import DiskTrouble, Interrupted, Locked, ReadOnly, VstoreError
+from vstore.errors import Damage, DiskTrouble, Interrupted, Locked, ReadOnly, VstoreError
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -28,6 +29,8 @@ TEMPORARY = ".tmp-"
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+# What a disk says that does not give back what was written to it: a bad block, a file system whose checksum fails.
+LOST = {errno.EIO, errno.ENXIO, errno.EBADMSG, errno.ENODATA, getattr(errno, "EUCLEAN", errno.EIO)}
 _NO_FULL_FLUSH = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}  # on macOS: disks that know no F_FULLFSYNC
 
 
@@ -72,6 +75,15 @@ class Disk:
         with open(path, "rb", buffering=0) as file:
             return file.readall()
 
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        return os.pread(fd, size, offset)
+
+    def readinto(self, fd: int, buffer: memoryview) -> int:
+        return os.readv(fd, [buffer])
+
+    def map(self, fd: int) -> mmap.mmap:
+        return mmap.mmap(fd, 0, prot=mmap.PROT_READ)
+
 
 disk = Disk()
 
@@ -86,9 +98,62 @@ def read(path: Path) -> bytes:
     return disk.read(str(path))
 
 
+class File:
+    """A file of the store that is open to be read, here and there or front to back.
+
+    Raises: FileNotFoundError where there is none; Damage, naming it, where the disk does not give its bytes back.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with _lost(path):
+            self._fd = disk.open(str(path), os.O_RDONLY)
+
+    @property
+    def size(self) -> int:
+        return os.fstat(self._fd).st_size
+
+    def pread(self, size: int, offset: int) -> bytes:
+        """So many bytes from there on; fewer only where the file ends."""
+        with _lost(self.path):
+            data = disk.pread(self._fd, size, offset)
+            while len(data) < size and (more := disk.pread(self._fd, size - len(data), offset + len(data))):
+                data += more
+        return data
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill a buffer, from where the last such reading ended. Returns: its bytes, fewer only where the file ends."""
+        done = 0
+        with _lost(self.path):
+            while done < len(buffer) and (got := disk.readinto(self._fd, buffer[done:])):
+                done += got
+        return done
+
+    def map(self) -> mmap.mmap:
+        """The file, mapped to be read; it stays so when this is closed."""
+        with _lost(self.path):
+            return disk.map(self._fd)
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            disk.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> File:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and flush its name, unless it is there. Whoever relies on one that was there flushes its parent."""
-    with _trouble(path):
+    with trouble(path):
         try:
             disk.mkdir(str(path))
         except FileExistsError:
@@ -112,7 +177,7 @@ def write_durably(path: Path, parts: Iterable[Buffer], lock: str) -> None:
     Raises: DiskTrouble, ReadOnly. What stands under `path` then, if anything does, is whole.
     """
     temporary = _temporary(path, lock)
-    with _trouble(path), _removed_on_error(temporary):
+    with trouble(path), _removed_on_error(temporary):
         _write_flushed(temporary, parts)
         disk.rename(str(temporary), str(path))
         sync_folder(path.parent)
@@ -127,7 +192,7 @@ def publish(path: Path, data: bytes, lock: str) -> bool:
     not be flushed, which is no commit that may be reported as done, and none that may be taken back.
     """
     temporary = _temporary(path, lock)
-    with _trouble(path):
+    with trouble(path):
         try:
             _write_flushed(temporary, [data])
             published = _link(temporary, path)
@@ -171,7 +236,7 @@ def allocate(path: Path, size: int) -> None:
 
     Where a file that is mapped has a hole, a full disk kills the process that writes there. Raises: DiskTrouble.
     """
-    with _trouble(path):
+    with trouble(path):
         fd = disk.open(str(path), os.O_RDWR | os.O_CREAT)
         try:
             found = os.fstat(fd)
@@ -187,7 +252,7 @@ def allocate(path: Path, size: int) -> None:
 
 def remove(path: Path) -> None:
     """Remove a file, if it is there. The folder is not flushed: what is removed is no longer named by anything."""
-    with _trouble(path), contextlib.suppress(FileNotFoundError):
+    with trouble(path), contextlib.suppress(FileNotFoundError):
         disk.unlink(str(path))
 
 
@@ -196,7 +261,7 @@ def remove_tree(path: Path) -> None:
     if not path.is_dir() or path.is_symlink():
         remove(path)
         return
-    with _trouble(path):
+    with trouble(path):
         for folder, folders, names in os.walk(path, topdown=False):
             for name in names:
                 remove(Path(folder, name))
@@ -217,7 +282,7 @@ def set_aside(path: Path, folder: Path) -> Path:
     kept = folder / path.name
     if kept.exists():
         kept = folder / f"{path.name}.{nonce()}"
-    with _trouble(path):
+    with trouble(path):
         disk.rename(str(path), str(kept))
         sync_folder(folder)
         sync_folder(path.parent)
@@ -244,19 +309,19 @@ class Appender:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _trouble(path):
+        with trouble(path):
             self._fd = _create(path, os.O_WRONLY | os.O_EXCL | os.O_APPEND)
 
     def append(self, data: Buffer) -> None:
-        with _trouble(self.path):
+        with trouble(self.path):
             _write_all(self._fd, data)
 
     def sync(self) -> None:
-        with _trouble(self.path):
+        with trouble(self.path):
             disk.fsync(self._fd)
 
     def sync_name(self) -> None:
-        with _trouble(self.path):
+        with trouble(self.path):
             sync_folder(self.path.parent)
 
     def close(self) -> None:
@@ -281,7 +346,7 @@ class Lock:
         wait:   seconds to wait for it; None waits for ever, or until somebody asks to stop.
         Raises: Locked, naming process, host, command and since when; Interrupted.
         """
-        with _trouble(self.path):
+        with trouble(self.path):
             fd = _create(self.path, os.O_RDWR)
         try:
             self._take(fd, None if wait is None else time.monotonic() + wait, is_stopped)
@@ -414,7 +479,21 @@ def _removed_on_error(temporary: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _trouble(path: Path) -> Iterator[None]:
+def _lost(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as err:
+        if err.errno not in LOST:
+            raise
+        raise Damage(
+            f"{path.parent.name}/{path.name} cannot be read: {err.strerror or err}",
+            "look at the disk, then run: vstore check --read-data",
+        ) from err
+
+
+@contextlib.contextmanager
+def trouble(path: Path) -> Iterator[None]:
+    """Say of an error of the system what happened and what to do. Raises: DiskTrouble, ReadOnly."""
     try:
         yield
     except OSError as err:

@@ -7,7 +7,6 @@ leaves this module.
 from __future__ import annotations
 
 import json
-import mmap
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -138,8 +137,8 @@ class Index:
         part, row = self._part(row)
         segment = self._segments[part]
         footer = segment.footer
-        with segment.path.open("rb", buffering=0) as file:
-            data = os.pread(file.fileno(), footer.width, footer.header + row * footer.width)
+        with durable.File(segment.path) as file:
+            data = file.pread(footer.width, footer.header + row * footer.width)
         return np.frombuffer(data, np.dtype(footer.dtype).newbyteorder("<")).astype(np.float32)
 
     def top_k(self, queries: Floats, k: int) -> Hits:
@@ -220,7 +219,7 @@ class Index:
 
 def _view(faiss: Any, segment: Segment) -> Any:
     name = str(segment.path)
-    with segment.path.open("rb") as file:  # its absence is told apart from a fault of faiss here
+    with durable.File(segment.path) as file:  # its absence is told apart from a fault of faiss here
         if not name.isascii():
             try:
                 name.encode()
@@ -237,11 +236,11 @@ def _view(faiss: Any, segment: Segment) -> Any:
 
 def _read_ahead(segment: Segment) -> None:
     """Bring a file into the page cache: faiss maps for random access, and would fault in page by page."""
-    with segment.path.open("rb", buffering=0) as file:
-        with suppress(OSError, ValueError), mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as whole:
+    with durable.File(segment.path) as file:
+        with suppress(OSError, ValueError), file.map() as whole:
             whole.madvise(_POPULATE_READ)
             return
-        buffer = bytearray(1 << 20)
+        buffer = memoryview(bytearray(1 << 20))
         while file.readinto(buffer):
             pass
 

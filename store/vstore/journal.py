@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _MAGIC = b"vjourn01"
 _HEAD = struct.Struct("<8sHHI32s16s")
 _CODES = {"float16": 1, "float32": 2}
+_BLOCK = 1024  # frames that are read at once
 FLUSH_EVERY = 5.0  # seconds of work that a power cut may cost, beside what is being embedded just then
 
 
@@ -70,8 +71,8 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Raises: ValueError if not even its head is sound."""
         self.path = path
-        with path.open("rb") as file:
-            head = file.read(_HEAD.size + 8)
+        with durable.File(path) as file:
+            size, head = file.size, file.pread(_HEAD.size + 8, 0)
         if len(head) < _HEAD.size + 8 or checksum(head[: _HEAD.size]) != head[_HEAD.size :]:
             raise ValueError("its head is not what was written")
         magic, code, self.key_size, self.dim, space, self._nonce = _HEAD.unpack(head[: _HEAD.size])
@@ -81,17 +82,19 @@ class Journal:
         self.space = space.hex()
         self.dtype = dtypes[code]
         self._width = self.key_size + self.dim * DTYPES[self.dtype]
-        self._count = (path.stat().st_size - len(head)) // (self._width + 8)
+        self._count = (size - len(head)) // (self._width + 8)
 
     def frames(self) -> Iterator[tuple[int, bytes]]:
         """The number and key of each sound frame. What a crash tore off, or left as zeros, is passed over."""
-        with self.path.open("rb") as file:
-            file.seek(_HEAD.size + 8)
-            for number in range(self._count):
-                frame = file.read(self._width + 8)
-                body = frame[: self._width]
-                if checksum(self._nonce, struct.pack("<Q", number), body) == frame[self._width :]:
-                    yield number, body[: self.key_size]
+        size = self._width + 8
+        with durable.File(self.path) as file:
+            for first in range(0, self._count, _BLOCK):
+                some = file.pread(_BLOCK * size, _HEAD.size + 8 + first * size)
+                for number in range(first, min(first + _BLOCK, self._count)):
+                    frame = some[(number - first) * size : (number - first + 1) * size]
+                    body = frame[: self._width]
+                    if checksum(self._nonce, struct.pack("<Q", number), body) == frame[self._width :]:
+                        yield number, body[: self.key_size]
 
     def rows(self, numbers: Sequence[int]) -> Iterator[Rows]:
         """The rows of some frames, in blocks of at most 1,024: float16 or float32 (m, dim)."""
@@ -101,9 +104,10 @@ class Journal:
             return
         dtype = np.dtype(self.dtype).newbyteorder("<")
         frame = np.dtype([("key", f"V{self.key_size}"), ("row", dtype, (self.dim,)), ("sum", "V8")])
-        mapped = np.memmap(self.path, frame, "r", _HEAD.size + 8, (self._count,))
-        for at in range(0, len(numbers), 1024):
-            yield mapped["row"][list(numbers[at : at + 1024])]
+        with durable.File(self.path) as file:
+            mapped = np.frombuffer(file.map(), frame, self._count, _HEAD.size + 8)
+        for at in range(0, len(numbers), _BLOCK):
+            yield mapped["row"][list(numbers[at : at + _BLOCK])]
 
 
 def journals(folder: Path) -> list[Path]:

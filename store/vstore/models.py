@@ -157,8 +157,13 @@ def model_add(
     from vstore.embed import space_id
 
     id = space_id(made.recipe)
-    known = repo.state.spaces.get(id)
-    if known is not None and spaces.has_drifted(repo, known, made):
+
+    def found() -> tuple[Space | None, bool]:
+        known = repo.state.spaces.get(id)
+        return known, known is not None and spaces.has_drifted(repo, known, made)
+
+    known, has_drifted = repo.reading(found)
+    if known is not None and has_drifted:
         if known.name == name:
             raise ModelError(
                 f"the model gives other vectors than when the space {name!r} was made of it, with the same files",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -78,7 +77,7 @@ class Oplog:
         try:
             data = durable.read(path)
         except OSError as err:
-            if err.errno != errno.EIO:
+            if err.errno not in durable.LOST:
                 raise
             raise Damage(f"refs/{path.name} cannot be read: {err.strerror}", _REPAIR) from err
         record = Record.from_bytes(data, self._hash, path.name)

@@ -16,7 +16,6 @@ All numbers are little-endian. A blob is known by the digest of its uncompressed
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
@@ -63,8 +62,7 @@ class Pack:
     def __init__(self, folder: Path, ref: FileRef, hash: Hash) -> None:
         self.ref = ref
         self._hash = hash
-        self._path = folder / ref.name
-        self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        self._file = durable.File(folder / ref.name)
         try:
             self._read_table()
         except BaseException:
@@ -72,10 +70,10 @@ class Pack:
             raise
 
     def _read_table(self) -> None:
-        size = os.fstat(self._fd).st_size
+        size = self._file.size
         if size != self.ref.size:
             raise self._damage(f"it has {size} bytes instead of {self.ref.size}")
-        footer = os.pread(self._fd, FOOTER_SIZE, size - FOOTER_SIZE) if size >= FOOTER_SIZE else b""
+        footer = self._file.pread(FOOTER_SIZE, size - FOOTER_SIZE) if size >= FOOTER_SIZE else b""
         head, check, end = footer[: _HEAD.size], footer[_HEAD.size : -8], footer[-8:]
         if end != _END or checksum(head) != check or check.hex() != self.ref.check:
             raise self._damage("its footer is not what was written")
@@ -83,7 +81,7 @@ class Pack:
         self._entry = width + _PLACE.size
         if width != self._hash.size or self._body + self.count * self._entry + FOOTER_SIZE != size:
             raise self._damage("its footer is another store's")
-        self.table = os.pread(self._fd, self.count * self._entry, self._body)
+        self.table = self._file.pread(self.count * self._entry, self._body)
         if checksum(self.table) != table_sum:
             raise self._damage("its table is not what was written")
 
@@ -93,7 +91,7 @@ class Pack:
 
         hasher = xxhash.xxh3_64()
         at = 0
-        while at < self._body and (part := os.pread(self._fd, min(_READ, self._body - at), at)):
+        while at < self._body and (part := self._file.pread(min(_READ, self._body - at), at)):
             hasher.update(part)
             at += len(part)
         if hasher.intdigest().to_bytes(8, "little") != self._body_sum:
@@ -125,7 +123,7 @@ class Pack:
             raise self._damage(f"blob {digest.hex()} claims {length} bytes")
         try:
             unpacker = zlib.decompressobj()
-            blob = unpacker.decompress(os.pread(self._fd, stored, offset), length + 1)  # one that is longer shows
+            blob = unpacker.decompress(self._file.pread(stored, offset), length + 1)  # one that is longer shows
             whole = unpacker.eof and not unpacker.unused_data and len(blob) == length
         except zlib.error:
             whole, blob = False, b""
@@ -137,12 +135,10 @@ class Pack:
         return Damage(f"packs/{self.ref.name} is damaged: {what}", "run: vstore check")
 
     def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        self._file.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_fd"):  # whoever forgets to close a store must not run out of descriptors
+        if hasattr(self, "_file"):  # whoever forgets to close a store must not run out of descriptors
             self.close()
 
 

@@ -126,21 +126,25 @@ def reembed(
     """
     if count < 1:
         raise UsageError("a sample has at least one picture", "say how many: --reembed 32")
-    snapshot = repo.snapshot("current")
-    space = repo.state.spaces[snapshot.space]
-    declared = recipe or repo.recipe(space.id)
-    if declared.get("family") == "imported":
-        raise ModelError(
-            f"the space {space.name!r} was imported without a model, so there is nothing to embed with",
-            f"say which model made it: vstore check --reembed {count} --model MODEL",
-        )
-    if declared["dim"] != space.dim:
-        raise ModelError(
-            f"the model gives vectors of {declared['dim']} numbers, the space {space.name!r} has {space.dim}",
-            "it is not the model that made these vectors",
-        )
-    run = _Run(repo, snapshot, load, progress or Silent())
-    sample, unread = run.sample(count)
+
+    def sampled() -> tuple[_Run, Snapshot, Space, Recipe, list[_Picture], int]:
+        snapshot = repo.snapshot("current")
+        space = repo.state.spaces[snapshot.space]
+        declared = recipe or repo.recipe(space.id)
+        if declared.get("family") == "imported":
+            raise ModelError(
+                f"the space {space.name!r} was imported without a model, so there is nothing to embed with",
+                f"say which model made it: vstore check --reembed {count} --model MODEL",
+            )
+        if declared["dim"] != space.dim:
+            raise ModelError(
+                f"the model gives vectors of {declared['dim']} numbers, the space {space.name!r} has {space.dim}",
+                "it is not the model that made these vectors",
+            )
+        run = _Run(repo, snapshot, load, progress or Silent())
+        return run, snapshot, space, declared, *run.sample(count)
+
+    run, snapshot, space, declared, sample, unread = repo.reading(sampled)
     if not sample:
         raise UsageError(
             f"none of the pictures of {snapshot.name} can be read from its folder", "check that its disk is mounted"

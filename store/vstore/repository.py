@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import re
@@ -70,7 +69,7 @@ def read_format(folder: Path) -> Form:
             f"there is no store at {folder}", "make one with: vstore init, or name its folder with --store"
         ) from None
     except OSError as err:
-        if err.errno != errno.EIO:
+        if err.errno not in durable.LOST:
             raise
         raise Damage(f"{path} cannot be read: {err.strerror}", "run: vstore repair") from err
     try:
@@ -136,7 +135,7 @@ class Repository:
         if not layout.format.exists():
             _refuse_other(layout)
         durable.make_folder(folder)
-        with contextlib.suppress(PermissionError):  # a parent that may not be listed
+        with durable.trouble(folder.parent), contextlib.suppress(PermissionError):  # a parent that may not be listed
             durable.sync_folder(folder.parent)  # a maker that was killed may not have come to it
         for path in layout.folders():
             durable.make_folder(path)

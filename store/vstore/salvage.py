@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
-import os
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from vstore import durable
 from vstore.errors import Damage, VstoreError
 from vstore.hashing import Hash, checksum
 from vstore.layout import DTYPES
@@ -19,10 +20,20 @@ from vstore.segments import BLOCK, FOOTER_SIZE, Footer, Segment
 if TYPE_CHECKING:
     from vstore.segments import Rows
 
+T = TypeVar("T")
+
 _FIRST_BLOB = 8
 _LARGEST_BLOB = 1 << 30
 # What these say is about who asks, and not about the file.
 _NOT_ITS_FAULT = {errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+
+def insisted(read: Callable[[], T]) -> T:
+    """Read something, and once more where it cannot be read: a disk that hesitated is no reason to give anything up."""
+    try:
+        return read()
+    except (Damage, OSError):
+        return read()
 
 
 def refuse_unreadable(err: Exception, path: Path) -> None:
@@ -47,22 +58,22 @@ def segment_ref(path: Path) -> FileRef:
 
 
 def _tail(path: Path, size: int) -> bytes:
-    with path.open("rb", buffering=0) as file:
-        return os.pread(file.fileno(), size, max(0, os.fstat(file.fileno()).st_size - size))
+    with durable.File(path) as file:
+        return file.pread(size, max(0, file.size - size))
 
 
 def sound_blobs(folder: Path, ref: FileRef, hash: Hash) -> tuple[bool, Iterator[tuple[bytes, bytes]]]:
     """Whether a pack is what was written, and digest and bytes of each blob that is, one after another."""
     try:
-        pack = Pack(folder, ref, hash)
+        pack = insisted(partial(Pack, folder, ref, hash))
     except (Damage, OSError) as err:
         refuse_unreadable(err, folder / ref.name)
         return False, _unlisted_blobs(folder / ref.name, hash)
     try:
         for digest in pack.digests():
-            if pack.get(digest) is None:
+            if insisted(partial(pack.get, digest)) is None:
                 raise Damage("its table is not in order")
-        pack.verify()
+        insisted(pack.verify)
     except (Damage, OSError):
         return False, _blobs_left(pack)
     return True, _blobs_left(pack)
@@ -72,7 +83,7 @@ def _blobs_left(pack: Pack) -> Iterator[tuple[bytes, bytes]]:
     try:
         for digest in pack.digests():
             try:
-                blob = pack.get(digest)
+                blob = insisted(partial(pack.get, digest))
             except (Damage, OSError):
                 continue
             if blob is not None:
@@ -84,7 +95,7 @@ def _blobs_left(pack: Pack) -> Iterator[tuple[bytes, bytes]]:
 def _unlisted_blobs(path: Path, hash: Hash) -> Iterator[tuple[bytes, bytes]]:
     """The blobs of a pack without its table: they follow one another, and zlib knows where each ends."""
     try:
-        data = path.read_bytes()
+        data = insisted(partial(durable.read, path))
     except OSError as err:
         refuse_unreadable(err, path)
         return
@@ -128,7 +139,8 @@ class Remains(NamedTuple):
         import numpy as np
 
         dtype = np.dtype(self.dtype).newbyteorder("<")
-        rows = np.memmap(self.path, dtype, "r", self.header, (self.total, self.dim))
+        with durable.File(self.path) as file:
+            rows = np.frombuffer(file.map(), dtype, self.total * self.dim, self.header).reshape(self.total, self.dim)
         for at in range(0, len(self.numbers), BLOCK):
             yield rows[self.numbers[at : at + BLOCK]]
 
@@ -136,20 +148,25 @@ class Remains(NamedTuple):
 def sound_segment(path: Path) -> Segment | None:
     """A segment that no record needs to name: opened if its footer and its keys are sound."""
     try:
-        return Segment(path.parent, segment_ref(path))
+        return insisted(lambda: Segment(path.parent, segment_ref(path)))
     except (Damage, OSError, ValueError) as err:
         refuse_unreadable(err, path)
         return None
 
 
-def is_whole(folder: Path, ref: FileRef) -> bool:
-    """Whether every byte of a segment is what was written."""
-    try:
+def whole_segment(folder: Path, ref: FileRef) -> Segment | None:
+    """A segment of which every byte is what was written, or None."""
+
+    def read() -> Segment:
         segment = Segment(folder, ref)
-        return next(segment.bad_blocks(), None) is None
+        segment.verify()
+        return segment
+
+    try:
+        return insisted(read)
     except (Damage, OSError) as err:
         refuse_unreadable(err, folder / ref.name)
-        return False
+        return None
 
 
 def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, known: Collection[bytes]) -> Remains:
@@ -165,14 +182,17 @@ def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, kno
     header = keys_at - ref.rows * width
     nothing = Remains(path, 0, 0, dim, dtype, [], [], 0)
     try:
-        with path.open("rb", buffering=0) as file:
-            fd = file.fileno()
-            if os.fstat(fd).st_size < ref.size or header < 0:
+        with insisted(partial(durable.File, path)) as file:
+
+            def read(size: int, offset: int) -> bytes:
+                return insisted(partial(file.pread, size, offset))
+
+            if file.size < ref.size or header < 0:
                 return nothing  # what was cut off are the keys
-            keys = os.pread(fd, ref.rows * key_size, keys_at)
-            sums = os.pread(fd, 8 * blocks, sums_at)
+            keys = read(ref.rows * key_size, keys_at)
+            sums = read(8 * blocks, sums_at)
             try:
-                footer = Footer.from_bytes(os.pread(fd, FOOTER_SIZE, ref.size - FOOTER_SIZE))
+                footer = Footer.from_bytes(read(FOOTER_SIZE, ref.size - FOOTER_SIZE))
             except ValueError:
                 footer = None
             proved = footer is not None and checksum(keys) == footer.keys_sum
@@ -180,8 +200,8 @@ def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, kno
             for block, first in enumerate(range(0, ref.rows, BLOCK)):
                 end = min(first + BLOCK, ref.rows)
                 try:
-                    rows = os.pread(fd, (end - first) * width, header + first * width)
-                except OSError:
+                    rows = read((end - first) * width, header + first * width)
+                except Damage:
                     continue
                 if checksum(rows) != sums[8 * block : 8 * block + 8]:
                     continue
@@ -190,7 +210,7 @@ def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, kno
                     if proved or key in known:
                         numbers.append(number)
                         found.append(key)
-    except OSError as err:
+    except (Damage, OSError) as err:
         refuse_unreadable(err, path)
         return nothing
     return Remains(path, header, ref.rows, dim, dtype, numbers, found, footer.time if footer else 0)

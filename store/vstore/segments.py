@@ -11,7 +11,6 @@ faiss ignores what follows the rows. The index *is* the embeddings, and the keys
 
 from __future__ import annotations
 
-import os
 import struct
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -225,18 +224,18 @@ class Segment:
         """Raises: Damage, naming the file; FileNotFoundError if it was collected, or is lost."""
         self.ref = ref
         self.path = folder / ref.name
-        with self.path.open("rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
+        with durable.File(self.path) as file:
+            size = file.size
             if size != ref.size:
                 raise self.damage(f"it has {size} bytes instead of {ref.size}")
             try:
-                tail = os.pread(file.fileno(), FOOTER_SIZE, max(0, size - FOOTER_SIZE))
+                tail = file.pread(FOOTER_SIZE, max(0, size - FOOTER_SIZE))
                 self.footer = Footer.from_bytes(tail)
             except ValueError as err:
                 raise self.damage(str(err)) from err
             if self.footer.size != size or tail[-16:-8].hex() != ref.check or self.footer.rows != ref.rows:
                 raise self.damage("its footer is another file's")
-            self.keys = os.pread(file.fileno(), self.footer.rows * self.footer.key_size, self.footer.keys_at)
+            self.keys = file.pread(self.footer.rows * self.footer.key_size, self.footer.keys_at)
         if checksum(self.keys) != self.footer.keys_sum:
             raise self.damage("its keys are not what was written")
 
@@ -255,9 +254,9 @@ class Segment:
         """
         footer = self.footer
         buffer = memoryview(bytearray(1 << 20))
-        with self.path.open("rb", buffering=0) as file:
-            header = file.read(footer.header)
-            sums = os.pread(file.fileno(), 8 * -(-footer.rows // BLOCK), footer.sums_at)
+        with durable.File(self.path) as file:
+            header = buffer[: file.readinto(buffer[: footer.header])]
+            sums = file.pread(8 * -(-footer.rows // BLOCK), footer.sums_at)
             if checksum(header) != footer.header_sum:
                 raise self.damage("its header is not what was written")
             if checksum(sums) != footer.sums_sum:
@@ -269,7 +268,7 @@ class Segment:
                 left = (end - first) * footer.width
                 hasher = xxhash.xxh3_64()
                 while left:
-                    got = file.readinto(buffer[: min(left, len(buffer))]) or 0
+                    got = file.readinto(buffer[: min(left, len(buffer))])
                     if not got:
                         break
                     hasher.update(buffer[:got])
@@ -288,8 +287,9 @@ class Segment:
 
         footer = self.footer
         dtype = np.dtype(footer.dtype).newbyteorder("<")
-        rows: Rows = np.memmap(self.path, dtype, "r", footer.header, (footer.rows, footer.dim))
-        return rows
+        with durable.File(self.path) as file:
+            rows: Rows = np.frombuffer(file.map(), dtype, footer.rows * footer.dim, footer.header)
+        return rows.reshape(footer.rows, footer.dim)
 
     def damage(self, what: str) -> Damage:
         return Damage(f"segments/{self.ref.name} is damaged: {what}", "run: vstore check --read-data")

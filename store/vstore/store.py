@@ -570,7 +570,7 @@ class Store:
 
             self._repo.reload()
             if source:
-                report = with_problems(report, *check_source(self._repo, progress))
+                report = with_problems(report, *self._repo.reading(lambda: check_source(self._repo, progress)))
             if reembed:
                 from vstore.reembed import reembed as embed_anew
 
@@ -582,7 +582,7 @@ class Store:
                 )
                 report = report._replace(reembed=sample)
                 if not claimed and recipe is None and adopt is None:
-                    report = with_problems(report, off_rows(self._repo, sample), [])
+                    report = with_problems(report, self._repo.reading(lambda: off_rows(self._repo, sample)), [])
         return report
 
     def migrate(self, *, dry_run: bool = False) -> MigrateReport:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 from typing import Any
 
@@ -10,6 +11,7 @@ from vstore.durable import Disk
 
 CHANGES = frozenset({"open", "write", "fsync", "link", "rename", "unlink", "mkdir", "rmdir"})
 GROWS = frozenset({"open", "write", "fsync", "link", "rename", "mkdir"})  # calls that a full disk refuses
+READS = frozenset({"look", "read", "pread", "readinto", "map"})  # calls that change nothing; look: opens to read
 FAULTS = ("kill", "EIO", "ENOSPC", "short")
 
 
@@ -41,15 +43,16 @@ class FaultyDisk(Disk):
                     os.write(args[0], memoryview(args[1]).cast("B")[: len(memoryview(args[1]).cast("B")) // 2])
                 raise Killed
             if self.fault == "short":
-                assert name == "write"
-                data = memoryview(args[1]).cast("B")
-                return os.write(args[0], data[: max(1, len(data) // 2)])
+                if name == "pread":
+                    return super().pread(args[0], max(1, args[1] // 2), args[2])
+                data = memoryview(args[1]).cast("B")[: max(1, len(memoryview(args[1]).cast("B")) // 2)]
+                return os.write(args[0], data) if name == "write" else super().readinto(args[0], data)
             code = errno.EIO if self.fault == "EIO" else errno.ENOSPC
             raise OSError(code, os.strerror(code), args[0] if isinstance(args[0], str) else None)
-        return getattr(super(), name)(*args)
+        return getattr(super(), "open" if name == "look" else name)(*args)
 
     def open(self, path: str, flags: int, mode: int = 0o666) -> int:
-        return int(self._call("open", path, flags, mode))
+        return int(self._call("open" if flags & os.O_CREAT else "look", path, flags, mode))
 
     def write(self, fd: int, data: Any) -> int:
         return int(self._call("write", fd, data))
@@ -78,12 +81,22 @@ class FaultyDisk(Disk):
     def read(self, path: str) -> bytes:
         return bytes(self._call("read", path))
 
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        return bytes(self._call("pread", fd, size, offset))
+
+    def readinto(self, fd: int, buffer: memoryview) -> int:
+        return int(self._call("readinto", fd, buffer))
+
+    def map(self, fd: int) -> mmap.mmap:
+        mapped: mmap.mmap = self._call("map", fd)
+        return mapped
+
     def has(self, number: int, fault: str) -> bool:
         """Whether this call, of a run that went well, can fail so."""
         name = self.calls[number]
         return {
-            "kill": True,
+            "kill": name not in READS,  # else the disk is as if it had been killed at its next change
             "EIO": True,
             "ENOSPC": name in GROWS,
-            "short": name == "write",
+            "short": name in ("write", "pread", "readinto"),
         }[fault]

@@ -54,13 +54,26 @@ def proved(top: Path) -> None:
 def test_whatever_call_fails_nothing_acknowledged_is_lost_and_a_second_run_completes(
     operation: Operation, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    run_with_faults(operation, capsys, in_turn=operation.turns)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.turns], ids=lambda operation: operation.name)
+def test_whatever_call_fails_in_every_way_nothing_acknowledged_is_lost_and_a_second_run_completes(
+    operation: Operation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_with_faults(operation, capsys, in_turn=False)
+
+
+def run_with_faults(operation: Operation, capsys: pytest.CaptureFixture[str], *, in_turn: bool) -> None:
+    """Let every call of an operation fail in every way that it can, or (in_turn) each in one of them."""
     with quick_folder() as folder, settings_of(operation):
         template = folder / "template"
         template.mkdir()
         operation.prepare(template)
         shutil.rmtree(template / ".vstore" / "catalogue", ignore_errors=True)  # a copied one is made anew anyway
         before = None
-        if operation.name not in ("init", "repair"):
+        if operation.name not in ("init", "found", "repair"):
             repo = Repository(template / ".vstore")
             before, kept = said(repo), vectors(repo)
         fresh(template, folder / "well")
@@ -74,10 +87,12 @@ def test_whatever_call_fails_nothing_acknowledged_is_lost_and_a_second_run_compl
             before, kept = after, {}
         proved(folder / "well")
         count = 0
+        turns: Counter[str] = Counter()  # by the name of the call, so that each kind fails in all of its ways
         for number in range(len(well.calls)):
-            for fault in FAULTS:
-                if not well.has(number, fault):
-                    continue
+            faults = [fault for fault in FAULTS if well.has(number, fault)]
+            turn = turns[well.calls[number]]
+            turns[well.calls[number]] += 1
+            for fault in faults if not in_turn else [faults[turn % len(faults)]]:
                 count += 1
                 top = folder / "run"
                 fresh(template, top)
@@ -90,6 +105,7 @@ def test_whatever_call_fails_nothing_acknowledged_is_lost_and_a_second_run_compl
                         error = err
                 where = f"{operation.name}: {fault} at call {number} ({well.calls[number]}): {error!r}"
                 try:
+                    assert not isinstance(error, OSError), "an error that does not say what to do next"
                     if fault == "EIO" and disk.calls[number : number + 1] == ["fsync"]:
                         assert error is not None, "a flush that failed is no success"
                     outcome = look(top, operation)
@@ -118,7 +134,7 @@ def test_whatever_call_fails_nothing_acknowledged_is_lost_and_a_second_run_compl
 def look(top: Path, operation: Operation) -> Any:
     """What the store says after the fault; None where there is none to open yet, or it awaits its repair."""
     folder = top / ".vstore"
-    if operation.name == "init" and not list((folder / "refs").glob("*.json")):
+    if operation.name in ("init", "found") and not list((folder / "refs").glob("*.json")):
         return None
     repo = Repository(folder)
     if repo.tip.complaint:
@@ -138,4 +154,5 @@ def is_between(now: Any, before: Any, after: Any) -> bool:
 
 def is_later(now: Any, after: Any) -> bool:
     """A run that was cut short between two commits may need one more version: what is current is the same content."""
-    return now.versions[now.current][0] == after.versions[after.current][0] and now.tags == after.tags
+    same = now.versions[now.current][0] == after.versions[after.current][0]
+    return same and (now.tags, now.spaces, now.waiting) == (after.tags, after.spaces, after.waiting)

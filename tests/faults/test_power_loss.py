@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from faults import stores
 from faults.power import Event, Model, RecordingDisk, digest, lay
-from faults.stores import FAKE, opened, quick_folder, said, vectors
+from faults.stores import FAKE, ONE_PROBE, THIRD, old_index, opened, quick_folder, said, vectors
 from store.folders import put
 
 from vstore import durable
@@ -20,6 +20,8 @@ from vstore.repository import Repository
 from vstore.store import Store
 
 FIRST = "no store yet"
+FIRST_OLD = {"1-1.png": 11, "gone.png": 50, "lost.png": 51}
+SECOND_OLD = {"1-1.png": 11, "2-0.png": 20, "away.png": 53}
 
 
 def life(top: Path, disk: RecordingDisk) -> None:
@@ -58,6 +60,37 @@ def life(top: Path, disk: RecordingDisk) -> None:
         done()
 
 
+def spaces(top: Path, disk: RecordingDisk) -> None:
+    """Imports, rows of them that wait, other spaces: made, used and dropped."""
+    pictures = top / "pictures"
+    pictures.mkdir()
+
+    def done() -> None:
+        disk.ack(said(Repository(top / ".vstore")))
+
+    disk.ack(FIRST)
+    Store.init(top / ".vstore", recipe=FAKE.recipe)
+    done()
+    with opened(top) as store:
+        put(pictures, {name: seed for name, seed in {**FIRST_OLD, **SECOND_OLD}.items() if seed < 50})
+        for act in (
+            lambda: store.sync([pictures], message="sync"),
+            lambda: store.import_index(**old_index(top, "first", FAKE, FIRST_OLD), recipe=FAKE.recipe),
+            lambda: store.import_index(**old_index(top, "second", THIRD, SECOND_OLD), as_space="old"),
+            lambda: store.check(reembed=2, recipe=THIRD.recipe, adopt="as-declared"),
+            lambda: store.model_add("fake-2", model="fake:fake-2"),
+            lambda: store.sync([pictures], space="fake-2", message="all of it anew"),
+            lambda: store.model_use("fake-1"),
+            lambda: put(pictures, {"gone.png": 50}),
+            lambda: store.import_index(resume=min(store._repo.state.imports)),
+            lambda: store.snapshot_forget(["v2"]),
+            lambda: store.model_drop("old"),
+            lambda: store.gc(drop_unnamed=True),
+        ):
+            act()
+            done()
+
+
 def mending(top: Path, disk: RecordingDisk) -> None:
     """A repair of a store with a torn record and a lost row, and a sync after it."""
     stores.repair(top)
@@ -71,6 +104,7 @@ def recorded(top: Path, script: Any) -> list[Event]:
     before, durable.disk = durable.disk, disk
     try:
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("vstore.spaces.PROBES", ONE_PROBE["vstore.spaces.PROBES"])
             patch.setattr("vstore.repository.RESERVE", 64)  # ten thousand times a mebibyte is no test of anything
             patch.setattr("vstore.gc.RESERVE", 64)
             patch.setattr("vstore.repair.run.RESERVE", 64)
@@ -120,7 +154,8 @@ class Judge:
             repo.close()
         if rerun:
             with opened(self._top) as store:
-                store.sync([self._top / "pictures"])
+                # What an import made current has no model that could embed more.
+                store.sync([self._top / "pictures"], space="fake-1" if "old" in now.spaces else None)
                 report = store.check(read_data=True)
                 assert report.ok, report.problems
                 store.gc(drop_unnamed=True)
@@ -154,7 +189,11 @@ def _copied(model: Model) -> Model:
 
 def run(wanted: int, more: int, every: int) -> Counter[str]:
     figures: Counter[str] = Counter()
-    for name, script, prepare, share in (("life", life, None, 0.85), ("repair", mending, stores.damaged, 0.15)):
+    for name, script, prepare, share in (
+        ("life", life, None, 0.5),
+        ("spaces", spaces, None, 0.35),
+        ("repair", mending, stores.damaged, 0.15),
+    ):
         with quick_folder() as folder:
             top = folder / "recorded"
             top.mkdir()

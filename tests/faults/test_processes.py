@@ -29,16 +29,17 @@ ENVIRONMENT = {
 }
 
 
-def start(top: Path, number: int, seconds: float) -> subprocess.Popen[bytes]:
+def start(top: Path, number: int, seconds: float, site: Path) -> subprocess.Popen[bytes]:
+    paths = os.pathsep.join([str(site), ENVIRONMENT["PYTHONPATH"]])
     with (top / f"errors-{number}").open("ab") as errors:
         return subprocess.Popen(
             [sys.executable, str(WORKER), str(top), str(number), str(seconds), str(top / f"acks-{number}")],
-            env=ENVIRONMENT,
+            env={**ENVIRONMENT, "PYTHONPATH": paths},
             stderr=errors,
         )
 
 
-def torture(seconds: float, workers: int, capsys: pytest.CaptureFixture[str]) -> None:
+def torture(seconds: float, workers: int, site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chance = random.Random(5)
     with quick_folder() as top:
         (top / "probe.png").write_bytes(drawn(7))
@@ -46,8 +47,9 @@ def torture(seconds: float, workers: int, capsys: pytest.CaptureFixture[str]) ->
         Store.init(top / ".vstore", recipe=FAKE.recipe)
         with opened(top) as store:
             store.sync([top / "shared"])
+            store.model_add("fake-2", model="fake:fake-2")
         began = time.monotonic()
-        running = {number: start(top, number, seconds) for number in range(workers)}
+        running = {number: start(top, number, seconds, site) for number in range(workers)}
         killed = stopped = 0
         while (left := began + seconds - time.monotonic()) > 0:
             time.sleep(min(left, chance.uniform(0.2, 0.8)))
@@ -59,7 +61,7 @@ def torture(seconds: float, workers: int, capsys: pytest.CaptureFixture[str]) ->
                 process.send_signal(signal.SIGKILL)
                 process.wait()
                 killed += 1
-                running[number] = start(top, number, max(1.0, began + seconds - time.monotonic()))
+                running[number] = start(top, number, max(1.0, began + seconds - time.monotonic()), site)
             else:
                 process.send_signal(signal.SIGSTOP)
                 time.sleep(chance.uniform(0.05, 0.3))
@@ -68,25 +70,32 @@ def torture(seconds: float, workers: int, capsys: pytest.CaptureFixture[str]) ->
         for number, process in running.items():
             assert process.wait(60) == 0, (top / f"errors-{number}").read_text()
         done: Counter[str] = Counter()
-        acknowledged: dict[str, str] = {}
+        acknowledged: dict[str, str | None] = {}
         forgotten: set[str] = set()
         tags: set[str] = set()
         undone = ""
+        waiting: dict[str, int] = {}
+        resumed: set[str] = set()
         for number in range(workers):
             assert (top / f"errors-{number}").read_text() == ""
             for line in (top / f"acks-{number}").read_text().splitlines():
                 ack = json.loads(line)
                 done[ack["op"]] += 1
                 if ack["op"] == "sync":
-                    assert acknowledged.setdefault(ack["snapshot"], ack["id"]) == ack["id"], "a number was used twice"
+                    assert ack["snapshot"] not in acknowledged, "a number was used twice"
+                    acknowledged[ack["snapshot"]] = ack["id"]
                 elif ack["op"] == "forgetting":
                     forgotten.add(ack["snapshot"])
                 elif ack["op"] == "tag":
                     tags.add(ack["tag"])
+                elif ack["op"] == "waiting":
+                    assert waiting.setdefault(ack["id"], ack["rows"]) == ack["rows"], "an import's id was used twice"
+                elif ack["op"] == "resuming":
+                    resumed.add(ack["id"])
                 elif ack["op"] == "undo":
                     undone += ack["about"] + "\n"
                 assert ack.get("ok", True), f"a {ack['op']} in the midst of it all found damage"
-        with Store(top / ".vstore", load_embedder=lambda recipe: FAKE) as store:
+        with opened(top) as store:
             # No stale lock: the killed hold none.
             store.sync([top / "shared"])
             report = store.check(read_data=True)
@@ -97,7 +106,12 @@ def torture(seconds: float, workers: int, capsys: pytest.CaptureFixture[str]) ->
                 if snapshot is None or not snapshot.kept:
                     assert name in forgotten, f"{name} was acknowledged, and is lost"
                 else:
-                    assert snapshot.id == id
+                    assert not snapshot.degraded, name
+                    assert snapshot.id == (id or snapshot.id), name
+            kept = {name: found.rows for name, found in repo.state.imports.items()}
+            assert {name: kept.get(name) for name in waiting if name not in resumed} == {
+                name: rows for name, rows in waiting.items() if name not in resumed
+            }, "rows of imports that wait were lost"
             lost = {tag for tag in tags - repo.state.tags.keys() if tag not in undone}
             assert len(lost) <= killed, f"{lost} were acknowledged, and no undo that lived to tell took them back"
             store.gc(drop_unnamed=True)
@@ -110,14 +124,16 @@ def torture(seconds: float, workers: int, capsys: pytest.CaptureFixture[str]) ->
                 + ", ".join(f"{name} {count}" for name, count in sorted(done.items())),
                 end=" ",
             )
+        assert done["import"]
+        assert done["second space"]
         assert done["sync"] > 3
         assert done["search"] > 3
 
 
-def test_many_processes_at_once_lose_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    torture(15.0, 4, capsys)
+def test_many_processes_at_once_lose_nothing(installed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torture(15.0, 4, installed, capsys)
 
 
 @pytest.mark.long
-def test_many_processes_for_ten_minutes_lose_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    torture(600.0, 8, capsys)
+def test_many_processes_for_ten_minutes_lose_nothing(installed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torture(600.0, 8, installed, capsys)

@@ -10,16 +10,23 @@ import os
 import random
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from store.folders import drawn
+from faults.stores import FAKE, load, old_index
+from store.folders import drawn, put
 
 from vstore.errors import Locked, VstoreError
+from vstore.leftovers import left_rows
+from vstore.legacy.report import ImportReport
 from vstore.search import Operand
 from vstore.store import Store
-from vstore.testing import FakeEmbedder
+from vstore.sync.report import SyncReport
 
-FAKE = FakeEmbedder()
+EVERYBODY = {"sync": 8, "search": 8, "tag": 2, "rollback": 2, "undo": 1, "gc": 1, "forget": 1, "check": 1, "repair": 1}
+# Two of them have something besides that they do alone.
+ALONE = {0: {"import": 4, "resume": 3}, 1: {"second space": 3, "use": 3, "drop": 1, "add": 2}}
+REFUSALS = {"use": (13,), "second space": (13,)}  # a picture that another process has added has no vector there yet
 
 
 def main(top: Path, number: int, seconds: float, out: Path) -> None:
@@ -32,23 +39,25 @@ def main(top: Path, number: int, seconds: float, out: Path) -> None:
 
         acknowledge(op="start")
         while time.monotonic() < until:
+            kinds = EVERYBODY | ALONE.get(number, {})
+            kind = chance.choices(list(kinds), list(kinds.values()))[0]
             try:
-                step(top, number, chance, acknowledge)
+                step(top, number, chance, kind, acknowledge)
             except Locked:
                 acknowledge(op="locked")
             except VstoreError as err:
                 # What others do meanwhile may make an operation senseless; nothing may be damaged by it.
-                assert err.exit_code in (1, 2, 5), (err.exit_code, str(err))
-                acknowledge(op="refused", why=type(err).__name__)
+                assert err.exit_code in (1, 2, 5, *REFUSALS.get(kind, ())), (kind, err.exit_code, str(err))
+                acknowledge(op="refused", kind=kind, why=type(err).__name__)
 
 
-def step(top: Path, number: int, chance: random.Random, acknowledge: object) -> None:
-    assert callable(acknowledge)
-    with Store(top / ".vstore", load_embedder=lambda recipe: FAKE) as store:
-        kind = chance.choices(
-            ["sync", "search", "tag", "rollback", "undo", "gc", "forget", "check", "repair"],
-            [8, 8, 2, 2, 1, 1, 1, 1, 1],
-        )[0]
+def acknowledge_snapshot(report: SyncReport | ImportReport, acknowledge: Callable[..., None]) -> None:
+    """The id of a report is that of what is current; where others moved on meanwhile, that is another snapshot."""
+    acknowledge(op="sync", snapshot=report.snapshot, id=report.id if report.current == report.snapshot else None)
+
+
+def step(top: Path, number: int, chance: random.Random, kind: str, acknowledge: Callable[..., None]) -> None:
+    with Store(top / ".vstore", load_embedder=load) as store:
         if kind == "sync":
             folder = top / ("shared" if chance.random() < 0.5 else f"own-{number}")
             folder.mkdir(exist_ok=True)
@@ -58,7 +67,7 @@ def step(top: Path, number: int, chance: random.Random, acknowledge: object) -> 
             spare.replace(name)
             report = store.sync([folder], wait=chance.random() < 0.5)
             if report.snapshot:
-                acknowledge(op="sync", snapshot=report.snapshot, id=report.id)
+                acknowledge_snapshot(report, acknowledge)
             else:
                 acknowledge(op="nothing new")
         elif kind == "search":
@@ -87,8 +96,46 @@ def step(top: Path, number: int, chance: random.Random, acknowledge: object) -> 
                 store.snapshot_forget([victim])
                 acknowledge(op="forget", snapshot=victim)
         elif kind == "repair":
-            left = Store.repair(top / ".vstore", load_embedder=lambda recipe: FAKE, wait=chance.random() < 0.5).left
+            left = Store.repair(top / ".vstore", load_embedder=load, wait=chance.random() < 0.5).left
             acknowledge(op="repair", ok=not left)
+        elif kind == "import":
+            folder = top / "imported"
+            have = {f"{seed}.png": seed for seed in chance.sample(range(300, 600), 2)}
+            lack = {f"{seed}.png": seed for seed in chance.sample(range(600, 900), 2)}
+            put(folder, have)
+            words = {**old_index(top, f"index-{number}", FAKE, {**have, **lack}), "root": folder}
+            report = store.import_index(**words, recipe=FAKE.recipe, trust_edited=True, wait=chance.random() < 0.5)
+            if report.left:
+                acknowledge(op="waiting", id=report.import_id, rows=report.left)
+            if report.snapshot:
+                acknowledge_snapshot(report, acknowledge)
+            acknowledge(op="import")
+        elif kind == "resume":
+            imports = store._repo.state.imports
+            if imports:
+                found = chance.choice(list(imports.values()))
+                for left in left_rows(store._repo, found):
+                    put(top / "imported", {os.fsdecode(left.path): int(left.path.partition(b".")[0])})
+                acknowledge(op="resuming", id=found.id)
+                report = store.import_index(resume=found.id, trust_edited=True)
+                if report.snapshot:
+                    acknowledge_snapshot(report, acknowledge)
+                acknowledge(op="resume")
+        elif kind == "second space":
+            report = store.sync(space="fake-2", wait=chance.random() < 0.5)
+            if report.snapshot:
+                acknowledge_snapshot(report, acknowledge)
+            acknowledge(op="second space")
+        elif kind == "use":
+            used = store.model_use(chance.choice(["fake-1", "fake-2"]))
+            if used.snapshot:
+                acknowledge(op="use")
+        elif kind == "add":
+            store.model_add("fake-2", model="fake:fake-2")
+            acknowledge(op="add")
+        elif kind == "drop":
+            store.model_drop("fake-2")
+            acknowledge(op="drop")
         else:
             report = store.check(read_data=chance.random() < 0.3)
             acknowledge(op="check", ok=report.ok)

@@ -163,4 +163,4 @@ def test_the_real_command_killed_at_some_time_loses_nothing_that_was_kept(
 
 def test_the_calls_at_which_syncs_are_killed_are_all_that_change_the_disk() -> None:
     public = {name for name in vars(Disk) if not name.startswith("_")}
-    assert public - set(vars(Fatal)) == {"read", "close"}
+    assert public - set(vars(Fatal)) == {"read", "pread", "readinto", "map", "close"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 class Watched(Disk):
     """Does what is asked, notes it as (call, path), and lets a call go wrong where it was told to.
 
-    A path stands without its folder; of a temporary name only what comes before the nonce.
+    To open a file to read it is to `look`. A path stands without its folder; of a temporary name only what comes before
+    the nonce.
     """
 
     def __init__(self) -> None:
@@ -55,7 +57,7 @@ class Watched(Disk):
             raise OSError(error, os.strerror(error), path)
 
     def open(self, path: str, flags: int, mode: int = 0o666) -> int:
-        with self._doing("open", path):
+        with self._doing("open" if flags & (os.O_CREAT | os.O_DIRECTORY) else "look", path):
             fd = super().open(path, flags, mode)
         self._names[fd] = path
         return fd
@@ -91,6 +93,52 @@ class Watched(Disk):
     def read(self, path: str) -> bytes:
         with self._doing("read", path):
             return super().read(path)
+
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        with self._doing("pread", self._names[fd]):
+            return super().pread(fd, size, offset)
+
+    def readinto(self, fd: int, buffer: memoryview) -> int:
+        with self._doing("readinto", self._names[fd]):
+            return super().readinto(fd, buffer)
+
+    def map(self, fd: int) -> mmap.mmap:
+        with self._doing("map", self._names[fd]):
+            return super().map(fd)
+
+
+class Hesitating(Disk):
+    """Lets one reading call fail once, the one of this number, and counts them."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self._at = at
+        self.reads = 0
+
+    def _read(self) -> None:
+        self.reads += 1
+        if self.reads - 1 == self._at:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def open(self, path: str, flags: int, mode: int = 0o666) -> int:
+        if not flags & (os.O_CREAT | os.O_DIRECTORY):
+            self._read()
+        return super().open(path, flags, mode)
+
+    def read(self, path: str) -> bytes:
+        self._read()
+        return super().read(path)
+
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        self._read()
+        return super().pread(fd, size, offset)
+
+    def readinto(self, fd: int, buffer: memoryview) -> int:
+        self._read()
+        return super().readinto(fd, buffer)
+
+    def map(self, fd: int) -> mmap.mmap:
+        self._read()
+        return super().map(fd)
 
 
 class Acting(Disk):

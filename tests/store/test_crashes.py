@@ -49,7 +49,8 @@ class Failing(Watched):
         if self._how.startswith("killed"):
             self._dead = True
             raise Killed
-        error = errno.ENOSPC if self._how == "disk full" and call != "read" else errno.EIO
+        full = self._how == "disk full" and call not in ("look", "read", "pread", "readinto", "map")
+        error = errno.ENOSPC if full else errno.EIO
         raise OSError(error, os.strerror(error), path)
 
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from store.disks import Hesitating
 from store.folders import World, digests, packs_by_age, stats_of, trust_young_stats
 from store.legacies import Legacy
 from store.test_catalogue import raw
 
-from vstore import leftovers
+from vstore import durable, leftovers
 from vstore.catalogue import _put_seal as put_seal
 from vstore.embed import space_id
 from vstore.errors import Damage, FormatTooNew, ModelError, NoStore, NothingToUndo, VstoreError
@@ -540,6 +541,22 @@ def test_a_file_that_may_not_be_read_is_no_damaged_one(
             mend(world)
     assert digests(world.folder) == before
     is_sound(world)
+
+
+def test_a_disk_that_hesitates_once_costs_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bus that was reset, a cable: what is read a second time is there, and was never lost."""
+    with monkeypatch.context() as patched:
+        counting = Hesitating()
+        patched.setattr(durable, "disk", counting)
+        assert not mend(world, dry_run=True).changed
+    before, expected = digests(world.folder), all_aliases(world)
+    for at in range(counting.reads):
+        with monkeypatch.context() as patched:
+            patched.setattr(durable, "disk", Hesitating(at))
+            report = mend(world)
+        assert (report.done, report.degraded, report.left) == ((), (), ()), at
+    assert digests(world.folder) == before
+    assert all_aliases(world) == expected
 
 
 @pytest.mark.parametrize("blob", ["names", "vectors", "half of the vectors"])

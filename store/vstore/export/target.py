@@ -19,9 +19,10 @@ def make(out: Path, write: Callable[[Path], None]) -> None:
     made = out.with_name(f".{out.name[:100]}.{durable.nonce()[:8]}")
     try:
         write(made)
-        _flush(made)
-        os.rename(made, out)
-        durable.sync_folder(out.parent)
+        with durable.trouble(out):
+            _flush(made)
+            os.rename(made, out)
+            durable.sync_folder(out.parent)
     except BaseException:
         with contextlib.suppress(OSError):
             if made.is_dir():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from vstore.embed import space_id
@@ -16,7 +17,7 @@ from vstore.progress import Progress
 from vstore.records import Import, Json, Manifest, Snapshot, Space, canonical, content_id, listed_packs
 from vstore.repair.findings import PACK, Findings, files
 from vstore.repository import Repository, how_to_give
-from vstore.salvage import pack_ref, refuse_unreadable, sound_blobs
+from vstore.salvage import insisted, pack_ref, refuse_unreadable, sound_blobs
 
 
 class Blobs:
@@ -30,6 +31,7 @@ class Blobs:
         self._elsewhere: dict[bytes, Path] = {}
         self._salvaged: dict[bytes, bytes] = {}
         self._pages: list[bytes] = []
+        self._leftovers: set[bytes] = set()  # the names of rows that imports left over
         self.listed: set[bytes] = set()
         self.fresh: dict[bytes, bytes] = {}
         self.manifests: dict[bytes, Manifest] = {}
@@ -59,8 +61,9 @@ class Blobs:
         for path in files(layout.packs, PACK):
             if path.name not in names:
                 try:
-                    _, blobs = sound_blobs(layout.packs, pack_ref(path), hash)
-                except OSError as err:
+                    ref = insisted(partial(pack_ref, path))
+                    _, blobs = sound_blobs(layout.packs, ref, hash)
+                except (Damage, OSError) as err:
                     refuse_unreadable(err, path)
                     continue
                 for digest, blob in blobs:
@@ -73,6 +76,8 @@ class Blobs:
     def _note_blob(self, digest: bytes, blob: bytes) -> None:
         if blob[:2] == b"vp":
             self._pages.append(digest)
+        elif blob[:2] == b"[[":
+            self._leftovers.add(digest)
         elif blob[:1] == b"{" and b'"tree"' in blob:
             try:
                 self.manifests[digest] = Manifest.from_bytes(blob)
@@ -92,11 +97,11 @@ class Blobs:
     def read(self, digest: bytes) -> bytes:
         """A blob, wherever it lies. Raises: Damage."""
         if digest in self.listed:
-            return self._repo.packs.get(digest)
+            return insisted(partial(self._repo.packs.get, digest))
         blob = self.fresh.get(digest) or self._salvaged.get(digest)
         if blob is None and digest in self._elsewhere:
             path = self._elsewhere[digest]
-            _, blobs = sound_blobs(path.parent, pack_ref(path), self._repo.hash)
+            _, blobs = sound_blobs(path.parent, insisted(partial(pack_ref, path)), self._repo.hash)
             blob = next((found for name, found in blobs if name == digest), None)
         if blob is None:
             raise Damage(f"the blob {digest.hex()} is lost")
@@ -168,6 +173,11 @@ class Blobs:
                         f"the probes of the space {space.name} are lost: nothing is embedded there, and gc does not "
                         f"start, until its model is added again: vstore model add {space.name} --model MODEL"
                     )
+        if self._found.gap and self._leftovers - {found.names for found in self._found.state.imports.values()}:
+            self._found.did(
+                "rows that imports left over may be lost with the records that named them: the old indexes have them, "
+                "if they are still there"
+            )
         for found in self._found.state.imports.values():
             self._keep_import(found)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 
 from vstore.errors import Damage
@@ -9,7 +10,7 @@ from vstore.oplog import Tip
 from vstore.records import Record, beginning, ends_the_log, merge_patch
 from vstore.repair.findings import PACK, SEGMENT, Findings, files
 from vstore.repository import Repository
-from vstore.salvage import refuse_unreadable
+from vstore.salvage import insisted, refuse_unreadable
 
 
 def fold(repo: Repository, found: Findings) -> Tip:
@@ -23,7 +24,7 @@ def fold(repo: Repository, found: Findings) -> Tip:
     bad: list[int] = []
     for number in numbers:
         try:
-            sound[number] = _read(repo, number)
+            sound[number] = insisted(partial(log.read, number))
         except (Damage, OSError) as err:
             refuse_unreadable(err, layout.record(number))
             bad.append(number)
@@ -52,13 +53,6 @@ def fold(repo: Repository, found: Findings) -> Tip:
     elif (found.gap and (sound or _has_objects(repo))) or _chain_is_broken(sound):
         found.did("the log begins anew: records are missing")
     return tip
-
-
-def _read(repo: Repository, number: int) -> Record:
-    try:
-        return repo.log.read(number)
-    except (Damage, OSError):
-        return repo.log.read(number)  # a disk that hesitated once is no reason to do without a record
 
 
 def _chain_is_broken(sound: dict[int, Record]) -> bool:

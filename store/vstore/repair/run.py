@@ -6,8 +6,8 @@ only then is what is damaged moved to `quarantine/`. Run again, it finds nothing
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from vstore import durable, spaces
@@ -28,6 +28,7 @@ from vstore.repair.report import RepairReport
 from vstore.repair.snapshots import Snapshots
 from vstore.repair.vectors import Vectors
 from vstore.repository import COMMIT_WAIT, RESERVE, Form, Repository, read_format
+from vstore.salvage import insisted
 from vstore.segments import FOOTER_SIZE, Footer
 from vstore.sync.vectors import align
 
@@ -82,7 +83,7 @@ def _form(folder: Path) -> tuple[Form, bool]:
     """What kind of store this is, by FORMAT or, where that is lost, by the footers of its files."""
     layout = Layout(folder)
     try:
-        return read_format(folder), True
+        return insisted(partial(read_format, folder)), True
     except NoStore:
         if not layout.refs.is_dir():
             raise
@@ -90,10 +91,9 @@ def _form(folder: Path) -> tuple[Form, bool]:
         pass
     for path in files(layout.segments, SEGMENT):
         try:
-            with path.open("rb") as file:
-                file.seek(-FOOTER_SIZE, os.SEEK_END)
-                footer = Footer.from_bytes(file.read())
-        except (OSError, ValueError):
+            with insisted(partial(durable.File, path)) as file:
+                footer = Footer.from_bytes(file.pread(FOOTER_SIZE, max(0, file.size - FOOTER_SIZE)))
+        except (Damage, OSError, ValueError):
             continue
         return Form(durable.nonce(), "xxh3_128" if footer.key_size == 16 else "sha256", footer.dtype), False
     for path in sorted(layout.refs.glob("*.json")):

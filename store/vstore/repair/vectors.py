@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,8 @@ from vstore.records import FileRef, Space, listed_segments
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import SEGMENT, Findings, files
 from vstore.repository import Repository, how_to_give
-from vstore.salvage import is_whole, refuse_unreadable, remains, sound_segment
-from vstore.segments import Segment, write_segment
+from vstore.salvage import insisted, refuse_unreadable, remains, sound_segment, whole_segment
+from vstore.segments import write_segment
 from vstore.sync.keeper import Keeper, segment_of
 
 if TYPE_CHECKING:
@@ -59,22 +60,26 @@ class Vectors:
         repo = self._repo
         folder = repo.layout.segments
         lists = dict(self._found.document.get("segments", {}))
-        names = {ref.name for space in lists for ref in self._found.state.segments(space)}
+        listed: dict[str, set[str]] = {}
+        for space_id in lists:
+            for ref in self._found.state.segments(space_id):
+                listed.setdefault(ref.name, set()).add(space_id)
         for space in self._found.state.spaces.values():
             refs: list[FileRef] = []
             stored = self.stored.setdefault(space.id, set())
             for ref in self._found.state.segments(space.id):
                 self._progress.advance()
-                if is_whole(folder, ref):
+                segment = whole_segment(folder, ref)
+                if segment is not None:
                     refs.append(ref)
-                    stored.update(Segment(folder, ref).key_list())
+                    stored.update(segment.key_list())
                     continue
                 refs += self._left_of(space, ref)
             lists[space.id] = listed_segments(refs)
         self._found.document["segments"] = lists
         for path in files(folder, SEGMENT):
-            if path.name not in names:
-                self._adopt_segment(path)
+            if path.name not in listed or self._found.gap:
+                self._adopt_segment(path, listed.get(path.name, set()))
 
     def _left_of(self, space: Space, ref: FileRef) -> list[FileRef]:
         """Set a damaged segment aside. Returns: what is left of it, written anew; nothing where that is no row."""
@@ -88,13 +93,19 @@ class Vectors:
         when = left.time or int(time.time())
         return [write_segment(folder, space.id, left.keys, left.blocks(), space.dim, repo.dtype, when, "ingest")]
 
-    def _adopt_segment(self, path: Path) -> None:
-        """Take in a segment that no record names, if it holds what is lost, or what a lost record may have named."""
+    def _adopt_segment(self, path: Path, listed: Set[str]) -> None:
+        """Take in a segment that no record names, if it holds what is lost, or what a lost record may have named.
+
+        listed: the spaces that have it; where an import turned out to be of another model, the one that it was written
+        for may not be among them.
+        """
         segment = sound_segment(path)
         if segment is None:
-            if self._found.gap:  # gc would free it
+            if self._found.gap and not listed:  # gc would free it
                 self._found.did(f"segments/{path.name} is damaged, and what it was is not known")
                 self._found.put_aside(path)
+            return
+        if segment.footer.space.hex() in listed:
             return
         space, footer = segment.footer.space.hex(), segment.footer
         entry = self._found.state.spaces.get(space)
@@ -105,11 +116,13 @@ class Vectors:
         new = set(segment.key_list()) - stored
         if not (new if self._found.gap else new & self._named.get(space, set())):
             return
-        if is_whole(path.parent, segment.ref):
+        if whole_segment(path.parent, segment.ref) is not None:
             stored.update(new)
             self._found.list_segment(space, segment.ref)
-            self._found.did(f"segments/{path.name}: {len(new)} vectors found again in a file that no record named")
-        else:
+            self._found.did(
+                f"segments/{path.name}: {len(new)} vectors found again in a file that no record names for them"
+            )
+        elif not listed:
             for ref in self._left_of(entry, segment.ref):
                 self._found.list_segment(space, ref)
 
@@ -124,7 +137,12 @@ class Vectors:
 
     def _take_journal(self, path: Path) -> None:
         try:
-            journal = Journal(path)
+            journal = insisted(partial(Journal, path))
+            keys = insisted(lambda: [key for _, key in journal.frames()])
+        except Damage as err:
+            self._found.aside.append(path)
+            self._found.done.append(err.message)
+            return
         except (ValueError, OSError) as err:
             refuse_unreadable(err, path)
             return  # the next sync removes it: it never held a frame that could be read
@@ -137,7 +155,7 @@ class Vectors:
             self._found.done.append(f"journal/{path.name} does not fit its space")
             return
         lost = self._named.get(space.id, set()) - self.stored[space.id]
-        found = {key for _, key in journal.frames()} & lost
+        found = lost.intersection(keys)
         if found:
             self.stored[space.id].update(found)
             self._found.did(f"{len(found)} vectors found again in a journal")

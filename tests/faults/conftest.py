@@ -1,0 +1,15 @@
+"""The fakes are an installed plug-in in every test of this folder: a store can ask for its models by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from faults.stores import plugin
+
+
+@pytest.fixture(autouse=True)
+def installed(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    site = plugin(tmp_path_factory.mktemp("site"))
+    monkeypatch.syspath_prepend(str(site))
+    return site

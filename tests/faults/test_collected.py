@@ -1,0 +1,87 @@
+"""What reads takes no lock: where a gc takes away what it is about to open, it begins anew: its answer is one from
+before the gc, or one from after it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faults.stores import opened, quick_folder, with_garbage
+from store.disks import Acting
+
+from vstore import durable
+from vstore.search import Operand
+from vstore.store import Store
+
+
+def search(store: Store) -> Any:
+    return store.search([Operand(1.0, image=os.fsencode(store.folder.parent / "pictures" / "e.png"))])
+
+
+def exported(store: Store) -> bytes:
+    out = store.folder.parent / "out.jsonl"
+    try:
+        store.snapshot_export("current", out)
+        return out.read_bytes()
+    finally:
+        out.unlink(missing_ok=True)
+
+
+COMMANDS: dict[str, Callable[[Store], Any]] = {
+    "search": search,
+    "dupes": lambda store: store.dupes(near=0.9),
+    "status": lambda store: {**store.status().to_json(), "seconds": 0, "full_seconds": 0, "embed_seconds": 0},
+    "show": lambda store: store.snapshot_show(),
+    "diff": lambda store: store.snapshot_diff("current"),
+    "model list": lambda store: store.model_list(),
+    "model show": lambda store: store.model_show("fake-2"),
+    "model add": lambda store: store.model_add("fake-2", model="fake:fake-2"),
+    "export": exported,
+    "check": lambda store: store.check(read_data=True).ok,
+    "check --source": lambda store: store.check(source=True).ok,
+    "check --reembed": lambda store: store.check(reembed=2).reembed,
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_a_gc_takes_away_meanwhile_is_not_missed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The gc comes just before a segment or a pack is opened: the first of them, the second, up to the last."""
+    with quick_folder() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vstore.spaces.PROBES", ("tiny",))
+        template = folder / "template"
+        template.mkdir()
+        with_garbage(template)
+        with opened(template) as store:
+            before = COMMANDS[name](store)
+        number = 0
+        while True:
+            top = folder / f"{number}"
+            shutil.copytree(template, top)
+            opens = itertools.count()
+            freed: list[int] = []
+
+            def is_next(path: str, opens: Iterator[int] = opens, number: int = number) -> bool:
+                return Path(path).parent.name in ("packs", "segments") and next(opens) == number
+
+            def collect(top: Path = top, freed: list[int] = freed) -> None:
+                with opened(top) as other:
+                    freed.append(other.gc(drop_unnamed=True).packs)
+
+            with opened(top) as store:
+                with pytest.MonkeyPatch.context() as acting:
+                    acting.setattr(durable, "disk", Acting("open", is_next, collect))
+                    found = COMMANDS[name](store)
+                assert found in (before, COMMANDS[name](store)), number
+            shutil.rmtree(top)
+            if not freed:
+                break
+            assert freed[0] > 1, "a gc that takes nothing away proves nothing"
+            number += 1
+    assert number
+    with capsys.disabled():
+        print(f"\n{name}: {number} moments", end=" ")

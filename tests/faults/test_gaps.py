@@ -1,0 +1,61 @@
+"""A record of the log is lost, whichever, at whatever time of a store's life: what the others and the objects say is
+whole again, and what is lost is said."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from faults.stores import full, load, opened, quick_folder, said, vectors
+
+from vstore.repository import Repository
+from vstore.store import Store
+
+
+def test_any_record_may_be_lost_at_any_time(capsys: pytest.CaptureFixture[str]) -> None:
+    count = embedded = 0
+    with quick_folder() as folder:
+        whole, top = folder / "whole", folder / "top"
+        whole.mkdir()
+        full(whole)
+        newest = Repository(whole / ".vstore").tip.number
+        for last in range(2, newest + 1):
+            for lost in range(1, last + 1):
+                as_it_was(whole, top, last)
+                repo = Repository(top / ".vstore")
+                before, rows = said(repo), vectors(repo)
+                record = repo.layout.record(lost)
+                record.write_bytes(record.read_bytes()[:40])
+                report = Store.repair(top / ".vstore", load_embedder=load)
+                where = f"record {lost} of {last}: {report}"
+                repo = Repository(top / ".vstore")
+                now = said(repo)
+                assert {name: now.versions[name] for name in before.versions} == before.versions, where
+                assert all("where the folders of pictures lie" in one for one in report.left), where
+                again = vectors(repo)
+                assert all(row == rows[name] for name, row in again.items() if name in rows), where
+                if len(now.waiting) < len(before.waiting):
+                    assert any("imports left over" in one for one in report.done), where
+                for space in repo.state.spaces.values():
+                    if repo.recipe(space.id)["family"] == "imported":
+                        assert space.status == "claimed", where
+                repo.close()
+                with opened(top) as store:
+                    found = store.check(read_data=True)
+                    assert found.ok, (where, found.problems)
+                count += 1
+                embedded += report.embedded
+    with capsys.disabled():
+        print(f"\ngaps: {count} records lost, {embedded} vectors computed anew", end=" ")
+
+
+def as_it_was(whole: Path, top: Path, last: int) -> None:
+    """The store when this record was the newest; what was written later lies there, as a killed run leaves it."""
+    shutil.rmtree(top, ignore_errors=True)
+    shutil.copytree(whole, top)
+    for name in ("cache", "catalogue"):
+        shutil.rmtree(top / ".vstore" / name)
+    for record in (top / ".vstore" / "refs").iterdir():
+        if int(record.stem) > last:
+            record.unlink()
