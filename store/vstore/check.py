@@ -207,7 +207,8 @@ class _Check:
             if before is None and record.before and record.whole is None:
                 raise VstoreError("the records before it are missing, and it does not carry the whole state")
             if number == oldest and record.before and not ends_the_log(record):
-                raise VstoreError("the records before it are missing: what they did cannot be undone any more")
+                what = "the records before it are missing: what they did cannot be undone any more"
+                self._wrong(f"refs/{number:012d}.json", what)
             before = (number, record.digest)
 
         ended = self._ended(log)

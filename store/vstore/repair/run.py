@@ -181,15 +181,18 @@ def _write(repo: Repository, found: Findings, blobs: Blobs, vectors: Vectors, ti
 
 def _look_at_the_rest(repo: Repository, found: Findings) -> None:
     """Note which of the files that can be made again are not what they should be."""
-    catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=False)
-    is_whole = False
-    if catalogue is not None:
-        with catalogue:
-            is_whole = catalogue.is_whole()
-    if not is_whole:
+    if not (_catalogue_is_whole(repo) or _catalogue_is_whole(repo)):  # as all else, it is asked once more
         found.done.append("catalogue/ made anew: it was missing, copied, or not what was written last")
     if not _has_reserve(repo):
         found.done.append("reserve made anew")
+
+
+def _catalogue_is_whole(repo: Repository) -> bool:
+    catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=False)
+    if catalogue is None:
+        return False
+    with catalogue:
+        return catalogue.is_whole()
 
 
 def _has_reserve(repo: Repository) -> bool:
