@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 _LENGTH = struct.Struct("<Q")
 _SECONDS = 5.0  # for a process that has closed its pipes to end
+_LAST_WORDS = 1.0  # seconds for what a dead process has said to arrive: a child of its own may hold its stderr open
 _SAID = 20  # lines of a process's stderr that are kept for the case that it dies
 
 
@@ -131,6 +132,7 @@ class Worker:
             assert pipe is not None
             with contextlib.suppress(OSError):
                 pipe.close()
+        self._ear.join(_LAST_WORDS)
 
     def _write(self, message: Any) -> None:
         assert self._process.stdin is not None
@@ -152,7 +154,7 @@ class Worker:
         return rest[0]
 
     def _listen(self) -> None:
-        """Keep the end of what it says on stderr. Whoever it has started may hold that open for longer."""
+        """Keep the end of what it says on stderr."""
         assert self._process.stderr is not None
         with self._process.stderr as lines:
             self._said.extend(line.decode("utf-8", "replace").strip() for line in lines)
@@ -163,12 +165,12 @@ class Worker:
         except subprocess.TimeoutExpired:  # it talks no more, and is not dead
             self._process.kill()
             code = self._process.wait()
-        self._ear.join(_SECONDS)
+        self._ear.join(_LAST_WORDS)
         how = f"exit code {code}"
         if code < 0:
             with contextlib.suppress(ValueError):
                 how = signal.Signals(-code).name
-        last = next((f": {line}" for line in reversed(self._said) if line), "")
+        last = next((f": {line}" for line in reversed(self._said.copy()) if line), "")
         why = "the system ends a process so where memory is short; " if -code == signal.SIGKILL else ""
         return ModelError(
             f"the worker process on {self.device} has died ({how}){last}",
@@ -189,10 +191,15 @@ def _same_error(device: str, name: str, message: str, next_step: str) -> VstoreE
 
 def serve() -> None:
     """Load what stdin says first, then embed what it brings, and answer on stdout. The other end of `Worker`."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not stand among the answers
+    # What a library prints must not stand among the answers; and no process that one starts may hold an end of these
+    # pipes: whoever asks would wait for this one after its death. Descriptors that `dup` makes are not inherited.
+    source, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
+    threading.excepthook = _end
     requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    threading.Thread(target=_hear, args=(sys.stdin.buffer, requests), daemon=True).start()
+    threading.Thread(target=_hear, args=(source, requests), daemon=True).start()
     mute = threading.Lock()
 
     def answer(make: Callable[[], Any]) -> None:
@@ -264,6 +271,13 @@ def _load(job: Job) -> TransformerEmbedder:
     if job.settings.device.startswith("cuda"):
         torch.cuda.set_device(job.settings.device)  # else pinned memory would take some of the first GPU's
     return load(job.recipe, job.words, job.settings, Digests(known=job.known))
+
+
+def _end(met: threading.ExceptHookArgs) -> None:
+    """End the process with its last words: whoever asked would wait for a thread that has ended."""
+    threading.__excepthook__(met)
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _hear(source: IO[bytes], requests: queue.SimpleQueue[Any]) -> None:
