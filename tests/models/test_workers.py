@@ -18,7 +18,7 @@ import psutil
 import pytest
 from cli.lines import CALL, PATHS, environment, process
 from models.fake_worker import HOOK, TOP, fake_workers, pictures, running, use
-from models.loading import probes
+from models.loading import probes, recipe_of
 from models.zoo import Zoo
 from store.folders import put
 
@@ -117,6 +117,36 @@ def test_auto_and_cuda_are_every_gpu_where_much_is_embedded_and_the_first_where_
     ]  # fmt: skip
     with pytest.raises(ModelError, match="cuda:2"):
         all_devices(Settings("cuda:3"))
+
+
+def test_a_gpu_is_free_of_the_model_that_made_the_space_before_a_worker_is_started(
+    tmp_path: Path, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    done: list[str] = []
+
+    def popen(*args: Any, **options: Any) -> Any:
+        done.append("started")
+        raise OSError(11, "Resource temporarily unavailable")
+
+    Store.init(tmp_path, model=str(zoo["clip"]), device="cpu")
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: done.append("emptied"))
+    monkeypatch.setattr("vstore.embed.worker.subprocess.Popen", popen)
+    with Store(tmp_path) as store:
+        recipe = store._repo.recipe(space_of(store).id)
+        with pytest.raises(ModelError, match="no worker process for cpu can be started: Resource temp"):
+            store._load_on_all(recipe, Settings("cpu,cpu"))
+    assert done == ["emptied", "started"]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cpu,cpu"])
+def test_a_model_of_unknown_place_is_asked_for(device: str, tmp_path: Path, zoo: Zoo) -> None:
+    Store.init(tmp_path, recipe=recipe_of(zoo["clip"]), name="mine")
+    with Store(tmp_path) as store, pytest.raises(ModelError, match="it is not known where it lies") as caught:
+        store._load_on_all(store._repo.recipe(space_of(store).id), Settings(device))
+    assert "vstore model add" in caught.value.next_step
 
 
 def test_without_a_gpu_auto_is_one_process_and_no_worker() -> None:

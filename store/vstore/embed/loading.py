@@ -41,7 +41,8 @@ class Files(NamedTuple):
 
 def find_files(recipe: Recipe, words: Words, digests: Digests) -> Files:
     """Find the model of a recipe, and make sure that it is that one; no weight is loaded. Raises: ModelError."""
-    assert words.model is not None
+    if words.model is None:
+        raise changed("the model", "it is not known where it lies")
     folder = find_model(words.model, words.revision, code="code" in recipe)
     if "code" in recipe:
         from vstore.embed.remote import code_digests
