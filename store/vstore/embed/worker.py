@@ -1,7 +1,7 @@
 """A model that runs in a process of its own: both ends of the pipes between it and whoever asks.
 
-The process is another Python, started anew and never forked (CUDA does not survive a fork), and not by multiprocessing,
-which would run the caller's main script again. It leaves when its stdin ends, whatever it is at: it holds nothing.
+The process is another Python, as CUDA does not survive a fork. It leaves when its stdin ends, whatever it is at: it
+holds nothing.
 
 A message is a pickle, its arrays beside it as they lie in memory. Beside reading 512 px JPEGs in one thread that costs
 an eighth (CLIP) to a third (Qwen2-VL), most of it in the worker (benchmarks/bench_workers.py). Shared memory would cost
@@ -28,6 +28,7 @@ from vstore import errors
 from vstore.embed.family import Family, Prepared
 from vstore.embed.place import Settings, Words
 from vstore.errors import ModelError, VstoreError
+from vstore.interpreter import command
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -71,14 +72,12 @@ class Worker:
         self.dim: int = family.recipe["dim"]
         self.environment: dict[str, Any] = {}
         self._family = family
-        path = [os.path.abspath(place) for place in sys.path]
-        code = f"import sys; sys.path[:] = {path!r}; from vstore.embed.worker import serve; serve()"
         # Ctrl-C, or a service manager's signal to all processes, is for whoever runs the sync: it lets the batches be
         # finished, and ends this process. What is blocked here stays so there, from its first instruction on.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", code],
+                command("from vstore.embed.worker import serve; serve()"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
