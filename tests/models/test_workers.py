@@ -480,6 +480,12 @@ def test_a_child_of_a_worker_that_outlives_it_holds_nobody_up(fakes: Callable[..
         os.kill(child, signal.SIGKILL)
 
 
+def test_a_thread_of_a_library_that_fails_ends_no_worker(fakes: Callable[..., Workers]) -> None:
+    pool = fakes(1)
+    pool.start(pictures(1, do="let a thread fail"))()
+    assert pool.start(pictures(2))().shape == (1, 8)
+
+
 def test_a_worker_with_no_memory_for_what_it_is_sent_dies_and_says_so(fakes: Callable[..., Workers]) -> None:
     pool = fakes(1)
     pool.start(pictures(1, do="starve"))()
@@ -520,7 +526,7 @@ def test_closing_ends_workers_that_are_at_work_or_being_loaded(fakes: Callable[.
     assert running() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_workers_leave_when_their_parent_is_killed_or_stopped(number: int, fakes: Callable[..., Workers]) -> None:
     code = (
         f"import sys; sys.path[:0] = [{str(TOP / 'store')!r}, {str(TOP / 'tests')!r}]\n"
