@@ -3,7 +3,7 @@
     python benchmarks/bench_workers.py
 
 One thread prepares 512 px JPEGs as CLIP (224 px, 0.6 MB a picture) and Qwen2-VL (6 MB) are given them. The same batches
-then go through the pipes of `vstore.embed.worker` to a process that takes them and answers a byte.
+then go through the pipes of `vstore.embed.wire` to a process that takes them and answers a byte.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from measure import environment, in_turn, machine, ratio, spread, timed
 COUNT = 32  # pictures of a batch
 CODE = """
 import sys
-from vstore.embed.worker import _receive, _send
+from vstore.embed.wire import receive, send
 while True:
-    _receive(sys.stdin.buffer)
-    _send(sys.stdout.buffer, 1)
+    receive(sys.stdin.buffer)
+    send(sys.stdout.buffer, 1)
 """
 
 
@@ -51,7 +51,7 @@ def processors() -> dict[str, Any]:
 
 
 def main() -> None:
-    from vstore.embed.worker import _receive, _send, widen_pipe
+    from vstore.embed.wire import receive, send, widen_pipe
     from vstore.images import Preparation, prepare
 
     print(machine())
@@ -69,8 +69,8 @@ def main() -> None:
                 ]
 
             def handing(batch: list[Any] = batch) -> None:
-                _send(other.stdin, batch)  # type: ignore[arg-type]
-                _receive(other.stdout)  # type: ignore[arg-type]
+                send(other.stdin, batch)  # type: ignore[arg-type]
+                receive(other.stdout)  # type: ignore[arg-type]
 
             found = in_turn({"reading": partial(timed, reading), "handing": partial(timed, handing)})
             size = sum(value.nbytes for one in batch for value in one.values()) / COUNT / 1e6

@@ -7,12 +7,12 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from vstore._version import __version__
 from vstore.errors import VstoreError
+from vstore.interpreter import command
 from vstore.records import Json
 
 OK, NOTE, TROUBLE = "ok", "note", "trouble"
@@ -230,15 +230,9 @@ def _version(distribution: str) -> str | None:
 
 def _ask(probe: str) -> tuple[dict[str, Any] | None, str]:
     """Import something in a Python of its own. Returns: its answer, or None and the last line of why."""
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    code = "import json, warnings; warnings.simplefilter('ignore'); " + _PROBES[probe]
     try:
-        ran = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", "import json; " + _PROBES[probe]],
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-        )
+        ran = subprocess.run(command(code), capture_output=True, text=True, timeout=_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as err:
         return None, str(err)
     if ran.returncode == 0:

@@ -1,6 +1,6 @@
 """Decodes pictures in worker processes that may crash, hang or eat memory at the cost of one picture.
 
-A worker is another Python, started anew, never forked: it reads lengths and bytes from stdin and answers on stdout. Its
+A worker is another Python: it reads lengths and bytes from stdin and answers on stdout. Its
 memory is limited by the kernel; its time by whoever waits for it, and ends it.
 """
 
@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from vstore.errors import VstoreError
 from vstore.images import Facts, PictureFailure, Preparation, prepare
+from vstore.interpreter import command
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -77,11 +78,9 @@ class _Worker:
     """One process, used by one thread."""
 
     def __init__(self, memory: int) -> None:
-        top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-        code = f"import sys; sys.path.insert(0, {top!r}); from vstore.isolation import serve; serve({memory})"
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", code],
+                command(f"from vstore.isolation import serve; serve({memory})"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
+from vstore.interpreter import command
 from vstore.scan import Folder, Scan, ScanOptions, Trouble
 
 if TYPE_CHECKING:
@@ -45,11 +46,9 @@ def _start(
     skip: Collection[tuple[int, int]],
     folders: list[bytes],
 ) -> Callable[[], Found | None]:
-    top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    code = f"import sys; sys.path.insert(0, {top!r}); from vstore.sharing import serve; serve()"
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", code],
+            command("from vstore.sharing import serve; serve()"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -133,7 +133,7 @@ def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
                 "name one of them, or leave --device out",
             )
         return load(repo, space, settings)
-    from vstore.embed.devices import all_devices
+    from vstore.embed.devices import all_devices, release_memory
 
     with _faults_of(f"of the space {space.name!r}"):
         devices = all_devices(settings)
@@ -151,6 +151,7 @@ def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
         family = find_files(recipe, words, digests).family
     digests.keep()
     files_changed = digests.read > 0
+    release_memory()
 
     def start(device: str) -> Worker:
         return Worker(family, Job(recipe, words, settings._replace(device=device), digests.known, len(devices)))

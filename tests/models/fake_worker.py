@@ -23,7 +23,7 @@ TOP = Path(__file__).resolve().parents[2]
 RECIPE = {"family": "fake", "dim": 8, "text": None}
 
 HOOK = """
-import os, signal, sys, time
+import os, signal, subprocess, sys, threading, time
 import vstore.embed.worker as worker
 
 class Fake:
@@ -43,6 +43,16 @@ class Fake:
             if one.get("do") == "die":
                 print("its last words", file=sys.stderr, flush=True)
                 os.kill(os.getpid(), signal.SIGSEGV)
+            if one.get("do") == "leave a child":
+                one["row"][0] = subprocess.Popen(["sleep", "60"]).pid
+            if one.get("do") == "let a thread fail":
+                failing = threading.Thread(target=lambda: 1 / 0)
+                failing.start()
+                failing.join()
+            if one.get("do") == "starve":
+                def receive(file):
+                    raise MemoryError
+                worker.receive = receive
         return lambda: np.stack([one["row"] for one in inputs])
 
 worker._load = lambda job: Fake()

@@ -55,6 +55,17 @@ def test_what_is_installed_here_fits_together(capsys: pytest.CaptureFixture[str]
     assert names["torch"] == names["models"] == names["faiss"] == "ok"
 
 
+def test_what_lies_in_the_folder_it_is_run_in_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be a folder of pictures from elsewhere."""
+    for name in ("json", "faiss", "torch"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    for probe in ("faiss", "torch"):
+        answer, error = module._ask(probe)
+        assert answer is not None and "version" in answer, error
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_torchvision_that_does_not_fit_is_named_with_its_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any]
 ) -> None:

@@ -91,7 +91,7 @@ def test_target_modules_that_were_renamed_are_found_and_it_is_said(zoo: Zoo, tmp
     said: list[str] = []
     folder = find_model(str(zoo["dinov2"]))
     with quiet():
-        model = load_model(folder, {}, merged=True, compute="fp32")
+        model = load_model(folder, {}, torch.float32)
         adapters.apply(model, find_adapter(str(old)), said.append)
     assert said == ["adapter: target modules renamed: query -> q_proj, value -> v_proj"], names
     assert np.abs(rows(embedder(zoo["dinov2"], old)) - rows(embedder(zoo["dinov2"], new))).max() < 1e-6

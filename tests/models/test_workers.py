@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import psutil
 import pytest
 from cli.lines import CALL, PATHS, environment, process
 from models.fake_worker import HOOK, TOP, fake_workers, pictures, running, use
-from models.loading import probes
+from models.loading import probes, recipe_of
 from models.zoo import Zoo
 from store.folders import put
 
@@ -26,6 +27,7 @@ from vstore.embed.batches import Limits
 from vstore.embed.devices import all_devices, first_device
 from vstore.embed.place import Settings, device_words
 from vstore.embed.probes import PROBES, probe_file
+from vstore.embed.worker import Worker
 from vstore.embed.workers import Workers
 from vstore.errors import ModelError, UsageError
 from vstore.repository import Repository
@@ -57,11 +59,22 @@ def stored(folder: Path) -> dict[bytes, Any]:
     return found
 
 
+def open_pipes() -> list[str]:
+    """The ends of pipes that this process holds; none where the system does not say."""
+    found = []
+    for fd in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ():
+        with contextlib.suppress(OSError):
+            found.append(os.readlink(f"/proc/self/fd/{fd}"))
+    return sorted(name for name in found if name.startswith("pipe:"))
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
-    """No test leaves a process or a thread behind, however its run ended."""
+    """No test leaves a process, a thread or a pipe behind, however its run ended."""
+    before = open_pipes()
     yield
     assert running() == []
+    assert open_pipes() == before
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("vstore-")]
 
 
@@ -104,6 +117,36 @@ def test_auto_and_cuda_are_every_gpu_where_much_is_embedded_and_the_first_where_
     ]  # fmt: skip
     with pytest.raises(ModelError, match="cuda:2"):
         all_devices(Settings("cuda:3"))
+
+
+def test_a_gpu_is_free_of_the_model_that_made_the_space_before_a_worker_is_started(
+    tmp_path: Path, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    done: list[str] = []
+
+    def popen(*args: Any, **options: Any) -> Any:
+        done.append("started")
+        raise OSError(11, "Resource temporarily unavailable")
+
+    Store.init(tmp_path, model=str(zoo["clip"]), device="cpu")
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: done.append("emptied"))
+    monkeypatch.setattr("vstore.embed.worker.subprocess.Popen", popen)
+    with Store(tmp_path) as store:
+        recipe = store._repo.recipe(space_of(store).id)
+        with pytest.raises(ModelError, match="no worker process for cpu can be started: Resource temp"):
+            store._load_on_all(recipe, Settings("cpu,cpu"))
+    assert done == ["emptied", "started"]
+
+
+@pytest.mark.parametrize("device", ["cpu", "cpu,cpu"])
+def test_a_model_of_unknown_place_is_asked_for(device: str, tmp_path: Path, zoo: Zoo) -> None:
+    Store.init(tmp_path, recipe=recipe_of(zoo["clip"]), name="mine")
+    with Store(tmp_path) as store, pytest.raises(ModelError, match="it is not known where it lies") as caught:
+        store._load_on_all(store._repo.recipe(space_of(store).id), Settings(device))
+    assert "vstore model add" in caught.value.next_step
 
 
 def test_without_a_gpu_auto_is_one_process_and_no_worker() -> None:
@@ -188,6 +231,38 @@ def test_a_sync_with_two_workers_is_that_with_one(tmp_path: Path, zoo: Zoo, monk
     assert max(np.abs(one[key] - two[key]).max() for key in one) < 1e-3, "float16 of vectors that differ by 1e-5"
     monkeypatch.setattr("vstore.embed.worker.subprocess.Popen", None)
     assert run(["sync", "--store", "two", "--device", "cpu,cpu"]) == 0, "what embeds nothing starts no worker"
+
+
+POOR = """
+from vstore.embed.transformer import TransformerEmbedder
+texts, forward = TransformerEmbedder.embed_texts, TransformerEmbedder.forward
+def embed_texts(self, words):  # the last probe
+    self.poor = True
+    return texts(self, words)
+def poor(self, batch):
+    if hasattr(self, "poor"):
+        import torch
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+    return forward(self, batch)
+TransformerEmbedder.embed_texts, TransformerEmbedder.forward = embed_texts, poor
+"""
+
+
+def test_too_little_memory_for_one_picture_in_a_worker_ends_the_run_and_says_what_to_do(
+    tmp_path: Path, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(POOR, tmp_path / "hook", monkeypatch)
+    env = environment(PYTHONPATH=os.pathsep.join([str(tmp_path / "hook"), PATHS]))
+    put(tmp_path / "pictures", {f"{number}.png": number for number in range(9)})
+    Store.init(tmp_path / ".vstore", model=str(zoo["clip"]), device="cpu")
+    ran = process("sync", "pictures", "--device", "cpu,cpu", "--batch-size", "4", cwd=tmp_path, env=env)
+    assert ran.code == 13, ran.err
+    assert "not enough memory on cpu to embed even one picture (in the worker process on cpu)" in " ".join(
+        ran.err.split()
+    )
+    assert "--max-side" in ran.err and "Traceback" not in ran.err
+    monkeypatch.delenv("PYTHONPATH")
+    assert run(["sync", str(tmp_path / "pictures"), "--device", "cpu", "--store", str(tmp_path / ".vstore")]) == 0
 
 
 DRIFTS = """
@@ -371,6 +446,65 @@ def test_a_killed_worker_ends_the_run_and_what_was_finished_is_kept(fakes: Calla
     assert "vectors that were finished are kept" in caught.value.next_step
 
 
+def stopped_while_it_is_written_to(pool: Workers) -> Worker:
+    """The one worker of a pool, halted, with a batch on its way that no pipe holds."""
+    (desk,) = pool._desks
+    assert desk.worker is not None
+    os.kill(desk.worker.pid, signal.SIGSTOP)
+    pool.start([{"row": np.zeros(8 << 20, np.float32)}])
+    wait_for(lambda: desk.under_way)
+    time.sleep(0.2)  # the pipe is full now
+    return desk.worker
+
+
+def test_a_worker_that_dies_while_it_is_written_to_is_named(fakes: Callable[..., Workers]) -> None:
+    pool = fakes(1)
+    worker = stopped_while_it_is_written_to(pool)
+    os.kill(worker.pid, signal.SIGKILL)
+    with pytest.raises(ModelError, match=r"worker process on fake:0 has died \(SIGKILL\)"):
+        pool.start(pictures(1))()
+
+
+def test_a_child_of_a_worker_that_outlives_it_holds_nobody_up(fakes: Callable[..., Workers]) -> None:
+    """As the processes that torch compiles in may: one that held the pipe would keep whoever writes there for ever."""
+    pool = fakes(1)
+    child = int(pool.start(pictures(1, do="leave a child"))()[0, 0])
+    try:
+        worker = stopped_while_it_is_written_to(pool)
+        os.kill(worker.pid, signal.SIGKILL)
+        closing = threading.Thread(target=pool.close, daemon=True)
+        closing.start()
+        closing.join(20)
+        assert not closing.is_alive()
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_a_thread_of_a_library_that_fails_ends_no_worker(fakes: Callable[..., Workers]) -> None:
+    pool = fakes(1)
+    pool.start(pictures(1, do="let a thread fail"))()
+    assert pool.start(pictures(2))().shape == (1, 8)
+
+
+def test_a_worker_with_no_memory_for_what_it_is_sent_dies_and_says_so(fakes: Callable[..., Workers]) -> None:
+    pool = fakes(1)
+    pool.start(pictures(1, do="starve"))()
+    ended: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            while True:  # the first may be under way already
+                pool.start(pictures(2))()
+        except BaseException as err:
+            ended.append(err)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(20)
+    assert ended and isinstance(ended[0], ModelError)
+    assert "worker process on fake:0 has died (exit code 1): MemoryError" in ended[0].message
+
+
 def test_a_worker_that_is_not_admitted_leaves_no_process(fakes: Callable[..., Workers]) -> None:
     def refuse(load: Callable[[], Any]) -> None:
         assert load().environment == {"device": "fake"}
@@ -392,7 +526,7 @@ def test_closing_ends_workers_that_are_at_work_or_being_loaded(fakes: Callable[.
     assert running() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_workers_leave_when_their_parent_is_killed_or_stopped(number: int, fakes: Callable[..., Workers]) -> None:
     code = (
         f"import sys; sys.path[:0] = [{str(TOP / 'store')!r}, {str(TOP / 'tests')!r}]\n"

@@ -43,6 +43,8 @@ class Embedder(Protocol):
 class Pipeline(Protocol):
     """What an embedder has besides that would rather be given its batches one after the other without a pause.
 
+    All of it or nothing: one that lacks a part is given pictures, and its vectors are awaited, as any other embedder's.
+
     batch_size: pictures of a batch, at most. in_flight: batches that may be begun before the vectors of one are asked
     for; 1 where `start` gives no other work to do meanwhile. Asked for again and again, as both may change.
     """

@@ -81,6 +81,7 @@ def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda 
     """
     try:
         import peft
+        import torch
         from safetensors.torch import load_file
     except Exception as err:
         raise needs_packages(f"peft ({' '.join(str(err).split())[:200]})") from err
@@ -99,7 +100,8 @@ def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda 
         config.target_modules = {moved.get(name, name) for name in config.target_modules}
         note("adapter: target modules renamed: " + ", ".join(f"{old} -> {new}" for old, new in moved.items()))
     try:
-        info = model.load_adapter(peft_config=config, adapter_state_dict=weights)
+        # The numbers of the adapter itself as they are in its file, whatever the base's are: they are merged in fp32.
+        info = model.load_adapter(peft_config=config, adapter_state_dict=weights, dtype_plan={"lora_": torch.float32})
     except Exception as err:
         reason = " ".join(str(err).split())[:300] or type(err).__name__
         raise _unfit(folder, reason) from err
@@ -116,15 +118,25 @@ def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda 
 
 
 def merge(model: Any) -> None:
-    """Put the adapter's weights into the base's, and take its layers away. The model is fp32 now."""
+    """Put the adapter's weights into the base's, and take its layers away.
+
+    One layer after the other in fp32, then cast to what its base is: the same numbers as if all of the model were fp32
+    meanwhile, in half of the memory.
+    """
     import torch
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     layers = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, BaseTunerLayer)]
     for name, layer in layers:
-        assert all(value.dtype == torch.float32 for value in layer.parameters())
-        layer.merge(safe_merge=True)
-        model.set_submodule(name, layer.get_base_layer())
+        coarse = [key for key, value in layer.named_parameters() if "lora_" in key and value.dtype != torch.float32]
+        if coarse:
+            raise ModelError(
+                f"the weights of the adapter were to be loaded as fp32, and {name}.{coarse[0]} is not",
+                "this transformers does not do as it is told: see vstore doctor",
+            )
+        dtype = next(layer.get_base_layer().parameters()).dtype
+        layer.float().merge(safe_merge=True)
+        model.set_submodule(name, layer.get_base_layer().to(dtype))
 
 
 def has_effect(on: Floats, off: Floats) -> bool:

@@ -49,6 +49,19 @@ def _there(settings: Settings, torch: Any) -> tuple[str, ...]:
     return settings.devices
 
 
+def release_memory() -> None:
+    """Give the GPUs back what this process has used there and needs no more, which torch would keep for later.
+
+    The model that a space was just made with may be as large as a GPU, and a worker's is to take its place.
+    """
+    import gc
+
+    torch, _ = packages()
+    if torch.cuda.is_initialized():
+        gc.collect()
+        torch.cuda.empty_cache()
+
+
 def is_out_of_memory(err: BaseException) -> bool:
     """Whether a device, or the machine, had too little memory; each says so in its own way."""
     if isinstance(err, MemoryError) or type(err).__name__ == "OutOfMemoryError":

@@ -93,6 +93,17 @@ def find_adapter(name: str, revision: str | None = None) -> ModelFolder:
     return folder
 
 
+def is_stored_in_bf16(folder: ModelFolder) -> bool:
+    """Whether every number of the weight files is bf16, so that a model in bf16 is what they hold, to the bit."""
+    from safetensors import safe_open
+
+    kinds: set[str] = set()
+    for path in folder.weights():
+        with safe_open(path, "np") as file:
+            kinds.update(file.get_slice(key).get_dtype() for key in file.keys())  # noqa: SIM118  # no mapping
+    return {kind for kind in kinds if kind.startswith(("F", "BF"))} == {"BF16"}
+
+
 def weight_digests(folder: ModelFolder, digests: Digests) -> list[str]:
     """sha256 of every weight file, sorted: names say nothing about vectors."""
     return sorted(digests.of(path) for path in folder.weights())

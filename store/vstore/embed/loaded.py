@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,3 +40,23 @@ class Loaded:
             return value.to(self.device, dtype)
         pinned = value if value.is_pinned() else value.pin_memory()
         return pinned.to(self.device, dtype, non_blocking=True)
+
+    def fetch(self, value: torch.Tensor) -> Callable[[], torch.Tensor]:
+        """Begin to copy a tensor to the CPU. Returns: what waits for it there, in whatever thread."""
+        import torch
+
+        if not self.is_cuda:
+            here = value.cpu()
+            return lambda: here
+        # Queued now: a copy that is asked for later would wait for the batch that is queued behind this one, and the
+        # GPU would have nothing to do then.
+        there = torch.empty(value.shape, dtype=value.dtype, pin_memory=True)
+        there.copy_(value, non_blocking=True)
+        copied = torch.cuda.Event()
+        copied.record(torch.cuda.current_stream(value.device))
+
+        def wait() -> torch.Tensor:
+            copied.synchronize()
+            return there
+
+        return wait

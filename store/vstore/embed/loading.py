@@ -10,7 +10,14 @@ from vstore.embed.devices import first_device
 from vstore.embed.digests import Digests
 from vstore.embed.families import family_class
 from vstore.embed.family import Family
-from vstore.embed.folder import ModelFolder, canonical_config, find_adapter, find_model, weight_digests
+from vstore.embed.folder import (
+    ModelFolder,
+    canonical_config,
+    find_adapter,
+    find_model,
+    is_stored_in_bf16,
+    weight_digests,
+)
 from vstore.embed.loaded import Loaded
 from vstore.embed.packages import packages, quiet
 from vstore.embed.place import Settings, Words
@@ -18,6 +25,7 @@ from vstore.embed.transformer import TransformerEmbedder
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:
+    import torch
     from PIL.Image import Image
 
     from vstore.embed import Recipe
@@ -33,7 +41,8 @@ class Files(NamedTuple):
 
 def find_files(recipe: Recipe, words: Words, digests: Digests) -> Files:
     """Find the model of a recipe, and make sure that it is that one; no weight is loaded. Raises: ModelError."""
-    assert words.model is not None
+    if words.model is None:
+        raise changed("the model", "it is not known where it lies")
     folder = find_model(words.model, words.revision, code="code" in recipe)
     if "code" in recipe:
         from vstore.embed.remote import code_digests
@@ -71,11 +80,11 @@ def load(
     family, folder, adapter = find_files(recipe, words, digests)
     compute = words.compute or "fp32"
     with quiet():
-        model = load_model(folder, family.load_options(recipe), merged=adapter is not None, compute=compute)
+        model = load_model(folder, family.load_options(recipe), _dtype_until_merged(folder, adapter, compute))
         if adapter is not None:
             adapters.apply(model, adapter, note)
             if proof:
-                # On the CPU: the model is fp32 until the adapter is merged, and may be too large for the device then.
+                # On the CPU: the model may be fp32 until the adapter is merged, and too large for the device then.
                 TransformerEmbedder(family, Loaded(model, "cpu"), Settings("cpu"), compute).prove_adapter(
                     adapter, proof
                 )
@@ -83,13 +92,22 @@ def load(
         return TransformerEmbedder(family, Loaded(settled(model, compute), device), settings, compute)
 
 
-def load_model(folder: ModelFolder, options: dict[str, Any], *, merged: bool, compute: str | None) -> Any:
-    """The model with every weight from its files. An adapter is merged in fp32, so the base is fp32 until then.
+def _dtype_until_merged(folder: ModelFolder, adapter: ModelFolder | None, compute: str) -> Any:
+    """What a model is loaded as: what it computes in, but that with an adapter nothing may be rounded before the merge.
+
+    So bf16 only where the base's files hold just that, and the adapter brings no biases of the base's own layers.
+    """
+    torch, _ = packages()
+    exact = adapter is None or (is_stored_in_bf16(folder) and adapter.config.get("bias") in (None, "none"))
+    return torch.bfloat16 if compute == "bf16" and exact else torch.float32
+
+
+def load_model(folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype) -> Any:
+    """The model with every weight from its files.
 
     Raises: ModelError where a weight is missing: it would be random, and no error would say so.
     """
-    torch, transformers = packages()
-    dtype = torch.bfloat16 if compute == "bf16" and not merged else torch.float32
+    _, transformers = packages()
     try:
         model, info = transformers.AutoModel.from_pretrained(
             folder.path,
@@ -124,9 +142,20 @@ def load_model(folder: ModelFolder, options: dict[str, Any], *, merged: bool, co
 
 
 def settled(model: Any, compute: str | None) -> Any:
-    """The model as it will run: in its compute dtype, frozen."""
+    """The model as it will run: in its compute dtype, frozen.
+
+    That is the dtype of what its files hold. What a model computes when it is made, transformers leaves in fp32: rotary
+    frequencies in bf16 would turn the hundredth token by another angle, and nobody's script gives such vectors.
+    """
     torch, _ = packages()
-    return model.to(torch.bfloat16 if compute == "bf16" else torch.float32).eval().requires_grad_(False)
+    dtype = torch.bfloat16 if compute == "bf16" else torch.float32
+    for module in model.modules():
+        for value in module.parameters(recurse=False):
+            value.data = value.data.to(dtype)
+        for name, value in module.named_buffers(recurse=False):
+            if value.is_floating_point() and name not in module._non_persistent_buffers_set:
+                setattr(module, name, value.to(dtype))
+    return model.eval().requires_grad_(False)
 
 
 def changed(what: str, why: str) -> ModelError:

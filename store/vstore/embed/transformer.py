@@ -95,7 +95,7 @@ class TransformerEmbedder:
         todo = [number for number, one in enumerate(inputs) if one is not None]
         # Pictures of like size beside one another: what is padded to the largest of a batch wastes least.
         todo.sort(key=lambda number: weight(inputs[number]))
-        begun: list[tuple[list[int], torch.Tensor]] = []
+        begun: list[tuple[list[int], Callable[[], torch.Tensor]]] = []
         at = 0
         while at < len(todo):
             end = at + 1
@@ -104,7 +104,7 @@ class TransformerEmbedder:
             some = todo[at:end]
             try:
                 raw = self._forward([one for n in some if (one := inputs[n]) is not None])
-                begun.append((some, raw if self.in_flight > 1 else raw.cpu()))
+                begun.append((some, self._on.fetch(raw)))
             except Exception as err:
                 if not is_out_of_memory(err):
                     raise
@@ -113,8 +113,8 @@ class TransformerEmbedder:
             at = end
 
         def vectors() -> Floats:
-            for some, raw in begun:
-                rows[some] = self._unit(raw)
+            for some, fetched in begun:
+                rows[some] = self._unit(fetched())
             return rows
 
         return vectors

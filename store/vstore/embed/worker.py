@@ -1,21 +1,15 @@
 """A model that runs in a process of its own: both ends of the pipes between it and whoever asks.
 
-The process is another Python, started anew and never forked (CUDA does not survive a fork), and not by multiprocessing,
-which would run the caller's main script again. It leaves when its stdin ends, whatever it is at: it holds nothing.
-
-A message is a pickle, its arrays beside it as they lie in memory. Beside reading 512 px JPEGs in one thread that costs
-an eighth (CLIP) to a third (Qwen2-VL), most of it in the worker (benchmarks/bench_workers.py). Shared memory would cost
-less, and could be left behind.
+The process is another Python, as CUDA does not survive a fork. It leaves when its stdin ends, whatever it is at: it
+holds nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import queue
 import signal
-import struct
 import subprocess
 import sys
 import threading
@@ -27,7 +21,9 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from vstore import errors
 from vstore.embed.family import Family, Prepared
 from vstore.embed.place import Settings, Words
+from vstore.embed.wire import receive, send, widen_pipe
 from vstore.errors import ModelError, VstoreError
+from vstore.interpreter import command
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,8 +31,8 @@ if TYPE_CHECKING:
     from vstore.embed import Floats, Recipe
     from vstore.embed.transformer import TransformerEmbedder
 
-_LENGTH = struct.Struct("<Q")
 _SECONDS = 5.0  # for a process that has closed its pipes to end
+_LAST_WORDS = 1.0  # seconds for what a dead process has said to arrive: a child of its own may hold its stderr open
 _SAID = 20  # lines of a process's stderr that are kept for the case that it dies
 
 
@@ -70,14 +66,12 @@ class Worker:
         self.dim: int = family.recipe["dim"]
         self.environment: dict[str, Any] = {}
         self._family = family
-        path = [os.path.abspath(place) for place in sys.path]
-        code = f"import sys; sys.path[:] = {path!r}; from vstore.embed.worker import serve; serve()"
         # Ctrl-C, or a service manager's signal to all processes, is for whoever runs the sync: it lets the batches be
         # finished, and ends this process. What is blocked here stays so there, from its first instruction on.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", code],
+                command("from vstore.embed.worker import serve; serve()"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -131,18 +125,19 @@ class Worker:
             assert pipe is not None
             with contextlib.suppress(OSError):
                 pipe.close()
+        self._ear.join(_LAST_WORDS)
 
     def _write(self, message: Any) -> None:
         assert self._process.stdin is not None
         try:
-            _send(self._process.stdin, message)
+            send(self._process.stdin, message)
         except (OSError, ValueError) as err:
             raise self._death() from err
 
     def _read(self) -> Any:
         assert self._process.stdout is not None
         try:
-            kind, *rest = _receive(self._process.stdout)
+            kind, *rest = receive(self._process.stdout)
         except (OSError, EOFError, ValueError) as err:
             raise self._death() from err
         if kind == "known":
@@ -152,7 +147,7 @@ class Worker:
         return rest[0]
 
     def _listen(self) -> None:
-        """Keep the end of what it says on stderr. Whoever it has started may hold that open for longer."""
+        """Keep the end of what it says on stderr."""
         assert self._process.stderr is not None
         with self._process.stderr as lines:
             self._said.extend(line.decode("utf-8", "replace").strip() for line in lines)
@@ -163,12 +158,12 @@ class Worker:
         except subprocess.TimeoutExpired:  # it talks no more, and is not dead
             self._process.kill()
             code = self._process.wait()
-        self._ear.join(_SECONDS)
+        self._ear.join(_LAST_WORDS)
         how = f"exit code {code}"
         if code < 0:
             with contextlib.suppress(ValueError):
                 how = signal.Signals(-code).name
-        last = next((f": {line}" for line in reversed(self._said) if line), "")
+        last = next((f": {line}" for line in reversed(self._said.copy()) if line), "")
         why = "the system ends a process so where memory is short; " if -code == signal.SIGKILL else ""
         return ModelError(
             f"the worker process on {self.device} has died ({how}){last}",
@@ -189,10 +184,14 @@ def _same_error(device: str, name: str, message: str, next_step: str) -> VstoreE
 
 def serve() -> None:
     """Load what stdin says first, then embed what it brings, and answer on stdout. The other end of `Worker`."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not stand among the answers
+    # What a library prints must not stand among the answers; and no process that one starts may hold an end of these
+    # pipes: whoever asks would wait for this one after its death. Descriptors that `dup` makes are not inherited.
+    source, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.dup2(2, 1)
     requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    threading.Thread(target=_hear, args=(sys.stdin.buffer, requests), daemon=True).start()
+    _in_thread(_hear, source, requests)
     mute = threading.Lock()
 
     def answer(make: Callable[[], Any]) -> None:
@@ -207,7 +206,7 @@ def serve() -> None:
             kind = f"{type(err).__name__}: {' '.join(str(err).split())[:300]}"
             message = ("unknown", kind, traceback.format_exc())
         with mute:
-            _send(answers, message)
+            send(answers, message)
         if message[0] != "done":
             # Whoever asked ends this process. Until then what is sent is still taken: a broken pipe could be met there
             # before this error.
@@ -231,7 +230,7 @@ def serve() -> None:
             answer(lambda: (number, vectors()))  # noqa: B023  # called at once
             slots.release()
 
-    threading.Thread(target=finish, daemon=True).start()
+    _in_thread(finish)
     while True:
         slots.acquire()
         number, what = requests.get()
@@ -266,48 +265,22 @@ def _load(job: Job) -> TransformerEmbedder:
     return load(job.recipe, job.words, job.settings, Digests(known=job.known))
 
 
+def _in_thread(work: Callable[..., None], *args: Any) -> None:
+    """Run in a thread what the process cannot do without: where that fails the process ends, and so tells who asked."""
+
+    def guarded() -> None:
+        try:
+            work(*args)
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+            os._exit(1)
+
+    threading.Thread(target=guarded, daemon=True).start()
+
+
 def _hear(source: IO[bytes], requests: queue.SimpleQueue[Any]) -> None:
     with contextlib.suppress(OSError, EOFError):
         while True:
-            requests.put(_receive(source))
+            requests.put(receive(source))
     os._exit(0)
-
-
-def widen_pipe(file: IO[bytes] | None) -> None:
-    """Let a pipe take 1 MiB at a time, where the system has such a thing and allows it."""
-    import fcntl
-
-    assert file is not None
-    with contextlib.suppress(OSError, AttributeError):
-        fcntl.fcntl(file.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
-
-
-def _send(file: IO[bytes], message: Any) -> None:
-    buffers: list[pickle.PickleBuffer] = []
-    body = pickle.dumps(message, 5, buffer_callback=buffers.append)
-    parts: list[bytes | memoryview] = [body, *(buffer.raw() for buffer in buffers)]
-    file.write(b"".join(_LENGTH.pack(number) for number in (len(parts), *map(len, parts))))
-    for part in parts:
-        file.write(part)
-    file.flush()
-
-
-def _receive(file: IO[bytes]) -> Any:
-    """Raises: EOFError."""
-    (count,) = _LENGTH.unpack(_exactly(file, _LENGTH.size))
-    lengths = [_LENGTH.unpack(_exactly(file, _LENGTH.size))[0] for _ in range(count)]
-    body, *buffers = [_exactly(file, length) for length in lengths]
-    return pickle.loads(body, buffers=buffers)
-
-
-def _exactly(file: IO[bytes], size: int) -> Any:
-    import numpy as np
-
-    found = np.empty(size, np.uint8)  # a bytearray would be filled with zeros first, which costs as much as the rest
-    at = found.data
-    while at:
-        read = file.readinto(at)  # type: ignore[attr-defined]  # both ends are buffered readers
-        if not read:
-            raise EOFError
-        at = at[read:]
-    return found
