@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vstore import durable
 from vstore.durable import TEMPORARY
 from vstore.errors import Damage, DiskTrouble
+from vstore.journal import is_of_none, journals
 from vstore.packs import FOOTER_SIZE as PACK_FOOTER_SIZE
 from vstore.packs import write_pack
 from vstore.pages import decode_inner, leaf_keys, level_of
@@ -138,7 +139,7 @@ def _would_free(repo: Repository, drop_unnamed: bool) -> GcReport:
     plan = plan_of(repo, repo.state, drop_unnamed=drop_unnamed)
     changed = plan.changes_something or not _is_fresh(repo)
     records = _records_before(repo, repo.tip.highest + 1) if changed else []
-    return _report(plan, _unlisted(repo), records, dry_run=True, changed=changed)
+    return _report(plan, _unlisted(repo, drop_unnamed), records, dry_run=True, changed=changed)
 
 
 def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], *, rewrite: bool) -> GcReport:
@@ -161,7 +162,7 @@ def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], *, rew
     # Both records are durable: nothing names what goes from here on.
     for number, _ in records:
         durable.remove(repo.layout.record(number))
-    unlisted = _unlisted(repo)
+    unlisted = _unlisted(repo, drop_unnamed)
     for folder, name, _ in unlisted:
         durable.remove(repo.layout.folder / folder / name)
     for name in _stale(repo) if changed else ():
@@ -211,7 +212,7 @@ def plan_of(repo: Repository, state: State, *, drop_unnamed: bool = False, rewri
         wanted = named.pop(space, set())
         # Of a space whose recipe is lost nobody can say yet what is needed: a sync in it, once it is back, will.
         is_known = space in state.spaces and state.spaces[space].recipe
-        youth = math.inf if drop_unnamed else time.time() - YOUNG if is_known else -math.inf
+        youth = _youth(drop_unnamed) if is_known or drop_unnamed else -math.inf
         parts, stay = _parts_of(repo, state.segments(space), wanted, youth, rewrite)
         segments[space] = parts
         unnamed += stay
@@ -246,10 +247,15 @@ def _needed(repo: Repository, state: State) -> tuple[dict[str, set[bytes]], set[
     return named, blobs.union(*walked.values())
 
 
+def _youth(drop_unnamed: bool) -> float:
+    """The time, seconds since 1970, after which a vector lives that nothing names."""
+    return math.inf if drop_unnamed else time.time() - YOUNG
+
+
 def _parts_of(
     repo: Repository, refs: list[FileRef], named: set[bytes], youth: float, rewrite: bool
 ) -> tuple[list[_Part], int]:
-    """youth: the time, seconds since 1970, after which a vector lives that nothing names."""
+    """youth: as of `_youth`."""
     parts: list[_Part] = []
     taken: set[bytes] = set()
     unnamed = 0
@@ -360,8 +366,11 @@ def _records_before(repo: Repository, number: int) -> list[tuple[int, int]]:
     return [(n, os.stat(repo.layout.record(n)).st_size) for n in repo.log.numbers() if n < number]
 
 
-def _unlisted(repo: Repository) -> list[tuple[str, str, int]]:
-    """Folder, name and size of what no record names: left by killed runs, merges and what was freed."""
+def _unlisted(repo: Repository, drop_unnamed: bool) -> list[tuple[str, str, int]]:
+    """Folder, name and size of what no record names: left by killed runs, merges and what was freed.
+
+    A journal of a space that the log does not know, as its `model drop` was killed, goes as a vector that nothing names.
+    """
     state, layout = repo.state, repo.layout
     listed = {ref.name for ref in state.packs}
     listed.update(ref.name for space in state.document.get("segments", {}) for ref in state.segments(space))
@@ -372,6 +381,9 @@ def _unlisted(repo: Repository) -> list[tuple[str, str, int]]:
             for name in sorted(os.listdir(folder))
             if name.startswith(TEMPORARY) or (_OBJECT.fullmatch(name) and name not in listed)
         ]
+    youth = _youth(drop_unnamed)
+    stats = [(path.name, path.stat()) for path in journals(layout.journal) if is_of_none(path, state.spaces)]
+    found += [(layout.journal.name, name, stat.st_size) for name, stat in stats if stat.st_mtime <= youth]
     return found
 
 
