@@ -68,13 +68,12 @@ class _Part(NamedTuple):
 class Plan(NamedTuple):
     """What gc would do with a state.
 
-    segments: space -> its segments in order. packs: those that stay as they are. merged: digests that go into one new
-    pack, and freed_packs those that go. snapshots: the names that go.
+    segments: space -> its segments in order. freed_packs: those that go, and merged: digests of theirs that go into a
+    new one. snapshots: the names that go.
     """
 
     snapshots: list[str]
     segments: dict[str, list[_Part]]
-    packs: list[FileRef]
     freed_packs: list[FileRef]
     merged: list[bytes]
     merged_size: int
@@ -219,9 +218,9 @@ def plan_of(repo: Repository, state: State, *, drop_unnamed: bool = False, rewri
     for space, missing in named.items():
         if missing:
             raise Damage(f"{len(missing)} pictures of the space {space[:12]} have no vector", "run: vstore check")
-    packs, freed, merged, merged_size = _packs_of(repo, state, blobs, rewrite)
+    freed, merged, merged_size = _packs_of(repo, state, blobs, rewrite)
     gone = [name for name in state.document.get("snapshots", {}) if name not in kept]
-    return Plan(gone, segments, packs, freed, merged, merged_size, unnamed)
+    return Plan(gone, segments, freed, merged, merged_size, unnamed)
 
 
 def _needed(repo: Repository, state: State) -> tuple[dict[str, set[bytes]], set[bytes]]:
@@ -286,9 +285,8 @@ def _size_of(segment: Segment, rows: int) -> int:
 
 def _packs_of(
     repo: Repository, state: State, needed: set[bytes], rewrite: bool
-) -> tuple[list[FileRef], list[FileRef], list[bytes], int]:
-    """The packs that stay, those that go, what is needed of these, and the bytes of a pack of that."""
-    stay: list[FileRef] = []
+) -> tuple[list[FileRef], list[bytes], int]:
+    """The packs that go, what is needed of them, and the bytes of a pack of that."""
     freed: list[FileRef] = []
     merged: dict[bytes, int] = {}
     left = set(needed)
@@ -299,15 +297,13 @@ def _packs_of(
         sizes = dict(pack.sizes())
         live = {digest: size for digest, size in sizes.items() if digest in left}
         left.difference_update(live)
-        if live and (not rewrite or 2 * sum(live.values()) >= sum(sizes.values())):
-            stay.append(pack.ref)
-        else:
+        if not live or (rewrite and 2 * sum(live.values()) < sum(sizes.values())):
             freed.append(pack.ref)
             merged |= live
     if left:
         raise Damage(f"no pack holds the blob {min(left).hex()}", "run: vstore repair")
     size = 8 + PACK_FOOTER_SIZE + sum(merged.values()) + len(merged) * (repo.hash.size + 16) if merged else 0
-    return stay[::-1], freed, sorted(merged), size
+    return freed, sorted(merged), size
 
 
 def _changes(repo: Repository, plan: Plan) -> dict[str, Json]:
