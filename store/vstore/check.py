@@ -470,6 +470,9 @@ class _Check:
                 frames = sum(1 for _ in journal.frames())
             except (ValueError, FileNotFoundError):  # it has no head, or a sync has sealed it meanwhile
                 continue
+            except Damage as err:
+                self._wrong(f"journal/{path.name}", err.message)
+                continue
             if journal.space in state.spaces:
                 counts["vectors in journals, which the next sync seals"] += frames
             else:

@@ -365,7 +365,7 @@ def _records_before(repo: Repository, number: int) -> list[tuple[int, int]]:
 def _unlisted(repo: Repository, drop_unnamed: bool) -> list[tuple[str, str, int]]:
     """Folder, name and size of what no record names: left by killed runs, merges and what was freed.
 
-    A journal of a space that the log does not know, as its `model drop` was killed, goes as a vector that nothing names.
+    A journal of a space that the log does not know (its `model drop` was killed) goes as a vector that nothing names.
     """
     state, layout = repo.state, repo.layout
     listed = {ref.name for ref in state.packs}
