@@ -466,10 +466,17 @@ class _Check:
                     counts[f"files in {folder.name}/ that no record names (gc frees them)"] += 1
         for path in journals(layout.journal) if layout.journal.is_dir() else ():
             try:
-                frames = sum(1 for _ in Journal(path).frames())
-            except ValueError:
-                frames = 0
-            counts["vectors in journals, which the next sync seals"] += frames
+                journal = Journal(path)
+                frames = sum(1 for _ in journal.frames())
+            except (ValueError, FileNotFoundError):  # it has no head, or a sync has sealed it meanwhile
+                continue
+            except Damage as err:
+                self._wrong(f"journal/{path.name}", err.message)
+                continue
+            if journal.space in state.spaces:
+                counts["vectors in journals, which the next sync seals"] += frames
+            else:
+                counts["vectors in journals of spaces that the log does not know (gc frees them)"] += frames
         self._notes += [f"{amount} {what}" for what, amount in sorted(counts.items()) if amount]
 
 

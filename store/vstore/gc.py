@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vstore import durable
 from vstore.durable import TEMPORARY
 from vstore.errors import Damage, DiskTrouble
+from vstore.journal import is_of_none, journals
 from vstore.packs import FOOTER_SIZE as PACK_FOOTER_SIZE
 from vstore.packs import write_pack
 from vstore.pages import decode_inner, leaf_keys, level_of
@@ -67,13 +68,12 @@ class _Part(NamedTuple):
 class Plan(NamedTuple):
     """What gc would do with a state.
 
-    segments: space -> its segments in order. packs: those that stay as they are. merged: digests that go into one new
-    pack, and freed_packs those that go. snapshots: the names that go.
+    segments: space -> its segments in order. freed_packs: those that go, and merged: digests of theirs that go into a
+    new one. snapshots: the names that go.
     """
 
     snapshots: list[str]
     segments: dict[str, list[_Part]]
-    packs: list[FileRef]
     freed_packs: list[FileRef]
     merged: list[bytes]
     merged_size: int
@@ -138,7 +138,7 @@ def _would_free(repo: Repository, drop_unnamed: bool) -> GcReport:
     plan = plan_of(repo, repo.state, drop_unnamed=drop_unnamed)
     changed = plan.changes_something or not _is_fresh(repo)
     records = _records_before(repo, repo.tip.highest + 1) if changed else []
-    return _report(plan, _unlisted(repo), records, dry_run=True, changed=changed)
+    return _report(plan, _unlisted(repo, drop_unnamed), records, dry_run=True, changed=changed)
 
 
 def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], *, rewrite: bool) -> GcReport:
@@ -161,7 +161,7 @@ def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], *, rew
     # Both records are durable: nothing names what goes from here on.
     for number, _ in records:
         durable.remove(repo.layout.record(number))
-    unlisted = _unlisted(repo)
+    unlisted = _unlisted(repo, drop_unnamed)
     for folder, name, _ in unlisted:
         durable.remove(repo.layout.folder / folder / name)
     for name in _stale(repo) if changed else ():
@@ -211,16 +211,16 @@ def plan_of(repo: Repository, state: State, *, drop_unnamed: bool = False, rewri
         wanted = named.pop(space, set())
         # Of a space whose recipe is lost nobody can say yet what is needed: a sync in it, once it is back, will.
         is_known = space in state.spaces and state.spaces[space].recipe
-        youth = math.inf if drop_unnamed else time.time() - YOUNG if is_known else -math.inf
+        youth = _youth(drop_unnamed) if is_known or drop_unnamed else -math.inf
         parts, stay = _parts_of(repo, state.segments(space), wanted, youth, rewrite)
         segments[space] = parts
         unnamed += stay
     for space, missing in named.items():
         if missing:
             raise Damage(f"{len(missing)} pictures of the space {space[:12]} have no vector", "run: vstore check")
-    packs, freed, merged, merged_size = _packs_of(repo, state, blobs, rewrite)
+    freed, merged, merged_size = _packs_of(repo, state, blobs, rewrite)
     gone = [name for name in state.document.get("snapshots", {}) if name not in kept]
-    return Plan(gone, segments, packs, freed, merged, merged_size, unnamed)
+    return Plan(gone, segments, freed, merged, merged_size, unnamed)
 
 
 def _needed(repo: Repository, state: State) -> tuple[dict[str, set[bytes]], set[bytes]]:
@@ -246,10 +246,15 @@ def _needed(repo: Repository, state: State) -> tuple[dict[str, set[bytes]], set[
     return named, blobs.union(*walked.values())
 
 
+def _youth(drop_unnamed: bool) -> float:
+    """The time, seconds since 1970, after which a vector lives that nothing names."""
+    return math.inf if drop_unnamed else time.time() - YOUNG
+
+
 def _parts_of(
     repo: Repository, refs: list[FileRef], named: set[bytes], youth: float, rewrite: bool
 ) -> tuple[list[_Part], int]:
-    """youth: the time, seconds since 1970, after which a vector lives that nothing names."""
+    """youth: as of `_youth`."""
     parts: list[_Part] = []
     taken: set[bytes] = set()
     unnamed = 0
@@ -280,9 +285,8 @@ def _size_of(segment: Segment, rows: int) -> int:
 
 def _packs_of(
     repo: Repository, state: State, needed: set[bytes], rewrite: bool
-) -> tuple[list[FileRef], list[FileRef], list[bytes], int]:
-    """The packs that stay, those that go, what is needed of these, and the bytes of a pack of that."""
-    stay: list[FileRef] = []
+) -> tuple[list[FileRef], list[bytes], int]:
+    """The packs that go, what is needed of them, and the bytes of a pack of that."""
     freed: list[FileRef] = []
     merged: dict[bytes, int] = {}
     left = set(needed)
@@ -293,15 +297,13 @@ def _packs_of(
         sizes = dict(pack.sizes())
         live = {digest: size for digest, size in sizes.items() if digest in left}
         left.difference_update(live)
-        if live and (not rewrite or 2 * sum(live.values()) >= sum(sizes.values())):
-            stay.append(pack.ref)
-        else:
+        if not live or (rewrite and 2 * sum(live.values()) < sum(sizes.values())):
             freed.append(pack.ref)
             merged |= live
     if left:
         raise Damage(f"no pack holds the blob {min(left).hex()}", "run: vstore repair")
     size = 8 + PACK_FOOTER_SIZE + sum(merged.values()) + len(merged) * (repo.hash.size + 16) if merged else 0
-    return stay[::-1], freed, sorted(merged), size
+    return freed, sorted(merged), size
 
 
 def _changes(repo: Repository, plan: Plan) -> dict[str, Json]:
@@ -360,8 +362,11 @@ def _records_before(repo: Repository, number: int) -> list[tuple[int, int]]:
     return [(n, os.stat(repo.layout.record(n)).st_size) for n in repo.log.numbers() if n < number]
 
 
-def _unlisted(repo: Repository) -> list[tuple[str, str, int]]:
-    """Folder, name and size of what no record names: left by killed runs, merges and what was freed."""
+def _unlisted(repo: Repository, drop_unnamed: bool) -> list[tuple[str, str, int]]:
+    """Folder, name and size of what no record names: left by killed runs, merges and what was freed.
+
+    A journal of a space that the log does not know (its `model drop` was killed) goes as a vector that nothing names.
+    """
     state, layout = repo.state, repo.layout
     listed = {ref.name for ref in state.packs}
     listed.update(ref.name for space in state.document.get("segments", {}) for ref in state.segments(space))
@@ -372,6 +377,9 @@ def _unlisted(repo: Repository) -> list[tuple[str, str, int]]:
             for name in sorted(os.listdir(folder))
             if name.startswith(TEMPORARY) or (_OBJECT.fullmatch(name) and name not in listed)
         ]
+    youth = _youth(drop_unnamed)
+    stats = [(path.name, path.stat()) for path in journals(layout.journal) if is_of_none(path, state.spaces)]
+    found += [(layout.journal.name, name, stat.st_size) for name, stat in stats if stat.st_mtime <= youth]
     return found
 
 

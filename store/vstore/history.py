@@ -258,6 +258,9 @@ def undo(repo: Repository) -> MoveReport:
         if not done:
             if barrier is not None and barrier.op != "init":
                 raise NothingToUndo(f"nothing can be undone beyond the {barrier.op} of {barrier.time}")
+            lost = why_log_is_cut(repo)
+            if lost is not None:
+                raise NothingToUndo(f"what was done before cannot be undone: {lost}", "run: vstore repair")
             if undone:
                 raise NothingToUndo("all that could be undone is undone", "see: vstore log")
             raise NothingToUndo("nothing was done yet that could be undone", "see: vstore log")
@@ -284,6 +287,12 @@ def _restore(repo: Repository, state: State, record: Record, op: str) -> MoveRep
     else:
         repo.publish(op, changes, redoes=record.number, about=about)
     return MoveReport(op, repo.state.current, before, repo.state.hold, True, about)
+
+
+def why_log_is_cut(repo: Repository) -> str | None:
+    """Why `log` tells less than was done, where a record that is lost hides what lies before it."""
+    why = repo.log.why_not_earlier(repo.tip.number)
+    return why if repo.log.highest() == repo.tip.highest else None  # else somebody collects them
 
 
 def log(repo: Repository, limit: int | None = None) -> list[LogRow]:

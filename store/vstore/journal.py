@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vstore import durable
+from vstore.errors import Damage
 from vstore.hashing import checksum
 from vstore.layout import DTYPES
 
@@ -115,6 +116,14 @@ def journals(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []  # a copy of a store may lack what was empty
     return sorted(path for path in folder.iterdir() if not path.name.startswith(durable.TEMPORARY))
+
+
+def is_of_none(path: Path, spaces: Container[str]) -> bool:
+    """Whether a journal is of none of these spaces, by its head; of one without a head nobody can say."""
+    try:
+        return Journal(path).space not in spaces
+    except (ValueError, Damage, FileNotFoundError):  # a sync has sealed it meanwhile
+        return False
 
 
 def is_beheaded(path: Path) -> bool:

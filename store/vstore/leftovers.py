@@ -66,6 +66,17 @@ def left_rows(repo: Repository, found: Import) -> list[LeftRow]:
         raise Damage(f"the names of the import {found.id} cannot be read: {err!r}", "run: vstore check") from err
 
 
+def as_of(repo: Repository, found: Import, space: str) -> Import:
+    """What an import left over, as that of a space which adopted its vectors; of any other space, as it is.
+
+    Such a space lists files that were written for the imported one, as their footers say.
+    """
+    listed = repo.state.segments(space) if space != found.space else []
+    if any(repo.segment(ref).footer.space.hex() == found.space for ref in listed):
+        return found._replace(space=space)
+    return found
+
+
 class LeftVectors:
     """The vectors of those rows, in their order; the blob that was read last stays in memory."""
 
@@ -135,8 +146,9 @@ def candidates(repo: Repository, space: str, new: Sequence[tuple[bytes, bytes]])
                 found.append(Candidate(kept.id, old, path, "name"))
             else:
                 others.setdefault(key, path)
-        if kept.space == space and len(waiting) * len(others) <= MOST:
-            same = same_vectors(repo, kept, list(waiting), set(others))
+        here = as_of(repo, kept, space)
+        if here.space == space and len(waiting) * len(others) <= MOST:
+            same = same_vectors(repo, here, list(waiting), set(others))
             found += [Candidate(kept.id, waiting[at], others[key], "vector") for at, key in same.items()]
     return sorted(found, key=lambda candidate: candidate.path)
 

@@ -11,7 +11,8 @@ from vstore.embed.probes import Probes
 from vstore.errors import ModelError, Refused, UsageError
 from vstore.journal import journals
 from vstore.layout import why_not_a_name
-from vstore.records import Json, Snapshot, Space
+from vstore.leftovers import as_of
+from vstore.records import Import, Json, Snapshot, Space
 from vstore.repository import Repository
 from vstore.snapshots import new_snapshot
 
@@ -229,6 +230,7 @@ def model_use(repo: Repository, name: str, message: str = "") -> ModelUsed:
 def model_drop(repo: Repository, name: str, *, dry_run: bool = False) -> ModelDropped:
     """Forget a space and its vectors; `vstore gc` frees the bytes. Cannot be undone.
 
+    What an import left over goes too, unless another space adopted its vectors: it waits for that one then.
     Raises: Refused while a kept snapshot is of this space, or it is where the first sync starts; Locked.
     """
     with repo.lock("ingest") as lock:
@@ -242,12 +244,13 @@ def model_drop(repo: Repository, name: str, *, dry_run: bool = False) -> ModelDr
                     f"the space {space.name!r} is needed by {len(used)} kept snapshots: {some}",
                     "forget them first (vstore snapshot forget), or keep the space",
                 )
-            left = [found for found in repo.state.imports.values() if found.space == space.id]
+            heirs = {f.id: _heir(repo, f) for f in repo.state.imports.values() if f.space == space.id}
+            left = [repo.state.imports[id] for id, heir in heirs.items() if heir is None]
             rows = sum(ref.rows for ref in repo.state.segments(space.id)) + sum(found.rows for found in left)
             current = repo.state.snapshot(repo.state.current) if repo.state.current else None
             changes: dict[str, Json] = {"spaces": {space.id: None}, "segments": {space.id: None}}
-            if left:  # vectors of a space that is not there any more can be joined to no picture
-                changes["imports"] = {found.id: None for found in left}
+            if heirs:  # vectors of a space that is not there any more can be joined to no picture
+                changes["imports"] = {id: None if heir is None else {"space": heir} for id, heir in heirs.items()}
             if repo.state.start_space == space.id:
                 if current is None:
                     raise Refused(
@@ -262,3 +265,10 @@ def model_drop(repo: Repository, name: str, *, dry_run: bool = False) -> ModelDr
                 if path.name.startswith(space.id):
                     durable.remove(path)  # what a killed run left of this space would be kept for ever
         return ModelDropped(space.id, space.name, rows, dry_run)
+
+
+def _heir(repo: Repository, found: Import) -> str | None:
+    """The space that adopted the vectors of an import; of several, the current one."""
+    current = repo.state.snapshot(repo.state.current) if repo.state.current else None
+    others = sorted(repo.state.spaces, key=lambda id: (current is None or id != current.space, id))
+    return next((id for id in others if id != found.space and as_of(repo, found, id).space == id), None)

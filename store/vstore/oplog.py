@@ -52,7 +52,7 @@ class Oplog:
     def __init__(self, layout: Layout, hash: Hash) -> None:
         self._layout = layout
         self._hash = hash
-        self._oldest: tuple[str, int] | None = None
+        self._oldest: tuple[str, int, str | None] | None = None
 
     def numbers(self) -> list[int]:
         """The numbers of the records, rising."""
@@ -91,24 +91,29 @@ class Oplog:
         Raises: Damage, FileNotFoundError (collected meanwhile).
         """
         if newest:
-            yield from map(self.read, range(self._oldest_before(newest), newest + 1))
+            yield from map(self.read, range(self._oldest_before(newest)[0], newest + 1))
 
-    def _oldest_before(self, newest: int) -> int:
+    def why_not_earlier(self, newest: int) -> str | None:
+        """Why `records` do not begin earlier, where neither the log nor a gc or repair began there: some are lost."""
+        return self._oldest_before(newest)[1] if newest else None
+
+    def _oldest_before(self, newest: int) -> tuple[int, str | None]:
         record = self.read(newest)
         digest = record.digest
         if self._oldest is None or self._oldest[0] != digest:
-            oldest = newest
+            oldest, why = newest, None
             while True:
                 if record.whole is not None:
                     oldest = record.number
-                    if record.op in _COLLECTING:
-                        break  # what lies before it goes at any moment
+                    if record.op in _COLLECTING or not record.before:
+                        break  # what lies before it goes at any moment, or never was
                 try:
                     record = self._earlier(record)
-                except _Unsound:
+                except _Unsound as err:
+                    why = str(err)
                     break
-            self._oldest = digest, oldest
-        return self._oldest[1]
+            self._oldest = digest, oldest, why
+        return self._oldest[1:]
 
     def state_before(self, number: int) -> State:
         """Fold up to the record before `number`. Raises: Damage."""

@@ -330,8 +330,12 @@ def _adopt(
     identity = space_id(best.recipe)
     with repo.committing("check"):
         state = repo.state
-        if identity in state.spaces:
-            raise UsageError(f"a space of this recipe is here already: {state.spaces[identity].name!r}")
+        known = state.spaces.get(identity)
+        if known is not None:
+            raise UsageError(
+                f"a space of this recipe is here already: {known.name!r}",
+                f"make it current with: vstore model use {known.name}",
+            )
         if state.current != snapshot.name:
             raise UsageError(f"{state.current} became current meanwhile", "run the command again")
         taken = {other.name for other in state.spaces.values()}

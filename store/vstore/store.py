@@ -468,6 +468,13 @@ class Store:
 
         return self._read(lambda repo: log(repo, limit))
 
+    @property
+    def why_log_is_cut(self) -> str | None:
+        """Why `log` tells less than was done, where a record that is lost hides what lies before it."""
+        from vstore.history import why_log_is_cut
+
+        return self._read(why_log_is_cut)
+
     # Embedding spaces
 
     def model_list(self) -> list[ModelRow]:

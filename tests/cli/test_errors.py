@@ -22,6 +22,7 @@ from store.folders import Reads, digests, drawn
 from vstore import durable
 from vstore.hashing import checksum
 from vstore.records import canonical
+from vstore.repository import Repository
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -187,6 +188,26 @@ def test_a_damaged_pack_is_named(harm: Callable[[Path], None], pictures: Line) -
                 assert f"packs/{pack.name}" in found.error["message"]
         pack.write_bytes(whole)
     pictures("check", "--read-data")
+
+
+@pytest.mark.parametrize("harm", [*HARMS, os.unlink])
+def test_a_record_that_is_lost_before_a_whole_state_is_told_by_what_needs_it(
+    harm: Callable[[Path], None], pictures: Line
+) -> None:
+    assert pictures("log").err == ""
+    repo = Repository(pictures.store)
+    with repo.committing("test"):
+        repo.publish("verify", {}, whole=True)
+    lost = pictures.store / "refs" / f"{repo.tip.number - 1:012d}.json"
+    harm(lost)
+    ran = pictures("log", "--json")
+    assert [row["number"] for row in ran.json] == [repo.tip.number]
+    assert ran.err.startswith("Warning: ") and lost.name in ran.err and "repair" in ran.err
+    for words in (["log", "-n", "1"], ["snapshot", "list"]):
+        assert pictures(*words).err == "", "this answer is whole"
+    error = pictures("undo", "--json", code=1).error
+    assert lost.name in error["message"]
+    assert error["next"] == "run: vstore repair"
 
 
 @pytest.mark.parametrize("harm", HARMS)

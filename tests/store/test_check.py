@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,17 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 from store.builder import RECIPE, Builder, unit_vectors
+from store.disks import Watched, disk
 from store.folders import World, digests, drawn, during, newest_pack, packs_by_age
 
 from vstore.check import CheckReport, check
 from vstore.embed import space_id
 from vstore.errors import Damage
+from vstore.journal import JournalWriter
 from vstore.pages import Tree, encode_leaf
 from vstore.records import Manifest, Snapshot
 from vstore.repository import Repository
 from vstore.segments import BLOCK
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
+
+__all__ = ["disk"]
 
 
 @pytest.fixture
@@ -154,6 +159,18 @@ def test_what_a_killed_run_leaves_is_told_and_is_no_damage(world: World) -> None
 def test_a_journal_with_a_damaged_head_is_no_damage_of_what_is_kept(world: World) -> None:
     (world.folder / "journal" / ("ab" * 32 + "-" + "0" * 32)).write_bytes(b"vjourn01 and then nothing")
     assert sound(looked(world))
+
+
+def test_a_journal_that_cannot_be_read_is_a_problem_among_others(world: World, disk: Watched) -> None:
+    writer = JournalWriter(world.folder / "journal", world.repo.snapshot("current").space, 16, 8, "float16")
+    writer.append([bytes(16)], np.ones((1, 8), np.float16))
+    writer.close()
+    pack = newest_pack(world.repo).name
+    disk.fail("pread", errno.EIO, on=writer.path.name).fail("look", errno.EIO, on=pack)
+    with world.another() as store:
+        report = store.check()
+    files = {problem.file for problem in report.problems}
+    assert {f"journal/{writer.path.name}", f"packs/{pack}"} <= files
 
 
 @pytest.mark.parametrize("name", ["catalogue", "cache", "locks", "quarantine", "journal"])

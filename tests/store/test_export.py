@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -12,13 +13,16 @@ import faiss
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from store.disks import Watched, disk
 from store.folders import World, drawn
 from store.legacies import Legacy
 
-from vstore.errors import LabelTaken, ModelError, SnapshotNotFound, UsageError
+from vstore.errors import DiskTrouble, LabelTaken, ModelError, SnapshotNotFound, UsageError
 from vstore.search import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
+
+__all__ = ["disk"]
 
 NAMES = ["a.png", "copy of b.png", "b.png", os.fsdecode(b"caf\xe9.png"), "deep/er/ü\n.png"]
 
@@ -293,6 +297,20 @@ def test_nothing_is_overwritten_and_nothing_half_is_left(world: World, tmp_path:
     with pytest.raises(Exception, match="damaged"):
         world.another().export(tmp_path / "two", format=format)
     assert sorted(os.listdir(tmp_path)) == before
+
+
+@pytest.mark.parametrize("format", ["triple", "npz", "parquet", "jsonl", "clip-retrieval"])
+def test_what_cannot_be_flushed_is_no_export_and_stands_in_nobodys_way(
+    world: World, tmp_path: Path, format: str, disk: Watched
+) -> None:
+    disk.fail("fsync", errno.EIO, on=tmp_path.name)
+    before = sorted(os.listdir(tmp_path))
+    with world.another() as store:
+        with pytest.raises(DiskTrouble):
+            store.export(tmp_path / "out", format=format)
+        assert sorted(os.listdir(tmp_path)) == before
+        disk.heal()
+        store.export(tmp_path / "out", format=format)
 
 
 def test_an_unknown_form_is_refused(world: World, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from store.builder import Builder, Floats, unit_vectors
 
-from vstore.errors import Damage
+from vstore.errors import Damage, DiskTrouble
 from vstore.store import Store
 
 FILES = ("npz", "parquet", "jsonl")
@@ -132,6 +132,6 @@ def test_an_export_that_breaks_off_leaves_nothing(
 
     before = sorted(os.listdir(tmp_path))
     monkeypatch.setattr("vstore.export.target.os.rename", refuse)
-    with Store(builder.repo.layout.folder) as store, pytest.raises(OSError, match="No space"):
+    with Store(builder.repo.layout.folder) as store, pytest.raises(DiskTrouble, match="No space"):
         store.snapshot_export("current", tmp_path / "out", format=format)
     assert sorted(os.listdir(tmp_path)) == before

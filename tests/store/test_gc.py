@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from store.folders import World, digests, newest_pack
 from store.legacies import Legacy
@@ -14,6 +15,7 @@ from vstore import durable
 from vstore import gc as gc_module
 from vstore.embed import space_id
 from vstore.errors import Damage, Locked, SnapshotNotFound, UsageError
+from vstore.journal import JournalWriter
 from vstore.records import listed_segments
 from vstore.repository import Repository
 from vstore.segments import write_segment
@@ -178,6 +180,34 @@ def test_gc_refuses_to_start_when_something_needed_is_missing(world: World, fold
     with pytest.raises(Damage):
         world.store.gc(drop_unnamed=True)
     assert digests(world.folder) == before
+
+
+def test_the_journal_of_a_space_that_was_dropped_goes_like_a_vector_that_nothing_names(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where `model drop` was killed after its record: no sync could ever seal it."""
+    writer = JournalWriter(world.folder / "journal", "ab" * 32, 16, 8, "float16")
+    writer.append([bytes(16)], np.ones((1, 8), np.float16))
+    writer.close()
+    (journal,) = (world.folder / "journal").iterdir()
+    world.sync()
+    world.store.gc()
+    assert journal.exists(), "young"
+    notes = world.store.check().notes
+    assert "1 vectors in journals of spaces that the log does not know (gc frees them)" in notes
+    older(monkeypatch, 14.1)
+    dry = world.store.gc(dry_run=True)
+    assert (dry.unlisted, journal.exists()) == (1, True)
+    assert dry.bytes >= journal.stat().st_size
+    assert world.store.gc() == dry._replace(dry_run=False)
+    assert not journal.exists()
+
+
+def test_drop_unnamed_frees_the_journal_of_a_space_that_was_dropped_though_it_is_young(world: World) -> None:
+    writer = JournalWriter(world.folder / "journal", "ab" * 32, 16, 8, "float16")
+    writer.close()
+    assert world.store.gc(drop_unnamed=True).unlisted == 1
+    assert list((world.folder / "journal").iterdir()) == []
 
 
 def test_gc_refuses_to_start_when_a_page_of_a_kept_snapshot_is_damaged(world: World) -> None:

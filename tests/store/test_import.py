@@ -548,6 +548,69 @@ def test_what_waited_is_sealed_while_another_space_is_current(tmp_path: Path) ->
         assert store.sync().known == 1
 
 
+def adopted(old: Legacy) -> tuple[Store, str]:
+    """A store into which an index was imported without its model, but for one picture, and whose vectors were then
+    adopted by a space of the model that made them. Returns: it, and the number of the import."""
+    fake = FakeEmbedder()
+    old.embed(fake)
+    (old.pictures / "p04.png").unlink()
+    first = old.new()
+    store = Store(old.folder, load_embedder=lambda recipe: fake)
+    sample = store.check(reembed=8, recipe=fake.recipe, adopt="as-declared").reembed
+    assert sample is not None and sample.adopted_snapshot == "v2"
+    return store, first.import_id
+
+
+@pytest.mark.parametrize("collected", [False, True])
+def test_what_waited_is_joined_to_the_space_that_adopted_the_import(old: Legacy, collected: bool) -> None:
+    store, waiting = adopted(old)
+    with store:
+        if collected:
+            store.gc(drop_unnamed=True)
+        old.put({"p04.png": 4})
+        report = store.import_index(resume=waiting)
+        assert (report.added, report.snapshot, report.current) == (1, "v3", "v3")
+        (row,) = [row for row in store.model_list() if row.current]
+        assert (report.space, report.space_name, report.status) == (row.space, row.space_name, "verified")
+        assert row.rows == 12
+        assert old.repo.state.imports == {}
+        assert store.sync().embedded == 0
+    assert old.stored()[old.key(4)].tobytes() == old.rows[4].astype(np.float16).tobytes()
+
+
+def test_after_an_adoption_was_undone_what_waited_is_joined_to_the_imported_space(old: Legacy) -> None:
+    store, waiting = adopted(old)
+    with store:
+        store.undo()
+        old.put({"p04.png": 4})
+        report = store.import_index(resume=waiting)
+        assert (report.added, report.snapshot, report.status) == (1, "v3", "claimed")
+        assert report.space == next(row.space for row in store.snapshot_list() if row.snapshot == "v1")
+
+
+def test_a_sync_after_an_adoption_knows_a_renamed_picture_by_the_vector_that_waits(old: Legacy) -> None:
+    store, waiting = adopted(old)
+    with store:
+        old.put({"renamed.png": 4})
+        report = store.sync()
+        (found,) = report.candidates
+        assert (found.id, found.by) == (waiting, "vector")
+        joined = store.import_index(resume=waiting)
+        assert reasons(joined, "duplicated") == ["its picture is here as pictures/renamed.png, and was embedded anew"]
+        assert old.repo.state.imports == {}
+
+
+def test_dropping_an_imported_space_leaves_what_waits_to_the_one_that_adopted_it(old: Legacy) -> None:
+    store, waiting = adopted(old)
+    with store:
+        store.snapshot_forget(["v1"])
+        name = next(row.space_name for row in store.model_list() if not row.current)
+        assert store.model_drop(name).rows == 11
+        old.put({"p04.png": 4})
+        report = store.import_index(resume=waiting)
+        assert (report.added, report.snapshot) == (1, "v3")
+
+
 def test_what_waits_survives_a_collection(old: Legacy) -> None:
     (old.pictures / "p04.png").unlink()
     first = old.new()

@@ -291,6 +291,18 @@ def test_records_that_follow_one_that_is_not_sound_are_not_sound_either(log: Opl
     assert tip.complaint is not None and "refs/000000000005.json" in tip.complaint
 
 
+def test_a_log_that_begins_where_it_began_or_was_collected_lacks_nothing(log: Oplog, layout: Layout) -> None:
+    tip = append(log, {"n": 1})
+    assert log.why_not_earlier(tip.number) is None
+    tip = append(log, {"n": 2}, whole=True)
+    assert log.why_not_earlier(tip.number) is None
+    for _ in range(2):
+        tip = log.append(log.load(), "gc", {}, TIME, whole=True)
+    layout.record(1).unlink()
+    assert log.why_not_earlier(tip.number) is None
+    assert log.why_not_earlier(0) is None
+
+
 @pytest.mark.parametrize("how", [*HARMS, "missing"])
 def test_a_whole_state_heals_what_lies_before_it(log: Oplog, layout: Layout, how: str) -> None:
     filled(log, 12, size=20_000)
@@ -301,6 +313,8 @@ def test_a_whole_state_heals_what_lies_before_it(log: Oplog, layout: Layout, how
         assert found.complaint is None
         assert found.state == tip.state
         assert [r.number for r in records(log)] == list(range(13, tip.number + 1))
+        why = log.why_not_earlier(tip.number)
+        assert why is not None and ("refs/000000000005.json" in why or "record 5" in why)
         tip = append(log, {"n": 14})
 
 

@@ -262,6 +262,10 @@ def test_an_adoption_can_be_undone(case: Case) -> None:
     with case.imported(SoftEmbedder.of()) as store:
         store.check(reembed=32, adopt="exif-ignored")
         assert store.undo().current == "v1"
+        with pytest.raises(UsageError, match="here already") as caught:
+            store.check(reembed=32, adopt="exif-ignored")
+        assert caught.value.next_step == "make it current with: vstore model use soft-1-exif-ignored"
+        assert store.model_use("soft-1-exif-ignored").current == "v3"
 
 
 def test_what_does_not_fit_is_not_adopted(case: Case) -> None:

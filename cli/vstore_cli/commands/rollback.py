@@ -92,6 +92,9 @@ def log(limit: int | None, as_json: bool) -> None:
     """
     with open_store() as store:
         rows = store.log(limit)
+        cut = store.why_log_is_cut if limit is None or len(rows) < limit else None
+    if cut is not None:
+        click.echo(f"Warning: {shown(cut)}; what was done before that is not listed. Run: vstore repair", err=True)
     if as_json:
         echo_json(rows)
         return

@@ -14,7 +14,10 @@ from vstore.errors import UsageError
 
 
 def make(out: Path, write: Callable[[Path], None]) -> None:
-    """Let something write a file or a folder beside its place, and rename it: nobody ever finds half an export."""
+    """Let something write a file or a folder beside its place, and rename it: nobody ever finds half an export.
+
+    After any error there is none, so that the same command can be run again.
+    """
     look(out)
     made = out.with_name(f".{out.name[:100]}.{durable.nonce()[:8]}")
     try:
@@ -22,6 +25,7 @@ def make(out: Path, write: Callable[[Path], None]) -> None:
         with durable.trouble(out):
             _flush(made)
             os.rename(made, out)
+            made = out
             durable.sync_folder(out.parent)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -42,11 +46,11 @@ def look(out: Path) -> None:
 def _flush(made: Path) -> None:
     for path in [made, *made.rglob("*")] if made.is_dir() else [made]:
         if not path.is_symlink():
-            fd = os.open(path, os.O_RDONLY)
+            fd = durable.disk.open(str(path), os.O_RDONLY)
             try:
                 durable.disk.fsync(fd)
             finally:
-                os.close(fd)
+                durable.disk.close(fd)
 
 
 def create(path: Path) -> IO[bytes]:

@@ -9,7 +9,7 @@ from vstore.catalogue import Catalogue
 from vstore.embed import Recipe, space_id
 from vstore.errors import ModelError, Refused, UsageError
 from vstore.layout import why_not_a_name
-from vstore.leftovers import left_rows, write_leftovers
+from vstore.leftovers import as_of, left_rows, write_leftovers
 from vstore.legacy.finishing import selected
 from vstore.legacy.matching import EDITED
 from vstore.legacy.meeting import Host, Meeting
@@ -122,8 +122,9 @@ class ImportRun:
         if found is None:
             had = ", ".join(repo.state.imports) or "none"
             raise UsageError(f"no import {options.resume!r} has left anything over", f"the imports that have: {had}")
-        self._resumed = found
-        return open_resumed(repo, found)
+        current = self._current()
+        self._resumed = as_of(repo, found, current.space) if current else found
+        return open_resumed(repo, self._resumed)
 
     def _space(self, old: Old) -> tuple[str, str, str]:
         """The space of the rows: its id, its name, and what it is to be called: claimed, unless it is known better."""

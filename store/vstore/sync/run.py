@@ -459,7 +459,7 @@ class Run:
 
         added = ((path, new) for path, old, new in edits.changes if old is None and new is not None)
         new = sorted((path, key) for path, key in added if not named[key])
-        return tuple(candidates(self._repo, self._space, new))
+        return tuple(candidates(self._repo, self._space, new)) if new else ()
 
     def _keys_after(self, edits: Edits) -> set[bytes]:
         """The keys that may have no vector in the space of this run, once the edits are made."""
