@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TEMPORARY = ".tmp-"
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+FULL = {errno.ENOSPC, errno.EDQUOT}
 # What a disk says that does not give back what was written to it: a bad block, a file system whose checksum fails.
 LOST = {errno.EIO, errno.ENXIO, errno.EBADMSG, errno.ENODATA, getattr(errno, "EUCLEAN", errno.EIO)}
 _NO_FULL_FLUSH = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}  # on macOS: disks that know no F_FULLFSYNC
@@ -273,7 +273,7 @@ def remove_tree(path: Path) -> None:
 def is_full(err: VstoreError) -> bool:
     """Whether an error says that the disk, or a quota, is full."""
     cause = err.__cause__
-    return isinstance(cause, OSError) and cause.errno in _FULL
+    return isinstance(cause, OSError) and cause.errno in FULL
 
 
 def set_aside(path: Path, folder: Path) -> Path:
@@ -498,7 +498,7 @@ def trouble(path: Path) -> Iterator[None]:
         yield
     except OSError as err:
         reason = err.strerror or str(err)
-        if err.errno in _FULL:
+        if err.errno in FULL:
             raise DiskTrouble(
                 f"cannot write {path}: {reason}",
                 "free some space and run the command again; all that was finished before is kept",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from store.builder import Builder, Floats, unit_vectors
 
 from vstore.errors import Damage, DiskTrouble
+from vstore.export import target
 from vstore.store import Store
 
 FILES = ("npz", "parquet", "jsonl")
@@ -121,6 +123,25 @@ def test_no_byte_of_a_damaged_segment_is_written(builder: Builder, tmp_path: Pat
     with Store(builder.repo.layout.folder) as store, pytest.raises(Damage, match=ref.name):
         store.snapshot_export("current", tmp_path / "out", format=format)
     assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_a_disk_that_is_full_while_an_export_is_written_is_told_and_nothing_is_left(tmp_path: Path) -> None:
+    def write(made: Path) -> None:
+        made.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device", str(made))
+
+    with pytest.raises(DiskTrouble, match=r"cannot write .*out: No space") as told:
+        target.make(tmp_path / "out", write)
+    assert "free some space" in told.value.next_step
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_object_that_is_missing_while_an_export_is_written_is_left_to_who_reads(tmp_path: Path) -> None:
+    def write(made: Path) -> None:
+        (tmp_path / "collected").read_bytes()
+
+    with pytest.raises(FileNotFoundError):
+        target.make(tmp_path / "out", write)
 
 
 @pytest.mark.parametrize("format", [*FILES, *FOLDERS])

@@ -21,7 +21,13 @@ def make(out: Path, write: Callable[[Path], None]) -> None:
     look(out)
     made = out.with_name(f".{out.name[:100]}.{durable.nonce()[:8]}")
     try:
-        write(made)
+        try:
+            write(made)
+        except OSError as err:
+            if err.errno not in durable.FULL:
+                raise  # of what is read: an object that was collected meanwhile, for one
+            with durable.trouble(out):
+                raise
         with durable.trouble(out):
             _flush(made)
             os.rename(made, out)
