@@ -155,8 +155,10 @@ def test_a_file_that_cannot_be_read_is_named_or_not_missed(
             figures["answered from an older record, which is said"] += 1
         elif error is not None:
             assert disk.bad is not None, where
-            assert error.exit_code == 4, where
-            assert os.path.basename(disk.bad) in str(error), where
+            if ".vstore" in disk.bad:
+                assert error.exit_code == 4 and os.path.basename(disk.bad) in str(error), where
+            else:  # what an export has written, and opens to flush it: no damage of the store
+                assert error.exit_code == 1 and os.path.basename(disk.bad).split(".")[1] in str(error), where
             assert error.next_step, where
             figures["named"] += 1
         elif answer == expected:
