@@ -28,8 +28,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from measure import machine, ratio, workplace
-from model_sides import Side, Sides, draw_pictures, in_turn, show, walls
+from measure import in_turn, machine, ratio, workplace
+from model_sides import Side, Sides, draw_pictures, show, walls
 from random_models import L14, QWEN_7B, QWEN_TINY, TINY, QwenVL, Vit, save_clip, save_qwen
 
 FOUNDING = 2_086  # new pictures of the run that vstore was founded on; they took 15 to 20 minutes

@@ -22,8 +22,8 @@ import sys
 import time
 from pathlib import Path
 
-from measure import RUNS, machine, ratio, workplace
-from model_sides import Cost, Rclip, Side, Sides, cpus, draw_pictures, in_turn, show, walls
+from measure import RUNS, in_turn, machine, ratio, workplace
+from model_sides import Cost, Rclip, Side, Sides, cpus, draw_pictures, show, walls
 from random_models import B32, TINY, save_clip
 
 SHAPES = {"tiny": TINY, "b32": B32}

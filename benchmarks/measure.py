@@ -11,11 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 TOP = Path(__file__).resolve().parent.parent
 PATHS = os.pathsep.join([str(TOP / "store"), str(TOP / "cli")])
@@ -94,9 +96,9 @@ def imported(words: Sequence[str], names: Sequence[str]) -> list[str]:
     return [name for name in names if name in found]
 
 
-def in_turn(sides: dict[str, Callable[[], float]], runs: int = RUNS) -> dict[str, list[float]]:
+def in_turn(sides: Mapping[str, Callable[[], T]], runs: int = RUNS) -> dict[str, list[T]]:
     """Run all sides in turn, after one round that does not count."""
-    found: dict[str, list[float]] = {name: [] for name in sides}
+    found: dict[str, list[T]] = {name: [] for name in sides}
     for turn in range(runs + 1):
         for name, side in sides.items():
             value = side()

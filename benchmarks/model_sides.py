@@ -44,17 +44,6 @@ def measured(work: Callable[[], object]) -> Cost:
     return Cost(time.perf_counter() - wall, spent() - cpu)
 
 
-def in_turn(sides: dict[str, Side], runs: int) -> dict[str, list[Cost]]:
-    """Run all sides in turn, after one round that does not count."""
-    found: dict[str, list[Cost]] = {name: [] for name in sides}
-    for turn in range(runs + 1):
-        for name, side in sides.items():
-            cost = side()
-            if turn:
-                found[name].append(cost)
-    return found
-
-
 def show(found: dict[str, list[Cost]], count: int) -> None:
     """Print the rate of each side, and what of the cores it had: on a machine that others load, less than it could."""
     for side, costs in found.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ FIRST_OLD = {"1-1.png": 11, "gone.png": 50, "lost.png": 51}
 SECOND_OLD = {"1-1.png": 11, "2-0.png": 20, "away.png": 53}
 
 
-def life(top: Path, disk: RecordingDisk) -> None:
-    """A store's life, from its making to its second gc; after each operation it says what is acknowledged."""
+def begun(top: Path, disk: RecordingDisk) -> tuple[Path, Callable[[], None]]:
+    """Make a store. Returns: where its pictures go, and what notes that all it says now is acknowledged."""
     pictures = top / "pictures"
     pictures.mkdir()
 
@@ -35,6 +36,12 @@ def life(top: Path, disk: RecordingDisk) -> None:
     disk.ack(FIRST)
     Store.init(top / ".vstore", recipe=FAKE.recipe)
     done()
+    return pictures, done
+
+
+def life(top: Path, disk: RecordingDisk) -> None:
+    """A store's life, from its making to its second gc; after each operation it says what is acknowledged."""
+    pictures, done = begun(top, disk)
     with opened(top) as store:
         for number in range(3):
             put(pictures, {f"{number}-{n}.png": 10 * number + n for n in range(3)})
@@ -62,15 +69,7 @@ def life(top: Path, disk: RecordingDisk) -> None:
 
 def spaces(top: Path, disk: RecordingDisk) -> None:
     """Imports, rows of them that wait, other spaces: made, used and dropped."""
-    pictures = top / "pictures"
-    pictures.mkdir()
-
-    def done() -> None:
-        disk.ack(said(Repository(top / ".vstore")))
-
-    disk.ack(FIRST)
-    Store.init(top / ".vstore", recipe=FAKE.recipe)
-    done()
+    pictures, done = begun(top, disk)
     with opened(top) as store:
         put(pictures, {name: seed for name, seed in {**FIRST_OLD, **SECOND_OLD}.items() if seed < 50})
         for act in (

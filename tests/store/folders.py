@@ -21,6 +21,7 @@ from vstore.durable import Disk
 from vstore.images import prepare
 from vstore.pages import Tree
 from vstore.records import FileRef
+from vstore.repair.report import RepairReport
 from vstore.repository import Repository
 from vstore.store import Store
 from vstore.sync.report import SyncReport
@@ -368,3 +369,11 @@ def packs_by_age(repo: Repository) -> list[FileRef]:
 
 def newest_pack(repo: Repository) -> FileRef:
     return packs_by_age(repo)[-1]
+
+
+def mend(world: World, **options: Any) -> RepairReport:
+    return Store.repair(world.folder, load_embedder=world.load, **options)
+
+
+def all_aliases(world: World) -> dict[str, dict[str, str]]:
+    return {snapshot.name: world.aliases(snapshot.name) for snapshot in world.repo.state.snapshots()}

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from store.disks import Hesitating
-from store.folders import World, digests, packs_by_age, stats_of, trust_young_stats
+from store.folders import World, all_aliases, digests, mend, packs_by_age, stats_of, trust_young_stats
 from store.legacies import Legacy
 from store.test_catalogue import raw
 
@@ -26,7 +26,6 @@ from vstore.layout import FORMAT_VERSION
 from vstore.oplog import Oplog
 from vstore.packs import Pack
 from vstore.records import FileRef, canonical, listed_segments
-from vstore.repair.report import RepairReport
 from vstore.repository import Repository
 from vstore.search import Operand
 from vstore.segments import rounded
@@ -49,14 +48,6 @@ def world(tmp_path: Path) -> World:
     world.store.rollback("v2")
     world.store.rollback("v3")
     return world
-
-
-def mend(world: World, **options: Any) -> RepairReport:
-    return Store.repair(world.folder, load_embedder=world.load, **options)
-
-
-def all_aliases(world: World) -> dict[str, dict[str, str]]:
-    return {snapshot.name: world.aliases(snapshot.name) for snapshot in world.repo.state.snapshots()}
 
 
 def is_sound(world: World) -> None:

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from store.folders import World
+from store.folders import World, all_aliases, mend
 from store.legacies import Legacy
 
 from vstore.doctor import _store as of_store
 from vstore.embed import space_id
 from vstore.errors import ModelError, VstoreError
 from vstore.packs import Pack
-from vstore.repair.report import RepairReport
 from vstore.repository import Repository
 from vstore.search import Operand
 from vstore.store import Store
@@ -34,14 +33,6 @@ def world(tmp_path: Path) -> World:
     world.put({"new.png": 20})
     world.sync()
     return world
-
-
-def mend(world: World, **options: Any) -> RepairReport:
-    return Store.repair(world.folder, load_embedder=world.load, **options)
-
-
-def all_aliases(world: World) -> dict[str, dict[str, str]]:
-    return {snapshot.name: world.aliases(snapshot.name) for snapshot in world.repo.state.snapshots()}
 
 
 def rot(path: Path) -> None:
