@@ -390,7 +390,7 @@ def test_the_dtypes_and_headers_are_those_that_format_says(tmp_path: Path, dtype
     ]
     assert f"(H = {header})" in row["what"]
     ref = segments.write_segment(
-        tmp_path, "00" * 32, [bytes(16)], [segments.rounded(unit_vectors(1), dtype)], 8, dtype, 0, "ingest"
+        tmp_path, "00" * 32, [bytes(16)], [segments.rounded(unit_vectors(1), dtype)], dtype=dtype, time=0, lock="ingest"
     )
     footer = Segment(tmp_path, ref).footer
     assert (segments._CODES[dtype], journal._CODES[dtype], footer.header) == (code, code, header)

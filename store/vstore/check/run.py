@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.disk import durable
+from vstore.disk.cache import read_cache_json, write_cache
 from vstore.disk.journal import Journal, journals
 from vstore.disk.oplog import Oplog
 from vstore.disk.packs import Pack
@@ -21,7 +22,6 @@ from vstore.embed.embedder import space_id
 from vstore.errors import Damage, UsageError, VstoreError
 from vstore.format.canonical import Json, canonical, named_path
 from vstore.format.entries import FileRef, Import, Snapshot, Space
-from vstore.format.hashing import checksum
 from vstore.format.manifest import Manifest, content_id
 from vstore.format.pages import Tree, decode_leaf, level_of
 from vstore.format.records import Record, beginning, ends_the_log
@@ -237,8 +237,8 @@ class _Check:
             found = None if name is None else state.snapshot(name)
             if name is not None and (found is None or not found.kept):
                 self._wrong("refs", f"{what} is {name}, which is not among the versions that are kept")
-        for space in state.document.get("segments", {}):
-            if space not in state.spaces and state.segments(space):
+        for space, refs in state.segment_lists().items():
+            if space not in state.spaces and refs:
                 self._wrong("refs", f"it lists segments of the space {space}, which it does not know")
 
     def spaces(self, state: State) -> None:
@@ -297,10 +297,10 @@ class _Check:
 
     def segments(self, state: State) -> None:
         """Footer, size and keys of every segment; with read_data, every row."""
-        for space in state.document.get("segments", {}):
+        for space, refs in state.segment_lists().items():
             keys: set[bytes] = set()
             self._keys[space] = keys
-            for ref in state.segments(space):
+            for ref in refs:
                 read = self._read_data and ref.name not in self._segments
                 self._segments.add(ref.name)
                 self._try(f"segments/{ref.name}", partial(self._segment, ref, space, keys, read), (0, ref.rows - 1))
@@ -333,8 +333,7 @@ class _Check:
     def some_data(self, state: State, subset: str | None, until: float | None) -> None:
         """Read every byte of some segments and packs."""
         packs = {pack.ref.name: pack for pack in self._packs}
-        listed = [ref for space in state.document.get("segments", {}) for ref in state.segments(space)]
-        refs = list({ref.name: ref for ref in [*state.packs, *listed]}.values())
+        refs = list({ref.name: ref for ref in [*state.packs, *state.all_segments()]}.values())
         times = self._times()
         refs.sort(key=lambda ref: (times.get(ref.name, 0), ref.name))
         for ref in _part_of(refs, subset) if subset is not None else refs:
@@ -351,29 +350,20 @@ class _Check:
 
     def _times(self) -> dict[str, int]:
         """When the files of this store were last read whole, as far as that is remembered."""
-        try:
-            data = durable.read(self._repo.layout.cache / _VERIFIED)
-            if data[:8] == checksum(_VERIFIED.encode(), data[8:]):
-                found: dict[str, int] = json.loads(data[8:])
-                return found
-        except (OSError, ValueError):
-            pass
-        return {}
+        return read_cache_json(self._repo.layout.cache, _VERIFIED) or {}
 
     def remember(self, state: State) -> None:
         """Note what was read whole just now. On a store that cannot be written nothing is remembered."""
         if self._verified:
-            listed = {ref.name for ref in state.packs}
-            listed.update(r.name for space in state.document.get("segments", {}) for r in state.segments(space))
+            listed = state.file_names()
             times = {name: at for name, at in self._times().items() if name in listed}
             times |= dict.fromkeys(sorted(self._verified), int(time.time()))
-            body = canonical(times)
-            durable.write_cache(self._repo.layout.cache / _VERIFIED, checksum(_VERIFIED.encode(), body) + body)
+            write_cache(self._repo.layout.cache, _VERIFIED, canonical(times))
 
     def _paths(self, keys: set[bytes]) -> tuple[bytes, ...]:
         """Some paths of the current snapshot that hold these keys."""
         found: list[bytes] = []
-        current = self.state.snapshot(self.state.current) if self.state.current else None
+        current = self.state.current_snapshot
         if current is None:
             return ()
         try:
@@ -444,8 +434,7 @@ class _Check:
 
     def leftovers(self, state: State) -> None:
         """What no record names: no damage, as a killed run may leave it."""
-        listed = {ref.name for ref in state.packs}
-        listed.update(r.name for space in state.document.get("segments", {}) for r in state.segments(space))
+        listed = state.file_names()
         counts: Counter[str] = Counter()
         layout = self._repo.layout
         for folder in (layout.refs, layout.packs, layout.segments, layout.journal):

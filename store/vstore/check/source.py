@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vstore.check.run import CheckReport, Problem
 from vstore.disk.catalogue import Catalogue
+from vstore.disk.file_hash import hash_file
 from vstore.intake.survey import FAILED, KNOWN, Surveyor
 from vstore.intake.targets import OptionEdits, plan
 from vstore.pictures.scan import FileStat
@@ -15,8 +16,6 @@ from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
     from vstore.check.reembed import ReembedReport
-
-_READ = 1 << 20
 
 
 def with_problems(report: CheckReport, problems: list[Problem], notes: list[str]) -> CheckReport:
@@ -44,7 +43,7 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
     notes: list[str] = []
     read = 0
     with catalogue:
-        current = repo.state.snapshot(repo.state.current) if repo.state.current else None
+        current = repo.state.current_snapshot
         targets = []
         for target in plan(repo, (), None, OptionEdits()).targets:
             if os.path.isdir(target.place):
@@ -84,11 +83,7 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
 
 
 def _hash_of(repo: Repository, place: bytes) -> bytes:
-    hasher = repo.hash.new()
-    with open(place, "rb", buffering=0) as file:
-        while data := file.read(_READ):
-            hasher.update(data)
-    digest: bytes = hasher.digest()
+    digest: bytes = hash_file(place, repo.hash.new()).digest()
     return digest
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 import sys
@@ -13,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vstore.disk import durable
+from vstore.disk.cache import read_cache, write_cache
 from vstore.disk.catalogue import Batch, Catalogue
 from vstore.embed.embedder import Embedder, Pipeline, Recipe
 from vstore.errors import MissingPackage, ModelError
@@ -365,11 +364,9 @@ def check_faiss(cache: Path) -> None:
     made = os.stat(spec.origin)
     installation = f"{sys.version} {spec.origin} {made.st_mtime_ns} {made.st_ino}"
     name = f"faiss-{checksum(installation.encode()).hex()}"
-    proof = checksum(name.encode(), b"")
-    with contextlib.suppress(OSError):
-        if durable.read(cache / name) == proof:
-            return
+    if read_cache(cache, name) is not None:
+        return
     from vstore.disk.segments import faiss_module
 
     faiss_module()
-    durable.write_cache(cache / name, proof)
+    write_cache(cache, name, b"")
