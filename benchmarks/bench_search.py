@@ -41,8 +41,8 @@ from measure import (
 
 from vstore.clock import now
 from vstore.disk.segments import Segment, faiss_module, rounded, write_segment
-from vstore.embed.embedder import space_id
 from vstore.format.pages import Tree
+from vstore.format.recipes import space_id
 from vstore.format.records import Manifest, Root, Snapshot, listed_segments
 from vstore.repository.repository import Repository
 

@@ -11,6 +11,7 @@ from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import Probes
 from vstore.errors import ModelError, Refused, UsageError
 from vstore.format.layout import why_not_a_name
+from vstore.format.recipes import space_id
 from vstore.format.records import Import, Json, Snapshot, Space
 from vstore.repository import spaces
 from vstore.repository.leftovers import as_of
@@ -156,8 +157,6 @@ def model_add(
     if inherited:
         say("taken from the current space: " + " ".join(inherited))
     made = spaces.make(merged, settings, say, repo.layout.cache)
-    from vstore.embed.embedder import space_id
-
     id = space_id(made.recipe)
 
     def found() -> tuple[Space | None, bool]:

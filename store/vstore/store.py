@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import UsageError
+from vstore.format.recipes import space_id
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
     from vstore.check.run import CheckReport
     from vstore.doctor import DoctorReport
-    from vstore.embed.embedder import Embedder, Recipe
+    from vstore.embed.embedder import Embedder
     from vstore.export import ExportReport
+    from vstore.format.recipes import Recipe
     from vstore.gc import GcReport
     from vstore.importing.report import ImportReport
     from vstore.migrate import MigrateReport
@@ -129,7 +131,6 @@ class Store:
     def _load(self, recipe: Recipe, settings: Settings | None = None) -> Embedder:
         if self._given is not None:
             return self._given(recipe)
-        from vstore.embed.embedder import space_id
         from vstore.repository import spaces
 
         return spaces.load(self._repo, self._repo.state.spaces[space_id(recipe)], settings or Settings())
@@ -137,7 +138,6 @@ class Store:
     def _load_on_all(self, recipe: Recipe, settings: Settings) -> Embedder:
         if self._given is not None:
             return self._given(recipe)
-        from vstore.embed.embedder import space_id
         from vstore.repository import spaces
 
         return spaces.load_on_all(self._repo, self._repo.state.spaces[space_id(recipe)], settings)
@@ -641,8 +641,8 @@ class Store:
         """Loads spaces of this store, and what is like the current one, or lies at `place`, but for its recipe."""
 
         def load(recipe: Recipe) -> Embedder:
-            from vstore.embed.embedder import load_embedder, space_id
             from vstore.embed.hf.digests import Digests
+            from vstore.embed.load import load_embedder
 
             state = self._repo.state
             if self._given is not None or (not place and space_id(recipe) in state.spaces):

@@ -15,9 +15,9 @@ from support.folders import World, digests, drawn, during, newest_pack, packs_by
 from vstore.check.run import CheckReport, check
 from vstore.disk.journal import JournalWriter
 from vstore.disk.segments import BLOCK
-from vstore.embed.embedder import space_id
 from vstore.errors import Damage
 from vstore.format.pages import Tree, encode_leaf
+from vstore.format.recipes import space_id
 from vstore.format.records import Manifest, Snapshot
 from vstore.repository.repository import Repository
 from vstore.store import Store

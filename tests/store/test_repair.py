@@ -23,9 +23,9 @@ from vstore.disk.journal import JournalWriter
 from vstore.disk.oplog import Oplog
 from vstore.disk.packs import Pack
 from vstore.disk.segments import rounded
-from vstore.embed.embedder import space_id
 from vstore.errors import Damage, FormatTooNew, ModelError, NoStore, NothingToUndo, VstoreError
 from vstore.format.layout import FORMAT_VERSION
+from vstore.format.recipes import space_id
 from vstore.format.records import FileRef, canonical, listed_segments
 from vstore.repository import leftovers
 from vstore.repository.repository import Repository

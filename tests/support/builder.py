@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from vstore.clock import now
 from vstore.disk.segments import rounded, write_segment
-from vstore.embed.embedder import space_id
 from vstore.format.pages import Tree
+from vstore.format.recipes import space_id
 from vstore.format.records import FileRef, Manifest, Root, Snapshot
 from vstore.repository.repository import Repository
 

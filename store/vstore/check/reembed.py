@@ -9,9 +9,10 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vstore.embed.embedder import Embedder, Recipe, space_id
+from vstore.embed.embedder import Embedder
 from vstore.embed.variations import Variation, Varied, preparations
 from vstore.errors import ModelError, UsageError, VstoreError
+from vstore.format.recipes import Recipe, space_id
 from vstore.format.records import Json, Snapshot, Space, canonical, listed_segments, named_path
 from vstore.pictures.decoding import PictureFailure, preparation_of, prepare
 from vstore.progress import Progress, Silent

@@ -17,10 +17,10 @@ from vstore.disk.journal import Journal, journals
 from vstore.disk.oplog import Oplog
 from vstore.disk.packs import Pack
 from vstore.disk.segments import Segment
-from vstore.embed.embedder import space_id
 from vstore.errors import Damage, UsageError, VstoreError
 from vstore.format.hashing import checksum
 from vstore.format.pages import Tree, decode_leaf, level_of
+from vstore.format.recipes import space_id
 from vstore.format.records import (
     FileRef,
     Import,

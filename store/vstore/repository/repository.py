@@ -26,6 +26,7 @@ from vstore.errors import (
 )
 from vstore.format.hashing import checksum, store_hash
 from vstore.format.layout import DTYPES, FORMAT_VERSION, Layout, record_number
+from vstore.format.recipes import space_id
 from vstore.format.records import (
     Document,
     FileRef,
@@ -456,8 +457,6 @@ class Repository:
         status: of one that is new; another keeps its own.
         Raises: UsageError if the name is another space's.
         """
-        from vstore.embed.embedder import space_id
-
         data = canonical(recipe)
         space, digest = space_id(recipe), self.hash.digest(data)
         with self.committing("init"):
