@@ -16,8 +16,8 @@ from vstore.disk import durable
 from vstore.disk.journal import JournalWriter
 from vstore.disk.segments import write_segment
 from vstore.errors import Damage, Locked, SnapshotNotFound, UsageError
+from vstore.format.entries import listed_segments
 from vstore.format.recipes import space_id
-from vstore.format.records import listed_segments
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
 from vstore.store import Store

@@ -7,7 +7,7 @@ from PIL import Image
 
 from vstore.embed.embedder import Embedder
 from vstore.embed.load import load_embedder
-from vstore.format.records import canonical
+from vstore.format.canonical import canonical
 
 PLAIN = ((0, 0, 0), (255, 255, 255), (128, 128, 128), (200, 30, 30))
 

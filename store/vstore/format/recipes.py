@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vstore.format.records import canonical
+from vstore.format.canonical import canonical
 
 Recipe = Mapping[str, Any]
 
