@@ -8,7 +8,8 @@ from typing import NamedTuple
 from vstore.check.findings import Findings
 from vstore.disk.oplog import Oplog
 from vstore.errors import VstoreError
-from vstore.format.records import Record, State, beginning, ends_the_log
+from vstore.format.records import Record, beginning, ends_the_log
+from vstore.format.state import State
 
 
 class CheckedLog(NamedTuple):

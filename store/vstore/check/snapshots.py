@@ -8,9 +8,11 @@ from typing import NamedTuple
 from vstore.check.findings import Findings
 from vstore.check.objects import PATHS, Objects
 from vstore.errors import VstoreError
+from vstore.format.entries import Snapshot
 from vstore.format.hashing import Hash
+from vstore.format.manifest import Manifest, content_id
 from vstore.format.pages import Tree, decode_leaf, level_of
-from vstore.format.records import Manifest, Snapshot, State, content_id
+from vstore.format.state import State
 
 
 def check_snapshots(hash: Hash, state: State, objects: Objects, findings: Findings) -> int:

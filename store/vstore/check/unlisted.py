@@ -10,7 +10,7 @@ from vstore.disk import durable
 from vstore.disk.journal import Journal, journals
 from vstore.errors import Damage
 from vstore.format.layout import Layout
-from vstore.format.records import State
+from vstore.format.state import State
 
 
 def check_unlisted(layout: Layout, state: State, listed: set[str], findings: Findings) -> None:

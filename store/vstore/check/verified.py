@@ -10,8 +10,9 @@ from pathlib import Path
 
 from vstore.disk import durable
 from vstore.errors import UsageError
+from vstore.format.canonical import canonical
+from vstore.format.entries import FileRef
 from vstore.format.hashing import checksum
-from vstore.format.records import FileRef, canonical
 
 _NAME = "verified"
 
