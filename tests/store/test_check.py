@@ -12,7 +12,8 @@ from support.builder import RECIPE, Builder, unit_vectors
 from support.failing_disks import Watched, disk
 from support.folders import World, digests, drawn, during, newest_pack, packs_by_age
 
-from vstore.check.run import CheckReport, check
+from vstore.check.report import CheckReport
+from vstore.check.run import check
 from vstore.disk.journal import JournalWriter
 from vstore.disk.segments import BLOCK
 from vstore.errors import Damage

@@ -46,7 +46,7 @@ def plugin(folder: Path) -> Path:
     """The metadata of an installed package that brings the fakes."""
     (folder / "fake-1.dist-info").mkdir(parents=True)
     (folder / "fake-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: fake\nVersion: 1\n")
-    (folder / "fake-1.dist-info/entry_points.txt").write_text("[vstore.embedders]\nfake = faults.stores:Plugin\n")
+    (folder / "fake-1.dist-info/entry_points.txt").write_text("[vstore.embedders]\nfake = support.stores:Plugin\n")
     return folder
 
 
