@@ -14,9 +14,9 @@ from support.old_indexes import Legacy
 from vstore import gc as gc_module
 from vstore.disk import durable
 from vstore.disk.journal import JournalWriter
-from vstore.embed.embedder import space_id
 from vstore.errors import Damage, Locked, SnapshotNotFound, UsageError
 from vstore.format.entries import listed_segments
+from vstore.format.recipes import space_id
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
 from vstore.store import Store
