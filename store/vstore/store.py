@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import UsageError
+from vstore.format.recipes import space_id
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
     from vstore.check.reembed import Sample
     from vstore.check.report import CheckReport
     from vstore.doctor import DoctorReport
-    from vstore.embed.embedder import Embedder, Recipe
+    from vstore.embed.embedder import Embedder
     from vstore.export import ExportReport
+    from vstore.format.recipes import Recipe
     from vstore.gc import GcReport
     from vstore.importing.report import ImportReport
     from vstore.migrate import MigrateReport
@@ -134,7 +136,6 @@ class Store:
     def _load(self, recipe: Recipe, settings: Settings | None = None) -> Embedder:
         if self._given is not None:
             return self._given(recipe)
-        from vstore.embed.embedder import space_id
         from vstore.repository import spaces
 
         return spaces.load(self._repo, self._repo.state.spaces[space_id(recipe)], settings or Settings())
@@ -142,7 +143,6 @@ class Store:
     def _load_on_all(self, recipe: Recipe, settings: Settings) -> Embedder:
         if self._given is not None:
             return self._given(recipe)
-        from vstore.embed.embedder import space_id
         from vstore.repository import spaces
 
         return spaces.load_on_all(self._repo, self._repo.state.spaces[space_id(recipe)], settings)
@@ -646,8 +646,8 @@ class Store:
         """Loads spaces of this store, and what is like the current one, or lies at `place`, but for its recipe."""
 
         def load(recipe: Recipe) -> Embedder:
-            from vstore.embed.embedder import load_embedder, space_id
             from vstore.embed.hf.digests import Digests
+            from vstore.embed.load import load_embedder
 
             state = self._repo.state
             if self._given is not None or (not place and space_id(recipe) in state.spaces):

@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from support.folders import drawn, put
 
-from vstore.embed.embedder import Embedder, load_embedder, space_id
+from vstore.embed.embedder import Embedder
+from vstore.embed.load import load_embedder
 from vstore.errors import Damage
+from vstore.format.recipes import space_id
 from vstore.pictures.decoding import Preparation, prepare
 from vstore.repository.leftovers import LeftVectors, left_rows
 from vstore.repository.repository import Repository

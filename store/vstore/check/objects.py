@@ -10,11 +10,11 @@ from vstore.check import verified
 from vstore.check.findings import Findings
 from vstore.disk.packs import Pack
 from vstore.disk.segments import Segment
-from vstore.embed.embedder import space_id
 from vstore.errors import VstoreError
 from vstore.format.entries import FileRef, Import, Snapshot, Space
 from vstore.format.manifest import Manifest
 from vstore.format.pages import Tree
+from vstore.format.recipes import space_id
 from vstore.format.state import State
 from vstore.repository.leftovers import LeftVectors, left_rows
 from vstore.repository.repository import Repository, how_to_give

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.check.report import Problem
-from vstore.embed.embedder import Embedder, Recipe, space_id
+from vstore.embed.embedder import Embedder
 from vstore.embed.variations import Variation, Varied, preparations
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.canonical import Json, canonical, named_path
 from vstore.format.entries import Snapshot, Space, listed_segments
+from vstore.format.recipes import Recipe, space_id
 from vstore.pictures.decoding import PictureFailure, preparation_of, prepare
 from vstore.progress import Progress, Silent
 from vstore.repository.repository import Repository
