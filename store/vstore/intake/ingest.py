@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vstore.disk.cache import read_cache, write_cache
 from vstore.disk.catalogue import Batch, Catalogue
 from vstore.embed.embedder import Embedder, Pipeline
-from vstore.errors import MissingPackage, ModelError
+from vstore.errors import ModelError
 from vstore.format.entries import FileRef
 from vstore.format.hashing import checksum
 from vstore.format.recipes import Recipe
@@ -23,6 +23,7 @@ from vstore.intake.keeper import Keeper, publish_seal
 from vstore.intake.reader import PASSING, WORKERS, Answer, Item, Reader
 from vstore.intake.stored_keys import Vectors
 from vstore.intake.survey import FAILED, HAS_KEY, KNOWN, TROUBLE, UNKNOWN, Survey
+from vstore.packages import FAISS
 from vstore.pictures.decoding import Facts, PictureFailure, decoder_fingerprint, preparation_of
 from vstore.pictures.formats import MAX_PIXELS
 from vstore.progress import Progress
@@ -358,9 +359,8 @@ def check_faiss(cache: Path) -> None:
     except (ImportError, ValueError):
         spec = None
     if spec is None or spec.origin is None:
-        raise MissingPackage(
-            "faiss is not installed" if spec is None else "faiss is broken: only an empty folder is left of it",
-            "install one of: pip install 'vstore-index[cpu]' or 'vstore-index[gpu]', never both",
+        raise FAISS.missing(
+            "faiss is not installed" if spec is None else "faiss is broken: only an empty folder is left of it"
         )
     made = os.stat(spec.origin)
     installation = f"{sys.version} {spec.origin} {made.st_mtime_ns} {made.st_ino}"

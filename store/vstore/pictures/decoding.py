@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.errors import ModelError
+from vstore.packages import HEIC
 from vstore.pictures.formats import IGNORED, MAX_PIXELS, MAX_SIDE, POLICY, prepare_recipe
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def _open(data: bytes) -> ImageFile:
     registry = _decoders()
     if data[4:8] == b"ftyp" and _is_heif(data):
         if "HEIF" not in registry:
-            raise PictureFailure("needs_extra", "HEIC pictures need one more package: pip install 'vstore-index[heic]'")
+            raise PictureFailure("needs_extra", f"{HEIC.why}: {HEIC.pip}")
         order: tuple[str, ...] = ("HEIF",)
     else:
         order = _FORMATS
