@@ -16,7 +16,8 @@ from support.folders import drawn, put
 
 from vstore.embed.embedder import Embedder, load_embedder, space_id
 from vstore.errors import Damage
-from vstore.pictures.decoding import Preparation, prepare
+from vstore.pictures.decoding import prepare
+from vstore.pictures.preparation import Preparation
 from vstore.repository.leftovers import LeftVectors, left_rows
 from vstore.repository.repository import Repository
 from vstore.store import Store

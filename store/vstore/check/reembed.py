@@ -13,7 +13,9 @@ from vstore.embed.embedder import Embedder, Recipe, space_id
 from vstore.embed.variations import Variation, Varied, preparations
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.records import Json, Snapshot, Space, canonical, listed_segments, named_path
-from vstore.pictures.decoding import PictureFailure, preparation_of, prepare
+from vstore.pictures.decoding import prepare
+from vstore.pictures.failures import PictureFailure
+from vstore.pictures.preparation import preparation_of
 from vstore.progress import Progress, Silent
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
