@@ -10,8 +10,10 @@ from vstore.disk.journal import journals
 from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import Probes
 from vstore.errors import ModelError, Refused, UsageError
+from vstore.format.canonical import Json
+from vstore.format.entries import Import, Snapshot, Space
 from vstore.format.layout import why_not_a_name
-from vstore.format.records import Import, Json, Snapshot, Space
+from vstore.format.recipes import space_id
 from vstore.repository import spaces
 from vstore.repository.leftovers import as_of
 from vstore.repository.repository import Repository
@@ -156,8 +158,6 @@ def model_add(
     if inherited:
         say("taken from the current space: " + " ".join(inherited))
     made = spaces.make(merged, settings, say, repo.layout.cache)
-    from vstore.embed.embedder import space_id
-
     id = space_id(made.recipe)
 
     def found() -> tuple[Space | None, bool]:
