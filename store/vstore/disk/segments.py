@@ -22,6 +22,7 @@ from vstore.errors import Damage, MissingPackage
 from vstore.format.entries import FileRef
 from vstore.format.hashing import checksum
 from vstore.format.layout import DTYPES
+from vstore.packages import FAISS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,20 +110,8 @@ FOOTER_SIZE = _FOOTER.size
 
 
 def faiss_module() -> Any:
-    """Import faiss, with the thread count set on purpose.
-
-    Raises: MissingPackage that says what to install; a broken faiss raises other errors than ImportError, or is an
-    empty namespace that another faiss package left behind.
-    """
-    try:
-        import faiss
-
-        faiss.IndexScalarQuantizer  # noqa: B018  # what is left of an uninstalled twin has no names in it
-    except Exception as err:
-        raise MissingPackage(
-            f"faiss cannot be used ({type(err).__name__}: {err})",
-            "install one of: pip install 'vstore-index[cpu]' or 'vstore-index[gpu]', never both",
-        ) from err
+    """Import faiss, with the thread count set on purpose. Raises: MissingPackage."""
+    faiss = FAISS.load()
     if sys.platform == "darwin":
         faiss.omp_set_num_threads(1)  # torch and faiss each bring their own libomp there
     return faiss

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vstore.disk import durable
 from vstore.disk.catalogue import Batch, Catalogue
 from vstore.embed.embedder import Embedder, Pipeline
-from vstore.errors import MissingPackage, ModelError
+from vstore.errors import ModelError
 from vstore.format.entries import FileRef
 from vstore.format.hashing import checksum
 from vstore.format.recipes import Recipe
@@ -24,6 +24,7 @@ from vstore.intake.keeper import Keeper, publish_seal
 from vstore.intake.reader import PASSING, WORKERS, Answer, Item, Reader
 from vstore.intake.stored_keys import Vectors
 from vstore.intake.survey import FAILED, HAS_KEY, KNOWN, TROUBLE, UNKNOWN, Survey
+from vstore.packages import FAISS
 from vstore.pictures.decoders import decoder_fingerprint
 from vstore.pictures.decoding import Facts
 from vstore.pictures.failures import PictureFailure
@@ -362,9 +363,8 @@ def check_faiss(cache: Path) -> None:
     except (ImportError, ValueError):
         spec = None
     if spec is None or spec.origin is None:
-        raise MissingPackage(
-            "faiss is not installed" if spec is None else "faiss is broken: only an empty folder is left of it",
-            "install one of: pip install 'vstore-index[cpu]' or 'vstore-index[gpu]', never both",
+        raise FAISS.missing(
+            "faiss is not installed" if spec is None else "faiss is broken: only an empty folder is left of it"
         )
     made = os.stat(spec.origin)
     installation = f"{sys.version} {spec.origin} {made.st_mtime_ns} {made.st_ino}"

@@ -8,6 +8,7 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from vstore.packages import HEIC
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.formats import MAX_PIXELS, POLICY
 
@@ -29,7 +30,7 @@ def open_picture(data: bytes) -> ImageFile:
     registry = decoders()
     if data[4:8] == b"ftyp" and _is_heif(data):
         if "HEIF" not in registry:
-            raise PictureFailure("needs_extra", "HEIC pictures need one more package: pip install 'vstore-index[heic]'")
+            raise PictureFailure("needs_extra", f"{HEIC.why}: {HEIC.pip}")
         order: tuple[str, ...] = ("HEIF",)
     else:
         order = FORMATS
