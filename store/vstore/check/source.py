@@ -42,7 +42,14 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
         store = os.stat(repo.layout.folder)
         tree = repo.mapped_tree(current)
         skip = (store.st_dev, store.st_ino)
-        surveyor = Surveyor(catalogue, tree, repo.hash.size, skip, repo.state.absorbed, listener)
+        surveyor = Surveyor(
+            catalogue=catalogue,
+            tree=tree,
+            key_size=repo.hash.size,
+            store=skip,
+            absorbed=repo.state.absorbed,
+            progress=listener,
+        )
         survey = surveyor.survey(targets, frozenset())
         listener.stage("read pictures", sum(survey.found.values()))
         for chunk in survey.chunks:
@@ -61,11 +68,11 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
                 if not same and still:
                     problems.append(
                         Problem(
-                            os.fsdecode(place),
-                            "its bytes are not those that were indexed, though its size and times are",
-                            None,
-                            (path,),
-                            "restore it from a backup, or, if it is right as it is: touch it, and run vstore sync",
+                            file=os.fsdecode(place),
+                            what="its bytes are not those that were indexed, though its size and times are",
+                            rows=None,
+                            paths=(path,),
+                            next="restore it from a backup, or, if it is right as it is: touch it, and run vstore sync",
                         )
                     )
     return problems, [*notes, f"{read} pictures read and compared"]

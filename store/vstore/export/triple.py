@@ -38,16 +38,16 @@ def write(repo: Repository, pictures: Pictures, out: Path) -> None:
     snapshot = pictures.snapshot
     labels = {path.partition(b"/")[0] for path, _ in pictures.aliases}
     exported = Exported(
-        repo.hash.name,
-        repo.dtype,
-        repo.recipe(snapshot.space),
-        repo.state.spaces[snapshot.space].name,
-        snapshot.name,
-        snapshot.id,
-        [path for path, _ in pictures.aliases],
-        keys,
-        {os.fsdecode(label): repo.file_of(label + b"/") or b"/" + label for label in sorted(labels)},
-        {name: digest_of(out / name) for name in (FAISS, NPY, JSON)},
+        hash=repo.hash.name,
+        dtype=repo.dtype,
+        recipe=repo.recipe(snapshot.space),
+        space_name=repo.state.spaces[snapshot.space].name,
+        snapshot=snapshot.name,
+        id=snapshot.id,
+        paths=[path for path, _ in pictures.aliases],
+        keys=keys,
+        places={os.fsdecode(label): repo.file_of(label + b"/") or b"/" + label for label in sorted(labels)},
+        files={name: digest_of(out / name) for name in (FAISS, NPY, JSON)},
     )
     with create(out / NAME) as about:
         about.write(exported.to_bytes())

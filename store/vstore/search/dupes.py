@@ -107,9 +107,17 @@ def dupes(
         least = None
     else:
         least = _least(repo, snapshot, near)
-        groups = _alike(repo, snapshot, tree, prefixes, least, progress or Silent())
+        groups = _alike(
+            repo=repo, snapshot=snapshot, tree=tree, prefixes=prefixes, least=least, progress=progress or Silent()
+        )
     groups.sort(key=lambda group: (-group.wasted, group.paths))
-    return DupesReport(snapshot.name, verify, least, tuple(groups), sum(group.wasted for group in groups))
+    return DupesReport(
+        snapshot=snapshot.name,
+        verified=verify,
+        near=least,
+        groups=tuple(groups),
+        wasted=sum(group.wasted for group in groups),
+    )
 
 
 def _identical(repo: Repository, tree: Tree, prefixes: Sequence[bytes] | None, verify: bool) -> list[Group]:
@@ -182,7 +190,14 @@ def _of_pictures(repo: Repository, pictures: list[Picture]) -> Group:
         for path in picture.paths:
             files.look(path)
     paths = tuple(path for picture in pictures for path in picture.paths)
-    return Group(pictures[0].key, files.size_of(paths), paths, files.troubles, files.wasted, tuple(pictures))
+    return Group(
+        key=pictures[0].key,
+        size=files.size_of(paths),
+        paths=paths,
+        troubles=files.troubles,
+        wasted=files.wasted,
+        pictures=tuple(pictures),
+    )
 
 
 def _group(repo: Repository, key: bytes, paths: list[bytes], verify: bool) -> Group:
@@ -202,7 +217,7 @@ def _group(repo: Repository, key: bytes, paths: list[bytes], verify: bool) -> Gr
                 first = first or file
         except OSError as err:
             files.miss(path, err.strerror or str(err))
-    return Group(key, files.size_of(paths), tuple(paths), files.troubles, files.wasted)
+    return Group(key=key, size=files.size_of(paths), paths=tuple(paths), troubles=files.troubles, wasted=files.wasted)
 
 
 class _Files:
