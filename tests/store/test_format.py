@@ -45,9 +45,10 @@ from vstore.format.manifest import Manifest
 from vstore.format.undo import BARRIERS, UNDOABLE
 from vstore.intake import keeper, stored_keys, survey
 from vstore.intake.ingest import check_faiss
-from vstore.pictures.decoding import Preparation, prepare
+from vstore.pictures.decoding import prepare
 from vstore.pictures.formats import EXTENSIONS, MAX_PIXELS, prepare_recipe
-from vstore.pictures.scan import ScanOptions
+from vstore.pictures.preparation import Preparation
+from vstore.pictures.scan_options import ScanOptions
 from vstore.repository import spaces
 from vstore.repository.repository import Repository
 from vstore.search import index
@@ -761,7 +762,7 @@ def test_the_kinds_of_failure_are_those_that_format_lists() -> None:
     for node in source():
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "PictureFailure":
             kinds |= texts(node.args[0])
-    for name in ("pictures/scan.py", "intake/reader.py"):  # `kind = "permission" if … else "io"`
+    for name in ("pictures/folder.py", "intake/reader.py"):  # `kind = "permission" if … else "io"`
         for node in ast.walk(ast.parse((SOURCE / name).read_text(encoding="utf-8"))):
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "kind":
                 assert isinstance(node.value, ast.IfExp)

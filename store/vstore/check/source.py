@@ -8,8 +8,9 @@ from vstore.check.report import Problem
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.file_hash import hash_file
 from vstore.intake.survey import FAILED, KNOWN, Surveyor
-from vstore.intake.targets import OptionEdits, plan
-from vstore.pictures.scan import FileStat
+from vstore.intake.targets import plan
+from vstore.pictures.folder import FileStat
+from vstore.pictures.scan_options import OptionEdits
 from vstore.progress import Progress, Silent
 from vstore.repository.repository import Repository
 

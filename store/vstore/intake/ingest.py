@@ -24,8 +24,11 @@ from vstore.intake.reader import PASSING, WORKERS, Answer, Item, Reader
 from vstore.intake.stored_keys import Vectors
 from vstore.intake.survey import FAILED, HAS_KEY, KNOWN, TROUBLE, UNKNOWN, Survey
 from vstore.packages import FAISS
-from vstore.pictures.decoding import Facts, PictureFailure, decoder_fingerprint, preparation_of
+from vstore.pictures.decoders import decoder_fingerprint
+from vstore.pictures.decoding import Facts
+from vstore.pictures.failures import PictureFailure
 from vstore.pictures.formats import MAX_PIXELS
+from vstore.pictures.preparation import preparation_of
 from vstore.progress import Progress
 from vstore.repository.repository import Repository
 

@@ -16,7 +16,9 @@ from vstore.errors import Damage, MissingPackage, ModelError
 from vstore.format.entries import FileRef, Space, listed_segments
 from vstore.format.recipes import Recipe
 from vstore.intake.keeper import Keeper, segment_of
-from vstore.pictures.decoding import PictureFailure, Preparation, preparation_of, prepare
+from vstore.pictures.decoding import prepare
+from vstore.pictures.failures import PictureFailure
+from vstore.pictures.preparation import Preparation, preparation_of
 from vstore.progress import Progress
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import SEGMENT, Findings, files

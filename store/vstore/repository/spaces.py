@@ -244,7 +244,8 @@ def _embed(embedder: Embedder, names: list[str]) -> dict[str, Floats]:
 
 def _prepared(recipe: Recipe, names: Iterable[str]) -> dict[str, Image]:
     """Probes as an embedder of this recipe is given them."""
-    from vstore.pictures.decoding import preparation_of, prepare
+    from vstore.pictures.decoding import prepare
+    from vstore.pictures.preparation import preparation_of
 
     preparation = preparation_of(recipe)
     return {name: prepare(probe_file(name), preparation)[0] for name in names}

@@ -20,7 +20,8 @@ from vstore.format.recipes import Recipe
 from vstore.intake.ingest import Ingest, check_faiss, mark_failed
 from vstore.intake.keeper import publish_seal, recover
 from vstore.intake.survey import FAILED, HAS_KEY, Survey, Surveyor
-from vstore.intake.targets import OptionEdits, Plan, plan
+from vstore.intake.targets import Plan, plan
+from vstore.pictures.scan_options import OptionEdits
 from vstore.progress import Progress, Silent
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
