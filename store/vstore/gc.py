@@ -18,6 +18,7 @@ from vstore.disk.durable import TEMPORARY
 from vstore.disk.journal import is_of_none, journals
 from vstore.disk.packs import FOOTER_SIZE as PACK_FOOTER_SIZE
 from vstore.disk.packs import write_pack
+from vstore.disk.reserve import write_reserve
 from vstore.disk.segments import BLOCK, FOOTER_SIZE, Segment
 from vstore.errors import Damage, DiskTrouble
 from vstore.format.canonical import Json
@@ -25,7 +26,7 @@ from vstore.format.entries import FileRef
 from vstore.format.pages import decode_inner, leaf_keys, level_of
 from vstore.format.records import ends_the_log
 from vstore.format.state import State
-from vstore.repository.repository import RESERVE, Repository
+from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
     from vstore.disk.segments import Rows
@@ -172,7 +173,7 @@ def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], *, rew
     durable.sweep(repo.layout.folder, "ingest")  # a catalogue that was being made
     if not repo.layout.reserve.exists():
         try:
-            durable.write_durably(repo.layout.reserve, [bytes(RESERVE)], "ingest")
+            write_reserve(repo.layout)
         except DiskTrouble as err:
             if not durable.is_full(err):
                 raise
