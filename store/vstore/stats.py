@@ -67,8 +67,7 @@ class StatsReport(NamedTuple):
 def stats(repo: Repository) -> StatsReport:
     """Count bytes, rows and pictures. Reads the alias pages of all kept snapshots, and no row."""
     state, layout = repo.state, repo.layout
-    listed = {ref.name for ref in state.packs}
-    listed.update(ref.name for space in state.spaces for ref in state.segments(space))
+    listed = state.file_names()
     parts = [
         _part("refs", layout.refs, None),
         _part("segments", layout.segments, listed),

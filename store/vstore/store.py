@@ -199,7 +199,7 @@ class Store:
         stop:         set by somebody else, ends the run after the batch at hand, with a partial snapshot.
         Raises:       UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
         """
-        from vstore.intake.targets import OptionEdits
+        from vstore.pictures.scan_options import OptionEdits
         from vstore.sync.run import Options, Run
 
         named = [os.fsencode(path) for path in paths]

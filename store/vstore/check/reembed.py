@@ -16,7 +16,9 @@ from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.canonical import Json, canonical, named_path
 from vstore.format.entries import Snapshot, Space, listed_segments
 from vstore.format.recipes import Recipe, space_id
-from vstore.pictures.decoding import PictureFailure, preparation_of, prepare
+from vstore.pictures.decoding import prepare
+from vstore.pictures.failures import PictureFailure
+from vstore.pictures.preparation import preparation_of
 from vstore.progress import Progress, Silent
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot

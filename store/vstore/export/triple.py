@@ -9,11 +9,14 @@ import json
 import os
 from pathlib import Path
 
+import xxhash
+
+from vstore.disk.file_hash import hash_file
 from vstore.disk.segments import faiss_module, index_header
 from vstore.export.npz import write_array
 from vstore.export.pictures import Pictures
 from vstore.export.target import create, folder
-from vstore.format.exported import NAME, Exported, digest_of
+from vstore.format.exported import NAME, Exported
 from vstore.repository.repository import Repository
 
 FAISS, NPY, JSON = "index.faiss", "embeddings.npy", "metadata.json"
@@ -47,7 +50,7 @@ def write(repo: Repository, pictures: Pictures, out: Path) -> None:
         paths=[path for path, _ in pictures.aliases],
         keys=keys,
         places={os.fsdecode(label): repo.file_of(label + b"/") or b"/" + label for label in sorted(labels)},
-        files={name: digest_of(out / name) for name in (FAISS, NPY, JSON)},
+        files={name: hash_file(out / name, xxhash.xxh3_128()).hexdigest() for name in (FAISS, NPY, JSON)},
     )
     with create(out / NAME) as about:
         about.write(exported.to_bytes())

@@ -99,11 +99,11 @@ def plan_of(repo: Repository, state: State, *, drop_unnamed: bool = False, rewri
     used, blobs = _used(repo, state)
     segments: dict[str, list[SegmentPlan]] = {}
     unnamed = 0
-    for space in state.document.get("segments", {}):
+    for space, refs in state.segment_lists().items():
         # Of a space whose recipe is lost nobody can say yet what is needed: a sync in it, once it is back, will.
         is_known = space in state.spaces and state.spaces[space].recipe
         since = young_since(drop_unnamed) if is_known or drop_unnamed else -math.inf
-        segments[space], unused = _plan_segments(repo, state.segments(space), used.pop(space, set()), since, rewrite)
+        segments[space], unused = _plan_segments(repo, refs, used=used.pop(space, set()), since=since, rewrite=rewrite)
         unnamed += unused
     for space, missing in used.items():
         if missing:
@@ -141,7 +141,7 @@ def _used(repo: Repository, state: State) -> tuple[dict[str, set[bytes]], set[by
 
 
 def _plan_segments(
-    repo: Repository, refs: list[FileRef], used: set[bytes], since: float, rewrite: bool
+    repo: Repository, refs: list[FileRef], *, used: set[bytes], since: float, rewrite: bool
 ) -> tuple[list[SegmentPlan], int]:
     """Plan the segments of one space. Returns: the plans, and the number of unused vectors that are kept."""
     plans: list[SegmentPlan] = []

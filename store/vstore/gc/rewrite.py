@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from vstore.disk.packs import write_pack
-from vstore.disk.segments import BLOCK, write_segment
+from vstore.disk.segments import BLOCK
 from vstore.format.canonical import Json
 from vstore.format.entries import FileRef
 from vstore.gc.plan import Plan, SegmentPlan
@@ -40,7 +40,6 @@ def _rewritten(repo: Repository, space: str, part: SegmentPlan) -> FileRef | Non
         return None
     segment = repo.segment(part.ref)
     segment.verify()
-    footer = segment.footer
     keys = segment.key_list()
 
     def blocks() -> Iterator[Rows]:
@@ -49,13 +48,4 @@ def _rewritten(repo: Repository, space: str, part: SegmentPlan) -> FileRef | Non
             yield rows[part.live[at : at + BLOCK]]
 
     # The time stays that of the vectors: rewriting makes none of them younger.
-    return write_segment(
-        repo.layout.segments,
-        space,
-        [keys[row] for row in part.live],
-        blocks(),
-        footer.dim,
-        footer.dtype,
-        footer.time,
-        "ingest",
-    )
+    return repo.write_segment(space, [keys[row] for row in part.live], blocks(), when=segment.footer.time)

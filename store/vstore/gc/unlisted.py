@@ -34,8 +34,7 @@ def unlisted_files(repo: Repository, drop_unnamed: bool) -> list[UnlistedFile]:
     A journal of a space that the log does not know (its `model drop` was killed) goes like an unused vector.
     """
     state, layout = repo.state, repo.layout
-    listed = {ref.name for ref in state.packs}
-    listed.update(ref.name for space in state.document.get("segments", {}) for ref in state.segments(space))
+    listed = state.file_names()
     found = []
     for folder in (layout.refs, layout.segments, layout.packs):
         found += [

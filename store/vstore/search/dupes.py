@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from vstore.disk.file_hash import hash_file
 from vstore.errors import UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.entries import Snapshot
@@ -257,11 +258,7 @@ class _Files:
 
 
 def _digest(repo: Repository, file: bytes) -> bytes:
-    hasher = repo.hash.new()
-    with open(file, "rb") as data:
-        while part := data.read(_READ):
-            hasher.update(part)
-    digest: bytes = hasher.digest()
+    digest: bytes = hash_file(file, repo.hash.new()).digest()
     return digest
 
 

@@ -232,7 +232,9 @@ def _embedded(
 
 
 def _prepared(recipe: Recipe, operand: Operand, data: bytes) -> Image:
-    from vstore.pictures.decoding import PictureFailure, preparation_of, prepare
+    from vstore.pictures.decoding import prepare
+    from vstore.pictures.failures import PictureFailure
+    from vstore.pictures.preparation import preparation_of
 
     assert operand.image is not None
     try:
