@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vstore.embed.embedder import Embedder
     from vstore.export import ExportReport
     from vstore.format.recipes import Recipe
-    from vstore.gc import GcReport
+    from vstore.gc.run import GcReport
     from vstore.importing.report import ImportReport
     from vstore.migrate import MigrateReport
     from vstore.models import ModelAdded, ModelDetail, ModelDropped, ModelRow, ModelUsed
@@ -609,11 +609,11 @@ class Store:
         return migrate(self._repo, dry_run=dry_run)
 
     def gc(self, *, dry_run: bool = False, drop_unnamed: bool = False, wait: bool = False) -> GcReport:
-        """Free what no kept snapshot names. It is the end of undo. See `vstore.gc.gc`.
+        """Free what no kept snapshot names. It is the end of undo. See `vstore.gc.run.gc`.
 
         Raises: Damage, Locked, DiskTrouble.
         """
-        from vstore.gc import gc
+        from vstore.gc.run import gc
 
         self._repo.reload()
         return gc(self._repo, dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait)

@@ -11,12 +11,12 @@ import pytest
 from support.folders import World, digests, newest_pack
 from support.old_indexes import Legacy
 
-from vstore import gc as gc_module
 from vstore.disk import durable
 from vstore.disk.journal import JournalWriter
 from vstore.errors import Damage, Locked, SnapshotNotFound, UsageError
 from vstore.format.entries import listed_segments
 from vstore.format.recipes import space_id
+from vstore.gc import plan as gc_plan
 from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
@@ -43,7 +43,7 @@ def world(tmp_path: Path) -> World:
 def older(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
     """Let the clock of gc run ahead, so that all vectors are that old."""
     real = time.time
-    monkeypatch.setattr(gc_module.time, "time", lambda: real() + days * DAY)
+    monkeypatch.setattr(gc_plan.time, "time", lambda: real() + days * DAY)
 
 
 def test_vectors_younger_than_fourteen_days_stay_although_no_snapshot_names_them(
