@@ -22,8 +22,8 @@ from vstore.importing.resumed import open_resumed
 from vstore.importing.vectors import UNIT
 from vstore.importing.verdict import Judge, Verdict, settle_embedded_anew
 from vstore.intake.keeper import recover
+from vstore.intake.stat_cache import put_stats
 from vstore.intake.stored_keys import align
-from vstore.intake.survey import keep_stats
 from vstore.progress import Progress, Silent
 from vstore.repository.add_space import add_space
 from vstore.repository.leftovers import as_of, left_rows, write_leftovers
@@ -334,7 +334,7 @@ class ImportRun:
         if self._catalogue is not None:
             with self._catalogue.batch() as batch:
                 align(self._repo, self._catalogue, batch, space)
-                keep_stats(batch, met.learnt)
+                put_stats(batch, met.learnt)
 
     def _report(self, old: Old, met: Meeting, verdict: Verdict, space: str, name: str, status: str) -> ImportReport:
         import numpy as np
