@@ -986,7 +986,7 @@ def test_numbers_that_the_list_does_not_know_are_refused(old: Legacy) -> None:
 
 
 def test_an_index_that_was_cut_anywhere_is_refused(tmp_path: Path) -> None:
-    from vstore.importing.faissfile import structure
+    from vstore.importing.faiss_structure import structure
 
     rows = unit(np.random.default_rng(0).standard_normal((64, 8)))
     cut = tmp_path / "cut.faiss"
@@ -1008,7 +1008,8 @@ def test_the_vectors_are_never_all_in_memory(tmp_path: Path) -> None:
     import tracemalloc
 
     from vstore.importing.finishing import selected
-    from vstore.importing.vectors import NpySource, look
+    from vstore.importing.look import look
+    from vstore.importing.npy_source import NpySource
 
     def peak(count: int) -> int:
         np.save(tmp_path / "v.npy", unit(np.ones((count, 512), np.float32)).astype(np.float16))

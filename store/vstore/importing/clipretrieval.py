@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 from vstore.errors import UsageError
-from vstore.importing.metadata import Entry, Listing, read_metadata
-from vstore.importing.vectors import NpySource
+from vstore.importing.listing import Entry, Listing
+from vstore.importing.metadata import read_metadata
+from vstore.importing.npy_source import NpySource
 
 
 def read_clip_retrieval(folder: Path, path_field: str | None) -> tuple[NpySource, Listing]:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from vstore.importing.metadata import Entry
+from vstore.importing.listing import Entry
 
 MATCHED, AMBIGUOUS, MISSING, EDITED = "matched", "ambiguous", "missing", "possibly_edited"
 SAME_TIME = 2.0  # seconds by which one file's time may differ from one filesystem to the next

@@ -8,21 +8,17 @@ from typing import NamedTuple
 
 from vstore.errors import UsageError
 from vstore.format.exported import Exported, beside
+from vstore.importing.agreement import disagreement
 from vstore.importing.clipretrieval import read_clip_retrieval
-from vstore.importing.metadata import Entry, read_metadata
+from vstore.importing.faiss_source import FaissSource
+from vstore.importing.listing import Entry
+from vstore.importing.look import Look, look
+from vstore.importing.metadata import read_metadata
+from vstore.importing.npy_source import NpySource
 from vstore.importing.order import positions
 from vstore.importing.rclip import RclipSource
 from vstore.importing.report import ImportRefused
-from vstore.importing.vectors import (
-    FaissSource,
-    Look,
-    NpySource,
-    Source,
-    disagreement,
-    fingerprint,
-    look,
-    newest,
-)
+from vstore.importing.source import Source, fingerprint, written_at
 
 
 class Named(NamedTuple):
@@ -106,7 +102,7 @@ def open_old(named: Named, path_field: str | None, rows_by: str | None, force: b
     _remark(seen, source, flat, notes)
     start = (named.metadata or files[0]).resolve().parent
     starts = (os.fsencode(start), os.getcwdb())
-    return Old(source, entries, rows_of, seen, tuple(notes), starts, newest(files), exported)
+    return Old(source, entries, rows_of, seen, tuple(notes), starts, written_at(files), exported)
 
 
 def _open_whole(named: Named, path_field: str | None, rows_by: str | None) -> Old:
@@ -124,7 +120,7 @@ def _open_whole(named: Named, path_field: str | None, rows_by: str | None) -> Ol
     notes = [*source.notes, *listing.notes, *told]
     _remark(seen, source, None, notes)
     starts = (os.fsencode(start), os.getcwdb())
-    return Old(source, listing.entries, rows_of, seen, tuple(notes), starts, newest(source.files))
+    return Old(source, listing.entries, rows_of, seen, tuple(notes), starts, written_at(source.files))
 
 
 def _compare(flat: FaissSource, npy: NpySource, force: bool, notes: list[str]) -> None:

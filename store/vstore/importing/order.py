@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vstore.errors import UsageError
-from vstore.importing.metadata import Listing
+from vstore.importing.listing import Listing
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vstore.format.entries import Import
-from vstore.importing.metadata import Entry
+from vstore.importing.listing import Entry
+from vstore.importing.look import Look
 from vstore.importing.old import Old
-from vstore.importing.vectors import Look
 from vstore.repository.leftovers import LeftVectors, left_rows
 from vstore.repository.repository import Repository
 

@@ -14,13 +14,13 @@ from vstore.format.entries import FileRef, Import, Snapshot, Space, listed_packs
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import Recipe, space_id
 from vstore.importing.finishing import selected
+from vstore.importing.look import UNIT
 from vstore.importing.matching import EDITED
 from vstore.importing.meeting import Host, Meeting
 from vstore.importing.old import Old, open_old
 from vstore.importing.options import ImportOptions
 from vstore.importing.report import ImportRefused, ImportReport, look_at_report, short, write_report
 from vstore.importing.resumed import open_resumed
-from vstore.importing.vectors import UNIT
 from vstore.importing.verdict import Judge, Verdict, settle_embedded_anew
 from vstore.intake.keeper import recover
 from vstore.intake.stored_keys import align

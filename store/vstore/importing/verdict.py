@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.format.entries import FileRef, Import
+from vstore.importing.agreement import AGREE, cosine
 from vstore.importing.matching import AMBIGUOUS, EDITED, MATCHED, MISSING
 from vstore.importing.meeting import Meeting
 from vstore.importing.old import Old
 from vstore.importing.report import DUPLICATED, UNFIT, Row, short
-from vstore.importing.vectors import AGREE, Source, cosine
+from vstore.importing.source import Source
 from vstore.repository.leftovers import LeftRow, same_vectors
 from vstore.repository.repository import Repository
 
