@@ -14,6 +14,7 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -130,19 +131,25 @@ def rounded(vectors: npt.NDArray[Any], dtype: str) -> Rows:
 
 
 def write_segment(
-    folder: Path, space: str, keys: Sequence[bytes], blocks: Iterable[Rows], dim: int, dtype: str, time: int, lock: str
+    folder: Path, space: str, keys: Sequence[bytes], blocks: Iterable[Rows], *, dtype: str, time: int, lock: str
 ) -> FileRef:
     """Write one segment, durably, holding no more of it in memory than one block.
 
-    keys:   n distinct keys of one length, row by row.
+    keys:   n distinct keys of one length, row by row; at least one.
     blocks: float16 or float32 (m, dim) each, as `rounded` gives them; n rows in all.
+    dtype:  the store's, which the blocks must have.
     time:   seconds since 1970, UTC.
+    lock:   the lock under which this is done.
+    Raises: DiskTrouble, ReadOnly, MissingPackage.
     """
     import numpy as np
     import xxhash
 
     assert keys
     faiss = faiss_module()
+    rest = iter(blocks)
+    first = next(rest)
+    dim = first.shape[1]
     if dtype == "float16":
         index = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     else:
@@ -155,8 +162,8 @@ def write_segment(
         yield header
         done = 0
         hasher = xxhash.xxh3_64()
-        for block in blocks:
-            assert block.dtype.name == dtype
+        for block in chain([first], rest):
+            assert (block.dtype.name, block.shape[1]) == (dtype, dim)
             rows = np.ascontiguousarray(block)
             at = 0
             while at < len(rows):  # a block of ours may end anywhere within a checksum's rows

@@ -132,8 +132,8 @@ class _Walk:
             if tag.startswith(start):
                 raise self.wrong(f"vstore takes flat, scalar-quantised, IVF-flat and IDMap indexes; {why}")
         if tag[:1] == b"I" and tag.isalnum():
-            raise self.wrong(f"it is a faiss index of the kind {tag.decode()}, which vstore does not take apart")
-        raise self.wrong("it is no faiss index")
+            raise self.wrong(f"it is a FAISS index of the kind {tag.decode()}, which vstore does not take apart")
+        raise self.wrong("it is not a FAISS index")
 
     def _quantiser(self) -> tuple[int, int]:
         quantiser, _, _, _, width = self._take("iifQQ")

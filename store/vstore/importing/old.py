@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vstore.errors import UsageError
-from vstore.format.exported import Exported, beside
+from vstore.format.exported import Exported
 from vstore.importing.agreement import disagreement
+from vstore.importing.beside import beside
 from vstore.importing.clipretrieval import read_clip_retrieval
 from vstore.importing.faiss_source import FaissSource
 from vstore.importing.listing import Entry
