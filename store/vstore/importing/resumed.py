@@ -1,4 +1,4 @@
-"""What an earlier import left over, as an old index of its own."""
+"""The leftovers of an earlier import, opened like an old index."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class _LeftSource:
-    """What an import left over, as a source of rows, which are finished already."""
+    """The rows that an import left over; they are finished already."""
 
     def __init__(self, repo: Repository, found: Import) -> None:
         self._vectors = LeftVectors(repo, found)
@@ -36,7 +36,7 @@ class _LeftSource:
 
 
 def open_resumed(repo: Repository, found: Import) -> Old:
-    """Open what an import left over. Raises: Damage."""
+    """Open the leftovers of an import. Raises: Damage."""
     import numpy as np
 
     source = _LeftSource(repo, found)
