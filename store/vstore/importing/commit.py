@@ -13,6 +13,7 @@ from vstore.importing.old import Old
 from vstore.importing.options import ImportOptions
 from vstore.importing.space import Chosen
 from vstore.importing.verdict import Verdict
+from vstore.repository.add_space import add_space
 from vstore.repository.leftovers import left_rows, write_leftovers
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import images_of, new_snapshot
@@ -81,7 +82,7 @@ class Commit:
         founding = repo.tip.number == 0
         if founding:  # a store begins with a record
             assert chosen.recipe is not None
-            repo.add_space(chosen.recipe, chosen.name, chosen.status, self._options.place)
+            add_space(repo, chosen.recipe, chosen.name, status=chosen.status, place=self._options.place)
         refs = self._write_rows()
         left = self._write_left()
         with repo.committing("import"):

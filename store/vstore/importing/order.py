@@ -54,8 +54,8 @@ def positions(listing: Listing, rows: int, ids: Ids | None, rows_by: str | None)
                 )
     if ids is not None and not known.ordered and known.ids != set(range(rows)):
         raise UsageError(
-            f"the index numbers its rows itself (from {min(known.ids)} to {max(known.ids)}), and the list does not have "
-            "these numbers",
+            f"the index numbers its rows itself (from {min(known.ids)} to {max(known.ids)}), and the list has other "
+            "numbers, or none",
             "give a list with these numbers: an object from number to path, or objects with an id",
         )
     return known.of(list(range(rows)), ORDER), ()
