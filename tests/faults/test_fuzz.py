@@ -21,7 +21,7 @@ from vstore.errors import Damage, VstoreError
 from vstore.format.entries import FileRef
 from vstore.format.hashing import store_hash
 from vstore.repository.repository import Repository, read_format
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 
 LONG = int(os.environ.get("VSTORE_EXAMPLES", "0"))

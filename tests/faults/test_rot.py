@@ -15,7 +15,7 @@ from support.stores import FAKES, full, load, opened, quick_folder, said, vector
 
 from vstore.errors import VstoreError
 from vstore.repository.repository import Repository
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 
 REGIONS = 16

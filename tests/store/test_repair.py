@@ -31,7 +31,7 @@ from vstore.format.recipes import space_id
 from vstore.repository import leftovers
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 

@@ -18,7 +18,7 @@ from vstore.doctor import _store as of_store
 from vstore.errors import ModelError, VstoreError
 from vstore.format.recipes import space_id
 from vstore.repository.repository import Repository
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 
 YEAR = 365 * 86400

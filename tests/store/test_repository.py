@@ -36,7 +36,7 @@ from vstore.format.hashing import HASHES, checksum, store_hash
 from vstore.format.layout import DTYPES, FORMAT_VERSION, Layout
 from vstore.intake.keeper import recover
 from vstore.repository.repository import RESERVE, Repository
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.sync.merge import merge_small
 
