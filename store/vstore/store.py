@@ -114,21 +114,26 @@ class Store:
         made = None
         if model is not None or adapter is not None:
             from vstore.repository import spaces
+            from vstore.repository.create import refuse_existing
 
-            Repository.refuse_existing(path)
+            refuse_existing(path)
             name = spaces.name_for(words, name)
             made = spaces.make(words, Settings(device), note)
         elif words != Words():
             options = ", ".join(f"--{option.replace('_', '-')}" for option in words.to_json())
             raise UsageError(f"{options} without a model", "name one with --model NAME_OR_DIR")
-        repo = Repository.create(path, hash, store_dtype)
+        from vstore.repository.create import create_store
+
+        repo = create_store(path, hash, store_dtype)
         try:
             if made is not None:
                 assert name is not None
                 spaces.add(repo, name, made)
             else:
                 chosen = DEFAULT_RECIPE if recipe is None else recipe
-                repo.add_space(chosen, name or str(chosen["name"]))
+                from vstore.repository.add_space import add_space
+
+                add_space(repo, chosen, name or str(chosen["name"]))
             space = next(iter(repo.state.spaces.values()))
             return InitReport(str(repo.layout.folder), repo.store_id, repo.hash.name, repo.dtype, space.id, space.name)
         finally:
