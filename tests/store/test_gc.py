@@ -232,7 +232,7 @@ def test_gc_takes_both_locks(world: World) -> None:
 
 
 def test_a_reader_that_has_its_files_open_reads_on(world: World) -> None:
-    from vstore.search.search import Operand
+    from vstore.search.query import Operand
 
     picture = os.fsencode(world.pictures / "00.png")
     reader = world.another()

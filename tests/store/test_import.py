@@ -49,7 +49,7 @@ def test_every_picture_has_the_row_that_its_path_had(old: Legacy) -> None:
 def test_the_imported_snapshot_answers_searches(old: Legacy) -> None:
     old.new()
     with Store(old.folder, load_embedder=lambda recipe: FakeEmbedder()) as store:
-        from vstore.search.search import Operand
+        from vstore.search.query import Operand
 
         report = store.search([Operand(1.0, image=os.fsencode(old.pictures / "p03.png"))], k=1)
     assert [os.fsdecode(path) for path in report.hits[0].paths] == ["pictures/p03.png"]
