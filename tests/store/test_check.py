@@ -457,7 +457,7 @@ def test_json_names_paths_that_are_not_utf8(tmp_path: Path) -> None:
 def test_a_damaged_store_answers_no_question_from_what_is_damaged(world: World) -> None:
     """What check finds, search refuses: the same bytes are proved by both."""
     path = segments(world)[0]
-    from vstore.search.search import Operand
+    from vstore.search.query import Operand
 
     (world.top / "query.png").write_bytes(drawn(1))
     query = [Operand(1.0, os.fsencode(world.top / "query.png"))]

@@ -39,7 +39,7 @@ from vstore.format.layout import DTYPES, FORMAT_VERSION, Layout
 from vstore.intake.keeper import recover
 from vstore.repository.create import create_store
 from vstore.repository.repository import Repository
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.sync.merge import merge_small
 
