@@ -382,7 +382,7 @@ def test_what_waits_for_its_picture_goes_with_its_space(tmp_path: Path) -> None:
         found = store.check(read_data=True)
         assert found.ok, found.problems
         store.gc()
-        with pytest.raises(UsageError, match="has left anything over"):
+        with pytest.raises(UsageError, match="left rows over"):
             store.import_index(resume=made.import_id)
     assert old.repo.state.imports == {}
 
