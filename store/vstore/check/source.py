@@ -8,7 +8,7 @@ from vstore.check.report import Problem
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.file_hash import hash_file
 from vstore.intake.surveyor import Surveyor
-from vstore.intake.targets import plan
+from vstore.intake.targets import scope_of
 from vstore.pictures.folder import FileStat
 from vstore.pictures.scan_options import OptionEdits
 from vstore.progress import Progress, Silent
@@ -34,7 +34,7 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
     with catalogue:
         current = repo.state.current_snapshot
         targets = []
-        for target in plan(repo, (), None, OptionEdits()).targets:
+        for target in scope_of(repo, (), None, OptionEdits()).targets:
             if os.path.isdir(target.place):
                 targets.append(target)
             else:
