@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from itertools import groupby, zip_longest
 
 from vstore.disk.catalogue import Batch, Catalogue
-from vstore.format.pages import Tree
 from vstore.format.relabelling import Absorbed, yesterday
+from vstore.format.tree import Tree
 from vstore.intake.targets import Target
 from vstore.pictures.folder import FileStat, Folder, Trouble, count_of, files_of, heads_of, subfolders_of
 from vstore.pictures.formats import EXTENSIONS
