@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.check.report import Problem
+from vstore.check.sample import Sample
 from vstore.embed.embedder import Embedder
 from vstore.embed.variations import Variation, Varied, preparations
 from vstore.errors import ModelError, UsageError, VstoreError
@@ -108,24 +109,6 @@ class _Picture(NamedTuple):
     path: bytes
     file: bytes
     row: Array
-
-
-class Sample(NamedTuple):
-    """A request to embed pictures of the current snapshot again.
-
-    pictures: how many to embed.
-    load:     loads the model of a recipe.
-    recipe:   of a model other than the space's own, or of one that an import did not declare.
-    place:    the words by which that model is found.
-    adopt:    the name of a trial: if it fits, a space of its recipe is made that lists the same segments, with a
-              snapshot over the same aliases.
-    """
-
-    pictures: int
-    load: Callable[[Recipe], Embedder]
-    recipe: Recipe | None = None
-    place: Mapping[str, Any] = {}  # never changed
-    adopt: str | None = None
 
 
 def reembed(repo: Repository, wanted: Sample, progress: Progress | None = None) -> ReembedReport:

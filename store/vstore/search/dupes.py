@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from vstore.errors import UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.entries import Snapshot
+from vstore.paths import AnyPath
 from vstore.progress import Progress, Silent
 from vstore.repository.places import below, prefixes_of
 from vstore.repository.repository import Repository
@@ -84,7 +85,7 @@ def dupes(
     repo: Repository,
     *,
     at: str | None = None,
-    under: bytes | None = None,
+    under: AnyPath | None = None,
     verify: bool = False,
     near: float | Literal["auto"] | None = None,
     progress: Progress | None = None,
@@ -101,7 +102,7 @@ def dupes(
         raise UsageError("pictures that look alike differ in their bytes", "leave out --verify, or --near")
     snapshot = repo.snapshot(at or "current")
     tree = repo.tree(snapshot)
-    prefixes = None if under is None else prefixes_of(repo, tree, under)
+    prefixes = None if under is None else prefixes_of(repo, tree, os.fsencode(under))
     if near is None:
         groups = _identical(repo, tree, prefixes, verify)
         least = None

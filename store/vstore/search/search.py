@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from vstore.disk.segments import faiss_module
 from vstore.embed.embedder import Embedder, text_side
@@ -16,6 +16,7 @@ from vstore.format.canonical import Json, named_path
 from vstore.format.entries import Snapshot
 from vstore.format.pages import Tree
 from vstore.format.recipes import Recipe
+from vstore.paths import AnyPath
 from vstore.repository.places import below, prefixes_of
 from vstore.repository.repository import Repository
 from vstore.search.index import Index, kept_rows, named_rows
@@ -24,6 +25,23 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from vstore.embed.embedder import Floats
+
+
+class SearchWords(TypedDict, total=False):
+    """Options of `Store.search`.
+
+    k:         the number of hits.
+    at:        the snapshot to search; by default the current one.
+    under:     a stored path (LABEL/FOLDER), or a folder or file on disk: only pictures below it.
+    min_score: only pictures at least this similar.
+    new_since: only pictures that this snapshot lacks.
+    """
+
+    k: int
+    at: str | None
+    under: AnyPath | None
+    min_score: float | None
+    new_since: str | None
 
 
 class Operand(NamedTuple):
@@ -90,7 +108,7 @@ def search(
     *,
     k: int = 10,
     at: str | None = None,
-    under: bytes | None = None,
+    under: AnyPath | None = None,
     min_score: float | None = None,
     new_since: str | None = None,
     load_embedder: Callable[[Recipe], Embedder] = load_embedder,
@@ -116,7 +134,8 @@ def search(
     # A query is read once; what it is compared with may be collected meanwhile, and is then opened anew.
     pictures = [None if operand.image is None else _read(operand.image) for operand in operands]
     keys = [None if data is None else repo.hash.digest(data) for data in pictures]
-    subject = repo.reading(lambda: _opened(repo, keys, at or "current", under, new_since))
+    folder = None if under is None else os.fsencode(under)
+    subject = repo.reading(lambda: _opened(repo, keys, at or "current", folder, new_since))
     if not subject.rows.count:  # before a model is loaded for nothing
         return SearchReport(subject.snapshot.name, ())
     vectors = _embedded(repo, subject, operands, pictures, load_embedder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from vstore.clock import now
 from vstore.errors import UsageError
@@ -20,6 +20,25 @@ _WITHIN = re.compile(r"(?:(\d+)y)?(?:(\d+)m)?(?:(\d+)d)?(?:(\d+)h)?")
 _CUTS = {"hourly": "%Y-%m-%dT%H", "daily": "%Y-%m-%d", "weekly": "%G-W%V", "monthly": "%Y-%m", "yearly": "%Y"}
 
 
+class KeepWords(TypedDict, total=False):
+    """Rules of `Store.snapshot_forget`: each names snapshots to keep.
+
+    keep_last:    the newest n.
+    keep_hourly:  the last one of each of the n newest hours with one; the same for days, weeks, months and years.
+    keep_within:  all within a span before the newest, such as `1y6m14d12h`.
+    keep_tag:     those with one of these tags; `*` means any.
+    """
+
+    keep_last: int | None
+    keep_hourly: int | None
+    keep_daily: int | None
+    keep_weekly: int | None
+    keep_monthly: int | None
+    keep_yearly: int | None
+    keep_within: str | None
+    keep_tag: Sequence[str]
+
+
 class Policy(NamedTuple):
     """Which snapshots to keep: the last n, the last one of each of the n last hours, days, weeks, months and years that
     have one, all within a span before the newest (`1y6m14d12h`), and those with a tag that fits (`*` alone is all)."""
@@ -31,7 +50,13 @@ class Policy(NamedTuple):
     monthly: int | None = None
     yearly: int | None = None
     within: str | None = None
-    tags: tuple[str, ...] = ()
+    tag: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, **rules: Unpack[KeepWords]) -> Policy:
+        """Read the rules of a caller."""
+        given: dict[str, Any] = {name.removeprefix("keep_"): rule for name, rule in rules.items()}
+        return cls(**given)._replace(tag=tuple(rules.get("keep_tag", ())))
 
     @property
     def is_empty(self) -> bool:
@@ -145,7 +170,7 @@ def kept_by(
             reasons[name].append(why)
 
     for tag, name in sorted(tags.items()):
-        if tag in policy.tags or "*" in policy.tags:
+        if tag in policy.tag or "*" in policy.tag:
             keep(name, f"tag {tag}")
     past = [s for s in snapshots if times[s.name] <= today]
     if policy.goes_by_time:
