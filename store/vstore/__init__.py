@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from vstore.errors import UsageError as UsageError
     from vstore.errors import VstoreError as VstoreError
     from vstore.export import ExportReport as ExportReport
-    from vstore.gc import GcReport as GcReport
+    from vstore.gc.run import GcReport as GcReport
     from vstore.importing.options import ImportWords as ImportWords
     from vstore.importing.report import ImportRefused as ImportRefused
     from vstore.importing.report import ImportReport as ImportReport
@@ -69,15 +69,15 @@ if TYPE_CHECKING:
     from vstore.sync.options import SyncWords as SyncWords
     from vstore.sync.report import Failure as Failure
     from vstore.sync.report import SyncReport as SyncReport
+    from vstore.versions.diff import DiffReport as DiffReport
     from vstore.versions.forget import ForgetReport as ForgetReport
-    from vstore.versions.forget import KeepWords as KeepWords
     from vstore.versions.forget import Kept as Kept
-    from vstore.versions.history import DiffReport as DiffReport
-    from vstore.versions.history import LogRow as LogRow
-    from vstore.versions.history import MoveReport as MoveReport
-    from vstore.versions.history import SnapshotDetail as SnapshotDetail
-    from vstore.versions.history import SnapshotRow as SnapshotRow
-    from vstore.versions.history import TagReport as TagReport
+    from vstore.versions.log import LogRow as LogRow
+    from vstore.versions.moves import MoveReport as MoveReport
+    from vstore.versions.policy import KeepWords as KeepWords
+    from vstore.versions.show import SnapshotDetail as SnapshotDetail
+    from vstore.versions.show import SnapshotRow as SnapshotRow
+    from vstore.versions.tags import TagReport as TagReport
 
 # Importing vstore costs nothing: a name is imported when it is first used. tests/store/test_face.py compares this table
 # with the imports above, which are for type checkers.
@@ -93,7 +93,7 @@ _HOMES = {
         "VstoreError"
     ),
     "vstore.export": "ExportReport",
-    "vstore.gc": "GcReport",
+    "vstore.gc.run": "GcReport",
     "vstore.importing.options": "ImportWords",
     "vstore.importing.report": "ImportRefused ImportReport Row",
     "vstore.migrate": "MigrateReport",
@@ -108,8 +108,13 @@ _HOMES = {
     "vstore.store": "Store",
     "vstore.sync.options": "FirstSyncWords SyncWords",
     "vstore.sync.report": "Failure SyncReport",
-    "vstore.versions.forget": "ForgetReport KeepWords Kept",
-    "vstore.versions.history": "DiffReport LogRow MoveReport SnapshotDetail SnapshotRow TagReport",
+    "vstore.versions.diff": "DiffReport",
+    "vstore.versions.forget": "ForgetReport Kept",
+    "vstore.versions.log": "LogRow",
+    "vstore.versions.moves": "MoveReport",
+    "vstore.versions.policy": "KeepWords",
+    "vstore.versions.show": "SnapshotDetail SnapshotRow",
+    "vstore.versions.tags": "TagReport",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vstore.embed.model_words import ModelWords
     from vstore.export import ExportReport
     from vstore.format.recipes import Recipe
-    from vstore.gc import GcReport
+    from vstore.gc.run import GcReport
     from vstore.importing.options import ImportWords
     from vstore.importing.report import ImportReport
     from vstore.migrate import MigrateReport
@@ -38,8 +38,13 @@ if TYPE_CHECKING:
     from vstore.stats import StatsReport
     from vstore.sync.options import FirstSyncWords, SyncWords
     from vstore.sync.report import SyncReport
-    from vstore.versions.forget import ForgetReport, KeepWords
-    from vstore.versions.history import DiffReport, LogRow, MoveReport, SnapshotDetail, SnapshotRow, TagReport
+    from vstore.versions.diff import DiffReport
+    from vstore.versions.forget import ForgetReport
+    from vstore.versions.log import LogRow
+    from vstore.versions.moves import MoveReport
+    from vstore.versions.policy import KeepWords
+    from vstore.versions.show import SnapshotDetail, SnapshotRow
+    from vstore.versions.tags import TagReport
 
 T = TypeVar("T")
 
@@ -274,31 +279,31 @@ class Store:
 
     def snapshot_list(self) -> list[SnapshotRow]:
         """List the snapshots, newest first."""
-        from vstore.versions.history import snapshot_list
+        from vstore.versions.show import snapshot_list
 
         return self._read(snapshot_list)
 
     def snapshot_show(self, snap: str = "current") -> SnapshotDetail:
         """Show one snapshot. Raises: SnapshotNotFound, AmbiguousSnapshot."""
-        from vstore.versions.history import snapshot_show
+        from vstore.versions.show import snapshot_show
 
         return self._read(lambda repo: snapshot_show(repo, snap))
 
     def snapshot_diff(self, a: str, b: str = "current") -> DiffReport:
         """Compare snapshot b with snapshot a. Raises: SnapshotNotFound, AmbiguousSnapshot."""
-        from vstore.versions.history import snapshot_diff
+        from vstore.versions.diff import snapshot_diff
 
         return self._read(lambda repo: snapshot_diff(repo, a, b))
 
     def snapshot_tag(self, snap: str, name: str) -> TagReport:
         """Give a snapshot a name of its own. Raises: SnapshotNotFound, UsageError."""
-        from vstore.versions.history import snapshot_tag
+        from vstore.versions.tags import snapshot_tag
 
         return snapshot_tag(self._repo, snap, name)
 
     def snapshot_untag(self, name: str) -> TagReport:
         """Remove a tag. The snapshot stays. Raises: UsageError."""
-        from vstore.versions.history import snapshot_untag
+        from vstore.versions.tags import snapshot_untag
 
         return snapshot_untag(self._repo, name)
 
@@ -309,7 +314,8 @@ class Store:
 
         Raises: UsageError without names and rules, with both, or for a snapshot that must stay.
         """
-        from vstore.versions.forget import Policy, snapshot_forget
+        from vstore.versions.forget import snapshot_forget
+        from vstore.versions.policy import Policy
 
         self._repo.reload()
         return snapshot_forget(self._repo, snaps, Policy.of(**rules), dry_run=dry_run)
@@ -348,32 +354,32 @@ class Store:
         hold:    refuse to sync until `release`.
         Raises:  SnapshotNotFound, AmbiguousSnapshot, UsageError.
         """
-        from vstore.versions.history import rollback
+        from vstore.versions.moves import rollback
 
         return rollback(self._repo, snap, hold=hold, release=release)
 
     def undo(self) -> MoveReport:
         """Take back the newest operation. Raises: NothingToUndo."""
-        from vstore.versions.history import undo
+        from vstore.versions.moves import undo
 
         return undo(self._repo)
 
     def redo(self) -> MoveReport:
         """Restore what the newest undo took back. Raises: NothingToUndo."""
-        from vstore.versions.history import redo
+        from vstore.versions.moves import redo
 
         return redo(self._repo)
 
     def log(self, limit: int | None = None) -> list[LogRow]:
         """List the operations, newest first."""
-        from vstore.versions.history import log
+        from vstore.versions.log import log
 
         return self._read(lambda repo: log(repo, limit))
 
     @property
     def why_log_is_cut(self) -> str | None:
         """The reason why `log` lists less than was done, where a lost record hides older ones."""
-        from vstore.versions.history import why_log_is_cut
+        from vstore.versions.log import why_log_is_cut
 
         return self._read(why_log_is_cut)
 
@@ -484,7 +490,7 @@ class Store:
         drop_unnamed: delete unused vectors even if they are younger than 14 days.
         Raises: Damage, Locked, DiskTrouble.
         """
-        from vstore.gc import gc
+        from vstore.gc.run import gc
 
         self._repo.reload()
         return gc(self._repo, dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait)

@@ -18,7 +18,7 @@ from vstore.importing.old import Named
 from vstore.importing.options import ImportOptions
 from vstore.search.search import search
 from vstore.sync.options import Options
-from vstore.versions.forget import Policy
+from vstore.versions.policy import Policy
 from vstore_cli.main import HELP, all_commands
 from vstore_cli.main import vstore as group
 from vstore_cli.models import MODEL_WORDS

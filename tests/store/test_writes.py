@@ -30,7 +30,7 @@ EXCEPTIONS = {
     # A store that an import makes has no name yet.
     "vstore.importing.begin": {"shutil.rmtree", "tempfile.TemporaryDirectory"},
     "vstore_cli.main": {"os.open"},  # /dev/null
-    "vstore_cli.commands.sync": {"os.write"},  # stderr, from a signal handler
+    "vstore_cli.interrupts": {"os.write"},  # stderr, from a signal handler
 }
 OS = {
     "chmod", "chown", "copy_file_range", "fchmod", "fdatasync", "fsync", "ftruncate", "link", "makedirs", "mkdir",

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from vstore.disk import durable
 from vstore.errors import DiskTrouble, UsageError
-from vstore.format.exported import beside
 from vstore.format.layout import Layout
+from vstore.importing.beside import beside
 from vstore.importing.options import ImportOptions, ImportWords
 from vstore.importing.report import ImportReport
 from vstore.importing.run import ImportRun

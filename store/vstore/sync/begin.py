@@ -13,7 +13,8 @@ from vstore.embed.model_words import Words
 from vstore.errors import ModelError, NoStore, UsageError
 from vstore.paths import AnyPath
 from vstore.pictures.formats import EXTENSIONS
-from vstore.pictures.scan import Scan, ScanOptions
+from vstore.pictures.scan import Scan
+from vstore.pictures.scan_options import ScanOptions
 from vstore.progress import Progress
 from vstore.repository.embedders import Embedders
 from vstore.repository.finding import is_store

@@ -8,8 +8,8 @@ from typing import NamedTuple, TypedDict
 
 from vstore.embed.model_words import ModelWords, Settings, settings_of
 from vstore.errors import UsageError
-from vstore.intake.targets import OptionEdits
 from vstore.paths import AnyPath, as_path
+from vstore.pictures.scan_options import OptionEdits
 
 
 class SyncWords(TypedDict, total=False):
