@@ -56,8 +56,8 @@ if TYPE_CHECKING:
     from vstore.search.dupes import DupesReport as DupesReport
     from vstore.search.dupes import Group as Group
     from vstore.search.dupes import Picture as Picture
+    from vstore.search.query import Operand as Operand
     from vstore.search.search import Hit as Hit
-    from vstore.search.search import Operand as Operand
     from vstore.search.search import SearchReport as SearchReport
     from vstore.search.search import SearchWords as SearchWords
     from vstore.stats import Part as Part
@@ -103,7 +103,8 @@ _HOMES = {
     "vstore.repository.leftovers": "Candidate",
     "vstore.repository.making": "InitReport",
     "vstore.search.dupes": "DupesReport Group Picture",
-    "vstore.search.search": "Hit Operand SearchReport SearchWords",
+    "vstore.search.query": "Operand",
+    "vstore.search.search": "Hit SearchReport SearchWords",
     "vstore.stats": "Part RootStats SpaceStats StatsReport",
     "vstore.store": "Store",
     "vstore.sync.options": "FirstSyncWords SyncWords",

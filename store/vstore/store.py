@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from vstore.repair.report import RepairReport
     from vstore.repository.making import InitReport
     from vstore.search.dupes import DupesReport
-    from vstore.search.search import Operand, SearchReport, SearchWords
+    from vstore.search.query import Operand
+    from vstore.search.search import SearchReport, SearchWords
     from vstore.stats import StatsReport
     from vstore.sync.options import FirstSyncWords, SyncWords
     from vstore.sync.report import SyncReport

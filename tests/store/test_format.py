@@ -51,8 +51,8 @@ from vstore.pictures.preparation import Preparation
 from vstore.pictures.scan_options import ScanOptions
 from vstore.repository import spaces
 from vstore.repository.repository import Repository
-from vstore.search import index
-from vstore.search.search import Operand
+from vstore.search import views
+from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 from vstore_cli.main import all_commands, run
@@ -694,7 +694,7 @@ def test_the_states_of_files_are_those_of_the_table() -> None:
 
 
 def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "REMEMBERED_FROM", 0)
+    monkeypatch.setattr(views, "REMEMBERED_FROM", 0)
     builder = Builder(tmp_path / ".vstore")
     key = builder.repo.hash.digest(b"")
     builder.add_pictures({b"r/a.png": (key, unit_vectors(1)[0])})

@@ -17,6 +17,7 @@ from vstore.errors import Damage, Locked, SnapshotNotFound, UsageError
 from vstore.format.entries import listed_segments
 from vstore.format.recipes import space_id
 from vstore.gc import plan as gc_plan
+from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
 from vstore.store import Store
@@ -231,7 +232,7 @@ def test_gc_takes_both_locks(world: World) -> None:
 
 
 def test_a_reader_that_has_its_files_open_reads_on(world: World) -> None:
-    from vstore.search.search import Operand
+    from vstore.search.query import Operand
 
     picture = os.fsencode(world.pictures / "00.png")
     reader = world.another()
@@ -374,14 +375,14 @@ def test_what_waits_for_its_picture_goes_with_its_space(tmp_path: Path) -> None:
     (old.pictures / "p04.png").unlink()
     made = old.new()
     with Store(old.folder, load_embedder=lambda recipe: fake) as store:
-        store._repo.add_space(fake.recipe, "fake")
+        add_space(store._repo, fake.recipe, "fake")
         assert store.sync(space="fake").snapshot == "v2"
         store.snapshot_forget(["v1"])
         assert store.model_drop(made.space_name).rows == 12
         found = store.check(read_data=True)
         assert found.ok, found.problems
         store.gc()
-        with pytest.raises(UsageError, match="has left anything over"):
+        with pytest.raises(UsageError, match="left rows over"):
             store.import_index(resume=made.import_id)
     assert old.repo.state.imports == {}
 
@@ -391,7 +392,7 @@ def test_a_segment_that_another_space_lists_too_is_not_said_to_be_freed(world: W
     repo = world.repo
     snapshot = repo.snapshot("current")
     recipe = {**repo.recipe(snapshot.space), "name": "twin"}
-    repo.add_space(recipe, "twin")
+    add_space(repo, recipe, "twin")
     twin = space_id(recipe)
     with repo.committing("check"):
         made, changes, blobs = new_snapshot(repo, twin, repo.tree(repo.snapshot("v1")), 12, None, "")

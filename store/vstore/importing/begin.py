@@ -20,6 +20,7 @@ from vstore.importing.report import ImportReport
 from vstore.importing.run import ImportRun
 from vstore.paths import optional
 from vstore.progress import Progress
+from vstore.repository.create import create_store
 from vstore.repository.repository import Repository
 
 
@@ -60,15 +61,14 @@ def import_new(
     Raises: UsageError if there is a store already; what `import_index` raises.
     """
     if Layout(folder).format.exists() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
-        raise UsageError(f"{folder} already exists", "import into the store that it is, or name another folder")
+        raise UsageError(f"{folder} already exists", "import into that store, or name another folder")
     if words.get("resume") is not None:
         raise UsageError(f"there is no store at {folder}", "name the store of the import with --store DIR")
     exported = _exported(words)
     hash, dtype = hash or exported[0], dtype or exported[1]
 
     def work(made: Path) -> ImportReport:
-        Repository.create(made, hash, dtype).close()
-        with contextlib.closing(Repository(made)) as repo:
+        with contextlib.closing(create_store(made, hash, dtype)) as repo:
             return import_index(repo, words, dry_run=dry_run, progress=progress, stop=stop)
 
     if dry_run:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import UsageError
-from vstore.repository.repository import Repository
+from vstore.repository.add_space import add_space
+from vstore.repository.create import create_store, refuse_existing
 
 
 class InitReport(NamedTuple):
@@ -55,20 +56,20 @@ def init(
     if words.model is not None or words.adapter is not None:
         from vstore.repository import spaces
 
-        Repository.refuse_existing(folder)
+        refuse_existing(folder)
         name = spaces.name_for(words, name)
         made = spaces.make(words, settings or Settings(), note)
     elif words != Words():
         options = ", ".join(f"--{option.replace('_', '-')}" for option in words.to_json())
         raise UsageError(f"{options} without a model", "name one with --model NAME_OR_DIR")
-    repo = Repository.create(folder, hash, store_dtype)
+    repo = create_store(folder, hash, store_dtype)
     try:
         if made is not None:
             assert name is not None
             spaces.add(repo, name, made)
         else:
             chosen = DEFAULT_RECIPE if recipe is None else recipe
-            repo.add_space(chosen, name or str(chosen["name"]))
+            add_space(repo, chosen, name or str(chosen["name"]))
         space = next(iter(repo.state.spaces.values()))
         return InitReport(
             store=str(repo.layout.folder),
