@@ -464,8 +464,8 @@ class Store:
         adopt:            the name of a likely cause to adopt if it fits.
         Raises: UsageError, ModelError, SnapshotNotFound.
         """
+        from vstore.check.request import sample_of
         from vstore.check.run import check
-        from vstore.check.sample import sample_of
 
         words, settings = Words.of(**model), settings_of(device)
         sample = sample_of(self._repo, self._embedders, reembed, words, recipe=recipe, adopt=adopt, settings=settings)

@@ -1,4 +1,4 @@
-"""The sample of pictures that a check embeds again, as its caller asks for it."""
+"""The request to embed a sample of pictures again."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ class Sample(NamedTuple):
     load:     loads the model of a recipe.
     recipe:   of a model other than the space's own, or of one that an import did not declare.
     place:    the words by which that model is found.
-    adopt:    the name of a trial: if it fits, a space of its recipe is made that lists the same segments, with a
-              snapshot over the same aliases.
+    adopt:    the name of a trial: if it fits, a space of its recipe takes over the segments.
     """
 
     pictures: int
