@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from vstore.check.adopt import Adopted, adopt
-from vstore.check.report import Problem
+from vstore.check.findings import Problem
 from vstore.check.request import Sample
 from vstore.check.sampling import SampledPicture, sample_pictures
 from vstore.check.trials import FITS, Trial, Trials, best_of, mixture, rounded
