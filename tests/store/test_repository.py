@@ -19,6 +19,7 @@ from support.failing_disks import Acting, Watched, disk
 from support.folders import World
 
 from vstore.disk import durable, packs, segments
+from vstore.disk.lock import Lock
 from vstore.disk.reserve import RESERVE
 from vstore.disk.segments import Segment
 from vstore.errors import (
@@ -142,7 +143,7 @@ def test_a_store_is_never_made_over_another_one_whatever_its_state(builder: Buil
 def test_only_one_process_at_a_time_makes_a_store(tmp_path: Path) -> None:
     layout = Layout(tmp_path / ".vstore")
     layout.locks.mkdir(parents=True)
-    with durable.Lock(layout.locks, "ingest") as lock:
+    with Lock(layout.locks, "ingest") as lock:
         lock.acquire(0, "init")
         with pytest.raises(Locked):
             create_store(layout.folder)

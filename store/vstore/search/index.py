@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vstore.disk import durable
+from vstore.disk.file import File
 from vstore.disk.segments import Segment, faiss_module
 from vstore.search.bitmaps import is_marked, marked_rows
 from vstore.search.threads import cores, start
@@ -76,7 +76,7 @@ class Index:
         part, row = self._part(row)
         segment = self._segments[part]
         footer = segment.footer
-        with durable.File(segment.path) as file:
+        with File(segment.path) as file:
             data = file.pread(footer.width, footer.header + row * footer.width)
         return np.frombuffer(data, np.dtype(footer.dtype).newbyteorder("<")).astype(np.float32)
 

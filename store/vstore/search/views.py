@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from vstore.disk import durable
 from vstore.disk.cache import read_cache, write_cache
+from vstore.disk.file import File
 from vstore.disk.segments import Segment, faiss_module
 from vstore.search.threads import cores, start
 
@@ -69,7 +69,7 @@ class Views:
 
 def _view(faiss: Any, segment: Segment) -> Any:
     name = str(segment.path)
-    with durable.File(segment.path) as file:  # its absence is told apart from a fault of faiss here
+    with File(segment.path) as file:  # its absence is told apart from a fault of faiss here
         if not name.isascii():
             try:
                 name.encode()
@@ -86,7 +86,7 @@ def _view(faiss: Any, segment: Segment) -> Any:
 
 def _read_ahead(segment: Segment) -> None:
     """Bring a file into the page cache: faiss maps for random access, and would fault in page by page."""
-    with durable.File(segment.path) as file:
+    with File(segment.path) as file:
         with suppress(OSError, ValueError), file.map() as whole:
             whole.madvise(_POPULATE_READ)
             return
