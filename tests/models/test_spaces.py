@@ -430,7 +430,7 @@ def test_two_spaces_do_not_share_a_name(world: World, zoo: Zoo) -> None:
         world.store.model_add("one", adapter=str(zoo.adapter("clip", "dora")), device="cpu")
     with pytest.raises(UsageError, match="already has a space: 'one'"):
         world.store.model_add("two", model=str(zoo["clip"]), adapter=str(zoo.adapter("clip")), device="cpu")
-    with pytest.raises(UsageError, match="already means a snapshot"):
+    with pytest.raises(UsageError, match="looks like a snapshot name"):
         world.store.model_add("v12", model=str(zoo["clip"]), device="cpu")
 
 

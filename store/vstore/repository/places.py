@@ -57,6 +57,13 @@ def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]
     return tuple(sorted(path for path in listed if not any(path != p and is_below(path, p) for p in listed)))
 
 
+def label_of(repo: Repository, folder: bytes) -> str | None:
+    """Find the synced folder that is a folder on disk, or holds it. Returns: its label, or None."""
+    here = os.path.realpath(folder)
+    places = {root.label: os.path.realpath(repo.place(root)) for root in repo.state.roots.values()}
+    return next((label for label, place in places.items() if is_below(here, place)), None)
+
+
 def is_below(path: bytes, folder: bytes) -> bool:
     """Whether a path is that of a folder, or of something in it, by its bytes alone."""
     return path == folder or path.startswith(folder.rstrip(b"/") + b"/")

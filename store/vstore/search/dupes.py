@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from vstore.errors import UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.entries import Snapshot
+from vstore.paths import AnyPath
 from vstore.progress import Progress, Silent
 from vstore.repository.places import below, prefixes_of
 from vstore.repository.repository import Repository
@@ -98,7 +100,7 @@ def dupes(
     repo: Repository,
     *,
     at: str | None = None,
-    under: bytes | None = None,
+    under: AnyPath | None = None,
     verify: bool = False,
     near: float | Literal["auto"] | None = None,
     progress: Progress | None = None,
@@ -115,7 +117,7 @@ def dupes(
         raise UsageError("pictures that look alike differ in their bytes", "leave out --verify, or --near")
     snapshot = repo.snapshot(at or "current")
     tree = repo.tree(snapshot)
-    prefixes = None if under is None else prefixes_of(repo, tree, under)
+    prefixes = None if under is None else prefixes_of(repo, tree, os.fsencode(under))
     if near is None:
         groups = _identical(repo, tree, prefixes, verify)
         least = None
