@@ -17,7 +17,7 @@ from vstore.repository.repository import Repository
 from vstore.search.group_files import GroupFiles
 
 if TYPE_CHECKING:
-    from vstore.format.pages import Tree
+    from vstore.format.tree import Tree
 
 # Of the built-in embedder: among 180,000 pairs of different pictures none scored more than 0.83; pictures that were
 # re-encoded, resized, recoloured, framed or cropped by 5 % score 0.84 or more (`bench_builtin_quality.py`'s changes).

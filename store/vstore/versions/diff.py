@@ -52,7 +52,7 @@ def snapshot_diff(repo: Repository, a: str, b: str) -> DiffReport:
     Raises: SnapshotNotFound, AmbiguousSnapshot.
     """
     from vstore.format.delta import classify
-    from vstore.format.pages import differences
+    from vstore.format.differences import differences
 
     before, after = repo.snapshot(a), repo.snapshot(b)
     old, new = repo.mapped_tree(before), repo.mapped_tree(after)
