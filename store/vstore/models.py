@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from vstore.brief import briefly
 from vstore.disk import durable
 from vstore.disk.journal import journals
 from vstore.embed.model_words import Settings, Words
@@ -22,6 +23,7 @@ from vstore.repository.snapshots import new_snapshot
 _NAMED = 10  # missing paths that an error names
 
 
+@briefly
 class ModelRow(NamedTuple):
     """One line of `model list`.
 
@@ -56,6 +58,7 @@ class ModelRow(NamedTuple):
         return value
 
 
+@briefly
 class ModelDetail(NamedTuple):
     """The details of one space.
 
@@ -74,6 +77,7 @@ class ModelDetail(NamedTuple):
         return {**self.row.to_json(), "recipe": self.recipe, "place": self.place, "made_with": self.made_with}
 
 
+@briefly
 class ModelAdded(NamedTuple):
     """The results of adding a space.
 

@@ -9,7 +9,8 @@ from vstore.disk.salvage import sound_segment
 from vstore.errors import Damage
 from vstore.format.entries import Snapshot, Space
 from vstore.format.manifest import Manifest
-from vstore.format.pages import Tree, decode_inner, decode_leaf, level_of
+from vstore.format.pages import decode_inner, decode_leaf, level_of
+from vstore.format.tree import Tree
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import SEGMENT, Findings, files
 from vstore.repair.report import Loss

@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterable, Iterator
 
 from vstore.errors import UsageError
-from vstore.format.pages import Alias, Tree
+from vstore.format.pages import Alias
 from vstore.format.relabelling import today, yesterday
+from vstore.format.tree import Tree
 from vstore.repository.repository import Repository
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from vstore.brief import briefly
 from vstore.errors import UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.entries import Snapshot
@@ -16,13 +17,14 @@ from vstore.repository.repository import Repository
 from vstore.search.group_files import GroupFiles
 
 if TYPE_CHECKING:
-    from vstore.format.pages import Tree
+    from vstore.format.tree import Tree
 
 # Of the built-in embedder: among 180,000 pairs of different pictures none scored more than 0.83; pictures that were
 # re-encoded, resized, recoloured, framed or cropped by 5 % score 0.84 or more (`bench_builtin_quality.py`'s changes).
 NEAR = 0.85
 
 
+@briefly
 class Picture(NamedTuple):
     """One of several pictures that look alike.
 
@@ -43,6 +45,7 @@ class Picture(NamedTuple):
         }
 
 
+@briefly
 class Group(NamedTuple):
     """Paths with one content, or with pictures that look alike.
 
@@ -76,6 +79,7 @@ class Group(NamedTuple):
         return value
 
 
+@briefly
 class DupesReport(NamedTuple):
     """The duplicates of a snapshot.
 

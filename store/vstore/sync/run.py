@@ -16,8 +16,8 @@ from vstore.errors import CommitRace, ModelError, UsageError, VstoreError
 from vstore.format.canonical import Json
 from vstore.format.delta import CLASSES, Change, classify
 from vstore.format.entries import Snapshot
-from vstore.format.pages import Tree
 from vstore.format.recipes import Recipe
+from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
 from vstore.intake.keeper import publish_seal, recover
 from vstore.intake.survey import Survey
