@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from vstore.brief import briefly
 from vstore.errors import VstoreError
 from vstore.format.canonical import Json, named_path
 
 _REPAIR = "run: vstore repair"
 
 
+@briefly
 class Problem(NamedTuple):
     """A damaged or missing part of the store.
 

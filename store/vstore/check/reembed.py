@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vstore.brief import briefly
 from vstore.check.adopt import Adopted, adopt
 from vstore.check.findings import Problem
 from vstore.check.request import Sample
@@ -22,6 +23,7 @@ from vstore.repository.repository import Repository
 SHARE = 32  # one picture in so many may be off: a decoder that changed, a file that was saved again
 
 
+@briefly
 class ReembedReport(NamedTuple):
     """The result of a sample.
 

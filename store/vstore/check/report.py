@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from vstore.brief import briefly
 from vstore.check.findings import Problem
 from vstore.format.canonical import Json
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from vstore.check.reembed import ReembedReport
 
 
+@briefly
 class CheckReport(NamedTuple):
     """The result of a check.
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vstore.brief import briefly
 from vstore.format.canonical import Json, named_path
 
 
+@briefly
 class Loss(NamedTuple):
     """A snapshot that could not be made whole: how many paths it has less, and some of them, where they are known."""
 
@@ -18,6 +20,7 @@ class Loss(NamedTuple):
         return {"snapshot": self.snapshot, "lost": self.lost, "paths": [named_path(path) for path in self.paths]}
 
 
+@briefly
 class RepairReport(NamedTuple):
     """What was mended, or would be.
 

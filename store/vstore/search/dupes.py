@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from vstore.brief import briefly
 from vstore.errors import UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.entries import Snapshot
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 NEAR = 0.85
 
 
+@briefly
 class Picture(NamedTuple):
     """One of several pictures that look alike.
 
@@ -43,6 +45,7 @@ class Picture(NamedTuple):
         }
 
 
+@briefly
 class Group(NamedTuple):
     """Paths with one content, or with pictures that look alike.
 
@@ -76,6 +79,7 @@ class Group(NamedTuple):
         return value
 
 
+@briefly
 class DupesReport(NamedTuple):
     """The duplicates of a snapshot.
 

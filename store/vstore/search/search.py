@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
+from vstore.brief import briefly
 from vstore.embed.embedder import Embedder
 from vstore.embed.load import load_embedder
 from vstore.errors import UsageError
@@ -38,6 +39,7 @@ class SearchWords(TypedDict, total=False):
     new_since: str | None
 
 
+@briefly
 class Hit(NamedTuple):
     """One picture that was found.
 
@@ -66,6 +68,7 @@ class Hit(NamedTuple):
         return value
 
 
+@briefly
 class SearchReport(NamedTuple):
     """The result of a search.
 

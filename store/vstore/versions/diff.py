@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from vstore.brief import briefly
 from vstore.format.canonical import Json, named_path
 from vstore.repository.repository import Repository
 
 
+@briefly
 class DiffReport(NamedTuple):
     """The difference between two snapshots.
 
