@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from vstore.brief import briefly
 from vstore.disk import durable
 from vstore.disk.journal import journals
 from vstore.embed.model_words import Settings, Words
@@ -22,6 +23,7 @@ from vstore.repository.snapshots import new_snapshot
 _NAMED = 10  # missing paths that an error names
 
 
+@briefly
 class ModelRow(NamedTuple):
     """One line of `model list`. rows: vectors stored; snapshots: kept ones of this space.
 
@@ -46,6 +48,7 @@ class ModelRow(NamedTuple):
         return value
 
 
+@briefly
 class ModelDetail(NamedTuple):
     """One space: its line, its recipe, where its model is, what its probes were embedded with."""
 
@@ -58,6 +61,7 @@ class ModelDetail(NamedTuple):
         return {**self.row.to_json(), "recipe": self.recipe, "place": self.place, "made_with": self.made_with}
 
 
+@briefly
 class ModelAdded(NamedTuple):
     """A space that was added, or (known) was there and learnt where its model is now. notes: what was done unasked."""
 

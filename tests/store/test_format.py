@@ -30,6 +30,7 @@ import vstore
 from vstore import doctor, errors
 from vstore.disk import catalogue, journal, packs, segments
 from vstore.disk.catalogue import Catalogue
+from vstore.disk.proven_faiss import check_faiss
 from vstore.disk.segments import Segment
 from vstore.embed.builtin import DEFAULT_RECIPE, BuiltinEmbedder
 from vstore.embed.hf.digests import Digests
@@ -44,7 +45,6 @@ from vstore.format.layout import DTYPES, FORMAT_VERSION
 from vstore.format.manifest import Manifest
 from vstore.format.undo import BARRIERS, UNDOABLE
 from vstore.intake import keeper, stored_keys, survey
-from vstore.intake.ingest import check_faiss
 from vstore.pictures.decoding import prepare
 from vstore.pictures.formats import EXTENSIONS, MAX_PIXELS, prepare_recipe
 from vstore.pictures.preparation import Preparation

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
+from vstore.brief import briefly
 from vstore.format.canonical import Json, named_path
 
 if TYPE_CHECKING:
     from vstore.check.reembed import ReembedReport
 
 
+@briefly
 class Problem(NamedTuple):
     """A damaged or missing part of the store.
 
@@ -37,6 +39,7 @@ class Problem(NamedTuple):
         }
 
 
+@briefly
 class CheckReport(NamedTuple):
     """The result of a check.
 

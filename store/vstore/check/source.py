@@ -7,7 +7,7 @@ import os
 from vstore.check.report import Problem
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.file_hash import hash_file
-from vstore.intake.survey import FAILED, KNOWN, Surveyor
+from vstore.intake.surveyor import Surveyor
 from vstore.intake.targets import plan
 from vstore.pictures.folder import FileStat
 from vstore.pictures.scan_options import OptionEdits
@@ -39,27 +39,18 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
                 targets.append(target)
             else:
                 notes.append(f"{os.fsdecode(target.place)} does not exist")
-        store = os.stat(repo.layout.folder)
-        tree = repo.mapped_tree(current)
-        skip = (store.st_dev, store.st_ino)
-        surveyor = Surveyor(
-            catalogue=catalogue,
-            tree=tree,
-            key_size=repo.hash.size,
-            store=skip,
-            absorbed=repo.state.absorbed,
-            progress=listener,
-        )
+        surveyor = Surveyor(repo, catalogue, repo.mapped_tree(current), progress=listener)
         survey = surveyor.survey(targets, frozenset())
         listener.stage("read pictures", sum(survey.found.values()))
         for chunk in survey.chunks:
             for number, path, file in chunk.files():
                 listener.advance()
-                if chunk.states[number] not in (KNOWN, FAILED):
+                key = chunk.key(number)
+                if key is None:
                     continue
                 place = os.path.join(chunk.place, file.name)
                 try:
-                    same = _hash_of(repo, place) == chunk.key(number)
+                    same = _hash_of(repo, place) == key
                     still = same or _is(file, os.stat(place))
                 except OSError as err:
                     notes.append(f"{os.fsdecode(place)} cannot be read: {err.strerror}")

@@ -11,12 +11,13 @@ from vstore.disk.catalogue import Catalogue
 from vstore.errors import LabelTaken, UsageError
 from vstore.format.entries import Root
 from vstore.format.exported import Exported
-from vstore.format.pages import Tree
+from vstore.format.tree import Tree
 from vstore.importing.matching import AMBIGUOUS, MATCHED, MISSING, Answer, File, Matcher
 from vstore.importing.old import Old
 from vstore.importing.options import ImportOptions
-from vstore.intake.reader import Item, Reader
-from vstore.intake.survey import HAS_KEY, Chunk, Surveyor
+from vstore.intake.reader import Reader
+from vstore.intake.survey import Chunk, Item, Survey
+from vstore.intake.surveyor import Surveyor
 from vstore.intake.targets import Plan, plan
 from vstore.pictures.preparation import Preparation
 from vstore.pictures.scan_options import OptionEdits
@@ -76,12 +77,8 @@ class Host:
         if target.gone or not os.path.isdir(os.path.join(target.place, target.under)):
             raise UsageError(f"{os.fsdecode(root)} is not a folder", "name the folder of the pictures with --root")
         self._progress.stage("scan", None)
-        store = os.stat(repo.layout.folder)
         tree = Tree.empty(repo.hash, repo.packs.get)
-        surveyor = Surveyor(
-            self._catalogue, tree, repo.hash.size, (store.st_dev, store.st_ino), repo.state.absorbed, self._progress
-        )
-        survey = surveyor.survey([target], frozenset())
+        survey = Surveyor(repo, self._catalogue, tree, progress=self._progress).survey([target], frozenset())
         prefix = target.prefix + b"/"
         files: dict[bytes, File] = {}
         places: dict[bytes, Item] = {}
@@ -98,7 +95,7 @@ class Host:
         entry_of = {row: number for number, row in enumerate(old.rows_of)}
         same = {entry_of[row]: entry_of[first] for row, first in old.seen.same.items() if row in entry_of}
         answers = matcher.match(old.entries, same)
-        hashed, learnt = self._hash(places, answers)
+        hashed, learnt = self._hash(survey, places, answers)
         keys: dict[int, bytes] = {}
         for number, answer in enumerate(answers):
             found = {hashed[file] for file in answer.files if file in hashed}
@@ -113,7 +110,7 @@ class Host:
         return Meeting(answers, keys, prefix, target.root.label, planned, learnt, tuple(notes))
 
     def _hash(
-        self, places: Mapping[bytes, Item], answers: Sequence[Answer]
+        self, survey: Survey, places: Mapping[bytes, Item], answers: Sequence[Answer]
     ) -> tuple[dict[bytes, bytes], Sequence[Chunk]]:
         """Hash the candidates that the catalogue does not know.
 
@@ -123,24 +120,16 @@ class Host:
         for answer in answers:
             if answer.state == MATCHED or (answer.state == AMBIGUOUS and len(answer.files) > 1):
                 wanted.update((file, places[file]) for file in answer.files)
-        items = [item for item in wanted.values() if item.chunk.states[item.number] not in HAS_KEY]
+        items = [item for item in wanted.values() if item.chunk.key(item.number) is None]
         self._progress.stage("hash", len(items))
-        limit = self._options.max_file_size
-        # Nothing is decoded: no picture has to be finished, and none is held ready.
-        reader = Reader(
-            self._repo.hash, Preparation(), limit, lambda key: False, lambda picture: picture, lambda: 0, self._stop
-        )
+        reader = Reader(self._repo.hash, Preparation(), max_size=self._options.max_file_size, stop=self._stop)
         with closing(reader.answers(items, decode=False)) as found:
             for read in found:
-                read.item.chunk.put(read.item.number, read.state, read.key)
+                survey.learn(read.item, read.state, read.key)
                 self._progress.advance()
         if self._stop.is_set():
             raise KeyboardInterrupt
-        keys = {
-            file: item.chunk.key(item.number)
-            for file, item in wanted.items()
-            if item.chunk.states[item.number] in HAS_KEY
-        }
+        keys = {file: key for file, item in wanted.items() if (key := item.chunk.key(item.number)) is not None}
         return keys, list({id(item.chunk): item.chunk for item in items}.values())
 
     def by_keys(self, exported: Exported) -> Meeting:

@@ -19,8 +19,8 @@ from vstore.importing.resumed import open_resumed
 from vstore.importing.space import choose_space, resumed_space
 from vstore.importing.verdict import Judge, settle_embedded_again
 from vstore.intake.keeper import recover
+from vstore.intake.stat_cache import put_stats
 from vstore.intake.stored_keys import align
-from vstore.intake.survey import keep_stats
 from vstore.progress import Progress, Silent
 from vstore.repository.leftovers import as_of
 from vstore.repository.repository import Repository
@@ -145,7 +145,7 @@ class ImportRun:
             # No sync hashes these files again, nor looks for their vectors.
             with self._catalogue.batch() as batch:
                 align(repo, self._catalogue, batch, report.space)
-                keep_stats(batch, met.learnt)
+                put_stats(batch, met.learnt)
         current = repo.state.current_snapshot
         return report._replace(
             import_id=written.import_id,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vstore.brief import briefly
 from vstore.format.canonical import Json, named_path
 
 
+@briefly
 class Loss(NamedTuple):
     """A snapshot that could not be made whole.
 
@@ -23,6 +25,7 @@ class Loss(NamedTuple):
         return {"snapshot": self.snapshot, "lost": self.lost, "paths": [named_path(path) for path in self.paths]}
 
 
+@briefly
 class RepairReport(NamedTuple):
     """The result of a repair.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from vstore.errors import Damage
-from vstore.format.pages import Tree, decode_inner, decode_leaf, level_of
+from vstore.format.pages import decode_inner, decode_leaf, level_of
+from vstore.format.tree import Tree
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import Findings
 from vstore.repair.report import Loss
