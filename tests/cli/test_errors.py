@@ -125,7 +125,7 @@ def test_a_format_whose_number_rotted_is_damage_that_repair_mends(pictures: Line
     form = pictures.store / "FORMAT"
     form.write_text(form.read_text().replace('"format":1', '"format":3'))
     assert "vstore repair" in pictures("log", code=4).err
-    assert pictures("repair", code=0).lines[0] == "FORMAT written anew, from what other files say"
+    assert pictures("repair", code=0).lines[0] == "FORMAT was written again, from what other files say"
     assert pictures("check", "--read-data", code=0)
     assert json.loads(form.read_bytes())["format"] == 1
 
@@ -474,7 +474,7 @@ def test_a_great_loss_is_refused_with_the_first_ten_paths(line: Line) -> None:
     for number in range(25):
         os.unlink(f"pictures/{number:02}.png")
     err = line("sync", code=5).err
-    assert "25 of the 40 pictures of 'pictures' would be named by no path any more" in err
+    assert "This sync would remove 25 of the 40 pictures in 'pictures'" in err
     assert err.count(".png") == 10
     assert line("sync", "--allow-mass-delete", "--json").json["removed"] == 25
 

@@ -195,8 +195,8 @@ def test_a_slip_leaves_no_store_behind(line: Line) -> None:
     line.put({"notes/a.txt": b"words", "file.png": 1})
     (line.home / "empty").mkdir()
     for words, said in (
-        ((), "make one by naming a folder: vstore sync FOLDER"),
-        (("picturse",), "picturse is not there"),
+        ((), "make one with: vstore sync FOLDER"),
+        (("picturse",), "picturse does not exist"),
         (("file.png",), "file.png is not a folder"),
         (("empty",), "empty holds no picture"),
         (("notes",), "--include GLOB adds names"),
@@ -236,7 +236,7 @@ def test_a_label_that_belongs_to_another_folder_is_refused_and_as_names_a_new_on
 def test_a_root_that_moved_is_named_with_as_and_nothing_is_read_again(pictures: Line) -> None:
     shutil.move("pictures", "photos")
     ran = pictures("sync", code=5)
-    assert f"{pictures.home}/pictures is not there" in ran.err
+    assert f"{pictures.home}/pictures is missing" in ran.err
     assert "vstore sync NEW_PLACE --as pictures" in ran.err
     document = pictures("sync", "photos", "--as", "pictures", "-n", "--json").json
     assert counts(document) == {"unchanged": 3}

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.failing_disks import Watched, disk  # noqa: F401
@@ -397,7 +398,12 @@ def test_segment_pack_and_record_are_written_in_this_order_and_the_journal_goes_
     settled.put({"b.png": 2})
     disk.calls.clear()
     remember = Memory.remember
-    monkeypatch.setattr(Memory, "remember", lambda *args: disk.calls.append(("catalogue", "")) or remember(*args))
+
+    def noted(*args: Any, **words: Any) -> None:
+        disk.calls.append(("catalogue", ""))
+        remember(*args, **words)
+
+    monkeypatch.setattr(Memory, "remember", noted)
     settled.sync()
     kinds = {".faiss": "segment", ".pack": "pack", ".json": "record", "": "journal"}
     steps = [

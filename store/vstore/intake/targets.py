@@ -107,7 +107,8 @@ class _Planner:
             if is_same(place, real):
                 if self._as not in (None, root.label):
                     raise LabelTaken(
-                        f"{_shown(path)} is already known as {root.label!r}", "sync it without --as, or under that label"
+                        f"{_shown(path)} is already known as {root.label!r}",
+                        "sync it without --as, or under that label",
                     )
                 self._whole(root, place)
                 return

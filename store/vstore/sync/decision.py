@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from vstore.format.delta import Change
 from vstore.format.entries import Snapshot
-from vstore.format.pages import Tree
+from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
 from vstore.intake.survey import Survey
 from vstore.intake.targets import Scope

@@ -1,4 +1,4 @@
-"""The changes that a survey makes to the aliases of a snapshot: paths that change their key, go, or are carried over."""
+"""The changes that a survey makes to the aliases of a snapshot: which get another key, go, or are carried over."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 
 from vstore.format.delta import Change
-from vstore.format.pages import Tree
+from vstore.format.tree import Tree
 from vstore.intake.survey import GONE, TOO_LARGE, TROUBLE, UNKNOWN, Survey
 from vstore.repository.places import is_below
 
@@ -53,7 +53,7 @@ def edits_of(
             before = {path: key for path in asked if (key := tree.get(path)) is not None}
         elif folder in survey.names:
             paths = {folder + b"/" + name for name in survey.names[folder]}
-            paths.update(path for chunk in chunks for _, path, _ in chunk.files())  # named by an earlier commit of the run
+            paths.update(path for chunk in chunks for _, path, _ in chunk.files())  # of an earlier commit
             before = {path: key for path in sorted(paths) if (key := tree.get(path)) is not None}
         else:
             before = dict(tree.directly_in(folder))

@@ -10,7 +10,8 @@ from itertools import islice
 
 from vstore.errors import Refused
 from vstore.format.delta import Change
-from vstore.format.pages import Alias, Tree
+from vstore.format.pages import Alias
+from vstore.format.tree import Tree
 from vstore.intake.survey import Survey
 from vstore.intake.targets import Target
 from vstore.repository.places import is_gone
@@ -85,7 +86,7 @@ def loses_little(edits: Edits, survey: Survey, base: Tree, key_size: int) -> Non
         if total:
             first = [(path, key) for key, path in sorted(keys.items(), key=lambda pair: pair[1])[:10]]
             raise Refused(
-                f"this sync would remove {len(keys):,} of the {total:,} pictures in {os.fsdecode(label)!r}: "
+                f"This sync would remove {len(keys):,} of the {total:,} pictures in {os.fsdecode(label)!r}: "
                 f"{_listed(first)}",
                 f"check that the right disk is mounted; {_ANYWAY}",
             )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 
 from vstore.format.delta import Change
-from vstore.format.pages import Tree
+from vstore.format.tree import Tree
 
 
 def occurrences(tree: Tree, keys: Collection[bytes], size: int) -> Counter[bytes]:

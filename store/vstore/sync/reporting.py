@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.format.delta import CLASSES, classify
 from vstore.format.entries import Snapshot
-from vstore.format.pages import Tree
+from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
 from vstore.intake.survey import Survey
 from vstore.repository.repository import Repository

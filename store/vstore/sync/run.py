@@ -13,7 +13,7 @@ from vstore.disk.catalogue import Catalogue
 from vstore.disk.proven_faiss import check_faiss
 from vstore.embed.embedder import Embedder
 from vstore.errors import CommitRace, ModelError, VstoreError
-from vstore.format.pages import Tree
+from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
 from vstore.intake.keeper import publish_seal, recover
 from vstore.intake.survey import Survey
