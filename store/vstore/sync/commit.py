@@ -45,7 +45,7 @@ class Commit:
         self._message = message
         self._complete = complete
 
-    def publish(self) -> Snapshot | None:
+    def write(self) -> Snapshot | None:
         """Publish one record: segments first, then the pack, then the record, then the journals go.
 
         Returns: the snapshot, or None if the current one holds the same aliases.
@@ -57,10 +57,10 @@ class Commit:
             sealed = self._sealed(refs)
             obstacle = self._obstacle()
             if obstacle is not None:
-                self._record("seal", sealed)
+                self._publish("seal", sealed)
                 self._ingest.listed()
                 raise obstacle
-            written = self._write(sealed)
+            written = self._write_decision(sealed)
             self._ingest.listed()
         return written
 
@@ -85,12 +85,12 @@ class Commit:
             return held
         return Moved() if moved else None
 
-    def _write(self, sealed: dict[str, Json]) -> Snapshot | None:
+    def _write_decision(self, sealed: dict[str, Json]) -> Snapshot | None:
         repo, base, decision = self._repo, self._base, self._decision
         found = repo.state.current_snapshot
         changes = {**sealed, **base.scope.changes()}
         if self._is_stored_in(found):
-            self._record("seal" if sealed else "roots", changes, about=", ".join(sorted(base.scope.roots)))
+            self._publish("seal" if sealed else "roots", changes, about=", ".join(sorted(base.scope.roots)))
             return None
         images = (found.images if found else 0) + images_gained(decision.before, decision.changes)
         snapshot, more, blobs = new_snapshot(
@@ -110,6 +110,6 @@ class Commit:
         # A run that came to its end leaves no snapshot of its own current that is marked as cut short.
         return not (self._complete and found == self._base.written and found.partial)
 
-    def _record(self, op: str, changes: dict[str, Json], about: str = "") -> None:
+    def _publish(self, op: str, changes: dict[str, Json], about: str = "") -> None:
         if changes:
             self._repo.publish(op, changes, about=about)

@@ -249,7 +249,7 @@ class Run:
             message=self._options.message,
             complete=complete,
         )
-        written = commit.publish()
+        written = commit.write()
         self._held = base.tree
         self._base = base.after(repo, decision.tree, written)
         self._edits = OptionEdits()
