@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from vstore.errors import SnapshotNotFound as SnapshotNotFound
     from vstore.errors import UsageError as UsageError
     from vstore.errors import VstoreError as VstoreError
-    from vstore.export import ExportReport as ExportReport
+    from vstore.export.run import ExportReport as ExportReport
     from vstore.gc.run import GcReport as GcReport
     from vstore.importing.options import ImportWords as ImportWords
     from vstore.importing.report import ImportRefused as ImportRefused
@@ -93,7 +93,7 @@ _HOMES = {
         "MissingPackage ModelError NoStore NothingToUndo ReadOnly Refused SnapshotNotFound UsageError "
         "VstoreError"
     ),
-    "vstore.export": "ExportReport",
+    "vstore.export.run": "ExportReport",
     "vstore.gc.run": "GcReport",
     "vstore.importing.options": "ImportWords",
     "vstore.importing.report": "ImportRefused ImportReport Row",
