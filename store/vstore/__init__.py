@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from vstore._version import __version__
 
 if TYPE_CHECKING:
+    from vstore.check.findings import Problem as Problem
     from vstore.check.reembed import ReembedReport as ReembedReport
     from vstore.check.report import CheckReport as CheckReport
-    from vstore.check.report import Problem as Problem
     from vstore.check.trials import Trial as Trial
     from vstore.doctor import DoctorReport as DoctorReport
     from vstore.doctor import Finding as Finding
@@ -82,8 +82,9 @@ if TYPE_CHECKING:
 # Importing vstore costs nothing: a name is imported when it is first used. tests/store/test_face.py compares this table
 # with the imports above, which are for type checkers.
 _HOMES = {
+    "vstore.check.findings": "Problem",
     "vstore.check.reembed": "ReembedReport",
-    "vstore.check.report": "CheckReport Problem",
+    "vstore.check.report": "CheckReport",
     "vstore.check.trials": "Trial",
     "vstore.doctor": "DoctorReport Finding",
     "vstore.embed.embedder": "Embedder",
