@@ -214,7 +214,7 @@ def with_garbage(top: Path) -> None:
 def with_journal(top: Path) -> None:
     """As two syncs leave it, of two spaces, that were killed before they could seal."""
     from vstore.disk.journal import JournalWriter
-    from vstore.disk.segments import rounded
+    from vstore.disk.segment_writer import rounded
 
     rich(top)
     with opened(top) as store:
