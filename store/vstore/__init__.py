@@ -43,11 +43,11 @@ if TYPE_CHECKING:
     from vstore.importing.report import ImportReport as ImportReport
     from vstore.importing.report import Row as Row
     from vstore.migrate import MigrateReport as MigrateReport
-    from vstore.models import ModelAdded as ModelAdded
-    from vstore.models import ModelDetail as ModelDetail
-    from vstore.models import ModelDropped as ModelDropped
-    from vstore.models import ModelRow as ModelRow
-    from vstore.models import ModelUsed as ModelUsed
+    from vstore.models.report import ModelAdded as ModelAdded
+    from vstore.models.report import ModelDetail as ModelDetail
+    from vstore.models.report import ModelDropped as ModelDropped
+    from vstore.models.report import ModelRow as ModelRow
+    from vstore.models.report import ModelUsed as ModelUsed
     from vstore.progress import Progress as Progress
     from vstore.repair.report import Loss as Loss
     from vstore.repair.report import RepairReport as RepairReport
@@ -99,7 +99,7 @@ _HOMES = {
     "vstore.importing.options": "ImportWords",
     "vstore.importing.report": "ImportRefused ImportReport Row",
     "vstore.migrate": "MigrateReport",
-    "vstore.models": "ModelAdded ModelDetail ModelDropped ModelRow ModelUsed",
+    "vstore.models.report": "ModelAdded ModelDetail ModelDropped ModelRow ModelUsed",
     "vstore.progress": "Progress",
     "vstore.repair.report": "Loss RepairReport",
     "vstore.repository.leftovers": "Candidate",
