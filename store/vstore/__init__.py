@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from vstore.repository.leftovers import Candidate as Candidate
     from vstore.repository.making import InitReport as InitReport
     from vstore.search.dupes import DupesReport as DupesReport
-    from vstore.search.dupes import Group as Group
-    from vstore.search.dupes import Picture as Picture
+    from vstore.search.groups import Group as Group
+    from vstore.search.groups import Picture as Picture
     from vstore.search.query import Operand as Operand
     from vstore.search.search import Hit as Hit
     from vstore.search.search import SearchReport as SearchReport
@@ -104,7 +104,8 @@ _HOMES = {
     "vstore.repair.report": "Loss RepairReport",
     "vstore.repository.leftovers": "Candidate",
     "vstore.repository.making": "InitReport",
-    "vstore.search.dupes": "DupesReport Group Picture",
+    "vstore.search.dupes": "DupesReport",
+    "vstore.search.groups": "Group Picture",
     "vstore.search.query": "Operand",
     "vstore.search.search": "Hit SearchReport SearchWords",
     "vstore.stats": "Part RootStats SpaceStats StatsReport",
