@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from vstore.errors import SnapshotNotFound as SnapshotNotFound
     from vstore.errors import UsageError as UsageError
     from vstore.errors import VstoreError as VstoreError
-    from vstore.export import ExportReport as ExportReport
+    from vstore.export.run import ExportReport as ExportReport
     from vstore.gc.run import GcReport as GcReport
     from vstore.importing.options import ImportWords as ImportWords
     from vstore.importing.report import ImportRefused as ImportRefused
@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from vstore.repository.leftovers import Candidate as Candidate
     from vstore.repository.making import InitReport as InitReport
     from vstore.search.dupes import DupesReport as DupesReport
-    from vstore.search.dupes import Group as Group
-    from vstore.search.dupes import Picture as Picture
+    from vstore.search.groups import Group as Group
+    from vstore.search.groups import Picture as Picture
     from vstore.search.query import Operand as Operand
     from vstore.search.search import Hit as Hit
     from vstore.search.search import SearchReport as SearchReport
@@ -94,7 +94,7 @@ _HOMES = {
         "MissingPackage ModelError NoStore NothingToUndo ReadOnly Refused SnapshotNotFound UsageError "
         "VstoreError"
     ),
-    "vstore.export": "ExportReport",
+    "vstore.export.run": "ExportReport",
     "vstore.gc.run": "GcReport",
     "vstore.importing.options": "ImportWords",
     "vstore.importing.report": "ImportRefused ImportReport Row",
@@ -104,7 +104,8 @@ _HOMES = {
     "vstore.repair.report": "Loss RepairReport",
     "vstore.repository.leftovers": "Candidate",
     "vstore.repository.making": "InitReport",
-    "vstore.search.dupes": "DupesReport Group Picture",
+    "vstore.search.dupes": "DupesReport",
+    "vstore.search.groups": "Group Picture",
     "vstore.search.query": "Operand",
     "vstore.search.search": "Hit SearchReport SearchWords",
     "vstore.stats": "Part RootStats SpaceStats StatsReport",

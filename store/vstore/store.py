@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vstore.doctor import DoctorReport
     from vstore.embed.embedder import Embedder
     from vstore.embed.model_words import ModelWords
-    from vstore.export import ExportReport
+    from vstore.export.run import ExportReport
     from vstore.format.recipes import Recipe
     from vstore.gc.run import GcReport
     from vstore.importing.options import ImportWords
@@ -323,7 +323,7 @@ class Store:
 
     def snapshot_export(self, snap: str, out: AnyPath, *, format: str = "jsonl") -> ExportReport:
         """Write a snapshot's pictures and vectors to a file that other tools read. Raises: UsageError, Damage."""
-        from vstore.export import snapshot_export
+        from vstore.export.run import snapshot_export
 
         return self._read(lambda repo: snapshot_export(repo, snap, as_path(out), format))
 
@@ -340,7 +340,7 @@ class Store:
 
         Raises: UsageError if `out` exists, or where a search belongs to another format than `links`; Damage.
         """
-        from vstore.export import LINKS, export_links, refuse_search, snapshot_export
+        from vstore.export.run import LINKS, export_links, refuse_search, snapshot_export
 
         if format == LINKS:
             found = self.search(operands, **options)

@@ -1,4 +1,4 @@
-"""The three files that scripts keep: `index.faiss`, `embeddings.npy`, `metadata.json`, one row a path, in one order.
+"""The three files that scripts keep: `index.faiss`, `embeddings.npy`, `metadata.json`, a row per path, in one order.
 
 Beside them lies `vstore.json`, from which an import makes the same snapshot again.
 """
