@@ -28,7 +28,7 @@ from support.old_indexes import Legacy
 
 import vstore
 from vstore import doctor, errors
-from vstore.disk import catalogue, journal, packs, segments
+from vstore.disk import facts, journal, packs, segments
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.footer import FOOTER_SIZE
 from vstore.disk.proven_faiss import check_faiss
@@ -647,8 +647,8 @@ def test_every_key_of_the_catalogue_is_of_a_table_that_format_lists_and_every_va
     import lmdb
 
     listed = {word(row["table"]).encode() for row in table("catalogue")}
-    code = {catalogue.FOLDER, catalogue.LOCATION, catalogue.PICTURE, catalogue.DECODE_FAILURE, catalogue.MODEL_FAILURE}
-    assert listed == code | {catalogue.META}
+    code = {facts.FOLDER, facts.LOCATION, facts.PICTURE, facts.DECODE_FAILURE, facts.MODEL_FAILURE}
+    assert listed == code | {facts.META}
     folder = world.repo.layout.catalogue
     copy = folder.with_name("copy of the catalogue")
     shutil.copytree(folder, copy)
