@@ -51,7 +51,7 @@ from vstore.pictures.decoding import prepare
 from vstore.pictures.formats import EXTENSIONS, MAX_PIXELS, prepare_recipe
 from vstore.pictures.preparation import Preparation
 from vstore.pictures.scan_options import ScanOptions
-from vstore.repository import spaces
+from vstore.repository import proof
 from vstore.repository.repository import Repository
 from vstore.search import views
 from vstore.search.query import Operand
@@ -717,8 +717,8 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
     digests.keep()
     cache_text(repo.layout.cache, builder.space, "a red car", unit_vectors(1)[0])
     fake = FakeEmbedder()
-    kept = Probes({name: fake.of(picture) for name, picture in spaces._prepared(fake.recipe, PROBES).items()}, {})
-    spaces._prove(repo, repo.space("fake-1"), fake, kept, files_changed=False)
+    kept = Probes({name: fake.of(picture) for name, picture in proof.prepared_probes(fake.recipe, PROBES).items()}, {})
+    proof.prove(repo, repo.space("fake-1"), fake, kept, files_changed=False)
     names = {path.name: path.read_bytes() for path in repo.layout.cache.iterdir()}
     for name, data in names.items():
         assert data[:8] == checksum(name.encode(), data[8:])
