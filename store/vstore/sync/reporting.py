@@ -19,7 +19,7 @@ from vstore.sync.occurrences import images_gained, occurrences, touched
 from vstore.sync.report import Failure, SyncReport
 
 if TYPE_CHECKING:
-    from vstore.repository.leftovers import Candidate
+    from vstore.repository.candidates import Candidate
 
 
 class Outcome(NamedTuple):
@@ -128,7 +128,7 @@ class Reporter:
         """List the new pictures that may belong to rows that an import left over."""
         if not self._repo.state.imports:
             return ()
-        from vstore.repository.leftovers import candidates
+        from vstore.repository.candidates import candidates
 
         added = ((path, new) for path, old, new in edits.changes if old is None and new is not None)
         new = sorted((path, key) for path, key in added if not before[key])

@@ -290,4 +290,71 @@ class Run:
             recovered=self._recovered,
             interrupted=self._stop.is_set(),
         )
-        return self._reporter.report(outcome, dry_run=dry_run)
+
+    def _candidates(self, edits: Edits, named: Counter[bytes]) -> tuple[Candidate, ...]:
+        """Pictures that no path named before, and which may belong to rows that an import left over."""
+        if not self._repo.state.imports:
+            return ()
+        from vstore.repository.candidates import candidates
+
+        added = ((path, new) for path, old, new in edits.changes if old is None and new is not None)
+        new = sorted((path, key) for path, key in added if not named[key])
+        return tuple(candidates(self._repo, self._space, new)) if new else ()
+
+    def _keys_after(self, edits: Edits) -> set[bytes]:
+        """The keys that may have no vector in the space of this run, once the edits are made."""
+        if self._options.space is None:
+            return {new for _, _, new in edits.changes if new is not None}
+        return {key for _, key in self._first.edited({path: new for path, _, new in edits.every()})}
+
+    @property
+    def _is_partial(self) -> bool:
+        return self._written is not None and self._written.partial
+
+    def _failed(self) -> list[Failure]:
+        failed = []
+        for chunk in self._survey.chunks if self._ingest.failures else ():
+            for number, path, _ in chunk.files():
+                key = chunk.key(number)
+                if key is not None and key in self._ingest.failures:
+                    failure, known = self._ingest.failures[key]
+                    failed.append(Failure(path, failure.kind, failure.reason, known))
+        for path, failure in self._ingest.troubles.items():
+            known = failure.kind == "too_large" and path in self._survey.large
+            failed.append(Failure(path, failure.kind, failure.reason, known))
+        for path, trouble in self._survey.troubled.items():
+            failed.append(Failure(path, trouble.kind, trouble.reason, False))
+        met = {failure.path for failure in failed}
+        for path, key in self._unfit.items():
+            if path not in met:
+                failure, known = self._ingest.failures[key]
+                failed.append(Failure(path, failure.kind, failure.reason, known))
+        return sorted(failed, key=lambda failure: failure.path)
+
+
+class _Named:
+    """The keys that a tree names, of those that were counted in it."""
+
+    def __init__(self, counts: Counter[bytes]) -> None:
+        self._counts = counts
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, bytes) and self._counts[key] > 0
+
+
+class _Stored:
+    """The keys whose vector was stored before this run."""
+
+    def __init__(self, ingest: Ingest) -> None:
+        self._vectors = ingest.vectors
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, bytes) and self._vectors.stored(key)
+
+
+def _joined(changes: list[Change], unfit: list[Change]) -> list[Change]:
+    """Changes, and what must go besides: of a path that is in both, the key that it had first."""
+    first = {path: old for path, old, _ in changes}
+    gone = {path for path, _, _ in unfit}
+    kept = [change for change in changes if change[0] not in gone]
+    return [*kept, *((path, first.get(path, old), None) for path, old, _ in unfit if first.get(path, old) is not None)]
