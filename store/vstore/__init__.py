@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from vstore.progress import Progress as Progress
     from vstore.repair.report import Loss as Loss
     from vstore.repair.report import RepairReport as RepairReport
-    from vstore.repository.leftovers import Candidate as Candidate
+    from vstore.repository.candidates import Candidate as Candidate
     from vstore.repository.making import InitReport as InitReport
     from vstore.search.dupes import DupesReport as DupesReport
     from vstore.search.groups import Group as Group
@@ -102,7 +102,7 @@ _HOMES = {
     "vstore.models.report": "ModelAdded ModelDetail ModelDropped ModelRow ModelUsed",
     "vstore.progress": "Progress",
     "vstore.repair.report": "Loss RepairReport",
-    "vstore.repository.leftovers": "Candidate",
+    "vstore.repository.candidates": "Candidate",
     "vstore.repository.making": "InitReport",
     "vstore.search.dupes": "DupesReport",
     "vstore.search.groups": "Group Picture",

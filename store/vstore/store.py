@@ -134,7 +134,7 @@ class Store:
 
     def label_of(self, folder: AnyPath) -> str | None:
         """Find the synced folder that is this folder or holds it. Returns: its label, or None."""
-        from vstore.repository.places import label_of
+        from vstore.repository.stored_paths import label_of
 
         return label_of(self._repo, os.fsencode(folder))
 

@@ -28,7 +28,7 @@ from support.old_indexes import Legacy
 
 import vstore
 from vstore import doctor, errors
-from vstore.disk import catalogue, journal, packs, segments
+from vstore.disk import facts, journal, packs, segments
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.footer import FOOTER_SIZE
 from vstore.disk.proven_faiss import check_faiss
@@ -51,7 +51,7 @@ from vstore.pictures.decoding import prepare
 from vstore.pictures.formats import EXTENSIONS, MAX_PIXELS, prepare_recipe
 from vstore.pictures.preparation import Preparation
 from vstore.pictures.scan_options import ScanOptions
-from vstore.repository import spaces
+from vstore.repository import proof
 from vstore.repository.repository import Repository
 from vstore.search import views
 from vstore.search.query import Operand
@@ -647,8 +647,8 @@ def test_every_key_of_the_catalogue_is_of_a_table_that_format_lists_and_every_va
     import lmdb
 
     listed = {word(row["table"]).encode() for row in table("catalogue")}
-    code = {catalogue.FOLDER, catalogue.LOCATION, catalogue.PICTURE, catalogue.DECODE_FAILURE, catalogue.MODEL_FAILURE}
-    assert listed == code | {catalogue.META}
+    code = {facts.FOLDER, facts.LOCATION, facts.PICTURE, facts.DECODE_FAILURE, facts.MODEL_FAILURE}
+    assert listed == code | {facts.META}
     folder = world.repo.layout.catalogue
     copy = folder.with_name("copy of the catalogue")
     shutil.copytree(folder, copy)
@@ -717,8 +717,8 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
     digests.keep()
     cache_text(repo.layout.cache, builder.space, "a red car", unit_vectors(1)[0])
     fake = FakeEmbedder()
-    kept = Probes({name: fake.of(picture) for name, picture in spaces._prepared(fake.recipe, PROBES).items()}, {})
-    spaces._prove(repo, repo.space("fake-1"), fake, kept, files_changed=False)
+    kept = Probes({name: fake.of(picture) for name, picture in proof.prepared_probes(fake.recipe, PROBES).items()}, {})
+    proof.prove(repo, repo.space("fake-1"), fake, kept, files_changed=False)
     names = {path.name: path.read_bytes() for path in repo.layout.cache.iterdir()}
     for name, data in names.items():
         assert data[:8] == checksum(name.encode(), data[8:])

@@ -10,7 +10,8 @@ from vstore.format.entries import Space
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import space_id
 from vstore.models.report import ModelAdded
-from vstore.repository import spaces
+from vstore.repository.new_space import Made, add, make
+from vstore.repository.proof import has_drifted
 from vstore.repository.repository import Repository
 
 
@@ -43,7 +44,7 @@ def model_add(
 
     if inherited:
         say("taken from the current space: " + " ".join(inherited))
-    made = spaces.make(merged, settings, say, repo.layout.cache)
+    made = make(merged, settings, say, repo.layout.cache)
     if _has_drifted(repo, name, made):
         # The libraries compute differently now: the same files make another space.
         made.recipe["computed_by"] = {
@@ -58,7 +59,7 @@ def model_add(
         raise UsageError(
             f"this model already has a space: {known.name!r}", f"sync it with: vstore sync --space {known.name}"
         )
-    spaces.add(repo, name, made)
+    add(repo, name, made)
     return ModelAdded(
         space=space,
         space_name=name,
@@ -69,7 +70,7 @@ def model_add(
     )
 
 
-def _has_drifted(repo: Repository, name: str, made: spaces.Made) -> bool:
+def _has_drifted(repo: Repository, name: str, made: Made) -> bool:
     """Tell whether the model's space exists, and had other vectors when it was made.
 
     Raises: ModelError if that space has this name.
@@ -77,7 +78,7 @@ def _has_drifted(repo: Repository, name: str, made: spaces.Made) -> bool:
 
     def compare() -> tuple[Space | None, bool]:
         known = repo.state.spaces.get(space_id(made.recipe))
-        return known, known is not None and spaces.has_drifted(repo, known, made)
+        return known, known is not None and has_drifted(repo, known, made.probes)
 
     known, drifted = repo.reading(compare)
     if drifted and known is not None and known.name == name:

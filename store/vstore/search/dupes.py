@@ -12,8 +12,8 @@ from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
 from vstore.paths import AnyPath
 from vstore.progress import Progress, Silent
-from vstore.repository.places import below, prefixes_of
 from vstore.repository.repository import Repository
+from vstore.repository.stored_paths import below, prefixes_of
 from vstore.search.groups import Group, Picture, group_of_one, group_of_pictures
 
 if TYPE_CHECKING:
