@@ -136,7 +136,7 @@ def test_a_gpu_is_free_of_the_model_that_made_the_space_before_a_worker_is_start
     monkeypatch.setattr("vstore.embed.workers.worker.subprocess.Popen", popen)
     with Store(tmp_path) as store:
         recipe = store._repo.recipe(space_of(store).id)
-        with pytest.raises(ModelError, match="no worker process for cpu can be started: Resource temp"):
+        with pytest.raises(ModelError, match="a worker process for cpu cannot be started: Resource temp"):
             store._embedders.load_on_all(recipe, Settings("cpu,cpu"))
     assert done == ["emptied", "started"]
 
@@ -446,7 +446,7 @@ def test_a_killed_worker_ends_the_run_and_what_was_finished_is_kept(fakes: Calla
     assert done().shape == (1, 8)
     with pytest.raises(ModelError, match=rf"{killed._device} has died \(SIGKILL\)") as caught:
         hung()
-    assert "vectors that were finished are kept" in caught.value.next_step
+    assert "finished vectors are safe" in caught.value.next_step
 
 
 def stopped_while_it_is_written_to(pool: Workers) -> Worker:

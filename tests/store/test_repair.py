@@ -18,11 +18,11 @@ from support.folders import World, all_aliases, digests, mend, packs_by_age, sta
 from support.old_indexes import Legacy
 
 from vstore.disk import durable
-from vstore.disk.catalogue import _put_seal as put_seal
+from vstore.disk.environment import put_seal
 from vstore.disk.journal import JournalWriter
 from vstore.disk.oplog import Oplog
 from vstore.disk.packs import Pack
-from vstore.disk.segments import rounded
+from vstore.disk.segment_writer import rounded
 from vstore.errors import Damage, FormatTooNew, ModelError, NoStore, NothingToUndo, VstoreError
 from vstore.format.canonical import canonical
 from vstore.format.entries import FileRef, listed_segments
@@ -560,7 +560,7 @@ def test_rows_that_an_import_left_over_and_that_are_lost_are_named_no_more(
     if blob == "half of the vectors":
         monkeypatch.setattr(leftovers, "BLOCK", 1)
         monkeypatch.setattr("vstore.importing.finishing.BLOCK", 1)
-        monkeypatch.setattr("vstore.repair.blobs.LEFT_BLOCK", 1)
+        monkeypatch.setattr("vstore.repair.leftovers.BLOCK", 1)
     old, fake = Legacy(tmp_path), FakeEmbedder()
     for name in ("p04.png", "p05.png"):
         (old.pictures / name).unlink()

@@ -11,8 +11,8 @@ import pytest
 from support.folders import Reads, World, classes, drawn, put
 
 from vstore.errors import LabelTaken, UsageError
-from vstore.repository.places import prefixes_of
 from vstore.repository.repository import Repository
+from vstore.repository.stored_paths import prefixes_of
 from vstore.store import Store
 
 

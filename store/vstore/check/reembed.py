@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from vstore.brief import briefly
 from vstore.check.adopt import Adopted, adopt
-from vstore.check.report import Problem
+from vstore.check.findings import Problem
 from vstore.check.request import Sample
 from vstore.check.sampling import SampledPicture, sample_pictures
 from vstore.check.trials import FITS, Trial, Trials, best_of, mixture, rounded

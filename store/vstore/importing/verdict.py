@@ -11,7 +11,8 @@ from vstore.importing.meeting import Meeting
 from vstore.importing.old import Old
 from vstore.importing.report import DUPLICATED, UNFIT, Row, short
 from vstore.importing.source import Source
-from vstore.repository.leftovers import LeftRow, same_vectors
+from vstore.repository.candidates import same_vectors
+from vstore.repository.leftovers import LeftRow
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:

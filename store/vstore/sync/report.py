@@ -9,7 +9,7 @@ from vstore.brief import briefly
 from vstore.format.canonical import Json, named_path
 
 if TYPE_CHECKING:
-    from vstore.repository.leftovers import Candidate
+    from vstore.repository.candidates import Candidate
 
 
 class Failure(NamedTuple):

@@ -35,7 +35,7 @@ from vstore.sync.options import Options
 from vstore.sync.report import Failure, SyncReport
 
 if TYPE_CHECKING:
-    from vstore.repository.leftovers import Candidate
+    from vstore.repository.candidates import Candidate
 
 ATTEMPTS = 10  # times that a run compares anew because another snapshot became current meanwhile
 
@@ -430,7 +430,7 @@ class Run:
         """Pictures that no path named before, and which may belong to rows that an import left over."""
         if not self._repo.state.imports:
             return ()
-        from vstore.repository.leftovers import candidates
+        from vstore.repository.candidates import candidates
 
         added = ((path, new) for path, old, new in edits.changes if old is None and new is not None)
         new = sorted((path, key) for path, key in added if not named[key])
