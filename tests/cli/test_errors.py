@@ -566,7 +566,9 @@ def test_a_bug_of_ours_is_a_traceback_and_still_an_error_document(pictures: Line
     ran = process("log", cwd=pictures.home, before=fault)
     assert ran.code == 1
     assert ran.err.startswith("Traceback (most recent call last):\n")
-    assert ran.err.endswith("Error: KeyError: 'ours'\n  this is a bug in vstore: please report it with the lines above\n")
+    assert ran.err.endswith(
+        "Error: KeyError: 'ours'\n  this is a bug in vstore: please report it with the lines above\n"
+    )
     ran = process("log", "--json", cwd=pictures.home, before=fault)
     assert ran.error["message"] == "KeyError: 'ours'"
     assert ran.code == 1

@@ -204,7 +204,8 @@ def test_a_hold_stops_syncs_until_the_release(versions: Line) -> None:
     ]
     assert versions("sync", "--json", code=5).error["code"] == "refused"
     assert (
-        versions("rollback", "v1").lines[1] == "No picture was touched. Syncing is held until: vstore rollback --release"
+        versions("rollback", "v1").lines[1]
+        == "No picture was touched. Syncing is held until: vstore rollback --release"
     )
     assert versions("rollback", "--release").lines == ["Syncing is allowed again."]
     assert versions("rollback", "--release").lines == ["Syncing was not held."]
