@@ -13,6 +13,7 @@ from vstore.check.findings import Problem
 from vstore.check.request import Sample
 from vstore.check.sampling import SampledPicture, sample_pictures
 from vstore.check.trials import FITS, Trial, Trials, best_of, mixture, rounded
+from vstore.embed.width import require_width
 from vstore.errors import ModelError, UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.entries import Snapshot, Space
@@ -129,11 +130,8 @@ def _open(repo: Repository, sample: Sample) -> _Subject:
             f"the space {space.name!r} was imported without a model, so there is nothing to embed with",
             f"say which model made it: vstore check --reembed {sample.pictures} --model MODEL",
         )
-    if declared["dim"] != space.dim:
-        raise ModelError(
-            f"the model gives vectors of {declared['dim']} numbers, the space {space.name!r} has {space.dim}",
-            "it is not the model that made these vectors",
-        )
+    step = "name the model that made these vectors"
+    require_width(declared["dim"], space.dim, f"the space {space.name!r}", step=step)
     return _Subject(snapshot, space, declared, *sample_pictures(repo, snapshot, sample.pictures))
 
 

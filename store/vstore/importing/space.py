@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vstore.embed.width import require_width
 from vstore.errors import ModelError, UsageError
 from vstore.format.entries import Import
 from vstore.format.layout import why_not_a_name
@@ -43,11 +44,8 @@ def choose_space(repo: Repository, options: ImportOptions, old: Old) -> Chosen:
             the index names another model than the options do.
     """
     recipe = _recipe_of(old, options)
-    if recipe["dim"] != old.source.dim:
-        raise UsageError(
-            f"the model gives vectors of {recipe['dim']} numbers, {old.origin} has {old.source.dim}",
-            "it is not the model that made this index",
-        )
+    step = "name the model that made this index"
+    require_width(recipe["dim"], old.source.dim, old.origin, step=step, error=UsageError)
     space = space_id(recipe)
     found = repo.state.spaces.get(space)
     if found is not None:

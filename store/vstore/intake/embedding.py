@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.embed.embedder import Embedder, Pipeline
+from vstore.embed.width import require_width
 from vstore.errors import ModelError
 from vstore.format.entries import FileRef
 from vstore.intake.findings import Findings
@@ -143,11 +144,7 @@ class Embedding:
             embedder = self._load()
             self._pipeline = embedder if isinstance(embedder, Pipeline) else _Plain(embedder)
             dim = self._repo.state.spaces[self._space].dim
-            if embedder.dim != dim:
-                raise ModelError(
-                    f"the model gives vectors of {embedder.dim} numbers, its space here has {dim}",
-                    "use the model that the space was made with",
-                )
+            require_width(embedder.dim, dim)
             self._dim = dim
             self._since += time.perf_counter() - began  # paid once, however many pictures there are
         return self._pipeline

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.embed.embedder import Embedder, text_side
 from vstore.embed.text_cache import cache_text, cached_text
+from vstore.embed.width import require_width
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.recipes import Recipe
 from vstore.repository.repository import Repository
@@ -101,11 +102,7 @@ def vectors_of(
     dim = repo.state.spaces[space].dim
     found = [vector for vector in vectors if vector is not None]
     for vector in found:
-        if vector.shape != (dim,):
-            raise ModelError(
-                f"the model gives vectors of {vector.shape[0]} numbers, its space here has {dim}",
-                "use the model that the space was made with",
-            )
+        require_width(vector.shape[0], dim)
     return found
 
 
