@@ -62,7 +62,7 @@ def test_a_footer_of_any_bytes_is_a_footer_or_a_typed_error(data: bytes) -> None
 
 @given(st.binary(max_size=600), st.integers(0, 50), st.integers(1, 16))
 @QUICK
-def test_a_segment_of_any_bytes_is_damage_and_what_remains_of_it_is_nothing(data: bytes, rows: int, dim: int) -> None:
+def test_a_segment_of_any_bytes_is_damage_without_remains(data: bytes, rows: int, dim: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / ("0" * 32 + ".faiss")
         path.write_bytes(data)
@@ -134,7 +134,7 @@ def spoil(store: Path, which: int, how: str, where: float, data: bytes) -> None:
 
 @given(harms=st.lists(HARM, min_size=1, max_size=6))
 @SLOW
-def test_a_store_that_is_spoilt_in_any_way_is_mended_or_says_why_not(
+def test_a_store_that_is_damaged_in_any_way_is_repaired_or_says_why_not(
     template: Path, harms: list[tuple[int, str, float, bytes]]
 ) -> None:
     with tempfile.TemporaryDirectory(dir=template.parent, prefix="vstore-spoilt-") as folder:

@@ -80,7 +80,7 @@ def files(folder: Path, kinds: tuple[str, ...]) -> Iterator[Path]:
                 yield file.relative_to(folder)
 
 
-def test_rot_in_any_region_of_any_file_is_found_never_answered_from_and_mended(
+def test_rot_in_any_region_of_any_file_is_found_never_answered_from_and_repaired(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Each file rots in a third of the ways, another third than the file before it."""
@@ -88,7 +88,7 @@ def test_rot_in_any_region_of_any_file_is_found_never_answered_from_and_mended(
 
 
 @pytest.mark.long
-def test_rot_of_every_kind_in_any_region_of_any_file_is_found_never_answered_from_and_mended(
+def test_rot_of_every_kind_in_any_region_of_any_file_is_found_never_answered_from_and_repaired(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     rot_away(lambda number: ROTS, capsys)
@@ -200,7 +200,7 @@ def is_found(top: Path) -> bool:
         return err.exit_code == 4
 
 
-def test_rot_in_what_can_be_made_again_changes_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
+def test_rot_in_files_that_can_be_made_again_changes_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
     figures: Counter[str] = Counter()
     with quick_folder() as folder:
         whole = folder / "whole"

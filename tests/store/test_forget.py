@@ -43,7 +43,7 @@ HOURS = versions(
         (Policy(last=1, yearly=2), ["v7", "v1"]),
     ],
 )
-def test_a_policy_keeps_what_restic_would(policy: Policy, kept: list[str]) -> None:
+def test_a_policy_keeps_the_same_snapshots_as_restic(policy: Policy, kept: list[str]) -> None:
     found = kept_by(policy, HOURS, {})
     assert [s.name for s in HOURS if s.name in found] == kept
 
@@ -62,7 +62,7 @@ def test_a_month_less_is_the_last_day_of_one_that_is_shorter() -> None:
     assert set(kept_by(Policy(within="1m"), listed, {})) == {"v3", "v2"}
 
 
-def test_a_span_is_not_counted_from_a_version_that_a_wrong_clock_made() -> None:
+def test_a_span_is_not_counted_from_a_snapshot_that_a_wrong_clock_made() -> None:
     listed = versions("2026-01-01T00:00:00Z", "2027-03-01T00:00:00Z", "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
     kept = kept_by(Policy(within="10d"), listed, {}, datetime(2026, 3, 5))
     assert set(kept) == {"v4", "v3", "v2"}
@@ -80,7 +80,7 @@ POLICIES = [
 
 @pytest.mark.parametrize("year", [2025, 2027])
 @pytest.mark.parametrize("policy", POLICIES)
-def test_versions_of_a_wrong_clock_cost_no_other_its_place(policy: Policy, year: int) -> None:
+def test_snapshots_of_a_wrong_clock_cost_no_other_its_place(policy: Policy, year: int) -> None:
     """What the rules of time keep without them is kept with them; so are as many of the newest as were asked for."""
     right = kept_by(policy._replace(last=None), versions(*DAYS), {}, NOW)
     expected = {s.time for s in versions(*DAYS) if s.name in right}
@@ -94,7 +94,7 @@ def test_versions_of_a_wrong_clock_cost_no_other_its_place(policy: Policy, year:
 
 
 @pytest.mark.parametrize("policy", [Policy(daily=2), Policy(hourly=2), Policy(within="2d"), Policy(last=2)])
-def test_the_newest_version_is_kept_though_its_clock_was_a_year_late(policy: Policy) -> None:
+def test_the_newest_snapshot_is_kept_though_its_clock_was_a_year_late(policy: Policy) -> None:
     listed = versions(*DAYS, "2025-03-11T12:00:00Z")
     assert {"v11", "v10"} <= set(kept_by(policy, listed, {}, NOW))
 
@@ -105,7 +105,7 @@ def test_where_the_clock_is_a_year_late_now_no_rule_of_time_forgets_anything() -
     assert kept["v1"] == ["later than now"]
 
 
-def test_a_version_from_a_wrong_clock_does_not_make_a_store_forget_the_others(
+def test_a_snapshot_from_a_wrong_clock_does_not_make_a_store_forget_the_others(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
@@ -118,7 +118,7 @@ def test_a_version_from_a_wrong_clock_does_not_make_a_store_forget_the_others(
 
 
 @pytest.mark.parametrize("span", ["", "3", "1w", "1d1y", "-1d", "d", "0d", "0y0h"])
-def test_a_span_that_is_none_is_refused(span: str) -> None:
+def test_an_invalid_span_is_refused(span: str) -> None:
     with pytest.raises(UsageError):
         kept_by(Policy(within=span), HOURS, {})
 
@@ -137,7 +137,7 @@ def names(world: World) -> list[str]:
     return [row.snapshot for row in world.store.snapshot_list()]
 
 
-def test_reasons_are_given_for_what_stays(world: World) -> None:
+def test_a_snapshot_that_stays_has_its_reasons(world: World) -> None:
     world.store.snapshot_tag("v2", "good")
     report = world.store.snapshot_forget(keep_last=2)
     assert {kept.snapshot: kept.reasons for kept in report.kept} == {
@@ -178,7 +178,7 @@ def test_snapshots_can_be_named(world: World) -> None:
         world.store.snapshot_forget(["v2"])
 
 
-def test_undo_brings_back_what_was_forgotten_until_gc(world: World) -> None:
+def test_undo_brings_back_forgotten_snapshots_until_gc(world: World) -> None:
     before = world.aliases("v1")
     world.store.snapshot_forget(keep_last=1)
     assert names(world) == ["v5"]
@@ -193,7 +193,7 @@ def test_undo_brings_back_what_was_forgotten_until_gc(world: World) -> None:
     assert names(world) == ["v5"]
 
 
-def test_a_dry_run_forgets_nothing_and_says_what_gc_would_free(world: World) -> None:
+def test_a_dry_run_forgets_nothing_and_reports_the_bytes_that_gc_would_free(world: World) -> None:
     records = world.repo.log.numbers()
     dry = world.store.snapshot_forget(keep_last=1, dry_run=True)
     assert world.repo.log.numbers() == records

@@ -102,7 +102,7 @@ def test_a_segment_that_is_mostly_alive_is_left_alone(world: World) -> None:
     assert sorted(os.listdir(world.folder / "segments")) == before
 
 
-def test_every_kept_snapshot_is_what_it_was(world: World) -> None:
+def test_every_snapshot_is_unchanged_by_gc(world: World) -> None:
     before = {name: world.aliases(name) for name in ("v1", "v3")}
     world.store.snapshot_forget(["v2"])
     world.store.gc(drop_unnamed=True)
@@ -142,7 +142,7 @@ def test_gc_again_changes_nothing(world: World) -> None:
     assert digests(world.folder) == before
 
 
-def test_a_dry_run_says_what_a_run_frees_and_writes_nothing(world: World) -> None:
+def test_a_dry_run_reports_the_same_as_a_run_and_writes_nothing(world: World) -> None:
     world.store.snapshot_forget(["v1", "v2"])
     (world.folder / "packs" / ("0" * 32 + ".pack")).write_bytes(b"x" * 100)
     before = digests(world.folder)
@@ -151,7 +151,7 @@ def test_a_dry_run_says_what_a_run_frees_and_writes_nothing(world: World) -> Non
     assert world.store.gc(drop_unnamed=True) == dry._replace(dry_run=False)
 
 
-def test_what_killed_runs_left_is_removed(world: World) -> None:
+def test_files_of_killed_runs_are_removed(world: World) -> None:
     left = [
         "segments/" + "a" * 32 + ".faiss", "packs/" + "b" * 32 + ".pack", "segments/.tmp-ingest-" + "c" * 32,
         "packs/.tmp-commit-" + "d" * 32, "refs/.tmp-commit-" + "e" * 32, "cache/.tmp-cache-" + "f" * 32,
@@ -250,7 +250,7 @@ def test_a_reader_that_has_its_files_open_reads_on(world: World) -> None:
     assert after.hits[0].key == before.hits[0].key
 
 
-def test_a_reader_whose_files_were_collected_starts_anew(world: World) -> None:
+def test_a_reader_whose_files_were_collected_starts_again(world: World) -> None:
     reader = world.another()
     reader._repo.reload()
     expected = world.aliases("v3")
@@ -333,7 +333,7 @@ def test_where_emptying_the_cache_is_enough_the_reserve_stays(world: World, monk
 
 
 @pytest.mark.parametrize("years", [-1, 1])
-def test_a_clock_that_is_a_year_wrong_frees_nothing_that_a_snapshot_names(
+def test_a_clock_that_is_a_year_wrong_deletes_no_used_vector(
     world: World, monkeypatch: pytest.MonkeyPatch, years: int
 ) -> None:
     before = {name: world.aliases(name) for name in ("v1", "v2", "v3")}
@@ -355,7 +355,7 @@ def test_a_gc_of_an_empty_store_is_harmless(tmp_path: Path) -> None:
         assert store.check(read_data=True).ok
 
 
-def test_what_the_state_itself_names_stays(world: World) -> None:
+def test_recipes_probes_and_leftovers_stay(world: World) -> None:
     """Blobs of spaces and imports hang on no snapshot."""
     repo = world.repo
     blobs = {repo.hash.digest(data): data for data in (b"names", b"vectors 1", b"vectors 2", b"probes")}
@@ -370,7 +370,7 @@ def test_what_the_state_itself_names_stays(world: World) -> None:
     assert all(world.repo.packs.get(digest) == data for digest, data in blobs.items())
 
 
-def test_what_waits_for_its_picture_goes_with_its_space(tmp_path: Path) -> None:
+def test_rows_that_an_import_left_over_go_with_their_space(tmp_path: Path) -> None:
     old, fake = OldIndex(tmp_path), FakeEmbedder()
     (old.pictures / "p04.png").unlink()
     made = old.new()

@@ -105,7 +105,7 @@ def test_fewer_rows_than_asked_for_are_padded(segment: Any, cache: Path) -> None
     assert hits.scores.dtype == np.float32 and hits.rows.dtype == np.int64
 
 
-def test_no_row_at_all_is_no_hit(segment: Any, cache: Path) -> None:
+def test_an_index_without_rows_has_no_hit(segment: Any, cache: Path) -> None:
     assert list(Index([], [], cache).top_k(unit(1), 2).rows[0]) == [-1, -1]
     parts = [segment([key(0)], unit(1))]
     assert list(Index(parts, bitmaps_of(parts, []), cache).top_k(unit(1), 2).rows[0]) == [-1, -1]
@@ -167,7 +167,7 @@ def test_bitmaps_belong_to_one_snapshot_and_one_order_of_segments(segment: Any, 
 
 
 @pytest.mark.parametrize("harm", ["bit", "cut", "empty", "gone", "other"])
-def test_harmed_bitmaps_are_computed_anew(segment: Any, cache: Path, harm: str) -> None:
+def test_harmed_bitmaps_are_computed_again(segment: Any, cache: Path, harm: str) -> None:
     parts = [segment([key(n) for n in range(5, 25)], unit(20))]
     expected, _ = kept(cache, parts)
     (file,) = cache.iterdir()
@@ -271,7 +271,7 @@ def test_the_check_of_large_segments_is_remembered_until_they_are_touched(
         anew()
 
 
-def test_what_became_of_a_segment_after_its_check_is_not_remembered_as_checked(
+def test_a_segment_that_changed_after_its_check_is_not_remembered_as_checked(
     segment: Any, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(views, "REMEMBERED_FROM", 1)

@@ -228,7 +228,7 @@ def test_a_cause_that_fits_can_be_adopted(case: Case) -> None:
         assert store.check(read_data_subset="100%").verified == checked.files
 
 
-def test_vectors_that_were_made_in_two_ways_are_told_and_not_adopted(case: Case) -> None:
+def test_vectors_that_were_made_in_two_ways_are_reported_and_not_adopted(case: Case) -> None:
     recipe, other = SoftEmbedder.of(), SoftEmbedder.of(mode="BGR")
 
     def half(rows: Any) -> None:
@@ -267,7 +267,7 @@ def test_an_adoption_can_be_undone(case: Case) -> None:
         assert store.model_use("soft-1-exif-ignored").current == "v3"
 
 
-def test_what_does_not_fit_is_not_adopted(case: Case) -> None:
+def test_a_recipe_that_does_not_fit_is_not_adopted(case: Case) -> None:
     case.made_with(SoftEmbedder.of(orientation="ignored"))
     with case.imported(SoftEmbedder.of()) as store:
         before = digests(case.old.folder)
@@ -292,7 +292,7 @@ def test_an_import_without_a_model_is_verified_by_declaring_one(case: Case) -> N
         assert store.snapshot_list()[0].space == space_id(SoftEmbedder.of())
 
 
-def test_a_model_of_another_dimension_is_no_candidate(case: Case) -> None:
+def test_a_model_of_another_dimension_is_refused(case: Case) -> None:
     case.made_with(SoftEmbedder.of())
     with case.imported(None) as store, pytest.raises(ModelError, match="7 numbers"):
         store.check(reembed=32, recipe={**SoftEmbedder.of(), "dim": 7})
@@ -310,7 +310,7 @@ def test_pictures_that_changed_or_are_gone_are_passed_over(case: Case) -> None:
         assert (report.asked, report.needed, report.unread, report.fits) == (14, 14, 50, True)
 
 
-def test_with_no_picture_there_is_no_sample(case: Case) -> None:
+def test_a_sample_needs_a_readable_picture(case: Case) -> None:
     case.made_with(SoftEmbedder.of())
     with case.imported(SoftEmbedder.of()) as store:
         for name in case.old.names:

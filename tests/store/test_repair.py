@@ -95,7 +95,7 @@ def test_a_sound_store_is_left_as_it_is(world: World) -> None:
 
 
 @pytest.mark.parametrize("lost", ["catalogue", "reserve"])
-def test_what_is_made_anew_is_named(world: World, lost: str) -> None:
+def test_rebuilt_files_are_named(world: World, lost: str) -> None:
     path = world.folder / lost
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     assert [line.split()[0].rstrip("/") for line in mend(world, dry_run=True).done] == [lost]
@@ -107,7 +107,7 @@ def test_what_is_made_anew_is_named(world: World, lost: str) -> None:
     assert mend(world).done == ()
 
 
-def test_a_catalogue_with_one_value_that_rotted_is_made_anew(world: World) -> None:
+def test_a_catalogue_with_one_value_that_rotted_is_rebuilt(world: World) -> None:
     catalogue = world.folder / "catalogue"
     raw(catalogue, lambda t: [t.put(k, bytes([v[0] ^ 1]) + v[1:]) for k, v in list(t.cursor())[3:4]])
     put_seal(catalogue)  # as if it had rotted before the file was sealed
@@ -115,7 +115,7 @@ def test_a_catalogue_with_one_value_that_rotted_is_made_anew(world: World) -> No
     assert mend(world).done == ()
 
 
-def test_the_catalogue_is_made_anew_from_the_objects(world: World) -> None:
+def test_the_catalogue_is_rebuilt_from_the_objects(world: World) -> None:
     data = world.folder / "catalogue" / "data.mdb"
     data.write_bytes(os.urandom(data.stat().st_size))
     mend(world)
@@ -197,7 +197,7 @@ def test_without_any_record_the_store_is_rebuilt_from_its_objects(world: World) 
 
 
 @pytest.mark.parametrize("at", [3, 60, -1, -30, -100])
-def test_lost_rows_are_computed_anew_from_the_pictures(world: World, at: int) -> None:
+def test_lost_rows_are_computed_again_from_the_pictures(world: World, at: int) -> None:
     path = segment(world)
     size = path.stat().st_size
     flip(path, at % size)
@@ -208,7 +208,7 @@ def test_lost_rows_are_computed_anew_from_the_pictures(world: World, at: int) ->
     is_sound(world)
 
 
-def test_a_segment_that_is_gone_is_computed_anew_where_its_pictures_are(world: World) -> None:
+def test_a_segment_that_is_gone_is_computed_again_where_its_pictures_are(world: World) -> None:
     world.put({"00.png": 0})  # it was deleted, but v1 and v2 name it: put it back for a while
     embedded = world.fake.embedded
     expected = all_aliases(world)
@@ -221,7 +221,7 @@ def test_a_segment_that_is_gone_is_computed_anew_where_its_pictures_are(world: W
     is_sound(world)
 
 
-def test_what_cannot_be_computed_anew_leaves_its_snapshots_which_are_marked(world: World) -> None:
+def test_pictures_that_cannot_be_computed_again_leave_their_snapshots_which_are_marked(world: World) -> None:
     segment(world).unlink()
     report = mend(world)
     assert [(loss.snapshot, loss.lost, loss.paths) for loss in report.degraded] == [
@@ -246,7 +246,7 @@ def test_no_embed_lets_the_pictures_go_and_the_next_sync_brings_them_back(world:
     is_sound(world)
 
 
-def test_what_a_repair_let_go_comes_back_though_no_file_has_changed(
+def test_pictures_that_a_repair_removed_come_back_though_no_file_has_changed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The stat cache knows every file; only the snapshot is less than it was."""
@@ -340,7 +340,7 @@ def test_a_pack_without_its_table_is_read_blob_by_blob(world: World, where: str)
     is_sound(world)
 
 
-def test_a_lost_manifest_is_made_anew_bit_by_bit(world: World) -> None:
+def test_a_lost_manifest_is_rebuilt_bit_by_bit(world: World) -> None:
     repo = world.repo
     snapshot = repo.snapshot("v2")
     for path in packs_of(world):
@@ -389,7 +389,7 @@ def test_the_format_is_read_off_the_other_files(world: World) -> None:
     is_sound(world)
 
 
-def test_a_store_of_a_later_format_is_not_mended_though_its_format_rotted(world: World) -> None:
+def test_a_store_of_a_later_format_is_not_repaired_though_its_format_rotted(world: World) -> None:
     """Its records say what it is, too."""
     repo = world.repo
     path = repo.layout.record(repo.log.numbers()[-1])
@@ -402,13 +402,13 @@ def test_a_store_of_a_later_format_is_not_mended_though_its_format_rotted(world:
     assert digests(world.folder) == before
 
 
-def test_where_there_is_no_store_nothing_is_made(tmp_path: Path) -> None:
+def test_a_repair_without_a_store_makes_nothing(tmp_path: Path) -> None:
     with pytest.raises(NoStore):
         Store.repair(tmp_path / "nowhere")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_dry_run_writes_nothing_and_says_what_would_be_lost(world: World) -> None:
+def test_a_dry_run_writes_nothing_and_reports_the_losses(world: World) -> None:
     flip(packs_of(world)[1], 20)
     segment(world).unlink()
     before = digests(world.folder)
@@ -421,7 +421,7 @@ def test_a_dry_run_writes_nothing_and_says_what_would_be_lost(world: World) -> N
     assert {loss.snapshot: loss.lost for loss in dry.degraded} == {loss.snapshot: loss.lost for loss in real.degraded}
 
 
-def test_what_is_damaged_is_kept_in_quarantine(world: World) -> None:
+def test_damaged_files_stay_in_quarantine(world: World) -> None:
     path = segment(world)
     flip(path, 200)
     damaged = path.read_bytes()
@@ -485,7 +485,7 @@ def test_the_first_record_may_be_gone(world: World) -> None:
     is_sound(world)
 
 
-def test_a_damaged_segment_that_two_spaces_list_is_mended_for_both(world: World) -> None:
+def test_a_damaged_segment_that_two_spaces_list_is_repaired_for_both(world: World) -> None:
     world.put({"00.png": 0})
     repo = world.repo
     space = repo.snapshot("current").space
@@ -510,7 +510,7 @@ def test_a_damaged_segment_that_two_spaces_list_is_mended_for_both(world: World)
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EMFILE])
 @pytest.mark.parametrize("folder", ["segments", "packs", "refs"])
-def test_a_file_that_may_not_be_read_is_no_damaged_one(
+def test_a_file_without_read_permission_is_not_a_damaged_file(
     world: World, monkeypatch: pytest.MonkeyPatch, folder: str, number: int
 ) -> None:
     """What another user wrote, or one file too many that is open: repair would give up what is whole."""
@@ -590,7 +590,7 @@ def test_rows_that_an_import_left_over_and_that_are_lost_are_named_no_more(
         assert store.sync([old.pictures]).embedded == 1
 
 
-def test_a_version_of_which_neither_record_nor_manifest_is_left_is_said_to_be_lost(world: World) -> None:
+def test_a_snapshot_without_record_and_manifest_is_reported_as_lost(world: World) -> None:
     repo = world.repo
     pack = next(ref for ref in repo.state.packs if repo.snapshot("v2").manifest in set(packed(repo, ref)))
     number = next(r.number for r in repo.records() if "v2" in r.changes.get("snapshots", {}))
@@ -640,7 +640,7 @@ def test_pictures_whose_folder_is_gone_for_good_are_let_go_where_that_is_asked_f
     is_sound(world)
 
 
-def test_a_log_whose_oldest_records_are_missing_begins_anew(world: World) -> None:
+def test_a_log_whose_oldest_records_are_missing_starts_again(world: World) -> None:
     log, layout = world.repo.log, world.repo.layout
     whole = next(number for number in log.numbers()[1:] if log.read(number).whole is not None)
     for number in range(1, whole):

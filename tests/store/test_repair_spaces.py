@@ -131,7 +131,7 @@ def test_an_adoption_stands_in_two_records_so_that_either_may_be_lost(world: Wor
     assert world.fake.embedded == embedded
 
 
-def test_versions_after_a_lost_adoption_are_not_taken_up_where_no_record_says_what_their_space_is(world: World) -> None:
+def test_snapshots_after_a_lost_adoption_are_not_restored_if_no_record_tells_their_space(world: World) -> None:
     """A sync that embedded nothing names no list; what it was of stood in the lost record alone."""
     before, held = all_aliases(world), vectors(world)
     adopt(world)
@@ -246,9 +246,7 @@ def test_vectors_whose_recipe_is_lost_can_be_adopted_by_the_model_that_made_them
 # A space of which neither record nor recipe is left
 
 
-def test_a_space_of_which_nothing_is_left_but_vectors_is_kept_under_a_name_of_its_own(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_space_with_nothing_but_vectors_left_gets_a_new_name(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     repo = world.repo
     expected, held = all_aliases(world), vectors(world)
     (space,) = held
@@ -271,7 +269,7 @@ def test_a_space_of_which_nothing_is_left_but_vectors_is_kept_under_a_name_of_it
     assert world.another().check(read_data=True).ok
 
 
-def test_vectors_of_which_neither_space_nor_snapshot_is_known_are_not_freed(
+def test_vectors_of_an_unknown_space_and_snapshot_are_not_deleted(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = vectors(world)
