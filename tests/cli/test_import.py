@@ -37,7 +37,7 @@ def test_an_import_makes_the_store_and_says_what_it_did(old: OldIndex, line: Lin
     assert "Made the store .vstore" in ran.lines
     assert "  row 4 ../o00_images/p04.png: no file under the root has this name" in ran.lines
     assert "  row 5 ../o00_images/p05.png: it is newer than the index" in ran.lines
-    assert "Wrote snapshot v1, which is current" in ran.lines
+    assert "Wrote snapshot v1; it is current." in ran.lines
     assert ran.lines[-1].endswith("vstore import --resume i2")
     assert line.current() == "v1"
 
@@ -45,7 +45,7 @@ def test_an_import_makes_the_store_and_says_what_it_did(old: OldIndex, line: Lin
 def test_a_dry_run_leaves_nothing_behind(old: OldIndex, line: Line) -> None:
     before = sorted(os.listdir())
     ran = line("import", *TRIPLE, "-n")
-    assert ran.lines[-1].startswith("An import would add 12 vectors (12 as they were, 0 normalised)")
+    assert ran.lines[-1].startswith("An import would add 12 vectors (12 unchanged, 0 normalised)")
     assert sorted(os.listdir()) == before
 
 
@@ -100,7 +100,7 @@ def test_an_import_of_an_unknown_model_is_refused(old: OldIndex, line: Line) -> 
 def test_an_export_is_imported_again_with_the_same_id(old: OldIndex, line: Line) -> None:
     line("import", *TRIPLE, "-q")
     ran = line("export", "out")
-    assert ran.out.startswith("Wrote 12 pictures under 12 paths of v1 to out (")
+    assert ran.out.startswith("Wrote 12 pictures of v1 to out (")
     assert sorted(os.listdir("out")) == ["embeddings.npy", "index.faiss", "metadata.json", "vstore.json"]
     again = line("--store", "again", "import", "--faiss", "out/index.faiss", "--json").json
     assert again["id"] == line("snapshot", "list", "--json").json[0]["id"]
@@ -110,7 +110,7 @@ def test_links_of_a_search_are_made(pictures: Line) -> None:
     ran = pictures("export", "links", "./pictures/a.png", "--format", "links", "-k", "2")
     assert ran.out == "Made 2 links in links\n"
     assert min(os.listdir("links")) == "0001_1.000_a.png"
-    assert "say what to look for" in pictures("export", "more", "--format", "links", code=2).err
+    assert "add what to look for" in pictures("export", "more", "--format", "links", code=2).err
 
 
 @pytest.mark.parametrize("format", ["npz", "parquet", "jsonl", "clip-retrieval"])
@@ -132,7 +132,7 @@ def test_a_claimed_space_is_verified(old: OldIndex, line: Line) -> None:
     _declare(old, upright=True)
     assert "(claimed)" in line("import", *TRIPLE, "--model", "builtin-1").lines[-1]
     ran = line("check", "--reembed", "8", "-q")
-    assert "8 of 8 pictures embedded anew have the vector that is stored (8 must)" in ran.lines
+    assert "Re-embedded 8 pictures: 8 match (8 required)" in ran.lines
     assert "The space builtin-1 is verified." in ran.lines
 
 
