@@ -1,4 +1,4 @@
-"""A first sync makes its store, for Python as for the command line, and leaves none behind where it could not go well."""
+"""A first sync makes its store, for Python as for the command line, and leaves none behind if it cannot go well."""
 
 from __future__ import annotations
 
