@@ -236,7 +236,7 @@ def test_a_label_that_belongs_to_another_folder_is_refused_and_as_names_a_new_on
 def test_a_root_that_moved_is_named_with_as_and_nothing_is_read_again(pictures: Line) -> None:
     shutil.move("pictures", "photos")
     ran = pictures("sync", code=5)
-    assert f"{pictures.home}/pictures is not there" in ran.err
+    assert f"{pictures.home}/pictures is missing" in ran.err
     assert "vstore sync NEW_PLACE --as pictures" in ran.err
     document = pictures("sync", "photos", "--as", "pictures", "-n", "--json").json
     assert counts(document) == {"unchanged": 3}
