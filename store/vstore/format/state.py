@@ -134,8 +134,9 @@ class State(NamedTuple):
     def segments_changed(self, space: str, refs: Sequence[FileRef]) -> dict[str, Json]:
         """Give the changes of `segments` after which the segments of a space are these, in this order.
 
-        A segment that stays keeps its place; one that replaces neighbours takes the first of theirs; a new one takes the
-        next after the last. So a record names only what changed. Where that would not give the order, all get new places.
+        A segment that stays keeps its place; one that replaces neighbours takes the first of theirs; a new one takes
+        the next after the last. So a record names only what changed. Where that would not give the order, all get new
+        places.
         """
         old = self.document.get("segments", {}).get(space, {})
         placed = {value[0]: int(place) for place, value in old.items()}

@@ -65,7 +65,7 @@ class Tree:
         return self._leaves
 
     def pages(self) -> Iterator[tuple[bytes, int]]:
-        """Yield digest and level of every page, the root first. Inner pages are read, leaves are not. Raises: Damage."""
+        """Yield digest and level of every page, the root first. Only inner pages are read. Raises: Damage."""
         data = self.page(self.root)
         stack = [(self.root, level_of(data))]
         while stack:
