@@ -1,4 +1,4 @@
-"""Which store a command is about."""
+"""The store of a command: finds it, opens it, or chooses the place of a new one."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def no_store() -> NoStore:
 
 
 def open_store(paths: Sequence[str] = (), *, damaged: bool = False) -> Store:
-    """Open the store of a command, and say so where it answers from an older record.
+    """Open the store of a command, and warn where it answers from an older record.
 
-    damaged: open it although files that the log names are missing, to say what is.
+    damaged: open it although files that the log lists are missing, for a check.
     Raises: NoStore, Damage.
     """
     from vstore import Store
@@ -69,7 +69,7 @@ def open_store(paths: Sequence[str] = (), *, damaged: bool = False) -> Store:
     store = Store(folder, damaged=damaged)
     if store.complaint is not None:
         click.echo(
-            f"Warning: {shown(store.complaint)}; this answers from what was true before. Run: vstore repair", err=True
+            f"Warning: {shown(store.complaint)}; this output shows the state before. Run: vstore repair", err=True
         )
     return store
 
@@ -114,19 +114,18 @@ def _refuse_second() -> None:
 
 
 def refuse_network(folder: Path) -> None:
-    """Raises: UsageError where a store lies, or would lie, on a network filesystem, unless VSTORE_NETWORK=1 says that
-    it may."""
+    """Refuse a store on a network filesystem, unless VSTORE_NETWORK=1 allows it. Raises: UsageError."""
     kind = _filesystem(folder)
     if kind is not None and kind.startswith(_NETWORK) and os.environ.get("VSTORE_NETWORK") != "1":
         raise UsageError(
-            f"the store {folder} is on a network filesystem ({kind}), whose locks and flushes cannot be relied on",
+            f"the store {folder} is on a network filesystem ({kind}), where locks and flushes are not reliable",
             "put it on a local disk (--store DIR); only the store must be local, the pictures may be anywhere; "
-            "VSTORE_NETWORK=1 takes the risk of a store that two machines damage between them",
+            "VSTORE_NETWORK=1 accepts the risk that two machines damage the store",
         )
 
 
 def _filesystem(folder: Path) -> str | None:
-    """The type of the filesystem that holds a folder, as Linux names it; None where it does not say."""
+    """Look up the type of the filesystem that holds a folder. Returns: None where the system does not list it."""
     real = os.path.realpath(folder)
     best, kind = "", None
     try:

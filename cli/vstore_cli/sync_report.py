@@ -35,7 +35,7 @@ _WORDS = (
     ("changed", "changed"),
     ("renamed", "renamed"),
     ("copied", "copied"),
-    ("known", "known (their vectors were stored)"),
+    ("known", "known (vectors already stored)"),
     ("removed", "removed"),
     ("unchanged", "unchanged"),
     ("carried", "carried over (could not be read)"),
@@ -44,9 +44,9 @@ _WORDS = (
 
 def _print(report: SyncReport) -> None:
     for label, place in report.moved.items():
-        click.echo(f"{shown(label)} is at {shown(place)} now.")
+        click.echo(f"{shown(label)} is now at {shown(place)}.")
     for label, prefix in report.absorbed.items():
-        click.echo(f"{shown(label)} is a part of another folder now: {shown(prefix)}")
+        click.echo(f"{shown(label)} is now part of another folder: {shown(prefix)}")
     _print_classes(report)
     if report.held is not None:
         click.echo(f"Syncing is held at {report.held} until: vstore rollback --release")
@@ -60,18 +60,18 @@ def _print_classes(report: SyncReport) -> None:
             where = f"{report.current}: " if report.current else ""
             click.echo(f"Nothing changed. {where}{_paths(report)}, checked in {duration(report.seconds)}")
         if known:
-            click.echo(f"{count(known, 'picture')} could not be read, as before; --json names them.")
+            click.echo(f"{count(known, 'picture')} could not be read, as before; --json lists them.")
         return
     rows = [(getattr(report, name), words + _example(report, name)) for name, words in _WORDS]
     rows.append((len(report.failed) - known, "failed: see below"))
-    rows.append((known, "failed before, and did not change; --json names them"))
+    rows.append((known, "failed before, and did not change; --json lists them"))
     rows.append((report.ignored, "other file, not opened" if report.ignored == 1 else "other files, not opened"))
     width = max(len(number(amount)) for amount, _ in rows)
     for amount, words in rows:
         if amount:
             click.echo(f"  {number(amount).rjust(width)}  {words}")
     if report.recovered:
-        click.echo(f"Saved {count(report.recovered, 'vector')} of an interrupted run.")
+        click.echo(f"Recovered {count(report.recovered, 'vector')} of an interrupted run.")
     _print_candidates(report)
     if report.dry_run:
         click.echo(_forecast(report))
@@ -85,12 +85,12 @@ def _print_classes(report: SyncReport) -> None:
 
 
 def _print_candidates(report: SyncReport) -> None:
-    """Say which of the new pictures may be those of rows that an import left over."""
+    """List the new pictures that may belong to rows that an import set aside."""
     for import_id, by in dict.fromkeys((candidate.id, candidate.by) for candidate in report.candidates):
         some = [candidate for candidate in report.candidates if (candidate.id, candidate.by) == (import_id, by)]
         click.echo(
-            f"{count(len(some), 'new picture')} with the {by} of a row that an import left over, as "
-            f"{shown(some[0].path)} of {shown(some[0].old)}: vstore import --resume {import_id}"
+            f"{count(len(some), 'new picture')} with the same {by} as a row that an import set aside (such as "
+            f"{shown(some[0].path)} and {shown(some[0].old)}). Match them with: vstore import --resume {import_id}"
         )
 
 

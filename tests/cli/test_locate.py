@@ -81,8 +81,8 @@ def test_the_environment_names_a_store_and_the_option_wins(pictures: Line, monke
 
 
 @pytest.mark.parametrize("words", [["--store"], ["log", "--store"], ["--store", "", "log"], ["--store=", "log"]])
-def test_store_wants_a_folder(words: list[str], pictures: Line) -> None:
-    assert "--store wants a folder" in pictures(*words, code=2).err
+def test_store_needs_a_folder(words: list[str], pictures: Line) -> None:
+    assert "--store needs a folder" in pictures(*words, code=2).err
 
 
 @pytest.mark.parametrize(

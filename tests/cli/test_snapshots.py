@@ -140,7 +140,7 @@ def test_tags_are_given_and_taken_away(versions: Line) -> None:
     assert versions("snapshot", "tag", "v1", "original", "--json").json == {"tag": "original", "snapshot": "v1"}
     err = versions("snapshot", "tag", "v2", "original", code=2).err
     assert err == ("Error: v1 already has the tag 'original'\n  remove it first: vstore snapshot untag original\n")
-    assert versions("snapshot", "untag", "original").out == "The tag original is gone\n"
+    assert versions("snapshot", "untag", "original").out == "Removed the tag original\n"
     err = versions("snapshot", "untag", "original", code=2).err
     assert err == "Error: there is no tag 'original'\n  the tags of this store: none\n"
 
@@ -184,11 +184,11 @@ def test_export_overwrites_nothing_and_needs_a_folder(versions: Line) -> None:
 
 def test_rollback_makes_a_version_current_and_says_what_that_means(versions: Line) -> None:
     assert versions("rollback", "v1").lines == [
-        "v1 is current now (it was v3).",
-        "No file was touched: the next sync brings back what is on disk. Go back with: vstore undo",
+        "v1 is now current (before: v3).",
+        "No picture was touched: the next sync returns to what is on disk. Go back with: vstore undo",
     ]
     assert versions.current() == "v1"
-    assert versions("rollback", "v1").lines == ["v1 is current already."]
+    assert versions("rollback", "v1").lines == ["v1 is already current."]
     document = versions("rollback", "v2", "--json").json
     assert (document["op"], document["current"], document["before"], document["changed"]) == (
         "rollback", "v2", "v1", True,
@@ -199,18 +199,19 @@ def test_rollback_makes_a_version_current_and_says_what_that_means(versions: Lin
 
 def test_a_hold_stops_syncs_until_the_release(versions: Line) -> None:
     assert versions("rollback", "v1", "--hold").lines == [
-        "v1 is current now (it was v3).",
-        "No file was touched. Syncing is held until: vstore rollback --release",
+        "v1 is now current (before: v3).",
+        "No picture was touched. Syncing is held until: vstore rollback --release",
     ]
     assert versions("sync", "--json", code=5).error["code"] == "refused"
     assert (
-        versions("rollback", "v1").lines[1] == "No file was touched. Syncing is held until: vstore rollback --release"
+        versions("rollback", "v1").lines[1]
+        == "No picture was touched. Syncing is held until: vstore rollback --release"
     )
-    assert versions("rollback", "--release").lines == ["Syncs go on."]
-    assert versions("rollback", "--release").lines == ["Syncs were not held."]
+    assert versions("rollback", "--release").lines == ["Syncing is allowed again."]
+    assert versions("rollback", "--release").lines == ["Syncing was not held."]
     assert versions("rollback", "v1", "--hold").lines == [
-        "v1 is current already.",
-        "No file was touched. Syncing is held until: vstore rollback --release",
+        "v1 is already current.",
+        "No picture was touched. Syncing is held until: vstore rollback --release",
     ]
     versions("undo")
     assert versions("sync", "--json").json["snapshot"] == "v4"
@@ -242,7 +243,7 @@ def test_redo_brings_back_one_after_the_other_until_something_new_is_done(versio
         versions("undo")
     for current in ("v1", "v2", "v3", "v1"):
         ran = versions("redo")
-        assert ran.lines[0].startswith("Done again: ")
+        assert ran.lines[0].startswith("Redone: ")
         assert versions.current() == current
     err = versions("redo", code=1).err
     assert err == "Error: there is nothing to redo\n  a new operation ends redo\n"
@@ -269,18 +270,18 @@ def test_the_log_lists_operations_and_what_was_current_after_each(versions: Line
 def test_stats_say_where_the_bytes_are(versions: Line) -> None:
     text = versions("stats").out
     assert text.startswith(f"{versions.store}: ")
-    assert "3 snapshots of 6 vectors stored once each; an index of its own for each would take " in text
+    assert "3 snapshots, 6 vectors, each stored once; a separate index for each would take " in text
     assert re.search(r"^pictures  /.*/pictures$", text, re.MULTILINE)
     document = versions("stats", "--json").json
     files = [path for path in versions.store.rglob("*") if path.is_file()]
     assert document["total"] == sum(path.stat().st_size for path in files)
     assert (document["snapshots"], document["images"]) == (3, 6)
     shutil.rmtree("pictures")
-    assert re.search(r"^pictures  /.*/pictures  \(not there\)$", versions("stats").out, re.MULTILINE)
+    assert re.search(r"^pictures  /.*/pictures  \(not found\)$", versions("stats").out, re.MULTILINE)
 
 
 def test_one_snapshot_is_one_snapshot(pictures: Line) -> None:
-    assert pictures("stats").lines[-1] == "1 snapshot of 3 vectors stored once each."
+    assert pictures("stats").lines[-1] == "1 snapshot, 3 vectors, each stored once."
 
 
 def test_check_says_that_the_store_is_whole(versions: Line) -> None:
@@ -289,7 +290,7 @@ def test_check_says_that_the_store_is_whole(versions: Line) -> None:
     assert (document["ok"], document["problems"]) == (True, [])
 
 
-def test_check_names_what_is_damaged_and_what_it_touches(versions: Line) -> None:
+def test_check_names_what_is_damaged_and_what_it_affects(versions: Line) -> None:
     segment = max((versions.store / "segments").iterdir(), key=lambda path: path.stat().st_size)  # that of v1
     data = bytearray(segment.read_bytes())
     data[100] ^= 1
@@ -303,7 +304,7 @@ def test_check_names_what_is_damaged_and_what_it_touches(versions: Line) -> None
     assert problem["file"] == f"segments/{segment.name}"
     assert lines[0].startswith(f"DAMAGE segments/{segment.name}: rows 0 to ")
     assert problem["paths"] == [{"path": "pictures/moved.png"}, {"path": "pictures/x-copy.png"}]
-    assert lines[1:3] == ["    touches pictures/moved.png", "    touches pictures/x-copy.png"]
+    assert lines[1:3] == ["    affects pictures/moved.png", "    affects pictures/x-copy.png"]
     assert lines[-1].startswith("1 problem found in ")
 
 
@@ -312,5 +313,5 @@ def test_one_of_a_kind_is_said_as_one(line: Line) -> None:
     assert "Wrote snapshot v1: 1 picture" in line("sync", "pictures").lines
     assert line("log").lines[1].endswith("  v1: 1 path")
     assert "in pictures  1 path" in line("snapshot", "show").lines
-    assert line("stats").lines[-1] == "1 snapshot of 1 vector stored once each."
+    assert line("stats").lines[-1] == "1 snapshot, 1 vector, each stored once."
     assert line("check").out.startswith("No problem found: 2 records, 1 snapshot, 1 segment, 2 packs; ")

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from support.failing_disks import Watched, disk
 from support.folders import World, drawn
-from support.old_indexes import Legacy
+from support.old_indexes import OldIndex
 
 from vstore.errors import DiskTrouble, LabelTaken, ModelError, SnapshotNotFound, UsageError
 from vstore.search.query import Operand
@@ -333,7 +333,7 @@ def test_a_snapshot_without_a_picture_is_written_too(world: World, tmp_path: Pat
 
 
 def test_rows_that_an_import_left_over_are_not_exported(tmp_path: Path) -> None:
-    old = Legacy(tmp_path)
+    old = OldIndex(tmp_path)
     (old.pictures / "p04.png").unlink()
     old.new()
     with old.store as store:

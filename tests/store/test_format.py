@@ -24,7 +24,7 @@ import pytest
 from PIL import Image
 from support.builder import Builder, unit_vectors
 from support.folders import World, drawn, put
-from support.old_indexes import Legacy
+from support.old_indexes import OldIndex
 
 import vstore
 from vstore import doctor, errors
@@ -928,7 +928,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
 
 def _adopt(top: Path, say: Callable[..., None]) -> None:
     """An old index whose names are not all UTF-8, and whose vectors no model gives."""
-    old = Legacy(top / "old", count=6, dim=333)
+    old = OldIndex(top / "old", count=6, dim=333)
     odd, gone = os.fsdecode(b"\xfc.png"), os.fsdecode(b"\xfd.png")
     old.put({odd: 60, "p05.png": 0})
     rows = old.rows.copy()

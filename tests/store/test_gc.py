@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.folders import World, digests, newest_pack
-from support.old_indexes import Legacy
+from support.old_indexes import OldIndex
 
 from vstore.disk import durable
 from vstore.disk.journal import JournalWriter
@@ -371,7 +371,7 @@ def test_recipes_probes_and_leftovers_stay(world: World) -> None:
 
 
 def test_rows_that_an_import_left_over_go_with_their_space(tmp_path: Path) -> None:
-    old, fake = Legacy(tmp_path), FakeEmbedder()
+    old, fake = OldIndex(tmp_path), FakeEmbedder()
     (old.pictures / "p04.png").unlink()
     made = old.new()
     with Store(old.folder, load_embedder=lambda recipe: fake) as store:

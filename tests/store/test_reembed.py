@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.folders import digests
-from support.old_indexes import Legacy, unit
+from support.old_indexes import OldIndex, unit
 from support.reembed_photos import photo
 
 from vstore.embed.variations import Variation, preparations
@@ -80,7 +80,7 @@ class Case:
     """64 photos, and an old index whose vectors a certain recipe gave."""
 
     def __init__(self, top: Path) -> None:
-        self.old = Legacy(top, count=COUNT, dim=48)
+        self.old = OldIndex(top, count=COUNT, dim=48)
         self.photos = [photo(i, 6 if i % 2 else 1) for i in range(COUNT)]
         self.old.put(dict(zip(self.old.names, self.photos, strict=True)))
 

@@ -15,7 +15,7 @@ import pytest
 from store.test_catalogue import raw
 from support.failing_disks import Hesitating
 from support.folders import World, all_aliases, digests, packs_by_age, repaired, stats_of, trust_young_stats
-from support.old_indexes import Legacy
+from support.old_indexes import OldIndex
 
 from vstore.disk import durable
 from vstore.disk.environment import put_seal
@@ -561,7 +561,7 @@ def test_rows_that_an_import_left_over_and_that_are_lost_are_named_no_more(
         monkeypatch.setattr(leftovers, "BLOCK", 1)
         monkeypatch.setattr("vstore.importing.finishing.BLOCK", 1)
         monkeypatch.setattr("vstore.repair.leftovers.BLOCK", 1)
-    old, fake = Legacy(tmp_path), FakeEmbedder()
+    old, fake = OldIndex(tmp_path), FakeEmbedder()
     for name in ("p04.png", "p05.png"):
         (old.pictures / name).unlink()
     made = old.new(recipe=fake.recipe)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.folders import World, all_aliases, repaired
-from support.old_indexes import Legacy
+from support.old_indexes import OldIndex
 
 from vstore.disk.packs import Pack
 from vstore.doctor import _store as of_store
@@ -206,7 +206,7 @@ def test_vectors_that_were_lost_with_their_recipe_are_taken_from_no_snapshot(wor
 
 def test_a_recipe_of_an_import_comes_back_with_the_same_index(tmp_path: Path) -> None:
     """It is of the vector file's sha256, which stands nowhere else."""
-    old = Legacy(tmp_path)
+    old = OldIndex(tmp_path)
     old.new()
     repo = old.repo
     (space,) = repo.state.spaces.values()

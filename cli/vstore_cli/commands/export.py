@@ -20,14 +20,15 @@ FORMATS = ["triple", "npz", "parquet", "jsonl", "clip-retrieval"]
     type=click.Choice([*FORMATS, "links"]),
     default="triple",
     show_default=True,
-    help="triple: index.faiss, embeddings.npy, metadata.json, one row a path, with vstore.json. npz, parquet, jsonl: "
-    "key, paths and vector of each picture. clip-retrieval: its folder. links: links to the pictures of a search.",
+    help="triple: index.faiss, embeddings.npy and metadata.json with one row per path, and vstore.json. npz, parquet, "
+    "jsonl: key, paths and vector of each picture. clip-retrieval: a folder as that tool writes it. links: links to "
+    "the pictures that a search finds.",
 )
-@click.option("--at", metavar="SNAP", help="Write this version instead of the current one.")
-@click.option("-k", default=10, show_default=True, help="How many links.")
+@click.option("--at", metavar="SNAP", help="Write this snapshot instead of the current one.")
+@click.option("-k", default=10, show_default=True, help="The number of links.")
 @click.option("--under", metavar="PATH", help="Only links to pictures below this folder.")
 @click.option("--min-score", type=float, help="Only links to pictures at least this similar (-1 to 1).")
-@click.option("--new-since", metavar="SNAP", help="Only links to pictures that this version does not have.")
+@click.option("--new-since", metavar="SNAP", help="Only links to pictures that this snapshot lacks.")
 @json_option
 def export(
     out: str,
@@ -40,9 +41,9 @@ def export(
     new_since: str | None,
     as_json: bool,
 ) -> None:
-    """Write a version to OUT in a form that other tools read.
+    """Write a snapshot to OUT in a format that other tools read.
 
-    An import of a triple that lies beside its vstore.json gives the same version again, with the same id.
+    If a triple is imported again together with its vstore.json, the result is the same snapshot with the same id.
 
     \b
     Example:
@@ -54,7 +55,7 @@ def export(
 
     if format == "links" and not words:
         raise UsageError(
-            "links are those of a search", "say what to look for: vstore export OUT ./cat.jpg --format links"
+            "--format links needs a search", "add what to look for: vstore export OUT ./cat.jpg --format links"
         )
     operands = [Operand(part.weight, part.image, part.text) for part in parse(words)] if words else []
     with open_store() as store:
@@ -71,8 +72,9 @@ def export(
     if as_json:
         echo_json(report)
     elif format == "links":
-        gone = f"; {count(report.missing, 'picture')} not there any more" if report.missing else ""
+        gone = f"; {count(report.missing, 'picture')} no longer there" if report.missing else ""
         click.echo(f"Made {count(report.images, 'link')} in {shown(out)}{gone}")
     else:
-        what = f"{count(report.images, 'picture')} under {count(report.paths, 'path')}"
+        paths = f" ({count(report.paths, 'path')})" if report.paths != report.images else ""
+        what = count(report.images, "picture") + paths
         click.echo(f"Wrote {what} of {report.snapshot} to {shown(out)} ({size(report.bytes)})")

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("words", nargs=-1, metavar="[+|-] [W:]OPERAND ...")
 @click.option("--image", "images", multiple=True, metavar="FILE", help="A picture to look for: the same as + FILE.")
-@click.option("-k", default=10, show_default=True, help="How many pictures to show.")
-@click.option("--at", metavar="SNAP", help="Answer from this version: its pictures, its paths.")
+@click.option("-k", default=10, show_default=True, help="The number of pictures to show.")
+@click.option("--at", metavar="SNAP", help="Search this snapshot, with its pictures and paths.")
 @click.option("--under", metavar="PATH", help="Only pictures below this folder.")
 @click.option("--min-score", type=float, help="Only pictures at least this similar (-1 to 1).")
-@click.option("--new-since", metavar="SNAP", help="Only pictures that this version does not have.")
-@click.option("-l", "--paths-only", is_flag=True, help="Print paths alone, one a line.")
-@click.option("-0", "--null", is_flag=True, help="Print paths alone, each ended by a NUL.")
+@click.option("--new-since", metavar="SNAP", help="Only pictures that this snapshot lacks.")
+@click.option("-l", "--paths-only", is_flag=True, help="Print only paths, one per line.")
+@click.option("-0", "--null", is_flag=True, help="Print only paths, each ended by NUL.")
 @device_option
 @json_option
 def search(
@@ -42,13 +42,13 @@ def search(
     device: str,
     as_json: bool,
 ) -> None:
-    """Find the pictures that are most like a picture or a text, or like several at once.
+    """Find the pictures that are most similar to a picture or a text, or to several at once.
 
-    An OPERAND that begins with ./ ../ / ~ or image: is a picture; anything else is text, which needs a model that
-    reads text. `+` and `-` are words of their own: look for this too, stay away from that. A weight stands before its
+    An OPERAND that begins with ./ ../ / ~ or image: is a picture. Anything else is text, which needs a model that
+    reads text. `+` and `-` are separate words: look for this too, stay away from that. A weight stands before its
     operand, as in 0.5:./cat.jpg.
 
-    The scores are cosines: 1 is the same picture, 0 has nothing in common with it.
+    The scores are cosines: 1 means the same picture, 0 means nothing in common.
 
     \b
     Example:
@@ -89,7 +89,7 @@ def _warn_of_names(parts: list[Part]) -> None:
     for part in parts:
         if part.text is not None and os.path.isfile(part.text):
             name = shown(part.text)
-            click.echo(f"Note: {name} is taken for text; the picture of that name is ./{name}", err=True)
+            click.echo(f"Note: {name} is read as text; for the picture, write ./{name}", err=True)
 
 
 def _print_paths(report: SearchReport, null: bool) -> None:
@@ -105,9 +105,9 @@ def _print(report: SearchReport) -> None:
     rows = []
     for hit in report.hits:
         there = [file for file in hit.files if file is not None and os.path.exists(file)]
-        first = shown(openable(there[0])) if there else f"{shown(hit.paths[0])}  (not there any more)"
+        first = shown(openable(there[0])) if there else f"{shown(hit.paths[0])}  (no longer there)"
         more = len(hit.paths) - 1
         rows.append([f"{hit.score:.3f}", first + (f"  (and {more} more)" if more else "")])
     table(rows, right=(0,))
     if not rows:
-        click.echo(f"No picture of {report.snapshot} fits.", err=True)
+        click.echo(f"No picture of {report.snapshot} matches.", err=True)

@@ -12,7 +12,7 @@ from vstore_cli.sync_report import show
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
 def status(paths: tuple[str, ...], quiet: bool, as_json: bool) -> int:
     """Show what a sync would do, and how long it would take. Writes nothing.

@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 @click.option("--compile", is_flag=True, help="Let torch compile the model first: worth it for many pictures.")
 @devices_option
 @model_options
-@click.option("-q", "--quiet", is_flag=True, help="No progress, and no report unless something is wrong.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress, and no report unless something is wrong.")
 @json_option
 def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> int:
     """Embed what is new in folders, and write a snapshot if anything changed.

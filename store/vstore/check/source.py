@@ -10,7 +10,7 @@ from vstore.check.findings import Problem
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.file_hash import hash_file
 from vstore.intake.surveyor import Surveyor
-from vstore.intake.targets import Target, plan
+from vstore.intake.targets import Target, scope_of
 from vstore.pictures.folder import FileStat
 from vstore.pictures.scan_options import OptionEdits
 from vstore.progress import Progress, Silent
@@ -37,7 +37,7 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
     catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=False)
     if catalogue is None:
         return [], ["there is no catalogue, so no picture is known to be unchanged: the next sync reads them all"]
-    targets = plan(repo, (), None, OptionEdits()).targets
+    targets = scope_of(repo, (), None, OptionEdits()).targets
     existing = [target for target in targets if os.path.isdir(target.place)]
     notes = [f"{os.fsdecode(target.place)} does not exist" for target in targets if target not in existing]
     problems: list[Problem] = []

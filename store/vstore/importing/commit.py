@@ -87,7 +87,7 @@ class Commit:
         left = self._write_left()
         with repo.committing("import"):
             state = repo.state
-            self._changes |= met.plan.changes()
+            self._changes |= met.scope.changes()
             self._put_space(added=bool(refs))
             if refs:
                 self._changes["segments"] = state.segments_changed(chosen.id, [*state.segments(chosen.id), *refs])
@@ -178,7 +178,7 @@ class Commit:
                 self._notes.append(f"{current.name} is of another embedding space: no snapshot was written")
                 return None
             self._notes.append(f"{current.name} was of another embedding space; vstore undo makes it current again")
-        base = repo.mapped_tree(current if same else None, {**repo.state.absorbed, **met.plan.absorbed})
+        base = repo.mapped_tree(current if same else None, {**repo.state.absorbed, **met.scope.absorbed})
         tree = base.edited(verdict.aliases)
         if same and tree.root == base.root:
             return None

@@ -18,7 +18,7 @@ from vstore.importing.options import ImportOptions
 from vstore.intake.reader import Reader
 from vstore.intake.survey import Chunk, Item, Survey
 from vstore.intake.surveyor import Surveyor
-from vstore.intake.targets import Plan, plan
+from vstore.intake.targets import Scope, scope_of
 from vstore.pictures.preparation import Preparation
 from vstore.pictures.scan_options import OptionEdits
 from vstore.progress import Progress
@@ -35,7 +35,7 @@ class Meeting(NamedTuple):
     keys:    entry -> the key of its file.
     prefix:  of stored paths.
     label:   of the root.
-    plan:    changes of the roots, for the log.
+    scope:   changes of the roots, for the log.
     learnt:  the chunks in which files were read.
     notes:   remarks for the report.
     """
@@ -44,7 +44,7 @@ class Meeting(NamedTuple):
     keys: dict[int, bytes]
     prefix: bytes
     label: str
-    plan: Plan
+    scope: Scope
     learnt: Sequence[Chunk]
     notes: tuple[str, ...]
 
@@ -72,8 +72,8 @@ class Host:
         Raises: UsageError, LabelTaken, DiskTrouble; KeyboardInterrupt if the run was stopped.
         """
         options, repo = self._options, self._repo
-        planned = plan(repo, [root], options.as_label, OptionEdits())
-        target = planned.targets[0]
+        scope = scope_of(repo, [root], options.as_label, OptionEdits())
+        target = scope.targets[0]
         if target.gone or not os.path.isdir(os.path.join(target.place, target.under)):
             raise UsageError(f"{os.fsdecode(root)} is not a folder", "name the folder of the pictures with --root")
         self._progress.stage("scan", None)
@@ -107,7 +107,7 @@ class Host:
             elif len(answer.files) > 1 and len(found) == 1 and all(file in hashed for file in answer.files):
                 answers[number] = Answer(MATCHED, "all files that fit it are one picture", answer.files[:1])
                 keys[number] = found.pop()
-        return Meeting(answers, keys, prefix, target.root.label, planned, learnt, tuple(notes))
+        return Meeting(answers, keys, prefix, target.root.label, scope, learnt, tuple(notes))
 
     def _hash(
         self, survey: Survey, places: Mapping[bytes, Item], answers: Sequence[Answer]
@@ -163,7 +163,7 @@ class Host:
                 )
         answers = [Answer(MATCHED, "as vstore.json says", (path,)) for path in exported.paths]
         keys = dict(enumerate(exported.keys))
-        return Meeting(answers, keys, b"", os.fsdecode(labels[0]) if labels else "", Plan([], roots, {}), (), ())
+        return Meeting(answers, keys, b"", os.fsdecode(labels[0]) if labels else "", Scope([], roots, {}), (), ())
 
 
 def _root(repo: Repository, label: str, place: bytes) -> Root:

@@ -43,7 +43,7 @@ def sync(
     Raises: UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
     """
     named, settings = options.paths(paths), options.settings
-    run = Run(repo, options, lambda recipe: embedders.load_on_all(recipe, settings), progress, stop)
+    run = Run(repo, options, load=lambda recipe: embedders.load_on_all(recipe, settings), progress=progress, stop=stop)
     if not dry_run:
         return run.sync(named)
     repo.reload()

@@ -51,13 +51,13 @@ class Memory:
     def _agreement(self, tree: Tree) -> bytes:
         return bytes.fromhex(self._space) + tree.root
 
-    def remember(self, survey: Survey, ingest: Ingest, before: Tree, now: Tree, complete: bool) -> None:
+    def remember(self, survey: Survey, ingest: Ingest, before: Tree, now: Tree, *, complete: bool) -> None:
         """After a commit: write what was learnt, in one transaction, or nothing if that is nothing new."""
         catalogue = self._catalogue
         if catalogue is None:
             return
         roots = {os.fsencode(name) for name in self._repo.state.roots} | _labels(survey)
-        agreed = self._agreeing(catalogue, roots, survey, before, now, complete)
+        agreed = self._agreeing(catalogue, roots, survey, before=before, now=now, complete=complete)
         agreement = self._agreement(now)
         chunks = [c for c in survey.chunks if not c.only and catalogue.folder(c.folder, c.index) != value_of(c)]
         if (
@@ -66,15 +66,16 @@ class Memory:
             or not is_aligned(self._repo, catalogue, self._space)
             or any((catalogue.meta(_agreed_name(label)) == agreement) != (label in agreed) for label in roots)
         ):
-            self._write(catalogue, survey, ingest, chunks, dict.fromkeys(agreed, agreement), roots - agreed)
+            agreeing = dict.fromkeys(agreed, agreement)
+            self._write(catalogue, survey, ingest, chunks=chunks, agreed=agreeing, other=roots - agreed)
 
     def note(self, survey: Survey, ingest: Ingest) -> None:
         """Without a commit: write what was learnt. What agreed of the roots that were scanned does so no more."""
         if self._catalogue is not None:
-            self._write(self._catalogue, survey, ingest, survey.chunks, {}, _labels(survey))
+            self._write(self._catalogue, survey, ingest, chunks=survey.chunks, agreed={}, other=_labels(survey))
 
     def _agreeing(
-        self, catalogue: Catalogue, roots: set[bytes], survey: Survey, before: Tree, now: Tree, complete: bool
+        self, catalogue: Catalogue, roots: set[bytes], survey: Survey, *, before: Tree, now: Tree, complete: bool
     ) -> set[bytes]:
         """The roots whose files, as the catalogue knows them, are what the snapshot says.
 
@@ -98,6 +99,7 @@ class Memory:
         catalogue: Catalogue,
         survey: Survey,
         ingest: Ingest,
+        *,
         chunks: Collection[Chunk],
         agreed: dict[bytes, bytes],
         other: Collection[bytes],
