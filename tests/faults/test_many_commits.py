@@ -13,7 +13,7 @@ from support.folders import drawn
 from support.stores import FAKE, opened, quick_folder
 
 from vstore.disk import durable
-from vstore.disk.packs import TOO_MANY
+from vstore.format.small_files import TOO_MANY
 from vstore.repository.repository import Repository
 from vstore.store import Store
 

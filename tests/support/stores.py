@@ -372,9 +372,7 @@ OPERATIONS = [
     Operation("seal", base, sync, settings={"vstore.intake.keeper.SEAL_BYTES": 0, "vstore.intake.embedding.BATCH": 1}),
     Operation("commit", base, partial_sync, settings={"vstore.intake.embedding.BATCH": 1}, turns=True),
     Operation("recover", with_journal, sync, turns=True),
-    Operation(
-        "merge", rich, sync, settings={"vstore.disk.packs.TOO_MANY": 1, "vstore.disk.segments.TOO_MANY": 1}, turns=True
-    ),
+    Operation("merge", rich, sync, settings={"vstore.format.small_files.TOO_MANY": 1}, turns=True),
     Operation("rollback", rich, call("rollback", "v1")),
     Operation("tag", rich, call("snapshot_tag", "v2", "new")),
     Operation("undo", rich, call("undo"), again=False),

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from vstore.disk import durable
 from vstore.disk.journal import Journal, JournalWriter, is_beheaded, journals
-from vstore.disk.segment_writer import rounded
 from vstore.errors import Damage, VstoreError
 from vstore.format.entries import FileRef
 from vstore.format.layout import DTYPES
@@ -42,6 +41,8 @@ class Keeper:
                 self._repo.layout.journal, self._space, self._repo.hash.size, self._dim, self._repo.dtype
             )
             self._bytes, self._since = 0, time.monotonic()
+        from vstore.disk.segment_writer import rounded  # a run without news does without it
+
         self._writer.append(keys, rounded(rows, self._repo.dtype))
         self._bytes += len(keys) * self._dim * DTYPES[self._repo.dtype]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from vstore.disk.packs import small, write_pack
-from vstore.disk.segments import small_neighbours
+from vstore.disk.packs import write_pack
 from vstore.format.entries import FileRef
+from vstore.format.small_files import small_neighbours, small_packs
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def merge_small(repo: Repository, space: str, command: str) -> None:
     All is written before `commit` is taken: it may take longer than others would wait for that. Meanwhile they may
     add packs; segments are changed by holders of `ingest` alone, as are the places of packs that are listed.
     """
-    packs, runs = small(repo.state.packs), small_neighbours(repo.state.segments(space))
+    packs, runs = small_packs(repo.state.packs), small_neighbours(repo.state.segments(space))
     if not packs and not runs:
         return
     pack = _merged_pack(repo, packs) if packs else None
