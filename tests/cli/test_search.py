@@ -102,7 +102,7 @@ def test_a_word_that_is_the_name_of_a_file_gets_a_hint(pictures: Line, monkeypat
         (["./pictures/a.png", "-", "./pictures/a.png"], 2, "cancel one another out"),
         (["./pictures/a.png", "-k", "0"], 2, "-k must be at least 1"),
         (["./pictures/a.png", "-k", "many"], 2, "not a valid integer"),
-        (["./pictures/a.png", "--under", "/etc"], 2, "/etc lies under no synced folder"),
+        (["./pictures/a.png", "--under", "/etc"], 2, "/etc is not in any synced folder"),
         (["./pictures/a.png", "--at", "v9"], 1, "no snapshot 'v9'"),
         (["./pictures/a.png", "--new-since", "v9"], 1, "no snapshot 'v9'"),
         (["./notes.txt"], 1, "cannot search with ./notes.txt"),
