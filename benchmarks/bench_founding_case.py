@@ -29,7 +29,7 @@ from typing import Any
 
 from measure import environment, machine
 
-from vstore.embed import Recipe
+from vstore.embed.embedder import Recipe
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 
@@ -92,7 +92,7 @@ def make(case: Case) -> dict[str, Any]:
     import faiss
     import numpy as np
 
-    from vstore.images import Preparation, prepare
+    from vstore.pictures.decoding import Preparation, prepare
 
     count = case.count
     case.old.mkdir(parents=True)
@@ -219,7 +219,7 @@ def status(case: Case) -> dict[str, Any]:
 
 def sync(case: Case) -> dict[str, Any]:
     """Sync, and search at once: from the last vector to the first answer is the merge."""
-    from vstore.search import Operand
+    from vstore.search.search import Operand
 
     with case.open() as store:
         began = time.perf_counter()
@@ -277,8 +277,8 @@ def truth(case: Case) -> dict[str, Any]:
     import numpy as np
     import xxhash
 
-    from vstore.images import Preparation, prepare
-    from vstore.repository import Repository
+    from vstore.pictures.decoding import Preparation, prepare
+    from vstore.repository.repository import Repository
 
     repo = Repository(case.store)
     snapshot = repo.snapshot("current")
@@ -309,7 +309,7 @@ def truth(case: Case) -> dict[str, Any]:
 
 def back_and_forth(case: Case) -> dict[str, Any]:
     """Roll back to the import, look, come back, and undo and redo that."""
-    from vstore.repository import Repository
+    from vstore.repository.repository import Repository
 
     def aliases() -> dict[bytes, bytes]:
         repo = Repository(case.store)

@@ -6,7 +6,7 @@ Whole processes, in turn: `vstore search --image` of a picture that the store kn
 vectors as a float32 `.npy` and multiplies. Cold means that the store's files and the `.npy` are not in the page cache
 (Python and its libraries are); there the measure is reading the segment files once. Targets: at most 2.0 times either;
 under 100 MB of anonymous memory; no torch. `--ways` compares, within one process, the ways to scan the segments of
-which `vstore.index` keeps one, and its threads.
+which `vstore.search.index` keeps one, and its threads.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ from measure import (
     timed,
 )
 
-from vstore.embed import space_id
-from vstore.pages import Tree
-from vstore.records import Manifest, Root, Snapshot, listed_segments
-from vstore.repository import Repository
-from vstore.segments import Segment, faiss_module, rounded, write_segment
-from vstore.timing import now
+from vstore.clock import now
+from vstore.disk.segments import Segment, faiss_module, rounded, write_segment
+from vstore.embed.embedder import space_id
+from vstore.format.pages import Tree
+from vstore.format.records import Manifest, Root, Snapshot, listed_segments
+from vstore.repository.repository import Repository
 
 SEAL = 64 << 20  # bytes at which a sync seals a segment
 CENTRES = 200

@@ -3,7 +3,7 @@
     python benchmarks/bench_workers.py
 
 One thread prepares 512 px JPEGs as CLIP (224 px, 0.6 MB a picture) and Qwen2-VL (6 MB) are given them. The same batches
-then go through the pipes of `vstore.embed.wire` to a process that takes them and answers a byte.
+then go through the pipes of `vstore.embed.workers.wire` to a process that takes them and answers a byte.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from measure import environment, in_turn, machine, ratio, spread, timed
 COUNT = 32  # pictures of a batch
 CODE = """
 import sys
-from vstore.embed.wire import receive, send
+from vstore.embed.workers.wire import receive, send
 while True:
     receive(sys.stdin.buffer)
     send(sys.stdout.buffer, 1)
@@ -51,8 +51,8 @@ def processors() -> dict[str, Any]:
 
 
 def main() -> None:
-    from vstore.embed.wire import receive, send, widen_pipe
-    from vstore.images import Preparation, prepare
+    from vstore.embed.workers.wire import receive, send, widen_pipe
+    from vstore.pictures.decoding import Preparation, prepare
 
     print(machine())
     files = jpegs()

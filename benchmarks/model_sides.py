@@ -75,7 +75,7 @@ class Sides:
 
     def __init__(self, top: Path, pictures: Path, model: Path, adapter: Path | None, device: str, compute: str) -> None:
         """top: a folder to be made, for the stores. adapter: None for the model as it is."""
-        from vstore.embed.place import Settings
+        from vstore.embed.model_words import Settings
         from vstore.store import Store
 
         self.pictures = sorted(pictures.rglob("*.jpg"))
@@ -94,9 +94,9 @@ class Sides:
 
     def reading(self) -> Cost:
         """Read, hash, decode and prepare in as many threads as a sync has; nothing is embedded."""
-        from vstore.hashing import store_hash
-        from vstore.images import Preparation, prepare
-        from vstore.sync.reader import WORKERS
+        from vstore.format.hashing import store_hash
+        from vstore.intake.reader import WORKERS
+        from vstore.pictures.decoding import Preparation, prepare
 
         digest, preparation = store_hash("xxh3_128").digest, Preparation()
 

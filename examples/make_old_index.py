@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 
 from vstore.embed.builtin import BuiltinEmbedder
-from vstore.images import Preparation, prepare
+from vstore.pictures.decoding import Preparation, prepare
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vstore.errors import NoStore, UsageError
-from vstore.layout import FOLDER
+from vstore.format.layout import FOLDER
 from vstore_cli.output import shown
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def new_folder() -> Path:
 
 def _refuse_second() -> None:
     """A second store for pictures that one has already would be a slip: whoever wants it names its place."""
-    from vstore.repository import Repository
+    from vstore.repository.repository import Repository
 
     here = os.path.realpath(os.fsencode(os.curdir))
     for folder in _upwards(os.curdir):

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from vstore.embed.place import device_words
+from vstore.embed.model_words import device_words
 from vstore.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vstore._version import __version__
+from vstore.child_python import command
 from vstore.errors import VstoreError
-from vstore.interpreter import command
-from vstore.records import Json
+from vstore.format.records import Json
 
 OK, NOTE, TROUBLE = "ok", "note", "trouble"
 
@@ -174,7 +174,7 @@ def _caches() -> list[Finding]:
 
 def _store(folder: Path) -> list[Finding]:
     """Whether each space's model is where the store says. Reads the log alone."""
-    from vstore.repository import Repository, how_to_give
+    from vstore.repository.repository import Repository, how_to_give
 
     try:
         repo = Repository(folder)

@@ -13,19 +13,19 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore import durable
-from vstore.durable import TEMPORARY
+from vstore.disk import durable
+from vstore.disk.durable import TEMPORARY
+from vstore.disk.journal import is_of_none, journals
+from vstore.disk.packs import FOOTER_SIZE as PACK_FOOTER_SIZE
+from vstore.disk.packs import write_pack
+from vstore.disk.segments import BLOCK, FOOTER_SIZE, Segment, write_segment
 from vstore.errors import Damage, DiskTrouble
-from vstore.journal import is_of_none, journals
-from vstore.packs import FOOTER_SIZE as PACK_FOOTER_SIZE
-from vstore.packs import write_pack
-from vstore.pages import decode_inner, leaf_keys, level_of
-from vstore.records import FileRef, Json, State, ends_the_log
-from vstore.repository import RESERVE, Repository
-from vstore.segments import BLOCK, FOOTER_SIZE, Segment, write_segment
+from vstore.format.pages import decode_inner, leaf_keys, level_of
+from vstore.format.records import FileRef, Json, State, ends_the_log
+from vstore.repository.repository import RESERVE, Repository
 
 if TYPE_CHECKING:
-    from vstore.segments import Rows
+    from vstore.disk.segments import Rows
 
 YOUNG = 14 * 86400  # seconds for which a vector that no snapshot names is kept: it cost time on a GPU
 _OBJECT = re.compile(r"[0-9a-f]{32}\.(faiss|pack)")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from vstore.layout import FORMAT_VERSION
-from vstore.records import Json
-from vstore.repository import Repository
+from vstore.format.layout import FORMAT_VERSION
+from vstore.format.records import Json
+from vstore.repository.repository import Repository
 
 
 class MigrateReport(NamedTuple):

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from vstore import durable, spaces
-from vstore.embed.place import Settings, Words
+from vstore.disk import durable
+from vstore.disk.journal import journals
+from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import Probes
 from vstore.errors import ModelError, Refused, UsageError
-from vstore.journal import journals
-from vstore.layout import why_not_a_name
-from vstore.leftovers import as_of
-from vstore.records import Import, Json, Snapshot, Space
-from vstore.repository import Repository
-from vstore.snapshots import new_snapshot
+from vstore.format.layout import why_not_a_name
+from vstore.format.records import Import, Json, Snapshot, Space
+from vstore.repository import spaces
+from vstore.repository.leftovers import as_of
+from vstore.repository.repository import Repository
+from vstore.repository.snapshots import new_snapshot
 
 _NAMED = 10  # missing paths that an error names
 
@@ -155,7 +156,7 @@ def model_add(
     if inherited:
         say("taken from the current space: " + " ".join(inherited))
     made = spaces.make(merged, settings, say, repo.layout.cache)
-    from vstore.embed import space_id
+    from vstore.embed.embedder import space_id
 
     id = space_id(made.recipe)
 

@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from vstore.layout import DTYPES
-from vstore.records import Json
-from vstore.repository import Repository
+from vstore.format.layout import DTYPES
+from vstore.format.records import Json
+from vstore.repository.repository import Repository
 
 
 class Part(NamedTuple):

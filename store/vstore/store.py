@@ -9,27 +9,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-from vstore.embed.place import Settings, Words
+from vstore.embed.model_words import Settings, Words
 from vstore.errors import UsageError
-from vstore.repository import Repository
+from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
-    from vstore.check import CheckReport
+    from vstore.check.run import CheckReport
     from vstore.doctor import DoctorReport
-    from vstore.dupes import DupesReport
-    from vstore.embed import Embedder, Recipe
+    from vstore.embed.embedder import Embedder, Recipe
     from vstore.export import ExportReport
-    from vstore.forget import ForgetReport
     from vstore.gc import GcReport
-    from vstore.history import DiffReport, LogRow, MoveReport, SnapshotDetail, SnapshotRow, TagReport
-    from vstore.legacy.report import ImportReport
+    from vstore.importing.report import ImportReport
     from vstore.migrate import MigrateReport
     from vstore.models import ModelAdded, ModelDetail, ModelDropped, ModelRow, ModelUsed
     from vstore.progress import Progress
     from vstore.repair.report import RepairReport
-    from vstore.search import Operand, SearchReport
+    from vstore.search.dupes import DupesReport
+    from vstore.search.search import Operand, SearchReport
     from vstore.stats import StatsReport
     from vstore.sync.report import SyncReport
+    from vstore.versions.forget import ForgetReport
+    from vstore.versions.history import DiffReport, LogRow, MoveReport, SnapshotDetail, SnapshotRow, TagReport
 
     AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
@@ -105,7 +105,7 @@ class Store:
         path = Path(os.path.abspath(os.fsdecode(folder)))
         made = None
         if model is not None or adapter is not None:
-            from vstore import spaces
+            from vstore.repository import spaces
 
             Repository.refuse_existing(path)
             name = spaces.name_for(words, name)
@@ -129,16 +129,16 @@ class Store:
     def _load(self, recipe: Recipe, settings: Settings | None = None) -> Embedder:
         if self._given is not None:
             return self._given(recipe)
-        from vstore import spaces
-        from vstore.embed import space_id
+        from vstore.embed.embedder import space_id
+        from vstore.repository import spaces
 
         return spaces.load(self._repo, self._repo.state.spaces[space_id(recipe)], settings or Settings())
 
     def _load_on_all(self, recipe: Recipe, settings: Settings) -> Embedder:
         if self._given is not None:
             return self._given(recipe)
-        from vstore import spaces
-        from vstore.embed import space_id
+        from vstore.embed.embedder import space_id
+        from vstore.repository import spaces
 
         return spaces.load_on_all(self._repo, self._repo.state.spaces[space_id(recipe)], settings)
 
@@ -194,8 +194,8 @@ class Store:
         stop:         set by somebody else, ends the run after the batch at hand, with a partial snapshot.
         Raises:       UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
         """
+        from vstore.intake.targets import OptionEdits
         from vstore.sync.run import Options, Run
-        from vstore.sync.targets import OptionEdits
 
         named = [os.fsencode(path) for path in paths]
         if files_from is not None:
@@ -279,9 +279,9 @@ class Store:
         resume:  the id of an import: what it left over is looked for anew.
         Raises:  UsageError, ImportRefused, Locked, MissingPackage, Damage, DiskTrouble; the store is as it was then.
         """
-        from vstore.legacy.old import Named
-        from vstore.legacy.options import ImportOptions
-        from vstore.legacy.run import ImportRun
+        from vstore.importing.old import Named
+        from vstore.importing.options import ImportOptions
+        from vstore.importing.run import ImportRun
 
         words = Words(model, adapter, revision, compute, max_side, prompt, pooling, trust_remote_code)
         recipe, place = self._declared(words, recipe)
@@ -305,7 +305,7 @@ class Store:
 
         hash, store_dtype: as `vstore.json` says where the import has one, else xxh3_128 and float16.
         """
-        from vstore.legacy.founding import import_new
+        from vstore.importing.founding import import_new
 
         def work(made: Path, options: Mapping[str, Any]) -> ImportReport:
             with cls(made) as store:
@@ -326,8 +326,8 @@ class Store:
         new_since: str | None = None,
         device: str = "auto",
     ) -> SearchReport:
-        """Find the k pictures of a snapshot that look most like the operands. See `vstore.search.search`."""
-        from vstore.search import search
+        """Find the k pictures of a snapshot that look most like the operands. See `vstore.search.search.search`."""
+        from vstore.search.search import search
 
         self._repo.reload()
         return search(
@@ -350,8 +350,8 @@ class Store:
         near: float | Literal["auto"] | None = None,
         progress: Progress | None = None,
     ) -> DupesReport:
-        """Groups of identical pictures, or (near) of pictures that look alike. See `vstore.dupes.dupes`."""
-        from vstore.dupes import dupes
+        """Groups of identical pictures, or (near) of pictures that look alike. See `vstore.search.dupes.dupes`."""
+        from vstore.search.dupes import dupes
 
         below = None if under is None else os.fsencode(under)
         return self._read(lambda repo: dupes(repo, at=at, under=below, verify=verify, near=near, progress=progress))
@@ -360,31 +360,31 @@ class Store:
 
     def snapshot_list(self) -> list[SnapshotRow]:
         """All kept snapshots, newest first."""
-        from vstore.history import snapshot_list
+        from vstore.versions.history import snapshot_list
 
         return self._read(snapshot_list)
 
     def snapshot_show(self, snap: str = "current") -> SnapshotDetail:
         """One snapshot. Raises: SnapshotNotFound, AmbiguousSnapshot."""
-        from vstore.history import snapshot_show
+        from vstore.versions.history import snapshot_show
 
         return self._read(lambda repo: snapshot_show(repo, snap))
 
     def snapshot_diff(self, a: str, b: str = "current") -> DiffReport:
         """How snapshot b differs from a."""
-        from vstore.history import snapshot_diff
+        from vstore.versions.history import snapshot_diff
 
         return self._read(lambda repo: snapshot_diff(repo, a, b))
 
     def snapshot_tag(self, snap: str, name: str) -> TagReport:
         """Give a snapshot a name of its own."""
-        from vstore.history import snapshot_tag
+        from vstore.versions.history import snapshot_tag
 
         return snapshot_tag(self._repo, snap, name)
 
     def snapshot_untag(self, name: str) -> TagReport:
         """Take a tag away."""
-        from vstore.history import snapshot_untag
+        from vstore.versions.history import snapshot_untag
 
         return snapshot_untag(self._repo, name)
 
@@ -406,7 +406,7 @@ class Store:
 
         Raises: UsageError for an empty policy, or a snapshot that must stay.
         """
-        from vstore.forget import Policy, snapshot_forget
+        from vstore.versions.forget import Policy, snapshot_forget
 
         policy = Policy(
             keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly, keep_within, tuple(keep_tag)
@@ -446,32 +446,32 @@ class Store:
 
     def rollback(self, snap: str | None = None, *, hold: bool = False, release: bool = False) -> MoveReport:
         """Make a snapshot current, or let held syncs go on. Files are not touched."""
-        from vstore.history import rollback
+        from vstore.versions.history import rollback
 
         return rollback(self._repo, snap, hold=hold, release=release)
 
     def undo(self) -> MoveReport:
         """Take back the newest operation in force. Raises: NothingToUndo."""
-        from vstore.history import undo
+        from vstore.versions.history import undo
 
         return undo(self._repo)
 
     def redo(self) -> MoveReport:
         """Bring back what the newest undo took. Raises: NothingToUndo."""
-        from vstore.history import redo
+        from vstore.versions.history import redo
 
         return redo(self._repo)
 
     def log(self, limit: int | None = None) -> list[LogRow]:
         """The operations, newest first."""
-        from vstore.history import log
+        from vstore.versions.history import log
 
         return self._read(lambda repo: log(repo, limit))
 
     @property
     def why_log_is_cut(self) -> str | None:
         """Why `log` tells less than was done, where a record that is lost hides what lies before it."""
-        from vstore.history import why_log_is_cut
+        from vstore.versions.history import why_log_is_cut
 
         return self._read(why_log_is_cut)
 
@@ -561,25 +561,25 @@ class Store:
     ) -> CheckReport:
         """Prove the store whole, or say what is not. Damage is reported, not raised.
 
-        read_data_subset: `1/7` or `10%`; max_duration: seconds; see `vstore.check.check`.
+        read_data_subset: `1/7` or `10%`; max_duration: seconds; see `vstore.check.run.check`.
         source:  read the pictures too, and find those whose bytes changed although their size and times did not.
         reembed: so many pictures are embedded anew, by the current space's model or that of `recipe`, and compared with
-                 what is stored; what fits makes a claimed space verified. adopt: see `vstore.reembed.reembed`.
+                 what is stored; what fits makes a claimed space verified. adopt: see `vstore.check.reembed.reembed`.
         """
-        from vstore.check import check
+        from vstore.check.run import check
 
         words = Words(model, adapter, revision, compute, max_side, prompt, pooling, trust_remote_code)
         if reembed is None and (recipe is not None or adopt is not None or words != Words()):
             raise UsageError("a model is tried on a sample", "say of how many pictures: --reembed 32")
         report = check(self._repo, read_data=read_data, subset=read_data_subset, max_duration=max_duration)
         if source or reembed:
-            from vstore.source import check_source, off_rows, with_problems
+            from vstore.check.source import check_source, off_rows, with_problems
 
             self._repo.reload()
             if source:
                 report = with_problems(report, *self._repo.reading(lambda: check_source(self._repo, progress)))
             if reembed:
-                from vstore.reembed import reembed as embed_anew
+                from vstore.check.reembed import reembed as embed_anew
 
                 claimed = self._repo.state.spaces[self._repo.snapshot("current").space].status == "claimed"
                 recipe, place = self._declared(words, recipe)
@@ -633,7 +633,7 @@ class Store:
             return recipe, {}
         if recipe is not None or (words.model is None and words.adapter is None):
             raise UsageError("these options say how a model is used, and none was named", "name it with --model")
-        from vstore.legacy.declared import declared
+        from vstore.importing.declared import declared
 
         return declared(words, self._repo.layout.cache)
 
@@ -641,8 +641,8 @@ class Store:
         """Loads spaces of this store, and what is like the current one, or lies at `place`, but for its recipe."""
 
         def load(recipe: Recipe) -> Embedder:
-            from vstore.embed import load_embedder, space_id
-            from vstore.embed.digests import Digests
+            from vstore.embed.embedder import load_embedder, space_id
+            from vstore.embed.hf.digests import Digests
 
             state = self._repo.state
             if self._given is not None or (not place and space_id(recipe) in state.spaces):

@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vstore.formats import prepare_recipe
+from vstore.pictures.formats import prepare_recipe
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from vstore.embed import Floats, Recipe
+    from vstore.embed.embedder import Floats, Recipe
 
 
 class FakeEmbedder:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from cli.lines import Line
+from support.lines import Line
 
 
 @pytest.fixture

@@ -15,14 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cli.lines import CALL, POWERLESS, Line, Ran, environment, process
-from store.disks import Watched
-from store.folders import Reads, digests, drawn
+from support.failing_disks import Watched
+from support.folders import Reads, digests, drawn
+from support.lines import CALL, POWERLESS, Line, Ran, environment, process
 
-from vstore import durable
-from vstore.hashing import checksum
-from vstore.records import canonical
-from vstore.repository import Repository
+from vstore.disk import durable
+from vstore.format.hashing import checksum
+from vstore.format.records import canonical
+from vstore.repository.repository import Repository
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cli.lines import TOP, environment
+from support.lines import TOP, environment
 
 
 def test_the_example_adopts_an_old_index(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import sys
 
 import click
 import pytest
-from cli.lines import Line, environment, found
+from support.lines import Line, environment, found
 
 from vstore_cli.main import COMMANDS, HELP, WIDTH, all_commands, help_text
 

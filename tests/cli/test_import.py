@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli.lines import Line
-from store.legacies import Legacy
+from support.lines import Line
+from support.old_indexes import Legacy
 
 from vstore.embed.builtin import DEFAULT_RECIPE, BuiltinEmbedder
-from vstore.images import Preparation, prepare
+from vstore.pictures.decoding import Preparation, prepare
 
 
 @pytest.fixture

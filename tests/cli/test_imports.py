@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli.lines import Line, environment
+from support.lines import Line, environment
 
 HEAVY = {
     "numpy", "faiss", "torch", "transformers", "peft", "PIL", "tqdm", "rich", "lmdb", "pathspec",

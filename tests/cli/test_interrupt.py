@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cli.lines import COMMAND, Line, Ran, environment, process
+from support.lines import COMMAND, Line, Ran, environment, process
 
 PICTURES = 64
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli.lines import Line, environment, process
+from support.lines import Line, environment, process
 
 from vstore.store import Store
 from vstore_cli.main import all_commands

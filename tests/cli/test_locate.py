@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli.lines import Line, environment
+from support.lines import Line, environment
 
 from vstore_cli import locate
 

@@ -13,7 +13,7 @@ import termios
 from pathlib import Path
 
 import pytest
-from cli.lines import COMMAND, Line, environment
+from support.lines import COMMAND, Line, environment
 
 from vstore_cli import bar
 from vstore_cli.bar import Bar

@@ -9,9 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cli.lines import COMMAND, Line, environment
 from PIL import Image
-from store.folders import drawn
+from support.folders import drawn
+from support.lines import COMMAND, Line, environment
 
 
 def hits(line: Line, *words: str) -> list[tuple[float, list[str]]]:

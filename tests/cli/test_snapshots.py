@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli.lines import Line
-from store.builder import Builder, unit_vectors
+from support.builder import Builder, unit_vectors
+from support.lines import Line
 
-from vstore.pages import Tree
-from vstore.records import content_id
+from vstore.format.pages import Tree
+from vstore.format.records import content_id
 
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 

@@ -6,7 +6,7 @@ import inspect
 
 import click
 import pytest
-from cli.lines import found
+from support.lines import found
 
 from vstore.store import Store
 from vstore_cli.main import HELP, all_commands, vstore

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cli.lines import Line, process
-from store.folders import drawn
+from support.folders import drawn
+from support.lines import Line, process
 
 FIELDS = [
     "snapshot", "current", "id", "parent", "space", "space_name", "partial", "dry_run", "paths", "images",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from faults.stores import plugin
+from support.stores import plugin
 
 
 @pytest.fixture(autouse=True)

@@ -9,11 +9,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from faults.stores import base, load, opened, quick_folder, said, sync, vectors
-from store.folders import put
+from support.folders import put
+from support.stores import base, load, opened, quick_folder, said, sync, vectors
 
-from vstore.repository import Repository
-from vstore.search import Operand
+from vstore.repository.repository import Repository
+from vstore.search.search import Operand
 from vstore.store import Store
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from store.folders import World, drawn
+from support.folders import World, drawn
 
 YEAR = 365 * 86400
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults.disks import FAULTS, FaultyDisk, Killed
-from faults.stores import OPERATIONS, Operation, quick_folder, said, vectors
+from support.one_failing_call import FAULTS, FaultyDisk, Killed
+from support.stores import OPERATIONS, Operation, quick_folder, said, vectors
 
-from vstore import durable
+from vstore.disk import durable
 from vstore.errors import VstoreError
-from vstore.repository import Repository
+from vstore.repository.repository import Repository
 from vstore.store import Store
 
 FIGURES: Counter[str] = Counter()

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from faults.stores import FAKE, base, opened, quick_folder, said, sync, vectors
-from store.folders import put
+from support.folders import put
+from support.stores import FAKE, base, opened, quick_folder, said, sync, vectors
 
 from vstore.errors import VstoreError
-from vstore.repository import Repository
+from vstore.repository.repository import Repository
 from vstore.store import Store
 
 PAGE = os.sysconf("SC_PAGE_SIZE")

@@ -10,18 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults.stores import FAKE, load, opened
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store.folders import put
+from support.folders import put
+from support.stores import FAKE, load, opened
 
+from vstore.disk.salvage import pack_ref, remains, segment_ref, sound_blobs
+from vstore.disk.segments import FOOTER_SIZE, Footer, Segment
 from vstore.errors import Damage, VstoreError
-from vstore.hashing import store_hash
-from vstore.records import FileRef
-from vstore.repository import Repository, read_format
-from vstore.salvage import pack_ref, remains, segment_ref, sound_blobs
-from vstore.search import Operand
-from vstore.segments import FOOTER_SIZE, Footer, Segment
+from vstore.format.hashing import store_hash
+from vstore.format.records import FileRef
+from vstore.repository.repository import Repository, read_format
+from vstore.search.search import Operand
 from vstore.store import Store
 
 LONG = int(os.environ.get("VSTORE_EXAMPLES", "0"))

@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from faults.stores import full, load, opened, quick_folder, said, vectors
+from support.stores import full, load, opened, quick_folder, said, vectors
 
-from vstore.repository import Repository
+from vstore.repository.repository import Repository
 from vstore.store import Store
 
 

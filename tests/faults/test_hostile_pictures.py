@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from faults.hostile import good, hostile, png
 from PIL import Image
-from store.folders import World, drawn
+from support.folders import World, drawn
+from support.hostile import good, hostile, png
 
-from vstore.images import PictureFailure, Preparation, prepare
-from vstore.isolation import IsolatedDecoder
-from vstore.sync.reader import PASSING
+from vstore.intake.reader import PASSING
+from vstore.pictures.decoding import PictureFailure, Preparation, prepare
+from vstore.pictures.isolation import IsolatedDecoder
 
 TESTS = Path(__file__).resolve().parents[1]
 LIMIT = 400 << 20  # bytes that a sync of all of them may use

@@ -9,12 +9,12 @@ from pathlib import Path
 from statistics import mean
 
 import pytest
-from faults.stores import FAKE, opened, quick_folder
-from store.folders import drawn
+from support.folders import drawn
+from support.stores import FAKE, opened, quick_folder
 
-from vstore import durable
-from vstore.packs import TOO_MANY
-from vstore.repository import Repository
+from vstore.disk import durable
+from vstore.disk.packs import TOO_MANY
+from vstore.repository.repository import Repository
 from vstore.store import Store
 
 EACH = 5 << 10  # bytes of records and packs that a commit of one changed path may cost
@@ -43,7 +43,7 @@ def opening(top: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int, float
         began = time.perf_counter()
         repo = Repository(top / ".vstore")
         took = time.perf_counter() - began
-    from vstore.records import canonical
+    from vstore.format.records import canonical
 
     return disk.bytes, len(canonical(repo.state.document)), took
 

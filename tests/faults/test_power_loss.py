@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults import stores
-from faults.power import Event, Model, RecordingDisk, digest, lay
-from faults.stores import FAKE, ONE_PROBE, THIRD, old_index, opened, quick_folder, said, vectors
-from store.folders import put
+from support import stores
+from support.folders import put
+from support.power import Event, Model, RecordingDisk, digest, lay
+from support.stores import FAKE, ONE_PROBE, THIRD, old_index, opened, quick_folder, said, vectors
 
-from vstore import durable
+from vstore.disk import durable
 from vstore.errors import NoStore
-from vstore.repository import Repository
+from vstore.repository.repository import Repository
 from vstore.store import Store
 
 FIRST = "no store yet"
@@ -103,12 +103,15 @@ def recorded(top: Path, script: Any) -> list[Event]:
     before, durable.disk = durable.disk, disk
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("vstore.spaces.PROBES", ONE_PROBE["vstore.spaces.PROBES"])
-            patch.setattr("vstore.repository.RESERVE", 64)  # ten thousand times a mebibyte is no test of anything
+            patch.setattr("vstore.repository.spaces.PROBES", ONE_PROBE["vstore.repository.spaces.PROBES"])
+            # Ten thousand times a mebibyte is no test of anything.
+            patch.setattr(
+                "vstore.repository.repository.RESERVE", 64
+            )  # ten thousand times a mebibyte is no test of anything
             patch.setattr("vstore.gc.RESERVE", 64)
             patch.setattr("vstore.repair.run.RESERVE", 64)
-            patch.setattr("vstore.sync.keeper.SEAL_BYTES", 0)
-            patch.setattr("vstore.sync.ingest.BATCH", 2)
+            patch.setattr("vstore.intake.keeper.SEAL_BYTES", 0)
+            patch.setattr("vstore.intake.ingest.BATCH", 2)
             script(top, disk)
     finally:
         durable.disk = before

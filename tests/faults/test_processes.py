@@ -14,14 +14,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from faults.stores import FAKE, opened, quick_folder
-from store.folders import drawn, put
+from support.folders import drawn, put
+from support.stores import FAKE, opened, quick_folder
 
-from vstore.repository import Repository
+from vstore.repository.repository import Repository
 from vstore.store import Store
 
 TESTS = Path(__file__).resolve().parents[1]
-WORKER = TESTS / "faults" / "worker.py"
+WORKER = TESTS / "support" / "store_worker.py"
 ENVIRONMENT = {
     **os.environ,
     "PYTHONPATH": os.pathsep.join(map(str, [TESTS, TESTS.parent / "store", TESTS.parent / "cli"])),

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults.stores import load, opened, quick_folder, rich
-from store.disks import Hesitating
+from support.failing_disks import Hesitating
+from support.stores import load, opened, quick_folder, rich
 
-from vstore import durable
-from vstore.durable import Disk
+from vstore.disk import durable
+from vstore.disk.durable import Disk
 from vstore.errors import VstoreError
-from vstore.search import Operand
+from vstore.search.search import Operand
 from vstore.store import Store
 
 BAD = [errno.EIO, errno.EBADMSG]  # a block that cannot be read; a checksum of the file system that fails

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from faults.stores import FAKES, full, load, opened, quick_folder, said, vectors
+from support.stores import FAKES, full, load, opened, quick_folder, said, vectors
 
 from vstore.errors import VstoreError
-from vstore.repository import Repository
-from vstore.search import Operand
+from vstore.repository.repository import Repository
+from vstore.search.search import Operand
 from vstore.store import Store
 
 REGIONS = 16

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from models.zoo import Zoo
+    from support.zoo import Zoo
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -25,7 +25,7 @@ def pytest_report_header() -> str:
 @pytest.fixture(scope="session")
 def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zoo]:
     import transformers
-    from models.zoo import Zoo
+    from support.zoo import Zoo
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()

@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.reference import Reference
-from models.tiny import save_clip, save_dinov2
-from models.zoo import Zoo
 from PIL import Image
-from store.reembed_photos import photo
+from support.reembed_photos import photo
+from support.reference import Reference
+from support.tiny import save_clip, save_dinov2
+from support.zoo import Zoo
 
-from vstore.embed import load_embedder
-from vstore.embed.place import Words
-from vstore.images import preparation_of, prepare
-from vstore.legacy.declared import declared
+from vstore.embed.embedder import load_embedder
+from vstore.embed.model_words import Words
+from vstore.importing.declared import declared
+from vstore.pictures.decoding import preparation_of, prepare
 from vstore.store import Store
 
 pytest.importorskip("torch", reason="the model families need vstore-index[model]")

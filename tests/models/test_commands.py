@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from models.adapters import rewrite
-from models.zoo import Zoo
 from safetensors.torch import load_file, save_file
-from store.folders import put
+from support.adapters import rewrite
+from support.folders import put
+from support.zoo import Zoo
 
-from vstore.repository import Repository
+from vstore.repository.repository import Repository
 from vstore_cli.main import run
 
 
@@ -228,7 +228,7 @@ def test_a_model_whose_numbers_are_not_finite(vstore: Shell, zoo: Zoo) -> None:
 def test_a_picture_whose_vector_is_not_finite_is_one_failure(
     vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vstore.embed.dual import DualEncoder
+    from vstore.embed.hf.dual import DualEncoder
 
     vstore.good("init", "--model", zoo["clip"])
     plain = DualEncoder.prepare
@@ -250,7 +250,7 @@ def test_a_picture_whose_vector_is_not_finite_is_one_failure(
 def test_out_of_memory_halves_the_batch_and_ends_at_one(
     vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vstore.embed.dual import DualEncoder
+    from vstore.embed.hf.dual import DualEncoder
 
     vstore.good("init", "--model", zoo["clip"])
     plain = DualEncoder.forward
@@ -278,7 +278,7 @@ def test_out_of_memory_halves_the_batch_and_ends_at_one(
 
 def test_a_text_on_a_space_without_a_text_side(vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
     vstore.good("sync", "pictures", "--model", zoo["dinov2"])
-    monkeypatch.setattr("vstore.spaces.load_embedder", None)  # it is known without loading anything
+    monkeypatch.setattr("vstore.repository.spaces.load_embedder", None)  # it is known without loading anything
     said = vstore.bad(13, "search", "a red car")
     assert "has no text side" in said
     assert "vstore model add" in said
@@ -311,7 +311,7 @@ def test_a_hub_model_that_was_downloaded_before_needs_no_network(
 
 
 def test_a_vector_size_that_differs_from_the_stores(vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vstore.embed.dual import DualEncoder
+    from vstore.embed.hf.dual import DualEncoder
 
     vstore.good("init", "--model", zoo["clip"])
     plain = DualEncoder.forward

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from models.zoo import Zoo
+from support.zoo import Zoo
 
 from vstore import doctor as module
 from vstore.doctor import Finding, doctor

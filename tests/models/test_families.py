@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.loading import embedder, probes, recipe_of
-from models.reference import Reference
-from models.zoo import MAKERS, Zoo
 from PIL import Image
-from store.embedder_suite import check_embedder, pictures
+from support.embedder_suite import check_embedder, pictures
+from support.embedders import embedder, probes, recipe_of
+from support.reference import Reference
+from support.zoo import MAKERS, Zoo
 
-from vstore.embed import space_id, text_side
+from vstore.embed.embedder import space_id, text_side
 from vstore.errors import ModelError
 
 PROMPT = "describe the image"
@@ -177,10 +177,10 @@ def test_the_base_of_an_adapter_is_the_one_that_it_names(zoo: Zoo) -> None:
 
 
 def test_what_the_folder_says_of_preparation_later_changes_no_vector(zoo: Zoo, tmp_path: Path) -> None:
-    from vstore.embed.description import describe
-    from vstore.embed.digests import Digests
-    from vstore.embed.loading import load
-    from vstore.embed.place import Settings, Words
+    from vstore.embed.hf.description import describe
+    from vstore.embed.hf.digests import Digests
+    from vstore.embed.hf.loading import load
+    from vstore.embed.model_words import Settings, Words
 
     folder = Path(shutil.copytree(zoo["clip"], tmp_path / "clip"))
     recipe, place = describe(Words(str(folder)), Digests())

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from models.adapters import rewrite, save_adapter
-from models.loading import embedder, probes, recipe_of
-from models.zoo import Zoo
 from safetensors.torch import load_file, save_file
+from support.adapters import rewrite, save_adapter
+from support.embedders import embedder, probes, recipe_of
+from support.zoo import Zoo
 
-from vstore.embed import space_id
-from vstore.embed.folder import find_model, is_stored_in_bf16
+from vstore.embed.embedder import space_id
+from vstore.embed.hf.folder import find_model, is_stored_in_bf16
 from vstore.errors import ModelError
 
 BASES = ["clip", "naflex", "siglip", "dinov2", "dinov3", "vit", "qwen2_vl", "qwen2_5_vl", "qwen3_vl"]
@@ -48,7 +48,7 @@ def both_ways(base: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch) -> tup
     """The model merged layer by layer in a base of bf16, and merged as a whole in fp32."""
     slim = embedder(base, adapter, compute="bf16")
     with monkeypatch.context() as patch:
-        patch.setattr("vstore.embed.loading.is_stored_in_bf16", lambda folder: False)
+        patch.setattr("vstore.embed.hf.loading.is_stored_in_bf16", lambda folder: False)
         return slim, embedder(base, adapter, compute="bf16")
 
 

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from models.loading import embedder, probes
-from models.zoo import Zoo
-from store.folders import World, put
+from support.embedders import embedder, probes
+from support.folders import World, put
+from support.zoo import Zoo
 
-from vstore.embed.dual import DualEncoder
+from vstore.embed.hf.dual import DualEncoder
 from vstore.errors import ModelError
-from vstore.images import Preparation
-from vstore.images import prepare as decode
-from vstore.sync.reader import WORKERS
+from vstore.intake.reader import WORKERS
+from vstore.pictures.decoding import Preparation
+from vstore.pictures.decoding import prepare as decode
 from vstore.testing import FakeEmbedder
 
 

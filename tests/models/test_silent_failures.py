@@ -19,20 +19,20 @@ import peft
 import pytest
 import torch
 import transformers
-from models.adapters import rewrite, save_adapter
-from models.loading import embedder, probes, recipe_of
-from models.reference import Reference, unit
-from models.zoo import Zoo
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from support.adapters import rewrite, save_adapter
+from support.embedders import embedder, probes, recipe_of
+from support.reference import Reference, unit
+from support.zoo import Zoo
 
-from vstore.embed import adapter as adapters
-from vstore.embed import space_id
-from vstore.embed.dual import features
-from vstore.embed.folder import find_adapter, find_model
-from vstore.embed.loading import load_model
-from vstore.embed.packages import quiet
-from vstore.embed.processor import describe_processor, effective
+from vstore.embed.embedder import adapter as adapters
+from vstore.embed.embedder import space_id
+from vstore.embed.hf.dual import features
+from vstore.embed.hf.folder import find_adapter, find_model
+from vstore.embed.hf.loading import load_model
+from vstore.embed.hf.packages import quiet
+from vstore.embed.hf.processor import describe_processor, effective
 from vstore.errors import ModelError
 
 
@@ -121,7 +121,7 @@ def test_an_adapter_with_a_key_too_many_is_refused(zoo: Zoo, tmp_path: Path) -> 
 
 
 def test_an_adapter_for_another_base_is_refused(zoo: Zoo, tmp_path: Path) -> None:
-    from models import tiny
+    from support import tiny
 
     other = tmp_path / "other"
     tiny.save_clip(other)
@@ -318,9 +318,9 @@ def test_an_installed_torchvision_changes_no_processor(zoo: Zoo, monkeypatch: py
 
 
 def test_dinov3_is_prepared_here_as_torchvision_would(zoo: Zoo) -> None:
-    from models.reference import dinov3_pixels
+    from support.reference import dinov3_pixels
 
-    from vstore.embed.backbone import prepare_dinov3
+    from vstore.embed.hf.backbone import prepare_dinov3
 
     with pytest.raises(ModelError):
         describe_processor(find_model(str(zoo["dinov3"])))  # there is none without torchvision
@@ -340,7 +340,7 @@ def test_qwen_needs_no_torchvision(zoo: Zoo) -> None:
 def test_a_turned_photograph_is_turned(zoo: Zoo) -> None:
     """Processors turn a file that they open themselves, and not a picture that they are given."""
     from vstore.embed.probes import probe_file
-    from vstore.images import Preparation, prepare
+    from vstore.pictures.decoding import Preparation, prepare
 
     data = probe_file("turned")
     picture, facts = prepare(data, Preparation())

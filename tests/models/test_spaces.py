@@ -12,19 +12,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.adapters import rewrite
-from models.loading import embedder, recipe_of
-from models.zoo import Zoo
 from safetensors.torch import load_file, save_file
-from store.folders import put
+from support.adapters import rewrite
+from support.embedders import embedder, recipe_of
+from support.folders import put
+from support.zoo import Zoo
 
-from vstore import spaces
-from vstore.embed import space_id
-from vstore.embed.digests import Digests
-from vstore.embed.place import Settings, Words
+from vstore.embed.embedder import space_id
+from vstore.embed.hf.digests import Digests
+from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import PROBES, Probes, differences, drift, probe_file, tolerance
 from vstore.errors import ModelError, Refused, UsageError
-from vstore.repository import Repository
+from vstore.repository import spaces
+from vstore.repository.repository import Repository
 from vstore.store import Store
 
 
@@ -54,7 +54,7 @@ def world(tmp_path: Path, zoo: Zoo) -> World:
 
 def settle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the files of a folder had been written long ago."""
-    monkeypatch.setattr("vstore.embed.digests._SETTLED_NS", 0)
+    monkeypatch.setattr("vstore.embed.hf.digests._SETTLED_NS", 0)
 
 
 # What a space is
@@ -248,7 +248,7 @@ def test_one_probe_in_turn_is_proved_before_each_run_that_embeds(world: World, m
 def test_a_run_that_embeds_nothing_loads_nothing(world: World, monkeypatch: Any) -> None:
     world.sync()
     runs = proved(monkeypatch)
-    monkeypatch.setattr("vstore.spaces.load_embedder", None)
+    monkeypatch.setattr("vstore.repository.spaces.load_embedder", None)
     assert world.sync().embedded == 0
     (world.pictures / "0.png").rename(world.pictures / "z.png")
     assert world.sync().renamed == 1
@@ -271,7 +271,7 @@ def test_all_probes_are_proved_when_a_library_changed(world: World, monkeypatch:
 def test_drift_stops_a_sync_before_its_first_batch_and_says_what_changed(world: World, monkeypatch: Any) -> None:
     import transformers
 
-    from vstore.embed import dual
+    from vstore.embed.embedder import dual
 
     world.sync()
     plain = dual.DualEncoder.prepare
@@ -297,7 +297,7 @@ def test_drift_stops_a_sync_before_its_first_batch_and_says_what_changed(world: 
 
 
 def test_a_lost_adapter_is_drift(world: World, monkeypatch: Any) -> None:
-    from vstore.embed import adapter
+    from vstore.embed.embedder import adapter
 
     world.sync()
     monkeypatch.setattr(adapter, "merge", lambda model: model.disable_adapters())
@@ -363,7 +363,7 @@ def test_an_upgrade_leaves_the_old_version_current_until_it_is_whole(world: Worl
 
 
 def _picture(world: World, name: str) -> Any:
-    from vstore.search import Operand
+    from vstore.search.search import Operand
 
     return Operand(1.0, os.fsencode(world.pictures / name))
 
@@ -451,18 +451,18 @@ def test_a_repair_embeds_anew_with_the_model_of_the_space(world: World) -> None:
 
 
 def test_a_text_loads_the_model_once_and_is_known_then(world: World, monkeypatch: Any) -> None:
-    from vstore.search import Operand
+    from vstore.search.search import Operand
 
     world.sync()
     first = world.store.search([Operand(1.0, None, "a red car")], k=5, device="cpu")
-    monkeypatch.setattr("vstore.spaces.load_embedder", None)
+    monkeypatch.setattr("vstore.repository.spaces.load_embedder", None)
     assert world.store.search([Operand(1.0, None, "a red car")], k=5) == first
     mixed = [Operand(1.0, None, "a red car"), Operand(-0.5, os.fsencode(world.pictures / "1.png"))]
     assert len(world.store.search(mixed, k=5).hits) == 5
 
 
 def test_a_text_is_known_by_its_space_too(world: World, zoo: Zoo) -> None:
-    from vstore.search import Operand
+    from vstore.search.search import Operand
 
     world.sync()
     query = [Operand(1.0, None, "a red car")]
@@ -477,7 +477,7 @@ def test_a_text_is_known_by_its_space_too(world: World, zoo: Zoo) -> None:
 
 
 def test_each_operand_is_normalised_then_weighted_and_the_sum_normalised(world: World) -> None:
-    from vstore.search import Operand
+    from vstore.search.search import Operand
 
     world.sync()
     made = spaces.load(world.repo, world.repo.space("one"), Settings("cpu"))

@@ -16,21 +16,21 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-from cli.lines import CALL, PATHS, environment, process
-from models.fake_worker import HOOK, TOP, fake_workers, pictures, running, use
-from models.loading import probes, recipe_of
-from models.zoo import Zoo
-from store.folders import put
+from support.embedders import probes, recipe_of
+from support.fake_worker import HOOK, TOP, fake_workers, pictures, running, use
+from support.folders import put
+from support.lines import CALL, PATHS, environment, process
+from support.zoo import Zoo
 
-from vstore.embed import Pipeline
-from vstore.embed.batches import Limits
-from vstore.embed.devices import all_devices, first_device
-from vstore.embed.place import Settings, device_words
+from vstore.embed.embedder import Pipeline
+from vstore.embed.hf.batches import Limits
+from vstore.embed.hf.devices import all_devices, first_device
+from vstore.embed.model_words import Settings, device_words
 from vstore.embed.probes import PROBES, probe_file
-from vstore.embed.worker import Worker
-from vstore.embed.workers import Workers
+from vstore.embed.workers.pool import Workers
+from vstore.embed.workers.worker import Worker
 from vstore.errors import ModelError, UsageError
-from vstore.repository import Repository
+from vstore.repository.repository import Repository
 from vstore.store import Store
 from vstore_cli.main import run
 
@@ -95,8 +95,8 @@ def test_a_device_that_is_not_there_is_said_before_anything_is_loaded(
 ) -> None:
     put(tmp_path / "pictures", {"a.png": 1})
     Store.init(tmp_path / ".vstore", model=str(zoo["clip"]), device="cpu")
-    monkeypatch.setattr("vstore.embed.loading.load_model", None)
-    monkeypatch.setattr("vstore.embed.worker.subprocess.Popen", None)
+    monkeypatch.setattr("vstore.embed.hf.loading.load_model", None)
+    monkeypatch.setattr("vstore.embed.workers.worker.subprocess.Popen", None)
     with Store(tmp_path / ".vstore") as store, pytest.raises(ModelError, match=f"no device '{text[-6:]}"[:15]):
         store.sync([tmp_path / "pictures"], device=text)
 
@@ -133,7 +133,7 @@ def test_a_gpu_is_free_of_the_model_that_made_the_space_before_a_worker_is_start
     Store.init(tmp_path, model=str(zoo["clip"]), device="cpu")
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: done.append("emptied"))
-    monkeypatch.setattr("vstore.embed.worker.subprocess.Popen", popen)
+    monkeypatch.setattr("vstore.embed.workers.worker.subprocess.Popen", popen)
     with Store(tmp_path) as store:
         recipe = store._repo.recipe(space_of(store).id)
         with pytest.raises(ModelError, match="no worker process for cpu can be started: Resource temp"):
@@ -201,7 +201,7 @@ def test_two_workers_have_the_vectors_of_one_model_to_the_bit(
 
 TIGHT = """
 import os
-from vstore.embed.transformer import TransformerEmbedder
+from vstore.embed.hf.transformer import TransformerEmbedder
 plain = TransformerEmbedder.forward
 def forward(self, batch):
     if len(batch) > 2:
@@ -229,12 +229,12 @@ def test_a_sync_with_two_workers_is_that_with_one(tmp_path: Path, zoo: Zoo, monk
     one, two = stored(tmp_path / "one"), stored(tmp_path / "two")
     assert one.keys() == two.keys() and len(one) == 26
     assert max(np.abs(one[key] - two[key]).max() for key in one) < 1e-3, "float16 of vectors that differ by 1e-5"
-    monkeypatch.setattr("vstore.embed.worker.subprocess.Popen", None)
+    monkeypatch.setattr("vstore.embed.workers.worker.subprocess.Popen", None)
     assert run(["sync", "--store", "two", "--device", "cpu,cpu"]) == 0, "what embeds nothing starts no worker"
 
 
 POOR = """
-from vstore.embed.transformer import TransformerEmbedder
+from vstore.embed.hf.transformer import TransformerEmbedder
 texts, forward = TransformerEmbedder.embed_texts, TransformerEmbedder.forward
 def embed_texts(self, words):  # the last probe
     self.poor = True
@@ -267,7 +267,7 @@ def test_too_little_memory_for_one_picture_in_a_worker_ends_the_run_and_says_wha
 
 DRIFTS = """
 import os
-import vstore.embed.worker as worker
+import vstore.embed.workers.worker as worker
 plain = worker._load
 def load(job):
     made = plain(job)
@@ -303,7 +303,7 @@ def test_a_second_worker_that_drifts_ends_the_run_and_is_named(
 
 STEPS = """
 import os, time
-from vstore.embed.transformer import TransformerEmbedder
+from vstore.embed.hf.transformer import TransformerEmbedder
 plain = TransformerEmbedder.start
 def start(self, inputs):
     if len(inputs) > 1:  # no probe
@@ -530,7 +530,7 @@ def test_closing_ends_workers_that_are_at_work_or_being_loaded(fakes: Callable[.
 def test_workers_leave_when_their_parent_is_killed_or_stopped(number: int, fakes: Callable[..., Workers]) -> None:
     code = (
         f"import sys; sys.path[:0] = [{str(TOP / 'store')!r}, {str(TOP / 'tests')!r}]\n"
-        "from models.fake_worker import fake_workers, pictures\n"
+        "from support.fake_worker import fake_workers, pictures\n"
         "pool = fake_workers(2)\n"
         "started = [pool.start(pictures(n, sleep=60)) for n in range(3)]\n"
         "while len(pool._ready()) < 2: pass\n"

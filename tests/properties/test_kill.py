@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from store.folders import ENVIRONMENT, put
-from store.killed import Fatal, Nursery
+from support.folders import ENVIRONMENT, put
+from support.killed import Fatal, Nursery
 
-from vstore.durable import Disk
-from vstore.embed import load_embedder
-from vstore.images import Preparation, prepare
-from vstore.journal import Journal, journals
+from vstore.disk.durable import Disk
+from vstore.disk.journal import Journal, journals
+from vstore.embed.embedder import load_embedder
+from vstore.pictures.decoding import Preparation, prepare
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 

@@ -15,16 +15,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from PIL import Image
-from store.folders import ClosedOs, Unflushed
+from support.folders import ClosedOs, Unflushed
 
-import vstore.places
-import vstore.scan
-import vstore.sync.reader
-from vstore import durable
-from vstore.durable import TEMPORARY
+import vstore.intake.reader
+import vstore.pictures.scan
+import vstore.repository.places
+from vstore.disk import durable
+from vstore.disk.durable import TEMPORARY
 from vstore.errors import NothingToUndo, Refused
-from vstore.images import Preparation, prepare
-from vstore.search import Operand
+from vstore.pictures.decoding import Preparation, prepare
+from vstore.search.search import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 
@@ -84,11 +84,11 @@ class StoreMachine(RuleBasedStateMachine):
         self.undone: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self.seen: set[int] = set()
         self.clock = 10**18
-        self.settled_ns = vstore.sync.reader.SETTLED_NS
+        self.settled_ns = vstore.intake.reader.SETTLED_NS
         durable.disk = Unflushed()
         if settled:  # as if every file had been written long ago
-            vstore.sync.reader.SETTLED_NS = 0
-        for module in (vstore.places, vstore.scan):
+            vstore.intake.reader.SETTLED_NS = 0
+        for module in (vstore.repository.places, vstore.pictures.scan):
             module.os = ClosedOs(self.identities)  # type: ignore[assignment]
         self.open()
         for path, number in files.items():
@@ -101,9 +101,9 @@ class StoreMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "store"):
             self.store.close()
-            vstore.sync.reader.SETTLED_NS = self.settled_ns
+            vstore.intake.reader.SETTLED_NS = self.settled_ns
             durable.disk = durable.Disk()
-            for module in (vstore.places, vstore.scan):
+            for module in (vstore.repository.places, vstore.pictures.scan):
                 module.os = os
             shutil.rmtree(self.top, ignore_errors=True)
 

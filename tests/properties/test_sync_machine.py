@@ -19,14 +19,14 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from PIL import Image
-from store.folders import ClosedOs, Unflushed, stats_of
+from support.folders import ClosedOs, Unflushed, stats_of
 
-import vstore.places
-import vstore.scan
-import vstore.sync.ingest
-import vstore.sync.reader
-from vstore import durable
-from vstore.records import Snapshot
+import vstore.intake.ingest
+import vstore.intake.reader
+import vstore.pictures.scan
+import vstore.repository.places
+from vstore.disk import durable
+from vstore.format.records import Snapshot
 from vstore.store import Store
 from vstore.sync.report import SyncReport
 from vstore.testing import FakeEmbedder
@@ -117,17 +117,17 @@ class SyncMachine(RuleBasedStateMachine):
         self.clock = 10**18
         self.before = {
             (durable, "disk"): durable.disk,
-            (vstore.scan, "os"): os,
-            (vstore.places, "os"): os,
-            (vstore.sync.reader, "os"): os,
-            (vstore.sync.reader, "SETTLED_NS"): vstore.sync.reader.SETTLED_NS,
-            (vstore.sync.ingest, "BATCH"): vstore.sync.ingest.BATCH,
+            (vstore.pictures.scan, "os"): os,
+            (vstore.repository.places, "os"): os,
+            (vstore.intake.reader, "os"): os,
+            (vstore.intake.reader, "SETTLED_NS"): vstore.intake.reader.SETTLED_NS,
+            (vstore.intake.ingest, "BATCH"): vstore.intake.ingest.BATCH,
         }
-        for module in (vstore.scan, vstore.places, vstore.sync.reader):
+        for module in (vstore.pictures.scan, vstore.repository.places, vstore.intake.reader):
             module.os = ClosedOs(self.identities)
         durable.disk = Unflushed()
-        vstore.sync.reader.SETTLED_NS = 0  # as if every file had been written long ago
-        vstore.sync.ingest.BATCH = 2
+        vstore.intake.reader.SETTLED_NS = 0  # as if every file had been written long ago
+        vstore.intake.ingest.BATCH = 2
         for path, number in zip(paths, numbers, strict=False):
             self._put("one" if number % 3 else "two", path, number)
         if inner and any(path.startswith("a/") and path.endswith(".png") for path in self.disk["one"]):

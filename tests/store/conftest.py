@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from store.folders import FakeOs, Reads, World, trust_young_stats
+from support.folders import FakeOs, Reads, World, trust_young_stats
 
-import vstore.scan
+import vstore.pictures.scan
 
 
 @pytest.fixture
@@ -32,6 +32,6 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
 def faulty(monkeypatch: pytest.MonkeyPatch) -> FakeOs:
     """A disk under the pictures that can be told to go wrong."""
     fake = FakeOs()
-    monkeypatch.setattr(vstore.scan, "os", fake)
-    monkeypatch.setattr("vstore.sync.reader.os", fake)
+    monkeypatch.setattr(vstore.pictures.scan, "os", fake)
+    monkeypatch.setattr("vstore.intake.reader.os", fake)
     return fake

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store.builder import Builder, Floats, unit_vectors
+from support.builder import Builder, Floats, unit_vectors
 
-from vstore import alike as module
-from vstore.alike import look_alike
+from vstore.disk.segments import Segment
 from vstore.errors import Damage
-from vstore.index import named_rows
 from vstore.progress import Silent
-from vstore.segments import Segment
+from vstore.search import alike as module
+from vstore.search.alike import look_alike
+from vstore.search.index import named_rows
 
 
 def brute(rows: Floats, least: float) -> tuple[list[int], list[float]]:

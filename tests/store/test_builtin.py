@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
-from store.embedder_suite import check_embedder, check_loads_again, pictures
+from support.embedder_suite import check_embedder, check_loads_again, pictures
 
-from vstore.embed import load_embedder, space_id
 from vstore.embed.builtin import DEFAULT_RECIPE, BuiltinEmbedder
+from vstore.embed.embedder import load_embedder, space_id
 from vstore.errors import ModelError
 
 Picture = Image.Image

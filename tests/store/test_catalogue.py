@@ -11,13 +11,13 @@ from typing import Any
 
 import lmdb
 import pytest
-from faults.stores import quick_folder
-from store import catalogue_harm
-from store.catalogue_harm import SPACE, STORE, answers, put_all
-from store.folders import World, classes, trust_young_stats
+from support import catalogue_harm
+from support.catalogue_harm import SPACE, STORE, answers, put_all
+from support.folders import World, classes, trust_young_stats
+from support.stores import quick_folder
 
-from vstore import catalogue as module
-from vstore.catalogue import Catalogue
+from vstore.disk import catalogue as module
+from vstore.disk.catalogue import Catalogue
 from vstore.errors import DiskTrouble
 from vstore.store import Store
 
@@ -205,7 +205,7 @@ HARMS = [
 @pytest.mark.parametrize("harm", HARMS)
 def test_whatever_becomes_of_the_file_no_answer_is_wrong_and_nothing_crashes(folder: Path, harm: str) -> None:
     """In a process of its own: what this is about ends a process by a signal."""
-    done = in_a_process("from store.catalogue_harm import main; main()", folder, harm)
+    done = in_a_process("from support.catalogue_harm import main; main()", folder, harm)
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(done.stdout) > 20
 
@@ -213,7 +213,7 @@ def test_whatever_becomes_of_the_file_no_answer_is_wrong_and_nothing_crashes(fol
 def test_a_transaction_that_was_killed_costs_nothing(folder: Path) -> None:
     """Whenever the process dies, what was committed is there."""
     put_all(folder)
-    code = "from store.catalogue_harm import keep_putting; keep_putting()"
+    code = "from support.catalogue_harm import keep_putting; keep_putting()"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     for _ in range(8):
         process = subprocess.Popen(
@@ -260,8 +260,8 @@ def test_after_a_fork_the_child_goes_without(folder: Path) -> None:
     code = """
 import os, sys
 from pathlib import Path
-from store.catalogue_harm import STORE, put_all
-from vstore.catalogue import Catalogue
+from support.catalogue_harm import STORE, put_all
+from vstore.disk.catalogue import Catalogue
 folder = Path(sys.argv[1])
 put_all(folder)
 parent = Catalogue.open(folder, STORE, write=True)
@@ -307,7 +307,7 @@ def test_a_reader_goes_on_while_another_process_writes(folder: Path) -> None:
     put_all(folder)
     with opened(folder, write=False) as reader:
         assert reader.facts(KEY) is not None
-        done = in_a_process("from store.catalogue_harm import put_some; put_some()", folder, 50)
+        done = in_a_process("from support.catalogue_harm import put_some; put_some()", folder, 50)
         assert done.returncode == 0, done.stderr
         assert reader.facts(KEY) is not None
         assert not reader.damaged
@@ -321,8 +321,8 @@ def test_a_reader_that_was_killed_holds_no_page_for_ever(folder: Path) -> None:
     code = """
 import os, sys
 from pathlib import Path
-from store.catalogue_harm import STORE
-from vstore.catalogue import Catalogue
+from support.catalogue_harm import STORE
+from vstore.disk.catalogue import Catalogue
 catalogue = Catalogue.open(Path(sys.argv[1]), STORE, write=False)
 assert catalogue.facts(bytes(range(16))) is not None
 os.kill(os.getpid(), 9)
@@ -343,7 +343,7 @@ os.kill(os.getpid(), 9)
 def test_a_folder_that_cannot_be_written_is_read_without_a_trace(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_all(folder)
     (folder / "lock.mdb").unlink()
-    monkeypatch.setattr("vstore.catalogue.os.access", lambda *args: False)
+    monkeypatch.setattr("vstore.disk.catalogue.os.access", lambda *args: False)
     assert answers(folder) == ALL
     assert sorted(path.name for path in folder.iterdir()) == ["data.mdb", "seal"]
 
@@ -368,8 +368,8 @@ def test_a_full_disk_is_an_error_and_keeps_what_was_there(folder: Path) -> None:
     code = """
 import resource, sys
 from pathlib import Path
-from store.catalogue_harm import STORE
-from vstore.catalogue import Catalogue
+from support.catalogue_harm import STORE
+from vstore.disk.catalogue import Catalogue
 from vstore.errors import DiskTrouble
 catalogue = Catalogue.open(Path(sys.argv[1]), STORE, write=True)
 size = (Path(sys.argv[1]) / "data.mdb").stat().st_size
@@ -394,7 +394,7 @@ def test_the_machine_may_grant_less_address_space(folder: Path) -> None:
     code = """
 import resource, sys
 from pathlib import Path
-from store.catalogue_harm import answers, put_all
+from support.catalogue_harm import answers, put_all
 resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
 put_all(Path(sys.argv[1]))
 assert answers(Path(sys.argv[1])) == (320, 0)

@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from store.builder import RECIPE, Builder, unit_vectors
-from store.disks import Watched, disk
-from store.folders import World, digests, drawn, during, newest_pack, packs_by_age
+from support.builder import RECIPE, Builder, unit_vectors
+from support.failing_disks import Watched, disk
+from support.folders import World, digests, drawn, during, newest_pack, packs_by_age
 
-from vstore.check import CheckReport, check
-from vstore.embed import space_id
+from vstore.check.run import CheckReport, check
+from vstore.disk.journal import JournalWriter
+from vstore.disk.segments import BLOCK
+from vstore.embed.embedder import space_id
 from vstore.errors import Damage
-from vstore.journal import JournalWriter
-from vstore.pages import Tree, encode_leaf
-from vstore.records import Manifest, Snapshot
-from vstore.repository import Repository
-from vstore.segments import BLOCK
+from vstore.format.pages import Tree, encode_leaf
+from vstore.format.records import Manifest, Snapshot
+from vstore.repository.repository import Repository
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 
@@ -454,7 +454,7 @@ def test_json_names_paths_that_are_not_utf8(tmp_path: Path) -> None:
 def test_a_damaged_store_answers_no_question_from_what_is_damaged(world: World) -> None:
     """What check finds, search refuses: the same bytes are proved by both."""
     path = segments(world)[0]
-    from vstore.search import Operand
+    from vstore.search.search import Operand
 
     (world.top / "query.png").write_bytes(drawn(1))
     query = [Operand(1.0, os.fsencode(world.top / "query.png"))]

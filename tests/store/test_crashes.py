@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from store.disks import Watched
-from store.folders import World
+from support.failing_disks import Watched
+from support.folders import World
 
-from vstore import durable, packs, segments
+from vstore.disk import durable, packs, segments
 from vstore.errors import VstoreError
-from vstore.sync import keeper
+from vstore.intake import keeper
 
 EVERY = int(os.environ.get("VSTORE_EVERY", "13"))
 

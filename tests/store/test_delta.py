@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vstore.delta import CLASSES, EXAMPLES, Change, Delta, classify
+from vstore.format.delta import CLASSES, EXAMPLES, Change, Delta, classify
 
 
 def classes(delta: Delta) -> dict[str, list[tuple[bytes, ...]]]:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
-from store.folders import World, drawn
+from support.folders import World, drawn
 
-from vstore.dupes import NEAR, DupesReport, dupes
 from vstore.embed.builtin import BuiltinEmbedder
 from vstore.errors import Damage, SnapshotNotFound, UsageError
+from vstore.search.dupes import NEAR, DupesReport, dupes
 from vstore.store import Store
 
 

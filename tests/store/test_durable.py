@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from store.disks import NO_LINKS, Watched, disk
+from support.failing_disks import NO_LINKS, Watched, disk
 
-from vstore import durable
-from vstore.durable import Appender, Lock
+from vstore.disk import durable
+from vstore.disk.durable import Appender, Lock
 from vstore.errors import DiskTrouble, Locked, ReadOnly, VstoreError
 
 __all__ = ["disk"]
 FULL, BROKEN, READ_ONLY = errno.ENOSPC, errno.EIO, errno.EROFS
-SOURCE = str(Path(durable.__file__).parents[1])
+SOURCE = str(Path(durable.__file__).parents[2])
 
 
 def names(folder: Path) -> list[str]:
@@ -351,7 +351,7 @@ def test_on_macos_a_full_flush_that_fails_is_an_error(monkeypatch: pytest.Monkey
 HOLD = """
 import sys
 from pathlib import Path
-from vstore.durable import Lock
+from vstore.disk.durable import Lock
 Lock(Path(sys.argv[1]), sys.argv[2]).acquire(0, "sync pictures")
 print("held", flush=True)
 sys.stdin.read()

@@ -13,12 +13,12 @@ import faiss
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from store.disks import Watched, disk
-from store.folders import World, drawn
-from store.legacies import Legacy
+from support.failing_disks import Watched, disk
+from support.folders import World, drawn
+from support.old_indexes import Legacy
 
 from vstore.errors import DiskTrouble, LabelTaken, ModelError, SnapshotNotFound, UsageError
-from vstore.search import Operand
+from vstore.search.search import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 
@@ -343,7 +343,7 @@ def test_what_an_import_left_over_is_not_exported(tmp_path: Path) -> None:
 def test_the_vectors_of_a_snapshot_are_never_all_in_memory(tmp_path: Path) -> None:
     import tracemalloc
 
-    from store.builder import Builder, unit_vectors
+    from support.builder import Builder, unit_vectors
 
     def peak(count: int, format: str) -> int:
         top = tmp_path / f"{count}-{format}"

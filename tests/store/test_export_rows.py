@@ -13,7 +13,7 @@ import faiss
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from store.builder import Builder, Floats, unit_vectors
+from support.builder import Builder, Floats, unit_vectors
 
 from vstore.errors import Damage, DiskTrouble
 from vstore.export import target

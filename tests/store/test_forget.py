@@ -6,11 +6,11 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from store.folders import World
+from support.folders import World
 
 from vstore.errors import NothingToUndo, SnapshotNotFound, UsageError
-from vstore.forget import Policy, kept_by
-from vstore.records import Snapshot
+from vstore.format.records import Snapshot
+from vstore.versions.forget import Policy, kept_by
 
 
 def versions(*times: str) -> list[Snapshot]:
@@ -109,7 +109,7 @@ def test_a_version_from_a_wrong_clock_does_not_make_a_store_forget_the_others(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("vstore.snapshots.now", lambda: "2199-01-01T00:00:00Z")
+        patched.setattr("vstore.repository.snapshots.now", lambda: "2199-01-01T00:00:00Z")
         world.put({"late.png": 700})
         world.sync()
     world.put({"late.png": 701})

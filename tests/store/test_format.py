@@ -22,30 +22,34 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from store.builder import Builder, unit_vectors
-from store.folders import World, drawn, put
-from store.legacies import Legacy
+from support.builder import Builder, unit_vectors
+from support.folders import World, drawn, put
+from support.old_indexes import Legacy
 
 import vstore
-from vstore import catalogue, doctor, errors, index, journal, packs, records, segments, spaces
-from vstore.catalogue import Catalogue
+from vstore import doctor, errors
+from vstore.disk import catalogue, journal, packs, segments
+from vstore.disk.catalogue import Catalogue
+from vstore.disk.segments import Segment
 from vstore.embed.builtin import DEFAULT_RECIPE, BuiltinEmbedder
-from vstore.embed.digests import Digests
+from vstore.embed.hf.digests import Digests
 from vstore.embed.probes import PROBES, Probes
-from vstore.embed.texts import cache_text
+from vstore.embed.text_cache import cache_text
 from vstore.errors import VstoreError
-from vstore.formats import EXTENSIONS, MAX_PIXELS, prepare_recipe
-from vstore.hashing import HASHES, checksum, store_hash
-from vstore.images import Preparation, prepare
-from vstore.layout import DTYPES, FORMAT_VERSION
-from vstore.records import BARRIERS, UNDOABLE, Manifest
-from vstore.repository import Repository
-from vstore.scan import ScanOptions
-from vstore.search import Operand
-from vstore.segments import Segment
+from vstore.format import records
+from vstore.format.hashing import HASHES, checksum, store_hash
+from vstore.format.layout import DTYPES, FORMAT_VERSION
+from vstore.format.records import BARRIERS, UNDOABLE, Manifest
+from vstore.intake import keeper, stored_keys, survey
+from vstore.intake.ingest import check_faiss
+from vstore.pictures.decoding import Preparation, prepare
+from vstore.pictures.formats import EXTENSIONS, MAX_PIXELS, prepare_recipe
+from vstore.pictures.scan import ScanOptions
+from vstore.repository import spaces
+from vstore.repository.repository import Repository
+from vstore.search import index
+from vstore.search.search import Operand
 from vstore.store import Store
-from vstore.sync import keeper, survey, vectors
-from vstore.sync.ingest import check_faiss
 from vstore.testing import FakeEmbedder
 from vstore_cli.main import all_commands, run
 
@@ -169,7 +173,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world = World(tmp_path_factory.mktemp("format"))
     patch.setattr(packs, "TOO_MANY", 3)
     patch.setattr(segments, "TOO_MANY", 3)
-    patch.setattr(vectors, "REST", 0)
+    patch.setattr(stored_keys, "REST", 0)
     world.put({"2024/a.png": 1, "2024/b.png": 2, "broken.png": b"no picture"})
     world.sync(world.pictures / "2024", message="one folder")
     world.sync(exclude=["*.tif"])
@@ -754,7 +758,7 @@ def test_the_kinds_of_failure_are_those_that_format_lists() -> None:
     for node in source():
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "PictureFailure":
             kinds |= texts(node.args[0])
-    for name in ("scan.py", "sync/reader.py"):  # `kind = "permission" if … else "io"`
+    for name in ("pictures/scan.py", "intake/reader.py"):  # `kind = "permission" if … else "io"`
         for node in ast.walk(ast.parse((SOURCE / name).read_text(encoding="utf-8"))):
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "kind":
                 assert isinstance(node.value, ast.IfExp)

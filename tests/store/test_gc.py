@@ -8,18 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from store.folders import World, digests, newest_pack
-from store.legacies import Legacy
+from support.folders import World, digests, newest_pack
+from support.old_indexes import Legacy
 
-from vstore import durable
 from vstore import gc as gc_module
-from vstore.embed import space_id
+from vstore.disk import durable
+from vstore.disk.journal import JournalWriter
+from vstore.disk.segments import write_segment
+from vstore.embed.embedder import space_id
 from vstore.errors import Damage, Locked, SnapshotNotFound, UsageError
-from vstore.journal import JournalWriter
-from vstore.records import listed_segments
-from vstore.repository import Repository
-from vstore.segments import write_segment
-from vstore.snapshots import new_snapshot
+from vstore.format.records import listed_segments
+from vstore.repository.repository import Repository
+from vstore.repository.snapshots import new_snapshot
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 
@@ -232,7 +232,7 @@ def test_gc_takes_both_locks(world: World) -> None:
 
 
 def test_a_reader_that_has_its_files_open_reads_on(world: World) -> None:
-    from vstore.search import Operand
+    from vstore.search.search import Operand
 
     picture = os.fsencode(world.pictures / "00.png")
     reader = world.another()

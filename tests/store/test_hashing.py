@@ -13,9 +13,9 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vstore import hashing
 from vstore.errors import UsageError
-from vstore.hashing import HASHES, checksum, store_hash
+from vstore.format import hashing
+from vstore.format.hashing import HASHES, checksum, store_hash
 
 
 def test_the_digest_of_xxh3_is_the_big_endian_form_that_xxhsum_prints() -> None:
@@ -52,6 +52,6 @@ def test_a_checksum_is_xxh3_64_little_endian_of_all_parts(parts: list[bytes]) ->
 
 
 def test_a_store_that_does_not_want_sha256_does_not_load_it() -> None:
-    code = "import sys, vstore.hashing; sys.exit('hashlib' in sys.modules)"
-    source = str(Path(hashing.__file__).parents[1])
+    code = "import sys, vstore.format.hashing; sys.exit('hashlib' in sys.modules)"
+    source = str(Path(hashing.__file__).parents[2])
     assert subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": source}).returncode == 0

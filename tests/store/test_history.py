@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from store.builder import Builder
+from support.builder import Builder
 
-from vstore import history
 from vstore.errors import AmbiguousSnapshot, NothingToUndo, SnapshotNotFound, UsageError
-from vstore.history import log, redo, rollback, snapshot_diff, snapshot_list, snapshot_show, snapshot_tag, undo
-from vstore.history import snapshot_untag as untag
-from vstore.records import UNDOABLE
-from vstore.repository import Repository
+from vstore.format.records import UNDOABLE
+from vstore.repository.repository import Repository
+from vstore.versions import history
+from vstore.versions.history import log, redo, rollback, snapshot_diff, snapshot_list, snapshot_show, snapshot_tag, undo
+from vstore.versions.history import snapshot_untag as untag
 
 
 def key(number: int) -> bytes:
@@ -288,7 +288,7 @@ def test_large_versions_that_differ_in_little_are_told_apart_by_little(
     many = {f"p/{n:05}": n for n in range(5000)}
     world.sync(many)
     world.sync({**many, "p/02500": 9999})
-    from vstore import pages
+    from vstore.format import pages
 
     decoded = []
     decode = pages.decode_leaf

@@ -18,11 +18,11 @@ import PIL
 import pillow_heif
 import pytest
 from PIL import Image, ImageCms, ImageOps
-from store.folders import World, drawn
+from support.folders import World, drawn
 
-from vstore import images
-from vstore.formats import EXTENSIONS, MAX_PIXELS
-from vstore.images import Facts, PictureFailure, Preparation, decoder_fingerprint, prepare
+from vstore.pictures import decoding as images
+from vstore.pictures.decoding import Facts, PictureFailure, Preparation, decoder_fingerprint, prepare
+from vstore.pictures.formats import EXTENSIONS, MAX_PIXELS
 
 pillow_heif.register_heif_opener()
 
@@ -534,7 +534,7 @@ def test_a_limit_that_was_raised_holds_for_every_format(format: str) -> None:
     code = f"""
 from PIL import Image
 from store.test_images import failure, fit, saved, scene
-from vstore import images
+from vstore.pictures import decoding as images
 Image.MAX_IMAGE_PIXELS, images.MAX_PIXELS = 100, 200  # as low as this, a small picture is over them
 data = saved(scene(30, 20), {format!r})
 for limit in (200, 599):
@@ -584,7 +584,7 @@ import PIL.Image
 for table in (PIL.Image.OPEN, PIL.Image.EXTENSION):
     table.pop("HEIF", None)
 sys.modules["pillow_heif"] = None  # as if it were not installed
-from vstore.images import Preparation, PictureFailure, decoder_fingerprint, prepare
+from vstore.pictures.decoding import Preparation, PictureFailure, decoder_fingerprint, prepare
 try:
     prepare(data, Preparation())
 except PictureFailure as failure:
@@ -656,7 +656,7 @@ def test_the_first_pictures_may_come_from_many_threads_at_once() -> None:
 from concurrent.futures import ThreadPoolExecutor
 from store.test_images import saved, scene
 files = [saved(scene(40, 30), format) for format in ("JPEG", "PNG", "WEBP", "GIF", "TIFF")] * 4
-from vstore import images
+from vstore.pictures import decoding as images
 assert not images._registry
 with ThreadPoolExecutor(8) as pool:
     assert len(list(pool.map(lambda data: images.prepare(data, images.Preparation()), files))) == 20

@@ -13,13 +13,13 @@ from typing import Any
 import faiss
 import numpy as np
 import pytest
-from store.folders import World, digests, drawn
-from store.legacies import Legacy, reasons, states, unit
+from support.folders import World, digests, drawn
+from support.old_indexes import Legacy, reasons, states, unit
 
-from vstore import durable
-from vstore.embed import space_id
+from vstore.disk import durable
+from vstore.embed.embedder import space_id
 from vstore.errors import LabelTaken, Locked, ModelError, Refused, UsageError, VstoreError
-from vstore.legacy.report import ImportRefused
+from vstore.importing.report import ImportRefused
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 
@@ -48,7 +48,7 @@ def test_every_picture_has_the_row_that_its_path_had(old: Legacy) -> None:
 def test_the_imported_snapshot_answers_searches(old: Legacy) -> None:
     old.new()
     with Store(old.folder, load_embedder=lambda recipe: FakeEmbedder()) as store:
-        from vstore.search import Operand
+        from vstore.search.search import Operand
 
         report = store.search([Operand(1.0, image=os.fsencode(old.pictures / "p03.png"))], k=1)
     assert [os.fsdecode(path) for path in report.hits[0].paths] == ["pictures/p03.png"]
@@ -64,7 +64,7 @@ def test_a_sync_after_an_import_embeds_only_what_the_old_index_lacked(old: Legac
 
 
 def test_an_import_reads_each_picture_once_for_all_later_syncs(old: Legacy, monkeypatch: pytest.MonkeyPatch) -> None:
-    from store.folders import Reads, trust_young_stats
+    from support.folders import Reads, trust_young_stats
 
     trust_young_stats(monkeypatch)
     old.new()
@@ -425,7 +425,7 @@ def test_a_path_that_stands_twice_is_one_picture(old: Legacy) -> None:
 
 
 def test_what_was_not_found_waits_with_its_vector_and_its_old_path(old: Legacy) -> None:
-    from vstore.leftovers import LeftVectors, left_rows
+    from vstore.repository.leftovers import LeftVectors, left_rows
 
     (old.pictures / "p04.png").unlink()
     report = old.new()
@@ -986,7 +986,7 @@ def test_numbers_that_the_list_does_not_know_are_refused(old: Legacy) -> None:
 
 
 def test_an_index_that_was_cut_anywhere_is_refused(tmp_path: Path) -> None:
-    from vstore.legacy.faissfile import structure
+    from vstore.importing.faissfile import structure
 
     rows = unit(np.random.default_rng(0).standard_normal((64, 8)))
     cut = tmp_path / "cut.faiss"
@@ -1007,8 +1007,8 @@ def test_an_index_that_was_cut_anywhere_is_refused(tmp_path: Path) -> None:
 def test_the_vectors_are_never_all_in_memory(tmp_path: Path) -> None:
     import tracemalloc
 
-    from vstore.legacy.finishing import selected
-    from vstore.legacy.vectors import NpySource, look
+    from vstore.importing.finishing import selected
+    from vstore.importing.vectors import NpySource, look
 
     def peak(count: int) -> int:
         np.save(tmp_path / "v.npy", unit(np.ones((count, 512), np.float32)).astype(np.float16))

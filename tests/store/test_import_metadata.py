@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from vstore.errors import UsageError
-from vstore.legacy.metadata import Entry, Listing, read_metadata
-from vstore.legacy.order import positions
+from vstore.importing.metadata import Entry, Listing, read_metadata
+from vstore.importing.order import positions
 
 PATHS = ["../old/a.png", "../old/b c.png", "../old/ü,d.png"]
 WANTED = [path.encode() for path in PATHS]

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet as pq
 import pytest
-from store.legacies import Legacy, states
+from support.old_indexes import Legacy, states
 
 from vstore.errors import UsageError
 from vstore.store import Store

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vstore import index as module
+from vstore.disk.segments import BLOCK, Segment, rounded, write_segment
 from vstore.errors import Damage
-from vstore.hashing import store_hash
-from vstore.index import Index, kept_rows, named_rows
-from vstore.segments import BLOCK, Segment, rounded, write_segment
+from vstore.format.hashing import store_hash
+from vstore.search import index as module
+from vstore.search.index import Index, kept_rows, named_rows
 
 HASH = store_hash("xxh3_128")
 DIM = 8

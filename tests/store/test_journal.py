@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store.builder import Builder, unit_vectors
-from store.disks import Watched, disk
+from support.builder import Builder, unit_vectors
+from support.failing_disks import Watched, disk
 
-from vstore import journal as module
+from vstore.disk import journal as module
+from vstore.disk.journal import Journal, JournalWriter, journals
+from vstore.disk.segments import Segment, rounded
 from vstore.errors import Damage, DiskTrouble
-from vstore.hashing import checksum, store_hash
-from vstore.journal import Journal, JournalWriter, journals
-from vstore.layout import DTYPES
-from vstore.segments import Segment, rounded
-from vstore.sync.keeper import Keeper, recover
+from vstore.format.hashing import checksum, store_hash
+from vstore.format.layout import DTYPES
+from vstore.intake.keeper import Keeper, recover
 
 __all__ = ["disk"]
 HASH = store_hash("xxh3_128")

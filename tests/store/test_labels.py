@@ -7,7 +7,7 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vstore.labels import today, yesterday
+from vstore.format.relabelling import today, yesterday
 
 ABSORBED = {"2024": "pictures/2024", "pictures": "home/pictures", "b": "home/b"}
 

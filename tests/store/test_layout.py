@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vstore.layout import Layout, record_number, why_not_a_name
+from vstore.format.layout import Layout, record_number, why_not_a_name
 
 LAYOUT = Layout(Path("/pictures/.vstore"))
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from vstore.journal import journals
-from vstore.layout import FORMAT_VERSION
-from vstore.repository import Repository
-from vstore.search import Operand
+from vstore.disk.journal import journals
+from vstore.format.layout import FORMAT_VERSION
+from vstore.repository.repository import Repository
+from vstore.search.search import Operand
 from vstore.store import Store
 
 DATA = Path(__file__).parent / "data"
@@ -106,8 +106,8 @@ def test_a_picture_that_format_1_embedded_is_not_embedded_again(old: Path) -> No
 def test_the_vectors_of_format_1_are_those_that_are_computed_today(old: Path) -> None:
     import numpy as np
 
-    from vstore.embed import load_embedder
-    from vstore.images import Preparation, prepare
+    from vstore.embed.embedder import load_embedder
+    from vstore.pictures.decoding import Preparation, prepare
 
     for name, tolerance in (("store", 1e-3), ("sha256-float32", 1e-6)):
         repo = Repository(old / name)

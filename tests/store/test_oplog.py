@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store.builder import Builder, unit_vectors
-from store.disks import Acting, Watched, disk
-from store.folders import newest_pack
+from support.builder import Builder, unit_vectors
+from support.failing_disks import Acting, Watched, disk
+from support.folders import newest_pack
 
-from vstore import durable
+from vstore.disk import durable
+from vstore.disk.oplog import Oplog, Tip
 from vstore.errors import CommitRace, Damage, FormatTooNew
-from vstore.hashing import store_hash
-from vstore.layout import FORMAT_VERSION, Layout
-from vstore.oplog import Oplog, Tip
-from vstore.records import Record, State, canonical, merge_patch
-from vstore.repository import Repository
+from vstore.format.hashing import store_hash
+from vstore.format.layout import FORMAT_VERSION, Layout
+from vstore.format.records import Record, State, canonical, merge_patch
+from vstore.repository.repository import Repository
 from vstore.store import Store
 
 __all__ = ["disk"]

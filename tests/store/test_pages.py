@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vstore import pages
 from vstore.errors import Damage
-from vstore.hashing import HASHES, Hash, store_hash
-from vstore.pages import (
+from vstore.format import pages
+from vstore.format.hashing import HASHES, Hash, store_hash
+from vstore.format.pages import (
     MAXIMUM,
     TARGET,
     Child,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from vstore.patterns import Pattern, Patterns
+from vstore.pictures.patterns import Pattern, Patterns
 
 # Held against git itself in test_scan.py; these are for reading.
 MEANINGS = [

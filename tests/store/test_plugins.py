@@ -8,14 +8,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from store.embedder_suite import check_embedder, check_loads_again
-from store.folders import packs_by_age, put
+from support.embedder_suite import check_embedder, check_loads_again
+from support.folders import packs_by_age, put
 
-from vstore.embed import load_embedder, space_id
-from vstore.embed.place import Settings, Words
+from vstore.embed.embedder import load_embedder, space_id
+from vstore.embed.model_words import Settings, Words
 from vstore.embed.plugins import describe_by_plugin, plugins
 from vstore.errors import ModelError
-from vstore.search import Operand
+from vstore.search.search import Operand
 from vstore.store import Store
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "plugin"

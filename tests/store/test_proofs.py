@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from store.folders import World, drawn, trust_young_stats
+from support.folders import World, drawn, trust_young_stats
 
-from vstore import check as check_module
+from vstore.check import run as check_module
+from vstore.disk.segments import write_segment
 from vstore.errors import UsageError
-from vstore.segments import write_segment
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vstore.errors import Damage, FormatTooNew
-from vstore.hashing import HASHES, store_hash
-from vstore.layout import FORMAT_VERSION
-from vstore.records import (
+from vstore.format.hashing import HASHES, store_hash
+from vstore.format.layout import FORMAT_VERSION
+from vstore.format.records import (
     BARRIERS,
     UNDOABLE,
     FileRef,

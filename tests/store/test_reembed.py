@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from store.folders import digests
-from store.legacies import Legacy, unit
-from store.reembed_photos import photo
+from support.folders import digests
+from support.old_indexes import Legacy, unit
+from support.reembed_photos import photo
 
-from vstore.embed import Recipe, space_id
+from vstore.embed.embedder import Recipe, space_id
+from vstore.embed.variations import Variation, preparations
 from vstore.errors import ModelError, UsageError
-from vstore.formats import prepare_recipe
-from vstore.images import preparation_of, prepare
+from vstore.pictures.decoding import preparation_of, prepare
+from vstore.pictures.formats import prepare_recipe
 from vstore.store import Store
-from vstore.variations import Variation, preparations
 
 COUNT = 64
 MIX = np.random.default_rng(1).standard_normal((48, 8 * 8 * 3 + 3 + 2))
@@ -153,7 +153,7 @@ def test_one_picture_of_32_may_be_off_and_is_named(case: Case) -> None:
 
 def _sampled(case: Case, count: int) -> list[int]:
     """The numbers of the pictures that a sample of this snapshot takes; equal aliases have equal samples."""
-    from vstore.reembed import _Run
+    from vstore.check.reembed import _Run
 
     repo = case.old.repo
     snapshot = repo.snapshot("current")

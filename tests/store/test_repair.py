@@ -12,24 +12,25 @@ from typing import Any
 
 import numpy as np
 import pytest
-from store.disks import Hesitating
-from store.folders import World, all_aliases, digests, mend, packs_by_age, stats_of, trust_young_stats
-from store.legacies import Legacy
 from store.test_catalogue import raw
+from support.failing_disks import Hesitating
+from support.folders import World, all_aliases, digests, mend, packs_by_age, stats_of, trust_young_stats
+from support.old_indexes import Legacy
 
-from vstore import durable, leftovers
-from vstore.catalogue import _put_seal as put_seal
-from vstore.embed import space_id
+from vstore.disk import durable
+from vstore.disk.catalogue import _put_seal as put_seal
+from vstore.disk.journal import JournalWriter
+from vstore.disk.oplog import Oplog
+from vstore.disk.packs import Pack
+from vstore.disk.segments import rounded
+from vstore.embed.embedder import space_id
 from vstore.errors import Damage, FormatTooNew, ModelError, NoStore, NothingToUndo, VstoreError
-from vstore.journal import JournalWriter
-from vstore.layout import FORMAT_VERSION
-from vstore.oplog import Oplog
-from vstore.packs import Pack
-from vstore.records import FileRef, canonical, listed_segments
-from vstore.repository import Repository
-from vstore.search import Operand
-from vstore.segments import rounded
-from vstore.snapshots import new_snapshot
+from vstore.format.layout import FORMAT_VERSION
+from vstore.format.records import FileRef, canonical, listed_segments
+from vstore.repository import leftovers
+from vstore.repository.repository import Repository
+from vstore.repository.snapshots import new_snapshot
+from vstore.search.search import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 
@@ -556,7 +557,7 @@ def test_rows_that_an_import_left_over_and_that_are_lost_are_named_no_more(
 ) -> None:
     if blob == "half of the vectors":
         monkeypatch.setattr(leftovers, "BLOCK", 1)
-        monkeypatch.setattr("vstore.legacy.finishing.BLOCK", 1)
+        monkeypatch.setattr("vstore.importing.finishing.BLOCK", 1)
         monkeypatch.setattr("vstore.repair.blobs.LEFT_BLOCK", 1)
     old, fake = Legacy(tmp_path), FakeEmbedder()
     for name in ("p04.png", "p05.png"):

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from store.folders import World, all_aliases, mend
-from store.legacies import Legacy
+from support.folders import World, all_aliases, mend
+from support.old_indexes import Legacy
 
+from vstore.disk.packs import Pack
 from vstore.doctor import _store as of_store
-from vstore.embed import space_id
+from vstore.embed.embedder import space_id
 from vstore.errors import ModelError, VstoreError
-from vstore.packs import Pack
-from vstore.repository import Repository
-from vstore.search import Operand
+from vstore.repository.repository import Repository
+from vstore.search.search import Operand
 from vstore.store import Store
 
 YEAR = 365 * 86400

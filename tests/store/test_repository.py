@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from store.builder import Builder, unit_vectors
-from store.disks import Acting, Watched, disk
-from store.folders import World
+from support.builder import Builder, unit_vectors
+from support.failing_disks import Acting, Watched, disk
+from support.folders import World
 
-from vstore import durable, packs, segments
+from vstore.disk import durable, packs, segments
+from vstore.disk.segments import Segment
 from vstore.errors import (
     AmbiguousSnapshot,
     Damage,
@@ -30,18 +31,17 @@ from vstore.errors import (
     UsageError,
     VstoreError,
 )
-from vstore.hashing import HASHES, checksum, store_hash
-from vstore.layout import DTYPES, FORMAT_VERSION, Layout
-from vstore.records import canonical
-from vstore.repository import RESERVE, Repository
-from vstore.search import Operand
-from vstore.segments import Segment
+from vstore.format.hashing import HASHES, checksum, store_hash
+from vstore.format.layout import DTYPES, FORMAT_VERSION, Layout
+from vstore.format.records import canonical
+from vstore.intake.keeper import recover
+from vstore.repository.repository import RESERVE, Repository
+from vstore.search.search import Operand
 from vstore.store import Store
-from vstore.sync.keeper import recover
 from vstore.sync.merge import merge_small
 
 __all__ = ["disk"]
-SOURCE = str(Path(durable.__file__).parents[1])
+SOURCE = str(Path(durable.__file__).parents[2])
 HASH = store_hash("xxh3_128")
 
 
@@ -497,7 +497,7 @@ def test_a_commit_whose_folder_could_not_be_flushed_is_there_and_the_next_run_ag
 COMMIT = """
 import sys
 from pathlib import Path
-from vstore.repository import Repository
+from vstore.repository.repository import Repository
 repo = Repository(Path(sys.argv[1]))
 for number in range(int(sys.argv[3])):
     with repo.committing("tag"):

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store.folders import put
+from support.folders import put
 
-from vstore import scan as module
-from vstore import sharing
 from vstore.errors import UsageError
-from vstore.formats import EXTENSIONS
-from vstore.scan import CHUNK, FileStat, Folder, Scan, ScanOptions, Trouble, count_of, files_of, subfolders_of
-from vstore.sharing import shared_scan
+from vstore.pictures import scan as module
+from vstore.pictures import shared_scan as sharing
+from vstore.pictures.formats import EXTENSIONS
+from vstore.pictures.scan import CHUNK, FileStat, Folder, Scan, ScanOptions, Trouble, count_of, files_of, subfolders_of
+from vstore.pictures.shared_scan import shared_scan
 
 Path_ = str | bytes
 
@@ -634,8 +634,8 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         started.append(popen(*arguments, **options))
         return started[-1]
 
-    monkeypatch.setattr("vstore.sharing.subprocess.Popen", counted)
-    monkeypatch.setattr("vstore.sharing.os.cpu_count", lambda: 2)
+    monkeypatch.setattr("vstore.pictures.shared_scan.subprocess.Popen", counted)
+    monkeypatch.setattr("vstore.pictures.shared_scan.os.cpu_count", lambda: 2)
     return started
 
 
@@ -694,7 +694,7 @@ def test_where_the_other_process_fails_this_one_does_all(
     script = tmp_path.with_name(tmp_path.name + ".sh")
     script.write_text(f"#!/bin/sh\nexec {sys.executable} -c {instead!r}\n")
     script.chmod(0o755)
-    monkeypatch.setattr("vstore.sharing.sys.executable", str(script))
+    monkeypatch.setattr("vstore.pictures.shared_scan.sys.executable", str(script))
     walk = shared(tmp_path)
     assert by_path(walk) == by_path(scan(tmp_path))
     assert walk.troubles == []
@@ -703,8 +703,8 @@ def test_where_the_other_process_fails_this_one_does_all(
 
 def test_where_no_process_can_be_started_this_one_does_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wide(tmp_path)
-    monkeypatch.setattr("vstore.sharing.os.cpu_count", lambda: 2)
-    monkeypatch.setattr("vstore.sharing.sys.executable", str(tmp_path / "no such python"))
+    monkeypatch.setattr("vstore.pictures.shared_scan.os.cpu_count", lambda: 2)
+    monkeypatch.setattr("vstore.pictures.shared_scan.sys.executable", str(tmp_path / "no such python"))
     assert by_path(shared(tmp_path)) == by_path(scan(tmp_path))
 
 
@@ -713,7 +713,7 @@ def test_a_process_that_dies_before_it_has_read_what_to_do_is_no_error(
 ) -> None:
     """More names than a pipe holds."""
     put(tmp_path, {f"{'x' * 200}{n:03}/1.jpg": b"" for n in range(900)})
-    monkeypatch.setattr("vstore.sharing.sys.executable", "/bin/false")
+    monkeypatch.setattr("vstore.pictures.shared_scan.sys.executable", "/bin/false")
     assert len(by_path(shared(tmp_path))) == 901
     assert processes[0].returncode == 1
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from store.builder import RECIPE, Builder, Floats, unit_vectors
+from support.builder import RECIPE, Builder, Floats, unit_vectors
 
 from vstore.errors import Damage, ModelError, SnapshotNotFound, UsageError, VstoreError
-from vstore.index import Index
-from vstore.repository import Repository
-from vstore.search import Hit, Operand, SearchReport, search
+from vstore.repository.repository import Repository
+from vstore.search.index import Index
+from vstore.search.search import Hit, Operand, SearchReport, search
 from vstore.testing import FakeEmbedder
 
 
@@ -433,8 +433,8 @@ def test_a_read_only_store_answers(world: World, monkeypatch: pytest.MonkeyPatch
     def refuse_write(*args: Any) -> int:
         raise refused
 
-    monkeypatch.setattr("vstore.durable.Disk.write", refuse_write)
-    monkeypatch.setattr("vstore.durable.Disk.rename", refuse_write)
+    monkeypatch.setattr("vstore.disk.durable.Disk.write", refuse_write)
+    monkeypatch.setattr("vstore.disk.durable.Disk.rename", refuse_write)
     assert world.search(world.place("5.png")) == expected
     after = {path: path.stat().st_mtime_ns for path in world.repo.layout.folder.rglob("*")}
     changed = {path.name for path in {*before, *after} if before.get(path) != after.get(path)}
@@ -471,7 +471,7 @@ def test_pages_without_a_hit_are_not_decoded(world: World, monkeypatch: pytest.M
     world.builder.add_snapshot({**others, b"pictures/1.png": world.key(1)})
     world.search(world.place("1.png"))  # the bitmap lies in the cache from here on
     decoded = []
-    from vstore import pages
+    from vstore.format import pages
 
     decode = pages.decode_leaf
     monkeypatch.setattr(pages, "decode_leaf", lambda *args: decoded.append(1) or decode(*args))
@@ -484,12 +484,12 @@ def test_a_search_opens_no_catalogue_and_loads_no_model(world: World) -> None:
     script = """
 import sys
 from pathlib import Path
-from vstore.repository import Repository
-from vstore.search import Operand, search
+from vstore.repository.repository import Repository
+from vstore.search.search import Operand, search
 assert not {"numpy", "faiss", "PIL"} & set(sys.modules), "imported before they are needed"
 report = search(Repository(Path(sys.argv[1])), [Operand(1.0, sys.argv[2].encode())])
 assert len(report.hits) == 5
-found = {"lmdb", "PIL", "torch", "transformers", "vstore.catalogue", "vstore.images"} & set(sys.modules)
+found = {"lmdb", "PIL", "torch", "transformers", "vstore.disk.catalogue", "vstore.pictures.decoding"} & set(sys.modules)
 assert not found, found
 """
     arguments = [sys.executable, "-c", script, str(world.repo.layout.folder), os.fsdecode(world.place("5.png"))]

@@ -12,12 +12,8 @@ import faiss
 import numpy as np
 import pytest
 
-from vstore import segments as module
-from vstore.errors import Damage, MissingPackage
-from vstore.hashing import HASHES, checksum, store_hash
-from vstore.layout import DTYPES
-from vstore.records import FileRef
-from vstore.segments import (
+from vstore.disk import segments as module
+from vstore.disk.segments import (
     BLOCK,
     FOOTER_SIZE,
     Footer,
@@ -27,6 +23,10 @@ from vstore.segments import (
     small_neighbours,
     write_segment,
 )
+from vstore.errors import Damage, MissingPackage
+from vstore.format.hashing import HASHES, checksum, store_hash
+from vstore.format.layout import DTYPES
+from vstore.format.records import FileRef
 
 DIM = 8
 SPACE = "5a" * 32

@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from store.builder import Builder, unit_vectors
-from store.folders import World, newest_pack
+from support.builder import Builder, unit_vectors
+from support.folders import World, newest_pack
 
 from vstore.errors import Damage
 from vstore.stats import Part, StatsReport, stats
@@ -120,6 +120,6 @@ def test_a_damaged_page_is_named(world: World) -> None:
 
 def test_counting_writes_nothing_and_reads_no_row(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {path: path.stat().st_mtime_ns for path in world.folder.rglob("*")}
-    monkeypatch.setattr("vstore.segments.Segment.__init__", None)
+    monkeypatch.setattr("vstore.disk.segments.Segment.__init__", None)
     assert stats(world.repo).to_json()["total"] > 0
     assert {path: path.stat().st_mtime_ns for path in world.folder.rglob("*")} == before

@@ -6,7 +6,7 @@ import os
 import shutil
 
 import pytest
-from store.folders import Reads, World, classes, drawn
+from support.folders import Reads, World, classes, drawn
 
 # Classes
 

@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from store.disks import Watched, disk  # noqa: F401
-from store.folders import Reads, World, classes, during, put, stats_of
+from support.failing_disks import Watched, disk  # noqa: F401
+from support.folders import Reads, World, classes, during, put, stats_of
 
-from vstore import repository
 from vstore.errors import CommitRace, DiskTrouble, Interrupted, Locked, NothingToUndo, Refused
 from vstore.progress import Silent
+from vstore.repository import repository
 from vstore.store import Store
 from vstore.sync.memory import Memory
 from vstore.sync.report import SyncReport
@@ -26,7 +26,7 @@ from vstore.sync.report import SyncReport
 @pytest.fixture
 def single(settled: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world whose pictures are embedded one by one."""
-    monkeypatch.setattr("vstore.sync.ingest.BATCH", 1)
+    monkeypatch.setattr("vstore.intake.ingest.BATCH", 1)
     return settled
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from store.folders import World, classes
+from support.folders import World, classes
 
-import vstore.pages
-from vstore.catalogue import Catalogue
+import vstore.format.pages
+from vstore.disk.catalogue import Catalogue
 
 
 def _many(folders: int, each: int) -> Mapping[str, int]:
@@ -22,8 +22,8 @@ def test_a_new_folder_beside_many_is_taken_in_without_a_look_at_the_pages_of_the
     settled.sync()
     assert len(settled.tree().leaves) >= 6
     decoded = []
-    decode = vstore.pages.decode_leaf
-    monkeypatch.setattr(vstore.pages, "decode_leaf", lambda *page: decoded.append(page) or decode(*page))
+    decode = vstore.format.pages.decode_leaf
+    monkeypatch.setattr(vstore.format.pages, "decode_leaf", lambda *page: decoded.append(page) or decode(*page))
     settled.put({"200+/new.png": 5_000})
     assert classes(settled.sync()) == {"unchanged": 1200, "new": 1}
     assert len({page for page, _ in decoded}) <= 2
@@ -62,7 +62,7 @@ def test_several_commits_of_one_run_count_every_picture_once(settled: World) -> 
 def test_vectors_are_known_whether_the_catalogue_was_told_of_them_or_not(
     settled: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vstore.sync.vectors.REST", 4)
+    monkeypatch.setattr("vstore.intake.stored_keys.REST", 4)
     told = []
     for first in (0, 3, 6):
         settled.put({f"{seed}.png": seed for seed in range(first, first + 3)})

@@ -15,11 +15,11 @@ import numpy as np
 import PIL
 import pytest
 from PIL import Image
-from store.folders import FakeOs, Reads, World, classes, drawn, plain, put
+from support.folders import FakeOs, Reads, World, classes, drawn, plain, put
 
-from vstore import images
 from vstore.errors import ModelError
-from vstore.search import Operand
+from vstore.pictures import decoding as images
+from vstore.search.search import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 

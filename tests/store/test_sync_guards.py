@@ -9,7 +9,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from store.folders import Reads, World, classes, put, stats_of
+from support.folders import Reads, World, classes, put, stats_of
 
 from vstore.errors import Refused, UsageError
 from vstore.sync.guards import LOSS_COUNT, LOSS_PERCENT
@@ -253,7 +253,7 @@ def test_one_that_changes_each_time_it_is_read_is_reported_and_keeps_its_alias(
     for number in range(35):
         os.rename(settled.pictures / f"{number:05d}.bmp", settled.pictures / f"renamed {number:05d}.bmp")
     settled.put({"restless.png": 2})
-    monkeypatch.setattr("vstore.sync.ingest._ROUNDS", 0)
+    monkeypatch.setattr("vstore.intake.ingest._ROUNDS", 0)
     report = settled.sync()
     assert classes(report) == {"unchanged": 65, "renamed": 35, "carried": 1, "failed": 1}
     assert settled.aliases()["pictures/restless.png"] == settled.key(1)

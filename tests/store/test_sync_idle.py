@@ -9,16 +9,16 @@ from pathlib import Path
 
 import lmdb
 import pytest
-from store.disks import Watched, disk  # noqa: F401
-from store.folders import ENVIRONMENT, Reads, World, classes, put, stats_of
+from support.failing_disks import Watched, disk  # noqa: F401
+from support.folders import ENVIRONMENT, Reads, World, classes, put, stats_of
 
 HEAVY = ("numpy", "PIL", "faiss", "torch", "transformers", "tqdm", "rich", "importlib.metadata")
 
 SCRIPT = """
 import json, sys
-import vstore.sync.reader
+import vstore.intake.reader
 from vstore.store import Store
-vstore.sync.reader.SETTLED_NS = 0  # as if the pictures had been written long ago
+vstore.intake.reader.SETTLED_NS = 0  # as if the pictures had been written long ago
 with Store(sys.argv[1]) as store:
     report = store.sync(sys.argv[2:])
 print(json.dumps([report.snapshot, report.paths, sorted(sys.modules)]))

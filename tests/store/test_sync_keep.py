@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from store.disks import Watched, disk  # noqa: F401
-from store.folders import World, classes, during
+from support.failing_disks import Watched, disk  # noqa: F401
+from support.folders import World, classes, during
 
 from vstore.errors import DiskTrouble
-from vstore.sync import keeper
+from vstore.intake import keeper
 from vstore.testing import FakeEmbedder
 
 
@@ -196,7 +196,7 @@ def test_a_journal_is_flushed_at_least_every_five_seconds_and_before_it_is_seale
     disk: Watched,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from vstore import journal
+    from vstore.disk import journal
 
     assert journal.FLUSH_EVERY == 5
     world.put({f"{number:02d}.png": number for number in range(40)})
@@ -249,7 +249,7 @@ def test_pictures_are_embedded_in_batches(world: World) -> None:
 def test_each_key_gets_the_vector_of_its_own_picture(world: World) -> None:
     import numpy as np
 
-    from vstore.images import Preparation, prepare
+    from vstore.pictures.decoding import Preparation, prepare
 
     world.put({f"{number:03d}.png": number % 70 for number in range(100)})
     world.put({f"bad{number}.png": b"garbage %d" % number for number in range(20)})

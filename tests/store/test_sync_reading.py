@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from store.folders import FakeOs, Reads, World, classes, drawn, put
+from support.folders import FakeOs, Reads, World, classes, drawn, put
 
 NS = 10**9
 
@@ -18,7 +18,7 @@ NS = 10**9
 def at(monkeypatch: pytest.MonkeyPatch, now: int) -> None:
     """Let the reader's clock stand still at a time, in ns since 1970."""
     clock = SimpleNamespace(time_ns=lambda: now, **{n: getattr(time, n) for n in ("monotonic", "perf_counter")})
-    monkeypatch.setattr("vstore.sync.reader.time", clock)
+    monkeypatch.setattr("vstore.intake.reader.time", clock)
 
 
 def write_in_place(world: World, name: str, data: bytes, mtime_ns: int) -> None:

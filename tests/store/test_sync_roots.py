@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from store.folders import Reads, World, classes, drawn, put
+from support.folders import Reads, World, classes, drawn, put
 
 from vstore.errors import LabelTaken, UsageError
-from vstore.places import prefixes_of
-from vstore.repository import Repository
+from vstore.repository.places import prefixes_of
+from vstore.repository.repository import Repository
 from vstore.store import Store
 
 

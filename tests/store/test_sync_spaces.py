@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from store.folders import FakeOs, World, classes, during, plain, put, trust_young_stats
+from support.folders import FakeOs, World, classes, during, plain, put, trust_young_stats
 
 from vstore.errors import CommitRace, ModelError, UsageError, VstoreError
 from vstore.testing import FakeEmbedder
@@ -91,7 +91,7 @@ def test_a_space_that_is_not_there_is_an_error_that_names_those_that_are(two: Wo
 
 
 def test_without_a_start_space_there_is_none_to_sync_in(tmp_path: Path) -> None:
-    from vstore.repository import Repository
+    from vstore.repository.repository import Repository
     from vstore.store import Store
 
     put(tmp_path / "pictures", {"a.png": 1})
@@ -124,7 +124,7 @@ def test_what_is_carried_over_has_no_vector_in_another_space(two: Worlds, faulty
 
 
 def test_a_sync_in_a_space_that_was_asked_for_is_never_partial(two: Worlds, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vstore.sync.ingest.BATCH", 1)
+    monkeypatch.setattr("vstore.intake.ingest.BATCH", 1)
     two.put({f"{number}.png": number for number in range(5)})
     two.sync()
     stop = threading.Event()
@@ -139,7 +139,7 @@ def test_a_sync_in_a_space_that_was_asked_for_is_never_partial(two: Worlds, monk
 def test_nor_is_it_where_there_is_no_snapshot_yet_or_one_of_that_space(
     two: Worlds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vstore.sync.ingest.BATCH", 1)
+    monkeypatch.setattr("vstore.intake.ingest.BATCH", 1)
     two.put({f"{number}.png": number for number in range(3)})
     report = two.sync(space="fake-2", commit_every=-1.0)
     assert (report.snapshot, report.partial) == ("v1", False)

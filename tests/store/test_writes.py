@@ -1,4 +1,4 @@
-"""Nothing writes past `vstore.durable`, but for what FORMAT.md names: so that faults can be put in at every call."""
+"""Nothing writes past `disk.durable`, but for what FORMAT.md names: so that faults can be put in at every call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from store.folders import put
+from support.folders import put
 
 import vstore
 import vstore_cli
@@ -22,13 +22,13 @@ TOP = SOURCES["vstore"].parents[1]
 
 # FORMAT.md, section 3: who writes past the one door, and with what.
 EXCEPTIONS = {
-    "vstore.catalogue": {"shutil.rmtree", "lmdb.open"},  # LMDB writes by itself, and holds no data
+    "vstore.disk.catalogue": {"shutil.rmtree", "lmdb.open"},  # LMDB writes by itself, and holds no data
     # Files and folders of the user's, outside the store.
     "vstore.export.target": {".open", "os.mkdir", "os.rename", "os.symlink", "os.unlink", "shutil.rmtree"},
-    "vstore.legacy.report": {".open", ".unlink"},
-    "vstore.legacy.rclip": {"sqlite3.connect"},  # opened to be read alone
+    "vstore.importing.report": {".open", ".unlink"},
+    "vstore.importing.rclip": {"sqlite3.connect"},  # opened to be read alone
     # A store that an import makes has no name yet.
-    "vstore.legacy.founding": {"shutil.rmtree", "tempfile.TemporaryDirectory"},
+    "vstore.importing.founding": {"shutil.rmtree", "tempfile.TemporaryDirectory"},
     "vstore_cli.main": {"os.open"},  # /dev/null
     "vstore_cli.commands.sync": {"os.write"},  # stderr, from a signal handler
 }
@@ -98,7 +98,7 @@ def test_no_module_but_the_disk_layer_writes() -> None:
     found: defaultdict[str, set[str]] = defaultdict(set)
     where: list[str] = []
     for name, tree in modules():
-        if name != "vstore.durable":
+        if name != "vstore.disk.durable":
             for call, line in writes(tree):
                 found[name].add(call)
                 if call not in EXCEPTIONS.get(name, set()):
@@ -237,6 +237,6 @@ def test_no_command_writes_past_the_disk_layer(tmp_path: Path) -> None:
         if module.startswith("vstore.export"):
             assert all(not path.startswith(str(store)) for path in paths)
         assert not any(path.startswith(str(pictures)) for path in paths), "pictures are only ever read"
-    assert {"open", "os.rename", "os.link", "os.remove", "os.mkdir"} <= modules_that_wrote.pop("vstore.durable")
-    assert {name for name in modules_that_wrote if not name.startswith("vstore.export.")} <= {"vstore.catalogue"}
-    assert modules_that_wrote["vstore.catalogue"] <= {"shutil.rmtree", "os.rmdir", "os.remove"}
+    assert {"open", "os.rename", "os.link", "os.remove", "os.mkdir"} <= modules_that_wrote.pop("vstore.disk.durable")
+    assert {name for name in modules_that_wrote if not name.startswith("vstore.export.")} <= {"vstore.disk.catalogue"}
+    assert modules_that_wrote["vstore.disk.catalogue"] <= {"shutil.rmtree", "os.rmdir", "os.remove"}

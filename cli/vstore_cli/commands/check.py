@@ -13,7 +13,7 @@ from vstore_cli.models import device_option, model_options
 from vstore_cli.output import count, echo_json, json_option, shown, size, table
 
 if TYPE_CHECKING:
-    from vstore.reembed import ReembedReport
+    from vstore.check.reembed import ReembedReport
 
 
 @click.command()

@@ -11,7 +11,7 @@ from vstore_cli.locate import open_store
 from vstore_cli.output import count, echo_json, json_option, shown, size
 
 if TYPE_CHECKING:
-    from vstore.dupes import Group
+    from vstore.search.dupes import Group
 
 
 class Likeness(click.ParamType[float | Literal["auto"]]):

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vstore.errors import Interrupted, UsageError
-from vstore.layout import FOLDER
+from vstore.format.layout import FOLDER
 from vstore_cli.commands.sync import Size, stopping
 from vstore_cli.locate import find_store, new_folder
 from vstore_cli.models import model_options
 from vstore_cli.output import count, duration, echo_json, json_option, number, shown
 
 if TYPE_CHECKING:
-    from vstore.legacy.report import ImportReport
+    from vstore.importing.report import ImportReport
 
 NAMED = 10  # rows of each kind that the terminal names
 LONGEST = 200  # characters of a path that it shows

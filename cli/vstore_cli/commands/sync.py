@@ -185,7 +185,7 @@ def _make_store(
                 f"{path} holds no picture",
                 "name a folder of pictures; --include GLOB adds names that vstore does not know",
             )
-    from vstore.segments import faiss_module
+    from vstore.disk.segments import faiss_module
     from vstore.store import Store
 
     faiss_module()
@@ -196,8 +196,8 @@ def _make_store(
 
 def _holds_picture(path: str, options: dict[str, Any]) -> bool:
     """Whether a sync of this folder would find a candidate, or a folder that it cannot list. Stops at the first."""
-    from vstore.formats import EXTENSIONS
-    from vstore.scan import Scan, ScanOptions
+    from vstore.pictures.formats import EXTENSIONS
+    from vstore.pictures.scan import Scan, ScanOptions
 
     kept = {name: options[name] for name in ("include", "exclude", "follow_symlinks", "one_file_system")}
     wanted = ScanOptions()._replace(**{name: value for name, value in kept.items() if value is not None})

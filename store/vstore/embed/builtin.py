@@ -12,14 +12,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from vstore.errors import ModelError
-from vstore.formats import prepare_recipe
+from vstore.pictures.formats import prepare_recipe
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     from PIL.Image import Image
 
-    from vstore.embed import Floats, Recipe
+    from vstore.embed.embedder import Floats, Recipe
 
     Doubles = npt.NDArray[np.float64]
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:
-    from vstore.embed import Embedder, Recipe
-    from vstore.embed.place import Settings, Words
+    from vstore.embed.embedder import Embedder, Recipe
+    from vstore.embed.model_words import Settings, Words
 
 GROUP = "vstore.embedders"
 

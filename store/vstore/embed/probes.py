@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from vstore.embed import Floats
+    from vstore.embed.embedder import Floats
 
     Pixels = npt.NDArray[np.uint8]
 

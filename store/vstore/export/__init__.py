@@ -10,8 +10,8 @@ from typing import NamedTuple
 from vstore.errors import UsageError
 from vstore.export import target
 from vstore.export.pictures import Pictures
-from vstore.records import Json
-from vstore.repository import Repository
+from vstore.format.records import Json
+from vstore.repository.repository import Repository
 
 LINKS = "links"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from vstore.export.npz import write_array
 from vstore.export.pictures import Pictures
 from vstore.export.target import create, folder
-from vstore.parquet import parquet_module
-from vstore.repository import Repository
+from vstore.packages import parquet_module
+from vstore.repository.repository import Repository
 
 
 def write(repo: Repository, pictures: Pictures, out: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from vstore.export.pictures import Pictures
 from vstore.export.target import create
-from vstore.records import Json, named_path
-from vstore.repository import Repository
+from vstore.format.records import Json, named_path
+from vstore.repository.repository import Repository
 
 
 def write(repo: Repository, pictures: Pictures, out: Path) -> None:

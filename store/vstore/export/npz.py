@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from vstore.export.pictures import Pictures
-from vstore.records import named_path
-from vstore.repository import Repository
+from vstore.format.records import named_path
+from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

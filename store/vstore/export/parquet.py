@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from vstore.export.pictures import Pictures
-from vstore.parquet import parquet_module
-from vstore.records import named_path
-from vstore.repository import Repository
+from vstore.format.records import named_path
+from vstore.packages import parquet_module
+from vstore.repository.repository import Repository
 
 
 def write(repo: Repository, pictures: Pictures, out: Path) -> None:

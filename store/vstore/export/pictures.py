@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vstore.errors import Damage
-from vstore.records import Snapshot, named_path
-from vstore.repository import Repository
+from vstore.format.records import Snapshot, named_path
+from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
-    from vstore.segments import Rows
+    from vstore.disk.segments import Rows
 
 BLOCK = 1024  # rows in memory at once
 

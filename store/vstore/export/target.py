@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from vstore import durable
+from vstore.disk import durable
 from vstore.errors import UsageError
 
 

@@ -9,12 +9,12 @@ import json
 import os
 from pathlib import Path
 
+from vstore.disk.segments import faiss_module, index_header
 from vstore.export.npz import write_array
 from vstore.export.pictures import Pictures
 from vstore.export.target import create, folder
-from vstore.exported import NAME, Exported, digest_of
-from vstore.repository import Repository
-from vstore.segments import faiss_module, index_header
+from vstore.format.exported import NAME, Exported, digest_of
+from vstore.repository.repository import Repository
 
 FAISS, NPY, JSON = "index.faiss", "embeddings.npy", "metadata.json"
 

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from vstore.embed import space_id
+from vstore.disk.salvage import insisted, pack_ref, refuse_unreadable, sound_blobs
 from vstore.embed.builtin import DEFAULT_RECIPE
+from vstore.embed.embedder import space_id
 from vstore.errors import Damage
-from vstore.leftovers import BLOCK as LEFT_BLOCK
-from vstore.pages import Alias, decode_inner, decode_leaf, level_of
+from vstore.format.pages import Alias, decode_inner, decode_leaf, level_of
+from vstore.format.records import Import, Json, Manifest, Snapshot, Space, canonical, content_id, listed_packs
 from vstore.progress import Progress
-from vstore.records import Import, Json, Manifest, Snapshot, Space, canonical, content_id, listed_packs
 from vstore.repair.findings import PACK, Findings, files
-from vstore.repository import Repository, how_to_give
-from vstore.salvage import insisted, pack_ref, refuse_unreadable, sound_blobs
+from vstore.repository.leftovers import BLOCK as LEFT_BLOCK
+from vstore.repository.repository import Repository, how_to_give
 
 
 class Blobs:

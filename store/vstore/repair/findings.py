@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vstore.records import FileRef, Json, Snapshot, Space, State, merge_patch
+from vstore.format.records import FileRef, Json, Snapshot, Space, State, merge_patch
 from vstore.repair.report import Loss
 
 PACK = re.compile(r"[0-9a-f]{32}\.pack")

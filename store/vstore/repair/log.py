@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 from itertools import pairwise
 
+from vstore.disk.oplog import Tip
+from vstore.disk.salvage import insisted, refuse_unreadable
 from vstore.errors import Damage
-from vstore.oplog import Tip
-from vstore.records import Record, beginning, ends_the_log, merge_patch
+from vstore.format.records import Record, beginning, ends_the_log, merge_patch
 from vstore.repair.findings import PACK, SEGMENT, Findings, files
-from vstore.repository import Repository
-from vstore.salvage import insisted, refuse_unreadable
+from vstore.repository.repository import Repository
 
 
 def fold(repo: Repository, found: Findings) -> Tip:

@@ -10,27 +10,28 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from vstore import durable, spaces
-from vstore.catalogue import Catalogue, renew
-from vstore.embed import Embedder, Recipe
-from vstore.embed.place import Settings
+from vstore.disk import durable
+from vstore.disk.catalogue import Catalogue, renew
+from vstore.disk.oplog import Tip
+from vstore.disk.packs import write_pack
+from vstore.disk.salvage import insisted
+from vstore.disk.segments import FOOTER_SIZE, Footer
+from vstore.embed.embedder import Embedder, Recipe
+from vstore.embed.model_words import Settings
 from vstore.errors import Damage, NoStore, VstoreError
+from vstore.format.layout import Layout
+from vstore.format.records import Space, listed_packs
 from vstore.gc import empty_cache
-from vstore.layout import Layout
-from vstore.oplog import Tip
-from vstore.packs import write_pack
+from vstore.intake.stored_keys import align
 from vstore.progress import Progress, Silent
-from vstore.records import Space, listed_packs
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import SEGMENT, Findings, files
 from vstore.repair.log import fold
 from vstore.repair.report import RepairReport
 from vstore.repair.snapshots import Snapshots
 from vstore.repair.vectors import Vectors
-from vstore.repository import COMMIT_WAIT, RESERVE, Form, Repository, read_format
-from vstore.salvage import insisted
-from vstore.segments import FOOTER_SIZE, Footer
-from vstore.sync.vectors import align
+from vstore.repository import spaces
+from vstore.repository.repository import COMMIT_WAIT, RESERVE, Form, Repository, read_format
 
 
 def repair(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from vstore.disk.salvage import sound_segment
 from vstore.errors import Damage
-from vstore.pages import Tree, decode_inner, decode_leaf, level_of
-from vstore.records import Manifest, Snapshot, Space
+from vstore.format.pages import Tree, decode_inner, decode_leaf, level_of
+from vstore.format.records import Manifest, Snapshot, Space
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import SEGMENT, Findings, files
 from vstore.repair.report import Loss
-from vstore.repository import Repository
-from vstore.salvage import sound_segment
+from vstore.repository.repository import Repository
 
 _PATHS = 10  # paths that a loss names
 

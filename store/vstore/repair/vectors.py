@@ -10,18 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vstore.embed import Embedder, Recipe
+from vstore.disk.journal import Journal, journals
+from vstore.disk.salvage import insisted, refuse_unreadable, remains, sound_segment, whole_segment
+from vstore.disk.segments import write_segment
+from vstore.embed.embedder import Embedder, Recipe
 from vstore.errors import Damage, MissingPackage, ModelError
-from vstore.images import PictureFailure, Preparation, preparation_of, prepare
-from vstore.journal import Journal, journals
+from vstore.format.records import FileRef, Space, listed_segments
+from vstore.intake.keeper import Keeper, segment_of
+from vstore.pictures.decoding import PictureFailure, Preparation, preparation_of, prepare
 from vstore.progress import Progress
-from vstore.records import FileRef, Space, listed_segments
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import SEGMENT, Findings, files
-from vstore.repository import Repository, how_to_give
-from vstore.salvage import insisted, refuse_unreadable, remains, sound_segment, whole_segment
-from vstore.segments import write_segment
-from vstore.sync.keeper import Keeper, segment_of
+from vstore.repository.repository import Repository, how_to_give
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from vstore.delta import Change
-from vstore.pages import Tree
-from vstore.places import is_below
-from vstore.sync.survey import GONE, HAS_KEY, TOO_LARGE, TROUBLE, UNKNOWN, Survey
+from vstore.format.delta import Change
+from vstore.format.pages import Tree
+from vstore.intake.survey import GONE, HAS_KEY, TOO_LARGE, TROUBLE, UNKNOWN, Survey
+from vstore.repository.places import is_below
 
 
 @dataclass(slots=True)

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import islice
 
-from vstore.delta import Change
 from vstore.errors import Refused
-from vstore.pages import Alias, Tree
-from vstore.places import is_gone
+from vstore.format.delta import Change
+from vstore.format.pages import Alias, Tree
+from vstore.intake.survey import Survey
+from vstore.intake.targets import Plan
+from vstore.repository.places import is_gone
 from vstore.sync.edits import Edits, after, occurrences, touched
-from vstore.sync.survey import Survey
-from vstore.sync.targets import Plan
 
 LOSS_PERCENT = 30  # of a root's pictures, and
 LOSS_COUNT = 20  # this many: losing more of both is taken for an accident

@@ -6,13 +6,13 @@ import os
 import struct
 from collections.abc import Collection
 
-from vstore.catalogue import Catalogue
-from vstore.pages import Tree
-from vstore.records import Snapshot
-from vstore.repository import Repository
-from vstore.sync.ingest import Ingest
-from vstore.sync.survey import Chunk, Survey, count_name, keep_stats
-from vstore.sync.vectors import align, is_aligned
+from vstore.disk.catalogue import Catalogue
+from vstore.format.pages import Tree
+from vstore.format.records import Snapshot
+from vstore.intake.ingest import Ingest
+from vstore.intake.stored_keys import align, is_aligned
+from vstore.intake.survey import Chunk, Survey, count_name, keep_stats
+from vstore.repository.repository import Repository
 
 RATE_MEMORY = 1000.0  # pictures of earlier runs that count for the rate: one that comes alone says little
 _RATE = struct.Struct("<dd")  # seconds, pictures

@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from vstore.packs import small, write_pack
-from vstore.records import FileRef
-from vstore.repository import Repository
-from vstore.segments import small_neighbours, write_segment
+from vstore.disk.packs import small, write_pack
+from vstore.disk.segments import small_neighbours, write_segment
+from vstore.format.records import FileRef
+from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
-    from vstore.segments import Rows
+    from vstore.disk.segments import Rows
 
 
 def merge_small(repo: Repository, space: str, command: str) -> None:

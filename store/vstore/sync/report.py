@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore.records import Json, named_path
+from vstore.format.records import Json, named_path
 
 if TYPE_CHECKING:
-    from vstore.leftovers import Candidate
+    from vstore.repository.leftovers import Candidate
 
 
 class Failure(NamedTuple):

@@ -9,27 +9,27 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore.catalogue import Catalogue
-from vstore.delta import CLASSES, Change, classify
-from vstore.embed import Embedder, Recipe
+from vstore.disk.catalogue import Catalogue
+from vstore.embed.embedder import Embedder, Recipe
 from vstore.errors import CommitRace, ModelError, Refused, UsageError, VstoreError
-from vstore.pages import Tree
+from vstore.format.delta import CLASSES, Change, classify
+from vstore.format.pages import Tree
+from vstore.format.records import Json, Snapshot
+from vstore.intake.ingest import Ingest, check_faiss, mark_failed
+from vstore.intake.keeper import publish_seal, recover
+from vstore.intake.survey import FAILED, HAS_KEY, Survey, Surveyor
+from vstore.intake.targets import OptionEdits, Plan, plan
 from vstore.progress import Progress, Silent
-from vstore.records import Json, Snapshot
-from vstore.repository import Repository
-from vstore.snapshots import new_snapshot
+from vstore.repository.repository import Repository
+from vstore.repository.snapshots import new_snapshot
 from vstore.sync import guards
 from vstore.sync.edits import Edits, edits_of, images_gained, occurrences, touched
-from vstore.sync.ingest import Ingest, check_faiss, mark_failed
-from vstore.sync.keeper import publish_seal, recover
 from vstore.sync.memory import Memory
 from vstore.sync.merge import merge_small
 from vstore.sync.report import Failure, SyncReport
-from vstore.sync.survey import FAILED, HAS_KEY, Survey, Surveyor
-from vstore.sync.targets import OptionEdits, Plan, plan
 
 if TYPE_CHECKING:
-    from vstore.leftovers import Candidate
+    from vstore.repository.leftovers import Candidate
 
 ATTEMPTS = 10  # times that a run compares anew because another snapshot became current meanwhile
 
@@ -455,7 +455,7 @@ class Run:
         """Pictures that no path named before, and which may belong to rows that an import left over."""
         if not self._repo.state.imports:
             return ()
-        from vstore.leftovers import candidates
+        from vstore.repository.leftovers import candidates
 
         added = ((path, new) for path, old, new in edits.changes if old is None and new is not None)
         new = sorted((path, key) for path, key in added if not named[key])

@@ -1,0 +1,1 @@
+"""The files of a store, each kind with its reader and writer."""

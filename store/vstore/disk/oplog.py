@@ -1,0 +1,232 @@
+"""The operation log `refs/`: the highest record is the truth."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from vstore.disk import durable
+from vstore.errors import CommitRace, Damage, VstoreError
+from vstore.format.hashing import Hash, checksum
+from vstore.format.layout import Layout, record_number
+from vstore.format.records import Document, Record, State, canonical, merge_patch
+
+_CACHE = "state"
+_LONG = 1 << 14  # bytes of records from which on a fold is left in the cache
+_REPAIR = "run: vstore repair"
+_COLLECTING = frozenset({"gc", "repair"})  # operations that carry the whole state and remove what lies before
+
+
+class Tip(NamedTuple):
+    """The newest sound record, folded.
+
+    number, digest: of that record; 0 and "" for an empty log.
+    highest:   the highest number that any name in `refs/` holds, sound or not.
+    complaint: why the highest is not the newest sound one, if it is not.
+    loose:     bytes of the records since the last one that carries the whole state. base: bytes of that one.
+    """
+
+    state: State
+    number: int
+    digest: str
+    highest: int
+    loose: int
+    base: int
+    complaint: str | None = None
+
+
+class _Unsound(Exception):
+    """A record of a chain cannot be used, and with it none of those that follow it up to a whole state."""
+
+    def __init__(self, number: int, what: str) -> None:
+        super().__init__(what)
+        self.number = number
+
+
+class Oplog:
+    """Reads and extends the log of one store."""
+
+    def __init__(self, layout: Layout, hash: Hash) -> None:
+        self._layout = layout
+        self._hash = hash
+        self._oldest: tuple[str, int, str | None] | None = None
+
+    def numbers(self) -> list[int]:
+        """The numbers of the records, rising."""
+        try:
+            names = os.listdir(self._layout.refs)
+        except FileNotFoundError:
+            return []
+        return sorted(n for n in map(record_number, names) if n is not None)
+
+    def highest(self) -> int:
+        """The highest number that a name holds, 0 where there is none. What every command asks: no list is parsed."""
+        try:
+            name = max(os.listdir(self._layout.refs), default="")
+        except FileNotFoundError:
+            return 0
+        number = record_number(name)
+        return number if number is not None else max(self.numbers(), default=0)
+
+    def read(self, number: int) -> Record:
+        """Read one record. Raises: Damage, FileNotFoundError."""
+        path = self._layout.record(number)
+        try:
+            data = durable.read(path)
+        except OSError as err:
+            if err.errno not in durable.LOST:
+                raise
+            raise Damage(f"refs/{path.name} cannot be read: {err.strerror}", _REPAIR) from err
+        record = Record.from_bytes(data, self._hash, path.name)
+        if record.number != number:
+            raise Damage(f"refs/{path.name} holds record {record.number}", _REPAIR)
+        return record
+
+    def records(self, newest: int) -> Iterator[Record]:
+        """The records up to a sound one, oldest first, from the oldest whole state that leads to it.
+
+        Raises: Damage, FileNotFoundError (collected meanwhile).
+        """
+        if newest:
+            yield from map(self.read, range(self._oldest_before(newest)[0], newest + 1))
+
+    def why_not_earlier(self, newest: int) -> str | None:
+        """Why `records` do not begin earlier, where neither the log nor a gc or repair began there: some are lost."""
+        return self._oldest_before(newest)[1] if newest else None
+
+    def _oldest_before(self, newest: int) -> tuple[int, str | None]:
+        record = self.read(newest)
+        digest = record.digest
+        if self._oldest is None or self._oldest[0] != digest:
+            oldest, why = newest, None
+            while True:
+                if record.whole is not None:
+                    oldest = record.number
+                    if record.op in _COLLECTING or not record.before:
+                        break  # what lies before it goes at any moment, or never was
+                try:
+                    record = self._earlier(record)
+                except _Unsound as err:
+                    why = str(err)
+                    break
+            self._oldest = digest, oldest, why
+        return self._oldest[1:]
+
+    def state_before(self, number: int) -> State:
+        """Fold up to the record before `number`. Raises: Damage."""
+        try:
+            return self._fold(number - 1)[0].state if number > 1 else State({})
+        except _Unsound as err:
+            raise Damage(str(err), _REPAIR) from err
+
+    def load(self, usable: Callable[[State], str | None] = lambda state: None, known: Tip | None = None) -> Tip:
+        """Fold the log to its newest sound record.
+
+        usable: says what is missing for a state to be usable, or None.
+        known:  an earlier fold: where the log goes on from it, only what came after is read.
+        Raises: Damage if none is.
+        """
+        while True:
+            highest = below = self.highest()
+            if not highest:
+                return Tip(State({}), 0, "", 0, 0, 0)
+            complaint: str | None = None
+            while below > 0:
+                try:
+                    tip, folded = self._fold(below, known)
+                    wrong, at = usable(tip.state), below
+                    if wrong is None:
+                        if complaint is None and folded > max(_LONG, tip.loose // 2):
+                            self.keep(tip)
+                        return tip._replace(highest=highest, complaint=complaint)
+                except _Unsound as err:
+                    wrong, at = str(err), err.number
+                numbers = self.numbers()
+                if numbers[-1:] != [highest]:
+                    break  # somebody published or collected meanwhile: look again
+                complaint = complaint or wrong
+                below = max((number for number in numbers if number < at), default=0)
+            else:
+                raise Damage(f"no record of the log is sound: {complaint}", _REPAIR)
+
+    def _fold(self, number: int, known: Tip | None = None) -> tuple[Tip, int]:
+        """The state after one record, and the bytes of the records that had to be folded for it. Raises: _Unsound."""
+        cached = known if known is not None and 0 < known.number <= number else self._cached()
+        newest = record = self._sound(number)
+        chain: list[Record] = []
+        while True:
+            # The record itself is read even so: the fold in `cache/` may be older than its rot.
+            if cached is not None and (cached.number, cached.digest) == (record.number, record.digest):
+                document, loose, base = cached.state.document, cached.loose, cached.base
+                break
+            if record.whole is not None:
+                document, loose, base = record.whole, 0, record.size
+                break
+            chain.append(record)
+            record = self._earlier(record)
+        document = merge_patch(document, *(record.changes for record in reversed(chain)))
+        loose += sum(record.size for record in chain)
+        return Tip(State(document), number, newest.digest, number, loose, base), sum(record.size for record in chain)
+
+    def _sound(self, number: int) -> Record:
+        try:
+            return self.read(number)
+        except Damage as err:
+            raise _Unsound(number, err.message) from err
+        except FileNotFoundError as err:
+            raise _Unsound(number, f"refs/{self._layout.record(number).name} is missing") from err
+
+    def _earlier(self, record: Record) -> Record:
+        if not record.before:
+            raise _Unsound(record.number, f"record {record.number} is the first, and carries no whole state")
+        earlier = self._sound(record.number - 1)
+        if earlier.digest != record.before:
+            raise _Unsound(record.number, f"record {record.number} does not follow record {earlier.number}")
+        return earlier
+
+    def append(
+        self,
+        tip: Tip,
+        op: str,
+        changes: Document,
+        time: str,
+        *,
+        undoes: int | None = None,
+        redoes: int | None = None,
+        about: str = "",
+        whole: bool = False,
+    ) -> Tip:
+        """Publish the record after `tip`. The caller holds `commit`, and all that the changes name is durable.
+
+        Raises: CommitRace if the number is taken after all; DiskTrouble.
+        """
+        number = tip.highest + 1
+        state = tip.state.after(changes)
+        record = Record(number, op, durable.nonce(), time, tip.digest, changes, None, undoes, redoes, about)
+        data = record.to_bytes(self._hash)
+        loose, base = tip.loose + len(data), tip.base
+        # The last whole state tells how long this one would be: to write it down would cost more than the record.
+        if whole or tip.number == 0 or loose > base:
+            record = Record(number, op, record.nonce, time, tip.digest, changes, state.document, undoes, redoes, about)
+            data = record.to_bytes(self._hash)
+            loose, base = 0, len(data)
+        if not durable.publish(self._layout.record(number), data, "commit"):
+            raise CommitRace(f"record {number} was published by somebody else", "run the command again")
+        digest = data[:-1].rpartition(b"\n")[2].decode("ascii")
+        return Tip(state, number, digest, number, loose, base)
+
+    def keep(self, tip: Tip) -> None:
+        """Leave the fold in `cache/`; it is checked against the record that it belongs to whenever it is used."""
+        body = canonical([tip.number, tip.digest, tip.loose, tip.base, tip.state.document])
+        durable.write_cache(self._layout.cache / _CACHE, checksum(_CACHE.encode(), body) + body)
+
+    def _cached(self) -> Tip | None:
+        with contextlib.suppress(OSError, ValueError, VstoreError):
+            data = durable.read(self._layout.cache / _CACHE)
+            if data[:8] == checksum(_CACHE.encode(), data[8:]):
+                number, digest, loose, base, document = json.loads(data[8:])
+                return Tip(State(document), number, digest, number, loose, base)
+        return None

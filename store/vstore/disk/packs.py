@@ -1,0 +1,193 @@
+"""Packs: what one commit adds besides vectors — new alias pages, its manifest, space recipes — in one file.
+
+    offset        size  meaning
+    0             8     magic `vpack001`
+    8             …     the blobs, one after another, each compressed with zlib
+    table         …     entries sorted by digest: digest, offset (u64), stored length (u32), length (u32)
+    end - 48      8     offset of the table (u64)
+    end - 40      4     entries (u32)
+    end - 36      4     bytes of a digest (u32)
+    end - 32      8     checksum of all before the table
+    end - 24      8     checksum of the table
+    end - 16      8     checksum of the footer's 32 bytes before it
+    end - 8       8     magic `vpackend`
+All numbers are little-endian. A blob is known by the digest of its uncompressed bytes, which is checked on reading.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from vstore.disk import durable
+from vstore.errors import Damage
+from vstore.format.hashing import Hash, checksum
+from vstore.format.records import FileRef
+
+_MAGIC = b"vpack001"
+_END = b"vpackend"
+_HEAD = struct.Struct("<QII8s8s")  # of the footer: what its own checksum is of
+FOOTER_SIZE = _HEAD.size + 16
+_PLACE = struct.Struct("<QII")
+SMALL = 1 << 20  # packs under this are merged when there are more than TOO_MANY of them
+TOO_MANY = 256
+_LARGEST_BLOB = 1 << 30
+_READ = 1 << 20
+
+
+def write_pack(folder: Path, hash: Hash, blobs: Mapping[bytes, bytes], lock: str) -> FileRef:
+    """Write one pack, durably. blobs: digest -> uncompressed bytes."""
+    entry = hash.size + _PLACE.size
+    table = bytearray()
+    parts = [_MAGIC]
+    offset = len(_MAGIC)
+    for digest in sorted(blobs):
+        packed = zlib.compress(blobs[digest], 6)
+        table += digest + _PLACE.pack(offset, len(packed), len(blobs[digest]))
+        parts.append(packed)
+        offset += len(packed)
+    head = _HEAD.pack(offset, len(table) // entry, hash.size, checksum(*parts), checksum(table))
+    check = checksum(head)
+    parts += [bytes(table), head + check + _END]
+    name = f"{durable.nonce()}.pack"
+    durable.write_durably(folder / name, parts, lock)
+    return FileRef(name, sum(map(len, parts)), check.hex())
+
+
+class Pack:
+    """One pack, opened: its table is checked at once, each blob when it is read."""
+
+    def __init__(self, folder: Path, ref: FileRef, hash: Hash) -> None:
+        self.ref = ref
+        self._hash = hash
+        self._file = durable.File(folder / ref.name)
+        try:
+            self._read_table()
+        except BaseException:
+            self.close()
+            raise
+
+    def _read_table(self) -> None:
+        size = self._file.size
+        if size != self.ref.size:
+            raise self._damage(f"it has {size} bytes instead of {self.ref.size}")
+        footer = self._file.pread(FOOTER_SIZE, size - FOOTER_SIZE) if size >= FOOTER_SIZE else b""
+        head, check, end = footer[: _HEAD.size], footer[_HEAD.size : -8], footer[-8:]
+        if end != _END or checksum(head) != check or check.hex() != self.ref.check:
+            raise self._damage("its footer is not what was written")
+        self._body, self.count, width, self._body_sum, table_sum = _HEAD.unpack(head)
+        self._entry = width + _PLACE.size
+        if width != self._hash.size or self._body + self.count * self._entry + FOOTER_SIZE != size:
+            raise self._damage("its footer is another store's")
+        self.table = self._file.pread(self.count * self._entry, self._body)
+        if checksum(self.table) != table_sum:
+            raise self._damage("its table is not what was written")
+
+    def verify(self) -> None:
+        """Check every byte: a blob proves what it holds, but not each bit that holds it. Raises: Damage."""
+        import xxhash
+
+        hasher = xxhash.xxh3_64()
+        at = 0
+        while at < self._body and (part := self._file.pread(min(_READ, self._body - at), at)):
+            hasher.update(part)
+            at += len(part)
+        if hasher.intdigest().to_bytes(8, "little") != self._body_sum:
+            raise self._damage("what lies before its table is not what was written")
+
+    def digests(self) -> Iterator[bytes]:
+        for i in range(self.count):
+            yield self.table[i * self._entry : i * self._entry + self._hash.size]
+
+    def sizes(self) -> Iterator[tuple[bytes, int]]:
+        """Digest and stored length of every blob."""
+        for i, digest in enumerate(self.digests()):
+            yield digest, _PLACE.unpack_from(self.table, i * self._entry + self._hash.size)[1]
+
+    def get(self, digest: bytes) -> bytes | None:
+        """The bytes of a blob, checked, or None if it is not in this pack. Raises: Damage."""
+        low, high = 0, self.count
+        while low < high:
+            middle = (low + high) // 2
+            if self.table[middle * self._entry : middle * self._entry + self._hash.size] < digest:
+                low = middle + 1
+            else:
+                high = middle
+        at = low * self._entry
+        if low == self.count or self.table[at : at + self._hash.size] != digest:
+            return None
+        offset, stored, length = _PLACE.unpack_from(self.table, at + self._hash.size)
+        if length > _LARGEST_BLOB:
+            raise self._damage(f"blob {digest.hex()} claims {length} bytes")
+        try:
+            unpacker = zlib.decompressobj()
+            blob = unpacker.decompress(self._file.pread(stored, offset), length + 1)  # one that is longer shows
+            whole = unpacker.eof and not unpacker.unused_data and len(blob) == length
+        except zlib.error:
+            whole, blob = False, b""
+        if not whole or self._hash.digest(blob) != digest:
+            raise self._damage(f"blob {digest.hex()} is not what was written")
+        return blob
+
+    def _damage(self, what: str) -> Damage:
+        return Damage(f"packs/{self.ref.name} is damaged: {what}", "run: vstore check")
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_file"):  # whoever forgets to close a store must not run out of descriptors
+            self.close()
+
+
+class Packs:
+    """The packs that a state lists, opened when something is looked for: a digest says what, never where."""
+
+    def __init__(self, folder: Path, refs: list[FileRef], hash: Hash) -> None:
+        self._folder = folder
+        self._refs = refs
+        self._hash = hash
+        self._open: list[Pack] | None = None
+        self._kept: dict[str, Pack] = {}
+
+    def opened(self) -> list[Pack]:
+        """All packs, in any order. Raises: Damage, FileNotFoundError (collected, or lost)."""
+        if self._open is None:
+            packs = []
+            for ref in reversed(self._refs):
+                if ref.name not in self._kept:
+                    self._kept[ref.name] = Pack(self._folder, ref, self._hash)
+                packs.append(self._kept[ref.name])
+            self._open = packs
+        return self._open
+
+    def listing(self, refs: list[FileRef]) -> None:
+        """Take another list of packs; of those that are open, the ones that it names stay open."""
+        self._refs, self._open = refs, None
+        for name in self._kept.keys() - {ref.name for ref in refs}:
+            self._kept.pop(name).close()
+
+    def get(self, digest: bytes) -> bytes:
+        """The bytes of a blob. Raises: Damage if no pack has it."""
+        packs = self.opened()
+        for at, pack in enumerate(packs):
+            blob = pack.get(digest)
+            if blob is not None:
+                # Most pages of a tree lie in one pack, and a digest is found wherever it lies: next time begin here.
+                if at:
+                    self._open = [pack, *packs[:at], *packs[at + 1 :]]
+                return blob
+        raise Damage(f"no pack holds the blob {digest.hex()}", "run: vstore check")
+
+    def close(self) -> None:
+        for pack in self._kept.values():
+            pack.close()
+        self._kept, self._open = {}, None
+
+
+def small(refs: list[FileRef]) -> list[FileRef]:
+    """The packs that a merge would take: the small ones, once there are too many of them; else none."""
+    found = [ref for ref in refs if ref.size < SMALL]
+    return found if len(found) > TOO_MANY else []

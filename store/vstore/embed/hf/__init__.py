@@ -1,0 +1,1 @@
+"""Models of transformers, with adapters of peft."""

@@ -1,0 +1,154 @@
+"""Adapters that cannot fail silently: every key lands, every rename is said, the effect is proved, merging is fp32."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from vstore.embed.hf.digests import Digests
+from vstore.embed.hf.folder import ModelFolder, needs_packages
+from vstore.errors import ModelError
+
+if TYPE_CHECKING:
+    from vstore.embed.embedder import Floats
+
+# Of adapter_config.json, what says nothing about the vectors: where it was made, and how it was trained.
+_IDLE = frozenset(
+    ["base_model_name_or_path", "revision", "peft_version", "inference_mode", "auto_mapping", "task_type"]
+) | frozenset(["lora_dropout", "megatron_core", "runtime_config"])
+# How the adapter's own weights began is overwritten by what was trained; other beginnings change the base as well.
+_PLAIN_BEGINNINGS = (True, False, "gaussian", "orthogonal")
+# What peft calls LoRA besides, and what cannot be merged into a base, or has not been proved to come out right.
+_OTHER_KINDS = (
+    *("alora_invocation_tokens", "arrow_config", "use_qalora", "use_bdlora", "velora_config", "kasa_config"),
+    *("monteclora_config", "layer_replication", "target_parameters", "trainable_token_indices", "megatron_config"),
+)
+# Modules that transformers 5 renamed, by model type: an adapter of before names them as they were.
+RENAMED: dict[str, dict[str, str]] = {
+    name: {
+        "query": "q_proj",
+        "key": "k_proj",
+        "value": "v_proj",
+        "attention.query": "attention.q_proj",
+        "attention.key": "attention.k_proj",
+        "attention.value": "attention.v_proj",
+    }
+    for name in ("dinov2", "dinov2_with_registers", "vit")
+}
+_TAKEN = "vstore takes LoRA, rsLoRA and DoRA adapters; merge another into its base and name the result with --model"
+NO_EFFECT = 0.9999  # cosine between adapter on and off, from which on it changes nothing
+
+
+def describe(folder: ModelFolder, digests: Digests) -> dict[str, Any]:
+    """An adapter's part of the recipe: digest of its weights, what of its configuration shapes vectors, how it is put
+    into the model. Raises: ModelError for what is no LoRA."""
+    kind = folder.config.get("peft_type")
+    if kind != "LORA":
+        raise ModelError(f"the adapter {folder.name} is a {kind}", _TAKEN)
+    odd = [name for name in _OTHER_KINDS if folder.config.get(name)]
+    if odd:
+        raise ModelError(f"the adapter {folder.name} is a LoRA of another kind ({', '.join(odd)})", _TAKEN)
+    config = {
+        name: sorted(value) if name in ("target_modules", "modules_to_save") and isinstance(value, list) else value
+        for name, value in folder.config.items()
+        if name not in _IDLE and value not in (None, False, {}, [])
+    }
+    if config.get("init_lora_weights") in _PLAIN_BEGINNINGS:
+        del config["init_lora_weights"]
+    return {
+        "weights": [digests.of(folder.path / "adapter_model.safetensors")],
+        "config": config,
+        "merge": "merged in fp32, then cast",
+    }
+
+
+def renames(folder: ModelFolder, model_type: str, modules: list[str]) -> dict[str, str]:
+    """Target modules that this transformers calls otherwise: old name -> new name."""
+    targets = folder.config.get("target_modules")
+    if not isinstance(targets, list):
+        return {}
+    there = {name.rpartition(".")[2] for name in modules}
+    table = RENAMED.get(model_type, {})
+    return {old: table[old] for old in targets if old in table and old.rpartition(".")[2] not in there}
+
+
+def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda text: None) -> None:
+    """Put an adapter into a model, unmerged.
+
+    note:   told of every rename.
+    Raises: ModelError if anything of it does not land where it belongs.
+    """
+    try:
+        import peft
+        import torch
+        from safetensors.torch import load_file
+    except Exception as err:
+        raise needs_packages(f"peft ({' '.join(str(err).split())[:200]})") from err
+    try:
+        weights = load_file(folder.path / "adapter_model.safetensors")
+        config = peft.PeftConfig.from_pretrained(str(folder.path))
+    except Exception as err:
+        reason = " ".join(str(err).split())[:300] or type(err).__name__
+        raise ModelError(f"the adapter {folder.name} cannot be read: {reason}", "copy or download it again") from err
+    # transformers 5.23 looks for the magnitudes of DoRA under another name than peft writes, and leaves them as new.
+    weights = {re.sub(r"lora_magnitude_vector$", "lora_magnitude_vector.weight", k): v for k, v in weights.items()}
+    # What it was trained on is another machine's path; peft would only look for it.
+    config.base_model_name_or_path = None
+    moved = renames(folder, model.config.model_type, [name for name, _ in model.named_modules()])
+    if moved:
+        config.target_modules = {moved.get(name, name) for name in config.target_modules}
+        note("adapter: target modules renamed: " + ", ".join(f"{old} -> {new}" for old, new in moved.items()))
+    try:
+        # The numbers of the adapter itself as they are in its file, whatever the base's are: they are merged in fp32.
+        info = model.load_adapter(peft_config=config, adapter_state_dict=weights, dtype_plan={"lora_": torch.float32})
+    except Exception as err:
+        reason = " ".join(str(err).split())[:300] or type(err).__name__
+        raise _unfit(folder, reason) from err
+    for what, keys in (
+        ("are missing", info.missing_keys),
+        ("belong nowhere", info.unexpected_keys),
+        ("have another shape", info.mismatched_keys),
+    ):
+        if keys:
+            some = ", ".join(sorted(str(key) for key in keys)[:3])
+            raise _unfit(folder, f"{len(keys)} of its weights {what} ({some})")
+    if info.error_msgs or info.conversion_errors:
+        raise _unfit(folder, " ".join([*info.error_msgs, *map(str, info.conversion_errors)])[:300])
+
+
+def merge(model: Any) -> None:
+    """Put the adapter's weights into the base's, and take its layers away.
+
+    One layer after the other in fp32, then cast to what its base is: the same numbers as if all of the model were fp32
+    meanwhile, in half of the memory.
+    """
+    import torch
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    layers = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, BaseTunerLayer)]
+    for name, layer in layers:
+        coarse = [key for key, value in layer.named_parameters() if "lora_" in key and value.dtype != torch.float32]
+        if coarse:
+            raise ModelError(
+                f"the weights of the adapter were to be loaded as fp32, and {name}.{coarse[0]} is not",
+                "this transformers does not do as it is told: see vstore doctor",
+            )
+        dtype = next(layer.get_base_layer().parameters()).dtype
+        layer.float().merge(safe_merge=True)
+        model.set_submodule(name, layer.get_base_layer().to(dtype))
+
+
+def has_effect(on: Floats, off: Floats) -> bool:
+    """Whether an adapter changes vectors: rows of norm 1 with it, and without."""
+    import numpy as np
+
+    return bool(np.sum(on.astype(np.float64) * off, axis=1).min() <= NO_EFFECT)
+
+
+def _unfit(folder: ModelFolder, reason: str) -> ModelError:
+    base = folder.config.get("base_model_name_or_path")
+    return ModelError(
+        f"the adapter {folder.name} does not fit the model: {reason}",
+        f"it was trained on {base!r}: name that one with --model" if base else "name the model it was trained on",
+    )

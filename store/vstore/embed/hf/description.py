@@ -1,0 +1,78 @@
+"""Works out the recipe of a model from its files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vstore.embed.hf import adapter as adapters
+from vstore.embed.hf.digests import Digests
+from vstore.embed.hf.folder import canonical_config, find_adapter, find_model, weight_digests
+from vstore.embed.model_words import Words
+from vstore.errors import ModelError
+from vstore.pictures.formats import MAX_SIDE, prepare_recipe
+
+COMPUTES = ("fp32", "bf16")
+
+
+def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
+    """Work out the recipe of a model and its adapter from their files; nothing is loaded.
+
+    Returns: the recipe, and the words with everything named so that this very model is found again.
+    Raises:  ModelError.
+    """
+    from vstore.embed.hf.families import family_of
+
+    adapter = find_adapter(words.adapter, words.adapter_revision) if words.adapter else None
+    if words.model is None:
+        assert adapter is not None
+        base = adapter.config.get("base_model_name_or_path")
+        if not base:
+            raise ModelError(f"the adapter {words.adapter} does not say which model it is for", "name it with --model")
+        words = words._replace(model=str(base), revision=words.revision or adapter.config.get("revision"))
+    assert words.model is not None
+    if words.compute not in (None, *COMPUTES):
+        raise ModelError(f"unknown compute {words.compute!r}", f"choose one of: {', '.join(COMPUTES)}")
+    trusted = words.trust_remote_code or False
+    folder = find_model(words.model, words.revision, code=trusted)
+    cls = family_of(folder, trust_code=trusted)
+    if "quantization_config" in folder.config:
+        raise ModelError(
+            f"{folder.name} is quantised, and its vectors would be coarser than they say",
+            "use the model as it was before, with --compute bf16 where memory is short",
+        )
+    pooling = words.pooling or cls.poolings[0]
+    if pooling not in cls.poolings:
+        raise ModelError(
+            f"a {folder.model_type} model has no pooling {pooling!r}", f"choose one of: {', '.join(cls.poolings)}"
+        )
+    if words.prompt is not None and not cls.takes_prompt:
+        raise ModelError(
+            f"a {folder.model_type} model takes no prompt with a picture",
+            "leave --prompt out; it is for models such as Qwen2-VL",
+        )
+    try:
+        own = cls.describe(folder, words, digests)
+    except (AttributeError, KeyError, TypeError, ValueError) as err:
+        raise ModelError(
+            f"the configuration of {folder.name} cannot be understood: {err!r}", "copy or download the model again"
+        ) from err
+    recipe: dict[str, Any] = {
+        "family": cls.name,
+        "version": 1,
+        "model_type": folder.model_type,
+        "weights": weight_digests(folder, digests),
+        "config": canonical_config(folder.config),
+        "adapter": adapters.describe(adapter, digests) if adapter else None,
+        "prepare": prepare_recipe(words.max_side or MAX_SIDE),
+        "pooling": pooling,
+        "normalise": "l2",
+        **own,
+    }
+    place = words._replace(
+        model=str(folder.path) if folder.commit is None else words.model,
+        revision=folder.commit,
+        adapter=None if adapter is None else str(adapter.path) if adapter.commit is None else words.adapter,
+        adapter_revision=adapter.commit if adapter else None,
+        compute=words.compute or "fp32",
+    )
+    return recipe, place

@@ -1,0 +1,76 @@
+"""Digests of model files, remembered by stat: a base of 15 GB is read once, not at every run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from vstore.disk import durable
+from vstore.format.hashing import checksum
+
+_NAME = "model-files"
+_BLOCK = 4 << 20
+_SETTLED_NS = 2_000_000_000  # a stat younger than this when its file was read proves nothing later (git's racy rule)
+
+
+class Digests:
+    """sha256 of files. cache: the store's cache folder, or None before there is a store.
+
+    known: what another process has learnt. read: how many files were read, rather than believed by their stat.
+    """
+
+    def __init__(self, cache: Path | None = None, known: Mapping[str, list[object]] = {}) -> None:  # never changed
+        self._cache = cache
+        self._known: dict[str, list[object]] = dict(known)
+        self._changed = False
+        self.read = 0
+        if cache is not None:
+            self._known = _remembered(cache / _NAME)
+
+    def of(self, path: Path) -> str:
+        """The sha256 of a file, in hex. Raises: OSError."""
+        name = os.path.realpath(path)
+        before = os.stat(name)
+        stat = [before.st_size, before.st_mtime_ns, before.st_ctime_ns, before.st_ino]
+        known = self._known.get(name)
+        if known is not None and known[:4] == stat:
+            return str(known[4])
+        began = time.time_ns()
+        hasher = hashlib.sha256()
+        with open(name, "rb", buffering=0) as file:
+            while block := file.read(_BLOCK):
+                hasher.update(block)
+        self.read += 1
+        digest = hasher.hexdigest()
+        self._known.pop(name, None)
+        if before.st_ctime_ns < began - _SETTLED_NS:
+            self._known[name] = [*stat, digest]
+        self._changed = True
+        return digest
+
+    @property
+    def known(self) -> Mapping[str, list[object]]:
+        """What is believed of a file as long as its stat is the same: real path -> stat and digest."""
+        return self._known
+
+    def keep(self, cache: Path | None = None) -> None:
+        """Write what was learnt to the store's cache; what cannot be written is found out again."""
+        cache = cache or self._cache
+        if cache is not None and self._changed:
+            body = json.dumps(self._known, separators=(",", ":")).encode()
+            self._changed = not durable.write_cache(cache / _NAME, checksum(_NAME.encode(), body) + body)
+
+
+def _remembered(path: Path) -> dict[str, list[object]]:
+    try:
+        data = durable.read(path)
+        if data[:8] == checksum(_NAME.encode(), data[8:]):
+            known: dict[str, list[object]] = json.loads(data[8:])
+            return known
+    except (OSError, ValueError):
+        pass
+    return {}

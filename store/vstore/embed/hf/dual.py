@@ -1,0 +1,84 @@
+"""Dual encoders: one vector for a picture, one for a text, in one space."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from vstore.embed.hf.digests import Digests
+from vstore.embed.hf.family import Prepared, TextFamily
+from vstore.embed.hf.folder import ModelFolder
+from vstore.embed.hf.processor import describe_processor, load_processor
+from vstore.embed.hf.text import load_tokenizer, token_ids, tokenizer_digests
+from vstore.embed.model_words import Words
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+    from vstore.embed.hf.loaded import Loaded
+
+
+class DualEncoder(TextFamily):
+    """Models with get_image_features and get_text_features. Since transformers 5 both return an object whose
+    pooler_output is the vector, projected where the family projects; it is not normalised."""
+
+    poolings = ("features",)
+
+    def set_up(self) -> None:
+        self._processor = load_processor(self.recipe["processor"])
+        self._tokenizer: Any = None
+
+    @classmethod
+    def describe(cls, folder: ModelFolder, words: Words, digests: Digests) -> dict[str, Any]:
+        files = tokenizer_digests(folder, digests)
+        return {
+            "processor": describe_processor(folder),
+            "positions": "learned",
+            "text": {"tokenizer": files, **cls.text_recipe(folder)} if files else None,
+            "dim": cls.width(folder),
+        }
+
+    @classmethod
+    @abstractmethod
+    def width(cls, folder: ModelFolder) -> int:
+        """Numbers of a vector."""
+
+    @classmethod
+    @abstractmethod
+    def text_recipe(cls, folder: ModelFolder) -> dict[str, Any]:
+        """padding, max_length, lowercase, attention_mask: as the family was trained."""
+
+    def picture_side(self, model: Any) -> Any:
+        return getattr(model, "vision_model", model)
+
+    def prepare(self, picture: Image) -> Prepared | None:
+        prepared = self._processor(images=picture, return_tensors="np")
+        return {name: prepared[name][0] for name in self._processor.model_input_names}
+
+    def forward(self, on: Loaded, batch: list[Prepared]) -> torch.Tensor:
+        inputs = {name: on.tensor([one[name] for one in batch]) for name in batch[0]}
+        return features(on.model.get_image_features(**inputs), len(batch))
+
+    def forward_text(self, on: Loaded, text: str) -> torch.Tensor:
+        import torch
+
+        if self._tokenizer is None:
+            self._tokenizer = load_tokenizer(self.folder)
+        ids = token_ids(self._tokenizer, [text], self.recipe["text"])
+        inputs = {name: torch.from_numpy(value).to(on.device) for name, value in ids.items()}
+        return features(on.model.get_text_features(**inputs), 1)
+
+
+def features(output: Any, count: int) -> torch.Tensor:
+    """The vectors in what get_…_features returned. Raises: ModelError if there are none of the right shape."""
+    from vstore.errors import ModelError
+
+    found = getattr(output, "pooler_output", None)
+    if found is None or found.ndim != 2 or found.shape[0] != count:
+        raise ModelError(
+            f"the model gave {type(output).__name__} instead of {count} vectors",
+            "this version of transformers is not one that vstore knows: see vstore doctor",
+        )
+    vectors: torch.Tensor = found
+    return vectors

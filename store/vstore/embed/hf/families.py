@@ -1,0 +1,53 @@
+"""Which family a model is of: one module each."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from vstore.errors import ModelError
+
+if TYPE_CHECKING:
+    from vstore.embed.hf.family import Family
+    from vstore.embed.hf.folder import ModelFolder
+
+FAMILIES = {
+    "clip": "clip:Clip",
+    "siglip": "siglip:Siglip",
+    "siglip-naflex": "naflex:Naflex",
+    "backbone": "backbone:Backbone",
+    "qwen-vl": "qwen_vl:QwenVL",
+    "remote": "remote:Remote",
+}
+
+
+def family_class(family: str) -> type[Family]:
+    module, _, name = FAMILIES[family].partition(":")
+    found: type[Family] = getattr(importlib.import_module(f"vstore.embed.{module}"), name)
+    return found
+
+
+def family_of(folder: ModelFolder, *, trust_code: bool) -> type[Family]:
+    """The family of a model, by its own word in config.json; code of its own runs only where no family knows it.
+
+    Raises: ModelError where no family takes it.
+    """
+    known: list[str] = []
+    for family in FAMILIES:
+        cls = family_class(family)
+        if folder.model_type in cls.model_types:
+            return cls
+        known += sorted(cls.model_types)
+    if "AutoModel" in (folder.config.get("auto_map") or {}):
+        if trust_code:
+            return family_class("remote")
+        raise ModelError(
+            f"{folder.name} ({folder.model_type or 'of no named type'}) runs by code of its own, which is not trusted "
+            "as long as nobody says so",
+            "look through its .py files; if you trust them, add --trust-remote-code",
+        )
+    raise ModelError(
+        f"{folder.name} is a model of the type {folder.model_type!r}, which has no image side that vstore knows",
+        f"the types it knows are: {', '.join(known)}; another embedder can be added as a plug-in "
+        "(examples/plugin in the sources)",
+    )

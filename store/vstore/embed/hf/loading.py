@@ -1,0 +1,166 @@
+"""Loads the model of a recipe: the files are those that it names, and every weight is from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vstore.embed.hf import adapter as adapters
+from vstore.embed.hf.devices import first_device
+from vstore.embed.hf.digests import Digests
+from vstore.embed.hf.families import family_class
+from vstore.embed.hf.family import Family
+from vstore.embed.hf.folder import (
+    ModelFolder,
+    canonical_config,
+    find_adapter,
+    find_model,
+    is_stored_in_bf16,
+    weight_digests,
+)
+from vstore.embed.hf.loaded import Loaded
+from vstore.embed.hf.packages import packages, quiet
+from vstore.embed.hf.transformer import TransformerEmbedder
+from vstore.embed.model_words import Settings, Words
+from vstore.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+    from vstore.embed.embedder import Recipe
+
+
+class Files(NamedTuple):
+    """The files of a recipe's model, proved to be those. family: what prepares pictures for it."""
+
+    family: Family
+    folder: ModelFolder
+    adapter: ModelFolder | None
+
+
+def find_files(recipe: Recipe, words: Words, digests: Digests) -> Files:
+    """Find the model of a recipe, and make sure that it is that one; no weight is loaded. Raises: ModelError."""
+    if words.model is None:
+        raise changed("the model", "it is not known where it lies")
+    folder = find_model(words.model, words.revision, code="code" in recipe)
+    if "code" in recipe:
+        from vstore.embed.hf.remote import code_digests
+
+        if code_digests(folder, digests) != recipe["code"]:
+            raise changed(f"the model {words.model}", "its Python code is another, which nobody has trusted yet")
+    if weight_digests(folder, digests) != recipe["weights"] or canonical_config(folder.config) != recipe["config"]:
+        raise changed(f"the model {words.model}", "its weights or its configuration are other files")
+    adapter = None
+    if recipe["adapter"] is not None:
+        if words.adapter is None:
+            raise changed("the adapter", "it is not known where it lies")
+        adapter = find_adapter(words.adapter, words.adapter_revision)
+        if adapters.describe(adapter, digests) != recipe["adapter"]:
+            raise changed(f"the adapter {words.adapter}", "its weights or its configuration are other files")
+    return Files(family_class(recipe["family"])(recipe, folder), folder, adapter)
+
+
+def load(
+    recipe: Recipe,
+    words: Words,
+    settings: Settings,
+    digests: Digests,
+    *,
+    proof: Sequence[Image] = (),
+    note: Callable[[str], None] = lambda text: None,
+) -> TransformerEmbedder:
+    """Load the model of a recipe on the first device of the settings, and make sure that it is that one.
+
+    proof:  pictures that an adapter must change the vectors of, where there is one.
+    note:   told of what was done that nobody asked for.
+    Raises: UsageError, ModelError.
+    """
+    device = first_device(settings)
+    family, folder, adapter = find_files(recipe, words, digests)
+    compute = words.compute or "fp32"
+    with quiet():
+        model = load_model(folder, family.load_options(recipe), _dtype_until_merged(folder, adapter, compute))
+        if adapter is not None:
+            adapters.apply(model, adapter, note)
+            if proof:
+                # On the CPU: the model may be fp32 until the adapter is merged, and too large for the device then.
+                TransformerEmbedder(family, Loaded(model, "cpu"), Settings("cpu"), compute).prove_adapter(
+                    adapter, proof
+                )
+            adapters.merge(model)
+        return TransformerEmbedder(family, Loaded(settled(model, compute), device), settings, compute)
+
+
+def _dtype_until_merged(folder: ModelFolder, adapter: ModelFolder | None, compute: str) -> Any:
+    """What a model is loaded as: what it computes in, but that with an adapter nothing may be rounded before the merge.
+
+    So bf16 only where the base's files hold just that, and the adapter brings no biases of the base's own layers.
+    """
+    torch, _ = packages()
+    exact = adapter is None or (is_stored_in_bf16(folder) and adapter.config.get("bias") in (None, "none"))
+    return torch.bfloat16 if compute == "bf16" and exact else torch.float32
+
+
+def load_model(folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype) -> Any:
+    """The model with every weight from its files.
+
+    Raises: ModelError where a weight is missing: it would be random, and no error would say so.
+    """
+    _, transformers = packages()
+    try:
+        model, info = transformers.AutoModel.from_pretrained(
+            folder.path,
+            dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            **{"trust_remote_code": False, **options},
+        )
+    except ModelError:
+        raise
+    except Exception as err:
+        reason = " ".join(str(err).split())[:300] or type(err).__name__
+        raise ModelError(
+            f"the model {folder.name} cannot be loaded: {reason}",
+            "see what is installed and fits together with: vstore doctor",
+        ) from err
+    lost = sorted(info["missing_keys"]) + sorted(str(one) for one in info["mismatched_keys"])
+    if lost:
+        raise ModelError(
+            f"the model {folder.name} has no weights for {len(lost)} parameters of {type(model).__name__} "
+            f"({', '.join(lost[:3])}): they would be random",
+            "copy or download the model again, or name one whose files fit its config.json",
+        )
+    wrong = {str(value.dtype) for value in model.parameters() if value.is_floating_point() and value.dtype != dtype}
+    if wrong:
+        raise ModelError(
+            f"the model {folder.name} was to be loaded as {dtype}, and has {', '.join(sorted(wrong))}",
+            "this transformers does not do as it is told: see vstore doctor",
+        )
+    return model.eval()
+
+
+def settled(model: Any, compute: str | None) -> Any:
+    """The model as it will run: in its compute dtype, frozen.
+
+    That is the dtype of what its files hold. What a model computes when it is made, transformers leaves in fp32: rotary
+    frequencies in bf16 would turn the hundredth token by another angle, and nobody's script gives such vectors.
+    """
+    torch, _ = packages()
+    dtype = torch.bfloat16 if compute == "bf16" else torch.float32
+    for module in model.modules():
+        for value in module.parameters(recurse=False):
+            value.data = value.data.to(dtype)
+        for name, value in module.named_buffers(recurse=False):
+            if value.is_floating_point() and name not in module._non_persistent_buffers_set:
+                setattr(module, name, value.to(dtype))
+    return model.eval().requires_grad_(False)
+
+
+def changed(what: str, why: str) -> ModelError:
+    return ModelError(
+        f"{what} is not what the space was made with: {why}",
+        "say where the right one is now with: vstore model add NAME --model DIR [--adapter DIR], or make a space of "
+        "the new one in the same way and sync it with --space NAME",
+    )

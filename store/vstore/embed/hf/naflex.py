@@ -1,0 +1,15 @@
+"""SigLIP 2 NaFlex: pictures keep their aspect, in at most so many patches."""
+
+from __future__ import annotations
+
+from vstore.embed.hf.folder import ModelFolder
+from vstore.embed.hf.siglip import Siglip
+
+
+class Naflex(Siglip):
+    name = "siglip-naflex"
+    model_types = frozenset({"siglip2"})
+
+    @classmethod
+    def is_second(cls, folder: ModelFolder) -> bool:
+        return True

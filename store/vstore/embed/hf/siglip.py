@@ -1,0 +1,37 @@
+"""SigLIP, and SigLIP 2 at a fixed size: squashed to a square, attention pooling, no projection."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from vstore.embed.hf.dual import DualEncoder
+from vstore.embed.hf.folder import ModelFolder
+
+
+class Siglip(DualEncoder):
+    name = "siglip"
+    model_types = frozenset({"siglip"})
+
+    @classmethod
+    def width(cls, folder: ModelFolder) -> int:
+        return int(folder.config.get("vision_config", {}).get("hidden_size", 768))
+
+    @classmethod
+    def text_recipe(cls, folder: ModelFolder) -> dict[str, Any]:
+        # Trained on texts padded to the full length, without a mask: a text padded otherwise has another vector, and
+        # the processor of the first SigLIP does not pad so by itself (transformers#28578).
+        length = folder.config.get("text_config", {}).get("max_position_embeddings", 64)
+        return {
+            "padding": "max_length",
+            "max_length": length,
+            "lowercase": cls.is_second(folder),
+            "attention_mask": False,
+        }
+
+    @classmethod
+    def is_second(cls, folder: ModelFolder) -> bool:
+        """Whether it is a SigLIP 2, whose texts were lower case: its tokenizer is Gemma's, which keeps the case."""
+        path = folder.path / "tokenizer_config.json"
+        name = json.loads(path.read_bytes()).get("tokenizer_class") if path.is_file() else None
+        return "Gemma" in str(name) or "Siglip2" in str(name)

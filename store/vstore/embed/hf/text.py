@@ -1,0 +1,53 @@
+"""The text side of a dual encoder: its tokenizer, with padding and length as the model was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from vstore.errors import ModelError
+
+if TYPE_CHECKING:
+    from vstore.embed.hf.digests import Digests
+    from vstore.embed.hf.folder import ModelFolder
+
+_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+_MORE = ("vocab.json", "vocab.txt", "merges.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model")
+
+
+def tokenizer_digests(folder: ModelFolder, digests: Digests) -> list[str]:
+    """sha256 of the files that make a tokenizer, sorted; empty where there is none."""
+    return sorted(digests.of(folder.path / name) for name in (*_FILES, *_MORE) if (folder.path / name).is_file())
+
+
+def load_tokenizer(folder: ModelFolder) -> Any:
+    """Raises: ModelError."""
+    from vstore.embed.hf.packages import packages, quiet
+
+    _, transformers = packages()
+    try:
+        with quiet():
+            return transformers.AutoTokenizer.from_pretrained(
+                folder.path, local_files_only=True, trust_remote_code=False
+            )
+    except Exception as err:
+        reason = " ".join(str(err).split())[:300] or type(err).__name__
+        raise ModelError(
+            f"{folder.name} has no tokenizer that can be loaded: {reason}",
+            "copy the tokenizer files of the model (tokenizer.json, tokenizer_config.json) into its folder",
+        ) from err
+
+
+def token_ids(tokenizer: Any, texts: Sequence[str], recipe: dict[str, Any]) -> dict[str, Any]:
+    """Tokenise as the recipe says. Returns: numpy int64 arrays (n, length), input_ids and perhaps attention_mask."""
+    words = [text.lower() if recipe["lowercase"] else text for text in texts]
+    found = tokenizer(
+        words,
+        padding=recipe["padding"],
+        truncation=True,
+        max_length=recipe["max_length"],
+        return_attention_mask=recipe["attention_mask"],
+        return_tensors="np",
+    )
+    names = ["input_ids", "attention_mask"] if recipe["attention_mask"] else ["input_ids"]
+    return {name: found[name].astype("int64") for name in names}

@@ -1,0 +1,215 @@
+"""A model that embeds: batches that fit its device, and rows of norm 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from vstore.embed.embedder import text_side
+from vstore.embed.hf import adapter as adapters
+from vstore.embed.hf.batches import Limits
+from vstore.embed.hf.devices import is_out_of_memory
+from vstore.embed.hf.family import Family, Prepared, TextFamily
+from vstore.embed.hf.folder import ModelFolder
+from vstore.embed.hf.loaded import Loaded
+from vstore.embed.hf.packages import packages
+from vstore.embed.model_words import Settings
+from vstore.embed.variations import Variation
+from vstore.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+    from vstore.embed.embedder import Floats
+
+
+class TransformerEmbedder:
+    """One loaded model and its family. limits: of a batch; they shrink where memory does not suffice."""
+
+    def __init__(self, family: Family, on: Loaded, settings: Settings, compute: str) -> None:
+        self.family = family
+        self.recipe = family.recipe
+        self.dim: int = family.recipe["dim"]
+        self.compute = compute
+        self.limits = Limits.of(settings, [on.device])
+        # On CUDA a batch is only queued by `start`: while it runs the next one is copied and queued behind it.
+        self.in_flight = 2 if on.is_cuda else 1
+        self.compiled = settings.compile
+        self._on = on
+        if self.compiled:
+            family.picture_side(on.model).compile()
+
+    @property
+    def model(self) -> Any:
+        return self._on.model
+
+    @property
+    def device(self) -> str:
+        return self._on.device
+
+    @property
+    def batch_size(self) -> int:
+        return self.limits.batch_size
+
+    def variations(self) -> list[Variation]:
+        return self.family.variations()
+
+    def prepare(self, picture: Image) -> Prepared | None:
+        return self.family.prepare(picture)
+
+    def embed_images(self, pictures: Sequence[Image]) -> Floats:
+        """Embed prepared pictures. Returns: float32 (n, dim), norm 1; a row that could not be computed holds NaN."""
+        return self.embed_prepared([self.prepare(picture) for picture in pictures])
+
+    def embed_prepared(self, inputs: Sequence[Prepared | None]) -> Floats:
+        """Embed what `prepare` gave. Raises: ModelError where memory does not suffice for one picture."""
+        return self.start(inputs)()
+
+    def embed_texts(self, texts: Sequence[str]) -> Floats:
+        """Embed texts, through the adapter where it touches the text tower; only where the recipe has a text side.
+
+        Returns: float32 (n, dim), norm 1.
+        """
+        import torch
+
+        family = self.family
+        assert isinstance(family, TextFamily)
+        with torch.inference_mode():
+            rows = [family.forward_text(self._on, text) for text in texts]
+            return self._unit(torch.cat(rows)) if rows else self.embed_prepared([])
+
+    def is_full(self, inputs: Sequence[Prepared | None]) -> bool:
+        """Whether these are a batch, by their number or by their tokens."""
+        return self.limits.are_reached([self.family.weight(one) for one in inputs])
+
+    def start(self, inputs: Sequence[Prepared | None]) -> Callable[[], Floats]:
+        """Begin to embed what `prepare` gave. Returns: what waits for the vectors.
+
+        Raises: ModelError where memory does not suffice for one picture.
+        """
+        import numpy as np
+
+        weight = self.family.weight
+        rows = np.full((len(inputs), self.dim), np.nan, np.float32)
+        todo = [number for number, one in enumerate(inputs) if one is not None]
+        # Pictures of like size beside one another: what is padded to the largest of a batch wastes least.
+        todo.sort(key=lambda number: weight(inputs[number]))
+        begun: list[tuple[list[int], Callable[[], torch.Tensor]]] = []
+        at = 0
+        while at < len(todo):
+            end = at + 1
+            while end < len(todo) and self.limits.fit(end - at + 1, weight(inputs[todo[end]])):
+                end += 1
+            some = todo[at:end]
+            try:
+                raw = self._forward([one for n in some if (one := inputs[n]) is not None])
+                begun.append((some, self._on.fetch(raw)))
+            except Exception as err:
+                if not is_out_of_memory(err):
+                    raise
+                self._smaller(len(some), err)
+                continue
+            at = end
+
+        def vectors() -> Floats:
+            for some, fetched in begun:
+                rows[some] = self._unit(fetched())
+            return rows
+
+        return vectors
+
+    def first_of(self, started: Sequence[Callable[[], Floats]]) -> int:
+        return 0  # a device ends its batches in the order in which they were begun
+
+    def close(self) -> None:
+        """There is nothing to give back."""
+
+    def forward(self, batch: list[Prepared]) -> torch.Tensor:
+        return self.family.forward(self._on, batch)
+
+    def _forward(self, batch: list[Prepared]) -> torch.Tensor:
+        import torch
+
+        try:
+            with torch.inference_mode():
+                return self.forward(batch)
+        except Exception as err:
+            if self.compiled and type(err).__module__.startswith(("torch._dynamo", "torch._inductor")):
+                reason = " ".join(str(err).split())[:200] or type(err).__name__
+                raise ModelError(f"torch cannot compile the model here: {reason}", "leave --compile out") from err
+            raise
+
+    def _smaller(self, size: int, err: BaseException) -> None:
+        """Halve the batch after an out-of-memory. Raises: ModelError where it was one picture already."""
+        if self._on.is_cuda:
+            import torch
+
+            torch.cuda.empty_cache()
+        if size <= 1:
+            raise ModelError(
+                f"there is not enough memory on {self.device} to embed even one picture",
+                "close what else uses it, take another device with --device cpu, or make a space with --compute bf16 "
+                "or a smaller --max-side; vectors that were finished are kept",
+            ) from err
+        self.limits.batch_size = size // 2
+
+    def prove_adapter(self, adapter: ModelFolder, proof: Sequence[Image]) -> None:
+        """Raises: ModelError if neither a picture nor a text has another vector without the adapter."""
+        import numpy as np
+
+        def vectors() -> Floats:
+            rows = self.embed_images(proof)
+            side = text_side(self)
+            return rows if side is None else np.concatenate([rows, side(["a red car"])])
+
+        on = vectors()
+        self.model.disable_adapters()
+        off = vectors()
+        self.model.enable_adapters()
+        if not adapters.has_effect(on, off):
+            raise ModelError(
+                f"the adapter {adapter.name} changes nothing: with it and without it the vectors are the same",
+                "name the folder of the trained adapter, or leave --adapter out",
+            )
+
+    def _unit(self, raw: torch.Tensor) -> Floats:
+        """Rows of norm 1 as float32 on the CPU; NaN for those that have no direction."""
+        import numpy as np
+
+        if raw.ndim != 2 or raw.shape[1] != self.dim:
+            raise ModelError(
+                f"the model gives vectors of shape {tuple(raw.shape)}, its space has {self.dim} numbers",
+                "use the model that the space was made with",
+            )
+        rows = raw.float().cpu().numpy().astype(np.float64)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            norms = np.linalg.norm(rows, axis=1, keepdims=True)
+            unit: Floats = np.where(np.isfinite(norms) & (norms > 0), rows / norms, np.nan).astype(np.float32)
+        return unit
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """What may differ a little between two runs of one space: recorded and compared, never identity."""
+        import platform
+
+        import numpy
+        import PIL
+
+        torch, transformers = packages()
+        device = self.device
+        name = torch.cuda.get_device_name(device) if self._on.is_cuda else platform.machine()
+        found = {
+            "compute": self.compute,
+            "device": f"{device.partition(':')[0]} ({name})",
+            "attention": str(getattr(self.model.config, "_attn_implementation", None)),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "numpy": numpy.__version__,
+            "pillow": PIL.__version__,
+        }
+        if self.recipe["adapter"] is not None:
+            import peft
+
+            found["peft"] = peft.__version__
+        return found

@@ -1,0 +1,1 @@
+"""FORMAT.md in code, pure: no disk, no clock, no model."""

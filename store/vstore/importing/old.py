@@ -1,0 +1,180 @@
+"""An old index, opened and checked by itself: vectors, the list of its pictures, and whether they belong together."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from vstore.errors import UsageError
+from vstore.format.exported import Exported, beside
+from vstore.importing.clipretrieval import read_clip_retrieval
+from vstore.importing.metadata import Entry, read_metadata
+from vstore.importing.order import positions
+from vstore.importing.rclip import RclipSource
+from vstore.importing.report import ImportRefused
+from vstore.importing.vectors import (
+    FaissSource,
+    Look,
+    NpySource,
+    Source,
+    disagreement,
+    fingerprint,
+    look,
+    newest,
+)
+
+
+class Named(NamedTuple):
+    """The files of an old index, as a command names them."""
+
+    faiss: Path | None = None
+    metadata: Path | None = None
+    embeddings: Path | None = None
+    clip_retrieval: Path | None = None
+    rclip: Path | None = None
+
+
+class Old(NamedTuple):
+    """What is in it.
+
+    rows_of: the row of each entry. seen: what one pass over all rows found.
+    starts:  folders to which its paths may be relative. written: when it was, ns since 1970.
+    exported: what our own export laid beside it, where it did. numbers: of rows that an earlier import left over.
+    """
+
+    source: Source
+    entries: list[Entry]
+    rows_of: list[int]
+    seen: Look
+    notes: tuple[str, ...]
+    starts: tuple[bytes, ...] = ()
+    written: int = 0
+    exported: Exported | None = None
+    numbers: list[int] | None = None
+
+    def number(self, row: int) -> int:
+        """The number that a row had in the index that it came from."""
+        return row if self.numbers is None else self.numbers[row]
+
+    @property
+    def origin(self) -> str:
+        """The files that the vectors come from, for people."""
+        if not self.source.files:
+            return "what an earlier import left over"
+        return ", ".join(str(path) for path in self.source.files[:3]) + (", …" if len(self.source.files) > 3 else "")
+
+    def fingerprint(self) -> str:
+        return fingerprint(self.source.files)
+
+
+def open_old(named: Named, path_field: str | None, rows_by: str | None, force: bool) -> Old:
+    """Open the files that were named.
+
+    force: go on although `.faiss` and `.npy` disagree.
+    Raises: UsageError, MissingPackage; ImportRefused where the files do not belong together.
+    """
+    given = [field for field, value in zip(named._fields, named, strict=True) if value is not None]
+    if named.clip_retrieval is not None or named.rclip is not None:
+        if len(given) > 1:
+            raise UsageError(f"--{given[-1].replace('_', '-')} stands alone", "name one index at a time")
+        return _open_whole(named, path_field, rows_by)
+    if named.faiss is None and named.embeddings is None:
+        raise UsageError("there are no vectors to import", "name them with --faiss or --embeddings")
+    flat = FaissSource(named.faiss) if named.faiss is not None else None
+    npy = NpySource([named.embeddings]) if named.embeddings is not None else None
+    notes: list[str] = [*(flat.notes if flat is not None else ())]
+    if flat is not None and npy is not None:
+        _compare(flat, npy, force, notes)
+    source, seen = _chosen(flat, npy, notes)
+    files = [path for path in (named.faiss, named.metadata, named.embeddings) if path is not None]
+    exported = beside(files)
+    if exported is not None:
+        if len(exported.paths) != source.rows:
+            raise UsageError(f"vstore.json speaks of {len(exported.paths):,} rows, the vectors are {source.rows:,}")
+        entries = [Entry(path) for path in exported.paths]
+        rows_of = list(range(source.rows))
+        notes.append(f"paths and keys are those of vstore.json, written by an export of {exported.snapshot}")
+    elif named.metadata is None:
+        raise UsageError("there is no list of the pictures", "name it with --metadata")
+    else:
+        listing = read_metadata(named.metadata, source.rows, path_field)
+        ids = flat.ids if flat is not None else None
+        rows_of, told = positions(listing, source.rows, ids, rows_by)
+        entries = listing.entries
+        notes += [*listing.notes, *told]
+    _remark(seen, source, flat, notes)
+    start = (named.metadata or files[0]).resolve().parent
+    starts = (os.fsencode(start), os.getcwdb())
+    return Old(source, entries, rows_of, seen, tuple(notes), starts, newest(files), exported)
+
+
+def _open_whole(named: Named, path_field: str | None, rows_by: str | None) -> Old:
+    source: Source
+    if named.rclip is not None:
+        source = table = RclipSource(named.rclip)
+        listing = table.listing()
+        start = named.rclip.resolve().parent
+    else:
+        assert named.clip_retrieval is not None
+        source, listing = read_clip_retrieval(named.clip_retrieval, path_field)
+        start = named.clip_retrieval.resolve()
+    rows_of, told = positions(listing, source.rows, None, rows_by)
+    seen = look(source)
+    notes = [*source.notes, *listing.notes, *told]
+    _remark(seen, source, None, notes)
+    starts = (os.fsencode(start), os.getcwdb())
+    return Old(source, listing.entries, rows_of, seen, tuple(notes), starts, newest(source.files))
+
+
+def _compare(flat: FaissSource, npy: NpySource, force: bool, notes: list[str]) -> None:
+    if flat.dim != npy.dim:
+        raise UsageError(
+            f"{flat.files[0]} has {flat.dim} numbers a vector, {npy.files[0]} {npy.dim}", "they are not of one index"
+        )
+    if flat.rows != npy.rows:
+        raise UsageError(
+            f"{flat.files[0]} has {flat.rows:,} vectors, {npy.files[0]} {npy.rows:,}", "they are not of one index"
+        )
+    apart = disagreement(flat, npy) if flat.rows else None
+    if apart is not None:
+        what = f"{flat.files[0].name} and {npy.files[0].name} do not hold the same vectors: {apart}"
+        if not force:
+            raise ImportRefused(what, "name only the one that is right, or go on with --force")
+        notes.append(f"forced: {what}")
+    else:
+        notes.append(f"{flat.files[0].name} and {npy.files[0].name} agree in every row compared")
+
+
+def _chosen(flat: FaissSource | None, npy: NpySource | None, notes: list[str]) -> tuple[Source, Look]:
+    """With both files there, the rows are those of the .npy if they are half floats of unit norm, else the .faiss."""
+    if npy is not None:
+        seen = look(npy)
+        fit = npy.dtype == "float16" and seen.unit
+        if flat is None or fit:
+            if flat is not None:
+                notes.append(f"the rows are those of {npy.files[0].name}: half floats of unit norm")
+            return npy, seen
+        why = f"{npy.dtype}, not half floats" if npy.dtype != "float16" else "not all of unit norm"
+        notes.append(f"the rows are those of {flat.files[0].name}: {npy.files[0].name} holds {why}")
+    assert flat is not None
+    return flat, look(flat)
+
+
+def _remark(seen: Look, source: Source, flat: FaissSource | None, notes: list[str]) -> None:
+    if seen.broken:
+        notes.append(f"{len(seen.broken):,} rows hold NaN or infinity, and are left out: {_first(seen.broken)}")
+    if seen.zero:
+        notes.append(f"{len(seen.zero):,} rows are zero, and are left out: {_first(seen.zero)}")
+    if seen.same:
+        notes.append(f"{len(seen.same):,} rows are, bit for bit, an earlier one: {_first(tuple(seen.same))}")
+    if not seen.unit and source.rows:
+        good = [norm for row, norm in enumerate(seen.norms.tolist()) if row not in seen.unfit]
+        if good:
+            notes.append(f"norms are from {min(good):.4g} to {max(good):.4g}: every row is normalised")
+        if flat is not None and flat.structure.metric == 1:
+            notes.append("it ranked by the distance of vectors of several lengths; vstore ranks by their directions")
+
+
+def _first(rows: tuple[int, ...]) -> str:
+    return ", ".join(map(str, rows[:5])) + (", …" if len(rows) > 5 else "")

@@ -1,0 +1,47 @@
+"""What an earlier import left over, as an old index of its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vstore.format.records import Import
+from vstore.importing.metadata import Entry
+from vstore.importing.old import Old
+from vstore.importing.vectors import Look
+from vstore.repository.leftovers import LeftVectors, left_rows
+from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from vstore.disk.segments import Rows
+
+
+class _LeftSource:
+    """What an import left over, as a source of rows, which are finished already."""
+
+    def __init__(self, repo: Repository, found: Import) -> None:
+        self._vectors = LeftVectors(repo, found)
+        self.files: tuple[Path, ...] = ()
+        self.rows, self.dim = found.rows, repo.state.spaces[found.space].dim
+        self.dtype = repo.dtype
+        self.ids: npt.NDArray[np.int64] | None = None
+        self.notes: tuple[str, ...] = ()
+
+    def block(self, first: int, end: int) -> Rows:
+        return self._vectors.block(first, end)
+
+
+def open_resumed(repo: Repository, found: Import) -> Old:
+    """Open what an import left over. Raises: Damage."""
+    import numpy as np
+
+    source = _LeftSource(repo, found)
+    rows = left_rows(repo, found)
+    entries, numbers = [Entry(left.path) for left in rows], [left.row for left in rows]
+    # They were finished by the import that left them: to say that their norm is 1 keeps their bits.
+    seen = Look(np.ones(source.rows), (), (), {}, True)
+    return Old(source, entries, list(range(source.rows)), seen, (), (os.getcwdb(),), found.written, None, numbers)

@@ -1,0 +1,151 @@
+"""Keeps finished vectors: journal first, then a segment; what a killed run left is sealed by the next."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vstore.disk import durable
+from vstore.disk.journal import Journal, JournalWriter, is_beheaded, journals
+from vstore.disk.segments import rounded, write_segment
+from vstore.errors import Damage, VstoreError
+from vstore.format.layout import DTYPES
+from vstore.format.records import FileRef
+from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from vstore.embed.embedder import Floats
+
+SEAL_BYTES = 64 << 20
+SEAL_SECONDS = 600.0
+
+
+class Keeper:
+    """The journal of one run. What `keep` was given survives a kill; what was flushed survives a power cut."""
+
+    def __init__(self, repo: Repository, space: str, dim: int) -> None:
+        self._repo = repo
+        self._space = space
+        self._dim = dim
+        self._writer: JournalWriter | None = None
+        self._closed: list[Path] = []
+        self._bytes = 0
+        self._since = 0.0
+
+    def keep(self, keys: Sequence[bytes], rows: Floats) -> None:
+        """Append finished rows: float32 (n, dim), L2 norm 1, one per key."""
+        if self._writer is None:
+            self._writer = JournalWriter(
+                self._repo.layout.journal, self._space, self._repo.hash.size, self._dim, self._repo.dtype
+            )
+            self._bytes, self._since = 0, time.monotonic()
+        self._writer.append(keys, rounded(rows, self._repo.dtype))
+        self._bytes += len(keys) * self._dim * DTYPES[self._repo.dtype]
+
+    @property
+    def is_due(self) -> bool:
+        """Whether what lies in the journal is much, or old, enough to be sealed."""
+        return self._writer is not None and (
+            self._bytes >= SEAL_BYTES or time.monotonic() - self._since >= SEAL_SECONDS
+        )
+
+    def write(self) -> list[FileRef]:
+        """Close the journal and write its rows as a segment that no record lists yet."""
+        if self._writer is None:
+            return []
+        self._writer.flush()
+        self._writer.close()
+        path, self._writer = self._writer.path, None
+        self._closed.append(path)
+        ref = segment_of(self._repo, path, lambda key: True)
+        return [ref] if ref else []
+
+    def listed(self) -> None:
+        """A record lists the segments now: the journals have done their duty."""
+        for path in self._closed:
+            durable.remove(path)
+        self._closed.clear()
+
+    def flush(self) -> None:
+        if self._writer is not None:
+            self._writer.flush()
+
+    def close(self) -> None:
+        """Leave what was not sealed where the next run finds it."""
+        if self._writer is not None:
+            with contextlib.suppress(VstoreError):  # the error that ended the run says more than this one
+                self._writer.flush()
+            self._writer.close()
+            self._writer = None
+
+
+def segment_of(repo: Repository, path: Path, wanted: Callable[[bytes], bool]) -> FileRef | None:
+    """Write the sound frames of a journal as a segment: the first of each key that is wanted. None if there is none.
+
+    Raises: ValueError if it is no journal.
+    """
+    journal = Journal(path)
+    numbers, keys = [], []
+    seen: set[bytes] = set()
+    for number, key in journal.frames():
+        if key not in seen and wanted(key):
+            seen.add(key)
+            numbers.append(number)
+            keys.append(key)
+    if not keys:
+        return None
+    return write_segment(
+        repo.layout.segments,
+        journal.space,
+        keys,
+        journal.rows(numbers),
+        journal.dim,
+        journal.dtype,
+        int(time.time()),
+        "ingest",
+    )
+
+
+def publish_seal(repo: Repository, command: str, space: str, refs: Sequence[FileRef]) -> None:
+    """Put segments at the end of a space's list."""
+    with repo.committing(command):
+        changes = repo.state.segments_changed(space, [*repo.state.segments(space), *refs])
+        rows = sum(ref.rows for ref in refs)
+        about = f"{rows} vector{'s' * (rows != 1)}"
+        repo.publish("seal", {"segments": changes}, about=about)
+
+
+def recover(repo: Repository, command: str) -> int:
+    """Remove what killed runs left half-written, and seal what they left in journals. The caller holds `ingest`.
+
+    Returns: how many vectors were saved.
+    """
+    repo.sweep()
+    saved = 0
+    for path in journals(repo.layout.journal):
+        try:
+            space = Journal(path).space
+        except ValueError:
+            if is_beheaded(path):
+                durable.set_aside(path, repo.layout.quarantine)
+            else:
+                durable.remove(path)  # killed while its head was written: it never held a frame
+            continue
+        known = repo.state.spaces.get(space)
+        if known is None:
+            continue
+        stored = {key for ref in repo.state.segments(space) for key in repo.segment(ref).key_list()}
+        journal = Journal(path)
+        if journal.dim != known.dim or journal.dtype != repo.dtype or journal.key_size != repo.hash.size:
+            raise Damage(
+                f"journal/{path.name} does not fit its space", "move it out of the store, then run vstore sync again"
+            )
+        ref = segment_of(repo, path, lambda key, stored=stored: key not in stored)  # type: ignore[misc]
+        if ref is not None:
+            publish_seal(repo, command, space, [ref])
+            saved += ref.rows
+        durable.remove(path)
+    return saved

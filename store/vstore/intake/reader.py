@@ -1,0 +1,187 @@
+"""Reads, hashes and decodes files ahead of the embedder, each file once and each picture once, in bounded memory."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vstore.format.hashing import Hash
+from vstore.intake.survey import GONE, KNOWN, LOOSE, TOO_LARGE, TROUBLE, UNKNOWN, Chunk
+from vstore.pictures.decoding import Facts, PictureFailure, Preparation, prepare
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from PIL.Image import Image
+
+    from vstore.pictures.isolation import IsolatedDecoder
+    from vstore.pictures.scan import FileStat
+
+WORKERS = max(2, os.cpu_count() or 2)
+SETTLED_NS = 2_000_000_000  # a stat younger than this when its file was read proves nothing later (git's racy rule)
+PASSING = frozenset({"permission", "io"})  # kinds of failures that the next try may not meet
+_ATTEMPTS = 3
+
+
+class Item(NamedTuple):
+    """One file to read: where its answer goes, its stored path, and the stat that the scan saw."""
+
+    chunk: Chunk
+    number: int
+    path: bytes
+    file: FileStat
+
+
+class Answer(NamedTuple):
+    """What reading one file gave: a state of `survey`, its key where it could be read, and, where this run had to
+    decode it, what `finish` made of the picture, or why there is none."""
+
+    item: Item
+    state: int
+    key: bytes | None = None
+    size: int = 0
+    made: Any = None
+    facts: Facts | None = None
+    failure: PictureFailure | None = None
+
+
+class Reader:
+    """Worker threads over files. `wants` decides, once per key and under a lock, whether a picture is decoded.
+
+    finish: makes of a picture what the embedder is given, never None; called in any of the threads.
+    ahead:  pictures to hold ready at least, asked for again and again.
+    """
+
+    def __init__(
+        self,
+        hash: Hash,
+        preparation: Preparation,
+        max_size: int,
+        wants: Callable[[bytes], bool],
+        finish: Callable[[Image], Any],
+        ahead: Callable[[], int],
+        stop: threading.Event,
+        isolated: IsolatedDecoder | None = None,
+    ) -> None:
+        """isolated: decodes in other processes; else pictures are decoded in this one."""
+        self._hash = hash
+        self._isolated = isolated
+        self._preparation = preparation
+        self._max_size = max_size
+        self._wants = wants
+        self._finish = finish
+        self._ahead = ahead
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._claimed: set[bytes] = set()
+
+    def answers(self, items: Iterable[Item], *, decode: bool) -> Generator[Answer, None, None]:
+        """Read files in parallel, answers in the order of the items; ends early when asked to stop."""
+        from concurrent.futures import ThreadPoolExecutor  # 4 ms that a run which reads nothing does without
+
+        # Hashing alone is so quick that handing over one file at a time would cost more than the hash.
+        group = 1 if decode else 32
+        self._claimed.clear()  # what an earlier reading decoded and nobody took must be decoded again
+        rest = iter(items)
+        waiting: deque[Future[list[Answer]]] = deque()
+        with ThreadPoolExecutor(WORKERS, "vstore-read") as pool:
+            try:
+                while not self._stop.is_set():
+                    window = self._ahead() + WORKERS if decode else WORKERS * 3
+                    while len(waiting) < window and (some := list(islice(rest, group))):
+                        waiting.append(pool.submit(self._answer_all, some, decode))
+                    if not waiting:
+                        return
+                    yield from waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _answer_all(self, items: list[Item], decode: bool) -> list[Answer]:
+        return [self._answer(item, decode) for item in items]
+
+    def _answer(self, item: Item, decode: bool) -> Answer:
+        try:
+            # What the scan saw to be too large is not even opened.
+            data = None
+            if item.file.size <= self._max_size:
+                data, state = self._read(os.path.join(item.chunk.place, item.file.name), item.file)
+        except OSError as err:
+            if err.errno in (errno.ENOENT, errno.ENOTDIR):
+                return Answer(item, GONE)
+            kind = "permission" if err.errno in (errno.EACCES, errno.EPERM) else "io"
+            return Answer(item, TROUBLE, failure=PictureFailure(kind, err.strerror or str(err)))
+        except MemoryError:
+            return Answer(item, TROUBLE, failure=PictureFailure("io", "there was not enough memory to read it"))
+        if data is None:
+            limit = self._max_size
+            said = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
+            reason = f"it is larger than {said}; raise the limit with --max-file-size"
+            return Answer(item, TOO_LARGE, failure=PictureFailure("too_large", reason))
+        key = self._hash.digest(data)
+        if not decode or not self._claim(key):
+            return Answer(item, state, key, len(data))
+        try:
+            decode_it = self._isolated.prepare if self._isolated is not None else prepare
+            picture, facts = decode_it(data, self._preparation)
+        except PictureFailure as failure:
+            return Answer(item, state, key, len(data), failure=failure)
+        return Answer(item, state, key, len(data), self._finish(picture), facts)
+
+    def let_go(self, keys: Iterable[bytes]) -> None:
+        """Forget pictures that `wants` says no to from now on, so that what is held does not grow with their number."""
+        with self._lock:
+            self._claimed.difference_update(keys)
+
+    def _claim(self, key: bytes) -> bool:
+        with self._lock:
+            if key in self._claimed or not self._wants(key):
+                return False
+            self._claimed.add(key)
+            return True
+
+    def _read(self, path: bytes, seen: FileStat) -> tuple[bytes | None, int]:
+        """Read a file whole, between two looks at its stat that agree. None where it is too large.
+
+        Raises: OSError; with EBUSY where it changes faster than it can be read.
+        """
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            for _ in range(_ATTEMPTS):
+                now = time.time_ns()
+                before = os.fstat(fd)
+                if not stat.S_ISREG(before.st_mode):
+                    raise OSError(errno.ENOENT, "it is no regular file any more")
+                if before.st_size > self._max_size:
+                    return None, UNKNOWN
+                data = os.pread(fd, before.st_size + 1, 0)
+                while len(data) < before.st_size and (more := os.pread(fd, before.st_size - len(data), len(data))):
+                    data += more
+                after = os.fstat(fd)
+                if _same(before, after) and len(data) == before.st_size:
+                    named = os.stat(path)  # ENOENT: it vanished while it was read
+                    if (named.st_dev, named.st_ino) != (before.st_dev, before.st_ino):
+                        return data, LOOSE  # another file took its name meanwhile
+                    return data, KNOWN if _settled(before, seen, now) else LOOSE
+            raise OSError(errno.EBUSY, "it changed while it was being read")
+        finally:
+            os.close(fd)
+
+
+def _same(one: os.stat_result, other: os.stat_result) -> bool:
+    return (one.st_size, one.st_mtime_ns, one.st_ctime_ns) == (other.st_size, other.st_mtime_ns, other.st_ctime_ns)
+
+
+def _settled(found: os.stat_result, seen: FileStat, now: int) -> bool:
+    """Whether the stat that the scan saw is this file's, and old enough that a later edit must change it."""
+    same = (found.st_size, found.st_mtime_ns) == (seen.size, seen.mtime_ns)
+    same = same and seen.inode in (0, found.st_ino) and seen.ctime_ns in (0, found.st_ctime_ns)
+    young = max(found.st_mtime_ns if not seen.ctime_ns else 0, found.st_ctime_ns)
+    return same and young <= now - SETTLED_NS

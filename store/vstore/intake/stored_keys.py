@@ -1,0 +1,89 @@
+"""Which keys have a vector: asked of the catalogue, believed only where the segment's own key column says the same."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+
+from vstore.disk.catalogue import Batch, Catalogue
+from vstore.format.hashing import checksum
+from vstore.format.records import FileRef
+from vstore.repository.repository import Repository
+
+REST = 4096  # rows that the catalogue need not know: keys are random, so each new one would rewrite a page of it
+_ALIGNED = struct.Struct("<I8s")
+
+
+class Vectors:
+    """The keys of one space that segments hold, and those that this run has journaled."""
+
+    def __init__(self, repo: Repository, space: str, catalogue: Catalogue | None) -> None:
+        self._repo = repo
+        self._space = space
+        self._catalogue = catalogue
+        self._refs = repo.state.segments(space)
+        self._told = 0 if catalogue is None else _aligned(catalogue, space, self._refs)  # segments that it knows
+        self._rest: set[bytes] | None = None  # the keys of the others
+        self._run: set[bytes] = set()
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, bytes) and (key in self._run or self.stored(key))
+
+    def stored(self, key: bytes) -> bool:
+        """Whether a segment held this key's vector when the run began."""
+        if self._rest is None:
+            self._rest = {key for ref in self._refs[self._told :] for key in self._repo.segment(ref).key_list()}
+        if key in self._rest:
+            return True
+        if not self._told:
+            return False
+        assert self._catalogue is not None
+        location = self._catalogue.location(self._space, key)
+        if location is None and not self._catalogue.damaged:
+            return False
+        if location is not None:
+            ordinal, row = location
+            if ordinal >= self._told:
+                return False  # this run has embedded it, and told the catalogue since
+            if self._repo.segment(self._refs[ordinal]).key(row) == key:
+                return True
+        # The catalogue met something that is not what was written, so that a miss in it proves nothing.
+        self._told, self._rest = 0, None
+        return self.stored(key)
+
+    def add(self, keys: Iterable[bytes]) -> None:
+        """Take note of vectors that this run has journaled."""
+        self._run.update(keys)
+
+
+def _names_sum(refs: list[FileRef]) -> bytes:
+    return checksum(*(ref.name.encode() for ref in refs))
+
+
+def _aligned(catalogue: Catalogue, space: str, refs: list[FileRef]) -> int:
+    """How many segments, from the first, the catalogue has the keys of; 0 where it knows another list."""
+    value = catalogue.meta(f"segments/{space}")
+    if value is None or len(value) != _ALIGNED.size:
+        return 0
+    count, names = _ALIGNED.unpack(value)
+    return count if count <= len(refs) and _names_sum(refs[:count]) == names else 0
+
+
+def is_aligned(repo: Repository, catalogue: Catalogue, space: str) -> bool:
+    """Whether the catalogue has the keys of the segments that the log lists, but for a few of the newest."""
+    refs = repo.state.segments(space)
+    return sum(ref.rows for ref in refs[_aligned(catalogue, space, refs) :]) <= REST
+
+
+def align(repo: Repository, catalogue: Catalogue, batch: Batch, space: str) -> None:
+    """Bring the catalogue's locations up to the segments that the log lists; the first row of a key wins."""
+    refs = repo.state.segments(space)
+    done = _aligned(catalogue, space, refs)
+    if done == len(refs) and done:
+        return
+    if not done:
+        batch.clear_locations(space)
+    for ordinal in range(done, len(refs)):
+        segment = repo.segment(refs[ordinal])
+        batch.put_locations(space, ((segment.key(row), ordinal, row) for row in range(segment.footer.rows)))
+    batch.put_meta(f"segments/{space}", _ALIGNED.pack(len(refs), _names_sum(refs)))

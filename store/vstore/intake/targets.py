@@ -1,0 +1,269 @@
+"""Which folders a sync is about: known roots, parts of them, new ones, ones that moved or take others in."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from vstore.errors import LabelTaken, UsageError
+from vstore.format.records import Json, Root
+from vstore.pictures.scan import ScanOptions
+from vstore.repository.places import is_below, is_gone, is_same, relative
+from vstore.repository.repository import Repository
+
+
+class Target(NamedTuple):
+    """A root, or the part of it below `under` (relative to the root, b"" for all of it).
+
+    place: the real path of the root.
+    gone:  the part is not on disk any more; known: the log knew this root before.
+    """
+
+    root: Root
+    place: bytes
+    options: ScanOptions
+    under: bytes = b""
+    gone: bool = False
+    known: bool = True
+
+    @property
+    def prefix(self) -> bytes:
+        """The stored path of what is synced."""
+        label = os.fsencode(self.root.label)
+        return label + b"/" + self.under if self.under else label
+
+
+class Plan(NamedTuple):
+    """What a sync covers, and what the log has to learn of its roots.
+
+    roots:    label -> root as the log will have it, or None where another root takes it in.
+    absorbed: old label -> prefix that its paths get.
+    """
+
+    targets: list[Target]
+    roots: dict[str, Root | None]
+    absorbed: dict[str, str]
+
+    def changes(self) -> dict[str, Json]:
+        changes: dict[str, Json] = {}
+        if self.roots:
+            changes["roots"] = {label: root and root.to_json() for label, root in self.roots.items()}
+        if self.absorbed:
+            changes["absorbed"] = dict(self.absorbed)
+        return changes
+
+
+class OptionEdits(NamedTuple):
+    """What the words of a command change of the options that are kept with a root. None leaves one as it is."""
+
+    exclude: Sequence[str] = ()
+    no_exclude: Sequence[str] = ()
+    include: Sequence[str] = ()
+    follow_symlinks: bool | None = None
+    one_file_system: bool | None = None
+    ignore_inode: bool | None = None
+    ignore_ctime: bool | None = None
+
+    def applied(self, options: ScanOptions) -> ScanOptions:
+        missing = [g for g in self.no_exclude if g not in options.exclude]
+        if missing and not options.exclude:
+            raise UsageError(f"no exclude {missing[0]!r} is kept with this root", "it has none")
+        if missing:
+            raise UsageError(
+                f"no exclude {missing[0]!r} is kept with this root", f"it has: {', '.join(options.exclude)}"
+            )
+        kept = [g for g in options.exclude if g not in self.no_exclude]
+        changed = options._replace(
+            exclude=tuple(dict.fromkeys([*kept, *self.exclude])),
+            include=tuple(dict.fromkeys([*options.include, *self.include])),
+        )
+        for name in ("follow_symlinks", "one_file_system", "ignore_inode", "ignore_ctime"):
+            value = getattr(self, name)
+            if value is not None:
+                changed = changed._replace(**{name: value})
+        return changed
+
+
+def plan(repo: Repository, paths: Sequence[bytes], as_label: str | None, edits: OptionEdits) -> Plan:
+    """Work out what a sync of these paths is about; no paths means all known roots.
+
+    Raises: UsageError, LabelTaken.
+    """
+    if as_label is not None and len(paths) != 1:
+        raise UsageError("--as names one folder", "give exactly one PATH with it")
+    if as_label is not None and ("/" in as_label or as_label in ("", ".", "..")):
+        raise UsageError(f"{as_label!r} cannot be a label", "a label is one name, without /")
+    planner = _Planner(repo, as_label, edits)
+    if paths:
+        for path in paths:
+            planner.add(path)
+    else:
+        planner.add_known()
+    return planner.finish()
+
+
+class _Planner:
+    def __init__(self, repo: Repository, as_label: str | None, edits: OptionEdits) -> None:
+        self._repo = repo
+        self._as = as_label
+        self._edits = edits
+        self._known = dict(repo.state.roots)
+        self._edited: set[str] = set()
+        self._plan = Plan([], {}, {})
+
+    def add_known(self) -> None:
+        if not self._known:
+            raise UsageError("this store knows no folder yet", "name one: vstore sync FOLDER")
+        for root in list(self._known.values()):
+            self._whole(root, self._repo.place(root))
+
+    def add(self, path: bytes) -> None:
+        real = os.path.realpath(path)
+        store = os.path.realpath(os.fsencode(self._repo.layout.folder))
+        if is_same(store, real) or relative(store, real) is not None:
+            raise UsageError(f"{_said(path)} is the store, or lies inside it", "name a folder of pictures")
+        for root in self._known.values():
+            place = self._repo.place(root)
+            if is_same(place, real):
+                if self._as not in (None, root.label):
+                    raise LabelTaken(
+                        f"{_said(path)} is known as {root.label!r} already", "sync it without --as, or under that label"
+                    )
+                self._whole(root, place)
+                return
+        for name, through_link in _names(path, real):
+            for root in self._known.values():
+                place = self._repo.place(root)
+                under = relative(place, name)
+                if under is not None and (self._follows(root) or not through_link):
+                    self._part(root, place, under, path)
+                    return
+        try:
+            found = os.stat(real)
+        except (FileNotFoundError, NotADirectoryError):
+            raise UsageError(
+                f"there is no folder {_said(path)}", "check the name, or that its disk is mounted"
+            ) from None
+        except OSError as err:
+            raise UsageError(f"cannot look at {_said(path)}: {err.strerror}", "check its permissions") from err
+        if not stat.S_ISDIR(found.st_mode):
+            raise UsageError(
+                f"{_said(path)} is not a folder", "name a folder of pictures, or a file inside a synced one"
+            )
+        inside = [(r, within) for r in self._known.values() if (within := relative(real, self._repo.place(r)))]
+        self._new(path, real, inside)
+
+    def _whole(self, root: Root, place: bytes) -> None:
+        root, options = self._with_options(root)
+        self._plan.targets.append(Target(root, place, options))
+
+    def _part(self, root: Root, place: bytes, under: bytes, path: bytes) -> None:
+        if self._as is not None:
+            raise UsageError(
+                f"{_said(path)} lies in {_said(place)}, which is known as {root.label!r}", "sync it without --as"
+            )
+        root, options = self._with_options(root)
+        gone = is_gone(os.path.join(place, under))
+        if gone and is_gone(place):
+            raise UsageError(
+                f"neither {_said(os.path.join(place, under))} nor its root {_said(place)} is there",
+                "check that its disk is mounted",
+            )
+        self._plan.targets.append(Target(root, place, options, under, gone))
+
+    def _follows(self, root: Root) -> bool:
+        asked = self._edits.follow_symlinks
+        return ScanOptions.from_json(root.options).follow_symlinks if asked is None else asked
+
+    def _with_options(self, root: Root) -> tuple[Root, ScanOptions]:
+        before = ScanOptions.from_json(root.options)
+        if root.label in self._edited:  # by another PATH in this root
+            return root, before
+        self._edited.add(root.label)
+        options = self._edits.applied(before)
+        if options != before:
+            root = root._replace(options=options.to_json())
+            self._plan.roots[root.label] = root
+            self._known[root.label] = root
+        return root, options
+
+    def _new(self, path: bytes, real: bytes, inside: list[tuple[Root, bytes]]) -> None:
+        label = self._as or os.fsdecode(os.path.basename(real)) or "root"
+        old = self._known.get(label)
+        if old is not None and all(old is not root for root, _ in inside):
+            place = self._repo.place(old)
+            if self._as is None and not is_gone(place):
+                raise LabelTaken(f"the label {label} belongs to {_said(place)}", "add --as NAME")
+        elif label in self._repo.state.absorbed or label in {r.label for r, _ in inside}:
+            raise LabelTaken(f"the label {label} is that of a folder inside another root", "add --as NAME")
+        base = self._repo.base
+        if (within := relative(base, real)) is not None or is_same(base, real):
+            root = Root(label, within or b".", True)
+        elif relative(real, base) is not None:
+            root = Root(label, os.path.relpath(real, base), True)
+        else:
+            root = Root(label, real, False)
+        options = ScanOptions.from_json(old.options if old else {})
+        for taken, within in inside:
+            options = _taken_over(options, ScanOptions.from_json(taken.options), within)
+            if taken.label in self._repo.state.roots:
+                self._plan.roots[taken.label] = None
+                self._plan.absorbed[taken.label] = os.fsdecode(os.path.join(os.fsencode(label), within))
+            else:  # it was named in the same command, and no snapshot knows it
+                del self._plan.roots[taken.label]
+            self._plan.targets[:] = [t for t in self._plan.targets if t.root.label != taken.label]
+            del self._known[taken.label]
+        options = self._edits.applied(options)
+        root = root._replace(options=options.to_json())
+        self._edited.add(label)
+        self._plan.roots[label] = root
+        self._known[label] = root
+        self._plan.targets.append(Target(root, real, options, known=old is not None or bool(self._plan.absorbed)))
+
+    def finish(self) -> Plan:
+        """Drop what another target covers, and put the rest in the order of their stored paths."""
+        kept: list[Target] = []
+        for target in sorted(self._plan.targets, key=lambda t: t.prefix + b"/"):
+            if not (kept and is_below(target.prefix, kept[-1].prefix)):
+                kept.append(target)
+        self._plan.targets[:] = kept
+        return self._plan
+
+
+def _said(path: bytes) -> str:
+    return os.fsdecode(path)
+
+
+def _names(path: bytes, real: bytes) -> list[tuple[bytes, bool]]:
+    """What a path may be called inside a root, and whether only a root that follows symlinked folders has it so.
+
+    A symlinked file is a file of the folder in which the link stands, wherever it leads.
+    """
+    absolute = os.path.abspath(path)
+    folder, name = os.path.split(absolute)
+    named = os.path.join(os.path.realpath(folder), name)
+    return [(named, named != real and os.path.isdir(real)), (real, False), (absolute, True)]
+
+
+def _taken_over(options: ScanOptions, inner: ScanOptions, within: bytes) -> ScanOptions:
+    """Options of a root with those of a root in it that it takes in, so that nothing comes or goes by that."""
+    return ScanOptions(
+        (*options.exclude, *(_moved_down(glob, within) for glob in inner.exclude)),
+        (*options.include, *(_moved_down(glob, within) for glob in inner.include)),
+        options.follow_symlinks or inner.follow_symlinks,
+        options.one_file_system or inner.one_file_system,
+        options.ignore_inode or inner.ignore_inode,
+        options.ignore_ctime or inner.ignore_ctime,
+    )
+
+
+def _moved_down(glob: str, within: bytes) -> str:
+    """A gitignore pattern of a folder, as the folder above has to say it."""
+    folder = re.sub(r"([\\*?\[\]])", r"\\\1", os.fsdecode(within))
+    no, glob = ("!", glob[1:]) if glob.startswith("!") else ("", glob)
+    # With a slash that is not its last character, a pattern speaks of that folder's own names; else of all below it.
+    anywhere = "" if "/" in glob.rstrip().rstrip("/") else "**/"
+    return f"{no}/{folder}/{anywhere}{glob.lstrip('/')}"

@@ -1,0 +1,1 @@
+"""What lies outside the store: folders of pictures, and how they are decoded."""

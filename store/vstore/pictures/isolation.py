@@ -1,0 +1,207 @@
+"""Decodes pictures in worker processes that may crash, hang or eat memory at the cost of one picture.
+
+A worker is another Python: it reads lengths and bytes from stdin and answers on stdout. Its
+memory is limited by the kernel; its time by whoever waits for it, and ends it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import marshal
+import os
+import select
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from typing import IO, TYPE_CHECKING, Any
+
+from vstore.child_python import command
+from vstore.errors import VstoreError
+from vstore.pictures.decoding import Facts, PictureFailure, Preparation, prepare
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SECONDS = 60.0  # for one picture; the largest that is taken, 179 million pixels, needs less than 10
+MEMORY = 2 << 30  # bytes for one picture, beyond what the worker has when it begins
+_LENGTH = struct.Struct("<Q")
+# What ends a process for reasons of others: a person, the system as it shuts down or has no memory left. A decoder that
+# crashes does so by other signals.
+_OF_OTHERS = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGKILL})
+
+
+class IsolatedDecoder:
+    """Decodes like `vstore.pictures.decoding.prepare`; each thread that asks has a worker of its own."""
+
+    def __init__(self, seconds: float = SECONDS, memory: int = MEMORY) -> None:
+        self._seconds = seconds
+        self._memory = memory
+        self._mine = threading.local()
+        self._all: list[_Worker] = []
+        self._lock = threading.Lock()
+
+    def prepare(self, data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
+        """Decode a picture. Raises: PictureFailure, also where its decoder crashed or did not come to an end."""
+        if not data:
+            return prepare(data, preparation)  # says that it is empty
+        worker: _Worker | None = getattr(self._mine, "worker", None)
+        if worker is None or not worker.is_alive:
+            worker = self._mine.worker = _Worker(self._memory)
+            with self._lock:
+                self._all = [one for one in self._all if one.is_alive]
+                self._all.append(worker)
+        answer = worker.ask(data, preparation, self._seconds)
+        if answer[0] == "failed":
+            raise PictureFailure(answer[1], answer[2])
+        from PIL.Image import frombytes
+
+        _, size, pixels, facts = answer
+        return frombytes("RGB", size, pixels), Facts(*facts)
+
+    def close(self) -> None:
+        with self._lock:
+            for worker in self._all:
+                worker.end()
+            self._all.clear()
+
+    def __enter__(self) -> IsolatedDecoder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Worker:
+    """One process, used by one thread."""
+
+    def __init__(self, memory: int) -> None:
+        try:
+            self._process = subprocess.Popen(
+                command(f"from vstore.pictures.isolation import serve; serve({memory})"),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                process_group=0,  # Ctrl-C at the terminal is for whoever runs the sync: it lets the batch be finished
+            )
+        except OSError as err:
+            raise VstoreError(
+                f"no process to decode in can be started: {err.strerror}", "run it again without --isolate-decoding"
+            ) from err
+        self.is_alive = True
+
+    def ask(self, data: bytes, preparation: Preparation, seconds: float) -> tuple[Any, ...]:
+        """What the worker makes of a picture. A worker that is lost answers that its decoder failed."""
+        until = time.monotonic() + seconds
+        try:
+            self._send(marshal.dumps((data, tuple(preparation))), until)
+            length = _LENGTH.unpack(self._receive(_LENGTH.size, until))[0]
+            answer: tuple[Any, ...] = marshal.loads(self._receive(length, until))
+            return answer
+        except _TimeIsUp:
+            self.end()
+            return "failed", "not_an_image", f"decoding it did not come to an end within {seconds:.0f} s"
+        except (OSError, EOFError, ValueError):
+            self.end()
+            code = self._process.returncode
+            if -code in _OF_OTHERS:
+                return "failed", "io", f"the process that decoded it was ended ({_how(code)})"
+            return "failed", "not_an_image", f"its decoder crashed ({_how(code)})"
+
+    def _send(self, body: bytes, until: float) -> None:
+        assert self._process.stdin is not None
+        fd = self._process.stdin.fileno()
+        os.set_blocking(fd, False)
+        left = memoryview(_LENGTH.pack(len(body)) + body)
+        while left:
+            _wait([], [fd], until)
+            left = left[self._process.stdin.write(left) or 0 :]
+
+    def _receive(self, size: int, until: float) -> bytes:
+        assert self._process.stdout is not None
+        fd = self._process.stdout.fileno()
+        found = bytearray()
+        while len(found) < size:
+            _wait([fd], [], until)
+            part = os.read(fd, min(1 << 20, size - len(found)))
+            if not part:
+                raise EOFError
+            found += part
+        return bytes(found)
+
+    def end(self) -> None:
+        self.is_alive = False
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+        if self._process.poll() is None:
+            # One that crashed is about to end by itself, and its signal says more than ours.
+            try:
+                self._process.wait(0.2)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+class _TimeIsUp(Exception):
+    pass
+
+
+def _wait(reads: list[int], writes: list[int], until: float) -> None:
+    poll = select.poll()
+    for fd in reads:
+        poll.register(fd, select.POLLIN)
+    for fd in writes:
+        poll.register(fd, select.POLLOUT)
+    if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
+        raise _TimeIsUp
+
+
+def _how(code: int | None) -> str:
+    if code is not None and code < 0:
+        try:
+            return signal.Signals(-code).name
+        except ValueError:
+            return f"signal {-code}"
+    return f"exit code {code}"
+
+
+def serve(memory: int) -> None:
+    """Decode what stdin brings, and answer on stdout. The other end of `IsolatedDecoder`."""
+    with contextlib.suppress(PictureFailure):
+        prepare(b"GIF89a", Preparation())  # loads the decoders, which the limit is not to count
+    _limit(memory)
+    source: IO[bytes] = sys.stdin.buffer
+    out: IO[bytes] = sys.stdout.buffer
+    while head := source.read(_LENGTH.size):
+        data, preparation = marshal.loads(source.read(_LENGTH.unpack(head)[0]))
+        answer = marshal.dumps(_answer(data, Preparation(*preparation), memory))
+        out.write(_LENGTH.pack(len(answer)) + answer)
+        out.flush()
+    os._exit(0)
+
+
+def _answer(data: bytes, preparation: Preparation, memory: int) -> tuple[Any, ...]:
+    try:
+        picture, facts = prepare(data, preparation)
+        return "done", picture.size, picture.tobytes(), tuple(facts)
+    except PictureFailure as failure:
+        if isinstance(failure.__cause__, MemoryError):
+            return "failed", "too_large", f"decoding it takes more than {memory >> 20} MiB of memory"
+        return "failed", failure.kind, failure.reason
+
+
+def _limit(memory: int) -> None:
+    """Limit the memory of this process to what it has and so much more, where the kernel knows such a limit."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            has = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        resource.setrlimit(resource.RLIMIT_AS, (has + memory, has + memory))
+    except (OSError, ValueError):
+        return

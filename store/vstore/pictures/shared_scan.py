@@ -1,0 +1,95 @@
+"""A scan that two processes share: stat calls in two threads of one Python are no quicker than in one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import marshal
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING
+
+from vstore.child_python import command
+from vstore.pictures.scan import Folder, Scan, ScanOptions, Trouble
+
+if TYPE_CHECKING:
+    from vstore.pictures.scan import Found, Share
+
+SHARE_FROM = 20_000  # files from which on a second process, which takes 30 ms to start, is worth it
+
+
+def shared_scan(
+    place: bytes,
+    options: ScanOptions,
+    extensions: frozenset[str],
+    under: bytes,
+    skip: Collection[tuple[int, int]],
+    expect: int,
+) -> Scan:
+    """A scan of which another process does half, if about `expect` files make that worth its start."""
+
+    def start(folders: list[bytes]) -> Callable[[], Found | None]:
+        return _start(place, options, extensions, skip, folders)
+
+    # With follow_symlinks each folder has one owner, which only one process can know.
+    alone = expect < SHARE_FROM or options.follow_symlinks or (os.cpu_count() or 1) < 2
+    share: Share | None = None if alone else start
+    return Scan(place, options, extensions, under, skip, share)
+
+
+def _start(
+    place: bytes,
+    options: ScanOptions,
+    extensions: frozenset[str],
+    skip: Collection[tuple[int, int]],
+    folders: list[bytes],
+) -> Callable[[], Found | None]:
+    try:
+        process = subprocess.Popen(
+            command("from vstore.pictures.shared_scan import serve; serve()"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    except OSError:
+        return lambda: None
+    assert process.stdin is not None
+    # One that dies before it has read all of it is found to have failed when its answer is asked for.
+    with contextlib.suppress(OSError), process.stdin as stdin:
+        stdin.write(marshal.dumps((place, json.dumps(options.to_json()), sorted(extensions), sorted(skip), folders)))
+    return lambda: _finish(process)
+
+
+def _finish(process: subprocess.Popen[bytes]) -> Found | None:
+    """What the other process found. None if it failed, for whatever reason."""
+    assert process.stdout is not None
+    with process.stdout as out:
+        data = out.read()
+    if process.wait() != 0:
+        return None
+    try:
+        folders, troubles = marshal.loads(data)
+    except (EOFError, ValueError, TypeError):
+        return None
+    return [
+        Folder(path, heads, count, ignored, tuple(Trouble(*trouble) for trouble in below))
+        for path, heads, count, ignored, below in folders
+    ], [Trouble(*trouble) for trouble in troubles]
+
+
+def serve() -> None:
+    """Walk the folders that stdin names, and write what was found to stdout. The other end of `shared_scan`."""
+    place, options, extensions, skip, folders = marshal.loads(sys.stdin.buffer.read())
+    scan = Scan(place, ScanOptions.from_json(json.loads(options)), frozenset(extensions), b"", frozenset(skip))
+    found = [
+        (f.path, f.heads, f.count, f.ignored, tuple(map(tuple, f.troubles)))
+        for path in folders
+        for f in scan.below(path)
+    ]
+    if scan.has_rules:
+        sys.exit(1)  # what an ignore file says must be known where the scan was asked for
+    sys.stdout.buffer.write(marshal.dumps((found, [tuple(trouble) for trouble in scan.troubles])))
+    sys.stdout.buffer.flush()
+    os._exit(0)

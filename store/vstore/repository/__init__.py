@@ -1,0 +1,1 @@
+"""An open store: its form, names, snapshots, places and spaces."""

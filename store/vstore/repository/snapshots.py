@@ -1,0 +1,54 @@
+"""A snapshot to be: its manifest, and what a record has to say so that it stands."""
+
+from __future__ import annotations
+
+from vstore.clock import now
+from vstore.format.pages import Tree
+from vstore.format.records import Json, Manifest, Snapshot
+from vstore.repository.repository import Repository
+
+
+def new_snapshot(
+    repo: Repository,
+    space: str,
+    tree: Tree,
+    images: int,
+    parent: Snapshot | None,
+    message: str,
+    *,
+    partial: bool = False,
+) -> tuple[Snapshot, dict[str, Json], dict[bytes, bytes]]:
+    """The next snapshot, over the aliases of a tree. The caller is inside `committing`.
+
+    images:  distinct keys of the tree; whoever only edited another tree need not count them all.
+    Returns: the snapshot; the changes that make it current; the blobs that have to be in a pack before.
+    """
+    name = f"v{repo.state.next_v}"
+    manifest = Manifest(
+        name, space, tree.root, len(tree), images, now(), message, parent.name if parent else None, partial
+    )
+    data = manifest.to_bytes()
+    digest = repo.hash.digest(data)
+    snapshot = Snapshot(
+        name,
+        manifest.content_id(repo.hash),
+        digest,
+        space,
+        manifest.paths,
+        images,
+        manifest.time,
+        message,
+        manifest.parent,
+        partial,
+    )
+    changes: dict[str, Json] = {
+        "snapshots": {name: snapshot.to_json()},
+        "current": name,
+        "next_v": repo.state.next_v + 1,
+    }
+    return snapshot, changes, {**tree.fresh, digest: data}
+
+
+def images_of(tree: Tree, key_size: int) -> int:
+    """How many distinct keys a tree names."""
+    return len({column[at : at + key_size] for column in tree.key_columns() for at in range(0, len(column), key_size)})

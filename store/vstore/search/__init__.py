@@ -1,0 +1,1 @@
+"""Search by picture or text, and duplicates."""

@@ -1,0 +1,111 @@
+"""Which pictures look alike: every pair of rows is compared, block by block; no index that might miss one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from vstore.disk.segments import Segment
+from vstore.progress import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from vstore.disk.segments import Rows
+
+    Floats = npt.NDArray[np.float32]
+    Ints = npt.NDArray[np.int64]
+
+BLOCK = 1024  # rows compared with as many others at once: 30 MB at 3,584 numbers a row, and 4 MB of scores
+_ROUNDING = 1e-6  # of a cosine in float32; rows are brought to norm 1 again, which rounding to float16 takes from them
+
+
+class Alike(NamedTuple):
+    """For each of n rows. group: int64 (n,), the first row of its group. score: float32 (n,), its best cosine with
+    another row of it; 0 where it is alone."""
+
+    group: Ints
+    score: Floats
+
+
+def look_alike(segments: Sequence[Segment], bitmaps: Sequence[bytes], least: float, progress: Progress) -> Alike:
+    """Group the rows that bitmaps name: two are in one group if a chain of pairs leads from one to the other, each of
+    a cosine of `least` or more.
+
+    bitmaps: one for each segment, as `vstore.search.index.named_rows` gives them.
+    Returns: the groups, rows counted through all segments among those that are named.
+    Raises:  Damage before a byte of a damaged segment is used; FileNotFoundError.
+    """
+    import numpy as np
+
+    rows = _NamedRows(segments, bitmaps)
+    parents, best = np.arange(rows.count), np.zeros(rows.count, np.float32)
+    progress.stage("compare", rows.count)
+    for at in range(0, rows.count, BLOCK):
+        block = rows.block(at)
+        for other in range(at, rows.count, BLOCK):
+            scores = block @ (block if other == at else rows.block(other)).T
+            if other == at:
+                scores[np.tril_indices(len(scores))] = -1  # each pair once, and no row with itself
+            np.clip(scores, -1, 1, out=scores)
+            for row, found in _reaching(scores, least - _ROUNDING):
+                one, others = at + row, other + found
+                best[one] = max(best[one], scores[row, found].max())
+                best[others] = np.maximum(best[others], scores[row, found])
+                _join(parents, np.append(others, one))
+        progress.advance(len(block))
+    return Alike(_roots(parents, np.arange(rows.count)), best)
+
+
+def _reaching(scores: Floats, least: float) -> Iterator[tuple[int, Ints]]:
+    """The lines that hold a score of `least` or more, and where."""
+    import numpy as np
+
+    good = scores >= least
+    for row in np.flatnonzero(good.any(axis=1)):
+        yield int(row), np.flatnonzero(good[row])
+
+
+def _join(parents: Ints, rows: Ints) -> None:
+    """Make one group of the groups of some rows."""
+    roots = _roots(parents, rows)
+    first = roots.min()
+    parents[roots] = first
+    parents[rows] = first
+
+
+def _roots(parents: Ints, rows: Ints) -> Ints:
+    roots = parents[rows]
+    while (above := parents[roots]).tobytes() != roots.tobytes():
+        roots = above
+    return roots
+
+
+class _NamedRows:
+    """The rows that bitmaps name, of segments that were read against their checksums."""
+
+    def __init__(self, segments: Sequence[Segment], bitmaps: Sequence[bytes]) -> None:
+        import numpy as np
+
+        self._parts: list[tuple[int, Ints, Rows]] = []  # of each segment: named rows before it, which, and all its rows
+        self.count = 0
+        for segment, bitmap in zip(segments, bitmaps, strict=True):
+            named = np.flatnonzero(np.unpackbits(np.frombuffer(bitmap, np.uint8), bitorder="little"))
+            if len(named):
+                segment.verify()
+                self._parts.append((self.count, named, segment.rows()))
+                self.count += len(named)
+
+    def block(self, at: int) -> Floats:
+        """float32 (m, dim), norm 1: the rows from the at-th on, at most BLOCK."""
+        import numpy as np
+
+        found = []
+        for before, named, rows in self._parts:
+            inside = named[max(0, at - before) : max(0, at + BLOCK - before)]
+            if len(inside):
+                found.append(rows[inside].astype(np.float32))
+        block: Floats = np.concatenate(found)
+        block /= np.linalg.norm(block, axis=1, keepdims=True)
+        return block

@@ -1,0 +1,1 @@
+"""Snapshots: list, show, compare, tag, roll back, undo, forget."""

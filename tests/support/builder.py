@@ -1,0 +1,98 @@
+"""Stores for tests, put together from vectors alone: neither pictures nor a model play a part."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vstore.clock import now
+from vstore.disk.segments import rounded, write_segment
+from vstore.embed.embedder import space_id
+from vstore.format.pages import Tree
+from vstore.format.records import FileRef, Manifest, Root, Snapshot
+from vstore.repository.repository import Repository
+
+RECIPE = {"family": "fake", "name": "fake-1", "dim": 8, "prepare": {"max_side": 512}}
+Floats = npt.NDArray[np.float32]
+Pictures = Mapping[bytes, tuple[bytes, Floats]]  # stored path -> (key, vector)
+
+
+def unit_vectors(count: int, dim: int = 8, seed: int = 0) -> Floats:
+    """Random rows of L2 norm 1: float32 (count, dim)."""
+    rows = np.random.default_rng(seed).standard_normal((count, dim)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+class Builder:
+    """A store that is written record by record.
+
+    space: the id of its one space.
+    """
+
+    def __init__(self, folder: Path, *, recipe: Mapping[str, Any] = RECIPE, **options: str) -> None:
+        """folder: the store itself, `…/.vstore`. options: `hash` and `dtype`, as Repository.create takes them."""
+        self.repo = Repository.create(folder, **options)
+        self.repo.add_space(recipe, str(recipe["name"]))
+        self.space = space_id(recipe)
+        self.dim: int = recipe["dim"]
+
+    def add_root(self, label: str, place: Path) -> None:
+        """Make a folder known to the log, as the first sync of it would."""
+        root = Root(label, os.fsencode(place), False)
+        self._publish("roots", {"roots": {label: root.to_json()}})
+
+    def absorb(self, label: str, prefix: str) -> None:
+        """Say that a wider root took a root in: what was LABEL/… is called PREFIX/… from now on."""
+        self._publish("roots", {"absorbed": {label: prefix}, "roots": {label: None}})
+
+    def add_segment(self, keys: Sequence[bytes], vectors: npt.NDArray[Any]) -> FileRef:
+        """Write a segment, and put it at the end of the list. Keys may stand in other segments already."""
+        repo = self.repo
+        block = rounded(vectors, repo.dtype)
+        folder = repo.layout.segments
+        ref = write_segment(folder, self.space, keys, [block], self.dim, repo.dtype, 1_700_000_000, "ingest")
+        self.list_segments([*repo.state.segments(self.space), ref])
+        return ref
+
+    def list_segments(self, refs: Sequence[FileRef]) -> None:
+        """Publish another list of segments, as a seal, a merge or gc does."""
+        self._publish("seal", {"segments": self.repo.state.segments_changed(self.space, refs)})
+
+    def add_snapshot(self, aliases: Mapping[bytes, bytes], message: str = "") -> Snapshot:
+        """Publish a snapshot of these aliases (path -> key), and make it current."""
+        repo = self.repo
+        with repo.committing("sync"):
+            parent = repo.state.current
+            tree = Tree.empty(repo.hash, repo.packs.get).edited(aliases)
+            name, time, images = f"v{repo.state.next_v}", now(), len(set(aliases.values()))
+            manifest = Manifest(name, self.space, tree.root, len(tree), images, time, message, parent, False)
+            data = manifest.to_bytes()
+            digest = repo.hash.digest(data)
+            id = manifest.content_id(repo.hash)
+            snapshot = Snapshot(name, id, digest, self.space, len(tree), images, time, message, parent)
+            changes = {
+                "packs": repo.add_pack({**tree.fresh, digest: data}),
+                "snapshots": {name: snapshot.to_json()},
+                "current": name,
+                "next_v": repo.state.next_v + 1,
+            }
+            repo.publish("sync", changes, about=name)
+        return snapshot
+
+    def add_pictures(self, pictures: Pictures) -> Snapshot:
+        """Publish a snapshot of these pictures; those whose key no segment has yet go into a new segment."""
+        segments = [self.repo.segment(ref) for ref in self.repo.state.segments(self.space)]
+        known = {key for segment in segments for key in segment.key_list()}
+        new = {key: vector for key, vector in pictures.values() if key not in known}
+        if new:
+            self.add_segment(list(new), np.stack(list(new.values())))
+        return self.add_snapshot({path: key for path, (key, _) in pictures.items()})
+
+    def _publish(self, op: str, changes: dict[str, Any]) -> None:
+        with self.repo.committing(op):
+            self.repo.publish(op, changes)

@@ -1,0 +1,177 @@
+"""Disks that go wrong: put in the place of `disk.durable.disk`, they count every call and let some of them fail."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from vstore.disk import durable
+from vstore.disk.durable import Disk
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+
+class Watched(Disk):
+    """Does what is asked, notes it as (call, path), and lets a call go wrong where it was told to.
+
+    To open a file to read it is to `look`. A path stands without its folder; of a temporary name only what comes before
+    the nonce.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self._names: dict[int, str] = {}
+        self._rules: list[tuple[str, str, int, bool]] = []
+        self.most = 1 << 30  # bytes that one write takes
+
+    def fail(self, call: str, error: int, on: str = "", *, after: bool = False) -> Watched:
+        """Let a call fail, on paths whose noted name holds `on`. after: once it has done what it was asked to."""
+        self._rules.append((call, on, error, after))
+        return self
+
+    def heal(self) -> None:
+        self._rules.clear()
+
+    def named(self, call: str) -> list[str]:
+        return [path for name, path in self.calls if name == call]
+
+    @contextmanager
+    def _doing(self, call: str, path: str) -> Iterator[None]:
+        name = os.path.basename(path)
+        if name.startswith(durable.TEMPORARY):
+            name = name.rpartition("-")[0]
+        self.calls.append((call, name))
+        errors = [(error, after) for rule, on, error, after in self._rules if rule == call and on in name]
+        for error, after in errors:
+            if not after:
+                raise OSError(error, os.strerror(error), path)
+        yield
+        for error, _ in errors:
+            raise OSError(error, os.strerror(error), path)
+
+    def open(self, path: str, flags: int, mode: int = 0o666) -> int:
+        with self._doing("open" if flags & (os.O_CREAT | os.O_DIRECTORY) else "look", path):
+            fd = super().open(path, flags, mode)
+        self._names[fd] = path
+        return fd
+
+    def write(self, fd: int, data: Buffer) -> int:
+        with self._doing("write", self._names[fd]):
+            return super().write(fd, memoryview(data)[: self.most])
+
+    def fsync(self, fd: int) -> None:
+        with self._doing("fsync", self._names[fd]):
+            super().fsync(fd)
+
+    def close(self, fd: int) -> None:
+        self._names.pop(fd, None)
+        super().close(fd)
+
+    def link(self, old: str, new: str) -> None:
+        with self._doing("link", new):
+            super().link(old, new)
+
+    def rename(self, old: str, new: str) -> None:
+        with self._doing("rename", new):
+            super().rename(old, new)
+
+    def unlink(self, path: str) -> None:
+        with self._doing("unlink", path):
+            super().unlink(path)
+
+    def mkdir(self, path: str) -> None:
+        with self._doing("mkdir", path):
+            super().mkdir(path)
+
+    def read(self, path: str) -> bytes:
+        with self._doing("read", path):
+            return super().read(path)
+
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        with self._doing("pread", self._names[fd]):
+            return super().pread(fd, size, offset)
+
+    def readinto(self, fd: int, buffer: memoryview) -> int:
+        with self._doing("readinto", self._names[fd]):
+            return super().readinto(fd, buffer)
+
+    def map(self, fd: int) -> mmap.mmap:
+        with self._doing("map", self._names[fd]):
+            return super().map(fd)
+
+
+class Hesitating(Disk):
+    """Lets one reading call fail once, the one of this number, and counts them."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self._at = at
+        self.reads = 0
+
+    def _read(self) -> None:
+        self.reads += 1
+        if self.reads - 1 == self._at:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def open(self, path: str, flags: int, mode: int = 0o666) -> int:
+        if not flags & (os.O_CREAT | os.O_DIRECTORY):
+            self._read()
+        return super().open(path, flags, mode)
+
+    def read(self, path: str) -> bytes:
+        self._read()
+        return super().read(path)
+
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        self._read()
+        return super().pread(fd, size, offset)
+
+    def readinto(self, fd: int, buffer: memoryview) -> int:
+        self._read()
+        return super().readinto(fd, buffer)
+
+    def map(self, fd: int) -> mmap.mmap:
+        self._read()
+        return super().map(fd)
+
+
+class Acting(Disk):
+    """Does something once, just before the first call on a path for which `when` is true."""
+
+    def __init__(self, call: str, when: Callable[[str], bool], act: Callable[[], None]) -> None:
+        self._call = call
+        self._when = when
+        self._act: Callable[[], None] | None = act
+
+    def _maybe(self, call: str, path: str) -> None:
+        if self._act is not None and call == self._call and self._when(path):
+            act, self._act = self._act, None
+            act()
+
+    def read(self, path: str) -> bytes:
+        self._maybe("read", path)
+        return super().read(path)
+
+    def open(self, path: str, flags: int, mode: int = 0o666) -> int:
+        self._maybe("open", path)
+        return super().open(path, flags, mode)
+
+    def link(self, old: str, new: str) -> None:
+        self._maybe("link", new)
+        super().link(old, new)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Watched:
+    watched = Watched()
+    monkeypatch.setattr(durable, "disk", watched)
+    return watched
+
+
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)

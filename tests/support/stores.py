@@ -1,0 +1,377 @@
+"""What a store says, put so that two runs can be compared; and the operations that are interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from support.folders import drawn, put
+
+from vstore.embed.embedder import Embedder, load_embedder, space_id
+from vstore.errors import Damage
+from vstore.pictures.decoding import Preparation, prepare
+from vstore.repository.leftovers import LeftVectors, left_rows
+from vstore.repository.repository import Repository
+from vstore.store import Store
+from vstore.testing import FakeEmbedder
+
+FAKE = FakeEmbedder()
+SECOND = FakeEmbedder("fake-2", 12)  # a space of its own, with probes
+THIRD = FakeEmbedder("fake-3")  # what made the vectors of an old index that does not say so
+FAKES = {fake.recipe["name"]: fake for fake in (FAKE, SECOND, THIRD, FakeEmbedder("fake-4", 4))}
+
+
+class Plugin:
+    """What brings the fakes to a store that asks for an embedder by itself. See `conftest.py`."""
+
+    @staticmethod
+    def describe(words: Any) -> Any:
+        return FAKES[words.model.partition(":")[2]].recipe
+
+    @staticmethod
+    def load(recipe: Any, words: Any, settings: Any) -> FakeEmbedder:
+        return FAKES[recipe["name"]]
+
+
+def plugin(folder: Path) -> Path:
+    """The metadata of an installed package that brings the fakes."""
+    (folder / "fake-1.dist-info").mkdir(parents=True)
+    (folder / "fake-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: fake\nVersion: 1\n")
+    (folder / "fake-1.dist-info/entry_points.txt").write_text("[vstore.embedders]\nfake = faults.stores:Plugin\n")
+    return folder
+
+
+def load(recipe: Any) -> Embedder:
+    return FAKES.get(recipe.get("name")) or load_embedder(recipe)
+
+
+def opened(top: Path) -> Store:
+    """The store, with fakes that are not asked to prove themselves."""
+    return Store(top / ".vstore", load_embedder=load)
+
+
+@contextmanager
+def quick_folder() -> Iterator[Path]:
+    """A temporary folder in memory where there is such a thing: a thousand stores are made and thrown away in it."""
+    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix="vstore-faults-", dir=place))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Said(NamedTuple):
+    """What a store says: its versions with their pictures, what is current, the tags, the hold, its spaces by name,
+    and how many rows of imports wait in each."""
+
+    versions: dict[str, tuple[str, str, bool]]
+    current: str | None
+    tags: dict[str, str]
+    hold: str | None
+    spaces: dict[str, str]
+    waiting: list[tuple[str, int]]
+
+
+def said(repo: Repository) -> Said:
+    """Read all that the log says, and of each version every page. Raises: whatever is wrong."""
+    state = repo.state
+    versions = {}
+    for snapshot in state.snapshots():
+        tree = repo.tree(snapshot)
+        assert len(dict(tree)) == snapshot.paths
+        versions[snapshot.name] = (snapshot.id, snapshot.message, snapshot.degraded)
+    spaces = {space.name: space.status for space in state.spaces.values()}
+    assert all(repo.recipe(space)["dim"] == found.dim for space, found in state.spaces.items())
+    waiting = sorted((state.spaces[found.space].name, found.rows) for found in state.imports.values())
+    repo.close()  # thousands of them are opened in one process
+    return Said(versions, state.current, state.tags, state.hold, spaces, waiting)
+
+
+def vectors(repo: Repository) -> dict[tuple[str, bytes], bytes]:
+    """The winning row of every key that a version names, by space and key, and the rows of imports that wait, by space
+    and path; every row is verified."""
+    found: dict[tuple[str, bytes], bytes] = {}
+    for space in repo.state.spaces:
+        for ref in repo.state.segments(space):
+            segment = repo.segment(ref)
+            segment.verify()
+            rows = segment.rows()
+            for row, key in enumerate(segment.key_list()):
+                found.setdefault((space, key), rows[row].tobytes())
+    named = {(s.space, key) for s in repo.state.snapshots() for _, key in repo.tree(s)}
+    missing = named - found.keys()
+    assert not missing, f"{len(missing)} pictures without a vector"
+    rows = {name: found[name] for name in named}
+    for kept in repo.state.imports.values():
+        left = LeftVectors(repo, kept)
+        assert left.count() == kept.rows
+        for at, one in enumerate(left_rows(repo, kept)):
+            rows[kept.space, one.path] = left.block(at, at + 1).tobytes()
+    repo.close()
+    return rows
+
+
+class Operation(NamedTuple):
+    """Something that may be interrupted.
+
+    prepare: makes, in an empty folder, the store before it. run: does it. again: whether it may be run once more after
+    it went well. settings: names of our constants that it needs otherwise. turns: in the short form each
+    call fails in one way only, in turn, as it takes long.
+    """
+
+    name: str
+    prepare: Callable[[Path], None]
+    run: Callable[[Path], object]
+    again: bool = True
+    settings: dict[str, Any] = {}  # noqa: RUF012
+    turns: bool = False
+
+
+def synced(top: Path) -> None:
+    """Three versions of one space, and a tag."""
+    (top / "pictures").mkdir()
+    Store.init(top / ".vstore", recipe=FAKE.recipe)
+    with opened(top) as store:
+        put(top / "pictures", {"a.png": 1, "b.png": 2, "sub/c.png": 3})
+        store.sync([top / "pictures"], message="one")
+        put(top / "pictures", {"d.png": 4})
+        (top / "pictures" / "a.png").unlink()
+        store.sync([top / "pictures"], message="two")
+        store.snapshot_tag("v1", "good")
+        put(top / "pictures", {"e.png": 5})
+        store.sync([top / "pictures"], message="three")
+
+
+def edited(top: Path) -> None:
+    """The pictures are not what was synced last."""
+    put(top / "pictures", {"f.png": 6, "g.png": 7, "sub/h.png": 8})
+    (top / "pictures" / "b.png").rename(top / "pictures" / "moved.png")
+
+
+def base(top: Path) -> None:
+    """A small store, and pictures that are not synced yet."""
+    synced(top)
+    edited(top)
+
+
+def old_index(top: Path, name: str, fake: FakeEmbedder, entries: Mapping[str, int]) -> dict[str, Any]:
+    """An old index of pictures, by path and seed, as words of an import."""
+    rows = np.stack([fake.of(prepare(drawn(seed), Preparation())[0]) for seed in entries.values()])
+    np.save(top / f"{name}.npy", rows.astype(np.float16))
+    (top / f"{name}.json").write_text(json.dumps(list(entries)))
+    return {"embeddings": top / f"{name}.npy", "metadata": top / f"{name}.json", "root": top / "pictures"}
+
+
+def full(top: Path) -> None:
+    """All that a store may hold: eight versions of four spaces, of which one has probes and two list one segment; two
+    imports of which rows wait for their pictures."""
+    synced(top)
+    put(top / "pictures", {"new.png": 9})
+    with opened(top) as store:
+        entries = {"new.png": 9, "b.png": 2, "gone.png": 50, "lost.png": 51}
+        store.import_index(**old_index(top, "first", FAKE, entries), recipe=FAKE.recipe)
+        entries = {"sub/c.png": 3, "d.png": 4, "away.png": 53}
+        store.import_index(**old_index(top, "second", THIRD, entries), as_space="old")
+        store.check(reembed=2, recipe=THIRD.recipe, adopt="as-declared")
+        store.model_add("fake-2", model="fake:fake-2")
+        store.sync([top / "pictures"], space="fake-2", message="all of it anew")
+        store.model_use("fake-1", message="back again")
+        state = store._repo.state
+        assert len(state.spaces) == 4
+        assert len(state.imports) == 2
+        assert len(state.snapshots()) == 8
+        assert sum(bool(space.probes) for space in state.spaces.values()) == 1
+
+
+def rich(top: Path) -> None:
+    """All that a store may hold, and pictures that are not synced yet."""
+    full(top)
+    edited(top)
+
+
+def with_garbage(top: Path) -> None:
+    """One segment that is dead, one that is mostly dead, one that is alive; packs that are dead and alive."""
+    rich(top)
+    with opened(top) as store:
+        for name in ("moved.png", "d.png"):
+            (top / "pictures" / name).unlink()
+        store.sync([top / "pictures"], message="four")
+        store.snapshot_untag("good")
+        store.snapshot_forget(keep_last=1)
+
+
+def with_journal(top: Path) -> None:
+    """As two syncs leave it, of two spaces, that were killed before they could seal."""
+    from vstore.disk.journal import JournalWriter
+    from vstore.disk.segments import rounded
+
+    rich(top)
+    with opened(top) as store:
+        repo = store._repo
+        for fake in (FAKE, SECOND):
+            writer = JournalWriter(repo.layout.journal, space_id(fake.recipe), 16, fake.dim, repo.dtype)
+            pictures = [prepare(drawn(seed), Preparation())[0] for seed in (6, 7)]
+            keys = [repo.hash.digest(drawn(seed)) for seed in (6, 7)]
+            writer.append(keys, rounded(fake.embed_images(pictures), repo.dtype))
+            writer.flush()
+            writer.close()
+
+
+def damaged(top: Path) -> None:
+    """The newest segment has lost a row, and the newest record is torn: it was a rollback to v2."""
+    rich(top)
+    with opened(top) as store:
+        store.rollback("v2")
+        repo = store._repo
+        ref = repo.state.segments(repo.snapshot("v3").space)[-1]
+        record = repo.layout.record(repo.log.numbers()[-1])
+    record.write_bytes(record.read_bytes()[:50])
+    path = top / ".vstore" / "segments" / ref.name
+    data = bytearray(path.read_bytes())
+    data[85] ^= 1
+    path.write_bytes(data)
+
+
+def sync(top: Path) -> object:
+    with opened(top) as store:
+        return store.sync([top / "pictures"], message="four")
+
+
+def call(name: str, *args: Any, **options: Any) -> Callable[[Path], object]:
+    def run(top: Path) -> object:
+        with opened(top) as store:
+            return getattr(store, name)(*args, **options)
+
+    return run
+
+
+def partial_sync(top: Path) -> object:
+    with opened(top) as store:
+        return store.sync([top / "pictures"], message="four", commit_every=0.0)
+
+
+def repair(top: Path) -> object:
+    return Store.repair(top / ".vstore", load_embedder=load)
+
+
+def nothing(top: Path) -> None:
+    (top / "pictures").mkdir()
+
+
+def init(top: Path) -> object:
+    return Store.init(top / ".vstore", recipe=FAKE.recipe)
+
+
+def to_import(top: Path) -> None:
+    rich(top)
+    old_index(top, "third", FAKE, {"g.png": 7, "sub/h.png": 8, "d.png": 4, "far.png": 60, "lost.png": 51})
+
+
+def import_third(top: Path) -> object:
+    with opened(top) as store:
+        named = {"embeddings": top / "third.npy", "metadata": top / "third.json", "root": top / "pictures"}
+        return store.import_index(**named, recipe=FAKE.recipe)
+
+
+def found_again(top: Path) -> None:
+    """One of the pictures that an import waits for is there, and the others are not."""
+    rich(top)
+    put(top / "pictures", {"gone.png": 50})
+
+
+def resume(top: Path) -> object:
+    with opened(top) as store:
+        waiting = min(store._repo.state.imports, default="none")
+        return store.import_index(resume=waiting) if waiting != "none" else None
+
+
+def to_found(top: Path) -> None:
+    put(top / "pictures", {"a.png": 1, "b.png": 2})
+    old_index(top, "first", FAKE, {"a.png": 1, "b.png": 2, "gone.png": 50})
+
+
+def found(top: Path) -> object:
+    named = {"embeddings": top / "first.npy", "metadata": top / "first.json", "root": top / "pictures"}
+    return Store.import_new(top / ".vstore", **named, recipe=FAKE.recipe)
+
+
+def second_space(top: Path) -> object:
+    """A sync that becomes current, by a model that proves itself first."""
+    with Store(top / ".vstore") as store:
+        return store.sync([top / "pictures"], space="fake-2", message="four")
+
+
+def to_use(top: Path) -> None:
+    rich(top)
+    with opened(top) as store:
+        store.rollback("v7")
+
+
+def to_drop(top: Path) -> None:
+    """A space that no snapshot needs, with rows of an import that wait in it; another one lists its segment too."""
+    rich(top)
+    with opened(top) as store:
+        store.snapshot_forget(["v5"])
+
+
+def to_adopt(top: Path) -> None:
+    rich(top)
+    with opened(top) as store:
+        store.rollback("v5")
+        store.snapshot_forget(["v6"])
+        store.model_drop("fake-3")
+
+
+def adopt(top: Path) -> object:
+    with opened(top) as store:
+        return store.check(reembed=2, recipe=THIRD.recipe, adopt="as-declared")
+
+
+def verify(top: Path) -> object:
+    with opened(top) as store:
+        report = store.check(reembed=2)
+        if store.complaint:  # an older record was answered from, which the command line says too
+            raise Damage(store.complaint)
+        return report
+
+
+def model_add(top: Path) -> object:
+    with Store(top / ".vstore") as store:
+        return store.model_add("fake-4", model="fake:fake-4")
+
+
+ONE_PROBE = {"vstore.repository.spaces.PROBES": ("tiny",)}  # to draw and to embed all six takes longer than all else
+OPERATIONS = [
+    Operation("sync", rich, sync),
+    Operation("seal", base, sync, settings={"vstore.intake.keeper.SEAL_BYTES": 0, "vstore.intake.ingest.BATCH": 1}),
+    Operation("commit", base, partial_sync, settings={"vstore.intake.ingest.BATCH": 1}, turns=True),
+    Operation("recover", with_journal, sync, turns=True),
+    Operation(
+        "merge", rich, sync, settings={"vstore.disk.packs.TOO_MANY": 1, "vstore.disk.segments.TOO_MANY": 1}, turns=True
+    ),
+    Operation("rollback", rich, call("rollback", "v1")),
+    Operation("tag", rich, call("snapshot_tag", "v2", "new")),
+    Operation("undo", rich, call("undo"), again=False),
+    Operation("forget", rich, call("snapshot_forget", keep_last=1)),
+    Operation("gc", with_garbage, call("gc", drop_unnamed=True)),
+    Operation("repair", damaged, repair, turns=True),
+    Operation("migrate", rich, call("migrate")),
+    Operation("init", nothing, init, again=False),
+    Operation("import", to_import, import_third, turns=True),
+    Operation("resume", found_again, resume, turns=True),
+    Operation("found", to_found, found, again=False),
+    Operation("second space", rich, second_space, settings=ONE_PROBE, turns=True),
+    Operation("model add", rich, model_add, settings=ONE_PROBE),
+    Operation("model use", to_use, call("model_use", "fake-1")),
+    Operation("model drop", to_drop, call("model_drop", "old"), again=False),
+    Operation("verify", rich, verify, turns=True),
+    Operation("adopt", to_adopt, adopt, again=False, turns=True),
+]
