@@ -62,7 +62,8 @@ def test_a_command_that_fails_is_named(session: Session) -> None:
 
 def test_commands_follow_one_another_in_one_folder(session: Session) -> None:
     page = (
-        "<!-- run: mkdir there -->\n```console\n$ cd there\n$ pwd\nx\n```\n<!-- file: a/b.txt -->\n```text\nhello\n```\n"
+        "<!-- run: mkdir there -->\n```console\n$ cd there\n$ pwd\nx\n```\n"
+        "<!-- file: a/b.txt -->\n```text\nhello\n```\n"
         "```console\n$ cat \\\n    a/b.txt\n```\n```python\nprint('said')\n```\n<!-- output -->\n```text\n```\n"
     )
     after = run_page(page, session)
