@@ -38,6 +38,8 @@ _VARIES = (
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?"), "<time>"),
     (re.compile(r"\b\d+(\.\d+)?(e-\d+)? (s|min|h|pictures a second)\b"), "<duration>"),
     (re.compile(r"\b\d+(\.\d+)? (B|bytes|KiB|MiB)\b"), "<size>"),
+    (re.compile(r"\b[0-9a-f]{32}\b"), "<name>"),
+    (re.compile(r"\b[0-9a-f]{8}\b"), "<id>"),  # a model gives another one with another version of torch
     (re.compile(r" {2,}"), "  "),  # columns are as wide as what varies
 )
 _DIRECTIVE = re.compile(r"<!-- (not run|not compared|exit|file|output|run|needs)(?:: (.*?))? -->", re.DOTALL)
