@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from vstore._version import __version__
 from vstore.child_python import command
 from vstore.errors import VstoreError
-from vstore.format.records import Json
+from vstore.format.canonical import Json
+from vstore.packages import HEIC, TORCH
 
 OK, NOTE, TROUBLE = "ok", "note", "trouble"
 
@@ -21,7 +22,6 @@ _CORE = ("click", "lmdb", "numpy", "pathspec", "pillow", "tqdm", "xxhash")
 _MODEL = ("torch", "transformers", "peft", "safetensors", "huggingface_hub", "tokenizers")
 _FAISS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs", "faiss-gpu-cu12")
 _SECONDS = 180.0  # for one import: torch on a cold disk takes a minute
-_INSTALL = "pip install 'vstore-index[model]'"
 
 # Each is run by a Python of its own: what is broken may take its process along.
 _PROBES = {
@@ -101,7 +101,7 @@ def _faiss() -> Finding:
 def _model(torch: tuple[dict[str, Any] | None, str] | None) -> list[Finding]:
     if torch is None:
         what = "torch is not installed: the built-in embedder works, models do not"
-        return [Finding("models", NOTE, what, _INSTALL)]
+        return [Finding("models", NOTE, what, TORCH.pip)]
     found, error = torch
     if found is None:
         fix = "pip install --force-reinstall torch"
@@ -113,9 +113,9 @@ def _model(torch: tuple[dict[str, Any] | None, str] | None) -> list[Finding]:
         findings.append(_torchvision(found["version"]))
     missing = [name for name in _MODEL if _version(name) is None]
     if missing:
-        return [*findings, Finding("models", TROUBLE, f"{', '.join(missing)} missing", _INSTALL)]
+        return [*findings, Finding("models", TROUBLE, f"{', '.join(missing)} missing", TORCH.pip)]
     versions = ", ".join(f"{name} {_version(name)}" for name in _MODEL[1:])
-    for probe, fix in (("models", "pip install --force-reinstall 'transformers>=5.20,<6'"), ("adapters", _INSTALL)):
+    for probe, fix in (("models", "pip install --force-reinstall 'transformers>=5.20,<6'"), ("adapters", TORCH.pip)):
         answer, error = _ask(probe)
         if answer is None:
             if any(finding.state == TROUBLE for finding in findings):
@@ -153,7 +153,7 @@ def _devices(torch: tuple[dict[str, Any] | None, str] | None) -> list[Finding]:
 
 def _pictures() -> Finding:
     if _version("pillow-heif") is None:
-        return Finding("pictures", NOTE, "HEIC pictures cannot be read", "pip install 'vstore-index[heic]'")
+        return Finding("pictures", NOTE, "HEIC pictures cannot be read", HEIC.pip)
     return Finding("pictures", OK, f"pillow {_version('pillow')}, HEIC by pillow-heif {_version('pillow-heif')}")
 
 
@@ -207,7 +207,7 @@ def _space(name: str, place: dict[str, Any], recipe: dict[str, Any]) -> Finding:
                 title, TROUBLE, f"its {word} is not at {where} any more; what is stored stays searchable", fix
             )
     if not _there("torch"):
-        return Finding(title, TROUBLE, "it needs a model, and torch is not installed", _INSTALL)
+        return Finding(title, TROUBLE, "it needs a model, and torch is not installed", TORCH.pip)
     parts = [place["model"], *([place["adapter"]] if place.get("adapter") else []), place.get("compute", "fp32")]
     return Finding(title, OK, " + ".join(parts))
 

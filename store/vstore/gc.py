@@ -18,10 +18,13 @@ from vstore.disk.durable import TEMPORARY
 from vstore.disk.journal import is_of_none, journals
 from vstore.disk.packs import FOOTER_SIZE as PACK_FOOTER_SIZE
 from vstore.disk.packs import write_pack
-from vstore.disk.segments import BLOCK, FOOTER_SIZE, Segment, write_segment
+from vstore.disk.segments import BLOCK, FOOTER_SIZE, Segment
 from vstore.errors import Damage, DiskTrouble
+from vstore.format.canonical import Json
+from vstore.format.entries import FileRef
 from vstore.format.pages import decode_inner, leaf_keys, level_of
-from vstore.format.records import FileRef, Json, State, ends_the_log
+from vstore.format.records import ends_the_log
+from vstore.format.state import State
 from vstore.repository.repository import RESERVE, Repository
 
 if TYPE_CHECKING:
@@ -207,12 +210,12 @@ def plan_of(repo: Repository, state: State, *, drop_unnamed: bool = False, rewri
     named, blobs = _needed(repo, state)
     segments: dict[str, list[_Part]] = {}
     unnamed = 0
-    for space in state.document.get("segments", {}):
+    for space, refs in state.segment_lists().items():
         wanted = named.pop(space, set())
         # Of a space whose recipe is lost nobody can say yet what is needed: a sync in it, once it is back, will.
         is_known = space in state.spaces and state.spaces[space].recipe
         youth = _youth(drop_unnamed) if is_known or drop_unnamed else -math.inf
-        parts, stay = _parts_of(repo, state.segments(space), wanted, youth, rewrite)
+        parts, stay = _parts_of(repo, refs, wanted, youth, rewrite)
         segments[space] = parts
         unnamed += stay
     for space, missing in named.items():
@@ -330,7 +333,6 @@ def _rewritten(repo: Repository, space: str, part: _Part) -> FileRef | None:
         return None
     segment = repo.segment(part.ref)
     segment.verify()
-    footer = segment.footer
     keys = segment.key_list()
 
     def blocks() -> Iterator[Rows]:
@@ -339,16 +341,7 @@ def _rewritten(repo: Repository, space: str, part: _Part) -> FileRef | None:
             yield rows[part.live[at : at + BLOCK]]
 
     # The time stays that of the vectors: being written anew makes none of them younger.
-    return write_segment(
-        repo.layout.segments,
-        space,
-        [keys[row] for row in part.live],
-        blocks(),
-        footer.dim,
-        footer.dtype,
-        footer.time,
-        "ingest",
-    )
+    return repo.write_segment(space, [keys[row] for row in part.live], blocks(), when=segment.footer.time)
 
 
 def _is_fresh(repo: Repository) -> bool:
@@ -368,8 +361,7 @@ def _unlisted(repo: Repository, drop_unnamed: bool) -> list[tuple[str, str, int]
     A journal of a space that the log does not know (its `model drop` was killed) goes as a vector that nothing names.
     """
     state, layout = repo.state, repo.layout
-    listed = {ref.name for ref in state.packs}
-    listed.update(ref.name for space in state.document.get("segments", {}) for ref in state.segments(space))
+    listed = state.file_names()
     found = []
     for folder in (layout.refs, layout.segments, layout.packs):
         found += [

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import UsageError
+from vstore.format.recipes import space_id
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
-    from vstore.check.run import CheckReport
+    from vstore.check.reembed import Sample
+    from vstore.check.report import CheckReport
     from vstore.doctor import DoctorReport
-    from vstore.embed.embedder import Embedder, Recipe
+    from vstore.embed.embedder import Embedder
     from vstore.export import ExportReport
+    from vstore.format.recipes import Recipe
     from vstore.gc import GcReport
     from vstore.importing.report import ImportReport
     from vstore.migrate import MigrateReport
@@ -28,8 +31,12 @@ if TYPE_CHECKING:
     from vstore.search.search import Operand, SearchReport
     from vstore.stats import StatsReport
     from vstore.sync.report import SyncReport
+    from vstore.versions.diff import DiffReport
     from vstore.versions.forget import ForgetReport
-    from vstore.versions.history import DiffReport, LogRow, MoveReport, SnapshotDetail, SnapshotRow, TagReport
+    from vstore.versions.log import LogRow
+    from vstore.versions.moves import MoveReport
+    from vstore.versions.show import SnapshotDetail, SnapshotRow
+    from vstore.versions.tags import TagReport
 
     AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
@@ -129,7 +136,6 @@ class Store:
     def _load(self, recipe: Recipe, settings: Settings | None = None) -> Embedder:
         if self._given is not None:
             return self._given(recipe)
-        from vstore.embed.embedder import space_id
         from vstore.repository import spaces
 
         return spaces.load(self._repo, self._repo.state.spaces[space_id(recipe)], settings or Settings())
@@ -137,7 +143,6 @@ class Store:
     def _load_on_all(self, recipe: Recipe, settings: Settings) -> Embedder:
         if self._given is not None:
             return self._given(recipe)
-        from vstore.embed.embedder import space_id
         from vstore.repository import spaces
 
         return spaces.load_on_all(self._repo, self._repo.state.spaces[space_id(recipe)], settings)
@@ -194,7 +199,7 @@ class Store:
         stop:         set by somebody else, ends the run after the batch at hand, with a partial snapshot.
         Raises:       UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
         """
-        from vstore.intake.targets import OptionEdits
+        from vstore.pictures.scan_options import OptionEdits
         from vstore.sync.run import Options, Run
 
         named = [os.fsencode(path) for path in paths]
@@ -360,31 +365,31 @@ class Store:
 
     def snapshot_list(self) -> list[SnapshotRow]:
         """All kept snapshots, newest first."""
-        from vstore.versions.history import snapshot_list
+        from vstore.versions.show import snapshot_list
 
         return self._read(snapshot_list)
 
     def snapshot_show(self, snap: str = "current") -> SnapshotDetail:
         """One snapshot. Raises: SnapshotNotFound, AmbiguousSnapshot."""
-        from vstore.versions.history import snapshot_show
+        from vstore.versions.show import snapshot_show
 
         return self._read(lambda repo: snapshot_show(repo, snap))
 
     def snapshot_diff(self, a: str, b: str = "current") -> DiffReport:
         """How snapshot b differs from a."""
-        from vstore.versions.history import snapshot_diff
+        from vstore.versions.diff import snapshot_diff
 
         return self._read(lambda repo: snapshot_diff(repo, a, b))
 
     def snapshot_tag(self, snap: str, name: str) -> TagReport:
         """Give a snapshot a name of its own."""
-        from vstore.versions.history import snapshot_tag
+        from vstore.versions.tags import snapshot_tag
 
         return snapshot_tag(self._repo, snap, name)
 
     def snapshot_untag(self, name: str) -> TagReport:
         """Take a tag away."""
-        from vstore.versions.history import snapshot_untag
+        from vstore.versions.tags import snapshot_untag
 
         return snapshot_untag(self._repo, name)
 
@@ -406,7 +411,8 @@ class Store:
 
         Raises: UsageError for an empty policy, or a snapshot that must stay.
         """
-        from vstore.versions.forget import Policy, snapshot_forget
+        from vstore.versions.forget import snapshot_forget
+        from vstore.versions.policy import Policy
 
         policy = Policy(
             keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly, keep_within, tuple(keep_tag)
@@ -446,32 +452,32 @@ class Store:
 
     def rollback(self, snap: str | None = None, *, hold: bool = False, release: bool = False) -> MoveReport:
         """Make a snapshot current, or let held syncs go on. Files are not touched."""
-        from vstore.versions.history import rollback
+        from vstore.versions.moves import rollback
 
         return rollback(self._repo, snap, hold=hold, release=release)
 
     def undo(self) -> MoveReport:
         """Take back the newest operation in force. Raises: NothingToUndo."""
-        from vstore.versions.history import undo
+        from vstore.versions.moves import undo
 
         return undo(self._repo)
 
     def redo(self) -> MoveReport:
         """Bring back what the newest undo took. Raises: NothingToUndo."""
-        from vstore.versions.history import redo
+        from vstore.versions.moves import redo
 
         return redo(self._repo)
 
     def log(self, limit: int | None = None) -> list[LogRow]:
         """The operations, newest first."""
-        from vstore.versions.history import log
+        from vstore.versions.log import log
 
         return self._read(lambda repo: log(repo, limit))
 
     @property
     def why_log_is_cut(self) -> str | None:
         """Why `log` tells less than was done, where a record that is lost hides what lies before it."""
-        from vstore.versions.history import why_log_is_cut
+        from vstore.versions.log import why_log_is_cut
 
         return self._read(why_log_is_cut)
 
@@ -569,28 +575,27 @@ class Store:
         from vstore.check.run import check
 
         words = Words(model, adapter, revision, compute, max_side, prompt, pooling, trust_remote_code)
-        if reembed is None and (recipe is not None or adopt is not None or words != Words()):
-            raise UsageError("a model is tried on a sample", "say of how many pictures: --reembed 32")
-        report = check(self._repo, read_data=read_data, subset=read_data_subset, max_duration=max_duration)
-        if source or reembed:
-            from vstore.check.source import check_source, off_rows, with_problems
+        return check(
+            self._repo,
+            read_data=read_data,
+            subset=read_data_subset,
+            max_duration=max_duration,
+            source=source,
+            sample=self._sample(reembed, words, recipe, adopt, Settings(device)),
+            progress=progress,
+        )
 
-            self._repo.reload()
-            if source:
-                report = with_problems(report, *self._repo.reading(lambda: check_source(self._repo, progress)))
-            if reembed:
-                from vstore.check.reembed import reembed as embed_anew
+    def _sample(
+        self, count: int | None, words: Words, recipe: Mapping[str, Any] | None, adopt: str | None, settings: Settings
+    ) -> Sample | None:
+        if count is None:
+            if recipe is not None or adopt is not None or words != Words():
+                raise UsageError("a model is tried on a sample", "say of how many pictures: --reembed 32")
+            return None
+        from vstore.check.reembed import Sample
 
-                claimed = self._repo.state.spaces[self._repo.snapshot("current").space].status == "claimed"
-                recipe, place = self._declared(words, recipe)
-                load = self._loader(place, Settings(device))
-                sample = embed_anew(
-                    self._repo, reembed, load, recipe=recipe, place=place, adopt=adopt, progress=progress
-                )
-                report = report._replace(reembed=sample)
-                if not claimed and recipe is None and adopt is None:
-                    report = with_problems(report, self._repo.reading(lambda: off_rows(self._repo, sample)), [])
-        return report
+        recipe, place = self._declared(words, recipe)
+        return Sample(count, self._loader(place, settings), recipe, place, adopt)
 
     def migrate(self, *, dry_run: bool = False) -> MigrateReport:
         """Bring an older format up to this version's. See `vstore.migrate.migrate`."""
@@ -641,8 +646,8 @@ class Store:
         """Loads spaces of this store, and what is like the current one, or lies at `place`, but for its recipe."""
 
         def load(recipe: Recipe) -> Embedder:
-            from vstore.embed.embedder import load_embedder, space_id
             from vstore.embed.hf.digests import Digests
+            from vstore.embed.load import load_embedder
 
             state = self._repo.state
             if self._given is not None or (not place and space_id(recipe) in state.spaces):

@@ -34,14 +34,18 @@ from vstore.embed.hf.digests import Digests
 from vstore.embed.probes import PROBES, Probes
 from vstore.embed.text_cache import cache_text
 from vstore.format import records
+from vstore.format.canonical import canonical
+from vstore.format.entries import Snapshot, Space
 from vstore.format.hashing import HASHES, checksum, store_hash
 from vstore.format.layout import DTYPES, FORMAT_VERSION
-from vstore.format.records import BARRIERS, UNDOABLE, Manifest
+from vstore.format.manifest import Manifest
+from vstore.format.undo import BARRIERS, UNDOABLE
 from vstore.intake import keeper, stored_keys, survey
 from vstore.intake.ingest import check_faiss
-from vstore.pictures.decoding import Preparation, prepare
+from vstore.pictures.decoding import prepare
 from vstore.pictures.formats import EXTENSIONS, MAX_PIXELS, prepare_recipe
-from vstore.pictures.scan import ScanOptions
+from vstore.pictures.preparation import Preparation
+from vstore.pictures.scan_options import ScanOptions
 from vstore.repository import spaces
 from vstore.repository.repository import Repository
 from vstore.search import index
@@ -185,9 +189,9 @@ def test_the_file_format_has_the_fields_of_its_table(world: World) -> None:
     form = json.loads(data)
     assert form.keys() == fields("format").keys()
     assert all(fits(form[name], kind) for name, kind in fields("format").items())
-    assert data == records.canonical(form) + b"\n"
+    assert data == canonical(form) + b"\n"
     rest = {name: value for name, value in form.items() if name != "check"}
-    assert form["check"] == checksum(records.canonical(rest)).hex()
+    assert form["check"] == checksum(canonical(rest)).hex()
     assert words(next(row["meaning"] for row in table("format") if row["field"] == "`hash`")) == list(HASHES)
     assert words(next(row["meaning"] for row in table("format") if row["field"] == "`dtype`"))[:2] == list(DTYPES)
 
@@ -230,8 +234,8 @@ def test_what_the_state_lists_has_the_fields_of_its_table(
             assert fits(value, listed[field]["type"])
             seen.add(field)
     full: dict[str, Any] = {
-        "snapshot": records.Snapshot("v1", "id", b"", "s", 1, 1, "t", "m", "v0", True, False, True).to_json(),
-        "space": records.Space("id", "n", "verified", b"r", 8, {"model": "m"}, b"p").to_json(),
+        "snapshot": Snapshot("v1", "id", b"", "s", 1, 1, "t", "m", "v0", True, False, True).to_json(),
+        "space": Space("id", "n", "verified", b"r", 8, {"model": "m"}, b"p").to_json(),
     }
     assert seen | set(full.get(name, ())) == set(listed)
 
@@ -325,7 +329,7 @@ def test_the_dtypes_and_headers_are_those_that_format_says(tmp_path: Path, dtype
     ]
     assert f"(H = {header})" in row["what"]
     ref = segments.write_segment(
-        tmp_path, "00" * 32, [bytes(16)], [segments.rounded(unit_vectors(1), dtype)], 8, dtype, 0, "ingest"
+        tmp_path, "00" * 32, [bytes(16)], [segments.rounded(unit_vectors(1), dtype)], dtype=dtype, time=0, lock="ingest"
     )
     footer = Segment(tmp_path, ref).footer
     assert (segments._CODES[dtype], journal._CODES[dtype], footer.header) == (code, code, header)
@@ -357,7 +361,7 @@ def test_manifests_have_the_fields_of_their_table(world: World) -> None:
         document = json.loads(repo.packs.get(snapshot.manifest))
         assert document.keys() == listed.keys()
         assert all(fits(document[name], kind) for name, kind in listed.items())
-        assert records.canonical(document) == Manifest.from_bytes(records.canonical(document)).to_bytes()
+        assert canonical(document) == Manifest.from_bytes(canonical(document)).to_bytes()
 
 
 def test_the_head_of_a_journal_is_at_the_offsets_of_its_table(tmp_path: Path) -> None:
@@ -696,7 +700,7 @@ def test_the_kinds_of_failure_are_those_that_format_lists() -> None:
     for node in source():
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "PictureFailure":
             kinds |= texts(node.args[0])
-    for name in ("pictures/scan.py", "intake/reader.py"):  # `kind = "permission" if … else "io"`
+    for name in ("pictures/folder.py", "intake/reader.py"):  # `kind = "permission" if … else "io"`
         for node in ast.walk(ast.parse((SOURCE / name).read_text(encoding="utf-8"))):
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "kind":
                 assert isinstance(node.value, ast.IfExp)

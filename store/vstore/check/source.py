@@ -1,31 +1,18 @@
-"""Holds the store against the pictures themselves: their bytes, and what their model makes of them. Changes nothing."""
+"""Compares the store with the pictures themselves. Changes nothing."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
-from vstore.check.run import CheckReport, Problem
+from vstore.check.report import Problem
 from vstore.disk.catalogue import Catalogue
+from vstore.disk.file_hash import hash_file
 from vstore.intake.survey import FAILED, KNOWN, Surveyor
-from vstore.intake.targets import OptionEdits, plan
-from vstore.pictures.scan import FileStat
+from vstore.intake.targets import plan
+from vstore.pictures.folder import FileStat
+from vstore.pictures.scan_options import OptionEdits
 from vstore.progress import Progress, Silent
 from vstore.repository.repository import Repository
-
-if TYPE_CHECKING:
-    from vstore.check.reembed import ReembedReport
-
-_READ = 1 << 20
-
-
-def with_problems(report: CheckReport, problems: list[Problem], notes: list[str]) -> CheckReport:
-    """A report with more in it."""
-    return report._replace(
-        ok=report.ok and not problems,
-        problems=(*report.problems, *problems),
-        notes=(*report.notes, *notes),
-    )
 
 
 def check_source(repo: Repository, progress: Progress | None = None) -> tuple[list[Problem], list[str]]:
@@ -44,7 +31,7 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
     notes: list[str] = []
     read = 0
     with catalogue:
-        current = repo.state.snapshot(repo.state.current) if repo.state.current else None
+        current = repo.state.current_snapshot
         targets = []
         for target in plan(repo, (), None, OptionEdits()).targets:
             if os.path.isdir(target.place):
@@ -54,7 +41,14 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
         store = os.stat(repo.layout.folder)
         tree = repo.mapped_tree(current)
         skip = (store.st_dev, store.st_ino)
-        surveyor = Surveyor(catalogue, tree, repo.hash.size, skip, repo.state.absorbed, listener)
+        surveyor = Surveyor(
+            catalogue=catalogue,
+            tree=tree,
+            key_size=repo.hash.size,
+            store=skip,
+            absorbed=repo.state.absorbed,
+            progress=listener,
+        )
         survey = surveyor.survey(targets, frozenset())
         listener.stage("read pictures", sum(survey.found.values()))
         for chunk in survey.chunks:
@@ -73,49 +67,21 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
                 if not same and still:
                     problems.append(
                         Problem(
-                            os.fsdecode(place),
-                            "its bytes are not those that were indexed, though its size and times are",
-                            None,
-                            (path,),
-                            "restore it from a backup, or, if it is right as it is: touch it, and run vstore sync",
+                            file=os.fsdecode(place),
+                            what="its bytes are not those that were indexed, though its size and times are",
+                            rows=None,
+                            paths=(path,),
+                            next="restore it from a backup, or, if it is right as it is: touch it, and run vstore sync",
                         )
                     )
     return problems, [*notes, f"{read} pictures read and compared"]
 
 
 def _hash_of(repo: Repository, place: bytes) -> bytes:
-    hasher = repo.hash.new()
-    with open(place, "rb", buffering=0) as file:
-        while data := file.read(_READ):
-            hasher.update(data)
-    digest: bytes = hasher.digest()
+    digest: bytes = hash_file(place, repo.hash.new()).digest()
     return digest
 
 
 def _is(seen: FileStat, found: os.stat_result) -> bool:
     """Whether a file still is what a scan saw: one that was changed meanwhile is for the next sync."""
     return (seen.size, seen.mtime_ns) == (found.st_size, found.st_mtime_ns) and seen.ctime_ns in (0, found.st_ctime_ns)
-
-
-def off_rows(repo: Repository, sample: ReembedReport) -> list[Problem]:
-    """What a sample says of a space that was believed: rows that its model does not give."""
-    keys = dict(iter(repo.tree(repo.snapshot(sample.snapshot))))
-    problems = []
-    for path, cosine in sample.off:
-        found = _stored(repo, sample.space, keys[path])
-        if found is None:
-            continue  # a check without any option says so already
-        name, at = found
-        what = f"row {at} is not what the model of the space {sample.space_name} gives for its picture"
-        step = "see which model is installed; a space holds the vectors of one model alone"
-        problems.append(Problem(f"segments/{name}", f"{what} (cosine {cosine:.4f})", (at, at), (path,), step))
-    return problems
-
-
-def _stored(repo: Repository, space: str, key: bytes) -> tuple[str, int] | None:
-    """The segment and row that win for a key."""
-    for ref in repo.state.segments(space):
-        listed = repo.segment(ref).key_list()
-        if key in listed:
-            return ref.name, listed.index(key)
-    return None

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.disk.catalogue import Catalogue
 from vstore.errors import LabelTaken, UsageError
+from vstore.format.entries import Root
 from vstore.format.exported import Exported
 from vstore.format.pages import Tree
-from vstore.format.records import Root
 from vstore.importing.matching import AMBIGUOUS, MATCHED, MISSING, Answer, File, Matcher
 from vstore.importing.old import Old
 from vstore.importing.options import ImportOptions
 from vstore.intake.reader import Item, Reader
 from vstore.intake.survey import HAS_KEY, Chunk, Surveyor
-from vstore.intake.targets import OptionEdits, Plan, plan
-from vstore.pictures.decoding import Preparation
+from vstore.intake.targets import Plan, plan
+from vstore.pictures.preparation import Preparation
+from vstore.pictures.scan_options import OptionEdits
 from vstore.progress import Progress
 from vstore.repository.repository import Repository
 

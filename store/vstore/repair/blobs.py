@@ -10,10 +10,12 @@ from pathlib import Path
 
 from vstore.disk.salvage import insisted, pack_ref, refuse_unreadable, sound_blobs
 from vstore.embed.builtin import DEFAULT_RECIPE
-from vstore.embed.embedder import space_id
 from vstore.errors import Damage
+from vstore.format.canonical import Json, canonical
+from vstore.format.entries import Import, Snapshot, Space, listed_packs
+from vstore.format.manifest import Manifest, content_id
 from vstore.format.pages import Alias, decode_inner, decode_leaf, level_of
-from vstore.format.records import Import, Json, Manifest, Snapshot, Space, canonical, content_id, listed_packs
+from vstore.format.recipes import space_id
 from vstore.progress import Progress
 from vstore.repair.findings import PACK, Findings, files
 from vstore.repository.leftovers import BLOCK as LEFT_BLOCK
@@ -40,8 +42,7 @@ class Blobs:
         """Read every blob of every pack, listed or not."""
         layout, hash = self._repo.layout, self._repo.hash
         listed = self._found.state.packs
-        segments = sum(len(self._found.state.segments(space)) for space in self._found.document.get("segments", {}))
-        self._progress.stage("read the store", len(listed) + segments)
+        self._progress.stage("read the store", len(listed) + len(self._found.state.all_segments()))
         keep = []
         for ref in listed:
             self._progress.advance()
@@ -126,17 +127,7 @@ class Blobs:
         # The content id is a digest of the root, so the page that gives it is the root.
         for digest in self._pages:
             if content_id(self._repo.hash, snapshot.space, digest) == snapshot.id:
-                data = Manifest(
-                    snapshot.name,
-                    snapshot.space,
-                    digest,
-                    snapshot.paths,
-                    snapshot.images,
-                    snapshot.time,
-                    snapshot.message,
-                    snapshot.parent,
-                    snapshot.partial,
-                ).to_bytes()
+                data = snapshot.manifest_over(digest).to_bytes()
                 self.fresh[self._repo.hash.digest(data)] = data
                 self._found.put_snapshot(snapshot._replace(manifest=self._repo.hash.digest(data)))
                 self._found.did(f"the manifest of {snapshot.name} made anew from what the log says of it")

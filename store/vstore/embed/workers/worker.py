@@ -28,8 +28,9 @@ from vstore.errors import ModelError, VstoreError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from vstore.embed.embedder import Floats, Recipe
+    from vstore.embed.embedder import Floats
     from vstore.embed.hf.transformer import TransformerEmbedder
+    from vstore.format.recipes import Recipe
 
 _SECONDS = 5.0  # for a process that has closed its pipes to end
 _LAST_WORDS = 1.0  # seconds for what a dead process has said to arrive: a child of its own may hold its stderr open
@@ -255,10 +256,10 @@ def _begun(embedder: TransformerEmbedder, what: Any) -> Callable[[], Floats]:
 
 def _load(job: Job) -> TransformerEmbedder:
     from vstore.embed.hf.digests import Digests
+    from vstore.embed.hf.libraries import libraries
     from vstore.embed.hf.loading import load
-    from vstore.embed.hf.packages import packages
 
-    torch, _ = packages()
+    torch, _ = libraries()
     torch.set_num_threads(max(1, torch.get_num_threads() // job.share))
     if job.settings.device.startswith("cuda"):
         torch.cuda.set_device(job.settings.device)  # else pinned memory would take some of the first GPU's
