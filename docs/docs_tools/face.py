@@ -10,7 +10,7 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-import vstore
+from docs_tools.exports import exported, groups
 from docs_tools.site import restructured
 
 if TYPE_CHECKING:
@@ -18,27 +18,6 @@ if TYPE_CHECKING:
 
 _FIELD = re.compile(r"^(\w[\w, *.]*?):(\s+)(\S.*)$")
 _PRIVATE = ("to_json", "from_json")
-
-
-def exported() -> dict[str, Any]:
-    """Map name -> object, of what `import vstore` exports."""
-    return {name: getattr(vstore, name) for name in vstore.__all__ if not name.startswith("_")}
-
-
-def groups() -> dict[str, list[str]]:
-    """Sort the exported names under the headings of the page."""
-    found: dict[str, list[str]] = {"The store": [], "Reports": [], "Other types": [], "Errors": []}
-    for name, value in exported().items():
-        if name == "Store":
-            kind = "The store"
-        elif inspect.isclass(value) and issubclass(value, Exception):
-            kind = "Errors"
-        elif inspect.isclass(value) and re.search(r"Report|Row|Detail|Failure|Finding|Hit|Group", name):
-            kind = "Reports"
-        else:
-            kind = "Other types"
-        found[kind].append(name)
-    return {kind: names for kind, names in found.items() if names}
 
 
 class Face(SphinxDirective):
