@@ -45,6 +45,8 @@ from vstore.format.entries import Root, Snapshot, listed_segments
 from vstore.format.manifest import Manifest
 from vstore.format.pages import Tree
 from vstore.format.recipes import space_id
+from vstore.repository.add_space import add_space
+from vstore.repository.create import create_store
 from vstore.repository.repository import Repository
 
 SEAL = 64 << 20  # bytes at which a sync seals a segment
@@ -67,9 +69,9 @@ def build(folder: Path, rows: int, dim: int) -> None:
     pictures.mkdir()
     query = pictures / "query.jpg"
     query.write_bytes(random.bytes(2000))  # it is never decoded: its vector is known
-    repo = Repository.create(folder / ".vstore")
+    repo = create_store(folder / ".vstore")
     recipe = {"family": "bench", "name": "bench", "dim": dim}
-    repo.add_space(recipe, "bench")
+    add_space(repo, recipe, "bench")
     space = space_id(recipe)
     keys = [repo.hash.digest(row.to_bytes(8, "little")) for row in range(rows)]
     keys[rows // 2] = repo.hash.digest(query.read_bytes())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vstore.embed.embedder import Embedder
     from vstore.export import ExportReport
     from vstore.format.recipes import Recipe
-    from vstore.gc import GcReport
+    from vstore.gc.run import GcReport
     from vstore.importing.report import ImportReport
     from vstore.migrate import MigrateReport
     from vstore.models import ModelAdded, ModelDetail, ModelDropped, ModelRow, ModelUsed
@@ -113,21 +113,26 @@ class Store:
         made = None
         if model is not None or adapter is not None:
             from vstore.repository import spaces
+            from vstore.repository.create import refuse_existing
 
-            Repository.refuse_existing(path)
+            refuse_existing(path)
             name = spaces.name_for(words, name)
             made = spaces.make(words, Settings(device), note)
         elif words != Words():
             options = ", ".join(f"--{option.replace('_', '-')}" for option in words.to_json())
             raise UsageError(f"{options} without a model", "name one with --model NAME_OR_DIR")
-        repo = Repository.create(path, hash, store_dtype)
+        from vstore.repository.create import create_store
+
+        repo = create_store(path, hash, store_dtype)
         try:
             if made is not None:
                 assert name is not None
                 spaces.add(repo, name, made)
             else:
                 chosen = DEFAULT_RECIPE if recipe is None else recipe
-                repo.add_space(chosen, name or str(chosen["name"]))
+                from vstore.repository.add_space import add_space
+
+                add_space(repo, chosen, name or str(chosen["name"]))
             space = next(iter(repo.state.spaces.values()))
             return InitReport(str(repo.layout.folder), repo.store_id, repo.hash.name, repo.dtype, space.id, space.name)
         finally:
@@ -604,11 +609,11 @@ class Store:
         return migrate(self._repo, dry_run=dry_run)
 
     def gc(self, *, dry_run: bool = False, drop_unnamed: bool = False, wait: bool = False) -> GcReport:
-        """Free what no kept snapshot names. It is the end of undo. See `vstore.gc.gc`.
+        """Free what no kept snapshot names. It is the end of undo. See `vstore.gc.run.gc`.
 
         Raises: Damage, Locked, DiskTrouble.
         """
-        from vstore.gc import gc
+        from vstore.gc.run import gc
 
         self._repo.reload()
         return gc(self._repo, dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait)

@@ -20,7 +20,8 @@ from vstore.disk.segments import FOOTER_SIZE, Footer, Segment
 from vstore.errors import Damage, VstoreError
 from vstore.format.entries import FileRef
 from vstore.format.hashing import store_hash
-from vstore.repository.repository import Repository, read_format
+from vstore.repository.form import read_form
+from vstore.repository.repository import Repository
 from vstore.search.search import Operand
 from vstore.store import Store
 
@@ -90,7 +91,7 @@ def test_a_format_of_any_bytes_is_damage(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "FORMAT").write_bytes(data)
         with pytest.raises(VstoreError) as error:
-            read_format(Path(folder))
+            read_form(Path(folder))
         assert error.value.exit_code in (4, 12)
 
 

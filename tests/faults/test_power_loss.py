@@ -105,11 +105,7 @@ def recorded(top: Path, script: Any) -> list[Event]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("vstore.repository.spaces.PROBES", ONE_PROBE["vstore.repository.spaces.PROBES"])
             # Ten thousand times a mebibyte is no test of anything.
-            patch.setattr(
-                "vstore.repository.repository.RESERVE", 64
-            )  # ten thousand times a mebibyte is no test of anything
-            patch.setattr("vstore.gc.RESERVE", 64)
-            patch.setattr("vstore.repair.run.RESERVE", 64)
+            patch.setattr("vstore.disk.reserve.RESERVE", 64)
             patch.setattr("vstore.intake.keeper.SEAL_BYTES", 0)
             patch.setattr("vstore.intake.ingest.BATCH", 2)
             script(top, disk)

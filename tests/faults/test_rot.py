@@ -14,6 +14,7 @@ import pytest
 from support.stores import FAKES, full, load, opened, quick_folder, said, vectors
 
 from vstore.errors import VstoreError
+from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
 from vstore.search.search import Operand
 from vstore.store import Store
@@ -183,9 +184,9 @@ def give_recipes(top: Path) -> None:
     for space in list(repo.state.spaces.values()):
         if space.name == "old":
             digest = hashlib.sha256((top.parent / "whole" / "second.npy").read_bytes()).hexdigest()
-            repo.add_space({"family": "imported", "dim": 8, "sha256": digest}, "old")
+            add_space(repo, {"family": "imported", "dim": 8, "sha256": digest}, "old")
         elif not space.probes:
-            repo.add_space(FAKES[space.name].recipe, space.name)
+            add_space(repo, FAKES[space.name].recipe, space.name)
     repo.close()
     with Store(top / ".vstore") as store:
         store.model_add("fake-2", model="fake:fake-2")

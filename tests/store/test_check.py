@@ -21,6 +21,7 @@ from vstore.format.entries import Snapshot
 from vstore.format.manifest import Manifest
 from vstore.format.pages import Tree, encode_leaf
 from vstore.format.recipes import space_id
+from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
@@ -420,7 +421,7 @@ def test_segments_of_a_space_that_is_not_known_are_told(built: Builder) -> None:
 def test_a_recipe_of_another_space_is_told(built: Builder) -> None:
     repo = built.repo
     other = {**RECIPE, "name": "another"}
-    built.repo.add_space(other, "another")
+    add_space(built.repo, other, "another")
     recipe = repo.state.document["spaces"][space_id(other)]["recipe"]
     publish(built, {"spaces": {built.space: {**repo.state.document["spaces"][built.space], "recipe": recipe}}})
     assert "another space" in only(looked(built), "space fake-1").what

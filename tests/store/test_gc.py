@@ -11,12 +11,13 @@ import pytest
 from support.folders import World, digests, newest_pack
 from support.old_indexes import Legacy
 
-from vstore import gc as gc_module
 from vstore.disk import durable
 from vstore.disk.journal import JournalWriter
 from vstore.errors import Damage, Locked, SnapshotNotFound, UsageError
 from vstore.format.entries import listed_segments
 from vstore.format.recipes import space_id
+from vstore.gc import plan as gc_plan
+from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
 from vstore.store import Store
@@ -42,7 +43,7 @@ def world(tmp_path: Path) -> World:
 def older(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
     """Let the clock of gc run ahead, so that all vectors are that old."""
     real = time.time
-    monkeypatch.setattr(gc_module.time, "time", lambda: real() + days * DAY)
+    monkeypatch.setattr(gc_plan.time, "time", lambda: real() + days * DAY)
 
 
 def test_vectors_younger_than_fourteen_days_stay_although_no_snapshot_names_them(
@@ -374,7 +375,7 @@ def test_what_waits_for_its_picture_goes_with_its_space(tmp_path: Path) -> None:
     (old.pictures / "p04.png").unlink()
     made = old.new()
     with Store(old.folder, load_embedder=lambda recipe: fake) as store:
-        store._repo.add_space(fake.recipe, "fake")
+        add_space(store._repo, fake.recipe, "fake")
         assert store.sync(space="fake").snapshot == "v2"
         store.snapshot_forget(["v1"])
         assert store.model_drop(made.space_name).rows == 12
@@ -391,7 +392,7 @@ def test_a_segment_that_another_space_lists_too_is_not_said_to_be_freed(world: W
     repo = world.repo
     snapshot = repo.snapshot("current")
     recipe = {**repo.recipe(snapshot.space), "name": "twin"}
-    repo.add_space(recipe, "twin")
+    add_space(repo, recipe, "twin")
     twin = space_id(recipe)
     with repo.committing("check"):
         made, changes, blobs = new_snapshot(repo, twin, repo.tree(repo.snapshot("v1")), 12, None, "")

@@ -20,6 +20,7 @@ from vstore.disk import durable
 from vstore.errors import LabelTaken, Locked, ModelError, Refused, UsageError, VstoreError
 from vstore.format.recipes import space_id
 from vstore.importing.report import ImportRefused
+from vstore.repository.add_space import add_space
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 
@@ -370,7 +371,7 @@ def test_telling_where_the_model_lies_proves_nothing_of_what_was_imported(old: L
     old.new(recipe=fake.recipe)
     repo = old.repo
     (space,) = repo.state.spaces.values()
-    repo.add_space(fake.recipe, space.name, place={"model": "/models/fake"})
+    add_space(repo, fake.recipe, space.name, place={"model": "/models/fake"})
     (now,) = old.repo.state.spaces.values()
     assert (now.status, now.place) == ("claimed", {"model": "/models/fake"})
 

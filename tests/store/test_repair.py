@@ -29,6 +29,7 @@ from vstore.format.entries import FileRef, listed_segments
 from vstore.format.layout import FORMAT_VERSION
 from vstore.format.recipes import space_id
 from vstore.repository import leftovers
+from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
 from vstore.search.search import Operand
@@ -489,7 +490,7 @@ def test_a_damaged_segment_that_two_spaces_list_is_mended_for_both(world: World)
     repo = world.repo
     space = repo.snapshot("current").space
     recipe = {**repo.recipe(space), "name": "twin"}
-    repo.add_space(recipe, "twin")
+    add_space(repo, recipe, "twin")
     twin = space_id(recipe)
     with repo.committing("check"):  # as where an import turns out to be of another model than it said
         _, changes, blobs = new_snapshot(repo, twin, repo.tree(repo.snapshot("v3")), 14, None, "")

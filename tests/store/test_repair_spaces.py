@@ -17,6 +17,7 @@ from vstore.disk.packs import Pack
 from vstore.doctor import _store as of_store
 from vstore.errors import ModelError, VstoreError
 from vstore.format.recipes import space_id
+from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
 from vstore.search.search import Operand
 from vstore.store import Store
@@ -183,7 +184,7 @@ def test_a_lost_recipe_blocks_nothing_but_embedding(world: World) -> None:
     with pytest.raises(ModelError, match="recipe") as caught:
         world.sync()
     assert "model add" in caught.value.next_step
-    world.repo.add_space(world.fake.recipe, "fake-1")
+    add_space(world.repo, world.fake.recipe, "fake-1")
     assert world.sync().embedded == 1
     assert vectors(world)[space.id].items() >= held[space.id].items()
     assert mend(world).left == ()
@@ -197,7 +198,7 @@ def test_vectors_that_were_lost_with_their_recipe_are_taken_from_no_snapshot(wor
     report = mend(world)
     assert report.degraded == ()
     assert all_aliases(world) == expected
-    world.repo.add_space(world.fake.recipe, "fake-1")
+    add_space(world.repo, world.fake.recipe, "fake-1")
     assert mend(world).embedded == 6
     assert all_aliases(world) == expected
     assert world.another().check(read_data=True).ok
@@ -264,7 +265,7 @@ def test_a_space_of_which_nothing_is_left_but_vectors_is_kept_under_a_name_of_it
     world.another().gc()
     assert vectors(world) == held
     embedded = world.fake.embedded
-    world.repo.add_space(world.fake.recipe, name)
+    add_space(world.repo, world.fake.recipe, name)
     assert world.sync(world.pictures).embedded == 0
     assert world.fake.embedded == embedded
     assert world.another().check(read_data=True).ok
@@ -288,7 +289,7 @@ def test_vectors_of_which_neither_space_nor_snapshot_is_known_are_not_freed(
     with world.another() as store:
         assert store.gc(drop_unnamed=True, dry_run=True).vectors == 7
     embedded = world.fake.embedded
-    world.repo.add_space(world.fake.recipe, f"found-{space[:12]}")
+    add_space(world.repo, world.fake.recipe, f"found-{space[:12]}")
     assert world.sync(world.pictures).paths == 7
     assert world.fake.embedded == embedded
 
@@ -316,7 +317,7 @@ def test_a_damaged_segment_that_a_lost_record_may_have_named_is_not_left_to_gc(w
 
 def test_two_spaces_that_are_found_by_recipes_of_one_name_have_names_of_their_own(world: World) -> None:
     recipe: Mapping[str, Any] = {**world.fake.recipe, "revision": 2}
-    world.repo.add_space(recipe, "other")
+    add_space(world.repo, recipe, "other")
     world.sync(space="other")
     expected = all_aliases(world)
     lose_log(world)

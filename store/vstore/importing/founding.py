@@ -15,7 +15,7 @@ from vstore.errors import DiskTrouble, UsageError
 from vstore.format.layout import Layout
 from vstore.importing.beside import beside
 from vstore.importing.report import ImportReport
-from vstore.repository.repository import Repository
+from vstore.repository.create import create_store
 
 Work = Callable[[Path, Mapping[str, Any]], ImportReport]  # imports into the store that it is given
 
@@ -51,5 +51,5 @@ def import_new(
 
 
 def _import(work: Work, folder: Path, hash: str | None, dtype: str | None, options: Mapping[str, Any]) -> ImportReport:
-    Repository.create(folder, hash or "xxh3_128", dtype or "float16").close()
+    create_store(folder, hash or "xxh3_128", dtype or "float16").close()
     return work(folder, options)

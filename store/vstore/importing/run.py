@@ -25,6 +25,7 @@ from vstore.intake.keeper import recover
 from vstore.intake.stored_keys import align
 from vstore.intake.survey import keep_stats
 from vstore.progress import Progress, Silent
+from vstore.repository.add_space import add_space
 from vstore.repository.leftovers import as_of, left_rows, write_leftovers
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import images_of, new_snapshot
@@ -219,9 +220,8 @@ class ImportRun:
         self._progress.stage("write", None)
         founding = repo.tip.number == 0
         if founding:
-            repo.add_space(
-                self._recipe, report.space_name, report.status, self._options.place
-            )  # a store begins with a record
+            # A store begins with a record.
+            add_space(repo, self._recipe, report.space_name, status=report.status, place=self._options.place)
         refs = self._write_rows(old, verdict, space)
         left = self._write_left(old, verdict, report)
         with repo.committing("import"):

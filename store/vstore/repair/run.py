@@ -14,6 +14,7 @@ from vstore.disk import durable
 from vstore.disk.catalogue import Catalogue, renew
 from vstore.disk.oplog import Tip
 from vstore.disk.packs import write_pack
+from vstore.disk.reserve import has_reserve, write_reserve
 from vstore.disk.salvage import insisted
 from vstore.disk.segments import FOOTER_SIZE, Footer
 from vstore.embed.embedder import Embedder
@@ -22,7 +23,7 @@ from vstore.errors import Damage, NoStore, VstoreError
 from vstore.format.entries import Space, listed_packs
 from vstore.format.layout import Layout
 from vstore.format.recipes import Recipe
-from vstore.gc import empty_cache
+from vstore.gc.unlisted import empty_cache
 from vstore.intake.stored_keys import align
 from vstore.progress import Progress, Silent
 from vstore.repair.blobs import Blobs
@@ -32,7 +33,8 @@ from vstore.repair.report import RepairReport
 from vstore.repair.snapshots import Snapshots
 from vstore.repair.vectors import Vectors
 from vstore.repository import spaces
-from vstore.repository.repository import COMMIT_WAIT, RESERVE, Form, Repository, read_format
+from vstore.repository.form import Form, read_form
+from vstore.repository.repository import COMMIT_WAIT, Repository
 
 
 def repair(
@@ -85,7 +87,7 @@ def _form(folder: Path) -> tuple[Form, bool]:
     """What kind of store this is, by FORMAT or, where that is lost, by the footers of its files."""
     layout = Layout(folder)
     try:
-        return insisted(partial(read_format, folder)), True
+        return insisted(partial(read_form, folder)), True
     except NoStore:
         if not layout.refs.is_dir():
             raise
@@ -171,8 +173,8 @@ def _write(repo: Repository, found: Findings, blobs: Blobs, vectors: Vectors, ti
         keeper.listed()
     for path in found.aside:
         durable.set_aside(path, layout.quarantine)
-    if not _has_reserve(repo):
-        durable.write_durably(layout.reserve, [bytes(RESERVE)], "ingest")
+    if not has_reserve(repo.layout):
+        write_reserve(layout)
     if not found.done and not found.aside:
         return  # what was remembered of a sound store is as true as it was
     empty_cache(repo)
@@ -185,7 +187,7 @@ def _look_at_the_rest(repo: Repository, found: Findings) -> None:
     """Note which of the files that can be made again are not what they should be."""
     if not (_catalogue_is_whole(repo) or _catalogue_is_whole(repo)):  # as all else, it is asked once more
         found.done.append("catalogue/ made anew: it was missing, copied, or not what was written last")
-    if not _has_reserve(repo):
+    if not has_reserve(repo.layout):
         found.done.append("reserve made anew")
 
 
@@ -195,11 +197,6 @@ def _catalogue_is_whole(repo: Repository) -> bool:
         return False
     with catalogue:
         return catalogue.is_whole()
-
-
-def _has_reserve(repo: Repository) -> bool:
-    path = repo.layout.reserve
-    return path.is_file() and path.stat().st_size == RESERVE
 
 
 def _align(repo: Repository) -> None:

@@ -24,6 +24,7 @@ from vstore.format.entries import Space
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import Recipe
 from vstore.pictures.formats import POLICY
+from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def name_for(words: Words, wanted: str | None) -> str:
 
 def add(repo: Repository, name: str, made: Made) -> None:
     """Tell the log of a space that was made. Raises: UsageError if the name is another space's."""
-    repo.add_space(made.recipe, name, place=made.words.to_json(), probes=made.probes.to_bytes())
+    add_space(repo, made.recipe, name, place=made.words.to_json(), probes=made.probes.to_bytes())
     made.digests.keep(repo.layout.cache)
 
 

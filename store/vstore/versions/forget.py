@@ -8,7 +8,7 @@ from typing import NamedTuple
 from vstore.clock import now
 from vstore.errors import UsageError
 from vstore.format.canonical import Json
-from vstore.gc import plan_of
+from vstore.gc.plan import plan_of
 from vstore.repository.repository import Repository
 from vstore.versions.policy import Policy, kept_by, moment
 
