@@ -25,7 +25,7 @@ myst_heading_anchors = 4
 
 html_theme = "furo"
 html_title = "vstore"
-html_theme_options = {"top_of_page_buttons": []}
+html_theme_options: dict[str, object] = {"top_of_page_buttons": []}
 html_static_path = ["_static"]
 html_css_files = ["vstore.css"]
 smartquotes = False  # they make one dash of --store

@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 from docs_tools.exports import exported, groups
@@ -35,7 +34,7 @@ class Face(SphinxDirective):
                 lines += ["   :show-inheritance:" if issubclass(value, Exception) else "   :no-index-entry:", ""]
             elif callable(value):
                 lines += [f".. autofunction:: {value.__module__}.{value.__qualname__}", ""]
-        return self.parse_text_to_nodes(StringList(lines, "face"))
+        return self.parse_text_to_nodes("\n".join(lines))
 
 
 def docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:

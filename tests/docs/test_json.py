@@ -99,7 +99,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
             code = run(["--store", str(where), *line, "--json"])
         assert code == expect, (line, code)
-        document = out.detach().getvalue().decode()  # type: ignore[attr-defined]
+        document = out.detach().getvalue().decode()
         assert document.count("\n") == 1
         command = " ".join(["vstore", *line[: 2 if line[0] in ("snapshot", "model") else 1]])
         said.setdefault(command, []).append(json.loads(document))
