@@ -35,6 +35,7 @@ html_show_sphinx = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
+suppress_warnings = ["ref.python"]  # a report has a field that is called like a type: bytes
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 add_module_names = False

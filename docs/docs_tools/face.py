@@ -50,7 +50,9 @@ def docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: 
         elif in_fields and line.startswith(" "):
             found.append("   " + line.strip())
         else:
-            in_fields = in_fields and not line.strip()
+            if in_fields and line.strip():
+                found.append("")  # a field list ends with a blank line
+                in_fields = False
             found.append(line)
     lines[:] = found
 
