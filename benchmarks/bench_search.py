@@ -6,7 +6,7 @@ Whole processes, in turn: `vstore search --image` of a picture that the store kn
 vectors as a float32 `.npy` and multiplies. Cold means that the store's files and the `.npy` are not in the page cache
 (Python and its libraries are); there the measure is reading the segment files once. Targets: at most 2.0 times either;
 under 100 MB of anonymous memory; no torch. `--ways` compares, within one process, the ways to scan the segments of
-which `vstore.search.index` keeps one, and its threads.
+which `vstore.search.views` keeps one, and its threads.
 """
 
 from __future__ import annotations

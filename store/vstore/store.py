@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from vstore.progress import Progress
     from vstore.repair.report import RepairReport
     from vstore.search.dupes import DupesReport
-    from vstore.search.search import Operand, SearchReport
+    from vstore.search.query import Operand
+    from vstore.search.search import SearchReport
     from vstore.stats import StatsReport
     from vstore.sync.report import SyncReport
     from vstore.versions.diff import DiffReport

@@ -13,7 +13,7 @@ from support.folders import put
 from support.stores import base, load, opened, quick_folder, said, sync, vectors
 
 from vstore.repository.repository import Repository
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 
 

@@ -15,7 +15,7 @@ from support.failing_disks import Acting
 from support.stores import opened, quick_folder, with_garbage
 
 from vstore.disk import durable
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 
 

@@ -22,7 +22,7 @@ from vstore.format.entries import FileRef
 from vstore.format.hashing import store_hash
 from vstore.repository.form import read_form
 from vstore.repository.repository import Repository
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 
 LONG = int(os.environ.get("VSTORE_EXAMPLES", "0"))

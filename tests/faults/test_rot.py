@@ -16,7 +16,7 @@ from support.stores import FAKES, full, load, opened, quick_folder, said, vector
 from vstore.errors import VstoreError
 from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 
 REGIONS = 16

@@ -363,7 +363,7 @@ def test_an_upgrade_leaves_the_old_version_current_until_it_is_whole(world: Worl
 
 
 def _picture(world: World, name: str) -> Any:
-    from vstore.search.search import Operand
+    from vstore.search.query import Operand
 
     return Operand(1.0, os.fsencode(world.pictures / name))
 
@@ -451,7 +451,7 @@ def test_a_repair_embeds_anew_with_the_model_of_the_space(world: World) -> None:
 
 
 def test_a_text_loads_the_model_once_and_is_known_then(world: World, monkeypatch: Any) -> None:
-    from vstore.search.search import Operand
+    from vstore.search.query import Operand
 
     world.sync()
     first = world.store.search([Operand(1.0, None, "a red car")], k=5, device="cpu")
@@ -462,7 +462,7 @@ def test_a_text_loads_the_model_once_and_is_known_then(world: World, monkeypatch
 
 
 def test_a_text_is_known_by_its_space_too(world: World, zoo: Zoo) -> None:
-    from vstore.search.search import Operand
+    from vstore.search.query import Operand
 
     world.sync()
     query = [Operand(1.0, None, "a red car")]
@@ -477,7 +477,7 @@ def test_a_text_is_known_by_its_space_too(world: World, zoo: Zoo) -> None:
 
 
 def test_each_operand_is_normalised_then_weighted_and_the_sum_normalised(world: World) -> None:
-    from vstore.search.search import Operand
+    from vstore.search.query import Operand
 
     world.sync()
     made = spaces.load(world.repo, world.repo.space("one"), Settings("cpu"))

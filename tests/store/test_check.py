@@ -148,13 +148,13 @@ def test_what_a_killed_run_leaves_is_told_and_is_no_damage(world: World) -> None
     for folder in ("refs", "packs", "segments", "journal"):
         (world.folder / folder / (".tmp-ingest-" + "0" * 32)).write_bytes(b"half")
     for name in ("packs/" + "1" * 32 + ".pack", "segments/" + "1" * 32 + ".faiss"):
-        (world.folder / name).write_bytes(b"a file that no record names")
+        (world.folder / name).write_bytes(b"an unused file")
     report = looked(world)
     assert sound(report)
     assert set(report.notes) == {
-        "16 vectors in journals, which the next sync seals",
-        "1 files in packs/ that no record names (gc frees them)",
-        "1 files in segments/ that no record names (gc frees them)",
+        "16 vectors in journals (the next sync stores them)",
+        "1 unused files in packs/ (gc deletes them)",
+        "1 unused files in segments/ (gc deletes them)",
         *(f"1 unfinished files in {folder}/" for folder in ("refs", "packs", "segments", "journal")),
     }
 
@@ -244,7 +244,7 @@ def test_damage_round_the_rows_is_told_by_its_part(world: World, at: int, what: 
     assert problem.next == "run: vstore repair"
     if "footer" in what or "keys" in what:
         missing = only(looked(world, read_data=False), "snapshot v2")
-        assert missing.what == "pictures of it have no vector"
+        assert missing.what == "some of its pictures have no vector"
         assert missing.paths == (b"pictures/4.png", b"pictures/5.png")
 
 
@@ -362,11 +362,14 @@ def test_a_forged_version_that_is_right_is_sound(built: Builder) -> None:
 
 
 WRONG: dict[str, tuple[Callable[[Builder], None], str]] = {
-    "no vector": (lambda b: forge(b, leaf(b, 1, 9), 2, 2), "pictures of it have no vector"),
+    "no vector": (lambda b: forge(b, leaf(b, 1, 9), 2, 2), "some of its pictures have no vector"),
     "count of paths": (lambda b: forge(b, leaf(b, 1, 2), 3, 2), "it has 2 paths and 2 pictures"),
     "count of pictures": (lambda b: forge(b, leaf(b, 1, 2), 2, 1), "it has 2 paths and 2 pictures"),
-    "count in the log": (lambda b: forge(b, leaf(b, 1), 1, 1, listed=2), "its manifest and the log count differently"),
-    "id": (lambda b: forge(b, leaf(b, 1), 1, 1, id="ab" * 16), "its id is not that of its content"),
+    "count in the log": (
+        lambda b: forge(b, leaf(b, 1), 1, 1, listed=2),
+        "its manifest and the log disagree about its counts",
+    ),
+    "id": (lambda b: forge(b, leaf(b, 1), 1, 1, id="ab" * 16), "its id does not match its content"),
     "name": (lambda b: forge(b, leaf(b, 1), 1, 1, name="v9"), "its manifest is that of v9"),
     "space": (lambda b: forge(b, leaf(b, 1), 1, 1, space="ee" * 32), "its manifest is that of"),
     "order": (lambda b: forge(b, leaf(b, 1, 2, order=lambda x: x[::-1]), 2, 2), "its paths are out of order"),
@@ -395,7 +398,7 @@ def test_pages_that_are_cut_otherwise_are_told(tmp_path: Path) -> None:
     assert len(Tree.empty(hash, builder.repo.packs.get).edited(dict(aliases)).leaves) > 1
     forge(builder, encode_leaf(aliases), 500, 500)
     assert looked(builder, read_data=False).ok
-    assert only(looked(builder), "snapshot v2").what == "its pages are cut otherwise than FORMAT.md says"
+    assert only(looked(builder), "snapshot v2").what == "its pages are not cut as FORMAT.md says"
 
 
 @pytest.mark.parametrize(
@@ -415,7 +418,7 @@ def test_names_that_mean_nothing_are_told(built: Builder, changes: dict[str, Any
 def test_segments_of_a_space_that_is_not_known_are_told(built: Builder) -> None:
     listed = built.repo.state.document["segments"][built.space]
     publish(built, {"segments": {"ee" * 32: listed}})
-    assert "does not know" in only(looked(built), "refs").what
+    assert "unknown space" in only(looked(built), "refs").what
 
 
 def test_a_recipe_of_another_space_is_told(built: Builder) -> None:
@@ -430,7 +433,7 @@ def test_a_recipe_of_another_space_is_told(built: Builder) -> None:
 def test_rows_of_another_size_than_their_space_has_are_told(built: Builder) -> None:
     built.dim = 16
     ref = built.add_segment([built.repo.hash.digest(b"x")], np.ones((1, 16), np.float32) / 4)
-    assert "not those of its space" in only(looked(built), f"segments/{ref.name}").what
+    assert "do not fit its space" in only(looked(built), f"segments/{ref.name}").what
 
 
 def test_a_log_of_two_stores_is_told(world: World, tmp_path: Path) -> None:
@@ -457,7 +460,7 @@ def test_json_names_paths_that_are_not_utf8(tmp_path: Path) -> None:
 def test_a_damaged_store_answers_no_question_from_what_is_damaged(world: World) -> None:
     """What check finds, search refuses: the same bytes are proved by both."""
     path = segments(world)[0]
-    from vstore.search.search import Operand
+    from vstore.search.query import Operand
 
     (world.top / "query.png").write_bytes(drawn(1))
     query = [Operand(1.0, os.fsencode(world.top / "query.png"))]

@@ -245,9 +245,9 @@ def test_of_another_model_a_threshold_must_be_given(world: World) -> None:
 
 
 @pytest.mark.parametrize("near", [0.0, -0.5, 1.01, float("nan")])
-def test_what_is_no_likeness_is_refused(world: World, near: float) -> None:
+def test_an_invalid_likeness_is_refused(world: World, near: float) -> None:
     synced(world, {"a.png": 1})
-    with pytest.raises(UsageError, match="no likeness"):
+    with pytest.raises(UsageError, match="not a valid --near"):
         world.store.dupes(near=near)
 
 

@@ -18,7 +18,7 @@ from support.folders import World, drawn
 from support.old_indexes import Legacy
 
 from vstore.errors import DiskTrouble, LabelTaken, ModelError, SnapshotNotFound, UsageError
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 

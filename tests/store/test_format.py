@@ -28,6 +28,7 @@ from support.tables import Row, Tables, fits, is_optional, word, words
 import vstore
 from vstore.disk import catalogue, journal, packs, segments
 from vstore.disk.catalogue import Catalogue
+from vstore.disk.proven_faiss import check_faiss
 from vstore.disk.segments import Segment
 from vstore.embed.builtin import DEFAULT_RECIPE, BuiltinEmbedder
 from vstore.embed.hf.digests import Digests
@@ -41,15 +42,14 @@ from vstore.format.layout import DTYPES, FORMAT_VERSION
 from vstore.format.manifest import Manifest
 from vstore.format.undo import BARRIERS, UNDOABLE
 from vstore.intake import keeper, stored_keys, survey
-from vstore.intake.ingest import check_faiss
 from vstore.pictures.decoding import prepare
 from vstore.pictures.formats import EXTENSIONS, MAX_PIXELS, prepare_recipe
 from vstore.pictures.preparation import Preparation
 from vstore.pictures.scan_options import ScanOptions
 from vstore.repository import spaces
 from vstore.repository.repository import Repository
-from vstore.search import index
-from vstore.search.search import Operand
+from vstore.search import views
+from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 
@@ -632,7 +632,7 @@ def test_the_states_of_files_are_those_of_the_table() -> None:
 
 
 def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "REMEMBERED_FROM", 0)
+    monkeypatch.setattr(views, "REMEMBERED_FROM", 0)
     builder = Builder(tmp_path / ".vstore")
     key = builder.repo.hash.digest(b"")
     builder.add_pictures({b"r/a.png": (key, unit_vectors(1)[0])})

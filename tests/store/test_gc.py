@@ -194,7 +194,7 @@ def test_the_journal_of_a_space_that_was_dropped_goes_like_a_vector_that_nothing
     world.store.gc()
     assert journal.exists(), "young"
     notes = world.store.check().notes
-    assert "1 vectors in journals of spaces that the log does not know (gc frees them)" in notes
+    assert "1 vectors in journals of unknown spaces (gc deletes them)" in notes
     older(monkeypatch, 14.1)
     dry = world.store.gc(dry_run=True)
     assert (dry.unlisted, journal.exists()) == (1, True)
@@ -232,7 +232,7 @@ def test_gc_takes_both_locks(world: World) -> None:
 
 
 def test_a_reader_that_has_its_files_open_reads_on(world: World) -> None:
-    from vstore.search.search import Operand
+    from vstore.search.query import Operand
 
     picture = os.fsencode(world.pictures / "00.png")
     reader = world.another()
@@ -382,7 +382,7 @@ def test_what_waits_for_its_picture_goes_with_its_space(tmp_path: Path) -> None:
         found = store.check(read_data=True)
         assert found.ok, found.problems
         store.gc()
-        with pytest.raises(UsageError, match="has left anything over"):
+        with pytest.raises(UsageError, match="left rows over"):
             store.import_index(resume=made.import_id)
     assert old.repo.state.imports == {}
 

@@ -49,7 +49,7 @@ def test_every_picture_has_the_row_that_its_path_had(old: Legacy) -> None:
 def test_the_imported_snapshot_answers_searches(old: Legacy) -> None:
     old.new()
     with Store(old.folder, load_embedder=lambda recipe: FakeEmbedder()) as store:
-        from vstore.search.search import Operand
+        from vstore.search.query import Operand
 
         report = store.search([Operand(1.0, image=os.fsencode(old.pictures / "p03.png"))], k=1)
     assert [os.fsdecode(path) for path in report.hits[0].paths] == ["pictures/p03.png"]
@@ -503,7 +503,7 @@ def test_a_renamed_picture_is_known_by_its_vector_once_it_was_embedded(old: Lega
         ]
         joined = store.import_index(resume=first.import_id)
         assert states(joined) == {"missing": 1, "duplicated": 1}
-        assert reasons(joined, "duplicated") == ["its picture is here as pictures/renamed.png, and was embedded anew"]
+        assert reasons(joined, "duplicated") == ["its picture exists as pictures/renamed.png and was embedded again"]
         assert (joined.left, joined.added, joined.snapshot) == (1, 0, None)
         assert [row.row for row in joined.of("missing")] == [6]
 
@@ -597,7 +597,7 @@ def test_a_sync_after_an_adoption_knows_a_renamed_picture_by_the_vector_that_wai
         (found,) = report.candidates
         assert (found.id, found.by) == (waiting, "vector")
         joined = store.import_index(resume=waiting)
-        assert reasons(joined, "duplicated") == ["its picture is here as pictures/renamed.png, and was embedded anew"]
+        assert reasons(joined, "duplicated") == ["its picture exists as pictures/renamed.png and was embedded again"]
         assert old.repo.state.imports == {}
 
 
@@ -674,7 +674,7 @@ def test_a_shifted_list_is_found_out_by_pictures_that_the_store_knows(old: Legac
     old.new(recipe=recipe)
     before = digests(old.folder)
     old.write(rows=np.roll(old.rows, 1, axis=0))
-    with old.store as store, pytest.raises(ImportRefused, match="what the store has"):
+    with old.store as store, pytest.raises(ImportRefused, match="the vector in the store"):
         store.import_index(**{**old.triple(), "recipe": recipe})
     assert digests(old.folder) == before
 
@@ -694,7 +694,7 @@ def test_rows_that_are_equal_are_remarked_upon(old: Legacy) -> None:
     rows[3] = rows[1]
     old.write(rows=rows)
     report = old.new()
-    assert any("1 rows are, bit for bit, an earlier one: 3" in note for note in report.notes)
+    assert any("1 rows are equal to an earlier one, bit for bit: 3" in note for note in report.notes)
 
 
 # What bad input gets
@@ -705,16 +705,16 @@ def test_rows_that_are_equal_are_remarked_upon(old: Legacy) -> None:
     [
         ("pickled", "pickled"),
         ("truncated npy", "cannot be imported"),
-        ("not npy", "no .npy"),
+        ("not npy", "not a .npy"),
         ("truncated faiss", "cut short"),
         ("empty faiss", "empty"),
-        ("not faiss", "no faiss index"),
+        ("not faiss", "not a FAISS index"),
         ("graph", "HNSW"),
         ("codes", "codes"),
         ("metric", "neither inner product nor L2"),
         ("turned", "turned or shortened"),
         ("not json", "not JSON"),
-        ("no list", "no list"),
+        ("no list", "instead of a list"),
         ("missing file", "cannot be read"),
         ("nothing matches", "none of the 12 rows"),
         ("no root", "root"),
@@ -971,7 +971,7 @@ def test_numbers_of_a_database_are_joined_with_those_of_the_list(tmp_path: Path,
 
 def test_an_object_that_counts_from_one_is_refused_and_taken_as_it_stands_where_that_is_said(old: Legacy) -> None:
     old.write({str(number): path for number, path in enumerate(old.paths, 1)})
-    with pytest.raises(UsageError, match=r"12 is no row; .*--rows-by order"):
+    with pytest.raises(UsageError, match=r"12 is not a row; .*--rows-by order"):
         old.new()
     old.new(rows_by="order")
     stored = old.stored()
@@ -987,7 +987,7 @@ def test_numbers_that_the_list_does_not_know_are_refused(old: Legacy) -> None:
 
 
 def test_an_index_that_was_cut_anywhere_is_refused(tmp_path: Path) -> None:
-    from vstore.importing.faissfile import structure
+    from vstore.importing.faiss_structure import structure
 
     rows = unit(np.random.default_rng(0).standard_normal((64, 8)))
     cut = tmp_path / "cut.faiss"
@@ -1009,7 +1009,8 @@ def test_the_vectors_are_never_all_in_memory(tmp_path: Path) -> None:
     import tracemalloc
 
     from vstore.importing.finishing import selected
-    from vstore.importing.vectors import NpySource, look
+    from vstore.importing.look import look
+    from vstore.importing.npy_source import NpySource
 
     def peak(count: int) -> int:
         np.save(tmp_path / "v.npy", unit(np.ones((count, 512), np.float32)).astype(np.float16))

@@ -67,7 +67,7 @@ def test_a_check_that_runs_out_of_time_goes_on_where_it_stopped(world: World, mo
         assert report.ok
         seen |= set(verified(world))
     assert len(seen) == 13
-    assert any("time was up" in note for note in report.notes)
+    assert any("time ran out" in note for note in report.notes)
 
 
 def test_damage_in_what_is_not_read_is_not_found_and_in_what_is_read_is(world: World) -> None:
@@ -137,7 +137,7 @@ def test_source_says_what_is_not_there(world: World) -> None:
     world.pictures.rename(world.top / "elsewhere")
     report = world.store.check(source=True)
     assert report.ok
-    assert any("is not there" in note for note in report.notes)
+    assert any("does not exist" in note for note in report.notes)
 
 
 def test_reembed_compares_with_what_the_model_gives(world: World) -> None:

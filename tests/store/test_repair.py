@@ -32,7 +32,7 @@ from vstore.repository import leftovers
 from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 

@@ -19,7 +19,7 @@ from vstore.errors import ModelError, VstoreError
 from vstore.format.recipes import space_id
 from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 
 YEAR = 365 * 86400

@@ -19,6 +19,7 @@ from support.failing_disks import Acting, Watched, disk
 from support.folders import World
 
 from vstore.disk import durable, packs, segments
+from vstore.disk.lock import Lock
 from vstore.disk.reserve import RESERVE
 from vstore.disk.segments import Segment
 from vstore.errors import (
@@ -38,7 +39,7 @@ from vstore.format.layout import DTYPES, FORMAT_VERSION, Layout
 from vstore.intake.keeper import recover
 from vstore.repository.create import create_store
 from vstore.repository.repository import Repository
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.sync.merge import merge_small
 
@@ -142,7 +143,7 @@ def test_a_store_is_never_made_over_another_one_whatever_its_state(builder: Buil
 def test_only_one_process_at_a_time_makes_a_store(tmp_path: Path) -> None:
     layout = Layout(tmp_path / ".vstore")
     layout.locks.mkdir(parents=True)
-    with durable.Lock(layout.locks, "ingest") as lock:
+    with Lock(layout.locks, "ingest") as lock:
         lock.acquire(0, "init")
         with pytest.raises(Locked):
             create_store(layout.folder)

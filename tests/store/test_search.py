@@ -17,7 +17,8 @@ from support.builder import RECIPE, Builder, Floats, unit_vectors
 from vstore.errors import Damage, ModelError, SnapshotNotFound, UsageError, VstoreError
 from vstore.repository.repository import Repository
 from vstore.search.index import Index
-from vstore.search.search import Hit, Operand, SearchReport, search
+from vstore.search.query import Operand
+from vstore.search.search import Hit, SearchReport, search
 from vstore.testing import FakeEmbedder
 
 
@@ -485,7 +486,8 @@ def test_a_search_opens_no_catalogue_and_loads_no_model(world: World) -> None:
 import sys
 from pathlib import Path
 from vstore.repository.repository import Repository
-from vstore.search.search import Operand, search
+from vstore.search.query import Operand
+from vstore.search.search import search
 assert not {"numpy", "faiss", "PIL"} & set(sys.modules), "imported before they are needed"
 report = search(Repository(Path(sys.argv[1])), [Operand(1.0, sys.argv[2].encode())])
 assert len(report.hits) == 5

@@ -39,7 +39,7 @@ from vstore.disk import segments
 from vstore.errors import Damage, NothingToUndo
 from vstore.pictures.decoding import prepare
 from vstore.pictures.preparation import Preparation
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 
 
 def test_the_table_names_tests_that_are_there() -> None:

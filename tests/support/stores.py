@@ -354,8 +354,8 @@ def model_add(top: Path) -> object:
 ONE_PROBE = {"vstore.repository.spaces.PROBES": ("tiny",)}  # to draw and to embed all six takes longer than all else
 OPERATIONS = [
     Operation("sync", rich, sync),
-    Operation("seal", base, sync, settings={"vstore.intake.keeper.SEAL_BYTES": 0, "vstore.intake.ingest.BATCH": 1}),
-    Operation("commit", base, partial_sync, settings={"vstore.intake.ingest.BATCH": 1}, turns=True),
+    Operation("seal", base, sync, settings={"vstore.intake.keeper.SEAL_BYTES": 0, "vstore.intake.embedding.BATCH": 1}),
+    Operation("commit", base, partial_sync, settings={"vstore.intake.embedding.BATCH": 1}, turns=True),
     Operation("recover", with_journal, sync, turns=True),
     Operation(
         "merge", rich, sync, settings={"vstore.disk.packs.TOO_MANY": 1, "vstore.disk.segments.TOO_MANY": 1}, turns=True

@@ -50,7 +50,7 @@ def export(
       vstore export vectors.parquet --format parquet
       vstore export like-this/ ./cat.jpg --format links -k 50
     """
-    from vstore.search.search import Operand
+    from vstore.search.query import Operand
 
     if format == "links" and not words:
         raise UsageError(

@@ -64,7 +64,7 @@ def search(
     if all(part.image is not None for part in parts):
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.setswitchinterval(0.0002)
-    from vstore.search.search import Operand
+    from vstore.search.query import Operand
 
     near = [] if under is None else [under]
     with open_store([*near, *(os.fsdecode(part.image) for part in parts if part.image is not None)]) as store:

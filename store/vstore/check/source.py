@@ -7,7 +7,7 @@ import os
 from vstore.check.report import Problem
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.file_hash import hash_file
-from vstore.intake.survey import FAILED, KNOWN, Surveyor
+from vstore.intake.surveyor import Surveyor
 from vstore.intake.targets import plan
 from vstore.pictures.folder import FileStat
 from vstore.pictures.scan_options import OptionEdits
@@ -16,8 +16,9 @@ from vstore.repository.repository import Repository
 
 
 def check_source(repo: Repository, progress: Progress | None = None) -> tuple[list[Problem], list[str]]:
-    """Find the pictures whose size and times are those that were indexed, and whose bytes are not: a sync passes them
-    by. Reads every picture that the catalogue knows.
+    """Find pictures whose bytes changed although their size and times did not: a sync takes them for unchanged.
+
+    Every picture that the catalogue knows is read.
 
     Returns: problems, notes.
     """
@@ -26,7 +27,7 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
         return [], ["no folder of pictures is known"]
     catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=False)
     if catalogue is None:
-        return [], ["there is no catalogue, so that no picture is known to be unchanged: vstore sync reads them all"]
+        return [], ["there is no catalogue, so no picture is known to be unchanged: the next sync reads them all"]
     problems: list[Problem] = []
     notes: list[str] = []
     read = 0
@@ -37,28 +38,19 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
             if os.path.isdir(target.place):
                 targets.append(target)
             else:
-                notes.append(f"{os.fsdecode(target.place)} is not there")
-        store = os.stat(repo.layout.folder)
-        tree = repo.mapped_tree(current)
-        skip = (store.st_dev, store.st_ino)
-        surveyor = Surveyor(
-            catalogue=catalogue,
-            tree=tree,
-            key_size=repo.hash.size,
-            store=skip,
-            absorbed=repo.state.absorbed,
-            progress=listener,
-        )
+                notes.append(f"{os.fsdecode(target.place)} does not exist")
+        surveyor = Surveyor(repo, catalogue, repo.mapped_tree(current), progress=listener)
         survey = surveyor.survey(targets, frozenset())
         listener.stage("read pictures", sum(survey.found.values()))
         for chunk in survey.chunks:
             for number, path, file in chunk.files():
                 listener.advance()
-                if chunk.states[number] not in (KNOWN, FAILED):
+                key = chunk.key(number)
+                if key is None:
                     continue
                 place = os.path.join(chunk.place, file.name)
                 try:
-                    same = _hash_of(repo, place) == chunk.key(number)
+                    same = _hash_of(repo, place) == key
                     still = same or _is(file, os.stat(place))
                 except OSError as err:
                     notes.append(f"{os.fsdecode(place)} cannot be read: {err.strerror}")
@@ -68,10 +60,10 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
                     problems.append(
                         Problem(
                             file=os.fsdecode(place),
-                            what="its bytes are not those that were indexed, though its size and times are",
+                            what="its bytes changed, although its size and times did not",
                             rows=None,
                             paths=(path,),
-                            next="restore it from a backup, or, if it is right as it is: touch it, and run vstore sync",
+                            next="restore it from a backup; or, if it is right as it is, touch it and run vstore sync",
                         )
                     )
     return problems, [*notes, f"{read} pictures read and compared"]
@@ -83,5 +75,5 @@ def _hash_of(repo: Repository, place: bytes) -> bytes:
 
 
 def _is(seen: FileStat, found: os.stat_result) -> bool:
-    """Whether a file still is what a scan saw: one that was changed meanwhile is for the next sync."""
+    """Tell whether a file is still as a scan saw it: a file that was changed meanwhile is for the next sync."""
     return (seen.size, seen.mtime_ns) == (found.st_size, found.st_mtime_ns) and seen.ctime_ns in (0, found.st_ctime_ns)

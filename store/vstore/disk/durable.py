@@ -10,27 +10,21 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import json
 import mmap
 import os
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
-from vstore.errors import Damage, DiskTrouble, Interrupted, Locked, ReadOnly, VstoreError
+from vstore.disk.trouble import trouble
+from vstore.errors import DiskTrouble
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 TEMPORARY = ".tmp-"
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
-FULL = {errno.ENOSPC, errno.EDQUOT}
-# What a disk says that does not give back what was written to it: a bad block, a file system whose checksum fails.
-LOST = {errno.EIO, errno.ENXIO, errno.EBADMSG, errno.ENODATA, getattr(errno, "EUCLEAN", errno.EIO)}
 _NO_FULL_FLUSH = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}  # on macOS: disks that know no F_FULLFSYNC
 
 
@@ -96,59 +90,6 @@ def nonce() -> str:
 def read(path: Path) -> bytes:
     """Read a whole file. Raises: FileNotFoundError where there is none."""
     return disk.read(str(path))
-
-
-class File:
-    """A file of the store that is open to be read, here and there or front to back.
-
-    Raises: FileNotFoundError where there is none; Damage, naming it, where the disk does not give its bytes back.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with _lost(path):
-            self._fd = disk.open(str(path), os.O_RDONLY)
-
-    @property
-    def size(self) -> int:
-        return os.fstat(self._fd).st_size
-
-    def pread(self, size: int, offset: int) -> bytes:
-        """So many bytes from there on; fewer only where the file ends."""
-        with _lost(self.path):
-            data = disk.pread(self._fd, size, offset)
-            while len(data) < size and (more := disk.pread(self._fd, size - len(data), offset + len(data))):
-                data += more
-        return data
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Fill a buffer, from where the last such reading ended. Returns: its bytes, fewer only where the file ends."""
-        done = 0
-        with _lost(self.path):
-            while done < len(buffer) and (got := disk.readinto(self._fd, buffer[done:])):
-                done += got
-        return done
-
-    def map(self) -> mmap.mmap:
-        """The file, mapped to be read; it stays so when this is closed."""
-        with _lost(self.path):
-            return disk.map(self._fd)
-
-    def fileno(self) -> int:
-        return self._fd
-
-    def close(self) -> None:
-        if self._fd >= 0:
-            disk.close(self._fd)
-            self._fd = -1
-
-    def __enter__(self) -> File:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def make_folder(path: Path) -> None:
@@ -220,7 +161,7 @@ def write_unflushed(path: Path, data: Buffer) -> bool:
     temporary = _temporary(path, "cache")
     try:
         with _removed_on_error(temporary):
-            fd = _create(temporary, os.O_WRONLY | os.O_EXCL)
+            fd = open_or_create(temporary, os.O_WRONLY | os.O_EXCL)
             try:
                 _write_all(fd, data)
             finally:
@@ -250,6 +191,13 @@ def allocate(path: Path, size: int) -> None:
             disk.close(fd)
 
 
+def overwrite(fd: int, data: bytes) -> None:
+    """Replace what an open file holds, in place: no flush, and no error, as what it says is a courtesy."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, data, 0)
+
+
 def remove(path: Path) -> None:
     """Remove a file, if it is there. The folder is not flushed: what is removed is no longer named by anything."""
     with trouble(path), contextlib.suppress(FileNotFoundError):
@@ -268,12 +216,6 @@ def remove_tree(path: Path) -> None:
             for name in folders:
                 disk.rmdir(os.path.join(folder, name))
         disk.rmdir(str(path))
-
-
-def is_full(err: VstoreError) -> bool:
-    """Whether an error says that the disk, or a quota, is full."""
-    cause = err.__cause__
-    return isinstance(cause, OSError) and cause.errno in FULL
 
 
 def set_aside(path: Path, folder: Path) -> Path:
@@ -310,7 +252,7 @@ class Appender:
     def __init__(self, path: Path) -> None:
         self.path = path
         with trouble(path):
-            self._fd = _create(path, os.O_WRONLY | os.O_EXCL | os.O_APPEND)
+            self._fd = open_or_create(path, os.O_WRONLY | os.O_EXCL | os.O_APPEND)
 
     def append(self, data: Buffer) -> None:
         with trouble(self.path):
@@ -330,93 +272,12 @@ class Appender:
             self._fd = -1
 
 
-class Lock:
-    """An advisory lock on a file; the kernel frees it when the process ends, however it ends."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.name = name
-        self.path = folder / name
-        self._fd = -1
-
-    def acquire(
-        self, wait: float | None = 0.0, command: str = "", is_stopped: Callable[[], bool] = lambda: False
-    ) -> None:
-        """Take the lock.
-
-        wait:   seconds to wait for it; None waits for ever, or until somebody asks to stop.
-        Raises: Locked, naming process, host, command and since when; Interrupted.
-        """
-        with trouble(self.path):
-            fd = _create(self.path, os.O_RDWR)
-        try:
-            self._take(fd, None if wait is None else time.monotonic() + wait, is_stopped)
-        except BaseException:
-            disk.close(fd)
-            raise
-        self._fd = fd
-        about = {
-            "pid": os.getpid(),
-            "host": os.uname().nodename,
-            "command": command,
-            "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
-        with contextlib.suppress(OSError):  # who holds it is a courtesy; holding it is the kernel's word
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, json.dumps(about).encode(), 0)
-
-    def _take(self, fd: int, deadline: float | None, is_stopped: Callable[[], bool]) -> None:
-        pause = 0.001
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except OSError as err:
-                if err.errno not in (errno.EAGAIN, errno.EACCES):
-                    raise DiskTrouble(f"cannot lock {self.path}: {err.strerror}", "look at the disk") from err
-                if deadline is not None and time.monotonic() >= deadline:
-                    raise Locked(*self._held_by()) from None
-                if is_stopped():
-                    raise Interrupted(
-                        "stopped while waiting for another process; nothing was done", "run the command again"
-                    ) from None
-                time.sleep(pause)
-                pause = min(pause * 2, 0.05)
-
-    def _held_by(self) -> tuple[str, str]:
-        what = "another process is changing this store"
-        try:
-            about = json.loads(self.path.read_bytes())
-            holder = f"process {about['pid']} on {about['host']} ({about['command']}, since {about['since']})"
-        except (OSError, ValueError, KeyError, TypeError):
-            holder = "a process that did not say who it is"
-        step = "run the command again when it is done" + (", or add --wait" if self.name == "ingest" else "")
-        return f"{what}: {holder} holds the lock {self.name!r}", step
-
-    def release(self) -> None:
-        if self._fd >= 0:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, 0)
-            disk.close(self._fd)
-            self._fd = -1
-
-    @property
-    def held(self) -> bool:
-        return self._fd >= 0
-
-    def __enter__(self) -> Lock:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
-
-
 def _temporary(path: Path, lock: str) -> Path:
     return path.with_name(f"{TEMPORARY}{lock}-{nonce()}")
 
 
-def _create(path: Path, flags: int) -> int:
+def open_or_create(path: Path, flags: int) -> int:
+    """Open a file, making it where it is missing, and its folder too. Returns: its descriptor. Raises: OSError."""
     try:
         return disk.open(str(path), flags | os.O_CREAT)
     except FileNotFoundError:
@@ -428,7 +289,7 @@ def _create(path: Path, flags: int) -> int:
 
 
 def _write_flushed(path: Path, parts: Iterable[Buffer]) -> None:
-    fd = _create(path, os.O_WRONLY | os.O_EXCL)
+    fd = open_or_create(path, os.O_WRONLY | os.O_EXCL)
     try:
         for part in parts:
             _write_all(fd, part)
@@ -476,35 +337,3 @@ def _removed_on_error(temporary: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             disk.unlink(str(temporary))
         raise
-
-
-@contextlib.contextmanager
-def _lost(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as err:
-        if err.errno not in LOST:
-            raise
-        raise Damage(
-            f"{path.parent.name}/{path.name} cannot be read: {err.strerror or err}",
-            "look at the disk, then run: vstore check --read-data",
-        ) from err
-
-
-@contextlib.contextmanager
-def trouble(path: Path) -> Iterator[None]:
-    """Say of an error of the system what happened and what to do. Raises: DiskTrouble, ReadOnly."""
-    try:
-        yield
-    except OSError as err:
-        reason = err.strerror or str(err)
-        if err.errno in FULL:
-            raise DiskTrouble(
-                f"cannot write {path}: {reason}",
-                "free some space and run the command again; all that was finished before is kept",
-            ) from err
-        if err.errno in _READ_ONLY:
-            raise ReadOnly(
-                f"cannot write {path}: {reason}", "make the store writable; searching and listing work as it is"
-            ) from err
-        raise DiskTrouble(f"cannot write {path}: {reason}", "look at the disk, then run the command again") from err

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vstore.disk import durable
+from vstore.disk.file import File
 from vstore.errors import Damage
 from vstore.format.hashing import checksum
 from vstore.format.layout import DTYPES
@@ -72,7 +73,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Raises: ValueError if not even its head is sound."""
         self.path = path
-        with durable.File(path) as file:
+        with File(path) as file:
             size, head = file.size, file.pread(_HEAD.size + 8, 0)
         if len(head) < _HEAD.size + 8 or checksum(head[: _HEAD.size]) != head[_HEAD.size :]:
             raise ValueError("its head is not what was written")
@@ -88,7 +89,7 @@ class Journal:
     def frames(self) -> Iterator[tuple[int, bytes]]:
         """The number and key of each sound frame. What a crash tore off, or left as zeros, is passed over."""
         size = self._width + 8
-        with durable.File(self.path) as file:
+        with File(self.path) as file:
             for first in range(0, self._count, _BLOCK):
                 some = file.pread(_BLOCK * size, _HEAD.size + 8 + first * size)
                 for number in range(first, min(first + _BLOCK, self._count)):
@@ -105,7 +106,7 @@ class Journal:
             return
         dtype = np.dtype(self.dtype).newbyteorder("<")
         frame = np.dtype([("key", f"V{self.key_size}"), ("row", dtype, (self.dim,)), ("sum", "V8")])
-        with durable.File(self.path) as file:
+        with File(self.path) as file:
             mapped = np.frombuffer(file.map(), frame, self._count, _HEAD.size + 8)
         for at in range(0, len(numbers), _BLOCK):
             yield mapped["row"][list(numbers[at : at + _BLOCK])]

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from vstore.disk import durable
 from vstore.disk.cache import read_cache_json, write_cache
+from vstore.disk.trouble import LOST
 from vstore.errors import CommitRace, Damage
 from vstore.format.canonical import Document, canonical
 from vstore.format.hashing import Hash
@@ -78,7 +79,7 @@ class Oplog:
         try:
             data = durable.read(path)
         except OSError as err:
-            if err.errno not in durable.LOST:
+            if err.errno not in LOST:
                 raise
             raise Damage(f"refs/{path.name} cannot be read: {err.strerror}", _REPAIR) from err
         record = Record.from_bytes(data, self._hash, path.name)

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from vstore.disk import durable
+from vstore.disk.file import File
 from vstore.errors import Damage
 from vstore.format.entries import FileRef
 from vstore.format.hashing import Hash, checksum
@@ -62,7 +63,7 @@ class Pack:
     def __init__(self, folder: Path, ref: FileRef, hash: Hash) -> None:
         self.ref = ref
         self._hash = hash
-        self._file = durable.File(folder / ref.name)
+        self._file = File(folder / ref.name)
         try:
             self._read_table()
         except BaseException:

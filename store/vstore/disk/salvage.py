@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from vstore.disk import durable
+from vstore.disk.file import File
 from vstore.disk.packs import Pack
 from vstore.disk.segments import BLOCK, FOOTER_SIZE, Footer, Segment
 from vstore.errors import Damage, VstoreError
@@ -58,7 +59,7 @@ def segment_ref(path: Path) -> FileRef:
 
 
 def _tail(path: Path, size: int) -> bytes:
-    with durable.File(path) as file:
+    with File(path) as file:
         return file.pread(size, max(0, file.size - size))
 
 
@@ -139,7 +140,7 @@ class Remains(NamedTuple):
         import numpy as np
 
         dtype = np.dtype(self.dtype).newbyteorder("<")
-        with durable.File(self.path) as file:
+        with File(self.path) as file:
             rows = np.frombuffer(file.map(), dtype, self.total * self.dim, self.header).reshape(self.total, self.dim)
         for at in range(0, len(self.numbers), BLOCK):
             yield rows[self.numbers[at : at + BLOCK]]
@@ -182,7 +183,7 @@ def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, kno
     header = keys_at - ref.rows * width
     nothing = Remains(path, 0, 0, dim, dtype, [], [], 0)
     try:
-        with insisted(partial(durable.File, path)) as file:
+        with insisted(partial(File, path)) as file:
 
             def read(size: int, offset: int) -> bytes:
                 return insisted(partial(file.pread, size, offset))

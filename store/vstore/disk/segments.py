@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.disk import durable
+from vstore.disk.file import File
 from vstore.errors import Damage, MissingPackage
 from vstore.format.entries import FileRef
 from vstore.format.hashing import checksum
@@ -220,7 +221,7 @@ class Segment:
         """Raises: Damage, naming the file; FileNotFoundError if it was collected, or is lost."""
         self.ref = ref
         self.path = folder / ref.name
-        with durable.File(self.path) as file:
+        with File(self.path) as file:
             size = file.size
             if size != ref.size:
                 raise self.damage(f"it has {size} bytes instead of {ref.size}")
@@ -250,7 +251,7 @@ class Segment:
         """
         footer = self.footer
         buffer = memoryview(bytearray(1 << 20))
-        with durable.File(self.path) as file:
+        with File(self.path) as file:
             header = buffer[: file.readinto(buffer[: footer.header])]
             sums = file.pread(8 * -(-footer.rows // BLOCK), footer.sums_at)
             if checksum(header) != footer.header_sum:
@@ -283,7 +284,7 @@ class Segment:
 
         footer = self.footer
         dtype = np.dtype(footer.dtype).newbyteorder("<")
-        with durable.File(self.path) as file:
+        with File(self.path) as file:
             rows: Rows = np.frombuffer(file.map(), dtype, footer.rows * footer.dim, footer.header)
         return rows.reshape(footer.rows, footer.dim)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from vstore.disk import durable
+from vstore.disk.trouble import FULL, trouble
 from vstore.errors import UsageError
 
 
@@ -24,11 +25,11 @@ def make(out: Path, write: Callable[[Path], None]) -> None:
         try:
             write(made)
         except OSError as err:
-            if err.errno not in durable.FULL:
+            if err.errno not in FULL:
                 raise  # of what is read: an object that was collected meanwhile, for one
-            with durable.trouble(out):
+            with trouble(out):
                 raise
-        with durable.trouble(out):
+        with trouble(out):
             _flush(made)
             os.rename(made, out)
             made = out

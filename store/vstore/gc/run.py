@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from vstore.disk import durable
 from vstore.disk.reserve import write_reserve
+from vstore.disk.trouble import is_full
 from vstore.errors import DiskTrouble
 from vstore.format.canonical import Json
 from vstore.format.records import ends_the_log
@@ -67,14 +68,14 @@ def gc(repo: Repository, *, dry_run: bool = False, drop_unnamed: bool = False, w
             try:
                 return _collect(repo, drop_unnamed, published)
             except DiskTrouble as err:
-                if not durable.is_full(err):
+                if not is_full(err):
                     raise
             # On a full disk what may be lost makes room, in the order in which it is missed least.
             empty_cache(repo)
             try:
                 return _collect(repo, drop_unnamed, published)
             except DiskTrouble as err:
-                if not durable.is_full(err):
+                if not is_full(err):
                     raise
             durable.remove(repo.layout.reserve)
             return _collect(repo, drop_unnamed, published, may_rewrite=False)
@@ -128,7 +129,7 @@ def _restore_reserve(repo: Repository) -> None:
         try:
             write_reserve(repo.layout)
         except DiskTrouble as err:
-            if not durable.is_full(err):
+            if not is_full(err):
                 raise
 
 

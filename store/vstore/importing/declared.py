@@ -1,4 +1,4 @@
-"""The model that an old index is declared to be of: its recipe and where it lies. Nothing is loaded for it."""
+"""The model that an old index is declared to be of. Nothing is loaded for it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ from vstore.format.recipes import Recipe
 
 
 class Declared(NamedTuple):
-    """place: the words by which the model is found again."""
+    """A declared model.
+
+    recipe: everything that decides its vectors.
+    place:  the words by which the model is found again.
+    """
 
     recipe: Recipe
     place: dict[str, Any]
 
 
 def declared(words: Words, cache: Path | None = None) -> Declared:
-    """Work out what a model's vectors depend on, from its files alone. cache: the store's, for their digests.
+    """Work out the recipe of a model from its files alone.
 
-    Raises: ModelError if there is no such model.
+    cache:  the store's cache folder, for the digests of the files.
+    Raises: ModelError if the model does not exist.
     """
     from vstore.embed.builtin import DEFAULT_RECIPE
     from vstore.embed.plugins import describe_by_plugin

@@ -1,4 +1,4 @@
-"""A store that an import makes. It has its name only once the import is done: a refused one leaves nothing behind."""
+"""A store made by an import. It gets its name once the import is done: a refused import leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Work = Callable[[Path, Mapping[str, Any]], ImportReport]  # imports into the sto
 def import_new(
     work: Work, folder: Path, hash: str | None, dtype: str | None, options: Mapping[str, Any]
 ) -> ImportReport:
-    """Import into a store that is made for it beside its place, and moved there at the end.
+    """Make a store beside its place, import into it, and move it to its place at the end.
 
-    Raises: UsageError if there is a store already; what `Store.import_index` raises.
+    Raises: UsageError if the folder already exists; all that `Store.import_index` raises.
     """
     if Layout(folder).format.exists() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
-        raise UsageError(f"{folder} is there already", "import into the store that it is, or name another folder")
+        raise UsageError(f"{folder} already exists", "import into that store, or name another folder")
     named = [Path(os.fsdecode(options[n])) for n in ("faiss", "metadata", "embeddings") if options.get(n) is not None]
-    with contextlib.suppress(OSError):  # a file that is not there is the import's to speak of
+    with contextlib.suppress(OSError):  # the import itself reports a missing file
         if named and (exported := beside(named)) is not None:
             hash, dtype = hash or exported.hash, dtype or exported.dtype
     if options.get("dry_run"):

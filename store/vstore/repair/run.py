@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vstore.disk import durable
 from vstore.disk.catalogue import Catalogue, renew
+from vstore.disk.file import File
 from vstore.disk.oplog import Tip
 from vstore.disk.packs import write_pack
 from vstore.disk.reserve import has_reserve, write_reserve
@@ -95,7 +96,7 @@ def _form(folder: Path) -> tuple[Form, bool]:
         pass
     for path in files(layout.segments, SEGMENT):
         try:
-            with insisted(partial(durable.File, path)) as file:
+            with insisted(partial(File, path)) as file:
                 footer = Footer.from_bytes(file.pread(FOOTER_SIZE, max(0, file.size - FOOTER_SIZE)))
         except (Damage, OSError, ValueError):
             continue

@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 
 from vstore.disk import durable
-from vstore.disk.durable import Lock
+from vstore.disk.lock import Lock
 from vstore.disk.reserve import write_reserve
+from vstore.disk.trouble import trouble
 from vstore.errors import Damage, UsageError, VstoreError
 from vstore.format.hashing import store_hash
 from vstore.format.layout import DTYPES, Layout, record_number
@@ -29,7 +30,7 @@ def create_store(folder: Path, hash: str = "xxh3_128", dtype: str = "float16") -
     if not layout.format.exists():
         _refuse_other_files(layout)
     durable.make_folder(folder)
-    with durable.trouble(folder.parent), contextlib.suppress(PermissionError):  # a parent that may not be listed
+    with trouble(folder.parent), contextlib.suppress(PermissionError):  # a parent that may not be listed
         durable.sync_folder(folder.parent)  # the maker may have been killed before it did this
     for path in layout.folders():
         durable.make_folder(path)

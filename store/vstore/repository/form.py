@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vstore.disk import durable
+from vstore.disk.trouble import LOST
 from vstore.errors import Damage, FormatTooNew, NoStore, UsageError
 from vstore.format.canonical import Document, canonical
 from vstore.format.hashing import checksum, store_hash
@@ -40,7 +41,7 @@ def read_form(folder: Path) -> Form:
             f"there is no store at {folder}", "make one with: vstore init, or name its folder with --store"
         ) from None
     except OSError as err:
-        if err.errno not in durable.LOST:
+        if err.errno not in LOST:
             raise
         raise Damage(f"{path} cannot be read: {err.strerror}", "run: vstore repair") from err
     try:

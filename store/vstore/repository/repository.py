@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from vstore.clock import now
 from vstore.disk import durable
-from vstore.disk.durable import Lock
+from vstore.disk.lock import Lock
 from vstore.disk.oplog import Oplog, Tip
 from vstore.errors import (
     Damage,

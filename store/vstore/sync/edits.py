@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from vstore.format.delta import Change
 from vstore.format.pages import Tree
-from vstore.intake.survey import GONE, HAS_KEY, TOO_LARGE, TROUBLE, UNKNOWN, Survey
+from vstore.intake.survey import GONE, TOO_LARGE, TROUBLE, UNKNOWN, Survey
 from vstore.repository.places import is_below
 
 
@@ -58,10 +58,9 @@ def edits_of(
         for chunk in chunks:
             for number, path, _ in chunk.files():
                 old = before.pop(path, None)
-                state = chunk.states[number]
+                state, key = chunk.state(number), chunk.key(number)
                 new = old
-                if state in HAS_KEY:
-                    key = chunk.key(number)
+                if key is not None:
                     if (key == old and key not in failed) or key in stored:
                         new = key
                     elif key in failed and complete:

@@ -10,8 +10,9 @@ from vstore.disk.catalogue import Catalogue
 from vstore.format.entries import Snapshot
 from vstore.format.pages import Tree
 from vstore.intake.ingest import Ingest
+from vstore.intake.stat_cache import put_count, put_stats, value_of
 from vstore.intake.stored_keys import align, is_aligned
-from vstore.intake.survey import Chunk, Survey, count_name, keep_stats
+from vstore.intake.survey import Chunk, Survey
 from vstore.repository.repository import Repository
 
 RATE_MEMORY = 1000.0  # pictures of earlier runs that count for the rate: one that comes alone says little
@@ -58,7 +59,7 @@ class Memory:
         roots = {os.fsencode(name) for name in self._repo.state.roots} | _labels(survey)
         agreed = self._agreeing(catalogue, roots, survey, before, now, complete)
         agreement = self._agreement(now)
-        chunks = [c for c in survey.chunks if not c.only and catalogue.folder(c.folder, c.index) != c.to_value()]
+        chunks = [c for c in survey.chunks if not c.only and catalogue.folder(c.folder, c.index) != value_of(c)]
         if (
             chunks
             or ingest.has_news
@@ -105,13 +106,13 @@ class Memory:
         with catalogue.batch() as batch:
             if not is_aligned(self._repo, catalogue, self._space):
                 align(self._repo, catalogue, batch, self._space)
-            keep_stats(batch, chunks)
+            put_stats(batch, chunks)
             for label in other:
                 batch.drop_meta(_agreed_name(label))
             for label, agreement in agreed.items():
                 batch.put_meta(_agreed_name(label), agreement)
                 if label in survey.found:
-                    batch.put_meta(count_name(os.fsdecode(label)), survey.found[label].to_bytes(8, "little"))
+                    put_count(batch, label, survey.found[label])
             ingest.put(batch)
             if ingest.embedded:
                 batch.put_meta(f"rate/{self._space}", _RATE.pack(*self.measured(ingest)))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.disk.catalogue import Catalogue
+from vstore.disk.proven_faiss import check_faiss
 from vstore.embed.embedder import Embedder
 from vstore.errors import CommitRace, ModelError, UsageError, VstoreError
 from vstore.format.canonical import Json
@@ -17,9 +18,10 @@ from vstore.format.delta import CLASSES, Change, classify
 from vstore.format.entries import Snapshot
 from vstore.format.pages import Tree
 from vstore.format.recipes import Recipe
-from vstore.intake.ingest import Ingest, check_faiss, mark_failed
+from vstore.intake.ingest import Ingest
 from vstore.intake.keeper import publish_seal, recover
-from vstore.intake.survey import FAILED, HAS_KEY, Survey, Surveyor
+from vstore.intake.survey import Survey
+from vstore.intake.surveyor import Surveyor
 from vstore.intake.targets import Plan, plan
 from vstore.pictures.scan_options import OptionEdits
 from vstore.progress import Progress, Silent
@@ -146,7 +148,7 @@ class Run:
             self._ingest.hash(self._survey)
             if not self._options.allow_mass_delete:
                 guards.loses_little(self._sighted(), self._survey, self._base, repo.hash.size)
-            mark_failed(self._survey, self._known_failures())
+            self._ingest.review_failures(self._survey)
             hopeful = _Hopeful(self._ingest)
             edits = edits_of(self._survey, self._base, hopeful, self._ingest.failures, complete=True)
             return self._report(edits, dry_run=True)
@@ -173,9 +175,9 @@ class Run:
             repo,
             self._space,
             self._catalogue,
-            self._load,
-            self._progress,
-            self._stop,
+            load=self._load,
+            progress=self._progress,
+            stop=self._stop,
             max_file_size=self._options.max_file_size,
             max_pixels=self._options.max_pixels,
             command="sync",
@@ -210,7 +212,7 @@ class Run:
                 self._ingest.settle()
                 self._memory.note(self._survey, self._ingest)
                 self._compare_with_current(paths)
-                self._ingest.troubles.clear()
+                self._ingest.forget_troubles()
         raise CommitRace("other processes kept changing what is current", "run vstore sync again")
 
     def _scan(self) -> None:
@@ -220,10 +222,8 @@ class Run:
         labels = {os.fsencode(target.root.label) for target in self._plan.targets}
         self._agreed = frozenset(label for label in labels if self._memory.agrees(label, self._parent, self._base))
         self._progress.stage("scan", None)
-        store = os.stat(repo.layout.folder)
         absorbed = {**repo.state.absorbed, **self._plan.absorbed}
-        skip = (store.st_dev, store.st_ino)
-        surveyor = Surveyor(self._catalogue, self._base, repo.hash.size, skip, absorbed, self._progress)
+        surveyor = Surveyor(repo, self._catalogue, self._base, progress=self._progress, absorbed=absorbed)
         self._survey = surveyor.survey(self._plan.targets, self._agreed)
         guards.roots_list_something(self._survey, self._base, allowed)
         for target in self._plan.targets:
@@ -257,14 +257,6 @@ class Run:
         """What the survey means, if every key that is known had a vector."""
         return edits_of(self._survey, self._base, _Everything(), (), complete=True)
 
-    def _known_failures(self) -> Ingest:
-        for chunk in self._survey.chunks:
-            if FAILED in chunk.states:
-                for number, state in enumerate(chunk.states):
-                    if state == FAILED:
-                        self._ingest.wants(chunk.key(number))
-        return self._ingest
-
     def _pause(self) -> None:
         if self._options.space is not None:
             return  # such a snapshot is whole or is not
@@ -279,7 +271,7 @@ class Run:
         Raises: _Moved if that is another one than this run compared with; its vectors are sealed then.
         """
         repo, ingest = self._repo, self._ingest
-        mark_failed(self._survey, self._known_failures())
+        ingest.review_failures(self._survey)
         edits = edits_of(self._survey, self._base, ingest.vectors, ingest.failures, complete=complete)
         changes = edits.every()
         before = occurrences(self._base, self._nameable(changes), repo.hash.size)
@@ -472,8 +464,9 @@ class Run:
         failed = []
         for chunk in self._survey.chunks if self._ingest.failures else ():
             for number, path, _ in chunk.files():
-                if chunk.states[number] in HAS_KEY and chunk.key(number) in self._ingest.failures:
-                    failure, known = self._ingest.failures[chunk.key(number)]
+                key = chunk.key(number)
+                if key is not None and key in self._ingest.failures:
+                    failure, known = self._ingest.failures[key]
                     failed.append(Failure(path, failure.kind, failure.reason, known))
         for path, failure in self._ingest.troubles.items():
             known = failure.kind == "too_large" and path in self._survey.large
