@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -74,6 +76,17 @@ class Bar:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+@contextlib.contextmanager
+def progress(quiet: bool) -> Iterator[Bar | None]:
+    """Show the progress of a run, unless it is to be quiet."""
+    bar = None if quiet else Bar()
+    try:
+        yield bar
+    finally:
+        if bar is not None:
+            bar.close()
 
 
 def _columns() -> int:

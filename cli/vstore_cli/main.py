@@ -15,8 +15,7 @@ gc.set_threshold(100_000)  # what is loaded at the start stays: looking through 
 
 import click  # noqa: E402
 
-from vstore._version import __version__  # noqa: E402
-from vstore.errors import VstoreError  # noqa: E402
+from vstore import VstoreError, __version__  # noqa: E402
 from vstore_cli.output import local, shown  # noqa: E402
 
 WIDTH = 100
@@ -27,7 +26,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Keep an index up to date": {
         "init": ("init:init", "Make an empty store."),
         "sync": ("sync:sync", "Embed what is new in folders, and write a snapshot."),
-        "status": ("sync:status", "Say what a sync would do."),
+        "status": ("status:status", "Say what a sync would do."),
         "import": ("import_:import_", "Take in an index that another tool made."),
     },
     "Use it": {

@@ -7,8 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from vstore.embed.model_words import device_words
-from vstore.errors import UsageError
+from vstore_cli.output import shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,19 +40,6 @@ def model_options(command: F) -> F:
     return command
 
 
-class Devices(click.ParamType[str]):
-    """Devices by name; whether they are there is found out when a model is loaded."""
-
-    name = "devices"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            device_words(value)
-        except UsageError as err:
-            self.fail(f"{err.message}; {err.next_step}", param, ctx)
-        return str(value)
-
-
 def device_option(command: F) -> F:
     """--device of a command that embeds little: one is enough."""
     return _device_option("Where the model runs: auto, cpu, cuda, cuda:1 or mps; of several, the first.")(command)
@@ -68,9 +54,7 @@ def devices_option(command: F) -> F:
 
 
 def _device_option(help: str) -> Callable[[F], F]:
-    return click.option(
-        "--device", type=Devices(), default="auto", show_default=True, metavar="DEVICE[,DEVICE]", help=help
-    )
+    return click.option("--device", default="auto", show_default=True, metavar="DEVICE[,DEVICE]", help=help)
 
 
 class BatchSize(click.ParamType[int | None]):
@@ -94,3 +78,8 @@ def batch_option(command: F) -> F:
         metavar="N|auto",
         help="Pictures that the model is given at once.",
     )(command)
+
+
+def note(text: str) -> None:
+    """Print a line about something that was done although nobody asked for it."""
+    click.echo(shown(text), err=True)

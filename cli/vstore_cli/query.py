@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from vstore.errors import UsageError
+from vstore import UsageError
 
 _WEIGHT = re.compile(r"(\d+(?:\.\d+)?|\.\d+):(?=.)")
 _PICTURE = ("./", "../", "/", "~", "image:")

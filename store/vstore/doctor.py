@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vstore._version import __version__
+from vstore.brief import briefly
 from vstore.child_python import command
 from vstore.errors import VstoreError
 from vstore.format.canonical import Json
@@ -49,6 +50,7 @@ class Finding(NamedTuple):
         return self._asdict()
 
 
+@briefly
 class DoctorReport(NamedTuple):
     """What was found. ok: there is no trouble."""
 

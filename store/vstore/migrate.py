@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vstore.brief import briefly
 from vstore.format.canonical import Json
 from vstore.format.layout import FORMAT_VERSION
 from vstore.repository.repository import Repository
 
 
+@briefly
 class MigrateReport(NamedTuple):
     """format: what the store has now. steps: what was done to bring it there, or would be."""
 

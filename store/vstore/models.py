@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from vstore.brief import briefly
 from vstore.disk import durable
 from vstore.disk.journal import journals
 from vstore.embed.model_words import Settings, Words
@@ -22,10 +23,21 @@ from vstore.repository.snapshots import new_snapshot
 _NAMED = 10  # missing paths that an error names
 
 
+@briefly
 class ModelRow(NamedTuple):
-    """One line of `model list`. rows: vectors stored; snapshots: kept ones of this space.
+    """One line of `model list`.
 
-    family: empty where the recipe is lost.
+    space:      id of the space.
+    space_name: its name.
+    status:     claimed or verified.
+    family:     of its recipe; empty where the recipe is lost.
+    dim:        numbers per vector.
+    model:      folder or hub id, or None.
+    adapter:    folder or hub id, or None.
+    compute:    fp32, bf16, or None.
+    rows:       stored vectors.
+    snapshots:  names of its snapshots.
+    current:    the current snapshot, or the first sync, is in this space.
     """
 
     space: str
@@ -46,8 +58,15 @@ class ModelRow(NamedTuple):
         return value
 
 
+@briefly
 class ModelDetail(NamedTuple):
-    """One space: its line, its recipe, where its model is, what its probes were embedded with."""
+    """The details of one space.
+
+    row:       its line in `model list`.
+    recipe:    everything that decides its vectors.
+    place:     the words by which its model is found.
+    made_with: the device, dtype and versions that its probes were embedded with.
+    """
 
     row: ModelRow
     recipe: dict[str, Any]
@@ -58,8 +77,17 @@ class ModelDetail(NamedTuple):
         return {**self.row.to_json(), "recipe": self.recipe, "place": self.place, "made_with": self.made_with}
 
 
+@briefly
 class ModelAdded(NamedTuple):
-    """A space that was added, or (known) was there and learnt where its model is now. notes: what was done unasked."""
+    """The results of adding a space.
+
+    space:      id of the space.
+    space_name: its name.
+    dim:        numbers per vector.
+    known:      the space existed, and its model was only found again.
+    inherited:  options taken from the current space.
+    notes:      things done that nobody asked for, for people.
+    """
 
     space: str
     space_name: str
@@ -75,7 +103,13 @@ class ModelAdded(NamedTuple):
 
 
 class ModelUsed(NamedTuple):
-    """What `model use` made current. snapshot: the one that was written, or None."""
+    """The results of making a space current.
+
+    space:      id of the space.
+    space_name: its name.
+    snapshot:   the new snapshot, or None.
+    current:    the current snapshot.
+    """
 
     space: str
     space_name: str
@@ -87,7 +121,13 @@ class ModelUsed(NamedTuple):
 
 
 class ModelDropped(NamedTuple):
-    """A space that was dropped, and how many vectors with it."""
+    """The results of dropping a space.
+
+    space:      id of the space.
+    space_name: its name.
+    rows:       vectors that were dropped with it.
+    dry_run:    nothing was changed.
+    """
 
     space: str
     space_name: str
@@ -99,12 +139,12 @@ class ModelDropped(NamedTuple):
 
 
 def model_list(repo: Repository) -> list[ModelRow]:
-    """All spaces, in the order in which they were named. Reads the log and the recipes alone."""
+    """List all spaces by name. Reads only the log and the recipes. Raises: Damage."""
     return [_row(repo, space) for space in sorted(repo.state.spaces.values(), key=lambda space: space.name)]
 
 
 def model_show(repo: Repository, name: str) -> ModelDetail:
-    """One space. Raises: UsageError."""
+    """Show one space. Raises: UsageError, Damage."""
     space = repo.space(name)
     made_with = Probes.from_bytes(repo.packs.get(space.probes)).environment if space.probes else {}
     recipe = repo.recipe(space.id) if space.recipe else {}
@@ -132,17 +172,18 @@ def _row(repo: Repository, space: Space) -> ModelRow:
 def model_add(
     repo: Repository, name: str, words: Words, settings: Settings, note: Callable[[str], None] = lambda text: None
 ) -> ModelAdded:
-    """Add a space: find its model, load it, prove its adapter, embed its probes. What is current stays current.
+    """Add a space: find its model, load it, prove its adapter, embed its probes. The current space stays current.
 
-    What the words leave open is taken from the current space, as an upgrade changes one thing. A model that the store
-    has as a space already is not added again: the space learns where it lies now.
-    Raises: UsageError, ModelError.
+    Words that are left open are taken from the current space, as an upgrade changes one thing. A model that already has
+    a space gets no second one: the space learns the model's new place.
+    note:   receives a line for each thing that nobody asked for.
+    Raises: UsageError, ModelError, Locked, Damage, DiskTrouble.
     """
     why_not = why_not_a_name(name)
     if why_not:
         raise UsageError(why_not, "choose another name")
     if words.model is None and words.adapter is None:
-        raise UsageError("nothing was named that could be added", "add --model NAME_OR_DIR, --adapter DIR, or both")
+        raise UsageError("no model was named", "add --model NAME_OR_DIR, --adapter DIR, or both")
     merged = words if words.model is not None else words.over(_current_words(repo))
     inherited = tuple(
         f"--{field.replace('_', '-')} {value}"
@@ -168,18 +209,18 @@ def model_add(
     if known is not None and has_drifted:
         if known.name == name:
             raise ModelError(
-                f"the model gives other vectors than when the space {name!r} was made of it, with the same files",
-                "give what it is now a name of its own",
+                f"the model gives other vectors than when the space {name!r} was made, with the same files",
+                "add it as a new space, under another name",
             )
-        # The libraries compute otherwise than they did: with the same files it is another space all the same.
+        # The libraries compute differently now: the same files make another space.
         libraries = {k: v for k, v in made.probes.environment.items() if k not in ("compute", "device")}
         made.recipe["computed_by"] = libraries
-        say("the same files give other vectors now than they did: this is a space of its own")
+        say("the same files give other vectors now: this is a new space")
         id = space_id(made.recipe)
         known = repo.state.spaces.get(id)
     if known is not None and known.name != name:
         raise UsageError(
-            f"this very model is here already, as the space {known.name!r}",
+            f"this model already has a space: {known.name!r}",
             f"sync it with: vstore sync --space {known.name}",
         )
     spaces.add(repo, name, made)
@@ -187,7 +228,7 @@ def model_add(
 
 
 def _current_words(repo: Repository) -> Words:
-    """What was said of the current space's model; nothing where it has none."""
+    """Find the words that name the current space's model; none where it has no model."""
     state = repo.state
     current = state.current_snapshot
     space = state.spaces.get((current.space if current else state.start_space) or "")
@@ -195,9 +236,10 @@ def _current_words(repo: Repository) -> Words:
 
 
 def model_use(repo: Repository, name: str, message: str = "") -> ModelUsed:
-    """Make a space current: a new snapshot of the current one's paths. Embeds nothing, needs no model.
+    """Make a space current: write a new snapshot with the paths of the current one. Nothing is embedded or loaded.
 
-    Raises: UsageError; ModelError if pictures have no vector there yet, naming some.
+    Raises: UsageError; Refused while syncing is held; ModelError, naming pictures without a vector in the space;
+            Locked, Damage, DiskTrouble.
     """
     with repo.committing("model use"):
         space = repo.space(name)
@@ -205,7 +247,7 @@ def model_use(repo: Repository, name: str, message: str = "") -> ModelUsed:
         repo.refuse_held()
         if current is None:
             raise UsageError(
-                "there is no snapshot yet whose pictures could be looked for in another space",
+                "there is no snapshot yet",
                 f"make the first one with: vstore sync PATH --space {space.name}",
             )
         if current.space == space.id:
@@ -226,10 +268,10 @@ def model_use(repo: Repository, name: str, message: str = "") -> ModelUsed:
 
 
 def model_drop(repo: Repository, name: str, *, dry_run: bool = False) -> ModelDropped:
-    """Forget a space and its vectors; `vstore gc` frees the bytes. Cannot be undone.
+    """Drop a space and its vectors; `vstore gc` frees the disk space. Cannot be undone.
 
-    What an import left over goes too, unless another space adopted its vectors: it waits for that one then.
-    Raises: Refused while a kept snapshot is of this space, or it is where the first sync starts; Locked.
+    The leftovers of an import go too, unless another space adopted its vectors: they wait for that space then.
+    Raises: UsageError; Refused while a snapshot is in this space, or the first sync starts there; Locked.
     """
     with repo.lock("ingest") as lock:
         lock.acquire(0.0, "model drop")
@@ -239,7 +281,7 @@ def model_drop(repo: Repository, name: str, *, dry_run: bool = False) -> ModelDr
             if used:
                 some = ", ".join(snapshot.name for snapshot in used[:_NAMED])
                 raise Refused(
-                    f"the space {space.name!r} is needed by {len(used)} kept snapshots: {some}",
+                    f"the space {space.name!r} is needed by {len(used)} snapshots: {some}",
                     "forget them first (vstore snapshot forget), or keep the space",
                 )
             heirs = {f.id: _heir(repo, f) for f in repo.state.imports.values() if f.space == space.id}
@@ -247,7 +289,7 @@ def model_drop(repo: Repository, name: str, *, dry_run: bool = False) -> ModelDr
             rows = sum(ref.rows for ref in repo.state.segments(space.id)) + sum(found.rows for found in left)
             current = repo.state.current_snapshot
             changes: dict[str, Json] = {"spaces": {space.id: None}, "segments": {space.id: None}}
-            if heirs:  # vectors of a space that is not there any more can be joined to no picture
+            if heirs:  # no picture can be joined to the vectors of a space that is gone
                 changes["imports"] = {id: None if heir is None else {"space": heir} for id, heir in heirs.items()}
             if repo.state.start_space == space.id:
                 if current is None:
@@ -261,12 +303,12 @@ def model_drop(repo: Repository, name: str, *, dry_run: bool = False) -> ModelDr
         if not dry_run:
             for path in journals(repo.layout.journal):
                 if path.name.startswith(space.id):
-                    durable.remove(path)  # what a killed run left of this space would be kept for ever
+                    durable.remove(path)  # a killed run left it, and nothing else would remove it
         return ModelDropped(space.id, space.name, rows, dry_run)
 
 
 def _heir(repo: Repository, found: Import) -> str | None:
-    """The space that adopted the vectors of an import; of several, the current one."""
+    """Find the space that adopted the vectors of an import; of several, the current one."""
     current = repo.state.current_snapshot
     others = sorted(repo.state.spaces, key=lambda id: (current is None or id != current.space, id))
     return next((id for id in others if id != found.space and as_of(repo, found, id).space == id), None)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from vstore.brief import briefly
 from vstore.format.canonical import Json
 from vstore.format.layout import DTYPES
 from vstore.repository.repository import Repository
@@ -41,6 +42,7 @@ class RootStats(NamedTuple):
     there: bool
 
 
+@briefly
 class StatsReport(NamedTuple):
     """The whole store. copies: bytes that a plain index per kept snapshot would take (fp32 vectors and paths apart)."""
 

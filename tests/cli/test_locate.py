@@ -138,7 +138,7 @@ def test_init_is_refused_where_the_pictures_are_in_a_store_already(
     for inside in ("pictures", "pictures/sub"):
         monkeypatch.chdir(pictures.home / inside)
         err = pictures("init", code=2).err
-        assert f"the pictures here are in the store {pictures.store} already, as 'pictures'" in err
+        assert f"the pictures here are already in the store {pictures.store}, as 'pictures'" in err
         assert "--store DIR" in err
         assert not Path(".vstore").exists()
     pictures("init", "--store", "second")

@@ -15,7 +15,7 @@ from support.builder import Builder, unit_vectors
 from support.lines import Line
 
 from vstore.format.manifest import content_id
-from vstore.format.pages import Tree
+from vstore.format.tree import Tree
 
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 

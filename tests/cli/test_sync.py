@@ -195,8 +195,8 @@ def test_a_slip_leaves_no_store_behind(line: Line) -> None:
     line.put({"notes/a.txt": b"words", "file.png": 1})
     (line.home / "empty").mkdir()
     for words, said in (
-        ((), "make one by naming a folder: vstore sync FOLDER"),
-        (("picturse",), "picturse is not there"),
+        ((), "make one with: vstore sync FOLDER"),
+        (("picturse",), "picturse does not exist"),
         (("file.png",), "file.png is not a folder"),
         (("empty",), "empty holds no picture"),
         (("notes",), "--include GLOB adds names"),

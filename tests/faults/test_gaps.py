@@ -32,11 +32,11 @@ def test_any_record_may_be_lost_at_any_time(capsys: pytest.CaptureFixture[str]) 
                 repo = Repository(top / ".vstore")
                 now = said(repo)
                 # An adoption of which the one record is lost before the other was written has to be done again.
-                gone = {name for name in before.versions if f"{name} is not taken up" in " ".join(report.left)}
+                gone = {name for name in before.versions if f"{name} is not restored" in " ".join(report.left)}
                 assert gone <= ({"v6"} if lost == last else set()), where
                 kept = {name: value for name, value in before.versions.items() if name not in gone}
                 assert {name: now.versions[name] for name in kept} == kept, where
-                said_so = ("where the folders of pictures lie", "is not taken up")
+                said_so = ("the places of the picture folders", "is not restored")
                 assert all(any(words in one for words in said_so) for one in report.left), where
                 again = vectors(repo)
                 assert all(row == rows[name] for name, row in again.items() if name in rows), where

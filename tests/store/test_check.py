@@ -19,8 +19,9 @@ from vstore.disk.segments import BLOCK
 from vstore.errors import Damage
 from vstore.format.entries import Snapshot
 from vstore.format.manifest import Manifest
-from vstore.format.pages import Tree, encode_leaf
+from vstore.format.pages import encode_leaf
 from vstore.format.recipes import space_id
+from vstore.format.tree import Tree
 from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
 from vstore.store import Store

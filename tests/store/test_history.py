@@ -291,11 +291,11 @@ def test_large_versions_that_differ_in_little_are_told_apart_by_little(
     many = {f"p/{n:05}": n for n in range(5000)}
     world.sync(many)
     world.sync({**many, "p/02500": 9999})
-    from vstore.format import pages
+    from vstore.format import tree
 
     decoded = []
-    decode = pages.decode_leaf
-    monkeypatch.setattr(pages, "decode_leaf", lambda *args: decoded.append(1) or decode(*args))
+    decode = tree.decode_leaf
+    monkeypatch.setattr(tree, "decode_leaf", lambda *args: decoded.append(1) or decode(*args))
     assert snapshot_diff(world.repo, "v1", "v2").changed == (b"p/02500",)
     assert len(decoded) == 2
 

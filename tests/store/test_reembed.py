@@ -216,7 +216,7 @@ def test_a_cause_that_fits_can_be_adopted(case: Case) -> None:
         after = store.snapshot_list()[0]
         assert (after.snapshot, after.current, after.space_name) == ("v2", True, "soft-1-exif-ignored")
         assert (after.paths, after.images) == (before.paths, before.images)
-        assert after.message == "soft-1: pictures were not turned as EXIF says"
+        assert after.message == "soft-1: pictures were not turned by their EXIF orientation"
         state = store._repo.state
         assert state.segments(after.space) == state.segments(before.space)
         assert state.spaces[after.space].status == "verified"

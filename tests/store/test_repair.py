@@ -560,7 +560,7 @@ def test_rows_that_an_import_left_over_and_that_are_lost_are_named_no_more(
     if blob == "half of the vectors":
         monkeypatch.setattr(leftovers, "BLOCK", 1)
         monkeypatch.setattr("vstore.importing.finishing.BLOCK", 1)
-        monkeypatch.setattr("vstore.repair.blobs.LEFT_BLOCK", 1)
+        monkeypatch.setattr("vstore.repair.leftovers.BLOCK", 1)
     old, fake = Legacy(tmp_path), FakeEmbedder()
     for name in ("p04.png", "p05.png"):
         (old.pictures / name).unlink()

@@ -103,7 +103,7 @@ def test_an_adoption_whose_record_is_lost_falls_back_to_the_old_space(
     assert vectors(world) == held
     assert world.repo.state.current == "v2"
     assert adopted not in world.repo.state.spaces
-    assert any(line.startswith("v3 is not taken up") and "adopt" in line for line in report.left)
+    assert any(line.startswith("v3 is not restored") and "adopt" in line for line in report.left)
     with world.another() as store:
         assert store.check(read_data=True).ok
     assert mend(world).left == ()
@@ -146,7 +146,7 @@ def test_versions_after_a_lost_adoption_are_not_taken_up_where_no_record_says_wh
     assert vectors(world) == held
     assert world.repo.state.current == "v2"
     assert world.repo.state.tags == {}
-    assert all(any(line.startswith(f"{name} is not taken up") for line in report.left) for name in ("v3", "v4"))
+    assert all(any(line.startswith(f"{name} is not restored") for line in report.left) for name in ("v3", "v4"))
     with world.another() as store:
         assert store.check(read_data=True).ok
         store.gc()

@@ -472,10 +472,10 @@ def test_pages_without_a_hit_are_not_decoded(world: World, monkeypatch: pytest.M
     world.builder.add_snapshot({**others, b"pictures/1.png": world.key(1)})
     world.search(world.place("1.png"))  # the bitmap lies in the cache from here on
     decoded = []
-    from vstore.format import pages
+    from vstore.format import tree
 
-    decode = pages.decode_leaf
-    monkeypatch.setattr(pages, "decode_leaf", lambda *args: decoded.append(1) or decode(*args))
+    decode = tree.decode_leaf
+    monkeypatch.setattr(tree, "decode_leaf", lambda *args: decoded.append(1) or decode(*args))
     assert paths(world.search(world.place("1.png"), k=1)) == [b"pictures/1.png"]
     assert len(decoded) == 1
 

@@ -254,7 +254,7 @@ def test_paths_may_come_from_a_file(settled: World, tmp_path: Path) -> None:
     nothing.write_text("# none\n")
     assert classes(settled.store.sync(files_from=lines)) == {"changed": 1}
     assert classes(settled.store.sync(files_from=nuls)) == {"changed": 1}
-    with pytest.raises(UsageError, match="names no path"):
+    with pytest.raises(UsageError, match="lists no path"):
         settled.store.sync(files_from=nothing)
     with pytest.raises(UsageError, match="cannot read"):
         settled.store.sync(files_from=tmp_path / "missing")

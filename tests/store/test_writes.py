@@ -28,9 +28,9 @@ EXCEPTIONS = {
     "vstore.importing.report": {".open", ".unlink"},
     "vstore.importing.rclip": {"sqlite3.connect"},  # opened to be read alone
     # A store that an import makes has no name yet.
-    "vstore.importing.founding": {"shutil.rmtree", "tempfile.TemporaryDirectory"},
+    "vstore.importing.begin": {"shutil.rmtree", "tempfile.TemporaryDirectory"},
     "vstore_cli.main": {"os.open"},  # /dev/null
-    "vstore_cli.commands.sync": {"os.write"},  # stderr, from a signal handler
+    "vstore_cli.interrupts": {"os.write"},  # stderr, from a signal handler
 }
 OS = {
     "chmod", "chown", "copy_file_range", "fchmod", "fdatasync", "fsync", "ftruncate", "link", "makedirs", "mkdir",

@@ -14,8 +14,8 @@ from vstore.clock import now
 from vstore.disk.segments import rounded, write_segment
 from vstore.format.entries import FileRef, Root, Snapshot
 from vstore.format.manifest import Manifest
-from vstore.format.pages import Tree
 from vstore.format.recipes import space_id
+from vstore.format.tree import Tree
 from vstore.repository.add_space import add_space
 from vstore.repository.create import create_store
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vstore_cli.bar import Bar
-from vstore_cli.commands.sync import Duration
+from vstore_cli.bar import progress
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, model_options
 from vstore_cli.output import count, echo_json, json_option, shown, size, table
+from vstore_cli.units import Duration
 
 if TYPE_CHECKING:
-    from vstore.check.reembed import ReembedReport
+    from vstore import ReembedReport
 
 
 @click.command()
@@ -49,13 +49,8 @@ def check(quiet: bool, as_json: bool, **what: Any) -> int:
       vstore check --reembed 32
       vstore check --max-duration 10m --source
     """
-    bar = None if quiet or as_json else Bar()
-    try:
-        with open_store(damaged=True) as store:
-            report = store.check(progress=bar, **what)
-    finally:
-        if bar is not None:
-            bar.close()
+    with progress(quiet or as_json) as bar, open_store(damaged=True) as store:
+        report = store.check(progress=bar, **what)
     sample = report.reembed
     wrong = 4 if not report.ok else 13 if sample is not None and not sample.fits else 0
     if as_json:

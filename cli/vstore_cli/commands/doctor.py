@@ -21,7 +21,7 @@ def doctor(as_json: bool) -> int:
     Example:
       vstore doctor
     """
-    from vstore.store import Store
+    from vstore import Store
 
     report = Store.doctor(find_store())
     if as_json:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from vstore_cli.bar import Bar
+from vstore_cli.bar import progress
 from vstore_cli.locate import open_store
 from vstore_cli.output import count, echo_json, json_option, shown, size
 
 if TYPE_CHECKING:
-    from vstore.search.dupes import Group
+    from vstore import Group
 
 
 class Likeness(click.ParamType[float | Literal["auto"]]):
@@ -59,13 +59,8 @@ def dupes(
       vstore dupes --verify
       vstore dupes --near 0.9 --under pictures/2024
     """
-    bar = None if quiet or as_json else Bar()
-    try:
-        with open_store([under] if under is not None else []) as store:
-            report = store.dupes(at=at, under=under, verify=verify, near=near, progress=bar)
-    finally:
-        if bar is not None:
-            bar.close()
+    with progress(quiet or as_json) as bar, open_store([under] if under is not None else []) as store:
+        report = store.dupes(at=at, under=under, verify=verify, near=near, progress=bar)
     if as_json:
         echo_json(report)
         return

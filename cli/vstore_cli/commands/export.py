@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from vstore.errors import UsageError
+from vstore import UsageError
 from vstore_cli.locate import open_store
 from vstore_cli.output import count, echo_json, json_option, shown, size
 from vstore_cli.query import parse
@@ -50,7 +50,7 @@ def export(
       vstore export vectors.parquet --format parquet
       vstore export like-this/ ./cat.jpg --format links -k 50
     """
-    from vstore.search.query import Operand
+    from vstore import Operand
 
     if format == "links" and not words:
         raise UsageError(

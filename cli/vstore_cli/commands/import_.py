@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vstore.errors import Interrupted, UsageError
-from vstore.format.layout import FOLDER
-from vstore_cli.commands.sync import Size, stopping
+from vstore import Interrupted
+from vstore_cli.bar import progress
+from vstore_cli.interrupts import stopping
 from vstore_cli.locate import find_store, new_folder
 from vstore_cli.models import model_options
 from vstore_cli.output import count, duration, echo_json, json_option, number, shown
+from vstore_cli.units import Size
 
 if TYPE_CHECKING:
-    from vstore.importing.report import ImportReport
+    from vstore import ImportReport
 
 NAMED = 10  # rows of each kind that the terminal names
 LONGEST = 200  # characters of a path that it shows
@@ -63,32 +63,25 @@ def import_(as_json: bool, quiet: bool, **options: Any) -> None:
       vstore import --resume i2
     """
     root = options["root"]
-    folder = find_store([root] if root else [])
-    with stopping() as stop:
-        report = _run(folder, quiet or as_json, stop, options)
+    folder = find_store([root] if root else []) or new_folder()
+    report = _run(folder, options, quiet=quiet or as_json)
     if as_json:
         echo_json(report)
     elif not quiet:
         _print(report, folder)
 
 
-def _run(folder: Path | None, quiet: bool, stop: threading.Event, options: dict[str, Any]) -> ImportReport:
-    from vstore.store import Store
-    from vstore_cli.bar import Bar
+def _run(folder: Path, options: dict[str, Any], *, quiet: bool) -> ImportReport:
+    from vstore import Store
 
-    bar = None if quiet else Bar()
-    try:
-        if folder is None or not (folder / "FORMAT").exists():
-            if options["resume"] is not None:
-                raise UsageError("there is no store here", "name it with --store DIR")
-            return Store.import_new(folder or new_folder(), progress=bar, stop=stop, **options)
-        with Store(folder) as store:
-            return store.import_index(progress=bar, stop=stop, **options)
-    except KeyboardInterrupt as err:
-        raise Interrupted("stopped; the store is as it was", "run the command again") from err
-    finally:
-        if bar is not None:
-            bar.close()
+    with stopping() as stop, progress(quiet) as bar:
+        try:
+            if not Store.exists(folder):
+                return Store.import_new(folder, progress=bar, stop=stop, **options)
+            with Store(folder) as store:
+                return store.import_index(progress=bar, stop=stop, **options)
+        except KeyboardInterrupt as err:
+            raise Interrupted("stopped; the store is unchanged", "run the command again") from err
 
 
 _WORDS = (
@@ -101,7 +94,7 @@ _WORDS = (
 )
 
 
-def _print(report: ImportReport, folder: Path | None) -> None:
+def _print(report: ImportReport, folder: Path) -> None:
     counts = report.counts()
     width = max(len(number(amount)) for amount in counts.values())
     click.echo(f"{count(report.rows, 'row')} of {report.dim} numbers from {shown(report.vectors_from)}")
@@ -125,7 +118,7 @@ def _print(report: ImportReport, folder: Path | None) -> None:
         click.echo(f"An import would add {added} to the space {shown(report.space_name)}.")
         return
     if report.created_store:
-        click.echo(f"Made the store {shown(str(folder or FOLDER))}")
+        click.echo(f"Made the store {shown(str(folder))}")
     if report.snapshot is not None:
         click.echo(f"Wrote snapshot {report.snapshot}, which is current")
     click.echo(

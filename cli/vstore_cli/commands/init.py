@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from vstore_cli.locate import new_folder
-from vstore_cli.models import device_option, model_options
+from vstore_cli.models import device_option, model_options, note
 from vstore_cli.output import echo_json, json_option, shown
 
 
@@ -42,14 +42,10 @@ def init(hash: str, store_dtype: str, as_json: bool, **words: Any) -> None:
       vstore init --model openai/clip-vit-base-patch32
       vstore init --adapter checkpoints/v11 --compute bf16
     """
-    from vstore.store import Store
+    from vstore import Store
 
-    report = Store.init(new_folder(), hash=hash, store_dtype=store_dtype, note=_note, **words)
+    report = Store.init(new_folder(), hash=hash, store_dtype=store_dtype, note=note, **words)
     if as_json:
         echo_json(report)
     else:
         click.echo(f"Made the store {shown(report.store)} ({report.hash}, {report.dtype}, space {report.space_name})")
-
-
-def _note(text: str) -> None:
-    click.echo(shown(text), err=True)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from vstore_cli.locate import open_store
-from vstore_cli.models import device_option, model_options
+from vstore_cli.models import device_option, model_options, note
 from vstore_cli.output import count, echo_json, json_option, number, shown, table
 
 
@@ -102,7 +102,7 @@ def model_add(name: str, as_json: bool, **words: Any) -> None:
       vstore model add clip --model openai/clip-vit-base-patch32
     """
     with open_store() as store:
-        report = store.model_add(name, note=_note, **words)
+        report = store.model_add(name, note=note, **words)
     if as_json:
         echo_json(report)
         return
@@ -111,10 +111,6 @@ def model_add(name: str, as_json: bool, **words: Any) -> None:
     else:
         click.echo(f"Added the space {report.space_name} ({number(report.dim)} numbers a picture).")
         click.echo(f"Fill it with: vstore sync --space {report.space_name}")
-
-
-def _note(text: str) -> None:
-    click.echo(shown(text), err=True)
 
 
 @model.command("use")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from vstore.errors import NoStore
-from vstore_cli.locate import find_store, refuse_network
+from vstore_cli.bar import progress
+from vstore_cli.locate import find_store, no_store, refuse_network
 from vstore_cli.output import count, echo_json, json_option, shown
 
 
@@ -25,20 +25,15 @@ def repair(dry_run: bool, no_embed: bool, wait: bool, quiet: bool, as_json: bool
     Example:
       vstore repair --dry-run
     """
-    from vstore.store import Store
-    from vstore_cli.bar import Bar
+    from vstore import Store
 
     folder = find_store()
     if folder is None:
-        raise NoStore("there is no store here, nor in any folder above", "name it with --store DIR or VSTORE_DIR")
+        raise no_store()
     if not dry_run:
         refuse_network(folder)
-    bar = None if quiet else Bar()
-    try:
+    with progress(quiet) as bar:
         report = Store.repair(folder, dry_run=dry_run, no_embed=no_embed, wait=wait, progress=bar)
-    finally:
-        if bar is not None:
-            bar.close()
     code = 4 if report.left or report.degraded else 0
     if as_json:
         echo_json(report)

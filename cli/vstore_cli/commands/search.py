@@ -14,7 +14,7 @@ from vstore_cli.output import echo_json, json_option, openable, shown, table, wr
 from vstore_cli.query import Part, parse
 
 if TYPE_CHECKING:
-    from vstore.search.search import SearchReport
+    from vstore import SearchReport
 
 
 @click.command()
@@ -64,7 +64,7 @@ def search(
     if all(part.image is not None for part in parts):
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.setswitchinterval(0.0002)
-    from vstore.search.query import Operand
+    from vstore import Operand
 
     near = [] if under is None else [under]
     with open_store([*near, *(os.fsdecode(part.image) for part in parts if part.image is not None)]) as store:

@@ -10,7 +10,7 @@ from vstore_cli.locate import open_store
 from vstore_cli.output import count, echo_json, json_option, number, shown, size, table
 
 if TYPE_CHECKING:
-    from vstore.stats import StatsReport
+    from vstore import StatsReport
 
 
 @click.command()

@@ -13,9 +13,9 @@ from vstore.disk.segments import Segment
 from vstore.errors import VstoreError
 from vstore.format.entries import FileRef, Import, Snapshot, Space
 from vstore.format.manifest import Manifest
-from vstore.format.pages import Tree
 from vstore.format.recipes import space_id
 from vstore.format.state import State
+from vstore.format.tree import Tree
 from vstore.repository.leftovers import LeftVectors, left_rows
 from vstore.repository.repository import Repository, how_to_give
 

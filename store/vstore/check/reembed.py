@@ -5,14 +5,14 @@ Where they do not match, the likely causes are tried one by one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from vstore.brief import briefly
 from vstore.check.adopt import Adopted, adopt
-from vstore.check.report import Problem
+from vstore.check.findings import Problem
+from vstore.check.request import Sample
 from vstore.check.sampling import SampledPicture, sample_pictures
 from vstore.check.trials import FITS, Trial, Trials, best_of, mixture, rounded
-from vstore.embed.embedder import Embedder
 from vstore.errors import ModelError, UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.entries import Snapshot, Space
@@ -23,23 +23,7 @@ from vstore.repository.repository import Repository
 SHARE = 32  # one picture in so many may be off: a decoder that changed, a file that was saved again
 
 
-class Sample(NamedTuple):
-    """A request to embed pictures of the current snapshot again.
-
-    pictures: how many to embed.
-    load:     loads the model of a recipe.
-    recipe:   of a model other than the space's own, or of one that an import did not declare.
-    place:    the words by which that model is found.
-    adopt:    the name of a trial: if it fits, a space of its recipe takes over the segments.
-    """
-
-    pictures: int
-    load: Callable[[Recipe], Embedder]
-    recipe: Recipe | None = None
-    place: Mapping[str, Any] = {}  # never changed
-    adopt: str | None = None
-
-
+@briefly
 class ReembedReport(NamedTuple):
     """The result of a sample.
 

@@ -18,7 +18,7 @@ from vstore.progress import Progress
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
-    from vstore.check.reembed import Sample
+    from vstore.check.request import Sample
 
 
 def check(

@@ -11,8 +11,9 @@ from vstore.errors import VstoreError
 from vstore.format.entries import Snapshot
 from vstore.format.hashing import Hash
 from vstore.format.manifest import Manifest, content_id
-from vstore.format.pages import Tree, decode_leaf, level_of
+from vstore.format.pages import decode_leaf, level_of
 from vstore.format.state import State
+from vstore.format.tree import Tree
 
 
 def check_snapshots(hash: Hash, state: State, objects: Objects, findings: Findings) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from vstore.check.report import Problem
+from vstore.check.findings import Problem
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.file_hash import hash_file
 from vstore.intake.surveyor import Surveyor

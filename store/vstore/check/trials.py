@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from vstore.brief import briefly
 from vstore.check.sampling import SampledPicture, read_unchanged
 from vstore.embed.embedder import Embedder
 from vstore.embed.variations import Variation, Varied, preparations
@@ -24,6 +25,7 @@ BATCH = 8
 DECLARED = "as-declared"
 
 
+@briefly
 class Trial(NamedTuple):
     """The result of one recipe.
 

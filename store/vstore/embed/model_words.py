@@ -15,16 +15,16 @@ _DEVICE = re.compile(r"[a-z]+(:(0|[1-9][0-9]*))?")
 
 
 class ModelWords(TypedDict, total=False):
-    """The options that describe a model, as keyword arguments: `def sync(folder, **model: Unpack[ModelWords])`.
+    """Options that name a model. None, or none given: what the model's files say, else its family's usual choice.
 
-    model:             a folder or a hub id.
-    adapter:           a folder or a hub id.
-    revision:          commit of the hub model.
-    compute:           "fp32" or "bf16".
-    max_side:          pixels to which pictures are fitted.
-    prompt:            text given to the model with each picture.
-    pooling:           one of the family's poolings.
-    trust_remote_code: run the code that lies in the model's folder.
+    model:             a folder, a hub id, or `builtin`.
+    adapter:           a folder or a hub id of a LoRA adapter; alone, it stands on the base that it names.
+    revision:          branch, tag or commit of a hub model.
+    compute:           `fp32` or `bf16`.
+    max_side:          pixels of the longer side of a picture as the model gets it.
+    prompt:            text that a vision-language model gets with each picture.
+    pooling:           `features`, `cls`, `mean` or `last`.
+    trust_remote_code: run Python code from the model's folder.
     """
 
     model: str | None
@@ -38,9 +38,8 @@ class ModelWords(TypedDict, total=False):
 
 
 class Words(NamedTuple):
-    """What a user says of a model. None takes what the model's own files say, or the family's usual choice.
+    """The words of `ModelWords` as a space keeps them.
 
-    model, adapter: a folder or a hub id. revision: of the hub model. compute: fp32 or bf16.
     adapter_revision: the commit of a hub adapter, noted when the space is made.
     """
 
@@ -66,6 +65,11 @@ class Words(NamedTuple):
         return cls(**model)
 
     @classmethod
+    def taken_from(cls, options: dict[str, Any]) -> Words:
+        """Take the words of a model out of the options of a caller, which keep the others."""
+        return cls(**{name: options.pop(name) for name in ModelWords.__annotations__ if name in options})
+
+    @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Words:
         return cls(**{name: value[name] for name in cls._fields if name in value})
 
@@ -87,6 +91,12 @@ class Settings(NamedTuple):
     def devices(self) -> tuple[str, ...]:
         """The devices that were named. Raises: UsageError."""
         return device_words(self.device)
+
+
+def settings_of(device: str = "auto", batch_size: int | None = None, compile: bool = False) -> Settings:
+    """Read the settings of a caller before anything is done. Raises: UsageError for a malformed device."""
+    device_words(device)
+    return Settings(device, batch_size, compile)
 
 
 def device_words(text: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,6 +71,13 @@ def snapshot_export(repo: Repository, snap: str, out: Path, format: str = "jsonl
         paths=len(pictures.aliases),
         bytes=_size(out),
     )
+
+
+def refuse_search(operands: Sequence[object], options: Mapping[str, object]) -> None:
+    """Refuse the words of a search, `at` apart, for a format that writes a whole snapshot. Raises: UsageError."""
+    given = [name for name in ("under", "min_score", "new_since") if options.get(name) is not None]
+    if operands or given:
+        raise UsageError("a search only applies to links", "leave its words out, or add --format links")
 
 
 def export_links(snapshot: str, hits: Sequence[tuple[float, Sequence[bytes | None]]], out: Path) -> ExportReport:

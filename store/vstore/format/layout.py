@@ -81,11 +81,13 @@ def record_number(name: str) -> int | None:
 
 
 def why_not_a_name(name: str) -> str | None:
-    """Say why a tag or a space cannot be called so, or None if it can: such words mean snapshots."""
+    """Say why a name is not valid for a tag or a space, or return None: some words mean snapshots."""
     if not name or len(name) > 100:
         return "a name has 1 to 100 characters"
-    if name.lower() in _RESERVED or re.fullmatch(_SNAPSHOT_LIKE, name, re.IGNORECASE):
-        return f"{name!r} already means a snapshot"
+    if name.lower() in _RESERVED:
+        return f"{name!r} is a reserved word for a snapshot"
+    if re.fullmatch(_SNAPSHOT_LIKE, name, re.IGNORECASE):
+        return f"{name!r} looks like a snapshot name (v + number, or 4 and more hex digits)"
     if any(c in "@~{}/\\:" or c.isspace() or not c.isprintable() for c in name) or name[0] in "-+.":
-        return "a name holds no @ ~ { } / \\ : or blanks, and does not begin with - + ."
+        return "a name must not contain @ ~ { } / \\ : or blanks, nor begin with - + ."
     return None

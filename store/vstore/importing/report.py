@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from vstore.brief import briefly
 from vstore.errors import Refused, UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.importing.matching import AMBIGUOUS, EDITED, MATCHED, MISSING
@@ -17,6 +18,7 @@ DUPLICATED, UNFIT = "duplicated", "unfit"
 STATES = (MATCHED, AMBIGUOUS, MISSING, DUPLICATED, EDITED, UNFIT)
 
 
+@briefly
 class Row(NamedTuple):
     """The fate of one row.
 
@@ -44,6 +46,7 @@ class Row(NamedTuple):
         return value
 
 
+@briefly
 class ImportReport(NamedTuple):
     """The results of an import.
 

@@ -13,8 +13,8 @@ import os
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from vstore.format.pages import Tree
 from vstore.format.relabelling import Absorbed
+from vstore.format.tree import Tree
 from vstore.intake.stat_cache import StatCache, facts_of, is_clean, is_settled, keys_and_states, subfolders_in
 from vstore.intake.survey import Chunk, Survey
 from vstore.intake.targets import Target

@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterable, Iterator
 
 from vstore.errors import UsageError
-from vstore.format.pages import Alias, Tree
+from vstore.format.pages import Alias
 from vstore.format.relabelling import today, yesterday
+from vstore.format.tree import Tree
 from vstore.repository.repository import Repository
 
 
@@ -55,6 +56,13 @@ def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]
     ]
     listed = {*found, *before}
     return tuple(sorted(path for path in listed if not any(path != p and is_below(path, p) for p in listed)))
+
+
+def label_of(repo: Repository, folder: bytes) -> str | None:
+    """Find the synced folder that is a folder on disk, or holds it. Returns: its label, or None."""
+    here = os.path.realpath(folder)
+    places = {root.label: os.path.realpath(repo.place(root)) for root in repo.state.roots.values()}
+    return next((label for label, place in places.items() if is_below(here, place)), None)
 
 
 def is_below(path: bytes, folder: bytes) -> bool:

@@ -33,7 +33,7 @@ from vstore.repository.names import find_snapshot, find_space, past_currents
 if TYPE_CHECKING:
     from vstore.disk.packs import Packs
     from vstore.disk.segments import Rows, Segment
-    from vstore.format.pages import Tree
+    from vstore.format.tree import Tree
 
 T = TypeVar("T")
 
@@ -154,7 +154,7 @@ class Repository:
 
     def tree(self, snapshot: Snapshot | None) -> Tree:
         """The aliases of a snapshot as it names them; of None, none."""
-        from vstore.format.pages import Tree
+        from vstore.format.tree import Tree
 
         if snapshot is None:
             return Tree.empty(self.hash, self.packs.get)

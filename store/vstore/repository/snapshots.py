@@ -6,7 +6,7 @@ from vstore.clock import now
 from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
 from vstore.format.manifest import Manifest
-from vstore.format.pages import Tree
+from vstore.format.tree import Tree
 from vstore.repository.repository import Repository
 
 

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from vstore.brief import briefly
 from vstore.errors import UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.entries import Snapshot
+from vstore.paths import AnyPath
 from vstore.progress import Progress, Silent
 from vstore.repository.places import below, prefixes_of
 from vstore.repository.repository import Repository
 from vstore.search.group_files import GroupFiles
 
 if TYPE_CHECKING:
-    from vstore.format.pages import Tree
+    from vstore.format.tree import Tree
 
 # Of the built-in embedder: among 180,000 pairs of different pictures none scored more than 0.83; pictures that were
 # re-encoded, resized, recoloured, framed or cropped by 5 % score 0.84 or more (`bench_builtin_quality.py`'s changes).
 NEAR = 0.85
 
 
+@briefly
 class Picture(NamedTuple):
     """One of several pictures that look alike.
 
@@ -41,6 +45,7 @@ class Picture(NamedTuple):
         }
 
 
+@briefly
 class Group(NamedTuple):
     """Paths with one content, or with pictures that look alike.
 
@@ -74,6 +79,7 @@ class Group(NamedTuple):
         return value
 
 
+@briefly
 class DupesReport(NamedTuple):
     """The duplicates of a snapshot.
 
@@ -98,7 +104,7 @@ def dupes(
     repo: Repository,
     *,
     at: str | None = None,
-    under: bytes | None = None,
+    under: AnyPath | None = None,
     verify: bool = False,
     near: float | Literal["auto"] | None = None,
     progress: Progress | None = None,
@@ -115,7 +121,7 @@ def dupes(
         raise UsageError("pictures that look alike differ in their bytes", "leave out --verify, or --near")
     snapshot = repo.snapshot(at or "current")
     tree = repo.tree(snapshot)
-    prefixes = None if under is None else prefixes_of(repo, tree, under)
+    prefixes = None if under is None else prefixes_of(repo, tree, os.fsencode(under))
     if near is None:
         groups = _identical(repo, tree, prefixes, verify)
         least = None

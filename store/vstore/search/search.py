@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
+from vstore.brief import briefly
 from vstore.embed.embedder import Embedder
 from vstore.embed.load import load_embedder
 from vstore.errors import UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.recipes import Recipe
+from vstore.paths import AnyPath
 from vstore.repository.repository import Repository
 from vstore.search.index import Index
 from vstore.search.query import Operand, read_terms, vectors_of, weighted_sum
@@ -19,6 +22,24 @@ if TYPE_CHECKING:
     from vstore.embed.embedder import Floats
 
 
+class SearchWords(TypedDict, total=False):
+    """Options of `Store.search`.
+
+    k:         the number of hits.
+    at:        the snapshot to search; by default the current one.
+    under:     a stored path (LABEL/FOLDER), or a folder or file on disk: only pictures below it.
+    min_score: only pictures at least this similar.
+    new_since: only pictures that this snapshot lacks.
+    """
+
+    k: int
+    at: str | None
+    under: AnyPath | None
+    min_score: float | None
+    new_since: str | None
+
+
+@briefly
 class Hit(NamedTuple):
     """One picture that was found.
 
@@ -47,6 +68,7 @@ class Hit(NamedTuple):
         return value
 
 
+@briefly
 class SearchReport(NamedTuple):
     """The result of a search.
 
@@ -67,7 +89,7 @@ def search(
     *,
     k: int = 10,
     at: str | None = None,
-    under: bytes | None = None,
+    under: AnyPath | None = None,
     min_score: float | None = None,
     new_since: str | None = None,
     load_embedder: Callable[[Recipe], Embedder] = load_embedder,
@@ -89,7 +111,8 @@ def search(
     # A query is read once. Its subject may be collected meanwhile, and is then opened again.
     terms = read_terms(repo, operands)
     keys = [term.key for term in terms]
-    subject = repo.reading(lambda: open_subject(repo, keys, at=at or "current", under=under, new_since=new_since))
+    folder = None if under is None else os.fsencode(under)
+    subject = repo.reading(lambda: open_subject(repo, keys, at=at or "current", under=folder, new_since=new_since))
     if not subject.rows.count:  # before a model is loaded for nothing
         return SearchReport(subject.snapshot.name, ())
     vectors = vectors_of(repo, subject.snapshot.space, terms, subject.vectors, load=load_embedder)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from vstore.format.delta import Change
-from vstore.format.pages import Tree
+from vstore.format.tree import Tree
 from vstore.intake.survey import GONE, TOO_LARGE, TROUBLE, UNKNOWN, Survey
 from vstore.repository.places import is_below
 

@@ -10,7 +10,8 @@ from itertools import islice
 
 from vstore.errors import Refused
 from vstore.format.delta import Change
-from vstore.format.pages import Alias, Tree
+from vstore.format.pages import Alias
+from vstore.format.tree import Tree
 from vstore.intake.survey import Survey
 from vstore.intake.targets import Plan
 from vstore.repository.places import is_gone

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from vstore.disk.catalogue import Catalogue
 from vstore.format.entries import Snapshot
-from vstore.format.pages import Tree
+from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
 from vstore.intake.stat_cache import put_count, put_stats, value_of
 from vstore.intake.stored_keys import align, is_aligned

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from vstore.brief import briefly
 from vstore.format.canonical import Json, named_path
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Failure(NamedTuple):
         return {**named_path(self.path), "kind": self.kind, "reason": self.reason, "known": self.known}
 
 
+@briefly
 class SyncReport(NamedTuple):
     """What a sync, or a look at what one would do, found and did.
 

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.proven_faiss import check_faiss
@@ -16,8 +16,8 @@ from vstore.errors import CommitRace, ModelError, UsageError, VstoreError
 from vstore.format.canonical import Json
 from vstore.format.delta import CLASSES, Change, classify
 from vstore.format.entries import Snapshot
-from vstore.format.pages import Tree
 from vstore.format.recipes import Recipe
+from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
 from vstore.intake.keeper import publish_seal, recover
 from vstore.intake.survey import Survey
@@ -31,27 +31,13 @@ from vstore.sync import guards
 from vstore.sync.edits import Edits, edits_of, images_gained, occurrences, touched
 from vstore.sync.memory import Memory
 from vstore.sync.merge import merge_small
+from vstore.sync.options import Options
 from vstore.sync.report import Failure, SyncReport
 
 if TYPE_CHECKING:
     from vstore.repository.leftovers import Candidate
 
 ATTEMPTS = 10  # times that a run compares anew because another snapshot became current meanwhile
-
-
-class Options(NamedTuple):
-    """What a sync was asked for, beside its paths. Sizes in bytes, times in seconds."""
-
-    message: str = ""
-    as_label: str | None = None
-    space: str | None = None
-    wait: bool = False
-    allow_mass_delete: bool = False
-    max_file_size: int = 256 << 20
-    max_pixels: int | None = None
-    commit_every: float = 1800.0
-    isolate_decoding: bool = False
-    edits: OptionEdits = OptionEdits()
 
 
 class _Moved(Exception):
@@ -102,7 +88,7 @@ class Run:
         self._load = load_embedder
         self._progress: Progress = progress or Silent()
         self._stop = stop or threading.Event()
-        self._edits = options.edits  # those that no record of this run has yet
+        self._edits = options.edits()  # those that no record of this run has yet
         self._catalogue: Catalogue | None = None
         self._began = time.perf_counter()
         self._committed = time.monotonic()
