@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import re
+import typing
 from typing import Any
 
 import vstore
@@ -16,13 +16,15 @@ def exported() -> dict[str, Any]:
 
 def groups() -> dict[str, list[str]]:
     """Sort the exported names under the headings of the page."""
-    found: dict[str, list[str]] = {"The store": [], "Reports": [], "Other types": [], "Errors": []}
+    found: dict[str, list[str]] = {"The store": [], "Reports": [], "Options": [], "Other types": [], "Errors": []}
     for name, value in exported().items():
         if name == "Store":
             kind = "The store"
         elif inspect.isclass(value) and issubclass(value, Exception):
             kind = "Errors"
-        elif inspect.isclass(value) and re.search(r"Report|Row|Detail|Failure|Finding|Hit|Group", name):
+        elif typing.is_typeddict(value):
+            kind = "Options"
+        elif hasattr(value, "_fields") and name != "Operand":
             kind = "Reports"
         else:
             kind = "Other types"
