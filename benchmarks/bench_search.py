@@ -40,11 +40,13 @@ from measure import (
 )
 
 from vstore.clock import now
-from vstore.disk.segments import Segment, faiss_module, rounded, write_segment
+from vstore.disk.segment_writer import rounded, write_segment
+from vstore.disk.segments import Segment
 from vstore.format.entries import Root, Snapshot, listed_segments
 from vstore.format.manifest import Manifest
 from vstore.format.recipes import space_id
 from vstore.format.tree import Tree
+from vstore.packages import faiss_module
 from vstore.repository.add_space import add_space
 from vstore.repository.create import create_store
 from vstore.repository.repository import Repository

@@ -36,26 +36,26 @@ if TYPE_CHECKING:
     from vstore.errors import SnapshotNotFound as SnapshotNotFound
     from vstore.errors import UsageError as UsageError
     from vstore.errors import VstoreError as VstoreError
-    from vstore.export import ExportReport as ExportReport
+    from vstore.export.run import ExportReport as ExportReport
     from vstore.gc.run import GcReport as GcReport
     from vstore.importing.options import ImportWords as ImportWords
     from vstore.importing.report import ImportRefused as ImportRefused
     from vstore.importing.report import ImportReport as ImportReport
     from vstore.importing.report import Row as Row
     from vstore.migrate import MigrateReport as MigrateReport
-    from vstore.models import ModelAdded as ModelAdded
-    from vstore.models import ModelDetail as ModelDetail
-    from vstore.models import ModelDropped as ModelDropped
-    from vstore.models import ModelRow as ModelRow
-    from vstore.models import ModelUsed as ModelUsed
+    from vstore.models.report import ModelAdded as ModelAdded
+    from vstore.models.report import ModelDetail as ModelDetail
+    from vstore.models.report import ModelDropped as ModelDropped
+    from vstore.models.report import ModelRow as ModelRow
+    from vstore.models.report import ModelUsed as ModelUsed
     from vstore.progress import Progress as Progress
     from vstore.repair.report import Loss as Loss
     from vstore.repair.report import RepairReport as RepairReport
     from vstore.repository.leftovers import Candidate as Candidate
     from vstore.repository.making import InitReport as InitReport
     from vstore.search.dupes import DupesReport as DupesReport
-    from vstore.search.dupes import Group as Group
-    from vstore.search.dupes import Picture as Picture
+    from vstore.search.groups import Group as Group
+    from vstore.search.groups import Picture as Picture
     from vstore.search.query import Operand as Operand
     from vstore.search.search import Hit as Hit
     from vstore.search.search import SearchReport as SearchReport
@@ -94,17 +94,18 @@ _HOMES = {
         "MissingPackage ModelError NoStore NothingToUndo ReadOnly Refused SnapshotNotFound UsageError "
         "VstoreError"
     ),
-    "vstore.export": "ExportReport",
+    "vstore.export.run": "ExportReport",
     "vstore.gc.run": "GcReport",
     "vstore.importing.options": "ImportWords",
     "vstore.importing.report": "ImportRefused ImportReport Row",
     "vstore.migrate": "MigrateReport",
-    "vstore.models": "ModelAdded ModelDetail ModelDropped ModelRow ModelUsed",
+    "vstore.models.report": "ModelAdded ModelDetail ModelDropped ModelRow ModelUsed",
     "vstore.progress": "Progress",
     "vstore.repair.report": "Loss RepairReport",
     "vstore.repository.leftovers": "Candidate",
     "vstore.repository.making": "InitReport",
-    "vstore.search.dupes": "DupesReport Group Picture",
+    "vstore.search.dupes": "DupesReport",
+    "vstore.search.groups": "Group Picture",
     "vstore.search.query": "Operand",
     "vstore.search.search": "Hit SearchReport SearchWords",
     "vstore.stats": "Part RootStats SpaceStats StatsReport",

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from vstore.doctor import DoctorReport
     from vstore.embed.embedder import Embedder
     from vstore.embed.model_words import ModelWords
-    from vstore.export import ExportReport
+    from vstore.export.run import ExportReport
     from vstore.format.recipes import Recipe
     from vstore.gc.run import GcReport
     from vstore.importing.options import ImportWords
     from vstore.importing.report import ImportReport
     from vstore.migrate import MigrateReport
-    from vstore.models import ModelAdded, ModelDetail, ModelDropped, ModelRow, ModelUsed
+    from vstore.models.report import ModelAdded, ModelDetail, ModelDropped, ModelRow, ModelUsed
     from vstore.progress import Progress
     from vstore.repair.report import RepairReport
     from vstore.repository.making import InitReport
@@ -323,7 +323,7 @@ class Store:
 
     def snapshot_export(self, snap: str, out: AnyPath, *, format: str = "jsonl") -> ExportReport:
         """Write a snapshot's pictures and vectors to a file that other tools read. Raises: UsageError, Damage."""
-        from vstore.export import snapshot_export
+        from vstore.export.run import snapshot_export
 
         return self._read(lambda repo: snapshot_export(repo, snap, as_path(out), format))
 
@@ -340,7 +340,7 @@ class Store:
 
         Raises: UsageError if `out` exists, or where a search belongs to another format than `links`; Damage.
         """
-        from vstore.export import LINKS, export_links, refuse_search, snapshot_export
+        from vstore.export.run import LINKS, export_links, refuse_search, snapshot_export
 
         if format == LINKS:
             found = self.search(operands, **options)
@@ -388,13 +388,13 @@ class Store:
 
     def model_list(self) -> list[ModelRow]:
         """List the embedding spaces."""
-        from vstore.models import model_list
+        from vstore.models.show import model_list
 
         return self._read(model_list)
 
     def model_show(self, space: str) -> ModelDetail:
         """Show one embedding space, with its recipe. Raises: UsageError."""
-        from vstore.models import model_show
+        from vstore.models.show import model_show
 
         return self._read(lambda repo: model_show(repo, space))
 
@@ -407,20 +407,20 @@ class Store:
         **model: Unpack[ModelWords],
     ) -> ModelAdded:
         """Add an embedding space; a sync with `space=name` fills it. Raises: UsageError, ModelError."""
-        from vstore.models import model_add
+        from vstore.models.add import model_add
 
         self._repo.reload()
         return model_add(self._repo, name, Words.of(**model), settings=settings_of(device), note=note)
 
     def model_use(self, space: str, *, message: str = "") -> ModelUsed:
         """Make a space current: write a snapshot of the current paths in it. Raises: UsageError, ModelError."""
-        from vstore.models import model_use
+        from vstore.models.use import model_use
 
         return model_use(self._repo, space, message)
 
     def model_drop(self, space: str, *, dry_run: bool = False) -> ModelDropped:
         """Forget a space that no snapshot uses. Raises: UsageError, Refused, Locked."""
-        from vstore.models import model_drop
+        from vstore.models.drop import model_drop
 
         return model_drop(self._repo, space, dry_run=dry_run)
 

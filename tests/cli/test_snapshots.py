@@ -171,7 +171,7 @@ def test_export_writes_what_other_tools_read(versions: Line) -> None:
 
 def test_export_overwrites_nothing_and_needs_a_folder(versions: Line) -> None:
     Path("mine.txt").write_text("words")
-    assert "mine.txt is there already" in versions("snapshot", "export", "v1", "mine.txt", code=2).err
+    assert "mine.txt already exists" in versions("snapshot", "export", "v1", "mine.txt", code=2).err
     assert Path("mine.txt").read_text() == "words"
     error = versions("snapshot", "export", "v1", "not/there.npz", "--json", code=2).error
     assert error["message"] == "there is no folder not to write into"

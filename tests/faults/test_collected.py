@@ -52,7 +52,7 @@ COMMANDS: dict[str, Callable[[Store], Any]] = {
 def test_what_a_gc_takes_away_meanwhile_is_not_missed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The gc comes just before a segment or a pack is opened: the first of them, the second, up to the last."""
     with quick_folder() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vstore.repository.spaces.PROBES", ("tiny",))
+        patch.setattr("vstore.repository.proof.PROBES", ("tiny",))
         template = folder / "template"
         template.mkdir()
         with_garbage(template)

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from support.folders import put
 from support.stores import FAKE, load, opened
 
+from vstore.disk.footer import FOOTER_SIZE, Footer
 from vstore.disk.salvage import pack_ref, remains, segment_ref, sound_blobs
-from vstore.disk.segments import FOOTER_SIZE, Footer, Segment
+from vstore.disk.segments import Segment
 from vstore.errors import Damage, VstoreError
 from vstore.format.entries import FileRef
 from vstore.format.hashing import store_hash

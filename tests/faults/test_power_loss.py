@@ -103,7 +103,7 @@ def recorded(top: Path, script: Any) -> list[Event]:
     before, durable.disk = durable.disk, disk
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("vstore.repository.spaces.PROBES", ONE_PROBE["vstore.repository.spaces.PROBES"])
+            patch.setattr("vstore.repository.proof.PROBES", ONE_PROBE["vstore.repository.proof.PROBES"])
             # Ten thousand times a mebibyte is no test of anything.
             patch.setattr("vstore.disk.reserve.RESERVE", 64)
             patch.setattr("vstore.intake.keeper.SEAL_BYTES", 0)

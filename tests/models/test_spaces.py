@@ -23,7 +23,7 @@ from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import PROBES, Probes, differences, drift, probe_file, tolerance
 from vstore.errors import ModelError, Refused, UsageError
 from vstore.format.recipes import space_id
-from vstore.repository import spaces
+from vstore.repository import proof, spaces
 from vstore.repository.repository import Repository
 from vstore.store import Store
 
@@ -222,13 +222,13 @@ def test_the_probes_of_a_space_are_stored_with_it_and_no_part_of_it(world: World
 def proved(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Which probes were embedded, run by run."""
     runs: list[list[str]] = []
-    plain = spaces._embed
+    plain = proof.embed_probes
 
     def noted(embedder: Any, names: list[str]) -> Any:
         runs.append(names)
         return plain(embedder, names)
 
-    monkeypatch.setattr(spaces, "_embed", noted)
+    monkeypatch.setattr(proof, "embed_probes", noted)
     return runs
 
 

@@ -14,8 +14,8 @@ from support.folders import World, digests, drawn, during, newest_pack, packs_by
 
 from vstore.check.report import CheckReport
 from vstore.check.run import check
+from vstore.disk.footer import BLOCK
 from vstore.disk.journal import JournalWriter
-from vstore.disk.segments import BLOCK
 from vstore.errors import Damage
 from vstore.format.entries import Snapshot
 from vstore.format.manifest import Manifest

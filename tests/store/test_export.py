@@ -284,7 +284,7 @@ def test_no_link_leads_nowhere(world: World, tmp_path: Path) -> None:
 def test_nothing_is_overwritten_and_nothing_half_is_left(world: World, tmp_path: Path, format: str) -> None:
     out = tmp_path / "out"
     out.write_text("mine")
-    with pytest.raises(UsageError, match="there already"):
+    with pytest.raises(UsageError, match="already exists"):
         world.store.export(out, format=format)
     assert out.read_text() == "mine"
     with pytest.raises(UsageError, match="no folder"):

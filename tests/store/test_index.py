@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vstore.disk.segments import BLOCK, Segment, rounded, write_segment
+from vstore.disk.footer import BLOCK
+from vstore.disk.segment_writer import rounded, write_segment
+from vstore.disk.segments import Segment
 from vstore.errors import Damage
 from vstore.format.hashing import store_hash
 from vstore.search import views as views

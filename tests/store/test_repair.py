@@ -18,11 +18,11 @@ from support.folders import World, all_aliases, digests, mend, packs_by_age, sta
 from support.old_indexes import Legacy
 
 from vstore.disk import durable
-from vstore.disk.catalogue import _put_seal as put_seal
+from vstore.disk.environment import put_seal
 from vstore.disk.journal import JournalWriter
 from vstore.disk.oplog import Oplog
 from vstore.disk.packs import Pack
-from vstore.disk.segments import rounded
+from vstore.disk.segment_writer import rounded
 from vstore.errors import Damage, FormatTooNew, ModelError, NoStore, NothingToUndo, VstoreError
 from vstore.format.canonical import canonical
 from vstore.format.entries import FileRef, listed_segments

@@ -13,20 +13,14 @@ import numpy as np
 import pytest
 
 from vstore.disk import segments as module
-from vstore.disk.segments import (
-    BLOCK,
-    FOOTER_SIZE,
-    Footer,
-    Segment,
-    faiss_module,
-    rounded,
-    small_neighbours,
-    write_segment,
-)
+from vstore.disk.footer import BLOCK, FOOTER_SIZE, Footer
+from vstore.disk.segment_writer import rounded, write_segment
+from vstore.disk.segments import Segment, small_neighbours
 from vstore.errors import Damage, MissingPackage
 from vstore.format.entries import FileRef
 from vstore.format.hashing import HASHES, checksum, store_hash
 from vstore.format.layout import DTYPES
+from vstore.packages import faiss_module
 
 DIM = 8
 SPACE = "5a" * 32

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vstore.clock import now
-from vstore.disk.segments import rounded, write_segment
+from vstore.disk.segment_writer import rounded, write_segment
 from vstore.format.entries import FileRef, Root, Snapshot
 from vstore.format.manifest import Manifest
 from vstore.format.recipes import space_id

@@ -214,7 +214,7 @@ def with_garbage(top: Path) -> None:
 def with_journal(top: Path) -> None:
     """As two syncs leave it, of two spaces, that were killed before they could seal."""
     from vstore.disk.journal import JournalWriter
-    from vstore.disk.segments import rounded
+    from vstore.disk.segment_writer import rounded
 
     rich(top)
     with opened(top) as store:
@@ -351,7 +351,7 @@ def model_add(top: Path) -> object:
         return store.model_add("fake-4", model="fake:fake-4")
 
 
-ONE_PROBE = {"vstore.repository.spaces.PROBES": ("tiny",)}  # to draw and to embed all six takes longer than all else
+ONE_PROBE = {"vstore.repository.proof.PROBES": ("tiny",)}  # to draw and to embed all six takes longer than all else
 OPERATIONS = [
     Operation("sync", rich, sync),
     Operation("seal", base, sync, settings={"vstore.intake.keeper.SEAL_BYTES": 0, "vstore.intake.embedding.BATCH": 1}),

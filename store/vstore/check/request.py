@@ -51,4 +51,5 @@ def sample_of(
         return None
     wanted, place = declared(words, recipe, repo.layout.cache)
     chosen = settings or Settings()
-    return Sample(pictures, lambda other: embedders.load_variant(other, place, chosen), wanted, place, adopt)
+    load = lambda other: embedders.load_variant(other, place, chosen)  # noqa: E731
+    return Sample(pictures, load, wanted, place=place, adopt=adopt)

@@ -22,14 +22,13 @@ from vstore.disk import durable
 from vstore.disk.file import File
 from vstore.errors import Damage
 from vstore.format.hashing import checksum
-from vstore.format.layout import DTYPES
+from vstore.format.layout import DTYPE_CODES, DTYPES
 
 if TYPE_CHECKING:
     from vstore.disk.segments import Rows
 
 _MAGIC = b"vjourn01"
 _HEAD = struct.Struct("<8sHHI32s16s")
-_CODES = {"float16": 1, "float32": 2}
 _BLOCK = 1024  # frames that are read at once
 FLUSH_EVERY = 5.0  # seconds of work that a power cut may cost, beside what is being embedded just then
 
@@ -42,7 +41,7 @@ class JournalWriter:
         self._nonce = bytes.fromhex(name)
         self._file = durable.Appender(folder / f"{space}-{name}")
         self.path = self._file.path
-        head = _HEAD.pack(_MAGIC, _CODES[dtype], key_size, dim, bytes.fromhex(space), self._nonce)
+        head = _HEAD.pack(_MAGIC, DTYPE_CODES[dtype], key_size, dim, bytes.fromhex(space), self._nonce)
         self._file.append(head + checksum(head))
         self._file.sync_name()
         self._frames = 0
@@ -78,7 +77,7 @@ class Journal:
         if len(head) < _HEAD.size + 8 or checksum(head[: _HEAD.size]) != head[_HEAD.size :]:
             raise ValueError("its head is not what was written")
         magic, code, self.key_size, self.dim, space, self._nonce = _HEAD.unpack(head[: _HEAD.size])
-        dtypes = {code: name for name, code in _CODES.items()}
+        dtypes = {code: name for name, code in DTYPE_CODES.items()}
         if magic != _MAGIC or code not in dtypes:
             raise ValueError("its head names another format")
         self.space = space.hex()

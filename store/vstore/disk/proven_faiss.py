@@ -31,7 +31,7 @@ def check_faiss(cache: Path) -> None:
     name = f"faiss-{checksum(installation.encode()).hex()}"
     if read_cache(cache, name) is not None:
         return
-    from vstore.disk.segments import faiss_module
+    from vstore.packages import faiss_module
 
     faiss_module()
     write_cache(cache, name, b"")

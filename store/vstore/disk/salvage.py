@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from vstore.disk import durable
 from vstore.disk.file import File
+from vstore.disk.footer import BLOCK, FOOTER_SIZE, Footer
 from vstore.disk.packs import Pack
-from vstore.disk.segments import BLOCK, FOOTER_SIZE, Footer, Segment
+from vstore.disk.segments import Segment
 from vstore.errors import Damage, VstoreError
 from vstore.format.entries import FileRef
 from vstore.format.hashing import Hash, checksum

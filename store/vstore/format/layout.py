@@ -9,6 +9,7 @@ from typing import NamedTuple
 FOLDER = ".vstore"
 FORMAT_VERSION = 1
 DTYPES = {"float16": 2, "float32": 4}  # bytes of a number in a row
+DTYPE_CODES = {"float16": 1, "float32": 2}  # in footers and journals
 
 _SNAPSHOT_LIKE = r"v\d+|[0-9a-f]{4,}"
 _RESERVED = {"latest", "current", "head"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vstore.disk.segments import faiss_module
 from vstore.errors import UsageError
 from vstore.importing.faiss_structure import METRICS, Structure, structure
+from vstore.packages import faiss_module
 
 if TYPE_CHECKING:
     from vstore.importing.source import Array

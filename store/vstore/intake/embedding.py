@@ -136,7 +136,7 @@ class Embedding:
 
     def _ready(self) -> Pipeline:
         if self._pipeline is None:
-            from vstore.disk.segments import faiss_module
+            from vstore.packages import faiss_module
 
             began = time.perf_counter()
             faiss_module()  # a broken one must fail before the first vector is computed, not after the last

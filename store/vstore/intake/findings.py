@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from vstore.disk.catalogue import Batch, Catalogue
+from vstore.disk.catalogue import Catalogue
+from vstore.disk.facts import Batch
 from vstore.intake.stored_keys import Vectors
 from vstore.pictures.failures import PASSING, PictureFailure
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from vstore.disk.catalogue import Batch, Catalogue
+from vstore.disk.catalogue import Catalogue
+from vstore.disk.facts import Batch
 from vstore.embed.embedder import Embedder
 from vstore.format.entries import FileRef
 from vstore.format.recipes import Recipe

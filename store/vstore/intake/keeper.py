@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vstore.disk import durable
 from vstore.disk.journal import Journal, JournalWriter, is_beheaded, journals
-from vstore.disk.segments import rounded
+from vstore.disk.segment_writer import rounded
 from vstore.errors import Damage, VstoreError
 from vstore.format.entries import FileRef
 from vstore.format.layout import DTYPES

@@ -16,7 +16,8 @@ from vstore.intake.survey import KNOWN, Chunk
 from vstore.pictures.folder import FileStat, files_of, heads_of, subfolders_of
 
 if TYPE_CHECKING:
-    from vstore.disk.catalogue import Batch, Catalogue
+    from vstore.disk.catalogue import Catalogue
+from vstore.disk.facts import Batch
 
 _HEAD = struct.Struct("<BI")  # whether the value is settled, bytes of the head; then head, keys, states
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
-from vstore.disk.catalogue import Batch, Catalogue
+from vstore.disk.catalogue import Catalogue
+from vstore.disk.facts import Batch
 from vstore.format.entries import FileRef
 from vstore.format.hashing import checksum
 from vstore.repository.repository import Repository

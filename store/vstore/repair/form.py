@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from vstore.disk import durable
 from vstore.disk.file import File
+from vstore.disk.footer import FOOTER_SIZE, Footer
 from vstore.disk.salvage import insisted
-from vstore.disk.segments import FOOTER_SIZE, Footer
 from vstore.errors import Damage, NoStore
 from vstore.format.layout import Layout
 from vstore.repair.findings import SEGMENT, files

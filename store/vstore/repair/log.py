@@ -46,7 +46,9 @@ def fold(repo: Repository, found: Findings) -> Tip:
         found.mark_gap()
     found.tail_is_lost = bool(bad) and bad[-1] == numbers[-1]
     newest = max(sound, default=0)
-    tip = Tip(found.state, newest, sound[newest].digest if newest else "", numbers[-1] if numbers else 0, 0, 0)
+    digest = sound[newest].digest if newest else ""
+    highest = numbers[-1] if numbers else 0
+    tip = Tip(state=found.state, number=newest, digest=digest, highest=highest, loose=0, base=0)
     for number in bad:
         found.aside.append(layout.record(number))
     if bad:

@@ -54,19 +54,21 @@ def init(
 
     made = None
     if words.model is not None or words.adapter is not None:
-        from vstore.repository import spaces
+        from vstore.repository.new_space import make, name_for
 
         refuse_existing(folder)
-        name = spaces.name_for(words, name)
-        made = spaces.make(words, settings or Settings(), note)
+        name = name_for(words, name)
+        made = make(words, settings or Settings(), note)
     elif words != Words():
         options = ", ".join(f"--{option.replace('_', '-')}" for option in words.to_json())
         raise UsageError(f"{options} without a model", "name one with --model NAME_OR_DIR")
     repo = create_store(folder, hash, store_dtype)
     try:
         if made is not None:
+            from vstore.repository.new_space import add
+
             assert name is not None
-            spaces.add(repo, name, made)
+            add(repo, name, made)
         else:
             chosen = DEFAULT_RECIPE if recipe is None else recipe
             add_space(repo, chosen, name or str(chosen["name"]))

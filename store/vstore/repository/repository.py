@@ -222,7 +222,7 @@ class Repository:
         when:   seconds since 1970, UTC; now, where nothing is said.
         Raises: DiskTrouble, ReadOnly, MissingPackage.
         """
-        from vstore.disk.segments import write_segment
+        from vstore.disk.segment_writer import write_segment
 
         moment = int(time.time()) if when is None else when
         folder = self.layout.segments

@@ -3,80 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from vstore.brief import briefly
 from vstore.errors import UsageError
-from vstore.format.canonical import Json, named_path
+from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
 from vstore.paths import AnyPath
 from vstore.progress import Progress, Silent
 from vstore.repository.places import below, prefixes_of
 from vstore.repository.repository import Repository
-from vstore.search.group_files import GroupFiles
+from vstore.search.groups import Group, Picture, group_of_one, group_of_pictures
 
 if TYPE_CHECKING:
+    from vstore.format.pages import Alias
     from vstore.format.tree import Tree
 
 # Of the built-in embedder: among 180,000 pairs of different pictures none scored more than 0.83; pictures that were
 # re-encoded, resized, recoloured, framed or cropped by 5 % score 0.84 or more (`bench_builtin_quality.py`'s changes).
 NEAR = 0.85
-
-
-@briefly
-class Picture(NamedTuple):
-    """One of several pictures that look alike.
-
-    key:   the hash of its bytes.
-    score: its best cosine with another one of them.
-    paths: its stored paths.
-    """
-
-    key: bytes
-    score: float
-    paths: tuple[bytes, ...]
-
-    def to_json(self) -> dict[str, Json]:
-        return {
-            "key": self.key.hex(),
-            "score": round(self.score, 6),
-            "paths": [named_path(path) for path in self.paths],
-        }
-
-
-@briefly
-class Group(NamedTuple):
-    """Paths with one content, or with pictures that look alike.
-
-    key:      the hash of the first picture's bytes.
-    size:     bytes of the first file that exists, or None.
-    paths:    the stored paths.
-    troubles: what is wrong with a file, by its stored path: gone, unreadable, or (verified) not the same bytes.
-    wasted:   bytes of all files that exist but the largest, each counted once.
-    pictures: the pictures, if the group is of pictures that look alike.
-    """
-
-    key: bytes
-    size: int | None
-    paths: tuple[bytes, ...]
-    troubles: Mapping[bytes, str]
-    wasted: int
-    pictures: tuple[Picture, ...] = ()
-
-    def to_json(self) -> dict[str, Json]:
-        value: dict[str, Json] = {
-            "key": self.key.hex(),
-            "size": self.size,
-            "wasted": self.wasted,
-            "paths": [
-                {**named_path(path), **({"trouble": self.troubles[path]} if path in self.troubles else {})}
-                for path in self.paths
-            ],
-        }
-        if self.pictures:
-            value["pictures"] = [picture.to_json() for picture in self.pictures]
-        return value
 
 
 @briefly
@@ -123,13 +69,12 @@ def dupes(
     tree = repo.tree(snapshot)
     prefixes = None if under is None else prefixes_of(repo, tree, os.fsencode(under))
     if near is None:
-        groups = _identical(repo, tree, prefixes, verify)
+        groups = _identical(repo, tree, prefixes, verify=verify)
         least = None
     else:
         least = _least(repo, snapshot, near)
-        groups = _alike(
-            repo=repo, snapshot=snapshot, tree=tree, prefixes=prefixes, least=least, progress=progress or Silent()
-        )
+        paths = _paths_by_key(below(tree, prefixes))
+        groups = _alike(repo, snapshot.space, paths, least, progress=progress or Silent())
     groups.sort(key=lambda group: (-group.wasted, group.paths))
     return DupesReport(
         snapshot=snapshot.name,
@@ -140,7 +85,7 @@ def dupes(
     )
 
 
-def _identical(repo: Repository, tree: Tree, prefixes: Sequence[bytes] | None, verify: bool) -> list[Group]:
+def _identical(repo: Repository, tree: Tree, prefixes: Sequence[bytes] | None, *, verify: bool) -> list[Group]:
     size = repo.hash.size
     seen: set[bytes] = set()
     twice: set[bytes] = set()
@@ -149,11 +94,15 @@ def _identical(repo: Repository, tree: Tree, prefixes: Sequence[bytes] | None, v
             key = column[start : start + size]
             (twice if key in seen else seen).add(key)
     seen.clear()
+    paths = _paths_by_key((path, key) for path, key in below(tree, prefixes) if key in twice) if twice else {}
+    return [group_of_one(repo, key, found, verify=verify) for key, found in paths.items() if len(found) > 1]
+
+
+def _paths_by_key(aliases: Iterable[Alias]) -> dict[bytes, list[bytes]]:
     paths: dict[bytes, list[bytes]] = {}
-    for path, key in below(tree, prefixes) if twice else ():
-        if key in twice:
-            paths.setdefault(key, []).append(path)
-    return [_group_of_one(repo, key, found, verify) for key, found in paths.items() if len(found) > 1]
+    for path, key in aliases:
+        paths.setdefault(key, []).append(path)
+    return paths
 
 
 def _least(repo: Repository, snapshot: Snapshot, near: float | Literal["auto"]) -> float:
@@ -171,20 +120,12 @@ def _least(repo: Repository, snapshot: Snapshot, near: float | Literal["auto"]) 
 
 
 def _alike(
-    repo: Repository,
-    snapshot: Snapshot,
-    tree: Tree,
-    prefixes: Sequence[bytes] | None,
-    least: float,
-    progress: Progress,
+    repo: Repository, space: str, paths: dict[bytes, list[bytes]], least: float, *, progress: Progress
 ) -> list[Group]:
     from vstore.search.alike import look_alike
     from vstore.search.bitmaps import bitmaps_of, is_marked
 
-    paths: dict[bytes, list[bytes]] = {}
-    for path, key in below(tree, prefixes):
-        paths.setdefault(key, []).append(path)
-    segments = [repo.segment(ref) for ref in repo.state.segments(snapshot.space)]
+    segments = [repo.segment(ref) for ref in repo.state.segments(space)]
     bitmaps = bitmaps_of(segments, paths)
     keys = [
         key
@@ -198,23 +139,7 @@ def _alike(
         same = tuple(paths[key])  # identical files look alike, of course
         members.setdefault(first, []).append(Picture(key, 1.0 if len(same) > 1 else score, same))
     return [
-        _group_of_pictures(repo, sorted(pictures, key=lambda picture: picture.paths))
+        group_of_pictures(repo, sorted(pictures, key=lambda picture: picture.paths))
         for pictures in members.values()
         if len(pictures) > 1 or len(pictures[0].paths) > 1
     ]
-
-
-def _group_of_pictures(repo: Repository, pictures: list[Picture]) -> Group:
-    paths = tuple(path for picture in pictures for path in picture.paths)
-    return _group(pictures[0].key, paths, GroupFiles(repo, paths), tuple(pictures))
-
-
-def _group_of_one(repo: Repository, key: bytes, paths: list[bytes], verify: bool) -> Group:
-    files = GroupFiles(repo, paths)
-    if verify:
-        files.verify(key)
-    return _group(key, tuple(paths), files)
-
-
-def _group(key: bytes, paths: tuple[bytes, ...], files: GroupFiles, pictures: tuple[Picture, ...] = ()) -> Group:
-    return Group(key=key, size=files.size, paths=paths, troubles=files.troubles, wasted=files.wasted, pictures=pictures)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.disk.file import File
-from vstore.disk.segments import Segment, faiss_module
+from vstore.disk.segments import Segment
+from vstore.packages import faiss_module
 from vstore.search.bitmaps import is_marked, marked_rows
 from vstore.search.threads import cores, start
 from vstore.search.views import Views

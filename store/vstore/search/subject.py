@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore.disk.segments import faiss_module
 from vstore.format.entries import Snapshot
 from vstore.format.tree import Tree
+from vstore.packages import faiss_module
 from vstore.repository.places import below, prefixes_of
 from vstore.repository.repository import Repository
 from vstore.search.bitmaps import bitmaps_of, cached_bitmaps

@@ -15,7 +15,8 @@ from weakref import WeakKeyDictionary
 
 from vstore.disk.cache import read_cache, write_cache
 from vstore.disk.file import File
-from vstore.disk.segments import Segment, faiss_module
+from vstore.disk.segments import Segment
+from vstore.packages import faiss_module
 from vstore.search.threads import cores, start
 
 REMEMBERED_FROM = 1 << 30  # bytes of segments from which on a check is remembered: under it, it costs 0.1 s at most

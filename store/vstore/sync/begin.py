@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from vstore.disk.segments import faiss_module
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError, NoStore, UsageError
+from vstore.packages import faiss_module
 from vstore.paths import AnyPath
 from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.scan import Scan
