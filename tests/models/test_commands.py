@@ -455,7 +455,7 @@ def test_a_models_own_code_runs_only_where_it_is_trusted_and_is_part_of_the_spac
     with (folder / "own.py").open("a") as file:
         file.write("# another line")
     put(vstore.top / "pictures", {"9.png": 9})
-    assert "its Python code is another" in vstore.bad(13, "sync")
+    assert "its Python code has changed" in vstore.bad(13, "sync")
 
 
 # A command that embeds nothing

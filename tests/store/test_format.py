@@ -26,7 +26,7 @@ from support.folders import World, drawn, put
 from support.tables import Row, Tables, fits, is_optional, word, words
 
 import vstore
-from vstore.disk import facts, journal, packs, segments
+from vstore.disk import facts, journal, packs
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.footer import FOOTER_SIZE
 from vstore.disk.proven_faiss import check_faiss
@@ -36,7 +36,7 @@ from vstore.embed.builtin import DEFAULT_RECIPE, BuiltinEmbedder
 from vstore.embed.hf.digests import Digests
 from vstore.embed.probes import PROBES, Probes
 from vstore.embed.text_cache import cache_text
-from vstore.format import records
+from vstore.format import records, small_files
 from vstore.format.canonical import canonical
 from vstore.format.entries import Snapshot, Space
 from vstore.format.hashing import HASHES, checksum, store_hash
@@ -115,8 +115,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A store that has seen everything: seals, merges, tags, a hold, undo, redo, a root that was absorbed."""
     patch = pytest.MonkeyPatch()
     world = World(tmp_path_factory.mktemp("format"))
-    patch.setattr(packs, "TOO_MANY", 3)
-    patch.setattr(segments, "TOO_MANY", 3)
+    patch.setattr(small_files, "TOO_MANY", 3)
     patch.setattr(stored_keys, "REST", 0)
     world.put({"2024/a.png": 1, "2024/b.png": 2, "broken.png": b"no picture"})
     world.sync(world.pictures / "2024", message="one folder")

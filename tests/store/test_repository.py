@@ -18,7 +18,7 @@ from support.builder import Builder, unit_vectors
 from support.failing_disks import Acting, Watched, disk
 from support.folders import World
 
-from vstore.disk import durable, packs, segments
+from vstore.disk import durable
 from vstore.disk.lock import Lock
 from vstore.disk.reserve import RESERVE
 from vstore.disk.segments import Segment
@@ -33,6 +33,7 @@ from vstore.errors import (
     UsageError,
     VstoreError,
 )
+from vstore.format import small_files
 from vstore.format.canonical import canonical
 from vstore.format.hashing import HASHES, checksum, store_hash
 from vstore.format.layout import DTYPES, FORMAT_VERSION, Layout
@@ -389,8 +390,7 @@ def test_a_file_of_the_user_that_is_not_there_is_no_damage(builder: Builder, tmp
 
 
 def test_a_long_lived_store_keeps_open_only_what_the_log_lists(builder: Builder, monkeypatch: Any) -> None:
-    monkeypatch.setattr(packs, "TOO_MANY", 4)
-    monkeypatch.setattr(segments, "TOO_MANY", 4)
+    monkeypatch.setattr(small_files, "TOO_MANY", 4)
     repo = builder.repo
     before = len(os.listdir("/dev/fd"))
     for number in range(40):
@@ -526,8 +526,7 @@ def test_commits_of_several_processes_are_one_chain(builder: Builder) -> None:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> int:
     """More than four small packs, or segments, are too many."""
-    monkeypatch.setattr(packs, "TOO_MANY", 4)
-    monkeypatch.setattr(segments, "TOO_MANY", 4)
+    monkeypatch.setattr(small_files, "TOO_MANY", 4)
     return 4
 
 
@@ -598,7 +597,7 @@ def test_a_merged_segment_takes_the_place_of_the_first_that_it_replaces(
         )
     repo = builder.repo
     before = repo.state.segments(builder.space)
-    monkeypatch.setattr(segments, "SMALL", before[3].size)
+    monkeypatch.setattr(small_files, "SMALL_SEGMENT", before[3].size)
     merge_small(repo, builder.space, "test")
     after = repo.state.segments(builder.space)
     assert len(after) == 3 and after[1] == before[3]

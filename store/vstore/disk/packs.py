@@ -32,8 +32,6 @@ _END = b"vpackend"
 _HEAD = struct.Struct("<QII8s8s")  # of the footer: what its own checksum is of
 FOOTER_SIZE = _HEAD.size + 16
 _PLACE = struct.Struct("<QII")
-SMALL = 1 << 20  # packs under this are merged when there are more than TOO_MANY of them
-TOO_MANY = 256
 _LARGEST_BLOB = 1 << 30
 _READ = 1 << 20
 
@@ -186,9 +184,3 @@ class Packs:
         for pack in self._kept.values():
             pack.close()
         self._kept, self._open = {}, None
-
-
-def small(refs: list[FileRef]) -> list[FileRef]:
-    """The packs that a merge would take: the small ones, once there are too many of them; else none."""
-    found = [ref for ref in refs if ref.size < SMALL]
-    return found if len(found) > TOO_MANY else []

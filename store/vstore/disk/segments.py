@@ -11,7 +11,7 @@ faiss ignores what follows the rows. The index *is* the embeddings, and the keys
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Rows = npt.NDArray[np.float16] | npt.NDArray[np.float32]
-
-SMALL = 8 << 20  # segments under this are merged with their neighbours when there are more than TOO_MANY of them
-TOO_MANY = 256
 
 
 class Segment:
@@ -107,18 +104,3 @@ class Segment:
 
     def damage(self, what: str) -> Damage:
         return Damage(f"segments/{self.ref.name} is damaged: {what}", "run: vstore check --read-data")
-
-
-def small_neighbours(refs: Sequence[FileRef]) -> list[list[FileRef]]:
-    """Find the runs of neighbouring small segments to merge, once there are too many of them."""
-    if sum(ref.size < SMALL for ref in refs) <= TOO_MANY:
-        return []
-    runs: list[list[FileRef]] = [[]]
-    for ref in refs:
-        if ref.size >= SMALL:
-            runs.append([])
-        elif sum(r.size for r in runs[-1]) + ref.size > 8 * SMALL:
-            runs.append([ref])
-        else:
-            runs[-1].append(ref)
-    return [run for run in runs if len(run) > 1]

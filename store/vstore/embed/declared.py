@@ -1,4 +1,4 @@
-"""The model that vectors are declared to be of: its recipe and where it lies. Nothing is loaded for it."""
+"""The model that vectors are declared to be of. Nothing is loaded for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vstore.format.recipes import Recipe
 class Declared(NamedTuple):
     """A declared model.
 
-    recipe: what its vectors depend on; None where no model was declared.
+    recipe: everything that decides its vectors; None where no model was declared.
     place:  the words by which the model is found again.
     """
 
@@ -24,16 +24,16 @@ class Declared(NamedTuple):
 
 
 def declared(words: Words, recipe: Recipe | None, cache: Path | None = None) -> Declared:
-    """Take the recipe that a caller gave, or work out that of the model that a caller named, from its files alone.
+    """Take the given recipe, or work out that of the named model from its files alone.
 
-    cache: the store's, for digests of files.
+    cache:  the store's cache folder, for digests of files.
     Raises: UsageError where the words name no model, or a recipe stands beside them; ModelError if the model is
             missing.
     """
     if words == Words():
         return Declared(recipe, {})
     if recipe is not None or (words.model is None and words.adapter is None):
-        raise UsageError("these options say how a model is used, and none was named", "name it with --model")
+        raise UsageError("these options need a model, and none was named", "name it with --model")
     from vstore.embed.builtin import DEFAULT_RECIPE
     from vstore.embed.plugins import describe_by_plugin
 

@@ -1,4 +1,4 @@
-"""Where a space's model is, and how it is run here: no part of the space's identity. Pure."""
+"""The words that name a space's model, and the settings of a run: no part of the space's identity. Pure."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Words(NamedTuple):
     adapter_revision: str | None = None
 
     def over(self, older: Words) -> Words:
-        """These words, and for what they leave open those of another space."""
+        """Fill the words that are left open with those of an older space."""
         if self.adapter is not None:
             older = older._replace(adapter_revision=None)
         return Words.from_json({**older.to_json(), **self.to_json()})
@@ -71,6 +71,7 @@ class Words(NamedTuple):
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Words:
+        """Read the words of a space, from the log."""
         return cls(**{name: value[name] for name in cls._fields if name in value})
 
     def to_json(self) -> dict[str, Any]:
@@ -78,9 +79,11 @@ class Words(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """How a model is run this time. device: what `--device` takes. batch_size: None finds one itself.
+    """The settings of one run of a model.
 
-    compile: let torch translate the model for this machine first, which takes up to a minute.
+    device:     the value of `--device`.
+    batch_size: most pictures of a batch; None chooses by the device.
+    compile:    let torch compile the model for this machine first, which takes up to a minute.
     """
 
     device: str = "auto"
@@ -89,7 +92,7 @@ class Settings(NamedTuple):
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """The devices that were named. Raises: UsageError."""
+        """The named devices. Raises: UsageError."""
         return device_words(self.device)
 
 
@@ -100,10 +103,10 @@ def settings_of(device: str = "auto", batch_size: int | None = None, compile: bo
 
 
 def device_words(text: str) -> tuple[str, ...]:
-    """The devices that `cuda:0,cuda:1` names; whether they are there is another question. Raises: UsageError."""
+    """Split words such as `cuda:0,cuda:1`; the devices need not exist. Raises: UsageError."""
     words = tuple(word.strip() for word in text.split(","))
     if all(_DEVICE.fullmatch(word) for word in words) and ("auto" not in words or len(words) == 1):
         return words
     raise UsageError(
-        f"{text!r} names no devices", "write auto, cpu, cuda, cuda:1 or mps, or several of them as cuda:0,cuda:1"
+        f"{text!r} does not name devices", "write auto, cpu, cuda, cuda:1 or mps, or several as cuda:0,cuda:1"
     )

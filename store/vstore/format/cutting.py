@@ -1,7 +1,7 @@
-"""Where the pages of an alias tree begin: cuts a sorted run of aliases as its content says. Pure.
+"""The cut of an alias tree: its pages begin where the content of a sorted run of aliases says so. Pure.
 
 A page begins where the hash of a path says so, whatever came before. So equal sets of aliases give equal trees, and an
-edit touches the pages round it alone.
+edit touches only the pages around it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Cutter:
     """
 
     def __init__(self, hash: Hash, aliases: Callable[[Child], list[Alias]]) -> None:
-        """aliases: reads those of a leaf."""
+        """aliases: reads the aliases of a leaf."""
         self.fresh: dict[bytes, bytes] = {}
         self._hash = hash
         self._aliases = aliases

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def differences(before: Tree, after: Tree) -> Iterator[Change]:
-    """Walk two trees and yield (path, old key, new key) where they differ, in path order; equal pages are not read."""
+    """Walk two trees and yield (path, old key, new key) where they differ, in path order. Equal pages are not read."""
     if before.root == after.root:
         return
     shared = {leaf.digest for leaf in before.leaves} & {leaf.digest for leaf in after.leaves}
@@ -28,7 +28,7 @@ def differences(before: Tree, after: Tree) -> Iterator[Change]:
 
 
 def merged_by_path(before: Iterable[Alias], after: Iterable[Alias]) -> Iterator[Change]:
-    """Merge two runs sorted by path and yield what differs: (path, old key or None, new key or None)."""
+    """Merge two runs sorted by path and yield their differences: (path, old key or None, new key or None)."""
     olds, news = iter(before), iter(after)
     old, new = next(olds, None), next(news, None)
     while old is not None or new is not None:

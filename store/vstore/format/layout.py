@@ -1,4 +1,4 @@
-"""Where things lie in a store, and what may be called what."""
+"""The places of files in a store, and the names that are valid for tags and spaces."""
 
 from __future__ import annotations
 

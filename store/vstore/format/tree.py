@@ -1,4 +1,4 @@
-"""The alias tree: sorted runs of (path, key), cut where their content says so and named by their digests. Pure."""
+"""The alias tree: sorted runs of (path, key), cut where their content says so, named by their digests. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _UNPACKED = 256  # leaves that a tree keeps unpacked: 4 MB or so
 
 
 class Tree:
-    """One alias tree, read through `fetch` and never changed: an edit gives another tree that shares its pages.
+    """An alias tree, read through `fetch` and never changed: an edit gives another tree that shares its pages.
 
-    fresh: the pages of this tree that its maker has not stored yet, by digest.
+    root:  the digest of its root page.
+    fresh: the pages that are not stored yet, by digest.
     """
 
     def __init__(self, hash: Hash, fetch: Fetch, root: bytes, fresh: Mapping[bytes, bytes] | None = None) -> None:
@@ -31,16 +32,18 @@ class Tree:
 
     @classmethod
     def empty(cls, hash: Hash, fetch: Fetch) -> Tree:
+        """Make the tree of no aliases."""
         page = encode_leaf([])
         return cls(hash, fetch, hash.digest(page), {hash.digest(page): page})
 
     def page(self, digest: bytes) -> bytes:
+        """Read a page by its digest. Raises: Damage."""
         found = self.fresh.get(digest)
         return found if found is not None else self._stored(digest)
 
     @property
     def leaves(self) -> list[Child]:
-        """All leaves, in order. Costs one read per about 16,000 aliases."""
+        """All leaves, in order. Costs one read per about 16,000 aliases. Raises: Damage."""
         if self._leaves is None:
             data = self.page(self.root)
             children = [Child(b"", self.root, -1)]
@@ -62,7 +65,7 @@ class Tree:
         return self._leaves
 
     def pages(self) -> Iterator[tuple[bytes, int]]:
-        """The digest and level of every page, the root first. Every inner page is read, no leaf is."""
+        """Yield digest and level of every page, the root first. Only inner pages are read. Raises: Damage."""
         data = self.page(self.root)
         stack = [(self.root, level_of(data))]
         while stack:
@@ -75,7 +78,7 @@ class Tree:
         return sum(leaf.count for leaf in self.leaves)
 
     def aliases(self, leaf: Child) -> list[Alias]:
-        """The aliases of a leaf. The last few leaves stay unpacked, as an edit looks at the same ones again."""
+        """Read the aliases of a leaf. The last few leaves stay unpacked, as an edit looks at the same ones again."""
         found = self._decoded.get(leaf.digest)
         if found is None:
             if len(self._decoded) >= _UNPACKED:
@@ -88,19 +91,19 @@ class Tree:
             yield from decode_leaf(self.page(leaf.digest), self._hash.size)
 
     def key_columns(self) -> Iterator[bytes]:
-        """The key columns of all leaves, one after another."""
+        """Yield the key columns of all leaves, one after another."""
         for leaf in self.leaves:
             yield leaf_keys(self.page(leaf.digest), self._hash.size)
 
     def get(self, path: bytes) -> bytes | None:
-        """The key that a path has, or None."""
+        """Find the key of a path, or None."""
         for found, key in self.range(path, path + b"\0"):
             if found == path:
                 return key
         return None
 
     def range(self, start: bytes, stop: bytes | None) -> Iterator[Alias]:
-        """The aliases from `start` up to `stop`, which is left out; None means to the end."""
+        """Yield the aliases from `start` up to, and without, `stop`; None means to the end."""
         leaves = self.leaves
         at = max(0, bisect.bisect_right(leaves, start, key=lambda leaf: leaf.first) - 1)
         for leaf in leaves[at:]:
@@ -114,11 +117,11 @@ class Tree:
                 yield alias
 
     def under(self, prefix: bytes) -> Iterator[Alias]:
-        """The aliases below a folder; b"" means all."""
+        """Yield the aliases below a folder; b"" means all."""
         return self.range(prefix + b"/", prefix + b"0") if prefix else iter(self)  # "0" follows "/"
 
     def directly_in(self, folder: bytes) -> Iterator[Alias]:
-        """The aliases of a folder's own files; what lies in its subfolders is leapt over, not read."""
+        """Yield the aliases of a folder's own files; its subfolders are skipped unread."""
         base = folder + b"/"
         start, stop = base, folder + b"0"
         while True:
@@ -132,7 +135,7 @@ class Tree:
                 return
 
     def folders_in(self, folder: bytes) -> Iterator[bytes]:
-        """The names of a folder's subfolders that hold aliases, at any depth; one look-up each."""
+        """Yield the names of a folder's subfolders that hold aliases at any depth; one look-up each."""
         base = folder + b"/"
         start, stop = base, folder + b"0"
         while True:

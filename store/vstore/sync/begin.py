@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError, NoStore, UsageError
-from vstore.packages import faiss_module
 from vstore.paths import AnyPath
 from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.scan import Scan
@@ -18,7 +17,6 @@ from vstore.pictures.scan_options import ScanOptions
 from vstore.progress import Progress
 from vstore.repository.embedders import Embedders
 from vstore.repository.finding import is_store
-from vstore.repository.making import InitReport, init
 from vstore.repository.repository import Repository
 from vstore.sync.options import Options
 from vstore.sync.report import SyncReport
@@ -26,6 +24,7 @@ from vstore.sync.run import Run
 
 if TYPE_CHECKING:
     from vstore.format.recipes import Recipe
+    from vstore.repository.making import InitReport
 
 
 def sync(
@@ -76,6 +75,9 @@ def make_for(
         raise NoStore(f"there is no store at {folder}", "make one with: vstore init, or sync without -n")
     for path in map(os.fsencode, paths):
         _refuse_without_picture(path, options)
+    from vstore.packages import faiss_module
+    from vstore.repository.making import init
+
     faiss_module()
     return init(folder, words, recipe=recipe, settings=settings, note=note)
 
@@ -85,7 +87,7 @@ def _refuse_existing(folder: Path, words: Words) -> NoReturn:
     if not named:
         raise UsageError(f"the store {folder} already exists", "open it, and sync it")
     raise ModelError(
-        f"the store {folder} already exists, and {named} only applies to a new one",
+        f"the store {folder} already exists, and {named} can only be given for a new one",
         "a new model is a new space: vstore model add NAME --model M [--adapter A], then vstore sync --space NAME",
     )
 
