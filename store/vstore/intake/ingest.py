@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vstore.disk import durable
 from vstore.disk.catalogue import Batch, Catalogue
 from vstore.embed.embedder import Embedder, Pipeline, Recipe
+from vstore.embed.rows import unit_rows, usable
 from vstore.errors import MissingPackage, ModelError
 from vstore.format.hashing import checksum
 from vstore.format.records import FileRef
@@ -249,21 +250,17 @@ class Ingest:
             self._keep(keys, vectors())
 
     def _keep(self, batch: list[bytes], rows: Floats) -> None:
-        import numpy as np
-
         if self._keeper is None:
             self._keeper = Keeper(self._repo, self._space, self._dim)
         keeper = self._keeper
-        if rows.shape != (len(batch), self._dim):
-            raise ModelError(f"the model gave {rows.shape} numbers for {len(batch)} pictures of {self._dim}")
-        norms = np.linalg.norm(rows.astype(np.float64), axis=1)
-        good = np.isfinite(norms) & (norms > 0)
+        unit = unit_rows(rows, len(batch), self._dim)
+        good = usable(unit)
         for key, fine in zip(batch, good, strict=True):
             if not fine:
                 self.failures[key] = (PictureFailure("model", "the model gave no usable vector for it"), False)
         keys = [key for key, fine in zip(batch, good, strict=True) if fine]
         if keys:
-            keeper.keep(keys, (rows[good] / norms[good, None]).astype(np.float32))
+            keeper.keep(keys, unit[good])
             self.vectors.add(keys)
             self._reader.let_go(keys)
             self.embedded += len(keys)
