@@ -42,8 +42,9 @@ from measure import (
 from vstore.clock import now
 from vstore.disk.segments import Segment, faiss_module, rounded, write_segment
 from vstore.embed.embedder import space_id
+from vstore.format.entries import Root, Snapshot, listed_segments
+from vstore.format.manifest import Manifest
 from vstore.format.pages import Tree
-from vstore.format.records import Manifest, Root, Snapshot, listed_segments
 from vstore.repository.repository import Repository
 
 SEAL = 64 << 20  # bytes at which a sync seals a segment

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from vstore._version import __version__
 from vstore.child_python import command
 from vstore.errors import VstoreError
-from vstore.format.records import Json
+from vstore.format.canonical import Json
 
 OK, NOTE, TROUBLE = "ok", "note", "trouble"
 

@@ -20,8 +20,11 @@ from vstore.disk.packs import FOOTER_SIZE as PACK_FOOTER_SIZE
 from vstore.disk.packs import write_pack
 from vstore.disk.segments import BLOCK, FOOTER_SIZE, Segment, write_segment
 from vstore.errors import Damage, DiskTrouble
+from vstore.format.canonical import Json
+from vstore.format.entries import FileRef
 from vstore.format.pages import decode_inner, leaf_keys, level_of
-from vstore.format.records import FileRef, Json, State, ends_the_log
+from vstore.format.records import ends_the_log
+from vstore.format.state import State
 from vstore.repository.repository import RESERVE, Repository
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vstore.format.canonical import Json
 from vstore.format.layout import FORMAT_VERSION
-from vstore.format.records import Json
 from vstore.repository.repository import Repository
 
 

@@ -10,8 +10,9 @@ from vstore.disk.journal import journals
 from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import Probes
 from vstore.errors import ModelError, Refused, UsageError
+from vstore.format.canonical import Json
+from vstore.format.entries import Import, Snapshot, Space
 from vstore.format.layout import why_not_a_name
-from vstore.format.records import Import, Json, Snapshot, Space
 from vstore.repository import spaces
 from vstore.repository.leftovers import as_of
 from vstore.repository.repository import Repository

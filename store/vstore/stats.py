@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from vstore.format.canonical import Json
 from vstore.format.layout import DTYPES
-from vstore.format.records import Json
 from vstore.repository.repository import Repository
 
 

@@ -20,8 +20,8 @@ from support.folders import Reads, digests, drawn
 from support.lines import CALL, POWERLESS, Line, Ran, environment, process
 
 from vstore.disk import durable
+from vstore.format.canonical import canonical
 from vstore.format.hashing import checksum
-from vstore.format.records import canonical
 from vstore.repository.repository import Repository
 
 PNG = b"\x89PNG\r\n\x1a\n"

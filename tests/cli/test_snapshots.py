@@ -14,8 +14,8 @@ import pytest
 from support.builder import Builder, unit_vectors
 from support.lines import Line
 
+from vstore.format.manifest import content_id
 from vstore.format.pages import Tree
-from vstore.format.records import content_id
 
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 

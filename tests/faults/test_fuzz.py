@@ -18,8 +18,8 @@ from support.stores import FAKE, load, opened
 from vstore.disk.salvage import pack_ref, remains, segment_ref, sound_blobs
 from vstore.disk.segments import FOOTER_SIZE, Footer, Segment
 from vstore.errors import Damage, VstoreError
+from vstore.format.entries import FileRef
 from vstore.format.hashing import store_hash
-from vstore.format.records import FileRef
 from vstore.repository.repository import Repository, read_format
 from vstore.search.search import Operand
 from vstore.store import Store

@@ -43,7 +43,7 @@ def opening(top: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int, float
         began = time.perf_counter()
         repo = Repository(top / ".vstore")
         took = time.perf_counter() - began
-    from vstore.format.records import canonical
+    from vstore.format.canonical import canonical
 
     return disk.bytes, len(canonical(repo.state.document)), took
 

@@ -26,7 +26,7 @@ import vstore.intake.reader
 import vstore.pictures.scan
 import vstore.repository.places
 from vstore.disk import durable
-from vstore.format.records import Snapshot
+from vstore.format.entries import Snapshot
 from vstore.store import Store
 from vstore.sync.report import SyncReport
 from vstore.testing import FakeEmbedder

@@ -17,8 +17,9 @@ from vstore.disk.journal import JournalWriter
 from vstore.disk.segments import BLOCK
 from vstore.embed.embedder import space_id
 from vstore.errors import Damage
+from vstore.format.entries import Snapshot
+from vstore.format.manifest import Manifest
 from vstore.format.pages import Tree, encode_leaf
-from vstore.format.records import Manifest, Snapshot
 from vstore.repository.repository import Repository
 from vstore.store import Store
 from vstore.testing import FakeEmbedder

@@ -9,7 +9,7 @@ import pytest
 from support.folders import World
 
 from vstore.errors import NothingToUndo, SnapshotNotFound, UsageError
-from vstore.format.records import Snapshot
+from vstore.format.entries import Snapshot
 from vstore.versions.forget import Policy, kept_by
 
 

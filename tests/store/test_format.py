@@ -37,9 +37,12 @@ from vstore.embed.probes import PROBES, Probes
 from vstore.embed.text_cache import cache_text
 from vstore.errors import VstoreError
 from vstore.format import records
+from vstore.format.canonical import canonical
+from vstore.format.entries import Snapshot, Space
 from vstore.format.hashing import HASHES, checksum, store_hash
 from vstore.format.layout import DTYPES, FORMAT_VERSION
-from vstore.format.records import BARRIERS, UNDOABLE, Manifest
+from vstore.format.manifest import Manifest
+from vstore.format.undo import BARRIERS, UNDOABLE
 from vstore.intake import keeper, stored_keys, survey
 from vstore.intake.ingest import check_faiss
 from vstore.pictures.decoding import Preparation, prepare
@@ -247,9 +250,9 @@ def test_the_file_format_has_the_fields_of_its_table(world: World) -> None:
     form = json.loads(data)
     assert form.keys() == fields("format").keys()
     assert all(fits(form[name], kind) for name, kind in fields("format").items())
-    assert data == records.canonical(form) + b"\n"
+    assert data == canonical(form) + b"\n"
     rest = {name: value for name, value in form.items() if name != "check"}
-    assert form["check"] == checksum(records.canonical(rest)).hex()
+    assert form["check"] == checksum(canonical(rest)).hex()
     assert words(next(row["meaning"] for row in table("format") if row["field"] == "`hash`")) == list(HASHES)
     assert words(next(row["meaning"] for row in table("format") if row["field"] == "`dtype`"))[:2] == list(DTYPES)
 
@@ -292,8 +295,8 @@ def test_what_the_state_lists_has_the_fields_of_its_table(
             assert fits(value, listed[field]["type"])
             seen.add(field)
     full: dict[str, Any] = {
-        "snapshot": records.Snapshot("v1", "id", b"", "s", 1, 1, "t", "m", "v0", True, False, True).to_json(),
-        "space": records.Space("id", "n", "verified", b"r", 8, {"model": "m"}, b"p").to_json(),
+        "snapshot": Snapshot("v1", "id", b"", "s", 1, 1, "t", "m", "v0", True, False, True).to_json(),
+        "space": Space("id", "n", "verified", b"r", 8, {"model": "m"}, b"p").to_json(),
     }
     assert seen | set(full.get(name, ())) == set(listed)
 
@@ -419,7 +422,7 @@ def test_manifests_have_the_fields_of_their_table(world: World) -> None:
         document = json.loads(repo.packs.get(snapshot.manifest))
         assert document.keys() == listed.keys()
         assert all(fits(document[name], kind) for name, kind in listed.items())
-        assert records.canonical(document) == Manifest.from_bytes(records.canonical(document)).to_bytes()
+        assert canonical(document) == Manifest.from_bytes(canonical(document)).to_bytes()
 
 
 def test_the_head_of_a_journal_is_at_the_offsets_of_its_table(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from vstore.disk.journal import JournalWriter
 from vstore.disk.segments import write_segment
 from vstore.embed.embedder import space_id
 from vstore.errors import Damage, Locked, SnapshotNotFound, UsageError
-from vstore.format.records import listed_segments
+from vstore.format.entries import listed_segments
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
 from vstore.store import Store

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.builder import Builder
 
 from vstore.errors import AmbiguousSnapshot, NothingToUndo, SnapshotNotFound, UsageError
-from vstore.format.records import UNDOABLE
+from vstore.format.undo import UNDOABLE
 from vstore.repository.repository import Repository
 from vstore.versions import history
 from vstore.versions.history import log, redo, rollback, snapshot_diff, snapshot_list, snapshot_show, snapshot_tag, undo

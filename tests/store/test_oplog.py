@@ -19,9 +19,11 @@ from support.folders import newest_pack
 from vstore.disk import durable
 from vstore.disk.oplog import Oplog, Tip
 from vstore.errors import CommitRace, Damage, FormatTooNew
+from vstore.format.canonical import canonical
 from vstore.format.hashing import store_hash
 from vstore.format.layout import FORMAT_VERSION, Layout
-from vstore.format.records import Record, State, canonical, merge_patch
+from vstore.format.records import Record
+from vstore.format.state import State, merge_patch
 from vstore.repository.repository import Repository
 from vstore.store import Store
 

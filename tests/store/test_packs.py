@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from vstore.disk import packs as module
 from vstore.disk.packs import FOOTER_SIZE, Pack, Packs, small, write_pack
 from vstore.errors import Damage
+from vstore.format.entries import FileRef
 from vstore.format.hashing import HASHES, Hash, checksum, store_hash
-from vstore.format.records import FileRef
 
 HASH = store_hash("xxh3_128")
 BLOBS = [b"", b"a", b"page " * 2000, os.urandom(5000), b"\0" * 100_000]

@@ -11,28 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vstore.errors import Damage, FormatTooNew
+from vstore.format.canonical import canonical, named_path, path_from_json, path_to_json
+from vstore.format.entries import FileRef, Root, Snapshot, Space, listed_packs, listed_segments
 from vstore.format.hashing import HASHES, store_hash
 from vstore.format.layout import FORMAT_VERSION
-from vstore.format.records import (
-    BARRIERS,
-    UNDOABLE,
-    FileRef,
-    Manifest,
-    Record,
-    Root,
-    Snapshot,
-    Space,
-    State,
-    canonical,
-    content_id,
-    listed_packs,
-    listed_segments,
-    merge_patch,
-    named_path,
-    operations_in_force,
-    path_from_json,
-    path_to_json,
-)
+from vstore.format.manifest import Manifest, content_id
+from vstore.format.records import Record
+from vstore.format.state import State, merge_patch
+from vstore.format.undo import BARRIERS, UNDOABLE, operations_in_force, restoring
 
 HASH = store_hash("xxh3_128")
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
@@ -292,14 +278,14 @@ class Log:
     def undo(self) -> Record | None:
         done, _, _ = operations_in_force(iter(self.records))
         if done:
-            changes = self.states[-1].restoring(self.states[done[-1].number - 1])
+            changes = restoring(self.states[-1], self.states[done[-1].number - 1])
             self.add("undo", changes, undoes=done[-1].number)
         return done[-1] if done else None
 
     def redo(self) -> Record | None:
         _, undone, _ = operations_in_force(iter(self.records))
         if undone:
-            changes = self.states[-1].restoring(self.states[undone[-1].number])
+            changes = restoring(self.states[-1], self.states[undone[-1].number])
             self.add("redo", changes, redoes=undone[-1].number)
         return undone[-1] if undone else None
 

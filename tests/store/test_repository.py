@@ -31,9 +31,9 @@ from vstore.errors import (
     UsageError,
     VstoreError,
 )
+from vstore.format.canonical import canonical
 from vstore.format.hashing import HASHES, checksum, store_hash
 from vstore.format.layout import DTYPES, FORMAT_VERSION, Layout
-from vstore.format.records import canonical
 from vstore.intake.keeper import recover
 from vstore.repository.repository import RESERVE, Repository
 from vstore.search.search import Operand

@@ -24,9 +24,9 @@ from vstore.disk.segments import (
     write_segment,
 )
 from vstore.errors import Damage, MissingPackage
+from vstore.format.entries import FileRef
 from vstore.format.hashing import HASHES, checksum, store_hash
 from vstore.format.layout import DTYPES
-from vstore.format.records import FileRef
 
 DIM = 8
 SPACE = "5a" * 32

@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 from vstore.disk.durable import Disk
+from vstore.format.entries import FileRef
 from vstore.format.pages import Tree
-from vstore.format.records import FileRef
 from vstore.pictures.decoding import prepare
 from vstore.repair.report import RepairReport
 from vstore.repository.repository import Repository

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vstore.embed.embedder import Embedder, Recipe, space_id
 from vstore.embed.variations import Variation, Varied, preparations
 from vstore.errors import ModelError, UsageError, VstoreError
-from vstore.format.records import Json, Snapshot, Space, canonical, listed_segments, named_path
+from vstore.format.canonical import Json, canonical, named_path
+from vstore.format.entries import Snapshot, Space, listed_segments
 from vstore.pictures.decoding import PictureFailure, preparation_of, prepare
 from vstore.progress import Progress, Silent
 from vstore.repository.repository import Repository

@@ -19,23 +19,13 @@ from vstore.disk.packs import Pack
 from vstore.disk.segments import Segment
 from vstore.embed.embedder import space_id
 from vstore.errors import Damage, UsageError, VstoreError
+from vstore.format.canonical import Json, canonical, named_path
+from vstore.format.entries import FileRef, Import, Snapshot, Space
 from vstore.format.hashing import checksum
+from vstore.format.manifest import Manifest, content_id
 from vstore.format.pages import Tree, decode_leaf, level_of
-from vstore.format.records import (
-    FileRef,
-    Import,
-    Json,
-    Manifest,
-    Record,
-    Snapshot,
-    Space,
-    State,
-    beginning,
-    canonical,
-    content_id,
-    ends_the_log,
-    named_path,
-)
+from vstore.format.records import Record, beginning, ends_the_log
+from vstore.format.state import State
 from vstore.repository.leftovers import LeftVectors, left_rows
 from vstore.repository.repository import Repository, how_to_give
 

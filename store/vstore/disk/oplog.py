@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 from vstore.disk import durable
 from vstore.errors import CommitRace, Damage, VstoreError
+from vstore.format.canonical import Document, canonical
 from vstore.format.hashing import Hash, checksum
 from vstore.format.layout import Layout, record_number
-from vstore.format.records import Document, Record, State, canonical, merge_patch
+from vstore.format.records import Record
+from vstore.format.state import State, merge_patch
 
 _CACHE = "state"
 _LONG = 1 << 14  # bytes of records from which on a fold is left in the cache

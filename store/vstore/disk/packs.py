@@ -23,8 +23,8 @@ from pathlib import Path
 
 from vstore.disk import durable
 from vstore.errors import Damage
+from vstore.format.entries import FileRef
 from vstore.format.hashing import Hash, checksum
-from vstore.format.records import FileRef
 
 _MAGIC = b"vpack001"
 _END = b"vpackend"

@@ -13,9 +13,9 @@ from vstore.disk import durable
 from vstore.disk.packs import Pack
 from vstore.disk.segments import BLOCK, FOOTER_SIZE, Footer, Segment
 from vstore.errors import Damage, VstoreError
+from vstore.format.entries import FileRef
 from vstore.format.hashing import Hash, checksum
 from vstore.format.layout import DTYPES
-from vstore.format.records import FileRef
 
 if TYPE_CHECKING:
     from vstore.disk.segments import Rows

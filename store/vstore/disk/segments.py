@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.disk import durable
 from vstore.errors import Damage, MissingPackage
+from vstore.format.entries import FileRef
 from vstore.format.hashing import checksum
 from vstore.format.layout import DTYPES
-from vstore.format.records import FileRef
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from vstore.errors import UsageError
 from vstore.export import target
 from vstore.export.pictures import Pictures
-from vstore.format.records import Json
+from vstore.format.canonical import Json
 from vstore.repository.repository import Repository
 
 LINKS = "links"

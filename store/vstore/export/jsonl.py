@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vstore.export.pictures import Pictures
 from vstore.export.target import create
-from vstore.format.records import Json, named_path
+from vstore.format.canonical import Json, named_path
 from vstore.repository.repository import Repository
 
 

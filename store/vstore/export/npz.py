@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from vstore.export.pictures import Pictures
-from vstore.format.records import named_path
+from vstore.format.canonical import named_path
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vstore.export.pictures import Pictures
-from vstore.format.records import named_path
+from vstore.format.canonical import named_path
 from vstore.packages import parquet_module
 from vstore.repository.repository import Repository
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vstore.errors import Damage
-from vstore.format.records import Snapshot, named_path
+from vstore.format.canonical import named_path
+from vstore.format.entries import Snapshot
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import xxhash
 
 from vstore.errors import UsageError
+from vstore.format.canonical import Json, path_from_json, path_to_json
 from vstore.format.hashing import HASHES
-from vstore.format.records import Json, path_from_json, path_to_json
 
 NAME = "vstore.json"
 VERSION = 1

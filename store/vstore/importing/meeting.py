@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.disk.catalogue import Catalogue
 from vstore.errors import LabelTaken, UsageError
+from vstore.format.entries import Root
 from vstore.format.exported import Exported
 from vstore.format.pages import Tree
-from vstore.format.records import Root
 from vstore.importing.matching import AMBIGUOUS, MATCHED, MISSING, Answer, File, Matcher
 from vstore.importing.old import Old
 from vstore.importing.options import ImportOptions

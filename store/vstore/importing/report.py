@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vstore.errors import Refused, UsageError
-from vstore.format.records import Json, named_path
+from vstore.format.canonical import Json, named_path
 from vstore.importing.matching import AMBIGUOUS, EDITED, MATCHED, MISSING
 
 DUPLICATED, UNFIT = "duplicated", "unfit"

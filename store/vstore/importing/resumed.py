@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vstore.format.records import Import
+from vstore.format.entries import Import
 from vstore.importing.metadata import Entry
 from vstore.importing.old import Old
 from vstore.importing.vectors import Look

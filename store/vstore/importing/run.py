@@ -10,8 +10,9 @@ from vstore.disk.catalogue import Catalogue
 from vstore.disk.segments import write_segment
 from vstore.embed.embedder import Recipe, space_id
 from vstore.errors import ModelError, Refused, UsageError
+from vstore.format.canonical import Json, canonical
+from vstore.format.entries import FileRef, Import, Snapshot, Space, listed_packs
 from vstore.format.layout import why_not_a_name
-from vstore.format.records import FileRef, Import, Json, Snapshot, Space, canonical, listed_packs
 from vstore.importing.finishing import selected
 from vstore.importing.matching import EDITED
 from vstore.importing.meeting import Host, Meeting

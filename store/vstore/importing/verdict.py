@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore.format.records import FileRef, Import
+from vstore.format.entries import FileRef, Import
 from vstore.importing.matching import AMBIGUOUS, EDITED, MATCHED, MISSING
 from vstore.importing.meeting import Meeting
 from vstore.importing.old import Old

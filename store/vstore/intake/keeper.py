@@ -12,8 +12,8 @@ from vstore.disk import durable
 from vstore.disk.journal import Journal, JournalWriter, is_beheaded, journals
 from vstore.disk.segments import rounded, write_segment
 from vstore.errors import Damage, VstoreError
+from vstore.format.entries import FileRef
 from vstore.format.layout import DTYPES
-from vstore.format.records import FileRef
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:

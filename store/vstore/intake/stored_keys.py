@@ -6,8 +6,8 @@ import struct
 from collections.abc import Iterable
 
 from vstore.disk.catalogue import Batch, Catalogue
+from vstore.format.entries import FileRef
 from vstore.format.hashing import checksum
-from vstore.format.records import FileRef
 from vstore.repository.repository import Repository
 
 REST = 4096  # rows that the catalogue need not know: keys are random, so each new one would rewrite a page of it

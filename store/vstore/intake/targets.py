@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from vstore.errors import LabelTaken, UsageError
-from vstore.format.records import Json, Root
+from vstore.format.canonical import Json
+from vstore.format.entries import Root
 from vstore.pictures.scan import ScanOptions
 from vstore.repository.places import is_below, is_gone, is_same, relative
 from vstore.repository.repository import Repository

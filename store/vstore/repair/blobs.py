@@ -12,8 +12,10 @@ from vstore.disk.salvage import insisted, pack_ref, refuse_unreadable, sound_blo
 from vstore.embed.builtin import DEFAULT_RECIPE
 from vstore.embed.embedder import space_id
 from vstore.errors import Damage
+from vstore.format.canonical import Json, canonical
+from vstore.format.entries import Import, Snapshot, Space, listed_packs
+from vstore.format.manifest import Manifest, content_id
 from vstore.format.pages import Alias, decode_inner, decode_leaf, level_of
-from vstore.format.records import Import, Json, Manifest, Snapshot, Space, canonical, content_id, listed_packs
 from vstore.progress import Progress
 from vstore.repair.findings import PACK, Findings, files
 from vstore.repository.leftovers import BLOCK as LEFT_BLOCK

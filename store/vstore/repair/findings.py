@@ -7,7 +7,9 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vstore.format.records import FileRef, Json, Snapshot, Space, State, merge_patch
+from vstore.format.canonical import Json
+from vstore.format.entries import FileRef, Snapshot, Space
+from vstore.format.state import State, merge_patch
 from vstore.repair.report import Loss
 
 PACK = re.compile(r"[0-9a-f]{32}\.pack")

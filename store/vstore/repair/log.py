@@ -8,7 +8,8 @@ from itertools import pairwise
 from vstore.disk.oplog import Tip
 from vstore.disk.salvage import insisted, refuse_unreadable
 from vstore.errors import Damage
-from vstore.format.records import Record, beginning, ends_the_log, merge_patch
+from vstore.format.records import Record, beginning, ends_the_log
+from vstore.format.state import merge_patch
 from vstore.repair.findings import PACK, SEGMENT, Findings, files
 from vstore.repository.repository import Repository
 

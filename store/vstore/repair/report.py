@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from vstore.format.records import Json, named_path
+from vstore.format.canonical import Json, named_path
 
 
 class Loss(NamedTuple):

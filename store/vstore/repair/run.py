@@ -19,8 +19,8 @@ from vstore.disk.segments import FOOTER_SIZE, Footer
 from vstore.embed.embedder import Embedder, Recipe
 from vstore.embed.model_words import Settings
 from vstore.errors import Damage, NoStore, VstoreError
+from vstore.format.entries import Space, listed_packs
 from vstore.format.layout import Layout
-from vstore.format.records import Space, listed_packs
 from vstore.gc import empty_cache
 from vstore.intake.stored_keys import align
 from vstore.progress import Progress, Silent

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from vstore.disk.salvage import sound_segment
 from vstore.errors import Damage
+from vstore.format.entries import Snapshot, Space
+from vstore.format.manifest import Manifest
 from vstore.format.pages import Tree, decode_inner, decode_leaf, level_of
-from vstore.format.records import Manifest, Snapshot, Space
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import SEGMENT, Findings, files
 from vstore.repair.report import Loss

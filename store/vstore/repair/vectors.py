@@ -16,7 +16,7 @@ from vstore.disk.segments import write_segment
 from vstore.embed.embedder import Embedder, Recipe
 from vstore.embed.rows import unit_rows, usable
 from vstore.errors import Damage, MissingPackage, ModelError
-from vstore.format.records import FileRef, Space, listed_segments
+from vstore.format.entries import FileRef, Space, listed_segments
 from vstore.intake.keeper import Keeper, segment_of
 from vstore.pictures.decoding import PictureFailure, Preparation, preparation_of, prepare
 from vstore.progress import Progress

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.disk.packs import write_pack
 from vstore.errors import Damage
+from vstore.format.canonical import Json, canonical, named_path, path_from_json, path_to_json
+from vstore.format.entries import FileRef, Import
 from vstore.format.layout import DTYPES
-from vstore.format.records import FileRef, Import, Json, canonical, named_path, path_from_json, path_to_json
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:

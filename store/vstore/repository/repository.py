@@ -24,21 +24,14 @@ from vstore.errors import (
     UsageError,
     VstoreError,
 )
+from vstore.format.canonical import Document, canonical
+from vstore.format.entries import FileRef, Root, Snapshot, Space, listed_packs
 from vstore.format.hashing import checksum, store_hash
 from vstore.format.layout import DTYPES, FORMAT_VERSION, Layout, record_number
-from vstore.format.records import (
-    Document,
-    FileRef,
-    Manifest,
-    Record,
-    Root,
-    Snapshot,
-    Space,
-    State,
-    canonical,
-    listed_packs,
-)
+from vstore.format.manifest import Manifest
+from vstore.format.records import Record
 from vstore.format.relabelling import Absorbed, today
+from vstore.format.state import State
 
 if TYPE_CHECKING:
     from vstore.disk.packs import Packs

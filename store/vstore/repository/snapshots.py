@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from vstore.clock import now
+from vstore.format.canonical import Json
+from vstore.format.entries import Snapshot
+from vstore.format.manifest import Manifest
 from vstore.format.pages import Tree
-from vstore.format.records import Json, Manifest, Snapshot
 from vstore.repository.repository import Repository
 
 

@@ -19,9 +19,9 @@ from vstore.embed.hf.families import FAMILIES
 from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import PROBES, Probes, differences, drift, probe_file, tolerance
 from vstore.errors import Damage, ModelError, UsageError, VstoreError
+from vstore.format.entries import Space
 from vstore.format.hashing import checksum
 from vstore.format.layout import why_not_a_name
-from vstore.format.records import Space
 from vstore.pictures.formats import POLICY
 from vstore.repository.repository import Repository
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from vstore.errors import UsageError
-from vstore.format.records import Json, Snapshot, named_path
+from vstore.format.canonical import Json, named_path
+from vstore.format.entries import Snapshot
 from vstore.progress import Progress, Silent
 from vstore.repository.places import below, prefixes_of
 from vstore.repository.repository import Repository

@@ -11,8 +11,9 @@ from vstore.disk.segments import faiss_module
 from vstore.embed.embedder import Embedder, Recipe, load_embedder, text_side
 from vstore.embed.text_cache import cache_text, cached_text
 from vstore.errors import ModelError, UsageError, VstoreError
+from vstore.format.canonical import Json, named_path
+from vstore.format.entries import Snapshot
 from vstore.format.pages import Tree
-from vstore.format.records import Json, Snapshot, named_path
 from vstore.repository.places import below, prefixes_of
 from vstore.repository.repository import Repository
 from vstore.search.index import Index, kept_rows, named_rows

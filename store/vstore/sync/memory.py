@@ -7,8 +7,8 @@ import struct
 from collections.abc import Collection
 
 from vstore.disk.catalogue import Catalogue
+from vstore.format.entries import Snapshot
 from vstore.format.pages import Tree
-from vstore.format.records import Snapshot
 from vstore.intake.ingest import Ingest
 from vstore.intake.stored_keys import align, is_aligned
 from vstore.intake.survey import Chunk, Survey, count_name, keep_stats

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vstore.disk.packs import small, write_pack
 from vstore.disk.segments import small_neighbours, write_segment
-from vstore.format.records import FileRef
+from vstore.format.entries import FileRef
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore.format.records import Json, named_path
+from vstore.format.canonical import Json, named_path
 
 if TYPE_CHECKING:
     from vstore.repository.leftovers import Candidate

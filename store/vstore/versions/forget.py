@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from vstore.clock import now
 from vstore.errors import UsageError
-from vstore.format.records import Json, Snapshot
+from vstore.format.canonical import Json
+from vstore.format.entries import Snapshot
 from vstore.gc import plan_of
 from vstore.repository.repository import Repository
 

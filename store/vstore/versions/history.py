@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from vstore.errors import NothingToUndo, UsageError
+from vstore.format.canonical import Json, named_path
+from vstore.format.entries import Snapshot
 from vstore.format.layout import why_not_a_name
-from vstore.format.records import Json, Record, Snapshot, State, named_path, operations_in_force
+from vstore.format.records import Record
+from vstore.format.state import State
+from vstore.format.undo import operations_in_force, restoring
 from vstore.repository.repository import Repository
 
 
@@ -280,7 +284,7 @@ def redo(repo: Repository) -> MoveReport:
 
 def _restore(repo: Repository, state: State, record: Record, op: str) -> MoveReport:
     before = repo.state.current
-    changes = repo.state.restoring(state)
+    changes = restoring(repo.state, state)
     about = f"{record.op} of {record.time}" + (f" ({record.about})" if record.about else "")
     if op == "undo":
         repo.publish(op, changes, undoes=record.number, about=about)

@@ -1,0 +1,68 @@
+"""The manifest of a snapshot: what the snapshot names, and its content id. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from vstore.errors import Damage
+from vstore.format.canonical import canonical
+from vstore.format.hashing import Hash
+from vstore.format.layout import FORMAT_VERSION
+
+
+class Manifest(NamedTuple):
+    """What a snapshot names: pictures by their aliases, never the places of their vectors."""
+
+    name: str
+    space: str
+    tree: bytes
+    paths: int
+    images: int
+    time: str
+    message: str
+    parent: str | None
+    partial: bool
+
+    def to_bytes(self) -> bytes:
+        return canonical(
+            {
+                "snapshot": self.name,
+                "space": self.space,
+                "tree": self.tree.hex(),
+                "paths": self.paths,
+                "images": self.images,
+                "time": self.time,
+                "message": self.message,
+                "parent": self.parent,
+                "partial": self.partial,
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Manifest:
+        """Read a manifest whose digest was checked. Raises: Damage if it is none."""
+        try:
+            value = json.loads(data)
+            return cls(
+                value["snapshot"],
+                value["space"],
+                bytes.fromhex(value["tree"]),
+                value["paths"],
+                value["images"],
+                value["time"],
+                value["message"],
+                value["parent"],
+                value["partial"],
+            )
+        except (ValueError, KeyError, TypeError, RecursionError) as err:
+            raise Damage(f"a manifest cannot be read: {err!r}", "run: vstore check") from err
+
+    def content_id(self, hash: Hash) -> str:
+        """The identity of a state: equal format, hash, space and alias tree give equal ids, whatever the history."""
+        return content_id(hash, self.space, self.tree)
+
+
+def content_id(hash: Hash, space: str, tree: bytes) -> str:
+    """digest(canonical JSON of [format, hash name, space id, hex of the alias-tree root]), in hex."""
+    return hash.digest(canonical([FORMAT_VERSION, hash.name, space, tree.hex()])).hex()

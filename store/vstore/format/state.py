@@ -1,0 +1,139 @@
+"""The state: the fold of the log up to one record. Pure: no disk, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from vstore.format.canonical import Document, Json
+from vstore.format.entries import FileRef, Import, Root, Snapshot, Space, listed_packs
+
+
+def merge_patch(target: Document, *patches: Document) -> dict[str, Json]:
+    """Apply JSON Merge Patches (RFC 7386), one after another: objects merge, null deletes, everything else replaces.
+
+    An object is copied once, however many of the patches change it: a log of thousands of records is folded so.
+    """
+    merged = dict(target)
+    inner: dict[str, list[Document]] = {}
+    for patch in patches:
+        for name, value in patch.items():
+            if isinstance(value, dict):
+                inner.setdefault(name, []).append(value)
+                continue
+            inner.pop(name, None)
+            if value is None:
+                merged.pop(name, None)
+            else:
+                merged[name] = value
+    for name, some in inner.items():
+        old = merged.get(name)
+        merged[name] = merge_patch(old if isinstance(old, dict) else {}, *some)
+    return merged
+
+
+class State(NamedTuple):
+    """The fold of the log up to one record."""
+
+    document: Document
+
+    @property
+    def current(self) -> str | None:
+        return self.document.get("current")
+
+    @property
+    def next_v(self) -> int:
+        return int(self.document.get("next_v", 1))
+
+    @property
+    def start_space(self) -> str | None:
+        return self.document.get("start_space")
+
+    @property
+    def hold(self) -> str | None:
+        """The snapshot at which sync is held, if it is."""
+        return self.document.get("hold")
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return dict(self.document.get("tags", {}))
+
+    @property
+    def absorbed(self) -> dict[str, str]:
+        """Old label -> prefix that its paths have now."""
+        return dict(self.document.get("absorbed", {}))
+
+    @property
+    def roots(self) -> dict[str, Root]:
+        return {label: Root.from_json(label, value) for label, value in self.document.get("roots", {}).items()}
+
+    @property
+    def spaces(self) -> dict[str, Space]:
+        return {id: Space.from_json(id, value) for id, value in self.document.get("spaces", {}).items()}
+
+    @property
+    def imports(self) -> dict[str, Import]:
+        """What imports left over, by their id."""
+        return {id: Import.from_json(id, value) for id, value in self.document.get("imports", {}).items()}
+
+    def segments(self, space: str) -> list[FileRef]:
+        """The segments of a space, in the order in which rows win."""
+        places = self.document.get("segments", {}).get(space, {})
+        return [FileRef(*places[place]) for place in sorted(places, key=int)]
+
+    @property
+    def packs(self) -> list[FileRef]:
+        return [FileRef(name, *value) for name, value in self.document.get("packs", {}).items()]
+
+    def snapshot(self, name: str) -> Snapshot | None:
+        value = self.document.get("snapshots", {}).get(name)
+        return None if value is None else Snapshot.from_json(name, value)
+
+    def snapshots(self) -> list[Snapshot]:
+        """The snapshots that are kept, newest first."""
+        listed = self.document.get("snapshots", {})
+        kept = [name for name, value in listed.items() if value.get("kept", True)]
+        return [Snapshot.from_json(name, listed[name]) for name in sorted(kept, key=lambda n: -int(n[1:]))]
+
+    def blobs(self) -> set[bytes]:
+        """The digests of all blobs that the state itself names: what hangs on manifests is not among them."""
+        found = {snapshot.manifest.hex() for snapshot in self.snapshots()}
+        for value in self.document.get("spaces", {}).values():
+            found.update(value[name] for name in ("recipe", "probes") if value.get(name))
+        for value in self.document.get("imports", {}).values():
+            found.update((value["names"], *value["vectors"]))
+        return set(map(bytes.fromhex, found))
+
+    def kept(self) -> dict[str, bool]:
+        return {name: value.get("kept", True) for name, value in self.document.get("snapshots", {}).items()}
+
+    def packs_changed(self, added: Iterable[FileRef], gone: Iterable[FileRef]) -> dict[str, Json]:
+        """The changes of `packs` where some come and others go."""
+        return {**dict.fromkeys(ref.name for ref in gone), **listed_packs(added)}
+
+    def segments_changed(self, space: str, refs: Sequence[FileRef]) -> dict[str, Json]:
+        """The changes of `segments` after which the segments of a space are these, in this order.
+
+        One that stays keeps its place; one that replaces neighbours takes the first of theirs, and a new one the next
+        after the last: so a record names what changed alone. Where that would not give the order, all are placed anew.
+        """
+        old = self.document.get("segments", {}).get(space, {})
+        placed = {value[0]: int(place) for place, value in old.items()}
+        stay = {ref.name for ref in refs}
+        free = sorted(place for name, place in placed.items() if name not in stay)
+        places: list[int] = []
+        for ref in refs:
+            last = places[-1] if places else -1
+            place = placed.get(ref.name)
+            if place is None:
+                place = next((n for n in free if n > last), max((last, *placed.values())) + 1)
+            places.append(place)
+        if any(a >= b for a, b in pairwise(places)):
+            places = list(range(len(refs)))
+        new = {str(place): list(ref) for place, ref in zip(places, refs, strict=True)}
+        changed = {place: value for place, value in new.items() if old.get(place) != value}
+        return {space: {**dict.fromkeys(old.keys() - new.keys()), **changed}}
+
+    def after(self, changes: Document) -> State:
+        return State(merge_patch(self.document, changes))

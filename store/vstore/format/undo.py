@@ -1,0 +1,54 @@
+"""What undo and redo take back, bring back and restore. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vstore.format.canonical import Json
+from vstore.format.records import Record
+from vstore.format.state import State
+
+# Operations that `undo` takes back; every other kind of record is passed over, or stops it.
+UNDOABLE = frozenset({"sync", "rollback", "hold", "release", "tag", "untag", "forget", "model use", "import"})
+BARRIERS = frozenset({"init", "model drop", "gc", "repair", "migrate"})
+
+
+def restoring(now: State, earlier: State) -> dict[str, Json]:
+    """The changes that bring back what `undo` brings back: current, tags, kept set and hold."""
+    changes: dict[str, Json] = {}
+    if earlier.current != now.current:
+        changes["current"] = earlier.current
+    if earlier.hold != now.hold:
+        changes["hold"] = earlier.hold
+    tags = {name: None for name in now.tags if name not in earlier.tags}
+    tags |= {name: to for name, to in earlier.tags.items() if now.tags.get(name) != to}  # type: ignore[misc]
+    if tags:
+        changes["tags"] = tags
+    before = earlier.kept()
+    # A snapshot that came later than the state restored stays as it is: an undone sync's snapshot stays listed.
+    kept = {n: {"kept": before[n]} for n, is_kept in now.kept().items() if n in before and before[n] != is_kept}
+    if kept:
+        changes["snapshots"] = {n: {"kept": None} if value["kept"] else value for n, value in kept.items()}
+    return changes
+
+
+def operations_in_force(records: Iterator[Record]) -> tuple[list[Record], list[Record], Record | None]:
+    """Walk the log, oldest first: what undo would take back, what redo would bring back, the last barrier.
+
+    Returns: undoable records in force, newest last; undone records, newest undo last; the barrier below them.
+    Where the log begins in the midst of things, an undo of what is not in it any more is passed over.
+    """
+    done: list[Record] = []
+    undone: list[Record] = []
+    barrier: Record | None = None
+    for record in records:
+        if record.undoes is not None:
+            undone += [done.pop()] if done else []
+        elif record.redoes is not None:
+            done += [undone.pop()] if undone else []
+        elif record.op in BARRIERS:
+            barrier, done, undone = record, [], []
+        elif record.op in UNDOABLE:
+            done.append(record)
+            undone = []
+    return done, undone, barrier
