@@ -271,7 +271,7 @@ def test_all_probes_are_proved_when_a_library_changed(world: World, monkeypatch:
 def test_drift_stops_a_sync_before_its_first_batch_and_says_what_changed(world: World, monkeypatch: Any) -> None:
     import transformers
 
-    from vstore.embed.embedder import dual
+    from vstore.embed.hf import dual
 
     world.sync()
     plain = dual.DualEncoder.prepare
@@ -297,7 +297,7 @@ def test_drift_stops_a_sync_before_its_first_batch_and_says_what_changed(world: 
 
 
 def test_a_lost_adapter_is_drift(world: World, monkeypatch: Any) -> None:
-    from vstore.embed.embedder import adapter
+    from vstore.embed.hf import adapter
 
     world.sync()
     monkeypatch.setattr(adapter, "merge", lambda model: model.disable_adapters())

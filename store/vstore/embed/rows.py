@@ -24,7 +24,7 @@ def unit_rows(rows: npt.NDArray[Any], count: int, dim: int) -> Floats:
 
     if rows.shape != (count, dim):
         raise ModelError(
-            f"the model gave vectors of shape {tuple(rows.shape)}; its space needs {(count, dim)}",
+            f"the model gave vectors of shape {tuple(rows.shape)} for a batch of {count}; its space has {dim} numbers",
             "use the model that the space was made with",
         )
     exact = rows.astype(np.float64)

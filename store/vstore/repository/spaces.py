@@ -16,6 +16,7 @@ from vstore.embed.builtin import DEFAULT_RECIPE
 from vstore.embed.embedder import Embedder, Recipe, load_embedder, text_side
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import FAMILIES
+from vstore.embed.hf.faults import DOCTOR, is_about_a_file, reason
 from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import PROBES, Probes, differences, drift, probe_file, tolerance
 from vstore.errors import Damage, ModelError, UsageError, VstoreError
@@ -173,10 +174,10 @@ def _faults_of(model: str) -> Iterator[None]:
     except (VstoreError, MemoryError):
         raise
     except Exception as err:
-        reason = " ".join(str(err).split())[:300]
+        copy = f"its files may be damaged or not belong together: copy or download it again; or {DOCTOR}"
         raise ModelError(
-            f"the model {model} cannot be used: {type(err).__name__}: {reason}",
-            "its files may be damaged or not belong together: copy or download it again; see also: vstore doctor",
+            f"the model {model} cannot be used: {type(err).__name__}: {reason(err)}",
+            copy if is_about_a_file(err) else DOCTOR,
         ) from err
 
 

@@ -165,9 +165,8 @@ class TransformerEmbedder:
             return rows if side is None else np.concatenate([rows, side(["a red car"])])
 
         on = vectors()
-        self.model.disable_adapters()
-        off = vectors()
-        self.model.enable_adapters()
+        with adapters.switched_off(self.model):
+            off = vectors()
         if not adapters.has_effect(on, off):
             raise ModelError(
                 f"the adapter {adapter.name} changes nothing: with it and without it the vectors are the same",
