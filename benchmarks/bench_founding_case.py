@@ -29,7 +29,7 @@ from typing import Any
 
 from measure import environment, machine
 
-from vstore.embed.embedder import Recipe
+from vstore.format.recipes import Recipe
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 

@@ -41,10 +41,10 @@ from measure import (
 
 from vstore.clock import now
 from vstore.disk.segments import Segment, faiss_module, rounded, write_segment
-from vstore.embed.embedder import space_id
 from vstore.format.entries import Root, Snapshot, listed_segments
 from vstore.format.manifest import Manifest
 from vstore.format.pages import Tree
+from vstore.format.recipes import space_id
 from vstore.repository.repository import Repository
 
 SEAL = 64 << 20  # bytes at which a sync seals a segment

@@ -13,6 +13,7 @@ from vstore.errors import ModelError, Refused, UsageError
 from vstore.format.canonical import Json
 from vstore.format.entries import Import, Snapshot, Space
 from vstore.format.layout import why_not_a_name
+from vstore.format.recipes import space_id
 from vstore.repository import spaces
 from vstore.repository.leftovers import as_of
 from vstore.repository.repository import Repository
@@ -157,8 +158,6 @@ def model_add(
     if inherited:
         say("taken from the current space: " + " ".join(inherited))
     made = spaces.make(merged, settings, say, repo.layout.cache)
-    from vstore.embed.embedder import space_id
-
     id = space_id(made.recipe)
 
     def found() -> tuple[Space | None, bool]:

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import UsageError
+from vstore.format.recipes import space_id
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
-    from vstore.check.run import CheckReport
+    from vstore.check.reembed import Sample
+    from vstore.check.report import CheckReport
     from vstore.doctor import DoctorReport
-    from vstore.embed.embedder import Embedder, Recipe
+    from vstore.embed.embedder import Embedder
     from vstore.export import ExportReport
+    from vstore.format.recipes import Recipe
     from vstore.gc import GcReport
     from vstore.importing.report import ImportReport
     from vstore.migrate import MigrateReport
@@ -129,7 +132,6 @@ class Store:
     def _load(self, recipe: Recipe, settings: Settings | None = None) -> Embedder:
         if self._given is not None:
             return self._given(recipe)
-        from vstore.embed.embedder import space_id
         from vstore.repository import spaces
 
         return spaces.load(self._repo, self._repo.state.spaces[space_id(recipe)], settings or Settings())
@@ -137,7 +139,6 @@ class Store:
     def _load_on_all(self, recipe: Recipe, settings: Settings) -> Embedder:
         if self._given is not None:
             return self._given(recipe)
-        from vstore.embed.embedder import space_id
         from vstore.repository import spaces
 
         return spaces.load_on_all(self._repo, self._repo.state.spaces[space_id(recipe)], settings)
@@ -569,28 +570,27 @@ class Store:
         from vstore.check.run import check
 
         words = Words(model, adapter, revision, compute, max_side, prompt, pooling, trust_remote_code)
-        if reembed is None and (recipe is not None or adopt is not None or words != Words()):
-            raise UsageError("a model is tried on a sample", "say of how many pictures: --reembed 32")
-        report = check(self._repo, read_data=read_data, subset=read_data_subset, max_duration=max_duration)
-        if source or reembed:
-            from vstore.check.source import check_source, off_rows, with_problems
+        return check(
+            self._repo,
+            read_data=read_data,
+            subset=read_data_subset,
+            max_duration=max_duration,
+            source=source,
+            sample=self._sample(reembed, words, recipe, adopt, Settings(device)),
+            progress=progress,
+        )
 
-            self._repo.reload()
-            if source:
-                report = with_problems(report, *self._repo.reading(lambda: check_source(self._repo, progress)))
-            if reembed:
-                from vstore.check.reembed import reembed as embed_anew
+    def _sample(
+        self, count: int | None, words: Words, recipe: Mapping[str, Any] | None, adopt: str | None, settings: Settings
+    ) -> Sample | None:
+        if count is None:
+            if recipe is not None or adopt is not None or words != Words():
+                raise UsageError("a model is tried on a sample", "say of how many pictures: --reembed 32")
+            return None
+        from vstore.check.reembed import Sample
 
-                claimed = self._repo.state.spaces[self._repo.snapshot("current").space].status == "claimed"
-                recipe, place = self._declared(words, recipe)
-                load = self._loader(place, Settings(device))
-                sample = embed_anew(
-                    self._repo, reembed, load, recipe=recipe, place=place, adopt=adopt, progress=progress
-                )
-                report = report._replace(reembed=sample)
-                if not claimed and recipe is None and adopt is None:
-                    report = with_problems(report, self._repo.reading(lambda: off_rows(self._repo, sample)), [])
-        return report
+        recipe, place = self._declared(words, recipe)
+        return Sample(count, self._loader(place, settings), recipe, place, adopt)
 
     def migrate(self, *, dry_run: bool = False) -> MigrateReport:
         """Bring an older format up to this version's. See `vstore.migrate.migrate`."""
@@ -641,8 +641,8 @@ class Store:
         """Loads spaces of this store, and what is like the current one, or lies at `place`, but for its recipe."""
 
         def load(recipe: Recipe) -> Embedder:
-            from vstore.embed.embedder import load_embedder, space_id
             from vstore.embed.hf.digests import Digests
+            from vstore.embed.load import load_embedder
 
             state = self._repo.state
             if self._given is not None or (not place and space_id(recipe) in state.spaces):

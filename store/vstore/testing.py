@@ -11,7 +11,8 @@ from vstore.pictures.formats import prepare_recipe
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from vstore.embed.embedder import Floats, Recipe
+    from vstore.embed.embedder import Floats
+    from vstore.format.recipes import Recipe
 
 
 class FakeEmbedder:

@@ -15,7 +15,7 @@ from support.reference import Reference
 from support.tiny import save_clip, save_dinov2
 from support.zoo import Zoo
 
-from vstore.embed.embedder import load_embedder
+from vstore.embed.load import load_embedder
 from vstore.embed.model_words import Words
 from vstore.importing.declared import declared
 from vstore.pictures.decoding import preparation_of, prepare

@@ -15,8 +15,9 @@ from support.embedders import embedder, probes, recipe_of
 from support.reference import Reference
 from support.zoo import MAKERS, Zoo
 
-from vstore.embed.embedder import space_id, text_side
+from vstore.embed.embedder import text_side
 from vstore.errors import ModelError
+from vstore.format.recipes import space_id
 
 PROMPT = "describe the image"
 WITH_TEXT = ("clip", "metaclip_2", "siglip", "naflex", "qwen2_vl", "qwen2_5_vl", "qwen3_vl")

@@ -15,9 +15,9 @@ from support.adapters import rewrite, save_adapter
 from support.embedders import embedder, probes, recipe_of
 from support.zoo import Zoo
 
-from vstore.embed.embedder import space_id
 from vstore.embed.hf.folder import find_model, is_stored_in_bf16
 from vstore.errors import ModelError
+from vstore.format.recipes import space_id
 
 BASES = ["clip", "naflex", "siglip", "dinov2", "dinov3", "vit", "qwen2_vl", "qwen2_5_vl", "qwen3_vl"]
 

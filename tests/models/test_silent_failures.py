@@ -26,7 +26,6 @@ from support.embedders import embedder, probes, recipe_of
 from support.reference import Reference, unit
 from support.zoo import Zoo
 
-from vstore.embed.embedder import space_id
 from vstore.embed.hf import adapter as adapters
 from vstore.embed.hf.dual import features
 from vstore.embed.hf.folder import find_adapter, find_model
@@ -34,6 +33,7 @@ from vstore.embed.hf.loading import load_model
 from vstore.embed.hf.packages import quiet
 from vstore.embed.hf.processor import describe_processor, effective
 from vstore.errors import ModelError
+from vstore.format.recipes import space_id
 
 
 def rows(made: Any) -> np.ndarray:

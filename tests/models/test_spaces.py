@@ -18,11 +18,11 @@ from support.embedders import embedder, recipe_of
 from support.folders import put
 from support.zoo import Zoo
 
-from vstore.embed.embedder import space_id
 from vstore.embed.hf.digests import Digests
 from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import PROBES, Probes, differences, drift, probe_file, tolerance
 from vstore.errors import ModelError, Refused, UsageError
+from vstore.format.recipes import space_id
 from vstore.repository import spaces
 from vstore.repository.repository import Repository
 from vstore.store import Store

@@ -20,7 +20,7 @@ from support.killed import Fatal, Nursery
 
 from vstore.disk.durable import Disk
 from vstore.disk.journal import Journal, journals
-from vstore.embed.embedder import load_embedder
+from vstore.embed.load import load_embedder
 from vstore.pictures.decoding import Preparation, prepare
 from vstore.store import Store
 from vstore.testing import FakeEmbedder

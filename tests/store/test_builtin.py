@@ -14,8 +14,9 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 from support.embedder_suite import check_embedder, check_loads_again, pictures
 
 from vstore.embed.builtin import DEFAULT_RECIPE, BuiltinEmbedder
-from vstore.embed.embedder import load_embedder, space_id
+from vstore.embed.load import load_embedder
 from vstore.errors import ModelError
+from vstore.format.recipes import space_id
 
 Picture = Image.Image
 

@@ -12,14 +12,15 @@ from support.builder import RECIPE, Builder, unit_vectors
 from support.failing_disks import Watched, disk
 from support.folders import World, digests, drawn, during, newest_pack, packs_by_age
 
-from vstore.check.run import CheckReport, check
+from vstore.check.report import CheckReport
+from vstore.check.run import check
 from vstore.disk.journal import JournalWriter
 from vstore.disk.segments import BLOCK
-from vstore.embed.embedder import space_id
 from vstore.errors import Damage
 from vstore.format.entries import Snapshot
 from vstore.format.manifest import Manifest
 from vstore.format.pages import Tree, encode_leaf
+from vstore.format.recipes import space_id
 from vstore.repository.repository import Repository
 from vstore.store import Store
 from vstore.testing import FakeEmbedder

@@ -15,9 +15,9 @@ from vstore import gc as gc_module
 from vstore.disk import durable
 from vstore.disk.journal import JournalWriter
 from vstore.disk.segments import write_segment
-from vstore.embed.embedder import space_id
 from vstore.errors import Damage, Locked, SnapshotNotFound, UsageError
 from vstore.format.entries import listed_segments
+from vstore.format.recipes import space_id
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
 from vstore.store import Store

@@ -17,8 +17,8 @@ from support.folders import World, digests, drawn
 from support.old_indexes import Legacy, reasons, states, unit
 
 from vstore.disk import durable
-from vstore.embed.embedder import space_id
 from vstore.errors import LabelTaken, Locked, ModelError, Refused, UsageError, VstoreError
+from vstore.format.recipes import space_id
 from vstore.importing.report import ImportRefused
 from vstore.store import Store
 from vstore.testing import FakeEmbedder

@@ -106,7 +106,7 @@ def test_a_picture_that_format_1_embedded_is_not_embedded_again(old: Path) -> No
 def test_the_vectors_of_format_1_are_those_that_are_computed_today(old: Path) -> None:
     import numpy as np
 
-    from vstore.embed.embedder import load_embedder
+    from vstore.embed.load import load_embedder
     from vstore.pictures.decoding import Preparation, prepare
 
     for name, tolerance in (("store", 1e-3), ("sha256-float32", 1e-6)):

@@ -11,10 +11,11 @@ import pytest
 from support.embedder_suite import check_embedder, check_loads_again
 from support.folders import packs_by_age, put
 
-from vstore.embed.embedder import load_embedder, space_id
+from vstore.embed.load import load_embedder
 from vstore.embed.model_words import Settings, Words
 from vstore.embed.plugins import describe_by_plugin, plugins
 from vstore.errors import ModelError
+from vstore.format.recipes import space_id
 from vstore.search.search import Operand
 from vstore.store import Store
 

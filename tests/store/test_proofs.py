@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from support.folders import World, drawn, trust_young_stats
 
-from vstore.check import run as check_module
+from vstore.check import objects as check_objects
+from vstore.check import verified as verified_files
 from vstore.disk.segments import write_segment
 from vstore.errors import UsageError
 
@@ -26,7 +27,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def verified(world: World) -> dict[str, int]:
-    return check_module._Check(world.repo, False)._times()
+    return verified_files.read_times(world.folder / "cache")
 
 
 def test_a_part_of_seven_is_always_the_same_and_all_seven_are_everything(world: World) -> None:
@@ -47,7 +48,7 @@ def test_a_percentage_takes_what_was_not_read_for_longest(world: World, monkeypa
     now = time.time()
     while len(seen) < 13:
         runs += 1
-        monkeypatch.setattr(check_module.time, "time", lambda at=now + 100 * runs: at)
+        monkeypatch.setattr(verified_files.time, "time", lambda at=now + 100 * runs: at)
         before = verified(world)
         world.store.check(read_data_subset="20%")
         read = {name for name, at in verified(world).items() if before.get(name) != at}
@@ -60,7 +61,7 @@ def test_a_check_that_runs_out_of_time_goes_on_where_it_stopped(world: World, mo
     assert world.store.check(max_duration=3600).verified == 13
     (world.folder / "cache" / "verified").unlink()
     clock = iter(range(1000))
-    monkeypatch.setattr(check_module.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(check_objects.time, "monotonic", lambda: float(next(clock)))
     seen: set[str] = set()
     for _ in range(4):
         report = world.store.check(max_duration=4.5)

@@ -15,9 +15,9 @@ from support.folders import digests
 from support.old_indexes import Legacy, unit
 from support.reembed_photos import photo
 
-from vstore.embed.embedder import Recipe, space_id
 from vstore.embed.variations import Variation, preparations
 from vstore.errors import ModelError, UsageError
+from vstore.format.recipes import Recipe, space_id
 from vstore.pictures.decoding import preparation_of, prepare
 from vstore.pictures.formats import prepare_recipe
 from vstore.store import Store

@@ -24,11 +24,11 @@ from vstore.disk.journal import JournalWriter
 from vstore.disk.oplog import Oplog
 from vstore.disk.packs import Pack
 from vstore.disk.segments import rounded
-from vstore.embed.embedder import space_id
 from vstore.errors import Damage, FormatTooNew, ModelError, NoStore, NothingToUndo, VstoreError
 from vstore.format.canonical import canonical
 from vstore.format.entries import FileRef, listed_segments
 from vstore.format.layout import FORMAT_VERSION
+from vstore.format.recipes import space_id
 from vstore.repository import leftovers
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot

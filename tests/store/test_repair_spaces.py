@@ -15,8 +15,8 @@ from support.old_indexes import Legacy
 
 from vstore.disk.packs import Pack
 from vstore.doctor import _store as of_store
-from vstore.embed.embedder import space_id
 from vstore.errors import ModelError, VstoreError
+from vstore.format.recipes import space_id
 from vstore.repository.repository import Repository
 from vstore.search.search import Operand
 from vstore.store import Store

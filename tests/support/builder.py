@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from vstore.clock import now
 from vstore.disk.segments import rounded, write_segment
-from vstore.embed.embedder import space_id
 from vstore.format.entries import FileRef, Root, Snapshot
 from vstore.format.manifest import Manifest
 from vstore.format.pages import Tree
+from vstore.format.recipes import space_id
 from vstore.repository.repository import Repository
 
 RECIPE = {"family": "fake", "name": "fake-1", "dim": 8, "prepare": {"max_side": 512}}

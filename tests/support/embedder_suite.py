@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from vstore.embed.embedder import Embedder, load_embedder, recipe_bytes
+from vstore.embed.embedder import Embedder
+from vstore.embed.load import load_embedder
+from vstore.format.canonical import canonical
 
 PLAIN = ((0, 0, 0), (255, 255, 255), (128, 128, 128), (200, 30, 30))
 
@@ -35,7 +37,7 @@ def check_embedder(embedder: Embedder, tolerance: float = 1e-5, some: list[Image
     assert np.isfinite(rows).all()
     assert np.abs(np.linalg.norm(rows, axis=1) - 1).max() < max(tolerance, 1e-5)
     assert embedder.recipe["dim"] == embedder.dim
-    assert recipe_bytes(embedder.recipe)
+    assert canonical(embedder.recipe)
 
     assert embedder.embed_images([]).shape == (0, embedder.dim)
     assert embedder.embed_images([]).dtype == np.float32
@@ -52,7 +54,7 @@ def check_loads_again(embedder: Embedder, tolerance: float = 1e-5) -> None:
     """Assert that the recipe alone brings the same embedder back."""
     some = pictures()
     again = load_embedder(embedder.recipe)
-    assert recipe_bytes(again.recipe) == recipe_bytes(embedder.recipe)
+    assert canonical(again.recipe) == canonical(embedder.recipe)
     assert close(again.embed_images(some), embedder.embed_images(some), tolerance)
 
 

@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from support.folders import drawn, put
 
-from vstore.embed.embedder import Embedder, load_embedder, space_id
+from vstore.embed.embedder import Embedder
+from vstore.embed.load import load_embedder
 from vstore.errors import Damage
+from vstore.format.recipes import space_id
 from vstore.pictures.decoding import Preparation, prepare
 from vstore.repository.leftovers import LeftVectors, left_rows
 from vstore.repository.repository import Repository
@@ -44,7 +46,7 @@ def plugin(folder: Path) -> Path:
     """The metadata of an installed package that brings the fakes."""
     (folder / "fake-1.dist-info").mkdir(parents=True)
     (folder / "fake-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: fake\nVersion: 1\n")
-    (folder / "fake-1.dist-info/entry_points.txt").write_text("[vstore.embedders]\nfake = faults.stores:Plugin\n")
+    (folder / "fake-1.dist-info/entry_points.txt").write_text("[vstore.embedders]\nfake = support.stores:Plugin\n")
     return folder
 
 

@@ -9,11 +9,13 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vstore.embed.embedder import Embedder, Recipe, space_id
+from vstore.check.report import Problem
+from vstore.embed.embedder import Embedder
 from vstore.embed.variations import Variation, Varied, preparations
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.canonical import Json, canonical, named_path
 from vstore.format.entries import Snapshot, Space, listed_segments
+from vstore.format.recipes import Recipe, space_id
 from vstore.pictures.decoding import PictureFailure, preparation_of, prepare
 from vstore.progress import Progress, Silent
 from vstore.repository.repository import Repository
@@ -108,23 +110,31 @@ class _Picture(NamedTuple):
     row: Array
 
 
-def reembed(
-    repo: Repository,
-    count: int,
-    load: Callable[[Recipe], Embedder],
-    *,
-    recipe: Recipe | None = None,
-    place: Mapping[str, Any] = {},  # never changed
-    adopt: str | None = None,
-    progress: Progress | None = None,
-) -> ReembedReport:
-    """Embed `count` pictures of the current snapshot anew and compare them with what is stored.
+class Sample(NamedTuple):
+    """A request to embed pictures of the current snapshot again.
 
-    recipe: of a model other than the space's own, or of one that an import did not declare. place: where that lies.
-    adopt:  the name of a trial: if it fits, a space of its recipe is made that lists the same segments, with a snapshot
-            over the same aliases.
+    pictures: how many to embed.
+    load:     loads the model of a recipe.
+    recipe:   of a model other than the space's own, or of one that an import did not declare.
+    place:    the words by which that model is found.
+    adopt:    the name of a trial: if it fits, a space of its recipe is made that lists the same segments, with a
+              snapshot over the same aliases.
+    """
+
+    pictures: int
+    load: Callable[[Recipe], Embedder]
+    recipe: Recipe | None = None
+    place: Mapping[str, Any] = {}  # never changed
+    adopt: str | None = None
+
+
+def reembed(repo: Repository, wanted: Sample, progress: Progress | None = None) -> ReembedReport:
+    """Embed a sample of the current snapshot again and compare it with the stored vectors.
+
+    Where it fits, a claimed space becomes verified.
     Raises: UsageError, ModelError, SnapshotNotFound, Damage.
     """
+    count, load, recipe, place, adopt = wanted
     if count < 1:
         raise UsageError("a sample has at least one picture", "say how many: --reembed 32")
 
@@ -353,3 +363,27 @@ def _adopt(
         # That these files are this space's too stands in no footer, only in the log: so it stands in two records.
         repo.publish("verify", {}, about=name, whole=True)
     return name, made.name
+
+
+def off_rows(repo: Repository, sample: ReembedReport) -> list[Problem]:
+    """What a sample says of a space that was believed: rows that its model does not give."""
+    keys = dict(iter(repo.tree(repo.snapshot(sample.snapshot))))
+    problems = []
+    for path, cosine in sample.off:
+        found = _stored(repo, sample.space, keys[path])
+        if found is None:
+            continue  # a check without any option says so already
+        name, at = found
+        what = f"row {at} is not what the model of the space {sample.space_name} gives for its picture"
+        step = "see which model is installed; a space holds the vectors of one model alone"
+        problems.append(Problem(f"segments/{name}", f"{what} (cosine {cosine:.4f})", (at, at), (path,), step))
+    return problems
+
+
+def _stored(repo: Repository, space: str, key: bytes) -> tuple[str, int] | None:
+    """The segment and row that win for a key."""
+    for ref in repo.state.segments(space):
+        listed = repo.segment(ref).key_list()
+        if key in listed:
+            return ref.name, listed.index(key)
+    return None

@@ -1,11 +1,10 @@
-"""Holds the store against the pictures themselves: their bytes, and what their model makes of them. Changes nothing."""
+"""Compares the store with the pictures themselves. Changes nothing."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
-from vstore.check.run import CheckReport, Problem
+from vstore.check.report import Problem
 from vstore.disk.catalogue import Catalogue
 from vstore.intake.survey import FAILED, KNOWN, Surveyor
 from vstore.intake.targets import OptionEdits, plan
@@ -13,19 +12,7 @@ from vstore.pictures.scan import FileStat
 from vstore.progress import Progress, Silent
 from vstore.repository.repository import Repository
 
-if TYPE_CHECKING:
-    from vstore.check.reembed import ReembedReport
-
 _READ = 1 << 20
-
-
-def with_problems(report: CheckReport, problems: list[Problem], notes: list[str]) -> CheckReport:
-    """A report with more in it."""
-    return report._replace(
-        ok=report.ok and not problems,
-        problems=(*report.problems, *problems),
-        notes=(*report.notes, *notes),
-    )
 
 
 def check_source(repo: Repository, progress: Progress | None = None) -> tuple[list[Problem], list[str]]:
@@ -95,27 +82,3 @@ def _hash_of(repo: Repository, place: bytes) -> bytes:
 def _is(seen: FileStat, found: os.stat_result) -> bool:
     """Whether a file still is what a scan saw: one that was changed meanwhile is for the next sync."""
     return (seen.size, seen.mtime_ns) == (found.st_size, found.st_mtime_ns) and seen.ctime_ns in (0, found.st_ctime_ns)
-
-
-def off_rows(repo: Repository, sample: ReembedReport) -> list[Problem]:
-    """What a sample says of a space that was believed: rows that its model does not give."""
-    keys = dict(iter(repo.tree(repo.snapshot(sample.snapshot))))
-    problems = []
-    for path, cosine in sample.off:
-        found = _stored(repo, sample.space, keys[path])
-        if found is None:
-            continue  # a check without any option says so already
-        name, at = found
-        what = f"row {at} is not what the model of the space {sample.space_name} gives for its picture"
-        step = "see which model is installed; a space holds the vectors of one model alone"
-        problems.append(Problem(f"segments/{name}", f"{what} (cosine {cosine:.4f})", (at, at), (path,), step))
-    return problems
-
-
-def _stored(repo: Repository, space: str, key: bytes) -> tuple[str, int] | None:
-    """The segment and row that win for a key."""
-    for ref in repo.state.segments(space):
-        listed = repo.segment(ref).key_list()
-        if key in listed:
-            return ref.name, listed.index(key)
-    return None

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from PIL.Image import Image
 
-    from vstore.embed.embedder import Floats, Recipe
+    from vstore.embed.embedder import Floats
+    from vstore.format.recipes import Recipe
 
     Doubles = npt.NDArray[np.float64]
 

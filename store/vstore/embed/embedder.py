@@ -1,24 +1,18 @@
-"""Embedders: what turns prepared pictures into vectors, and the recipe that says how."""
+"""Embedders: they turn prepared pictures into vectors, and texts where their model reads them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
-
-from vstore.embed.model_words import Settings, Words
-from vstore.errors import ModelError
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     from PIL.Image import Image
 
-    from vstore.embed.hf.digests import Digests
+    from vstore.format.recipes import Recipe
 
     Floats = npt.NDArray[np.float32]
-
-Recipe = Mapping[str, Any]
 
 
 class Embedder(Protocol):
@@ -76,56 +70,7 @@ class Pipeline(Protocol):
         ...
 
 
-def recipe_bytes(recipe: Recipe) -> bytes:
-    """Canonical JSON: sorted keys, no spaces, ASCII."""
-    return json.dumps(recipe, sort_keys=True, separators=(",", ":")).encode("ascii")
-
-
-def space_id(recipe: Recipe) -> str:
-    """Name the space of a recipe: sha256 of its canonical JSON, in hex. Always sha256, whatever the store's hash."""
-    import hashlib
-
-    return hashlib.sha256(recipe_bytes(recipe)).hexdigest()
-
-
 def text_side(embedder: Embedder) -> Callable[[Sequence[str]], Floats] | None:
-    """What embeds texts: float32 (n, dim), norm 1; None where the space has no text side."""
+    """Find the function that embeds texts: float32 (n, dim), norm 1. None where the space has no text side."""
     side: Callable[[Sequence[str]], Floats] | None = getattr(embedder, "embed_texts", None)
     return side if embedder.recipe.get("text", True) is not None else None
-
-
-def load_embedder(
-    recipe: Recipe, words: Words | None = None, settings: Settings | None = None, digests: Digests | None = None
-) -> Embedder:
-    """Make the embedder that a recipe describes, in this process, on the first device of the settings.
-
-    words:  where its model lies.
-    Raises: UsageError; ModelError if this version knows none of that family, or the model is not what the recipe says.
-    """
-    family = str(recipe.get("family"))
-    if family == "builtin":
-        from vstore.embed.builtin import BuiltinEmbedder
-
-        return BuiltinEmbedder(recipe)
-    if family == "imported":
-        raise ModelError(
-            "these vectors were imported without a model, so nothing can be embedded beside them",
-            "say which model made them: vstore check --reembed 32 --model MODEL",
-        )
-    from vstore.embed.hf.families import FAMILIES
-
-    settings = settings or Settings()
-    if family in FAMILIES and words is not None:
-        from vstore.embed.hf.digests import Digests
-        from vstore.embed.hf.loading import load
-
-        return load(recipe, words, settings, digests or Digests())
-    from vstore.embed.plugins import find_plugin
-
-    plugin = find_plugin(family)
-    if plugin is not None:
-        return plugin.load(recipe, words or Words(), settings._replace(device=settings.devices[0]))
-    raise ModelError(
-        f"this vstore has no embedder of the family {family!r}",
-        "install the version or the plug-in that made the space",
-    )

@@ -4,11 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+
+if TYPE_CHECKING:
+    from typing import Unpack
 
 from vstore.errors import UsageError
 
 _DEVICE = re.compile(r"[a-z]+(:(0|[1-9][0-9]*))?")
+
+
+class ModelWords(TypedDict, total=False):
+    """The options that describe a model, as keyword arguments: `def sync(folder, **model: Unpack[ModelWords])`.
+
+    model:             a folder or a hub id.
+    adapter:           a folder or a hub id.
+    revision:          commit of the hub model.
+    compute:           "fp32" or "bf16".
+    max_side:          pixels to which pictures are fitted.
+    prompt:            text given to the model with each picture.
+    pooling:           one of the family's poolings.
+    trust_remote_code: run the code that lies in the model's folder.
+    """
+
+    model: str | None
+    adapter: str | None
+    revision: str | None
+    compute: str | None
+    max_side: int | None
+    prompt: str | None
+    pooling: str | None
+    trust_remote_code: bool | None
 
 
 class Words(NamedTuple):
@@ -33,6 +59,11 @@ class Words(NamedTuple):
         if self.adapter is not None:
             older = older._replace(adapter_revision=None)
         return Words.from_json({**older.to_json(), **self.to_json()})
+
+    @classmethod
+    def of(cls, **model: Unpack[ModelWords]) -> Words:
+        """Take the options as a caller gave them."""
+        return cls(**model)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Words:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:
-    from vstore.embed.embedder import Embedder, Recipe
+    from vstore.embed.embedder import Embedder
     from vstore.embed.model_words import Settings, Words
+    from vstore.format.recipes import Recipe
 
 GROUP = "vstore.embedders"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vstore.embed.embedder import Recipe
 from vstore.embed.hf.digests import Digests
 from vstore.embed.model_words import Words
+from vstore.format.recipes import Recipe
 
 
 class Declared(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from vstore.embed.embedder import Recipe
+from vstore.format.recipes import Recipe
 from vstore.importing.old import Named
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from vstore.clock import now
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.segments import write_segment
-from vstore.embed.embedder import Recipe, space_id
 from vstore.errors import ModelError, Refused, UsageError
 from vstore.format.canonical import Json, canonical
 from vstore.format.entries import FileRef, Import, Snapshot, Space, listed_packs
 from vstore.format.layout import why_not_a_name
+from vstore.format.recipes import Recipe, space_id
 from vstore.importing.finishing import selected
 from vstore.importing.matching import EDITED
 from vstore.importing.meeting import Host, Meeting

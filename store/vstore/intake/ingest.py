@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.disk import durable
 from vstore.disk.catalogue import Batch, Catalogue
-from vstore.embed.embedder import Embedder, Pipeline, Recipe
+from vstore.embed.embedder import Embedder, Pipeline
 from vstore.embed.rows import unit_rows, usable
 from vstore.errors import MissingPackage, ModelError
 from vstore.format.entries import FileRef
 from vstore.format.hashing import checksum
+from vstore.format.recipes import Recipe
 from vstore.intake.keeper import Keeper, publish_seal
 from vstore.intake.reader import PASSING, WORKERS, Answer, Item, Reader
 from vstore.intake.stored_keys import Vectors

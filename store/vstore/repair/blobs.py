@@ -10,12 +10,12 @@ from pathlib import Path
 
 from vstore.disk.salvage import insisted, pack_ref, refuse_unreadable, sound_blobs
 from vstore.embed.builtin import DEFAULT_RECIPE
-from vstore.embed.embedder import space_id
 from vstore.errors import Damage
 from vstore.format.canonical import Json, canonical
 from vstore.format.entries import Import, Snapshot, Space, listed_packs
 from vstore.format.manifest import Manifest, content_id
 from vstore.format.pages import Alias, decode_inner, decode_leaf, level_of
+from vstore.format.recipes import space_id
 from vstore.progress import Progress
 from vstore.repair.findings import PACK, Findings, files
 from vstore.repository.leftovers import BLOCK as LEFT_BLOCK

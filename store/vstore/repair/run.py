@@ -16,11 +16,12 @@ from vstore.disk.oplog import Tip
 from vstore.disk.packs import write_pack
 from vstore.disk.salvage import insisted
 from vstore.disk.segments import FOOTER_SIZE, Footer
-from vstore.embed.embedder import Embedder, Recipe
+from vstore.embed.embedder import Embedder
 from vstore.embed.model_words import Settings
 from vstore.errors import Damage, NoStore, VstoreError
 from vstore.format.entries import Space, listed_packs
 from vstore.format.layout import Layout
+from vstore.format.recipes import Recipe
 from vstore.gc import empty_cache
 from vstore.intake.stored_keys import align
 from vstore.progress import Progress, Silent

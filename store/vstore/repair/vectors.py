@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 from vstore.disk.journal import Journal, journals
 from vstore.disk.salvage import insisted, refuse_unreadable, remains, sound_segment, whole_segment
 from vstore.disk.segments import write_segment
-from vstore.embed.embedder import Embedder, Recipe
+from vstore.embed.embedder import Embedder
 from vstore.embed.rows import unit_rows, usable
 from vstore.errors import Damage, MissingPackage, ModelError
 from vstore.format.entries import FileRef, Space, listed_segments
+from vstore.format.recipes import Recipe
 from vstore.intake.keeper import Keeper, segment_of
 from vstore.pictures.decoding import PictureFailure, Preparation, preparation_of, prepare
 from vstore.progress import Progress

@@ -29,6 +29,7 @@ from vstore.format.entries import FileRef, Root, Snapshot, Space, listed_packs
 from vstore.format.hashing import checksum, store_hash
 from vstore.format.layout import DTYPES, FORMAT_VERSION, Layout, record_number
 from vstore.format.manifest import Manifest
+from vstore.format.recipes import space_id
 from vstore.format.records import Record
 from vstore.format.relabelling import Absorbed, today
 from vstore.format.state import State
@@ -449,8 +450,6 @@ class Repository:
         status: of one that is new; another keeps its own.
         Raises: UsageError if the name is another space's.
         """
-        from vstore.embed.embedder import space_id
-
         data = canonical(recipe)
         space, digest = space_id(recipe), self.hash.digest(data)
         with self.committing("init"):

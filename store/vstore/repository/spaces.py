@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vstore._version import __version__
 from vstore.disk import durable
 from vstore.embed.builtin import DEFAULT_RECIPE
-from vstore.embed.embedder import Embedder, Recipe, load_embedder, text_side
+from vstore.embed.embedder import Embedder, text_side
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import FAMILIES
 from vstore.embed.hf.faults import DOCTOR, is_about_a_file, reason
+from vstore.embed.load import load_embedder
 from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import PROBES, Probes, differences, drift, probe_file, tolerance
 from vstore.errors import Damage, ModelError, UsageError, VstoreError
 from vstore.format.entries import Space
 from vstore.format.hashing import checksum
 from vstore.format.layout import why_not_a_name
+from vstore.format.recipes import Recipe
 from vstore.pictures.formats import POLICY
 from vstore.repository.repository import Repository
 

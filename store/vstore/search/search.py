@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.disk.segments import faiss_module
-from vstore.embed.embedder import Embedder, Recipe, load_embedder, text_side
+from vstore.embed.embedder import Embedder, text_side
+from vstore.embed.load import load_embedder
 from vstore.embed.text_cache import cache_text, cached_text
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.canonical import Json, named_path
 from vstore.format.entries import Snapshot
 from vstore.format.pages import Tree
+from vstore.format.recipes import Recipe
 from vstore.repository.places import below, prefixes_of
 from vstore.repository.repository import Repository
 from vstore.search.index import Index, kept_rows, named_rows

@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.disk.catalogue import Catalogue
-from vstore.embed.embedder import Embedder, Recipe
+from vstore.embed.embedder import Embedder
 from vstore.errors import CommitRace, ModelError, Refused, UsageError, VstoreError
 from vstore.format.canonical import Json
 from vstore.format.delta import CLASSES, Change, classify
 from vstore.format.entries import Snapshot
 from vstore.format.pages import Tree
+from vstore.format.recipes import Recipe
 from vstore.intake.ingest import Ingest, check_faiss, mark_failed
 from vstore.intake.keeper import publish_seal, recover
 from vstore.intake.survey import FAILED, HAS_KEY, Survey, Surveyor

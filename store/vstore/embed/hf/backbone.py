@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
-    from vstore.embed.embedder import Floats, Recipe
+    from vstore.embed.embedder import Floats
     from vstore.embed.hf.loaded import Loaded
+    from vstore.format.recipes import Recipe
 
 _RESAMPLES = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 

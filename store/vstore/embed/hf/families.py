@@ -23,7 +23,7 @@ FAMILIES = {
 
 def family_class(family: str) -> type[Family]:
     module, _, name = FAMILIES[family].partition(":")
-    found: type[Family] = getattr(importlib.import_module(f"{__package__}.{module}"), name)
+    found: type[Family] = getattr(importlib.import_module(f"vstore.embed.hf.{module}"), name)
     return found
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
-    from vstore.embed.embedder import Recipe
     from vstore.embed.hf.loaded import Loaded
+    from vstore.format.recipes import Recipe
 
 Prepared = dict[str, Any]  # the model's inputs for one picture, as numpy arrays
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
-    from vstore.embed.embedder import Recipe
+    from vstore.format.recipes import Recipe
 
 
 class Files(NamedTuple):

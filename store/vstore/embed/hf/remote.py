@@ -13,9 +13,9 @@ from vstore.errors import ModelError
 if TYPE_CHECKING:
     import torch
 
-    from vstore.embed.embedder import Recipe
     from vstore.embed.hf.family import Prepared
     from vstore.embed.hf.loaded import Loaded
+    from vstore.format.recipes import Recipe
 
 
 class Remote(DualEncoder):

@@ -28,8 +28,9 @@ from vstore.errors import ModelError, VstoreError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from vstore.embed.embedder import Floats, Recipe
+    from vstore.embed.embedder import Floats
     from vstore.embed.hf.transformer import TransformerEmbedder
+    from vstore.format.recipes import Recipe
 
 _SECONDS = 5.0  # for a process that has closed its pipes to end
 _LAST_WORDS = 1.0  # seconds for what a dead process has said to arrive: a child of its own may hold its stderr open

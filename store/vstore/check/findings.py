@@ -1,0 +1,39 @@
+"""Problems and notes, collected while a check goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vstore.check.report import Problem
+from vstore.errors import VstoreError
+
+_REPAIR = "run: vstore repair"
+
+
+class Findings:
+    """A collection of problems and notes; one problem never hides the next."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.notes: list[str] = []
+        self.bytes_read = 0
+
+    def wrong(
+        self, file: str, what: str, *, rows: tuple[int, int] | None = None, paths: tuple[bytes, ...] = ()
+    ) -> None:
+        """Add a problem that repair may fix."""
+        self.problems.append(Problem(file, what, rows, paths, _REPAIR))
+
+    def attempt(self, file: str, work: Callable[[], None], rows: tuple[int, int] | None = None) -> bool:
+        """Do one piece of the check. Whatever it raises, on whatever garbage, becomes a problem of this file alone."""
+        try:
+            work()
+        except VstoreError as err:
+            self.wrong(file, err.message, rows=rows)
+        except FileNotFoundError:
+            self.wrong(file, "it is missing", rows=rows)
+        except Exception as err:
+            self.wrong(file, f"it cannot be read: {type(err).__name__}: {err}", rows=rows)
+        else:
+            return True
+        return False

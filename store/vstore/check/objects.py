@@ -1,0 +1,206 @@
+"""Checks the objects that the log lists: packs, the recipes of spaces, segments, what imports left over."""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import partial
+
+from vstore.check import verified
+from vstore.check.findings import Findings
+from vstore.disk.packs import Pack
+from vstore.disk.segments import Segment
+from vstore.errors import VstoreError
+from vstore.format.entries import FileRef, Import, Snapshot, Space
+from vstore.format.manifest import Manifest
+from vstore.format.pages import Tree
+from vstore.format.recipes import space_id
+from vstore.format.state import State
+from vstore.repository.leftovers import LeftVectors, left_rows
+from vstore.repository.repository import Repository, how_to_give
+
+PATHS = 10  # pictures that a problem names
+
+
+class Objects:
+    """The packs and segments of a store, as far as a check has read them.
+
+    keys:       the keys that have a vector, by space.
+    verified:   names of the files whose every byte was read.
+    read_whole: read every byte, not only footers, tables and keys.
+    """
+
+    def __init__(self, repo: Repository, state: State, findings: Findings, *, read_whole: bool) -> None:
+        self.keys: dict[str, set[bytes]] = {}
+        self.verified: set[str] = set()
+        self.read_whole = read_whole
+        self._repo = repo
+        self._state = state
+        self._findings = findings
+        self._packs: dict[str, Pack] = {}
+        # Several spaces may list one segment: it is read, and counted, once.
+        self._segments = {
+            ref.name: ref for space in state.document.get("segments", {}) for ref in state.segments(space)
+        }
+
+    @property
+    def opened(self) -> int:
+        """The number of packs that could be opened."""
+        return len(self._packs)
+
+    @property
+    def segments(self) -> int:
+        """The number of segments that the log lists."""
+        return len(self._segments)
+
+    @property
+    def listed(self) -> dict[str, FileRef]:
+        """All packs and segments that the log lists, by name."""
+        return {ref.name: ref for ref in self._state.packs} | self._segments
+
+    def close(self) -> None:
+        for pack in self._packs.values():
+            pack.close()
+
+    # Packs, and the blobs in them
+
+    def check_packs(self) -> None:
+        """Check footer, size and table of every pack."""
+
+        def one(ref: FileRef) -> None:
+            pack = Pack(self._repo.layout.packs, ref, self._repo.hash)
+            self._packs[ref.name] = pack
+            self._findings.bytes_read += len(pack.table)
+            if self.read_whole:
+                self._read_pack(pack)
+
+        for ref in self._state.packs:
+            self._findings.attempt(f"packs/{ref.name}", partial(one, ref))
+
+    def blob(self, digest: bytes) -> bytes:
+        """Find a blob in the packs that could be opened: one that could not has its own line, and hides no other's."""
+        for pack in self._packs.values():
+            blob = pack.get(digest)
+            if blob is not None:
+                return blob
+        raise VstoreError(f"no pack that can be read holds its blob {digest.hex()}")
+
+    def tree(self, snapshot: Snapshot) -> tuple[Manifest, Tree]:
+        """Read the manifest of a snapshot, and open its alias tree."""
+        manifest = Manifest.from_bytes(self.blob(snapshot.manifest))
+        return manifest, Tree(self._repo.hash, self.blob, manifest.tree)
+
+    def _read_pack(self, pack: Pack) -> None:
+        def one(digest: bytes) -> None:
+            if pack.get(digest) is None:
+                raise VstoreError("its table is not in order")
+
+        file = f"packs/{pack.ref.name}"
+        self._findings.bytes_read += pack.ref.size
+        pack.verify()
+        whole = [self._findings.attempt(file, partial(one, digest)) for digest in pack.digests()]
+        if all(whole):
+            self.verified.add(pack.ref.name)
+
+    def check_spaces(self) -> None:
+        """Check that each space has its recipe, and its probes where it has some: gc needs both.
+
+        A recipe that the log knows to be lost is noted.
+        """
+
+        def one(space: Space) -> None:
+            recipe = json.loads(self.blob(space.recipe))
+            if space_id(recipe) != space.id or recipe.get("dim") != space.dim:
+                raise VstoreError("its recipe is another space's")
+            if space.probes:
+                self.blob(space.probes)
+
+        for space in self._state.spaces.values():
+            if space.recipe:
+                self._findings.attempt(f"space {space.name}", partial(one, space))
+            else:
+                self._findings.notes.append(f"the recipe of the space {space.name} is lost: {how_to_give(space)}")
+
+    def check_imports(self) -> None:
+        """Check that each row that an import left over has a name and a vector."""
+
+        def one(found: Import) -> None:
+            names = len(left_rows(self._repo, found))
+            vectors = LeftVectors(self._repo, found).count()
+            if (names, vectors) != (found.rows, found.rows):
+                raise VstoreError(f"it has {names} names and {vectors} vectors, the log says {found.rows}")
+
+        for found in self._state.imports.values():
+            self._findings.attempt(f"import {found.id}", partial(one, found))
+
+    # Segments
+
+    def check_segments(self) -> None:
+        """Check footer, size and keys of every segment of every space."""
+        seen: set[str] = set()
+        for space in self._state.document.get("segments", {}):
+            self.keys[space] = set()
+            for ref in self._state.segments(space):
+                read = self.read_whole and ref.name not in seen
+                seen.add(ref.name)
+                work = partial(self._check_segment, ref, space, read=read)
+                self._findings.attempt(f"segments/{ref.name}", work, (0, ref.rows - 1))
+
+    def _check_segment(self, ref: FileRef, space: str, *, read: bool) -> None:
+        segment = Segment(self._repo.layout.segments, ref)
+        known = self._state.spaces.get(space)
+        made = (segment.footer.dtype, segment.footer.key_size, segment.footer.dim)
+        if known is not None and made != (self._repo.dtype, self._repo.hash.size, known.dim):
+            raise VstoreError("its rows or keys are not those of its space and store")
+        self._findings.bytes_read += len(segment.keys)
+        self.keys[space].update(segment.key_list())
+        if read:
+            self._read_rows(segment)
+
+    def _read_rows(self, segment: Segment) -> None:
+        ref, keys = segment.ref, segment.key_list()
+        self._findings.bytes_read += ref.size
+        whole = True
+        for first, end in segment.bad_blocks():
+            whole = False
+            self._findings.wrong(
+                f"segments/{ref.name}",
+                f"rows {first} to {end - 1} are not what was written",
+                rows=(first, end - 1),
+                paths=self._current_paths(set(keys[first:end])),
+            )
+        if whole:
+            self.verified.add(ref.name)
+
+    def _current_paths(self, keys: set[bytes]) -> tuple[bytes, ...]:
+        """Name some pictures of the current snapshot that have these keys."""
+        found: list[bytes] = []
+        current = self._state.snapshot(self._state.current) if self._state.current else None
+        if current is None:
+            return ()
+        try:
+            for path, key in self.tree(current)[1]:
+                if key in keys:
+                    found.append(path)
+                    if len(found) == PATHS:
+                        break
+        except (VstoreError, OSError):
+            return tuple(found)
+        return tuple(found)
+
+    # A part of the bytes
+
+    def read_some(self, subset: str | None, until: float | None) -> None:
+        """Read every byte of some packs and segments, the longest unread first. until: of `time.monotonic`."""
+        refs = verified.longest_unread(self.listed.values(), verified.read_times(self._repo.layout.cache))
+        for ref in verified.part_of(refs, subset) if subset is not None else refs:
+            if until is not None and time.monotonic() >= until:
+                self._findings.notes.append("the time was up before all was read: go on with the same command")
+                return
+            if ref.name in self._packs:
+                self._findings.attempt(f"packs/{ref.name}", partial(self._read_pack, self._packs[ref.name]))
+            elif ref.rows:
+                self._findings.attempt(f"segments/{ref.name}", partial(self._read_segment, ref))
+
+    def _read_segment(self, ref: FileRef) -> None:
+        self._read_rows(Segment(self._repo.layout.segments, ref))

@@ -1,0 +1,78 @@
+"""The report of a check: problems, notes, and how much was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+from vstore.format.canonical import Json, named_path
+
+if TYPE_CHECKING:
+    from vstore.check.reembed import ReembedReport
+
+
+class Problem(NamedTuple):
+    """A damaged or missing part of the store.
+
+    file:  the damaged file, or the snapshot, space or import that is damaged.
+    what:  what is wrong.
+    rows:  the first and last row, where it is about rows of a segment.
+    paths: some pictures of the current snapshot that it touches.
+    next:  what to do.
+    """
+
+    file: str
+    what: str
+    rows: tuple[int, int] | None
+    paths: tuple[bytes, ...]
+    next: str
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "file": self.file,
+            "what": self.what,
+            "rows": None if self.rows is None else list(self.rows),
+            "paths": [named_path(path) for path in self.paths],
+            "next": self.next,
+        }
+
+
+class CheckReport(NamedTuple):
+    """The result of a check.
+
+    ok:         no problem was found.
+    snapshots:  snapshots that were checked.
+    segments:   segments that were checked.
+    packs:      packs that were checked.
+    records:    records of the log that were checked.
+    bytes_read: bytes that were read for it.
+    problems:   damaged or missing parts.
+    notes:      observations that are no damage.
+    verified:   segments and packs whose every byte was read.
+    files:      all segments and packs.
+    reembed:    the result of re-embedding a sample, where that was asked for.
+    """
+
+    ok: bool
+    snapshots: int
+    segments: int
+    packs: int
+    records: int
+    bytes_read: int
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+    verified: int = 0
+    files: int = 0
+    reembed: ReembedReport | None = None
+
+    def extended(self, problems: Iterable[Problem], notes: Iterable[str] = ()) -> CheckReport:
+        """Add the problems and notes of a further check."""
+        found = (*self.problems, *problems)
+        return self._replace(ok=not found, problems=found, notes=(*self.notes, *notes))
+
+    def to_json(self) -> dict[str, Json]:
+        value = self._asdict()
+        value["problems"] = [problem.to_json() for problem in self.problems]
+        value["notes"] = list(self.notes)
+        value["reembed"] = self.reembed.to_json() if self.reembed is not None else None
+        return value

@@ -1,0 +1,48 @@
+"""Counts files that the log does not list: no damage, as a killed run may leave them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+from vstore.check.findings import Findings
+from vstore.disk import durable
+from vstore.disk.journal import Journal, journals
+from vstore.errors import Damage
+from vstore.format.layout import Layout
+from vstore.format.state import State
+
+
+def check_unlisted(layout: Layout, state: State, listed: set[str], findings: Findings) -> None:
+    """Note unfinished files, files that no record names, and journals. listed: names of packs and segments."""
+    counts = _files(layout, listed) + _journals(layout, state, findings)
+    findings.notes += [f"{amount} {what}" for what, amount in sorted(counts.items()) if amount]
+
+
+def _files(layout: Layout, listed: set[str]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for folder in (layout.refs, layout.packs, layout.segments, layout.journal):
+        for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
+            if name.startswith(durable.TEMPORARY):
+                counts[f"unfinished files in {folder.name}/"] += 1
+            elif folder in (layout.packs, layout.segments) and name not in listed:
+                counts[f"files in {folder.name}/ that no record names (gc frees them)"] += 1
+    return counts
+
+
+def _journals(layout: Layout, state: State, findings: Findings) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for path in journals(layout.journal) if layout.journal.is_dir() else ():
+        try:
+            journal = Journal(path)
+            frames = sum(1 for _ in journal.frames())
+        except (ValueError, FileNotFoundError):  # it has no head, or a sync has sealed it meanwhile
+            continue
+        except Damage as err:
+            findings.wrong(f"journal/{path.name}", err.message)
+            continue
+        if journal.space in state.spaces:
+            counts["vectors in journals, which the next sync seals"] += frames
+        else:
+            counts["vectors in journals of spaces that the log does not know (gc frees them)"] += frames
+    return counts

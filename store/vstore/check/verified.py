@@ -1,0 +1,66 @@
+"""Remembers when each segment and pack was last read whole, and chooses the part to read next."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from vstore.disk import durable
+from vstore.errors import UsageError
+from vstore.format.canonical import canonical
+from vstore.format.entries import FileRef
+from vstore.format.hashing import checksum
+
+_NAME = "verified"
+
+
+def read_times(cache: Path) -> dict[str, int]:
+    """Say when the files of a store were last read whole, as far as that is remembered: seconds by name."""
+    try:
+        data = durable.read(cache / _NAME)
+        if data[:8] == checksum(_NAME.encode(), data[8:]):
+            found: dict[str, int] = json.loads(data[8:])
+            return found
+    except (OSError, ValueError):
+        pass
+    return {}
+
+
+def remember(cache: Path, verified: Iterable[str], listed: set[str]) -> None:
+    """Note which files were read whole just now, and forget files that are no longer listed.
+
+    Nothing is remembered on a store that cannot be written.
+    """
+    verified = sorted(verified)
+    if verified:
+        times = {name: at for name, at in read_times(cache).items() if name in listed}
+        times |= dict.fromkeys(verified, int(time.time()))
+        body = canonical(times)
+        durable.write_cache(cache / _NAME, checksum(_NAME.encode(), body) + body)
+
+
+def longest_unread(refs: Iterable[FileRef], times: dict[str, int]) -> list[FileRef]:
+    """Sort files by when they were last read, never first."""
+    return sorted(refs, key=lambda ref: (times.get(ref.name, 0), ref.name))
+
+
+def part_of(refs: list[FileRef], subset: str) -> list[FileRef]:
+    """Choose the part that a user asked for: `1/7` or `10%`. refs: the longest unread first. Raises: UsageError."""
+    parts = re.fullmatch(r"(\d+)/(\d+)", subset)
+    if parts and 1 <= int(parts[1]) <= int(parts[2]):
+        # Names are random, so their first digits part the files evenly, and always in the same way.
+        return [ref for ref in refs if int(ref.name[:8], 16) % int(parts[2]) == int(parts[1]) - 1]
+    share = re.fullmatch(r"(\d+(?:\.\d+)?)%", subset)
+    if not share or not 0 < float(share[1]) <= 100:
+        raise UsageError(f"{subset!r} is no part of anything", "write 10%, or 1/7 for the first of seven parts")
+    left = sum(ref.size for ref in refs) * float(share[1]) / 100
+    found = []
+    for ref in refs:
+        if left <= 0:
+            break
+        found.append(ref)
+        left -= ref.size
+    return found
