@@ -92,7 +92,8 @@ def make(case: Case) -> dict[str, Any]:
     import faiss
     import numpy as np
 
-    from vstore.pictures.decoding import Preparation, prepare
+    from vstore.pictures.decoding import prepare
+    from vstore.pictures.preparation import Preparation
 
     count = case.count
     case.old.mkdir(parents=True)
@@ -277,7 +278,8 @@ def truth(case: Case) -> dict[str, Any]:
     import numpy as np
     import xxhash
 
-    from vstore.pictures.decoding import Preparation, prepare
+    from vstore.pictures.decoding import prepare
+    from vstore.pictures.preparation import Preparation
     from vstore.repository.repository import Repository
 
     repo = Repository(case.store)

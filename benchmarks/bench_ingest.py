@@ -24,7 +24,8 @@ import sys
 from pathlib import Path
 from vstore.embed.builtin import BuiltinEmbedder
 from vstore.format.hashing import store_hash
-from vstore.pictures.decoding import Preparation, prepare
+from vstore.pictures.decoding import prepare
+from vstore.pictures.preparation import Preparation
 embedder, digest, preparation = BuiltinEmbedder(), store_hash("xxh3_128").digest, Preparation()
 paths, batch, rows = sorted(Path(sys.argv[1]).rglob("*.jpg"))[int(sys.argv[2])::int(sys.argv[3])], [], 0
 for path in paths:

@@ -85,15 +85,15 @@ def build(folder: Path, rows: int, dim: int) -> None:
         half = rounded(block, "float16")
         plain[begin : begin + count] = half
         listed = keys[begin : begin + count]
-        refs.append(write_segment(repo.layout.segments, space, listed, [half], dim, "float16", 0, "ingest"))
+        refs.append(write_segment(repo.layout.segments, space, listed, [half], dtype="float16", time=0, lock="ingest"))
     np.save(folder / "query.npy", plain[rows // 2])
     plain.flush()
     with repo.committing("sync"):
         tree = Tree.empty(repo.hash, repo.packs.get).edited(dict(zip(paths, keys, strict=True)))
-        manifest = Manifest("v1", space, tree.root, rows, rows, now(), "", None, False)
+        manifest = Manifest("v1", space, tree.root, rows, rows, now(), message="", parent=None, partial=False)
         data = manifest.to_bytes()
         digest = repo.hash.digest(data)
-        snapshot = Snapshot("v1", manifest.content_id(repo.hash), digest, space, rows, rows, manifest.time)
+        snapshot = Snapshot.of(manifest, digest, manifest.content_id(repo.hash))
         changes = {
             "roots": {"pictures": Root("pictures", b"pictures", True).to_json()},
             "segments": {space: listed_segments(refs)},

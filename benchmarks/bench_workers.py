@@ -52,7 +52,8 @@ def processors() -> dict[str, Any]:
 
 def main() -> None:
     from vstore.embed.workers.wire import receive, send, widen_pipe
-    from vstore.pictures.decoding import Preparation, prepare
+    from vstore.pictures.decoding import prepare
+    from vstore.pictures.preparation import Preparation
 
     print(machine())
     files = jpegs()

@@ -96,7 +96,8 @@ class Sides:
         """Read, hash, decode and prepare in as many threads as a sync has; nothing is embedded."""
         from vstore.format.hashing import store_hash
         from vstore.intake.reader import WORKERS
-        from vstore.pictures.decoding import Preparation, prepare
+        from vstore.pictures.decoding import prepare
+        from vstore.pictures.preparation import Preparation
 
         digest, preparation = store_hash("xxh3_128").digest, Preparation()
 

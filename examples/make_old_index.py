@@ -13,7 +13,8 @@ import faiss
 import numpy as np
 
 from vstore.embed.builtin import BuiltinEmbedder
-from vstore.pictures.decoding import Preparation, prepare
+from vstore.pictures.decoding import prepare
+from vstore.pictures.preparation import Preparation
 
 
 def main() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+
 
 def now() -> str:
-    """The present moment, to the second: `2026-11-23T20:02:39Z`."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    """Tell the present moment, to the second: `2026-11-23T20:02:39Z`."""
+    return time.strftime(TIME, time.gmtime())

@@ -15,14 +15,13 @@ from vstore._version import __version__
 from vstore.child_python import command
 from vstore.errors import VstoreError
 from vstore.format.canonical import Json
+from vstore.packages import DISTRIBUTION, HEIC, TORCH
 
 OK, NOTE, TROUBLE = "ok", "note", "trouble"
 
-_NAME = "vstore-index"  # of the distribution, whose metadata names the packages that belong to it
 _BROUGHT = ("safetensors", "huggingface_hub", "tokenizers")  # by transformers, and used by us too
 _FAISS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs", "faiss-gpu-cu12")
 _SECONDS = 180.0  # for one probe: importing torch from a cold disk takes a minute
-_INSTALL = "pip install 'vstore-index[model]'"
 
 # Each is run by a Python of its own: what is broken may take its process along.
 _PROBES = {
@@ -78,11 +77,11 @@ def _python() -> Finding:
 def _core() -> list[Finding]:
     needed = _needed()
     if not needed:
-        what = f"pip does not know of {_NAME}: this vstore runs from a folder, and what it needs cannot be told"
+        what = f"pip does not know of {DISTRIBUTION}: this vstore runs from a folder, and what it needs cannot be told"
         return [Finding("packages", NOTE, what, "pip install -e . in the folder of its sources")]
     missing = [name for name in needed if _version(name) is None]
     if missing:
-        fix = f"pip install --force-reinstall {_NAME}"
+        fix = f"pip install --force-reinstall {DISTRIBUTION}"
         return [Finding("packages", TROUBLE, f"{', '.join(missing)} missing", fix)]
     return [Finding("packages", OK, ", ".join(f"{name} {_version(name)}" for name in needed))]
 
@@ -105,7 +104,7 @@ def _faiss() -> Finding:
 def _model(torch: tuple[dict[str, Any] | None, str] | None) -> list[Finding]:
     if torch is None:
         what = "torch is not installed: the built-in embedder works, models do not"
-        return [Finding("models", NOTE, what, _INSTALL)]
+        return [Finding("models", NOTE, what, TORCH.pip)]
     found, error = torch
     if found is None:
         fix = "pip install --force-reinstall torch"
@@ -119,14 +118,11 @@ def _model(torch: tuple[dict[str, Any] | None, str] | None) -> list[Finding]:
     names = [name for name in (*needed, *_BROUGHT) if name != "torch"]
     missing = [name for name in names if _version(name) is None]
     if missing:
-        return [*findings, Finding("models", TROUBLE, f"{', '.join(missing)} missing", _INSTALL)]
+        return [*findings, Finding("models", TROUBLE, f"{', '.join(missing)} missing", TORCH.pip)]
     fix = "pip install --force-reinstall " + (
         " ".join(f"'{wanted}'" for name, wanted in needed.items() if name != "torch") or "'vstore-index[model]'"
     )
-    for probe, what in (
-        ("models", "they cannot be imported"),
-        ("adapters", "one was tried on a tiny model, and fails"),
-    ):
+    for probe, what in (("models", "they cannot be imported"), ("adapters", "one fails on a tiny model")):
         answer, error = _ask(probe)
         if answer is None:
             if any(finding.state == TROUBLE for finding in findings):
@@ -165,7 +161,7 @@ def _devices(torch: tuple[dict[str, Any] | None, str] | None) -> list[Finding]:
 
 def _pictures() -> Finding:
     if _version("pillow-heif") is None:
-        return Finding("pictures", NOTE, "HEIC pictures cannot be read", "pip install 'vstore-index[heic]'")
+        return Finding("pictures", NOTE, "HEIC pictures cannot be read", HEIC.pip)
     return Finding("pictures", OK, f"pillow {_version('pillow')}, HEIC by pillow-heif {_version('pillow-heif')}")
 
 
@@ -219,7 +215,7 @@ def _space(name: str, place: dict[str, Any], recipe: dict[str, Any]) -> Finding:
                 title, TROUBLE, f"its {word} is not at {where} any more; what is stored stays searchable", fix
             )
     if not _there("torch"):
-        return Finding(title, TROUBLE, "it needs a model, and torch is not installed", _INSTALL)
+        return Finding(title, TROUBLE, "it needs a model, and torch is not installed", TORCH.pip)
     parts = [place["model"], *([place["adapter"]] if place.get("adapter") else []), place.get("compute", "fp32")]
     return Finding(title, OK, " + ".join(parts))
 
@@ -246,7 +242,7 @@ def _needed(extra: str = "") -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, requires
 
     try:
-        lines = requires(_NAME) or []
+        lines = requires(DISTRIBUTION) or []
     except PackageNotFoundError:
         return {}
     found: dict[str, str] = {}

@@ -113,7 +113,7 @@ def model_show(repo: Repository, name: str) -> ModelDetail:
 
 def _row(repo: Repository, space: Space) -> ModelRow:
     state = repo.state
-    current = state.snapshot(state.current) if state.current else None
+    current = state.current_snapshot
     return ModelRow(
         space.id,
         space.name,
@@ -189,7 +189,7 @@ def model_add(
 def _current_words(repo: Repository) -> Words:
     """What was said of the current space's model; nothing where it has none."""
     state = repo.state
-    current = state.snapshot(state.current) if state.current else None
+    current = state.current_snapshot
     space = state.spaces.get((current.space if current else state.start_space) or "")
     return Words.from_json(space.place) if space else Words()
 
@@ -201,11 +201,8 @@ def model_use(repo: Repository, name: str, message: str = "") -> ModelUsed:
     """
     with repo.committing("model use"):
         space = repo.space(name)
-        current = repo.state.snapshot(repo.state.current) if repo.state.current else None
-        if repo.state.hold is not None:
-            raise Refused(
-                f"syncing is held at {repo.state.hold} since a rollback", "go on with: vstore rollback --release"
-            )
+        current = repo.state.current_snapshot
+        repo.refuse_held()
         if current is None:
             raise UsageError(
                 "there is no snapshot yet whose pictures could be looked for in another space",
@@ -248,7 +245,7 @@ def model_drop(repo: Repository, name: str, *, dry_run: bool = False) -> ModelDr
             heirs = {f.id: _heir(repo, f) for f in repo.state.imports.values() if f.space == space.id}
             left = [repo.state.imports[id] for id, heir in heirs.items() if heir is None]
             rows = sum(ref.rows for ref in repo.state.segments(space.id)) + sum(found.rows for found in left)
-            current = repo.state.snapshot(repo.state.current) if repo.state.current else None
+            current = repo.state.current_snapshot
             changes: dict[str, Json] = {"spaces": {space.id: None}, "segments": {space.id: None}}
             if heirs:  # vectors of a space that is not there any more can be joined to no picture
                 changes["imports"] = {id: None if heir is None else {"space": heir} for id, heir in heirs.items()}
@@ -270,6 +267,6 @@ def model_drop(repo: Repository, name: str, *, dry_run: bool = False) -> ModelDr
 
 def _heir(repo: Repository, found: Import) -> str | None:
     """The space that adopted the vectors of an import; of several, the current one."""
-    current = repo.state.snapshot(repo.state.current) if repo.state.current else None
+    current = repo.state.current_snapshot
     others = sorted(repo.state.spaces, key=lambda id: (current is None or id != current.space, id))
     return next((id for id in others if id != found.space and as_of(repo, found, id).space == id), None)

@@ -1,19 +1,69 @@
-"""pyarrow, where it is installed."""
+"""The optional packages: the table of what needs each one, how to get it, and one way to import it."""
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import Any, NamedTuple
 
-from vstore.errors import MissingPackage
+from vstore.errors import MissingPackage, ModelError, VstoreError
+
+DISTRIBUTION = "vstore-index"
 
 
-def parquet_module() -> Any:
-    """Import pyarrow.parquet. Raises: MissingPackage; one that is broken raises other errors than ImportError."""
-    try:
-        import pyarrow.parquet as pq
-    except Exception as err:
-        raise MissingPackage(
-            f"Parquet files need pyarrow ({type(err).__name__}: {err})",
-            "install it: pip install 'vstore-index[parquet]'",
-        ) from err
-    return pq
+class Package(NamedTuple):
+    """An optional package.
+
+    module: what is imported.
+    extras: the extras of vstore that install it; any one of them does.
+    why:    the message where it cannot be imported, without the reason.
+    proof:  a name that a whole installation has; an uninstalled twin may leave an empty module behind.
+    error:  the class of the error where it is missing.
+    """
+
+    module: str
+    extras: tuple[str, ...]
+    why: str
+    proof: str = ""
+    error: type[VstoreError] = MissingPackage
+
+    @property
+    def pip(self) -> str:
+        """The command that installs it, with the first of its extras."""
+        return f"pip install '{DISTRIBUTION}[{self.extras[0]}]'"
+
+    @property
+    def fix(self) -> str:
+        """The next step, for an error."""
+        if len(self.extras) > 1:
+            others = " or ".join(f"'{DISTRIBUTION}[{extra}]'" for extra in self.extras[1:])
+            return f"install one of: {self.pip} or {others}, never both"
+        more = ", then see: vstore doctor" if self.error is ModelError else ""
+        return f"install it with: {self.pip}{more}"
+
+    def missing(self, message: str) -> VstoreError:
+        """Make the error that says what is wrong, and how to get the package."""
+        return self.error(message, self.fix)
+
+    def load(self) -> Any:
+        """Import the package.
+
+        Raises: the package's `error`, whatever the import raised: a broken package raises more than ImportError.
+        """
+        try:
+            module = importlib.import_module(self.module)
+            if self.proof:
+                getattr(module, self.proof)
+        except Exception as err:
+            reason = " ".join(str(err).split())[:200]
+            raise self.missing(f"{self.why} ({type(err).__name__}: {reason})") from err
+        return module
+
+
+def _for_models(module: str) -> Package:
+    return Package(module, ("model",), f"the model of a space needs {module}", error=ModelError)
+
+
+FAISS = Package("faiss", ("cpu", "gpu"), "faiss cannot be used", proof="IndexScalarQuantizer")
+HEIC = Package("pillow_heif", ("heic",), "HEIC pictures need one more package")
+PARQUET = Package("pyarrow.parquet", ("parquet",), "Parquet files need pyarrow")
+TORCH, TRANSFORMERS, PEFT, HUB = map(_for_models, ("torch", "transformers", "peft", "huggingface_hub"))

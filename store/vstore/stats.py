@@ -67,8 +67,7 @@ class StatsReport(NamedTuple):
 def stats(repo: Repository) -> StatsReport:
     """Count bytes, rows and pictures. Reads the alias pages of all kept snapshots, and no row."""
     state, layout = repo.state, repo.layout
-    listed = {ref.name for ref in state.packs}
-    listed.update(ref.name for space in state.spaces for ref in state.segments(space))
+    listed = state.file_names()
     parts = [
         _part("refs", layout.refs, None),
         _part("segments", layout.segments, listed),
@@ -99,14 +98,14 @@ def stats(repo: Repository) -> StatsReport:
         rows = sum(ref.rows for ref in refs)
         spaces.append(
             SpaceStats(
-                space.id,
-                space.name,
-                space.status,
-                space.dim,
-                rows,
-                len(named.get(space.id, ())),
-                len(refs),
-                rows * (space.dim * DTYPES[repo.dtype] + size),
+                id=space.id,
+                name=space.name,
+                status=space.status,
+                dim=space.dim,
+                rows=rows,
+                named=len(named.get(space.id, ())),
+                segments=len(refs),
+                bytes=rows * (space.dim * DTYPES[repo.dtype] + size),
             )
         )
     roots = tuple(
@@ -114,18 +113,18 @@ def stats(repo: Repository) -> StatsReport:
         for root in state.roots.values()
     )
     return StatsReport(
-        str(layout.folder),
-        repo.store_id,
-        repo.hash.name,
-        repo.dtype,
-        len(state.snapshots()),
-        sum(space.rows for space in spaces),
-        len(repo.log.numbers()),
-        tuple(parts),
-        tuple(spaces),
-        roots,
-        sum(part.bytes for part in parts),
-        copies,
+        store=str(layout.folder),
+        id=repo.store_id,
+        hash=repo.hash.name,
+        dtype=repo.dtype,
+        snapshots=len(state.snapshots()),
+        images=sum(space.rows for space in spaces),
+        records=len(repo.log.numbers()),
+        parts=tuple(parts),
+        spaces=tuple(spaces),
+        roots=roots,
+        total=sum(part.bytes for part in parts),
+        copies=copies,
     )
 
 

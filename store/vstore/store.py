@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from vstore.embed.embedder import Embedder
     from vstore.export import ExportReport
     from vstore.format.recipes import Recipe
-    from vstore.gc import GcReport
+    from vstore.gc.run import GcReport
     from vstore.importing.report import ImportReport
     from vstore.migrate import MigrateReport
     from vstore.models import ModelAdded, ModelDetail, ModelDropped, ModelRow, ModelUsed
@@ -31,8 +31,12 @@ if TYPE_CHECKING:
     from vstore.search.search import Operand, SearchReport
     from vstore.stats import StatsReport
     from vstore.sync.report import SyncReport
+    from vstore.versions.diff import DiffReport
     from vstore.versions.forget import ForgetReport
-    from vstore.versions.history import DiffReport, LogRow, MoveReport, SnapshotDetail, SnapshotRow, TagReport
+    from vstore.versions.log import LogRow
+    from vstore.versions.moves import MoveReport
+    from vstore.versions.show import SnapshotDetail, SnapshotRow
+    from vstore.versions.tags import TagReport
 
     AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
@@ -195,7 +199,7 @@ class Store:
         stop:         set by somebody else, ends the run after the batch at hand, with a partial snapshot.
         Raises:       UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
         """
-        from vstore.intake.targets import OptionEdits
+        from vstore.pictures.scan_options import OptionEdits
         from vstore.sync.run import Options, Run
 
         named = [os.fsencode(path) for path in paths]
@@ -361,31 +365,31 @@ class Store:
 
     def snapshot_list(self) -> list[SnapshotRow]:
         """All kept snapshots, newest first."""
-        from vstore.versions.history import snapshot_list
+        from vstore.versions.show import snapshot_list
 
         return self._read(snapshot_list)
 
     def snapshot_show(self, snap: str = "current") -> SnapshotDetail:
         """One snapshot. Raises: SnapshotNotFound, AmbiguousSnapshot."""
-        from vstore.versions.history import snapshot_show
+        from vstore.versions.show import snapshot_show
 
         return self._read(lambda repo: snapshot_show(repo, snap))
 
     def snapshot_diff(self, a: str, b: str = "current") -> DiffReport:
         """How snapshot b differs from a."""
-        from vstore.versions.history import snapshot_diff
+        from vstore.versions.diff import snapshot_diff
 
         return self._read(lambda repo: snapshot_diff(repo, a, b))
 
     def snapshot_tag(self, snap: str, name: str) -> TagReport:
         """Give a snapshot a name of its own."""
-        from vstore.versions.history import snapshot_tag
+        from vstore.versions.tags import snapshot_tag
 
         return snapshot_tag(self._repo, snap, name)
 
     def snapshot_untag(self, name: str) -> TagReport:
         """Take a tag away."""
-        from vstore.versions.history import snapshot_untag
+        from vstore.versions.tags import snapshot_untag
 
         return snapshot_untag(self._repo, name)
 
@@ -407,7 +411,8 @@ class Store:
 
         Raises: UsageError for an empty policy, or a snapshot that must stay.
         """
-        from vstore.versions.forget import Policy, snapshot_forget
+        from vstore.versions.forget import snapshot_forget
+        from vstore.versions.policy import Policy
 
         policy = Policy(
             keep_last, keep_hourly, keep_daily, keep_weekly, keep_monthly, keep_yearly, keep_within, tuple(keep_tag)
@@ -447,32 +452,32 @@ class Store:
 
     def rollback(self, snap: str | None = None, *, hold: bool = False, release: bool = False) -> MoveReport:
         """Make a snapshot current, or let held syncs go on. Files are not touched."""
-        from vstore.versions.history import rollback
+        from vstore.versions.moves import rollback
 
         return rollback(self._repo, snap, hold=hold, release=release)
 
     def undo(self) -> MoveReport:
         """Take back the newest operation in force. Raises: NothingToUndo."""
-        from vstore.versions.history import undo
+        from vstore.versions.moves import undo
 
         return undo(self._repo)
 
     def redo(self) -> MoveReport:
         """Bring back what the newest undo took. Raises: NothingToUndo."""
-        from vstore.versions.history import redo
+        from vstore.versions.moves import redo
 
         return redo(self._repo)
 
     def log(self, limit: int | None = None) -> list[LogRow]:
         """The operations, newest first."""
-        from vstore.versions.history import log
+        from vstore.versions.log import log
 
         return self._read(lambda repo: log(repo, limit))
 
     @property
     def why_log_is_cut(self) -> str | None:
         """Why `log` tells less than was done, where a record that is lost hides what lies before it."""
-        from vstore.versions.history import why_log_is_cut
+        from vstore.versions.log import why_log_is_cut
 
         return self._read(why_log_is_cut)
 
@@ -599,11 +604,11 @@ class Store:
         return migrate(self._repo, dry_run=dry_run)
 
     def gc(self, *, dry_run: bool = False, drop_unnamed: bool = False, wait: bool = False) -> GcReport:
-        """Free what no kept snapshot names. It is the end of undo. See `vstore.gc.gc`.
+        """Free what no kept snapshot names. It is the end of undo. See `vstore.gc.run.gc`.
 
         Raises: Damage, Locked, DiskTrouble.
         """
-        from vstore.gc import gc
+        from vstore.gc.run import gc
 
         self._repo.reload()
         return gc(self._repo, dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait)

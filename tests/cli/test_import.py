@@ -13,7 +13,8 @@ from support.lines import Line
 from support.old_indexes import Legacy
 
 from vstore.embed.builtin import DEFAULT_RECIPE, BuiltinEmbedder
-from vstore.pictures.decoding import Preparation, prepare
+from vstore.pictures.decoding import prepare
+from vstore.pictures.preparation import Preparation
 
 
 @pytest.fixture

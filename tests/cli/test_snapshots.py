@@ -139,10 +139,10 @@ def test_tags_are_given_and_taken_away(versions: Line) -> None:
     assert versions("snapshot", "tag", "v1", "original").out == "v1 is tagged original\n"
     assert versions("snapshot", "tag", "v1", "original", "--json").json == {"tag": "original", "snapshot": "v1"}
     err = versions("snapshot", "tag", "v2", "original", code=2).err
-    assert err == ("Error: the tag 'original' is at v1\n  take it away first: vstore snapshot untag original\n")
+    assert err == ("Error: v1 already has the tag 'original'\n  remove it first: vstore snapshot untag original\n")
     assert versions("snapshot", "untag", "original").out == "The tag original is gone\n"
     err = versions("snapshot", "untag", "original", code=2).err
-    assert err == "Error: there is no tag 'original'\n  the tags here are: none\n"
+    assert err == "Error: there is no tag 'original'\n  the tags of this store: none\n"
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_undo_and_redo_go_back_and_forth(versions: Line) -> None:
     error = versions("undo", "--json", code=1).error
     assert error["code"] == "nothing_to_undo"
     versions("gc")
-    assert re.match(rf"Error: nothing can be undone beyond the gc of {TIME}\n", versions("undo", code=1).err)
+    assert re.match(rf"Error: nothing before the gc of {TIME} can be undone\n", versions("undo", code=1).err)
     versions("redo", code=1)
 
 
@@ -245,7 +245,7 @@ def test_redo_brings_back_one_after_the_other_until_something_new_is_done(versio
         assert ran.lines[0].startswith("Done again: ")
         assert versions.current() == current
     err = versions("redo", code=1).err
-    assert err == "Error: nothing was undone that could be done again\n  a new operation ends redo\n"
+    assert err == "Error: there is nothing to redo\n  a new operation ends redo\n"
 
 
 def test_the_log_lists_operations_and_what_was_current_after_each(versions: Line) -> None:

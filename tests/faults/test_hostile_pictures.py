@@ -22,8 +22,10 @@ from support.folders import World, drawn
 from support.hostile import good, hostile, png
 
 from vstore.intake.reader import PASSING
-from vstore.pictures.decoding import PictureFailure, Preparation, prepare
+from vstore.pictures.decoding import prepare
+from vstore.pictures.failures import PictureFailure
 from vstore.pictures.isolation import IsolatedDecoder
+from vstore.pictures.preparation import Preparation
 
 TESTS = Path(__file__).resolve().parents[1]
 LIMIT = 400 << 20  # bytes that a sync of all of them may use
@@ -144,7 +146,7 @@ def test_a_decoder_that_hangs_costs_one_picture() -> None:
     with IsolatedDecoder(seconds=0.5) as decoder:
         decoder.prepare(drawn(1), Preparation())
         os.kill(decoder._all[0]._process.pid, signal.SIGSTOP)
-        with pytest.raises(PictureFailure, match="did not come to an end"):
+        with pytest.raises(PictureFailure, match="took longer than"):
             decoder.prepare(drawn(2), Preparation())
         decoder._seconds = 60
         assert decoder.prepare(drawn(3), Preparation())[0].size == (30, 20)

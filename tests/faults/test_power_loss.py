@@ -108,7 +108,7 @@ def recorded(top: Path, script: Any) -> list[Event]:
             patch.setattr(
                 "vstore.repository.repository.RESERVE", 64
             )  # ten thousand times a mebibyte is no test of anything
-            patch.setattr("vstore.gc.RESERVE", 64)
+            patch.setattr("vstore.gc.run.RESERVE", 64)
             patch.setattr("vstore.repair.run.RESERVE", 64)
             patch.setattr("vstore.intake.keeper.SEAL_BYTES", 0)
             patch.setattr("vstore.intake.ingest.BATCH", 2)

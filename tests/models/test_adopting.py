@@ -18,7 +18,8 @@ from support.zoo import Zoo
 from vstore.embed.load import load_embedder
 from vstore.embed.model_words import Words
 from vstore.importing.declared import declared
-from vstore.pictures.decoding import preparation_of, prepare
+from vstore.pictures.decoding import prepare
+from vstore.pictures.preparation import preparation_of
 from vstore.store import Store
 
 pytest.importorskip("torch", reason="the model families need vstore-index[model]")

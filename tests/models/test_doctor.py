@@ -153,7 +153,7 @@ def test_a_package_of_the_core_that_is_missing_is_named(
 
 
 def test_a_vstore_that_pip_does_not_know_is_no_trouble(monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any]) -> None:
-    monkeypatch.setattr(module, "_NAME", "vstore-that-nobody-installed")
+    monkeypatch.setattr(module, "DISTRIBUTION", "vstore-that-nobody-installed")
     report = doctor()
     assert report.ok and found(report, "packages").state == "note"
 

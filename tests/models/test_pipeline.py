@@ -17,8 +17,8 @@ from support.zoo import Zoo
 from vstore.embed.hf.dual import DualEncoder
 from vstore.errors import ModelError
 from vstore.intake.reader import WORKERS
-from vstore.pictures.decoding import Preparation
 from vstore.pictures.decoding import prepare as decode
+from vstore.pictures.preparation import Preparation
 from vstore.testing import FakeEmbedder
 
 

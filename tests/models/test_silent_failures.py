@@ -29,8 +29,8 @@ from support.zoo import Zoo
 from vstore.embed.hf import adapter as adapters
 from vstore.embed.hf.dual import features
 from vstore.embed.hf.folder import find_adapter, find_model
+from vstore.embed.hf.libraries import quiet
 from vstore.embed.hf.loading import load_model
-from vstore.embed.hf.packages import quiet
 from vstore.embed.hf.processor import describe_processor, effective
 from vstore.errors import ModelError
 from vstore.format.recipes import space_id
@@ -354,7 +354,8 @@ def test_qwen_needs_no_torchvision(zoo: Zoo) -> None:
 def test_a_turned_photograph_is_turned(zoo: Zoo) -> None:
     """Processors turn a file that they open themselves, and not a picture that they are given."""
     from vstore.embed.probes import probe_file
-    from vstore.pictures.decoding import Preparation, prepare
+    from vstore.pictures.decoding import prepare
+    from vstore.pictures.preparation import Preparation
 
     data = probe_file("turned")
     picture, facts = prepare(data, Preparation())

@@ -21,7 +21,8 @@ from support.killed import Fatal, Nursery
 from vstore.disk.durable import Disk
 from vstore.disk.journal import Journal, journals
 from vstore.embed.load import load_embedder
-from vstore.pictures.decoding import Preparation, prepare
+from vstore.pictures.decoding import prepare
+from vstore.pictures.preparation import Preparation
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 

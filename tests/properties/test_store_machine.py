@@ -18,12 +18,15 @@ from PIL import Image
 from support.folders import ClosedOs, Unflushed
 
 import vstore.intake.reader
+import vstore.pictures.listing
+import vstore.pictures.rules
 import vstore.pictures.scan
 import vstore.repository.places
 from vstore.disk import durable
 from vstore.disk.durable import TEMPORARY
 from vstore.errors import NothingToUndo, Refused
-from vstore.pictures.decoding import Preparation, prepare
+from vstore.pictures.decoding import prepare
+from vstore.pictures.preparation import Preparation
 from vstore.search.search import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
@@ -36,6 +39,7 @@ ROOTS = st.sampled_from(["one", "two"])
 PATHS = st.sampled_from([f"{folder}/{name}".lstrip("/") for folder in FOLDERS for name in NAMES])
 PARTS = st.sampled_from(["a", "a/b", "c d", "é"])
 PICTURES = st.integers(0, 11)  # number 0 does not decode
+LOOKING = (vstore.pictures.listing, vstore.pictures.rules, vstore.pictures.scan, vstore.repository.places)
 UNDONE = ("current", "tags", "hold")
 
 
@@ -88,7 +92,7 @@ class StoreMachine(RuleBasedStateMachine):
         durable.disk = Unflushed()
         if settled:  # as if every file had been written long ago
             vstore.intake.reader.SETTLED_NS = 0
-        for module in (vstore.repository.places, vstore.pictures.scan):
+        for module in LOOKING:
             module.os = ClosedOs(self.identities)  # type: ignore[assignment]
         self.open()
         for path, number in files.items():
@@ -103,7 +107,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.store.close()
             vstore.intake.reader.SETTLED_NS = self.settled_ns
             durable.disk = durable.Disk()
-            for module in (vstore.repository.places, vstore.pictures.scan):
+            for module in LOOKING:
                 module.os = os
             shutil.rmtree(self.top, ignore_errors=True)
 

@@ -23,6 +23,8 @@ from support.folders import ClosedOs, Unflushed, stats_of
 
 import vstore.intake.ingest
 import vstore.intake.reader
+import vstore.pictures.listing
+import vstore.pictures.rules
 import vstore.pictures.scan
 import vstore.repository.places
 from vstore.disk import durable
@@ -43,6 +45,13 @@ PARTS = st.sampled_from(["a", "a/b", "c", "x.png", "1.png", "a/1.png", "a/b/2.pn
 SOME, MANY = range(2, 8), range(8, 200)  # pictures of which there are often several, and of which there is often one
 NUMBERS = st.sampled_from([*SOME, *SOME, GARBAGE, UNFIT]) | st.sampled_from(MANY)
 FRESH = st.dictionaries(FILES, st.sampled_from(MANY), min_size=2, max_size=6)
+LOOKING = (  # the modules whose os looks at pictures
+    vstore.pictures.listing,
+    vstore.pictures.rules,
+    vstore.pictures.scan,
+    vstore.repository.places,
+    vstore.intake.reader,
+)
 EXCLUDES = st.sampled_from(["a/", "/a/b/", "2.png", "c/1.png", "x.png"])
 
 
@@ -117,13 +126,11 @@ class SyncMachine(RuleBasedStateMachine):
         self.clock = 10**18
         self.before = {
             (durable, "disk"): durable.disk,
-            (vstore.pictures.scan, "os"): os,
-            (vstore.repository.places, "os"): os,
-            (vstore.intake.reader, "os"): os,
+            **{(module, "os"): os for module in LOOKING},
             (vstore.intake.reader, "SETTLED_NS"): vstore.intake.reader.SETTLED_NS,
             (vstore.intake.ingest, "BATCH"): vstore.intake.ingest.BATCH,
         }
-        for module in (vstore.pictures.scan, vstore.repository.places, vstore.intake.reader):
+        for module in LOOKING:
             module.os = ClosedOs(self.identities)
         durable.disk = Unflushed()
         vstore.intake.reader.SETTLED_NS = 0  # as if every file had been written long ago

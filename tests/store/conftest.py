@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from support.folders import FakeOs, Reads, World, trust_young_stats
 
+import vstore.pictures.listing
+import vstore.pictures.rules
 import vstore.pictures.scan
 
 
@@ -32,6 +34,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
 def faulty(monkeypatch: pytest.MonkeyPatch) -> FakeOs:
     """A disk under the pictures that can be told to go wrong."""
     fake = FakeOs()
-    monkeypatch.setattr(vstore.pictures.scan, "os", fake)
+    for module in (vstore.pictures.listing, vstore.pictures.rules, vstore.pictures.scan):
+        monkeypatch.setattr(module, "os", fake)
     monkeypatch.setattr("vstore.intake.reader.os", fake)
     return fake

@@ -10,7 +10,7 @@ from support.folders import World
 
 from vstore.errors import NothingToUndo, SnapshotNotFound, UsageError
 from vstore.format.entries import Snapshot
-from vstore.versions.forget import Policy, kept_by
+from vstore.versions.policy import Policy, kept_by
 
 
 def versions(*times: str) -> list[Snapshot]:

@@ -45,9 +45,10 @@ from vstore.format.manifest import Manifest
 from vstore.format.undo import BARRIERS, UNDOABLE
 from vstore.intake import keeper, stored_keys, survey
 from vstore.intake.ingest import check_faiss
-from vstore.pictures.decoding import Preparation, prepare
+from vstore.pictures.decoding import prepare
 from vstore.pictures.formats import EXTENSIONS, MAX_PIXELS, prepare_recipe
-from vstore.pictures.scan import ScanOptions
+from vstore.pictures.preparation import Preparation
+from vstore.pictures.scan_options import ScanOptions
 from vstore.repository import spaces
 from vstore.repository.repository import Repository
 from vstore.search import index
@@ -390,7 +391,7 @@ def test_the_dtypes_and_headers_are_those_that_format_says(tmp_path: Path, dtype
     ]
     assert f"(H = {header})" in row["what"]
     ref = segments.write_segment(
-        tmp_path, "00" * 32, [bytes(16)], [segments.rounded(unit_vectors(1), dtype)], 8, dtype, 0, "ingest"
+        tmp_path, "00" * 32, [bytes(16)], [segments.rounded(unit_vectors(1), dtype)], dtype=dtype, time=0, lock="ingest"
     )
     footer = Segment(tmp_path, ref).footer
     assert (segments._CODES[dtype], journal._CODES[dtype], footer.header) == (code, code, header)
@@ -761,7 +762,7 @@ def test_the_kinds_of_failure_are_those_that_format_lists() -> None:
     for node in source():
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "PictureFailure":
             kinds |= texts(node.args[0])
-    for name in ("pictures/scan.py", "intake/reader.py"):  # `kind = "permission" if … else "io"`
+    for name in ("pictures/folder.py", "intake/reader.py"):  # `kind = "permission" if … else "io"`
         for node in ast.walk(ast.parse((SOURCE / name).read_text(encoding="utf-8"))):
             if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "kind":
                 assert isinstance(node.value, ast.IfExp)

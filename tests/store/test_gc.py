@@ -11,13 +11,12 @@ import pytest
 from support.folders import World, digests, newest_pack
 from support.old_indexes import Legacy
 
-from vstore import gc as gc_module
 from vstore.disk import durable
 from vstore.disk.journal import JournalWriter
-from vstore.disk.segments import write_segment
 from vstore.errors import Damage, Locked, SnapshotNotFound, UsageError
 from vstore.format.entries import listed_segments
 from vstore.format.recipes import space_id
+from vstore.gc import plan as gc_plan
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
 from vstore.store import Store
@@ -43,7 +42,7 @@ def world(tmp_path: Path) -> World:
 def older(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
     """Let the clock of gc run ahead, so that all vectors are that old."""
     real = time.time
-    monkeypatch.setattr(gc_module.time, "time", lambda: real() + days * DAY)
+    monkeypatch.setattr(gc_plan.time, "time", lambda: real() + days * DAY)
 
 
 def test_vectors_younger_than_fourteen_days_stay_although_no_snapshot_names_them(
@@ -268,9 +267,7 @@ def test_a_key_that_stands_twice_keeps_the_row_that_wins(world: World) -> None:
     first = repo.segment(repo.state.segments(space)[0])
     wins = {key: row.copy() for key, row in zip(first.key_list(), first.rows(), strict=True)}
     other = first.rows()[::-1].copy()
-    ref = write_segment(
-        repo.layout.segments, space, first.key_list(), [other], 8, "float16", int(time.time()), "ingest"
-    )
+    ref = repo.write_segment(space, first.key_list(), [other])
     with repo.committing("seal"):
         listed = [*repo.state.segments(space), ref]
         repo.publish("seal", {"segments": repo.state.segments_changed(space, listed)})

@@ -15,9 +15,12 @@ from support.builder import Builder
 from vstore.errors import AmbiguousSnapshot, NothingToUndo, SnapshotNotFound, UsageError
 from vstore.format.undo import UNDOABLE
 from vstore.repository.repository import Repository
-from vstore.versions import history
-from vstore.versions.history import log, redo, rollback, snapshot_diff, snapshot_list, snapshot_show, snapshot_tag, undo
-from vstore.versions.history import snapshot_untag as untag
+from vstore.versions.diff import snapshot_diff
+from vstore.versions.log import log
+from vstore.versions.moves import redo, rollback, undo
+from vstore.versions.show import snapshot_list, snapshot_show
+from vstore.versions.tags import snapshot_tag
+from vstore.versions.tags import snapshot_untag as untag
 
 
 def key(number: int) -> bytes:
@@ -345,10 +348,10 @@ def test_a_tag_may_be_set_again_where_it_is_and_nowhere_else(world: World) -> No
 
 def test_a_tag_that_is_not_there_cannot_be_taken_away(world: World) -> None:
     world.versions(1)
-    with pytest.raises(UsageError, match="the tags here are: none"):
+    with pytest.raises(UsageError, match="the tags of this store: none"):
         untag(world.repo, "best")
     snapshot_tag(world.repo, "v1", "good")
-    with pytest.raises(UsageError, match="the tags here are: good"):
+    with pytest.raises(UsageError, match="the tags of this store: good"):
         untag(world.repo, "best")
 
 
@@ -392,7 +395,7 @@ def test_a_rollback_to_where_one_is_writes_nothing(world: World) -> None:
     world.versions(2)
     records = len(log(world.repo))
     report = rollback(world.repo, "v2")
-    assert (report.changed, report.about) == (False, "v2 was current already")
+    assert (report.changed, report.about) == (False, "v2 is already current")
     assert len(log(world.repo)) == records
 
 
@@ -493,7 +496,7 @@ def test_the_version_of_a_sync_that_was_undone_stays_listed_and_keeps_its_number
 def test_where_all_is_undone_errors_say_so(world: World) -> None:
     world.versions(1)
     undo(world.repo)
-    with pytest.raises(NothingToUndo, match="all that could be undone is undone"):
+    with pytest.raises(NothingToUndo, match="everything that can be undone is already undone"):
         undo(world.repo)
     with pytest.raises(SnapshotNotFound, match="no snapshot is current"):
         world.named("current")
@@ -526,7 +529,7 @@ def test_barriers_stop_undo_and_redo_and_say_why(world: World, op: str) -> None:
     rollback(world.repo, "v1")
     undo(world.repo)
     world.publish(op, {"current": "v2"})
-    with pytest.raises(NothingToUndo, match=f"beyond the {op} of 20"):
+    with pytest.raises(NothingToUndo, match=rf"nothing before the {op} of 20\S+ can be undone"):
         undo(world.repo)
     with pytest.raises(NothingToUndo):
         redo(world.repo)
@@ -715,4 +718,4 @@ def test_history_changes_only_the_log(world: World) -> None:
     after = files()
     assert all(after[name] == data for name, data in before.items())
     assert all("/refs/" in name for name in after.keys() - before.keys())
-    assert history.snapshot_list(world.repo)[0].snapshot == "v3"
+    assert snapshot_list(world.repo)[0].snapshot == "v3"

@@ -20,9 +20,12 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 from support.folders import World, drawn
 
-from vstore.pictures import decoding as images
-from vstore.pictures.decoding import Facts, PictureFailure, Preparation, decoder_fingerprint, prepare
+from vstore.pictures import colours, decoders
+from vstore.pictures.decoders import decoder_fingerprint
+from vstore.pictures.decoding import Facts, prepare
+from vstore.pictures.failures import PictureFailure
 from vstore.pictures.formats import EXTENSIONS, MAX_PIXELS
+from vstore.pictures.preparation import Preparation
 
 pillow_heif.register_heif_opener()
 
@@ -121,7 +124,7 @@ def test_gif_is_read() -> None:
 
 def test_every_extension_belongs_to_a_format_that_is_read() -> None:
     Image.init()
-    read = {*images._FORMATS, "HEIF"}
+    read = {*decoders.FORMATS, "HEIF"}
     assert {Image.registered_extensions()[extension] for extension in EXTENSIONS} <= read
 
 
@@ -369,7 +372,7 @@ def test_wide_integers_and_floats_fill_the_range() -> None:
 
 def test_large_deep_pictures_are_scaled_as_a_whole() -> None:
     """The brightest line of all says how the others are scaled, in whichever band it lies."""
-    values = np.full((images._BAND * 2 + 10, 8), 10.0, np.float32)
+    values = np.full((colours._BAND * 2 + 10, 8), 10.0, np.float32)
     values[-1] = 1000
     found, _ = fit(saved(Image.fromarray(values), "TIFF"), max_side=4096)
     assert found[0, 0, 0] == round(10 * 255 / 1000)
@@ -534,8 +537,8 @@ def test_a_limit_that_was_raised_holds_for_every_format(format: str) -> None:
     code = f"""
 from PIL import Image
 from store.test_images import failure, fit, saved, scene
-from vstore.pictures import decoding as images
-Image.MAX_IMAGE_PIXELS, images.MAX_PIXELS = 100, 200  # as low as this, a small picture is over them
+from vstore.pictures import decoders
+Image.MAX_IMAGE_PIXELS, decoders.MAX_PIXELS = 100, 200  # as low as this, a small picture is over them
 data = saved(scene(30, 20), {format!r})
 for limit in (200, 599):
     found = failure(data, max_pixels=limit)
@@ -584,7 +587,10 @@ import PIL.Image
 for table in (PIL.Image.OPEN, PIL.Image.EXTENSION):
     table.pop("HEIF", None)
 sys.modules["pillow_heif"] = None  # as if it were not installed
-from vstore.pictures.decoding import Preparation, PictureFailure, decoder_fingerprint, prepare
+from vstore.pictures.decoders import decoder_fingerprint
+from vstore.pictures.decoding import prepare
+from vstore.pictures.failures import PictureFailure
+from vstore.pictures.preparation import Preparation
 try:
     prepare(data, Preparation())
 except PictureFailure as failure:
@@ -609,7 +615,7 @@ print(decoder_fingerprint(Preparation()))
 )
 def test_heic_and_avif_are_told_apart_by_their_brands(brands: bytes, heif: bool) -> None:
     head = struct.pack(">I", 8 + len(brands)) + b"ftyp" + brands
-    assert images._is_heif(head + b"heic" * 100) is heif
+    assert decoders._is_heif(head + b"heic" * 100) is heif
 
 
 # Fingerprint, warnings, threads
@@ -617,7 +623,7 @@ def test_heic_and_avif_are_told_apart_by_their_brands(brands: bytes, heif: bool)
 
 def test_the_fingerprint_changes_with_what_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     def now(preparation: Preparation = Preparation()) -> str:  # noqa: B008  # immutable
-        images._fingerprints.clear()
+        decoders._fingerprints.clear()
         return decoder_fingerprint(preparation)
 
     usual = now()
@@ -633,7 +639,7 @@ def test_the_fingerprint_changes_with_what_decides(monkeypatch: pytest.MonkeyPat
         patch.setattr("importlib.metadata.version", lambda package: "99.0")
         seen.add(now())
     with monkeypatch.context() as patch:
-        patch.setattr(images, "POLICY", 99)
+        patch.setattr(decoders, "POLICY", 99)
         seen.add(now())
     assert len(seen) == 6
     assert now() == usual
@@ -656,10 +662,12 @@ def test_the_first_pictures_may_come_from_many_threads_at_once() -> None:
 from concurrent.futures import ThreadPoolExecutor
 from store.test_images import saved, scene
 files = [saved(scene(40, 30), format) for format in ("JPEG", "PNG", "WEBP", "GIF", "TIFF")] * 4
-from vstore.pictures import decoding as images
-assert not images._registry
+from vstore.pictures import decoders
+from vstore.pictures.decoding import prepare
+from vstore.pictures.preparation import Preparation
+assert not decoders._registry
 with ThreadPoolExecutor(8) as pool:
-    assert len(list(pool.map(lambda data: images.prepare(data, images.Preparation()), files))) == 20
+    assert len(list(pool.map(lambda data: prepare(data, Preparation()), files))) == 20
 """
     run(code)
 

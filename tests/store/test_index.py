@@ -33,7 +33,7 @@ def segment(tmp_path: Path) -> Callable[..., Segment]:
 
     def make(keys: list[bytes], vectors: Any, dtype: str = "float16") -> Segment:
         folder = tmp_path / "segments"
-        ref = write_segment(folder, "00" * 32, keys, [rounded(vectors, dtype)], DIM, dtype, 0, "ingest")
+        ref = write_segment(folder, "00" * 32, keys, [rounded(vectors, dtype)], dtype=dtype, time=0, lock="ingest")
         return Segment(folder, ref)
 
     return make
@@ -296,6 +296,8 @@ def test_rows_beyond_one_checksum_block_are_found(segment: Any, cache: Path) -> 
 def test_a_folder_that_is_not_utf8_can_be_searched(tmp_path: Path, cache: Path) -> None:
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
     folder.mkdir()
-    ref = write_segment(folder, "00" * 32, [key(1)], [rounded(unit(1), "float16")], DIM, "float16", 0, "ingest")
+    ref = write_segment(
+        folder, "00" * 32, [key(1)], [rounded(unit(1), "float16")], dtype="float16", time=0, lock="ingest"
+    )
     parts = [Segment(folder, ref)]
     assert answer(Index(parts, named_rows(parts, [key(1)]), cache), unit(1)[0], 1)[0][0] == key(1)

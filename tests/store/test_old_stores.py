@@ -107,7 +107,8 @@ def test_the_vectors_of_format_1_are_those_that_are_computed_today(old: Path) ->
     import numpy as np
 
     from vstore.embed.load import load_embedder
-    from vstore.pictures.decoding import Preparation, prepare
+    from vstore.pictures.decoding import prepare
+    from vstore.pictures.preparation import Preparation
 
     for name, tolerance in (("store", 1e-3), ("sha256-float32", 1e-6)):
         repo = Repository(old / name)

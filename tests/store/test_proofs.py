@@ -12,7 +12,6 @@ from support.folders import World, drawn, trust_young_stats
 
 from vstore.check import objects as check_objects
 from vstore.check import verified as verified_files
-from vstore.disk.segments import write_segment
 from vstore.errors import UsageError
 
 
@@ -155,10 +154,7 @@ def test_reembed_finds_a_vector_of_another_picture(world: World) -> None:
     space = repo.snapshot("current").space
     refs = repo.state.segments(space)
     wrong = repo.segment(refs[1]).rows().copy()
-    ref = write_segment(
-        repo.layout.segments, space, repo.segment(refs[4]).key_list(), [np.ascontiguousarray(wrong)], 8, "float16",
-        int(time.time()), "ingest",
-    )  # fmt: skip
+    ref = repo.write_segment(space, repo.segment(refs[4]).key_list(), [np.ascontiguousarray(wrong)])
     with repo.committing("seal"):
         repo.publish("seal", {"segments": repo.state.segments_changed(space, [*refs[:4], ref, *refs[5:]])})
     assert world.another().check(read_data=True).ok

@@ -18,8 +18,9 @@ from support.reembed_photos import photo
 from vstore.embed.variations import Variation, preparations
 from vstore.errors import ModelError, UsageError
 from vstore.format.recipes import Recipe, space_id
-from vstore.pictures.decoding import preparation_of, prepare
+from vstore.pictures.decoding import prepare
 from vstore.pictures.formats import prepare_recipe
+from vstore.pictures.preparation import preparation_of
 from vstore.store import Store
 
 COUNT = 64

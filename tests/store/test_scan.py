@@ -14,10 +14,13 @@ import pytest
 from support.folders import put
 
 from vstore.errors import UsageError
-from vstore.pictures import scan as module
+from vstore.pictures import listing, rules
+from vstore.pictures import scan as scanning
 from vstore.pictures import shared_scan as sharing
+from vstore.pictures.folder import CHUNK, FileStat, Folder, Trouble, count_of, files_of, subfolders_of
 from vstore.pictures.formats import EXTENSIONS
-from vstore.pictures.scan import CHUNK, FileStat, Folder, Scan, ScanOptions, Trouble, count_of, files_of, subfolders_of
+from vstore.pictures.scan import Scan
+from vstore.pictures.scan_options import ScanOptions
 from vstore.pictures.shared_scan import shared_scan
 
 Path_ = str | bytes
@@ -402,7 +405,8 @@ class _Entry:
 @pytest.fixture
 def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     faulty = Faults()
-    monkeypatch.setattr(module, "os", faulty)
+    for module in (listing, rules, scanning):
+        monkeypatch.setattr(module, "os", faulty)
     return faulty
 
 

@@ -47,7 +47,7 @@ def write(
     rows = rounded(unit(count), dtype)
     edges = np.cumsum(blocks or [count])
     parts = np.split(rows, edges[:-1])
-    return write_segment(folder, SPACE, keys_of(count, hash), parts, DIM, dtype, 1_700_000_000, "ingest")
+    return write_segment(folder, SPACE, keys_of(count, hash), parts, dtype=dtype, time=1_700_000_000, lock="ingest")
 
 
 # What plain faiss sees
@@ -119,9 +119,11 @@ def test_rows_are_rounded_to_the_nearest_even_number(tmp_path: Path) -> None:
 
 def test_rows_of_another_dtype_or_number_are_refused(tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
-        write_segment(tmp_path, SPACE, keys_of(2), [unit(2)], DIM, "float16", 0, "ingest")
+        write_segment(tmp_path, SPACE, keys_of(2), [unit(2)], dtype="float16", time=0, lock="ingest")
     with pytest.raises(AssertionError):
-        write_segment(tmp_path, SPACE, keys_of(3), [rounded(unit(2), "float16")], DIM, "float16", 0, "ingest")
+        write_segment(
+            tmp_path, SPACE, keys_of(3), [rounded(unit(2), "float16")], dtype="float16", time=0, lock="ingest"
+        )
     assert os.listdir(tmp_path) == []
 
 
@@ -133,7 +135,7 @@ def test_writing_holds_no_more_than_a_block_in_memory(tmp_path: Path) -> None:
             asked.append(i)
             yield rounded(unit(2, seed=i), "float16")
 
-    write_segment(tmp_path, SPACE, keys_of(10), blocks(), DIM, "float16", 0, "ingest")
+    write_segment(tmp_path, SPACE, keys_of(10), blocks(), dtype="float16", time=0, lock="ingest")
     assert asked == list(range(5))
 
 
@@ -209,7 +211,7 @@ def test_a_segment_with_more_at_its_end_is_damage(tmp_path: Path, ref: FileRef) 
 def test_another_segment_in_its_place_is_damage(tmp_path: Path) -> None:
     ref, other = write(tmp_path, 3), write(tmp_path, 3)
     rows = rounded(unit(3, seed=9), "float16")
-    other = write_segment(tmp_path, SPACE, keys_of(3), [rows], DIM, "float16", 1_700_000_001, "ingest")
+    other = write_segment(tmp_path, SPACE, keys_of(3), [rows], dtype="float16", time=1_700_000_001, lock="ingest")
     os.replace(tmp_path / other.name, tmp_path / ref.name)
     with pytest.raises(Damage, match="another file's"):
         Segment(tmp_path, ref)

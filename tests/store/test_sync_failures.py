@@ -18,7 +18,7 @@ from PIL import Image
 from support.folders import FakeOs, Reads, World, classes, drawn, plain, put
 
 from vstore.errors import ModelError
-from vstore.pictures import decoding as images
+from vstore.pictures import decoders
 from vstore.search.search import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
@@ -94,7 +94,7 @@ def test_it_is_tried_again_when_the_decoder_changes(
 ) -> None:
     settled.put({"a.png": b"garbage", "b.png": 2})
     settled.sync()
-    monkeypatch.setattr(images, "_fingerprints", {})
+    monkeypatch.setattr(decoders, "_fingerprints", {})
     if what == "pillow":
         monkeypatch.setattr(PIL, "__version__", "99.0")
     elif what == "codec":
@@ -102,7 +102,7 @@ def test_it_is_tried_again_when_the_decoder_changes(
     elif what == "plug-in":
         monkeypatch.setattr("importlib.metadata.version", lambda name: "99.0")
     else:
-        monkeypatch.setattr(images, "POLICY", 99)
+        monkeypatch.setattr(decoders, "POLICY", 99)
     reads.clear()
     assert known(settled.sync()) == {"a.png": ("not_an_image", False)}
     assert reads.decoded == 1

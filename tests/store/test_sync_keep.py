@@ -249,7 +249,8 @@ def test_pictures_are_embedded_in_batches(world: World) -> None:
 def test_each_key_gets_the_vector_of_its_own_picture(world: World) -> None:
     import numpy as np
 
-    from vstore.pictures.decoding import Preparation, prepare
+    from vstore.pictures.decoding import prepare
+    from vstore.pictures.preparation import Preparation
 
     world.put({f"{number:03d}.png": number % 70 for number in range(100)})
     world.put({f"bad{number}.png": b"garbage %d" % number for number in range(20)})

@@ -271,10 +271,10 @@ def test_excludes_may_come_from_a_file(settled: World, tmp_path: Path) -> None:
         settled.sync(exclude_from=tmp_path / "missing")
 
 
-def test_an_exclude_that_is_not_kept_cannot_be_dropped(settled: World) -> None:
+def test_an_exclude_that_is_not_set_cannot_be_dropped(settled: World) -> None:
     settled.put({"a.png": 1})
     settled.sync()
-    with pytest.raises(UsageError, match="it has none"):
+    with pytest.raises(UsageError, match="it has no excludes"):
         settled.sync(no_exclude=["x"])
     settled.sync(exclude=["b", "c"])
     with pytest.raises(UsageError, match="it has: b, c"):

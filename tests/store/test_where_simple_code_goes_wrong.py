@@ -37,7 +37,8 @@ from support.folders import World, classes, drawn
 
 from vstore.disk import segments
 from vstore.errors import Damage, NothingToUndo
-from vstore.pictures.decoding import Preparation, prepare
+from vstore.pictures.decoding import prepare
+from vstore.pictures.preparation import Preparation
 from vstore.search.search import Operand
 
 

@@ -56,7 +56,7 @@ class Builder:
         repo = self.repo
         block = rounded(vectors, repo.dtype)
         folder = repo.layout.segments
-        ref = write_segment(folder, self.space, keys, [block], self.dim, repo.dtype, 1_700_000_000, "ingest")
+        ref = write_segment(folder, self.space, keys, [block], dtype=repo.dtype, time=1_700_000_000, lock="ingest")
         self.list_segments([*repo.state.segments(self.space), ref])
         return ref
 
@@ -70,12 +70,13 @@ class Builder:
         with repo.committing("sync"):
             parent = repo.state.current
             tree = Tree.empty(repo.hash, repo.packs.get).edited(aliases)
-            name, time, images = f"v{repo.state.next_v}", now(), len(set(aliases.values()))
-            manifest = Manifest(name, self.space, tree.root, len(tree), images, time, message, parent, False)
+            name, images = f"v{repo.state.next_v}", len(set(aliases.values()))
+            manifest = Manifest(
+                name, self.space, tree.root, len(tree), images, now(), message=message, parent=parent, partial=False
+            )
             data = manifest.to_bytes()
             digest = repo.hash.digest(data)
-            id = manifest.content_id(repo.hash)
-            snapshot = Snapshot(name, id, digest, self.space, len(tree), images, time, message, parent)
+            snapshot = Snapshot.of(manifest, digest, manifest.content_id(repo.hash))
             changes = {
                 "packs": repo.add_pack({**tree.fresh, digest: data}),
                 "snapshots": {name: snapshot.to_json()},

@@ -14,7 +14,8 @@ from vstore.embed.hf.loading import load
 from vstore.embed.hf.transformer import TransformerEmbedder
 from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import PROBES, probe_file
-from vstore.pictures.decoding import Preparation, prepare
+from vstore.pictures.decoding import prepare
+from vstore.pictures.preparation import Preparation
 
 
 def embedder(

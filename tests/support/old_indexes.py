@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from support.folders import drawn, put
 
-from vstore.pictures.decoding import Preparation, prepare
+from vstore.pictures.decoding import prepare
+from vstore.pictures.preparation import Preparation
 from vstore.repository.repository import Repository
 from vstore.store import Store
 from vstore.testing import FakeEmbedder

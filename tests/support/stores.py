@@ -18,7 +18,8 @@ from vstore.embed.embedder import Embedder
 from vstore.embed.load import load_embedder
 from vstore.errors import Damage
 from vstore.format.recipes import space_id
-from vstore.pictures.decoding import Preparation, prepare
+from vstore.pictures.decoding import prepare
+from vstore.pictures.preparation import Preparation
 from vstore.repository.leftovers import LeftVectors, left_rows
 from vstore.repository.repository import Repository
 from vstore.store import Store

@@ -10,7 +10,7 @@ from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.output import echo_json, json_option, local, shown, table
 
 if TYPE_CHECKING:
-    from vstore.versions.history import MoveReport
+    from vstore.versions.moves import MoveReport
 
 
 @click.command()

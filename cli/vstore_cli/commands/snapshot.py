@@ -12,7 +12,7 @@ from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.output import count, echo_json, json_option, local, number, shown, size, table
 
 if TYPE_CHECKING:
-    from vstore.versions.history import SnapshotRow
+    from vstore.versions.show import SnapshotRow
 
 
 class InOrder(click.Group):

@@ -197,7 +197,8 @@ def _make_store(
 def _holds_picture(path: str, options: dict[str, Any]) -> bool:
     """Whether a sync of this folder would find a candidate, or a folder that it cannot list. Stops at the first."""
     from vstore.pictures.formats import EXTENSIONS
-    from vstore.pictures.scan import Scan, ScanOptions
+    from vstore.pictures.scan import Scan
+    from vstore.pictures.scan_options import ScanOptions
 
     kept = {name: options[name] for name in ("include", "exclude", "follow_symlinks", "one_file_system")}
     wanted = ScanOptions()._replace(**{name: value for name, value in kept.items() if value is not None})

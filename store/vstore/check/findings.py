@@ -22,7 +22,7 @@ class Findings:
         self, file: str, what: str, *, rows: tuple[int, int] | None = None, paths: tuple[bytes, ...] = ()
     ) -> None:
         """Add a problem that repair may fix."""
-        self.problems.append(Problem(file, what, rows, paths, _REPAIR))
+        self.problems.append(Problem(file=file, what=what, rows=rows, paths=paths, next=_REPAIR))
 
     def attempt(self, file: str, work: Callable[[], None], rows: tuple[int, int] | None = None) -> bool:
         """Do one piece of the check. Whatever it raises, on whatever garbage, becomes a problem of this file alone."""

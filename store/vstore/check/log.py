@@ -89,6 +89,6 @@ def check_names(state: State, findings: Findings) -> None:
         found = None if name is None else state.snapshot(name)
         if name is not None and (found is None or not found.kept):
             findings.wrong("refs", f"{what} is {name}, which is not among the versions that are kept")
-    for space in state.document.get("segments", {}):
-        if space not in state.spaces and state.segments(space):
+    for space, refs in state.segment_lists().items():
+        if space not in state.spaces and refs:
             findings.wrong("refs", f"it lists segments of the space {space}, which it does not know")

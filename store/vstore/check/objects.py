@@ -39,9 +39,7 @@ class Objects:
         self._findings = findings
         self._packs: dict[str, Pack] = {}
         # Several spaces may list one segment: it is read, and counted, once.
-        self._segments = {
-            ref.name: ref for space in state.document.get("segments", {}) for ref in state.segments(space)
-        }
+        self._segments = {ref.name: ref for ref in state.all_segments()}
 
     @property
     def opened(self) -> int:
@@ -138,9 +136,9 @@ class Objects:
     def check_segments(self) -> None:
         """Check footer, size and keys of every segment of every space."""
         seen: set[str] = set()
-        for space in self._state.document.get("segments", {}):
+        for space, refs in self._state.segment_lists().items():
             self.keys[space] = set()
-            for ref in self._state.segments(space):
+            for ref in refs:
                 read = self.read_whole and ref.name not in seen
                 seen.add(ref.name)
                 work = partial(self._check_segment, ref, space, read=read)
@@ -175,7 +173,7 @@ class Objects:
     def _current_paths(self, keys: set[bytes]) -> tuple[bytes, ...]:
         """Name some pictures of the current snapshot that have these keys."""
         found: list[bytes] = []
-        current = self._state.snapshot(self._state.current) if self._state.current else None
+        current = self._state.current_snapshot
         if current is None:
             return ()
         try:

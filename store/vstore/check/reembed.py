@@ -16,7 +16,9 @@ from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.canonical import Json, canonical, named_path
 from vstore.format.entries import Snapshot, Space, listed_segments
 from vstore.format.recipes import Recipe, space_id
-from vstore.pictures.decoding import PictureFailure, preparation_of, prepare
+from vstore.pictures.decoding import prepare
+from vstore.pictures.failures import PictureFailure
+from vstore.pictures.preparation import preparation_of
 from vstore.progress import Progress, Silent
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
@@ -178,24 +180,24 @@ def reembed(repo: Repository, wanted: Sample, progress: Progress | None = None) 
             )
         if own:
             raise UsageError(f"{adopt} is the recipe of {space.name!r} already", "there is nothing to adopt")
-        made = _adopt(repo, snapshot, space, best, place or space.place)
+        made = _adopt(repo=repo, snapshot=snapshot, space=space, best=best, place=place or space.place)
     off = tuple((p.path, c) for p, c in zip(sample, first.cosines, strict=True) if not c >= FITS)
     return ReembedReport(
-        snapshot.name,
-        space.id,
-        space.name,
-        repo.state.spaces[space.id].status,
-        len(sample),
-        needed,
-        fits,
-        tuple(trials),
-        best.name,
-        off,
-        made[0] if made else None,
-        made[1] if made else None,
-        f"vstore check --reembed {count} --adopt {best.name}" if fits and not own and not made else "",
-        unread,
-        () if fits else _mixed(trials, needed),
+        snapshot=snapshot.name,
+        space=space.id,
+        space_name=space.name,
+        status=repo.state.spaces[space.id].status,
+        asked=len(sample),
+        needed=needed,
+        fits=fits,
+        trials=tuple(trials),
+        best=best.name,
+        off=off,
+        adopted=made[0] if made else None,
+        adopted_snapshot=made[1] if made else None,
+        next=f"vstore check --reembed {count} --adopt {best.name}" if fits and not own and not made else "",
+        unread=unread,
+        mixed=() if fits else _mixed(trials, needed),
     )
 
 
@@ -298,7 +300,9 @@ class _Run:
             if variation.name == DECLARED:
                 raise
             nothing = (float("nan"),) * len(sample)
-            return Trial(variation.name, variation.about, variation.recipe, nothing, err.message)
+            return Trial(
+                name=variation.name, about=variation.about, recipe=variation.recipe, cosines=nothing, error=err.message
+            )
 
     def _cosines(self, recipe: Recipe, sample: list[_Picture], embedder: Embedder) -> Iterator[float]:
         import numpy as np
@@ -353,9 +357,13 @@ def _adopt(
         wanted = space.name if best.name == DECLARED else f"{space.name}-{best.name}"
         usual = str(best.recipe.get("name", wanted)) if best.name == DECLARED else wanted
         name = next(n for n in (usual, *(f"{usual}-{i}" for i in range(2, 10_000))) if n not in taken)
-        entry = Space(identity, name, "verified", repo.hash.digest(recipe), space.dim, place)
+        entry = Space(
+            id=identity, name=name, status="verified", recipe=repo.hash.digest(recipe), dim=space.dim, place=place
+        )
         why = f"{space.name}: {best.about}"
-        made, changes, blobs = new_snapshot(repo, identity, repo.tree(snapshot), snapshot.images, snapshot, why)
+        made, changes, blobs = new_snapshot(
+            repo=repo, space=identity, tree=repo.tree(snapshot), images=snapshot.images, parent=snapshot, message=why
+        )
         changes["spaces"] = {identity: entry.to_json()}
         changes["segments"] = {identity: listed_segments(state.segments(space.id))}
         changes["packs"] = repo.add_pack({**blobs, repo.hash.digest(recipe): recipe})
@@ -376,7 +384,11 @@ def off_rows(repo: Repository, sample: ReembedReport) -> list[Problem]:
         name, at = found
         what = f"row {at} is not what the model of the space {sample.space_name} gives for its picture"
         step = "see which model is installed; a space holds the vectors of one model alone"
-        problems.append(Problem(f"segments/{name}", f"{what} (cosine {cosine:.4f})", (at, at), (path,), step))
+        problems.append(
+            Problem(
+                file=f"segments/{name}", what=f"{what} (cosine {cosine:.4f})", rows=(at, at), paths=(path,), next=step
+            )
+        )
     return problems
 
 

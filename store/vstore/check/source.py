@@ -6,13 +6,13 @@ import os
 
 from vstore.check.report import Problem
 from vstore.disk.catalogue import Catalogue
+from vstore.disk.file_hash import hash_file
 from vstore.intake.survey import FAILED, KNOWN, Surveyor
-from vstore.intake.targets import OptionEdits, plan
-from vstore.pictures.scan import FileStat
+from vstore.intake.targets import plan
+from vstore.pictures.folder import FileStat
+from vstore.pictures.scan_options import OptionEdits
 from vstore.progress import Progress, Silent
 from vstore.repository.repository import Repository
-
-_READ = 1 << 20
 
 
 def check_source(repo: Repository, progress: Progress | None = None) -> tuple[list[Problem], list[str]]:
@@ -31,7 +31,7 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
     notes: list[str] = []
     read = 0
     with catalogue:
-        current = repo.state.snapshot(repo.state.current) if repo.state.current else None
+        current = repo.state.current_snapshot
         targets = []
         for target in plan(repo, (), None, OptionEdits()).targets:
             if os.path.isdir(target.place):
@@ -41,7 +41,14 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
         store = os.stat(repo.layout.folder)
         tree = repo.mapped_tree(current)
         skip = (store.st_dev, store.st_ino)
-        surveyor = Surveyor(catalogue, tree, repo.hash.size, skip, repo.state.absorbed, listener)
+        surveyor = Surveyor(
+            catalogue=catalogue,
+            tree=tree,
+            key_size=repo.hash.size,
+            store=skip,
+            absorbed=repo.state.absorbed,
+            progress=listener,
+        )
         survey = surveyor.survey(targets, frozenset())
         listener.stage("read pictures", sum(survey.found.values()))
         for chunk in survey.chunks:
@@ -60,22 +67,18 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
                 if not same and still:
                     problems.append(
                         Problem(
-                            os.fsdecode(place),
-                            "its bytes are not those that were indexed, though its size and times are",
-                            None,
-                            (path,),
-                            "restore it from a backup, or, if it is right as it is: touch it, and run vstore sync",
+                            file=os.fsdecode(place),
+                            what="its bytes are not those that were indexed, though its size and times are",
+                            rows=None,
+                            paths=(path,),
+                            next="restore it from a backup, or, if it is right as it is: touch it, and run vstore sync",
                         )
                     )
     return problems, [*notes, f"{read} pictures read and compared"]
 
 
 def _hash_of(repo: Repository, place: bytes) -> bytes:
-    hasher = repo.hash.new()
-    with open(place, "rb", buffering=0) as file:
-        while data := file.read(_READ):
-            hasher.update(data)
-    digest: bytes = hasher.digest()
+    digest: bytes = hash_file(place, repo.hash.new()).digest()
     return digest
 
 

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from vstore.disk import durable
+from vstore.disk.cache import read_cache_json, write_cache
 from vstore.errors import UsageError
 from vstore.format.canonical import canonical
 from vstore.format.entries import FileRef
-from vstore.format.hashing import checksum
 
 _NAME = "verified"
 
 
 def read_times(cache: Path) -> dict[str, int]:
     """Say when the files of a store were last read whole, as far as that is remembered: seconds by name."""
-    try:
-        data = durable.read(cache / _NAME)
-        if data[:8] == checksum(_NAME.encode(), data[8:]):
-            found: dict[str, int] = json.loads(data[8:])
-            return found
-    except (OSError, ValueError):
-        pass
-    return {}
+    return read_cache_json(cache, _NAME) or {}
 
 
 def remember(cache: Path, verified: Iterable[str], listed: set[str]) -> None:
@@ -38,8 +29,7 @@ def remember(cache: Path, verified: Iterable[str], listed: set[str]) -> None:
     if verified:
         times = {name: at for name, at in read_times(cache).items() if name in listed}
         times |= dict.fromkeys(verified, int(time.time()))
-        body = canonical(times)
-        durable.write_cache(cache / _NAME, checksum(_NAME.encode(), body) + body)
+        write_cache(cache, _NAME, canonical(times))
 
 
 def longest_unread(refs: Iterable[FileRef], times: dict[str, int]) -> list[FileRef]:

@@ -215,7 +215,7 @@ def publish(path: Path, data: bytes, lock: str) -> bool:
     return True
 
 
-def write_cache(path: Path, data: Buffer) -> bool:
+def write_unflushed(path: Path, data: Buffer) -> bool:
     """Write a file that may be lost or torn without harm: no flush, and no error where the store is read-only."""
     temporary = _temporary(path, "cache")
     try:

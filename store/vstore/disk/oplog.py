@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from vstore.disk import durable
-from vstore.errors import CommitRace, Damage, VstoreError
+from vstore.disk.cache import read_cache_json, write_cache
+from vstore.errors import CommitRace, Damage
 from vstore.format.canonical import Document, canonical
-from vstore.format.hashing import Hash, checksum
+from vstore.format.hashing import Hash
 from vstore.format.layout import Layout, record_number
 from vstore.format.records import Record
 from vstore.format.state import State, merge_patch
@@ -223,12 +222,11 @@ class Oplog:
     def keep(self, tip: Tip) -> None:
         """Leave the fold in `cache/`; it is checked against the record that it belongs to whenever it is used."""
         body = canonical([tip.number, tip.digest, tip.loose, tip.base, tip.state.document])
-        durable.write_cache(self._layout.cache / _CACHE, checksum(_CACHE.encode(), body) + body)
+        write_cache(self._layout.cache, _CACHE, body)
 
     def _cached(self) -> Tip | None:
-        with contextlib.suppress(OSError, ValueError, VstoreError):
-            data = durable.read(self._layout.cache / _CACHE)
-            if data[:8] == checksum(_CACHE.encode(), data[8:]):
-                number, digest, loose, base, document = json.loads(data[8:])
-                return Tip(State(document), number, digest, number, loose, base)
-        return None
+        fold = read_cache_json(self._layout.cache, _CACHE)
+        if not isinstance(fold, list) or len(fold) != 5:
+            return None
+        number, digest, loose, base, document = fold
+        return Tip(State(document), number, digest, number, loose, base)

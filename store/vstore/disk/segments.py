@@ -14,6 +14,7 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +23,7 @@ from vstore.errors import Damage, MissingPackage
 from vstore.format.entries import FileRef
 from vstore.format.hashing import checksum
 from vstore.format.layout import DTYPES
+from vstore.packages import FAISS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,20 +111,8 @@ FOOTER_SIZE = _FOOTER.size
 
 
 def faiss_module() -> Any:
-    """Import faiss, with the thread count set on purpose.
-
-    Raises: MissingPackage that says what to install; a broken faiss raises other errors than ImportError, or is an
-    empty namespace that another faiss package left behind.
-    """
-    try:
-        import faiss
-
-        faiss.IndexScalarQuantizer  # noqa: B018  # what is left of an uninstalled twin has no names in it
-    except Exception as err:
-        raise MissingPackage(
-            f"faiss cannot be used ({type(err).__name__}: {err})",
-            "install one of: pip install 'vstore-index[cpu]' or 'vstore-index[gpu]', never both",
-        ) from err
+    """Import faiss, with the thread count set on purpose. Raises: MissingPackage."""
+    faiss = FAISS.load()
     if sys.platform == "darwin":
         faiss.omp_set_num_threads(1)  # torch and faiss each bring their own libomp there
     return faiss
@@ -141,19 +131,25 @@ def rounded(vectors: npt.NDArray[Any], dtype: str) -> Rows:
 
 
 def write_segment(
-    folder: Path, space: str, keys: Sequence[bytes], blocks: Iterable[Rows], dim: int, dtype: str, time: int, lock: str
+    folder: Path, space: str, keys: Sequence[bytes], blocks: Iterable[Rows], *, dtype: str, time: int, lock: str
 ) -> FileRef:
     """Write one segment, durably, holding no more of it in memory than one block.
 
-    keys:   n distinct keys of one length, row by row.
+    keys:   n distinct keys of one length, row by row; at least one.
     blocks: float16 or float32 (m, dim) each, as `rounded` gives them; n rows in all.
+    dtype:  the store's, which the blocks must have.
     time:   seconds since 1970, UTC.
+    lock:   the lock under which this is done.
+    Raises: DiskTrouble, ReadOnly, MissingPackage.
     """
     import numpy as np
     import xxhash
 
     assert keys
     faiss = faiss_module()
+    rest = iter(blocks)
+    first = next(rest)
+    dim = first.shape[1]
     if dtype == "float16":
         index = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     else:
@@ -166,8 +162,8 @@ def write_segment(
         yield header
         done = 0
         hasher = xxhash.xxh3_64()
-        for block in blocks:
-            assert block.dtype.name == dtype
+        for block in chain([first], rest):
+            assert (block.dtype.name, block.shape[1]) == (dtype, dim)
             rows = np.ascontiguousarray(block)
             at = 0
             while at < len(rows):  # a block of ours may end anywhere within a checksum's rows

@@ -6,8 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vstore.disk import durable
-from vstore.format.hashing import checksum
+from vstore.disk.cache import read_cache, write_cache
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Floats
@@ -17,21 +16,15 @@ def cached_text(cache: Path, space: str, text: str, dim: int) -> Floats | None:
     """The vector of a text in a space: float32 (dim,), or None where it is not known or does not prove itself."""
     import numpy as np
 
-    name = _name(space, text)
-    try:
-        data = durable.read(cache / name)
-    except OSError:
+    content = read_cache(cache, _name(space, text))
+    if content is None or len(content) != 4 * dim:
         return None
-    if data[:8] != checksum(name.encode(), data[8:]) or len(data) != 8 + 4 * dim:
-        return None
-    return np.frombuffer(data, "<f4", offset=8).astype(np.float32)
+    return np.frombuffer(content, "<f4").astype(np.float32)
 
 
 def cache_text(cache: Path, space: str, text: str, vector: Floats) -> None:
     """Keep the vector of a text; where the store is read-only it is computed again next time."""
-    name = _name(space, text)
-    body = vector.astype("<f4").tobytes()
-    durable.write_cache(cache / name, checksum(name.encode(), body) + body)
+    write_cache(cache, _name(space, text), vector.astype("<f4").tobytes())
 
 
 def _name(space: str, text: str) -> str:

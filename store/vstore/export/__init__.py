@@ -63,7 +63,14 @@ def snapshot_export(repo: Repository, snap: str, out: Path, format: str = "jsonl
     target.look(out)
     pictures = Pictures(repo, repo.snapshot(snap))
     target.make(out, lambda made: writers[format](repo, pictures, made))
-    return ExportReport(pictures.snapshot.name, format, str(out), len(pictures.keys), len(pictures.aliases), _size(out))
+    return ExportReport(
+        snapshot=pictures.snapshot.name,
+        format=format,
+        out=str(out),
+        images=len(pictures.keys),
+        paths=len(pictures.aliases),
+        bytes=_size(out),
+    )
 
 
 def export_links(snapshot: str, hits: Sequence[tuple[float, Sequence[bytes | None]]], out: Path) -> ExportReport:
@@ -81,7 +88,15 @@ def export_links(snapshot: str, hits: Sequence[tuple[float, Sequence[bytes | Non
             target.link(file, os.path.join(os.fsencode(made), name[:255]))
 
     target.make(out, write)
-    return ExportReport(snapshot, LINKS, str(out), len(found), len(found), 0, len(hits) - len(found))
+    return ExportReport(
+        snapshot=snapshot,
+        format=LINKS,
+        out=str(out),
+        images=len(found),
+        paths=len(found),
+        bytes=0,
+        missing=len(hits) - len(found),
+    )
 
 
 def _there(files: Sequence[bytes | None]) -> bytes | None:

@@ -7,12 +7,12 @@ from pathlib import Path
 from vstore.export.npz import write_array
 from vstore.export.pictures import Pictures
 from vstore.export.target import create, folder
-from vstore.packages import parquet_module
+from vstore.packages import PARQUET
 from vstore.repository.repository import Repository
 
 
 def write(repo: Repository, pictures: Pictures, out: Path) -> None:
-    pq = parquet_module()
+    pq = PARQUET.load()
     import pyarrow as pa
 
     keys = [key for _, key in pictures.aliases]

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from vstore.export.pictures import Pictures
 from vstore.format.canonical import named_path
-from vstore.packages import parquet_module
+from vstore.packages import PARQUET
 from vstore.repository.repository import Repository
 
 
 def write(repo: Repository, pictures: Pictures, out: Path) -> None:
-    pq = parquet_module()
+    pq = PARQUET.load()
     import numpy as np
     import pyarrow as pa
 

@@ -9,11 +9,14 @@ import json
 import os
 from pathlib import Path
 
+import xxhash
+
+from vstore.disk.file_hash import hash_file
 from vstore.disk.segments import faiss_module, index_header
 from vstore.export.npz import write_array
 from vstore.export.pictures import Pictures
 from vstore.export.target import create, folder
-from vstore.format.exported import NAME, Exported, digest_of
+from vstore.format.exported import NAME, Exported
 from vstore.repository.repository import Repository
 
 FAISS, NPY, JSON = "index.faiss", "embeddings.npy", "metadata.json"
@@ -38,16 +41,16 @@ def write(repo: Repository, pictures: Pictures, out: Path) -> None:
     snapshot = pictures.snapshot
     labels = {path.partition(b"/")[0] for path, _ in pictures.aliases}
     exported = Exported(
-        repo.hash.name,
-        repo.dtype,
-        repo.recipe(snapshot.space),
-        repo.state.spaces[snapshot.space].name,
-        snapshot.name,
-        snapshot.id,
-        [path for path, _ in pictures.aliases],
-        keys,
-        {os.fsdecode(label): repo.file_of(label + b"/") or b"/" + label for label in sorted(labels)},
-        {name: digest_of(out / name) for name in (FAISS, NPY, JSON)},
+        hash=repo.hash.name,
+        dtype=repo.dtype,
+        recipe=repo.recipe(snapshot.space),
+        space_name=repo.state.spaces[snapshot.space].name,
+        snapshot=snapshot.name,
+        id=snapshot.id,
+        paths=[path for path, _ in pictures.aliases],
+        keys=keys,
+        places={os.fsdecode(label): repo.file_of(label + b"/") or b"/" + label for label in sorted(labels)},
+        files={name: hash_file(out / name, xxhash.xxh3_128()).hexdigest() for name in (FAISS, NPY, JSON)},
     )
     with create(out / NAME) as about:
         about.write(exported.to_bytes())

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from vstore.format.canonical import Document, Json, path_from_json, path_to_json
+from vstore.format.manifest import Manifest
 
 
 class Snapshot(NamedTuple):
@@ -26,6 +27,36 @@ class Snapshot(NamedTuple):
     partial: bool = False
     kept: bool = True
     degraded: bool = False
+
+    @classmethod
+    def of(cls, manifest: Manifest, digest: bytes, id: str) -> Snapshot:
+        """Make the entry of a snapshot from its manifest, the digest of that manifest, and its content id."""
+        return cls(
+            name=manifest.name,
+            id=id,
+            manifest=digest,
+            space=manifest.space,
+            paths=manifest.paths,
+            images=manifest.images,
+            time=manifest.time,
+            message=manifest.message,
+            parent=manifest.parent,
+            partial=manifest.partial,
+        )
+
+    def manifest_over(self, tree: bytes) -> Manifest:
+        """Make the manifest of this snapshot again, over an alias tree of that root."""
+        return Manifest(
+            name=self.name,
+            space=self.space,
+            tree=tree,
+            paths=self.paths,
+            images=self.images,
+            time=self.time,
+            message=self.message,
+            parent=self.parent,
+            partial=self.partial,
+        )
 
     @classmethod
     def from_json(cls, name: str, value: Document) -> Snapshot:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
-
-import xxhash
 
 from vstore.errors import UsageError
 from vstore.format.canonical import Json, path_from_json, path_to_json
@@ -87,38 +83,3 @@ class Exported(NamedTuple):
 
 def _is_plain(path: bytes) -> bool:
     return b"\0" not in path and not {b"", b".", b".."} & set(path.split(b"/"))
-
-
-def beside(files: Sequence[Path]) -> Exported | None:
-    """The `vstore.json` that lies beside these files and speaks of them all; None where there is none.
-
-    Raises: UsageError if one of the files is not the one that it speaks of.
-    """
-    folders = {path.resolve().parent for path in files}
-    if len(folders) != 1:
-        return None
-    found = folders.pop() / NAME
-    try:
-        data = found.read_bytes()
-    except OSError:
-        return None
-    exported = Exported.from_bytes(data, str(found))
-    if not all(path.name in exported.files for path in files):
-        return None
-    for path in files:
-        if digest_of(path) != exported.files[path.name]:
-            raise UsageError(
-                f"{path} is not the file that {found} was written with",
-                f"move {NAME} away to import by the paths alone",
-            )
-    return exported
-
-
-def digest_of(path: Path) -> str:
-    """xxh3_128 of a file, in hex."""
-    hasher = xxhash.xxh3_128()
-    buffer = memoryview(bytearray(1 << 20))
-    with path.open("rb", buffering=0) as file:
-        while got := file.readinto(buffer):
-            hasher.update(buffer[:got])
-    return hasher.hexdigest()

@@ -45,15 +45,15 @@ class Manifest(NamedTuple):
         try:
             value = json.loads(data)
             return cls(
-                value["snapshot"],
-                value["space"],
-                bytes.fromhex(value["tree"]),
-                value["paths"],
-                value["images"],
-                value["time"],
-                value["message"],
-                value["parent"],
-                value["partial"],
+                name=value["snapshot"],
+                space=value["space"],
+                tree=bytes.fromhex(value["tree"]),
+                paths=value["paths"],
+                images=value["images"],
+                time=value["time"],
+                message=value["message"],
+                parent=value["parent"],
+                partial=value["partial"],
             )
         except (ValueError, KeyError, TypeError, RecursionError) as err:
             raise Damage(f"a manifest cannot be read: {err!r}", "run: vstore check") from err

@@ -43,6 +43,11 @@ class State(NamedTuple):
         return self.document.get("current")
 
     @property
+    def current_snapshot(self) -> Snapshot | None:
+        """The current snapshot, if there is one."""
+        return None if self.current is None else self.snapshot(self.current)
+
+    @property
     def next_v(self) -> int:
         return int(self.document.get("next_v", 1))
 
@@ -82,9 +87,21 @@ class State(NamedTuple):
         places = self.document.get("segments", {}).get(space, {})
         return [FileRef(*places[place]) for place in sorted(places, key=int)]
 
+    def segment_lists(self) -> dict[str, list[FileRef]]:
+        """The segments of every space that has a list, known or not: space id -> segments."""
+        return {space: self.segments(space) for space in self.document.get("segments", {})}
+
+    def all_segments(self) -> list[FileRef]:
+        """The segments of all spaces. One that two spaces list comes twice."""
+        return [ref for refs in self.segment_lists().values() for ref in refs]
+
     @property
     def packs(self) -> list[FileRef]:
         return [FileRef(name, *value) for name, value in self.document.get("packs", {}).items()]
+
+    def file_names(self) -> set[str]:
+        """The names of all segments and packs."""
+        return {ref.name for ref in [*self.packs, *self.all_segments()]}
 
     def snapshot(self, name: str) -> Snapshot | None:
         value = self.document.get("snapshots", {}).get(name)

@@ -12,8 +12,8 @@ from typing import Any
 
 from vstore.disk import durable
 from vstore.errors import DiskTrouble, UsageError
-from vstore.format.exported import beside
 from vstore.format.layout import Layout
+from vstore.importing.beside import beside
 from vstore.importing.report import ImportReport
 from vstore.repository.repository import Repository
 

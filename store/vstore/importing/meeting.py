@@ -17,8 +17,9 @@ from vstore.importing.old import Old
 from vstore.importing.options import ImportOptions
 from vstore.intake.reader import Item, Reader
 from vstore.intake.survey import HAS_KEY, Chunk, Surveyor
-from vstore.intake.targets import OptionEdits, Plan, plan
-from vstore.pictures.decoding import Preparation
+from vstore.intake.targets import Plan, plan
+from vstore.pictures.preparation import Preparation
+from vstore.pictures.scan_options import OptionEdits
 from vstore.progress import Progress
 from vstore.repository.repository import Repository
 

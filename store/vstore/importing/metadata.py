@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vstore.errors import UsageError
-from vstore.packages import parquet_module
+from vstore.packages import PARQUET
 
 # In the order in which they are believed: what says where a picture lies comes before its mere name.
 PATH_FIELDS = (
@@ -145,7 +145,7 @@ class _Reader:
         return self._objects([dict(zip(names, row, strict=True)) for row in rows[1:]], ())
 
     def parquet(self) -> Listing:
-        pq = parquet_module()
+        pq = PARQUET.load()
         import pyarrow
 
         try:

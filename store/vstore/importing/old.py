@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vstore.errors import UsageError
-from vstore.format.exported import Exported, beside
+from vstore.format.exported import Exported
+from vstore.importing.beside import beside
 from vstore.importing.clipretrieval import read_clip_retrieval
 from vstore.importing.metadata import Entry, read_metadata
 from vstore.importing.order import positions

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.clock import now
 from vstore.disk.catalogue import Catalogue
-from vstore.disk.segments import write_segment
-from vstore.errors import ModelError, Refused, UsageError
+from vstore.errors import ModelError, UsageError
 from vstore.format.canonical import Json, canonical
 from vstore.format.entries import FileRef, Import, Snapshot, Space, listed_packs
 from vstore.format.layout import why_not_a_name
@@ -73,10 +72,7 @@ class ImportRun:
             lock.acquire(None if self._options.wait else 0.0, "import", self._stop.is_set)
             repo.reload()
             repo.refuse_unsound()
-            if repo.state.hold is not None:
-                raise Refused(
-                    f"syncing is held at {repo.state.hold} since a rollback", "go on with: vstore rollback --release"
-                )
+            repo.refuse_held()
             recover(repo, "import")
             return self._import()
 
@@ -123,7 +119,7 @@ class ImportRun:
         if found is None:
             had = ", ".join(repo.state.imports) or "none"
             raise UsageError(f"no import {options.resume!r} has left anything over", f"the imports that have: {had}")
-        current = self._current()
+        current = self._repo.state.current_snapshot
         self._resumed = as_of(repo, found, current.space) if current else found
         return open_resumed(repo, self._resumed)
 
@@ -243,7 +239,7 @@ class ImportRun:
             if changes:
                 repo.publish("import", changes, about=f"{len(verdict.aliases)} paths from {old.origin}"[:200])
         self._remember(space, met)
-        current = self._current()
+        current = self._repo.state.current_snapshot
         return report._replace(
             import_id=import_id,
             snapshot=snapshot.name if snapshot else None,
@@ -255,19 +251,13 @@ class ImportRun:
             created_store=founding,
         )
 
-    def _current(self) -> Snapshot | None:
-        name = self._repo.state.current
-        return self._repo.state.snapshot(name) if name else None
-
     def _write_rows(self, old: Old, verdict: Verdict, space: str) -> list[FileRef]:
         order = sorted(verdict.winners)
         if not order:
             return []
-        repo, source = self._repo, old.source
         keys = [verdict.winners[row] for row in order]
-        rows = selected(source, old.seen, order, repo.dtype)
-        when = int(time.time())
-        return [write_segment(repo.layout.segments, space, keys, rows, source.dim, repo.dtype, when, "ingest")]
+        rows = selected(old.source, old.seen, order, self._repo.dtype)
+        return [self._repo.write_segment(space, keys, rows)]
 
     def _write_left(self, old: Old, verdict: Verdict, report: ImportReport) -> _Left | None:
         """Write what waits, unless it waits already. None where nothing does."""
@@ -321,7 +311,7 @@ class ImportRun:
         self, changes: dict[str, Json], blobs: dict[bytes, bytes], met: Meeting, verdict: Verdict, space: str
     ) -> Snapshot | None:
         """The aliases of the current snapshot, if it is of this space, and those of the import."""
-        repo, current = self._repo, self._current()
+        repo, current = self._repo, self._repo.state.current_snapshot
         same = current is not None and current.space == space
         if current is not None and not same:
             if self._resumed is not None:
@@ -353,7 +343,7 @@ class ImportRun:
         kept = 0
         if old.source.dtype == "float16":
             kept = int((np.abs(old.seen.norms[rows] - 1) <= UNIT).sum())
-        current = self._current()
+        current = self._repo.state.current_snapshot
         return ImportReport(
             import_id=None,
             snapshot=None,

@@ -89,7 +89,7 @@ class Judge:
 def settle_embedded_anew(repo: Repository, resumed: Import, verdict: Verdict) -> None:
     """Let rows go whose picture was found by its bytes alone: it is in the current snapshot under another name, and was
     embedded anew, with the very vector that waits."""
-    current = repo.state.snapshot(repo.state.current) if repo.state.current else None
+    current = repo.state.current_snapshot
     if current is None or current.space != resumed.space or not verdict.left:
         return
     paths = {key: path for path, key in repo.tree(current)}

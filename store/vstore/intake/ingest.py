@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import os
 import sys
@@ -13,11 +12,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vstore.disk import durable
+from vstore.disk.cache import read_cache, write_cache
 from vstore.disk.catalogue import Batch, Catalogue
 from vstore.embed.embedder import Embedder, Pipeline
 from vstore.embed.rows import unit_rows, usable
-from vstore.errors import MissingPackage, ModelError
+from vstore.errors import ModelError
 from vstore.format.entries import FileRef
 from vstore.format.hashing import checksum
 from vstore.format.recipes import Recipe
@@ -25,8 +24,12 @@ from vstore.intake.keeper import Keeper, publish_seal
 from vstore.intake.reader import PASSING, WORKERS, Answer, Item, Reader
 from vstore.intake.stored_keys import Vectors
 from vstore.intake.survey import FAILED, HAS_KEY, KNOWN, TROUBLE, UNKNOWN, Survey
-from vstore.pictures.decoding import Facts, PictureFailure, decoder_fingerprint, preparation_of
+from vstore.packages import FAISS
+from vstore.pictures.decoders import decoder_fingerprint
+from vstore.pictures.decoding import Facts
+from vstore.pictures.failures import PictureFailure
 from vstore.pictures.formats import MAX_PIXELS
+from vstore.pictures.preparation import preparation_of
 from vstore.progress import Progress
 from vstore.repository.repository import Repository
 
@@ -356,18 +359,15 @@ def check_faiss(cache: Path) -> None:
     except (ImportError, ValueError):
         spec = None
     if spec is None or spec.origin is None:
-        raise MissingPackage(
-            "faiss is not installed" if spec is None else "faiss is broken: only an empty folder is left of it",
-            "install one of: pip install 'vstore-index[cpu]' or 'vstore-index[gpu]', never both",
+        raise FAISS.missing(
+            "faiss is not installed" if spec is None else "faiss is broken: only an empty folder is left of it"
         )
     made = os.stat(spec.origin)
     installation = f"{sys.version} {spec.origin} {made.st_mtime_ns} {made.st_ino}"
     name = f"faiss-{checksum(installation.encode()).hex()}"
-    proof = checksum(name.encode(), b"")
-    with contextlib.suppress(OSError):
-        if durable.read(cache / name) == proof:
-            return
+    if read_cache(cache, name) is not None:
+        return
     from vstore.disk.segments import faiss_module
 
     faiss_module()
-    durable.write_cache(cache / name, proof)
+    write_cache(cache, name, b"")

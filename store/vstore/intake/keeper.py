@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vstore.disk import durable
 from vstore.disk.journal import Journal, JournalWriter, is_beheaded, journals
-from vstore.disk.segments import rounded, write_segment
+from vstore.disk.segments import rounded
 from vstore.errors import Damage, VstoreError
 from vstore.format.entries import FileRef
 from vstore.format.layout import DTYPES
@@ -97,16 +97,7 @@ def segment_of(repo: Repository, path: Path, wanted: Callable[[bytes], bool]) ->
             keys.append(key)
     if not keys:
         return None
-    return write_segment(
-        repo.layout.segments,
-        journal.space,
-        keys,
-        journal.rows(numbers),
-        journal.dim,
-        journal.dtype,
-        int(time.time()),
-        "ingest",
-    )
+    return repo.write_segment(journal.space, keys, journal.rows(numbers))
 
 
 def publish_seal(repo: Repository, command: str, space: str, refs: Sequence[FileRef]) -> None:

@@ -14,15 +14,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.format.hashing import Hash
 from vstore.intake.survey import GONE, KNOWN, LOOSE, TOO_LARGE, TROUBLE, UNKNOWN, Chunk
-from vstore.pictures.decoding import Facts, PictureFailure, Preparation, prepare
+from vstore.pictures.decoding import Facts, prepare
+from vstore.pictures.failures import PictureFailure
+from vstore.pictures.preparation import Preparation
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from PIL.Image import Image
 
+    from vstore.pictures.folder import FileStat
     from vstore.pictures.isolation import IsolatedDecoder
-    from vstore.pictures.scan import FileStat
 
 WORKERS = max(2, os.cpu_count() or 2)
 SETTLED_NS = 2_000_000_000  # a stat younger than this when its file was read proves nothing later (git's racy rule)

@@ -20,8 +20,9 @@ from vstore.disk.catalogue import Batch, Catalogue
 from vstore.format.pages import Tree
 from vstore.format.relabelling import Absorbed, yesterday
 from vstore.intake.targets import Target
+from vstore.pictures.folder import FileStat, Folder, Trouble, count_of, files_of, heads_of, subfolders_of
 from vstore.pictures.formats import EXTENSIONS
-from vstore.pictures.scan import FileStat, Folder, Scan, Trouble, count_of, files_of, heads_of, subfolders_of
+from vstore.pictures.scan import Scan
 from vstore.pictures.shared_scan import shared_scan
 from vstore.progress import Progress
 from vstore.repository.places import identity, is_below

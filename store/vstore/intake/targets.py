@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from typing import NamedTuple
 from vstore.errors import LabelTaken, UsageError
 from vstore.format.canonical import Json
 from vstore.format.entries import Root
-from vstore.pictures.scan import ScanOptions
+from vstore.pictures.scan_options import OptionEdits, ScanOptions
 from vstore.repository.places import is_below, is_gone, is_same, relative
 from vstore.repository.repository import Repository
 
@@ -55,37 +54,6 @@ class Plan(NamedTuple):
         if self.absorbed:
             changes["absorbed"] = dict(self.absorbed)
         return changes
-
-
-class OptionEdits(NamedTuple):
-    """What the words of a command change of the options that are kept with a root. None leaves one as it is."""
-
-    exclude: Sequence[str] = ()
-    no_exclude: Sequence[str] = ()
-    include: Sequence[str] = ()
-    follow_symlinks: bool | None = None
-    one_file_system: bool | None = None
-    ignore_inode: bool | None = None
-    ignore_ctime: bool | None = None
-
-    def applied(self, options: ScanOptions) -> ScanOptions:
-        missing = [g for g in self.no_exclude if g not in options.exclude]
-        if missing and not options.exclude:
-            raise UsageError(f"no exclude {missing[0]!r} is kept with this root", "it has none")
-        if missing:
-            raise UsageError(
-                f"no exclude {missing[0]!r} is kept with this root", f"it has: {', '.join(options.exclude)}"
-            )
-        kept = [g for g in options.exclude if g not in self.no_exclude]
-        changed = options._replace(
-            exclude=tuple(dict.fromkeys([*kept, *self.exclude])),
-            include=tuple(dict.fromkeys([*options.include, *self.include])),
-        )
-        for name in ("follow_symlinks", "one_file_system", "ignore_inode", "ignore_ctime"):
-            value = getattr(self, name)
-            if value is not None:
-                changed = changed._replace(**{name: value})
-        return changed
 
 
 def plan(repo: Repository, paths: Sequence[bytes], as_label: str | None, edits: OptionEdits) -> Plan:
@@ -209,7 +177,7 @@ class _Planner:
             root = Root(label, real, False)
         options = ScanOptions.from_json(old.options if old else {})
         for taken, within in inside:
-            options = _taken_over(options, ScanOptions.from_json(taken.options), within)
+            options = options.taking_over(ScanOptions.from_json(taken.options), within)
             if taken.label in self._repo.state.roots:
                 self._plan.roots[taken.label] = None
                 self._plan.absorbed[taken.label] = os.fsdecode(os.path.join(os.fsencode(label), within))
@@ -247,24 +215,3 @@ def _names(path: bytes, real: bytes) -> list[tuple[bytes, bool]]:
     folder, name = os.path.split(absolute)
     named = os.path.join(os.path.realpath(folder), name)
     return [(named, named != real and os.path.isdir(real)), (real, False), (absolute, True)]
-
-
-def _taken_over(options: ScanOptions, inner: ScanOptions, within: bytes) -> ScanOptions:
-    """Options of a root with those of a root in it that it takes in, so that nothing comes or goes by that."""
-    return ScanOptions(
-        (*options.exclude, *(_moved_down(glob, within) for glob in inner.exclude)),
-        (*options.include, *(_moved_down(glob, within) for glob in inner.include)),
-        options.follow_symlinks or inner.follow_symlinks,
-        options.one_file_system or inner.one_file_system,
-        options.ignore_inode or inner.ignore_inode,
-        options.ignore_ctime or inner.ignore_ctime,
-    )
-
-
-def _moved_down(glob: str, within: bytes) -> str:
-    """A gitignore pattern of a folder, as the folder above has to say it."""
-    folder = re.sub(r"([\\*?\[\]])", r"\\\1", os.fsdecode(within))
-    no, glob = ("!", glob[1:]) if glob.startswith("!") else ("", glob)
-    # With a slash that is not its last character, a pattern speaks of that folder's own names; else of all below it.
-    anywhere = "" if "/" in glob.rstrip().rstrip("/") else "**/"
-    return f"{no}/{folder}/{anywhere}{glob.lstrip('/')}"

@@ -1,4 +1,4 @@
-"""The pictures that vstore reads, and how they are prepared for an embedder. Pure."""
+"""The file extensions that vstore reads, its limits, and the default preparation. Pure."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ EXTENSIONS = frozenset(
         ".hif",
     ]
 )
-MAX_SIDE = 512  # pixels of the longer side that an embedder is given
-MAX_PIXELS = 178_956_970  # a picture that claims more is taken for a bomb: twice what Pillow warns at
-IGNORED = "ignored"  # what a recipe says of the orientation where pictures are not turned upright
-POLICY = 1  # raised whenever the same bytes would be prepared otherwise
+MAX_SIDE = 512  # pixels of the longer side of a prepared picture
+MAX_PIXELS = 178_956_970  # larger pictures count as bombs: twice the size at which Pillow warns
+IGNORED = "ignored"  # the orientation in a recipe whose pictures are not turned upright
+POLICY = 1  # raised whenever the same bytes would be prepared differently
 
 
 def prepare_recipe(max_side: int = MAX_SIDE) -> dict[str, Any]:
-    """The part of a space's recipe that says what an embedder is given. FORMAT.md spells it out."""
+    """Return the part of a space's recipe that describes the preparation. FORMAT.md has the meaning of each field."""
     return {
         "policy": POLICY,
         "max_side": max_side,

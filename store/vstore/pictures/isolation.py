@@ -1,7 +1,7 @@
-"""Decodes pictures in worker processes that may crash, hang or eat memory at the cost of one picture.
+"""Decodes pictures in worker processes: one that crashes, hangs or runs out of memory costs one picture.
 
-A worker is another Python: it reads lengths and bytes from stdin and answers on stdout. Its
-memory is limited by the kernel; its time by whoever waits for it, and ends it.
+A worker is another Python: it reads lengths and bytes from stdin and answers on stdout. The kernel limits its memory.
+The process that waits for an answer limits its time, and ends it.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from typing import IO, TYPE_CHECKING, Any
 
 from vstore.child_python import command
 from vstore.errors import VstoreError
-from vstore.pictures.decoding import Facts, PictureFailure, Preparation, prepare
+from vstore.pictures.decoding import Facts, prepare
+from vstore.pictures.failures import PictureFailure
+from vstore.pictures.preparation import Preparation
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SECONDS = 60.0  # for one picture; the largest that is taken, 179 million pixels, needs less than 10
+SECONDS = 60.0  # for one picture; the largest allowed, 179 million pixels, needs less than 10
 MEMORY = 2 << 30  # bytes for one picture, beyond what the worker has when it begins
 _LENGTH = struct.Struct("<Q")
-# What ends a process for reasons of others: a person, the system as it shuts down or has no memory left. A decoder that
-# crashes does so by other signals.
+# Signals from outside: a person, a system that shuts down or has no memory left. A decoder that crashes dies of others.
 _OF_OTHERS = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGKILL})
 
 
 class IsolatedDecoder:
-    """Decodes like `vstore.pictures.decoding.prepare`; each thread that asks has a worker of its own."""
+    """A `vstore.pictures.decoding.prepare` in other processes: each thread that asks has its own worker."""
 
     def __init__(self, seconds: float = SECONDS, memory: int = MEMORY) -> None:
         self._seconds = seconds
@@ -44,9 +45,9 @@ class IsolatedDecoder:
         self._lock = threading.Lock()
 
     def prepare(self, data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
-        """Decode a picture. Raises: PictureFailure, also where its decoder crashed or did not come to an end."""
+        """Decode a picture. Raises: PictureFailure, also if its decoder crashed or did not finish in time."""
         if not data:
-            return prepare(data, preparation)  # says that it is empty
+            return prepare(data, preparation)  # raises that it is empty
         worker: _Worker | None = getattr(self._mine, "worker", None)
         if worker is None or not worker.is_alive:
             worker = self._mine.worker = _Worker(self._memory)
@@ -85,16 +86,16 @@ class _Worker:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
-                process_group=0,  # Ctrl-C at the terminal is for whoever runs the sync: it lets the batch be finished
+                process_group=0,  # Ctrl-C at the terminal is for the sync, which finishes its batch
             )
         except OSError as err:
             raise VstoreError(
-                f"no process to decode in can be started: {err.strerror}", "run it again without --isolate-decoding"
+                f"cannot start a process for decoding: {err.strerror}", "run it again without --isolate-decoding"
             ) from err
         self.is_alive = True
 
     def ask(self, data: bytes, preparation: Preparation, seconds: float) -> tuple[Any, ...]:
-        """What the worker makes of a picture. A worker that is lost answers that its decoder failed."""
+        """Let the worker decode a picture. A lost worker gives the answer that its decoder failed."""
         until = time.monotonic() + seconds
         try:
             self._send(marshal.dumps((data, tuple(preparation))), until)
@@ -103,12 +104,12 @@ class _Worker:
             return answer
         except _TimeIsUp:
             self.end()
-            return "failed", "not_an_image", f"decoding it did not come to an end within {seconds:.0f} s"
+            return "failed", "not_an_image", f"decoding it took longer than {seconds:.0f} s"
         except (OSError, EOFError, ValueError):
             self.end()
             code = self._process.returncode
             if -code in _OF_OTHERS:
-                return "failed", "io", f"the process that decoded it was ended ({_how(code)})"
+                return "failed", "io", f"the process that decoded it was killed ({_how(code)})"
             return "failed", "not_an_image", f"its decoder crashed ({_how(code)})"
 
     def _send(self, body: bytes, until: float) -> None:
@@ -138,7 +139,7 @@ class _Worker:
             if pipe is not None:
                 pipe.close()
         if self._process.poll() is None:
-            # One that crashed is about to end by itself, and its signal says more than ours.
+            # A crashed worker ends by itself, and its signal says more than ours.
             try:
                 self._process.wait(0.2)
             except subprocess.TimeoutExpired:
@@ -170,9 +171,9 @@ def _how(code: int | None) -> str:
 
 
 def serve(memory: int) -> None:
-    """Decode what stdin brings, and answer on stdout. The other end of `IsolatedDecoder`."""
+    """Decode the pictures that come on stdin and answer on stdout. The other end of `IsolatedDecoder`."""
     with contextlib.suppress(PictureFailure):
-        prepare(b"GIF89a", Preparation())  # loads the decoders, which the limit is not to count
+        prepare(b"GIF89a", Preparation())  # loads the decoders, which do not count against the limit
     _limit(memory)
     source: IO[bytes] = sys.stdin.buffer
     out: IO[bytes] = sys.stdout.buffer
@@ -195,7 +196,7 @@ def _answer(data: bytes, preparation: Preparation, memory: int) -> tuple[Any, ..
 
 
 def _limit(memory: int) -> None:
-    """Limit the memory of this process to what it has and so much more, where the kernel knows such a limit."""
+    """Limit the memory of this process to what it has now plus `memory` bytes, where the kernel has such a limit."""
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,7 +1,7 @@
-"""Patterns as git reads them from an ignore file: which names they mean. Pure.
+"""The patterns of an ignore file, matched as git matches them. Pure.
 
-A library was tried (pathspec 1.1.1): it lets a pattern that matches a folder speak of all below it, so that `raw/` and
-then `!2024` bring back 2024/raw. Git asks about each folder on the way down, and about nothing but its own name.
+A library was tried (pathspec 1.1.1): a pattern that matches a folder there applies to all below it, so `raw/` and then
+`!2024` bring back 2024/raw. Git asks about each folder on the way down, by its own path alone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,13 @@ _CLASSES = {
 
 
 class Pattern(NamedTuple):
-    """One pattern. brings_back: it begins with `!`. by_name: it is held against the last name of a path alone."""
+    """One pattern.
+
+    brings_back:  it begins with `!`.
+    folders_only: it ends in a slash.
+    by_name:      it is matched against the last name of a path alone.
+    regex:        matches the whole name or path.
+    """
 
     brings_back: bool
     folders_only: bool
@@ -37,24 +43,24 @@ class Pattern(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Pattern:
-        """Raises: ValueError for one that no name can match."""
+        """Read one pattern. Raises: ValueError if no name can match it."""
         brings_back, text = text[:1] == "!", text.removeprefix("!")
         folders_only, text = text[-1:] == "/", text.removesuffix("/")
         by_name, text = "/" not in text, text.removeprefix("/")
         if not text:
-            raise ValueError("it names nothing")
+            raise ValueError("it is empty")
         return cls(brings_back, folders_only, by_name, re.compile(_regex(text), re.DOTALL))
 
 
 class Patterns:
-    """Patterns in their order, of which the last that matches has its way."""
+    """Patterns in their order: the last one that matches a path decides."""
 
     def __init__(self, patterns: Iterable[Pattern]) -> None:
         self._patterns = list(patterns)[::-1]
 
     @classmethod
     def from_file(cls, text: str) -> Patterns:
-        """Read an ignore file. A line that no name can match is passed over, as git does."""
+        """Read an ignore file. A line that no name can match is skipped, as git does."""
         patterns = []
         for line in text.split("\n"):
             line = _trimmed(line.removesuffix("\r"))
@@ -67,9 +73,9 @@ class Patterns:
         return bool(self._patterns)
 
     def matches(self, path: str) -> bool | None:
-        """Whether they mean a path, or (False) bring it back; None if they do not speak of it.
+        """Tell whether they match a path (True) or bring it back (False); None if no pattern matches it.
 
-        path: relative to where the patterns stand; that of a folder ends in a slash.
+        path: relative to the folder of the patterns; that of a folder ends in a slash.
         """
         is_folder = path[-1:] == "/"
         whole = path.removesuffix("/")
@@ -81,14 +87,14 @@ class Patterns:
 
 
 def _trimmed(line: str) -> str:
-    """A line without the blanks at its end, up to one that a backslash keeps."""
+    """Strip the blanks at the end of a line, up to one that a backslash escapes."""
     end = len(line.rstrip(" "))
     backslashes = end - len(line[:end].rstrip("\\"))
     return line[: end + backslashes % 2]
 
 
 def _regex(text: str) -> str:
-    """A pattern without its `!` and its outer slashes, as a regular expression for a whole path."""
+    """Translate a pattern without its `!` and its outer slashes into a regular expression for a whole path."""
     out = []
     at = 0
     while at < len(text):
@@ -122,7 +128,10 @@ def _regex(text: str) -> str:
 
 
 def _class(text: str, at: int) -> tuple[str, int]:
-    """What stands in brackets, from behind the first one: as a regular expression, and where it ends."""
+    """Translate a character class, from after its first bracket, into a regular expression.
+
+    Returns: the expression, and the position after the class.
+    """
     negated = text[at : at + 1] in ("!", "^")
     at += negated
     out = ""
@@ -148,7 +157,7 @@ def _class(text: str, at: int) -> tuple[str, int]:
             out += f"{re.escape(low)}-{re.escape(high)}" if low <= high else re.escape(low)
         else:
             out += re.escape(low)
-    # Never a slash; and of no member but negated, anything else.
+    # Never a slash. A class without members matches nothing; a negated one, anything else.
     members = f"[{'^' if negated else ''}{out}]" if out else ("." if negated else r"(?!)")
     return f"(?!/){members}", at + 1
 

@@ -1,4 +1,4 @@
-"""A scan that two processes share: stat calls in two threads of one Python are no quicker than in one."""
+"""Shares a scan between two processes: stat calls in two threads of one Python are no faster than in one."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from vstore.child_python import command
-from vstore.pictures.scan import Folder, Scan, ScanOptions, Trouble
+from vstore.pictures.folder import Folder, Trouble
+from vstore.pictures.scan import Scan
+from vstore.pictures.scan_options import ScanOptions
 
 if TYPE_CHECKING:
     from vstore.pictures.scan import Found, Share
 
-SHARE_FROM = 20_000  # files from which on a second process, which takes 30 ms to start, is worth it
+SHARE_FROM = 20_000  # files from which on a second process, which takes 30 ms to start, pays
 
 
 def shared_scan(
@@ -28,12 +30,12 @@ def shared_scan(
     skip: Collection[tuple[int, int]],
     expect: int,
 ) -> Scan:
-    """A scan of which another process does half, if about `expect` files make that worth its start."""
+    """Return a scan. Another process walks half of the folders if about `expect` files make its start pay."""
 
     def start(folders: list[bytes]) -> Callable[[], Found | None]:
         return _start(place, options, extensions, skip, folders)
 
-    # With follow_symlinks each folder has one owner, which only one process can know.
+    # With follow_symlinks each folder is listed under one name, which only one process can know.
     alone = expect < SHARE_FROM or options.follow_symlinks or (os.cpu_count() or 1) < 2
     share: Share | None = None if alone else start
     return Scan(place, options, extensions, under, skip, share)
@@ -56,14 +58,14 @@ def _start(
     except OSError:
         return lambda: None
     assert process.stdin is not None
-    # One that dies before it has read all of it is found to have failed when its answer is asked for.
+    # If it dies before it has read all of this, `_finish` finds that it failed.
     with contextlib.suppress(OSError), process.stdin as stdin:
         stdin.write(marshal.dumps((place, json.dumps(options.to_json()), sorted(extensions), sorted(skip), folders)))
     return lambda: _finish(process)
 
 
 def _finish(process: subprocess.Popen[bytes]) -> Found | None:
-    """What the other process found. None if it failed, for whatever reason."""
+    """Wait for the other process. Returns: what it found; None if it failed."""
     assert process.stdout is not None
     with process.stdout as out:
         data = out.read()
@@ -80,7 +82,7 @@ def _finish(process: subprocess.Popen[bytes]) -> Found | None:
 
 
 def serve() -> None:
-    """Walk the folders that stdin names, and write what was found to stdout. The other end of `shared_scan`."""
+    """Walk the folders that stdin names and write the result to stdout. The other end of `shared_scan`."""
     place, options, extensions, skip, folders = marshal.loads(sys.stdin.buffer.read())
     scan = Scan(place, ScanOptions.from_json(json.loads(options)), frozenset(extensions), b"", frozenset(skip))
     found = [
@@ -89,7 +91,7 @@ def serve() -> None:
         for f in scan.below(path)
     ]
     if scan.has_rules:
-        sys.exit(1)  # what an ignore file says must be known where the scan was asked for
+        sys.exit(1)  # the ignore files must be known to the process that asked
     sys.stdout.buffer.write(marshal.dumps((found, [tuple(trouble) for trouble in scan.troubles])))
     sys.stdout.buffer.flush()
     os._exit(0)

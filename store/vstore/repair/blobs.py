@@ -42,8 +42,7 @@ class Blobs:
         """Read every blob of every pack, listed or not."""
         layout, hash = self._repo.layout, self._repo.hash
         listed = self._found.state.packs
-        segments = sum(len(self._found.state.segments(space)) for space in self._found.document.get("segments", {}))
-        self._progress.stage("read the store", len(listed) + segments)
+        self._progress.stage("read the store", len(listed) + len(self._found.state.all_segments()))
         keep = []
         for ref in listed:
             self._progress.advance()
@@ -128,17 +127,7 @@ class Blobs:
         # The content id is a digest of the root, so the page that gives it is the root.
         for digest in self._pages:
             if content_id(self._repo.hash, snapshot.space, digest) == snapshot.id:
-                data = Manifest(
-                    snapshot.name,
-                    snapshot.space,
-                    digest,
-                    snapshot.paths,
-                    snapshot.images,
-                    snapshot.time,
-                    snapshot.message,
-                    snapshot.parent,
-                    snapshot.partial,
-                ).to_bytes()
+                data = snapshot.manifest_over(digest).to_bytes()
                 self.fresh[self._repo.hash.digest(data)] = data
                 self._found.put_snapshot(snapshot._replace(manifest=self._repo.hash.digest(data)))
                 self._found.did(f"the manifest of {snapshot.name} made anew from what the log says of it")

@@ -22,7 +22,7 @@ from vstore.errors import Damage, NoStore, VstoreError
 from vstore.format.entries import Space, listed_packs
 from vstore.format.layout import Layout
 from vstore.format.recipes import Recipe
-from vstore.gc import empty_cache
+from vstore.gc.unlisted import empty_cache
 from vstore.intake.stored_keys import align
 from vstore.progress import Progress, Silent
 from vstore.repair.blobs import Blobs

@@ -73,19 +73,7 @@ class Snapshots:
             if manifest.space not in self._found.state.spaces:
                 self._leave(name)
                 continue
-            snapshot = Snapshot(
-                name,
-                manifest.content_id(self._repo.hash),
-                digest,
-                manifest.space,
-                manifest.paths,
-                manifest.images,
-                manifest.time,
-                manifest.message,
-                manifest.parent,
-                manifest.partial,
-            )
-            self._found.put_snapshot(snapshot)
+            self._found.put_snapshot(Snapshot.of(manifest, digest, manifest.content_id(self._repo.hash)))
             if self._found.tail_is_lost or not self._repo.tip.number:
                 self._found.document["current"] = name
             self._found.did(f"{name} found again by its manifest")
@@ -122,8 +110,8 @@ class Snapshots:
             segment = sound_segment(path)
             if segment is not None and (segment.footer.dtype, segment.footer.key_size) == (dtype, hash.size):
                 dims[segment.footer.space.hex()] = of_file[path.name] = segment.footer.dim
-        for space in self._found.document.get("segments", {}):
-            for ref in self._found.state.segments(space):
+        for space, refs in self._found.state.segment_lists().items():
+            for ref in refs:
                 if ref.name in of_file:
                     dims.setdefault(space, of_file[ref.name])
         for space in sorted((empty | dims.keys()) - self._found.state.spaces.keys()):
@@ -159,11 +147,7 @@ class Snapshots:
                 continue
             tree = Tree.empty(hash, self._blobs.fetch).edited(kept)
             images = len(set(kept.values()))
-            root = tree.root
-            manifest = Manifest(
-                snapshot.name, snapshot.space, root, len(kept), images, snapshot.time, snapshot.message,
-                snapshot.parent, snapshot.partial,
-            )  # fmt: skip
+            manifest = snapshot.manifest_over(tree.root)._replace(paths=len(kept), images=images)
             data = manifest.to_bytes()
             self._blobs.fresh |= {
                 digest: page for digest, page in tree.fresh.items() if digest not in self._blobs.listed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Set
 from functools import partial
 from pathlib import Path
@@ -12,14 +11,15 @@ from typing import TYPE_CHECKING
 
 from vstore.disk.journal import Journal, journals
 from vstore.disk.salvage import insisted, refuse_unreadable, remains, sound_segment, whole_segment
-from vstore.disk.segments import write_segment
 from vstore.embed.embedder import Embedder
 from vstore.embed.rows import unit_rows, usable
 from vstore.errors import Damage, MissingPackage, ModelError
 from vstore.format.entries import FileRef, Space, listed_segments
 from vstore.format.recipes import Recipe
 from vstore.intake.keeper import Keeper, segment_of
-from vstore.pictures.decoding import PictureFailure, Preparation, preparation_of, prepare
+from vstore.pictures.decoding import prepare
+from vstore.pictures.failures import PictureFailure
+from vstore.pictures.preparation import Preparation, preparation_of
 from vstore.progress import Progress
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import SEGMENT, Findings, files
@@ -63,8 +63,8 @@ class Vectors:
         folder = repo.layout.segments
         lists = dict(self._found.document.get("segments", {}))
         listed: dict[str, set[str]] = {}
-        for space_id in lists:
-            for ref in self._found.state.segments(space_id):
+        for space_id, listed_refs in self._found.state.segment_lists().items():
+            for ref in listed_refs:
                 listed.setdefault(ref.name, set()).add(space_id)
         for space in self._found.state.spaces.values():
             refs: list[FileRef] = []
@@ -92,8 +92,7 @@ class Vectors:
         self.stored.setdefault(space.id, set()).update(left.keys)
         if not left.keys or self._found.dry_run:
             return []
-        when = left.time or int(time.time())
-        return [write_segment(folder, space.id, left.keys, left.blocks(), space.dim, repo.dtype, when, "ingest")]
+        return [repo.write_segment(space.id, left.keys, left.blocks(), when=left.time or None)]
 
     def _adopt_segment(self, path: Path, listed: Set[str]) -> None:
         """Take in a segment that no record names, if it holds what is lost, or what a lost record may have named.

@@ -6,7 +6,8 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -20,6 +21,7 @@ from vstore.errors import (
     FormatTooNew,
     ModelError,
     NoStore,
+    Refused,
     SnapshotNotFound,
     UsageError,
     VstoreError,
@@ -36,7 +38,7 @@ from vstore.format.state import State
 
 if TYPE_CHECKING:
     from vstore.disk.packs import Packs
-    from vstore.disk.segments import Segment
+    from vstore.disk.segments import Rows, Segment
     from vstore.format.pages import Tree
 
 T = TypeVar("T")
@@ -203,9 +205,7 @@ class Repository:
         if self._packs is not None:
             self._packs.listing(self.state.packs)
         if self._segments:
-            listed = {
-                ref.name for space in self.state.document.get("segments", {}) for ref in self.state.segments(space)
-            }
+            listed = {ref.name for ref in self.state.all_segments()}
             for name in self._segments.keys() - listed:
                 del self._segments[name]
 
@@ -225,11 +225,7 @@ class Repository:
     def _missing(self, state: State) -> str | None:
         for kind, folder, refs in (
             ("pack", self.layout.packs, state.packs),
-            (
-                "segment",
-                self.layout.segments,
-                [r for s in state.document.get("segments", {}) for r in state.segments(s)],
-            ),
+            ("segment", self.layout.segments, state.all_segments()),
         ):
             names = set(os.listdir(folder)) if refs and folder.is_dir() else set()
             for ref in refs:
@@ -390,6 +386,22 @@ class Repository:
 
     # Changing
 
+    def write_segment(
+        self, space: str, keys: Sequence[bytes], blocks: Iterable[Rows], *, when: int | None = None
+    ) -> FileRef:
+        """Write vectors of a space as a segment that no record lists yet. The caller holds `ingest`.
+
+        keys:   n distinct keys, row by row; at least one.
+        blocks: (m, dim) each in the store's dtype, as `rounded` gives them; n rows in all.
+        when:   seconds since 1970, UTC; now, where nothing is said.
+        Raises: DiskTrouble, ReadOnly, MissingPackage.
+        """
+        from vstore.disk.segments import write_segment
+
+        moment = int(time.time()) if when is None else when
+        folder = self.layout.segments
+        return write_segment(folder, space, keys, blocks, dtype=self.dtype, time=moment, lock="ingest")
+
     def lock(self, name: str) -> Lock:
         return Lock(self.layout.locks, name)
 
@@ -413,6 +425,13 @@ class Repository:
         for folder in (self.layout.folder, self.layout.segments, self.layout.packs):
             durable.sweep(folder, "ingest")
         durable.sweep(self.layout.catalogue, "cache")
+
+    def refuse_held(self) -> None:
+        """Raises: Refused if syncing is held since a rollback: nothing may make another snapshot current."""
+        if self.state.hold is not None:
+            raise Refused(
+                f"syncing is held at {self.state.hold} since a rollback", "go on with: vstore rollback --release"
+            )
 
     def refuse_unsound(self) -> None:
         """Raises: Damage if the newest record is not sound: nothing may be built on it."""

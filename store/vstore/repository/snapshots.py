@@ -27,28 +27,24 @@ def new_snapshot(
     """
     name = f"v{repo.state.next_v}"
     manifest = Manifest(
-        name, space, tree.root, len(tree), images, now(), message, parent.name if parent else None, partial
+        name=name,
+        space=space,
+        tree=tree.root,
+        paths=len(tree),
+        images=images,
+        time=now(),
+        message=message,
+        parent=parent.name if parent else None,
+        partial=partial,
     )
     data = manifest.to_bytes()
-    digest = repo.hash.digest(data)
-    snapshot = Snapshot(
-        name,
-        manifest.content_id(repo.hash),
-        digest,
-        space,
-        manifest.paths,
-        images,
-        manifest.time,
-        message,
-        manifest.parent,
-        partial,
-    )
+    snapshot = Snapshot.of(manifest, repo.hash.digest(data), manifest.content_id(repo.hash))
     changes: dict[str, Json] = {
         "snapshots": {name: snapshot.to_json()},
         "current": name,
         "next_v": repo.state.next_v + 1,
     }
-    return snapshot, changes, {**tree.fresh, digest: data}
+    return snapshot, changes, {**tree.fresh, snapshot.manifest: data}
 
 
 def images_of(tree: Tree, key_size: int) -> int:

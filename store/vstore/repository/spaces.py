@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore._version import __version__
-from vstore.disk import durable
+from vstore.disk.cache import read_cache_json, write_cache
 from vstore.embed.builtin import DEFAULT_RECIPE
 from vstore.embed.embedder import Embedder, text_side
 from vstore.embed.hf.digests import Digests
@@ -22,7 +22,6 @@ from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import PROBES, Probes, differences, drift, probe_file, tolerance
 from vstore.errors import Damage, ModelError, UsageError, VstoreError
 from vstore.format.entries import Space
-from vstore.format.hashing import checksum
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import Recipe
 from vstore.pictures.formats import POLICY
@@ -198,8 +197,8 @@ def has_drifted(repo: Repository, space: Space, made: Made) -> bool:
 
 def _prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, files_changed: bool) -> None:
     now = _environment(embedder)
-    path = repo.layout.cache / f"proof-{space.id[:32]}"
-    last = _remembered(path)
+    proof = f"proof-{space.id[:32]}"
+    last = read_cache_json(repo.layout.cache, proof)
     names = [name for name in _names(embedder) if name in kept.vectors]
     turn = 0
     if last is not None and last.get("environment") == now and last.get("probes") == space.probes.hex():
@@ -220,7 +219,7 @@ def _prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, 
             f"{space.place.get('model', 'MODEL')}, then vstore sync --space NEWNAME",
         )
     body = json.dumps({"environment": now, "turn": turn, "probes": space.probes.hex()}, sort_keys=True).encode()
-    durable.write_cache(path, checksum(path.name.encode(), body) + body)
+    write_cache(repo.layout.cache, proof, body)
 
 
 def _names(embedder: Embedder) -> list[str]:
@@ -246,7 +245,8 @@ def _embed(embedder: Embedder, names: list[str]) -> dict[str, Floats]:
 
 def _prepared(recipe: Recipe, names: Iterable[str]) -> dict[str, Image]:
     """Probes as an embedder of this recipe is given them."""
-    from vstore.pictures.decoding import preparation_of, prepare
+    from vstore.pictures.decoding import prepare
+    from vstore.pictures.preparation import preparation_of
 
     preparation = preparation_of(recipe)
     return {name: prepare(probe_file(name), preparation)[0] for name in names}
@@ -254,14 +254,3 @@ def _prepared(recipe: Recipe, names: Iterable[str]) -> dict[str, Image]:
 
 def _environment(embedder: Embedder) -> dict[str, Any]:
     return {"vstore": __version__, "policy": POLICY, **getattr(embedder, "environment", {})}
-
-
-def _remembered(path: Path) -> dict[str, Any] | None:
-    try:
-        data = durable.read(path)
-        if data[:8] == checksum(path.name.encode(), data[8:]):
-            value: dict[str, Any] = json.loads(data[8:])
-            return value
-    except (OSError, ValueError):
-        pass
-    return None

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from vstore.disk.file_hash import hash_file
 from vstore.errors import UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.entries import Snapshot
@@ -107,9 +108,17 @@ def dupes(
         least = None
     else:
         least = _least(repo, snapshot, near)
-        groups = _alike(repo, snapshot, tree, prefixes, least, progress or Silent())
+        groups = _alike(
+            repo=repo, snapshot=snapshot, tree=tree, prefixes=prefixes, least=least, progress=progress or Silent()
+        )
     groups.sort(key=lambda group: (-group.wasted, group.paths))
-    return DupesReport(snapshot.name, verify, least, tuple(groups), sum(group.wasted for group in groups))
+    return DupesReport(
+        snapshot=snapshot.name,
+        verified=verify,
+        near=least,
+        groups=tuple(groups),
+        wasted=sum(group.wasted for group in groups),
+    )
 
 
 def _identical(repo: Repository, tree: Tree, prefixes: Sequence[bytes] | None, verify: bool) -> list[Group]:
@@ -182,7 +191,14 @@ def _of_pictures(repo: Repository, pictures: list[Picture]) -> Group:
         for path in picture.paths:
             files.look(path)
     paths = tuple(path for picture in pictures for path in picture.paths)
-    return Group(pictures[0].key, files.size_of(paths), paths, files.troubles, files.wasted, tuple(pictures))
+    return Group(
+        key=pictures[0].key,
+        size=files.size_of(paths),
+        paths=paths,
+        troubles=files.troubles,
+        wasted=files.wasted,
+        pictures=tuple(pictures),
+    )
 
 
 def _group(repo: Repository, key: bytes, paths: list[bytes], verify: bool) -> Group:
@@ -202,7 +218,7 @@ def _group(repo: Repository, key: bytes, paths: list[bytes], verify: bool) -> Gr
                 first = first or file
         except OSError as err:
             files.miss(path, err.strerror or str(err))
-    return Group(key, files.size_of(paths), tuple(paths), files.troubles, files.wasted)
+    return Group(key=key, size=files.size_of(paths), paths=tuple(paths), troubles=files.troubles, wasted=files.wasted)
 
 
 class _Files:
@@ -242,11 +258,7 @@ class _Files:
 
 
 def _digest(repo: Repository, file: bytes) -> bytes:
-    hasher = repo.hash.new()
-    with open(file, "rb") as data:
-        while part := data.read(_READ):
-            hasher.update(part)
-    digest: bytes = hasher.digest()
+    digest: bytes = hash_file(file, repo.hash.new()).digest()
     return digest
 
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 from vstore.disk import durable
+from vstore.disk.cache import read_cache, write_cache
 from vstore.disk.segments import Segment, faiss_module
-from vstore.format.hashing import Hash, checksum
+from vstore.format.hashing import Hash
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,10 +74,10 @@ def kept_rows(
     listed = hash.digest("\n".join(segment.ref.name for segment in segments).encode()).hex()
     name = f"rows-{content_id[:32]}-{listed[:32]}"
     sizes = [-(-segment.footer.rows // 8) for segment in segments]
-    body = _cached(cache, name)
+    body = read_cache(cache, name)
     if body is None or len(body) != sum(sizes):
         bitmaps = named_rows(segments, keys())
-        _cache(cache, name, b"".join(bitmaps))
+        write_cache(cache, name, b"".join(bitmaps))
         return bitmaps
     bitmaps = []
     at = 0
@@ -104,7 +105,7 @@ class Index:
         self._unchecked = [segment for segment in segments if segment not in _views]
         self._stats = {s.ref.name: _views[s][1] if s in _views else _stat(s) for s in segments}
         large = sum(segment.ref.size for segment in segments) >= REMEMBERED_FROM
-        self._remembered = json.loads(_cached(cache, _CHECKED) or b"{}") if large else None
+        self._remembered = json.loads(read_cache(cache, _CHECKED) or b"{}") if large else None
         self._ready = False
         # More threads than cores: of a cold disk they mostly wait: a search of 200 MB takes 220 ms instead of 245.
         self._wait = _started(self._check, self._unchecked, 2 * _cores())
@@ -181,7 +182,7 @@ class Index:
         for segment in self._unchecked:
             _views[segment] = _view(faiss, segment), self._stats[segment.ref.name]
         if self._remembered not in (None, self._stats):
-            _cache(self._cache, _CHECKED, json.dumps(self._stats, separators=(",", ":")).encode())
+            write_cache(self._cache, _CHECKED, json.dumps(self._stats, separators=(",", ":")).encode())
         self._ready = True
 
     def _check(self, segment: Segment) -> None:
@@ -277,18 +278,6 @@ def _started(work: Callable[[S], T], items: Sequence[S], most: int) -> Callable[
         return [results[at] for at in range(len(items))]
 
     return wait
-
-
-def _cached(cache: Path, name: str) -> bytes | None:
-    with suppress(OSError):
-        data = durable.read(cache / name)
-        if data[:8] == checksum(name.encode(), data[8:]):
-            return data[8:]
-    return None
-
-
-def _cache(cache: Path, name: str, body: bytes) -> None:
-    durable.write_cache(cache / name, checksum(name.encode(), body) + body)
 
 
 def _stat(segment: Segment) -> list[int]:

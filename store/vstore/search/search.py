@@ -116,10 +116,10 @@ def search(
     # A query is read once; what it is compared with may be collected meanwhile, and is then opened anew.
     pictures = [None if operand.image is None else _read(operand.image) for operand in operands]
     keys = [None if data is None else repo.hash.digest(data) for data in pictures]
-    subject = repo.reading(lambda: _opened(repo, keys, at or "current", under, new_since))
+    subject = repo.reading(lambda: _opened(repo=repo, keys=keys, at=at or "current", under=under, new_since=new_since))
     if not subject.rows.count:  # before a model is loaded for nothing
         return SearchReport(subject.snapshot.name, ())
-    vectors = _embedded(repo, subject, operands, pictures, load_embedder)
+    vectors = _embedded(repo=repo, subject=subject, operands=operands, pictures=pictures, load=load_embedder)
     query = _weighted_sum([operand.weight for operand in operands], vectors)
     own = subject.stored[0] if len(operands) == 1 and operands[0].weight > 0 else None
     found = [
@@ -154,7 +154,13 @@ def _opened(
     cache = repo.layout.cache
     prefixes = None if under is None else prefixes_of(repo, tree, under)
     if prefixes is None and new_since is None:
-        bitmaps = kept_rows(cache, repo.hash, snapshot.id, segments, lambda: _keys(tree, repo.hash.size))
+        bitmaps = kept_rows(
+            cache=cache,
+            hash=repo.hash,
+            content_id=snapshot.id,
+            segments=segments,
+            keys=lambda: _keys(tree, repo.hash.size),
+        )
     else:
         wanted = {key for _, key in below(tree, prefixes)}
         if new_since is not None:
@@ -168,7 +174,9 @@ def _opened(
         columns = list(tree.key_columns()) if prefixes is None else []
         index.wait()
     vectors = tuple(None if row is None else index.vector(row) for row in stored)
-    return _Subject(snapshot, tree, prefixes, columns, index, stored, vectors)
+    return _Subject(
+        snapshot=snapshot, tree=tree, prefixes=prefixes, columns=columns, rows=index, stored=stored, vectors=vectors
+    )
 
 
 def _keys(tree: Tree, size: int) -> Iterator[bytes]:
@@ -224,7 +232,9 @@ def _embedded(
 
 
 def _prepared(recipe: Recipe, operand: Operand, data: bytes) -> Image:
-    from vstore.pictures.decoding import PictureFailure, preparation_of, prepare
+    from vstore.pictures.decoding import prepare
+    from vstore.pictures.failures import PictureFailure
+    from vstore.pictures.preparation import preparation_of
 
     assert operand.image is not None
     try:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from vstore.disk.packs import small, write_pack
-from vstore.disk.segments import small_neighbours, write_segment
+from vstore.disk.segments import small_neighbours
 from vstore.format.entries import FileRef
 from vstore.repository.repository import Repository
 
@@ -62,16 +61,7 @@ def _merged_segments(repo: Repository, space: str, runs: list[list[FileRef]]) ->
         keys = [repo.segment(ref).key(row) for ref in run for row in winners[ref.name]]
         merged = None
         if keys:
-            merged = write_segment(
-                repo.layout.segments,
-                space,
-                keys,
-                _rows(repo, run, winners),
-                repo.state.spaces[space].dim,
-                repo.dtype,
-                int(time.time()),
-                "ingest",
-            )
+            merged = repo.write_segment(space, keys, _rows(repo, run, winners))
         replaced |= {ref.name: None for ref in run}
         replaced[run[0].name] = merged
     listed = (replaced.get(ref.name, ref) for ref in refs)

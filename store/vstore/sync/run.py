@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.disk.catalogue import Catalogue
 from vstore.embed.embedder import Embedder
-from vstore.errors import CommitRace, ModelError, Refused, UsageError, VstoreError
+from vstore.errors import CommitRace, ModelError, UsageError, VstoreError
 from vstore.format.canonical import Json
 from vstore.format.delta import CLASSES, Change, classify
 from vstore.format.entries import Snapshot
@@ -20,7 +20,8 @@ from vstore.format.recipes import Recipe
 from vstore.intake.ingest import Ingest, check_faiss, mark_failed
 from vstore.intake.keeper import publish_seal, recover
 from vstore.intake.survey import FAILED, HAS_KEY, Survey, Surveyor
-from vstore.intake.targets import OptionEdits, Plan, plan
+from vstore.intake.targets import Plan, plan
+from vstore.pictures.scan_options import OptionEdits
 from vstore.progress import Progress, Silent
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
@@ -122,8 +123,7 @@ class Run:
             repo.reload()
             repo.refuse_unsound()
             check_faiss(repo.layout.cache)
-            if repo.state.hold is not None:
-                raise _held(repo.state.hold)
+            repo.refuse_held()
             self._recovered = recover(repo, "sync")
             self._catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=True)
             try:
@@ -162,7 +162,7 @@ class Run:
         if self._options.space is not None:
             self._space = repo.space(self._options.space).id
         else:
-            current = self._current()
+            current = self._repo.state.current_snapshot
             space = current.space if current else repo.state.start_space
             if space is None:
                 raise ModelError("this store has no embedding space", "make it anew with: vstore init")
@@ -190,13 +190,9 @@ class Run:
             if root is not None and before is not None and repo.place(before) != repo.place(root):
                 self._moved[label] = os.fsdecode(repo.place(root))
         self._absorbed.update(self._plan.absorbed)
-        self._parent = self._current()
+        self._parent = self._repo.state.current_snapshot
         tree = repo.mapped_tree(self._parent, {**repo.state.absorbed, **self._plan.absorbed})
         self._base = self._first = self._held = tree
-
-    def _current(self) -> Snapshot | None:
-        name = self._repo.state.current
-        return self._repo.state.snapshot(name) if name else None
 
     def _attempts(self, paths: Sequence[bytes]) -> SyncReport:
         for _ in range(ATTEMPTS):
@@ -300,7 +296,7 @@ class Run:
         self._progress.stage("commit", None)
         refs = ingest.write_rest()
         with repo.committing("sync"):
-            found = self._current()
+            found = self._repo.state.current_snapshot
             moved = (found and found.id) != (self._parent and self._parent.id)
             document: dict[str, Json] = {}
             if refs:
@@ -316,8 +312,7 @@ class Run:
             if moved or repo.state.hold is not None:
                 self._publish("seal", document)
                 ingest.listed()
-                if repo.state.hold is not None:
-                    raise _held(repo.state.hold)
+                repo.refuse_held()
                 raise _Moved
             document |= self._plan.changes()
             same = found is not None and found.space == self._space and repo.manifest(found).tree == tree.root
@@ -331,7 +326,7 @@ class Run:
                 self._publish_snapshot(document, tree, images, found, partial=not complete)
             ingest.listed()
         old = self._held = self._base
-        self._parent = self._current()
+        self._parent = self._repo.state.current_snapshot
         # What is fresh in a tree would be stored again by the next commit of this run: its pages lie in packs now.
         self._base = Tree(repo.hash, repo.packs.get, tree.root) if self._written else tree
         self._plan, self._edits = Plan(self._plan.targets, {}, {}), OptionEdits()
@@ -405,7 +400,7 @@ class Run:
         delta = classify(edits.changes, _Named(named), _Stored(ingest))
         removed = delta.counts["removed"]
         to_embed = sum(map(ingest.wants, self._keys_after(edits))) if dry_run else 0
-        current = self._current()
+        current = self._repo.state.current_snapshot
         paths, images = (current.paths, current.images) if current else (0, 0)
         if dry_run:
             changes = edits.every()
@@ -519,7 +514,3 @@ def _joined(changes: list[Change], unfit: list[Change]) -> list[Change]:
     gone = {path for path, _, _ in unfit}
     kept = [change for change in changes if change[0] not in gone]
     return [*kept, *((path, first.get(path, old), None) for path, old, _ in unfit if first.get(path, old) is not None)]
-
-
-def _held(at: str) -> Refused:
-    return Refused(f"syncing is held at {at} since a rollback", "go on with: vstore rollback --release")

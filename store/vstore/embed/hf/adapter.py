@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.faults import DOCTOR, reason
-from vstore.embed.hf.folder import ModelFolder, needs_packages
+from vstore.embed.hf.folder import ModelFolder
 from vstore.errors import ModelError
+from vstore.packages import PEFT
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Floats
@@ -81,12 +82,10 @@ def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda 
     note:   told of every rename.
     Raises: ModelError if anything of it does not land where it belongs.
     """
-    try:
-        import peft
-        import torch
-        from safetensors.torch import load_file
-    except Exception as err:
-        raise needs_packages(f"peft ({' '.join(str(err).split())[:200]})") from err
+    peft = PEFT.load()
+    import torch
+    from safetensors.torch import load_file
+
     try:
         weights = load_file(folder.path / "adapter_model.safetensors")
     except Exception as err:

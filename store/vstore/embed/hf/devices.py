@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from vstore.embed.hf.packages import packages
+from vstore.embed.hf.libraries import libraries
 from vstore.embed.model_words import Settings
 from vstore.errors import ModelError
 
 
 def first_device(settings: Settings) -> str:
     """The device that one model alone runs on. Raises: UsageError, ModelError where one of those named is not there."""
-    torch, _ = packages()
+    torch, _ = libraries()
     word = _there(settings, torch)[0]
     if word != "auto":
         return word
@@ -23,7 +23,7 @@ def all_devices(settings: Settings) -> list[str]:
 
     Raises: UsageError, ModelError where one of those named is not there.
     """
-    torch, _ = packages()
+    torch, _ = libraries()
     found: list[str] = []
     for word in _there(settings, torch):
         word = first_device(settings) if word == "auto" else word
@@ -56,7 +56,7 @@ def release_memory() -> None:
     """
     import gc
 
-    torch, _ = packages()
+    torch, _ = libraries()
     if torch.cuda.is_initialized():
         gc.collect()
         torch.cuda.empty_cache()

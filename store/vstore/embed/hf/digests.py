@@ -9,11 +9,10 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from vstore.disk import durable
-from vstore.format.hashing import checksum
+from vstore.disk.cache import read_cache_json, write_cache
+from vstore.disk.file_hash import hash_file
 
 _NAME = "model-files"
-_BLOCK = 4 << 20
 _SETTLED_NS = 2_000_000_000  # a stat younger than this when its file was read proves nothing later (git's racy rule)
 
 
@@ -29,7 +28,7 @@ class Digests:
         self._changed = False
         self.read = 0
         if cache is not None:
-            self._known = _remembered(cache / _NAME)
+            self._known = read_cache_json(cache, _NAME) or {}
 
     def of(self, path: Path) -> str:
         """The sha256 of a file, in hex. Raises: OSError."""
@@ -40,12 +39,8 @@ class Digests:
         if known is not None and known[:4] == stat:
             return str(known[4])
         began = time.time_ns()
-        hasher = hashlib.sha256()
-        with open(name, "rb", buffering=0) as file:
-            while block := file.read(_BLOCK):
-                hasher.update(block)
+        digest: str = hash_file(name, hashlib.sha256()).hexdigest()
         self.read += 1
-        digest = hasher.hexdigest()
         self._known.pop(name, None)
         if before.st_ctime_ns < began - _SETTLED_NS:
             self._known[name] = [*stat, digest]
@@ -62,15 +57,4 @@ class Digests:
         cache = cache or self._cache
         if cache is not None and self._changed:
             body = json.dumps(self._known, separators=(",", ":")).encode()
-            self._changed = not durable.write_cache(cache / _NAME, checksum(_NAME.encode(), body) + body)
-
-
-def _remembered(path: Path) -> dict[str, list[object]]:
-    try:
-        data = durable.read(path)
-        if data[:8] == checksum(_NAME.encode(), data[8:]):
-            known: dict[str, list[object]] = json.loads(data[8:])
-            return known
-    except (OSError, ValueError):
-        pass
-    return {}
+            self._changed = not write_cache(cache, _NAME, body)

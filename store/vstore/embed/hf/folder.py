@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from vstore.embed.hf.digests import Digests
 from vstore.errors import ModelError
+from vstore.packages import HUB
 
 # What of a hub repository is fetched: never pickles, never code unless it is asked for.
 _PATTERNS = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "tokenizer*", "merges*", "vocab*"]
@@ -132,10 +133,7 @@ def _locate(name: str, revision: str | None, what: str, code: bool) -> tuple[Pat
 
 
 def _from_hub(name: str, revision: str | None, what: str, code: bool) -> tuple[Path, str]:
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as err:
-        raise needs_packages("huggingface_hub") from err
+    snapshot_download = HUB.load().snapshot_download
     patterns = [*_PATTERNS, "*.py"] if code else _PATTERNS
     try:
         # What was downloaded before is taken as it is: a sync must not wait for a network, nor change with it.
@@ -188,10 +186,3 @@ def conversion(path: Path, names: list[str], wanted: str) -> str:
     )
     words = ["python", "-c", code, str(path / wanted), *(str(path / name) for name in names)]
     return " ".join(shlex.quote(word) for word in words)
-
-
-def needs_packages(what: str) -> ModelError:
-    return ModelError(
-        f"this embedding space needs {what}, which is not installed or cannot be imported",
-        "install it with: pip install 'vstore-index[model]', then see: vstore doctor",
-    )

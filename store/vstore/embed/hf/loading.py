@@ -19,8 +19,8 @@ from vstore.embed.hf.folder import (
     is_stored_in_bf16,
     weight_digests,
 )
+from vstore.embed.hf.libraries import libraries, quiet
 from vstore.embed.hf.loaded import Loaded
-from vstore.embed.hf.packages import packages, quiet
 from vstore.embed.hf.transformer import TransformerEmbedder
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import ModelError
@@ -98,7 +98,7 @@ def _dtype_until_merged(folder: ModelFolder, adapter: ModelFolder | None, comput
 
     So bf16 only where the base's files hold just that, and the adapter brings no biases of the base's own layers.
     """
-    torch, _ = packages()
+    torch, _ = libraries()
     exact = adapter is None or (is_stored_in_bf16(folder) and adapter.config.get("bias") in (None, "none"))
     return torch.bfloat16 if compute == "bf16" and exact else torch.float32
 
@@ -108,7 +108,7 @@ def load_model(folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype)
 
     Raises: ModelError where a weight is missing: it would be random, and no error would say so.
     """
-    _, transformers = packages()
+    _, transformers = libraries()
     try:
         model, info = transformers.AutoModel.from_pretrained(
             folder.path,
@@ -147,7 +147,7 @@ def settled(model: Any, compute: str | None) -> Any:
     That is the dtype of what its files hold. What a model computes when it is made, transformers leaves in fp32: rotary
     frequencies in bf16 would turn the hundredth token by another angle, and nobody's script gives such vectors.
     """
-    torch, _ = packages()
+    torch, _ = libraries()
     dtype = torch.bfloat16 if compute == "bf16" else torch.float32
     for module in model.modules():
         for value in module.parameters(recurse=False):

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 def describe_processor(folder: ModelFolder) -> dict[str, Any]:
     """The effective processor of a model: every value that it works with, its class and backend. Raises: ModelError."""
-    from vstore.embed.hf.packages import packages, quiet
+    from vstore.embed.hf.libraries import libraries, quiet
 
-    _, transformers = packages()
+    _, transformers = libraries()
     try:
         with quiet():
             processor = transformers.AutoImageProcessor.from_pretrained(
@@ -46,9 +46,9 @@ def effective(processor: Any) -> dict[str, Any]:
 
 def load_processor(recipe: dict[str, Any]) -> Any:
     """The processor that a recipe describes, whatever stands in the model's folder today. Raises: ModelError."""
-    from vstore.embed.hf.packages import packages, quiet
+    from vstore.embed.hf.libraries import libraries, quiet
 
-    _, transformers = packages()
+    _, transformers = libraries()
     values = {name: value for name, value in recipe.items() if name not in ("class", "backend")}
     with quiet():
         processor = getattr(transformers, recipe["class"])(**values)

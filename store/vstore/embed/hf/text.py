@@ -23,9 +23,9 @@ def tokenizer_digests(folder: ModelFolder, digests: Digests) -> list[str]:
 
 def load_tokenizer(folder: ModelFolder) -> Any:
     """Raises: ModelError."""
-    from vstore.embed.hf.packages import packages, quiet
+    from vstore.embed.hf.libraries import libraries, quiet
 
-    _, transformers = packages()
+    _, transformers = libraries()
     try:
         with quiet():
             return transformers.AutoTokenizer.from_pretrained(

@@ -11,8 +11,8 @@ from vstore.embed.hf.batches import Limits
 from vstore.embed.hf.devices import is_out_of_memory
 from vstore.embed.hf.family import Family, Prepared, TextFamily
 from vstore.embed.hf.folder import ModelFolder
+from vstore.embed.hf.libraries import libraries
 from vstore.embed.hf.loaded import Loaded
-from vstore.embed.hf.packages import packages
 from vstore.embed.model_words import Settings
 from vstore.embed.rows import unit_rows
 from vstore.embed.variations import Variation
@@ -185,7 +185,7 @@ class TransformerEmbedder:
         import numpy
         import PIL
 
-        torch, transformers = packages()
+        torch, transformers = libraries()
         device = self.device
         name = torch.cuda.get_device_name(device) if self._on.is_cuda else platform.machine()
         found = {

@@ -256,10 +256,10 @@ def _begun(embedder: TransformerEmbedder, what: Any) -> Callable[[], Floats]:
 
 def _load(job: Job) -> TransformerEmbedder:
     from vstore.embed.hf.digests import Digests
+    from vstore.embed.hf.libraries import libraries
     from vstore.embed.hf.loading import load
-    from vstore.embed.hf.packages import packages
 
-    torch, _ = packages()
+    torch, _ = libraries()
     torch.set_num_threads(max(1, torch.get_num_threads() // job.share))
     if job.settings.device.startswith("cuda"):
         torch.cuda.set_device(job.settings.device)  # else pinned memory would take some of the first GPU's

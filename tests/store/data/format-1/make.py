@@ -15,7 +15,8 @@ from PIL import Image
 
 from vstore.embed.builtin import BuiltinEmbedder
 from vstore.intake.keeper import Keeper
-from vstore.pictures.decoding import Preparation, prepare
+from vstore.pictures.decoding import prepare
+from vstore.pictures.preparation import Preparation
 from vstore.repository.repository import Repository
 from vstore.store import Store
 

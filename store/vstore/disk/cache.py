@@ -1,0 +1,45 @@
+"""Files of `cache/`, each proved by a checksum over its name and its content.
+
+    offset  size  meaning
+    0       8     checksum of the name and the content
+    8       …     the content
+Such a file may be lost, torn or deleted at any time: it is made again from what it was made of.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from vstore.disk import durable
+from vstore.format.canonical import Json
+from vstore.format.hashing import checksum
+
+_SUM = 8
+
+
+def read_cache(folder: Path, name: str) -> bytes | None:
+    """Read the content of a cache file; None where it is missing, unreadable or not what was written."""
+    try:
+        data = durable.read(folder / name)
+    except OSError:
+        return None
+    content = data[_SUM:]
+    return content if data[:_SUM] == checksum(name.encode(), content) else None
+
+
+def read_cache_json(folder: Path, name: str) -> Json | None:
+    """Read a cache file that holds JSON; None where it cannot be used."""
+    content = read_cache(folder, name)
+    try:
+        return None if content is None else json.loads(content)
+    except ValueError:
+        return None
+
+
+def write_cache(folder: Path, name: str, content: bytes) -> bool:
+    """Write a cache file.
+
+    Returns: False where nothing was written, as the store is read-only or the disk full.
+    """
+    return durable.write_unflushed(folder / name, checksum(name.encode(), content) + content)

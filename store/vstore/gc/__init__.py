@@ -1,0 +1,1 @@
+"""Garbage collection: what no snapshot uses, and how it is deleted."""

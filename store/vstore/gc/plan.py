@@ -1,0 +1,193 @@
+"""Works out what gc would delete of a state, and what it would rewrite. Changes nothing."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from vstore.disk.packs import FOOTER_SIZE as PACK_FOOTER_SIZE
+from vstore.disk.segments import BLOCK, FOOTER_SIZE, Segment
+from vstore.errors import Damage
+from vstore.format.entries import FileRef
+from vstore.format.pages import decode_inner, leaf_keys, level_of
+from vstore.format.state import State
+from vstore.repository.repository import Repository
+
+YOUNG = 14 * 86400  # seconds for which an unused vector is kept: it cost time on a GPU
+
+
+class SegmentPlan(NamedTuple):
+    """A segment and its future.
+
+    ref:      the segment as the log lists it.
+    live:     its rows that are kept.
+    replaced: it is rewritten with those rows alone, or deleted if there are none.
+    size:     its bytes afterwards.
+    """
+
+    ref: FileRef
+    live: list[int]
+    replaced: bool
+    size: int
+
+
+class PackPlan(NamedTuple):
+    """The packs that go.
+
+    freed:  packs that are deleted.
+    merged: digests of their blobs that are still used, for a new pack.
+    size:   bytes of that new pack.
+    """
+
+    freed: list[FileRef]
+    merged: list[bytes]
+    size: int
+
+
+class Plan(NamedTuple):
+    """The changes that gc would make to a state.
+
+    snapshots: names of forgotten snapshots that are deleted.
+    segments:  the segments of each space, in order.
+    packs:     the packs that go.
+    unnamed:   unused vectors that are kept.
+    """
+
+    snapshots: list[str]
+    segments: dict[str, list[SegmentPlan]]
+    packs: PackPlan
+    unnamed: int
+
+    @property
+    def parts(self) -> Iterator[SegmentPlan]:
+        """The segments of all spaces; one that several spaces list comes several times."""
+        for parts in self.segments.values():
+            yield from parts
+
+    @property
+    def changes_something(self) -> bool:
+        """Whether the log would have to learn anything."""
+        return bool(self.snapshots or self.packs.freed or any(part.replaced for part in self.parts))
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of listed files that are deleted, less those that are rewritten."""
+        written = sum(part.size for part in self.parts if part.replaced) + self.packs.size
+        return sum(ref.size for ref in (*self.freed_segments, *self.packs.freed)) - written
+
+    @property
+    def freed_segments(self) -> set[FileRef]:
+        """The segments that are deleted or replaced. One that two spaces list stays as long as either lists it."""
+        stay = {part.ref for part in self.parts if not part.replaced}
+        return {part.ref for part in self.parts if part.replaced} - stay
+
+    @property
+    def vectors(self) -> int:
+        """The number of vectors that are deleted."""
+        return sum(part.ref.rows - len(part.live) for part in self.parts if part.replaced)
+
+
+def plan_of(repo: Repository, state: State, *, drop_unnamed: bool = False, rewrite: bool = True) -> Plan:
+    """Work out what gc would do with a state.
+
+    drop_unnamed: delete unused vectors although they are young.
+    rewrite:      rewrite files that are mostly unused; without it only wholly unused files are deleted.
+    Raises: Damage if something that a snapshot needs is missing; FileNotFoundError.
+    """
+    used, blobs = _used(repo, state)
+    segments: dict[str, list[SegmentPlan]] = {}
+    unnamed = 0
+    for space, refs in state.segment_lists().items():
+        # Of a space whose recipe is lost nobody can say yet what is needed: a sync in it, once it is back, will.
+        is_known = space in state.spaces and state.spaces[space].recipe
+        since = young_since(drop_unnamed) if is_known or drop_unnamed else -math.inf
+        segments[space], unused = _plan_segments(repo, refs, used=used.pop(space, set()), since=since, rewrite=rewrite)
+        unnamed += unused
+    for space, missing in used.items():
+        if missing:
+            raise Damage(f"{len(missing)} pictures of the space {space[:12]} have no vector", "run: vstore check")
+    kept = {snapshot.name for snapshot in state.snapshots()}
+    gone = [name for name in state.document.get("snapshots", {}) if name not in kept]
+    return Plan(gone, segments, _plan_packs(repo, state, blobs, rewrite), unnamed)
+
+
+def young_since(drop_unnamed: bool) -> float:
+    """The time, seconds since 1970, after which an unused vector was written that is kept."""
+    return math.inf if drop_unnamed else time.time() - YOUNG
+
+
+def _used(repo: Repository, state: State) -> tuple[dict[str, set[bytes]], set[bytes]]:
+    """Find the keys that snapshots use, by space, and the digests of all blobs in use."""
+    keys_of: dict[str, set[bytes]] = {}
+    walked: dict[str, set[bytes]] = {}
+    size = repo.hash.size
+    for snapshot in state.snapshots():
+        keys, seen = keys_of.setdefault(snapshot.space, set()), walked.setdefault(snapshot.space, set())
+        stack = [repo.manifest(snapshot).tree]
+        while stack:
+            digest = stack.pop()
+            if digest in seen:
+                continue  # another snapshot has this page, and all that is below it
+            seen.add(digest)
+            page = repo.packs.get(digest)
+            if level_of(page):
+                stack += [child.digest for child in decode_inner(page, size)]
+            else:
+                column = leaf_keys(page, size)
+                keys.update(column[at : at + size] for at in range(0, len(column), size))
+    return keys_of, state.blobs().union(*walked.values())
+
+
+def _plan_segments(
+    repo: Repository, refs: list[FileRef], *, used: set[bytes], since: float, rewrite: bool
+) -> tuple[list[SegmentPlan], int]:
+    """Plan the segments of one space. Returns: the plans, and the number of unused vectors that are kept."""
+    plans: list[SegmentPlan] = []
+    taken: set[bytes] = set()
+    unused = 0
+    for ref in refs:
+        segment = repo.segment(ref)
+        # A clock that was wrong makes a vector older or younger, and never touches one that a snapshot uses.
+        young = segment.footer.time > since
+        keys = segment.key_list()
+        live = [row for row, key in enumerate(keys) if key not in taken and (young or key in used)]
+        taken.update(keys[row] for row in live)
+        replaced = not live or (rewrite and 2 * len(live) < len(keys))
+        plans.append(SegmentPlan(ref, live, replaced, _size_with(segment, len(live)) if replaced else ref.size))
+        unused += sum(key not in used for key in ((keys[row] for row in live) if replaced else keys))
+    missing = used - taken
+    if missing:
+        raise Damage(
+            f"{len(missing)} pictures of snapshots have no vector, among them {min(missing).hex()}",
+            "run: vstore repair",
+        )
+    return plans, unused
+
+
+def _size_with(segment: Segment, rows: int) -> int:
+    """The bytes of a segment with so many rows of this one."""
+    footer = segment.footer
+    each = rows * (footer.width + footer.key_size)
+    return footer.header + each + 8 * -(-rows // BLOCK) + FOOTER_SIZE if rows else 0
+
+
+def _plan_packs(repo: Repository, state: State, used: set[bytes], rewrite: bool) -> PackPlan:
+    freed: list[FileRef] = []
+    merged: dict[bytes, int] = {}
+    left = set(used)
+    listed = {ref.name for ref in state.packs}
+    for pack in repo.packs.opened():
+        if pack.ref.name not in listed:
+            continue
+        sizes = dict(pack.sizes())
+        live = {digest: size for digest, size in sizes.items() if digest in left}
+        left.difference_update(live)
+        if not live or (rewrite and 2 * sum(live.values()) < sum(sizes.values())):
+            freed.append(pack.ref)
+            merged |= live
+    if left:
+        raise Damage(f"no pack holds the blob {min(left).hex()}", "run: vstore repair")
+    size = 8 + PACK_FOOTER_SIZE + sum(merged.values()) + len(merged) * (repo.hash.size + 16) if merged else 0
+    return PackPlan(freed, sorted(merged), size)

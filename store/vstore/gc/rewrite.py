@@ -1,0 +1,51 @@
+"""Rewrites segments and packs without their unused parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from vstore.disk.packs import write_pack
+from vstore.disk.segments import BLOCK
+from vstore.format.canonical import Json
+from vstore.format.entries import FileRef
+from vstore.gc.plan import Plan, SegmentPlan
+from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from vstore.disk.segments import Rows
+
+
+def rewrite(repo: Repository, plan: Plan) -> dict[str, Json]:
+    """Write the new files of a plan. Returns: the changes that the log has to learn."""
+    changes: dict[str, Json] = {}
+    if plan.snapshots:
+        changes["snapshots"] = dict.fromkeys(plan.snapshots)
+    for space, parts in plan.segments.items():
+        if any(part.replaced for part in parts):
+            refs = [_rewritten(repo, space, part) if part.replaced else part.ref for part in parts]
+            left = [ref for ref in refs if ref is not None]
+            changes.setdefault("segments", {}).update(repo.state.segments_changed(space, left))
+    if plan.packs.freed:
+        added = []
+        if plan.packs.merged:
+            blobs = {digest: repo.packs.get(digest) for digest in plan.packs.merged}
+            added.append(write_pack(repo.layout.packs, repo.hash, blobs, "commit"))
+        changes["packs"] = repo.state.packs_changed(added, plan.packs.freed)
+    return changes
+
+
+def _rewritten(repo: Repository, space: str, part: SegmentPlan) -> FileRef | None:
+    if not part.live:
+        return None
+    segment = repo.segment(part.ref)
+    segment.verify()
+    keys = segment.key_list()
+
+    def blocks() -> Iterator[Rows]:
+        rows = segment.rows()
+        for at in range(0, len(part.live), BLOCK):
+            yield rows[part.live[at : at + BLOCK]]
+
+    # The time stays that of the vectors: rewriting makes none of them younger.
+    return repo.write_segment(space, [keys[row] for row in part.live], blocks(), when=segment.footer.time)

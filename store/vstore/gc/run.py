@@ -1,0 +1,156 @@
+"""Deletes data that no snapshot uses: vectors, pages, old records. It is the end of undo.
+
+Record first, unlink after: what a record names is there until a later record, durable, no longer names it. Two records
+in a row carry the whole state, so that either of them may rot; only then do the older ones go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from vstore.disk import durable
+from vstore.errors import DiskTrouble
+from vstore.format.canonical import Json
+from vstore.format.records import ends_the_log
+from vstore.gc.plan import Plan, plan_of
+from vstore.gc.rewrite import rewrite
+from vstore.gc.unlisted import OldRecord, UnlistedFile, empty_cache, records_before, stale_cache, unlisted_files
+from vstore.repository.repository import RESERVE, Repository
+
+
+class GcReport(NamedTuple):
+    """The result of a garbage collection.
+
+    dry_run:   nothing was deleted; the report says what would be.
+    snapshots: forgotten snapshots that were deleted.
+    vectors:   vectors that were deleted.
+    unnamed:   unused vectors that were kept.
+    segments:  segments that were deleted or replaced.
+    packs:     packs that were deleted or replaced.
+    rewritten: files that were written in their place, without the unused parts.
+    unlisted:  deleted files that no record listed.
+    records:   deleted records of the log.
+    bytes:     bytes that were freed, less those that were rewritten.
+    changed:   the log was written.
+    """
+
+    dry_run: bool
+    snapshots: int
+    vectors: int
+    unnamed: int
+    segments: int
+    packs: int
+    rewritten: int
+    unlisted: int
+    records: int
+    bytes: int
+    changed: bool
+
+    def to_json(self) -> dict[str, Json]:
+        return self._asdict()
+
+
+def gc(repo: Repository, *, dry_run: bool = False, drop_unnamed: bool = False, wait: bool = False) -> GcReport:
+    """Delete data that no snapshot uses. Readers that have it open read on.
+
+    drop_unnamed: delete unused vectors although they are younger than 14 days.
+    Raises: Damage if something that is needed is missing or damaged: nothing is deleted then. Locked, DiskTrouble.
+    """
+    if dry_run:
+        return repo.reading(lambda: _look(repo, drop_unnamed))
+    with repo.lock("ingest") as lock:
+        lock.acquire(None if wait else 0.0, "gc")
+        with repo.committing("gc"):
+            published: list[Plan] = []
+            try:
+                return _collect(repo, drop_unnamed, published)
+            except DiskTrouble as err:
+                if not durable.is_full(err):
+                    raise
+            # On a full disk what may be lost makes room, in the order in which it is missed least.
+            empty_cache(repo)
+            try:
+                return _collect(repo, drop_unnamed, published)
+            except DiskTrouble as err:
+                if not durable.is_full(err):
+                    raise
+            durable.remove(repo.layout.reserve)
+            return _collect(repo, drop_unnamed, published, may_rewrite=False)
+
+
+def _look(repo: Repository, drop_unnamed: bool) -> GcReport:
+    plan = plan_of(repo, repo.state, drop_unnamed=drop_unnamed)
+    changed = plan.changes_something or not _is_fresh(repo)
+    records = records_before(repo, repo.tip.highest + 1) if changed else []
+    return _report(plan, unlisted_files(repo, drop_unnamed), records, dry_run=True, changed=changed)
+
+
+def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], *, may_rewrite: bool = True) -> GcReport:
+    """Delete what can be deleted. The caller holds both locks; after an error on a full disk it may be tried again.
+
+    published: the plan that the log knows of, once it does.
+    """
+    repo.reload()
+    repo.refuse_unsound()
+    plan = plan_of(repo, repo.state, drop_unnamed=drop_unnamed, rewrite=may_rewrite)
+    changed = plan.changes_something or not _is_fresh(repo)
+    records = _publish(repo, plan, published) if changed else []
+    # Both records are durable: nothing names what goes from here on.
+    for record in records:
+        durable.remove(repo.layout.record(record.number))
+    unlisted = unlisted_files(repo, drop_unnamed)
+    for file in unlisted:
+        durable.remove(repo.layout.folder / file.folder / file.name)
+    for name in stale_cache(repo) if changed else ():
+        durable.remove(repo.layout.cache / name)
+    durable.sweep(repo.layout.folder, "ingest")  # a catalogue that was being made
+    _restore_reserve(repo)
+    plan = published[0] if published else plan
+    freed = {ref.name for ref in (*plan.packs.freed, *plan.freed_segments)}
+    left_over = [file for file in unlisted if file.name not in freed]
+    return _report(plan, left_over, records, dry_run=False, changed=changed)
+
+
+def _publish(repo: Repository, plan: Plan, published: list[Plan]) -> list[OldRecord]:
+    """Write the new files and two records with the whole state. Returns: the records that may go then."""
+    changes = rewrite(repo, plan)
+    about = f"vectors freed: {plan.vectors}, snapshots: {len(plan.snapshots)}"
+    repo.publish("gc", changes, about=about, whole=True)
+    published.append(plan)
+    repo.publish("gc", {}, about=about, whole=True)
+    return records_before(repo, repo.tip.number - 1)
+
+
+def _restore_reserve(repo: Repository) -> None:
+    if not repo.layout.reserve.exists():
+        try:
+            durable.write_durably(repo.layout.reserve, [bytes(RESERVE)], "ingest")
+        except DiskTrouble as err:
+            if not durable.is_full(err):
+                raise
+
+
+def _report(
+    plan: Plan, unlisted: Sequence[UnlistedFile], records: Sequence[OldRecord], *, dry_run: bool, changed: bool
+) -> GcReport:
+    replaced = [part for part in plan.parts if part.replaced]
+    return GcReport(
+        dry_run=dry_run,
+        snapshots=len(plan.snapshots),
+        vectors=plan.vectors,
+        unnamed=plan.unnamed,
+        segments=len(plan.freed_segments),
+        packs=len(plan.packs.freed),
+        rewritten=sum(1 for part in replaced if part.live) + bool(plan.packs.merged),
+        unlisted=len(unlisted),
+        records=len(records),
+        bytes=plan.bytes + sum(file.size for file in unlisted) + sum(record.size for record in records),
+        changed=changed,
+    )
+
+
+def _is_fresh(repo: Repository) -> bool:
+    """Whether the log is what a gc leaves: two records that carry the whole state."""
+    numbers = repo.log.numbers()
+    return len(numbers) == 2 and all(ends_the_log(repo.log.read(number)) for number in numbers)

@@ -1,0 +1,76 @@
+"""Finds files of a store that its log does not list, or that can be made again."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+
+from vstore.disk import durable
+from vstore.disk.durable import TEMPORARY
+from vstore.disk.journal import is_of_none, journals
+from vstore.gc.plan import young_since
+from vstore.repository.repository import Repository
+
+_OBJECT = re.compile(r"[0-9a-f]{32}\.(faiss|pack)")
+
+
+class UnlistedFile(NamedTuple):
+    """A file that no record lists.
+
+    folder: the name of its folder in the store.
+    name:   its name.
+    size:   its bytes.
+    """
+
+    folder: str
+    name: str
+    size: int
+
+
+def unlisted_files(repo: Repository, drop_unnamed: bool) -> list[UnlistedFile]:
+    """Find what killed runs and merges left behind, and what was just freed.
+
+    A journal of a space that the log does not know (its `model drop` was killed) goes like an unused vector.
+    """
+    state, layout = repo.state, repo.layout
+    listed = state.file_names()
+    found = []
+    for folder in (layout.refs, layout.segments, layout.packs):
+        found += [
+            UnlistedFile(folder.name, name, os.stat(folder / name).st_size)
+            for name in sorted(os.listdir(folder))
+            if name.startswith(TEMPORARY) or (_OBJECT.fullmatch(name) and name not in listed)
+        ]
+    since = young_since(drop_unnamed)
+    stats = [(path.name, path.stat()) for path in journals(layout.journal) if is_of_none(path, state.spaces)]
+    found += [UnlistedFile(layout.journal.name, name, stat.st_size) for name, stat in stats if stat.st_mtime <= since]
+    return found
+
+
+class OldRecord(NamedTuple):
+    """A record that the log no longer needs.
+
+    number: its number.
+    size:   its bytes.
+    """
+
+    number: int
+    size: int
+
+
+def records_before(repo: Repository, number: int) -> list[OldRecord]:
+    """List the records before one, oldest first."""
+    return [OldRecord(n, os.stat(repo.layout.record(n)).st_size) for n in repo.log.numbers() if n < number]
+
+
+def stale_cache(repo: Repository) -> list[str]:
+    """Name the cache files that are of no more use: bitmaps over old segments, old states, unfinished files."""
+    names = os.listdir(repo.layout.cache) if repo.layout.cache.is_dir() else []
+    return [name for name in names if name == "state" or name.startswith(("rows-", TEMPORARY))]
+
+
+def empty_cache(repo: Repository) -> None:
+    """Remove everything in `cache/`: all of it can be made again."""
+    for name in os.listdir(repo.layout.cache) if repo.layout.cache.is_dir() else ():
+        durable.remove_tree(repo.layout.cache / name)

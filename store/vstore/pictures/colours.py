@@ -1,0 +1,73 @@
+"""Turns pictures of any mode into RGB as a person would see them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from PIL.Image import Image
+
+_BITS, _PHOTOMETRIC = 0x0102, 0x0106  # tags of TIFF
+_BAND = 256  # lines
+
+
+def rgb(picture: Image) -> Image:
+    """Turn a picture into RGB: transparency over white, deep greys scaled, not clipped."""
+    if picture.mode == "RGB" and "transparency" not in picture.info:
+        return picture
+    if picture.mode.startswith(("I", "F")):
+        return _from_deep(picture).convert("RGB")
+    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
+        from PIL.Image import new
+
+        clear = picture.convert("RGBA")
+        white = new("RGB", clear.size, (255, 255, 255))
+        white.paste(clear, mask=clear)
+        return white
+    if picture.mode == "LAB":
+        return _from_lab(picture)
+    return picture.convert("RGB")
+
+
+def _from_deep(picture: Image) -> Image:
+    """Scale greys to 8 bits: 12 and 16 bits by their range, wider integers by the largest value, floats from 0 to 1,
+    or by the largest value where it is above 1."""
+    import numpy as np
+    from PIL.Image import fromarray
+
+    tags = getattr(picture, "tag_v2", {})
+    values = np.asarray(picture)
+    grey = np.empty(values.shape, np.uint8)
+    # In bands: a picture may have 178 million pixels, which are 1.4 GB as float64.
+    bands = [slice(at, at + _BAND) for at in range(0, len(values), _BAND)]
+    top = max(float(_finite(values[band]).max()) for band in bands)
+    if picture.mode == "F":
+        scale = 255.0 if top <= 1.0 else 1.0 if top <= 255.0 else 255.0 / top
+    elif tags.get(_BITS) == (12,):
+        scale = 255 / 4095
+    elif top <= 65535.0:
+        scale = 1 / 257
+    else:
+        scale = 255.0 / top
+    for band in bands:
+        grey[band] = np.clip(np.rint(_finite(values[band]) * scale), 0, 255)
+    if picture.mode == "I;16" and tags.get(_PHOTOMETRIC) == 0:  # white is zero, which Pillow respects up to 8 bits only
+        np.subtract(255, grey, out=grey)
+    return fromarray(grey)
+
+
+def _finite(values: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    import numpy as np
+
+    return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _from_lab(picture: Image) -> Image:
+    from PIL import ImageCms
+
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(picture, lab, srgb, outputMode="RGB")
+    assert converted is not None
+    return converted

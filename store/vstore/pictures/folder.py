@@ -1,0 +1,136 @@
+"""One listed folder: the names and stats of its files, packed into heads of at most a thousand.
+
+A head is one bytes object, so that a caller compares a thousand files with what it remembers by one comparison.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+CHUNK = 1000  # files per head
+GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})  # errors of a path where nothing is
+_HEAD = struct.Struct("<IIII")
+_ROW = struct.Struct("<qqqQ")
+_LATEST = (1 << 63) - 1  # the last moment in nanoseconds that a row holds: in the year 2262
+pack_row = _ROW.pack  # size, mtime_ns, ctime_ns, inode; struct.error where a time does not fit
+
+
+class FileStat(NamedTuple):
+    """One candidate. Times in ns since 1970; a field that the root's options ignore is 0."""
+
+    name: bytes
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+
+
+class Trouble(NamedTuple):
+    """A path that could not be listed or stat-ed.
+
+    path:      relative to the root.
+    kind:      "permission" or "io".
+    reason:    the words of the operating system.
+    is_folder: it is, or may be, a folder: nothing is known of what lies below it.
+    """
+
+    path: bytes
+    kind: str
+    reason: str
+    is_folder: bool
+
+    @classmethod
+    def of(cls, path: bytes, err: OSError, *, is_folder: bool) -> Trouble:
+        kind = "permission" if err.errno in (errno.EACCES, errno.EPERM) else "io"
+        return cls(path, kind, err.strerror or str(err), is_folder)
+
+
+class Folder(NamedTuple):
+    """One folder that was listed completely.
+
+    path:     relative to the root, b"" for the root itself.
+    heads:    names and stats of the candidates, packed, at most 1,000 in each; there is always one.
+    count:    candidates.
+    ignored:  other files, never opened; hidden and excluded ones are not counted.
+    troubles: files that could not be stat-ed.
+    """
+
+    path: bytes
+    heads: tuple[bytes, ...]
+    count: int  # type: ignore[assignment]  # not the method of tuples
+    ignored: int
+    troubles: tuple[Trouble, ...] = ()
+
+    @property
+    def subfolders(self) -> list[bytes]:
+        """The names of the folders in it that are descended into, sorted."""
+        return subfolders_of(self.heads[0])
+
+
+def files_of(head: bytes) -> Iterator[FileStat]:
+    """Unpack one head, in its order. Bytes that are not a head give nothing."""
+    if len(head) < _HEAD.size:
+        return
+    count, _, size, _ = _HEAD.unpack_from(head)
+    stats_at = _HEAD.size + size
+    if len(head) < stats_at + count * _ROW.size:
+        return
+    names = head[_HEAD.size : stats_at].split(b"\0")
+    rows = _ROW.iter_unpack(head[stats_at : stats_at + count * _ROW.size])
+    for name, row in zip(names, rows, strict=False):  # no name at all splits into one empty one
+        yield FileStat(name, *row)
+
+
+def count_of(head: bytes) -> int:
+    """Count the files in a head."""
+    count: int = _HEAD.unpack_from(head)[0]
+    return count
+
+
+def heads_of(head: bytes) -> int:
+    """Count the heads of the folder that a head belongs to."""
+    total: int = _HEAD.unpack_from(head)[1]
+    return max(1, -(-total // CHUNK))
+
+
+def subfolders_of(head: bytes) -> list[bytes]:
+    """List the subfolders that the first head of a folder names."""
+    if len(head) < _HEAD.size:
+        return []
+    size: int = _HEAD.unpack_from(head)[3]
+    return head[len(head) - size :].split(b"\0") if size else []
+
+
+def row_of(found: os.stat_result) -> bytes:
+    """Pack a stat. Times after the year 2262, which some disks hold, become the last one that fits."""
+    mtime, ctime = min(found.st_mtime_ns, _LATEST), min(found.st_ctime_ns, _LATEST)
+    return pack_row(found.st_size, mtime, ctime, found.st_ino)
+
+
+def without(row: bytes, *, ctime: bool, inode: bool) -> bytes:
+    """Set the fields of a row to 0 that the options of a root ignore."""
+    size, mtime, its_ctime, its_inode = _ROW.unpack(row)
+    return pack_row(size, mtime, 0 if ctime else its_ctime, 0 if inode else its_inode)
+
+
+def packed(names: Sequence[str], rows: Sequence[bytes], subfolders: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Pack a folder into heads: files in the head, files in the folder, bytes of names, bytes of subfolder names;
+    names, stats, subfolders.
+
+    Each head holds the number of files in the whole folder: a folder that lost its last thousand differs in all heads.
+    Only the first head holds the subfolders.
+    """
+    return tuple(
+        _head(names[at : at + CHUNK], rows[at : at + CHUNK], len(names), () if at else subfolders)
+        for at in range(0, max(1, len(names)), CHUNK)
+    )
+
+
+def _head(names: Sequence[str], rows: Sequence[bytes], total: int, subfolders: Sequence[bytes]) -> bytes:
+    joined = os.fsencode("\0".join(names))
+    below = b"\0".join(subfolders)
+    return _HEAD.pack(len(names), total, len(joined), len(below)) + joined + b"".join(rows) + below

@@ -1,0 +1,186 @@
+"""Lists one folder: which of its entries are candidates, which are subfolders, and which could not be looked at."""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+from collections.abc import Callable
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from vstore.pictures.folder import CHUNK, GONE, Trouble, pack_row, row_of, without
+from vstore.pictures.rules import IGNORE_FILE, Rules, is_hidden
+
+if TYPE_CHECKING:
+    from vstore.pictures.rules import Chain
+    from vstore.pictures.scan_options import ScanOptions
+
+
+class Lister:
+    """The folders of one scan, listed one at a time.
+
+    keeps_out: tells of the stat of a folder whether it is never entered.
+    """
+
+    def __init__(
+        self,
+        options: ScanOptions,
+        rules: Rules,
+        extensions: frozenset[str],
+        keeps_out: Callable[[os.stat_result], bool],
+    ) -> None:
+        """extensions: of candidates, lower case, with the dot."""
+        self.options = options
+        self.rules = rules
+        self.extensions = extensions
+        self.tails = frozenset(tail for e in extensions if len(e) in (4, 5) for tail in (e, e.upper()))
+        self.keeps_out = keeps_out
+
+    def list(self, fd: int, path: bytes, only: str | None = None) -> Listing:
+        """List an open folder. only: the one name that is asked for.
+
+        Raises: OSError if it cannot be listed to its end.
+        """
+        while True:
+            found = _Sorting(self, path)
+            found.read(fd, only)
+            if not found.met_rules:
+                break
+            self.rules.read(path, fd)  # the ignore file is about the names before it, too: list them again
+        rows = found.rows + found.odd_rows
+        if self.options.ignore_ctime or self.options.ignore_inode:
+            ignored = {"ctime": self.options.ignore_ctime, "inode": self.options.ignore_inode}
+            rows = [without(row, **ignored) for row in rows]
+        return Listing(found.names + found.odd_names, rows, found.folders, found.ignored, tuple(found.troubles))
+
+
+class Listing(NamedTuple):
+    """The entries of one folder.
+
+    names:    of candidates, in the order of the disk.
+    rows:     their packed stats.
+    folders:  name and (device, inode) of each subfolder; the latter only where an option asks for it.
+    ignored:  other files.
+    troubles: entries that could not be stat-ed.
+    """
+
+    names: list[str]
+    rows: list[bytes]
+    folders: list[tuple[str, tuple[int, int]]]
+    ignored: int
+    troubles: tuple[Trouble, ...]
+
+
+class _Sorting:
+    """The entries of one folder, being sorted. met_rules: it stopped at an ignore file that was not read yet."""
+
+    def __init__(self, lister: Lister, path: bytes) -> None:
+        self.names: list[str] = []
+        self.rows: list[bytes] = []
+        self.odd_names: list[str] = []
+        self.odd_rows: list[bytes] = []
+        self.folders: list[tuple[str, tuple[int, int]]] = []
+        self.troubles: list[Trouble] = []
+        self.ignored = 0
+        self.met_rules = False
+        self._lister = lister
+        self._base = os.fsdecode(path) + "/" if path else ""
+        self._chain: Chain = lister.rules.over(self._base)
+
+    def read(self, fd: int, only: str | None) -> None:
+        tails, chain, exclude = self._lister.tails, self._chain, self._lister.rules.exclude
+        with os.scandir(fd) as entries:
+            while block := list(islice(entries, CHUNK)):
+                if only is not None:
+                    block = [e for e in block if e.name == only]
+                # Nearly every file of nearly every folder is one of these; `_take_odd` would decide the same, slowly.
+                plain = [
+                    e
+                    for e in block
+                    if (e.name[-4:] in tails or e.name[-5:] in tails)
+                    and e.name[0] != "."
+                    and e.is_file(follow_symlinks=False)
+                ]
+                if len(plain) < len(block):
+                    taken = {e.name for e in plain}
+                    self._take_odd([e for e in block if e.name not in taken])
+                    if self.met_rules:
+                        return
+                if chain:
+                    plain = [e for e in plain if not exclude(self._base + e.name, chain)]
+                self._take_plain(plain)
+
+    def _take_plain(self, entries: list[os.DirEntry[str]]) -> None:
+        names, rows, pack = self.names, self.rows, pack_row
+        for entry in entries:
+            try:
+                found = entry.stat(follow_symlinks=False)
+                row = pack(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+            except OSError as err:
+                self._missed(entry.name, err)
+                continue
+            except struct.error:
+                row = row_of(found)
+            names.append(entry.name)
+            rows.append(row)
+
+    def _take_odd(self, entries: list[os.DirEntry[str]]) -> None:
+        lister = self._lister
+        for entry in entries:
+            if entry.name == IGNORE_FILE and not lister.rules.knows(self._base):
+                self.met_rules = True
+                return
+            try:
+                self._take(entry)
+            except OSError as err:
+                # Its type may be unknown: to a link that may be followed, and on disks that do not tell.
+                is_folder = not entry.is_symlink() or lister.options.follow_symlinks
+                self._missed(entry.name, err, is_folder=is_folder)
+
+    def _take(self, entry: os.DirEntry[str]) -> None:
+        options, rules = self._lister.options, self._lister.rules
+        path = self._base + entry.name
+        hidden = is_hidden(entry.name)
+        if hidden and not rules.include(path):
+            return
+        is_link = entry.is_symlink()
+        is_folder = entry.is_dir(follow_symlinks=options.follow_symlinks)
+        if hidden and is_folder:
+            return
+        if self._chain and rules.exclude(path + "/" if is_folder else path, self._chain):
+            return
+        if is_folder:
+            self._take_folder(entry)
+            return
+        extension = entry.name[entry.name.rfind(".") :]
+        good = extension.lower() in self._lister.extensions or rules.include(path)
+        if not (good and (is_link or entry.is_file(follow_symlinks=False))):
+            self.ignored += 1
+            return
+        try:
+            found = entry.stat()
+        except OSError as err:
+            if err.errno not in GONE:
+                raise
+            self.ignored += is_link  # it leads nowhere
+            return
+        if stat.S_ISREG(found.st_mode):
+            self.odd_names.append(entry.name)
+            self.odd_rows.append(row_of(found))
+        elif not stat.S_ISDIR(found.st_mode):
+            self.ignored += 1
+
+    def _take_folder(self, entry: os.DirEntry[str]) -> None:
+        options = self._lister.options
+        identity = (0, 0)
+        if options.follow_symlinks or options.one_file_system:
+            found = entry.stat(follow_symlinks=options.follow_symlinks)
+            if self._lister.keeps_out(found):
+                return
+            identity = (found.st_dev, found.st_ino)
+        self.folders.append((entry.name, identity))
+
+    def _missed(self, name: str, err: OSError, *, is_folder: bool = False) -> None:
+        if err.errno not in GONE:
+            self.troubles.append(Trouble.of(os.fsencode(self._base + name), err, is_folder=is_folder))

@@ -1,0 +1,51 @@
+"""The preparation of pictures for an embedder, as the recipe of a space describes it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from vstore.errors import ModelError
+from vstore.pictures.formats import IGNORED, MAX_PIXELS, MAX_SIDE, prepare_recipe
+
+
+class Preparation(NamedTuple):
+    """The preparation of pictures. All but max_pixels is part of a space.
+
+    max_side:   pixels of the longer side; larger pictures are scaled down.
+    max_pixels: larger pictures are not decoded.
+    upright:    pictures are turned as EXIF says.
+    bgr:        blue comes first, as in OpenCV.
+    jpeg:       pictures are saved with this JPEG quality and read again.
+    """
+
+    max_side: int = MAX_SIDE
+    max_pixels: int = MAX_PIXELS
+    upright: bool = True
+    bgr: bool = False
+    jpeg: int | None = None
+
+
+def preparation_of(recipe: Mapping[str, Any], max_pixels: int = MAX_PIXELS) -> Preparation:
+    """Read from its recipe how the pictures of a space are prepared.
+
+    Raises: ModelError for a preparation that this vstore does not know: any other would give other vectors.
+    """
+    said = {**prepare_recipe(), **recipe.get("prepare", {})}
+    usual = prepare_recipe(said["max_side"])
+    through = said.pop("through", None)
+    found = Preparation(
+        said["max_side"],
+        max_pixels,
+        said["orientation"] != IGNORED,
+        said["mode"] == "BGR",
+        None if through is None else through["quality"],
+    )
+    known = {**usual, "orientation": (usual["orientation"], IGNORED), "mode": ("RGB", "BGR")}
+    for name, value in said.items():
+        allowed = known.get(name)
+        if value != allowed and not (isinstance(allowed, tuple) and value in allowed):
+            raise ModelError(
+                f"this vstore does not know how to prepare pictures with {name} {value!r}", "upgrade vstore"
+            )
+    return found

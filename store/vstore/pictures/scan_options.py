@@ -1,0 +1,91 @@
+"""The options that are stored with a root, and how a command or a wider root changes them. Pure."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from vstore.errors import UsageError
+
+
+class ScanOptions(NamedTuple):
+    """The options of one root.
+
+    exclude:         gitignore patterns, relative to the root; what they match is skipped.
+    include:         gitignore patterns of files that are pictures whatever their extension is.
+    follow_symlinks: symlinked folders are listed, too.
+    one_file_system: folders on other disks are skipped.
+    ignore_inode:    the disk makes up inode numbers.
+    ignore_ctime:    the disk makes up change times.
+    """
+
+    exclude: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    follow_symlinks: bool = False
+    one_file_system: bool = False
+    ignore_inode: bool = False
+    ignore_ctime: bool = False
+
+    @classmethod
+    def from_json(cls, value: Any) -> ScanOptions:
+        known = {name: value[name] for name in cls._fields if name in value}
+        for name in ("exclude", "include"):
+            if name in known:
+                known[name] = tuple(known[name])
+        return cls(**known)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return every option: the log merges objects, so an option left out would stay as it was."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in self._asdict().items()}
+
+    def taking_over(self, inner: ScanOptions, within: bytes) -> ScanOptions:
+        """Add the options of a folder inside this root, so that taking it over neither adds nor hides a picture.
+
+        within: path of that folder, relative to the root.
+        """
+        return ScanOptions(
+            (*self.exclude, *(_moved_down(glob, within) for glob in inner.exclude)),
+            (*self.include, *(_moved_down(glob, within) for glob in inner.include)),
+            self.follow_symlinks or inner.follow_symlinks,
+            self.one_file_system or inner.one_file_system,
+            self.ignore_inode or inner.ignore_inode,
+            self.ignore_ctime or inner.ignore_ctime,
+        )
+
+
+class OptionEdits(NamedTuple):
+    """The changes that the words of a command make to the options of a root. None leaves an option as it is."""
+
+    exclude: Sequence[str] = ()
+    no_exclude: Sequence[str] = ()
+    include: Sequence[str] = ()
+    follow_symlinks: bool | None = None
+    one_file_system: bool | None = None
+    ignore_inode: bool | None = None
+    ignore_ctime: bool | None = None
+
+    def applied(self, options: ScanOptions) -> ScanOptions:
+        """Return the options with these changes. Raises: UsageError if `no_exclude` names one that is not set."""
+        missing = [glob for glob in self.no_exclude if glob not in options.exclude]
+        if missing:
+            has = f"it has: {', '.join(options.exclude)}" if options.exclude else "it has no excludes"
+            raise UsageError(f"this folder has no exclude {missing[0]!r}", has)
+        stay = [glob for glob in options.exclude if glob not in self.no_exclude]
+        changed = options._replace(
+            exclude=tuple(dict.fromkeys([*stay, *self.exclude])),
+            include=tuple(dict.fromkeys([*options.include, *self.include])),
+        )
+        switches = ("follow_symlinks", "one_file_system", "ignore_inode", "ignore_ctime")
+        given = {name: getattr(self, name) for name in switches if getattr(self, name) is not None}
+        return changed._replace(**given)
+
+
+def _moved_down(glob: str, within: bytes) -> str:
+    """Rewrite a gitignore pattern of a folder for a root above it."""
+    folder = re.sub(r"([\\*?\[\]])", r"\\\1", os.fsdecode(within))
+    no, glob = ("!", glob[1:]) if glob.startswith("!") else ("", glob)
+    # With a slash before its last character, a pattern means that folder's own names; else all names below it.
+    anywhere = "" if "/" in glob.rstrip().rstrip("/") else "**/"
+    return f"{no}/{folder}/{anywhere}{glob.lstrip('/')}"

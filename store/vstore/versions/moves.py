@@ -1,0 +1,117 @@
+"""Moves the current snapshot: rollback, undo, redo."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from vstore.errors import NothingToUndo, UsageError
+from vstore.format.canonical import Json
+from vstore.format.records import Record
+from vstore.format.state import State
+from vstore.format.undo import operations_in_force, restoring
+from vstore.repository.repository import Repository
+from vstore.versions.log import why_log_is_cut
+
+
+class MoveReport(NamedTuple):
+    """The result of a rollback, an undo or a redo.
+
+    op:      rollback, undo or redo.
+    current: the current snapshot.
+    before:  the snapshot that was current before.
+    hold:    the snapshot at which syncing is held, if it is.
+    changed: the log was written.
+    about:   what was done, in words.
+    """
+
+    op: str
+    current: str | None
+    before: str | None
+    hold: str | None
+    changed: bool
+    about: str
+
+    def to_json(self) -> dict[str, Json]:
+        return self._asdict()
+
+
+def rollback(repo: Repository, snap: str | None = None, *, hold: bool = False, release: bool = False) -> MoveReport:
+    """Make a snapshot current, or (release) allow syncing again. Pictures are not touched.
+
+    hold:   syncs refuse until the release.
+    Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot.
+    """
+    if release == (snap is not None):
+        raise UsageError("rollback takes a snapshot, or --release alone", "see: vstore rollback --help")
+    if release and hold:
+        raise UsageError("--hold and --release cannot be combined", "leave out one of them")
+    with repo.committing("rollback"):
+        before = repo.state.current
+        if snap is None:
+            return _release(repo)
+        snapshot = repo.snapshot(snap)
+        changes: dict[str, Json] = {}
+        if snapshot.name != before:
+            changes["current"] = snapshot.name
+        if hold and repo.state.hold != snapshot.name:
+            changes["hold"] = snapshot.name
+        if changes:
+            repo.publish("rollback" if "current" in changes else "hold", changes, about=f"to {snapshot.name}")
+        about = f"{snapshot.name} is current" if changes else f"{snapshot.name} is already current"
+        return MoveReport(
+            op="rollback",
+            current=snapshot.name,
+            before=before,
+            hold=repo.state.hold,
+            changed=bool(changes),
+            about=about,
+        )
+
+
+def _release(repo: Repository) -> MoveReport:
+    at, current = repo.state.hold, repo.state.current
+    if at is not None:
+        repo.publish("release", {"hold": None}, about=f"after {at}")
+    about = "syncing is allowed again" if at is not None else "syncing was not held"
+    return MoveReport(op="release", current=current, before=current, hold=None, changed=at is not None, about=about)
+
+
+def undo(repo: Repository) -> MoveReport:
+    """Take back the newest operation in force: the current snapshot, tags, forgotten snapshots and the hold.
+
+    Raises: NothingToUndo, which says why.
+    """
+    with repo.committing("undo"):
+        done, undone, barrier = operations_in_force(repo.records())
+        if not done:
+            if barrier is not None and barrier.op != "init":
+                raise NothingToUndo(f"nothing before the {barrier.op} of {barrier.time} can be undone")
+            lost = why_log_is_cut(repo)
+            if lost is not None:
+                raise NothingToUndo(f"earlier operations cannot be undone: {lost}", "run: vstore repair")
+            if undone:
+                raise NothingToUndo("everything that can be undone is already undone", "see: vstore log")
+            raise NothingToUndo("there is nothing to undo yet", "see: vstore log")
+        record = done[-1]
+        return _restore(repo, repo.log.state_before(record.number), record, "undo")
+
+
+def redo(repo: Repository) -> MoveReport:
+    """Do the operation again that the newest undo in force took back. Raises: NothingToUndo."""
+    with repo.committing("redo"):
+        _, undone, _ = operations_in_force(repo.records())
+        if not undone:
+            raise NothingToUndo("there is nothing to redo", "a new operation ends redo")
+        record = undone[-1]
+        return _restore(repo, repo.log.state_before(record.number + 1), record, "redo")
+
+
+def _restore(repo: Repository, state: State, record: Record, op: str) -> MoveReport:
+    before = repo.state.current
+    changes = restoring(repo.state, state)
+    about = f"{record.op} of {record.time}" + (f" ({record.about})" if record.about else "")
+    if op == "undo":
+        repo.publish(op, changes, undoes=record.number, about=about)
+    else:
+        repo.publish(op, changes, redoes=record.number, about=about)
+    return MoveReport(op=op, current=repo.state.current, before=before, hold=repo.state.hold, changed=True, about=about)

@@ -1,0 +1,114 @@
+"""Lists the snapshots of a store, and shows one of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from vstore.format.canonical import Json
+from vstore.format.entries import Snapshot
+from vstore.format.state import State
+from vstore.repository.repository import Repository
+
+
+class SnapshotRow(NamedTuple):
+    """A snapshot as `snapshot list` shows it.
+
+    snapshot:   its name, `v12`.
+    id:         its content id: equal pictures have equal ids.
+    parent:     the snapshot that it was made from.
+    time:       when it was made.
+    space:      the id of its model space.
+    space_name: the name of its model space.
+    paths:      paths in it.
+    images:     distinct pictures in it.
+    message:    what the user said of it.
+    tags:       its tags.
+    current:    it is the current snapshot.
+    partial:    the sync that made it was not finished.
+    degraded:   repair had to remove pictures from it.
+    """
+
+    snapshot: str
+    id: str
+    parent: str | None
+    time: str
+    space: str
+    space_name: str
+    paths: int
+    images: int
+    message: str
+    tags: tuple[str, ...]
+    current: bool
+    partial: bool
+    degraded: bool
+
+    def to_json(self) -> dict[str, Json]:
+        value = self._asdict()
+        value["tags"] = list(self.tags)
+        return value
+
+
+class SnapshotDetail(NamedTuple):
+    """One snapshot in full.
+
+    row:      the same as in `snapshot list`.
+    tree:     the digest of the root of its alias tree.
+    manifest: the digest of its manifest.
+    roots:    the number of paths under each label.
+    """
+
+    row: SnapshotRow
+    tree: str
+    manifest: str
+    roots: dict[str, int]
+
+    def to_json(self) -> dict[str, Json]:
+        return {**self.row.to_json(), "tree": self.tree, "manifest": self.manifest, "roots": dict(self.roots)}
+
+
+def snapshot_list(repo: Repository) -> list[SnapshotRow]:
+    """List all snapshots, newest first. Reads the log alone."""
+    return [_row(repo.state, snapshot) for snapshot in repo.state.snapshots()]
+
+
+def _row(state: State, snapshot: Snapshot) -> SnapshotRow:
+    space = state.spaces.get(snapshot.space)
+    return SnapshotRow(
+        snapshot=snapshot.name,
+        id=snapshot.id,
+        parent=snapshot.parent,
+        time=snapshot.time,
+        space=snapshot.space,
+        space_name=space.name if space else snapshot.space[:12],
+        paths=snapshot.paths,
+        images=snapshot.images,
+        message=snapshot.message,
+        tags=tuple(sorted(tag for tag, name in state.tags.items() if name == snapshot.name)),
+        current=snapshot.name == state.current,
+        partial=snapshot.partial,
+        degraded=snapshot.degraded,
+    )
+
+
+def snapshot_show(repo: Repository, snap: str) -> SnapshotDetail:
+    """Show one snapshot. Raises: SnapshotNotFound, AmbiguousSnapshot."""
+    snapshot = repo.snapshot(snap)
+    tree = repo.tree(snapshot)
+    roots: dict[str, int] = {}
+    for label in _labels(repo, snapshot):
+        roots[os.fsdecode(label)] = sum(1 for _ in tree.under(label))
+    return SnapshotDetail(_row(repo.state, snapshot), tree.root.hex(), snapshot.manifest.hex(), roots)
+
+
+def _labels(repo: Repository, snapshot: Snapshot) -> Iterator[bytes]:
+    tree = repo.tree(snapshot)
+    start = b""
+    while True:
+        first = next(tree.range(start, None), None)
+        if first is None:
+            return
+        label = first[0].partition(b"/")[0]
+        yield label
+        start = label + b"0"

@@ -1,0 +1,52 @@
+"""Sets and removes tags: names that a user gives to snapshots."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from vstore.errors import UsageError
+from vstore.format.canonical import Json
+from vstore.format.layout import why_not_a_name
+from vstore.repository.repository import Repository
+
+
+class TagReport(NamedTuple):
+    """A tag that was set or removed.
+
+    tag:      its name.
+    snapshot: the snapshot that has it; None if it was removed.
+    """
+
+    tag: str
+    snapshot: str | None
+
+    def to_json(self) -> dict[str, Json]:
+        return {"tag": self.tag, "snapshot": self.snapshot}
+
+
+def snapshot_tag(repo: Repository, snap: str, name: str) -> TagReport:
+    """Give a snapshot a tag, which also keeps it from being forgotten.
+
+    Raises: UsageError for a name that cannot be a tag, or is already the tag of another snapshot; SnapshotNotFound.
+    """
+    why_not = why_not_a_name(name)
+    if why_not:
+        raise UsageError(why_not, "choose another name")
+    with repo.committing("tag"):
+        snapshot = repo.snapshot(snap)
+        at = repo.state.tags.get(name)
+        if at is not None and at != snapshot.name:
+            raise UsageError(f"{at} already has the tag {name!r}", f"remove it first: vstore snapshot untag {name}")
+        if at is None:
+            repo.publish("tag", {"tags": {name: snapshot.name}}, about=f"{name} at {snapshot.name}")
+        return TagReport(name, snapshot.name)
+
+
+def snapshot_untag(repo: Repository, name: str) -> TagReport:
+    """Remove a tag. The snapshot stays. Raises: UsageError if there is no such tag."""
+    with repo.committing("untag"):
+        if name not in repo.state.tags:
+            tags = ", ".join(sorted(repo.state.tags)) or "none"
+            raise UsageError(f"there is no tag {name!r}", f"the tags of this store: {tags}")
+        repo.publish("untag", {"tags": {name: None}}, about=name)
+        return TagReport(name, None)
