@@ -6,12 +6,13 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL.Image import Image
 from store.test_catalogue import raw
 from support.failing_disks import Hesitating
 from support.folders import World, all_aliases, digests, mend, packs_by_age, stats_of, trust_young_stats
@@ -274,6 +275,24 @@ def test_where_the_model_is_missing_nothing_is_taken_from_a_snapshot(world: Worl
     assert report.degraded == ()
     assert all_aliases(world) == expected
     assert mend(world).embedded == 9
+
+
+@pytest.mark.parametrize("harm", [lambda rows: rows[:, :4], lambda rows: rows[:-1]], ids=["narrow", "too few"])
+def test_vectors_of_another_shape_are_neither_stored_nor_counted(world: World, harm: Callable[[Any], Any]) -> None:
+    expected = all_aliases(world)
+    segment(world).unlink()
+
+    class Odd(FakeEmbedder):
+        def embed_images(self, pictures: Sequence[Image]) -> Any:
+            return harm(super().embed_images(pictures))
+
+    report = Store.repair(world.folder, load_embedder=lambda recipe: Odd())
+    assert report.embedded == 0
+    assert "of shape" in report.left[0] and "use the model that the space was made with" in report.left[0]
+    assert not any("computed" in line for line in report.done)
+    assert all_aliases(world) == expected, "nothing is taken from a snapshot that may yet be made whole"
+    assert mend(world).embedded == 9
+    is_sound(world)
 
 
 def test_rows_of_a_damaged_footer_are_kept_without_the_pictures(world: World) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from vstore.disk.journal import Journal, journals
 from vstore.disk.salvage import insisted, refuse_unreadable, remains, sound_segment, whole_segment
 from vstore.embed.embedder import Embedder
+from vstore.embed.rows import unit_rows, usable
 from vstore.errors import Damage, MissingPackage, ModelError
 from vstore.format.entries import FileRef, Space, listed_segments
 from vstore.format.recipes import Recipe
@@ -224,14 +225,11 @@ class Vectors:
     ) -> list[bytes]:
         keys = [key for key, _ in batch]
         if embedder is not None and keeper is not None:
-            import numpy as np
-
-            rows = embedder.embed_images([picture for _, picture in batch])
-            norms = np.linalg.norm(rows.astype(np.float64), axis=1)
-            good = np.isfinite(norms) & (norms > 0)
+            unit = unit_rows(embedder.embed_images([picture for _, picture in batch]), len(batch), space.dim)
+            good = usable(unit)
             keys = [key for key, fine in zip(keys, good, strict=True) if fine]
             if keys:
-                keeper.keep(keys, (rows[good] / norms[good, None]).astype(np.float32))
+                keeper.keep(keys, unit[good])
         self.stored[space.id].update(keys)
         return keys
 
