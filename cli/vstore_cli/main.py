@@ -1,22 +1,20 @@
-"""The command `vstore`: its group of commands, and the place where errors become messages and exit codes."""
+"""The command `vstore`: the group of all commands."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import gc
 import importlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 gc.set_threshold(100_000)  # modules stay loaded: collecting among them again and again is wasted
 
 import click  # noqa: E402
 
-from vstore import VstoreError, __version__  # noqa: E402
-from vstore_cli.output import local, shown  # noqa: E402
+from vstore import __version__  # noqa: E402
+from vstore_cli.failures import fail  # noqa: E402
 
 WIDTH = 100
 HELP = ["-h", "--help"]
@@ -138,63 +136,7 @@ def run(args: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except BaseException as err:
-        if os.environ.get("VSTORE_DEBUG"):
-            _trace(err)
-        return _fail(as_json, err)
-
-
-def _fail(as_json: bool, err: BaseException) -> int:
-    """Report an error: to people in words, to programs as the last line of stderr. Returns: the exit code."""
-    code, exit_code, message, step = _words(err)
-    if as_json:
-        import json
-
-        error: dict[str, Any] = {"code": code, "exit": exit_code, "message": message, "next": step}
-        # ASCII only: a name that is not UTF-8 cannot break the line.
-        click.echo(json.dumps({"error": error}), err=True)
-    else:
-        if isinstance(err, click.UsageError) and err.ctx is not None:
-            click.echo(err.ctx.get_usage(), err=True)
-        lines = [shown(line.expandtabs()) for line in message.splitlines()] if isinstance(err, click.UsageError) else []
-        click.echo(
-            "\n".join([f"Error: {lines[0]}", *lines[1:]] if lines else [f"Error: {shown(local(message))}"]), err=True
-        )
-        if step:
-            click.echo(f"  {shown(step)}", err=True)
-    return exit_code
-
-
-def _words(err: BaseException) -> tuple[str, int, str, str]:
-    """Work out the code, the exit code, the message and the next step of an error."""
-    if isinstance(err, VstoreError):
-        return err.code, err.exit_code, err.message, err.next_step
-    if isinstance(err, click.UsageError):
-        help_of = f"see: {err.ctx.command_path} --help" if err.ctx is not None else ""
-        return "usage", 2, err.format_message(), help_of
-    if isinstance(err, click.ClickException):
-        return "failure", 1, err.format_message(), ""
-    if isinstance(err, (KeyboardInterrupt, click.Abort)):
-        return "interrupted", 130, "interrupted", ""
-    if isinstance(err, MemoryError):
-        return "failure", 1, "there is not enough memory", "close other programs and try again"
-    if isinstance(err, OSError):
-        where = f"{os.fsdecode(err.filename)}: " if err.filename is not None else ""
-        full = err.errno in (errno.ENOSPC, errno.EDQUOT)
-        return "failure", 1, f"{where}{err.strerror or err}", "free some space and run it again" if full else ""
-    if not os.environ.get("VSTORE_DEBUG"):
-        _trace(err)
-    return (
-        "failure",
-        1,
-        f"{type(err).__name__}: {err}",
-        "this is a bug in vstore: please report it with the lines above",
-    )
-
-
-def _trace(err: BaseException) -> None:
-    import traceback
-
-    click.echo("".join(traceback.format_exception(err)), err=True, nl=False)
+        return fail(err, as_json=as_json)
 
 
 def main() -> None:

@@ -77,7 +77,7 @@ class ModelError(VstoreError):
 
 
 class SnapshotNotFound(VstoreError, LookupError):
-    """A name that is no snapshot, tag or id of this store."""
+    """A name that matches no snapshot, tag or id of this store."""
 
     code = "no_such_snapshot"
 

@@ -1,4 +1,7 @@
-"""A store as a program uses it: one object, one method per command."""
+"""A store as a program uses it: one object, one thin method per command.
+
+Longer than other modules because it lists them all, with their arguments and errors: it is the Python reference.
+"""
 
 from __future__ import annotations
 

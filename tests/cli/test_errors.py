@@ -121,7 +121,7 @@ def test_a_store_of_a_newer_format_is_refused_by_name(pictures: Line) -> None:
         )
 
 
-def test_a_format_whose_number_rotted_is_damage_that_repair_mends(pictures: Line) -> None:
+def test_a_format_whose_number_rotted_is_damage_that_repair_fixes(pictures: Line) -> None:
     form = pictures.store / "FORMAT"
     form.write_text(form.read_text().replace('"format":1', '"format":3'))
     assert "vstore repair" in pictures("log", code=4).err

@@ -102,7 +102,7 @@ def test_a_word_that_is_the_name_of_a_file_gets_a_hint(pictures: Line, monkeypat
         (["./pictures/a.png", "-", "./pictures/a.png"], 2, "cancel one another out"),
         (["./pictures/a.png", "-k", "0"], 2, "-k must be at least 1"),
         (["./pictures/a.png", "-k", "many"], 2, "not a valid integer"),
-        (["./pictures/a.png", "--under", "/etc"], 2, "/etc lies under no synced folder"),
+        (["./pictures/a.png", "--under", "/etc"], 2, "/etc is not in any synced folder"),
         (["./pictures/a.png", "--at", "v9"], 1, "no snapshot 'v9'"),
         (["./pictures/a.png", "--new-since", "v9"], 1, "no snapshot 'v9'"),
         (["./notes.txt"], 1, "cannot search with ./notes.txt"),
@@ -158,7 +158,7 @@ def test_min_score_leaves_out_what_looks_less_alike(pictures: Line) -> None:
     assert (ran.out, ran.err) == ("", "No picture of v1 matches.\n")
 
 
-def test_at_answers_from_an_older_version_with_its_paths(pictures: Line) -> None:
+def test_at_answers_from_an_older_snapshot_with_its_paths(pictures: Line) -> None:
     os.rename("pictures/a.png", "pictures/moved.png")
     os.unlink("pictures/b.png")
     pictures("sync")
@@ -172,7 +172,7 @@ def test_at_answers_from_an_older_version_with_its_paths(pictures: Line) -> None
     assert names(pictures, "./pictures/moved.png", "-k", "1") == ["pictures/moved.png"]
 
 
-def test_new_since_shows_only_what_a_version_did_not_have(pictures: Line) -> None:
+def test_new_since_shows_only_what_a_snapshot_did_not_have(pictures: Line) -> None:
     pictures.put({"pictures/new.png": 8})
     shutil.copy("pictures/a.png", "pictures/copy.png")
     pictures("sync")

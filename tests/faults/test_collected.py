@@ -1,5 +1,5 @@
-"""What reads takes no lock: where a gc takes away what it is about to open, it begins anew: its answer is one from
-before the gc, or one from after it."""
+"""Readers take no lock. If a gc deletes a file that a reader is about to open, the reader starts again: its answer is
+one from before the gc, or one from after it."""
 
 from __future__ import annotations
 

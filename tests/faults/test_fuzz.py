@@ -159,8 +159,8 @@ def test_a_store_that_is_damaged_in_any_way_is_repaired_or_says_why_not(
         except VstoreError as err:
             assert err.exit_code in (4, 10), err
             return
-        with Store(store, load_embedder=load) as mended:
-            checked = mended.check(read_data=True)
+        with Store(store, load_embedder=load) as repaired:
+            checked = repaired.check(read_data=True)
             assert checked.ok or report.left, (checked.problems, report)
         repo = Repository(store)
         for snapshot in repo.state.snapshots():
@@ -172,7 +172,7 @@ def test_a_store_that_is_damaged_in_any_way_is_repaired_or_says_why_not(
         assert not again.quarantined
         assert not again.changed, again
         if not report.left and repo.state.spaces:
-            with Store(store, load_embedder=load) as mended:
-                done = mended.sync([top / "pictures"])
+            with Store(store, load_embedder=load) as repaired:
+                done = repaired.sync([top / "pictures"])
                 assert done.paths == 9
-                assert mended.check(read_data=True).ok
+                assert repaired.check(read_data=True).ok

@@ -97,8 +97,8 @@ def test_many_snapshots_of_many_pages_are_sound(tmp_path: Path) -> None:
     builder = Builder(tmp_path / ".vstore")
     keys = [builder.repo.hash.digest(b"%d" % n) for n in range(2000)]
     builder.add_segment(keys, unit_vectors(2000))
-    for version in range(8):
-        builder.add_snapshot({b"p/%05d" % n: keys[n] for n in range(version * 10, 2000 - version)})
+    for number in range(8):
+        builder.add_snapshot({b"p/%05d" % n: keys[n] for n in range(number * 10, 2000 - number)})
     report = looked(builder)
     assert sound(report)
     assert report.snapshots == 8
@@ -338,7 +338,7 @@ def publish(builder: Builder, changes: dict[str, Any]) -> None:
 
 
 def forge(builder: Builder, page: bytes, paths: int, images: int, **fields: Any) -> None:
-    """Publish a version v2 whose tree is one page, whatever it holds."""
+    """Publish a snapshot v2 whose tree is one page, whatever it holds."""
     repo = builder.repo
     root = repo.hash.digest(page)
     manifest = Manifest("v2", builder.space, root, paths, images, "2026-01-01T00:00:00Z", "", None, False)

@@ -1,4 +1,4 @@
-"""Forgetting versions by a policy."""
+"""Forgetting snapshots by a policy."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from vstore.format.entries import Snapshot
 from vstore.versions.policy import Policy, kept_by
 
 
-def versions(*times: str) -> list[Snapshot]:
+def snapshots(*times: str) -> list[Snapshot]:
     """Snapshots v1, v2, … of these times, newest first."""
     listed = [Snapshot(f"v{n}", "", b"", "", 0, 0, time) for n, time in enumerate(times, 1)]
     return listed[::-1]
 
 
-HOURS = versions(
+HOURS = snapshots(
     "2025-12-31T22:10:00Z", "2026-01-01T00:10:00Z", "2026-01-01T00:50:00Z", "2026-01-01T05:00:00Z",
     "2026-01-04T09:00:00Z", "2026-01-05T09:00:00Z", "2026-02-11T09:00:00Z",
 )  # fmt: skip
@@ -49,7 +49,7 @@ def test_a_policy_keeps_the_same_snapshots_as_restic(policy: Policy, kept: list[
 
 
 def test_the_oldest_snapshot_is_kept_while_a_rule_has_some_left() -> None:
-    listed = versions("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z", "2026-01-02T00:00:00Z")
+    listed = snapshots("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z", "2026-01-02T00:00:00Z")
     assert kept_by(Policy(daily=3), listed, {}) == {
         "v3": ["daily snapshot"],
         "v2": ["daily snapshot"],
@@ -58,18 +58,18 @@ def test_the_oldest_snapshot_is_kept_while_a_rule_has_some_left() -> None:
 
 
 def test_a_month_less_is_the_last_day_of_one_that_is_shorter() -> None:
-    listed = versions("2026-02-28T10:00:00Z", "2026-02-28T14:00:00Z", "2026-03-31T12:00:00Z")
+    listed = snapshots("2026-02-28T10:00:00Z", "2026-02-28T14:00:00Z", "2026-03-31T12:00:00Z")
     assert set(kept_by(Policy(within="1m"), listed, {})) == {"v3", "v2"}
 
 
 def test_a_span_is_not_counted_from_a_snapshot_that_a_wrong_clock_made() -> None:
-    listed = versions("2026-01-01T00:00:00Z", "2027-03-01T00:00:00Z", "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
+    listed = snapshots("2026-01-01T00:00:00Z", "2027-03-01T00:00:00Z", "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
     kept = kept_by(Policy(within="10d"), listed, {}, datetime(2026, 3, 5))
     assert set(kept) == {"v4", "v3", "v2"}
     assert set(kept_by(Policy(within="10d"), listed, {}, datetime(2025, 3, 5))) == {"v4", "v3", "v2", "v1"}
 
 
-# Ten days with a version each; then what happened to the clock, and what was made meanwhile.
+# Ten days with a snapshot each; then what happened to the clock, and the snapshots that were made meanwhile.
 DAYS = [f"2026-03-{day:02}T12:00:00Z" for day in range(1, 11)]
 NOW = datetime(2026, 3, 10, 18)
 POLICIES = [
@@ -82,12 +82,12 @@ POLICIES = [
 @pytest.mark.parametrize("policy", POLICIES)
 def test_snapshots_of_a_wrong_clock_cost_no_other_its_place(policy: Policy, year: int) -> None:
     """What the rules of time keep without them is kept with them; so are as many of the newest as were asked for."""
-    right = kept_by(policy._replace(last=None), versions(*DAYS), {}, NOW)
-    expected = {s.time for s in versions(*DAYS) if s.name in right}
+    right = kept_by(policy._replace(last=None), snapshots(*DAYS), {}, NOW)
+    expected = {s.time for s in snapshots(*DAYS) if s.name in right}
     for after in range(11):
         for wrong in (1, 3, 12):
             jumped = [f"{year}-{month:02}-20T12:00:00Z" for month in range(1, wrong + 1)]
-            listed = versions(*DAYS[:after], *jumped, *DAYS[after:])
+            listed = snapshots(*DAYS[:after], *jumped, *DAYS[after:])
             kept = kept_by(policy, listed, {}, NOW)
             assert expected <= {s.time for s in listed if s.name in kept}, (after, wrong)
             assert {s.name for s in listed[: policy.last or 0]} <= kept.keys(), (after, wrong)
@@ -95,12 +95,12 @@ def test_snapshots_of_a_wrong_clock_cost_no_other_its_place(policy: Policy, year
 
 @pytest.mark.parametrize("policy", [Policy(daily=2), Policy(hourly=2), Policy(within="2d"), Policy(last=2)])
 def test_the_newest_snapshot_is_kept_though_its_clock_was_a_year_late(policy: Policy) -> None:
-    listed = versions(*DAYS, "2025-03-11T12:00:00Z")
+    listed = snapshots(*DAYS, "2025-03-11T12:00:00Z")
     assert {"v11", "v10"} <= set(kept_by(policy, listed, {}, NOW))
 
 
 def test_where_the_clock_is_a_year_late_now_no_rule_of_time_forgets_anything() -> None:
-    kept = kept_by(Policy(daily=1), versions(*DAYS), {}, datetime(2025, 3, 10))
+    kept = kept_by(Policy(daily=1), snapshots(*DAYS), {}, datetime(2025, 3, 10))
     assert len(kept) == 10
     assert kept["v1"] == ["later than now"]
 
@@ -125,7 +125,7 @@ def test_an_invalid_span_is_refused(span: str) -> None:
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """Five versions; the first three of them with pictures that the current one has no more."""
+    """Five snapshots; the first three have pictures that the current one lacks."""
     world = World(tmp_path)
     for number in range(5):
         world.put({"a.png": number, "b.png": 100 + number, "same.png": 500})

@@ -28,7 +28,7 @@ DAY = 86400
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """Three versions: of twelve pictures, of two of them, of those and a new one."""
+    """Three snapshots: of twelve pictures, of two of them, of those and a new one."""
     world = World(tmp_path)
     world.put({f"{n:02d}.png": n for n in range(12)})
     world.sync()
@@ -405,7 +405,7 @@ def test_a_segment_that_another_space_lists_too_is_not_said_to_be_freed(world: W
         report = store.gc(drop_unnamed=True)
         after = sizes(world)
         assert store.check(read_data=True).ok
-    assert report.segments == 1  # that of the picture which the newest version alone had
+    assert report.segments == 1  # that of the picture that only the newest snapshot had
     gone = sum(before[name] for name in before.keys() - after.keys())
     written = sum(after[name] for name in after.keys() - before.keys() if not name.startswith("refs/"))
     assert report.bytes == gone - written

@@ -211,7 +211,7 @@ def test_damage_is_named_before_any_answer(segment: Any, cache: Path, where: str
     parts = [good, bad]
     index = Index(
         parts, bitmaps_of(parts, [key(1)]), cache
-    )  # no row of the damaged one is named: it stops all the same
+    )  # no row of the damaged one is marked: it stops all the same
     for ask in (lambda: index.top_k(unit(1), 1), lambda: index.vector(0), index.wait):
         with pytest.raises(Damage, match=bad.ref.name):
             ask()
@@ -251,24 +251,24 @@ def test_the_check_of_large_segments_is_remembered_until_they_are_touched(
     parts = [segment([key(n) for n in range(10)], unit(10)), segment([key(20)], unit(1))]
     read = count_checks(monkeypatch)
 
-    def anew() -> list[tuple[bytes, float]]:
+    def again() -> list[tuple[bytes, float]]:
         fresh = [Segment(part.path.parent, part.ref) for part in parts]  # as another process would open them
         return answer(Index(fresh, bitmaps_of(fresh, [key(1), key(20)]), cache), unit(1)[0], 5)
 
-    first = anew()
+    first = again()
     assert len(read) == 2
-    assert anew() == first
+    assert again() == first
     assert len(read) == 2
     os.utime(parts[0].path)
-    assert anew() == first
+    assert again() == first
     assert len(read) == 3
     corrupt(parts[0].path, parts[0].footer.header)
     with pytest.raises(Damage, match=parts[0].ref.name):
-        anew()
+        again()
     (remembered,) = cache.glob("checked")
     remembered.write_bytes(b"not what was written")
     with pytest.raises(Damage, match=parts[0].ref.name):
-        anew()
+        again()
 
 
 def test_a_segment_that_changed_after_its_check_is_not_remembered_as_checked(

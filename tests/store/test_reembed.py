@@ -1,4 +1,4 @@
-"""Embedding a sample anew: verified where it fits, and where it does not, which recipe gives the vectors."""
+"""Re-embedding a sample: a space that fits is verified; otherwise the recipe that fits is found."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_one_picture_of_32_may_be_off_and_is_named(case: Case) -> None:
 
 
 def _sampled(case: Case, count: int) -> list[int]:
-    """The numbers of the pictures that a sample of this snapshot takes; equal aliases have equal samples."""
+    """Number the pictures of a sample of this snapshot; equal aliases have equal samples."""
     from vstore.check.sampling import sample_pictures
 
     repo = case.old.repo

@@ -385,6 +385,29 @@ def test_an_exclude_that_a_partial_commit_took_away_is_not_missed_after_a_rollba
     assert (report.paths, report.partial, single.fake.embedded) == (5, False, 5)
 
 
+def test_a_run_that_comes_back_to_a_snapshot_of_its_own_counts_its_pictures(single: World) -> None:
+    single.put({"a.png": 1})
+    single.sync()
+    single.put({f"new{number}.png": 10 + number for number in range(3)})
+    with single.another() as other:
+
+        class Meddler(Silent):
+            notes = 0
+
+            def note(self, text: str) -> None:
+                self.notes += 1
+                if self.notes == 1:
+                    other.undo()
+                    (single.pictures / "new0.png").unlink()
+
+        meddler = Meddler()
+        during(single.fake, lambda: other.rollback("v1") and None, single.fake.calls + 2)
+        report = single.sync(commit_every=-1.0, progress=meddler)
+    assert meddler.notes == 2
+    assert single.paths() == ["pictures/a.png", "pictures/new1.png", "pictures/new2.png"]
+    assert (report.paths, report.images) == (3, 3)
+
+
 # The order of a commit, and commits that go wrong
 
 

@@ -488,5 +488,5 @@ def test_a_path_is_found_under_all_the_labels_it_had(absorbed: World) -> None:
 
 
 def test_a_path_under_no_root_is_an_error(absorbed: World) -> None:
-    with pytest.raises(UsageError, match="lies under no synced folder"):
+    with pytest.raises(UsageError, match="is not in any synced folder"):
         prefixes_of(absorbed.repo, absorbed.tree(), b"/nowhere/at/all")

@@ -371,7 +371,7 @@ def newest_pack(repo: Repository) -> FileRef:
     return packs_by_age(repo)[-1]
 
 
-def mend(world: World, **options: Any) -> RepairReport:
+def repaired(world: World, **options: Any) -> RepairReport:
     return Store.repair(world.folder, load_embedder=world.load, **options)
 
 

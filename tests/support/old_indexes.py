@@ -48,7 +48,7 @@ class OldIndex:
             os.utime(self.pictures / name, (when, when))
 
     def write(self, paths: Any = None, rows: npt.NDArray[Any] | None = None) -> None:
-        """Write the three files anew."""
+        """Write the three files again."""
         import faiss
 
         vectors = self.rows if rows is None else rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from vstore import UsageError
@@ -30,17 +32,7 @@ FORMATS = ["triple", "npz", "parquet", "jsonl", "clip-retrieval"]
 @click.option("--min-score", type=float, help="Only links to pictures at least this similar (-1 to 1).")
 @click.option("--new-since", metavar="SNAP", help="Only links to pictures that this snapshot lacks.")
 @json_option
-def export(
-    out: str,
-    words: tuple[str, ...],
-    format: str,
-    at: str | None,
-    k: int,
-    under: str | None,
-    min_score: float | None,
-    new_since: str | None,
-    as_json: bool,
-) -> None:
+def export(out: str, words: tuple[str, ...], format: str, as_json: bool, **options: Any) -> None:
     """Write a snapshot to OUT in a format that other tools read.
 
     If a triple is imported again together with its vstore.json, the result is the same snapshot with the same id.
@@ -59,16 +51,7 @@ def export(
         )
     operands = [Operand(part.weight, part.image, part.text) for part in parse(words)] if words else []
     with open_store() as store:
-        report = store.export(
-            out,
-            format=format,
-            at=at,
-            operands=operands,
-            k=k,
-            under=under,
-            min_score=min_score,
-            new_since=new_since,
-        )
+        report = store.export(out, format=format, operands=operands, **options)
     if as_json:
         echo_json(report)
     elif format == "links":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,17 +30,7 @@ if TYPE_CHECKING:
 @device_option
 @json_option
 def search(
-    words: tuple[str, ...],
-    images: tuple[str, ...],
-    k: int,
-    at: str | None,
-    under: str | None,
-    min_score: float | None,
-    new_since: str | None,
-    paths_only: bool,
-    null: bool,
-    device: str,
-    as_json: bool,
+    words: tuple[str, ...], images: tuple[str, ...], paths_only: bool, null: bool, as_json: bool, **options: Any
 ) -> None:
     """Find the pictures that are most similar to a picture or a text, or to several at once.
 
@@ -66,17 +56,9 @@ def search(
     sys.setswitchinterval(0.0002)
     from vstore import Operand
 
-    near = [] if under is None else [under]
+    near = [] if options["under"] is None else [options["under"]]
     with open_store([*near, *(os.fsdecode(part.image) for part in parts if part.image is not None)]) as store:
-        report = store.search(
-            [Operand(part.weight, part.image, part.text) for part in parts],
-            k=k,
-            at=at,
-            under=under,
-            min_score=min_score,
-            new_since=new_since,
-            device=device,
-        )
+        report = store.search([Operand(part.weight, part.image, part.text) for part in parts], **options)
     if as_json:
         echo_json(report)
     elif null or paths_only:

@@ -1,7 +1,7 @@
-"""The catalogue: facts in LMDB for fast look-up. All can be rebuilt; none is believed where it does not prove itself.
+"""The catalogue: facts in LMDB for fast look-up. All can be rebuilt, and each must prove itself.
 
-Whoever may write makes a new environment of what the old one still proves, where the old one is not exactly what the
-last transaction left. An environment that was copied is not even read.
+Where the environment is not exactly what the last transaction left, a writer makes a new one with all facts that still
+prove themselves. An environment that was copied is not even read.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class Catalogue:
             self._end_reading()
 
     def _end_reading(self) -> None:
-        """Let go of the reader's view, so that the next look-up sees what was written since."""
+        """Let go of the reader's view: the next look-up sees later writes."""
         with self._lock:
             if self._reader is not None:
                 self._reader.abort()

@@ -1,8 +1,8 @@
-"""The one door to the disk: every write, flush, publication, removal, read and lock of a store goes through here.
+"""The one door to the disk: every write, flush, publication and removal of a file of a store goes through here.
 
-What has a name under a store has its final content: it is written under a temporary name, flushed, published, and
-the folder flushed after. Temporary names bear the lock that they were written under (`.tmp-ingest-…`), so that only
-the next holder of that lock may remove them.
+A name under a store means final content: a file is written under a temporary name, flushed, published, and its folder
+flushed after. A temporary name holds the lock that it was written under (`.tmp-ingest-…`): only the next holder of that
+lock may remove the file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NO_FULL_FLUSH = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}  # on macOS: disks 
 
 
 class Disk:
-    """The calls that make, change, flush, name, read or remove a file. Tests put another one in its place."""
+    """The calls that make, change, flush, name, read or remove a file. Tests replace it."""
 
     def open(self, path: str, flags: int, mode: int = 0o666) -> int:
         return os.open(path, flags | os.O_CLOEXEC, mode)
@@ -83,7 +83,7 @@ disk = Disk()
 
 
 def nonce() -> str:
-    """Thirty-two hex digits that nobody chose before."""
+    """Make thirty-two random hex digits."""
     return os.urandom(16).hex()
 
 
@@ -93,7 +93,10 @@ def read(path: Path) -> bytes:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and flush its name, unless it is there. Whoever relies on one that was there flushes its parent."""
+    """Make a folder and flush its name, unless it exists. A caller who relies on an existing folder flushes its parent.
+
+    Raises: DiskTrouble, ReadOnly.
+    """
     with trouble(path):
         try:
             disk.mkdir(str(path))
@@ -103,7 +106,7 @@ def make_folder(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Flush the names that a folder holds."""
+    """Flush the names that a folder holds. Raises: OSError."""
     fd = disk.open(str(path), os.O_RDONLY | os.O_DIRECTORY)
     try:
         disk.fsync(fd)
@@ -114,8 +117,8 @@ def sync_folder(path: Path) -> None:
 def write_durably(path: Path, parts: Iterable[Buffer], lock: str) -> None:
     """Write a file that nobody else can be writing, and publish it: it is whole and flushed when its name appears.
 
-    lock: the lock under which this is done; it stands in the temporary name.
-    Raises: DiskTrouble, ReadOnly. What stands under `path` then, if anything does, is whole.
+    lock:   the lock under which this is done; it stands in the temporary name.
+    Raises: DiskTrouble, ReadOnly. A file under `path`, if there is one then, is whole.
     """
     temporary = _temporary(path, lock)
     with trouble(path), _removed_on_error(temporary):
@@ -125,12 +128,13 @@ def write_durably(path: Path, parts: Iterable[Buffer], lock: str) -> None:
 
 
 def publish(path: Path, data: bytes, lock: str) -> bool:
-    """Publish a record: flushed under a temporary name, then linked, which fails where the name is taken.
+    """Publish a record: flush it under a temporary name, then link it, which fails where the name is taken.
 
-    Returns: False if another file has that name. An error in the link is looked into: where the name holds these bytes
-    (they bear a nonce), the record is published whatever the call reported.
-    Raises: DiskTrouble, ReadOnly. The record is not published then, unless the error says that it is: its folder could
-    not be flushed, which is no commit that may be reported as done, and none that may be taken back.
+    After an error in the link, the name is read: where it holds these bytes (they contain a nonce), the record is
+    published, whatever the call reported.
+    Returns: False if another file has that name.
+    Raises:  DiskTrouble, ReadOnly. The record is not published then, unless the error says that it is: its folder could
+             not be flushed, and the commit may be neither reported as done nor taken back.
     """
     temporary = _temporary(path, lock)
     with trouble(path):
@@ -157,7 +161,10 @@ def publish(path: Path, data: bytes, lock: str) -> bool:
 
 
 def write_unflushed(path: Path, data: Buffer) -> bool:
-    """Write a file that may be lost or torn without harm: no flush, and no error where the store is read-only."""
+    """Write a file that may be lost or torn without harm: no flush, and no error.
+
+    Returns: False where nothing was written.
+    """
     temporary = _temporary(path, "cache")
     try:
         with _removed_on_error(temporary):
@@ -173,9 +180,9 @@ def write_unflushed(path: Path, data: Buffer) -> bool:
 
 
 def allocate(path: Path, size: int) -> None:
-    """See to it that a file has `size` bytes and the disk holds room for each; what stands in it stays.
+    """Give a file `size` bytes, with room on the disk for each. Its content stays.
 
-    Where a file that is mapped has a hole, a full disk kills the process that writes there. Raises: DiskTrouble.
+    A full disk kills a process that writes to a hole of a mapped file. Raises: DiskTrouble, ReadOnly.
     """
     with trouble(path):
         fd = disk.open(str(path), os.O_RDWR | os.O_CREAT)
@@ -192,20 +199,26 @@ def allocate(path: Path, size: int) -> None:
 
 
 def overwrite(fd: int, data: bytes) -> None:
-    """Replace what an open file holds, in place: no flush, and no error, as what it says is a courtesy."""
+    """Replace the content of an open file in place: no flush, and no error, as the content is a courtesy."""
     with contextlib.suppress(OSError):
         os.ftruncate(fd, 0)
         os.pwrite(fd, data, 0)
 
 
 def remove(path: Path) -> None:
-    """Remove a file, if it is there. The folder is not flushed: what is removed is no longer named by anything."""
+    """Remove a file, if it exists. The folder is not flushed: nothing names the file any more.
+
+    Raises: DiskTrouble, ReadOnly.
+    """
     with trouble(path), contextlib.suppress(FileNotFoundError):
         disk.unlink(str(path))
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a file, or a folder with all that it holds: only what can be made again, or was never named."""
+    """Remove a file, or a folder with all files in it: only what can be made again, or was never named.
+
+    Raises: DiskTrouble, ReadOnly.
+    """
     if not path.is_dir() or path.is_symlink():
         remove(path)
         return
@@ -219,7 +232,10 @@ def remove_tree(path: Path) -> None:
 
 
 def set_aside(path: Path, folder: Path) -> Path:
-    """Move a file that cannot be used to a folder where nothing looks for it. Returns: where it lies now."""
+    """Move a file that cannot be used to a folder where nothing looks for it.
+
+    Returns: its new path. Raises: DiskTrouble, ReadOnly.
+    """
     make_folder(folder)
     kept = folder / path.name
     if kept.exists():
@@ -232,7 +248,7 @@ def set_aside(path: Path, folder: Path) -> Path:
 
 
 def sweep(folder: Path, lock: str) -> None:
-    """Remove what earlier holders of a lock left half-written. The caller holds that lock."""
+    """Remove the half-written files of earlier holders of a lock. The caller holds that lock."""
     prefix = f"{TEMPORARY}{lock}-"
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(folder):
@@ -247,7 +263,7 @@ def sweep(folder: Path, lock: str) -> None:
 
 
 class Appender:
-    """A file that grows at its end, flushed when its writer says so."""
+    """A file that grows at its end, flushed when its writer asks for it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -255,14 +271,17 @@ class Appender:
             self._fd = open_or_create(path, os.O_WRONLY | os.O_EXCL | os.O_APPEND)
 
     def append(self, data: Buffer) -> None:
+        """Write at the end. Raises: DiskTrouble, ReadOnly."""
         with trouble(self.path):
             _write_all(self._fd, data)
 
     def sync(self) -> None:
+        """Flush the content. Raises: DiskTrouble, ReadOnly."""
         with trouble(self.path):
             disk.fsync(self._fd)
 
     def sync_name(self) -> None:
+        """Flush the name. Raises: DiskTrouble, ReadOnly."""
         with trouble(self.path):
             sync_folder(self.path.parent)
 
@@ -277,7 +296,7 @@ def _temporary(path: Path, lock: str) -> Path:
 
 
 def open_or_create(path: Path, flags: int) -> int:
-    """Open a file, making it where it is missing, and its folder too. Returns: its descriptor. Raises: OSError."""
+    """Open a file; make it, and its folder, where it is missing. Returns: its descriptor. Raises: OSError."""
     try:
         return disk.open(str(path), flags | os.O_CREAT)
     except FileNotFoundError:
@@ -330,7 +349,7 @@ def _holds(path: Path, data: bytes) -> bool:
 
 @contextlib.contextmanager
 def _removed_on_error(temporary: Path) -> Iterator[None]:
-    """Take our own unpublished temporary away again. Nothing that has a name is ever removed on an error path."""
+    """Remove our own unpublished temporary file after an error. A file with a name is never removed by an error."""
     try:
         yield
     except BaseException:

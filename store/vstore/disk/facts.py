@@ -1,6 +1,6 @@
 """The facts of the catalogue: their keys, their values, and the transaction that writes them.
 
-Every value ends in the checksum of (table, key, value): none is believed where it does not prove itself.
+Every value ends in the checksum of (table, key, value), by which it proves itself.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class Batch:
                 cursor.putmulti(some, overwrite=False)
 
     def clear_locations(self, space: str) -> None:
+        """Remove all locations of a space."""
         prefix = space_key(LOCATION, space, b"")
         with self._transaction.cursor() as cursor:
             found = cursor.set_range(prefix)
@@ -74,6 +75,7 @@ class Batch:
                 self._transaction.put(key, value)
 
     def put_meta(self, name: str, value: bytes) -> None:
+        """Put a note of a run."""
         self._put(meta_key(name), value)
 
     def drop_meta(self, name: str) -> None:

@@ -12,9 +12,9 @@ from vstore.disk.trouble import lost
 
 
 class File:
-    """A file of the store that is open to be read, here and there or front to back.
+    """A file of the store that is open to be read, at any place or front to back.
 
-    Raises: FileNotFoundError where there is none; Damage, naming it, where the disk does not give its bytes back.
+    Raises: FileNotFoundError where there is none; Damage, naming the file, where the disk does not give its bytes back.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,7 +27,7 @@ class File:
         return os.fstat(self._fd).st_size
 
     def pread(self, size: int, offset: int) -> bytes:
-        """So many bytes from there on; fewer only where the file ends."""
+        """Read `size` bytes from an offset; fewer only where the file ends. Raises: Damage."""
         with lost(self.path):
             data = durable.disk.pread(self._fd, size, offset)
             while len(data) < size and (more := durable.disk.pread(self._fd, size - len(data), offset + len(data))):
@@ -35,7 +35,10 @@ class File:
         return data
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill a buffer, from where the last such reading ended. Returns: its bytes, fewer only where the file ends."""
+        """Fill a buffer from where the last call ended.
+
+        Returns: the bytes read, fewer only where the file ends. Raises: Damage.
+        """
         done = 0
         with lost(self.path):
             while done < len(buffer) and (got := durable.disk.readinto(self._fd, buffer[done:])):
@@ -43,7 +46,7 @@ class File:
         return done
 
     def map(self) -> mmap.mmap:
-        """The file, mapped to be read; it stays so when this is closed."""
+        """Map the file to be read. The map outlives this object. Raises: Damage."""
         with lost(self.path):
             return durable.disk.map(self._fd)
 

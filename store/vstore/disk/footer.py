@@ -1,4 +1,4 @@
-"""The footer of a segment: what the file holds, and the checksums of all its parts."""
+"""The footer of a segment: the shape of its content, and the checksums of all its parts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,16 @@ FOOTER_SIZE = _FOOTER.size
 class Footer(NamedTuple):
     """The last 128 bytes of a segment.
 
-    space: 32 bytes, the space for which it was written. time: seconds since 1970, UTC.
+    dtype:      the numbers of a row.
+    key_size:   the bytes of a key.
+    dim:        the numbers of a row.
+    rows:       how many rows there are.
+    header:     the bytes before the rows.
+    space:      32 bytes, the space for which it was written.
+    time:       seconds since 1970, UTC.
+    header_sum: the checksum of the header.
+    keys_sum:   the checksum of the keys.
+    sums_sum:   the checksum of the checksums of the rows.
     """
 
     dtype: str
@@ -70,12 +79,15 @@ class Footer(NamedTuple):
 
     @property
     def keys_at(self) -> int:
+        """Offset of the keys."""
         return self.header + self.rows * self.width
 
     @property
     def sums_at(self) -> int:
+        """Offset of the checksums of the rows."""
         return self.keys_at + self.rows * self.key_size
 
     @property
     def size(self) -> int:
+        """Bytes of the whole segment."""
         return self.sums_at + 8 * -(-self.rows // BLOCK) + _FOOTER.size

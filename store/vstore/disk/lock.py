@@ -30,8 +30,10 @@ class Lock:
     ) -> None:
         """Take the lock.
 
-        wait:   seconds to wait for it; None waits for ever, or until somebody asks to stop.
-        Raises: Locked, naming process, host, command and since when; Interrupted.
+        wait:       seconds to wait; None waits until somebody asks to stop.
+        command:    what the lock file tells others of its holder.
+        is_stopped: tells whether somebody asked to stop.
+        Raises:     Locked, naming process, host, command and since when; Interrupted; DiskTrouble, ReadOnly.
         """
         with trouble(self.path):
             fd = durable.open_or_create(self.path, os.O_RDWR)
@@ -78,6 +80,7 @@ class Lock:
         return f"{what}: {holder} holds the lock {self.name!r}", step
 
     def release(self) -> None:
+        """Free the lock, if it is held."""
         if self._fd >= 0:
             durable.overwrite(self._fd, b"")
             durable.disk.close(self._fd)

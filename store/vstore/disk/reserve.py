@@ -1,4 +1,4 @@
-"""The file `reserve`: room on the disk that gc frees first, so that it can write its record on a full one."""
+"""The file `reserve`: room on the disk that gc frees first, to write its record on a full one."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def rounded(vectors: npt.NDArray[Any], dtype: str) -> Rows:
 def write_segment(
     folder: Path, space: str, keys: Sequence[bytes], blocks: Iterable[Rows], *, dtype: str, time: int, lock: str
 ) -> FileRef:
-    """Write one segment, durably, holding no more of it in memory than one block.
+    """Write one segment, durably. Memory holds one block at a time.
 
     keys:   n distinct keys of one length, row by row; at least one.
     blocks: float16 or float32 (m, dim) each, as `rounded` gives them; n rows in all.
@@ -98,10 +98,11 @@ def write_segment(
 
 
 def index_header(faiss: Any, index: Any, count: int) -> bytes:
-    """The bytes before the rows, as faiss writes them for `count` rows.
+    """Make the bytes before the rows, as faiss writes them for `count` rows.
 
     faiss serialises the index with a single row; its two counts (ntotal, behind magic and d, and the length of the
-    vector of codes, right before the rows) are then set. So no second copy of the rows is ever in memory.
+    vector of codes, right before the rows) are then set. So memory never holds a second copy of the rows.
+    Raises: MissingPackage if faiss writes another format.
     """
     import numpy as np
 

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class Segment:
-    """One segment, opened: footer, size and keys are checked at once; the rows by `verify`, before any is used."""
+    """An open segment. Footer, size and keys are checked at once; the rows by `verify`, before any is used."""
 
     def __init__(self, folder: Path, ref: FileRef) -> None:
-        """Raises: Damage, naming the file; FileNotFoundError if it was collected, or is lost."""
+        """Raises: Damage, naming the file; FileNotFoundError (collected, or lost)."""
         self.ref = ref
         self.path = folder / ref.name
         with File(self.path) as file:
@@ -51,10 +51,12 @@ class Segment:
             raise self.damage("its keys are not what was written")
 
     def key(self, row: int) -> bytes:
+        """Give the key of a row."""
         size = self.footer.key_size
         return self.keys[row * size : (row + 1) * size]
 
     def key_list(self) -> list[bytes]:
+        """List the keys, row by row."""
         size = self.footer.key_size
         return [self.keys[at : at + size] for at in range(0, len(self.keys), size)]
 
@@ -93,7 +95,7 @@ class Segment:
             raise self.damage(f"rows {first} to {end - 1} are not what was written")
 
     def rows(self) -> Rows:
-        """The rows, mapped: float16 or float32 (n, dim), unaligned, read-only. Copy before BLAS or a GPU."""
+        """Map the rows: float16 or float32 (n, dim), unaligned, read-only; copy them before BLAS. Raises: Damage."""
         import numpy as np
 
         footer = self.footer
@@ -103,4 +105,5 @@ class Segment:
         return rows.reshape(footer.rows, footer.dim)
 
     def damage(self, what: str) -> Damage:
+        """Make the error that says what is damaged in this segment."""
         return Damage(f"segments/{self.ref.name} is damaged: {what}", "run: vstore check --read-data")

@@ -1,4 +1,4 @@
-"""The model's side of an ingest: batches that are under way, and the vectors they give, which are kept."""
+"""The model's side of an ingest: batches under way, and the journal of their vectors."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class Embedding:
         findings: Findings,
         *,
         load: Callable[[], Embedder],
-        kept: Callable[[list[bytes]], None],
+        stored: Callable[[list[bytes]], None],
         command: str,
     ) -> None:
         """
         load:    loads the model of the space.
-        kept:    receives the keys of each batch of vectors that was kept.
+        stored:  receives the keys of each batch whose vectors are in the journal.
         command: the one that is running, for its records.
         """
         self.embedded = 0
@@ -61,7 +61,7 @@ class Embedding:
         self._space = space
         self._findings = findings
         self._load = load
-        self._kept = kept
+        self._stored = stored
         self._command = command
         self._pipeline: Pipeline | None = None
         self._dim = 0
@@ -120,7 +120,7 @@ class Embedding:
         if keys:
             keeper.keep(keys, unit[good])
             self._findings.vectors.add(keys)
-            self._kept(keys)
+            self._stored(keys)
             self.embedded += len(keys)
             now = time.perf_counter()
             self.seconds += now - self._since
@@ -145,7 +145,7 @@ class Embedding:
         return self._pipeline
 
     def write_rest(self) -> list[FileRef]:
-        """Write the vectors in the journal as a segment that no record lists yet."""
+        """Write the unsealed vectors as a segment, to be listed by the next record."""
         return self._keeper.write() if self._keeper else []
 
     def listed(self) -> None:

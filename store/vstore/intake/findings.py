@@ -64,7 +64,7 @@ class Findings:
 
     @property
     def has_news(self) -> bool:
-        """Whether there is something that the catalogue does not know yet."""
+        """True if something was learnt that the catalogue does not have yet."""
         return bool(self._facts or any(not known for _, known in self.failures.values()))
 
     def put(self, batch: Batch) -> None:

@@ -71,7 +71,7 @@ class Ingest:
             space,
             self._findings,
             load=lambda: load(repo.recipe(space)),
-            kept=lambda keys: self._reader.let_go(keys),
+            stored=lambda keys: self._reader.let_go(keys),
             command=command,
         )
         self._reader = Reader(
@@ -91,7 +91,7 @@ class Ingest:
             self._decoder = decoder_fingerprint(self._preparation) + (" isolated" if self._isolated else "")
         return self._decoder
 
-    # What the run has learnt
+    # The findings
 
     @property
     def failures(self) -> dict[bytes, tuple[PictureFailure, bool]]:
@@ -115,7 +115,7 @@ class Ingest:
 
     @property
     def has_news(self) -> bool:
-        """Whether there is something that the catalogue does not know yet."""
+        """True if something was learnt that the catalogue does not have yet."""
         return self._findings.has_news or bool(self.embedded)
 
     def wants(self, key: bytes) -> bool:
@@ -208,7 +208,7 @@ class Ingest:
     # Keeping
 
     def write_rest(self) -> list[FileRef]:
-        """Write the vectors that are not sealed yet as a segment that no record lists yet."""
+        """Write the unsealed vectors as a segment, to be listed by the next record."""
         return self._embedding.write_rest()
 
     def listed(self) -> None:

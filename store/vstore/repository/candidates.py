@@ -1,4 +1,4 @@
-"""Matches new pictures with rows that an import left over: by name, and by vector."""
+"""Matches new pictures with rows that an import left over, by name and by vector."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ MOST = 1e8  # pairs that a sync compares: a second or so
 
 
 class Candidate(NamedTuple):
-    """A path that may be that of a row which an import left over: it has the same name, or the same vector.
+    """A path that may be that of a row which an import left over.
 
-    id: of the import. old: the path that the row had. by: "name" or "vector".
+    id:   the import.
+    old:  the path of the row in the old index.
+    path: the stored path.
+    by:   what they share: "name" or "vector".
     """
 
     id: str
@@ -34,9 +37,10 @@ class Candidate(NamedTuple):
 
 
 def candidates(repo: Repository, space: str, new: Sequence[tuple[bytes, bytes]]) -> list[Candidate]:
-    """Which new aliases may be those of rows whose picture was missing.
+    """Find the new aliases that may belong to rows whose picture was missing.
 
-    new: stored paths and their keys. By their vectors they are looked for only where that takes no time to speak of.
+    new: stored paths and their keys. Vectors are compared only where that takes no noticeable time.
+    Raises: Damage.
     """
     found: list[Candidate] = []
     for kept in repo.state.imports.values():
@@ -57,9 +61,10 @@ def candidates(repo: Repository, space: str, new: Sequence[tuple[bytes, bytes]])
 
 
 def same_vectors(repo: Repository, found: Import, rows: Sequence[int], keys: Collection[bytes]) -> dict[int, bytes]:
-    """Which of these rows have the vector of one of these pictures: it was embedded anew under another name.
+    """Find the rows that have the vector of one of these pictures: it was embedded again under another name.
 
-    Returns: position of the row -> key. Raises: Damage.
+    rows:    numbers of rows among those left over. keys: of the pictures.
+    Returns: number of the row -> key. Raises: Damage.
     """
     import numpy as np
 
@@ -88,7 +93,7 @@ def same_vectors(repo: Repository, found: Import, rows: Sequence[int], keys: Col
 
 
 def _near(asked: Any, stored: Sequence[Any]) -> list[tuple[int, int]]:
-    """Pairs that may be the same vector: whose first numbers differ by no more than those of such a pair can."""
+    """Find the pairs that may be the same vector: their first numbers differ little enough for that."""
     import numpy as np
 
     a = asked[:, :PREFIX].astype(np.float32)

@@ -1,4 +1,4 @@
-"""The form of a store: what its file FORMAT says."""
+"""The form of a store: the content of its file FORMAT."""
 
 from __future__ import annotations
 
@@ -62,5 +62,5 @@ def read_form(folder: Path) -> Form:
 
 
 def _check(form: Document) -> str:
-    """The field `check`: the checksum of the other fields, by which rot in FORMAT is found."""
+    """Compute the field `check`: the checksum of the other fields, by which rot in FORMAT is found."""
     return checksum(canonical(form)).hex()

@@ -1,4 +1,4 @@
-"""What imports left over: rows of old indexes whose pictures were not found, with their old paths, kept in packs."""
+"""The rest of imports: rows of old indexes whose pictures were not found, with their old paths, kept in packs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ BLOCK = 1024  # rows of a blob
 
 
 class LeftRow(NamedTuple):
-    """One row that waits for its picture. row: its number in the old index. state, reason: why it waits."""
+    """One row that waits for its picture.
+
+    row:    its number in the old index.
+    path:   its path there.
+    state:  why it waits, in one word.
+    reason: why it waits, for people.
+    """
 
     row: int
     path: bytes
@@ -33,8 +39,8 @@ def write_leftovers(
 ) -> tuple[bytes, list[bytes], list[FileRef]]:
     """Write rows and their vectors to packs that no record lists yet. The caller holds `ingest`.
 
-    blocks: the vectors in the store's dtype, in the order of the rows, at most 1,024 at a time.
-    Returns: digest of the names, digests of the vectors, the packs.
+    blocks:  the vectors in the store's dtype, in the order of the rows, at most 1,024 at a time.
+    Returns: digest of the names, digests of the vectors, the packs. Raises: DiskTrouble, ReadOnly.
     """
     digest = repo.hash.digest
     names = canonical([[left.row, path_to_json(left.path), left.state, left.reason] for left in rows])
@@ -51,7 +57,7 @@ def write_leftovers(
 
 
 def left_rows(repo: Repository, found: Import) -> list[LeftRow]:
-    """The rows that an import left over. Raises: Damage."""
+    """Read the rows that an import left over. Raises: Damage."""
     try:
         return [
             LeftRow(row, path_from_json(path), state, reason)
@@ -62,7 +68,7 @@ def left_rows(repo: Repository, found: Import) -> list[LeftRow]:
 
 
 def as_of(repo: Repository, found: Import, space: str) -> Import:
-    """What an import left over, as that of a space which adopted its vectors; of any other space, as it is.
+    """Give the rest of an import to a space that adopted its vectors; for any other space, as it is.
 
     Such a space lists files that were written for the imported one, as their footers say.
     """
@@ -73,7 +79,7 @@ def as_of(repo: Repository, found: Import, space: str) -> Import:
 
 
 class LeftVectors:
-    """The vectors of those rows, in their order; the blob that was read last stays in memory."""
+    """The vectors of those rows, in their order. The blob that was read last stays in memory."""
 
     def __init__(self, repo: Repository, found: Import) -> None:
         self._repo = repo
@@ -82,7 +88,7 @@ class LeftVectors:
         self._open: tuple[int, Rows] | None = None
 
     def block(self, first: int, end: int) -> Rows:
-        """Some vectors: (end - first, dim) in the store's dtype. Raises: Damage."""
+        """Read some vectors: (end - first, dim) in the store's dtype. Raises: Damage."""
         import numpy as np
 
         parts: list[Any] = []
@@ -95,7 +101,7 @@ class LeftVectors:
         return rows
 
     def count(self) -> int:
-        """How many there are, each of them read. Raises: Damage."""
+        """Read all vectors and count them. Raises: Damage."""
         return sum(len(self._blob(number)) for number in range(len(self._found.vectors)))
 
     def _blob(self, number: int) -> Rows:

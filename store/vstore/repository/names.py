@@ -1,4 +1,4 @@
-"""The names of snapshots and spaces: what `v12`, `current`, `X~2`, `@{3}` or a prefix of an id means. Pure."""
+"""The names of snapshots and spaces: the meaning of `v12`, `current`, `X~2`, `@{3}` or a prefix of an id. Pure."""
 
 from __future__ import annotations
 

@@ -6,12 +6,12 @@ import os
 
 
 def is_below(path: bytes, folder: bytes) -> bool:
-    """Whether a path is that of a folder, or of something in it, by its bytes alone."""
+    """Tell whether a path is that of a folder, or of something in it, by its bytes alone."""
     return path == folder or path.startswith(folder.rstrip(b"/") + b"/")
 
 
 def identity(path: bytes) -> tuple[int, int] | None:
-    """Device and inode of what a path leads to, if it can be looked at."""
+    """Read device and inode of the file or folder at a path; None where that fails."""
     try:
         found = os.stat(path)
     except OSError:
@@ -20,7 +20,7 @@ def identity(path: bytes) -> tuple[int, int] | None:
 
 
 def is_gone(path: bytes) -> bool:
-    """Whether nothing has this name. What cannot be looked at is not gone."""
+    """Tell whether nothing has this name. A path that cannot be looked at is not gone."""
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -31,13 +31,16 @@ def is_gone(path: bytes) -> bool:
 
 
 def is_same(one: bytes, other: bytes) -> bool:
-    """Whether two paths mean one folder: by device and inode, so that letter case and links do not matter."""
+    """Tell whether two paths mean one folder: by device and inode, as letter case and links do not matter."""
     found = identity(one)
     return one == other or (found is not None and found == identity(other))
 
 
 def relative(folder: bytes, path: bytes) -> bytes | None:
-    """The path relative to a folder that holds it, else None. What is gone is placed by its nearest parent left."""
+    """Give the path relative to a folder that holds it, else None.
+
+    The place of a path that is gone is that of its nearest existing parent.
+    """
     names: list[bytes] = []
     wanted = identity(folder)
     while True:

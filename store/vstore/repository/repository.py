@@ -1,4 +1,4 @@
-"""One opened store folder: its format, the state that its log folds to, the snapshots by name, and the commit."""
+"""An open store: the state to which its log folds, its snapshots by name, its objects, and the commit."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ COMMIT_WAIT = 10.0  # seconds that a commit waits for another one
 
 
 class Repository:
-    """An open store. Reading takes no lock; `commit` is the one way to change what the store says."""
+    """An open store. Reading takes no lock; `committing` and `publish` are the one way to change its state."""
 
     def __init__(self, folder: Path, *, damaged: bool = False) -> None:
-        """damaged: take the newest sound record even where what it names is missing, so that a check can say all.
+        """damaged: take the newest sound record even where its objects are missing: a check must tell everything.
 
         Raises: NoStore, FormatTooNew, Damage.
         """
@@ -65,7 +65,7 @@ class Repository:
 
     @classmethod
     def unread(cls, folder: Path, form: Form) -> Repository:
-        """A store whose log was not read, for repair: it may hold no sound record."""
+        """Open a store without reading its log, for repair: it may hold no sound record."""
         repo = cls.__new__(cls)
         repo._begin(folder, form)
         return repo
@@ -74,6 +74,7 @@ class Repository:
 
     @property
     def state(self) -> State:
+        """The newest state."""
         return self.tip.state
 
     @property
@@ -82,7 +83,7 @@ class Repository:
         return os.path.realpath(os.fsencode(self.layout.folder.parent))
 
     def reload(self) -> None:
-        """Fold the log anew."""
+        """Fold the log again. Raises: Damage."""
         self.tip = self.log.load(known=self.tip) if self._damaged else self.log.load(self._missing, self.tip)
         if not self.tip.highest and self._holds_vectors():
             raise Damage(
@@ -92,7 +93,7 @@ class Repository:
         self._list_objects()
 
     def _list_objects(self) -> None:
-        """Let go of packs and segments that the log does not list any more."""
+        """Let go of packs and segments that the log no longer lists."""
         if self._packs is not None:
             self._packs.listing(self.state.packs)
         if self._segments:
@@ -102,7 +103,7 @@ class Repository:
 
     @property
     def packs(self) -> Packs:
-        """The packs that the log lists; what reads only the log never asks for them."""
+        """The packs that the log lists, opened by their first use."""
         if self._packs is None:
             from vstore.disk.packs import Packs
 
@@ -125,7 +126,7 @@ class Repository:
         return None
 
     def reading(self, read: Callable[[], T]) -> T:
-        """Run something that only reads; where an object was collected meanwhile, start anew from the newest record.
+        """Run a function that only reads. Where an object was collected meanwhile, run it again on the newest record.
 
         Raises: Damage if an object is missing although nobody has changed the store.
         """
@@ -150,10 +151,11 @@ class Repository:
         return find_snapshot(self.state, name, lambda: past_currents(self.records()))
 
     def manifest(self, snapshot: Snapshot) -> Manifest:
+        """Read the manifest of a snapshot. Raises: Damage."""
         return Manifest.from_bytes(self.packs.get(snapshot.manifest))
 
     def tree(self, snapshot: Snapshot | None) -> Tree:
-        """The aliases of a snapshot as it names them; of None, none."""
+        """Open the aliases of a snapshot as it lists them; of None, an empty tree."""
         from vstore.format.tree import Tree
 
         if snapshot is None:
@@ -161,7 +163,10 @@ class Repository:
         return Tree(self.hash, self.packs.get, self.manifest(snapshot).tree)
 
     def mapped_tree(self, snapshot: Snapshot | None, absorbed: Absorbed | None = None) -> Tree:
-        """The aliases of a snapshot as they are called today: labels that a wider root absorbed are mapped."""
+        """Open the aliases of a snapshot under their present names: labels that a wider folder absorbed are mapped.
+
+        absorbed: the mapping, where it is not that of the state.
+        """
         tree = self.tree(snapshot)
         absorbed = self.state.absorbed if absorbed is None else absorbed
         edits: dict[bytes, bytes | None] = {}
@@ -172,17 +177,17 @@ class Repository:
         return tree.edited(edits)
 
     def today(self, path: bytes) -> bytes:
-        """What a stored path is called now that a wider root may have absorbed its root."""
+        """Give the present name of a stored path: a wider folder may have absorbed its folder."""
         return today(path, self.state.absorbed)
 
     # Roots, spaces, segments
 
     def place(self, root: Root) -> bytes:
-        """The absolute path of a root."""
+        """Give the absolute path of a synced folder."""
         return os.path.normpath(os.path.join(self.base, root.place)) if root.relative else root.place
 
     def file_of(self, path: bytes) -> bytes | None:
-        """The absolute path of a stored path, or None if its root is not known any more."""
+        """Give the absolute path of a stored path, or None if its folder is no longer known."""
         label, _, rest = self.today(path).partition(b"/")
         root = self.state.roots.get(os.fsdecode(label))
         return os.path.join(self.place(root), rest) if root else None
@@ -192,7 +197,7 @@ class Repository:
         return find_space(self.state, wanted)
 
     def recipe(self, space: str) -> dict[str, Any]:
-        """The recipe of a space. Raises: Damage; ModelError where the log knows that it is lost."""
+        """Read the recipe of a space. Raises: Damage; ModelError where the log knows that it is lost."""
         found = self.state.spaces[space]
         if not found.recipe:
             raise ModelError(
@@ -219,7 +224,7 @@ class Repository:
 
         keys:   n distinct keys, row by row; at least one.
         blocks: (m, dim) each in the store's dtype, as `rounded` gives them; n rows in all.
-        when:   seconds since 1970, UTC; now, where nothing is said.
+        when:   seconds since 1970, UTC; None for now.
         Raises: DiskTrouble, ReadOnly, MissingPackage.
         """
         from vstore.disk.segment_writer import write_segment
@@ -229,13 +234,14 @@ class Repository:
         return write_segment(folder, space, keys, blocks, dtype=self.dtype, time=moment, lock="ingest")
 
     def lock(self, name: str) -> Lock:
+        """Name a lock of this store. It is not taken yet."""
         return Lock(self.layout.locks, name)
 
     @contextlib.contextmanager
     def committing(self, command: str) -> Iterator[None]:
         """Hold `commit`, with the newest state loaded.
 
-        Raises: Locked after ten seconds; Damage if the newest record is not sound, as nothing may be built on it.
+        Raises: Locked after ten seconds; Damage if the newest record is not sound: nothing may be built on it.
         """
         with self.lock("commit") as lock:
             lock.acquire(COMMIT_WAIT, command)
@@ -247,20 +253,20 @@ class Repository:
             yield
 
     def sweep(self) -> None:
-        """Remove what earlier holders of `ingest` left half-written. The caller holds it."""
+        """Remove the half-written files of earlier holders of `ingest`. The caller holds it."""
         for folder in (self.layout.folder, self.layout.segments, self.layout.packs):
             durable.sweep(folder, "ingest")
         durable.sweep(self.layout.catalogue, "cache")
 
     def refuse_held(self) -> None:
-        """Raises: Refused if syncing is held since a rollback: nothing may make another snapshot current."""
+        """Refuse to make another snapshot current while syncing is held since a rollback. Raises: Refused."""
         if self.state.hold is not None:
             raise Refused(
                 f"syncing is held at {self.state.hold} since a rollback", "go on with: vstore rollback --release"
             )
 
     def refuse_unsound(self) -> None:
-        """Raises: Damage if the newest record is not sound: nothing may be built on it."""
+        """Refuse to build on a newest record that is not sound. Raises: Damage."""
         if self.tip.complaint:
             raise Damage(self.tip.complaint, "run: vstore repair")
 
@@ -274,24 +280,28 @@ class Repository:
         about: str = "",
         whole: bool = False,
     ) -> None:
-        """Publish a record. The caller is inside `committing`, and all that the changes name is durable.
+        """Publish a record. The caller is inside `committing`, and all objects that the changes name are durable.
 
-        whole: let it carry the whole state in any case.
+        undoes, redoes: the number of the record that it undoes, or of the undo that it cancels.
+        about:  a few words for the log.
+        whole:  carry the whole state in any case.
+        Raises: CommitRace, DiskTrouble, ReadOnly.
         """
         self.tip = self.log.append(self.tip, op, changes, now(), undoes=undoes, redoes=redoes, about=about, whole=whole)
         self._list_objects()
 
     def add_pack(self, blobs: Mapping[bytes, bytes]) -> dict[str, Any]:
-        """Write a pack and return what the changes of the record to come say of packs."""
+        """Write a pack. Returns: the changes of `packs` for the record to come. Raises: DiskTrouble, ReadOnly."""
         from vstore.disk.packs import write_pack
 
         return listed_packs([write_pack(self.layout.packs, self.hash, blobs, "commit")])
 
     def records(self) -> Iterator[Record]:
-        """The records up to the newest sound one, oldest first."""
+        """Read the records up to the newest sound one, oldest first. Raises: Damage, FileNotFoundError."""
         return self.log.records(self.tip.number)
 
     def close(self) -> None:
+        """Close all packs and segments. The store can still be used: they open again."""
         if self._packs is not None:
             self._packs.close()
             self._packs = None
@@ -299,8 +309,8 @@ class Repository:
 
 
 def how_to_give(space: Space) -> str:
-    """What brings the recipe of a space back."""
+    """Say how to bring back the recipe of a space."""
     return (
-        f"add the same model again: vstore model add {space.name} --model MODEL; or, where its vectors were imported "
+        f"add the same model again: vstore model add {space.name} --model MODEL; or, if its vectors were imported "
         "without a model, import the same index again"
     )

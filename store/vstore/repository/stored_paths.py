@@ -1,4 +1,4 @@
-"""The stored paths of a snapshot that a word of the user means."""
+"""The stored paths of a snapshot that the words of a user mean."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vstore.repository.repository import Repository
 
 
 def below(tree: Tree, prefixes: Iterable[bytes] | None) -> Iterator[Alias]:
-    """The aliases at or below some stored paths; of None, all."""
+    """Yield the aliases at or below some stored paths; of None, all."""
     if prefixes is None:
         yield from tree
         return
@@ -26,7 +26,7 @@ def below(tree: Tree, prefixes: Iterable[bytes] | None) -> Iterator[Alias]:
 
 
 def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]:
-    """The stored paths, in the snapshot's own labels, that a stored path or a path on disk means.
+    """Find the stored paths, in the snapshot's own labels, that a stored path or a path on disk means.
 
     Raises: UsageError if it is neither below a synced folder nor a path of the snapshot.
     """
@@ -48,7 +48,7 @@ def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]
                     found.append(label)
     if not found:
         raise UsageError(
-            f"{os.fsdecode(under)} lies under no synced folder",
+            f"{os.fsdecode(under)} is not in any synced folder",
             "name one, a part of one, or a stored path such as LABEL/FOLDER",
         )
     before = [name for path in found for name in yesterday(path, absorbed)]

@@ -93,7 +93,7 @@ class Options(NamedTuple):
 
     @property
     def settings(self) -> Settings:
-        """How the model runs. Raises: UsageError for a malformed device."""
+        """The settings of the model. Raises: UsageError for a malformed device."""
         return settings_of(self.device, self.batch_size, self.compile)
 
     def edits(self) -> OptionEdits:

@@ -88,7 +88,7 @@ class Run:
         self._absorbed: dict[str, str] = {}
 
     def sync(self, paths: Sequence[bytes]) -> SyncReport:
-        """Bring the store up to what is on disk. Vectors that were finished before an error are kept for the next run.
+        """Bring the store up to date with the disk. An error loses no finished vector: the next run finds them.
 
         Raises: UsageError, Refused, Locked, Interrupted, Damage, ModelError, DiskTrouble, CommitRace.
         """
@@ -160,7 +160,7 @@ class Run:
 
     @property
     def _asked(self) -> bool:
-        """Whether the caller named the space."""
+        """True if the caller named the space."""
         return self._options.space is not None
 
     def _choose_space(self) -> str:
