@@ -6,7 +6,7 @@ then are damaged files moved to `quarantine/`. Run again, it finds nothing to do
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from vstore.embed.embedder import Embedder
 from vstore.embed.model_words import Settings
 from vstore.format.entries import Space, listed_packs
 from vstore.format.recipes import Recipe
+from vstore.intake.keeper import Keeper
 from vstore.progress import Progress, Silent
 from vstore.repair.blobs import Blobs
 from vstore.repair.derived import look_at_derived, renew_derived
@@ -27,6 +28,7 @@ from vstore.repair.gap import fill_gap
 from vstore.repair.leftovers import keep_leftovers
 from vstore.repair.log import fold
 from vstore.repair.recipes import keep_recipes
+from vstore.repair.recompute import Recompute
 from vstore.repair.report import RepairReport
 from vstore.repair.snapshots import Snapshots
 from vstore.repair.vectors import Vectors
@@ -112,7 +114,8 @@ def _repair(job: _Job) -> RepairReport:
     snapshots.walk()
     keep_recipes(repo, found, blobs)
     keep_leftovers(repo, found, blobs)
-    vectors = Vectors(repo, found, blobs, named=snapshots.named, load=job.load, progress=job.progress)
+    recompute = Recompute(repo, found, blobs, load=job.load, progress=job.progress)
+    vectors = Vectors(repo, found, recompute, named=snapshots.named, progress=job.progress)
     try:
         vectors.read_segments()
         repo.tip = tip._replace(state=found.state)
@@ -121,9 +124,9 @@ def _repair(job: _Job) -> RepairReport:
         snapshots.choose_current()
         look_at_derived(repo, found)
         if not job.dry_run:
-            _write(job, found, blobs, vectors, tip=tip)
+            _write(job, found, blobs, recompute.keepers, tip=tip)
     finally:
-        for keeper in vectors.keepers:
+        for keeper in recompute.keepers:
             keeper.close()
     return RepairReport(
         dry_run=job.dry_run,
@@ -136,7 +139,7 @@ def _repair(job: _Job) -> RepairReport:
     )
 
 
-def _write(job: _Job, found: Findings, blobs: Blobs, vectors: Vectors, *, tip: Tip) -> None:
+def _write(job: _Job, found: Findings, blobs: Blobs, keepers: Sequence[Keeper], *, tip: Tip) -> None:
     """Write new files first, then two records with the whole state, and then move damaged files out of the way."""
     repo, layout = job.repo, job.repo.layout
     if not job.form_is_sound:
@@ -152,7 +155,7 @@ def _write(job: _Job, found: Findings, blobs: Blobs, vectors: Vectors, *, tip: T
         about = f"repairs: {len(found.done)}"
         repo.publish("repair", {}, about=about, whole=True)
         repo.publish("repair", {}, about=about, whole=True)
-    for keeper in vectors.keepers:
+    for keeper in keepers:
         keeper.listed()
     for path in found.aside:
         durable.set_aside(path, layout.quarantine)
