@@ -99,7 +99,8 @@ class Store:
     ) -> InitReport:
         """Make an empty store for one embedding space: the built-in one, unless a recipe or a model is given.
 
-        note: receives a line for each thing done that the caller did not ask for.
+        note:   receives a line for each thing done that the caller did not ask for.
+        model:  the words of `ModelWords`.
         Raises: UsageError if there is a store already; ModelError, and nothing is made then.
         """
         from vstore.repository.making import init
@@ -156,6 +157,7 @@ class Store:
 
         paths:   folders to take in, or parts of known ones; none means all known folders.
         stop:    if it is set, the run ends after the current batch, with a partial snapshot.
+        options: the words of `SyncWords`.
         Raises:  UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
         """
         from vstore.sync.begin import sync
@@ -181,9 +183,10 @@ class Store:
     ) -> SyncReport:
         """Make a store by a first sync of folders. No store is made if that sync could not go well.
 
-        made:   receives the report of the new store, before the sync begins.
-        Raises: NoStore for a dry run, or where no folder is named; UsageError where a folder holds no picture, or the
-                store exists; ModelError; what `sync` raises.
+        made:    receives the report of the new store, before the sync begins.
+        options: the words of `FirstSyncWords`.
+        Raises:  NoStore for a dry run, or where no folder is named; UsageError where a folder holds no picture, or the
+                 store exists; ModelError; what `sync` raises.
         """
         from vstore.sync.begin import make_for
         from vstore.sync.options import Options
@@ -209,10 +212,11 @@ class Store:
         stop: threading.Event | None = None,
         **options: Unpack[ImportWords],
     ) -> ImportReport:
-        """Take in an index that another tool made: match its rows with the files under a folder. Embeds nothing.
+        """Import an index that another tool made: match its rows with the files under a folder. Nothing is embedded.
 
-        Raises: UsageError, ImportRefused, ModelError, Locked, MissingPackage, Damage, DiskTrouble; the store is
-                unchanged then.
+        options: the words of `ImportWords`.
+        Raises:  UsageError, ImportRefused, ModelError, Locked, MissingPackage, Damage, DiskTrouble; the store is
+                 unchanged then.
         """
         from vstore.importing.begin import import_index
 
@@ -233,7 +237,8 @@ class Store:
         """Make a store by an import. If the import fails, or with `dry_run`, no store is left behind.
 
         hash, store_dtype: by default those of the `vstore.json` beside the old index, else xxh3_128 and float16.
-        Raises: UsageError if there is a store already; what `import_index` raises.
+        options: the words of `ImportWords`.
+        Raises:  UsageError if there is a store already; what `import_index` raises.
         """
         from vstore.importing.begin import import_new
 
@@ -248,7 +253,8 @@ class Store:
     ) -> SearchReport:
         """Find the pictures of a snapshot that look most like the operands.
 
-        Raises: UsageError, SnapshotNotFound, Damage, ModelError; VstoreError where a picture cannot be decoded.
+        options: the words of `SearchWords`.
+        Raises:  UsageError, SnapshotNotFound, Damage, ModelError; VstoreError where a picture cannot be decoded.
         """
         from vstore.search.search import search
 
@@ -316,6 +322,7 @@ class Store:
     ) -> ForgetReport:
         """Forget the snapshots that are named, or all that the rules do not keep. `undo` brings them back, until gc.
 
+        rules:  the words of `KeepWords`.
         Raises: UsageError without names and rules, with both, or for a snapshot that must stay.
         """
         from vstore.versions.forget import snapshot_forget
@@ -341,7 +348,8 @@ class Store:
         """Write a snapshot (`at`) in a form that other tools read, or, with the format `links`, a folder of links to
         the pictures that a search finds.
 
-        Raises: UsageError if `out` exists, or where a search belongs to another format than `links`; Damage.
+        options: the words of `SearchWords`.
+        Raises:  UsageError if `out` exists, or where a search is given for another format than `links`; Damage.
         """
         from vstore.export.run import LINKS, export_links, refuse_search, snapshot_export
 
@@ -409,7 +417,11 @@ class Store:
         note: Callable[[str], None] = _silent,
         **model: Unpack[ModelWords],
     ) -> ModelAdded:
-        """Add an embedding space; a sync with `space=name` fills it. Raises: UsageError, ModelError."""
+        """Add an embedding space; a sync with `space=name` fills it.
+
+        model:  the words of `ModelWords`.
+        Raises: UsageError, ModelError.
+        """
         from vstore.models.add import model_add
 
         self._repo.reload()
@@ -465,6 +477,7 @@ class Store:
         reembed:          the number of pictures to embed again and compare with the stored vectors, by the model of the
                           current space, or of `recipe`, or by the one that is named.
         adopt:            the name of a likely cause to adopt if it fits.
+        model:            the words of `ModelWords`.
         Raises: UsageError, ModelError, SnapshotNotFound.
         """
         from vstore.check.request import sample_of
