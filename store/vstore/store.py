@@ -94,7 +94,7 @@ class Store:
         recipe: Recipe | None = None,
         name: str | None = None,
         device: str = "auto",
-        note: Callable[[str], None] = _silent,
+        note: Callable[[str], None] | None = None,
         **model: Unpack[ModelWords],
     ) -> InitReport:
         """Make an empty store for one embedding space: the built-in one, unless a recipe or a model is given.
@@ -113,7 +113,7 @@ class Store:
             recipe=recipe,
             name=name,
             settings=settings_of(device),
-            note=note,
+            note=note or _silent,
         )
 
     @staticmethod
@@ -175,8 +175,8 @@ class Store:
         recipe: Recipe | None = None,
         load_embedder: Callable[[Recipe], Embedder] | None = None,
         dry_run: bool = False,
-        note: Callable[[str], None] = _silent,
-        made: Callable[[InitReport], None] = lambda report: None,
+        note: Callable[[str], None] | None = None,
+        made: Callable[[InitReport], None] | None = None,
         progress: Progress | None = None,
         stop: threading.Event | None = None,
         **options: Unpack[FirstSyncWords],
@@ -194,7 +194,9 @@ class Store:
         given: dict[str, Any] = dict(options)
         words, chosen = Words.taken_from(given), Options(**given)
         path = absolute(folder)
-        made(make_for(path, words, paths, chosen, recipe=recipe, dry_run=dry_run, note=note))
+        report = make_for(path, words, paths, chosen, recipe=recipe, dry_run=dry_run, note=note or _silent)
+        if made is not None:
+            made(report)
         with cls(path, load_embedder=load_embedder) as store:
             return store.sync(paths, progress=progress, stop=stop, **given)._replace(created_store=True)
 
@@ -414,7 +416,7 @@ class Store:
         name: str,
         *,
         device: str = "auto",
-        note: Callable[[str], None] = _silent,
+        note: Callable[[str], None] | None = None,
         **model: Unpack[ModelWords],
     ) -> ModelAdded:
         """Add an embedding space; a sync with `space=name` fills it.
@@ -425,7 +427,7 @@ class Store:
         from vstore.models.add import model_add
 
         self._repo.reload()
-        return model_add(self._repo, name, Words.of(**model), settings=settings_of(device), note=note)
+        return model_add(self._repo, name, Words.of(**model), settings=settings_of(device), note=note or _silent)
 
     def model_use(self, space: str, *, message: str = "") -> ModelUsed:
         """Make a space current: write a snapshot of the current paths in it. Raises: UsageError, ModelError."""
