@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,14 +16,13 @@ from vstore.brief import briefly
 from vstore.child_python import command
 from vstore.errors import VstoreError
 from vstore.format.canonical import Json
-from vstore.packages import HEIC, TORCH
+from vstore.packages import DISTRIBUTION, HEIC, TORCH
 
 OK, NOTE, TROUBLE = "ok", "note", "trouble"
 
-_CORE = ("click", "lmdb", "numpy", "pathspec", "pillow", "tqdm", "xxhash")
-_MODEL = ("torch", "transformers", "peft", "safetensors", "huggingface_hub", "tokenizers")
+_BROUGHT = ("safetensors", "huggingface_hub", "tokenizers")  # by transformers, and used by us too
 _FAISS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs", "faiss-gpu-cu12")
-_SECONDS = 180.0  # for one import: torch on a cold disk takes a minute
+_SECONDS = 180.0  # for one probe: importing torch from a cold disk takes a minute
 
 # Each is run by a Python of its own: what is broken may take its process along.
 _PROBES = {
@@ -34,7 +34,7 @@ _PROBES = {
     "if torch.cuda.is_available() else [], 'mps': torch.backends.mps.is_available()}))",
     "torchvision": "import torchvision; print(json.dumps({'version': torchvision.__version__}))",
     "models": "from transformers import CLIPModel; print(json.dumps({}))",
-    "adapters": "import peft; print(json.dumps({'version': peft.__version__}))",
+    "adapters": "from vstore.doctor import try_adapter; print(json.dumps(try_adapter()))",
 }
 
 
@@ -77,12 +77,15 @@ def _python() -> Finding:
 
 
 def _core() -> list[Finding]:
-    missing = [name for name in _CORE if _version(name) is None]
+    needed = _needed()
+    if not needed:
+        what = f"pip does not know of {DISTRIBUTION}: this vstore runs from a folder, and what it needs cannot be told"
+        return [Finding("packages", NOTE, what, "pip install -e . in the folder of its sources")]
+    missing = [name for name in needed if _version(name) is None]
     if missing:
-        return [
-            Finding("packages", TROUBLE, f"{', '.join(missing)} missing", "pip install --force-reinstall vstore-index")
-        ]
-    return [Finding("packages", OK, ", ".join(f"{name} {_version(name)}" for name in _CORE))]
+        fix = f"pip install --force-reinstall {DISTRIBUTION}"
+        return [Finding("packages", TROUBLE, f"{', '.join(missing)} missing", fix)]
+    return [Finding("packages", OK, ", ".join(f"{name} {_version(name)}" for name in needed))]
 
 
 def _faiss() -> Finding:
@@ -113,17 +116,22 @@ def _model(torch: tuple[dict[str, Any] | None, str] | None) -> list[Finding]:
     ]
     if _there("torchvision"):
         findings.append(_torchvision(found["version"]))
-    missing = [name for name in _MODEL if _version(name) is None]
+    needed = _needed("model")
+    names = [name for name in (*needed, *_BROUGHT) if name != "torch"]
+    missing = [name for name in names if _version(name) is None]
     if missing:
         return [*findings, Finding("models", TROUBLE, f"{', '.join(missing)} missing", TORCH.pip)]
-    versions = ", ".join(f"{name} {_version(name)}" for name in _MODEL[1:])
-    for probe, fix in (("models", "pip install --force-reinstall 'transformers>=5.20,<6'"), ("adapters", TORCH.pip)):
+    fix = "pip install --force-reinstall " + (
+        " ".join(f"'{wanted}'" for name, wanted in needed.items() if name != "torch") or "'vstore-index[model]'"
+    )
+    for probe, what in (("models", "they cannot be imported"), ("adapters", "one fails on a tiny model")):
         answer, error = _ask(probe)
         if answer is None:
             if any(finding.state == TROUBLE for finding in findings):
                 fix = next(finding.fix for finding in findings if finding.state == TROUBLE)
-            return [*findings, Finding(probe, TROUBLE, f"they cannot be imported: {error}", fix)]
-    return [*findings, Finding("models", OK, versions)]
+            return [*findings, Finding(probe, TROUBLE, f"{what}: {error}", fix)]
+    versions = ", ".join(f"{name} {_version(name)}" for name in names)
+    return [*findings, Finding("models", OK, f"{versions}; an adapter was tried on a tiny model")]
 
 
 def _torchvision(torch: str) -> Finding:
@@ -214,6 +222,42 @@ def _space(name: str, place: dict[str, Any], recipe: dict[str, Any]) -> Finding:
     return Finding(title, OK, " + ".join(parts))
 
 
+def try_adapter() -> dict[str, Any]:
+    """Do what `vstore init --model --adapter` does, with a tiny random model. Raises: what that would raise."""
+    from tempfile import TemporaryDirectory
+
+    from vstore.embed.hf.tiny import save_tiny
+    from vstore.embed.model_words import Settings, Words
+    from vstore.repository.new_space import make
+
+    with TemporaryDirectory(prefix="vstore-") as top:
+        model, adapter = save_tiny(Path(top))
+        made = make(Words(model=str(model), adapter=str(adapter)), Settings("cpu"), lambda text: None)
+    return {"dim": made.recipe["dim"], **made.probes.environment}
+
+
+def _needed(extra: str = "") -> dict[str, str]:
+    """Read what this distribution needs from its own metadata: name -> requirement, for an extra or for the core.
+
+    Returns: nothing where it was not installed by pip.
+    """
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        lines = requires(DISTRIBUTION) or []
+    except PackageNotFoundError:
+        return {}
+    found: dict[str, str] = {}
+    for line in lines:
+        wanted, _, marker = line.partition(";")
+        one = re.fullmatch(r"""\s*extra\s*==\s*["']([^"']*)["']\s*""", marker)
+        of = one[1] if one else marker.strip()  # another marker is true on some machines only: of no set asked for
+        name = re.match(r"[\w.-]+", wanted)
+        if name and of == extra:
+            found[name[0]] = wanted.strip()
+    return found
+
+
 def _there(module: str) -> bool:
     from importlib.util import find_spec
 
@@ -231,7 +275,7 @@ def _version(distribution: str) -> str | None:
 
 
 def _ask(probe: str) -> tuple[dict[str, Any] | None, str]:
-    """Import something in a Python of its own. Returns: its answer, or None and the last line of why."""
+    """Run a probe in a Python of its own. Returns: its answer, or None and the last line of why."""
     code = "import json, warnings; warnings.simplefilter('ignore'); " + _PROBES[probe]
     try:
         ran = subprocess.run(command(code), capture_output=True, text=True, timeout=_SECONDS)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from vstore.errors import MissingPackage, ModelError, VstoreError
 
-_DISTRIBUTION = "vstore-index"
+DISTRIBUTION = "vstore-index"
 
 
 class Package(NamedTuple):
@@ -30,13 +30,13 @@ class Package(NamedTuple):
     @property
     def pip(self) -> str:
         """The command that installs it, with the first of its extras."""
-        return f"pip install '{_DISTRIBUTION}[{self.extras[0]}]'"
+        return f"pip install '{DISTRIBUTION}[{self.extras[0]}]'"
 
     @property
     def fix(self) -> str:
         """The next step, for an error."""
         if len(self.extras) > 1:
-            others = " or ".join(f"'{_DISTRIBUTION}[{extra}]'" for extra in self.extras[1:])
+            others = " or ".join(f"'{DISTRIBUTION}[{extra}]'" for extra in self.extras[1:])
             return f"install one of: {self.pip} or {others}, never both"
         more = ", then see: vstore doctor" if self.error is ModelError else ""
         return f"install it with: {self.pip}{more}"

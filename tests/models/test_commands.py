@@ -162,10 +162,38 @@ def test_a_shard_that_is_missing(vstore: Shell, zoo: Zoo) -> None:
 def test_a_weight_file_that_is_cut_off(vstore: Shell, zoo: Zoo) -> None:
     folder = Path(shutil.copytree(zoo["clip"], vstore.top / "clip"))
     os.truncate(folder / "model.safetensors", 5000)
-    assert "cannot be loaded" in vstore.bad(13, "init", "--model", "./clip")
+    said = vstore.bad(13, "init", "--model", "./clip")
+    assert "cannot be loaded" in said and "copy or download the model again" in said
     broken = Path(shutil.copytree(zoo.adapter("clip"), vstore.top / "adapter"))
     os.truncate(broken / "adapter_model.safetensors", 300)
-    assert "cannot be read" in vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./adapter")
+    said = vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./adapter")
+    assert "cannot be read" in said and "copy or download it again" in said
+
+
+@pytest.mark.parametrize(
+    ("broken", "error"),
+    [
+        ("peft.tuners.tuners_utils.BaseTunerLayer.enable_adapters", ValueError("it needs peft >= 99")),
+        ("peft.tuners.lora.layer.Linear.merge", AttributeError("no such part")),
+        ("transformers.CLIPModel.load_adapter", ImportError("it needs peft >= 99")),
+        ("transformers.CLIPModel.get_image_features", TypeError("an argument that nobody knows")),
+        ("transformers.AutoModel.from_pretrained", ImportError("it needs torch >= 99")),
+        ("transformers.AutoImageProcessor.from_pretrained", ImportError("it needs torchvision")),
+        ("peft.PeftConfig.from_pretrained", TypeError("an argument that nobody knows")),
+    ],
+)
+def test_libraries_that_do_not_fit_are_not_blamed_on_the_files(
+    vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch, broken: str, error: Exception
+) -> None:
+    model, adapter = zoo["clip"], zoo.adapter("clip")
+
+    def fail(*args: Any, **words: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(broken, fail)
+    said = vstore.bad(13, "init", "--model", model, "--adapter", adapter)
+    assert str(error) in said and "vstore doctor" in said
+    assert "damaged" not in said and "download" not in said and "copy " not in said
 
 
 def test_a_configuration_that_is_no_json(vstore: Shell, zoo: Zoo) -> None:
@@ -316,7 +344,7 @@ def test_a_vector_size_that_differs_from_the_stores(vstore: Shell, zoo: Zoo, mon
     vstore.good("init", "--model", zoo["clip"])
     plain = DualEncoder.forward
     monkeypatch.setattr(DualEncoder, "forward", lambda self, on, batch: plain(self, on, batch)[:, :16])
-    assert "its space has 24 numbers" in vstore.bad(13, "sync", "pictures")
+    assert "its space has vectors of 24 numbers" in vstore.bad(13, "sync", "pictures")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from support.zoo import Zoo
 
 from vstore import doctor as module
 from vstore.doctor import Finding, doctor
+from vstore.errors import ModelError
 from vstore.store import Store
 from vstore_cli.main import run
 
@@ -86,6 +89,73 @@ def test_a_package_that_takes_its_process_down_does_not_take_the_doctor(
     package(tmp_path, "torchvision", "import os; os.kill(os.getpid(), 11)\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     assert "died of signal 11" in found(doctor(), "torchvision").what
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("__version__ = '0.21.2'\n", "peft"),
+        ("raise ImportError('it needs torch >= 99')\n", "it needs torch >= 99"),
+    ],
+    ids=["nothing in it", "not importable"],
+)
+def test_an_adapter_is_tried_not_only_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any], body: str, said: str
+) -> None:
+    del quick["adapters"]
+    package(tmp_path, "peft", body, "0.21.2")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    finding = found(doctor(), "adapters")
+    assert finding.state == "trouble" and said in finding.what
+    assert finding.fix.startswith("pip install --force-reinstall") and "'peft" in finding.fix
+
+
+def test_trying_an_adapter_does_what_init_does_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of peft about transformers
+        assert module.try_adapter()["dim"] == 8
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr("vstore.embed.hf.adapter.has_effect", lambda on, off: False)
+    with warnings.catch_warnings(), pytest.raises(ModelError, match="changes nothing"):
+        warnings.simplefilter("ignore")
+        module.try_adapter()
+
+
+def installed(top: Path, *requirements: str) -> None:
+    """The metadata that pip leaves of vstore itself."""
+    info = top / "vstore_index-9.dist-info"
+    info.mkdir()
+    lines = ["Metadata-Version: 2.4", "Name: vstore-index", "Version: 9"]
+    (info / "METADATA").write_text("\n".join([*lines, *(f"Requires-Dist: {line}" for line in requirements)]) + "\n")
+
+
+def test_the_packages_of_the_core_are_those_of_the_metadata(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any]
+) -> None:
+    wanted = ["numpy<3,>=2", "pillow", 'torch>=2.9; extra == "model"', "tomli; python_version < '3'"]
+    installed(tmp_path, *wanted)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    finding = found(doctor(), "packages")
+    assert finding.state == "ok"
+    assert finding.what.startswith("numpy ") and "pillow" in finding.what and "torch" not in finding.what
+
+
+def test_a_package_of_the_core_that_is_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any]
+) -> None:
+    installed(tmp_path, "numpy", "left-pad-for-vectors>=1")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    finding = found(doctor(), "packages")
+    assert (finding.state, finding.what) == ("trouble", "left-pad-for-vectors missing")
+
+
+def test_a_vstore_that_pip_does_not_know_is_no_trouble(monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any]) -> None:
+    monkeypatch.setattr(module, "DISTRIBUTION", "vstore-that-nobody-installed")
+    report = doctor()
+    assert report.ok and found(report, "packages").state == "note"
 
 
 def test_two_packages_of_faiss_over_one_another_are_named(

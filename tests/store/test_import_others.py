@@ -120,6 +120,28 @@ def test_sizes_that_rclip_noted_tell_an_edited_picture(old: OldIndex) -> None:
     assert states(report) == {"matched": 11, "possibly_edited": 1}
 
 
+def test_the_table_is_open_only_while_it_is_asked(old: OldIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.13 reports a database that nobody closed; older ones say nothing."""
+    made: list[Watched] = []
+
+    class Watched(sqlite3.Connection):
+        open = True
+
+        def __init__(self, *args: Any, **words: Any) -> None:
+            super().__init__(*args, **words)
+            made.append(self)
+
+        def close(self) -> None:
+            super().close()
+            self.open = False
+
+    write_table(old, old.top / "db.sqlite3")
+    plain = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **words: plain(*args, factory=Watched, **words))
+    Store.import_new(old.folder, rclip=old.top / "db.sqlite3", root=old.pictures)
+    assert made and not any(connection.open for connection in made)
+
+
 def test_the_table_is_only_read(old: OldIndex) -> None:
     path = old.top / "db.sqlite3"
     write_table(old, path)

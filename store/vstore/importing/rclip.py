@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -28,21 +29,21 @@ class RclipSource:
         self.dtype = "float32"
         self.ids: Array | None = None
         self.notes: tuple[str, ...] = ("rclip keeps float32",)
-        # Read as it lies there: nothing is written, not even a journal's leftovers.
-        self._connection = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)
+        self._address = f"file:{quote(str(path.resolve()))}?mode=ro"
         try:
             self._numbers = [row[0] for row in self._ask("SELECT id FROM images WHERE deleted IS NULL ORDER BY id")]
             sizes = {row[0] for row in self._ask("SELECT DISTINCT length(vector) FROM images WHERE deleted IS NULL")}
         except sqlite3.Error as err:
-            self._connection.close()
             raise UsageError(f"{path} is no index of rclip ({err})", "rclip keeps its index in db.sqlite3") from err
         if len(sizes) != 1 or (size := sizes.pop() or 0) < 4 or size % 4:
-            self._connection.close()
             raise UsageError(f"{path} holds no vectors, or vectors of several lengths")
         self.rows, self.dim = len(self._numbers), size // 4
 
-    def _ask(self, question: str, values: tuple[int, ...] = ()) -> sqlite3.Cursor:
-        return self._connection.execute(question, values)
+    def _ask(self, question: str, values: tuple[int, ...] = ()) -> list[Any]:
+        """Ask one question, of a database that is open just for it: nobody closes a source. Raises: sqlite3.Error."""
+        # Read as it lies there: nothing is written, not even a journal's leftovers.
+        with closing(sqlite3.connect(self._address, uri=True)) as connection:
+            return connection.execute(question, values).fetchall()
 
     def block(self, first: int, end: int) -> Array:
         import numpy as np
@@ -61,6 +62,3 @@ class RclipSource:
             Entry(str(path).encode("utf-8", "surrogateescape"), int(size), float(time)) for path, size, time in found
         ]
         return Listing(entries, {}, notes=("paths, sizes and times are those of rclip's table",))
-
-    def close(self) -> None:
-        self._connection.close()

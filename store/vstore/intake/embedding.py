@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.embed.embedder import Embedder, Pipeline
-from vstore.embed.width import require_width
-from vstore.errors import ModelError
+from vstore.embed.rows import require_width, unit_rows, usable
 from vstore.format.entries import FileRef
 from vstore.intake.findings import Findings
 from vstore.intake.keeper import Keeper, publish_seal
@@ -109,21 +108,17 @@ class Embedding:
             self._keep(keys, vectors())
 
     def _keep(self, batch: list[bytes], rows: Floats) -> None:
-        import numpy as np
-
         if self._keeper is None:
             self._keeper = Keeper(self._repo, self._space, self._dim)
         keeper = self._keeper
-        if rows.shape != (len(batch), self._dim):
-            raise ModelError(f"the model gave {rows.shape} numbers for {len(batch)} pictures of {self._dim}")
-        norms = np.linalg.norm(rows.astype(np.float64), axis=1)
-        good = np.isfinite(norms) & (norms > 0)
+        unit = unit_rows(rows, len(batch), self._dim)
+        good = usable(unit)
         for key, fine in zip(batch, good, strict=True):
             if not fine:
                 self._findings.fail(key, PictureFailure("model", "the model gave no usable vector for it"))
         keys = [key for key, fine in zip(batch, good, strict=True) if fine]
         if keys:
-            keeper.keep(keys, (rows[good] / norms[good, None]).astype(np.float32))
+            keeper.keep(keys, unit[good])
             self._findings.vectors.add(keys)
             self._stored(keys)
             self.embedded += len(keys)

@@ -58,7 +58,7 @@ class Repository:
         self.hash = store_hash(form.hash)
         self.dtype = form.dtype
         self.log = Oplog(self.layout, self.hash)
-        self.tip = Tip(State({}), 0, "", 0, 0, 0)
+        self.tip = Tip(State({}))
         self._damaged = False
         self._packs: Packs | None = None
         self._segments: dict[str, Segment] = {}

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from vstore.embed.embedder import Embedder
+from vstore.embed.faults import faults_of
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import FAMILIES
 from vstore.embed.load import load_embedder
 from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import Probes
-from vstore.errors import ModelError, VstoreError
+from vstore.errors import ModelError
 from vstore.format.entries import Space
 from vstore.repository.proof import prove
 from vstore.repository.repository import Repository
-
-if TYPE_CHECKING:
-    pass
 
 
 def load(repo: Repository, space: Space, settings: Settings) -> Embedder:
@@ -82,18 +78,3 @@ def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
                 prove(repo, space, embedder, kept, files_changed=files_changed)
 
     return Workers(family, Limits.of(settings, devices), devices, start, admit)
-
-
-@contextmanager
-def faults_of(model: str) -> Iterator[None]:
-    """Turn an error that other people's code raises over a model's files into a ModelError: it is no fault of ours."""
-    try:
-        yield
-    except (VstoreError, MemoryError):
-        raise
-    except Exception as err:
-        reason = " ".join(str(err).split())[:300]
-        raise ModelError(
-            f"the model {model} cannot be used: {type(err).__name__}: {reason}",
-            "its files may be damaged or not belong together: copy or download it again; see also: vstore doctor",
-        ) from err

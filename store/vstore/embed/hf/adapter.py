@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from vstore.embed.faults import DOCTOR, reason
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.folder import ModelFolder
 from vstore.errors import ModelError
@@ -88,10 +90,17 @@ def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda 
 
     try:
         weights = load_file(folder.path / "adapter_model.safetensors")
+    except Exception as err:
+        raise ModelError(
+            f"the weights of the adapter {folder.name} cannot be read: {reason(err)}", "copy or download it again"
+        ) from err
+    try:
         config = peft.PeftConfig.from_pretrained(str(folder.path))
     except Exception as err:
-        reason = " ".join(str(err).split())[:300] or type(err).__name__
-        raise ModelError(f"the adapter {folder.name} cannot be read: {reason}", "copy or download it again") from err
+        raise ModelError(
+            f"peft {peft.__version__} cannot use the adapter_config.json of {folder.name}: {reason(err)}",
+            f"compare it with the adapter's own, or {DOCTOR}",
+        ) from err
     # transformers 5.23 looks for the magnitudes of DoRA under another name than peft writes, and leaves them as new.
     weights = {re.sub(r"lora_magnitude_vector$", "lora_magnitude_vector.weight", k): v for k, v in weights.items()}
     # A path of the machine that trained it; peft would only look for it.
@@ -103,9 +112,12 @@ def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda 
     try:
         # The adapter's own numbers as they are in its file, whatever the base's dtype: they are merged in fp32.
         info = model.load_adapter(peft_config=config, adapter_state_dict=weights, dtype_plan={"lora_": torch.float32})
+    except (ValueError, RuntimeError, KeyError) as err:  # what peft and torch raise for modules and shapes of others
+        raise _unfit(folder, reason(err)) from err
     except Exception as err:
-        reason = " ".join(str(err).split())[:300] or type(err).__name__
-        raise _unfit(folder, reason) from err
+        raise ModelError(
+            f"the adapter {folder.name} cannot be put into the model: {type(err).__name__}: {reason(err)}", DOCTOR
+        ) from err
     for what, keys in (
         ("are missing", info.missing_keys),
         ("belong nowhere", info.unexpected_keys),
@@ -116,6 +128,26 @@ def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda 
             raise _unfit(folder, f"{len(keys)} of its weights {what} ({some})")
     if info.error_msgs or info.conversion_errors:
         raise _unfit(folder, " ".join([*info.error_msgs, *map(str, info.conversion_errors)])[:300])
+
+
+@contextmanager
+def switched_off(model: Any) -> Iterator[None]:
+    """Let a model run without its adapter meanwhile.
+
+    Each of peft's layers is told so. transformers' own switch demands newer versions of peft than are published, and
+    leaves off what was trained whole (modules_to_save).
+    """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+    from peft.utils.other import AuxiliaryTrainingWrapper
+
+    layers = [layer for layer in model.modules() if isinstance(layer, (BaseTunerLayer, AuxiliaryTrainingWrapper))]
+    for layer in layers:
+        layer.enable_adapters(False)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.enable_adapters(True)
 
 
 def merge(model: Any) -> None:
@@ -147,9 +179,9 @@ def has_effect(on: Floats, off: Floats) -> bool:
     return bool(np.sum(on.astype(np.float64) * off, axis=1).min() <= NO_EFFECT)
 
 
-def _unfit(folder: ModelFolder, reason: str) -> ModelError:
+def _unfit(folder: ModelFolder, why: str) -> ModelError:
     base = folder.config.get("base_model_name_or_path")
     return ModelError(
-        f"the adapter {folder.name} does not fit the model: {reason}",
+        f"the adapter {folder.name} does not fit the model: {why}",
         f"it was trained on {base!r}: name that one with --model" if base else "name the model it was trained on",
     )

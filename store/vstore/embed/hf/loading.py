@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vstore.embed.faults import DOCTOR, is_about_a_file, reason
 from vstore.embed.hf import adapter as adapters
 from vstore.embed.hf.devices import first_device
 from vstore.embed.hf.digests import Digests
@@ -126,10 +127,9 @@ def load_model(folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype)
     except ModelError:
         raise
     except Exception as err:
-        reason = " ".join(str(err).split())[:300] or type(err).__name__
         raise ModelError(
-            f"the model {folder.name} cannot be loaded: {reason}",
-            "see what is installed and fits together with: vstore doctor",
+            f"the model {folder.name} cannot be loaded: {reason(err)}",
+            "copy or download the model again" if is_about_a_file(err) else DOCTOR,
         ) from err
     lost = sorted(info["missing_keys"]) + sorted(str(one) for one in info["mismatched_keys"])
     if lost:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vstore.embed.faults import DOCTOR, reason
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:
@@ -21,10 +22,10 @@ def describe_processor(folder: ModelFolder) -> dict[str, Any]:
                 folder.path, backend="pil", local_files_only=True, trust_remote_code=False
             )
     except Exception as err:
-        reason = " ".join(str(err).split())[:300] or type(err).__name__
+        copy = "copy preprocessor_config.json (or processor_config.json) of the model into its folder"
         raise ModelError(
-            f"{folder.name} does not say how pictures are prepared: {reason}",
-            "copy preprocessor_config.json (or processor_config.json) of the model into its folder",
+            f"{folder.name} does not say how pictures are prepared: {reason(err)}",
+            DOCTOR if isinstance(err, ImportError) else copy,
         ) from err
     return effective(processor)
 

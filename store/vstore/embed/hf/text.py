@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from vstore.embed.faults import DOCTOR, reason
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ def load_tokenizer(folder: ModelFolder) -> Any:
                 folder.path, local_files_only=True, trust_remote_code=False
             )
     except Exception as err:
-        reason = " ".join(str(err).split())[:300] or type(err).__name__
+        copy = "copy the tokenizer files of the model (tokenizer.json, tokenizer_config.json) into its folder"
         raise ModelError(
-            f"{folder.name} has no tokenizer that can be loaded: {reason}",
-            "copy the tokenizer files of the model (tokenizer.json, tokenizer_config.json) into its folder",
+            f"{folder.name} has no tokenizer that can be loaded: {reason(err)}",
+            DOCTOR if isinstance(err, ImportError) else copy,
         ) from err
 
 

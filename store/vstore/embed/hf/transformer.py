@@ -14,6 +14,7 @@ from vstore.embed.hf.folder import ModelFolder
 from vstore.embed.hf.libraries import libraries
 from vstore.embed.hf.loaded import Loaded
 from vstore.embed.model_words import Settings
+from vstore.embed.rows import unit_rows
 from vstore.embed.variations import Variation
 from vstore.errors import ModelError
 
@@ -167,9 +168,8 @@ class TransformerEmbedder:
             return rows if side is None else np.concatenate([rows, side(["a red car"])])
 
         on = vectors()
-        self.model.disable_adapters()
-        off = vectors()
-        self.model.enable_adapters()
+        with adapters.switched_off(self.model):
+            off = vectors()
         if not adapters.has_effect(on, off):
             raise ModelError(
                 f"the adapter {adapter.name} changes nothing: with it and without it the vectors are the same",
@@ -178,18 +178,7 @@ class TransformerEmbedder:
 
     def _unit(self, raw: torch.Tensor) -> Floats:
         """Rows of norm 1 as float32 on the CPU; NaN for those that have no direction."""
-        import numpy as np
-
-        if raw.ndim != 2 or raw.shape[1] != self.dim:
-            raise ModelError(
-                f"the model gives vectors of shape {tuple(raw.shape)}, its space has {self.dim} numbers",
-                "use the model that the space was made with",
-            )
-        rows = raw.float().cpu().numpy().astype(np.float64)
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            norms = np.linalg.norm(rows, axis=1, keepdims=True)
-            unit: Floats = np.where(np.isfinite(norms) & (norms > 0), rows / norms, np.nan).astype(np.float32)
-        return unit
+        return unit_rows(raw.float().cpu().numpy(), len(raw) if raw.ndim else 0, self.dim)
 
     @property
     def environment(self) -> dict[str, Any]:
