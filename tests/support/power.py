@@ -194,7 +194,7 @@ class Model:
         return [(folder, at) for folder, groups in self.pending.items() for at in range(len(groups))]
 
     def tree(self, kept: set[tuple[str, int]], contents: dict[int, bytes]) -> dict[str, bytes]:
-        """Build the tree that is left if only these changes reached the disk. contents: by inode, if bytes were lost."""
+        """Build the tree that is left if only these changes reached the disk. contents: cut ones, by inode."""
         left: dict[str, bytes] = {}
         for folder, flushed in self.names.items():
             names = dict(flushed)
