@@ -280,7 +280,7 @@ class Reads:
         self.decoded = 0
         self.at_opening: dict[tuple[str, int], Callable[[], None]] = {}
         monkeypatch.setattr("vstore.intake.reader.os", _Os(self))
-        monkeypatch.setattr("vstore.intake.reader.prepare", self._prepare)
+        monkeypatch.setattr("vstore.pictures.decoding.prepare", self._prepare)
 
     def _prepare(self, data: bytes, preparation: Any) -> Any:
         self.decoded += 1
