@@ -71,16 +71,16 @@ def scope_of(repo: Repository, paths: Sequence[bytes], as_label: str | None, edi
         raise UsageError("--as names one folder", "give exactly one PATH with it")
     if as_label is not None and ("/" in as_label or as_label in ("", ".", "..")):
         raise UsageError(f"{as_label!r} cannot be a label", "a label is one name, without /")
-    planner = _Planner(repo, as_label, edits)
+    builder = _ScopeBuilder(repo, as_label, edits)
     if paths:
         for path in paths:
-            planner.add(path)
+            builder.add(path)
     else:
-        planner.add_known()
-    return planner.finish()
+        builder.add_known()
+    return builder.finish()
 
 
-class _Planner:
+class _ScopeBuilder:
     """A scope in the making, one path after another."""
 
     def __init__(self, repo: Repository, as_label: str | None, edits: OptionEdits) -> None:
@@ -126,7 +126,7 @@ class _Planner:
                 f"there is no folder {_shown(path)}", "check the name, or that its disk is mounted"
             ) from None
         except OSError as err:
-            raise UsageError(f"cannot look at {_shown(path)}: {err.strerror}", "check its permissions") from err
+            raise UsageError(f"cannot read {_shown(path)}: {err.strerror}", "check its permissions") from err
         if not stat.S_ISDIR(found.st_mode):
             raise UsageError(
                 f"{_shown(path)} is not a folder", "name a folder of pictures, or a file inside a synced one"
