@@ -24,7 +24,7 @@ RECIPE = {"family": "fake", "dim": 8, "text": None}
 
 HOOK = """
 import os, signal, subprocess, sys, threading, time
-import vstore.embed.workers.worker as worker
+import vstore.embed.workers.process as process
 
 class Fake:
     in_flight = 1
@@ -52,10 +52,10 @@ class Fake:
             if one.get("do") == "starve":
                 def receive(file):
                     raise MemoryError
-                worker.receive = receive
+                process.receive = receive
         return lambda: np.stack([one["row"] for one in inputs])
 
-worker._load = lambda job: Fake()
+process._load = lambda job: Fake()
 """
 
 
