@@ -69,7 +69,16 @@ def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
     release_memory()
 
     def start(device: str) -> Worker:
-        return Worker(family, Job(recipe, words, settings._replace(device=device), digests.known, len(devices)))
+        return Worker(
+            family,
+            Job(
+                recipe=recipe,
+                words=words,
+                settings=settings._replace(device=device),
+                known=digests.known,
+                share=len(devices),
+            ),
+        )
 
     def admit(load: Callable[[], Embedder]) -> None:
         with faults_of(f"of the space {space.name!r}"):
@@ -77,4 +86,4 @@ def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
             if kept is not None:
                 prove(repo, space, embedder, kept, files_changed=files_changed)
 
-    return Workers(family, Limits.of(settings, devices), devices, start, admit)
+    return Workers(family, Limits.of(settings, devices), devices=devices, start=start, admit=admit)
