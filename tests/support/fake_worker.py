@@ -99,7 +99,7 @@ def running(of: int | None = None) -> list[psutil.Process]:
     found = []
     for one in psutil.Process(of).children(recursive=True):
         try:
-            if one.status() != psutil.STATUS_ZOMBIE and "vstore.embed.workers.worker" in " ".join(one.cmdline()):
+            if one.status() != psutil.STATUS_ZOMBIE and "vstore.embed.workers.process" in " ".join(one.cmdline()):
                 found.append(one)
         except psutil.NoSuchProcess:
             continue

@@ -102,20 +102,9 @@ class Host:
         same = {entry_of[row]: entry_of[first] for row, first in old.seen.same.items() if row in entry_of}
         answers = matcher.match(old.entries, same)
         hashed, learnt = self._hash(survey, places, answers)
-        keys: dict[int, bytes] = {}
-        for number, answer in enumerate(answers):
-            found = {hashed[file] for file in answer.files if file in hashed}
-            if answer.state == MATCHED:
-                if found:
-                    keys[number] = found.pop()
-                else:
-                    answers[number] = Answer(MISSING, "its file could not be read", answer.files)
-            elif len(answer.files) > 1 and len(found) == 1 and all(file in hashed for file in answer.files):
-                answers[number] = Answer(MATCHED, "all files that fit it are one picture", answer.files[:1])
-                keys[number] = found.pop()
         return Meeting(
             answers=answers,
-            keys=keys,
+            keys=_settle_by_keys(answers, hashed),
             prefix=prefix,
             label=target.root.label,
             scope=scope,
@@ -186,6 +175,26 @@ class Host:
             learnt=(),
             notes=(),
         )
+
+
+def _settle_by_keys(answers: list[Answer], hashed: Mapping[bytes, bytes]) -> dict[int, bytes]:
+    """Change the answers that the keys settle: unreadable files are missing, equal files are one picture.
+
+    hashed:  relative path -> key.
+    Returns: entry -> key.
+    """
+    keys: dict[int, bytes] = {}
+    for number, answer in enumerate(answers):
+        found = {hashed[file] for file in answer.files if file in hashed}
+        if answer.state == MATCHED:
+            if found:
+                keys[number] = found.pop()
+            else:
+                answers[number] = Answer(MISSING, "its file could not be read", answer.files)
+        elif len(answer.files) > 1 and len(found) == 1 and all(file in hashed for file in answer.files):
+            answers[number] = Answer(MATCHED, "all files that fit it are one picture", answer.files[:1])
+            keys[number] = found.pop()
+    return keys
 
 
 def _root(repo: Repository, label: str, place: bytes) -> Root:

@@ -48,17 +48,22 @@ def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
                 "name one of them, or leave --device out",
             )
         return load(repo, space, settings)
-    from vstore.embed.hf.devices import all_devices, release_memory
+    from vstore.embed.hf.devices import all_devices
 
     with faults_of(f"of the space {space.name!r}"):
         devices = all_devices(settings)
     if len(devices) == 1:
         return load(repo, space, settings)
+    return _load_in_workers(repo, space, settings, devices)
+
+
+def _load_in_workers(repo: Repository, space: Space, settings: Settings, devices: list[str]) -> Embedder:
     from vstore.embed.hf.batches import Limits
     from vstore.embed.hf.loading import find_files
     from vstore.embed.workers.pool import Workers
     from vstore.embed.workers.worker import Job, Worker
 
+    recipe = repo.recipe(space.id)
     words = Words.from_json(space.place)
     digests = Digests(repo.layout.cache)
     kept = Probes.from_bytes(repo.packs.get(space.probes)) if space.probes else None
