@@ -59,6 +59,7 @@ def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
 
 def _load_in_workers(repo: Repository, space: Space, settings: Settings, devices: list[str]) -> Embedder:
     from vstore.embed.hf.batches import Limits
+    from vstore.embed.hf.devices import release_memory
     from vstore.embed.hf.loading import find_files
     from vstore.embed.workers.pool import Workers
     from vstore.embed.workers.worker import Job, Worker
