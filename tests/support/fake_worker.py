@@ -67,7 +67,7 @@ def use(hook: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class FakeFamily:
-    """Prepares nothing: what it is given stands for a prepared picture."""
+    """A family that prepares nothing: its input stands for a prepared picture."""
 
     recipe = RECIPE
 
@@ -88,14 +88,14 @@ def fake_workers(count: int, admit: Any = lambda load: load()) -> Workers:
 
 
 def pictures(*seeds: int, **more: Any) -> list[dict[str, Any]]:
-    """Prepared pictures. more: what the first one makes the worker do."""
+    """Make prepared pictures. more: what the first one makes the worker do."""
     found = [{"row": np.random.default_rng(seed).standard_normal(8).astype(np.float32)} for seed in seeds]
     found[0].update(more)
     return found
 
 
 def running(of: int | None = None) -> list[psutil.Process]:
-    """The worker processes of a process; of this one if none is named."""
+    """List the worker processes of a process; of this one by default."""
     found = []
     for one in psutil.Process(of).children(recursive=True):
         try:
