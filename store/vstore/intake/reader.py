@@ -138,7 +138,7 @@ class Reader:
             picture, facts = decode_it(data, self._preparation)
         except PictureFailure as failure:
             return Answer(item, state, key, len(data), failure=failure)
-        return Answer(item, state, key, len(data), self._finish(picture), facts)
+        return Answer(item, state, key, len(data), made=self._finish(picture), facts=facts)
 
     def let_go(self, keys: Iterable[bytes]) -> None:
         """Forget pictures to which `wants` says no from now on: else memory would grow with their number."""
