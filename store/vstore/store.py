@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from vstore.check.report import CheckReport
-    from vstore.doctor import DoctorReport
+    from vstore.doctor.report import DoctorReport
     from vstore.embed.embedder import Embedder
     from vstore.embed.model_words import ModelWords
     from vstore.export.run import ExportReport
@@ -444,7 +444,7 @@ class Store:
     @staticmethod
     def doctor(folder: AnyPath | None = None) -> DoctorReport:
         """Check the installation and suggest fixes. folder: a store to check too."""
-        from vstore.doctor import doctor
+        from vstore.doctor.run import doctor
 
         return doctor(None if folder is None else absolute(folder))
 

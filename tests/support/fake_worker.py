@@ -24,7 +24,7 @@ RECIPE = {"family": "fake", "dim": 8, "text": None}
 
 HOOK = """
 import os, signal, subprocess, sys, threading, time
-import vstore.embed.workers.worker as worker
+import vstore.embed.workers.process as process
 
 class Fake:
     in_flight = 1
@@ -52,10 +52,10 @@ class Fake:
             if one.get("do") == "starve":
                 def receive(file):
                     raise MemoryError
-                worker.receive = receive
+                process.receive = receive
         return lambda: np.stack([one["row"] for one in inputs])
 
-worker._load = lambda job: Fake()
+process._load = lambda job: Fake()
 """
 
 
@@ -99,7 +99,7 @@ def running(of: int | None = None) -> list[psutil.Process]:
     found = []
     for one in psutil.Process(of).children(recursive=True):
         try:
-            if one.status() != psutil.STATUS_ZOMBIE and "vstore.embed.workers.worker" in " ".join(one.cmdline()):
+            if one.status() != psutil.STATUS_ZOMBIE and "vstore.embed.workers.process" in " ".join(one.cmdline()):
                 found.append(one)
         except psutil.NoSuchProcess:
             continue

@@ -48,17 +48,23 @@ def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
                 "name one of them, or leave --device out",
             )
         return load(repo, space, settings)
-    from vstore.embed.hf.devices import all_devices, release_memory
+    from vstore.embed.hf.devices import all_devices
 
     with faults_of(f"of the space {space.name!r}"):
         devices = all_devices(settings)
     if len(devices) == 1:
         return load(repo, space, settings)
+    return _load_in_workers(repo, space, settings, devices)
+
+
+def _load_in_workers(repo: Repository, space: Space, settings: Settings, devices: list[str]) -> Embedder:
     from vstore.embed.hf.batches import Limits
+    from vstore.embed.hf.devices import release_memory
     from vstore.embed.hf.loading import find_files
     from vstore.embed.workers.pool import Workers
     from vstore.embed.workers.worker import Job, Worker
 
+    recipe = repo.recipe(space.id)
     words = Words.from_json(space.place)
     digests = Digests(repo.layout.cache)
     kept = Probes.from_bytes(repo.packs.get(space.probes)) if space.probes else None
@@ -69,7 +75,16 @@ def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
     release_memory()
 
     def start(device: str) -> Worker:
-        return Worker(family, Job(recipe, words, settings._replace(device=device), digests.known, len(devices)))
+        return Worker(
+            family,
+            Job(
+                recipe=recipe,
+                words=words,
+                settings=settings._replace(device=device),
+                known=digests.known,
+                share=len(devices),
+            ),
+        )
 
     def admit(load: Callable[[], Embedder]) -> None:
         with faults_of(f"of the space {space.name!r}"):
@@ -77,4 +92,4 @@ def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
             if kept is not None:
                 prove(repo, space, embedder, kept, files_changed=files_changed)
 
-    return Workers(family, Limits.of(settings, devices), devices, start, admit)
+    return Workers(family, Limits.of(settings, devices), devices=devices, start=start, admit=admit)
