@@ -14,11 +14,10 @@ from pathlib import Path
 from PIL import Image
 
 from vstore.embed.builtin import BuiltinEmbedder
-from vstore.intake.keeper import Keeper
-from vstore.pictures.decoding import prepare
-from vstore.pictures.preparation import Preparation
-from vstore.repository.repository import Repository
+from vstore.images import Preparation, prepare
+from vstore.repository import Repository
 from vstore.store import Store
+from vstore.sync.keeper import Keeper
 
 
 def draw(path: Path, red: int, green: int, blue: int) -> None:
