@@ -220,7 +220,7 @@ def status(case: Case) -> dict[str, Any]:
 
 def sync(case: Case) -> dict[str, Any]:
     """Sync, and search at once: from the last vector to the first answer is the merge."""
-    from vstore.search.search import Operand
+    from vstore.search.query import Operand
 
     with case.open() as store:
         began = time.perf_counter()

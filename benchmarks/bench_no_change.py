@@ -1,10 +1,11 @@
 """A sync in which nothing changed, of 100,000 files, against the bare walk, find, git status and restic.
 
-    python benchmarks/bench_no_change.py [--files 100000] [--dir DIR]
+    python benchmarks/bench_no_change.py [--files 100000] [--dir DIR] [--base [COMMIT]]
 
 Targets: the summary's seconds at most 1.5 times a scandir(fd) + stat walk; the whole process at most 1.5 times
 `find -printf` plus `python -c pass`; no picture opened, nothing written, no fsync (counted with strace, where there is
-one).
+one). With --base: the same sync against that of an older commit (by default the one that `benchmarks/base` names), 15
+pairs by wall and CPU time; the lower end of the 95 % interval of the median ratio is at most 1.05.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ import sys
 import time
 from pathlib import Path
 
+import against
 from measure import (
     FLUSHES,
     NAMES,
     OPENS,
+    TOP,
     VSTORE,
     WRITES,
     calls,
@@ -65,9 +68,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--dir", type=Path, help="where to work; a new temporary folder by default")
+    parser.add_argument("--base", nargs="?", const=against.base_commit(), metavar="COMMIT")
     args = parser.parse_args()
     with workplace(args.dir) as top:
+        if args.base:
+            sys.exit(not against_base(top, args.files, args.base))
         run(top, args.files)
+
+
+def against_base(top: Path, files: int, commit: str) -> bool:
+    """Compare with an older commit, each on a store of its own. Returns: whether the target is met."""
+    pictures = top / "pictures"
+    make_pictures(pictures, files, 98)
+    print(machine())
+    print(f"{files:,} files, warm")
+    time.sleep(2.5)  # so that every stat is settled
+    with against.checkout(commit) as old:
+
+        def sync(side: str) -> list[str]:
+            return ["--store", str(top / side), "sync", str(pictures), "-q"]
+
+        for side, sources in (("now", TOP), ("base", old)):
+            against.cost(["--store", str(top / side), "init"], sources)
+            against.cost(sync(side), sources)
+        return against.report(commit, against.compare(old, {"sync without news": sync}))
 
 
 def run(top: Path, files: int) -> None:

@@ -6,7 +6,7 @@ Whole processes, in turn: `vstore search --image` of a picture that the store kn
 vectors as a float32 `.npy` and multiplies. Cold means that the store's files and the `.npy` are not in the page cache
 (Python and its libraries are); there the measure is reading the segment files once. Targets: at most 2.0 times either;
 under 100 MB of anonymous memory; no torch. `--ways` compares, within one process, the ways to scan the segments of
-which `vstore.search.index` keeps one, and its threads.
+which `vstore.search.views` keeps one, and its threads.
 """
 
 from __future__ import annotations
@@ -40,11 +40,15 @@ from measure import (
 )
 
 from vstore.clock import now
-from vstore.disk.segments import Segment, faiss_module, rounded, write_segment
+from vstore.disk.segment_writer import rounded, write_segment
+from vstore.disk.segments import Segment
 from vstore.format.entries import Root, Snapshot, listed_segments
 from vstore.format.manifest import Manifest
-from vstore.format.pages import Tree
 from vstore.format.recipes import space_id
+from vstore.format.tree import Tree
+from vstore.packages import faiss_module
+from vstore.repository.add_space import add_space
+from vstore.repository.create import create_store
 from vstore.repository.repository import Repository
 
 SEAL = 64 << 20  # bytes at which a sync seals a segment
@@ -67,9 +71,9 @@ def build(folder: Path, rows: int, dim: int) -> None:
     pictures.mkdir()
     query = pictures / "query.jpg"
     query.write_bytes(random.bytes(2000))  # it is never decoded: its vector is known
-    repo = Repository.create(folder / ".vstore")
+    repo = create_store(folder / ".vstore")
     recipe = {"family": "bench", "name": "bench", "dim": dim}
-    repo.add_space(recipe, "bench")
+    add_space(repo, recipe, "bench")
     space = space_id(recipe)
     keys = [repo.hash.digest(row.to_bytes(8, "little")) for row in range(rows)]
     keys[rows // 2] = repo.hash.digest(query.read_bytes())

@@ -1,17 +1,22 @@
 """What the quick commands cost as whole processes, against a Python that imports click and does nothing.
 
-    python benchmarks/bench_startup.py
+    python benchmarks/bench_startup.py [--base [COMMIT]]
 
 Targets: `snapshot list` and `rollback` at most 1.6 times `python -c "import click"`, the same at 100 and at 100,000
-images; they import neither numpy nor faiss nor torch nor a progress library.
+images; they import neither numpy nor faiss nor torch nor a progress library. With --base: the same commands, `status`,
+`search` and `--help` against those of an older commit (by default the one that `benchmarks/base` names), 15 pairs by
+wall and CPU time; the lower end of the 95 % interval of the median ratio is at most 1.05.
 """
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import against
 from bench_commit import store_of
 from measure import VSTORE, imported, in_turn, machine, make_pictures, process, ratio, spread, workplace
 
@@ -21,7 +26,12 @@ SIZES = (100, 100_000)
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--base", nargs="?", const=against.base_commit(), metavar="COMMIT")
+    args = parser.parse_args()
     print(machine())
+    if args.base:
+        sys.exit(not against_base(args.base))
     with workplace() as top:
         stores = {images: made(top, images) for images in SIZES}
         turns = {images: itertools.cycle(["v1", "v2"]) for images in SIZES}
@@ -45,6 +55,28 @@ def main() -> None:
         for words in (["snapshot", "list"], ["rollback", "v1"]):
             names = imported([*VSTORE, "--store", str(stores[SIZES[-1]]), *words], HEAVY)
             print(f"{' '.join(words)} imports of {', '.join(HEAVY)}: {', '.join(names) or 'none'}   target: none")
+
+
+def against_base(commit: str) -> bool:
+    """Compare with an older commit, each on a store of its own. Returns: whether the target is met."""
+    with workplace() as top, against.checkout(commit) as old:
+        stores, turns = {}, {}
+        for side in ("now", "base"):
+            stores[side], turns[side] = str(made(top / side, 2_000)), itertools.cycle(["v1", "v2"])
+        picture = str(next((top / "now").glob("pictures-*/*/*.jpg")))
+
+        def on_store(*words: str) -> Callable[[str], list[str]]:
+            return lambda side: ["--store", stores[side], *words]
+
+        commands = {
+            "--help": lambda side: ["--help"],
+            "snapshot list": on_store("snapshot", "list"),
+            "log": on_store("log"),
+            "rollback": lambda side: ["--store", stores[side], "rollback", next(turns[side])],
+            "status": on_store("status"),
+            "search": on_store("search", "--image", picture),
+        }
+        return against.report(commit, against.compare(old, commands))
 
 
 def made(top: Path, images: int) -> Path:

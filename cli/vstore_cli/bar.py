@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -16,7 +18,7 @@ SOON = 0.5  # seconds after which a stage of unknown length is worth a bar
 
 
 class Bar:
-    """Shows the stages of a run. tqdm is loaded when the first bar is drawn."""
+    """The stages of a run, drawn as a bar or written as lines. tqdm is loaded when the first bar is drawn."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
@@ -76,8 +78,19 @@ class Bar:
             self._bar = None
 
 
+@contextlib.contextmanager
+def progress(quiet: bool) -> Iterator[Bar | None]:
+    """Show the progress of a run, unless it is to be quiet."""
+    bar = None if quiet else Bar()
+    try:
+        yield bar
+    finally:
+        if bar is not None:
+            bar.close()
+
+
 def _columns() -> int:
-    """The width of the terminal; 0 where it does not know it, as some containers' do not."""
+    """Ask for the width of the terminal. Returns: 0 where it is unknown, as in some containers."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns
     except (OSError, ValueError):

@@ -1,21 +1,20 @@
-"""Which store a command is about."""
+"""The store of a command: finds it, opens it, or chooses the place of a new one."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from vstore.errors import NoStore, UsageError
-from vstore.format.layout import FOLDER
+from vstore import NoStore, UsageError
 from vstore_cli.output import shown
 
 if TYPE_CHECKING:
-    from vstore.store import Store
+    from vstore import Store
 
 MOUNTS = "/proc/self/mountinfo"
 _NETWORK = (
@@ -25,57 +24,52 @@ _NETWORK = (
 
 
 def named_folder() -> Path | None:
-    """The folder that --store or VSTORE_DIR names, or None."""
+    """Find the folder that --store or VSTORE_DIR names. Returns: None where neither does."""
+    from vstore import Store
+
     ctx = click.get_current_context(silent=True)
     named = (ctx.find_object(dict) or {}).get("store") if ctx is not None else None
     named = named or os.environ.get("VSTORE_DIR")
     if not named:
         return None
     folder = Path(named)
-    return folder / FOLDER if is_store(folder / FOLDER) else folder
-
-
-def is_store(folder: Path) -> bool:
-    return (folder / "FORMAT").exists()
+    return folder / Store.FOLDER if Store.exists(folder / Store.FOLDER) else folder
 
 
 def find_store(paths: Sequence[str] = ()) -> Path | None:
-    """The store of a command: as named, else the nearest upwards from here, else from the paths it is about."""
+    """Find the store of a command: as named, else the nearest in or above this folder, else in or above its paths."""
+    from vstore import Store
+
     named = named_folder()
     if named is not None:
         return named
-    for start in (os.curdir, *paths):
-        for folder in _upwards(start):
-            return folder
-    return None
+    found = (Store.find(start) for start in (os.curdir, *paths))
+    return next((folder for folder in found if folder is not None), None)
 
 
-def _upwards(start: str) -> Iterator[Path]:
-    """The stores in a folder and in those above it, the nearest first."""
-    real = Path(os.path.realpath(start))
-    for folder in (real, *real.parents):
-        if is_store(folder / FOLDER):
-            yield folder / FOLDER
+def no_store() -> NoStore:
+    """Say that no store was found."""
+    return NoStore(
+        "there is no store here, nor in any folder above",
+        "make one with: vstore sync FOLDER, or name one with --store DIR or VSTORE_DIR",
+    )
 
 
 def open_store(paths: Sequence[str] = (), *, damaged: bool = False) -> Store:
-    """Open the store of a command, and say so where it answers from an older record.
+    """Open the store of a command, and warn where it answers from an older record.
 
-    damaged: open it although files that the log names are missing, to say what is.
+    damaged: open it although files that the log lists are missing, for a check.
     Raises: NoStore, Damage.
     """
-    from vstore.store import Store
+    from vstore import Store
 
     folder = find_store(paths)
     if folder is None:
-        raise NoStore(
-            "there is no store here, nor in any folder above",
-            "make one with: vstore sync FOLDER, or name one with --store DIR or VSTORE_DIR",
-        )
+        raise no_store()
     store = Store(folder, damaged=damaged)
     if store.complaint is not None:
         click.echo(
-            f"Warning: {shown(store.complaint)}; this answers from what was true before. Run: vstore repair", err=True
+            f"Warning: {shown(store.complaint)}; this output shows the state before. Run: vstore repair", err=True
         )
     return store
 
@@ -88,53 +82,50 @@ def open_to_change(paths: Sequence[str] = ()) -> Store:
 
 
 def new_folder() -> Path:
-    """Where a new store goes: as named, else .vstore here.
+    """Choose the place of a new store: as named, else .vstore here.
 
-    Raises: UsageError on a network filesystem, or where a store upwards from here has this folder's pictures already.
+    Raises: UsageError on a network filesystem, or where a store in a folder above has the pictures of this folder.
     """
+    from vstore import Store
+
     folder = named_folder()
     if folder is None:
         _refuse_second()
-        folder = Path(FOLDER)
+        folder = Path(Store.FOLDER)
     refuse_network(folder)
     return folder
 
 
 def _refuse_second() -> None:
-    """A second store for pictures that one has already would be a slip: whoever wants it names its place."""
-    from vstore.repository.repository import Repository
+    """Refuse a second store for pictures that have one: that would be a slip, unless its place is named."""
+    from vstore import Store
 
-    here = os.path.realpath(os.fsencode(os.curdir))
-    for folder in _upwards(os.curdir):
-        if folder.parent == Path(os.fsdecode(here)):
-            return  # this very folder holds a store, which is another mistake
-        repo = Repository(folder)
-        try:
-            for root in repo.state.roots.values():
-                place = os.path.realpath(repo.place(root))
-                if here == place or here.startswith(place.rstrip(b"/") + b"/"):
-                    raise UsageError(
-                        f"the pictures here are in the store {folder} already, as {root.label!r}",
-                        "use that one (vstore sync), or say where a second one goes: --store DIR",
-                    )
-        finally:
-            repo.close()
+    here = Path(os.path.realpath(os.curdir))
+    folder = Store.find(here)
+    while folder is not None and folder.parent != here:  # that this folder holds a store is another mistake
+        with Store(folder) as store:
+            label = store.label_of(here)
+        if label is not None:
+            raise UsageError(
+                f"the pictures here are already in the store {folder}, as {label!r}",
+                "use that one (vstore sync), or name the place of a second one: --store DIR",
+            )
+        folder = Store.find(folder.parent.parent) if folder.parent != folder.parent.parent else None
 
 
 def refuse_network(folder: Path) -> None:
-    """Raises: UsageError where a store lies, or would lie, on a network filesystem, unless VSTORE_NETWORK=1 says that
-    it may."""
+    """Refuse a store on a network filesystem, unless VSTORE_NETWORK=1 allows it. Raises: UsageError."""
     kind = _filesystem(folder)
     if kind is not None and kind.startswith(_NETWORK) and os.environ.get("VSTORE_NETWORK") != "1":
         raise UsageError(
-            f"the store {folder} is on a network filesystem ({kind}), whose locks and flushes cannot be relied on",
+            f"the store {folder} is on a network filesystem ({kind}), where locks and flushes are not reliable",
             "put it on a local disk (--store DIR); only the store must be local, the pictures may be anywhere; "
-            "VSTORE_NETWORK=1 takes the risk of a store that two machines damage between them",
+            "VSTORE_NETWORK=1 accepts the risk that two machines damage the store",
         )
 
 
 def _filesystem(folder: Path) -> str | None:
-    """The type of the filesystem that holds a folder, as Linux names it; None where it does not say."""
+    """Look up the type of the filesystem that holds a folder. Returns: None where the system does not list it."""
     real = os.path.realpath(folder)
     best, kind = "", None
     try:

@@ -1,23 +1,20 @@
-"""The command `vstore`: its group, and the edge at which errors become words and exit codes."""
+"""The command `vstore`: the group of all commands."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import gc
 import importlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-gc.set_threshold(100_000)  # what is loaded at the start stays: looking through it again and again is wasted
+gc.set_threshold(100_000)  # modules stay loaded: collecting among them again and again is wasted
 
 import click  # noqa: E402
 
-from vstore._version import __version__  # noqa: E402
-from vstore.errors import VstoreError  # noqa: E402
-from vstore_cli.output import local, shown  # noqa: E402
+from vstore import __version__  # noqa: E402
+from vstore_cli.failures import fail  # noqa: E402
 
 WIDTH = 100
 HELP = ["-h", "--help"]
@@ -26,39 +23,39 @@ HELP = ["-h", "--help"]
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Keep an index up to date": {
         "init": ("init:init", "Make an empty store."),
-        "sync": ("sync:sync", "Embed what is new in folders, and write a snapshot."),
-        "status": ("sync:status", "Say what a sync would do."),
-        "import": ("import_:import_", "Take in an index that another tool made."),
+        "sync": ("sync:sync", "Embed new pictures and write a snapshot."),
+        "status": ("status:status", "Show what a sync would do."),
+        "import": ("import_:import_", "Import an index that another tool made."),
     },
     "Use it": {
-        "search": ("search:search", "Find the pictures that look like a picture."),
-        "export": ("export:export", "Write a version in a form that other tools read."),
-        "dupes": ("dupes:dupes", "List identical pictures."),
+        "search": ("search:search", "Find pictures that look like a picture or match a text."),
+        "export": ("export:export", "Write a snapshot in a format that other tools read."),
+        "dupes": ("dupes:dupes", "List identical or similar pictures."),
     },
-    "Versions": {
-        "snapshot": ("snapshot:snapshot", "List, compare, tag, forget and export versions."),
+    "Snapshots": {
+        "snapshot": ("snapshot:snapshot", "List, compare, tag, forget and export snapshots."),
         "rollback": ("rollback:rollback", "Make an older snapshot current."),
         "undo": ("rollback:undo", "Take back the newest operation."),
-        "redo": ("rollback:redo", "Bring back what undo took."),
+        "redo": ("rollback:redo", "Restore what undo took back."),
         "log": ("rollback:log", "List the operations."),
     },
     "Models": {
         "model": ("model:model", "List, add, use and drop embedding spaces."),
     },
     "The store itself": {
-        "check": ("check:check", "Prove the store whole."),
-        "repair": ("repair:repair", "Mend a damaged store."),
-        "migrate": ("migrate:migrate", "Bring a store of an older format up to date."),
-        "gc": ("gc:gc", "Free what no kept version names."),
-        "stats": ("stats:stats", "Say where the bytes are."),
-        "doctor": ("doctor:doctor", "Say what is installed and fits together, and how to mend the rest."),
+        "check": ("check:check", "Verify the store."),
+        "repair": ("repair:repair", "Repair a damaged store."),
+        "migrate": ("migrate:migrate", "Upgrade a store of an older format."),
+        "gc": ("gc:gc", "Delete data that no snapshot uses."),
+        "stats": ("stats:stats", "Show disk usage."),
+        "doctor": ("doctor:doctor", "Check the installation and suggest fixes."),
     },
 }
 COMMANDS = {name: place for section in SECTIONS.values() for name, place in section.items()}
 
 
 class Group(click.Group):
-    """Loads a command's module when the command is called, takes --store anywhere, and turns errors into words."""
+    """A group that loads the module of a command when the command is called, and accepts --store anywhere."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -83,7 +80,7 @@ class Group(click.Group):
 
 
 def _store_option(args: Sequence[str]) -> tuple[str | None, list[str]]:
-    """Take `--store DIR` out of the words of a command, wherever it stands before a `--`."""
+    """Take `--store DIR` out of the words of a command, anywhere before a `--`."""
     store: str | None = None
     rest: list[str] = []
     words = iter(args)
@@ -97,18 +94,18 @@ def _store_option(args: Sequence[str]) -> tuple[str | None, list[str]]:
         else:
             rest.append(word)
     if store == "":
-        raise click.UsageError("--store wants a folder")
+        raise click.UsageError("--store needs a folder")
     return store, rest
 
 
 @click.group(cls=Group, context_settings={"help_option_names": HELP, "max_content_width": WIDTH})
-@click.option("--store", metavar="DIR", expose_value=False, help="The store. May stand anywhere on the line.")
+@click.option("--store", metavar="DIR", expose_value=False, help="The store. Accepted anywhere on the command line.")
 @click.version_option(__version__, message="vstore %(version)s")
 def vstore() -> None:
-    """Keeps a searchable, versioned index of folders of pictures up to date at the cost of what changed.
+    """Keep a searchable, versioned index of folders of pictures, and update it at the cost of what changed.
 
-    The store is the folder given by --store, else by the environment variable VSTORE_DIR, else the nearest .vstore
-    upwards from here, else from the PATH that a command is about.
+    The store is the folder named by --store or by the environment variable VSTORE_DIR. If neither is given, it is the
+    nearest .vstore in this folder or a folder above, or else in or above the PATH given to the command.
 
     \b
     Example:
@@ -129,87 +126,36 @@ def run(args: Sequence[str] | None = None) -> int:
     as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
     try:
         result = vstore.main(words, prog_name="vstore", standalone_mode=False)
-        sys.stdout.flush()  # a full disk or a reader that has gone shows here at the latest
+        sys.stdout.flush()  # a full disk or a closed pipe shows here at the latest
         return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as err:
         click.echo(err.format_message(), err=True)
         return err.exit_code
-    except (BrokenPipeError, SystemExit):  # click makes this of the other, and of nothing else
-        # Whoever read our output has enough. Python would complain when it flushes what is left.
+    except (BrokenPipeError, SystemExit):  # click raises SystemExit for a broken pipe alone
+        # The reader of our output is gone. Python would complain when it flushes the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except BaseException as err:
-        if os.environ.get("VSTORE_DEBUG"):
-            _trace(err)
-        return _fail(as_json, err)
-
-
-def _fail(as_json: bool, err: BaseException) -> int:
-    """Say what went wrong: to people in words, to programs as the last line of stderr. Returns: the exit code."""
-    code, exit_code, message, step = _words(err)
-    if as_json:
-        import json
-
-        error: dict[str, Any] = {"code": code, "exit": exit_code, "message": message, "next": step}
-        # ASCII alone, so that a name that is not UTF-8 cannot spoil the line.
-        click.echo(json.dumps({"error": error}), err=True)
-    else:
-        if isinstance(err, click.UsageError) and err.ctx is not None:
-            click.echo(err.ctx.get_usage(), err=True)
-        lines = [shown(line.expandtabs()) for line in message.splitlines()] if isinstance(err, click.UsageError) else []
-        click.echo(
-            "\n".join([f"Error: {lines[0]}", *lines[1:]] if lines else [f"Error: {shown(local(message))}"]), err=True
-        )
-        if step:
-            click.echo(f"  {shown(step)}", err=True)
-    return exit_code
-
-
-def _words(err: BaseException) -> tuple[str, int, str, str]:
-    """The code, the exit code, the message and the next step of an error."""
-    if isinstance(err, VstoreError):
-        return err.code, err.exit_code, err.message, err.next_step
-    if isinstance(err, click.UsageError):
-        help_of = f"see: {err.ctx.command_path} --help" if err.ctx is not None else ""
-        return "usage", 2, err.format_message(), help_of
-    if isinstance(err, click.ClickException):
-        return "failure", 1, err.format_message(), ""
-    if isinstance(err, (KeyboardInterrupt, click.Abort)):
-        return "interrupted", 130, "interrupted", ""
-    if isinstance(err, MemoryError):
-        return "failure", 1, "there was not enough memory", "close other programs and try again"
-    if isinstance(err, OSError):
-        where = f"{os.fsdecode(err.filename)}: " if err.filename is not None else ""
-        full = err.errno in (errno.ENOSPC, errno.EDQUOT)
-        return "failure", 1, f"{where}{err.strerror or err}", "free some space and run it again" if full else ""
-    if not os.environ.get("VSTORE_DEBUG"):
-        _trace(err)
-    return "failure", 1, f"{type(err).__name__}: {err}", "this is a fault of vstore: report it with the lines above"
-
-
-def _trace(err: BaseException) -> None:
-    import traceback
-
-    click.echo("".join(traceback.format_exception(err)), err=True, nl=False)
+        return fail(err, as_json=as_json)
 
 
 def main() -> None:
-    """The entry point: run the command line of this process and leave with its exit code."""
+    """Run the command line of this process, and exit with its exit code."""
     _open_streams()
     code = run()
     with contextlib.suppress(OSError):
         sys.stderr.flush()
-    # Everything is closed by now. Taking the interpreter apart would be a tenth of a quick command.
+    # Everything is closed by now. Taking the interpreter down would cost a tenth of a quick command.
     os._exit(code)
 
 
 def _open_streams() -> None:
-    """Lead what the caller closed to nowhere: else the next file that is opened would be taken for stdout or stderr."""
+    """Open /dev/null for each standard stream that is closed: else the next file opened would take its number."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
     if sys.stdout is None:
         sys.stdout = os.fdopen(1, "w")
     if sys.stderr is None:
@@ -217,7 +163,7 @@ def _open_streams() -> None:
 
 
 def help_text(*words: str) -> str:
-    """The help of a command as a wide terminal shows it, and README: `help_text("sync")`."""
+    """Format the help of a command for a wide terminal, as README shows it: `help_text("sync")`."""
     command: click.Command = vstore
     width = WIDTH - 2  # click keeps two columns free
     ctx = click.Context(vstore, info_name="vstore", terminal_width=width, help_option_names=HELP)
@@ -231,7 +177,7 @@ def help_text(*words: str) -> str:
 
 
 def all_commands() -> Iterator[tuple[str, ...]]:
-    """The words of every command, as README lists them: (), ("init",), …, ("snapshot",), ("snapshot", "list"), …"""
+    """List the words of every command in the order of README: (), ("init",), …, ("snapshot", "list"), …"""
     yield ()
     for name in COMMANDS:
         yield (name,)

@@ -1,4 +1,4 @@
-"""How reports are shown: JSON for programs, words for people."""
+"""Output of reports: JSON for programs, words for people."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @runtime_checkable
 class Report(Protocol):
+    """A report of the library."""
+
     def to_json(self) -> dict[str, Any]: ...
 
 
 def json_option(command: F) -> F:
-    """The option --json, which every command has."""
+    """Add --json, which every command has."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document on one line.")(command)
 
 
 def echo_json(report: Report | Sequence[Report]) -> None:
-    """Print one JSON document on one line, in UTF-8 whatever the terminal speaks."""
-    # A report may be a named tuple, so that being a sequence does not tell a list of reports from one.
+    """Print one JSON document on one line, in UTF-8 whatever the encoding of the terminal."""
+    # A report is a named tuple, thus a sequence too.
     value = report.to_json() if isinstance(report, Report) else [one.to_json() for one in report]
-    # A text that is not UTF-8 (a label, a message) must not spoil the document; paths come as path_b64 too.
+    # A text that is not UTF-8 (a label, a message) must not break the document; paths come as path_b64 too.
     click.echo(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def shown(path: bytes | str) -> str:
-    """A path that is safe to print: a name can neither break the line nor send escapes to the terminal."""
+    """Make a path safe to print: a name can neither break the line nor send escapes to the terminal."""
     text = os.fsdecode(path)
     return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
@@ -44,7 +46,7 @@ def _escaped(char: str) -> str:
 
 
 def openable(path: bytes) -> bytes:
-    """A path relative to the working directory where that is shorter."""
+    """Shorten a path: relative to the working directory, if that is shorter."""
     try:
         relative = os.path.relpath(path)
     except (OSError, ValueError):
@@ -53,7 +55,7 @@ def openable(path: bytes) -> bytes:
 
 
 def write_raw(paths: Iterable[bytes], end: bytes) -> None:
-    """Print paths as the bytes that they are."""
+    """Print paths as raw bytes, each followed by `end`."""
     out = sys.stdout.buffer
     for path in paths:
         out.write(path + end)
@@ -61,7 +63,7 @@ def write_raw(paths: Iterable[bytes], end: bytes) -> None:
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
-    """Print rows in columns; those numbered in `right` are set flush right."""
+    """Print rows in columns; the columns numbered in `right` are aligned right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
     for row in rows:
         cells = [
@@ -71,12 +73,12 @@ def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
 
 
 def number(value: int) -> str:
-    """29104 as 29,104."""
+    """Format a number: 29104 as 29,104."""
     return f"{value:,}"
 
 
 def size(value: int) -> str:
-    """Bytes, as people read them."""
+    """Format a number of bytes for people."""
     amount = float(value)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if amount < 1024 or unit == "GiB":
@@ -86,7 +88,7 @@ def size(value: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds, as people read them."""
+    """Format seconds for people."""
     if seconds < 10:
         return f"{seconds:.2g} s" if seconds >= 0.001 else "0 s"
     if seconds < 120:
@@ -96,7 +98,7 @@ def duration(seconds: float) -> str:
 
 
 def local(text: str) -> str:
-    """A text with the times in it (ISO 8601, UTC, as a store writes them) by the clock on the wall."""
+    """Convert the times in a text (ISO 8601, UTC, as a store writes them) to local time."""
     from datetime import datetime  # click has loaded both
 
     def by_the_clock(found: re.Match[str]) -> str:
@@ -109,5 +111,5 @@ def local(text: str) -> str:
 
 
 def count(amount: int, noun: str, several: str = "") -> str:
-    """`1 picture`, `2 pictures`."""
+    """Format a count: `1 picture`, `2 pictures`."""
     return f"{number(amount)} {noun if amount == 1 else several or noun + 's'}"

@@ -1,4 +1,4 @@
-"""The words of a search. Pure."""
+"""Parses the words of a search. Pure."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from vstore.errors import UsageError
+from vstore import UsageError
 
 _WEIGHT = re.compile(r"(\d+(?:\.\d+)?|\.\d+):(?=.)")
 _PICTURE = ("./", "../", "/", "~", "image:")
 
 
 class Part(NamedTuple):
-    """One operand: a picture file or a text, and its weight, less than 0 after a `-`."""
+    """One operand: a picture file or a text, with its weight. A `-` makes the weight negative."""
 
     weight: float
     image: bytes | None = None
@@ -22,9 +22,9 @@ class Part(NamedTuple):
 
 
 def parse(words: Sequence[str]) -> list[Part]:
-    """Read `[+|-] [W:]OPERAND …`.
+    """Parse `[+|-] [W:]OPERAND …`.
 
-    Raises: UsageError where a sign has nothing to stand before, or nothing is asked for.
+    Raises: UsageError for a sign without an operand, or for no operand at all.
     """
     parts: list[Part] = []
     sign: float | None = None
@@ -39,7 +39,7 @@ def parse(words: Sequence[str]) -> list[Part]:
         parts.append(_operand(word[weight.end() :] if weight else word, amount * (1.0 if sign is None else sign)))
         sign = None
     if sign is not None:
-        raise UsageError("a sign stands at the end, with nothing to look for behind it")
+        raise UsageError("+ or - at the end has no operand", "write an operand after it")
     if not parts:
         raise UsageError("nothing to search for", "name a picture: vstore search ./picture.jpg")
     return parts
@@ -52,5 +52,5 @@ def _operand(word: str, weight: float) -> Part:
         return Part(weight, text=word)
     path = os.path.expanduser(word.removeprefix("image:"))
     if not path:
-        raise UsageError("image: stands before no file name", "write image:FILE")
+        raise UsageError("image: has no file name", "write image:FILE")
     return Part(weight, image=os.fsencode(path))

@@ -1,21 +1,137 @@
-"""vstore: the content-addressed, versioned index store for pictures."""
+"""vstore: the content-addressed, versioned index store for pictures.
+
+What this module exports is stable. Everything else is private.
+"""
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from vstore._version import __version__
 
 if TYPE_CHECKING:
-    from vstore.store import Store
+    from vstore.check.findings import Problem as Problem
+    from vstore.check.reembed import ReembedReport as ReembedReport
+    from vstore.check.report import CheckReport as CheckReport
+    from vstore.check.trials import Trial as Trial
+    from vstore.doctor import DoctorReport as DoctorReport
+    from vstore.doctor import Finding as Finding
+    from vstore.embed.embedder import Embedder as Embedder
+    from vstore.embed.model_words import ModelWords as ModelWords
+    from vstore.errors import AmbiguousSnapshot as AmbiguousSnapshot
+    from vstore.errors import CommitRace as CommitRace
+    from vstore.errors import Damage as Damage
+    from vstore.errors import DiskTrouble as DiskTrouble
+    from vstore.errors import FormatTooNew as FormatTooNew
+    from vstore.errors import Interrupted as Interrupted
+    from vstore.errors import LabelTaken as LabelTaken
+    from vstore.errors import Locked as Locked
+    from vstore.errors import MissingPackage as MissingPackage
+    from vstore.errors import ModelError as ModelError
+    from vstore.errors import NoStore as NoStore
+    from vstore.errors import NothingToUndo as NothingToUndo
+    from vstore.errors import ReadOnly as ReadOnly
+    from vstore.errors import Refused as Refused
+    from vstore.errors import SnapshotNotFound as SnapshotNotFound
+    from vstore.errors import UsageError as UsageError
+    from vstore.errors import VstoreError as VstoreError
+    from vstore.export.run import ExportReport as ExportReport
+    from vstore.gc.run import GcReport as GcReport
+    from vstore.importing.options import ImportWords as ImportWords
+    from vstore.importing.report import ImportRefused as ImportRefused
+    from vstore.importing.report import ImportReport as ImportReport
+    from vstore.importing.report import Row as Row
+    from vstore.migrate import MigrateReport as MigrateReport
+    from vstore.models.report import ModelAdded as ModelAdded
+    from vstore.models.report import ModelDetail as ModelDetail
+    from vstore.models.report import ModelDropped as ModelDropped
+    from vstore.models.report import ModelRow as ModelRow
+    from vstore.models.report import ModelUsed as ModelUsed
+    from vstore.progress import Progress as Progress
+    from vstore.repair.report import Loss as Loss
+    from vstore.repair.report import RepairReport as RepairReport
+    from vstore.repository.candidates import Candidate as Candidate
+    from vstore.repository.making import InitReport as InitReport
+    from vstore.search.dupes import DupesReport as DupesReport
+    from vstore.search.groups import Group as Group
+    from vstore.search.groups import Picture as Picture
+    from vstore.search.query import Operand as Operand
+    from vstore.search.search import Hit as Hit
+    from vstore.search.search import SearchReport as SearchReport
+    from vstore.search.search import SearchWords as SearchWords
+    from vstore.stats import Part as Part
+    from vstore.stats import RootStats as RootStats
+    from vstore.stats import SpaceStats as SpaceStats
+    from vstore.stats import StatsReport as StatsReport
+    from vstore.store import Store as Store
+    from vstore.sync.options import FirstSyncWords as FirstSyncWords
+    from vstore.sync.options import SyncWords as SyncWords
+    from vstore.sync.report import Failure as Failure
+    from vstore.sync.report import SyncReport as SyncReport
+    from vstore.versions.diff import DiffReport as DiffReport
+    from vstore.versions.forget import ForgetReport as ForgetReport
+    from vstore.versions.forget import Kept as Kept
+    from vstore.versions.log import LogRow as LogRow
+    from vstore.versions.moves import MoveReport as MoveReport
+    from vstore.versions.policy import KeepWords as KeepWords
+    from vstore.versions.show import SnapshotDetail as SnapshotDetail
+    from vstore.versions.show import SnapshotRow as SnapshotRow
+    from vstore.versions.tags import TagReport as TagReport
 
-__all__ = ["Store", "__version__"]
+# Importing vstore costs nothing: a name is imported when it is first used. tests/store/test_face.py compares this table
+# with the imports above, which are for type checkers.
+_HOMES = {
+    "vstore.check.findings": "Problem",
+    "vstore.check.reembed": "ReembedReport",
+    "vstore.check.report": "CheckReport",
+    "vstore.check.trials": "Trial",
+    "vstore.doctor": "DoctorReport Finding",
+    "vstore.embed.embedder": "Embedder",
+    "vstore.embed.model_words": "ModelWords",
+    "vstore.errors": (
+        "AmbiguousSnapshot CommitRace Damage DiskTrouble FormatTooNew Interrupted LabelTaken Locked "
+        "MissingPackage ModelError NoStore NothingToUndo ReadOnly Refused SnapshotNotFound UsageError "
+        "VstoreError"
+    ),
+    "vstore.export.run": "ExportReport",
+    "vstore.gc.run": "GcReport",
+    "vstore.importing.options": "ImportWords",
+    "vstore.importing.report": "ImportRefused ImportReport Row",
+    "vstore.migrate": "MigrateReport",
+    "vstore.models.report": "ModelAdded ModelDetail ModelDropped ModelRow ModelUsed",
+    "vstore.progress": "Progress",
+    "vstore.repair.report": "Loss RepairReport",
+    "vstore.repository.candidates": "Candidate",
+    "vstore.repository.making": "InitReport",
+    "vstore.search.dupes": "DupesReport",
+    "vstore.search.groups": "Group Picture",
+    "vstore.search.query": "Operand",
+    "vstore.search.search": "Hit SearchReport SearchWords",
+    "vstore.stats": "Part RootStats SpaceStats StatsReport",
+    "vstore.store": "Store",
+    "vstore.sync.options": "FirstSyncWords SyncWords",
+    "vstore.sync.report": "Failure SyncReport",
+    "vstore.versions.diff": "DiffReport",
+    "vstore.versions.forget": "ForgetReport Kept",
+    "vstore.versions.log": "LogRow",
+    "vstore.versions.moves": "MoveReport",
+    "vstore.versions.policy": "KeepWords",
+    "vstore.versions.show": "SnapshotDetail SnapshotRow",
+    "vstore.versions.tags": "TagReport",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__all__ = ["__version__", *_HOME_OF]
 
 
 def __getattr__(name: str) -> Any:
-    # Importing vstore costs nothing: the store and all that it needs come when they are asked for.
-    if name == "Store":
-        from vstore.store import Store
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'vstore' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    globals()[name] = value  # the next use finds it there
+    return value
 
-        return Store
-    raise AttributeError(f"module 'vstore' has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

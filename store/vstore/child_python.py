@@ -1,4 +1,4 @@
-"""Another Python: started anew where a fork would break what runs here, or where what it does may take it down."""
+"""Another Python process: for work that a fork would break, or that may kill its process."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 
 
 def command(code: str) -> list[str]:
-    """What starts a Python that finds modules where this one does, and nowhere else, and runs some code.
+    """Build the command line of a Python that runs some code and finds modules exactly where this one does.
 
-    Not by multiprocessing, which would run the caller's main script again; nor with what lies in the folder it is
-    started in before it, which may be a folder of strangers' files.
+    multiprocessing would run the caller's main script again. `-P` and the path keep out the folder in which the process
+    starts: it may hold a stranger's files.
     """
     path = [os.path.abspath(place) for place in sys.path]
     return [sys.executable, "-P", "-c", f"import sys; sys.path[:] = {path!r}; {code}"]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vstore._version import __version__
+from vstore.brief import briefly
 from vstore.child_python import command
 from vstore.errors import VstoreError
 from vstore.format.canonical import Json
@@ -49,6 +50,7 @@ class Finding(NamedTuple):
         return self._asdict()
 
 
+@briefly
 class DoctorReport(NamedTuple):
     """What was found. ok: there is no trouble."""
 
@@ -226,7 +228,7 @@ def try_adapter() -> dict[str, Any]:
 
     from vstore.embed.hf.tiny import save_tiny
     from vstore.embed.model_words import Settings, Words
-    from vstore.repository.spaces import make
+    from vstore.repository.new_space import make
 
     with TemporaryDirectory(prefix="vstore-") as top:
         model, adapter = save_tiny(Path(top))

@@ -1,13 +1,15 @@
-"""What can go wrong, one class per thing that a caller may want to handle; the exit code stands on the class."""
+"""Errors: one class for each thing that a caller may want to handle. The exit code stands on the class."""
 
 from __future__ import annotations
 
 
 class VstoreError(Exception):
-    """What happened and what to do next.
+    """Base of all errors of vstore: it says what happened, and what to do next.
 
     code:      a stable word for `--json`.
-    exit_code: what the command line exits with. Never renumbered.
+    exit_code: the exit code of the command line. Never renumbered.
+    message:   what happened.
+    next_step: what to do next; may be empty.
     """
 
     code = "failure"
@@ -20,104 +22,104 @@ class VstoreError(Exception):
 
 
 class UsageError(VstoreError):
-    """The words of a command do not fit together, or name something that is not there."""
+    """A mistake of the caller: arguments that contradict one another, or that name something that does not exist."""
 
     code = "usage"
     exit_code = 2
 
 
 class LabelTaken(UsageError):
-    """Two folders cannot share the label under which a store keeps their paths."""
+    """A label that belongs to another folder. Two folders cannot share the label of their stored paths."""
 
     code = "label_taken"
 
 
 class Damage(VstoreError):
-    """A file of the store is not what was written; the message names it."""
+    """A file of the store that is not as it was written. The message names the file."""
 
     code = "damage"
     exit_code = 4
 
 
 class Refused(VstoreError):
-    """A guard stopped the run before anything was written."""
+    """A refusal by a guard, before anything was written."""
 
     code = "refused"
     exit_code = 5
 
 
 class NoStore(VstoreError):
-    """There is no store where one was looked for."""
+    """A store that does not exist."""
 
     code = "no_store"
     exit_code = 10
 
 
 class Locked(VstoreError):
-    """Another process is changing the store."""
+    """A store that another process is changing."""
 
     code = "locked"
     exit_code = 11
 
 
 class FormatTooNew(VstoreError):
-    """The store was written by a later vstore."""
+    """A store that a later version of vstore wrote."""
 
     code = "format_too_new"
     exit_code = 12
 
 
 class ModelError(VstoreError):
-    """The model that a space needs is missing, or is another one."""
+    """A model that is missing, cannot be used, or differs from the one that the space was made with."""
 
     code = "model"
     exit_code = 13
 
 
 class SnapshotNotFound(VstoreError, LookupError):
-    """No snapshot, tag or id answers to this name."""
+    """A name that matches no snapshot, tag or id of this store."""
 
     code = "no_such_snapshot"
 
 
 class AmbiguousSnapshot(VstoreError, LookupError):
-    """Several snapshots answer to this id prefix."""
+    """An id prefix that several snapshots share."""
 
     code = "ambiguous_snapshot"
 
 
 class NothingToUndo(VstoreError):
-    """The log holds no operation in force that could be undone, or redone."""
+    """A log without an operation to undo, or to redo."""
 
     code = "nothing_to_undo"
 
 
 class ReadOnly(VstoreError):
-    """The store, or the disk under it, cannot be written."""
+    """A store that cannot be written, or a disk under it that cannot."""
 
     code = "read_only"
 
 
 class DiskTrouble(VstoreError):
-    """The operating system refused a write, a flush or a publication."""
+    """A write or a flush that the operating system refused."""
 
     code = "disk"
 
 
 class MissingPackage(VstoreError):
-    """An optional package is not installed, or is broken."""
+    """An optional package that is not installed, or is broken."""
 
     code = "missing_package"
 
 
 class CommitRace(VstoreError):
-    """Somebody else made another state current while this run was working."""
+    """A commit that came too late: another process changed the current snapshot meanwhile."""
 
     code = "moved_on"
 
 
 class Interrupted(VstoreError):
-    """The user stopped the run."""
+    """An interruption by the user."""
 
     code = "interrupted"
     exit_code = 130

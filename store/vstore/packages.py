@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any, NamedTuple
 
 from vstore.errors import MissingPackage, ModelError, VstoreError
@@ -67,3 +68,11 @@ FAISS = Package("faiss", ("cpu", "gpu"), "faiss cannot be used", proof="IndexSca
 HEIC = Package("pillow_heif", ("heic",), "HEIC pictures need one more package")
 PARQUET = Package("pyarrow.parquet", ("parquet",), "Parquet files need pyarrow")
 TORCH, TRANSFORMERS, PEFT, HUB = map(_for_models, ("torch", "transformers", "peft", "huggingface_hub"))
+
+
+def faiss_module() -> Any:
+    """Import faiss, with the thread count set on purpose. Raises: MissingPackage."""
+    faiss = FAISS.load()
+    if sys.platform == "darwin":
+        faiss.omp_set_num_threads(1)  # torch and faiss each bring their own libomp there
+    return faiss

@@ -1,4 +1,4 @@
-"""How a long run tells what it is doing. Pure: whoever listens decides what to show."""
+"""Progress of a long run. Pure: the listener decides what to show."""
 
 from __future__ import annotations
 
@@ -6,19 +6,27 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Stages follow one another; `advance` counts within the one that was named last."""
+    """A listener to the progress of a run."""
 
-    def stage(self, name: str, total: int | None) -> None: ...
+    def stage(self, name: str, total: int | None) -> None:
+        """Begin the next stage. total: the number of its items, if it is known."""
+        ...
 
-    def advance(self, n: int = 1) -> None: ...
+    def advance(self, n: int = 1) -> None:
+        """Count items that are done in the current stage."""
+        ...
 
-    def note(self, text: str) -> None: ...
+    def note(self, text: str) -> None:
+        """Show a line that does not belong to a stage."""
+        ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """End the current stage."""
+        ...
 
 
 class Silent:
-    """Tells nobody."""
+    """A listener that shows nothing."""
 
     def stage(self, name: str, total: int | None) -> None:
         pass

@@ -1,18 +1,26 @@
-"""Where the bytes of a store are, and what it holds."""
+"""Counts the bytes of a store, and what they are used for."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
+from vstore.brief import briefly
 from vstore.format.canonical import Json
 from vstore.format.layout import DTYPES
 from vstore.repository.repository import Repository
 
 
 class Part(NamedTuple):
-    """One folder of the store. unlisted: bytes in it that no record names; gc would free them."""
+    """A folder of the store.
+
+    name:     its name.
+    bytes:    bytes in it.
+    files:    files in it.
+    unlisted: bytes of unused files in it, which gc would delete.
+    """
 
     name: str
     bytes: int
@@ -21,7 +29,17 @@ class Part(NamedTuple):
 
 
 class SpaceStats(NamedTuple):
-    """One space. rows: stored; named: those that a kept snapshot names; bytes: of its segments."""
+    """A model space.
+
+    id:       its id.
+    name:     its name.
+    status:   claimed or verified.
+    dim:      numbers of a vector.
+    rows:     stored vectors.
+    named:    vectors that a snapshot uses.
+    segments: segments.
+    bytes:    bytes of the vectors and their keys.
+    """
 
     id: str
     name: str
@@ -34,15 +52,35 @@ class SpaceStats(NamedTuple):
 
 
 class RootStats(NamedTuple):
-    """One synced folder. there: whether it is on disk now."""
+    """A synced folder.
+
+    label: the name of its paths in the store.
+    place: where it lies.
+    there: it exists now.
+    """
 
     label: str
     place: str
     there: bool
 
 
+@briefly
 class StatsReport(NamedTuple):
-    """The whole store. copies: bytes that a plain index per kept snapshot would take (fp32 vectors and paths apart)."""
+    """The disk usage of a store.
+
+    store:     its folder.
+    id:        its id.
+    hash:      the hash that names pictures.
+    dtype:     the numbers of a vector.
+    snapshots: snapshots.
+    images:    stored vectors.
+    records:   records of the log.
+    parts:     the folders of the store.
+    spaces:    the model spaces.
+    roots:     the synced folders.
+    total:     bytes of the store.
+    copies:    bytes that a plain index per snapshot would take: fp32 vectors, without paths.
+    """
 
     store: str
     id: str
@@ -65,53 +103,11 @@ class StatsReport(NamedTuple):
 
 
 def stats(repo: Repository) -> StatsReport:
-    """Count bytes, rows and pictures. Reads the alias pages of all kept snapshots, and no row."""
+    """Count bytes, rows and pictures. Reads the alias pages of all snapshots, and no row. Raises: Damage."""
     state, layout = repo.state, repo.layout
-    listed = state.file_names()
-    parts = [
-        _part("refs", layout.refs, None),
-        _part("segments", layout.segments, listed),
-        _part("packs", layout.packs, listed),
-        _part("journal", layout.journal, None),
-        _part("catalogue", layout.catalogue, None),
-        _part("cache", layout.cache, None),
-        _part("quarantine", layout.quarantine, None),
-    ]
-    parts.append(_part("locks", layout.locks, None))
-    parts.append(_rest(layout.folder, {part.name for part in parts}))
-    size = repo.hash.size
-    named: dict[str, set[bytes]] = {space: set() for space in state.spaces}
-    copies = 0
-    read: set[tuple[str, bytes]] = set()
-    for snapshot in state.snapshots():
-        tree = repo.tree(snapshot)
-        dim = state.spaces[snapshot.space].dim if snapshot.space in state.spaces else 0
-        copies += snapshot.images * dim * 4
-        for leaf in tree.leaves:
-            if (snapshot.space, leaf.digest) not in read:  # a page that two versions share is counted once
-                read.add((snapshot.space, leaf.digest))
-                keys = [key for _, key in tree.aliases(leaf)]
-                named.setdefault(snapshot.space, set()).update(keys)
-    spaces = []
-    for space in state.spaces.values():
-        refs = state.segments(space.id)
-        rows = sum(ref.rows for ref in refs)
-        spaces.append(
-            SpaceStats(
-                id=space.id,
-                name=space.name,
-                status=space.status,
-                dim=space.dim,
-                rows=rows,
-                named=len(named.get(space.id, ())),
-                segments=len(refs),
-                bytes=rows * (space.dim * DTYPES[repo.dtype] + size),
-            )
-        )
-    roots = tuple(
-        RootStats(root.label, os.fsdecode(repo.place(root)), os.path.isdir(repo.place(root)))
-        for root in state.roots.values()
-    )
+    parts = _parts(repo)
+    spaces = _spaces(repo)
+    roots = [(root.label, repo.place(root)) for root in state.roots.values()]
     return StatsReport(
         store=str(layout.folder),
         id=repo.store_id,
@@ -120,16 +116,71 @@ def stats(repo: Repository) -> StatsReport:
         snapshots=len(state.snapshots()),
         images=sum(space.rows for space in spaces),
         records=len(repo.log.numbers()),
-        parts=tuple(parts),
-        spaces=tuple(spaces),
-        roots=roots,
+        parts=parts,
+        spaces=spaces,
+        roots=tuple(RootStats(label, os.fsdecode(place), os.path.isdir(place)) for label, place in roots),
         total=sum(part.bytes for part in parts),
-        copies=copies,
+        copies=_copies(repo),
     )
 
 
-def _rest(folder: Path, known: set[str]) -> Part:
-    """FORMAT, reserve, and whatever else lies in the store's folder."""
+def _parts(repo: Repository) -> tuple[Part, ...]:
+    layout, listed = repo.layout, repo.state.file_names()
+    folders = {
+        "refs": layout.refs,
+        "segments": layout.segments,
+        "packs": layout.packs,
+        "journal": layout.journal,
+        "catalogue": layout.catalogue,
+        "cache": layout.cache,
+        "quarantine": layout.quarantine,
+        "locks": layout.locks,
+    }
+    known = [_part(name, folder, listed if name in ("segments", "packs") else None) for name, folder in folders.items()]
+    return (*known, _rest(layout.folder, folders.keys()))
+
+
+def _spaces(repo: Repository) -> tuple[SpaceStats, ...]:
+    used = _used_keys(repo)
+    spaces = []
+    for space in repo.state.spaces.values():
+        refs = repo.state.segments(space.id)
+        rows = sum(ref.rows for ref in refs)
+        spaces.append(
+            SpaceStats(
+                id=space.id,
+                name=space.name,
+                status=space.status,
+                dim=space.dim,
+                rows=rows,
+                named=len(used.get(space.id, ())),
+                segments=len(refs),
+                bytes=rows * (space.dim * DTYPES[repo.dtype] + repo.hash.size),
+            )
+        )
+    return tuple(spaces)
+
+
+def _used_keys(repo: Repository) -> dict[str, set[bytes]]:
+    """Collect the keys that snapshots use, by space."""
+    used: dict[str, set[bytes]] = {}
+    read: set[tuple[str, bytes]] = set()
+    for snapshot in repo.state.snapshots():
+        tree = repo.tree(snapshot)
+        for leaf in tree.leaves:
+            if (snapshot.space, leaf.digest) not in read:  # a page that two snapshots share is read once
+                read.add((snapshot.space, leaf.digest))
+                used.setdefault(snapshot.space, set()).update(key for _, key in tree.aliases(leaf))
+    return used
+
+
+def _copies(repo: Repository) -> int:
+    spaces = repo.state.spaces
+    return sum(s.images * spaces[s.space].dim * 4 for s in repo.state.snapshots() if s.space in spaces)
+
+
+def _rest(folder: Path, known: Collection[str]) -> Part:
+    """Count FORMAT, reserve, and whatever else lies in the store's folder."""
     total = files = 0
     for entry in os.scandir(folder):
         if entry.name not in known:

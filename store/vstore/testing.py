@@ -1,4 +1,4 @@
-"""For tests of vstore and of what is built on it: an embedder that costs nothing and counts its calls."""
+"""An embedder for tests, of vstore and of programs built on it: it costs nothing and counts its calls."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 
 class FakeEmbedder:
-    """Eight numbers from a digest of the pixels: equal pictures have equal vectors, others have others.
+    """An embedder that makes a vector from a digest of the pixels. Equal pictures get equal vectors.
 
-    calls: batches embedded; embedded: pictures embedded.
+    calls:    the number of batches embedded.
+    embedded: the number of pictures embedded.
     """
 
     def __init__(self, name: str = "fake-1", dim: int = 8) -> None:
@@ -38,7 +39,7 @@ class FakeEmbedder:
         return rows
 
     def of(self, picture: Image) -> Floats:
-        """The vector of one prepared picture: float32 (dim,), L2 norm 1."""
+        """Compute the vector of one prepared picture: float32 (dim,), L2 norm 1."""
         import numpy as np
 
         what = f"{self.recipe['name']} {picture.size}".encode() + picture.tobytes()

@@ -121,11 +121,11 @@ def test_a_store_of_a_newer_format_is_refused_by_name(pictures: Line) -> None:
         )
 
 
-def test_a_format_whose_number_rotted_is_damage_that_repair_mends(pictures: Line) -> None:
+def test_a_format_whose_number_rotted_is_damage_that_repair_fixes(pictures: Line) -> None:
     form = pictures.store / "FORMAT"
     form.write_text(form.read_text().replace('"format":1', '"format":3'))
     assert "vstore repair" in pictures("log", code=4).err
-    assert pictures("repair", code=0).lines[0] == "FORMAT written anew, from what other files say"
+    assert pictures("repair", code=0).lines[0] == "FORMAT was written again, from what other files say"
     assert pictures("check", "--read-data", code=0)
     assert json.loads(form.read_bytes())["format"] == 1
 
@@ -474,7 +474,7 @@ def test_a_great_loss_is_refused_with_the_first_ten_paths(line: Line) -> None:
     for number in range(25):
         os.unlink(f"pictures/{number:02}.png")
     err = line("sync", code=5).err
-    assert "25 of the 40 pictures of 'pictures' would be named by no path any more" in err
+    assert "This sync would remove 25 of the 40 pictures in 'pictures'" in err
     assert err.count(".png") == 10
     assert line("sync", "--allow-mass-delete", "--json").json["removed"] == 25
 
@@ -561,12 +561,14 @@ def test_a_picture_that_vanishes_while_it_is_read_is_no_error(pictures: Line, mo
 # The edge at which errors become words
 
 
-def test_a_fault_of_ours_is_a_traceback_and_still_an_error_document(pictures: Line) -> None:
+def test_a_bug_of_ours_is_a_traceback_and_still_an_error_document(pictures: Line) -> None:
     fault = "from vstore.store import Store\ndef log(self, limit): raise KeyError('ours')\nStore.log = log"
     ran = process("log", cwd=pictures.home, before=fault)
     assert ran.code == 1
     assert ran.err.startswith("Traceback (most recent call last):\n")
-    assert ran.err.endswith("Error: KeyError: 'ours'\n  this is a fault of vstore: report it with the lines above\n")
+    assert ran.err.endswith(
+        "Error: KeyError: 'ours'\n  this is a bug in vstore: please report it with the lines above\n"
+    )
     ran = process("log", "--json", cwd=pictures.home, before=fault)
     assert ran.error["message"] == "KeyError: 'ours'"
     assert ran.code == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.lines import Line
-from support.old_indexes import Legacy
+from support.old_indexes import OldIndex
 
 from vstore.embed.builtin import DEFAULT_RECIPE, BuiltinEmbedder
 from vstore.pictures.decoding import prepare
@@ -18,14 +18,14 @@ from vstore.pictures.preparation import Preparation
 
 
 @pytest.fixture
-def old(line: Line) -> Legacy:
-    return Legacy(line.home)
+def old(line: Line) -> OldIndex:
+    return OldIndex(line.home)
 
 
 TRIPLE = ("--faiss", "old.faiss", "--embeddings", "old.npy", "--metadata", "old.json", "--root", "pictures")
 
 
-def test_an_import_makes_the_store_and_says_what_it_did(old: Legacy, line: Line) -> None:
+def test_an_import_makes_the_store_and_says_what_it_did(old: OldIndex, line: Line) -> None:
     (old.pictures / "p04.png").unlink()
     old.put({"p05.png": 40}, newer=True)
     old.put({"a/p06.png": 41, "b/p06.png": 42})
@@ -37,19 +37,19 @@ def test_an_import_makes_the_store_and_says_what_it_did(old: Legacy, line: Line)
     assert "Made the store .vstore" in ran.lines
     assert "  row 4 ../o00_images/p04.png: no file under the root has this name" in ran.lines
     assert "  row 5 ../o00_images/p05.png: it is newer than the index" in ran.lines
-    assert "Wrote snapshot v1, which is current" in ran.lines
+    assert "Wrote snapshot v1; it is current." in ran.lines
     assert ran.lines[-1].endswith("vstore import --resume i2")
     assert line.current() == "v1"
 
 
-def test_a_dry_run_leaves_nothing_behind(old: Legacy, line: Line) -> None:
+def test_a_dry_run_leaves_nothing_behind(old: OldIndex, line: Line) -> None:
     before = sorted(os.listdir())
     ran = line("import", *TRIPLE, "-n")
-    assert ran.lines[-1].startswith("An import would add 12 vectors (12 as they were, 0 normalised)")
+    assert ran.lines[-1].startswith("An import would add 12 vectors (12 unchanged, 0 normalised)")
     assert sorted(os.listdir()) == before
 
 
-def test_a_refused_import_leaves_nothing_behind(old: Legacy, line: Line) -> None:
+def test_a_refused_import_leaves_nothing_behind(old: OldIndex, line: Line) -> None:
     before = sorted(os.listdir())
     old.write([f"../x/{i}.png" for i in range(12)])
     error = line("import", *TRIPLE, "--json", code=5).error
@@ -57,21 +57,21 @@ def test_a_refused_import_leaves_nothing_behind(old: Legacy, line: Line) -> None
     assert sorted(os.listdir()) == before
 
 
-def test_the_report_comes_as_json_and_as_a_file(old: Legacy, line: Line) -> None:
+def test_the_report_comes_as_json_and_as_a_file(old: OldIndex, line: Line) -> None:
     (old.pictures / "p04.png").unlink()
     value = line("import", *TRIPLE, "--report", "report.json", "--json").json
     assert (value["matched"], value["missing"], value["created_store"]) == (11, 1, True)
     assert json.loads(Path("report.json").read_text())["import"]["missing"] == 1
 
 
-def test_paths_cannot_break_the_terminal(old: Legacy, line: Line) -> None:
+def test_paths_cannot_break_the_terminal(old: OldIndex, line: Line) -> None:
     old.write(["../o00/\x1b[31mred\n.png", "../o00/" + "x" * 4000, *old.paths[2:]])
     ran = line("import", *TRIPLE)
     assert "\x1b" not in ran.out
     assert max(map(len, ran.lines)) < 400
 
 
-def test_what_waits_is_joined_and_a_sync_names_it(old: Legacy, line: Line) -> None:
+def test_what_waits_is_joined_and_a_sync_names_it(old: OldIndex, line: Line) -> None:
     (old.pictures / "p04.png").unlink()
     line("import", *TRIPLE, "-q")
     old.put({"back/p04.png": 4})
@@ -92,15 +92,15 @@ def test_an_import_needs_a_store_to_go_on_with(line: Line) -> None:
     assert "no store" in line("import", "--resume", "i2", code=2).err
 
 
-def test_an_import_of_an_unknown_model_is_refused(old: Legacy, line: Line) -> None:
+def test_an_import_of_an_unknown_model_is_refused(old: OldIndex, line: Line) -> None:
     line("import", *TRIPLE, "--model", "no-such-model", code=13)
     assert not line.store.exists()
 
 
-def test_an_export_is_imported_again_with_the_same_id(old: Legacy, line: Line) -> None:
+def test_an_export_is_imported_again_with_the_same_id(old: OldIndex, line: Line) -> None:
     line("import", *TRIPLE, "-q")
     ran = line("export", "out")
-    assert ran.out.startswith("Wrote 12 pictures under 12 paths of v1 to out (")
+    assert ran.out.startswith("Wrote 12 pictures of v1 to out (")
     assert sorted(os.listdir("out")) == ["embeddings.npy", "index.faiss", "metadata.json", "vstore.json"]
     again = line("--store", "again", "import", "--faiss", "out/index.faiss", "--json").json
     assert again["id"] == line("snapshot", "list", "--json").json[0]["id"]
@@ -110,7 +110,7 @@ def test_links_of_a_search_are_made(pictures: Line) -> None:
     ran = pictures("export", "links", "./pictures/a.png", "--format", "links", "-k", "2")
     assert ran.out == "Made 2 links in links\n"
     assert min(os.listdir("links")) == "0001_1.000_a.png"
-    assert "say what to look for" in pictures("export", "more", "--format", "links", code=2).err
+    assert "add what to look for" in pictures("export", "more", "--format", "links", code=2).err
 
 
 @pytest.mark.parametrize("format", ["npz", "parquet", "jsonl", "clip-retrieval"])
@@ -120,7 +120,7 @@ def test_the_other_forms_are_written(pictures: Line, format: str) -> None:
     assert Path("out").exists()
 
 
-def _declare(old: Legacy, upright: bool) -> None:
+def _declare(old: OldIndex, upright: bool) -> None:
     """Write the three files as the built-in embedder makes them of these pictures."""
     embedder = BuiltinEmbedder(DEFAULT_RECIPE)
     preparation = Preparation(upright=upright)
@@ -128,15 +128,15 @@ def _declare(old: Legacy, upright: bool) -> None:
     old.write(rows=np.asarray(embedder.embed_images(prepared)))
 
 
-def test_a_claimed_space_is_verified(old: Legacy, line: Line) -> None:
+def test_a_claimed_space_is_verified(old: OldIndex, line: Line) -> None:
     _declare(old, upright=True)
     assert "(claimed)" in line("import", *TRIPLE, "--model", "builtin-1").lines[-1]
     ran = line("check", "--reembed", "8", "-q")
-    assert "8 of 8 pictures embedded anew have the vector that is stored (8 must)" in ran.lines
+    assert "Re-embedded 8 pictures: 8 match (8 required)" in ran.lines
     assert "The space builtin-1 is verified." in ran.lines
 
 
-def test_a_space_that_does_not_fit_gets_a_table(old: Legacy, line: Line) -> None:
+def test_a_space_that_does_not_fit_gets_a_table(old: OldIndex, line: Line) -> None:
     line("import", *TRIPLE, "-q")
     assert "without a model" in line("check", "--reembed", "4", code=13).err
     shutil.rmtree(line.store)

@@ -54,7 +54,7 @@ def test_help_loads_nothing_heavy(words: list[str], tmp_path: Path) -> None:
     ],
     ids=" ".join,
 )
-def test_what_only_looks_at_versions_loads_nothing_heavy(words: list[str], pictures: Line) -> None:
+def test_what_only_looks_at_snapshots_loads_nothing_heavy(words: list[str], pictures: Line) -> None:
     assert loaded(command(*words), pictures.home) == set()
 
 

@@ -81,8 +81,8 @@ def test_the_environment_names_a_store_and_the_option_wins(pictures: Line, monke
 
 
 @pytest.mark.parametrize("words", [["--store"], ["log", "--store"], ["--store", "", "log"], ["--store=", "log"]])
-def test_store_wants_a_folder(words: list[str], pictures: Line) -> None:
-    assert "--store wants a folder" in pictures(*words, code=2).err
+def test_store_needs_a_folder(words: list[str], pictures: Line) -> None:
+    assert "--store needs a folder" in pictures(*words, code=2).err
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_init_makes_a_store_here(line: Line) -> None:
     made = line("init", "--json").json
     assert made["store"] == str(line.store)
     assert (made["hash"], made["dtype"], made["space_name"]) == ("xxh3_128", "float16", "builtin-1")
-    assert line("init", code=2).err.startswith(f"Error: there is a store at {line.store} already")
+    assert line("init", code=2).err.startswith(f"Error: a store already exists at {line.store}")
     assert line("init", "--hash", "sha256", "--store", "other", "--store-dtype", "float32").out == (
         f"Made the store {line.home}/other (sha256, float32, space builtin-1)\n"
     )
@@ -138,7 +138,7 @@ def test_init_is_refused_where_the_pictures_are_in_a_store_already(
     for inside in ("pictures", "pictures/sub"):
         monkeypatch.chdir(pictures.home / inside)
         err = pictures("init", code=2).err
-        assert f"the pictures here are in the store {pictures.store} already, as 'pictures'" in err
+        assert f"the pictures here are already in the store {pictures.store}, as 'pictures'" in err
         assert "--store DIR" in err
         assert not Path(".vstore").exists()
     pictures("init", "--store", "second")
@@ -152,7 +152,7 @@ def test_a_store_is_never_strewn_among_other_files(line: Line) -> None:
     line.put({"pictures/a.png": 1, "letters/mine.txt": b"words"})
     for words in (["init"], ["sync", "pictures"]):
         err = line(*words, "--store", "letters", code=2).err
-        assert "letters is no store, and holds 'mine.txt'" in err
+        assert "letters is not a store, and holds 'mine.txt'" in err
         assert "letters/mine.txt is not a folder" in line(*words, "--store", "letters/mine.txt", code=2).err
         assert "there is no folder" in line(*words, "--store", "not/there", code=2).err
     assert [path.name for path in (line.home / "letters").iterdir()] == ["mine.txt"]

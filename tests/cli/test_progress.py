@@ -54,7 +54,7 @@ def test_a_stage_of_unknown_length_has_a_rate_and_no_end(
     assert capsys.readouterr().err == "scan: 31,000 files (1000.0/s)\n"
 
 
-def test_each_stage_begins_anew(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_stage_begins_again(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     shown = Bar()
     shown.stage("hash", 10)
     clock[0] += 29

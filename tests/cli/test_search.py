@@ -81,7 +81,7 @@ def test_text_needs_a_model_that_reads_it(pictures: Line) -> None:
 
 def test_a_word_that_is_the_name_of_a_file_gets_a_hint(pictures: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(pictures.home / "pictures")
-    note = "Note: a.png is taken for text; the picture of that name is ./a.png\n"
+    note = "Note: a.png is read as text; for the picture, write ./a.png\n"
     assert pictures("search", "a.png", code=13).err.startswith(note)
     assert "Note" not in pictures("search", "b", code=13).err
     assert pictures("search", "a.png", "--json", code=13).error["code"] == "model"
@@ -91,18 +91,18 @@ def test_a_word_that_is_the_name_of_a_file_gets_a_hint(pictures: Line, monkeypat
     ("words", "code", "said"),
     [
         ([], 2, "nothing to search for"),
-        (["+"], 2, "a sign stands at the end"),
+        (["+"], 2, "+ or - at the end has no operand"),
         (["+", "-", "./pictures/a.png"], 2, "'-' follows another sign"),
         (["./nowhere.png"], 2, "there is no picture ./nowhere.png"),
         (["./pictures/a.png/b.png"], 2, "there is no picture ./pictures/a.png/b.png"),
         (["./pictures"], 2, "./pictures is a folder"),
-        (["image:"], 2, "image: stands before no file name"),
+        (["image:"], 2, "image: has no file name"),
         ([""], 2, "an operand is empty"),
-        (["0:./pictures/a.png"], 2, "the weight 0.0 counts for nothing"),
+        (["0:./pictures/a.png"], 2, "a weight of 0 has no effect"),
         (["./pictures/a.png", "-", "./pictures/a.png"], 2, "cancel one another out"),
-        (["./pictures/a.png", "-k", "0"], 2, "-k 0 asks for no hit"),
+        (["./pictures/a.png", "-k", "0"], 2, "-k must be at least 1"),
         (["./pictures/a.png", "-k", "many"], 2, "not a valid integer"),
-        (["./pictures/a.png", "--under", "/etc"], 2, "/etc lies under no synced folder"),
+        (["./pictures/a.png", "--under", "/etc"], 2, "/etc is not in any synced folder"),
         (["./pictures/a.png", "--at", "v9"], 1, "no snapshot 'v9'"),
         (["./pictures/a.png", "--new-since", "v9"], 1, "no snapshot 'v9'"),
         (["./notes.txt"], 1, "cannot search with ./notes.txt"),
@@ -155,10 +155,10 @@ def test_under_looks_only_below_a_folder(pictures: Line, monkeypatch: pytest.Mon
 def test_min_score_leaves_out_what_looks_less_alike(pictures: Line) -> None:
     assert names(pictures, "./pictures/a.png", "--min-score", "0.999") == ["pictures/a.png"]
     ran = pictures("search", "./pictures/a.png", "--min-score", "1.5")
-    assert (ran.out, ran.err) == ("", "No picture of v1 fits.\n")
+    assert (ran.out, ran.err) == ("", "No picture of v1 matches.\n")
 
 
-def test_at_answers_from_an_older_version_with_its_paths(pictures: Line) -> None:
+def test_at_answers_from_an_older_snapshot_with_its_paths(pictures: Line) -> None:
     os.rename("pictures/a.png", "pictures/moved.png")
     os.unlink("pictures/b.png")
     pictures("sync")
@@ -168,11 +168,11 @@ def test_at_answers_from_an_older_version_with_its_paths(pictures: Line) -> None
         "pictures/a.png", "pictures/b.png", "pictures/sub/c.png",
     ]  # fmt: skip
     lines = pictures("search", "./pictures/moved.png", "--at", "v1").lines
-    assert lines[0] == "1.000  pictures/a.png  (not there any more)"
+    assert lines[0] == "1.000  pictures/a.png  (no longer there)"
     assert names(pictures, "./pictures/moved.png", "-k", "1") == ["pictures/moved.png"]
 
 
-def test_new_since_shows_only_what_a_version_did_not_have(pictures: Line) -> None:
+def test_new_since_shows_only_what_a_snapshot_did_not_have(pictures: Line) -> None:
     pictures.put({"pictures/new.png": 8})
     shutil.copy("pictures/a.png", "pictures/copy.png")
     pictures("sync")
@@ -260,15 +260,15 @@ def test_odd_names_are_safe_on_a_terminal(line: Line) -> None:
 
 
 def test_dupes_lists_groups_and_what_they_waste(pictures: Line) -> None:
-    assert pictures("dupes").out == "No two paths of v1 hold the same picture.\n"
+    assert pictures("dupes").out == "v1 holds no identical pictures.\n"
     shutil.copy("pictures/a.png", "pictures/sub/again.png")
     pictures("sync")
     size = f"{len(drawn(1)) / 1024:.1f} KiB"
     expected = [f"2 × {size}", "  pictures/a.png", "  pictures/sub/again.png"]
-    assert pictures("dupes").lines == [*expected, f"1 group, 1 copy, {size} more than needed"]
+    assert pictures("dupes").lines == [*expected, f"1 group, 1 copy, {size} wasted"]
     assert pictures("dupes", "--verify").lines[:3] == expected
-    assert pictures("dupes", "--at", "v1").out == "No two paths of v1 hold the same picture.\n"
-    assert pictures("dupes", "--under", "pictures/sub").out == "No two paths of v2 hold the same picture.\n"
+    assert pictures("dupes", "--at", "v1").out == "v1 holds no identical pictures.\n"
+    assert pictures("dupes", "--under", "pictures/sub").out == "v2 holds no identical pictures.\n"
     report = pictures("dupes", "--verify", "--json").json
     assert (report["snapshot"], report["verified"], report["wasted"]) == ("v2", True, len(drawn(1)))
     (group,) = report["groups"]
@@ -278,7 +278,7 @@ def test_dupes_lists_groups_and_what_they_waste(pictures: Line) -> None:
 
 
 def test_dupes_near_lists_pictures_that_look_alike(pictures: Line) -> None:
-    none = "No two paths of v1 hold pictures that look alike (0.85 or more).\n"
+    none = "v1 holds no pictures that look alike (score 0.85 or more).\n"
     assert pictures("dupes", "--near").out == none
     assert pictures("dupes", "--near", "--under", "pictures").out == none  # what follows is another option
     with Image.open("pictures/a.png") as picture:

@@ -15,14 +15,14 @@ from support.builder import Builder, unit_vectors
 from support.lines import Line
 
 from vstore.format.manifest import content_id
-from vstore.format.pages import Tree
+from vstore.format.tree import Tree
 
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 
 
 @pytest.fixture
-def versions(pictures: Line) -> Line:
-    """Three versions: as in the fixture; a renamed, copied, removed, changed and added picture; that and one more."""
+def history(pictures: Line) -> Line:
+    """Three snapshots: as in the fixture; a renamed, copied, removed, changed and added picture; that and one more."""
     os.rename("pictures/a.png", "pictures/moved.png")
     shutil.copy("pictures/moved.png", "pictures/x-copy.png")
     os.unlink("pictures/b.png")
@@ -36,15 +36,15 @@ def versions(pictures: Line) -> Line:
 # list, show, diff
 
 
-def test_list_shows_the_newest_first_and_marks_the_current(versions: Line) -> None:
-    versions("snapshot", "tag", "v1", "original")
-    lines = versions("snapshot", "list").lines
+def test_list_shows_the_newest_first_and_marks_the_current(history: Line) -> None:
+    history("snapshot", "tag", "v1", "original")
+    lines = history("snapshot", "list").lines
     assert lines[0].split() == ["snapshot", "id", "time", "paths", "pictures", "space"]
     assert [text.split()[0] for text in lines[1:]] == ["*", "v2", "v1"]
     assert re.fullmatch(rf"\*  v3 +[0-9a-f]{{8}}  {TIME} +5 +4  builtin-1", lines[1])
     assert lines[2].endswith("  tidied up")
     assert lines[3].endswith("  [original]")
-    rows = versions("snapshot", "list", "--json").json
+    rows = history("snapshot", "list", "--json").json
     assert list(rows[0]) == [
         "snapshot", "id", "parent", "time", "space", "space_name", "paths", "images", "message", "tags", "current",
         "partial", "degraded",
@@ -63,19 +63,19 @@ def test_an_empty_list_says_how_to_begin(line: Line) -> None:
     assert line("snapshot", "list", "--json").json == []
 
 
-def test_show_tells_of_one_version(versions: Line) -> None:
-    shown = dict(text.split(maxsplit=1) for text in versions("snapshot", "show", "v2").lines)
+def test_show_tells_of_one_snapshot(history: Line) -> None:
+    shown = dict(text.split(maxsplit=1) for text in history("snapshot", "show", "v2").lines)
     assert shown["snapshot"] == "v2"
     assert shown["message"] == "tidied up"
     assert shown["parent"] == "v1"
     assert shown["in"] == "pictures  4 paths"
-    assert versions("snapshot", "show").lines[0] == "snapshot     v3 (current)"
-    document = versions("snapshot", "show", "--json").json
+    assert history("snapshot", "show").lines[0] == "snapshot     v3 (current)"
+    document = history("snapshot", "show", "--json").json
     assert (document["snapshot"], document["roots"]) == ("v3", {"pictures": 5})
 
 
-def test_diff_says_what_became_of_each_path(versions: Line) -> None:
-    assert versions("snapshot", "diff", "v1", "v2").lines == [
+def test_diff_says_what_became_of_each_path(history: Line) -> None:
+    assert history("snapshot", "diff", "v1", "v2").lines == [
         "+ pictures/new.png",
         "- pictures/b.png",
         "M pictures/sub/c.png",
@@ -83,36 +83,36 @@ def test_diff_says_what_became_of_each_path(versions: Line) -> None:
         "R pictures/a.png -> pictures/moved.png",
         "v1 -> v2: 1 added, 1 removed, 1 changed, 1 copied, 1 renamed",
     ]
-    assert versions("snapshot", "diff", "v2").lines[-1] == "v2 -> v3: 1 added"
-    assert versions("snapshot", "diff", "v3").lines == ["v3 -> v3: the same pictures under the same paths"]
-    document = versions("snapshot", "diff", "v1", "v2", "--json").json
+    assert history("snapshot", "diff", "v2").lines[-1] == "v2 -> v3: 1 added"
+    assert history("snapshot", "diff", "v3").lines == ["v3 -> v3: the same pictures under the same paths"]
+    document = history("snapshot", "diff", "v1", "v2", "--json").json
     assert document["renamed"] == [{"from": {"path": "pictures/a.png"}, "to": {"path": "pictures/moved.png"}}]
     assert document["added"] == [{"path": "pictures/new.png"}]
     assert (document["before"], document["after"], document["same_space"]) == ("v1", "v2", True)
 
 
-def test_a_version_has_many_names(versions: Line) -> None:
-    versions("snapshot", "tag", "v1", "original")
-    versions("rollback", "v1")
-    id = versions("snapshot", "show", "v2", "--json").json["id"]
+def test_a_snapshot_has_many_names(history: Line) -> None:
+    history("snapshot", "tag", "v1", "original")
+    history("rollback", "v1")
+    id = history("snapshot", "show", "v2", "--json").json["id"]
     for name, meant in {
         "v2": "v2", "V2": "v2", id: "v2", id[:8]: "v2", "original": "v1", "current": "v1", "latest": "v3",
         "latest~1": "v2", "v3~2": "v1", "@{0}": "v1", "@{1}": "v3", "@{2}": "v2",
     }.items():  # fmt: skip
-        assert versions("snapshot", "show", name, "--json").json["snapshot"] == meant, name
+        assert history("snapshot", "show", name, "--json").json["snapshot"] == meant, name
 
 
 @pytest.mark.parametrize("name", ["v9", "nothing", "abcd", "v1~1", "@{9}", "", "v", "~1", "v1~x", "../v1"])
-def test_a_version_that_is_not_there_is_said(name: str, versions: Line) -> None:
+def test_a_snapshot_that_is_not_there_is_said(name: str, history: Line) -> None:
     for words in (["snapshot", "show"], ["rollback"], ["snapshot", "diff"], ["snapshot", "export"]):
         more = ["out"] if words[-1] == "export" else []
-        error = versions(*words, name, *more, "--json", code=1).error
+        error = history(*words, name, *more, "--json", code=1).error
         assert error["code"] == "no_such_snapshot"
         assert error["next"] == "list them with: vstore snapshot list"
-    assert versions.current() == "v3"
+    assert history.current() == "v3"
 
 
-def test_an_ambiguous_version_is_refused_with_the_candidates(line: Line) -> None:
+def test_an_ambiguous_snapshot_is_refused_with_the_candidates(line: Line) -> None:
     builder = Builder(line.store)
     vectors = unit_vectors(1)
     first: dict[str, bytes] = {}
@@ -135,175 +135,175 @@ def test_an_ambiguous_version_is_refused_with_the_candidates(line: Line) -> None
 # tags
 
 
-def test_tags_are_given_and_taken_away(versions: Line) -> None:
-    assert versions("snapshot", "tag", "v1", "original").out == "v1 is tagged original\n"
-    assert versions("snapshot", "tag", "v1", "original", "--json").json == {"tag": "original", "snapshot": "v1"}
-    err = versions("snapshot", "tag", "v2", "original", code=2).err
+def test_tags_are_given_and_taken_away(history: Line) -> None:
+    assert history("snapshot", "tag", "v1", "original").out == "v1 is tagged original\n"
+    assert history("snapshot", "tag", "v1", "original", "--json").json == {"tag": "original", "snapshot": "v1"}
+    err = history("snapshot", "tag", "v2", "original", code=2).err
     assert err == ("Error: v1 already has the tag 'original'\n  remove it first: vstore snapshot untag original\n")
-    assert versions("snapshot", "untag", "original").out == "The tag original is gone\n"
-    err = versions("snapshot", "untag", "original", code=2).err
+    assert history("snapshot", "untag", "original").out == "Removed the tag original\n"
+    err = history("snapshot", "untag", "original", code=2).err
     assert err == "Error: there is no tag 'original'\n  the tags of this store: none\n"
 
 
 @pytest.mark.parametrize(
     "name", ["v7", "latest", "current", "abcd", "a b", "a@b", "a~b", "a{b", "-x", "a/b", "", "a\nb"]
 )
-def test_names_that_mean_something_else_are_no_tags(name: str, versions: Line) -> None:
-    assert versions("snapshot", "tag", "--json", "--", "v1", name, code=2).error["code"] == "usage"
+def test_names_that_mean_something_else_are_no_tags(name: str, history: Line) -> None:
+    assert history("snapshot", "tag", "--json", "--", "v1", name, code=2).error["code"] == "usage"
 
 
 # export
 
 
-def test_export_writes_what_other_tools_read(versions: Line) -> None:
-    ran = versions("snapshot", "export", "v2", "out.jsonl")
+def test_export_writes_what_other_tools_read(history: Line) -> None:
+    ran = history("snapshot", "export", "v2", "out.jsonl")
     assert ran.out.startswith("Wrote 3 pictures of v2 to out.jsonl (")
     entries = [json.loads(text) for text in Path("out.jsonl").read_text().splitlines()]
     assert sorted(path for entry in entries for path in entry["paths"]) == [
         "pictures/moved.png", "pictures/new.png", "pictures/sub/c.png", "pictures/x-copy.png",
     ]  # fmt: skip
-    document = versions("snapshot", "export", "v2", "out.npz", "--format", "npz", "--json").json
+    document = history("snapshot", "export", "v2", "out.npz", "--format", "npz", "--json").json
     assert (document["format"], document["images"], document["paths"]) == ("npz", 3, 4)
     arrays = np.load("out.npz")
     assert arrays["vectors"].shape == (3, len(entries[0]["vector"]))
     assert sorted(arrays["keys"]) == sorted(entry["key"] for entry in entries)
 
 
-def test_export_overwrites_nothing_and_needs_a_folder(versions: Line) -> None:
+def test_export_overwrites_nothing_and_needs_a_folder(history: Line) -> None:
     Path("mine.txt").write_text("words")
-    assert "mine.txt is there already" in versions("snapshot", "export", "v1", "mine.txt", code=2).err
+    assert "mine.txt already exists" in history("snapshot", "export", "v1", "mine.txt", code=2).err
     assert Path("mine.txt").read_text() == "words"
-    error = versions("snapshot", "export", "v1", "not/there.npz", "--json", code=2).error
+    error = history("snapshot", "export", "v1", "not/there.npz", "--json", code=2).error
     assert error["message"] == "there is no folder not to write into"
-    versions("snapshot", "export", "v9", "out", code=1)
-    assert sorted(path.name for path in versions.home.iterdir()) == [".vstore", "mine.txt", "pictures"]
+    history("snapshot", "export", "v9", "out", code=1)
+    assert sorted(path.name for path in history.home.iterdir()) == [".vstore", "mine.txt", "pictures"]
 
 
 # rollback, undo, redo, log
 
 
-def test_rollback_makes_a_version_current_and_says_what_that_means(versions: Line) -> None:
-    assert versions("rollback", "v1").lines == [
-        "v1 is current now (it was v3).",
-        "No file was touched: the next sync brings back what is on disk. Go back with: vstore undo",
+def test_rollback_makes_a_snapshot_current_and_says_what_that_means(history: Line) -> None:
+    assert history("rollback", "v1").lines == [
+        "v1 is now current (before: v3).",
+        "No picture was touched: the next sync returns to what is on disk. Go back with: vstore undo",
     ]
-    assert versions.current() == "v1"
-    assert versions("rollback", "v1").lines == ["v1 is current already."]
-    document = versions("rollback", "v2", "--json").json
+    assert history.current() == "v1"
+    assert history("rollback", "v1").lines == ["v1 is already current."]
+    document = history("rollback", "v2", "--json").json
     assert (document["op"], document["current"], document["before"], document["changed"]) == (
         "rollback", "v2", "v1", True,
     )  # fmt: skip
-    assert versions("sync", "--json").json["embedded"] == 0
-    assert versions.paths("current") == versions.paths("v3")
+    assert history("sync", "--json").json["embedded"] == 0
+    assert history.paths("current") == history.paths("v3")
 
 
-def test_a_hold_stops_syncs_until_the_release(versions: Line) -> None:
-    assert versions("rollback", "v1", "--hold").lines == [
-        "v1 is current now (it was v3).",
-        "No file was touched. Syncing is held until: vstore rollback --release",
+def test_a_hold_stops_syncs_until_the_release(history: Line) -> None:
+    assert history("rollback", "v1", "--hold").lines == [
+        "v1 is now current (before: v3).",
+        "No picture was touched. Syncing is held until: vstore rollback --release",
     ]
-    assert versions("sync", "--json", code=5).error["code"] == "refused"
+    assert history("sync", "--json", code=5).error["code"] == "refused"
     assert (
-        versions("rollback", "v1").lines[1] == "No file was touched. Syncing is held until: vstore rollback --release"
+        history("rollback", "v1").lines[1] == "No picture was touched. Syncing is held until: vstore rollback --release"
     )
-    assert versions("rollback", "--release").lines == ["Syncs go on."]
-    assert versions("rollback", "--release").lines == ["Syncs were not held."]
-    assert versions("rollback", "v1", "--hold").lines == [
-        "v1 is current already.",
-        "No file was touched. Syncing is held until: vstore rollback --release",
+    assert history("rollback", "--release").lines == ["Syncing is allowed again."]
+    assert history("rollback", "--release").lines == ["Syncing was not held."]
+    assert history("rollback", "v1", "--hold").lines == [
+        "v1 is already current.",
+        "No picture was touched. Syncing is held until: vstore rollback --release",
     ]
-    versions("undo")
-    assert versions("sync", "--json").json["snapshot"] == "v4"
+    history("undo")
+    assert history("sync", "--json").json["snapshot"] == "v4"
 
 
 @pytest.mark.parametrize("words", [[], ["--hold"], ["--hold", "--release"], ["v1", "--release"]], ids=" ".join)
-def test_a_rollback_to_nothing_is_a_usage_error(words: list[str], versions: Line) -> None:
-    assert versions("rollback", *words, "--json", code=2).error["code"] == "usage"
+def test_a_rollback_to_nothing_is_a_usage_error(words: list[str], history: Line) -> None:
+    assert history("rollback", *words, "--json", code=2).error["code"] == "usage"
 
 
-def test_undo_and_redo_go_back_and_forth(versions: Line) -> None:
-    versions("rollback", "v1")
-    lines = versions("undo").lines
+def test_undo_and_redo_go_back_and_forth(history: Line) -> None:
+    history("rollback", "v1")
+    lines = history("undo").lines
     assert re.fullmatch(rf"Undone: rollback of {TIME} \(to v1\)", lines[0])
     assert lines[1:] == ["v3 is current."]
-    assert re.fullmatch(rf"Undone: sync of {TIME} \(v3: 5 paths\)", versions("undo").lines[0])
-    versions("undo")
-    assert versions("undo").lines[1] == "No snapshot is current."
-    error = versions("undo", "--json", code=1).error
+    assert re.fullmatch(rf"Undone: sync of {TIME} \(v3: 5 paths\)", history("undo").lines[0])
+    history("undo")
+    assert history("undo").lines[1] == "No snapshot is current."
+    error = history("undo", "--json", code=1).error
     assert error["code"] == "nothing_to_undo"
-    versions("gc")
-    assert re.match(rf"Error: nothing before the gc of {TIME} can be undone\n", versions("undo", code=1).err)
-    versions("redo", code=1)
+    history("gc")
+    assert re.match(rf"Error: nothing before the gc of {TIME} can be undone\n", history("undo", code=1).err)
+    history("redo", code=1)
 
 
-def test_redo_brings_back_one_after_the_other_until_something_new_is_done(versions: Line) -> None:
-    versions("rollback", "v1")
+def test_redo_brings_back_one_after_the_other_until_something_new_is_done(history: Line) -> None:
+    history("rollback", "v1")
     for _ in range(4):
-        versions("undo")
+        history("undo")
     for current in ("v1", "v2", "v3", "v1"):
-        ran = versions("redo")
-        assert ran.lines[0].startswith("Done again: ")
-        assert versions.current() == current
-    err = versions("redo", code=1).err
+        ran = history("redo")
+        assert ran.lines[0].startswith("Redone: ")
+        assert history.current() == current
+    err = history("redo", code=1).err
     assert err == "Error: there is nothing to redo\n  a new operation ends redo\n"
 
 
-def test_the_log_lists_operations_and_what_was_current_after_each(versions: Line) -> None:
-    versions("snapshot", "tag", "v1", "original")
-    versions("undo")
-    lines = versions("log").lines
+def test_the_log_lists_operations_and_what_was_current_after_each(history: Line) -> None:
+    history("snapshot", "tag", "v1", "original")
+    history("undo")
+    lines = history("log").lines
     assert lines[0].split() == ["time", "operation", "current"]
     assert re.fullmatch(rf"6  {TIME}  undo       v3       tag of {TIME} \(original at v1\)", lines[1])
     assert re.fullmatch(rf"5  {TIME}  tag        v3       original at v1 \(undone\)", lines[2])
     assert re.fullmatch(rf"1  {TIME}  init                builtin-1", lines[-1])
-    assert len(versions("log", "-n", "2").lines) == 3
-    rows = versions("log", "--limit", "2", "--json").json
+    assert len(history("log", "-n", "2").lines) == 3
+    rows = history("log", "--limit", "2", "--json").json
     assert [list(row) for row in rows] == [["number", "op", "time", "about", "current", "undone"]] * 2
     assert [(row["number"], row["op"], row["undone"]) for row in rows] == [(6, "undo", False), (5, "tag", True)]
-    versions("log", "-n", "0", code=2)
+    history("log", "-n", "0", code=2)
 
 
 # stats, check
 
 
-def test_stats_say_where_the_bytes_are(versions: Line) -> None:
-    text = versions("stats").out
-    assert text.startswith(f"{versions.store}: ")
-    assert "3 snapshots of 6 vectors stored once each; an index of its own for each would take " in text
+def test_stats_say_where_the_bytes_are(history: Line) -> None:
+    text = history("stats").out
+    assert text.startswith(f"{history.store}: ")
+    assert "3 snapshots, 6 vectors, each stored once; a separate index for each would take " in text
     assert re.search(r"^pictures  /.*/pictures$", text, re.MULTILINE)
-    document = versions("stats", "--json").json
-    files = [path for path in versions.store.rglob("*") if path.is_file()]
+    document = history("stats", "--json").json
+    files = [path for path in history.store.rglob("*") if path.is_file()]
     assert document["total"] == sum(path.stat().st_size for path in files)
     assert (document["snapshots"], document["images"]) == (3, 6)
     shutil.rmtree("pictures")
-    assert re.search(r"^pictures  /.*/pictures  \(not there\)$", versions("stats").out, re.MULTILINE)
+    assert re.search(r"^pictures  /.*/pictures  \(not found\)$", history("stats").out, re.MULTILINE)
 
 
 def test_one_snapshot_is_one_snapshot(pictures: Line) -> None:
-    assert pictures("stats").lines[-1] == "1 snapshot of 3 vectors stored once each."
+    assert pictures("stats").lines[-1] == "1 snapshot, 3 vectors, each stored once."
 
 
-def test_check_says_that_the_store_is_whole(versions: Line) -> None:
-    assert versions("check").out.startswith("No problem found: 4 records, 3 snapshots, 3 segments, 4 packs; ")
-    document = versions("check", "--read-data", "--json").json
+def test_check_says_that_the_store_is_whole(history: Line) -> None:
+    assert history("check").out.startswith("No problem found: 4 records, 3 snapshots, 3 segments, 4 packs; ")
+    document = history("check", "--read-data", "--json").json
     assert (document["ok"], document["problems"]) == (True, [])
 
 
-def test_check_names_what_is_damaged_and_what_it_touches(versions: Line) -> None:
-    segment = max((versions.store / "segments").iterdir(), key=lambda path: path.stat().st_size)  # that of v1
+def test_check_names_what_is_damaged_and_what_it_affects(history: Line) -> None:
+    segment = max((history.store / "segments").iterdir(), key=lambda path: path.stat().st_size)  # that of v1
     data = bytearray(segment.read_bytes())
     data[100] ^= 1
     segment.write_bytes(data)
-    ran = versions("check", "--read-data", code=4)
+    ran = history("check", "--read-data", code=4)
     assert ran.out == ""
     lines = ran.err.splitlines()
-    document = versions("check", "--read-data", "--json", code=4).json
+    document = history("check", "--read-data", "--json", code=4).json
     assert document["ok"] is False
     (problem,) = document["problems"]
     assert problem["file"] == f"segments/{segment.name}"
     assert lines[0].startswith(f"DAMAGE segments/{segment.name}: rows 0 to ")
     assert problem["paths"] == [{"path": "pictures/moved.png"}, {"path": "pictures/x-copy.png"}]
-    assert lines[1:3] == ["    touches pictures/moved.png", "    touches pictures/x-copy.png"]
+    assert lines[1:3] == ["    affects pictures/moved.png", "    affects pictures/x-copy.png"]
     assert lines[-1].startswith("1 problem found in ")
 
 
@@ -312,5 +312,5 @@ def test_one_of_a_kind_is_said_as_one(line: Line) -> None:
     assert "Wrote snapshot v1: 1 picture" in line("sync", "pictures").lines
     assert line("log").lines[1].endswith("  v1: 1 path")
     assert "in pictures  1 path" in line("snapshot", "show").lines
-    assert line("stats").lines[-1] == "1 snapshot of 1 vector stored once each."
+    assert line("stats").lines[-1] == "1 snapshot, 1 vector, each stored once."
     assert line("check").out.startswith("No problem found: 2 records, 1 snapshot, 1 segment, 2 packs; ")

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import inspect
+import re
+from collections.abc import Callable
+from typing import Any
 
 import click
 import pytest
 from support.lines import found
 
-from vstore.store import Store
-from vstore_cli.main import HELP, all_commands, vstore
+import vstore
+from vstore import Store
+from vstore.embed.model_words import Words
+from vstore.importing.old import Named
+from vstore.importing.options import ImportOptions
+from vstore.search.search import search
+from vstore.sync.options import Options
+from vstore.versions.policy import Policy
+from vstore_cli.main import HELP, all_commands
+from vstore_cli.main import vstore as group
 from vstore_cli.models import MODEL_WORDS
 
 SHOWING = {"as_json", "quiet", "paths_only", "null"}  # how a report is shown is the command line's own affair
 METHODS = {"import": "import_index"}  # `import` is a word of Python's own
-ELSEWHERE = {"sync": set(MODEL_WORDS)}  # where a sync makes the store, these go to Store.init
+ELSEWHERE = {"sync": set(MODEL_WORDS)}  # where a sync makes the store, these go to Store.sync_new
 OTHERWISE = {
     "search": {"words": "operands", "images": "operands"},
     "export": {"words": "operands"},
@@ -37,11 +48,55 @@ def commands() -> list[tuple[str, ...]]:
     return [words for words in all_commands() if words and not isinstance(found(words), click.Group)]
 
 
+def defaults_of(method: Callable[..., Any]) -> dict[str, Any]:
+    """The arguments of a method with their defaults; those that it must be given have inspect.Parameter.empty."""
+    parameters = dict(inspect.signature(method).parameters)
+    parameters.pop("self", None)
+    taken = {name: one.default for name, one in parameters.items() if one.kind is not one.VAR_KEYWORD}
+    for one in parameters.values():
+        if one.kind is one.VAR_KEYWORD:
+            kind = re.fullmatch(r"Unpack\[(\w+)\]", one.annotation)
+            assert kind is not None, one.annotation
+            declared = getattr(vstore, kind[1])
+            taken |= {name: DEFAULTS[name] for name in declared.__annotations__}
+    return taken
+
+
+# Where the defaults of the options stand that a TypedDict declares.
+DEFAULTS: dict[str, Any] = {
+    **Options._field_defaults,
+    **dict.fromkeys(Named._fields),
+    **ImportOptions._field_defaults,
+    **{name: default for name, default in Words._field_defaults.items() if name in MODEL_WORDS},
+    **{f"keep_{name}": default for name, default in Policy._field_defaults.items()},
+    **{name: one.default for name, one in inspect.signature(search).parameters.items() if one.default is not one.empty},
+}
+
+
+@pytest.mark.parametrize(
+    ("words", "records"),
+    [
+        (vstore.SyncWords, (Options,)),
+        (vstore.ImportWords, (ImportOptions, Named, Words)),
+        (vstore.ModelWords, (Words,)),
+    ],
+)
+def test_the_record_of_an_operation_holds_the_words_of_its_callers(words: type, records: tuple[Any, ...]) -> None:
+    fields = {name for record in records for name in record._fields}
+    internal = {"named", "place", "dry_run", "adapter_revision"}
+    assert fields - internal == set(words.__annotations__)
+
+
+def test_the_first_sync_takes_the_words_of_a_sync_and_of_a_model() -> None:
+    assert set(vstore.FirstSyncWords.__annotations__) == {*vstore.SyncWords.__annotations__, *MODEL_WORDS}
+    assert set(MODEL_WORDS) == set(vstore.ModelWords.__annotations__)
+
+
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_a_command_is_a_method_with_the_same_arguments(words: tuple[str, ...]) -> None:
     name = METHODS.get("_".join(words), "_".join(words))
     method = getattr(Store, name)
-    taken = [param for param in inspect.signature(method).parameters if param != "self"]
+    taken = defaults_of(method)
     wanted = {
         OTHERWISE.get(name, {}).get(str(param.name), str(param.name))
         for param in found(words).params
@@ -54,11 +109,11 @@ def test_a_command_is_a_method_with_the_same_arguments(words: tuple[str, ...]) -
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_defaults_are_the_same_in_both(words: tuple[str, ...]) -> None:
     name = METHODS.get("_".join(words), "_".join(words))
-    parameters = inspect.signature(getattr(Store, name)).parameters
-    theirs = {key: value.default for key, value in parameters.items() if value.default is not inspect.Parameter.empty}
+    taken = defaults_of(getattr(Store, name))
+    theirs = {key: value for key, value in taken.items() if value is not inspect.Parameter.empty}
     required = [param for param in found(words).params if param.required]
     # click keeps a command's help option as the first context asks for it.
-    above = click.Context(vstore, help_option_names=HELP)
+    above = click.Context(group, help_option_names=HELP)
     ctx = found(words).make_context(words[-1], ["given"] * len(required), parent=above)
     left_out = {param.name for param in required} | SHOWING | OTHERWISE.get(name, {}).keys()
     left_out |= ELSEWHERE.get(name, set())

@@ -66,7 +66,7 @@ def test_the_report_says_what_became_of_every_picture_and_what_it_cost(pictures:
     os.unlink("pictures/copy.png")
     ran = pictures("sync")
     assert ran.lines[0] == "  2  removed: pictures/copy.png, …"
-    assert "  1  failed before, and did not change; --json names them" in ran.lines
+    assert "  1  failed before, and did not change; --json lists them" in ran.lines
     assert ran.err == ""
 
 
@@ -82,7 +82,7 @@ def test_what_failed_before_is_not_an_error_again(pictures: Line) -> None:
     pictures.put({"pictures/bad.jpg": b"no", "pictures/worse.jpg": b""})
     assert "2 paths could not be read:" in pictures("sync", code=3).err
     ran = pictures("sync")
-    assert ran.lines[1:] == ["2 pictures could not be read, as before; --json names them."]
+    assert ran.lines[1:] == ["2 pictures could not be read, as before; --json lists them."]
     assert ran.err == ""
     assert [failure["known"] for failure in pictures("sync", "--json").json["failed"]] == [True, True]
 
@@ -195,8 +195,8 @@ def test_a_slip_leaves_no_store_behind(line: Line) -> None:
     line.put({"notes/a.txt": b"words", "file.png": 1})
     (line.home / "empty").mkdir()
     for words, said in (
-        ((), "make one by naming a folder: vstore sync FOLDER"),
-        (("picturse",), "picturse is not there"),
+        ((), "make one with: vstore sync FOLDER"),
+        (("picturse",), "picturse does not exist"),
         (("file.png",), "file.png is not a folder"),
         (("empty",), "empty holds no picture"),
         (("notes",), "--include GLOB adds names"),
@@ -236,13 +236,13 @@ def test_a_label_that_belongs_to_another_folder_is_refused_and_as_names_a_new_on
 def test_a_root_that_moved_is_named_with_as_and_nothing_is_read_again(pictures: Line) -> None:
     shutil.move("pictures", "photos")
     ran = pictures("sync", code=5)
-    assert f"{pictures.home}/pictures is not there" in ran.err
+    assert f"{pictures.home}/pictures is missing" in ran.err
     assert "vstore sync NEW_PLACE --as pictures" in ran.err
     document = pictures("sync", "photos", "--as", "pictures", "-n", "--json").json
     assert counts(document) == {"unchanged": 3}
     assert document["moved"] == {"pictures": f"{pictures.home}/photos"}
     lines = pictures("sync", "photos", "--as", "pictures").lines
-    assert lines[0] == f"pictures is at {pictures.home}/photos now."
+    assert lines[0] == f"pictures is now at {pictures.home}/photos."
     assert lines[1].startswith("Nothing changed. v1: 3 pictures, checked in ")
     assert pictures("log", "--json").json[0]["about"] == "pictures"
     assert pictures("sync", "--json").json["moved"] == {}
@@ -263,7 +263,7 @@ def test_a_folder_around_roots_absorbs_them(pictures: Line) -> None:
     assert counts(document) == {"unchanged": 3, "new": 1}
     assert document["absorbed"] == {"pictures": "all/pictures"}
     assert pictures("sync", ".", "--as", "all").lines[:3] == [
-        "pictures is a part of another folder now: all/pictures",
+        "pictures is now part of another folder: all/pictures",
         "  1  new: all/other/d.png",
         "  3  unchanged",
     ]

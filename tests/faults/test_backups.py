@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from support.folders import put
-from support.stores import base, load, opened, quick_folder, said, sync, vectors
+from support.stores import base, contents, load, opened, quick_folder, sync, vectors
 
 from vstore.repository.repository import Repository
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 
 
@@ -42,13 +42,13 @@ def test_a_copy_made_while_a_sync_commits_opens_at_one_of_both_records(seed: int
             names = sorted(path.name for path in store.iterdir())
             chance.shuffle(names)
             cut = chance.randrange(len(names) + 1)
-            before = said(Repository(store))
+            before = contents(Repository(store))
             copied(store, copy, names[:cut])
             sync(top)
-            after = said(Repository(store))
+            after = contents(Repository(store))
             copied(store, copy, names[cut:])
             repo = Repository(copy)
-            now = said(repo)
+            now = contents(repo)
             assert now in (before, after)
             vectors(repo)
             picture = os.fsencode(top / "pictures" / "d.png")
@@ -79,16 +79,16 @@ def test_a_copy_made_at_any_moment_of_a_sync_is_whole() -> None:
                 top = folder / f"{'-'.join(order)}-{cut}"
                 shutil.copytree(folder / "template", top)
                 store, copy = top / ".vstore", top / "copy"
-                before = said(Repository(store))
+                before = contents(Repository(store))
                 copied(store, copy, [*rest, *order[:cut]])
                 sync(top)
-                after = said(Repository(store))
+                after = contents(Repository(store))
                 copied(store, copy, list(order[cut:]))
                 repo = Repository(copy)
-                assert said(repo) in (before, after)
+                assert contents(repo) in (before, after)
                 vectors(repo)
                 if cut == 0:
-                    assert said(repo) == after
+                    assert contents(repo) == after
                 shutil.rmtree(top)
 
 

@@ -1,5 +1,5 @@
-"""What reads takes no lock: where a gc takes away what it is about to open, it begins anew: its answer is one from
-before the gc, or one from after it."""
+"""Readers take no lock. If a gc deletes a file that a reader is about to open, the reader starts again: its answer is
+one from before the gc, or one from after it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.failing_disks import Acting
 from support.stores import opened, quick_folder, with_garbage
 
 from vstore.disk import durable
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 
 
@@ -49,10 +49,10 @@ COMMANDS: dict[str, Callable[[Store], Any]] = {
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_what_a_gc_takes_away_meanwhile_is_not_missed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_read_during_gc_starts_again_and_answers(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The gc comes just before a segment or a pack is opened: the first of them, the second, up to the last."""
     with quick_folder() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vstore.repository.spaces.PROBES", ("tiny",))
+        patch.setattr("vstore.repository.proof.PROBES", ("tiny",))
         template = folder / "template"
         template.mkdir()
         with_garbage(template)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from support.one_failing_call import FAULTS, FaultyDisk, Killed
-from support.stores import OPERATIONS, Operation, quick_folder, said, vectors
+from support.stores import OPERATIONS, Operation, contents, quick_folder, vectors
 
 from vstore.disk import durable
 from vstore.errors import VstoreError
@@ -71,17 +71,17 @@ def run_with_faults(operation: Operation, capsys: pytest.CaptureFixture[str], *,
         template = folder / "template"
         template.mkdir()
         operation.prepare(template)
-        shutil.rmtree(template / ".vstore" / "catalogue", ignore_errors=True)  # a copied one is made anew anyway
+        shutil.rmtree(template / ".vstore" / "catalogue", ignore_errors=True)  # a copied one is rebuilt anyway
         before = None
         if operation.name not in ("init", "found", "repair"):
             repo = Repository(template / ".vstore")
-            before, kept = said(repo), vectors(repo)
+            before, kept = contents(repo), vectors(repo)
         fresh(template, folder / "well")
         well = FaultyDisk()
         with disk_of(well):
             operation.run(folder / "well")
         repo = Repository(folder / "well" / ".vstore")
-        after = said(repo)
+        after = contents(repo)
         rows = vectors(repo)
         if before is None:
             before, kept = after, {}
@@ -117,7 +117,7 @@ def run_with_faults(operation: Operation, capsys: pytest.CaptureFixture[str], *,
                     if outcome is None or operation.again or before == outcome[0] != after:
                         operation.run(top)
                     repo = Repository(top / ".vstore")
-                    assert said(repo) == after or is_later(said(repo), after)
+                    assert contents(repo) == after or is_later(contents(repo), after)
                     again = vectors(repo)
                     assert again.keys() == rows.keys()
                     assert all(again[name] == row for name, row in kept.items() if name in again)
@@ -132,7 +132,7 @@ def run_with_faults(operation: Operation, capsys: pytest.CaptureFixture[str], *,
 
 
 def look(top: Path, operation: Operation) -> Any:
-    """What the store says after the fault; None where there is none to open yet, or it awaits its repair."""
+    """Read the contents after the fault; None if there is no store yet, or it needs a repair."""
     folder = top / ".vstore"
     if operation.name in ("init", "found") and not list((folder / "refs").glob("*.json")):
         return None
@@ -142,17 +142,17 @@ def look(top: Path, operation: Operation) -> Any:
         return None
     if operation.name == "repair":
         return None
-    return said(repo), vectors(repo)
+    return contents(repo), vectors(repo)
 
 
 def is_between(now: Any, before: Any, after: Any) -> bool:
-    """A run that commits several times may end between two of them: each version is one that was acknowledged."""
-    return all(now.versions.get(name) == version for name, version in before.versions.items()) and len(
-        now.versions
-    ) > len(before.versions)
+    """Accept a run that ended between two of its commits: each snapshot is one that was acknowledged."""
+    return all(now.snapshots.get(name) == version for name, version in before.snapshots.items()) and len(
+        now.snapshots
+    ) > len(before.snapshots)
 
 
 def is_later(now: Any, after: Any) -> bool:
-    """A run that was cut short between two commits may need one more version: what is current is the same content."""
-    same = now.versions[now.current][0] == after.versions[after.current][0]
+    """Accept one more snapshot after a run that ended between two commits, if the current content is the same."""
+    same = now.snapshots[now.current][0] == after.snapshots[after.current][0]
     return same and (now.tags, now.spaces, now.waiting) == (after.tags, after.spaces, after.waiting)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.folders import put
-from support.stores import FAKE, base, opened, quick_folder, said, sync, vectors
+from support.stores import FAKE, base, contents, opened, quick_folder, sync, vectors
 
 from vstore.errors import VstoreError
 from vstore.repository.repository import Repository
@@ -57,7 +57,7 @@ def test_a_sync_on_a_disk_that_fills_up_loses_nothing_and_goes_on_when_there_is_
         for pages in range(60):
             top = disk / "top"
             shutil.copytree(spare / "template", top)
-            before = said(Repository(top / ".vstore"))
+            before = contents(Repository(top / ".vstore"))
             filler = fill(disk, pages * PAGE)
             try:
                 sync(top)
@@ -67,9 +67,9 @@ def test_a_sync_on_a_disk_that_fills_up_loses_nothing_and_goes_on_when_there_is_
                 assert "free some space" in err.next_step or "look at the disk" in err.next_step
                 failed += 1
                 repo = Repository(top / ".vstore")
-                now = said(repo)
+                now = contents(repo)
                 assert repo.tip.complaint is None
-                assert all(now.versions[name] == version for name, version in before.versions.items())
+                assert all(now.snapshots[name] == version for name, version in before.snapshots.items())
                 vectors(repo)
             filler.unlink()
             sync(top)
@@ -96,7 +96,7 @@ def test_gc_makes_room_on_a_disk_without_a_free_byte() -> None:
                 path.unlink()
             store.sync([top / "pictures"], allow_mass_delete=True)
             store.snapshot_forget(keep_last=1)
-        expected = said(Repository(top / ".vstore"))
+        expected = contents(Repository(top / ".vstore"))
         filler = fill(disk, 0)
         with filler.open("ab", buffering=0) as file, pytest.raises(OSError):
             file.write(bytes(PAGE))
@@ -104,7 +104,7 @@ def test_gc_makes_room_on_a_disk_without_a_free_byte() -> None:
             report = store.gc(drop_unnamed=True)
         assert report.bytes > 0
         assert report.snapshots == 6
-        assert said(Repository(top / ".vstore")) == expected
+        assert contents(Repository(top / ".vstore")) == expected
         filler.unlink()
         with opened(top) as store:
             store.gc(drop_unnamed=True)

@@ -15,13 +15,15 @@ from hypothesis import strategies as st
 from support.folders import put
 from support.stores import FAKE, load, opened
 
+from vstore.disk.footer import FOOTER_SIZE, Footer
 from vstore.disk.salvage import pack_ref, remains, segment_ref, sound_blobs
-from vstore.disk.segments import FOOTER_SIZE, Footer, Segment
+from vstore.disk.segments import Segment
 from vstore.errors import Damage, VstoreError
 from vstore.format.entries import FileRef
 from vstore.format.hashing import store_hash
-from vstore.repository.repository import Repository, read_format
-from vstore.search.search import Operand
+from vstore.repository.form import read_form
+from vstore.repository.repository import Repository
+from vstore.search.query import Operand
 from vstore.store import Store
 
 LONG = int(os.environ.get("VSTORE_EXAMPLES", "0"))
@@ -60,7 +62,7 @@ def test_a_footer_of_any_bytes_is_a_footer_or_a_typed_error(data: bytes) -> None
 
 @given(st.binary(max_size=600), st.integers(0, 50), st.integers(1, 16))
 @QUICK
-def test_a_segment_of_any_bytes_is_damage_and_what_remains_of_it_is_nothing(data: bytes, rows: int, dim: int) -> None:
+def test_a_segment_of_any_bytes_is_damage_without_remains(data: bytes, rows: int, dim: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / ("0" * 32 + ".faiss")
         path.write_bytes(data)
@@ -90,7 +92,7 @@ def test_a_format_of_any_bytes_is_damage(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "FORMAT").write_bytes(data)
         with pytest.raises(VstoreError) as error:
-            read_format(Path(folder))
+            read_form(Path(folder))
         assert error.value.exit_code in (4, 12)
 
 
@@ -132,7 +134,7 @@ def spoil(store: Path, which: int, how: str, where: float, data: bytes) -> None:
 
 @given(harms=st.lists(HARM, min_size=1, max_size=6))
 @SLOW
-def test_a_store_that_is_spoilt_in_any_way_is_mended_or_says_why_not(
+def test_a_store_that_is_damaged_in_any_way_is_repaired_or_says_why_not(
     template: Path, harms: list[tuple[int, str, float, bytes]]
 ) -> None:
     with tempfile.TemporaryDirectory(dir=template.parent, prefix="vstore-spoilt-") as folder:
@@ -157,8 +159,8 @@ def test_a_store_that_is_spoilt_in_any_way_is_mended_or_says_why_not(
         except VstoreError as err:
             assert err.exit_code in (4, 10), err
             return
-        with Store(store, load_embedder=load) as mended:
-            checked = mended.check(read_data=True)
+        with Store(store, load_embedder=load) as repaired:
+            checked = repaired.check(read_data=True)
             assert checked.ok or report.left, (checked.problems, report)
         repo = Repository(store)
         for snapshot in repo.state.snapshots():
@@ -170,7 +172,7 @@ def test_a_store_that_is_spoilt_in_any_way_is_mended_or_says_why_not(
         assert not again.quarantined
         assert not again.changed, again
         if not report.left and repo.state.spaces:
-            with Store(store, load_embedder=load) as mended:
-                done = mended.sync([top / "pictures"])
+            with Store(store, load_embedder=load) as repaired:
+                done = repaired.sync([top / "pictures"])
                 assert done.paths == 9
-                assert mended.check(read_data=True).ok
+                assert repaired.check(read_data=True).ok

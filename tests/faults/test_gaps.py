@@ -1,5 +1,5 @@
-"""A record of the log is lost, whichever, at whatever time of a store's life: what the others and the objects say is
-whole again, and what is lost is said."""
+"""Any record of the log is lost, at any time of a store's life: repair restores what other records and objects say, and
+reports the rest as lost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.stores import full, load, opened, quick_folder, said, vectors
+from support.stores import contents, full, load, opened, quick_folder, vectors
 
 from vstore.repository.repository import Repository
 from vstore.store import Store
@@ -24,19 +24,19 @@ def test_any_record_may_be_lost_at_any_time(capsys: pytest.CaptureFixture[str]) 
             for lost in range(1, last + 1):
                 as_it_was(whole, top, last)
                 repo = Repository(top / ".vstore")
-                before, rows = said(repo), vectors(repo)
+                before, rows = contents(repo), vectors(repo)
                 record = repo.layout.record(lost)
                 record.write_bytes(record.read_bytes()[:40])
                 report = Store.repair(top / ".vstore", load_embedder=load)
                 where = f"record {lost} of {last}: {report}"
                 repo = Repository(top / ".vstore")
-                now = said(repo)
-                # An adoption of which the one record is lost before the other was written has to be done again.
-                gone = {name for name in before.versions if f"{name} is not taken up" in " ".join(report.left)}
+                now = contents(repo)
+                # An adoption whose first record is lost before the second was written has to be done again.
+                gone = {name for name in before.snapshots if f"{name} is not restored" in " ".join(report.left)}
                 assert gone <= ({"v6"} if lost == last else set()), where
-                kept = {name: value for name, value in before.versions.items() if name not in gone}
-                assert {name: now.versions[name] for name in kept} == kept, where
-                said_so = ("where the folders of pictures lie", "is not taken up")
+                kept = {name: value for name, value in before.snapshots.items() if name not in gone}
+                assert {name: now.snapshots[name] for name in kept} == kept, where
+                said_so = ("the places of the picture folders", "is not restored")
                 assert all(any(words in one for words in said_so) for one in report.left), where
                 again = vectors(repo)
                 assert all(row == rows[name] for name, row in again.items() if name in rows), where
@@ -52,11 +52,11 @@ def test_any_record_may_be_lost_at_any_time(capsys: pytest.CaptureFixture[str]) 
                 count += 1
                 embedded += report.embedded
     with capsys.disabled():
-        print(f"\ngaps: {count} records lost, {embedded} vectors computed anew", end=" ")
+        print(f"\ngaps: {count} records lost, {embedded} vectors computed again", end=" ")
 
 
 def as_it_was(whole: Path, top: Path, last: int) -> None:
-    """The store when this record was the newest; what was written later lies there, as a killed run leaves it."""
+    """Restore the store of when this record was the newest; later files stay, as a killed run leaves them."""
     shutil.rmtree(top, ignore_errors=True)
     shutil.copytree(whole, top)
     for name in ("cache", "catalogue"):

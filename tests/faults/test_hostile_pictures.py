@@ -21,9 +21,8 @@ from PIL import Image
 from support.folders import World, drawn
 from support.hostile import good, hostile, png
 
-from vstore.intake.reader import PASSING
 from vstore.pictures.decoding import prepare
-from vstore.pictures.failures import PictureFailure
+from vstore.pictures.failures import PASSING, PictureFailure
 from vstore.pictures.isolation import IsolatedDecoder
 from vstore.pictures.preparation import Preparation
 

@@ -13,7 +13,7 @@ from support.folders import drawn
 from support.stores import FAKE, opened, quick_folder
 
 from vstore.disk import durable
-from vstore.disk.packs import TOO_MANY
+from vstore.format.small_files import TOO_MANY
 from vstore.repository.repository import Repository
 from vstore.store import Store
 
@@ -81,7 +81,7 @@ def many(count: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
         with opened(top) as store:
             store.snapshot_forget(keep_last=10)
             store.gc()
-        assert metadata(top) < 50_000 + 16 * count, "what is left, and the names of the versions that went"
+        assert metadata(top) < 50_000 + 16 * count, "the rest, and the names of the deleted snapshots"
         assert opening(top, monkeypatch)[0] < 40_000
         with opened(top) as store:
             assert store.check(read_data=True).ok

@@ -1,4 +1,4 @@
-"""A power cut at any moment: no acknowledged version is lost, and none is half there."""
+"""A power cut at any moment: no acknowledged snapshot is lost, and none is incomplete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from support import stores
 from support.folders import put
 from support.power import Event, Model, RecordingDisk, digest, lay
-from support.stores import FAKE, ONE_PROBE, THIRD, old_index, opened, quick_folder, said, vectors
+from support.stores import FAKE, ONE_PROBE, THIRD, contents, old_index, opened, quick_folder, vectors
 
 from vstore.disk import durable
 from vstore.errors import NoStore
@@ -31,7 +31,7 @@ def begun(top: Path, disk: RecordingDisk) -> tuple[Path, Callable[[], None]]:
     pictures.mkdir()
 
     def done() -> None:
-        disk.ack(said(Repository(top / ".vstore")))
+        disk.ack(contents(Repository(top / ".vstore")))
 
     disk.ack(FIRST)
     Store.init(top / ".vstore", recipe=FAKE.recipe)
@@ -40,7 +40,7 @@ def begun(top: Path, disk: RecordingDisk) -> tuple[Path, Callable[[], None]]:
 
 
 def life(top: Path, disk: RecordingDisk) -> None:
-    """A store's life, from its making to its second gc; after each operation it says what is acknowledged."""
+    """Live the life of a store, from its making to its second gc; each operation is acknowledged."""
     pictures, done = begun(top, disk)
     with opened(top) as store:
         for number in range(3):
@@ -68,7 +68,7 @@ def life(top: Path, disk: RecordingDisk) -> None:
 
 
 def spaces(top: Path, disk: RecordingDisk) -> None:
-    """Imports, rows of them that wait, other spaces: made, used and dropped."""
+    """Make, use and drop imports, their waiting rows, and other spaces."""
     pictures, done = begun(top, disk)
     with opened(top) as store:
         put(pictures, {name: seed for name, seed in {**FIRST_OLD, **SECOND_OLD}.items() if seed < 50})
@@ -78,7 +78,7 @@ def spaces(top: Path, disk: RecordingDisk) -> None:
             lambda: store.import_index(**old_index(top, "second", THIRD, SECOND_OLD), as_space="old"),
             lambda: store.check(reembed=2, recipe=THIRD.recipe, adopt="as-declared"),
             lambda: store.model_add("fake-2", model="fake:fake-2"),
-            lambda: store.sync([pictures], space="fake-2", message="all of it anew"),
+            lambda: store.sync([pictures], space="fake-2", message="all of it again"),
             lambda: store.model_use("fake-1"),
             lambda: put(pictures, {"gone.png": 50}),
             lambda: store.import_index(resume=min(store._repo.state.imports)),
@@ -90,12 +90,12 @@ def spaces(top: Path, disk: RecordingDisk) -> None:
             done()
 
 
-def mending(top: Path, disk: RecordingDisk) -> None:
-    """A repair of a store with a torn record and a lost row, and a sync after it."""
+def repairing(top: Path, disk: RecordingDisk) -> None:
+    """Repair a store with a torn record and a lost row, and sync it."""
     stores.repair(top)
-    disk.ack(said(Repository(top / ".vstore")))
+    disk.ack(contents(Repository(top / ".vstore")))
     stores.sync(top)
-    disk.ack(said(Repository(top / ".vstore")))
+    disk.ack(contents(Repository(top / ".vstore")))
 
 
 def recorded(top: Path, script: Any) -> list[Event]:
@@ -103,15 +103,11 @@ def recorded(top: Path, script: Any) -> list[Event]:
     before, durable.disk = durable.disk, disk
     try:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("vstore.repository.spaces.PROBES", ONE_PROBE["vstore.repository.spaces.PROBES"])
+            patch.setattr("vstore.repository.proof.PROBES", ONE_PROBE["vstore.repository.proof.PROBES"])
             # Ten thousand times a mebibyte is no test of anything.
-            patch.setattr(
-                "vstore.repository.repository.RESERVE", 64
-            )  # ten thousand times a mebibyte is no test of anything
-            patch.setattr("vstore.gc.run.RESERVE", 64)
-            patch.setattr("vstore.repair.run.RESERVE", 64)
+            patch.setattr("vstore.disk.reserve.RESERVE", 64)
             patch.setattr("vstore.intake.keeper.SEAL_BYTES", 0)
-            patch.setattr("vstore.intake.ingest.BATCH", 2)
+            patch.setattr("vstore.intake.embedding.BATCH", 2)
             script(top, disk)
     finally:
         durable.disk = before
@@ -148,7 +144,7 @@ class Judge:
             if repo.tip.number == 0:
                 assert FIRST in allowed
                 return
-            now = said(repo)
+            now = contents(repo)
             assert now in allowed, f"{now} is none of {allowed}"
             for key, row in vectors(repo).items():
                 assert self._rows.setdefault(key, row) == row
@@ -194,7 +190,7 @@ def run(wanted: int, more: int, every: int) -> Counter[str]:
     for name, script, prepare, share in (
         ("life", life, None, 0.5),
         ("spaces", spaces, None, 0.35),
-        ("repair", mending, stores.damaged, 0.15),
+        ("repair", repairing, stores.damaged, 0.15),
     ):
         with quick_folder() as folder:
             top = folder / "recorded"
@@ -232,7 +228,7 @@ class _JudgeOfRepair(Judge):
         lay(tree, folder)
         Store.repair(folder, load_embedder=stores.load)
         repo = Repository(folder)
-        assert said(repo) == self._acks[0]
+        assert contents(repo) == self._acks[0]
         vectors(repo)
         repo.close()
 

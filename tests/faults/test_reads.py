@@ -20,7 +20,7 @@ from support.stores import load, opened, quick_folder, rich
 from vstore.disk import durable
 from vstore.disk.durable import Disk
 from vstore.errors import VstoreError
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 
 BAD = [errno.EIO, errno.EBADMSG]  # a block that cannot be read; a checksum of the file system that fails

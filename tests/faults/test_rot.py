@@ -1,4 +1,4 @@
-"""Rot: a bit, a block or the end of a file is lost: it is found, never answered from, and mended where that can be."""
+"""Rot: a bit, a block or the end of a file is lost. It is found, never answered from, and repaired where possible."""
 
 from __future__ import annotations
 
@@ -11,26 +11,31 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support.stores import FAKES, full, load, opened, quick_folder, said, vectors
+from support.stores import FAKES, contents, full, load, opened, quick_folder, vectors
 
 from vstore.errors import VstoreError
+from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 
 REGIONS = 16
-HELD = ("FORMAT", "refs", "segments", "packs")  # what holds data: damage to it is found
-REST = ("catalogue", "cache", "reserve", "locks", "journal")  # what can be made again, or holds nothing yet
+HELD = ("FORMAT", "refs", "segments", "packs")  # files with data: damage to them is found
+REST = ("catalogue", "cache", "reserve", "locks", "journal")  # files that can be made again, or hold nothing yet
 
 
 class Rot(NamedTuple):
-    """How a file rots. at: sixteenths of it."""
+    """A way for a file to rot.
+
+    kind: bit, cut or zeros.
+    at:   sixteenths of the file.
+    """
 
     kind: str
     at: int
 
     def spoil(self, path: Path) -> bool:
-        """Returns: whether the file is another one now."""
+        """Damage a file. Returns: whether its bytes changed."""
         data = bytearray(path.read_bytes())
         before = bytes(data)
         place = min(len(data) * self.at // REGIONS, len(data) - 1)
@@ -49,7 +54,7 @@ ROTS = [Rot(kind, at) for kind in ("bit", "cut", "zeros") for at in range(REGION
 
 
 def template(top: Path) -> None:
-    """A store with all that one may hold, rolled back and forth, and something in `cache/`."""
+    """Make a store with all that one may hold, rolled back and forth, and with files in `cache/`."""
     full(top)
     with opened(top) as store:
         store.rollback("v1")
@@ -58,7 +63,7 @@ def template(top: Path) -> None:
 
 
 def answers(top: Path) -> list[tuple[str, tuple[bytes, ...]]] | None:
-    """What search says of pictures in versions of each space; None where it refuses."""
+    """Search in snapshots of each space; None where search refuses."""
     found = []
     try:
         with opened(top) as store:
@@ -79,7 +84,7 @@ def files(folder: Path, kinds: tuple[str, ...]) -> Iterator[Path]:
                 yield file.relative_to(folder)
 
 
-def test_rot_in_any_region_of_any_file_is_found_never_answered_from_and_mended(
+def test_rot_in_any_region_of_any_file_is_found_never_answered_from_and_repaired(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Each file rots in a third of the ways, another third than the file before it."""
@@ -87,7 +92,7 @@ def test_rot_in_any_region_of_any_file_is_found_never_answered_from_and_mended(
 
 
 @pytest.mark.long
-def test_rot_of_every_kind_in_any_region_of_any_file_is_found_never_answered_from_and_mended(
+def test_rot_of_every_kind_in_any_region_of_any_file_is_found_never_answered_from_and_repaired(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     rot_away(lambda number: ROTS, capsys)
@@ -99,7 +104,7 @@ def rot_away(rots: Callable[[int], Sequence[Rot]], capsys: pytest.CaptureFixture
         whole = folder / "whole"
         whole.mkdir()
         template(whole)
-        before = said(Repository(whole / ".vstore"))
+        before = contents(Repository(whole / ".vstore"))
         rows = vectors(Repository(whole / ".vstore"))
         pages = pages_of(whole)
         top = folder / "top"
@@ -121,27 +126,27 @@ def rot_away(rots: Callable[[int], Sequence[Rot]], capsys: pytest.CaptureFixture
                     report = Store.repair(top / ".vstore", load_embedder=load)
                     done, left = list(report.done), list(report.left)
                     lost = {loss.snapshot for loss in report.degraded}
-                    # Pages stand in one place alone: versions that have one of that pack are marked, and no other; of
-                    # those that name a picture that is not on disk any more, a vector may be lost.
+                    # A page lies in one pack alone: only snapshots with a page in that pack are marked. One with a
+                    # picture that is no longer on disk may lose a vector.
                     assert lost <= ({"v1"} if kind == "segments" else pages.get(relative.name, set())), (where, report)
-                    figures["versions degraded"] += len(lost)
+                    figures["snapshots degraded"] += len(lost)
                     if any("recipe" in one or "probes" in one for one in left):
                         assert kind == "packs", where
                         give_recipes(top)
                         left = [one for one in left if "recipe" not in one and "probes" not in one]
-                        figures["recipes and probes given anew"] += 1
-                    if left:  # vectors that no model is known for: they come back with the disk, or are let go
+                        figures["recipes and probes given again"] += 1
+                    if left:  # vectors without a known model: they come back with the disk, or are removed
                         assert kind == "segments" and "imported without a model" in left[0], (where, left)
                         without = Store.repair(top / ".vstore", load_embedder=load, no_embed=True)
                         lost |= {loss.snapshot for loss in without.degraded}
                         assert lost <= {"v1", "v5"}, (where, without)
-                        figures["vectors without a model let go"] += 1
+                        figures["vectors without a model removed"] += 1
                     with Store(top / ".vstore") as store:
                         checked = store.check(read_data=True)
                         assert checked.ok, (where, checked.problems)
-                    now = said(Repository(top / ".vstore"))
+                    now = contents(Repository(top / ".vstore"))
                     again = vectors(Repository(top / ".vstore"))
-                    assert {n for n, v in before.versions.items() if now.versions[n] != v} == lost, (where, report)
+                    assert {n for n, v in before.snapshots.items() if now.snapshots[n] != v} == lost, (where, report)
                     assert all(row == rows[name] for name, row in again.items()), (where, report)
                     if now.waiting != before.waiting:
                         assert any("rows that the import" in one for one in done), (where, report)
@@ -151,14 +156,14 @@ def rot_away(rots: Callable[[int], Sequence[Rot]], capsys: pytest.CaptureFixture
                     ), (where, report)
                     if not lost:
                         assert answers(top) == expected, where
-                        figures[f"{kind} mended"] += 1
+                        figures[f"{kind} repaired"] += 1
                 shutil.rmtree(top / ".vstore")
     with capsys.disabled():
         print("\nrot: " + ", ".join(f"{name} {count}" for name, count in figures.items()), end=" ")
 
 
 def pages_of(top: Path) -> dict[str, set[str]]:
-    """By pack, the versions that have one of their pages in it."""
+    """Find the snapshots that have a page in each pack."""
     repo = Repository(top / ".vstore")
     found: dict[str, set[str]] = {}
     for snapshot in repo.state.snapshots():
@@ -178,14 +183,14 @@ def answers_in(whole: Path, top: Path, folder: Path) -> list[tuple[str, tuple[by
 
 
 def give_recipes(top: Path) -> None:
-    """The spaces are known, and get their recipes and probes back, from what `vstore model add` would make of them."""
+    """Give the spaces their recipes and probes back, as `vstore model add` would."""
     repo = Repository(top / ".vstore")
     for space in list(repo.state.spaces.values()):
         if space.name == "old":
             digest = hashlib.sha256((top.parent / "whole" / "second.npy").read_bytes()).hexdigest()
-            repo.add_space({"family": "imported", "dim": 8, "sha256": digest}, "old")
+            add_space(repo, {"family": "imported", "dim": 8, "sha256": digest}, "old")
         elif not space.probes:
-            repo.add_space(FAKES[space.name].recipe, space.name)
+            add_space(repo, FAKES[space.name].recipe, space.name)
     repo.close()
     with Store(top / ".vstore") as store:
         store.model_add("fake-2", model="fake:fake-2")
@@ -199,14 +204,14 @@ def is_found(top: Path) -> bool:
         return err.exit_code == 4
 
 
-def test_rot_in_what_can_be_made_again_changes_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
+def test_rot_in_files_that_can_be_made_again_changes_no_answer(capsys: pytest.CaptureFixture[str]) -> None:
     figures: Counter[str] = Counter()
     with quick_folder() as folder:
         whole = folder / "whole"
         whole.mkdir()
         template(whole)
         expected = answers(whole)
-        count = len(said(Repository(whole / ".vstore")).versions)
+        count = len(contents(Repository(whole / ".vstore")).snapshots)
         for relative in files(whole / ".vstore", REST):
             path = whole / ".vstore" / relative
             before = path.read_bytes()
@@ -220,6 +225,6 @@ def test_rot_in_what_can_be_made_again_changes_no_answer(capsys: pytest.CaptureF
                     assert store.check(read_data=True).ok
                     assert store.sync().snapshot is None
                 path.write_bytes(before)
-        assert len(said(Repository(whole / ".vstore")).versions) == count
+        assert len(contents(Repository(whole / ".vstore")).snapshots) == count
     with capsys.disabled():
         print("\nrot without effect: " + ", ".join(f"{name} {count}" for name, count in figures.items()), end=" ")

@@ -15,9 +15,9 @@ from support.reference import Reference
 from support.tiny import save_clip, save_dinov2
 from support.zoo import Zoo
 
+from vstore.embed.declared import declared
 from vstore.embed.load import load_embedder
 from vstore.embed.model_words import Words
-from vstore.importing.declared import declared
 from vstore.pictures.decoding import prepare
 from vstore.pictures.preparation import preparation_of
 from vstore.store import Store
@@ -27,7 +27,7 @@ pytest.importorskip("torch", reason="the model families need vstore-index[model]
 
 def _old(top: Path, words: Words, **changes: object) -> dict[str, Path]:
     """Pictures, and an old index of them that a variation of the declared model gave."""
-    recipe, _ = declared(words)
+    recipe, _ = declared(words, None)
     made_with = {**recipe, **changes}
     pictures = top / "pictures"
     pictures.mkdir()
@@ -55,7 +55,7 @@ def test_a_declared_model_is_verified_and_goes_on_embedding(tmp_path: Path) -> N
 @pytest.mark.parametrize("cause", ["exif-ignored", "pooling-mean"])
 def test_what_was_made_otherwise_is_found_and_adopted(tmp_path: Path, cause: str) -> None:
     words = Words(str(save_dinov2(tmp_path / "dino")))
-    recipe, _ = declared(words)
+    recipe, _ = declared(words, None)
     changes = (
         {"pooling": "mean"} if cause == "pooling-mean" else {"prepare": {**recipe["prepare"], "orientation": "ignored"}}
     )

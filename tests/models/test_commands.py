@@ -241,7 +241,7 @@ def test_a_model_with_no_image_side(vstore: Shell) -> None:
     )
     transformers.BertModel(config).save_pretrained(vstore.top / "bert")
     said = vstore.bad(13, "init", "--model", "./bert")
-    assert "'bert', which has no image side" in said
+    assert "'bert', which vstore does not support" in said
     assert "qwen2_vl" in said, "it lists what it knows"
 
 
@@ -314,7 +314,7 @@ def test_a_text_on_a_space_without_a_text_side(vstore: Shell, zoo: Zoo, monkeypa
 
 def test_a_hub_id_without_a_network(vstore: Shell) -> None:
     said = vstore.bad(13, "init", "--model", "nobody/no-such-model-anywhere")
-    assert "neither a folder here nor could it be fetched" in said
+    assert "is not a folder here, and it could not be fetched" in said
     assert "HF_HUB_OFFLINE" in said
 
 
@@ -483,7 +483,7 @@ def test_a_models_own_code_runs_only_where_it_is_trusted_and_is_part_of_the_spac
     with (folder / "own.py").open("a") as file:
         file.write("# another line")
     put(vstore.top / "pictures", {"9.png": 9})
-    assert "its Python code is another" in vstore.bad(13, "sync")
+    assert "its Python code has changed" in vstore.bad(13, "sync")
 
 
 # A command that embeds nothing

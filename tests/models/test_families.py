@@ -108,7 +108,7 @@ def test_a_whole_template_is_taken_as_it_is(zoo: Zoo) -> None:
     made = embedder(zoo["qwen2_vl"], prompt=whole)
     assert made.recipe["prompt"] == whole
     assert made.recipe["text"]["template"] == "<|im_start|>user\n%sx<|endoftext|>"
-    with pytest.raises(ModelError, match="names the picture 2 times"):
+    with pytest.raises(ModelError, match="holds the picture 2 times"):
         recipe_of(zoo["qwen2_vl"], prompt=whole + "<|vision_start|><|image_pad|><|vision_end|>")
 
 

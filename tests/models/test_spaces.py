@@ -23,7 +23,7 @@ from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import PROBES, Probes, differences, drift, probe_file, tolerance
 from vstore.errors import ModelError, Refused, UsageError
 from vstore.format.recipes import space_id
-from vstore.repository import spaces
+from vstore.repository import proof, spaces
 from vstore.repository.repository import Repository
 from vstore.store import Store
 
@@ -222,13 +222,13 @@ def test_the_probes_of_a_space_are_stored_with_it_and_no_part_of_it(world: World
 def proved(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """Which probes were embedded, run by run."""
     runs: list[list[str]] = []
-    plain = spaces._embed
+    plain = proof.embed_probes
 
     def noted(embedder: Any, names: list[str]) -> Any:
         runs.append(names)
         return plain(embedder, names)
 
-    monkeypatch.setattr(spaces, "_embed", noted)
+    monkeypatch.setattr(proof, "embed_probes", noted)
     return runs
 
 
@@ -292,7 +292,7 @@ def test_drift_stops_a_sync_before_its_first_batch_and_says_what_changed(world: 
     place = world.store.model_show("one").place
     added = world.store.model_add("now", model=place["model"], adapter=place["adapter"], device="cpu")
     assert not added.known
-    assert added.notes == ("the same files give other vectors now than they did: this is a space of its own",)
+    assert added.notes == ("the same files give other vectors now: this is a new space",)
     assert world.sync(space="now").embedded == 6
 
 
@@ -363,7 +363,7 @@ def test_an_upgrade_leaves_the_old_version_current_until_it_is_whole(world: Worl
 
 
 def _picture(world: World, name: str) -> Any:
-    from vstore.search.search import Operand
+    from vstore.search.query import Operand
 
     return Operand(1.0, os.fsencode(world.pictures / name))
 
@@ -414,7 +414,7 @@ def test_a_model_can_be_used_again_without_embedding(world: World, zoo: Zoo) -> 
 def test_a_space_is_dropped_only_when_no_kept_snapshot_needs_it(world: World, zoo: Zoo) -> None:
     world.sync()
     world.store.model_add("two", adapter=str(zoo.adapter("clip", "dora")), device="cpu")
-    with pytest.raises(Refused, match="needed by 1 kept snapshots: v1"):
+    with pytest.raises(Refused, match="needed by 1 snapshots: v1"):
         world.store.model_drop("one")
     assert world.store.model_drop("two", dry_run=True).dry_run
     assert len(world.store.model_list()) == 2
@@ -426,11 +426,11 @@ def test_a_space_is_dropped_only_when_no_kept_snapshot_needs_it(world: World, zo
 
 
 def test_two_spaces_do_not_share_a_name(world: World, zoo: Zoo) -> None:
-    with pytest.raises(UsageError, match="is that of another space"):
+    with pytest.raises(UsageError, match="another space has the name 'one'"):
         world.store.model_add("one", adapter=str(zoo.adapter("clip", "dora")), device="cpu")
-    with pytest.raises(UsageError, match="is here already, as the space 'one'"):
+    with pytest.raises(UsageError, match="already has a space: 'one'"):
         world.store.model_add("two", model=str(zoo["clip"]), adapter=str(zoo.adapter("clip")), device="cpu")
-    with pytest.raises(UsageError, match="already means a snapshot"):
+    with pytest.raises(UsageError, match="looks like a snapshot name"):
         world.store.model_add("v12", model=str(zoo["clip"]), device="cpu")
 
 
@@ -451,7 +451,7 @@ def test_a_repair_embeds_anew_with_the_model_of_the_space(world: World) -> None:
 
 
 def test_a_text_loads_the_model_once_and_is_known_then(world: World, monkeypatch: Any) -> None:
-    from vstore.search.search import Operand
+    from vstore.search.query import Operand
 
     world.sync()
     first = world.store.search([Operand(1.0, None, "a red car")], k=5, device="cpu")
@@ -462,7 +462,7 @@ def test_a_text_loads_the_model_once_and_is_known_then(world: World, monkeypatch
 
 
 def test_a_text_is_known_by_its_space_too(world: World, zoo: Zoo) -> None:
-    from vstore.search.search import Operand
+    from vstore.search.query import Operand
 
     world.sync()
     query = [Operand(1.0, None, "a red car")]
@@ -477,7 +477,7 @@ def test_a_text_is_known_by_its_space_too(world: World, zoo: Zoo) -> None:
 
 
 def test_each_operand_is_normalised_then_weighted_and_the_sum_normalised(world: World) -> None:
-    from vstore.search.search import Operand
+    from vstore.search.query import Operand
 
     world.sync()
     made = spaces.load(world.repo, world.repo.space("one"), Settings("cpu"))

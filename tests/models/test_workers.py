@@ -83,10 +83,10 @@ def nothing_is_left() -> Iterator[None]:
 
 @pytest.mark.parametrize("text", ["", "cpu,", ",", "cuda:", "cuda:-1", "cuda:01", "cpu cpu", "auto,cpu", "cpu;cuda"])
 def test_words_that_name_no_devices_are_a_usage_error(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UsageError, match="names no devices"):
+    with pytest.raises(UsageError, match="does not name devices"):
         device_words(text)
     assert run(["sync", "nowhere", "--device", text]) == 2
-    assert "names no devices" in capsys.readouterr().err
+    assert "does not name devices" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["tpu", "cuda:9", "cpu,cuda:9", "cpu:1", "mps:3"])
@@ -136,16 +136,16 @@ def test_a_gpu_is_free_of_the_model_that_made_the_space_before_a_worker_is_start
     monkeypatch.setattr("vstore.embed.workers.worker.subprocess.Popen", popen)
     with Store(tmp_path) as store:
         recipe = store._repo.recipe(space_of(store).id)
-        with pytest.raises(ModelError, match="no worker process for cpu can be started: Resource temp"):
-            store._load_on_all(recipe, Settings("cpu,cpu"))
+        with pytest.raises(ModelError, match="a worker process for cpu cannot be started: Resource temp"):
+            store._embedders.load_on_all(recipe, Settings("cpu,cpu"))
     assert done == ["emptied", "started"]
 
 
 @pytest.mark.parametrize("device", ["cpu", "cpu,cpu"])
 def test_a_model_of_unknown_place_is_asked_for(device: str, tmp_path: Path, zoo: Zoo) -> None:
     Store.init(tmp_path, recipe=recipe_of(zoo["clip"]), name="mine")
-    with Store(tmp_path) as store, pytest.raises(ModelError, match="it is not known where it lies") as caught:
-        store._load_on_all(store._repo.recipe(space_of(store).id), Settings(device))
+    with Store(tmp_path) as store, pytest.raises(ModelError, match="its place is unknown") as caught:
+        store._embedders.load_on_all(store._repo.recipe(space_of(store).id), Settings(device))
     assert "vstore model add" in caught.value.next_step
 
 
@@ -179,7 +179,10 @@ def test_two_workers_have_the_vectors_of_one_model_to_the_bit(
     Store.init(tmp_path, model=str(zoo["clip"]), adapter=str(zoo.adapter("clip")), device="cpu")
     with Store(tmp_path) as store:
         recipe = store._repo.recipe(space_of(store).id)
-        one, pool = store._load(recipe, Settings("cpu")), store._load_on_all(recipe, Settings("cpu,cpu"))
+        one, pool = (
+            store._embedders.load(recipe, Settings("cpu")),
+            store._embedders.load_on_all(recipe, Settings("cpu,cpu")),
+        )
     assert isinstance(pool, Workers) and isinstance(pool, Pipeline)
     try:
         some = list(probes().values())
@@ -289,7 +292,7 @@ def test_a_second_worker_that_drifts_ends_the_run_and_is_named(
     use(DRIFTS.format(mark=str(tmp_path / "mark")), tmp_path / "hook", monkeypatch)
     Store.init(tmp_path / ".vstore", model=str(zoo["clip"]), device="cpu", name="mine")
     with Store(tmp_path / ".vstore") as store:
-        pool = store._load_on_all(store._repo.recipe(space_of(store).id), Settings("cpu,cpu"))
+        pool = store._embedders.load_on_all(store._repo.recipe(space_of(store).id), Settings("cpu,cpu"))
         assert isinstance(pool, Workers)
         with pytest.raises(ModelError, match=r"the space 'mine' on cpu does not give .* off by") as caught:
             while True:
@@ -443,7 +446,7 @@ def test_a_killed_worker_ends_the_run_and_what_was_finished_is_kept(fakes: Calla
     assert done().shape == (1, 8)
     with pytest.raises(ModelError, match=rf"{killed._device} has died \(SIGKILL\)") as caught:
         hung()
-    assert "vectors that were finished are kept" in caught.value.next_step
+    assert "finished vectors are safe" in caught.value.next_step
 
 
 def stopped_while_it_is_written_to(pool: Workers) -> Worker:

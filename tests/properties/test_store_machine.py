@@ -27,7 +27,7 @@ from vstore.disk.durable import TEMPORARY
 from vstore.errors import NothingToUndo, Refused
 from vstore.pictures.decoding import prepare
 from vstore.pictures.preparation import Preparation
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 

@@ -16,8 +16,9 @@ from support.catalogue_harm import SPACE, STORE, answers, put_all
 from support.folders import World, classes, trust_young_stats
 from support.stores import quick_folder
 
-from vstore.disk import catalogue as module
+from vstore.disk import environment
 from vstore.disk.catalogue import Catalogue
+from vstore.disk.facts import LOCATION
 from vstore.errors import DiskTrouble
 from vstore.store import Store
 
@@ -350,7 +351,7 @@ def test_a_folder_that_cannot_be_written_is_read_without_a_trace(folder: Path, m
 
 def test_a_full_map_is_an_error_and_keeps_what_was_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_all(folder)
-    monkeypatch.setattr(module, "MAP_SIZE", 1 << 21)
+    monkeypatch.setattr(environment, "MAP_SIZE", 1 << 21)
     with opened(folder) as catalogue:
         with pytest.raises(DiskTrouble, match="catalogue"), catalogue.batch() as batch:
             batch.put_folder(b"large", 0, bytes(4 << 20))
@@ -426,7 +427,7 @@ def harm_store(world: World, harm: str) -> None:
     elif harm == "empty":
         os.truncate(folder / "data.mdb", 0)
     elif harm == "locations lost":
-        raw(folder, lambda t: [t.delete(key) for key, _ in list(t.cursor()) if key.startswith(module.LOCATION)])
+        raw(folder, lambda t: [t.delete(key) for key, _ in list(t.cursor()) if key.startswith(LOCATION)])
     elif harm == "everything flipped":
         raw(folder, lambda t: [t.put(k, bytes([v[0] ^ 1]) + v[1:]) for k, v in list(t.cursor()) if k[:1] != b"x"])
     else:
@@ -467,7 +468,7 @@ def test_values_that_do_not_prove_themselves_embed_nothing_twice(
     world.put({f"{n}.png": n for n in range(20)})
     world.sync()
     harm_store(world, "everything flipped")
-    module._put_seal(world.folder / "catalogue")  # as if it had rotted after the file was looked at
+    environment.put_seal(world.folder / "catalogue")  # as if it had rotted after the file was looked at
     for n in range(20):
         os.rename(world.pictures / f"{n}.png", world.pictures / f"renamed {n}.png")
     report = world.sync()

@@ -14,13 +14,15 @@ from support.folders import World, digests, drawn, during, newest_pack, packs_by
 
 from vstore.check.report import CheckReport
 from vstore.check.run import check
+from vstore.disk.footer import BLOCK
 from vstore.disk.journal import JournalWriter
-from vstore.disk.segments import BLOCK
 from vstore.errors import Damage
 from vstore.format.entries import Snapshot
 from vstore.format.manifest import Manifest
-from vstore.format.pages import Tree, encode_leaf
+from vstore.format.pages import encode_leaf
 from vstore.format.recipes import space_id
+from vstore.format.tree import Tree
+from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
@@ -76,7 +78,7 @@ def test_a_sound_store_is_found_sound_and_nothing_in_it_is_touched(world: World)
     assert digests(world.folder, without=("cache", "locks")) == before
 
 
-def test_a_store_without_versions_is_sound(tmp_path: Path) -> None:
+def test_a_store_without_snapshots_is_sound(tmp_path: Path) -> None:
     Store.init(tmp_path / ".vstore")
     with Store(tmp_path / ".vstore") as store:
         assert store.check(read_data=True).ok
@@ -91,12 +93,12 @@ def test_every_kind_of_store_is_sound(tmp_path: Path, options: dict[str, str]) -
     assert sound(looked(builder))
 
 
-def test_many_versions_of_many_pages_are_sound(tmp_path: Path) -> None:
+def test_many_snapshots_of_many_pages_are_sound(tmp_path: Path) -> None:
     builder = Builder(tmp_path / ".vstore")
     keys = [builder.repo.hash.digest(b"%d" % n) for n in range(2000)]
     builder.add_segment(keys, unit_vectors(2000))
-    for version in range(8):
-        builder.add_snapshot({b"p/%05d" % n: keys[n] for n in range(version * 10, 2000 - version)})
+    for number in range(8):
+        builder.add_snapshot({b"p/%05d" % n: keys[n] for n in range(number * 10, 2000 - number)})
     report = looked(builder)
     assert sound(report)
     assert report.snapshots == 8
@@ -125,7 +127,7 @@ def test_roots_that_were_taken_in_by_a_wider_one_are_sound(world: World) -> None
     assert sound(looked(world))
 
 
-def test_versions_that_were_rolled_back_undone_and_tagged_are_sound(world: World) -> None:
+def test_snapshots_that_were_rolled_back_undone_and_tagged_are_sound(world: World) -> None:
     world.store.rollback("v1", hold=True)
     world.store.snapshot_tag("v2", "tag")
     world.store.undo()
@@ -133,7 +135,7 @@ def test_versions_that_were_rolled_back_undone_and_tagged_are_sound(world: World
     assert sound(looked(world))
 
 
-def test_what_a_killed_run_leaves_is_told_and_is_no_damage(world: World) -> None:
+def test_files_of_a_killed_run_are_noted_and_are_no_damage(world: World) -> None:
     class Killed(BaseException):
         pass
 
@@ -147,18 +149,18 @@ def test_what_a_killed_run_leaves_is_told_and_is_no_damage(world: World) -> None
     for folder in ("refs", "packs", "segments", "journal"):
         (world.folder / folder / (".tmp-ingest-" + "0" * 32)).write_bytes(b"half")
     for name in ("packs/" + "1" * 32 + ".pack", "segments/" + "1" * 32 + ".faiss"):
-        (world.folder / name).write_bytes(b"a file that no record names")
+        (world.folder / name).write_bytes(b"an unused file")
     report = looked(world)
     assert sound(report)
     assert set(report.notes) == {
-        "16 vectors in journals, which the next sync seals",
-        "1 files in packs/ that no record names (gc frees them)",
-        "1 files in segments/ that no record names (gc frees them)",
+        "16 vectors in journals (the next sync stores them)",
+        "1 unused files in packs/ (gc deletes them)",
+        "1 unused files in segments/ (gc deletes them)",
         *(f"1 unfinished files in {folder}/" for folder in ("refs", "packs", "segments", "journal")),
     }
 
 
-def test_a_journal_with_a_damaged_head_is_no_damage_of_what_is_kept(world: World) -> None:
+def test_a_journal_with_a_damaged_head_is_no_damage(world: World) -> None:
     (world.folder / "journal" / ("ab" * 32 + "-" + "0" * 32)).write_bytes(b"vjourn01 and then nothing")
     assert sound(looked(world))
 
@@ -176,7 +178,7 @@ def test_a_journal_that_cannot_be_read_is_a_problem_among_others(world: World, d
 
 
 @pytest.mark.parametrize("name", ["catalogue", "cache", "locks", "quarantine", "journal"])
-def test_what_may_be_missing_may_be_missing(world: World, name: str) -> None:
+def test_a_folder_that_can_be_made_again_may_be_missing(world: World, name: str) -> None:
     path = world.folder / name
     if path.is_dir():
         for file in path.iterdir():
@@ -195,7 +197,7 @@ def only(report: CheckReport, file: str) -> Any:
     return found[0]
 
 
-def test_damaged_rows_are_told_with_their_pictures(world: World) -> None:
+def test_damaged_rows_are_reported_with_their_pictures(world: World) -> None:
     path = segments(world)[0]
     spoil(path, 90)
     assert looked(world, read_data=False).ok  # rows are read on request
@@ -209,7 +211,7 @@ def test_damaged_rows_are_told_with_their_pictures(world: World) -> None:
     assert problem.to_json()["rows"] == [0, 2]
 
 
-def test_each_damaged_block_of_rows_is_told_by_itself(tmp_path: Path) -> None:
+def test_each_damaged_block_of_rows_is_reported_by_itself(tmp_path: Path) -> None:
     builder = Builder(tmp_path / ".vstore")
     count = 2 * BLOCK + 100
     keys = [builder.repo.hash.digest(b"%d" % n) for n in range(count)]
@@ -235,7 +237,7 @@ def test_each_damaged_block_of_rows_is_told_by_itself(tmp_path: Path) -> None:
         (-100, "its footer is not what was written"),
     ],
 )
-def test_damage_round_the_rows_is_told_by_its_part(world: World, at: int, what: str) -> None:
+def test_damage_round_the_rows_is_reported_with_its_part(world: World, at: int, what: str) -> None:
     path = segments(world)[1]
     spoil(path, at)
     problem = only(looked(world), f"segments/{path.name}")
@@ -243,12 +245,12 @@ def test_damage_round_the_rows_is_told_by_its_part(world: World, at: int, what: 
     assert problem.next == "run: vstore repair"
     if "footer" in what or "keys" in what:
         missing = only(looked(world, read_data=False), "snapshot v2")
-        assert missing.what == "pictures of it have no vector"
+        assert missing.what == "some of its pictures have no vector"
         assert missing.paths == (b"pictures/4.png", b"pictures/5.png")
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_segment_that_is_gone_or_cut_is_told_with_its_pictures(world: World, which: int) -> None:
+def test_a_segment_that_is_gone_or_cut_is_reported_with_its_pictures(world: World, which: int) -> None:
     path = segments(world)[which]
     os.truncate(path, path.stat().st_size - 1)
     cut = looked(world, read_data=False)
@@ -262,7 +264,7 @@ def test_a_segment_that_is_gone_or_cut_is_told_with_its_pictures(world: World, w
         assert b"pictures/3.png" in touched["snapshot v2"] or which
 
 
-def test_a_segment_with_the_bytes_of_another_is_told(world: World) -> None:
+def test_a_segment_with_the_bytes_of_another_is_reported(world: World) -> None:
     one, other = segments(world)
     data = one.read_bytes()
     one.write_bytes(other.read_bytes().ljust(len(data), b"\0")[: len(data)])
@@ -272,7 +274,7 @@ def test_a_segment_with_the_bytes_of_another_is_told(world: World) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.99])
-def test_a_damaged_pack_is_told_with_the_versions_that_it_touches(world: World, share: float) -> None:
+def test_a_damaged_pack_is_reported_with_the_snapshots_that_it_touches(world: World, share: float) -> None:
     ref = newest_pack(world.repo)
     path = world.folder / "packs" / ref.name
     spoil(path, int(path.stat().st_size * share))
@@ -282,7 +284,7 @@ def test_a_damaged_pack_is_told_with_the_versions_that_it_touches(world: World, 
     assert all(problem.next.startswith("run: vstore repair") for problem in report.problems)
 
 
-def test_a_pack_that_is_gone_is_told(world: World) -> None:
+def test_a_pack_that_is_gone_is_reported(world: World) -> None:
     ref = packs_by_age(world.repo)[1]
     (world.folder / "packs" / ref.name).unlink()
     report = looked(world)
@@ -291,7 +293,7 @@ def test_a_pack_that_is_gone_is_told(world: World) -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 @pytest.mark.parametrize("harm", ["flip", "cut", "gone"])
-def test_a_damaged_record_is_told_and_hides_nothing_else(world: World, number: int, harm: str) -> None:
+def test_a_damaged_record_is_reported_and_hides_nothing_else(world: World, number: int, harm: str) -> None:
     path = world.repo.layout.record(number)
     repo = Repository(world.folder)  # opened before: a store whose log is damaged may not open
     if harm == "flip":
@@ -336,7 +338,7 @@ def publish(builder: Builder, changes: dict[str, Any]) -> None:
 
 
 def forge(builder: Builder, page: bytes, paths: int, images: int, **fields: Any) -> None:
-    """Publish a version v2 whose tree is one page, whatever it holds."""
+    """Publish a snapshot v2 whose tree is one page, whatever it holds."""
     repo = builder.repo
     root = repo.hash.digest(page)
     manifest = Manifest("v2", builder.space, root, paths, images, "2026-01-01T00:00:00Z", "", None, False)
@@ -355,17 +357,20 @@ def leaf(builder: Builder, *numbers: int, order: Callable[[Any], Any] = sorted) 
     return encode_leaf(order([(b"p/%d" % n, builder.repo.hash.digest(b"%d" % n)) for n in numbers]))
 
 
-def test_a_forged_version_that_is_right_is_sound(built: Builder) -> None:
+def test_a_forged_snapshot_that_is_right_is_sound(built: Builder) -> None:
     forge(built, leaf(built, 1, 2), 2, 2)
     assert sound(looked(built))
 
 
 WRONG: dict[str, tuple[Callable[[Builder], None], str]] = {
-    "no vector": (lambda b: forge(b, leaf(b, 1, 9), 2, 2), "pictures of it have no vector"),
+    "no vector": (lambda b: forge(b, leaf(b, 1, 9), 2, 2), "some of its pictures have no vector"),
     "count of paths": (lambda b: forge(b, leaf(b, 1, 2), 3, 2), "it has 2 paths and 2 pictures"),
     "count of pictures": (lambda b: forge(b, leaf(b, 1, 2), 2, 1), "it has 2 paths and 2 pictures"),
-    "count in the log": (lambda b: forge(b, leaf(b, 1), 1, 1, listed=2), "its manifest and the log count differently"),
-    "id": (lambda b: forge(b, leaf(b, 1), 1, 1, id="ab" * 16), "its id is not that of its content"),
+    "count in the log": (
+        lambda b: forge(b, leaf(b, 1), 1, 1, listed=2),
+        "its manifest and the log disagree about its counts",
+    ),
+    "id": (lambda b: forge(b, leaf(b, 1), 1, 1, id="ab" * 16), "its id does not match its content"),
     "name": (lambda b: forge(b, leaf(b, 1), 1, 1, name="v9"), "its manifest is that of v9"),
     "space": (lambda b: forge(b, leaf(b, 1), 1, 1, space="ee" * 32), "its manifest is that of"),
     "order": (lambda b: forge(b, leaf(b, 1, 2, order=lambda x: x[::-1]), 2, 2), "its paths are out of order"),
@@ -376,14 +381,14 @@ WRONG: dict[str, tuple[Callable[[Builder], None], str]] = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_version_that_proves_itself_and_is_wrong_is_told(built: Builder, name: str) -> None:
+def test_a_wrong_snapshot_with_right_checksums_is_reported(built: Builder, name: str) -> None:
     make, what = WRONG[name]
     make(built)
     for read_data in (False, True):
         assert what in only(looked(built, read_data=read_data), "snapshot v2").what
 
 
-def test_pages_that_are_cut_otherwise_are_told(tmp_path: Path) -> None:
+def test_pages_that_are_cut_in_another_way_are_reported(tmp_path: Path) -> None:
     """Two stores with the same pictures would differ in their ids."""
     builder = Builder(tmp_path / ".vstore")
     hash = builder.repo.hash
@@ -394,7 +399,7 @@ def test_pages_that_are_cut_otherwise_are_told(tmp_path: Path) -> None:
     assert len(Tree.empty(hash, builder.repo.packs.get).edited(dict(aliases)).leaves) > 1
     forge(builder, encode_leaf(aliases), 500, 500)
     assert looked(builder, read_data=False).ok
-    assert only(looked(builder), "snapshot v2").what == "its pages are cut otherwise than FORMAT.md says"
+    assert only(looked(builder), "snapshot v2").what == "its pages are not cut as FORMAT.md says"
 
 
 @pytest.mark.parametrize(
@@ -406,33 +411,33 @@ def test_pages_that_are_cut_otherwise_are_told(tmp_path: Path) -> None:
         ({"tags": {"best": "v1"}, "snapshots": {"v1": {"kept": False}}, "current": None}, "the tag best is v1"),
     ],
 )
-def test_names_that_mean_nothing_are_told(built: Builder, changes: dict[str, Any], what: str) -> None:
+def test_names_without_a_snapshot_are_reported(built: Builder, changes: dict[str, Any], what: str) -> None:
     publish(built, changes)
     assert what in only(looked(built, read_data=False), "refs").what
 
 
-def test_segments_of_a_space_that_is_not_known_are_told(built: Builder) -> None:
+def test_segments_of_a_space_that_is_not_known_are_reported(built: Builder) -> None:
     listed = built.repo.state.document["segments"][built.space]
     publish(built, {"segments": {"ee" * 32: listed}})
-    assert "does not know" in only(looked(built), "refs").what
+    assert "unknown space" in only(looked(built), "refs").what
 
 
-def test_a_recipe_of_another_space_is_told(built: Builder) -> None:
+def test_a_recipe_of_another_space_is_reported(built: Builder) -> None:
     repo = built.repo
     other = {**RECIPE, "name": "another"}
-    built.repo.add_space(other, "another")
+    add_space(built.repo, other, "another")
     recipe = repo.state.document["spaces"][space_id(other)]["recipe"]
     publish(built, {"spaces": {built.space: {**repo.state.document["spaces"][built.space], "recipe": recipe}}})
     assert "another space" in only(looked(built), "space fake-1").what
 
 
-def test_rows_of_another_size_than_their_space_has_are_told(built: Builder) -> None:
+def test_rows_that_do_not_fit_their_space_are_reported(built: Builder) -> None:
     built.dim = 16
     ref = built.add_segment([built.repo.hash.digest(b"x")], np.ones((1, 16), np.float32) / 4)
-    assert "not those of its space" in only(looked(built), f"segments/{ref.name}").what
+    assert "do not fit its space" in only(looked(built), f"segments/{ref.name}").what
 
 
-def test_a_log_of_two_stores_is_told(world: World, tmp_path: Path) -> None:
+def test_a_log_of_two_stores_is_reported(world: World, tmp_path: Path) -> None:
     """A record of another store, sound in itself, in the place of one of this store."""
     other = World(tmp_path / "other", FakeEmbedder())
     other.put({"x.png": 9})
@@ -453,10 +458,10 @@ def test_json_names_paths_that_are_not_utf8(tmp_path: Path) -> None:
     assert looked(world).to_json()["ok"] is False
 
 
-def test_a_damaged_store_answers_no_question_from_what_is_damaged(world: World) -> None:
+def test_a_damaged_store_gives_no_answer_from_damaged_bytes(world: World) -> None:
     """What check finds, search refuses: the same bytes are proved by both."""
     path = segments(world)[0]
-    from vstore.search.search import Operand
+    from vstore.search.query import Operand
 
     (world.top / "query.png").write_bytes(drawn(1))
     query = [Operand(1.0, os.fsencode(world.top / "query.png"))]

@@ -16,8 +16,9 @@ import pytest
 from support.failing_disks import Watched
 from support.folders import World
 
-from vstore.disk import durable, packs, segments
+from vstore.disk import durable
 from vstore.errors import VstoreError
+from vstore.format import small_files
 from vstore.intake import keeper
 
 EVERY = int(os.environ.get("VSTORE_EVERY", "13"))
@@ -57,8 +58,7 @@ class Failing(Watched):
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """Three versions, and two pictures that are in none yet."""
-    monkeypatch.setattr(packs, "TOO_MANY", 2)
-    monkeypatch.setattr(segments, "TOO_MANY", 2)
+    monkeypatch.setattr(small_files, "TOO_MANY", 2)
     monkeypatch.setattr(keeper, "SEAL_BYTES", 1)
     world = World(tmp_path)
     for number in range(3):

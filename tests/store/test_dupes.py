@@ -63,7 +63,7 @@ def test_where_nothing_stands_twice_nothing_is_found(world: World) -> None:
     assert (report.groups, report.wasted) == ((), 0)
 
 
-def test_an_earlier_version_is_looked_at_with_its_own_paths(world: World) -> None:
+def test_an_earlier_snapshot_is_searched_with_its_own_paths(world: World) -> None:
     synced(world, {"a.png": 1, "b.png": 1})
     os.unlink(world.pictures / "b.png")
     world.sync()
@@ -76,7 +76,7 @@ def test_an_earlier_version_is_looked_at_with_its_own_paths(world: World) -> Non
         world.store.dupes(at="v9")
 
 
-def test_below_a_folder_only_what_lies_there_counts(world: World) -> None:
+def test_below_a_folder_only_its_own_pictures_count(world: World) -> None:
     synced(world, {"a/1.png": 1, "a/2.png": 1, "a/3.png": 2, "b/4.png": 1, "b/5.png": 2})
     assert groups(world.store.dupes(under=world.pictures / "a")) == [["a/1.png", "a/2.png"]]
     assert groups(world.store.dupes(under="pictures/b")) == []
@@ -94,7 +94,7 @@ def test_two_names_of_one_file_waste_nothing(world: World) -> None:
     assert report.wasted == 0
 
 
-def test_files_that_are_gone_are_told_and_waste_nothing(world: World) -> None:
+def test_missing_files_are_reported_and_waste_nothing(world: World) -> None:
     synced(world, {"a.png": 1, "b.png": 1, "c.png": 1, "d.png": 2, "e.png": 2})
     for name in ("a", "d", "e"):
         os.unlink(world.pictures / f"{name}.png")
@@ -107,7 +107,7 @@ def test_files_that_are_gone_are_told_and_waste_nothing(world: World) -> None:
     assert report.wasted == size(1)
 
 
-def test_verify_reads_the_files_and_finds_what_changed(world: World) -> None:
+def test_verify_reads_the_files_and_finds_changes(world: World) -> None:
     synced(world, {f"{n}.png": 1 for n in range(5)} | {"x.png": 2, "y.png": 2})
     assert world.store.dupes(verify=True).groups == world.store.dupes().groups
     data = bytearray(drawn(1))
@@ -127,7 +127,7 @@ def test_verify_reads_the_files_and_finds_what_changed(world: World) -> None:
     assert report.wasted == five.wasted  # what is wrong with one group takes nothing from another
 
 
-def test_files_of_a_root_that_is_not_known_any_more_are_told(world: World) -> None:
+def test_files_of_an_unknown_folder_are_reported(world: World) -> None:
     synced(world, {"a.png": 1, "b.png": 1})
     repo = world.repo
     with repo.committing("roots"):
@@ -219,7 +219,7 @@ def test_the_threshold_can_be_set(album: World) -> None:
     assert len(groups(album.store.dupes(near=0.01))) <= 2
 
 
-def test_alike_below_a_folder_and_at_a_version(album: World) -> None:
+def test_alike_below_a_folder_and_in_an_older_snapshot(album: World) -> None:
     assert groups(album.store.dupes(near="auto", under=album.pictures / "sub")) == []
     os.unlink(album.pictures / "two.jpg")
     album.sync()
@@ -245,9 +245,9 @@ def test_of_another_model_a_threshold_must_be_given(world: World) -> None:
 
 
 @pytest.mark.parametrize("near", [0.0, -0.5, 1.01, float("nan")])
-def test_what_is_no_likeness_is_refused(world: World, near: float) -> None:
+def test_an_invalid_likeness_is_refused(world: World, near: float) -> None:
     synced(world, {"a.png": 1})
-    with pytest.raises(UsageError, match="no likeness"):
+    with pytest.raises(UsageError, match="not a valid --near"):
         world.store.dupes(near=near)
 
 
@@ -257,7 +257,7 @@ def test_alike_and_byte_for_byte_do_not_go_together(world: World) -> None:
         world.store.dupes(near=0.9, verify=True)
 
 
-def test_an_empty_version_has_nothing_alike(world: World) -> None:
+def test_an_empty_snapshot_has_no_pictures_alike(world: World) -> None:
     synced(world, {"a.png": 1})
     os.unlink(world.pictures / "a.png")
     world.sync(allow_mass_delete=True)

@@ -15,7 +15,8 @@ import pytest
 from support.failing_disks import NO_LINKS, Watched, disk
 
 from vstore.disk import durable
-from vstore.disk.durable import Appender, Lock
+from vstore.disk.durable import Appender
+from vstore.disk.lock import Lock
 from vstore.errors import DiskTrouble, Locked, ReadOnly, VstoreError
 
 __all__ = ["disk"]
@@ -351,7 +352,7 @@ def test_on_macos_a_full_flush_that_fails_is_an_error(monkeypatch: pytest.Monkey
 HOLD = """
 import sys
 from pathlib import Path
-from vstore.disk.durable import Lock
+from vstore.disk.lock import Lock
 Lock(Path(sys.argv[1]), sys.argv[2]).acquire(0, "sync pictures")
 print("held", flush=True)
 sys.stdin.read()

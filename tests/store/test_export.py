@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 from support.failing_disks import Watched, disk
 from support.folders import World, drawn
-from support.old_indexes import Legacy
+from support.old_indexes import OldIndex
 
 from vstore.errors import DiskTrouble, LabelTaken, ModelError, SnapshotNotFound, UsageError
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 
@@ -147,7 +147,7 @@ def test_a_file_that_was_changed_since_the_export_is_refused(world: World, tmp_p
 
 
 @pytest.mark.parametrize("what", ["not json", "a list", "a path that climbs", "a key cut short", "another version"])
-def test_a_vstore_json_that_is_none_is_refused(world: World, tmp_path: Path, what: str) -> None:
+def test_an_invalid_vstore_json_is_refused(world: World, tmp_path: Path, what: str) -> None:
     world.store.export(tmp_path / "out")
     path = tmp_path / "out" / "vstore.json"
     value = json.loads(path.read_text())
@@ -191,7 +191,7 @@ def test_a_label_that_is_another_folder_here_is_refused(world: World, tmp_path: 
         other.store.import_index(**triple(tmp_path / "out"))
 
 
-def test_an_older_version_can_be_exported(world: World, tmp_path: Path) -> None:
+def test_an_older_snapshot_can_be_exported(world: World, tmp_path: Path) -> None:
     world.put({"late.png": 30})
     world.all()
     world.store.export(tmp_path / "out", at="v1")
@@ -284,7 +284,7 @@ def test_no_link_leads_nowhere(world: World, tmp_path: Path) -> None:
 def test_nothing_is_overwritten_and_nothing_half_is_left(world: World, tmp_path: Path, format: str) -> None:
     out = tmp_path / "out"
     out.write_text("mine")
-    with pytest.raises(UsageError, match="there already"):
+    with pytest.raises(UsageError, match="already exists"):
         world.store.export(out, format=format)
     assert out.read_text() == "mine"
     with pytest.raises(UsageError, match="no folder"):
@@ -300,7 +300,7 @@ def test_nothing_is_overwritten_and_nothing_half_is_left(world: World, tmp_path:
 
 
 @pytest.mark.parametrize("format", ["triple", "npz", "parquet", "jsonl", "clip-retrieval"])
-def test_what_cannot_be_flushed_is_no_export_and_stands_in_nobodys_way(
+def test_an_export_that_cannot_be_flushed_leaves_nothing_in_the_way(
     world: World, tmp_path: Path, format: str, disk: Watched
 ) -> None:
     disk.fail("fsync", errno.EIO, on=tmp_path.name)
@@ -332,8 +332,8 @@ def test_a_snapshot_without_a_picture_is_written_too(world: World, tmp_path: Pat
     assert (report.images, report.paths) == (0, 0)
 
 
-def test_what_an_import_left_over_is_not_exported(tmp_path: Path) -> None:
-    old = Legacy(tmp_path)
+def test_rows_that_an_import_left_over_are_not_exported(tmp_path: Path) -> None:
+    old = OldIndex(tmp_path)
     (old.pictures / "p04.png").unlink()
     old.new()
     with old.store as store:

@@ -125,7 +125,7 @@ def test_no_byte_of_a_damaged_segment_is_written(builder: Builder, tmp_path: Pat
     assert sorted(os.listdir(tmp_path)) == before
 
 
-def test_a_disk_that_is_full_while_an_export_is_written_is_told_and_nothing_is_left(tmp_path: Path) -> None:
+def test_an_export_on_a_full_disk_fails_and_leaves_nothing(tmp_path: Path) -> None:
     def write(made: Path) -> None:
         made.write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device", str(made))

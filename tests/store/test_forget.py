@@ -1,4 +1,4 @@
-"""Forgetting versions by a policy."""
+"""Forgetting snapshots by a policy."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from vstore.format.entries import Snapshot
 from vstore.versions.policy import Policy, kept_by
 
 
-def versions(*times: str) -> list[Snapshot]:
+def snapshots(*times: str) -> list[Snapshot]:
     """Snapshots v1, v2, … of these times, newest first."""
     listed = [Snapshot(f"v{n}", "", b"", "", 0, 0, time) for n, time in enumerate(times, 1)]
     return listed[::-1]
 
 
-HOURS = versions(
+HOURS = snapshots(
     "2025-12-31T22:10:00Z", "2026-01-01T00:10:00Z", "2026-01-01T00:50:00Z", "2026-01-01T05:00:00Z",
     "2026-01-04T09:00:00Z", "2026-01-05T09:00:00Z", "2026-02-11T09:00:00Z",
 )  # fmt: skip
@@ -43,13 +43,13 @@ HOURS = versions(
         (Policy(last=1, yearly=2), ["v7", "v1"]),
     ],
 )
-def test_a_policy_keeps_what_restic_would(policy: Policy, kept: list[str]) -> None:
+def test_a_policy_keeps_the_same_snapshots_as_restic(policy: Policy, kept: list[str]) -> None:
     found = kept_by(policy, HOURS, {})
     assert [s.name for s in HOURS if s.name in found] == kept
 
 
 def test_the_oldest_snapshot_is_kept_while_a_rule_has_some_left() -> None:
-    listed = versions("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z", "2026-01-02T00:00:00Z")
+    listed = snapshots("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z", "2026-01-02T00:00:00Z")
     assert kept_by(Policy(daily=3), listed, {}) == {
         "v3": ["daily snapshot"],
         "v2": ["daily snapshot"],
@@ -58,18 +58,18 @@ def test_the_oldest_snapshot_is_kept_while_a_rule_has_some_left() -> None:
 
 
 def test_a_month_less_is_the_last_day_of_one_that_is_shorter() -> None:
-    listed = versions("2026-02-28T10:00:00Z", "2026-02-28T14:00:00Z", "2026-03-31T12:00:00Z")
+    listed = snapshots("2026-02-28T10:00:00Z", "2026-02-28T14:00:00Z", "2026-03-31T12:00:00Z")
     assert set(kept_by(Policy(within="1m"), listed, {})) == {"v3", "v2"}
 
 
-def test_a_span_is_not_counted_from_a_version_that_a_wrong_clock_made() -> None:
-    listed = versions("2026-01-01T00:00:00Z", "2027-03-01T00:00:00Z", "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
+def test_a_span_is_not_counted_from_a_snapshot_that_a_wrong_clock_made() -> None:
+    listed = snapshots("2026-01-01T00:00:00Z", "2027-03-01T00:00:00Z", "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z")
     kept = kept_by(Policy(within="10d"), listed, {}, datetime(2026, 3, 5))
     assert set(kept) == {"v4", "v3", "v2"}
     assert set(kept_by(Policy(within="10d"), listed, {}, datetime(2025, 3, 5))) == {"v4", "v3", "v2", "v1"}
 
 
-# Ten days with a version each; then what happened to the clock, and what was made meanwhile.
+# Ten days with a snapshot each; then what happened to the clock, and the snapshots that were made meanwhile.
 DAYS = [f"2026-03-{day:02}T12:00:00Z" for day in range(1, 11)]
 NOW = datetime(2026, 3, 10, 18)
 POLICIES = [
@@ -80,32 +80,32 @@ POLICIES = [
 
 @pytest.mark.parametrize("year", [2025, 2027])
 @pytest.mark.parametrize("policy", POLICIES)
-def test_versions_of_a_wrong_clock_cost_no_other_its_place(policy: Policy, year: int) -> None:
+def test_snapshots_of_a_wrong_clock_cost_no_other_its_place(policy: Policy, year: int) -> None:
     """What the rules of time keep without them is kept with them; so are as many of the newest as were asked for."""
-    right = kept_by(policy._replace(last=None), versions(*DAYS), {}, NOW)
-    expected = {s.time for s in versions(*DAYS) if s.name in right}
+    right = kept_by(policy._replace(last=None), snapshots(*DAYS), {}, NOW)
+    expected = {s.time for s in snapshots(*DAYS) if s.name in right}
     for after in range(11):
         for wrong in (1, 3, 12):
             jumped = [f"{year}-{month:02}-20T12:00:00Z" for month in range(1, wrong + 1)]
-            listed = versions(*DAYS[:after], *jumped, *DAYS[after:])
+            listed = snapshots(*DAYS[:after], *jumped, *DAYS[after:])
             kept = kept_by(policy, listed, {}, NOW)
             assert expected <= {s.time for s in listed if s.name in kept}, (after, wrong)
             assert {s.name for s in listed[: policy.last or 0]} <= kept.keys(), (after, wrong)
 
 
 @pytest.mark.parametrize("policy", [Policy(daily=2), Policy(hourly=2), Policy(within="2d"), Policy(last=2)])
-def test_the_newest_version_is_kept_though_its_clock_was_a_year_late(policy: Policy) -> None:
-    listed = versions(*DAYS, "2025-03-11T12:00:00Z")
+def test_the_newest_snapshot_is_kept_though_its_clock_was_a_year_late(policy: Policy) -> None:
+    listed = snapshots(*DAYS, "2025-03-11T12:00:00Z")
     assert {"v11", "v10"} <= set(kept_by(policy, listed, {}, NOW))
 
 
 def test_where_the_clock_is_a_year_late_now_no_rule_of_time_forgets_anything() -> None:
-    kept = kept_by(Policy(daily=1), versions(*DAYS), {}, datetime(2025, 3, 10))
+    kept = kept_by(Policy(daily=1), snapshots(*DAYS), {}, datetime(2025, 3, 10))
     assert len(kept) == 10
     assert kept["v1"] == ["later than now"]
 
 
-def test_a_version_from_a_wrong_clock_does_not_make_a_store_forget_the_others(
+def test_a_snapshot_from_a_wrong_clock_does_not_make_a_store_forget_the_others(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
@@ -118,14 +118,14 @@ def test_a_version_from_a_wrong_clock_does_not_make_a_store_forget_the_others(
 
 
 @pytest.mark.parametrize("span", ["", "3", "1w", "1d1y", "-1d", "d", "0d", "0y0h"])
-def test_a_span_that_is_none_is_refused(span: str) -> None:
+def test_an_invalid_span_is_refused(span: str) -> None:
     with pytest.raises(UsageError):
         kept_by(Policy(within=span), HOURS, {})
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """Five versions; the first three of them with pictures that the current one has no more."""
+    """Five snapshots; the first three have pictures that the current one lacks."""
     world = World(tmp_path)
     for number in range(5):
         world.put({"a.png": number, "b.png": 100 + number, "same.png": 500})
@@ -137,7 +137,7 @@ def names(world: World) -> list[str]:
     return [row.snapshot for row in world.store.snapshot_list()]
 
 
-def test_reasons_are_given_for_what_stays(world: World) -> None:
+def test_a_snapshot_that_stays_has_its_reasons(world: World) -> None:
     world.store.snapshot_tag("v2", "good")
     report = world.store.snapshot_forget(keep_last=2)
     assert {kept.snapshot: kept.reasons for kept in report.kept} == {
@@ -178,7 +178,7 @@ def test_snapshots_can_be_named(world: World) -> None:
         world.store.snapshot_forget(["v2"])
 
 
-def test_undo_brings_back_what_was_forgotten_until_gc(world: World) -> None:
+def test_undo_brings_back_forgotten_snapshots_until_gc(world: World) -> None:
     before = world.aliases("v1")
     world.store.snapshot_forget(keep_last=1)
     assert names(world) == ["v5"]
@@ -193,7 +193,7 @@ def test_undo_brings_back_what_was_forgotten_until_gc(world: World) -> None:
     assert names(world) == ["v5"]
 
 
-def test_a_dry_run_forgets_nothing_and_says_what_gc_would_free(world: World) -> None:
+def test_a_dry_run_forgets_nothing_and_reports_the_bytes_that_gc_would_free(world: World) -> None:
     records = world.repo.log.numbers()
     dry = world.store.snapshot_forget(keep_last=1, dry_run=True)
     assert world.repo.log.numbers() == records

@@ -24,35 +24,37 @@ import pytest
 from PIL import Image
 from support.builder import Builder, unit_vectors
 from support.folders import World, drawn, put
-from support.old_indexes import Legacy
+from support.old_indexes import OldIndex
 
 import vstore
 from vstore import doctor, errors
-from vstore.disk import catalogue, journal, packs, segments
+from vstore.disk import facts, journal, packs
 from vstore.disk.catalogue import Catalogue
+from vstore.disk.footer import FOOTER_SIZE
+from vstore.disk.proven_faiss import check_faiss
+from vstore.disk.segment_writer import rounded, write_segment
 from vstore.disk.segments import Segment
 from vstore.embed.builtin import DEFAULT_RECIPE, BuiltinEmbedder
 from vstore.embed.hf.digests import Digests
 from vstore.embed.probes import PROBES, Probes
 from vstore.embed.text_cache import cache_text
 from vstore.errors import VstoreError
-from vstore.format import records
+from vstore.format import records, small_files
 from vstore.format.canonical import canonical
 from vstore.format.entries import Snapshot, Space
 from vstore.format.hashing import HASHES, checksum, store_hash
-from vstore.format.layout import DTYPES, FORMAT_VERSION
+from vstore.format.layout import DTYPE_CODES, DTYPES, FORMAT_VERSION
 from vstore.format.manifest import Manifest
 from vstore.format.undo import BARRIERS, UNDOABLE
 from vstore.intake import keeper, stored_keys, survey
-from vstore.intake.ingest import check_faiss
 from vstore.pictures.decoding import prepare
 from vstore.pictures.formats import EXTENSIONS, MAX_PIXELS, prepare_recipe
 from vstore.pictures.preparation import Preparation
 from vstore.pictures.scan_options import ScanOptions
-from vstore.repository import spaces
+from vstore.repository import proof
 from vstore.repository.repository import Repository
-from vstore.search import index
-from vstore.search.search import Operand
+from vstore.search import views
+from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 from vstore_cli.main import all_commands, run
@@ -175,8 +177,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A store that has seen everything: seals, merges, tags, a hold, undo, redo, a root that was absorbed."""
     patch = pytest.MonkeyPatch()
     world = World(tmp_path_factory.mktemp("format"))
-    patch.setattr(packs, "TOO_MANY", 3)
-    patch.setattr(segments, "TOO_MANY", 3)
+    patch.setattr(small_files, "TOO_MANY", 3)
     patch.setattr(stored_keys, "REST", 0)
     world.put({"2024/a.png": 1, "2024/b.png": 2, "broken.png": b"no picture"})
     world.sync(world.pictures / "2024", message="one folder")
@@ -362,7 +363,7 @@ def test_the_footer_of_a_segment_is_at_the_offsets_of_its_table(world: World) ->
     rows = table("footer")
     edges = [(int(row["offset"]), int(row["size"])) for row in rows]
     assert [at for at, _ in edges] == [0, *np.cumsum([size for _, size in edges])[:-1]]
-    assert edges[-1][0] + edges[-1][1] == segments.FOOTER_SIZE == 128
+    assert edges[-1][0] + edges[-1][1] == FOOTER_SIZE == 128
     repo = world.repo
     (space,) = repo.state.spaces
     for ref in repo.state.segments(space):
@@ -390,11 +391,17 @@ def test_the_dtypes_and_headers_are_those_that_format_says(tmp_path: Path, dtype
         row for row in rows_after(next(i for i, line in enumerate(LINES) if "## 5." in line)) if row["offset"] == "0"
     ]
     assert f"(H = {header})" in row["what"]
-    ref = segments.write_segment(
-        tmp_path, "00" * 32, [bytes(16)], [segments.rounded(unit_vectors(1), dtype)], dtype=dtype, time=0, lock="ingest"
+    ref = write_segment(
+        tmp_path,
+        "00" * 32,
+        [bytes(16)],
+        [rounded(unit_vectors(1), dtype)],
+        dtype=dtype,
+        time=0,
+        lock="ingest",
     )
     footer = Segment(tmp_path, ref).footer
-    assert (segments._CODES[dtype], journal._CODES[dtype], footer.header) == (code, code, header)
+    assert (DTYPE_CODES[dtype], footer.header) == (code, header)
 
 
 def test_a_pack_is_at_the_offsets_of_its_table(world: World) -> None:
@@ -639,8 +646,8 @@ def test_every_key_of_the_catalogue_is_of_a_table_that_format_lists_and_every_va
     import lmdb
 
     listed = {word(row["table"]).encode() for row in table("catalogue")}
-    code = {catalogue.FOLDER, catalogue.LOCATION, catalogue.PICTURE, catalogue.DECODE_FAILURE, catalogue.MODEL_FAILURE}
-    assert listed == code | {catalogue.META}
+    code = {facts.FOLDER, facts.LOCATION, facts.PICTURE, facts.DECODE_FAILURE, facts.MODEL_FAILURE}
+    assert listed == code | {facts.META}
     folder = world.repo.layout.catalogue
     copy = folder.with_name("copy of the catalogue")
     shutil.copytree(folder, copy)
@@ -694,7 +701,7 @@ def test_the_states_of_files_are_those_of_the_table() -> None:
 
 
 def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "REMEMBERED_FROM", 0)
+    monkeypatch.setattr(views, "REMEMBERED_FROM", 0)
     builder = Builder(tmp_path / ".vstore")
     key = builder.repo.hash.digest(b"")
     builder.add_pictures({b"r/a.png": (key, unit_vectors(1)[0])})
@@ -709,8 +716,8 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
     digests.keep()
     cache_text(repo.layout.cache, builder.space, "a red car", unit_vectors(1)[0])
     fake = FakeEmbedder()
-    kept = Probes({name: fake.of(picture) for name, picture in spaces._prepared(fake.recipe, PROBES).items()}, {})
-    spaces._prove(repo, repo.space("fake-1"), fake, kept, files_changed=False)
+    kept = Probes({name: fake.of(picture) for name, picture in proof.prepared_probes(fake.recipe, PROBES).items()}, {})
+    proof.prove(repo, repo.space("fake-1"), fake, kept, files_changed=False)
     names = {path.name: path.read_bytes() for path in repo.layout.cache.iterdir()}
     for name, data in names.items():
         assert data[:8] == checksum(name.encode(), data[8:])
@@ -920,7 +927,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
 
 def _adopt(top: Path, say: Callable[..., None]) -> None:
     """An old index whose names are not all UTF-8, and whose vectors no model gives."""
-    old = Legacy(top / "old", count=6, dim=333)
+    old = OldIndex(top / "old", count=6, dim=333)
     odd, gone = os.fsdecode(b"\xfc.png"), os.fsdecode(b"\xfd.png")
     old.put({odd: 60, "p05.png": 0})
     rows = old.rows.copy()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.folders import World, digests, newest_pack
-from support.old_indexes import Legacy
+from support.old_indexes import OldIndex
 
 from vstore.disk import durable
 from vstore.disk.journal import JournalWriter
@@ -17,6 +17,7 @@ from vstore.errors import Damage, Locked, SnapshotNotFound, UsageError
 from vstore.format.entries import listed_segments
 from vstore.format.recipes import space_id
 from vstore.gc import plan as gc_plan
+from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
 from vstore.store import Store
@@ -27,7 +28,7 @@ DAY = 86400
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """Three versions: of twelve pictures, of two of them, of those and a new one."""
+    """Three snapshots: of twelve pictures, of two of them, of those and a new one."""
     world = World(tmp_path)
     world.put({f"{n:02d}.png": n for n in range(12)})
     world.sync()
@@ -101,7 +102,7 @@ def test_a_segment_that_is_mostly_alive_is_left_alone(world: World) -> None:
     assert sorted(os.listdir(world.folder / "segments")) == before
 
 
-def test_every_kept_snapshot_is_what_it_was(world: World) -> None:
+def test_every_snapshot_is_unchanged_by_gc(world: World) -> None:
     before = {name: world.aliases(name) for name in ("v1", "v3")}
     world.store.snapshot_forget(["v2"])
     world.store.gc(drop_unnamed=True)
@@ -141,7 +142,7 @@ def test_gc_again_changes_nothing(world: World) -> None:
     assert digests(world.folder) == before
 
 
-def test_a_dry_run_says_what_a_run_frees_and_writes_nothing(world: World) -> None:
+def test_a_dry_run_reports_the_same_as_a_run_and_writes_nothing(world: World) -> None:
     world.store.snapshot_forget(["v1", "v2"])
     (world.folder / "packs" / ("0" * 32 + ".pack")).write_bytes(b"x" * 100)
     before = digests(world.folder)
@@ -150,7 +151,7 @@ def test_a_dry_run_says_what_a_run_frees_and_writes_nothing(world: World) -> Non
     assert world.store.gc(drop_unnamed=True) == dry._replace(dry_run=False)
 
 
-def test_what_killed_runs_left_is_removed(world: World) -> None:
+def test_files_of_killed_runs_are_removed(world: World) -> None:
     left = [
         "segments/" + "a" * 32 + ".faiss", "packs/" + "b" * 32 + ".pack", "segments/.tmp-ingest-" + "c" * 32,
         "packs/.tmp-commit-" + "d" * 32, "refs/.tmp-commit-" + "e" * 32, "cache/.tmp-cache-" + "f" * 32,
@@ -193,7 +194,7 @@ def test_the_journal_of_a_space_that_was_dropped_goes_like_a_vector_that_nothing
     world.store.gc()
     assert journal.exists(), "young"
     notes = world.store.check().notes
-    assert "1 vectors in journals of spaces that the log does not know (gc frees them)" in notes
+    assert "1 vectors in journals of unknown spaces (gc deletes them)" in notes
     older(monkeypatch, 14.1)
     dry = world.store.gc(dry_run=True)
     assert (dry.unlisted, journal.exists()) == (1, True)
@@ -231,7 +232,7 @@ def test_gc_takes_both_locks(world: World) -> None:
 
 
 def test_a_reader_that_has_its_files_open_reads_on(world: World) -> None:
-    from vstore.search.search import Operand
+    from vstore.search.query import Operand
 
     picture = os.fsencode(world.pictures / "00.png")
     reader = world.another()
@@ -249,7 +250,7 @@ def test_a_reader_that_has_its_files_open_reads_on(world: World) -> None:
     assert after.hits[0].key == before.hits[0].key
 
 
-def test_a_reader_whose_files_were_collected_starts_anew(world: World) -> None:
+def test_a_reader_whose_files_were_collected_starts_again(world: World) -> None:
     reader = world.another()
     reader._repo.reload()
     expected = world.aliases("v3")
@@ -332,7 +333,7 @@ def test_where_emptying_the_cache_is_enough_the_reserve_stays(world: World, monk
 
 
 @pytest.mark.parametrize("years", [-1, 1])
-def test_a_clock_that_is_a_year_wrong_frees_nothing_that_a_snapshot_names(
+def test_a_clock_that_is_a_year_wrong_deletes_no_used_vector(
     world: World, monkeypatch: pytest.MonkeyPatch, years: int
 ) -> None:
     before = {name: world.aliases(name) for name in ("v1", "v2", "v3")}
@@ -354,7 +355,7 @@ def test_a_gc_of_an_empty_store_is_harmless(tmp_path: Path) -> None:
         assert store.check(read_data=True).ok
 
 
-def test_what_the_state_itself_names_stays(world: World) -> None:
+def test_recipes_probes_and_leftovers_stay(world: World) -> None:
     """Blobs of spaces and imports hang on no snapshot."""
     repo = world.repo
     blobs = {repo.hash.digest(data): data for data in (b"names", b"vectors 1", b"vectors 2", b"probes")}
@@ -369,19 +370,19 @@ def test_what_the_state_itself_names_stays(world: World) -> None:
     assert all(world.repo.packs.get(digest) == data for digest, data in blobs.items())
 
 
-def test_what_waits_for_its_picture_goes_with_its_space(tmp_path: Path) -> None:
-    old, fake = Legacy(tmp_path), FakeEmbedder()
+def test_rows_that_an_import_left_over_go_with_their_space(tmp_path: Path) -> None:
+    old, fake = OldIndex(tmp_path), FakeEmbedder()
     (old.pictures / "p04.png").unlink()
     made = old.new()
     with Store(old.folder, load_embedder=lambda recipe: fake) as store:
-        store._repo.add_space(fake.recipe, "fake")
+        add_space(store._repo, fake.recipe, "fake")
         assert store.sync(space="fake").snapshot == "v2"
         store.snapshot_forget(["v1"])
         assert store.model_drop(made.space_name).rows == 12
         found = store.check(read_data=True)
         assert found.ok, found.problems
         store.gc()
-        with pytest.raises(UsageError, match="has left anything over"):
+        with pytest.raises(UsageError, match="left rows over"):
             store.import_index(resume=made.import_id)
     assert old.repo.state.imports == {}
 
@@ -391,7 +392,7 @@ def test_a_segment_that_another_space_lists_too_is_not_said_to_be_freed(world: W
     repo = world.repo
     snapshot = repo.snapshot("current")
     recipe = {**repo.recipe(snapshot.space), "name": "twin"}
-    repo.add_space(recipe, "twin")
+    add_space(repo, recipe, "twin")
     twin = space_id(recipe)
     with repo.committing("check"):
         made, changes, blobs = new_snapshot(repo, twin, repo.tree(repo.snapshot("v1")), 12, None, "")
@@ -404,7 +405,7 @@ def test_a_segment_that_another_space_lists_too_is_not_said_to_be_freed(world: W
         report = store.gc(drop_unnamed=True)
         after = sizes(world)
         assert store.check(read_data=True).ok
-    assert report.segments == 1  # that of the picture which the newest version alone had
+    assert report.segments == 1  # that of the picture that only the newest snapshot had
     gone = sum(before[name] for name in before.keys() - after.keys())
     written = sum(after[name] for name in after.keys() - before.keys() if not name.startswith("refs/"))
     assert report.bytes == gone - written

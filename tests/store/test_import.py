@@ -14,47 +14,48 @@ import faiss
 import numpy as np
 import pytest
 from support.folders import World, digests, drawn
-from support.old_indexes import Legacy, reasons, states, unit
+from support.old_indexes import OldIndex, reasons, states, unit
 
 from vstore.disk import durable
 from vstore.errors import LabelTaken, Locked, ModelError, Refused, UsageError, VstoreError
 from vstore.format.recipes import space_id
 from vstore.importing.report import ImportRefused
+from vstore.repository.add_space import add_space
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 
 
 @pytest.fixture
-def old(tmp_path: Path) -> Legacy:
-    return Legacy(tmp_path)
+def old(tmp_path: Path) -> OldIndex:
+    return OldIndex(tmp_path)
 
 
 # The main case
 
 
-def test_a_triple_becomes_a_snapshot_of_the_pictures_under_the_root(old: Legacy) -> None:
+def test_a_triple_becomes_a_snapshot_of_the_pictures_under_the_root(old: OldIndex) -> None:
     report = old.new()
     assert states(report) == {"matched": 12}
     assert (report.snapshot, report.current, report.added, report.left) == ("v1", "v1", 12, 0)
     assert old.aliases() == {f"pictures/{name}": old.key(i) for i, name in enumerate(old.names)}
 
 
-def test_every_picture_has_the_row_that_its_path_had(old: Legacy) -> None:
+def test_every_picture_has_the_row_that_its_path_had(old: OldIndex) -> None:
     old.new()
     stored = old.stored()
     assert all(stored[old.key(i)].tobytes() == old.rows[i].astype(np.float16).tobytes() for i in range(12))
 
 
-def test_the_imported_snapshot_answers_searches(old: Legacy) -> None:
+def test_the_imported_snapshot_answers_searches(old: OldIndex) -> None:
     old.new()
     with Store(old.folder, load_embedder=lambda recipe: FakeEmbedder()) as store:
-        from vstore.search.search import Operand
+        from vstore.search.query import Operand
 
         report = store.search([Operand(1.0, image=os.fsencode(old.pictures / "p03.png"))], k=1)
     assert [os.fsdecode(path) for path in report.hits[0].paths] == ["pictures/p03.png"]
 
 
-def test_a_sync_after_an_import_embeds_only_what_the_old_index_lacked(old: Legacy) -> None:
+def test_a_sync_after_an_import_embeds_only_what_the_old_index_lacked(old: OldIndex) -> None:
     fake = FakeEmbedder()
     old.new(recipe=fake.recipe)
     old.put({"new.png": 100, "copy.png": 3})
@@ -63,7 +64,7 @@ def test_a_sync_after_an_import_embeds_only_what_the_old_index_lacked(old: Legac
     assert (report.embedded, report.new, report.copied, report.unchanged) == (1, 1, 1, 12)
 
 
-def test_an_import_reads_each_picture_once_for_all_later_syncs(old: Legacy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_reads_each_picture_once_for_all_later_syncs(old: OldIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     from support.folders import Reads, trust_young_stats
 
     trust_young_stats(monkeypatch)
@@ -74,14 +75,14 @@ def test_an_import_reads_each_picture_once_for_all_later_syncs(old: Legacy, monk
     assert reads.opened == []
 
 
-def test_an_import_can_be_undone_and_done_again(old: Legacy) -> None:
+def test_an_import_can_be_undone_and_done_again(old: OldIndex) -> None:
     old.new()
     with old.store as store:
         assert store.undo().current is None
         assert store.redo().current == "v1"
 
 
-def test_importing_the_same_again_adds_nothing_and_writes_no_snapshot(old: Legacy) -> None:
+def test_importing_the_same_again_adds_nothing_and_writes_no_snapshot(old: OldIndex) -> None:
     old.new()
     with old.store as store:
         report = store.import_index(**old.triple())
@@ -92,7 +93,7 @@ def test_an_import_into_a_store_with_another_space_becomes_current_and_says_so(t
     world = World(tmp_path / "w")
     world.put({"own.png": 50})
     world.sync()
-    old = Legacy(tmp_path / "o")
+    old = OldIndex(tmp_path / "o")
     report = world.store.import_index(**{**old.triple(), "as_label": "theirs"})
     assert (report.snapshot, report.current) == ("v2", "v2")
     assert world.paths() == [f"theirs/{name}" for name in old.names]
@@ -105,7 +106,7 @@ def test_an_import_into_the_space_that_is_current_adds_to_it(tmp_path: Path) -> 
     world = World(tmp_path / "w")
     world.put({"own.png": 50})
     world.sync()
-    old = Legacy(tmp_path / "o")
+    old = OldIndex(tmp_path / "o")
     report = world.store.import_index(**{**old.triple(), "as_label": "theirs", "recipe": world.fake.recipe})
     assert world.paths() == ["pictures/own.png", *(f"theirs/{name}" for name in old.names)]
     assert (report.status, report.space_name) == ("claimed", "fake-1")
@@ -113,7 +114,7 @@ def test_an_import_into_the_space_that_is_current_adds_to_it(tmp_path: Path) -> 
 
 def test_pictures_that_the_space_knows_already_get_no_second_row(tmp_path: Path) -> None:
     fake = FakeEmbedder()
-    old = Legacy(tmp_path)
+    old = OldIndex(tmp_path)
     old.new(recipe=fake.recipe)
     old.write(old.paths[:3], old.rows[:3])
     with old.store as store:
@@ -125,7 +126,7 @@ def test_pictures_that_the_space_knows_already_get_no_second_row(tmp_path: Path)
 # The space
 
 
-def test_without_a_model_the_space_is_the_digest_of_the_vector_file(old: Legacy) -> None:
+def test_without_a_model_the_space_is_the_digest_of_the_vector_file(old: OldIndex) -> None:
     import hashlib
 
     report = old.new()
@@ -134,26 +135,26 @@ def test_without_a_model_the_space_is_the_digest_of_the_vector_file(old: Legacy)
     assert old.repo.recipe(report.space) == recipe
 
 
-def test_with_a_model_the_space_is_claimed_to_be_its(old: Legacy) -> None:
+def test_with_a_model_the_space_is_claimed_to_be_its(old: OldIndex) -> None:
     recipe = FakeEmbedder("lora-v11").recipe
     report = old.new(recipe=recipe)
     assert (report.space, report.space_name, report.status) == (space_id(recipe), "lora-v11", "claimed")
 
 
-def test_a_space_can_be_named(old: Legacy) -> None:
+def test_a_space_can_be_named(old: OldIndex) -> None:
     assert old.new(as_space="lora-a").space_name == "lora-a"
     with old.store as store:
         assert store.snapshot_list()[0].space_name == "lora-a"
 
 
 @pytest.mark.parametrize("name", ["v12", "latest", "a b"])
-def test_a_space_cannot_be_called_as_a_snapshot_is(old: Legacy, name: str) -> None:
+def test_a_space_cannot_be_called_as_a_snapshot_is(old: OldIndex, name: str) -> None:
     with pytest.raises(UsageError):
         old.new(as_space=name)
     assert not old.folder.exists()
 
 
-def test_a_model_of_another_dimension_is_refused(old: Legacy) -> None:
+def test_a_model_of_another_dimension_is_refused(old: OldIndex) -> None:
     with pytest.raises(UsageError, match="16 numbers"):
         old.new(recipe=FakeEmbedder(dim=16).recipe)
     assert not old.folder.exists()
@@ -162,12 +163,12 @@ def test_a_model_of_another_dimension_is_refused(old: Legacy) -> None:
 # Bits
 
 
-def test_half_floats_of_unit_norm_keep_their_bits(old: Legacy) -> None:
+def test_half_floats_of_unit_norm_keep_their_bits(old: OldIndex) -> None:
     report = old.only("embeddings", "metadata")
     assert (report.kept_bits, report.normalised) == (12, 0)
 
 
-def test_float32_is_normalised_in_float64_and_rounded_once(old: Legacy) -> None:
+def test_float32_is_normalised_in_float64_and_rounded_once(old: OldIndex) -> None:
     rows = old.rows * np.linspace(0.5, 30, 12, dtype=np.float32)[:, None]
     old.write(rows=rows)
     report = old.only("faiss", "metadata")
@@ -179,21 +180,21 @@ def test_float32_is_normalised_in_float64_and_rounded_once(old: Legacy) -> None:
     assert any("every row is normalised" in note for note in report.notes)
 
 
-def test_with_both_files_the_half_floats_give_the_rows(old: Legacy) -> None:
+def test_with_both_files_the_half_floats_give_the_rows(old: OldIndex) -> None:
     report = old.new()
     assert report.vectors_from.endswith("old.npy")
     assert any("half floats of unit norm" in note for note in report.notes)
 
 
 @pytest.mark.parametrize("kind", ["float32", "not unit"])
-def test_with_both_files_anything_else_leaves_the_rows_to_faiss(old: Legacy, kind: str) -> None:
+def test_with_both_files_anything_else_leaves_the_rows_to_faiss(old: OldIndex, kind: str) -> None:
     np.save(old.npy, old.rows if kind == "float32" else (old.rows * 3).astype(np.float16))
     report = old.new()
     assert report.vectors_from.endswith("old.faiss")
     assert report.normalised == 12
 
 
-def test_a_norm_within_a_thousandth_is_unit_and_beyond_is_not(old: Legacy) -> None:
+def test_a_norm_within_a_thousandth_is_unit_and_beyond_is_not(old: OldIndex) -> None:
     rows = np.zeros((12, 8), np.float16)
     rows[np.arange(12), np.arange(12) % 8] = 1
     rows[0, 0], rows[1, 1] = np.float16(1.00098), np.float16(1.0039)
@@ -205,12 +206,12 @@ def test_a_norm_within_a_thousandth_is_unit_and_beyond_is_not(old: Legacy) -> No
     assert old.stored()[old.key(1)][1] == np.float16(1)
 
 
-def test_a_store_of_float32_gets_float32(old: Legacy) -> None:
+def test_a_store_of_float32_gets_float32(old: OldIndex) -> None:
     old.only("faiss", "metadata", store_dtype="float32")
     assert np.allclose(old.stored()[old.key(2)], old.rows[2], atol=1e-7)
 
 
-def test_a_store_of_sha256_has_keys_of_sha256(old: Legacy) -> None:
+def test_a_store_of_sha256_has_keys_of_sha256(old: OldIndex) -> None:
     old.new(hash="sha256")
     assert old.aliases()["pictures/p00.png"] == old.key(0)
     assert len(old.key(0)) == 32
@@ -220,7 +221,7 @@ def test_a_store_of_sha256_has_keys_of_sha256(old: Legacy) -> None:
 
 
 def test_a_path_that_says_where_its_file_lies_is_believed(tmp_path: Path) -> None:
-    old = Legacy(tmp_path, old_folder="pictures")
+    old = OldIndex(tmp_path, old_folder="pictures")
     old.put({"other/p00.png": 40})
     report = old.new()
     assert states(report) == {"matched": 12}
@@ -228,11 +229,11 @@ def test_a_path_that_says_where_its_file_lies_is_believed(tmp_path: Path) -> Non
 
 
 def test_an_absolute_path_that_leads_under_the_root_is_believed(tmp_path: Path) -> None:
-    old = Legacy(tmp_path, old_folder=str(tmp_path / "pictures"))
+    old = OldIndex(tmp_path, old_folder=str(tmp_path / "pictures"))
     assert {row.reason for row in old.new().rows_of} == {"where it says"}
 
 
-def test_the_longest_common_end_of_a_path_wins(old: Legacy) -> None:
+def test_the_longest_common_end_of_a_path_wins(old: OldIndex) -> None:
     old.put({"summer/p00.png": 30, "winter/p00.png": 31})
     old.write(["../o00/summer/p00.png", *old.paths[1:]])
     old.new()
@@ -240,14 +241,14 @@ def test_the_longest_common_end_of_a_path_wins(old: Legacy) -> None:
     assert "pictures/winter/p00.png" not in old.aliases()
 
 
-def test_a_name_at_the_top_of_the_root_wins_over_one_further_down(old: Legacy) -> None:
+def test_a_name_at_the_top_of_the_root_wins_over_one_further_down(old: OldIndex) -> None:
     old.put({"deep/p00.png": 30})
     old.new()
     assert old.aliases()["pictures/p00.png"] == old.key(0)
     assert "pictures/deep/p00.png" not in old.aliases()
 
 
-def test_a_moved_picture_is_found_by_its_name(old: Legacy) -> None:
+def test_a_moved_picture_is_found_by_its_name(old: OldIndex) -> None:
     (old.pictures / "moved").mkdir()
     (old.pictures / "p00.png").rename(old.pictures / "moved" / "p00.png")
     report = old.new()
@@ -255,7 +256,7 @@ def test_a_moved_picture_is_found_by_its_name(old: Legacy) -> None:
     assert old.aliases()["pictures/moved/p00.png"] == old.key(0)
 
 
-def test_a_name_that_fits_several_files_is_not_guessed(old: Legacy) -> None:
+def test_a_name_that_fits_several_files_is_not_guessed(old: OldIndex) -> None:
     (old.pictures / "p00.png").unlink()
     old.put({"a/p00.png": 0, "b/p00.png": 30})
     report = old.new()
@@ -264,7 +265,7 @@ def test_a_name_that_fits_several_files_is_not_guessed(old: Legacy) -> None:
     assert not [path for path in old.aliases() if path.endswith("p00.png")]
 
 
-def test_several_files_that_are_one_picture_are_no_question(old: Legacy) -> None:
+def test_several_files_that_are_one_picture_are_no_question(old: OldIndex) -> None:
     (old.pictures / "p00.png").unlink()
     old.put({"a/p00.png": 0, "b/p00.png": 0})
     report = old.new()
@@ -273,7 +274,7 @@ def test_several_files_that_are_one_picture_are_no_question(old: Legacy) -> None
 
 
 @pytest.mark.parametrize("by", ["size", "mtime"])
-def test_a_name_that_fits_several_files_is_settled_by_size_or_date(old: Legacy, by: str) -> None:
+def test_a_name_that_fits_several_files_is_settled_by_size_or_date(old: OldIndex, by: str) -> None:
     (old.pictures / "p00.png").unlink()
     old.put({"a/p00.png": 0, "b/p00.png": drawn(30) + b"more"})
     os.utime(old.pictures / "a/p00.png", (1000, 1000))
@@ -286,7 +287,7 @@ def test_a_name_that_fits_several_files_is_settled_by_size_or_date(old: Legacy, 
     assert "settled by its" in report.rows_of[0].reason
 
 
-def test_of_two_files_the_one_that_is_older_than_the_index_is_meant(old: Legacy) -> None:
+def test_of_two_files_the_one_that_is_older_than_the_index_is_meant(old: OldIndex) -> None:
     (old.pictures / "p00.png").unlink()
     old.put({"a/p00.png": 0})
     old.put({"b/p00.png": 30}, newer=True)
@@ -295,13 +296,13 @@ def test_of_two_files_the_one_that_is_older_than_the_index_is_meant(old: Legacy)
     assert "newer than the index" in report.rows_of[0].reason
 
 
-def test_two_rows_that_fit_one_file_alike_are_not_guessed(old: Legacy) -> None:
+def test_two_rows_that_fit_one_file_alike_are_not_guessed(old: OldIndex) -> None:
     old.write(["../x/p00.png", "../y/p00.png", *old.paths[2:]])
     report = old.new()
     assert states(report) == {"matched": 10, "ambiguous": 2}
 
 
-def test_a_row_that_fits_a_file_better_has_it(old: Legacy) -> None:
+def test_a_row_that_fits_a_file_better_has_it(old: OldIndex) -> None:
     old.put({"x/q.png": 30})
     old.write(["../x/q.png", "../y/q.png", *old.paths[2:]])
     report = old.new()
@@ -310,12 +311,12 @@ def test_a_row_that_fits_a_file_better_has_it(old: Legacy) -> None:
 
 
 def test_paths_of_windows_are_found_by_their_ends(tmp_path: Path) -> None:
-    old = Legacy(tmp_path)
+    old = OldIndex(tmp_path)
     old.write([f"C:\\Users\\me\\o00_images\\{name}" for name in old.names])
     assert states(old.new()) == {"matched": 12}
 
 
-def test_a_name_may_hold_a_backslash(old: Legacy) -> None:
+def test_a_name_may_hold_a_backslash(old: OldIndex) -> None:
     old.put({"odd\\p00.png": 30})
     old.write(["odd\\p00.png", *old.paths[1:]])
     old.new()
@@ -325,7 +326,7 @@ def test_a_name_may_hold_a_backslash(old: Legacy) -> None:
 def test_a_path_that_climbs_out_of_the_root_is_never_followed(tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "secret.png").write_bytes(drawn(60))
-    old = Legacy(tmp_path)
+    old = OldIndex(tmp_path)
     old.write(["pictures/../outside/secret.png", "../../../../etc/passwd", *old.paths[2:]])
     report = old.new()
     assert states(report) == {"matched": 10, "missing": 2}
@@ -334,20 +335,20 @@ def test_a_path_that_climbs_out_of_the_root_is_never_followed(tmp_path: Path) ->
 @pytest.mark.parametrize(
     "path", ["a\nb.png", "x/" * 2100 + "p.png", "n" * 300 + ".png", "nul\0.png", "", "/", "..", "\ud800.png"]
 )
-def test_a_path_that_no_file_has_is_missing_and_costs_one_row(old: Legacy, path: str) -> None:
+def test_a_path_that_no_file_has_is_missing_and_costs_one_row(old: OldIndex, path: str) -> None:
     old.write([path, *old.paths[1:]])
     report = old.new()
     assert states(report) == {"matched": 11, "missing": 1}
 
 
-def test_a_name_with_a_newline_is_found_where_it_is(old: Legacy) -> None:
+def test_a_name_with_a_newline_is_found_where_it_is(old: OldIndex) -> None:
     old.put({"a\nb.png": 30})
     old.write(["../o00/a\nb.png", *old.paths[1:]])
     old.new()
     assert old.aliases()["pictures/a\nb.png"] == old.key(30)
 
 
-def test_names_that_are_not_utf8_are_found(old: Legacy) -> None:
+def test_names_that_are_not_utf8_are_found(old: OldIndex) -> None:
     name = os.fsdecode(b"caf\xe9.png")
     old.put({name: 30})
     (old.top / "list.txt").write_bytes(b"\n".join([b"../o00/caf\xe9.png", *map(os.fsencode, old.paths[1:])]) + b"\n")
@@ -355,7 +356,7 @@ def test_names_that_are_not_utf8_are_found(old: Legacy) -> None:
     assert states(report) == {"matched": 12}
 
 
-def test_files_that_a_sync_would_not_see_are_not_matched(old: Legacy) -> None:
+def test_files_that_a_sync_would_not_see_are_not_matched(old: OldIndex) -> None:
     old.put({".hidden/p00.png": 0})
     (old.pictures / "p00.png").unlink()
     assert states(old.new()) == {"matched": 11, "missing": 1}
@@ -364,30 +365,30 @@ def test_files_that_a_sync_would_not_see_are_not_matched(old: Legacy) -> None:
 # Edited, missing, duplicated
 
 
-def test_telling_where_the_model_lies_proves_nothing_of_what_was_imported(old: Legacy) -> None:
+def test_telling_where_the_model_lies_proves_nothing_of_what_was_imported(old: OldIndex) -> None:
     """As `vstore model add` does: only a sample that fits makes a claimed space verified."""
     fake = FakeEmbedder()
     old.new(recipe=fake.recipe)
     repo = old.repo
     (space,) = repo.state.spaces.values()
-    repo.add_space(fake.recipe, space.name, place={"model": "/models/fake"})
+    add_space(repo, fake.recipe, space.name, place={"model": "/models/fake"})
     (now,) = old.repo.state.spaces.values()
     assert (now.status, now.place) == ("claimed", {"model": "/models/fake"})
 
 
-def test_a_file_that_is_newer_than_the_index_is_not_matched(old: Legacy) -> None:
+def test_a_file_that_is_newer_than_the_index_is_not_matched(old: OldIndex) -> None:
     old.put({"p00.png": 30}, newer=True)
     report = old.new()
     assert states(report) == {"matched": 11, "possibly_edited": 1}
     assert "pictures/p00.png" not in old.aliases()
 
 
-def test_unless_it_is_trusted(old: Legacy) -> None:
+def test_unless_it_is_trusted(old: OldIndex) -> None:
     old.put({"p00.png": 0}, newer=True)
     assert states(old.new(trust_edited=True)) == {"matched": 12}
 
 
-def test_a_file_whose_size_is_another_than_the_list_says_is_possibly_edited(old: Legacy) -> None:
+def test_a_file_whose_size_is_another_than_the_list_says_is_possibly_edited(old: OldIndex) -> None:
     sizes = [(old.pictures / name).stat().st_size for name in old.names]
     old.write(
         [{"path": path, "size": size + (path == old.paths[0])} for path, size in zip(old.paths, sizes, strict=True)]
@@ -396,14 +397,14 @@ def test_a_file_whose_size_is_another_than_the_list_says_is_possibly_edited(old:
     assert states(report) == {"matched": 11, "possibly_edited": 1}
 
 
-def test_a_file_whose_date_the_list_knows_is_not_edited_however_young(old: Legacy) -> None:
+def test_a_file_whose_date_the_list_knows_is_not_edited_however_young(old: OldIndex) -> None:
     old.put({"p00.png": 0}, newer=True)
     times = [(old.pictures / name).stat().st_mtime for name in old.names]
     old.write([{"path": path, "mtime": when} for path, when in zip(old.paths, times, strict=True)])
     assert states(old.new()) == {"matched": 12}
 
 
-def test_pictures_that_stand_twice_have_one_row(old: Legacy) -> None:
+def test_pictures_that_stand_twice_have_one_row(old: OldIndex) -> None:
     rows = old.rows.copy()
     rows[5] = rows[2]
     old.put({"p05.png": 2})
@@ -415,7 +416,7 @@ def test_pictures_that_stand_twice_have_one_row(old: Legacy) -> None:
     assert len(old.stored()) == 11
 
 
-def test_a_path_that_stands_twice_is_one_picture(old: Legacy) -> None:
+def test_a_path_that_stands_twice_is_one_picture(old: OldIndex) -> None:
     rows = old.rows.copy()
     rows[5] = rows[2]
     paths = list(old.paths)
@@ -424,7 +425,7 @@ def test_a_path_that_stands_twice_is_one_picture(old: Legacy) -> None:
     assert states(old.new()) == {"matched": 11, "duplicated": 1}
 
 
-def test_what_was_not_found_waits_with_its_vector_and_its_old_path(old: Legacy) -> None:
+def test_what_was_not_found_waits_with_its_vector_and_its_old_path(old: OldIndex) -> None:
     from vstore.repository.leftovers import LeftVectors, left_rows
 
     (old.pictures / "p04.png").unlink()
@@ -439,7 +440,7 @@ def test_what_was_not_found_waits_with_its_vector_and_its_old_path(old: Legacy) 
     assert repo.segment(repo.state.segments(report.space)[0]).footer.rows == 11
 
 
-def test_a_picture_that_turns_up_is_joined_bit_for_bit(old: Legacy) -> None:
+def test_a_picture_that_turns_up_is_joined_bit_for_bit(old: OldIndex) -> None:
     (old.pictures / "p04.png").unlink()
     first = old.new()
     old.put({"p04.png": 4})
@@ -450,7 +451,7 @@ def test_a_picture_that_turns_up_is_joined_bit_for_bit(old: Legacy) -> None:
     assert old.repo.state.imports == {}
 
 
-def test_what_does_not_turn_up_goes_on_waiting_under_its_number(old: Legacy) -> None:
+def test_what_does_not_turn_up_goes_on_waiting_under_its_number(old: OldIndex) -> None:
     (old.pictures / "p04.png").unlink()
     (old.pictures / "p09.png").unlink()
     first = old.new()
@@ -465,7 +466,7 @@ def test_what_does_not_turn_up_goes_on_waiting_under_its_number(old: Legacy) -> 
     assert old.stored()[old.key(9)].tobytes() == old.rows[9].astype(np.float16).tobytes()
 
 
-def test_what_may_have_been_edited_is_joined_once_it_is_trusted(old: Legacy) -> None:
+def test_what_may_have_been_edited_is_joined_once_it_is_trusted(old: OldIndex) -> None:
     old.put({"p00.png": 0}, newer=True)
     first = old.new()
     with old.store as store:
@@ -473,7 +474,7 @@ def test_what_may_have_been_edited_is_joined_once_it_is_trusted(old: Legacy) -> 
     assert (states(report), report.added) == ({"matched": 1}, 1)
 
 
-def test_a_later_sync_reports_pictures_with_the_name_of_a_row_that_waits(old: Legacy) -> None:
+def test_a_later_sync_reports_pictures_with_the_name_of_a_row_that_waits(old: OldIndex) -> None:
     fake = FakeEmbedder()
     old.embed(fake)
     (old.pictures / "p04.png").unlink()
@@ -489,7 +490,7 @@ def test_a_later_sync_reports_pictures_with_the_name_of_a_row_that_waits(old: Le
         assert (report.added, report.known, report.left) == (0, 1, 0)
 
 
-def test_a_renamed_picture_is_known_by_its_vector_once_it_was_embedded(old: Legacy) -> None:
+def test_a_renamed_picture_is_known_by_its_vector_once_it_was_embedded(old: OldIndex) -> None:
     fake = FakeEmbedder()
     old.embed(fake)
     (old.pictures / "p04.png").rename(old.pictures / "renamed.png")
@@ -502,12 +503,12 @@ def test_a_renamed_picture_is_known_by_its_vector_once_it_was_embedded(old: Lega
         ]
         joined = store.import_index(resume=first.import_id)
         assert states(joined) == {"missing": 1, "duplicated": 1}
-        assert reasons(joined, "duplicated") == ["its picture is here as pictures/renamed.png, and was embedded anew"]
+        assert reasons(joined, "duplicated") == ["its picture exists as pictures/renamed.png and was embedded again"]
         assert (joined.left, joined.added, joined.snapshot) == (1, 0, None)
         assert [row.row for row in joined.of("missing")] == [6]
 
 
-def test_importing_the_same_again_does_not_keep_what_waits_twice(old: Legacy) -> None:
+def test_importing_the_same_again_does_not_keep_what_waits_twice(old: OldIndex) -> None:
     (old.pictures / "p04.png").unlink()
     first = old.new()
     before = digests(old.folder)
@@ -518,7 +519,7 @@ def test_importing_the_same_again_does_not_keep_what_waits_twice(old: Legacy) ->
     assert list(old.repo.state.imports) == [first.import_id]
 
 
-def test_joining_what_waited_leaves_a_verified_space_verified_and_a_new_import_does_not(old: Legacy) -> None:
+def test_joining_what_waited_leaves_a_verified_space_verified_and_a_new_import_does_not(old: OldIndex) -> None:
     fake = FakeEmbedder()
     old.embed(fake)
     (old.pictures / "p04.png").unlink()
@@ -535,10 +536,10 @@ def test_joining_what_waited_leaves_a_verified_space_verified_and_a_new_import_d
 
 
 def test_what_waited_is_sealed_while_another_space_is_current(tmp_path: Path) -> None:
-    old = Legacy(tmp_path)
+    old = OldIndex(tmp_path)
     (old.pictures / "p04.png").unlink()
     first = old.new()
-    other = Legacy(tmp_path / "other")
+    other = OldIndex(tmp_path / "other")
     with old.store as store:
         store.import_index(**{**other.triple(), "as_label": "theirs", "recipe": FakeEmbedder().recipe})
         old.put({"p04.png": 4})
@@ -548,7 +549,7 @@ def test_what_waited_is_sealed_while_another_space_is_current(tmp_path: Path) ->
         assert store.sync().known == 1
 
 
-def adopted(old: Legacy) -> tuple[Store, str]:
+def adopted(old: OldIndex) -> tuple[Store, str]:
     """A store into which an index was imported without its model, but for one picture, and whose vectors were then
     adopted by a space of the model that made them. Returns: it, and the number of the import."""
     fake = FakeEmbedder()
@@ -562,7 +563,7 @@ def adopted(old: Legacy) -> tuple[Store, str]:
 
 
 @pytest.mark.parametrize("collected", [False, True])
-def test_what_waited_is_joined_to_the_space_that_adopted_the_import(old: Legacy, collected: bool) -> None:
+def test_what_waited_is_joined_to_the_space_that_adopted_the_import(old: OldIndex, collected: bool) -> None:
     store, waiting = adopted(old)
     with store:
         if collected:
@@ -578,7 +579,7 @@ def test_what_waited_is_joined_to_the_space_that_adopted_the_import(old: Legacy,
     assert old.stored()[old.key(4)].tobytes() == old.rows[4].astype(np.float16).tobytes()
 
 
-def test_after_an_adoption_was_undone_what_waited_is_joined_to_the_imported_space(old: Legacy) -> None:
+def test_after_an_adoption_was_undone_what_waited_is_joined_to_the_imported_space(old: OldIndex) -> None:
     store, waiting = adopted(old)
     with store:
         store.undo()
@@ -588,7 +589,7 @@ def test_after_an_adoption_was_undone_what_waited_is_joined_to_the_imported_spac
         assert report.space == next(row.space for row in store.snapshot_list() if row.snapshot == "v1")
 
 
-def test_a_sync_after_an_adoption_knows_a_renamed_picture_by_the_vector_that_waits(old: Legacy) -> None:
+def test_a_sync_after_an_adoption_knows_a_renamed_picture_by_the_vector_that_waits(old: OldIndex) -> None:
     store, waiting = adopted(old)
     with store:
         old.put({"renamed.png": 4})
@@ -596,11 +597,11 @@ def test_a_sync_after_an_adoption_knows_a_renamed_picture_by_the_vector_that_wai
         (found,) = report.candidates
         assert (found.id, found.by) == (waiting, "vector")
         joined = store.import_index(resume=waiting)
-        assert reasons(joined, "duplicated") == ["its picture is here as pictures/renamed.png, and was embedded anew"]
+        assert reasons(joined, "duplicated") == ["its picture exists as pictures/renamed.png and was embedded again"]
         assert old.repo.state.imports == {}
 
 
-def test_dropping_an_imported_space_leaves_what_waits_to_the_one_that_adopted_it(old: Legacy) -> None:
+def test_dropping_an_imported_space_leaves_what_waits_to_the_one_that_adopted_it(old: OldIndex) -> None:
     store, waiting = adopted(old)
     with store:
         store.snapshot_forget(["v1"])
@@ -611,7 +612,7 @@ def test_dropping_an_imported_space_leaves_what_waits_to_the_one_that_adopted_it
         assert (report.added, report.snapshot) == (1, "v3")
 
 
-def test_what_waits_survives_a_collection(old: Legacy) -> None:
+def test_what_waits_survives_a_collection(old: OldIndex) -> None:
     (old.pictures / "p04.png").unlink()
     first = old.new()
     with old.store as store:
@@ -621,7 +622,7 @@ def test_what_waits_survives_a_collection(old: Legacy) -> None:
     assert old.stored()[old.key(4)].tobytes() == old.rows[4].astype(np.float16).tobytes()
 
 
-def test_an_unknown_import_cannot_be_resumed(old: Legacy) -> None:
+def test_an_unknown_import_cannot_be_resumed(old: OldIndex) -> None:
     old.new()
     with old.store as store, pytest.raises(UsageError, match="i77"):
         store.import_index(resume="i77")
@@ -630,26 +631,26 @@ def test_an_unknown_import_cannot_be_resumed(old: Legacy) -> None:
 # Checked, then believed
 
 
-def test_counts_that_differ_are_refused(old: Legacy) -> None:
+def test_counts_that_differ_are_refused(old: OldIndex) -> None:
     old.write(old.paths[:-1])
     with pytest.raises(UsageError, match="12 vectors and 11 pictures"):
         old.new()
     assert not old.folder.exists()
 
 
-def test_a_faiss_and_an_npy_of_other_rows_are_refused(old: Legacy) -> None:
+def test_a_faiss_and_an_npy_of_other_rows_are_refused(old: OldIndex) -> None:
     np.save(old.npy, np.roll(old.rows, 1, axis=0).astype(np.float16))
     with pytest.raises(ImportRefused, match="row 0 of the first is row 1 of the second"):
         old.new()
     assert not old.folder.exists()
 
 
-def test_a_faiss_and_an_npy_agree_though_one_is_not_normalised(old: Legacy) -> None:
+def test_a_faiss_and_an_npy_agree_though_one_is_not_normalised(old: OldIndex) -> None:
     np.save(old.npy, (old.rows * 5).astype(np.float16))
     assert states(old.new()) == {"matched": 12}
 
 
-def test_files_of_other_shapes_are_refused(old: Legacy) -> None:
+def test_files_of_other_shapes_are_refused(old: OldIndex) -> None:
     np.save(old.npy, old.rows[:, :4].astype(np.float16))
     with pytest.raises(UsageError, match="8 numbers a vector"):
         old.new()
@@ -658,7 +659,7 @@ def test_files_of_other_shapes_are_refused(old: Legacy) -> None:
         old.new()
 
 
-def test_one_picture_with_two_vectors_means_that_the_order_is_broken(old: Legacy) -> None:
+def test_one_picture_with_two_vectors_means_that_the_order_is_broken(old: OldIndex) -> None:
     old.put({"p05.png": 2})
     with pytest.raises(ImportRefused, match="order of the rows is broken"):
         old.new()
@@ -668,17 +669,17 @@ def test_one_picture_with_two_vectors_means_that_the_order_is_broken(old: Legacy
     assert old.stored()[old.key(2)].tobytes() == old.rows[2].astype(np.float16).tobytes()
 
 
-def test_a_shifted_list_is_found_out_by_pictures_that_the_store_knows(old: Legacy) -> None:
+def test_a_shifted_list_is_found_out_by_pictures_that_the_store_knows(old: OldIndex) -> None:
     recipe = FakeEmbedder().recipe
     old.new(recipe=recipe)
     before = digests(old.folder)
     old.write(rows=np.roll(old.rows, 1, axis=0))
-    with old.store as store, pytest.raises(ImportRefused, match="what the store has"):
+    with old.store as store, pytest.raises(ImportRefused, match="the vector in the store"):
         store.import_index(**{**old.triple(), "recipe": recipe})
     assert digests(old.folder) == before
 
 
-def test_rows_of_nan_and_zero_are_left_out_and_listed(old: Legacy) -> None:
+def test_rows_of_nan_and_zero_are_left_out_and_listed(old: OldIndex) -> None:
     rows = old.rows.copy()
     rows[3], rows[4, 2], rows[5, 1] = 0, np.nan, np.inf
     old.write(rows=rows)
@@ -688,12 +689,12 @@ def test_rows_of_nan_and_zero_are_left_out_and_listed(old: Legacy) -> None:
     assert all(np.isfinite(row).all() for row in old.stored().values())
 
 
-def test_rows_that_are_equal_are_remarked_upon(old: Legacy) -> None:
+def test_rows_that_are_equal_are_remarked_upon(old: OldIndex) -> None:
     rows = old.rows.copy()
     rows[3] = rows[1]
     old.write(rows=rows)
     report = old.new()
-    assert any("1 rows are, bit for bit, an earlier one: 3" in note for note in report.notes)
+    assert any("1 rows are equal to an earlier one, bit for bit: 3" in note for note in report.notes)
 
 
 # What bad input gets
@@ -704,16 +705,16 @@ def test_rows_that_are_equal_are_remarked_upon(old: Legacy) -> None:
     [
         ("pickled", "pickled"),
         ("truncated npy", "cannot be imported"),
-        ("not npy", "no .npy"),
+        ("not npy", "not a .npy"),
         ("truncated faiss", "cut short"),
         ("empty faiss", "empty"),
-        ("not faiss", "no faiss index"),
+        ("not faiss", "not a FAISS index"),
         ("graph", "HNSW"),
         ("codes", "codes"),
         ("metric", "neither inner product nor L2"),
         ("turned", "turned or shortened"),
         ("not json", "not JSON"),
-        ("no list", "no list"),
+        ("no list", "instead of a list"),
         ("missing file", "cannot be read"),
         ("nothing matches", "none of the 12 rows"),
         ("no root", "root"),
@@ -727,7 +728,7 @@ def test_bad_input_is_refused_and_leaves_the_store_as_it_was(tmp_path: Path, wha
     world = World(tmp_path / "w")
     world.put({"own.png": 50})
     world.sync()
-    old = Legacy(tmp_path / "o")
+    old = OldIndex(tmp_path / "o")
     options: dict[str, Any] = old.triple()
     _spoil(old, what, options)
     before = digests(world.folder)
@@ -739,7 +740,7 @@ def test_bad_input_is_refused_and_leaves_the_store_as_it_was(tmp_path: Path, wha
     assert sorted(p.name for p in tmp_path.iterdir()) == ["o", "w"]
 
 
-def _spoil(old: Legacy, what: str, options: dict[str, Any]) -> None:
+def _spoil(old: OldIndex, what: str, options: dict[str, Any]) -> None:
     match what:
         case "pickled":
             np.save(old.npy, np.array([{"a": 1}] * 12, dtype=object), allow_pickle=True)
@@ -785,13 +786,13 @@ def _spoil(old: Legacy, what: str, options: dict[str, Any]) -> None:
             np.save(old.npy, np.zeros(12, np.float16))
 
 
-def _write(old: Legacy, index: Any) -> None:
+def _write(old: OldIndex, index: Any) -> None:
     index.add(old.rows)
     faiss.write_index(index, str(old.faiss))
 
 
 def test_ten_thousand_paths_that_match_nothing_are_one_clear_refusal(tmp_path: Path) -> None:
-    old = Legacy(tmp_path)
+    old = OldIndex(tmp_path)
     rows = unit(np.random.default_rng(0).standard_normal((10_000, 8)))
     old.write([f"../elsewhere/q{i}.png" for i in range(10_000)], rows)
     with pytest.raises(ImportRefused, match="none of the 10,000 rows has a picture") as caught:
@@ -801,7 +802,7 @@ def test_ten_thousand_paths_that_match_nothing_are_one_clear_refusal(tmp_path: P
     assert not old.folder.exists()
 
 
-def test_where_all_pictures_are_newer_the_refusal_says_what_to_do(old: Legacy) -> None:
+def test_where_all_pictures_are_newer_the_refusal_says_what_to_do(old: OldIndex) -> None:
     old.put({name: i for i, name in enumerate(old.names)}, newer=True)
     with pytest.raises(ImportRefused, match="--trust-edited"):
         old.new()
@@ -811,12 +812,12 @@ def test_a_label_that_is_another_folders_is_refused(tmp_path: Path) -> None:
     world = World(tmp_path / "w")
     world.put({"own.png": 50})
     world.sync()
-    old = Legacy(tmp_path / "o")
+    old = OldIndex(tmp_path / "o")
     with pytest.raises(LabelTaken):
         world.store.import_index(**old.triple())
 
 
-def test_an_import_beside_a_sync_is_refused(old: Legacy) -> None:
+def test_an_import_beside_a_sync_is_refused(old: OldIndex) -> None:
     old.new()
     with old.repo.lock("ingest") as lock, old.store as store:
         lock.acquire(0.0, "sync")
@@ -824,7 +825,7 @@ def test_an_import_beside_a_sync_is_refused(old: Legacy) -> None:
             store.import_index(**old.triple())
 
 
-def test_a_held_store_takes_no_import(old: Legacy) -> None:
+def test_a_held_store_takes_no_import(old: OldIndex) -> None:
     old.new()
     with old.store as store:
         store.rollback("v1", hold=True)
@@ -835,7 +836,7 @@ def test_a_held_store_takes_no_import(old: Legacy) -> None:
 # Reports
 
 
-def test_a_dry_run_says_all_and_writes_nothing(old: Legacy) -> None:
+def test_a_dry_run_says_all_and_writes_nothing(old: OldIndex) -> None:
     old.put({"p00.png": 30}, newer=True)
     report = old.new(dry_run=True)
     assert (states(report), report.dry_run) == ({"matched": 11, "possibly_edited": 1}, True)
@@ -847,7 +848,7 @@ def test_a_dry_run_says_all_and_writes_nothing(old: Legacy) -> None:
     assert digests(old.folder) == before
 
 
-def test_a_report_keeps_the_fate_of_every_row(old: Legacy) -> None:
+def test_a_report_keeps_the_fate_of_every_row(old: OldIndex) -> None:
     (old.pictures / "p04.png").unlink()
     old.new(report=old.top / "report.json")
     report = json.loads((old.top / "report.json").read_text())
@@ -863,7 +864,7 @@ def test_a_report_keeps_the_fate_of_every_row(old: Legacy) -> None:
     }
 
 
-def test_a_report_says_whether_the_store_is_new(old: Legacy) -> None:
+def test_a_report_says_whether_the_store_is_new(old: OldIndex) -> None:
     old.new(report=old.top / "report.json")
     assert json.loads((old.top / "report.json").read_text())["import"]["created_store"] is True
     with old.store as store:
@@ -872,7 +873,7 @@ def test_a_report_says_whether_the_store_is_new(old: Legacy) -> None:
 
 
 @pytest.mark.parametrize("name", ["no/folder/report.json", ".", "old.json", "pictures/../old.npy"])
-def test_a_report_that_cannot_be_written_stops_an_import_before_it_changes_anything(old: Legacy, name: str) -> None:
+def test_a_report_that_cannot_be_written_stops_an_import_before_it_changes_anything(old: OldIndex, name: str) -> None:
     Store.init(old.folder, recipe=FakeEmbedder().recipe)
     before, files = digests(old.folder), digests(old.top, without=[".vstore"])
     with old.store as store, pytest.raises(UsageError, match="report"):
@@ -882,7 +883,7 @@ def test_a_report_that_cannot_be_written_stops_an_import_before_it_changes_anyth
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no full disk to write to")
-def test_a_report_that_the_disk_has_no_room_for_makes_no_failure_of_an_import_that_is_done(old: Legacy) -> None:
+def test_a_report_that_the_disk_has_no_room_for_makes_no_failure_of_an_import_that_is_done(old: OldIndex) -> None:
     report = old.new(report="/dev/full")
     assert report.snapshot == "v1"
     assert report.notes[-1] == "the report /dev/full cannot be written: No space left on device"
@@ -890,7 +891,7 @@ def test_a_report_that_the_disk_has_no_room_for_makes_no_failure_of_an_import_th
         assert store.check(read_data=True).ok
 
 
-def test_a_space_without_a_model_says_how_to_name_one(old: Legacy) -> None:
+def test_a_space_without_a_model_says_how_to_name_one(old: OldIndex) -> None:
     old.new()
     old.put({"new.png": 99})
     with old.store as store, pytest.raises(ModelError, match="imported without a model") as caught:
@@ -898,7 +899,7 @@ def test_a_space_without_a_model_says_how_to_name_one(old: Legacy) -> None:
     assert "vstore check --reembed 32 --model" in caught.value.next_step
 
 
-def test_the_report_for_programs_lists_what_was_not_matched(old: Legacy) -> None:
+def test_the_report_for_programs_lists_what_was_not_matched(old: OldIndex) -> None:
     (old.pictures / "p04.png").unlink()
     value = old.new().to_json()
     assert (value["matched"], value["missing"], value["left"]) == (11, 1, 1)
@@ -919,7 +920,7 @@ def _build(kind: str, rows: Any) -> Any:
 @pytest.mark.parametrize("kind", ["Flat", "SQfp16", "SQ8", "IVF2,Flat", "IVF2,SQfp16"])
 @pytest.mark.parametrize("metric", ["ip", "l2"])
 def test_flat_scalar_quantised_and_inverted_indexes_give_their_rows(tmp_path: Path, kind: str, metric: str) -> None:
-    old = Legacy(tmp_path, count=100)
+    old = OldIndex(tmp_path, count=100)
     index = faiss.index_factory(8, kind, faiss.METRIC_INNER_PRODUCT if metric == "ip" else faiss.METRIC_L2)
     index.train(old.rows)
     index.add(old.rows)
@@ -932,7 +933,7 @@ def test_flat_scalar_quantised_and_inverted_indexes_give_their_rows(tmp_path: Pa
     assert any("roughly" in note for note in report.notes) == ("SQ8" in kind)
 
 
-def test_half_floats_of_a_faiss_file_keep_their_bits(old: Legacy) -> None:
+def test_half_floats_of_a_faiss_file_keep_their_bits(old: OldIndex) -> None:
     _write(old, faiss.IndexScalarQuantizer(8, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT))
     report = old.only("faiss", "metadata")
     assert (report.kept_bits, report.normalised) == (12, 0)
@@ -940,7 +941,7 @@ def test_half_floats_of_a_faiss_file_keep_their_bits(old: Legacy) -> None:
 
 @pytest.mark.parametrize("kind", ["IDMap,Flat", "IDMap2,Flat", "IVF2,Flat", "IDMap,SQfp16"])
 def test_rows_that_bear_numbers_belong_to_the_entries_with_these_positions(tmp_path: Path, kind: str) -> None:
-    old = Legacy(tmp_path, count=100)
+    old = OldIndex(tmp_path, count=100)
     order = np.random.default_rng(1).permutation(100)
     index = faiss.index_factory(8, kind, faiss.METRIC_INNER_PRODUCT)
     index.train(old.rows)
@@ -954,7 +955,7 @@ def test_rows_that_bear_numbers_belong_to_the_entries_with_these_positions(tmp_p
 @pytest.mark.parametrize("kind", ["IDMap,Flat", "IVF2,Flat"])
 @pytest.mark.parametrize("shape", ["object", "ids"])
 def test_numbers_of_a_database_are_joined_with_those_of_the_list(tmp_path: Path, kind: str, shape: str) -> None:
-    old = Legacy(tmp_path, count=100)
+    old = OldIndex(tmp_path, count=100)
     numbers = np.random.default_rng(1).permutation(100) * 7 + 1_000_000
     index = faiss.index_factory(8, kind, faiss.METRIC_INNER_PRODUCT)
     index.train(old.rows)
@@ -968,16 +969,16 @@ def test_numbers_of_a_database_are_joined_with_those_of_the_list(tmp_path: Path,
     assert all(np.abs(stored[old.key(i)] - old.rows[i]).max() < 1e-3 for i in range(100))
 
 
-def test_an_object_that_counts_from_one_is_refused_and_taken_as_it_stands_where_that_is_said(old: Legacy) -> None:
+def test_an_object_that_counts_from_one_is_refused_and_taken_as_it_stands_where_that_is_said(old: OldIndex) -> None:
     old.write({str(number): path for number, path in enumerate(old.paths, 1)})
-    with pytest.raises(UsageError, match=r"12 is no row; .*--rows-by order"):
+    with pytest.raises(UsageError, match=r"12 is not a row; .*--rows-by order"):
         old.new()
     old.new(rows_by="order")
     stored = old.stored()
     assert all((stored[old.key(i)] == old.rows[i].astype(np.float16)).all() for i in range(12))
 
 
-def test_numbers_that_the_list_does_not_know_are_refused(old: Legacy) -> None:
+def test_numbers_that_the_list_does_not_know_are_refused(old: OldIndex) -> None:
     index = faiss.IndexIDMap(faiss.IndexFlatIP(8))
     index.add_with_ids(old.rows, np.arange(12) + 500)
     faiss.write_index(index, str(old.faiss))
@@ -986,7 +987,7 @@ def test_numbers_that_the_list_does_not_know_are_refused(old: Legacy) -> None:
 
 
 def test_an_index_that_was_cut_anywhere_is_refused(tmp_path: Path) -> None:
-    from vstore.importing.faissfile import structure
+    from vstore.importing.faiss_structure import structure
 
     rows = unit(np.random.default_rng(0).standard_normal((64, 8)))
     cut = tmp_path / "cut.faiss"
@@ -1008,7 +1009,8 @@ def test_the_vectors_are_never_all_in_memory(tmp_path: Path) -> None:
     import tracemalloc
 
     from vstore.importing.finishing import selected
-    from vstore.importing.vectors import NpySource, look
+    from vstore.importing.look import look
+    from vstore.importing.npy_source import NpySource
 
     def peak(count: int) -> int:
         np.save(tmp_path / "v.npy", unit(np.ones((count, 512), np.float32)).astype(np.float16))
@@ -1029,7 +1031,7 @@ def test_the_vectors_are_never_all_in_memory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("call", ["write", "fsync", "rename", "link", "open"])
 def test_an_import_that_the_disk_stops_leaves_the_store_as_it_was_or_whole(
-    old: Legacy, monkeypatch: pytest.MonkeyPatch, call: str
+    old: OldIndex, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     (old.pictures / "p04.png").unlink()
     fake = FakeEmbedder()
@@ -1093,7 +1095,7 @@ class _Stopping(durable.Disk):
         super().rename(old, new)
 
 
-def test_a_new_store_that_the_disk_stops_leaves_nothing_behind(old: Legacy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_store_that_the_disk_stops_leaves_nothing_behind(old: OldIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     before = sorted(os.listdir(old.top))
     for stop in range(0, 60, 3):
         broken = _Stopping("fsync", stop)
@@ -1110,7 +1112,7 @@ def test_a_new_store_that_the_disk_stops_leaves_nothing_behind(old: Legacy, monk
             shutil.rmtree(old.folder)
 
 
-def test_damage_to_what_an_import_left_over_is_found(old: Legacy) -> None:
+def test_damage_to_what_an_import_left_over_is_found(old: OldIndex) -> None:
     (old.pictures / "p04.png").unlink()
     old.new()
     with old.store as store:

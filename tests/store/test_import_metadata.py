@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from vstore.errors import UsageError
-from vstore.importing.metadata import Entry, Listing, read_metadata
+from vstore.importing.listing import Entry, Listing
+from vstore.importing.metadata import read_metadata
 from vstore.importing.order import positions
 
 PATHS = ["../old/a.png", "../old/b c.png", "../old/ü,d.png"]
@@ -114,7 +115,7 @@ def test_parquet_is_read(tmp_path: Path) -> None:
 
 
 def test_what_is_no_parquet_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no Parquet file"):
+    with pytest.raises(UsageError, match="not a valid Parquet file"):
         read(tmp_path, b"PAR?", "m.parquet")
 
 
@@ -175,14 +176,14 @@ def test_numbers_of_a_database_do_not_count_as_rows(tmp_path: Path) -> None:
         (b"\xff\xfe[]", "m.json", "UTF-8"),
         (b"[1, 2, 3]", "m.json", "entry 0"),
         (b'["a", {"path": "b"}, "c"]', "m.json", "entry 1"),
-        (b'[{"caption": "x"}]', "m.json", "known to hold a path: 'caption'"),
-        (b'[{"path": 3}]', "m.json", "no text"),
+        (b'[{"caption": "x"}]', "m.json", "no field has a known name for a path: 'caption'"),
+        (b'[{"path": 3}]', "m.json", "not text"),
         (b'[{"path": "a"}, {"file": "b"}]', "m.json", "entry 1"),
         (b'{"settings": {}, "things": ["a"]}', "m.json", "'settings', 'things'"),
-        (b'"a.png"', "m.json", "one str"),
+        (b'"a.png"', "m.json", "a str instead of a list"),
         (b"a,b\n1,2\n", "m.csv", "'a', 'b'"),
         (b"path,b\n1\n", "m.csv", "row 2"),
-        (b'path\n"a\n', "m.csv", "no CSV"),
+        (b'path\n"a\n', "m.csv", "not a valid CSV file"),
         (b"", "m.csv", "empty"),
     ],
 )

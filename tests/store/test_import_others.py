@@ -10,21 +10,21 @@ import numpy as np
 import pyarrow
 import pyarrow.parquet as pq
 import pytest
-from support.old_indexes import Legacy, states
+from support.old_indexes import OldIndex, states
 
 from vstore.errors import UsageError
 from vstore.store import Store
 
 
 @pytest.fixture
-def old(tmp_path: Path) -> Legacy:
-    return Legacy(tmp_path)
+def old(tmp_path: Path) -> OldIndex:
+    return OldIndex(tmp_path)
 
 
 # clip-retrieval
 
 
-def write_parts(old: Legacy, parts: int = 1, digits: int = 0, **columns: list[Any]) -> Path:
+def write_parts(old: OldIndex, parts: int = 1, digits: int = 0, **columns: list[Any]) -> Path:
     folder = old.top / "clip"
     (folder / "img_emb").mkdir(parents=True)
     (folder / "metadata").mkdir()
@@ -41,7 +41,7 @@ def write_parts(old: Legacy, parts: int = 1, digits: int = 0, **columns: list[An
 
 
 @pytest.mark.parametrize(("parts", "digits"), [(1, 0), (3, 0), (12, 0), (12, 4)])
-def test_the_folder_of_clip_retrieval_is_imported(old: Legacy, parts: int, digits: int) -> None:
+def test_the_folder_of_clip_retrieval_is_imported(old: OldIndex, parts: int, digits: int) -> None:
     folder = write_parts(old, parts, digits)
     report = Store.import_new(old.folder, clip_retrieval=folder, root=old.pictures)
     assert (states(report), report.kept_bits) == ({"matched": 12}, 12)
@@ -49,13 +49,13 @@ def test_the_folder_of_clip_retrieval_is_imported(old: Legacy, parts: int, digit
     assert all(stored[old.key(i)].tobytes() == old.rows[i].astype(np.float16).tobytes() for i in range(12))
 
 
-def test_numbers_that_begin_anew_in_each_part_say_nothing(old: Legacy) -> None:
+def test_numbers_that_begin_anew_in_each_part_say_nothing(old: OldIndex) -> None:
     folder = write_parts(old, 3, index=[n % 4 for n in range(12)])
     assert states(Store.import_new(old.folder, clip_retrieval=folder, root=old.pictures)) == {"matched": 12}
 
 
 @pytest.mark.parametrize("what", ["no part", "list missing", "list short", "no number", "with another"])
-def test_a_folder_that_does_not_fit_is_refused(old: Legacy, what: str) -> None:
+def test_a_folder_that_does_not_fit_is_refused(old: OldIndex, what: str) -> None:
     folder = write_parts(old, 2)
     options: dict[str, Any] = {"clip_retrieval": folder, "root": old.pictures}
     match what:
@@ -78,7 +78,7 @@ def test_a_folder_that_does_not_fit_is_refused(old: Legacy, what: str) -> None:
 # rclip
 
 
-def write_table(old: Legacy, path: Path, deleted: int | None = None) -> None:
+def write_table(old: OldIndex, path: Path, deleted: int | None = None) -> None:
     """As rclip 2 writes it: absolute paths, sizes and times, float32 vectors."""
     with sqlite3.connect(path) as connection:
         connection.execute(
@@ -99,7 +99,7 @@ def write_table(old: Legacy, path: Path, deleted: int | None = None) -> None:
     connection.close()
 
 
-def test_the_table_of_rclip_is_imported(old: Legacy) -> None:
+def test_the_table_of_rclip_is_imported(old: OldIndex) -> None:
     write_table(old, old.top / "db.sqlite3")
     report = Store.import_new(old.folder, rclip=old.top / "db.sqlite3", root=old.pictures)
     assert (states(report), report.normalised) == ({"matched": 12}, 12)
@@ -107,20 +107,20 @@ def test_the_table_of_rclip_is_imported(old: Legacy) -> None:
     assert all(np.abs(stored[old.key(i)] - old.rows[i]).max() < 1e-3 for i in range(12))
 
 
-def test_what_rclip_marked_as_deleted_is_left_out(old: Legacy) -> None:
+def test_what_rclip_marked_as_deleted_is_left_out(old: OldIndex) -> None:
     write_table(old, old.top / "db.sqlite3", deleted=5)
     report = Store.import_new(old.folder, rclip=old.top / "db.sqlite3", root=old.pictures)
     assert (states(report), report.rows) == ({"matched": 11}, 11)
 
 
-def test_sizes_that_rclip_noted_tell_an_edited_picture(old: Legacy) -> None:
+def test_sizes_that_rclip_noted_tell_an_edited_picture(old: OldIndex) -> None:
     write_table(old, old.top / "db.sqlite3")
     old.put({"p00.png": b"other bytes"})
     report = Store.import_new(old.folder, rclip=old.top / "db.sqlite3", root=old.pictures)
     assert states(report) == {"matched": 11, "possibly_edited": 1}
 
 
-def test_the_table_is_open_only_while_it_is_asked(old: Legacy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_is_open_only_while_it_is_asked(old: OldIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python 3.13 reports a database that nobody closed; older ones say nothing."""
     made: list[Watched] = []
 
@@ -142,7 +142,7 @@ def test_the_table_is_open_only_while_it_is_asked(old: Legacy, monkeypatch: pyte
     assert made and not any(connection.open for connection in made)
 
 
-def test_the_table_is_only_read(old: Legacy) -> None:
+def test_the_table_is_only_read(old: OldIndex) -> None:
     path = old.top / "db.sqlite3"
     write_table(old, path)
     before = (path.read_bytes(), sorted(p.name for p in old.top.iterdir()))
@@ -151,7 +151,7 @@ def test_the_table_is_only_read(old: Legacy) -> None:
 
 
 @pytest.mark.parametrize("what", ["missing", "no sqlite", "no table", "empty", "vectors differ"])
-def test_a_file_that_is_not_rclips_is_refused(old: Legacy, what: str) -> None:
+def test_a_file_that_is_not_rclips_is_refused(old: OldIndex, what: str) -> None:
     path = old.top / "db.sqlite3"
     match what:
         case "no sqlite":

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vstore.disk.segments import BLOCK, Segment, rounded, write_segment
+from vstore.disk.footer import BLOCK
+from vstore.disk.segment_writer import rounded, write_segment
+from vstore.disk.segments import Segment
 from vstore.errors import Damage
 from vstore.format.hashing import store_hash
-from vstore.search import index as module
-from vstore.search.index import Index, kept_rows, named_rows
+from vstore.search import views as views
+from vstore.search.bitmaps import bitmaps_of, cached_bitmaps
+from vstore.search.index import Index
 
 HASH = store_hash("xxh3_128")
 DIM = 8
@@ -78,7 +81,7 @@ def test_answers_are_those_of_a_plain_scan(segment: Any, cache: Path, dtype: str
         segment([key(n) for n in range(200, 213)], vectors[200:213], dtype),
     ]
     wanted = {key(n) for n in range(0, 260, 3)}
-    index = Index(parts, named_rows(parts, wanted), cache)
+    index = Index(parts, bitmaps_of(parts, wanted), cache)
     for query in unit(5, seed=1):
         expected = reference(parts, wanted, query, k)
         found = answer(index, query, k)
@@ -88,7 +91,7 @@ def test_answers_are_those_of_a_plain_scan(segment: Any, cache: Path, dtype: str
 
 def test_several_queries_are_answered_as_each_alone(segment: Any, cache: Path) -> None:
     parts = [segment([key(n) for n in range(40)], unit(40)), segment([key(n) for n in range(40, 60)], unit(20, 5))]
-    index = Index(parts, named_rows(parts, map(key, range(60))), cache)
+    index = Index(parts, bitmaps_of(parts, map(key, range(60))), cache)
     queries = unit(30, seed=2)
     together = index.top_k(queries, 4)
     for query, rows in zip(queries, together.rows, strict=True):
@@ -97,15 +100,15 @@ def test_several_queries_are_answered_as_each_alone(segment: Any, cache: Path) -
 
 def test_fewer_rows_than_asked_for_are_padded(segment: Any, cache: Path) -> None:
     parts = [segment([key(0), key(1)], unit(2))]
-    hits = Index(parts, named_rows(parts, [key(1)]), cache).top_k(unit(1), 3)
+    hits = Index(parts, bitmaps_of(parts, [key(1)]), cache).top_k(unit(1), 3)
     assert list(hits.rows[0]) == [1, -1, -1]
     assert hits.scores.dtype == np.float32 and hits.rows.dtype == np.int64
 
 
-def test_no_row_at_all_is_no_hit(segment: Any, cache: Path) -> None:
+def test_an_index_without_rows_has_no_hit(segment: Any, cache: Path) -> None:
     assert list(Index([], [], cache).top_k(unit(1), 2).rows[0]) == [-1, -1]
     parts = [segment([key(0)], unit(1))]
-    assert list(Index(parts, named_rows(parts, []), cache).top_k(unit(1), 2).rows[0]) == [-1, -1]
+    assert list(Index(parts, bitmaps_of(parts, []), cache).top_k(unit(1), 2).rows[0]) == [-1, -1]
 
 
 @pytest.mark.parametrize("k", [1, 3, 10])
@@ -115,14 +118,14 @@ def test_equal_scores_come_in_the_order_of_their_keys_whatever_the_segments(segm
     one = [segment(keys, same)]
     other = [segment(keys[60:], same[60:]), segment(keys[:60], same[:60])]
     for parts in (one, other):
-        found = answer(Index(parts, named_rows(parts, keys), cache), unit(1)[0], k)
+        found = answer(Index(parts, bitmaps_of(parts, keys), cache), unit(1)[0], k)
         assert [hit for hit, _ in found] == sorted(keys)[:k]
 
 
 def test_scores_are_cosines_within_their_bounds(segment: Any, cache: Path) -> None:
     rows = unit(2000, seed=9)
     parts = [segment([key(n) for n in range(2000)], rows)]
-    index = Index(parts, named_rows(parts, map(key, range(2000))), cache)
+    index = Index(parts, bitmaps_of(parts, map(key, range(2000))), cache)
     scores = np.array([[s for _, s in answer(index, sign * row, 2000)] for row in rows[:50] for sign in (1, -1)])
     assert scores.max() == 1 and scores.min() == -1
 
@@ -130,9 +133,9 @@ def test_scores_are_cosines_within_their_bounds(segment: Any, cache: Path) -> No
 def test_a_key_is_found_where_it_begins_a_row_and_the_first_row_wins(segment: Any, cache: Path) -> None:
     split = key(1)[8:] + key(2)[:8]  # stands across two keys of the column
     parts = [segment([key(1), key(2)], unit(2)), segment([key(3), split, key(1)], unit(3, 4))]
-    index = Index(parts, named_rows(parts, [key(1), split]), cache)
+    index = Index(parts, bitmaps_of(parts, [key(1), split]), cache)
     assert [index.find(k) for k in (key(1), key(2), key(3), split, key(9))] == [0, 1, 2, 3, None]
-    assert [index.is_named(row) for row in range(5)] == [True, False, False, True, False]
+    assert [index.is_marked(row) for row in range(5)] == [True, False, False, True, False]
     np.testing.assert_array_equal(index.vector(3), parts[1].rows()[1].astype(np.float32))
 
 
@@ -144,7 +147,7 @@ def kept(cache: Path, parts: list[Segment], content: str = "ab" * 16) -> tuple[l
         asked.append(1)
         return map(key, range(10))
 
-    return kept_rows(cache, HASH, content, parts, keys), len(asked)
+    return cached_bitmaps(cache, HASH, content, parts, keys=keys), len(asked)
 
 
 def test_bitmaps_are_computed_once_and_kept(segment: Any, cache: Path) -> None:
@@ -164,7 +167,7 @@ def test_bitmaps_belong_to_one_snapshot_and_one_order_of_segments(segment: Any, 
 
 
 @pytest.mark.parametrize("harm", ["bit", "cut", "empty", "gone", "other"])
-def test_harmed_bitmaps_are_computed_anew(segment: Any, cache: Path, harm: str) -> None:
+def test_harmed_bitmaps_are_computed_again(segment: Any, cache: Path, harm: str) -> None:
     parts = [segment([key(n) for n in range(5, 25)], unit(20))]
     expected, _ = kept(cache, parts)
     (file,) = cache.iterdir()
@@ -207,8 +210,8 @@ def test_damage_is_named_before_any_answer(segment: Any, cache: Path, where: str
     corrupt(bad.path, {"header": 5, "first row": footer.header, "last row": footer.keys_at - 1}[where])
     parts = [good, bad]
     index = Index(
-        parts, named_rows(parts, [key(1)]), cache
-    )  # no row of the damaged one is named: it stops all the same
+        parts, bitmaps_of(parts, [key(1)]), cache
+    )  # no row of the damaged one is marked: it stops all the same
     for ask in (lambda: index.top_k(unit(1), 1), lambda: index.vector(0), index.wait):
         with pytest.raises(Damage, match=bad.ref.name):
             ask()
@@ -218,14 +221,14 @@ def test_a_segment_that_vanishes_before_it_was_read_is_a_missing_file(segment: A
     parts = [segment([key(1)], unit(1))]
     parts[0].path.unlink()
     with pytest.raises(FileNotFoundError, match=parts[0].ref.name):
-        Index(parts, named_rows(parts, [key(1)]), cache).wait()
+        Index(parts, bitmaps_of(parts, [key(1)]), cache).wait()
 
 
 def test_a_segment_is_read_once_per_process(segment: Any, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parts = [segment([key(1)], unit(1)), segment([key(2)], unit(1))]
     read = count_checks(monkeypatch)
     for _ in range(3):
-        Index(parts, named_rows(parts, [key(1)]), cache).top_k(unit(1), 1)
+        Index(parts, bitmaps_of(parts, [key(1)]), cache).top_k(unit(1), 1)
     assert len(read) == 2
 
 
@@ -244,36 +247,36 @@ def count_checks(monkeypatch: pytest.MonkeyPatch) -> list[Segment]:
 def test_the_check_of_large_segments_is_remembered_until_they_are_touched(
     segment: Any, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "REMEMBERED_FROM", 1)
+    monkeypatch.setattr(views, "REMEMBERED_FROM", 1)
     parts = [segment([key(n) for n in range(10)], unit(10)), segment([key(20)], unit(1))]
     read = count_checks(monkeypatch)
 
-    def anew() -> list[tuple[bytes, float]]:
+    def again() -> list[tuple[bytes, float]]:
         fresh = [Segment(part.path.parent, part.ref) for part in parts]  # as another process would open them
-        return answer(Index(fresh, named_rows(fresh, [key(1), key(20)]), cache), unit(1)[0], 5)
+        return answer(Index(fresh, bitmaps_of(fresh, [key(1), key(20)]), cache), unit(1)[0], 5)
 
-    first = anew()
+    first = again()
     assert len(read) == 2
-    assert anew() == first
+    assert again() == first
     assert len(read) == 2
     os.utime(parts[0].path)
-    assert anew() == first
+    assert again() == first
     assert len(read) == 3
     corrupt(parts[0].path, parts[0].footer.header)
     with pytest.raises(Damage, match=parts[0].ref.name):
-        anew()
+        again()
     (remembered,) = cache.glob("checked")
     remembered.write_bytes(b"not what was written")
     with pytest.raises(Damage, match=parts[0].ref.name):
-        anew()
+        again()
 
 
-def test_what_became_of_a_segment_after_its_check_is_not_remembered_as_checked(
+def test_a_segment_that_changed_after_its_check_is_not_remembered_as_checked(
     segment: Any, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "REMEMBERED_FROM", 1)
+    monkeypatch.setattr(views, "REMEMBERED_FROM", 1)
     parts = [segment([key(1), key(2)], unit(2))]
-    bits = named_rows(parts, [key(1)])
+    bits = bitmaps_of(parts, [key(1)])
     Index(parts, bits, cache).wait()
     (cache / "checked").unlink()
     with parts[0].path.open("r+b") as file:  # in place: the view that this process has sees it too
@@ -289,7 +292,7 @@ def test_rows_beyond_one_checksum_block_are_found(segment: Any, cache: Path) -> 
     count = BLOCK + 100
     vectors = unit(count)
     parts = [segment([key(n) for n in range(count)], vectors)]
-    index = Index(parts, named_rows(parts, [key(count - 1), key(3)]), cache)
+    index = Index(parts, bitmaps_of(parts, [key(count - 1), key(3)]), cache)
     assert answer(index, vectors[-1], 1)[0][0] == key(count - 1)
 
 
@@ -300,4 +303,4 @@ def test_a_folder_that_is_not_utf8_can_be_searched(tmp_path: Path, cache: Path) 
         folder, "00" * 32, [key(1)], [rounded(unit(1), "float16")], dtype="float16", time=0, lock="ingest"
     )
     parts = [Segment(folder, ref)]
-    assert answer(Index(parts, named_rows(parts, [key(1)]), cache), unit(1)[0], 1)[0][0] == key(1)
+    assert answer(Index(parts, bitmaps_of(parts, [key(1)]), cache), unit(1)[0], 1)[0][0] == key(1)

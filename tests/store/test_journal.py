@@ -16,7 +16,8 @@ from support.failing_disks import Watched, disk
 
 from vstore.disk import journal as module
 from vstore.disk.journal import Journal, JournalWriter, journals
-from vstore.disk.segments import Segment, rounded
+from vstore.disk.segment_writer import rounded
+from vstore.disk.segments import Segment
 from vstore.errors import Damage, DiskTrouble
 from vstore.format.hashing import checksum, store_hash
 from vstore.format.layout import DTYPES

@@ -12,7 +12,7 @@ import pytest
 from vstore.disk.journal import journals
 from vstore.format.layout import FORMAT_VERSION
 from vstore.repository.repository import Repository
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 
 DATA = Path(__file__).parent / "data"

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vstore.disk import packs as module
-from vstore.disk.packs import FOOTER_SIZE, Pack, Packs, small, write_pack
+from vstore.disk.packs import FOOTER_SIZE, Pack, Packs, write_pack
 from vstore.errors import Damage
 from vstore.format.entries import FileRef
 from vstore.format.hashing import HASHES, Hash, checksum, store_hash
@@ -206,14 +205,6 @@ def test_a_listing_without_a_pack_closes_it_and_one_with_more_opens_only_those(t
     assert len(os.listdir("/dev/fd")) == before + 1
     packs.close()
     assert len(os.listdir("/dev/fd")) == before
-
-
-def test_small_packs_are_merged_only_once_there_are_too_many() -> None:
-    few = [FileRef(str(i), module.SMALL - 1, "") for i in range(module.TOO_MANY)]
-    large = FileRef("large", module.SMALL, "")
-    assert small([*few, large]) == []
-    one_more = FileRef("one more", 1, "")
-    assert small([few[0], large, *few[1:], one_more]) == [*few, one_more]
 
 
 def test_nothing_is_left_open_by_a_pack_that_is_damaged(tmp_path: Path, ref: FileRef) -> None:

@@ -11,23 +11,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vstore.errors import Damage
-from vstore.format import pages
+from vstore.format import cutting, pages
+from vstore.format.cutting import TARGET, is_boundary
+from vstore.format.differences import differences, merged_by_path
 from vstore.format.hashing import HASHES, Hash, store_hash
 from vstore.format.pages import (
     MAXIMUM,
-    TARGET,
     Child,
-    Tree,
     decode_inner,
     decode_leaf,
-    differences,
     encode_inner,
     encode_leaf,
-    is_boundary,
     leaf_keys,
     level_of,
-    merged_by_path,
 )
+from vstore.format.tree import Tree
 
 HASH = store_hash("xxh3_128")
 NAMES = st.binary(min_size=1, max_size=4) | st.sampled_from([b"a", b"b", b"0", b"!", b"\xff", b"x" * 300])
@@ -71,7 +69,8 @@ def small_pages(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """Pages of a few entries, so that a few aliases make a tree of several levels; or pages as they are."""
     target: int = request.param
     if target < 128:
-        monkeypatch.setattr(pages, "TARGET", target)
+        monkeypatch.setattr(cutting, "TARGET", target)
+        monkeypatch.setattr(cutting, "MAXIMUM", 3 * target)
         monkeypatch.setattr(pages, "MAXIMUM", 3 * target)
     return target
 

@@ -16,7 +16,7 @@ from vstore.embed.model_words import Settings, Words
 from vstore.embed.plugins import describe_by_plugin, plugins
 from vstore.errors import ModelError
 from vstore.format.recipes import space_id
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "plugin"

@@ -41,7 +41,7 @@ def test_a_part_of_seven_is_always_the_same_and_all_seven_are_everything(world: 
     assert set(verified(world)) == set().union(*parts)
 
 
-def test_a_percentage_takes_what_was_not_read_for_longest(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_percentage_takes_the_longest_unread_files(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: set[str] = set()
     runs = 0
     now = time.time()
@@ -67,10 +67,10 @@ def test_a_check_that_runs_out_of_time_goes_on_where_it_stopped(world: World, mo
         assert report.ok
         seen |= set(verified(world))
     assert len(seen) == 13
-    assert any("time was up" in note for note in report.notes)
+    assert any("time ran out" in note for note in report.notes)
 
 
-def test_damage_in_what_is_not_read_is_not_found_and_in_what_is_read_is(world: World) -> None:
+def test_damage_is_found_only_in_files_that_are_read(world: World) -> None:
     repo = world.repo
     ref = repo.state.segments(repo.snapshot("current").space)[2]
     path = world.folder / "segments" / ref.name
@@ -89,7 +89,7 @@ def test_damage_in_what_is_not_read_is_not_found_and_in_what_is_read_is(world: W
 
 
 @pytest.mark.parametrize("part", ["", "0/7", "8/7", "7", "0%", "101%", "-1/7", "ten%"])
-def test_a_part_that_is_none_is_refused(world: World, part: str) -> None:
+def test_an_invalid_part_is_refused(world: World, part: str) -> None:
     with pytest.raises(UsageError):
         world.store.check(read_data_subset=part)
 
@@ -125,7 +125,7 @@ def test_source_finds_a_picture_whose_bytes_changed_behind_its_size_and_times(wo
     assert "vstore sync" in problem.next
 
 
-def test_source_passes_over_what_the_next_sync_will_read(world: World) -> None:
+def test_source_skips_pictures_that_the_next_sync_will_read(world: World) -> None:
     world.put({"3.png": 33, "new.png": 34})
     (world.pictures / "4.png").unlink()
     report = world.store.check(source=True)
@@ -133,14 +133,14 @@ def test_source_passes_over_what_the_next_sync_will_read(world: World) -> None:
     assert any("4 pictures read" in note for note in report.notes)
 
 
-def test_source_says_what_is_not_there(world: World) -> None:
+def test_source_notes_missing_folders(world: World) -> None:
     world.pictures.rename(world.top / "elsewhere")
     report = world.store.check(source=True)
     assert report.ok
-    assert any("is not there" in note for note in report.notes)
+    assert any("does not exist" in note for note in report.notes)
 
 
-def test_reembed_compares_with_what_the_model_gives(world: World) -> None:
+def test_reembed_compares_with_the_vectors_of_the_model(world: World) -> None:
     calls = world.fake.embedded
     report = world.store.check(reembed=4)
     assert report.ok

@@ -1,4 +1,4 @@
-"""Embedding a sample anew: verified where it fits, and where it does not, which recipe gives the vectors."""
+"""Re-embedding a sample: a space that fits is verified; otherwise the recipe that fits is found."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.folders import digests
-from support.old_indexes import Legacy, unit
+from support.old_indexes import OldIndex, unit
 from support.reembed_photos import photo
 
 from vstore.embed.variations import Variation, preparations
@@ -80,7 +80,7 @@ class Case:
     """64 photos, and an old index whose vectors a certain recipe gave."""
 
     def __init__(self, top: Path) -> None:
-        self.old = Legacy(top, count=COUNT, dim=48)
+        self.old = OldIndex(top, count=COUNT, dim=48)
         self.photos = [photo(i, 6 if i % 2 else 1) for i in range(COUNT)]
         self.old.put(dict(zip(self.old.names, self.photos, strict=True)))
 
@@ -153,14 +153,12 @@ def test_one_picture_of_32_may_be_off_and_is_named(case: Case) -> None:
 
 
 def _sampled(case: Case, count: int) -> list[int]:
-    """The numbers of the pictures that a sample of this snapshot takes; equal aliases have equal samples."""
-    from vstore.check.reembed import _Run
+    """Number the pictures of a sample of this snapshot; equal aliases have equal samples."""
+    from vstore.check.sampling import sample_pictures
 
     repo = case.old.repo
     snapshot = repo.snapshot("current")
-    from vstore.progress import Silent
-
-    found, _ = _Run(repo, snapshot, load, Silent()).sample(count)
+    found, _ = sample_pictures(repo, snapshot, count)
     return [case.old.names.index(os.path.basename(os.fsdecode(picture.path))) for picture in found]
 
 
@@ -218,7 +216,7 @@ def test_a_cause_that_fits_can_be_adopted(case: Case) -> None:
         after = store.snapshot_list()[0]
         assert (after.snapshot, after.current, after.space_name) == ("v2", True, "soft-1-exif-ignored")
         assert (after.paths, after.images) == (before.paths, before.images)
-        assert after.message == "soft-1: pictures were not turned as EXIF says"
+        assert after.message == "soft-1: pictures were not turned by their EXIF orientation"
         state = store._repo.state
         assert state.segments(after.space) == state.segments(before.space)
         assert state.spaces[after.space].status == "verified"
@@ -230,7 +228,7 @@ def test_a_cause_that_fits_can_be_adopted(case: Case) -> None:
         assert store.check(read_data_subset="100%").verified == checked.files
 
 
-def test_vectors_that_were_made_in_two_ways_are_told_and_not_adopted(case: Case) -> None:
+def test_vectors_that_were_made_in_two_ways_are_reported_and_not_adopted(case: Case) -> None:
     recipe, other = SoftEmbedder.of(), SoftEmbedder.of(mode="BGR")
 
     def half(rows: Any) -> None:
@@ -242,7 +240,7 @@ def test_vectors_that_were_made_in_two_ways_are_told_and_not_adopted(case: Case)
         report = store.check(reembed=32).reembed
         assert report is not None
         assert (report.fits, report.mixed, report.next, report.status) == (False, ("as-declared", "bgr"), "", "claimed")
-        with pytest.raises(ModelError, match="bgr fits"):
+        with pytest.raises(ModelError, match="bgr fits only"):
             store.check(reembed=32, adopt="bgr")
 
 
@@ -263,19 +261,19 @@ def test_an_adoption_can_be_undone(case: Case) -> None:
     with case.imported(SoftEmbedder.of()) as store:
         store.check(reembed=32, adopt="exif-ignored")
         assert store.undo().current == "v1"
-        with pytest.raises(UsageError, match="here already") as caught:
+        with pytest.raises(UsageError, match="already exists") as caught:
             store.check(reembed=32, adopt="exif-ignored")
         assert caught.value.next_step == "make it current with: vstore model use soft-1-exif-ignored"
         assert store.model_use("soft-1-exif-ignored").current == "v3"
 
 
-def test_what_does_not_fit_is_not_adopted(case: Case) -> None:
+def test_a_recipe_that_does_not_fit_is_not_adopted(case: Case) -> None:
     case.made_with(SoftEmbedder.of(orientation="ignored"))
     with case.imported(SoftEmbedder.of()) as store:
         before = digests(case.old.folder)
-        with pytest.raises(ModelError, match="bgr fits"):
+        with pytest.raises(ModelError, match="bgr fits only"):
             store.check(reembed=32, adopt="bgr")
-        with pytest.raises(UsageError, match="no likely cause"):
+        with pytest.raises(UsageError, match="no likely cause '"):
             store.check(reembed=32, adopt="nonsense")
         assert digests(case.old.folder) == before
 
@@ -294,7 +292,7 @@ def test_an_import_without_a_model_is_verified_by_declaring_one(case: Case) -> N
         assert store.snapshot_list()[0].space == space_id(SoftEmbedder.of())
 
 
-def test_a_model_of_another_dimension_is_no_candidate(case: Case) -> None:
+def test_a_model_of_another_dimension_is_refused(case: Case) -> None:
     case.made_with(SoftEmbedder.of())
     with case.imported(None) as store, pytest.raises(ModelError, match="7 numbers"):
         store.check(reembed=32, recipe={**SoftEmbedder.of(), "dim": 7})
@@ -312,7 +310,7 @@ def test_pictures_that_changed_or_are_gone_are_passed_over(case: Case) -> None:
         assert (report.asked, report.needed, report.unread, report.fits) == (14, 14, 50, True)
 
 
-def test_with_no_picture_there_is_no_sample(case: Case) -> None:
+def test_a_sample_needs_a_readable_picture(case: Case) -> None:
     case.made_with(SoftEmbedder.of())
     with case.imported(SoftEmbedder.of()) as store:
         for name in case.old.names:

@@ -1,4 +1,4 @@
-"""Mending: what is lost is found again elsewhere, or said to be lost; nothing is made worse."""
+"""Repair: lost data is found again elsewhere, or reported as lost; nothing is made worse."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ import pytest
 from PIL.Image import Image
 from store.test_catalogue import raw
 from support.failing_disks import Hesitating
-from support.folders import World, all_aliases, digests, mend, packs_by_age, stats_of, trust_young_stats
-from support.old_indexes import Legacy
+from support.folders import World, all_aliases, digests, packs_by_age, repaired, stats_of, trust_young_stats
+from support.old_indexes import OldIndex
 
 from vstore.disk import durable
-from vstore.disk.catalogue import _put_seal as put_seal
+from vstore.disk.environment import put_seal
 from vstore.disk.journal import JournalWriter
 from vstore.disk.oplog import Oplog
 from vstore.disk.packs import Pack
-from vstore.disk.segments import rounded
+from vstore.disk.segment_writer import rounded
 from vstore.errors import Damage, FormatTooNew, ModelError, NoStore, NothingToUndo, VstoreError
 from vstore.format.canonical import canonical
 from vstore.format.entries import FileRef, listed_segments
 from vstore.format.layout import FORMAT_VERSION
 from vstore.format.recipes import space_id
 from vstore.repository import leftovers
+from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """Three versions, a tag, and a rollback back and forth."""
+    """Three snapshots, a tag, and a rollback back and forth."""
     world = World(tmp_path)
     world.put({f"{n:02d}.png": n for n in range(10)})
     world.sync(message="first")
@@ -63,7 +64,7 @@ def is_sound(world: World) -> None:
                 hits = store.search([Operand(1.0, image=os.fsencode(file))], k=1).hits
                 assert not hits or os.fsencode(file) in hits[0].files or hits[0].score < 0.999
     records = world.repo.log.numbers()
-    again = mend(world)
+    again = repaired(world)
     assert not again.changed
     assert (again.degraded, again.quarantined, again.left) == ((), (), ())
     assert world.repo.log.numbers() == records
@@ -86,7 +87,7 @@ def test_a_sound_store_is_left_as_it_is(world: World) -> None:
     before = stats_of(world.folder)
     assert "cache/verified" in before
     for dry_run in (True, False):
-        report = mend(world, dry_run=dry_run)
+        report = repaired(world, dry_run=dry_run)
         assert not report.changed
         assert report.done == ()
         assert stats_of(world.folder) == before
@@ -95,30 +96,30 @@ def test_a_sound_store_is_left_as_it_is(world: World) -> None:
 
 
 @pytest.mark.parametrize("lost", ["catalogue", "reserve"])
-def test_what_is_made_anew_is_named(world: World, lost: str) -> None:
+def test_rebuilt_files_are_named(world: World, lost: str) -> None:
     path = world.folder / lost
     shutil.rmtree(path) if path.is_dir() else path.unlink()
-    assert [line.split()[0].rstrip("/") for line in mend(world, dry_run=True).done] == [lost]
+    assert [line.split()[0].rstrip("/") for line in repaired(world, dry_run=True).done] == [lost]
     assert not path.exists()
-    report = mend(world)
+    report = repaired(world)
     assert [line.split()[0].rstrip("/") for line in report.done] == [lost]
     assert not report.changed
     assert path.exists()
-    assert mend(world).done == ()
+    assert repaired(world).done == ()
 
 
-def test_a_catalogue_with_one_value_that_rotted_is_made_anew(world: World) -> None:
+def test_a_catalogue_with_one_value_that_rotted_is_rebuilt(world: World) -> None:
     catalogue = world.folder / "catalogue"
     raw(catalogue, lambda t: [t.put(k, bytes([v[0] ^ 1]) + v[1:]) for k, v in list(t.cursor())[3:4]])
     put_seal(catalogue)  # as if it had rotted before the file was sealed
-    assert any("catalogue" in line for line in mend(world).done)
-    assert mend(world).done == ()
+    assert any("catalogue" in line for line in repaired(world).done)
+    assert repaired(world).done == ()
 
 
-def test_the_catalogue_is_made_anew_from_the_objects(world: World) -> None:
+def test_the_catalogue_is_rebuilt_from_the_objects(world: World) -> None:
     data = world.folder / "catalogue" / "data.mdb"
     data.write_bytes(os.urandom(data.stat().st_size))
-    mend(world)
+    repaired(world)
     embedded = world.fake.embedded
     assert world.sync().snapshot is None
     assert world.fake.embedded == embedded
@@ -131,7 +132,7 @@ def test_a_torn_newest_record_is_set_aside_and_the_one_before_counts(world: Worl
     before = all_aliases(world)
     with pytest.raises(Damage, match="repair"):
         world.another().rollback("v1")
-    report = mend(world)
+    report = repaired(world)
     assert report.quarantined == (f"refs/{newest:012d}.json",)
     assert world.repo.state.current == "v2"  # what the torn record said is lost: it was a rollback
     assert world.repo.log.numbers()[-2:] == [newest + 1, newest + 2]
@@ -147,7 +148,7 @@ def test_the_snapshot_of_a_torn_commit_is_found_again_by_its_manifest(world: Wor
     assert world.sync().snapshot == "v4"
     expected = all_aliases(world)
     flip(world.repo.layout.record(world.repo.log.numbers()[-1]), 40)
-    mend(world)
+    repaired(world)
     assert all_aliases(world) == expected
     assert world.repo.state.current == "v4"
     assert world.repo.state.next_v == 5
@@ -161,7 +162,7 @@ def test_any_one_record_can_be_lost(world: World, which: int) -> None:
     expected = all_aliases(world)
     numbers = world.repo.log.numbers()
     world.repo.layout.record(numbers[which]).write_bytes(b"rot")
-    mend(world)
+    repaired(world)
     assert all_aliases(world) == expected
     is_sound(world)
     embedded = world.fake.embedded
@@ -173,7 +174,7 @@ def test_any_one_record_can_be_lost(world: World, which: int) -> None:
 def test_a_record_that_is_gone_is_folded_over(world: World) -> None:
     expected = all_aliases(world)
     world.repo.layout.record(world.repo.log.numbers()[3]).unlink()
-    mend(world)
+    repaired(world)
     assert all_aliases(world) == expected
     is_sound(world)
 
@@ -185,7 +186,7 @@ def test_without_any_record_the_store_is_rebuilt_from_its_objects(world: World) 
         path.write_bytes(b"rot")
     with pytest.raises(Damage):
         Store(world.folder)
-    report = mend(world)
+    report = repaired(world)
     assert all_aliases(world) == expected
     assert sorted(world.keys()) == vectors
     assert any("FOLDER" in line for line in report.left), "where the folders lie is lost, and said so"
@@ -197,23 +198,23 @@ def test_without_any_record_the_store_is_rebuilt_from_its_objects(world: World) 
 
 
 @pytest.mark.parametrize("at", [3, 60, -1, -30, -100])
-def test_lost_rows_are_computed_anew_from_the_pictures(world: World, at: int) -> None:
+def test_lost_rows_are_computed_again_from_the_pictures(world: World, at: int) -> None:
     path = segment(world)
     size = path.stat().st_size
     flip(path, at % size)
     expected = all_aliases(world)
-    mend(world)
+    repaired(world)
     assert all_aliases(world) == expected
     assert not [s for s in world.repo.state.snapshots() if s.degraded and s.name != "v1"]
     is_sound(world)
 
 
-def test_a_segment_that_is_gone_is_computed_anew_where_its_pictures_are(world: World) -> None:
+def test_a_segment_that_is_gone_is_computed_again_where_its_pictures_are(world: World) -> None:
     world.put({"00.png": 0})  # it was deleted, but v1 and v2 name it: put it back for a while
     embedded = world.fake.embedded
     expected = all_aliases(world)
     segment(world).unlink()
-    report = mend(world)
+    report = repaired(world)
     assert report.embedded == 10
     assert world.fake.embedded == embedded + 10
     assert all_aliases(world) == expected
@@ -221,9 +222,9 @@ def test_a_segment_that_is_gone_is_computed_anew_where_its_pictures_are(world: W
     is_sound(world)
 
 
-def test_what_cannot_be_computed_anew_leaves_its_snapshots_which_are_marked(world: World) -> None:
+def test_pictures_that_cannot_be_computed_again_leave_their_snapshots_which_are_marked(world: World) -> None:
     segment(world).unlink()
-    report = mend(world)
+    report = repaired(world)
     assert [(loss.snapshot, loss.lost, loss.paths) for loss in report.degraded] == [
         ("v2", 1, (b"pictures/00.png",)),
         ("v1", 1, (b"pictures/00.png",)),
@@ -236,7 +237,7 @@ def test_what_cannot_be_computed_anew_leaves_its_snapshots_which_are_marked(worl
 
 def test_no_embed_lets_the_pictures_go_and_the_next_sync_brings_them_back(world: World) -> None:
     segment(world).unlink()
-    report = mend(world, no_embed=True)
+    report = repaired(world, no_embed=True)
     assert report.embedded == 0
     assert len(report.degraded) == 3
     assert len(world.aliases("v3")) == 5
@@ -246,7 +247,7 @@ def test_no_embed_lets_the_pictures_go_and_the_next_sync_brings_them_back(world:
     is_sound(world)
 
 
-def test_what_a_repair_let_go_comes_back_though_no_file_has_changed(
+def test_pictures_that_a_repair_removed_come_back_though_no_file_has_changed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The stat cache knows every file; only the snapshot is less than it was."""
@@ -254,7 +255,7 @@ def test_what_a_repair_let_go_comes_back_though_no_file_has_changed(
     world.sync()
     assert world.sync().snapshot is None
     segment(world).unlink()
-    mend(world, no_embed=True)
+    repaired(world, no_embed=True)
     assert world.repo.snapshot("current").degraded
     assert world.sync().embedded == 9
     assert len(world.aliases("current")) == 14
@@ -273,7 +274,7 @@ def test_where_the_model_is_missing_nothing_is_taken_from_a_snapshot(world: Worl
     assert "download it" in report.left[0]
     assert report.degraded == ()
     assert all_aliases(world) == expected
-    assert mend(world).embedded == 9
+    assert repaired(world).embedded == 9
 
 
 @pytest.mark.parametrize("harm", [lambda rows: rows[:, :4], lambda rows: rows[:-1]], ids=["narrow", "too few"])
@@ -290,7 +291,7 @@ def test_vectors_of_another_shape_are_neither_stored_nor_counted(world: World, h
     assert "of shape" in report.left[0] and "use the model that the space was made with" in report.left[0]
     assert not any("computed" in line for line in report.done)
     assert all_aliases(world) == expected, "nothing is taken from a snapshot that may yet be made whole"
-    assert mend(world).embedded == 9
+    assert repaired(world).embedded == 9
     is_sound(world)
 
 
@@ -298,7 +299,7 @@ def test_rows_of_a_damaged_footer_are_kept_without_the_pictures(world: World) ->
     shutil.rmtree(world.pictures)
     expected = all_aliases(world)
     flip(segment(world), segment(world).stat().st_size - 50)
-    report = mend(world)
+    report = repaired(world)
     assert report.degraded == ()
     assert report.embedded == 0
     assert all_aliases(world) == expected
@@ -311,7 +312,7 @@ def test_a_damaged_key_costs_its_own_row_alone(world: World) -> None:
     key = bytes.fromhex(world.key(4))
     data = path.read_bytes()
     flip(path, data.rindex(key) + 3)
-    report = mend(world)
+    report = repaired(world)
     assert report.embedded == 1
     assert report.degraded == ()
     is_sound(world)
@@ -322,7 +323,7 @@ def test_a_lost_row_is_found_in_a_segment_that_no_record_names(world: World) -> 
     shutil.copy(segment(world), spare)
     expected = all_aliases(world)
     segment(world).unlink()
-    report = mend(world)
+    report = repaired(world)
     assert report.embedded == 0
     assert all_aliases(world) == expected
     is_sound(world)
@@ -336,7 +337,7 @@ def test_a_lost_row_is_found_in_a_journal(world: World) -> None:
     writer.flush()
     writer.close()
     segment(world).unlink()
-    report = mend(world)
+    report = repaired(world)
     assert (report.embedded, report.degraded) == (0, ())
     assert world.sync().embedded == 0
     assert not list((world.folder / "journal").iterdir())
@@ -352,13 +353,13 @@ def test_a_pack_without_its_table_is_read_blob_by_blob(world: World, where: str)
     expected = all_aliases(world)
     for path in packs_of(world):
         flip(path, path.stat().st_size - (20 if where == "footer" else 60))
-    report = mend(world)
+    report = repaired(world)
     assert report.degraded == ()
     assert all_aliases(world) == expected
     is_sound(world)
 
 
-def test_a_lost_manifest_is_made_anew_bit_by_bit(world: World) -> None:
+def test_a_lost_manifest_is_rebuilt_bit_by_bit(world: World) -> None:
     repo = world.repo
     snapshot = repo.snapshot("v2")
     for path in packs_of(world):
@@ -368,7 +369,7 @@ def test_a_lost_manifest_is_made_anew_bit_by_bit(world: World) -> None:
             at = table.index(snapshot.manifest)
             offset = int.from_bytes(table[at + 16 : at + 24], "little")
             flip(path, offset + 6)
-    report = mend(world)
+    report = repaired(world)
     assert report.degraded == ()
     assert world.repo.snapshot("v2") == snapshot
     is_sound(world)
@@ -377,7 +378,7 @@ def test_a_lost_manifest_is_made_anew_bit_by_bit(world: World) -> None:
 def test_a_snapshot_whose_pages_are_lost_is_marked_and_the_others_stay(world: World) -> None:
     expected = {name: aliases for name, aliases in all_aliases(world).items() if name != "v2"}
     packs_of(world)[2].unlink()  # what the commit of v2 wrote: its one page, its manifest
-    report = mend(world)
+    report = repaired(world)
     assert [loss.snapshot for loss in report.degraded] == ["v2"]
     assert {name: aliases for name, aliases in all_aliases(world).items() if name != "v2"} == expected
     assert world.repo.snapshot("v2").degraded
@@ -389,7 +390,7 @@ def test_a_snapshot_whose_pages_are_lost_is_marked_and_the_others_stay(world: Wo
 
 def test_a_current_snapshot_that_lost_its_pages_is_made_whole_by_the_next_sync(world: World) -> None:
     packs_of(world)[3].unlink()
-    assert [loss.snapshot for loss in mend(world).degraded] == ["v3"]
+    assert [loss.snapshot for loss in repaired(world).degraded] == ["v3"]
     report = world.sync()
     assert report.embedded == 0
     assert report.paths == 14
@@ -400,14 +401,14 @@ def test_the_format_is_read_off_the_other_files(world: World) -> None:
     expected = all_aliases(world)
     for act in (lambda path: path.write_bytes(b"{"), lambda path: path.unlink()):
         act(world.folder / "FORMAT")
-        report = mend(world)
+        report = repaired(world)
         assert "FORMAT" in report.done[0]
         assert all_aliases(world) == expected
         assert world.sync().embedded == 0
     is_sound(world)
 
 
-def test_a_store_of_a_later_format_is_not_mended_though_its_format_rotted(world: World) -> None:
+def test_a_store_of_a_later_format_is_not_repaired_though_its_format_rotted(world: World) -> None:
     """Its records say what it is, too."""
     repo = world.repo
     path = repo.layout.record(repo.log.numbers()[-1])
@@ -416,34 +417,34 @@ def test_a_store_of_a_later_format_is_not_mended_though_its_format_rotted(world:
     flip(world.folder / "FORMAT", 12)
     before = digests(world.folder)
     with pytest.raises(FormatTooNew):
-        mend(world)
+        repaired(world)
     assert digests(world.folder) == before
 
 
-def test_where_there_is_no_store_nothing_is_made(tmp_path: Path) -> None:
+def test_a_repair_without_a_store_makes_nothing(tmp_path: Path) -> None:
     with pytest.raises(NoStore):
         Store.repair(tmp_path / "nowhere")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_dry_run_writes_nothing_and_says_what_would_be_lost(world: World) -> None:
+def test_a_dry_run_writes_nothing_and_reports_the_losses(world: World) -> None:
     flip(packs_of(world)[1], 20)
     segment(world).unlink()
     before = digests(world.folder)
     embedded = world.fake.embedded
-    dry = mend(world, dry_run=True)
+    dry = repaired(world, dry_run=True)
     assert digests(world.folder) == before
     assert world.fake.embedded == embedded
-    real = mend(world)
+    real = repaired(world)
     assert real.embedded == dry.embedded
     assert {loss.snapshot: loss.lost for loss in dry.degraded} == {loss.snapshot: loss.lost for loss in real.degraded}
 
 
-def test_what_is_damaged_is_kept_in_quarantine(world: World) -> None:
+def test_damaged_files_stay_in_quarantine(world: World) -> None:
     path = segment(world)
     flip(path, 200)
     damaged = path.read_bytes()
-    mend(world)
+    repaired(world)
     assert (world.folder / "quarantine" / path.name).read_bytes() == damaged
     assert not path.exists()
 
@@ -459,9 +460,9 @@ def test_a_repair_that_is_cut_short_makes_nothing_worse(world: World, monkeypatc
     with monkeypatch.context() as patched:
         patched.setattr(Oplog, "append", fail)
         with pytest.raises(Damage):
-            mend(world)
+            repaired(world)
     embedded = world.fake.embedded
-    mend(world)
+    repaired(world)
     assert world.fake.embedded == embedded, "what the first repair computed lies in its journal, or in a segment"
     assert all_aliases(world) == expected
     is_sound(world)
@@ -469,7 +470,7 @@ def test_a_repair_that_is_cut_short_makes_nothing_worse(world: World, monkeypatc
 
 def test_gc_after_a_repair_frees_the_older_records(world: World) -> None:
     world.repo.layout.record(world.repo.log.numbers()[-1]).write_bytes(b"")
-    mend(world)
+    repaired(world)
     expected = all_aliases(world)
     world.another().gc()
     assert len(world.repo.log.numbers()) == 2
@@ -478,7 +479,7 @@ def test_gc_after_a_repair_frees_the_older_records(world: World) -> None:
 
 
 def test_old_records_that_survive_a_gc_in_part_do_no_harm(world: World) -> None:
-    """A power cut may bring some unlinked records back: they are no part of the log any more."""
+    """A power cut may bring some unlinked records back: they are no longer part of the log."""
     kept = {path.name: path.read_bytes() for path in (world.folder / "refs").iterdir()}
     world.store.gc()
     for name in sorted(kept)[1::2]:
@@ -498,17 +499,17 @@ def test_the_first_record_may_be_gone(world: World) -> None:
     for path in sorted((world.folder / "refs").iterdir())[:1]:
         path.unlink()
     expected = all_aliases(world)
-    mend(world)
+    repaired(world)
     assert all_aliases(world) == expected
     is_sound(world)
 
 
-def test_a_damaged_segment_that_two_spaces_list_is_mended_for_both(world: World) -> None:
+def test_a_damaged_segment_that_two_spaces_list_is_repaired_for_both(world: World) -> None:
     world.put({"00.png": 0})
     repo = world.repo
     space = repo.snapshot("current").space
     recipe = {**repo.recipe(space), "name": "twin"}
-    repo.add_space(recipe, "twin")
+    add_space(repo, recipe, "twin")
     twin = space_id(recipe)
     with repo.committing("check"):  # as where an import turns out to be of another model than it said
         _, changes, blobs = new_snapshot(repo, twin, repo.tree(repo.snapshot("v3")), 14, None, "")
@@ -517,18 +518,18 @@ def test_a_damaged_segment_that_two_spaces_list_is_mended_for_both(world: World)
         repo.publish("model use", changes)
     expected = all_aliases(world)
     flip(segment(world), 100)
-    report = mend(world)
+    report = repaired(world)
     assert len(report.quarantined) == 1
     assert all_aliases(world) == expected
     with world.another() as store:
         found = store.check(read_data=True)
         assert found.ok, found.problems
-    assert not mend(world).changed
+    assert not repaired(world).changed
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EMFILE])
 @pytest.mark.parametrize("folder", ["segments", "packs", "refs"])
-def test_a_file_that_may_not_be_read_is_no_damaged_one(
+def test_a_file_without_read_permission_is_not_a_damaged_file(
     world: World, monkeypatch: pytest.MonkeyPatch, folder: str, number: int
 ) -> None:
     """What another user wrote, or one file too many that is open: repair would give up what is whole."""
@@ -550,7 +551,7 @@ def test_a_file_that_may_not_be_read_is_no_damaged_one(
         for module, name in ((os, "open"), (io, "open"), (builtins, "open")):
             patched.setattr(module, name, refuses(getattr(module, name)))
         with pytest.raises(VstoreError, match="cannot be read"):
-            mend(world)
+            repaired(world)
     assert digests(world.folder) == before
     is_sound(world)
 
@@ -560,12 +561,12 @@ def test_a_disk_that_hesitates_once_costs_nothing(world: World, monkeypatch: pyt
     with monkeypatch.context() as patched:
         counting = Hesitating()
         patched.setattr(durable, "disk", counting)
-        assert not mend(world, dry_run=True).changed
+        assert not repaired(world, dry_run=True).changed
     before, expected = digests(world.folder), all_aliases(world)
     for at in range(counting.reads):
         with monkeypatch.context() as patched:
             patched.setattr(durable, "disk", Hesitating(at))
-            report = mend(world)
+            report = repaired(world)
         assert (report.done, report.degraded, report.left) == ((), (), ()), at
     assert digests(world.folder) == before
     assert all_aliases(world) == expected
@@ -578,8 +579,8 @@ def test_rows_that_an_import_left_over_and_that_are_lost_are_named_no_more(
     if blob == "half of the vectors":
         monkeypatch.setattr(leftovers, "BLOCK", 1)
         monkeypatch.setattr("vstore.importing.finishing.BLOCK", 1)
-        monkeypatch.setattr("vstore.repair.blobs.LEFT_BLOCK", 1)
-    old, fake = Legacy(tmp_path), FakeEmbedder()
+        monkeypatch.setattr("vstore.repair.leftovers.BLOCK", 1)
+    old, fake = OldIndex(tmp_path), FakeEmbedder()
     for name in ("p04.png", "p05.png"):
         (old.pictures / name).unlink()
     made = old.new(recipe=fake.recipe)
@@ -608,7 +609,7 @@ def test_rows_that_an_import_left_over_and_that_are_lost_are_named_no_more(
         assert store.sync([old.pictures]).embedded == 1
 
 
-def test_a_version_of_which_neither_record_nor_manifest_is_left_is_said_to_be_lost(world: World) -> None:
+def test_a_snapshot_without_record_and_manifest_is_reported_as_lost(world: World) -> None:
     repo = world.repo
     pack = next(ref for ref in repo.state.packs if repo.snapshot("v2").manifest in set(packed(repo, ref)))
     number = next(r.number for r in repo.records() if "v2" in r.changes.get("snapshots", {}))
@@ -616,7 +617,7 @@ def test_a_version_of_which_neither_record_nor_manifest_is_left_is_said_to_be_lo
     (repo.layout.packs / pack.name).unlink()
     for record in (number, *later):
         flip(repo.layout.record(record), 40)
-    report = mend(world)
+    report = repaired(world)
     assert "v2" not in all_aliases(world)
     assert any(line.startswith("v2: neither") for line in report.left), report
 
@@ -633,8 +634,8 @@ def test_pictures_on_a_disk_that_is_not_mounted_are_taken_from_no_snapshot(world
     expected = all_aliases(world)
     segment(world).unlink()
     away = world.pictures.rename(world.top / "away")
-    assert mend(world, dry_run=True).degraded == ()
-    report = mend(world)
+    assert repaired(world, dry_run=True).degraded == ()
+    report = repaired(world)
     assert report.degraded == ()
     assert all_aliases(world) == expected
     assert any("mount it" in line for line in report.left)
@@ -644,7 +645,7 @@ def test_pictures_on_a_disk_that_is_not_mounted_are_taken_from_no_snapshot(world
             store.gc()
     away.rename(world.pictures)
     world.put({"00.png": 0})
-    report = mend(world)
+    report = repaired(world)
     assert (report.embedded, report.degraded, report.left) == (10, (), ())
     assert all_aliases(world) == expected
     is_sound(world)
@@ -653,12 +654,12 @@ def test_pictures_on_a_disk_that_is_not_mounted_are_taken_from_no_snapshot(world
 def test_pictures_whose_folder_is_gone_for_good_are_let_go_where_that_is_asked_for(world: World) -> None:
     segment(world).unlink()
     shutil.rmtree(world.pictures)
-    mend(world)
-    assert [loss.snapshot for loss in mend(world, no_embed=True).degraded] == ["v3", "v2", "v1"]
+    repaired(world)
+    assert [loss.snapshot for loss in repaired(world, no_embed=True).degraded] == ["v3", "v2", "v1"]
     is_sound(world)
 
 
-def test_a_log_whose_oldest_records_are_missing_begins_anew(world: World) -> None:
+def test_a_log_whose_oldest_records_are_missing_starts_again(world: World) -> None:
     log, layout = world.repo.log, world.repo.layout
     whole = next(number for number in log.numbers()[1:] if log.read(number).whole is not None)
     for number in range(1, whole):
@@ -666,8 +667,8 @@ def test_a_log_whose_oldest_records_are_missing_begins_anew(world: World) -> Non
     expected = all_aliases(world)
     with world.another() as store:
         assert [problem.file for problem in store.check().problems] == [f"refs/{whole:012d}.json"]
-    assert mend(world).changed
+    assert repaired(world).changed
     assert all_aliases(world) == expected
     with world.another() as store:
         assert store.check(read_data=True).ok
-    assert not mend(world).changed
+    assert not repaired(world).changed

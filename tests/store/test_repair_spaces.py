@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.folders import World, all_aliases, mend
-from support.old_indexes import Legacy
+from support.folders import World, all_aliases, repaired
+from support.old_indexes import OldIndex
 
 from vstore.disk.packs import Pack
 from vstore.doctor import _store as of_store
 from vstore.errors import ModelError, VstoreError
 from vstore.format.recipes import space_id
+from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 
 YEAR = 365 * 86400
@@ -26,7 +27,7 @@ YEAR = 365 * 86400
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    """Two versions of one space, whose embedder is not built in."""
+    """Two snapshots of one space, whose embedder is not built in."""
     world = World(tmp_path)
     world.put({f"{n:02d}.png": n for n in range(6)})
     world.sync()
@@ -96,16 +97,16 @@ def test_an_adoption_whose_record_is_lost_falls_back_to_the_old_space(
     else:
         for number in world.repo.log.numbers()[-2:]:
             rot(world.repo.layout.record(number))
-    report = mend(world, no_embed=no_embed)
+    report = repaired(world, no_embed=no_embed)
     assert (report.degraded, report.embedded, world.fake.embedded) == ((), 0, embedded)
     assert all_aliases(world) == before
     assert vectors(world) == held
     assert world.repo.state.current == "v2"
     assert adopted not in world.repo.state.spaces
-    assert any(line.startswith("v3 is not taken up") and "adopt" in line for line in report.left)
+    assert any(line.startswith("v3 is not restored") and "adopt" in line for line in report.left)
     with world.another() as store:
         assert store.check(read_data=True).ok
-    assert mend(world).left == ()
+    assert repaired(world).left == ()
     # The number was given to somebody, and is not given again; the adoption can be done once more.
     recipe = {**world.fake.recipe, "revision": 2}
     if everything:
@@ -123,14 +124,14 @@ def test_an_adoption_stands_in_two_records_so_that_either_may_be_lost(world: Wor
     assert world.sync().space == adopted
     expected, held, embedded = all_aliases(world), vectors(world), world.fake.embedded
     rot(world.repo.layout.record(number))
-    report = mend(world)
+    report = repaired(world)
     assert (report.degraded, report.left) == ((), ())
     assert all_aliases(world) == expected
     assert vectors(world) == held
     assert world.fake.embedded == embedded
 
 
-def test_versions_after_a_lost_adoption_are_not_taken_up_where_no_record_says_what_their_space_is(world: World) -> None:
+def test_snapshots_after_a_lost_adoption_are_not_restored_if_no_record_tells_their_space(world: World) -> None:
     """A sync that embedded nothing names no list; what it was of stood in the lost record alone."""
     before, held = all_aliases(world), vectors(world)
     adopt(world)
@@ -140,16 +141,16 @@ def test_versions_after_a_lost_adoption_are_not_taken_up_where_no_record_says_wh
     world.store.snapshot_tag("v4", "late")
     for number in lost:
         rot(world.repo.layout.record(number))
-    report = mend(world)
+    report = repaired(world)
     assert all_aliases(world) == before
     assert vectors(world) == held
     assert world.repo.state.current == "v2"
     assert world.repo.state.tags == {}
-    assert all(any(line.startswith(f"{name} is not taken up") for line in report.left) for name in ("v3", "v4"))
+    assert all(any(line.startswith(f"{name} is not restored") for line in report.left) for name in ("v3", "v4"))
     with world.another() as store:
         assert store.check(read_data=True).ok
         store.gc()
-    assert mend(world).left == ()
+    assert repaired(world).left == ()
     assert world.sync().snapshot == "v5"
 
 
@@ -161,10 +162,10 @@ def test_a_lost_recipe_blocks_nothing_but_embedding(world: World) -> None:
     space = next(iter(repo.state.spaces.values()))
     expected, held = all_aliases(world), vectors(world)
     lose_blob(repo, space.recipe)
-    report = mend(world)
+    report = repaired(world)
     assert any(f"vstore model add {space.name} --model MODEL" in line for line in report.left)
     assert all_aliases(world) == expected
-    again = mend(world)
+    again = repaired(world)
     assert not again.changed
     assert again.left == report.left
     with world.another() as store:
@@ -183,10 +184,10 @@ def test_a_lost_recipe_blocks_nothing_but_embedding(world: World) -> None:
     with pytest.raises(ModelError, match="recipe") as caught:
         world.sync()
     assert "model add" in caught.value.next_step
-    world.repo.add_space(world.fake.recipe, "fake-1")
+    add_space(world.repo, world.fake.recipe, "fake-1")
     assert world.sync().embedded == 1
     assert vectors(world)[space.id].items() >= held[space.id].items()
-    assert mend(world).left == ()
+    assert repaired(world).left == ()
 
 
 def test_vectors_that_were_lost_with_their_recipe_are_taken_from_no_snapshot(world: World) -> None:
@@ -194,18 +195,18 @@ def test_vectors_that_were_lost_with_their_recipe_are_taken_from_no_snapshot(wor
     expected = all_aliases(world)
     lose_blob(repo, next(iter(repo.state.spaces.values())).recipe)
     (world.folder / "segments" / repo.state.segments(space_id(world.fake.recipe))[0].name).unlink()
-    report = mend(world)
+    report = repaired(world)
     assert report.degraded == ()
     assert all_aliases(world) == expected
-    world.repo.add_space(world.fake.recipe, "fake-1")
-    assert mend(world).embedded == 6
+    add_space(world.repo, world.fake.recipe, "fake-1")
+    assert repaired(world).embedded == 6
     assert all_aliases(world) == expected
     assert world.another().check(read_data=True).ok
 
 
 def test_a_recipe_of_an_import_comes_back_with_the_same_index(tmp_path: Path) -> None:
     """It is of the vector file's sha256, which stands nowhere else."""
-    old = Legacy(tmp_path)
+    old = OldIndex(tmp_path)
     old.new()
     repo = old.repo
     (space,) = repo.state.spaces.values()
@@ -229,7 +230,7 @@ def test_vectors_whose_recipe_is_lost_can_be_adopted_by_the_model_that_made_them
     repo = world.repo
     (space,) = repo.state.spaces.values()
     lose_blob(repo, space.recipe)
-    mend(world)
+    repaired(world)
     with world.another() as store, pytest.raises(ModelError, match="recipe"):
         store.check(reembed=4)
     expected = world.aliases()
@@ -245,15 +246,13 @@ def test_vectors_whose_recipe_is_lost_can_be_adopted_by_the_model_that_made_them
 # A space of which neither record nor recipe is left
 
 
-def test_a_space_of_which_nothing_is_left_but_vectors_is_kept_under_a_name_of_its_own(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_space_with_nothing_but_vectors_left_gets_a_new_name(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     repo = world.repo
     expected, held = all_aliases(world), vectors(world)
     (space,) = held
     lose_blob(repo, repo.state.spaces[space].recipe)
     lose_log(world)
-    report = mend(world)
+    report = repaired(world)
     name = f"found-{space[:12]}"
     assert any(name in line and "recipe" in line for line in report.left)
     assert all_aliases(world) == expected
@@ -264,13 +263,13 @@ def test_a_space_of_which_nothing_is_left_but_vectors_is_kept_under_a_name_of_it
     world.another().gc()
     assert vectors(world) == held
     embedded = world.fake.embedded
-    world.repo.add_space(world.fake.recipe, name)
+    add_space(world.repo, world.fake.recipe, name)
     assert world.sync(world.pictures).embedded == 0
     assert world.fake.embedded == embedded
     assert world.another().check(read_data=True).ok
 
 
-def test_vectors_of_which_neither_space_nor_snapshot_is_known_are_not_freed(
+def test_vectors_of_an_unknown_space_and_snapshot_are_not_deleted(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = vectors(world)
@@ -278,7 +277,7 @@ def test_vectors_of_which_neither_space_nor_snapshot_is_known_are_not_freed(
     lose_log(world)
     for path in (world.folder / "packs").iterdir():
         rot(path)
-    mend(world)
+    repaired(world)
     assert all_aliases(world) == {}
     assert vectors(world) == held
     later(monkeypatch)
@@ -288,7 +287,7 @@ def test_vectors_of_which_neither_space_nor_snapshot_is_known_are_not_freed(
     with world.another() as store:
         assert store.gc(drop_unnamed=True, dry_run=True).vectors == 7
     embedded = world.fake.embedded
-    world.repo.add_space(world.fake.recipe, f"found-{space[:12]}")
+    add_space(world.repo, world.fake.recipe, f"found-{space[:12]}")
     assert world.sync(world.pictures).paths == 7
     assert world.fake.embedded == embedded
 
@@ -301,7 +300,7 @@ def test_a_damaged_segment_that_a_lost_record_may_have_named_is_not_left_to_gc(w
     data[{"footer": -1, "rows": 90, "keys": data.index(bytes.fromhex(world.key(3)))}[where]] ^= 1
     path.write_bytes(data)
     lose_log(world)
-    report = mend(world)
+    report = repaired(world)
     assert f"segments/{path.name}" in report.quarantined
     # Where the pictures lie is lost with the log; they are taken from no snapshot, as the next sync may find them.
     assert report.degraded == ()
@@ -311,16 +310,16 @@ def test_a_damaged_segment_that_a_lost_record_may_have_named_is_not_left_to_gc(w
     world.another().gc()
     assert (world.folder / "quarantine" / path.name).read_bytes() == data
     assert world.another().check(read_data=True).ok
-    assert mend(world).left == ()
+    assert repaired(world).left == ()
 
 
 def test_two_spaces_that_are_found_by_recipes_of_one_name_have_names_of_their_own(world: World) -> None:
     recipe: Mapping[str, Any] = {**world.fake.recipe, "revision": 2}
-    world.repo.add_space(recipe, "other")
+    add_space(world.repo, recipe, "other")
     world.sync(space="other")
     expected = all_aliases(world)
     lose_log(world)
-    mend(world)
+    repaired(world)
     assert all_aliases(world) == expected
     names = {space.name for space in world.repo.state.spaces.values()}
     assert len(names) == 2
@@ -331,7 +330,7 @@ def test_two_spaces_that_are_found_by_recipes_of_one_name_have_names_of_their_ow
 def test_no_number_of_a_snapshot_is_given_twice_though_its_space_is_lost(world: World) -> None:
     adopt(world)
     rot(world.repo.layout.record(world.repo.log.numbers()[-1]))
-    mend(world)
+    repaired(world)
     world.put({"more.png": 60})
     try:
         assert world.sync().snapshot == "v4"

@@ -18,7 +18,9 @@ from support.builder import Builder, unit_vectors
 from support.failing_disks import Acting, Watched, disk
 from support.folders import World
 
-from vstore.disk import durable, packs, segments
+from vstore.disk import durable
+from vstore.disk.lock import Lock
+from vstore.disk.reserve import RESERVE
 from vstore.disk.segments import Segment
 from vstore.errors import (
     AmbiguousSnapshot,
@@ -31,12 +33,14 @@ from vstore.errors import (
     UsageError,
     VstoreError,
 )
+from vstore.format import small_files
 from vstore.format.canonical import canonical
 from vstore.format.hashing import HASHES, checksum, store_hash
 from vstore.format.layout import DTYPES, FORMAT_VERSION, Layout
 from vstore.intake.keeper import recover
-from vstore.repository.repository import RESERVE, Repository
-from vstore.search.search import Operand
+from vstore.repository.create import create_store
+from vstore.repository.repository import Repository
+from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.sync.merge import merge_small
 
@@ -66,7 +70,7 @@ def aliases(*numbers: int) -> dict[bytes, Any]:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_store_is_made_of_what_format_says(tmp_path: Path, hash: str, dtype: str) -> None:
     folder = tmp_path / ".vstore"
-    repo = Repository.create(folder, hash, dtype)
+    repo = create_store(folder, hash, dtype)
     assert sorted(os.listdir(folder)) == sorted([p.name for p in repo.layout.folders()] + ["FORMAT", "reserve"])
     assert (folder / "reserve").read_bytes() == bytes(RESERVE)
     text = (folder / "FORMAT").read_bytes()
@@ -79,7 +83,7 @@ def test_a_store_is_made_of_what_format_says(tmp_path: Path, hash: str, dtype: s
 
 
 def test_the_name_format_comes_last_and_everything_is_flushed(tmp_path: Path, disk: Watched) -> None:
-    Repository.create(tmp_path / ".vstore")
+    create_store(tmp_path / ".vstore")
     links = [at for at, call in enumerate(disk.calls) if call == ("link", "FORMAT")]
     after = disk.calls[links[0] + 1 :]
     assert len(links) == 1
@@ -112,12 +116,12 @@ def test_half_a_store_is_no_store_and_is_made_whole_by_the_next_attempt(tmp_path
 
 def test_making_a_store_that_was_killed_before_its_first_record_is_gone_on_with(tmp_path: Path) -> None:
     folder = tmp_path / ".vstore"
-    store_id = Repository.create(folder, "sha256", "float32").store_id
+    store_id = create_store(folder, "sha256", "float32").store_id
     with pytest.raises(UsageError, match=r"a store was begun at .* with --hash sha256 --store-dtype float32"):
         Store.init(folder)
     report = Store.init(folder, hash="sha256", store_dtype="float32")
     assert report.id == store_id
-    with pytest.raises(UsageError, match=r"there is a store at .* already"):
+    with pytest.raises(UsageError, match=r"a store already exists at"):
         Store.init(folder, hash="sha256", store_dtype="float32")
     with Store(folder) as store:
         assert [row.op for row in store.log()] == ["init"]
@@ -129,29 +133,29 @@ def test_a_store_is_never_made_over_another_one_whatever_its_state(builder: Buil
     form = json.loads((folder / "FORMAT").read_bytes())
     for text in (b"garbage", json.dumps({**form, "format": 99}).encode()):
         (folder / "FORMAT").write_bytes(text)
-        with pytest.raises(UsageError, match=r"there is a store at .* already"):
-            Repository.create(folder)
+        with pytest.raises(UsageError, match=r"a store already exists at"):
+            create_store(folder)
         assert (folder / "FORMAT").read_bytes() == text
     shutil.rmtree(folder / "refs")
-    with pytest.raises(UsageError, match=r"there is a store at .* already"):
-        Repository.create(folder)
+    with pytest.raises(UsageError, match=r"a store already exists at"):
+        create_store(folder)
 
 
 def test_only_one_process_at_a_time_makes_a_store(tmp_path: Path) -> None:
     layout = Layout(tmp_path / ".vstore")
     layout.locks.mkdir(parents=True)
-    with durable.Lock(layout.locks, "ingest") as lock:
+    with Lock(layout.locks, "ingest") as lock:
         lock.acquire(0, "init")
         with pytest.raises(Locked):
-            Repository.create(layout.folder)
+            create_store(layout.folder)
     assert not layout.format.exists()
-    Repository.create(layout.folder)
+    create_store(layout.folder)
 
 
 @pytest.mark.parametrize(("hash", "dtype"), [("md5", "float16"), ("xxh3_128", "int8")])
 def test_a_hash_or_dtype_that_is_not_known_makes_nothing(tmp_path: Path, hash: str, dtype: str) -> None:
     with pytest.raises(UsageError, match="unknown"):
-        Repository.create(tmp_path / ".vstore", hash, dtype)
+        create_store(tmp_path / ".vstore", hash, dtype)
     assert not (tmp_path / ".vstore").exists()
 
 
@@ -167,7 +171,7 @@ def test_where_there_is_no_store_the_error_says_how_to_make_one(tmp_path: Path) 
 
 
 def test_a_store_of_a_later_format_is_refused_by_its_version(tmp_path: Path) -> None:
-    Repository.create(tmp_path / ".vstore")
+    create_store(tmp_path / ".vstore")
     path = tmp_path / ".vstore" / "FORMAT"
     later = {"format": FORMAT_VERSION + 1, "whatever": True}
     path.write_bytes(canonical({**later, "check": checksum(canonical(later)).hex()}))
@@ -177,7 +181,7 @@ def test_a_store_of_a_later_format_is_refused_by_its_version(tmp_path: Path) -> 
 
 
 def test_a_format_that_is_not_what_was_written_is_damage(tmp_path: Path) -> None:
-    Repository.create(tmp_path / ".vstore")
+    create_store(tmp_path / ".vstore")
     path = tmp_path / ".vstore" / "FORMAT"
     whole = path.read_bytes()
     for at in range(len(whole)):
@@ -263,7 +267,7 @@ def test_a_snapshot_has_many_names(versions: Repository, name: str, found: str) 
     ["", "v5", "v0", "v", "x", "Good", "v1~1", "v4~9", "~1", "v4~", "@{5}", "@{x}", "@", "abc", "v1\n", "٧", "v٣"],
 )
 def test_what_names_no_snapshot_is_an_error_that_says_how_many_there_are(versions: Repository, name: str) -> None:
-    with pytest.raises(SnapshotNotFound, match="among the 4 kept here; list them with: vstore snapshot list"):
+    with pytest.raises(SnapshotNotFound, match=r"\(this store has 4\); list them with: vstore snapshot list"):
         versions.snapshot(name)
 
 
@@ -386,8 +390,7 @@ def test_a_file_of_the_user_that_is_not_there_is_no_damage(builder: Builder, tmp
 
 
 def test_a_long_lived_store_keeps_open_only_what_the_log_lists(builder: Builder, monkeypatch: Any) -> None:
-    monkeypatch.setattr(packs, "TOO_MANY", 4)
-    monkeypatch.setattr(segments, "TOO_MANY", 4)
+    monkeypatch.setattr(small_files, "TOO_MANY", 4)
     repo = builder.repo
     before = len(os.listdir("/dev/fd"))
     for number in range(40):
@@ -523,8 +526,7 @@ def test_commits_of_several_processes_are_one_chain(builder: Builder) -> None:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> int:
     """More than four small packs, or segments, are too many."""
-    monkeypatch.setattr(packs, "TOO_MANY", 4)
-    monkeypatch.setattr(segments, "TOO_MANY", 4)
+    monkeypatch.setattr(small_files, "TOO_MANY", 4)
     return 4
 
 
@@ -595,7 +597,7 @@ def test_a_merged_segment_takes_the_place_of_the_first_that_it_replaces(
         )
     repo = builder.repo
     before = repo.state.segments(builder.space)
-    monkeypatch.setattr(segments, "SMALL", before[3].size)
+    monkeypatch.setattr(small_files, "SMALL_SEGMENT", before[3].size)
     merge_small(repo, builder.space, "test")
     after = repo.state.segments(builder.space)
     assert len(after) == 3 and after[1] == before[3]

@@ -17,7 +17,8 @@ from support.builder import RECIPE, Builder, Floats, unit_vectors
 from vstore.errors import Damage, ModelError, SnapshotNotFound, UsageError, VstoreError
 from vstore.repository.repository import Repository
 from vstore.search.index import Index
-from vstore.search.search import Hit, Operand, SearchReport, search
+from vstore.search.query import Operand
+from vstore.search.search import Hit, SearchReport, search
 from vstore.testing import FakeEmbedder
 
 
@@ -120,7 +121,7 @@ def test_a_known_picture_is_known_by_its_bytes_wherever_it_lies(world: World, tm
     assert world.search(os.fsencode(tmp_path / "elsewhere")).hits[0].paths == (b"pictures/c/4.png",)
 
 
-def test_a_picture_that_only_other_snapshots_name_is_compared_and_is_no_hit(world: World) -> None:
+def test_a_picture_of_another_snapshot_can_be_a_query_but_is_no_hit(world: World) -> None:
     world.snapshot(FILES)
     world.snapshot({"5.png": 5})
     report = world.search(world.place("a/1.png"))
@@ -236,7 +237,7 @@ def test_another_order_of_segments_gives_the_same_answer(world: World) -> None:
         ("{link}/a/b", [b"a/b/3.png"]),
     ],
 )
-def test_under_keeps_what_lies_below_before_k_is_counted(
+def test_under_selects_pictures_before_k_is_counted(
     world: World, tmp_path: Path, under: str, found: list[bytes]
 ) -> None:
     world.snapshot(FILES)
@@ -258,7 +259,7 @@ def test_under_a_relative_folder_means_the_one_on_disk(world: World, monkeypatch
     assert len(paths(world.search(b"5.png", under=b"."))) == len(FILES)
 
 
-def test_under_what_no_root_holds_is_a_usage_error(world: World, tmp_path: Path) -> None:
+def test_under_an_unknown_folder_is_a_usage_error(world: World, tmp_path: Path) -> None:
     world.snapshot(FILES)
     (tmp_path / "other").mkdir()
     with pytest.raises(UsageError, match="no synced folder"):
@@ -288,7 +289,7 @@ def test_a_root_that_is_not_known_any_more_has_no_files(world: World) -> None:
     assert paths(world.search(world.place("1.png"), under=b"lost")) == [b"lost/1.png"]
 
 
-def test_new_since_leaves_out_what_that_snapshot_names(world: World) -> None:
+def test_new_since_leaves_out_the_pictures_of_that_snapshot(world: World) -> None:
     world.snapshot({"1.png": 1, "2.png": 2})
     world.snapshot({"moved.png": 1, "2.png": 2, "3.png": 3, "d/4.png": 4})
     query = world.place("1.png")
@@ -348,7 +349,7 @@ def test_text_and_pictures_add_up(world: World) -> None:
     np.testing.assert_allclose([hit.score for hit in report.hits], sorted(scores.values())[::-1], atol=2e-3)
 
 
-def test_what_cannot_be_read_or_decoded_is_named(world: World, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_or_decoded_is_named(world: World, tmp_path: Path) -> None:
     world.snapshot(FILES)
     with pytest.raises(UsageError, match=r"no such file\.png"):
         world.search(os.fsencode(tmp_path / "no such file.png"))
@@ -370,7 +371,7 @@ def test_a_picture_that_is_too_large_to_decode_unasked_says_what_to_do(world: Wo
 
 
 @pytest.mark.parametrize("dim", [7, 9])
-def test_a_model_that_gives_other_vectors_than_its_space_has_is_told(world: World, tmp_path: Path, dim: int) -> None:
+def test_a_model_whose_vectors_do_not_fit_its_space_is_refused(world: World, tmp_path: Path, dim: int) -> None:
     world.snapshot(FILES)
     (tmp_path / "new.png").write_bytes(picture(30))
     with pytest.raises(ModelError, match=f"{dim} numbers.*8"):
@@ -404,7 +405,7 @@ def test_a_segment_that_is_lost_is_damage(world: World) -> None:
         search(repo, [Operand(1.0, world.place("5.png"))], load_embedder=refuse)
 
 
-def test_a_segment_that_was_merged_away_meanwhile_is_no_matter(world: World) -> None:
+def test_a_segment_may_be_merged_away_during_a_search(world: World) -> None:
     world.snapshot(FILES)
     expected = world.search(world.place("5.png"))
     reader = Repository(world.repo.layout.folder)
@@ -471,10 +472,10 @@ def test_pages_without_a_hit_are_not_decoded(world: World, monkeypatch: pytest.M
     world.builder.add_snapshot({**others, b"pictures/1.png": world.key(1)})
     world.search(world.place("1.png"))  # the bitmap lies in the cache from here on
     decoded = []
-    from vstore.format import pages
+    from vstore.format import tree
 
-    decode = pages.decode_leaf
-    monkeypatch.setattr(pages, "decode_leaf", lambda *args: decoded.append(1) or decode(*args))
+    decode = tree.decode_leaf
+    monkeypatch.setattr(tree, "decode_leaf", lambda *args: decoded.append(1) or decode(*args))
     assert paths(world.search(world.place("1.png"), k=1)) == [b"pictures/1.png"]
     assert len(decoded) == 1
 
@@ -485,7 +486,8 @@ def test_a_search_opens_no_catalogue_and_loads_no_model(world: World) -> None:
 import sys
 from pathlib import Path
 from vstore.repository.repository import Repository
-from vstore.search.search import Operand, search
+from vstore.search.query import Operand
+from vstore.search.search import search
 assert not {"numpy", "faiss", "PIL"} & set(sys.modules), "imported before they are needed"
 report = search(Repository(Path(sys.argv[1])), [Operand(1.0, sys.argv[2].encode())])
 assert len(report.hits) == 5

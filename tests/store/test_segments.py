@@ -12,21 +12,14 @@ import faiss
 import numpy as np
 import pytest
 
-from vstore.disk import segments as module
-from vstore.disk.segments import (
-    BLOCK,
-    FOOTER_SIZE,
-    Footer,
-    Segment,
-    faiss_module,
-    rounded,
-    small_neighbours,
-    write_segment,
-)
+from vstore.disk.footer import BLOCK, FOOTER_SIZE, Footer
+from vstore.disk.segment_writer import rounded, write_segment
+from vstore.disk.segments import Segment
 from vstore.errors import Damage, MissingPackage
 from vstore.format.entries import FileRef
 from vstore.format.hashing import HASHES, checksum, store_hash
 from vstore.format.layout import DTYPES
+from vstore.packages import faiss_module
 
 DIM = 8
 SPACE = "5a" * 32
@@ -272,28 +265,3 @@ def test_a_faiss_that_writes_another_format_is_refused_before_anything_is_writte
     with pytest.raises(MissingPackage, match="another file format"):
         write(tmp_path, 3)
     assert os.listdir(tmp_path) == []
-
-
-# Which segments are merged
-
-
-def refs(*sizes: int) -> list[FileRef]:
-    return [FileRef(f"{i}.faiss", size, "", 1) for i, size in enumerate(sizes)]
-
-
-def test_small_segments_are_merged_only_once_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TOO_MANY", 3)
-    large = module.SMALL
-    assert small_neighbours(refs(1, 1, 1)) == []
-    assert small_neighbours(refs(1, large, 1, 1)) == []
-    listed = refs(1, 1, large, 1, large, 1, 1, 1)
-    assert small_neighbours(listed) == [listed[0:2], listed[5:8]], "only neighbours, and no run of one"
-
-
-def test_no_merge_makes_a_segment_that_is_very_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TOO_MANY", 3)
-    half = module.SMALL // 2
-    listed = refs(*[half] * 40)
-    runs = small_neighbours(listed)
-    assert [ref for run in runs for ref in run] == listed
-    assert all(sum(ref.size for ref in run) <= 8 * module.SMALL for run in runs)

@@ -33,7 +33,7 @@ def parts(report: StatsReport) -> dict[str, Part]:
     return {part.name: part for part in report.parts}
 
 
-def test_the_parts_add_up_to_what_lies_in_the_folder(world: World) -> None:
+def test_the_parts_add_up_to_the_whole_folder(world: World) -> None:
     world.store.snapshot_list()
     (world.folder / ".tmp-ingest-half").mkdir()
     (world.folder / ".tmp-ingest-half" / "data.mdb").write_bytes(b"half")
@@ -57,7 +57,7 @@ def test_the_total_is_what_du_says(world: World) -> None:
     assert int(done.stdout.split()[0]) - in_folders in (0, stats(world.repo).total)  # some count folders as nothing
 
 
-def test_what_no_record_names_is_told_apart(world: World) -> None:
+def test_unused_files_are_counted_apart(world: World) -> None:
     assert all(part.unlisted == 0 for part in stats(world.repo).parts)
     (world.folder / "segments" / ("1" * 32 + ".faiss")).write_bytes(bytes(100))
     (world.folder / "packs" / ".tmp-commit-1").write_bytes(bytes(7))
@@ -65,7 +65,7 @@ def test_what_no_record_names_is_told_apart(world: World) -> None:
     assert (found["segments"].unlisted, found["packs"].unlisted) == (100, 7)
 
 
-def test_pictures_rows_and_versions_are_counted(world: World) -> None:
+def test_pictures_rows_and_snapshots_are_counted(world: World) -> None:
     report = stats(world.repo)
     (space,) = report.spaces
     assert (report.snapshots, report.records) == (2, 3)
@@ -77,7 +77,7 @@ def test_pictures_rows_and_versions_are_counted(world: World) -> None:
     assert (report.store, report.hash, report.dtype) == (str(world.folder), "xxh3_128", "float16")
 
 
-def test_rows_that_no_kept_version_names_are_not_in_use(world: World) -> None:
+def test_rows_that_no_snapshot_uses_are_not_in_use(world: World) -> None:
     repo = world.repo
     with repo.committing("forget"):
         repo.publish("forget", {"snapshots": {"v1": {"kept": False}}})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import inspect
 import json
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.failing_disks import Watched, disk  # noqa: F401
@@ -20,13 +20,14 @@ from vstore.progress import Silent
 from vstore.repository import repository
 from vstore.store import Store
 from vstore.sync.memory import Memory
+from vstore.sync.options import Options
 from vstore.sync.report import SyncReport
 
 
 @pytest.fixture
 def single(settled: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world whose pictures are embedded one by one."""
-    monkeypatch.setattr("vstore.intake.ingest.BATCH", 1)
+    monkeypatch.setattr("vstore.intake.embedding.BATCH", 1)
     return settled
 
 
@@ -186,7 +187,7 @@ def test_a_run_that_came_to_its_end_leaves_a_whole_snapshot_even_if_its_last_par
 
 
 def test_half_an_hour_passes_between_partial_snapshots() -> None:
-    assert inspect.signature(Store.sync).parameters["commit_every"].default == 30 * 60
+    assert Options().commit_every == 30 * 60
 
 
 def test_an_error_after_a_partial_snapshot_leaves_that_and_the_next_run_completes_it(single: World) -> None:
@@ -384,6 +385,29 @@ def test_an_exclude_that_a_partial_commit_took_away_is_not_missed_after_a_rollba
     assert (report.paths, report.partial, single.fake.embedded) == (5, False, 5)
 
 
+def test_a_run_that_comes_back_to_a_snapshot_of_its_own_counts_its_pictures(single: World) -> None:
+    single.put({"a.png": 1})
+    single.sync()
+    single.put({f"new{number}.png": 10 + number for number in range(3)})
+    with single.another() as other:
+
+        class Meddler(Silent):
+            notes = 0
+
+            def note(self, text: str) -> None:
+                self.notes += 1
+                if self.notes == 1:
+                    other.undo()
+                    (single.pictures / "new0.png").unlink()
+
+        meddler = Meddler()
+        during(single.fake, lambda: other.rollback("v1") and None, single.fake.calls + 2)
+        report = single.sync(commit_every=-1.0, progress=meddler)
+    assert meddler.notes == 2
+    assert single.paths() == ["pictures/a.png", "pictures/new1.png", "pictures/new2.png"]
+    assert (report.paths, report.images) == (3, 3)
+
+
 # The order of a commit, and commits that go wrong
 
 
@@ -397,7 +421,12 @@ def test_segment_pack_and_record_are_written_in_this_order_and_the_journal_goes_
     settled.put({"b.png": 2})
     disk.calls.clear()
     remember = Memory.remember
-    monkeypatch.setattr(Memory, "remember", lambda *args: disk.calls.append(("catalogue", "")) or remember(*args))
+
+    def noted(*args: Any, **words: Any) -> None:
+        disk.calls.append(("catalogue", ""))
+        remember(*args, **words)
+
+    monkeypatch.setattr(Memory, "remember", noted)
     settled.sync()
     kinds = {".faiss": "segment", ".pack": "pack", ".json": "record", "": "journal"}
     steps = [

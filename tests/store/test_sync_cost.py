@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from support.folders import World, classes
 
-import vstore.format.pages
+import vstore.format.tree
 from vstore.disk.catalogue import Catalogue
 
 
@@ -22,8 +22,8 @@ def test_a_new_folder_beside_many_is_taken_in_without_a_look_at_the_pages_of_the
     settled.sync()
     assert len(settled.tree().leaves) >= 6
     decoded = []
-    decode = vstore.format.pages.decode_leaf
-    monkeypatch.setattr(vstore.format.pages, "decode_leaf", lambda *page: decoded.append(page) or decode(*page))
+    decode = vstore.format.tree.decode_leaf
+    monkeypatch.setattr(vstore.format.tree, "decode_leaf", lambda *page: decoded.append(page) or decode(*page))
     settled.put({"200+/new.png": 5_000})
     assert classes(settled.sync()) == {"unchanged": 1200, "new": 1}
     assert len({page for page, _ in decoded}) <= 2

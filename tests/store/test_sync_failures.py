@@ -19,7 +19,7 @@ from support.folders import FakeOs, Reads, World, classes, drawn, plain, put
 
 from vstore.errors import ModelError
 from vstore.pictures import decoders
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 

@@ -11,8 +11,8 @@ import pytest
 from support.folders import Reads, World, classes, drawn, put
 
 from vstore.errors import LabelTaken, UsageError
-from vstore.repository.places import prefixes_of
 from vstore.repository.repository import Repository
+from vstore.repository.stored_paths import prefixes_of
 from vstore.store import Store
 
 
@@ -44,7 +44,7 @@ def test_or_as_the_user_says(world: World) -> None:
 def test_a_root_has_one_label(world: World) -> None:
     world.put({"a.png": 1, "x/b.png": 2})
     world.sync()
-    with pytest.raises(LabelTaken, match="is known as 'pictures' already"):
+    with pytest.raises(LabelTaken, match="is already known as 'pictures'"):
         world.sync(as_label="holiday")
     with pytest.raises(UsageError, match="which is known as 'pictures'"):
         world.sync(world.pictures / "x", as_label="holiday")
@@ -148,7 +148,7 @@ def test_one_root_leaves_the_others_as_they_are(settled: World) -> None:
 
 
 def test_a_store_that_knows_no_folder_says_so(world: World) -> None:
-    with pytest.raises(UsageError, match="knows no folder yet"):
+    with pytest.raises(UsageError, match="has no folder yet"):
         world.all()
 
 
@@ -240,7 +240,7 @@ def test_a_path_in_a_root_that_is_gone_itself_is_an_error(settled: World) -> Non
     settled.put({"x/b.png": 2})
     settled.sync()
     shutil.rmtree(settled.pictures)
-    with pytest.raises(UsageError, match=r"neither .* nor its root .* is there"):
+    with pytest.raises(UsageError, match=r"neither .* nor its folder .* exists"):
         settled.sync(settled.pictures / "x")
 
 
@@ -254,7 +254,7 @@ def test_paths_may_come_from_a_file(settled: World, tmp_path: Path) -> None:
     nothing.write_text("# none\n")
     assert classes(settled.store.sync(files_from=lines)) == {"changed": 1}
     assert classes(settled.store.sync(files_from=nuls)) == {"changed": 1}
-    with pytest.raises(UsageError, match="names no path"):
+    with pytest.raises(UsageError, match="lists no path"):
         settled.store.sync(files_from=nothing)
     with pytest.raises(UsageError, match="cannot read"):
         settled.store.sync(files_from=tmp_path / "missing")
@@ -411,7 +411,7 @@ def test_the_label_of_an_absorbed_root_is_not_given_again(absorbed: World) -> No
     absorbed.sync()
     other = absorbed.top / "elsewhere/2024"
     put(other, {"z.png": 9})
-    with pytest.raises(LabelTaken, match="the label 2024 is that of a folder inside another root"):
+    with pytest.raises(LabelTaken, match="the label 2024 belongs to a folder inside another one"):
         absorbed.sync(other)
     assert classes(absorbed.sync(other, as_label="older")) == {"new": 1}
 
@@ -488,5 +488,5 @@ def test_a_path_is_found_under_all_the_labels_it_had(absorbed: World) -> None:
 
 
 def test_a_path_under_no_root_is_an_error(absorbed: World) -> None:
-    with pytest.raises(UsageError, match="lies under no synced folder"):
+    with pytest.raises(UsageError, match="is not in any synced folder"):
         prefixes_of(absorbed.repo, absorbed.tree(), b"/nowhere/at/all")

@@ -13,6 +13,8 @@ import pytest
 from support.folders import FakeOs, World, classes, during, plain, put, trust_young_stats
 
 from vstore.errors import CommitRace, ModelError, UsageError, VstoreError
+from vstore.repository.add_space import add_space
+from vstore.repository.create import create_store
 from vstore.testing import FakeEmbedder
 
 
@@ -22,7 +24,7 @@ class Worlds(World):
     def __init__(self, top: Path) -> None:
         super().__init__(top)
         self.second = FakeEmbedder("fake-2", dim=12)
-        self.repo.add_space(self.second.recipe, "fake-2")
+        add_space(self.repo, self.second.recipe, "fake-2")
 
     def load(self, recipe: Mapping[str, Any]) -> FakeEmbedder:
         self.loaded += 1
@@ -91,11 +93,10 @@ def test_a_space_that_is_not_there_is_an_error_that_names_those_that_are(two: Wo
 
 
 def test_without_a_start_space_there_is_none_to_sync_in(tmp_path: Path) -> None:
-    from vstore.repository.repository import Repository
     from vstore.store import Store
 
     put(tmp_path / "pictures", {"a.png": 1})
-    Repository.create(tmp_path / ".vstore").close()
+    create_store(tmp_path / ".vstore").close()
     with Store(tmp_path / ".vstore") as store, pytest.raises(ModelError) as caught:
         store.sync([tmp_path / "pictures"])
     assert caught.value.exit_code == 13
@@ -124,7 +125,7 @@ def test_what_is_carried_over_has_no_vector_in_another_space(two: Worlds, faulty
 
 
 def test_a_sync_in_a_space_that_was_asked_for_is_never_partial(two: Worlds, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vstore.intake.ingest.BATCH", 1)
+    monkeypatch.setattr("vstore.intake.embedding.BATCH", 1)
     two.put({f"{number}.png": number for number in range(5)})
     two.sync()
     stop = threading.Event()
@@ -139,7 +140,7 @@ def test_a_sync_in_a_space_that_was_asked_for_is_never_partial(two: Worlds, monk
 def test_nor_is_it_where_there_is_no_snapshot_yet_or_one_of_that_space(
     two: Worlds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vstore.intake.ingest.BATCH", 1)
+    monkeypatch.setattr("vstore.intake.embedding.BATCH", 1)
     two.put({f"{number}.png": number for number in range(3)})
     report = two.sync(space="fake-2", commit_every=-1.0)
     assert (report.snapshot, report.partial) == ("v1", False)
@@ -260,7 +261,7 @@ def test_a_space_that_was_dropped_and_added_again_is_embedded_anew(two: Worlds) 
     two.store.rollback("v1")
     two.store.snapshot_forget(["v2"])
     two.store.model_drop("fake-2")
-    two.repo.add_space(two.second.recipe, "fake-2")
+    add_space(two.repo, two.second.recipe, "fake-2")
     report = two.sync(space="fake-2")
     assert (report.space_name, report.embedded, report.paths) == ("fake-2", 2, 2)
     assert two.rows("fake-2") == 2

@@ -35,11 +35,11 @@ import numpy as np
 import pytest
 from support.folders import World, classes, drawn
 
-from vstore.disk import segments
 from vstore.errors import Damage, NothingToUndo
+from vstore.format import small_files
 from vstore.pictures.decoding import prepare
 from vstore.pictures.preparation import Preparation
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 
 
 def test_the_table_names_tests_that_are_there() -> None:
@@ -116,7 +116,7 @@ def test_the_newest_record_torn(settled: World, how: str) -> None:
 
 
 def test_key_column_and_vectors_are_merged_in_one_order(settled: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segments, "TOO_MANY", 4)
+    monkeypatch.setattr(small_files, "TOO_MANY", 4)
     numbers = list(range(40))
     random.Random(1).shuffle(numbers)
     for at in range(0, len(numbers), 5):

@@ -22,15 +22,17 @@ TOP = SOURCES["vstore"].parents[1]
 
 # FORMAT.md, section 3: who writes past the one door, and with what.
 EXCEPTIONS = {
-    "vstore.disk.catalogue": {"shutil.rmtree", "lmdb.open"},  # LMDB writes by itself, and holds no data
+    # LMDB writes by itself, and holds no data.
+    "vstore.disk.catalogue": {"shutil.rmtree"},
+    "vstore.disk.environment": {"lmdb.open"},
     # Files and folders of the user's, outside the store.
     "vstore.export.target": {".open", "os.mkdir", "os.rename", "os.symlink", "os.unlink", "shutil.rmtree"},
     "vstore.importing.report": {".open", ".unlink"},
     "vstore.importing.rclip": {"sqlite3.connect"},  # opened to be read alone
     # A store that an import makes has no name yet.
-    "vstore.importing.founding": {"shutil.rmtree", "tempfile.TemporaryDirectory"},
+    "vstore.importing.begin": {"shutil.rmtree", "tempfile.TemporaryDirectory"},
     "vstore_cli.main": {"os.open"},  # /dev/null
-    "vstore_cli.commands.sync": {"os.write"},  # stderr, from a signal handler
+    "vstore_cli.interrupts": {"os.write"},  # stderr, from a signal handler
 }
 OS = {
     "chmod", "chown", "copy_file_range", "fchmod", "fdatasync", "fsync", "ftruncate", "link", "makedirs", "mkdir",

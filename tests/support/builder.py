@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vstore.clock import now
-from vstore.disk.segments import rounded, write_segment
+from vstore.disk.segment_writer import rounded, write_segment
 from vstore.format.entries import FileRef, Root, Snapshot
 from vstore.format.manifest import Manifest
-from vstore.format.pages import Tree
 from vstore.format.recipes import space_id
-from vstore.repository.repository import Repository
+from vstore.format.tree import Tree
+from vstore.repository.add_space import add_space
+from vstore.repository.create import create_store
 
 RECIPE = {"family": "fake", "name": "fake-1", "dim": 8, "prepare": {"max_side": 512}}
 Floats = npt.NDArray[np.float32]
@@ -36,9 +37,9 @@ class Builder:
     """
 
     def __init__(self, folder: Path, *, recipe: Mapping[str, Any] = RECIPE, **options: str) -> None:
-        """folder: the store itself, `…/.vstore`. options: `hash` and `dtype`, as Repository.create takes them."""
-        self.repo = Repository.create(folder, **options)
-        self.repo.add_space(recipe, str(recipe["name"]))
+        """folder: the store itself, `…/.vstore`. options: `hash` and `dtype`, as create_store takes them."""
+        self.repo = create_store(folder, **options)
+        add_space(self.repo, recipe, str(recipe["name"]))
         self.space = space_id(recipe)
         self.dim: int = recipe["dim"]
 

@@ -19,7 +19,7 @@ from PIL import Image
 
 from vstore.disk.durable import Disk
 from vstore.format.entries import FileRef
-from vstore.format.pages import Tree
+from vstore.format.tree import Tree
 from vstore.pictures.decoding import prepare
 from vstore.repair.report import RepairReport
 from vstore.repository.repository import Repository
@@ -371,7 +371,7 @@ def newest_pack(repo: Repository) -> FileRef:
     return packs_by_age(repo)[-1]
 
 
-def mend(world: World, **options: Any) -> RepairReport:
+def repaired(world: World, **options: Any) -> RepairReport:
     return Store.repair(world.folder, load_embedder=world.load, **options)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from support.folders import ENVIRONMENT
 
-from vstore.disk import catalogue, durable
+from vstore.disk import catalogue, durable, facts
 from vstore.disk.durable import Disk
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
@@ -89,7 +89,7 @@ def sync(store: str, pictures: str, at: int, how: str) -> dict[str, Any]:
     plain = catalogue.Catalogue.batch
 
     @contextlib.contextmanager
-    def batch(self: catalogue.Catalogue) -> Iterator[catalogue.Batch]:
+    def batch(self: catalogue.Catalogue) -> Iterator[facts.Batch]:
         with disk.doing(), plain(self) as made:
             yield made
 

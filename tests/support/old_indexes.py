@@ -26,7 +26,7 @@ def unit(rows: npt.NDArray[Any]) -> Floats:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
-class Legacy:
+class OldIndex:
     """`pictures/`, and beside it `old.faiss`, `old.npy` and `old.json`: picture i is `drawn(i)`, its row `rows[i]`."""
 
     def __init__(self, top: Path, count: int = 12, dim: int = 8, old_folder: str = "../o00_images") -> None:
@@ -48,7 +48,7 @@ class Legacy:
             os.utime(self.pictures / name, (when, when))
 
     def write(self, paths: Any = None, rows: npt.NDArray[Any] | None = None) -> None:
-        """Write the three files anew."""
+        """Write the three files again."""
         import faiss
 
         vectors = self.rows if rows is None else rows

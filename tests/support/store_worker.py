@@ -19,7 +19,7 @@ from support.stores import FAKE, load, old_index
 from vstore.errors import Locked, VstoreError
 from vstore.importing.report import ImportReport
 from vstore.repository.leftovers import left_rows
-from vstore.search.search import Operand
+from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.sync.report import SyncReport
 

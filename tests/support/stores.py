@@ -1,4 +1,4 @@
-"""What a store says, put so that two runs can be compared; and the operations that are interrupted."""
+"""The contents of a store, for comparing two runs; and the operations that tests interrupt."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FAKES = {fake.recipe["name"]: fake for fake in (FAKE, SECOND, THIRD, FakeEmbedde
 
 
 class Plugin:
-    """What brings the fakes to a store that asks for an embedder by itself. See `conftest.py`."""
+    """A plugin with the fakes, for a store that loads its embedder by itself. See `conftest.py`."""
 
     @staticmethod
     def describe(words: Any) -> Any:
@@ -44,7 +44,7 @@ class Plugin:
 
 
 def plugin(folder: Path) -> Path:
-    """The metadata of an installed package that brings the fakes."""
+    """Write the metadata of an installed package that brings the fakes."""
     (folder / "fake-1.dist-info").mkdir(parents=True)
     (folder / "fake-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: fake\nVersion: 1\n")
     (folder / "fake-1.dist-info/entry_points.txt").write_text("[vstore.embedders]\nfake = support.stores:Plugin\n")
@@ -56,13 +56,13 @@ def load(recipe: Any) -> Embedder:
 
 
 def opened(top: Path) -> Store:
-    """The store, with fakes that are not asked to prove themselves."""
+    """Open the store, with fakes that are not asked to prove themselves."""
     return Store(top / ".vstore", load_embedder=load)
 
 
 @contextmanager
 def quick_folder() -> Iterator[Path]:
-    """A temporary folder in memory where there is such a thing: a thousand stores are made and thrown away in it."""
+    """Make a temporary folder, in memory if possible: a thousand stores are made and thrown away in it."""
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     folder = Path(tempfile.mkdtemp(prefix="vstore-faults-", dir=place))
     try:
@@ -71,11 +71,18 @@ def quick_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class Said(NamedTuple):
-    """What a store says: its versions with their pictures, what is current, the tags, the hold, its spaces by name,
-    and how many rows of imports wait in each."""
+class Contents(NamedTuple):
+    """The contents of a store.
 
-    versions: dict[str, tuple[str, str, bool]]
+    snapshots: id, message and degraded, by name.
+    current:   the current snapshot.
+    tags:      the snapshot of each tag.
+    hold:      the snapshot at which syncing is held.
+    spaces:    the status of each space, by name.
+    waiting:   how many rows of imports wait in each space.
+    """
+
+    snapshots: dict[str, tuple[str, str, bool]]
     current: str | None
     tags: dict[str, str]
     hold: str | None
@@ -83,24 +90,26 @@ class Said(NamedTuple):
     waiting: list[tuple[str, int]]
 
 
-def said(repo: Repository) -> Said:
-    """Read all that the log says, and of each version every page. Raises: whatever is wrong."""
+def contents(repo: Repository) -> Contents:
+    """Read the whole state, and every page of each snapshot. Raises: whatever is wrong."""
     state = repo.state
-    versions = {}
+    snapshots = {}
     for snapshot in state.snapshots():
         tree = repo.tree(snapshot)
         assert len(dict(tree)) == snapshot.paths
-        versions[snapshot.name] = (snapshot.id, snapshot.message, snapshot.degraded)
+        snapshots[snapshot.name] = (snapshot.id, snapshot.message, snapshot.degraded)
     spaces = {space.name: space.status for space in state.spaces.values()}
     assert all(repo.recipe(space)["dim"] == found.dim for space, found in state.spaces.items())
     waiting = sorted((state.spaces[found.space].name, found.rows) for found in state.imports.values())
     repo.close()  # thousands of them are opened in one process
-    return Said(versions, state.current, state.tags, state.hold, spaces, waiting)
+    return Contents(snapshots, state.current, state.tags, state.hold, spaces, waiting)
 
 
 def vectors(repo: Repository) -> dict[tuple[str, bytes], bytes]:
-    """The winning row of every key that a version names, by space and key, and the rows of imports that wait, by space
-    and path; every row is verified."""
+    """Read the winning row of every key in use, by space and key, and the waiting rows of imports, by space and path.
+
+    Every row is verified.
+    """
     found: dict[tuple[str, bytes], bytes] = {}
     for space in repo.state.spaces:
         for ref in repo.state.segments(space):
@@ -123,11 +132,14 @@ def vectors(repo: Repository) -> dict[tuple[str, bytes], bytes]:
 
 
 class Operation(NamedTuple):
-    """Something that may be interrupted.
+    """An operation that tests interrupt.
 
-    prepare: makes, in an empty folder, the store before it. run: does it. again: whether it may be run once more after
-    it went well. settings: names of our constants that it needs otherwise. turns: in the short form each
-    call fails in one way only, in turn, as it takes long.
+    name:     its name.
+    prepare:  makes the store before it, in an empty folder.
+    run:      does it.
+    again:    it may be run once more after it went well.
+    settings: our constants that get another value, by name.
+    turns:    in the short form each call fails in one way only, in turn, as it takes long.
     """
 
     name: str
@@ -139,7 +151,7 @@ class Operation(NamedTuple):
 
 
 def synced(top: Path) -> None:
-    """Three versions of one space, and a tag."""
+    """Make three snapshots of one space, and a tag."""
     (top / "pictures").mkdir()
     Store.init(top / ".vstore", recipe=FAKE.recipe)
     with opened(top) as store:
@@ -154,19 +166,19 @@ def synced(top: Path) -> None:
 
 
 def edited(top: Path) -> None:
-    """The pictures are not what was synced last."""
+    """Change the pictures since the last sync."""
     put(top / "pictures", {"f.png": 6, "g.png": 7, "sub/h.png": 8})
     (top / "pictures" / "b.png").rename(top / "pictures" / "moved.png")
 
 
 def base(top: Path) -> None:
-    """A small store, and pictures that are not synced yet."""
+    """Make a small store, and pictures that are not synced yet."""
     synced(top)
     edited(top)
 
 
 def old_index(top: Path, name: str, fake: FakeEmbedder, entries: Mapping[str, int]) -> dict[str, Any]:
-    """An old index of pictures, by path and seed, as words of an import."""
+    """Write an old index of pictures, by path and seed. Returns: the options of its import."""
     rows = np.stack([fake.of(prepare(drawn(seed), Preparation())[0]) for seed in entries.values()])
     np.save(top / f"{name}.npy", rows.astype(np.float16))
     (top / f"{name}.json").write_text(json.dumps(list(entries)))
@@ -174,8 +186,11 @@ def old_index(top: Path, name: str, fake: FakeEmbedder, entries: Mapping[str, in
 
 
 def full(top: Path) -> None:
-    """All that a store may hold: eight versions of four spaces, of which one has probes and two list one segment; two
-    imports of which rows wait for their pictures."""
+    """Make a store with all that one may hold.
+
+    Eight snapshots of four spaces; one space has probes, and two list one segment. Rows of two imports wait for their
+    pictures.
+    """
     synced(top)
     put(top / "pictures", {"new.png": 9})
     with opened(top) as store:
@@ -185,7 +200,7 @@ def full(top: Path) -> None:
         store.import_index(**old_index(top, "second", THIRD, entries), as_space="old")
         store.check(reembed=2, recipe=THIRD.recipe, adopt="as-declared")
         store.model_add("fake-2", model="fake:fake-2")
-        store.sync([top / "pictures"], space="fake-2", message="all of it anew")
+        store.sync([top / "pictures"], space="fake-2", message="all of it again")
         store.model_use("fake-1", message="back again")
         state = store._repo.state
         assert len(state.spaces) == 4
@@ -195,13 +210,13 @@ def full(top: Path) -> None:
 
 
 def rich(top: Path) -> None:
-    """All that a store may hold, and pictures that are not synced yet."""
+    """Make a store with all that one may hold, and pictures that are not synced yet."""
     full(top)
     edited(top)
 
 
 def with_garbage(top: Path) -> None:
-    """One segment that is dead, one that is mostly dead, one that is alive; packs that are dead and alive."""
+    """Make segments of which none, little and all is used, and packs that are used and unused."""
     rich(top)
     with opened(top) as store:
         for name in ("moved.png", "d.png"):
@@ -212,9 +227,9 @@ def with_garbage(top: Path) -> None:
 
 
 def with_journal(top: Path) -> None:
-    """As two syncs leave it, of two spaces, that were killed before they could seal."""
+    """Leave journals of two killed syncs, in two spaces."""
     from vstore.disk.journal import JournalWriter
-    from vstore.disk.segments import rounded
+    from vstore.disk.segment_writer import rounded
 
     rich(top)
     with opened(top) as store:
@@ -229,7 +244,7 @@ def with_journal(top: Path) -> None:
 
 
 def damaged(top: Path) -> None:
-    """The newest segment has lost a row, and the newest record is torn: it was a rollback to v2."""
+    """Damage a row of the newest segment, and tear the newest record: it was a rollback to v2."""
     rich(top)
     with opened(top) as store:
         store.rollback("v2")
@@ -285,7 +300,7 @@ def import_third(top: Path) -> object:
 
 
 def found_again(top: Path) -> None:
-    """One of the pictures that an import waits for is there, and the others are not."""
+    """Add one of the pictures that an import waits for."""
     rich(top)
     put(top / "pictures", {"gone.png": 50})
 
@@ -307,7 +322,7 @@ def found(top: Path) -> object:
 
 
 def second_space(top: Path) -> object:
-    """A sync that becomes current, by a model that proves itself first."""
+    """Sync into another space, with a model that proves itself first."""
     with Store(top / ".vstore") as store:
         return store.sync([top / "pictures"], space="fake-2", message="four")
 
@@ -319,7 +334,7 @@ def to_use(top: Path) -> None:
 
 
 def to_drop(top: Path) -> None:
-    """A space that no snapshot needs, with rows of an import that wait in it; another one lists its segment too."""
+    """Leave a space that no snapshot uses, with waiting rows of an import; another space lists its segment too."""
     rich(top)
     with opened(top) as store:
         store.snapshot_forget(["v5"])
@@ -351,15 +366,13 @@ def model_add(top: Path) -> object:
         return store.model_add("fake-4", model="fake:fake-4")
 
 
-ONE_PROBE = {"vstore.repository.spaces.PROBES": ("tiny",)}  # to draw and to embed all six takes longer than all else
+ONE_PROBE = {"vstore.repository.proof.PROBES": ("tiny",)}  # to draw and to embed all six takes longer than all else
 OPERATIONS = [
     Operation("sync", rich, sync),
-    Operation("seal", base, sync, settings={"vstore.intake.keeper.SEAL_BYTES": 0, "vstore.intake.ingest.BATCH": 1}),
-    Operation("commit", base, partial_sync, settings={"vstore.intake.ingest.BATCH": 1}, turns=True),
+    Operation("seal", base, sync, settings={"vstore.intake.keeper.SEAL_BYTES": 0, "vstore.intake.embedding.BATCH": 1}),
+    Operation("commit", base, partial_sync, settings={"vstore.intake.embedding.BATCH": 1}, turns=True),
     Operation("recover", with_journal, sync, turns=True),
-    Operation(
-        "merge", rich, sync, settings={"vstore.disk.packs.TOO_MANY": 1, "vstore.disk.segments.TOO_MANY": 1}, turns=True
-    ),
+    Operation("merge", rich, sync, settings={"vstore.format.small_files.TOO_MANY": 1}, turns=True),
     Operation("rollback", rich, call("rollback", "v1")),
     Operation("tag", rich, call("snapshot_tag", "v2", "new")),
     Operation("undo", rich, call("undo"), again=False),

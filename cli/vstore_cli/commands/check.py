@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vstore_cli.bar import Bar
-from vstore_cli.commands.sync import Duration
+from vstore_cli.bar import progress
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, model_options
 from vstore_cli.output import count, echo_json, json_option, shown, size, table
+from vstore_cli.units import Duration
 
 if TYPE_CHECKING:
-    from vstore.check.reembed import ReembedReport
+    from vstore import ReembedReport
 
 
 @click.command()
@@ -21,27 +21,34 @@ if TYPE_CHECKING:
 @click.option(
     "--read-data-subset",
     metavar="PART",
-    help="Read a part: 1/7, the first of seven parts, or 10% of the bytes, those not read for longest.",
+    help="Read a part: 1/7, the first of seven parts, or 10% of the bytes, the longest unread first.",
 )
 @click.option(
-    "--max-duration", type=Duration(), metavar="TIME", help="Read for so long (10m), the longest unread first."
+    "--max-duration", type=Duration(), metavar="TIME", help="Read for this long (10m), the longest unread first."
 )
-@click.option("--source", is_flag=True, help="Read the pictures too: find bytes that changed behind size and times.")
-@click.option("--reembed", type=click.IntRange(1), metavar="N", help="Embed N pictures anew, and compare.")
+@click.option(
+    "--source", is_flag=True, help="Read the pictures too: find bytes that changed although size and times did not."
+)
+@click.option(
+    "--reembed",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Embed N pictures again, and compare them with the stored vectors.",
+)
 @model_options
 @device_option
-@click.option("--adopt", metavar="NAME", help="With --reembed: take over the likely cause that fitted.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@click.option("--adopt", metavar="NAME", help="With --reembed: adopt this likely cause if it matches.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
 def check(quiet: bool, as_json: bool, **what: Any) -> int:
-    """Prove the store whole: every record, page, manifest and segment, and that each picture has its vector.
+    """Verify the store. Every record, page, manifest and segment is checked, and every picture must have its vector.
 
-    With --reembed N, pictures are embedded anew by the model that the embedding space is said to be of. If at least 31
-    of 32 fit, the space is verified. If not, likely causes are tried one by one, and a table says which recipe gives
-    the vectors that are stored.
+    With --reembed N, N pictures are embedded again by the model of the embedding space. If at least 31 of 32 match the
+    stored vectors, the space is verified. If not, likely causes are tried one by one, and a table shows which recipe
+    gives the stored vectors.
 
     Exit code 4 means damage; each finding says what to do next. Exit code 13 means that the model does not give the
-    vectors that are stored.
+    stored vectors.
 
     \b
     Example:
@@ -49,13 +56,8 @@ def check(quiet: bool, as_json: bool, **what: Any) -> int:
       vstore check --reembed 32
       vstore check --max-duration 10m --source
     """
-    bar = None if quiet or as_json else Bar()
-    try:
-        with open_store(damaged=True) as store:
-            report = store.check(progress=bar, **what)
-    finally:
-        if bar is not None:
-            bar.close()
+    with progress(quiet or as_json) as bar, open_store(damaged=True) as store:
+        report = store.check(progress=bar, **what)
     sample = report.reembed
     wrong = 4 if not report.ok else 13 if sample is not None and not sample.fits else 0
     if as_json:
@@ -69,7 +71,7 @@ def check(quiet: bool, as_json: bool, **what: Any) -> int:
         rows = f" (rows {problem.rows[0]} to {problem.rows[1]})" if problem.rows and "row" not in problem.what else ""
         click.echo(f"DAMAGE {shown(problem.file)}: {shown(problem.what)}{rows}", err=True)
         for path in problem.paths:
-            click.echo(f"    touches {shown(path)}", err=True)
+            click.echo(f"    affects {shown(path)}", err=True)
         click.echo(f"    {problem.next}", err=True)
     looked = (
         f"{count(report.records, 'record')}, {count(report.snapshots, 'snapshot')}, {count(report.segments, 'segment')}"
@@ -77,7 +79,7 @@ def check(quiet: bool, as_json: bool, **what: Any) -> int:
     if report.ok:
         click.echo(
             f"No problem found: {looked}, {count(report.packs, 'pack')}; {size(report.bytes_read)} read"
-            + (f", {report.verified} of {report.files} files whole" if 0 < report.verified < report.files else "")
+            + (f", {report.verified} of {report.files} files verified" if 0 < report.verified < report.files else "")
         )
         return wrong
     click.echo(f"{count(len(report.problems), 'problem')} found in {looked}", err=True)
@@ -86,35 +88,35 @@ def check(quiet: bool, as_json: bool, **what: Any) -> int:
 
 def _print_sample(sample: ReembedReport) -> None:
     declared = sample.trials[0]
-    click.echo(
-        f"{declared.fitting} of {count(sample.asked, 'picture')} embedded anew have the vector that is stored "
-        f"({sample.needed} must)"
-    )
+    click.echo(f"Re-embedded {count(sample.asked, 'picture')}: {declared.fitting} match ({sample.needed} required)")
     for path, cosine in sample.off[:10]:
         click.echo(f"  {shown(path)}: cosine {cosine:.4f}")
     if len(sample.off) > 10:
         click.echo(f"  and {len(sample.off) - 10} more; --json lists all")
     if len(sample.trials) > 1 or sample.adopted is not None:
-        rows = [["", "recipe", "fit", "median", "least", "what it would mean"]]
+        rows = [["", "recipe", "match", "median", "lowest", "meaning"]]
         for trial in sorted(sample.trials, key=lambda t: (-t.fitting, -t.median if t.median == t.median else 2.0)):
             mark = "*" if trial.name == sample.best else ""
             numbers = ["-", "-"] if trial.error else [f"{trial.median:.4f}", f"{trial.least:.4f}"]
             rows.append([mark, trial.name, str(trial.fitting), *numbers, trial.error or trial.about])
         table(rows, right=(2, 3, 4))
     if sample.adopted is not None:
-        click.echo(f"Made the space {shown(sample.adopted)} of the same vectors; {sample.adopted_snapshot} is current")
+        click.echo(
+            f"Made the space {shown(sample.adopted)} from the same vectors; {sample.adopted_snapshot} is current."
+        )
     elif sample.next:
         click.echo(f"Adopt it with: {sample.next}")
     elif sample.fits:
         click.echo(f"The space {shown(sample.space_name)} is {sample.status}.")
     elif sample.mixed:
         click.echo(
-            f"The vectors were made in two ways, {sample.mixed[0]} and {sample.mixed[1]}, and are not of one space: "
-            f"add the model with vstore model add, and embed all pictures with vstore sync --space. The space "
+            f"The vectors were made in two ways, {sample.mixed[0]} and {sample.mixed[1]}, and do not belong to one "
+            f"space. Add the model with vstore model add, and embed all pictures with vstore sync --space. The space "
             f"{shown(sample.space_name)} stays {sample.status}.",
             err=True,
         )
     else:
         click.echo(
-            f"No likely cause explains it. The space {shown(sample.space_name)} stays {sample.status}.", err=True
+            f"No likely cause explains the difference. The space {shown(sample.space_name)} stays {sample.status}.",
+            err=True,
         )

@@ -13,7 +13,7 @@ _MARKS = {"ok": "ok     ", "note": "note   ", "trouble": "TROUBLE"}
 @click.command()
 @json_option
 def doctor(as_json: bool) -> int:
-    """Say what is installed, whether it fits together, which device would be used, and how to mend each trouble.
+    """Check the installation and suggest fixes. Also shows which device would be used.
 
     Exit code 1 means that there is trouble.
 
@@ -21,7 +21,7 @@ def doctor(as_json: bool) -> int:
     Example:
       vstore doctor
     """
-    from vstore.store import Store
+    from vstore import Store
 
     report = Store.doctor(find_store())
     if as_json:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from vstore_cli.bar import Bar
+from vstore_cli.bar import progress
 from vstore_cli.locate import open_store
 from vstore_cli.output import count, echo_json, json_option, shown, size
 
 if TYPE_CHECKING:
-    from vstore.search.dupes import Group
+    from vstore import Group
 
 
 class Likeness(click.ParamType[float | Literal["auto"]]):
-    """A cosine, or nothing: then the one that fits the embedding space, where it is known."""
+    """A cosine, or none: then the one that suits the embedding space, if it is known."""
 
     name = "score"
 
@@ -25,11 +25,11 @@ class Likeness(click.ParamType[float | Literal["auto"]]):
         try:
             return float(value)
         except ValueError:
-            self.fail(f"{value!r} is no score; write 0.9", param, ctx)
+            self.fail(f"{value!r} is not a valid score; write 0.9", param, ctx)
 
 
 @click.command()
-@click.option("--at", metavar="SNAP", help="Look in this version; the current one by default.")
+@click.option("--at", metavar="SNAP", help="Look in this snapshot; by default the current one.")
 @click.option("--under", metavar="PATH", help="Only pictures below this folder.")
 @click.option("--verify", is_flag=True, help="Compare the files byte for byte.")
 @click.option(
@@ -38,9 +38,9 @@ class Likeness(click.ParamType[float | Literal["auto"]]):
     is_flag=False,
     flag_value="auto",
     metavar="[SCORE]",
-    help="Find pictures that look alike, too, from this score on (0.85 with the built-in embedder).",
+    help="Also find pictures that look alike, from this score on (0.85 with the built-in embedder).",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
 def dupes(
     at: str | None,
@@ -52,20 +52,15 @@ def dupes(
 ) -> None:
     """List groups of identical pictures. Nothing is ever deleted.
 
-    With --near every picture is compared with every other: the time grows with the square of their number.
+    With --near, every picture is compared with every other: the time grows with the square of their number.
 
     \b
     Example:
       vstore dupes --verify
       vstore dupes --near 0.9 --under pictures/2024
     """
-    bar = None if quiet or as_json else Bar()
-    try:
-        with open_store([under] if under is not None else []) as store:
-            report = store.dupes(at=at, under=under, verify=verify, near=near, progress=bar)
-    finally:
-        if bar is not None:
-            bar.close()
+    with progress(quiet or as_json) as bar, open_store([under] if under is not None else []) as store:
+        report = store.dupes(at=at, under=under, verify=verify, near=near, progress=bar)
     if as_json:
         echo_json(report)
         return
@@ -73,11 +68,11 @@ def dupes(
         _show(group)
     if report.groups:
         extra = count(sum(len(group.paths) - 1 for group in report.groups), "copy", "copies")
-        click.echo(f"{count(len(report.groups), 'group')}, {extra}, {size(report.wasted)} more than needed")
+        click.echo(f"{count(len(report.groups), 'group')}, {extra}, {size(report.wasted)} wasted")
     elif near is None:
-        click.echo(f"No two paths of {report.snapshot} hold the same picture.")
+        click.echo(f"{report.snapshot} holds no identical pictures.")
     else:
-        click.echo(f"No two paths of {report.snapshot} hold pictures that look alike ({report.near:g} or more).")
+        click.echo(f"{report.snapshot} holds no pictures that look alike (score {report.near:g} or more).")
 
 
 def _show(group: Group) -> None:

@@ -9,14 +9,15 @@ from vstore_cli.output import count, echo_json, json_option, size
 
 
 @click.command()
-@click.option("-n", "--dry-run", is_flag=True, help="Say what would be freed, and free nothing.")
-@click.option("--drop-unnamed", is_flag=True, help="Free vectors that no version names even if younger than 14 days.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show what would be deleted, and delete nothing.")
+@click.option("--drop-unnamed", is_flag=True, help="Delete unused vectors even if they are younger than 14 days.")
 @click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
 @json_option
 def gc(dry_run: bool, drop_unnamed: bool, wait: bool, as_json: bool) -> None:
-    """Free what no kept version names: vectors, forgotten versions, old records. It is the end of undo.
+    """Delete data that no snapshot uses.
 
-    Searches that are going on are not disturbed. On a full disk it makes its own room.
+    This means unused vectors, forgotten snapshots and old records. Earlier operations can no longer be undone. Running
+    searches are not disturbed. On a full disk, gc makes its own room.
 
     \b
     Example:
@@ -30,14 +31,13 @@ def gc(dry_run: bool, drop_unnamed: bool, wait: bool, as_json: bool) -> None:
     click.echo(
         f"{'Would free' if dry_run else 'Freed'} {size(report.bytes)}: {count(report.vectors, 'vector')}, "
         f"{count(report.snapshots, 'forgotten snapshot')}, {count(report.records, 'record')}, "
-        f"{count(report.unlisted, 'file')} that no record named"
+        f"{count(report.unlisted, 'file')} that no record lists"
     )
     if report.rewritten:
         click.echo(
-            f"{count(report.segments + report.packs, 'file')} replaced by {report.rewritten} without what was dead"
+            f"Rewrote {count(report.segments + report.packs, 'file')} as {report.rewritten}, without unused data"
         )
     if report.unnamed:
         click.echo(
-            f"{count(report.unnamed, 'vector')} stay that no version names (younger than 14 days, or among others that "
-            "are in use)"
+            f"Kept {count(report.unnamed, 'unused vector')} (younger than 14 days, or in a file that is still in use)"
         )

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vstore.errors import Interrupted, UsageError
-from vstore.format.layout import FOLDER
-from vstore_cli.commands.sync import Size, stopping
+from vstore import Interrupted
+from vstore_cli.bar import progress
+from vstore_cli.interrupts import stopping
 from vstore_cli.locate import find_store, new_folder
 from vstore_cli.models import model_options
 from vstore_cli.output import count, duration, echo_json, json_option, number, shown
+from vstore_cli.units import Size
 
 if TYPE_CHECKING:
-    from vstore.importing.report import ImportReport
+    from vstore import ImportReport
 
 NAMED = 10  # rows of each kind that the terminal names
 LONGEST = 200  # characters of a path that it shows
@@ -24,37 +24,41 @@ LONGEST = 200  # characters of a path that it shows
 
 @click.command("import")
 @click.option(
-    "--faiss", type=click.Path(), metavar="FILE", help="A FAISS index: flat, scalar-quantised, IVF-flat, IDMap."
+    "--faiss", type=click.Path(), metavar="FILE", help="A FAISS index: flat, scalar-quantised, IVF-flat or IDMap."
 )
 @click.option("--embeddings", type=click.Path(), metavar="FILE", help="The vectors as .npy.")
 @click.option(
-    "--metadata", type=click.Path(), metavar="FILE", help="The list of pictures: JSON, JSON lines, CSV, Parquet, text."
+    "--metadata",
+    type=click.Path(),
+    metavar="FILE",
+    help="The list of pictures: JSON, JSON lines, CSV, Parquet or text.",
 )
 @click.option("--clip-retrieval", type=click.Path(), metavar="DIR", help="The folder that clip-retrieval wrote.")
 @click.option("--rclip", type=click.Path(), metavar="FILE", help="rclip's db.sqlite3.")
 @click.option("--root", type=click.Path(), metavar="DIR", help="The folder that holds the pictures.")
 @model_options
 @click.option("--as", "as_label", metavar="LABEL", help="The name under which the store keeps this folder's paths.")
-@click.option("--as-space", metavar="NAME", help="What to call the embedding space.")
+@click.option("--as-space", metavar="NAME", help="The name of the embedding space.")
 @click.option("--path-field", metavar="FIELD", help="The field or column of the list that holds the paths.")
-@click.option("--rows-by", metavar="FIELD", help="The field that numbers the rows, or `order`: as they stand.")
-@click.option("--trust-edited", is_flag=True, help="Believe that pictures newer than the index were not edited.")
-@click.option("--force", is_flag=True, help="Go on where the files contradict one another.")
-@click.option("-n", "--dry-run", is_flag=True, help="Only say what would be done.")
-@click.option("--report", type=click.Path(), metavar="FILE", help="Keep the fate of every row, as JSON.")
-@click.option("--resume", metavar="ID", help="Look anew for the pictures of the rows that import ID left over.")
-@click.option("-m", "--message", default="", help="A note that is kept with the snapshot.")
-@click.option("--wait", is_flag=True, help="Wait for another sync to end instead of giving up.")
-@click.option("--max-file-size", type=Size(), default="256M", show_default=True, help="Leave larger files unread.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@click.option("--rows-by", metavar="FIELD", help="The field that numbers the rows, or `order` if they are in order.")
+@click.option("--trust-edited", is_flag=True, help="Accept that pictures newer than the index were not edited.")
+@click.option("--force", is_flag=True, help="Continue although the files contradict one another.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done.")
+@click.option("--report", type=click.Path(), metavar="FILE", help="Write the result for every row to a file, as JSON.")
+@click.option("--resume", metavar="ID", help="Look again for the pictures of the rows that import ID set aside.")
+@click.option("-m", "--message", default="", help="A note for the snapshot.")
+@click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
+@click.option("--max-file-size", type=Size(), default="256M", show_default=True, help="Do not read larger files.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
 def import_(as_json: bool, quiet: bool, **options: Any) -> None:
-    """Take in an index that another tool made, and embed nothing.
+    """Import an index that another tool made. Nothing is embedded.
 
-    Each path of its list is looked for where it says, then under --root by the end of its path, then by its name; the
-    bytes of the file give the key. What fits several files, or none, or one newer than the index, is not guessed: it is
-    listed, and kept aside with its vector for --resume. The new embedding space is called *claimed* until
-    `vstore check --reembed 32` has proved it. Where there is no store, one is made in .vstore here.
+    You need one source of vectors and one list of paths. Each path is looked up where it points, then under --root by
+    the end of the path, then by the file's name; the bytes of the file give the key. If a path fits several files, or
+    none, or one that is newer than the index, vstore does not guess: the row is listed, and set aside with its vector
+    for --resume. The new embedding space is called *claimed* until `vstore check --reembed 32` verifies it. If there is
+    no store, one is made in .vstore here.
 
     \b
     Example:
@@ -63,45 +67,38 @@ def import_(as_json: bool, quiet: bool, **options: Any) -> None:
       vstore import --resume i2
     """
     root = options["root"]
-    folder = find_store([root] if root else [])
-    with stopping() as stop:
-        report = _run(folder, quiet or as_json, stop, options)
+    folder = find_store([root] if root else []) or new_folder()
+    report = _run(folder, options, quiet=quiet or as_json)
     if as_json:
         echo_json(report)
     elif not quiet:
         _print(report, folder)
 
 
-def _run(folder: Path | None, quiet: bool, stop: threading.Event, options: dict[str, Any]) -> ImportReport:
-    from vstore.store import Store
-    from vstore_cli.bar import Bar
+def _run(folder: Path, options: dict[str, Any], *, quiet: bool) -> ImportReport:
+    from vstore import Store
 
-    bar = None if quiet else Bar()
-    try:
-        if folder is None or not (folder / "FORMAT").exists():
-            if options["resume"] is not None:
-                raise UsageError("there is no store here", "name it with --store DIR")
-            return Store.import_new(folder or new_folder(), progress=bar, stop=stop, **options)
-        with Store(folder) as store:
-            return store.import_index(progress=bar, stop=stop, **options)
-    except KeyboardInterrupt as err:
-        raise Interrupted("stopped; the store is as it was", "run the command again") from err
-    finally:
-        if bar is not None:
-            bar.close()
+    with stopping() as stop, progress(quiet) as bar:
+        try:
+            if not Store.exists(folder):
+                return Store.import_new(folder, progress=bar, stop=stop, **options)
+            with Store(folder) as store:
+                return store.import_index(progress=bar, stop=stop, **options)
+        except KeyboardInterrupt as err:
+            raise Interrupted("stopped; the store is unchanged", "run the command again") from err
 
 
 _WORDS = (
     ("matched", "matched"),
-    ("duplicated", "of a picture that an earlier row has"),
+    ("duplicated", "same picture as an earlier row"),
     ("possibly_edited", "possibly edited"),
     ("ambiguous", "ambiguous"),
     ("missing", "missing"),
-    ("unfit", "unfit: NaN, infinity or zeros"),
+    ("unfit", "unusable: NaN, infinity or zeros"),
 )
 
 
-def _print(report: ImportReport, folder: Path | None) -> None:
+def _print(report: ImportReport, folder: Path) -> None:
     counts = report.counts()
     width = max(len(number(amount)) for amount in counts.values())
     click.echo(f"{count(report.rows, 'row')} of {report.dim} numbers from {shown(report.vectors_from)}")
@@ -118,22 +115,22 @@ def _print(report: ImportReport, folder: Path | None) -> None:
             files = f": {', '.join(map(_short, row.files[:3]))}" if len(row.files) > 1 else ""
             click.echo(f"  row {row.row} {_short(row.path)}: {shown(row.reason)}{files}")
         if len(rows) > NAMED:
-            click.echo(f"  and {number(len(rows) - NAMED)} more; --report FILE keeps all")
-    how = f"{number(report.kept_bits)} as they were, {number(report.normalised)} normalised"
+            click.echo(f"  and {number(len(rows) - NAMED)} more; --report FILE lists all")
+    how = f"{number(report.kept_bits)} unchanged, {number(report.normalised)} normalised"
     added = f"{count(report.added, 'vector')} ({how})"
     if report.dry_run:
         click.echo(f"An import would add {added} to the space {shown(report.space_name)}.")
         return
     if report.created_store:
-        click.echo(f"Made the store {shown(str(folder or FOLDER))}")
+        click.echo(f"Made the store {shown(str(folder))}")
     if report.snapshot is not None:
-        click.echo(f"Wrote snapshot {report.snapshot}, which is current")
+        click.echo(f"Wrote snapshot {report.snapshot}; it is current.")
     click.echo(
         f"Added {added} to the space {shown(report.space_name)} ({report.status}) in {duration(report.seconds)}."
     )
     if report.import_id is not None:
         click.echo(
-            f"{count(report.left, 'row')} without a picture kept aside; once it is there: "
+            f"Set aside {count(report.left, 'row')} without a picture. When the pictures are there, run: "
             f"vstore import --resume {report.import_id}"
         )
 

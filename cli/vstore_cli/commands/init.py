@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from vstore_cli.locate import new_folder
-from vstore_cli.models import device_option, model_options
+from vstore_cli.models import device_option, model_options, note
 from vstore_cli.output import echo_json, json_option, shown
 
 
@@ -17,39 +17,35 @@ from vstore_cli.output import echo_json, json_option, shown
     type=click.Choice(["xxh3_128", "sha256"]),
     default="xxh3_128",
     show_default=True,
-    help="What pictures are known by. Take sha256 for pictures of strangers: xxh3 does not withstand somebody who "
-    "wants two pictures to have one hash.",
+    help="The hash that identifies a picture. Use sha256 for pictures of strangers: with xxh3, somebody could make two "
+    "pictures that have the same hash.",
 )
 @click.option(
     "--store-dtype",
     type=click.Choice(["float16", "float32"]),
     default="float16",
     show_default=True,
-    help="How vectors are kept. float32 takes twice the space and changes hardly any answer.",
+    help="The number format of stored vectors. float32 takes twice the space and hardly changes any answer.",
 )
 @model_options
-@click.option("--name", metavar="NAME", help="What the model's space is called; after its folder by default.")
+@click.option("--name", metavar="NAME", help="The name of the model's space; by default that of its folder.")
 @device_option
 @json_option
 def init(hash: str, store_dtype: str, as_json: bool, **words: Any) -> None:
     """Make an empty store: .vstore in this folder, or the folder that --store names.
 
-    `vstore sync` makes one with the defaults where there is none. Without --model the built-in embedder is used,
-    which finds look-alikes and needs nothing more.
+    `vstore sync` makes a store by itself if there is none. Without --model, the built-in embedder is used: it finds
+    pictures that look alike, and needs no download.
 
     \b
     Example:
       vstore init --model openai/clip-vit-base-patch32
       vstore init --adapter checkpoints/v11 --compute bf16
     """
-    from vstore.store import Store
+    from vstore import Store
 
-    report = Store.init(new_folder(), hash=hash, store_dtype=store_dtype, note=_note, **words)
+    report = Store.init(new_folder(), hash=hash, store_dtype=store_dtype, note=note, **words)
     if as_json:
         echo_json(report)
     else:
         click.echo(f"Made the store {shown(report.store)} ({report.hash}, {report.dtype}, space {report.space_name})")
-
-
-def _note(text: str) -> None:
-    click.echo(shown(text), err=True)

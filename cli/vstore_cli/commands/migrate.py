@@ -9,10 +9,10 @@ from vstore_cli.output import echo_json, json_option
 
 
 @click.command()
-@click.option("-n", "--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show what would be done, and change nothing.")
 @json_option
 def migrate(dry_run: bool, as_json: bool) -> None:
-    """Bring a store of an older format up to this version's. There is one format so far.
+    """Upgrade a store of an older format. There is only one format so far.
 
     \b
     Example:
@@ -26,4 +26,4 @@ def migrate(dry_run: bool, as_json: bool) -> None:
     for step in report.steps:
         click.echo(step)
     if not report.steps:
-        click.echo(f"Nothing to do: the store has format {report.format}, the newest one.")
+        click.echo(f"Nothing to do: the store has format {report.format}, the newest.")

@@ -8,16 +8,16 @@ from typing import Any
 import click
 
 from vstore_cli.locate import open_store
-from vstore_cli.models import device_option, model_options
+from vstore_cli.models import device_option, model_options, note
 from vstore_cli.output import count, echo_json, json_option, number, shown, table
 
 
 @click.group()
 def model() -> None:
-    """Embedding spaces: the models whose vectors this store holds.
+    """List, add, use and drop embedding spaces: the models whose vectors this store holds.
 
-    A new model is a new space beside the old one, which stays current and searchable until every picture has its
-    vector in the new one.
+    A new model gets a space of its own. The old space stays current and searchable until every picture has a vector in
+    the new one.
 
     \b
     Example:
@@ -63,7 +63,7 @@ def model_list(as_json: bool) -> None:
 @click.argument("space")
 @json_option
 def model_show(space: str, as_json: bool) -> None:
-    """Show one space: all that decides its vectors, and where its model is.
+    """Show one space: everything that decides its vectors, and where its model is.
 
     \b
     Example:
@@ -76,7 +76,7 @@ def model_show(space: str, as_json: bool) -> None:
         return
     row = detail.row
     click.echo(f"{row.space_name}  {row.space}")
-    click.echo(f"  {row.status}, {number(row.rows)} vectors of {number(row.dim)} numbers")
+    click.echo(f"  {row.status}, {count(row.rows, 'vector')} of {number(row.dim)} numbers")
     for heading, values in (("recipe", detail.recipe), ("where", detail.place), ("made with", detail.made_with)):
         if values:
             click.echo(f"  {heading}:")
@@ -91,10 +91,10 @@ def model_show(space: str, as_json: bool) -> None:
 @device_option
 @json_option
 def model_add(name: str, as_json: bool, **words: Any) -> None:
-    """Add the space NAME: load its model, prove its adapter, embed the probe pictures. Nothing becomes current.
+    """Add the space NAME: load its model, test its adapter, embed the probe pictures. The current snapshot stays.
 
-    With --adapter alone, the base and all else are the current space's, so that an upgrade names only what is new. A
-    space that is here already learns where its model lies now.
+    With --adapter alone, everything else is taken from the current space: an upgrade only names what is new. If the
+    store already has the space, only the place of its model is updated.
 
     \b
     Example:
@@ -102,27 +102,23 @@ def model_add(name: str, as_json: bool, **words: Any) -> None:
       vstore model add clip --model openai/clip-vit-base-patch32
     """
     with open_store() as store:
-        report = store.model_add(name, note=_note, **words)
+        report = store.model_add(name, note=note, **words)
     if as_json:
         echo_json(report)
         return
     if report.known:
-        click.echo(f"The space {report.space_name} is here already; where its model lies is noted.")
+        click.echo(f"The space {report.space_name} already exists; the place of its model is updated.")
     else:
-        click.echo(f"Added the space {report.space_name} ({number(report.dim)} numbers a picture).")
+        click.echo(f"Added the space {report.space_name} ({number(report.dim)} numbers per picture).")
         click.echo(f"Fill it with: vstore sync --space {report.space_name}")
-
-
-def _note(text: str) -> None:
-    click.echo(shown(text), err=True)
 
 
 @model.command("use")
 @click.argument("space")
-@click.option("-m", "--message", default="", help="A note that is kept with the snapshot.")
+@click.option("-m", "--message", default="", help="A note for the snapshot.")
 @json_option
 def model_use(space: str, message: str, as_json: bool) -> None:
-    """Make a space current: a new snapshot of the current paths. Embeds nothing.
+    """Make a space current: write a snapshot of the current paths in it. Nothing is embedded.
 
     \b
     Example:
@@ -133,17 +129,17 @@ def model_use(space: str, message: str, as_json: bool) -> None:
     if as_json:
         echo_json(report)
     elif report.snapshot is None:
-        click.echo(f"{report.current} is of the space {report.space_name} already.")
+        click.echo(f"{report.current} is already in the space {report.space_name}.")
     else:
         click.echo(f"Wrote snapshot {report.snapshot} in the space {report.space_name}; go back with: vstore undo")
 
 
 @model.command("drop")
 @click.argument("space")
-@click.option("-n", "--dry-run", is_flag=True, help="Only say what would be dropped.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only show what would be dropped.")
 @json_option
 def model_drop(space: str, dry_run: bool, as_json: bool) -> None:
-    """Forget a space that no kept snapshot needs, with its vectors. Cannot be undone; `vstore gc` frees the bytes.
+    """Drop a space that no snapshot uses, with its vectors. This cannot be undone; `vstore gc` frees the disk.
 
     \b
     Example:

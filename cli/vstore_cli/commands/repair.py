@@ -4,57 +4,57 @@ from __future__ import annotations
 
 import click
 
-from vstore.errors import NoStore
-from vstore_cli.locate import find_store, refuse_network
+from vstore_cli.bar import progress
+from vstore_cli.locate import find_store, no_store, refuse_network
 from vstore_cli.output import count, echo_json, json_option, shown
 
 
 @click.command()
-@click.option("-n", "--dry-run", is_flag=True, help="Say what would be mended and lost, and change nothing.")
-@click.option("--no-embed", is_flag=True, help="Do not compute lost vectors anew: their pictures leave the versions.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show what would be repaired and lost, and change nothing.")
+@click.option(
+    "--no-embed",
+    is_flag=True,
+    help="Do not embed pictures again whose vectors are lost: remove them from the snapshots.",
+)
 @click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
 def repair(dry_run: bool, no_embed: bool, wait: bool, quiet: bool, as_json: bool) -> int:
-    """Mend a damaged store: from its other files, and from the pictures that are still there.
+    """Repair a damaged store from its other files, and from the pictures that are still there.
 
-    Mount the disks with the pictures first. A version that cannot be made whole is marked degraded, and the others
-    stay. Damaged files are moved to quarantine/ in the store. Exit code 4 means that something was lost for good.
+    Mount the disks with the pictures first. If the folder is mounted but the picture is no longer in it, repair removes
+    the picture from every snapshot that listed it, and marks the snapshot as degraded. Damaged files are moved to
+    quarantine/ in the store. Exit code 4 means that something is lost for good.
 
     \b
     Example:
       vstore repair --dry-run
     """
-    from vstore.store import Store
-    from vstore_cli.bar import Bar
+    from vstore import Store
 
     folder = find_store()
     if folder is None:
-        raise NoStore("there is no store here, nor in any folder above", "name it with --store DIR or VSTORE_DIR")
+        raise no_store()
     if not dry_run:
         refuse_network(folder)
-    bar = None if quiet else Bar()
-    try:
+    with progress(quiet) as bar:
         report = Store.repair(folder, dry_run=dry_run, no_embed=no_embed, wait=wait, progress=bar)
-    finally:
-        if bar is not None:
-            bar.close()
     code = 4 if report.left or report.degraded else 0
     if as_json:
         echo_json(report)
         return code
     for line in report.done:
-        click.echo(("would be mended: " if dry_run else "") + shown(line))
+        click.echo(("would be done: " if dry_run else "") + shown(line))
     for loss in report.degraded:
         click.echo(f"{'WOULD LOSE' if dry_run else 'LOST'} {count(loss.lost, 'path')} of {loss.snapshot}", err=True)
         for path in loss.paths:
             click.echo(f"    {shown(path)}", err=True)
     for line in report.left:
-        click.echo(f"LEFT {shown(line)}", err=True)
+        click.echo(f"NOT REPAIRED {shown(line)}", err=True)
     if report.quarantined:
         click.echo(f"{count(len(report.quarantined), 'damaged file')} in quarantine/: {', '.join(report.quarantined)}")
     if not report.done:
-        click.echo("Nothing to mend, and nothing was changed.")
+        click.echo("Nothing to repair. Nothing was changed.")
     elif not dry_run:
-        click.echo(f"{count(report.embedded, 'picture')} embedded anew. Prove it with: vstore check --read-data")
+        click.echo(f"Re-embedded {count(report.embedded, 'picture')}. Verify the store with: vstore check --read-data")
     return code

@@ -10,16 +10,18 @@ from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.output import echo_json, json_option, local, shown, table
 
 if TYPE_CHECKING:
-    from vstore.versions.moves import MoveReport
+    from vstore import MoveReport
 
 
 @click.command()
 @click.argument("snap", required=False)
-@click.option("--hold", is_flag=True, help="Refuse to sync until --release, so that nothing brings the new state back.")
-@click.option("--release", is_flag=True, help="Let syncs go on after a --hold.")
+@click.option(
+    "--hold", is_flag=True, help="Refuse to sync until --release, so that no sync brings the newer state back."
+)
+@click.option("--release", is_flag=True, help="Allow syncs again after a --hold.")
 @json_option
 def rollback(snap: str | None, hold: bool, release: bool, as_json: bool) -> None:
-    """Make snapshot SNAP current at once. No file is touched, and nothing is lost: `vstore undo` goes back.
+    """Make snapshot SNAP current at once. No picture is touched and nothing is lost: `vstore undo` goes back.
 
     \b
     Example:
@@ -32,22 +34,22 @@ def rollback(snap: str | None, hold: bool, release: bool, as_json: bool) -> None
         echo_json(report)
         return
     if report.op == "release":
-        click.echo("Syncs go on." if report.changed else "Syncs were not held.")
+        click.echo("Syncing is allowed again." if report.changed else "Syncing was not held.")
         return
     if report.before == report.current:
-        click.echo(f"{report.current} is current already.")
+        click.echo(f"{report.current} is already current.")
     else:
-        click.echo(f"{report.current} is current now" + (f" (it was {report.before})." if report.before else "."))
+        click.echo(f"{report.current} is now current" + (f" (before: {report.before})." if report.before else "."))
     if report.hold:
-        click.echo("No file was touched. Syncing is held until: vstore rollback --release")
+        click.echo("No picture was touched. Syncing is held until: vstore rollback --release")
     elif report.changed:
-        click.echo("No file was touched: the next sync brings back what is on disk. Go back with: vstore undo")
+        click.echo("No picture was touched: the next sync returns to what is on disk. Go back with: vstore undo")
 
 
 @click.command()
 @json_option
 def undo(as_json: bool) -> None:
-    """Take back the newest operation: the current snapshot, tags and the hold are as before it. Can be repeated.
+    """Take back the newest operation: restore the current snapshot, the tags and the hold. Can be repeated.
 
     \b
     Example:
@@ -61,7 +63,7 @@ def undo(as_json: bool) -> None:
 @click.command()
 @json_option
 def redo(as_json: bool) -> None:
-    """Bring back what the newest undo took. A new operation ends that.
+    """Restore what the newest undo took back. Not possible after a new operation.
 
     \b
     Example:
@@ -69,7 +71,7 @@ def redo(as_json: bool) -> None:
     """
     with open_to_change() as store:
         report = store.redo()
-    _moved(report, "Done again", as_json)
+    _moved(report, "Redone", as_json)
 
 
 def _moved(report: MoveReport, what: str, as_json: bool) -> None:
@@ -81,7 +83,7 @@ def _moved(report: MoveReport, what: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("-n", "--limit", type=click.IntRange(1), help="Only the newest so many.")
+@click.option("-n", "--limit", type=click.IntRange(1), metavar="N", help="Show only the newest N.")
 @json_option
 def log(limit: int | None, as_json: bool) -> None:
     """List the operations, newest first.
@@ -94,7 +96,7 @@ def log(limit: int | None, as_json: bool) -> None:
         rows = store.log(limit)
         cut = store.why_log_is_cut if limit is None or len(rows) < limit else None
     if cut is not None:
-        click.echo(f"Warning: {shown(cut)}; what was done before that is not listed. Run: vstore repair", err=True)
+        click.echo(f"Warning: {shown(cut)}; older operations are not listed. Run: vstore repair", err=True)
     if as_json:
         echo_json(rows)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,41 +14,31 @@ from vstore_cli.output import echo_json, json_option, openable, shown, table, wr
 from vstore_cli.query import Part, parse
 
 if TYPE_CHECKING:
-    from vstore.search.search import SearchReport
+    from vstore import SearchReport
 
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[+|-] [W:]OPERAND ...")
 @click.option("--image", "images", multiple=True, metavar="FILE", help="A picture to look for: the same as + FILE.")
-@click.option("-k", default=10, show_default=True, help="How many pictures to show.")
-@click.option("--at", metavar="SNAP", help="Answer from this version: its pictures, its paths.")
+@click.option("-k", default=10, show_default=True, help="The number of pictures to show.")
+@click.option("--at", metavar="SNAP", help="Search this snapshot, with its pictures and paths.")
 @click.option("--under", metavar="PATH", help="Only pictures below this folder.")
 @click.option("--min-score", type=float, help="Only pictures at least this similar (-1 to 1).")
-@click.option("--new-since", metavar="SNAP", help="Only pictures that this version does not have.")
-@click.option("-l", "--paths-only", is_flag=True, help="Print paths alone, one a line.")
-@click.option("-0", "--null", is_flag=True, help="Print paths alone, each ended by a NUL.")
+@click.option("--new-since", metavar="SNAP", help="Only pictures that this snapshot lacks.")
+@click.option("-l", "--paths-only", is_flag=True, help="Print only paths, one per line.")
+@click.option("-0", "--null", is_flag=True, help="Print only paths, each ended by NUL.")
 @device_option
 @json_option
 def search(
-    words: tuple[str, ...],
-    images: tuple[str, ...],
-    k: int,
-    at: str | None,
-    under: str | None,
-    min_score: float | None,
-    new_since: str | None,
-    paths_only: bool,
-    null: bool,
-    device: str,
-    as_json: bool,
+    words: tuple[str, ...], images: tuple[str, ...], paths_only: bool, null: bool, as_json: bool, **options: Any
 ) -> None:
-    """Find the pictures that are most like a picture or a text, or like several at once.
+    """Find the pictures that are most similar to a picture or a text, or to several at once.
 
-    An OPERAND that begins with ./ ../ / ~ or image: is a picture; anything else is text, which needs a model that
-    reads text. `+` and `-` are words of their own: look for this too, stay away from that. A weight stands before its
+    An OPERAND that begins with ./ ../ / ~ or image: is a picture. Anything else is text, which needs a model that
+    reads text. `+` and `-` are separate words: look for this too, stay away from that. A weight stands before its
     operand, as in 0.5:./cat.jpg.
 
-    The scores are cosines: 1 is the same picture, 0 has nothing in common with it.
+    The scores are cosines: 1 means the same picture, 0 means nothing in common.
 
     \b
     Example:
@@ -64,19 +54,11 @@ def search(
     if all(part.image is not None for part in parts):
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.setswitchinterval(0.0002)
-    from vstore.search.search import Operand
+    from vstore import Operand
 
-    near = [] if under is None else [under]
+    near = [] if options["under"] is None else [options["under"]]
     with open_store([*near, *(os.fsdecode(part.image) for part in parts if part.image is not None)]) as store:
-        report = store.search(
-            [Operand(part.weight, part.image, part.text) for part in parts],
-            k=k,
-            at=at,
-            under=under,
-            min_score=min_score,
-            new_since=new_since,
-            device=device,
-        )
+        report = store.search([Operand(part.weight, part.image, part.text) for part in parts], **options)
     if as_json:
         echo_json(report)
     elif null or paths_only:
@@ -89,7 +71,7 @@ def _warn_of_names(parts: list[Part]) -> None:
     for part in parts:
         if part.text is not None and os.path.isfile(part.text):
             name = shown(part.text)
-            click.echo(f"Note: {name} is taken for text; the picture of that name is ./{name}", err=True)
+            click.echo(f"Note: {name} is read as text; for the picture, write ./{name}", err=True)
 
 
 def _print_paths(report: SearchReport, null: bool) -> None:
@@ -105,9 +87,9 @@ def _print(report: SearchReport) -> None:
     rows = []
     for hit in report.hits:
         there = [file for file in hit.files if file is not None and os.path.exists(file)]
-        first = shown(openable(there[0])) if there else f"{shown(hit.paths[0])}  (not there any more)"
+        first = shown(openable(there[0])) if there else f"{shown(hit.paths[0])}  (no longer there)"
         more = len(hit.paths) - 1
         rows.append([f"{hit.score:.3f}", first + (f"  (and {more} more)" if more else "")])
     table(rows, right=(0,))
     if not rows:
-        click.echo(f"No picture of {report.snapshot} fits.", err=True)
+        click.echo(f"No picture of {report.snapshot} matches.", err=True)

@@ -12,11 +12,11 @@ from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.output import count, echo_json, json_option, local, number, shown, size, table
 
 if TYPE_CHECKING:
-    from vstore.versions.show import SnapshotRow
+    from vstore import SnapshotRow
 
 
 class InOrder(click.Group):
-    """Lists its commands in the order in which they were written."""
+    """A group that lists its commands in the order of this file."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -24,10 +24,10 @@ class InOrder(click.Group):
 
 @click.group(cls=InOrder)
 def snapshot() -> None:
-    """List, compare, tag, forget and export versions.
+    """List, compare, tag, forget and export snapshots.
 
     A snapshot is named by its number (v12), the first digits of its id (4 or more), a tag, `current`, `latest`, its
-    distance from another (v12~2 is two parents up), or where `current` was before (@{1}).
+    distance from another (v12~2 is two parents up), or an earlier value of `current` (@{1}).
 
     \b
     Example:
@@ -39,7 +39,7 @@ def snapshot() -> None:
 @snapshot.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the versions, newest first.
+    """List the snapshots, newest first.
 
     \b
     Example:
@@ -79,7 +79,7 @@ def _flags(row: SnapshotRow) -> list[str]:
 @click.argument("snap", default="current")
 @json_option
 def show(snap: str, as_json: bool) -> None:
-    """Show one version.
+    """Show one snapshot.
 
     \b
     Example:
@@ -108,12 +108,12 @@ def show(snap: str, as_json: bool) -> None:
     table(lines)
 
 
-@snapshot.command(short_help="Compare two versions.")
+@snapshot.command(short_help="Compare two snapshots.")
 @click.argument("a")
 @click.argument("b", default="current")
 @json_option
 def diff(a: str, b: str, as_json: bool) -> None:
-    """Say how version B (the current one by default) differs from version A.
+    """Compare snapshot B (by default the current one) with snapshot A.
 
     \b
     Example:
@@ -125,7 +125,7 @@ def diff(a: str, b: str, as_json: bool) -> None:
         echo_json(report)
         return
     if not report.same_space:
-        click.echo(f"{report.before} and {report.after} are of different embedding spaces.", err=True)
+        click.echo(f"{report.before} and {report.after} are in different embedding spaces.", err=True)
     for sign, paths in (("+", report.added), ("-", report.removed), ("M", report.changed), ("C", report.copied)):
         _lines(sign, [shown(path) for path in paths])
     _lines("R", [f"{shown(old)} -> {shown(new)}" for old, new in report.renamed])
@@ -139,12 +139,12 @@ def _lines(sign: str, texts: Sequence[str]) -> None:
         click.echo(f"{sign} {text}")
 
 
-@snapshot.command(short_help="Give a version a name of its own.")
+@snapshot.command(short_help="Give a snapshot a name of its own.")
 @click.argument("snap")
 @click.argument("name")
 @json_option
 def tag(snap: str, name: str, as_json: bool) -> None:
-    """Give version SNAP a name of its own. A tagged version is never forgotten.
+    """Give snapshot SNAP a name of its own. A tagged snapshot is never forgotten.
 
     \b
     Example:
@@ -162,7 +162,7 @@ def tag(snap: str, name: str, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def untag(name: str, as_json: bool) -> None:
-    """Take a tag away. The version stays.
+    """Remove a tag. The snapshot stays.
 
     \b
     Example:
@@ -173,39 +173,37 @@ def untag(name: str, as_json: bool) -> None:
     if as_json:
         echo_json(report)
     else:
-        click.echo(f"The tag {report.tag} is gone")
+        click.echo(f"Removed the tag {report.tag}")
 
 
 COUNT = click.IntRange(1)
 
 
-@snapshot.command(short_help="Forget versions, by name or by rules.")
+@snapshot.command(short_help="Forget snapshots, by name or by rules.")
 @click.argument("snaps", metavar="[SNAP]...", nargs=-1)
 @click.option("--keep-last", type=COUNT, metavar="N", help="Keep the newest N.")
 @click.option(
-    "--keep-hourly", type=COUNT, metavar="N", help="Keep the last one of each of the N newest hours with one."
+    "--keep-hourly", type=COUNT, metavar="N", help="Keep the last snapshot of each of the newest N hours that have one."
 )
-@click.option("--keep-daily", type=COUNT, metavar="N", help="Keep the last one of each of the N newest days with one.")
+@click.option("--keep-daily", type=COUNT, metavar="N", help="The same for days.")
+@click.option("--keep-weekly", type=COUNT, metavar="N", help="The same for weeks.")
+@click.option("--keep-monthly", type=COUNT, metavar="N", help="The same for months.")
+@click.option("--keep-yearly", type=COUNT, metavar="N", help="The same for years.")
 @click.option(
-    "--keep-weekly", type=COUNT, metavar="N", help="Keep the last one of each of the N newest weeks with one."
+    "--keep-within",
+    metavar="SPAN",
+    help="Keep all that are at most this much older than the newest, such as 1y6m14d12h.",
 )
-@click.option(
-    "--keep-monthly", type=COUNT, metavar="N", help="Keep the last one of each of the N newest months with one."
-)
-@click.option(
-    "--keep-yearly", type=COUNT, metavar="N", help="Keep the last one of each of the N newest years with one."
-)
-@click.option("--keep-within", metavar="SPAN", help="Keep all within a span before the newest, such as 1y6m14d12h.")
 @click.option("--keep-tag", multiple=True, metavar="TAG", help="Keep those with this tag; * means any.")
-@click.option("-n", "--dry-run", is_flag=True, help="Say what would be forgotten, and forget nothing.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show what would be forgotten, and forget nothing.")
 @json_option
 def forget(snaps: tuple[str, ...], dry_run: bool, as_json: bool, **policy: Any) -> None:
-    """Forget the versions SNAP, or all that the rules do not keep. `vstore undo` brings them back, until `vstore gc`
-    frees their bytes.
+    """Forget the snapshots SNAP, or all that the rules do not keep. `vstore undo` brings them back, until `vstore gc`
+    deletes their data.
 
-    The current version, and those with a tag, are never forgotten. All times are UTC. --keep-last goes by numbers, the
-    other rules by times; as a clock may have been wrong, these take the versions by number and by time, and keep what
-    either order keeps. A version that is later than now is kept by them, and takes no other's place.
+    The current snapshot and tagged snapshots are never forgotten. All times are UTC. --keep-last goes by number, the
+    other rules go by time. Because a clock may have been wrong, they sort the snapshots both by number and by time, and
+    keep what either order keeps. A snapshot from the future is kept as well, and takes no other's place.
 
     \b
     Example:
@@ -230,7 +228,7 @@ def forget(snaps: tuple[str, ...], dry_run: bool, as_json: bool, **policy: Any) 
     click.echo(f"vstore gc would free {size(report.gc_frees)}" + ("" if dry_run else "; vstore undo brings them back"))
 
 
-@snapshot.command(short_help="Write a version's pictures and vectors to a file.")
+@snapshot.command(short_help="Write a snapshot's pictures and vectors to a file.")
 @click.argument("snap")
 @click.argument("out", type=click.Path())
 @click.option(
@@ -238,11 +236,11 @@ def forget(snaps: tuple[str, ...], dry_run: bool, as_json: bool, **policy: Any) 
     type=click.Choice(FORMATS),
     default="jsonl",
     show_default=True,
-    help="As `vstore export` takes it.",
+    help="The same as for vstore export.",
 )
 @json_option
 def export(snap: str, out: str, format: str, as_json: bool) -> None:
-    """Write the pictures and vectors of version SNAP to OUT, for other tools: the same as vstore export --at SNAP.
+    """Write the pictures and vectors of snapshot SNAP to OUT, for other tools. Same as vstore export --at SNAP.
 
     \b
     Example:

@@ -10,13 +10,13 @@ from vstore_cli.locate import open_store
 from vstore_cli.output import count, echo_json, json_option, number, shown, size, table
 
 if TYPE_CHECKING:
-    from vstore.stats import StatsReport
+    from vstore import StatsReport
 
 
 @click.command()
 @json_option
 def stats(as_json: bool) -> None:
-    """Say where the bytes of the store are, and what it holds.
+    """Show disk usage, and what the store holds.
 
     \b
     Example:
@@ -36,16 +36,16 @@ def _print(report: StatsReport) -> None:
     table([["", size(p.bytes), number(p.files), p.name] for p in parts], right=(1, 2))
     loose = sum(part.unlisted for part in parts)
     if loose:
-        click.echo(f"Of these, {size(loose)} are named by no record: a killed run left them.")
+        click.echo(f"Of these, {size(loose)} are in files that no record lists: an interrupted run left them.")
     click.echo()
     spaces = [["space", "vectors", "in snapshots", "segments", "bytes"]]
     spaces += [[s.name, number(s.rows), number(s.named), number(s.segments), size(s.bytes)] for s in report.spaces]
     table(spaces, right=(1, 2, 3, 4))
     if report.roots:
         click.echo()
-        roots = [["root", "folder"]]
-        roots += [[shown(r.label), shown(r.place) + ("" if r.there else "  (not there)")] for r in report.roots]
+        roots = [["folder", "place"]]
+        roots += [[shown(r.label), shown(r.place) + ("" if r.there else "  (not found)")] for r in report.roots]
         table(roots)
     click.echo()
-    plain = f"; an index of its own for each would take {size(report.copies)}" if report.snapshots > 1 else ""
-    click.echo(f"{count(report.snapshots, 'snapshot')} of {count(report.images, 'vector')} stored once each{plain}.")
+    plain = f"; a separate index for each would take {size(report.copies)}" if report.snapshots > 1 else ""
+    click.echo(f"{count(report.snapshots, 'snapshot')}, {count(report.images, 'vector')}, each stored once{plain}.")

@@ -3,11 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
-from vstore.check.report import Problem
+from vstore.brief import briefly
 from vstore.errors import VstoreError
+from vstore.format.canonical import Json, named_path
 
 _REPAIR = "run: vstore repair"
+
+
+@briefly
+class Problem(NamedTuple):
+    """A damaged or missing part of the store.
+
+    file:  the damaged file, or the snapshot, space or import that is damaged.
+    what:  what is wrong.
+    rows:  the first and last row, where it is about rows of a segment.
+    paths: some pictures of the current snapshot that it touches.
+    next:  what to do.
+    """
+
+    file: str
+    what: str
+    rows: tuple[int, int] | None
+    paths: tuple[bytes, ...]
+    next: str
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "file": self.file,
+            "what": self.what,
+            "rows": None if self.rows is None else list(self.rows),
+            "paths": [named_path(path) for path in self.paths],
+            "next": self.next,
+        }
 
 
 class Findings:

@@ -28,7 +28,7 @@ def check_log(log: Oplog, findings: Findings) -> CheckedLog:
     first = _first_number(log)
     numbers = [number for number in log.numbers() if number >= first]
     findings.notes += [
-        f"record {number} is no part of the log any more (gc frees it)" for number in log.numbers() if number < first
+        f"record {number} is no longer part of the log (gc deletes it)" for number in log.numbers() if number < first
     ]
     before: tuple[int, str] | None = None
 
@@ -41,7 +41,7 @@ def check_log(log: Oplog, findings: Findings) -> CheckedLog:
         if before is None and record.before and record.whole is None:
             raise VstoreError("the records before it are missing, and it does not carry the whole state")
         if number == numbers[0] and record.before and not ends_the_log(record):
-            what = "the records before it are missing: what they did cannot be undone any more"
+            what = "the records before it are missing: their operations can no longer be undone"
             findings.wrong(_file(number), what)
         before = (number, record.digest)
 
@@ -88,7 +88,7 @@ def check_names(state: State, findings: Findings) -> None:
     for what, name in named:
         found = None if name is None else state.snapshot(name)
         if name is not None and (found is None or not found.kept):
-            findings.wrong("refs", f"{what} is {name}, which is not among the versions that are kept")
+            findings.wrong("refs", f"{what} is {name}, but there is no such snapshot")
     for space, refs in state.segment_lists().items():
         if space not in state.spaces and refs:
-            findings.wrong("refs", f"it lists segments of the space {space}, which it does not know")
+            findings.wrong("refs", f"it lists segments of an unknown space: {space}")

@@ -13,9 +13,9 @@ from vstore.disk.segments import Segment
 from vstore.errors import VstoreError
 from vstore.format.entries import FileRef, Import, Snapshot, Space
 from vstore.format.manifest import Manifest
-from vstore.format.pages import Tree
 from vstore.format.recipes import space_id
 from vstore.format.state import State
+from vstore.format.tree import Tree
 from vstore.repository.leftovers import LeftVectors, left_rows
 from vstore.repository.repository import Repository, how_to_give
 
@@ -109,7 +109,7 @@ class Objects:
         def one(space: Space) -> None:
             recipe = json.loads(self.blob(space.recipe))
             if space_id(recipe) != space.id or recipe.get("dim") != space.dim:
-                raise VstoreError("its recipe is another space's")
+                raise VstoreError("its recipe is that of another space")
             if space.probes:
                 self.blob(space.probes)
 
@@ -149,7 +149,7 @@ class Objects:
         known = self._state.spaces.get(space)
         made = (segment.footer.dtype, segment.footer.key_size, segment.footer.dim)
         if known is not None and made != (self._repo.dtype, self._repo.hash.size, known.dim):
-            raise VstoreError("its rows or keys are not those of its space and store")
+            raise VstoreError("its rows or keys do not fit its space and its store")
         self._findings.bytes_read += len(segment.keys)
         self.keys[space].update(segment.key_list())
         if read:
@@ -193,7 +193,9 @@ class Objects:
         refs = verified.longest_unread(self.listed.values(), verified.read_times(self._repo.layout.cache))
         for ref in verified.part_of(refs, subset) if subset is not None else refs:
             if until is not None and time.monotonic() >= until:
-                self._findings.notes.append("the time was up before all was read: go on with the same command")
+                self._findings.notes.append(
+                    "time ran out before everything was read: run the same command again to go on"
+                )
                 return
             if ref.name in self._packs:
                 self._findings.attempt(f"packs/{ref.name}", partial(self._read_pack, self._packs[ref.name]))

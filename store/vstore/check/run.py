@@ -18,7 +18,7 @@ from vstore.progress import Progress
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
-    from vstore.check.reembed import Sample
+    from vstore.check.request import Sample
 
 
 def check(
@@ -51,7 +51,7 @@ def check(
         repo.reload()
         report = report.extended(*repo.reading(lambda: check_source(repo, progress)))
     if sample is not None:
-        from vstore.check.reembed import off_rows, reembed
+        from vstore.check.reembed import problems_of, reembed
 
         repo.reload()
         claimed = repo.state.spaces[repo.snapshot("current").space].status == "claimed"
@@ -59,7 +59,7 @@ def check(
         report = report._replace(reembed=result)
         # Of a claimed space, or another recipe, nobody knew that the rows fit: that they do not is no damage.
         if not claimed and sample.recipe is None and sample.adopt is None:
-            report = report.extended(repo.reading(lambda: off_rows(repo, result)))
+            report = report.extended(repo.reading(lambda: problems_of(repo, result)))
     return report
 
 

@@ -11,8 +11,9 @@ from vstore.errors import VstoreError
 from vstore.format.entries import Snapshot
 from vstore.format.hashing import Hash
 from vstore.format.manifest import Manifest, content_id
-from vstore.format.pages import Tree, decode_leaf, level_of
+from vstore.format.pages import decode_leaf, level_of
 from vstore.format.state import State
+from vstore.format.tree import Tree
 
 
 def check_snapshots(hash: Hash, state: State, objects: Objects, findings: Findings) -> int:
@@ -25,13 +26,13 @@ def check_snapshots(hash: Hash, state: State, objects: Objects, findings: Findin
         found = _check_pages(hash, tree, objects.keys.get(snapshot.space, set()))
         if (found.paths, found.pictures) != (snapshot.paths, snapshot.images):
             counted = f"it has {found.paths} paths and {found.pictures} pictures"
-            raise VstoreError(f"{counted}, its manifest says otherwise")
+            raise VstoreError(f"{counted}, but its manifest says otherwise")
         if found.missing:
-            findings.wrong(f"snapshot {snapshot.name}", "pictures of it have no vector", paths=found.missing)
+            findings.wrong(f"snapshot {snapshot.name}", "some of its pictures have no vector", paths=found.missing)
         if objects.read_whole and (snapshot.space, tree.root) not in cut_right:
             cut_right.add((snapshot.space, tree.root))
             if Tree.empty(hash, objects.blob).edited(dict(iter(tree))).root != tree.root:
-                raise VstoreError("its pages are cut otherwise than FORMAT.md says")
+                raise VstoreError("its pages are not cut as FORMAT.md says")
 
     snapshots = list(state.snapshots())
     for snapshot in snapshots:
@@ -43,9 +44,9 @@ def _check_manifest(hash: Hash, state: State, snapshot: Snapshot, manifest: Mani
     if (manifest.name, manifest.space) != (snapshot.name, snapshot.space):
         raise VstoreError(f"its manifest is that of {manifest.name}")
     if content_id(hash, manifest.space, manifest.tree) != snapshot.id:
-        raise VstoreError("its id is not that of its content")
+        raise VstoreError("its id does not match its content")
     if (manifest.paths, manifest.images) != (snapshot.paths, snapshot.images):
-        raise VstoreError("its manifest and the log count differently")
+        raise VstoreError("its manifest and the log disagree about its counts")
     if snapshot.space not in state.spaces:
         raise VstoreError(f"its space {snapshot.space} is not in the log")
 
@@ -66,10 +67,10 @@ def _check_pages(hash: Hash, tree: Tree, stored: set[bytes]) -> _Pages:
     for leaf in tree.leaves:
         page = tree.page(leaf.digest)
         if level_of(page) != 0:
-            raise VstoreError("an inner page stands where a leaf should")
+            raise VstoreError("it has an inner page where a leaf should be")
         aliases = decode_leaf(page, hash.size)
         if len(aliases) != leaf.count or (aliases and aliases[0][0] != leaf.first):
-            raise VstoreError("a page is not what the page above says of it")
+            raise VstoreError("a page does not match the page above it")
         for path, key in aliases:
             if path <= last:
                 raise VstoreError("its paths are out of order")

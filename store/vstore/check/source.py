@@ -3,85 +3,83 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from vstore.check.report import Problem
+from vstore.check.findings import Problem
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.file_hash import hash_file
-from vstore.intake.survey import FAILED, KNOWN, Surveyor
-from vstore.intake.targets import plan
+from vstore.intake.surveyor import Surveyor
+from vstore.intake.targets import Target, scope_of
 from vstore.pictures.folder import FileStat
 from vstore.pictures.scan_options import OptionEdits
 from vstore.progress import Progress, Silent
 from vstore.repository.repository import Repository
 
 
-def check_source(repo: Repository, progress: Progress | None = None) -> tuple[list[Problem], list[str]]:
-    """Find the pictures whose size and times are those that were indexed, and whose bytes are not: a sync passes them
-    by. Reads every picture that the catalogue knows.
+class _Unchanged(NamedTuple):
+    """A picture that a sync takes for unchanged. path: stored; file: where it lies; key: of its bytes, once."""
 
+    path: bytes
+    file: bytes
+    key: bytes
+    seen: FileStat
+
+
+def check_source(repo: Repository, progress: Progress | None = None) -> tuple[list[Problem], list[str]]:
+    """Find pictures whose bytes changed although their size and times did not: a sync takes them for unchanged.
+
+    Every picture that the catalogue knows is read.
     Returns: problems, notes.
     """
-    listener: Progress = progress or Silent()
     if not repo.state.roots:
         return [], ["no folder of pictures is known"]
     catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=False)
     if catalogue is None:
-        return [], ["there is no catalogue, so that no picture is known to be unchanged: vstore sync reads them all"]
+        return [], ["there is no catalogue, so no picture is known to be unchanged: the next sync reads them all"]
+    targets = scope_of(repo, (), None, OptionEdits()).targets
+    existing = [target for target in targets if os.path.isdir(target.place)]
+    notes = [f"{os.fsdecode(target.place)} does not exist" for target in targets if target not in existing]
     problems: list[Problem] = []
-    notes: list[str] = []
     read = 0
     with catalogue:
-        current = repo.state.current_snapshot
-        targets = []
-        for target in plan(repo, (), None, OptionEdits()).targets:
-            if os.path.isdir(target.place):
-                targets.append(target)
-            else:
-                notes.append(f"{os.fsdecode(target.place)} is not there")
-        store = os.stat(repo.layout.folder)
-        tree = repo.mapped_tree(current)
-        skip = (store.st_dev, store.st_ino)
-        surveyor = Surveyor(
-            catalogue=catalogue,
-            tree=tree,
-            key_size=repo.hash.size,
-            store=skip,
-            absorbed=repo.state.absorbed,
-            progress=listener,
-        )
-        survey = surveyor.survey(targets, frozenset())
-        listener.stage("read pictures", sum(survey.found.values()))
-        for chunk in survey.chunks:
-            for number, path, file in chunk.files():
-                listener.advance()
-                if chunk.states[number] not in (KNOWN, FAILED):
-                    continue
-                place = os.path.join(chunk.place, file.name)
-                try:
-                    same = _hash_of(repo, place) == chunk.key(number)
-                    still = same or _is(file, os.stat(place))
-                except OSError as err:
-                    notes.append(f"{os.fsdecode(place)} cannot be read: {err.strerror}")
-                    continue
-                read += 1
-                if not same and still:
-                    problems.append(
-                        Problem(
-                            file=os.fsdecode(place),
-                            what="its bytes are not those that were indexed, though its size and times are",
-                            rows=None,
-                            paths=(path,),
-                            next="restore it from a backup, or, if it is right as it is: touch it, and run vstore sync",
-                        )
-                    )
+        for picture in _unchanged(repo, catalogue, existing, progress or Silent()):
+            try:
+                same = hash_file(picture.file, repo.hash.new()).digest() == picture.key
+                still = same or _is(picture.seen, os.stat(picture.file))
+            except OSError as err:
+                notes.append(f"{os.fsdecode(picture.file)} cannot be read: {err.strerror}")
+                continue
+            read += 1
+            if not same and still:
+                problems.append(_problem(picture))
     return problems, [*notes, f"{read} pictures read and compared"]
 
 
-def _hash_of(repo: Repository, place: bytes) -> bytes:
-    digest: bytes = hash_file(place, repo.hash.new()).digest()
-    return digest
+def _unchanged(
+    repo: Repository, catalogue: Catalogue, targets: list[Target], progress: Progress
+) -> Iterator[_Unchanged]:
+    tree = repo.mapped_tree(repo.state.current_snapshot)
+    survey = Surveyor(repo, catalogue, tree, progress=progress).survey(targets, frozenset())
+    progress.stage("read pictures", sum(survey.found.values()))
+    for chunk in survey.chunks:
+        for number, path, file in chunk.files():
+            progress.advance()
+            key = chunk.key(number)
+            if key is not None:
+                yield _Unchanged(path, os.path.join(chunk.place, file.name), key, file)
+
+
+def _problem(picture: _Unchanged) -> Problem:
+    return Problem(
+        file=os.fsdecode(picture.file),
+        what="its bytes changed, although its size and times did not",
+        rows=None,
+        paths=(picture.path,),
+        next="restore it from a backup; or, if it is right as it is, touch it and run vstore sync",
+    )
 
 
 def _is(seen: FileStat, found: os.stat_result) -> bool:
-    """Whether a file still is what a scan saw: one that was changed meanwhile is for the next sync."""
+    """Tell whether a file is still as a scan saw it: a file that was changed meanwhile is for the next sync."""
     return (seen.size, seen.mtime_ns) == (found.st_size, found.st_mtime_ns) and seen.ctime_ns in (0, found.st_ctime_ns)

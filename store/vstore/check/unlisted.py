@@ -1,4 +1,4 @@
-"""Counts files that the log does not list: no damage, as a killed run may leave them."""
+"""Counts unused files: they are no damage, as a killed run may leave them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vstore.format.state import State
 
 
 def check_unlisted(layout: Layout, state: State, listed: set[str], findings: Findings) -> None:
-    """Note unfinished files, files that no record names, and journals. listed: names of packs and segments."""
+    """Note unfinished files, unused files and journals. listed: the names of packs and segments in use."""
     counts = _files(layout, listed) + _journals(layout, state, findings)
     findings.notes += [f"{amount} {what}" for what, amount in sorted(counts.items()) if amount]
 
@@ -26,7 +26,7 @@ def _files(layout: Layout, listed: set[str]) -> Counter[str]:
             if name.startswith(durable.TEMPORARY):
                 counts[f"unfinished files in {folder.name}/"] += 1
             elif folder in (layout.packs, layout.segments) and name not in listed:
-                counts[f"files in {folder.name}/ that no record names (gc frees them)"] += 1
+                counts[f"unused files in {folder.name}/ (gc deletes them)"] += 1
     return counts
 
 
@@ -42,7 +42,7 @@ def _journals(layout: Layout, state: State, findings: Findings) -> Counter[str]:
             findings.wrong(f"journal/{path.name}", err.message)
             continue
         if journal.space in state.spaces:
-            counts["vectors in journals, which the next sync seals"] += frames
+            counts["vectors in journals (the next sync stores them)"] += frames
         else:
-            counts["vectors in journals of spaces that the log does not know (gc frees them)"] += frames
+            counts["vectors in journals of unknown spaces (gc deletes them)"] += frames
     return counts

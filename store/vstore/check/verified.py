@@ -45,7 +45,7 @@ def part_of(refs: list[FileRef], subset: str) -> list[FileRef]:
         return [ref for ref in refs if int(ref.name[:8], 16) % int(parts[2]) == int(parts[1]) - 1]
     share = re.fullmatch(r"(\d+(?:\.\d+)?)%", subset)
     if not share or not 0 < float(share[1]) <= 100:
-        raise UsageError(f"{subset!r} is no part of anything", "write 10%, or 1/7 for the first of seven parts")
+        raise UsageError(f"{subset!r} is not a valid part", "write 10%, or 1/7 for the first of seven parts")
     left = sum(ref.size for ref in refs) * float(share[1]) / 100
     found = []
     for ref in refs:

@@ -3,7 +3,7 @@
     offset  size  meaning
     0       8     checksum of the name and the content
     8       …     the content
-Such a file may be lost, torn or deleted at any time: it is made again from what it was made of.
+Such a file may be lost, torn or deleted at any time, and is made again.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The one door to the disk: every write, flush, publication, removal, read and lock of a store goes through here.
+"""The one door to the disk: every write, flush, publication and removal of a file of a store goes through here.
 
-What has a name under a store has its final content: it is written under a temporary name, flushed, published, and
-the folder flushed after. Temporary names bear the lock that they were written under (`.tmp-ingest-…`), so that only
-the next holder of that lock may remove them.
+A name under a store means final content: a file is written under a temporary name, flushed, published, and its folder
+flushed after. A temporary name holds the lock that it was written under (`.tmp-ingest-…`): only the next holder of that
+lock may remove the file.
 """
 
 from __future__ import annotations
@@ -10,32 +10,26 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import json
 import mmap
 import os
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
-from vstore.errors import Damage, DiskTrouble, Interrupted, Locked, ReadOnly, VstoreError
+from vstore.disk.trouble import trouble
+from vstore.errors import DiskTrouble
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 TEMPORARY = ".tmp-"
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
-FULL = {errno.ENOSPC, errno.EDQUOT}
-# What a disk says that does not give back what was written to it: a bad block, a file system whose checksum fails.
-LOST = {errno.EIO, errno.ENXIO, errno.EBADMSG, errno.ENODATA, getattr(errno, "EUCLEAN", errno.EIO)}
 _NO_FULL_FLUSH = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}  # on macOS: disks that know no F_FULLFSYNC
 
 
 class Disk:
-    """The calls that make, change, flush, name, read or remove a file. Tests put another one in its place."""
+    """The calls that make, change, flush, name, read or remove a file. Tests replace it."""
 
     def open(self, path: str, flags: int, mode: int = 0o666) -> int:
         return os.open(path, flags | os.O_CLOEXEC, mode)
@@ -89,7 +83,7 @@ disk = Disk()
 
 
 def nonce() -> str:
-    """Thirty-two hex digits that nobody chose before."""
+    """Make thirty-two random hex digits."""
     return os.urandom(16).hex()
 
 
@@ -98,61 +92,11 @@ def read(path: Path) -> bytes:
     return disk.read(str(path))
 
 
-class File:
-    """A file of the store that is open to be read, here and there or front to back.
-
-    Raises: FileNotFoundError where there is none; Damage, naming it, where the disk does not give its bytes back.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with _lost(path):
-            self._fd = disk.open(str(path), os.O_RDONLY)
-
-    @property
-    def size(self) -> int:
-        return os.fstat(self._fd).st_size
-
-    def pread(self, size: int, offset: int) -> bytes:
-        """So many bytes from there on; fewer only where the file ends."""
-        with _lost(self.path):
-            data = disk.pread(self._fd, size, offset)
-            while len(data) < size and (more := disk.pread(self._fd, size - len(data), offset + len(data))):
-                data += more
-        return data
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Fill a buffer, from where the last such reading ended. Returns: its bytes, fewer only where the file ends."""
-        done = 0
-        with _lost(self.path):
-            while done < len(buffer) and (got := disk.readinto(self._fd, buffer[done:])):
-                done += got
-        return done
-
-    def map(self) -> mmap.mmap:
-        """The file, mapped to be read; it stays so when this is closed."""
-        with _lost(self.path):
-            return disk.map(self._fd)
-
-    def fileno(self) -> int:
-        return self._fd
-
-    def close(self) -> None:
-        if self._fd >= 0:
-            disk.close(self._fd)
-            self._fd = -1
-
-    def __enter__(self) -> File:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
 def make_folder(path: Path) -> None:
-    """Make a folder and flush its name, unless it is there. Whoever relies on one that was there flushes its parent."""
+    """Make a folder and flush its name, unless it exists. A caller who relies on an existing folder flushes its parent.
+
+    Raises: DiskTrouble, ReadOnly.
+    """
     with trouble(path):
         try:
             disk.mkdir(str(path))
@@ -162,7 +106,7 @@ def make_folder(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Flush the names that a folder holds."""
+    """Flush the names that a folder holds. Raises: OSError."""
     fd = disk.open(str(path), os.O_RDONLY | os.O_DIRECTORY)
     try:
         disk.fsync(fd)
@@ -173,8 +117,8 @@ def sync_folder(path: Path) -> None:
 def write_durably(path: Path, parts: Iterable[Buffer], lock: str) -> None:
     """Write a file that nobody else can be writing, and publish it: it is whole and flushed when its name appears.
 
-    lock: the lock under which this is done; it stands in the temporary name.
-    Raises: DiskTrouble, ReadOnly. What stands under `path` then, if anything does, is whole.
+    lock:   the lock under which this is done; it stands in the temporary name.
+    Raises: DiskTrouble, ReadOnly. A file under `path`, if there is one then, is whole.
     """
     temporary = _temporary(path, lock)
     with trouble(path), _removed_on_error(temporary):
@@ -184,12 +128,13 @@ def write_durably(path: Path, parts: Iterable[Buffer], lock: str) -> None:
 
 
 def publish(path: Path, data: bytes, lock: str) -> bool:
-    """Publish a record: flushed under a temporary name, then linked, which fails where the name is taken.
+    """Publish a record: flush it under a temporary name, then link it, which fails where the name is taken.
 
-    Returns: False if another file has that name. An error in the link is looked into: where the name holds these bytes
-    (they bear a nonce), the record is published whatever the call reported.
-    Raises: DiskTrouble, ReadOnly. The record is not published then, unless the error says that it is: its folder could
-    not be flushed, which is no commit that may be reported as done, and none that may be taken back.
+    After an error in the link, the name is read: where it holds these bytes (they contain a nonce), the record is
+    published, whatever the call reported.
+    Returns: False if another file has that name.
+    Raises:  DiskTrouble, ReadOnly. The record is not published then, unless the error says that it is: its folder could
+             not be flushed, and the commit may be neither reported as done nor taken back.
     """
     temporary = _temporary(path, lock)
     with trouble(path):
@@ -216,11 +161,14 @@ def publish(path: Path, data: bytes, lock: str) -> bool:
 
 
 def write_unflushed(path: Path, data: Buffer) -> bool:
-    """Write a file that may be lost or torn without harm: no flush, and no error where the store is read-only."""
+    """Write a file that may be lost or torn without harm: no flush, and no error.
+
+    Returns: False where nothing was written.
+    """
     temporary = _temporary(path, "cache")
     try:
         with _removed_on_error(temporary):
-            fd = _create(temporary, os.O_WRONLY | os.O_EXCL)
+            fd = open_or_create(temporary, os.O_WRONLY | os.O_EXCL)
             try:
                 _write_all(fd, data)
             finally:
@@ -232,9 +180,9 @@ def write_unflushed(path: Path, data: Buffer) -> bool:
 
 
 def allocate(path: Path, size: int) -> None:
-    """See to it that a file has `size` bytes and the disk holds room for each; what stands in it stays.
+    """Give a file `size` bytes, with room on the disk for each. Its content stays.
 
-    Where a file that is mapped has a hole, a full disk kills the process that writes there. Raises: DiskTrouble.
+    A full disk kills a process that writes to a hole of a mapped file. Raises: DiskTrouble, ReadOnly.
     """
     with trouble(path):
         fd = disk.open(str(path), os.O_RDWR | os.O_CREAT)
@@ -250,14 +198,27 @@ def allocate(path: Path, size: int) -> None:
             disk.close(fd)
 
 
+def overwrite(fd: int, data: bytes) -> None:
+    """Replace the content of an open file in place: no flush, and no error, as the content is a courtesy."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, data, 0)
+
+
 def remove(path: Path) -> None:
-    """Remove a file, if it is there. The folder is not flushed: what is removed is no longer named by anything."""
+    """Remove a file, if it exists. The folder is not flushed: nothing names the file any more.
+
+    Raises: DiskTrouble, ReadOnly.
+    """
     with trouble(path), contextlib.suppress(FileNotFoundError):
         disk.unlink(str(path))
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a file, or a folder with all that it holds: only what can be made again, or was never named."""
+    """Remove a file, or a folder with all files in it: only what can be made again, or was never named.
+
+    Raises: DiskTrouble, ReadOnly.
+    """
     if not path.is_dir() or path.is_symlink():
         remove(path)
         return
@@ -270,14 +231,11 @@ def remove_tree(path: Path) -> None:
         disk.rmdir(str(path))
 
 
-def is_full(err: VstoreError) -> bool:
-    """Whether an error says that the disk, or a quota, is full."""
-    cause = err.__cause__
-    return isinstance(cause, OSError) and cause.errno in FULL
-
-
 def set_aside(path: Path, folder: Path) -> Path:
-    """Move a file that cannot be used to a folder where nothing looks for it. Returns: where it lies now."""
+    """Move a file that cannot be used to a folder where nothing looks for it.
+
+    Returns: its new path. Raises: DiskTrouble, ReadOnly.
+    """
     make_folder(folder)
     kept = folder / path.name
     if kept.exists():
@@ -290,7 +248,7 @@ def set_aside(path: Path, folder: Path) -> Path:
 
 
 def sweep(folder: Path, lock: str) -> None:
-    """Remove what earlier holders of a lock left half-written. The caller holds that lock."""
+    """Remove the half-written files of earlier holders of a lock. The caller holds that lock."""
     prefix = f"{TEMPORARY}{lock}-"
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(folder):
@@ -305,22 +263,25 @@ def sweep(folder: Path, lock: str) -> None:
 
 
 class Appender:
-    """A file that grows at its end, flushed when its writer says so."""
+    """A file that grows at its end, flushed when its writer asks for it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         with trouble(path):
-            self._fd = _create(path, os.O_WRONLY | os.O_EXCL | os.O_APPEND)
+            self._fd = open_or_create(path, os.O_WRONLY | os.O_EXCL | os.O_APPEND)
 
     def append(self, data: Buffer) -> None:
+        """Write at the end. Raises: DiskTrouble, ReadOnly."""
         with trouble(self.path):
             _write_all(self._fd, data)
 
     def sync(self) -> None:
+        """Flush the content. Raises: DiskTrouble, ReadOnly."""
         with trouble(self.path):
             disk.fsync(self._fd)
 
     def sync_name(self) -> None:
+        """Flush the name. Raises: DiskTrouble, ReadOnly."""
         with trouble(self.path):
             sync_folder(self.path.parent)
 
@@ -330,93 +291,12 @@ class Appender:
             self._fd = -1
 
 
-class Lock:
-    """An advisory lock on a file; the kernel frees it when the process ends, however it ends."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.name = name
-        self.path = folder / name
-        self._fd = -1
-
-    def acquire(
-        self, wait: float | None = 0.0, command: str = "", is_stopped: Callable[[], bool] = lambda: False
-    ) -> None:
-        """Take the lock.
-
-        wait:   seconds to wait for it; None waits for ever, or until somebody asks to stop.
-        Raises: Locked, naming process, host, command and since when; Interrupted.
-        """
-        with trouble(self.path):
-            fd = _create(self.path, os.O_RDWR)
-        try:
-            self._take(fd, None if wait is None else time.monotonic() + wait, is_stopped)
-        except BaseException:
-            disk.close(fd)
-            raise
-        self._fd = fd
-        about = {
-            "pid": os.getpid(),
-            "host": os.uname().nodename,
-            "command": command,
-            "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
-        with contextlib.suppress(OSError):  # who holds it is a courtesy; holding it is the kernel's word
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, json.dumps(about).encode(), 0)
-
-    def _take(self, fd: int, deadline: float | None, is_stopped: Callable[[], bool]) -> None:
-        pause = 0.001
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except OSError as err:
-                if err.errno not in (errno.EAGAIN, errno.EACCES):
-                    raise DiskTrouble(f"cannot lock {self.path}: {err.strerror}", "look at the disk") from err
-                if deadline is not None and time.monotonic() >= deadline:
-                    raise Locked(*self._held_by()) from None
-                if is_stopped():
-                    raise Interrupted(
-                        "stopped while waiting for another process; nothing was done", "run the command again"
-                    ) from None
-                time.sleep(pause)
-                pause = min(pause * 2, 0.05)
-
-    def _held_by(self) -> tuple[str, str]:
-        what = "another process is changing this store"
-        try:
-            about = json.loads(self.path.read_bytes())
-            holder = f"process {about['pid']} on {about['host']} ({about['command']}, since {about['since']})"
-        except (OSError, ValueError, KeyError, TypeError):
-            holder = "a process that did not say who it is"
-        step = "run the command again when it is done" + (", or add --wait" if self.name == "ingest" else "")
-        return f"{what}: {holder} holds the lock {self.name!r}", step
-
-    def release(self) -> None:
-        if self._fd >= 0:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, 0)
-            disk.close(self._fd)
-            self._fd = -1
-
-    @property
-    def held(self) -> bool:
-        return self._fd >= 0
-
-    def __enter__(self) -> Lock:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
-
-
 def _temporary(path: Path, lock: str) -> Path:
     return path.with_name(f"{TEMPORARY}{lock}-{nonce()}")
 
 
-def _create(path: Path, flags: int) -> int:
+def open_or_create(path: Path, flags: int) -> int:
+    """Open a file; make it, and its folder, where it is missing. Returns: its descriptor. Raises: OSError."""
     try:
         return disk.open(str(path), flags | os.O_CREAT)
     except FileNotFoundError:
@@ -428,7 +308,7 @@ def _create(path: Path, flags: int) -> int:
 
 
 def _write_flushed(path: Path, parts: Iterable[Buffer]) -> None:
-    fd = _create(path, os.O_WRONLY | os.O_EXCL)
+    fd = open_or_create(path, os.O_WRONLY | os.O_EXCL)
     try:
         for part in parts:
             _write_all(fd, part)
@@ -469,42 +349,10 @@ def _holds(path: Path, data: bytes) -> bool:
 
 @contextlib.contextmanager
 def _removed_on_error(temporary: Path) -> Iterator[None]:
-    """Take our own unpublished temporary away again. Nothing that has a name is ever removed on an error path."""
+    """Remove our own unpublished temporary file after an error. A file with a name is never removed by an error."""
     try:
         yield
     except BaseException:
         with contextlib.suppress(OSError):
             disk.unlink(str(temporary))
         raise
-
-
-@contextlib.contextmanager
-def _lost(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as err:
-        if err.errno not in LOST:
-            raise
-        raise Damage(
-            f"{path.parent.name}/{path.name} cannot be read: {err.strerror or err}",
-            "look at the disk, then run: vstore check --read-data",
-        ) from err
-
-
-@contextlib.contextmanager
-def trouble(path: Path) -> Iterator[None]:
-    """Say of an error of the system what happened and what to do. Raises: DiskTrouble, ReadOnly."""
-    try:
-        yield
-    except OSError as err:
-        reason = err.strerror or str(err)
-        if err.errno in FULL:
-            raise DiskTrouble(
-                f"cannot write {path}: {reason}",
-                "free some space and run the command again; all that was finished before is kept",
-            ) from err
-        if err.errno in _READ_ONLY:
-            raise ReadOnly(
-                f"cannot write {path}: {reason}", "make the store writable; searching and listing work as it is"
-            ) from err
-        raise DiskTrouble(f"cannot write {path}: {reason}", "look at the disk, then run the command again") from err

@@ -1,4 +1,4 @@
-"""The journal: finished vectors that no segment holds yet. It only grows; what a crash tears off its end is not read.
+"""The journal: finished vectors that no segment holds yet. It only grows; an end that a crash tore off is not read.
 
 offset  size   meaning
 0       8      magic `vjourn01`
@@ -19,36 +19,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vstore.disk import durable
+from vstore.disk.file import File
 from vstore.errors import Damage
 from vstore.format.hashing import checksum
-from vstore.format.layout import DTYPES
+from vstore.format.layout import DTYPE_CODES, DTYPES
 
 if TYPE_CHECKING:
     from vstore.disk.segments import Rows
 
 _MAGIC = b"vjourn01"
 _HEAD = struct.Struct("<8sHHI32s16s")
-_CODES = {"float16": 1, "float32": 2}
 _BLOCK = 1024  # frames that are read at once
 FLUSH_EVERY = 5.0  # seconds of work that a power cut may cost, beside what is being embedded just then
 
 
 class JournalWriter:
-    """Appends finished rows of one space; an append flushes all if the last flush is five seconds old."""
+    """A journal to which finished rows of one space are appended, flushed when the last flush is five seconds old."""
 
     def __init__(self, folder: Path, space: str, key_size: int, dim: int, dtype: str) -> None:
         name = durable.nonce()
         self._nonce = bytes.fromhex(name)
         self._file = durable.Appender(folder / f"{space}-{name}")
         self.path = self._file.path
-        head = _HEAD.pack(_MAGIC, _CODES[dtype], key_size, dim, bytes.fromhex(space), self._nonce)
+        head = _HEAD.pack(_MAGIC, DTYPE_CODES[dtype], key_size, dim, bytes.fromhex(space), self._nonce)
         self._file.append(head + checksum(head))
         self._file.sync_name()
         self._frames = 0
         self._flushed = time.monotonic()
 
     def append(self, keys: Sequence[bytes], rows: Rows) -> None:
-        """Add rows, one per key, in the store's dtype."""
+        """Add rows, one per key, in the store's dtype. Raises: DiskTrouble, ReadOnly."""
         out = bytearray()
         for key, row in zip(keys, rows, strict=True):
             body = key + row.tobytes()
@@ -59,6 +59,7 @@ class JournalWriter:
             self.flush()
 
     def flush(self) -> None:
+        """Flush all rows. Raises: DiskTrouble, ReadOnly."""
         self._file.sync()
         self._flushed = time.monotonic()
 
@@ -67,17 +68,17 @@ class JournalWriter:
 
 
 class Journal:
-    """A journal read back, mapped: its sound frames, each proved by itself."""
+    """A journal that is read back: its sound frames, each proved by itself."""
 
     def __init__(self, path: Path) -> None:
-        """Raises: ValueError if not even its head is sound."""
+        """Raises: ValueError if its head is not sound; Damage, FileNotFoundError."""
         self.path = path
-        with durable.File(path) as file:
+        with File(path) as file:
             size, head = file.size, file.pread(_HEAD.size + 8, 0)
         if len(head) < _HEAD.size + 8 or checksum(head[: _HEAD.size]) != head[_HEAD.size :]:
             raise ValueError("its head is not what was written")
         magic, code, self.key_size, self.dim, space, self._nonce = _HEAD.unpack(head[: _HEAD.size])
-        dtypes = {code: name for name, code in _CODES.items()}
+        dtypes = {code: name for name, code in DTYPE_CODES.items()}
         if magic != _MAGIC or code not in dtypes:
             raise ValueError("its head names another format")
         self.space = space.hex()
@@ -86,9 +87,9 @@ class Journal:
         self._count = (size - len(head)) // (self._width + 8)
 
     def frames(self) -> Iterator[tuple[int, bytes]]:
-        """The number and key of each sound frame. What a crash tore off, or left as zeros, is passed over."""
+        """Yield number and key of each sound frame. Frames that a crash tore off, or left as zeros, are skipped."""
         size = self._width + 8
-        with durable.File(self.path) as file:
+        with File(self.path) as file:
             for first in range(0, self._count, _BLOCK):
                 some = file.pread(_BLOCK * size, _HEAD.size + 8 + first * size)
                 for number in range(first, min(first + _BLOCK, self._count)):
@@ -98,28 +99,28 @@ class Journal:
                         yield number, body[: self.key_size]
 
     def rows(self, numbers: Sequence[int]) -> Iterator[Rows]:
-        """The rows of some frames, in blocks of at most 1,024: float16 or float32 (m, dim)."""
+        """Read the rows of some frames, in blocks of at most 1,024: float16 or float32 (m, dim)."""
         import numpy as np
 
         if not numbers:
             return
         dtype = np.dtype(self.dtype).newbyteorder("<")
         frame = np.dtype([("key", f"V{self.key_size}"), ("row", dtype, (self.dim,)), ("sum", "V8")])
-        with durable.File(self.path) as file:
+        with File(self.path) as file:
             mapped = np.frombuffer(file.map(), frame, self._count, _HEAD.size + 8)
         for at in range(0, len(numbers), _BLOCK):
             yield mapped["row"][list(numbers[at : at + _BLOCK])]
 
 
 def journals(folder: Path) -> list[Path]:
-    """The journals that lie in a folder, by name."""
+    """List the journals of a folder, by name."""
     if not folder.is_dir():
         return []  # a copy of a store may lack what was empty
     return sorted(path for path in folder.iterdir() if not path.name.startswith(durable.TEMPORARY))
 
 
 def is_of_none(path: Path, spaces: Container[str]) -> bool:
-    """Whether a journal is of none of these spaces, by its head; of one without a head nobody can say."""
+    """Tell whether a journal, by its head, belongs to none of these spaces; False for one without a head."""
     try:
         return Journal(path).space not in spaces
     except (ValueError, Damage, FileNotFoundError):  # a sync has sealed it meanwhile
@@ -127,5 +128,5 @@ def is_of_none(path: Path, spaces: Container[str]) -> bool:
 
 
 def is_beheaded(path: Path) -> bool:
-    """Whether a journal without a sound head may hold frames: it was longer than its head when it was damaged."""
+    """Tell whether a journal without a sound head may hold frames: it is longer than a head."""
     return path.stat().st_size > _HEAD.size + 8

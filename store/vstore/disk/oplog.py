@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from vstore.disk import durable
 from vstore.disk.cache import read_cache_json, write_cache
+from vstore.disk.trouble import LOST
 from vstore.errors import CommitRace, Damage
 from vstore.format.canonical import Document, canonical
 from vstore.format.hashing import Hash
@@ -24,10 +25,13 @@ _COLLECTING = frozenset({"gc", "repair"})  # operations that carry the whole sta
 class Tip(NamedTuple):
     """The newest sound record, folded.
 
-    number, digest: of that record; 0 and "" for an empty log.
-    highest:   the highest number that any name in `refs/` holds, sound or not.
-    complaint: why the highest is not the newest sound one, if it is not.
-    loose:     bytes of the records since the last one that carries the whole state. base: bytes of that one.
+    state:     the state after it.
+    number:    of that record; 0 for an empty log.
+    digest:    of that record; "" for an empty log.
+    highest:   the highest number of any name in `refs/`, sound or not.
+    loose:     bytes of the records since the last one that carries the whole state.
+    base:      bytes of that one.
+    complaint: why the highest record is not the newest sound one, if it is not.
     """
 
     state: State
@@ -40,7 +44,7 @@ class Tip(NamedTuple):
 
 
 class _Unsound(Exception):
-    """A record of a chain cannot be used, and with it none of those that follow it up to a whole state."""
+    """A record of a chain cannot be used, nor those that follow it up to a whole state."""
 
     def __init__(self, number: int, what: str) -> None:
         super().__init__(what)
@@ -48,7 +52,7 @@ class _Unsound(Exception):
 
 
 class Oplog:
-    """Reads and extends the log of one store."""
+    """The log of one store, to be read and extended."""
 
     def __init__(self, layout: Layout, hash: Hash) -> None:
         self._layout = layout
@@ -56,7 +60,7 @@ class Oplog:
         self._oldest: tuple[str, int, str | None] | None = None
 
     def numbers(self) -> list[int]:
-        """The numbers of the records, rising."""
+        """List the numbers of the records, rising."""
         try:
             names = os.listdir(self._layout.refs)
         except FileNotFoundError:
@@ -64,7 +68,7 @@ class Oplog:
         return sorted(n for n in map(record_number, names) if n is not None)
 
     def highest(self) -> int:
-        """The highest number that a name holds, 0 where there is none. What every command asks: no list is parsed."""
+        """Find the highest number of a name, 0 where there is none. Every command asks for it: no list is parsed."""
         try:
             name = max(os.listdir(self._layout.refs), default="")
         except FileNotFoundError:
@@ -78,7 +82,7 @@ class Oplog:
         try:
             data = durable.read(path)
         except OSError as err:
-            if err.errno not in durable.LOST:
+            if err.errno not in LOST:
                 raise
             raise Damage(f"refs/{path.name} cannot be read: {err.strerror}", _REPAIR) from err
         record = Record.from_bytes(data, self._hash, path.name)
@@ -87,7 +91,7 @@ class Oplog:
         return record
 
     def records(self, newest: int) -> Iterator[Record]:
-        """The records up to a sound one, oldest first, from the oldest whole state that leads to it.
+        """Read the records up to a sound one, oldest first, from the oldest whole state that leads to it.
 
         Raises: Damage, FileNotFoundError (collected meanwhile).
         """
@@ -95,7 +99,7 @@ class Oplog:
             yield from map(self.read, range(self._oldest_before(newest)[0], newest + 1))
 
     def why_not_earlier(self, newest: int) -> str | None:
-        """Why `records` do not begin earlier, where neither the log nor a gc or repair began there: some are lost."""
+        """Say why `records` does not begin earlier, where records are lost; None where the log began there."""
         return self._oldest_before(newest)[1] if newest else None
 
     def _oldest_before(self, newest: int) -> tuple[int, str | None]:
@@ -127,8 +131,8 @@ class Oplog:
         """Fold the log to its newest sound record.
 
         usable: says what is missing for a state to be usable, or None.
-        known:  an earlier fold: where the log goes on from it, only what came after is read.
-        Raises: Damage if none is.
+        known:  an earlier fold: where the log continues from it, only later records are read.
+        Raises: Damage if no record is sound.
         """
         while True:
             highest = below = self.highest()
@@ -154,7 +158,10 @@ class Oplog:
                 raise Damage(f"no record of the log is sound: {complaint}", _REPAIR)
 
     def _fold(self, number: int, known: Tip | None = None) -> tuple[Tip, int]:
-        """The state after one record, and the bytes of the records that had to be folded for it. Raises: _Unsound."""
+        """Fold up to one record.
+
+        Returns: the tip; the bytes of the records that had to be folded. Raises: _Unsound.
+        """
         cached = known if known is not None and 0 < known.number <= number else self._cached()
         newest = record = self._sound(number)
         chain: list[Record] = []
@@ -200,9 +207,10 @@ class Oplog:
         about: str = "",
         whole: bool = False,
     ) -> Tip:
-        """Publish the record after `tip`. The caller holds `commit`, and all that the changes name is durable.
+        """Publish the record after `tip`. The caller holds `commit`, and all objects that the changes name are durable.
 
-        Raises: CommitRace if the number is taken after all; DiskTrouble.
+        whole:  carry the whole state in any case.
+        Raises: CommitRace if the number is taken after all; DiskTrouble, ReadOnly.
         """
         number = tip.highest + 1
         state = tip.state.after(changes)
@@ -220,7 +228,7 @@ class Oplog:
         return Tip(state, number, digest, number, loose, base)
 
     def keep(self, tip: Tip) -> None:
-        """Leave the fold in `cache/`; it is checked against the record that it belongs to whenever it is used."""
+        """Leave the fold in `cache/`. Each use checks it against the record to which it belongs."""
         body = canonical([tip.number, tip.digest, tip.loose, tip.base, tip.state.document])
         write_cache(self._layout.cache, _CACHE, body)
 

@@ -1,4 +1,4 @@
-"""Packs: what one commit adds besides vectors — new alias pages, its manifest, space recipes — in one file.
+"""Packs: the blobs of one commit — new alias pages, its manifest, space recipes — in one file.
 
     offset        size  meaning
     0             8     magic `vpack001`
@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from vstore.disk import durable
+from vstore.disk.file import File
 from vstore.errors import Damage
 from vstore.format.entries import FileRef
 from vstore.format.hashing import Hash, checksum
@@ -31,14 +32,15 @@ _END = b"vpackend"
 _HEAD = struct.Struct("<QII8s8s")  # of the footer: what its own checksum is of
 FOOTER_SIZE = _HEAD.size + 16
 _PLACE = struct.Struct("<QII")
-SMALL = 1 << 20  # packs under this are merged when there are more than TOO_MANY of them
-TOO_MANY = 256
 _LARGEST_BLOB = 1 << 30
 _READ = 1 << 20
 
 
 def write_pack(folder: Path, hash: Hash, blobs: Mapping[bytes, bytes], lock: str) -> FileRef:
-    """Write one pack, durably. blobs: digest -> uncompressed bytes."""
+    """Write one pack, durably.
+
+    blobs: uncompressed bytes by digest. lock: the lock under which this is done. Raises: DiskTrouble, ReadOnly.
+    """
     entry = hash.size + _PLACE.size
     table = bytearray()
     parts = [_MAGIC]
@@ -57,12 +59,13 @@ def write_pack(folder: Path, hash: Hash, blobs: Mapping[bytes, bytes], lock: str
 
 
 class Pack:
-    """One pack, opened: its table is checked at once, each blob when it is read."""
+    """An open pack. Its table is checked at once, each blob when it is read."""
 
     def __init__(self, folder: Path, ref: FileRef, hash: Hash) -> None:
+        """Raises: Damage, naming the file; FileNotFoundError (collected, or lost)."""
         self.ref = ref
         self._hash = hash
-        self._file = durable.File(folder / ref.name)
+        self._file = File(folder / ref.name)
         try:
             self._read_table()
         except BaseException:
@@ -98,16 +101,17 @@ class Pack:
             raise self._damage("what lies before its table is not what was written")
 
     def digests(self) -> Iterator[bytes]:
+        """Yield the digest of every blob."""
         for i in range(self.count):
             yield self.table[i * self._entry : i * self._entry + self._hash.size]
 
     def sizes(self) -> Iterator[tuple[bytes, int]]:
-        """Digest and stored length of every blob."""
+        """Yield digest and stored length of every blob."""
         for i, digest in enumerate(self.digests()):
             yield digest, _PLACE.unpack_from(self.table, i * self._entry + self._hash.size)[1]
 
     def get(self, digest: bytes) -> bytes | None:
-        """The bytes of a blob, checked, or None if it is not in this pack. Raises: Damage."""
+        """Read a blob and check it. Returns: None if it is not in this pack. Raises: Damage."""
         low, high = 0, self.count
         while low < high:
             middle = (low + high) // 2
@@ -143,7 +147,7 @@ class Pack:
 
 
 class Packs:
-    """The packs that a state lists, opened when something is looked for: a digest says what, never where."""
+    """The packs that a state lists, opened when a blob is looked for."""
 
     def __init__(self, folder: Path, refs: list[FileRef], hash: Hash) -> None:
         self._folder = folder
@@ -153,7 +157,7 @@ class Packs:
         self._kept: dict[str, Pack] = {}
 
     def opened(self) -> list[Pack]:
-        """All packs, in any order. Raises: Damage, FileNotFoundError (collected, or lost)."""
+        """Open all packs. Returns: them, in any order. Raises: Damage, FileNotFoundError (collected, or lost)."""
         if self._open is None:
             packs = []
             for ref in reversed(self._refs):
@@ -164,13 +168,13 @@ class Packs:
         return self._open
 
     def listing(self, refs: list[FileRef]) -> None:
-        """Take another list of packs; of those that are open, the ones that it names stay open."""
+        """Take another list of packs. Those of it that are open stay open."""
         self._refs, self._open = refs, None
         for name in self._kept.keys() - {ref.name for ref in refs}:
             self._kept.pop(name).close()
 
     def get(self, digest: bytes) -> bytes:
-        """The bytes of a blob. Raises: Damage if no pack has it."""
+        """Read a blob and check it. Raises: Damage if no pack has it; FileNotFoundError (collected, or lost)."""
         packs = self.opened()
         for at, pack in enumerate(packs):
             blob = pack.get(digest)
@@ -185,9 +189,3 @@ class Packs:
         for pack in self._kept.values():
             pack.close()
         self._kept, self._open = {}, None
-
-
-def small(refs: list[FileRef]) -> list[FileRef]:
-    """The packs that a merge would take: the small ones, once there are too many of them; else none."""
-    found = [ref for ref in refs if ref.size < SMALL]
-    return found if len(found) > TOO_MANY else []

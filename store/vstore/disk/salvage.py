@@ -1,4 +1,4 @@
-"""Reads what is left of packs and segments that are not what was written. Changes nothing."""
+"""Reads the sound parts of damaged packs and segments. Changes nothing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from vstore.disk import durable
+from vstore.disk.file import File
+from vstore.disk.footer import BLOCK, FOOTER_SIZE, Footer
 from vstore.disk.packs import Pack
-from vstore.disk.segments import BLOCK, FOOTER_SIZE, Footer, Segment
+from vstore.disk.segments import Segment
 from vstore.errors import Damage, VstoreError
 from vstore.format.entries import FileRef
 from vstore.format.hashing import Hash, checksum
@@ -29,7 +31,7 @@ _NOT_ITS_FAULT = {errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.E
 
 
 def insisted(read: Callable[[], T]) -> T:
-    """Read something, and once more where it cannot be read: a disk that hesitated is no reason to give anything up."""
+    """Read twice where the first attempt fails: a disk that hesitated is no reason to give anything up."""
     try:
         return read()
     except (Damage, OSError):
@@ -37,33 +39,37 @@ def insisted(read: Callable[[], T]) -> T:
 
 
 def refuse_unreadable(err: Exception, path: Path) -> None:
-    """Raises: VstoreError for an error of the system that is no damage: what is whole would be given up for it."""
+    """Refuse an error of the system that is no damage: sound data would be given up for it. Raises: VstoreError."""
     if isinstance(err, OSError) and err.errno in _NOT_ITS_FAULT:
         raise VstoreError(
-            f"{path} cannot be read: {err.strerror}; that is no damage, and nothing was changed",
-            "run it as somebody who may read all of the store",
+            f"{path} cannot be read: {err.strerror}; this is not damage, and nothing was changed",
+            "run it as a user who may read the whole store",
         ) from err
 
 
 def pack_ref(path: Path) -> FileRef:
-    """A pack as the log would list it. Whether it is sound is for `Pack` to say. Raises: OSError."""
+    """Describe a pack as the log would list it; `Pack` tells whether it is sound. Raises: OSError, Damage."""
     tail = _tail(path, 16)
     return FileRef(path.name, path.stat().st_size, tail[:8].hex())
 
 
 def segment_ref(path: Path) -> FileRef:
-    """A segment as the log would list it. Raises: ValueError if its footer is none; OSError."""
+    """Describe a segment as the log would list it. Raises: ValueError if its footer is not sound; OSError, Damage."""
     tail = _tail(path, FOOTER_SIZE)
     return FileRef(path.name, path.stat().st_size, tail[-16:-8].hex(), Footer.from_bytes(tail).rows)
 
 
 def _tail(path: Path, size: int) -> bytes:
-    with durable.File(path) as file:
+    with File(path) as file:
         return file.pread(size, max(0, file.size - size))
 
 
 def sound_blobs(folder: Path, ref: FileRef, hash: Hash) -> tuple[bool, Iterator[tuple[bytes, bytes]]]:
-    """Whether a pack is what was written, and digest and bytes of each blob that is, one after another."""
+    """Read a pack that may be damaged.
+
+    Returns: whether every byte is what was written; digest and bytes of each sound blob, one after another.
+    Raises:  VstoreError where the user may not read it.
+    """
     try:
         pack = insisted(partial(Pack, folder, ref, hash))
     except (Damage, OSError) as err:
@@ -93,7 +99,7 @@ def _blobs_left(pack: Pack) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _unlisted_blobs(path: Path, hash: Hash) -> Iterator[tuple[bytes, bytes]]:
-    """The blobs of a pack without its table: they follow one another, and zlib knows where each ends."""
+    """Read the blobs of a pack without its table: they follow one another, and zlib knows where each ends."""
     try:
         data = insisted(partial(durable.read, path))
     except OSError as err:
@@ -114,15 +120,22 @@ def _unlisted_blobs(path: Path, hash: Hash) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _next_stream(data: bytes, at: int) -> int:
-    """Where the next zlib stream may begin: level 6 and a window of 32 KiB are written as 78 9c."""
+    """Find the next possible zlib stream: level 6 and a window of 32 KiB are written as 78 9c."""
     found = data.find(b"\x78\x9c", at)
     return found if found >= 0 else len(data)
 
 
 class Remains(NamedTuple):
-    """The rows of a damaged segment that are what was written: their numbers and keys.
+    """The sound rows of a damaged segment.
 
-    header: bytes before the rows. total: rows that there were. time: seconds since 1970, 0 if it is not known any more.
+    path:    the segment.
+    header:  the bytes before the rows.
+    total:   the rows that there were.
+    dim:     the numbers of a row.
+    dtype:   their type.
+    numbers: the numbers of the sound rows.
+    keys:    their keys.
+    time:    when it was written, seconds since 1970; 0 if that is lost.
     """
 
     path: Path
@@ -135,18 +148,18 @@ class Remains(NamedTuple):
     time: int
 
     def blocks(self) -> Iterator[Rows]:
-        """The rows, in blocks: float16 or float32 (m, dim)."""
+        """Read the sound rows, in blocks: float16 or float32 (m, dim)."""
         import numpy as np
 
         dtype = np.dtype(self.dtype).newbyteorder("<")
-        with durable.File(self.path) as file:
+        with File(self.path) as file:
             rows = np.frombuffer(file.map(), dtype, self.total * self.dim, self.header).reshape(self.total, self.dim)
         for at in range(0, len(self.numbers), BLOCK):
             yield rows[self.numbers[at : at + BLOCK]]
 
 
 def sound_segment(path: Path) -> Segment | None:
-    """A segment that no record needs to name: opened if its footer and its keys are sound."""
+    """Open a segment, listed or not, if its footer and its keys are sound; else None. Raises: VstoreError."""
     try:
         return insisted(lambda: Segment(path.parent, segment_ref(path)))
     except (Damage, OSError, ValueError) as err:
@@ -155,7 +168,7 @@ def sound_segment(path: Path) -> Segment | None:
 
 
 def whole_segment(folder: Path, ref: FileRef) -> Segment | None:
-    """A segment of which every byte is what was written, or None."""
+    """Open a segment if every byte is what was written; else None. Raises: VstoreError."""
 
     def read() -> Segment:
         segment = Segment(folder, ref)
@@ -170,10 +183,11 @@ def whole_segment(folder: Path, ref: FileRef) -> Segment | None:
 
 
 def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, known: Collection[bytes]) -> Remains:
-    """Find the rows of a segment that can still be told to be what was written, and to be whose they were.
+    """Find the rows of a damaged segment that are provably what was written, with provable keys.
 
     A block of rows is proved by its checksum. A key is proved by the checksum of all keys or, where that fails, by
-    being one that a snapshot names.
+    a snapshot that lists it.
+    known: the keys that snapshots list. Raises: VstoreError where the user may not read it.
     """
     path = folder / ref.name
     width, blocks = dim * DTYPES[dtype], -(-ref.rows // BLOCK)
@@ -182,7 +196,7 @@ def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, kno
     header = keys_at - ref.rows * width
     nothing = Remains(path, 0, 0, dim, dtype, [], [], 0)
     try:
-        with insisted(partial(durable.File, path)) as file:
+        with insisted(partial(File, path)) as file:
 
             def read(size: int, offset: int) -> bytes:
                 return insisted(partial(file.pread, size, offset))

@@ -1,1 +1,1 @@
-"""Embedders: what turns prepared pictures into vectors."""
+"""Embedders: from prepared pictures to vectors. Import the protocol from `embedder`, the way to one from `load`."""

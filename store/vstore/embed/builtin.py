@@ -1,4 +1,4 @@
-"""The embedded default embedder: a picture's colour layout, edges and coarse frequencies, on numpy and Pillow alone.
+"""The built-in embedder: a picture's colour layout, edges and coarse frequencies, by numpy and Pillow alone.
 
 It finds look-alikes and near-duplicates with no download, no model and no GPU; it does not know what a picture shows.
 FORMAT.md describes `builtin-1` exactly. A published version never changes: another value is another version.
@@ -50,17 +50,17 @@ DEFAULT_RECIPE: Recipe = {
 
 
 class BuiltinEmbedder:
-    """Describes pictures by themselves alone: neither batch nor order plays a part, not in a single bit."""
+    """An embedder that describes each picture by itself: neither batch nor order changes a single bit."""
 
     def __init__(self, recipe: Recipe | None = None) -> None:
-        """Take the newest recipe, or the one given.
+        """Take the newest recipe, or the given one.
 
-        Raises: ModelError if this version of vstore cannot make the vectors of that recipe.
+        Raises: ModelError if this version of vstore cannot compute the vectors of that recipe.
         """
         self.recipe: Recipe = dict(DEFAULT_RECIPE if recipe is None else recipe)
         if _identity(self.recipe) != _identity(DEFAULT_RECIPE):
             raise ModelError(
-                f"this vstore has no built-in embedder {self.recipe.get('name')!r} with that recipe",
+                f"this version of vstore has no built-in embedder {self.recipe.get('name')!r} with that recipe",
                 f"it has {DEFAULT_RECIPE['name']}; install the version of vstore that made the space",
             )
         self.dim: int = DEFAULT_RECIPE["dim"]
@@ -81,7 +81,7 @@ class BuiltinEmbedder:
 def describe(picture: Image) -> Doubles:
     """Describe one picture by its edges, its light, its colours, its brightness and a constant.
 
-    Returns: float64 (333,), L2 norm 1. The constant keeps the norm above 0, so that a plain picture has a vector too.
+    Returns: float64 (333,), L2 norm 1. The constant keeps the norm above 0, and a plain picture has a vector too.
     """
     import numpy as np
     from PIL import Image as Pillow
@@ -106,7 +106,7 @@ def describe(picture: Image) -> Doubles:
 def without_border(picture: Image) -> Image:
     """Cut off flat lines at the four sides, at most a tenth of a side each: frames, letterboxes, paper margins.
 
-    Only a tenth, because where a flat sky ends is chance, and then the loss must stay one that a crop may cause.
+    At most a tenth: the end of a flat sky is chance, and the loss must not exceed that of a small crop.
     """
     import numpy as np
 
@@ -126,7 +126,7 @@ def without_border(picture: Image) -> Image:
 
 
 def edges(grey: Doubles) -> Doubles:
-    """Where edges of which direction lie: eight directions, with soft bins and soft magnitudes.
+    """Describe the edges by place and direction: eight directions, with soft bins and soft magnitudes.
 
     grey:    float64 (64, 64), 0 to 255.
     Returns: float64 (248,), L2 norm at most 1.
@@ -151,7 +151,7 @@ def edges(grey: Doubles) -> Doubles:
 
 
 def light(grey: Doubles) -> Doubles:
-    """What is dark and what is light, relative to the picture's own mean and contrast.
+    """Describe dark and light places, relative to the picture's own mean and contrast.
 
     grey:    float64 (64, 64), 0 to 255.
     Returns: float64 (53,), L2 norm at most 1.
@@ -166,7 +166,7 @@ def light(grey: Doubles) -> Doubles:
 
 
 def colour(chroma: Doubles) -> Doubles:
-    """Which colours lie where, coarsely; nothing for a grey picture.
+    """Describe the colours by place, coarsely; zeros for a grey picture.
 
     chroma:  float64 (64, 64, 2), Cb and Cr about 0.
     Returns: float64 (30,), L2 norm at most 1.
@@ -182,12 +182,12 @@ def colour(chroma: Doubles) -> Doubles:
 
 
 def _identity(recipe: Recipe) -> dict[str, Any]:
-    """What of a recipe the descriptor itself depends on; how pictures are prepared is not its business."""
+    """Take the part of a recipe that the descriptor depends on: all but the preparation of pictures."""
     return {word: value for word, value in recipe.items() if word != "prepare"}
 
 
 def _flat_lines(grey: npt.NDArray[np.uint8], axis: int) -> tuple[int, int]:
-    """How many lines at the beginning and at the end hold one grey level each; none where all lines do."""
+    """Count the lines of a single grey level at the beginning and at the end; none where all lines are such."""
     flat = grey.max(axis) - grey.min(axis) <= BORDER_RANGE
     if flat.all():
         return 0, 0
@@ -205,7 +205,7 @@ def _pooled(maps: Doubles) -> Doubles:
 
 
 def _waves(maps: Doubles, waves: int) -> Doubles:
-    """The low frequencies of tapered maps by the two-dimensional cosine transform: (n, 16, 16) to (n, kept)."""
+    """Compute the low frequencies of tapered maps by the 2-D cosine transform: (n, 16, 16) to (n, kept)."""
     import numpy as np
 
     basis = _basis(waves)
@@ -226,14 +226,14 @@ def _bounded(values: Doubles) -> Doubles:
 
 @cache
 def _kept(waves: int) -> list[tuple[int, int]]:
-    """The frequencies (down, across) within a quarter of a circle, row by row."""
+    """List the frequencies (down, across) within a quarter of a circle, row by row."""
     reach = (waves - 0.3) ** 2
     return [(u, v) for u in range(waves) for v in range(waves) if u * u + v * v < reach]
 
 
 @cache
 def _basis(waves: int) -> Doubles:
-    """Orthonormal DCT-II over 16 cells, times a taper that falls towards the rim: float64 (waves, 16)."""
+    """Compute the orthonormal DCT-II over 16 cells, times a taper that falls towards the rim: float64 (waves, 16)."""
     import numpy as np
 
     rows = np.empty((waves, GRID))
@@ -248,7 +248,7 @@ def _basis(waves: int) -> Doubles:
 
 @cache
 def _directions() -> Doubles:
-    """Eight unit vectors, 45 degrees apart: float64 (8, 2), across and down."""
+    """Compute eight unit vectors, 45 degrees apart: float64 (8, 2), across and down."""
     import numpy as np
 
     half = math.sqrt(0.5)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Embedder(Protocol):
     """A model with its preparation: the same recipe gives the same vectors.
 
-    recipe: canonical JSON of all that decides a vector's value; its sha256 is the space id.
-    dim:    values per vector.
+    recipe: everything that decides a vector's value; the sha256 of its canonical JSON is the space id.
+    dim:    numbers per vector.
     """
 
     recipe: Recipe
@@ -28,19 +28,19 @@ class Embedder(Protocol):
     def embed_images(self, pictures: Sequence[Image]) -> Floats:
         """Embed prepared pictures (RGB, fitted to the recipe's size).
 
-        Returns: float32 (n, dim), rows of L2 norm 1; a row that could not be computed holds NaN.
+        Returns: float32 (n, dim), rows of L2 norm 1; NaN in a row that could not be computed.
         """
         ...
 
 
 @runtime_checkable
 class Pipeline(Protocol):
-    """What an embedder has besides that would rather be given its batches one after the other without a pause.
+    """The other half of an embedder that works on several batches at a time.
 
-    All of it or nothing: one that lacks a part is given pictures, and its vectors are awaited, as any other embedder's.
+    An embedder has all of these methods or none: without them it gets pictures, and its vectors are awaited.
 
-    batch_size: pictures of a batch, at most. in_flight: batches that may be begun before the vectors of one are asked
-    for; 1 where `start` gives no other work to do meanwhile. Asked for again and again, as both may change.
+    batch_size: most pictures of a batch; may change between batches.
+    in_flight:  most batches that are begun before the vectors of the first are awaited; may change between batches.
     """
 
     @property
@@ -50,23 +50,23 @@ class Pipeline(Protocol):
     def in_flight(self) -> int: ...
 
     def prepare(self, picture: Image) -> Any:
-        """The processor's part, for one picture: what `start` takes. Called in several threads at once."""
+        """Prepare one picture for `start`. Called in several threads at once."""
         ...
 
     def is_full(self, inputs: Sequence[Any]) -> bool:
-        """Whether these are a batch, and one more should wait for the next."""
+        """Tell whether these make a full batch."""
         ...
 
     def start(self, inputs: Sequence[Any]) -> Callable[[], Floats]:
-        """Begin a batch. Returns: what waits for its vectors, as `embed_images` gives them."""
+        """Begin a batch. Returns: a function that waits for its vectors, as `embed_images` returns them."""
         ...
 
     def first_of(self, started: Sequence[Callable[[], Floats]]) -> int:
-        """Which of these begun batches to ask for its vectors: the one that is waited for least. May wait itself."""
+        """Choose the batch that will be finished first. May wait for it."""
         ...
 
     def close(self) -> None:
-        """Give back what it holds besides memory. Nothing is asked of it afterwards."""
+        """Release everything but memory. The embedder is not used afterwards."""
         ...
 
 

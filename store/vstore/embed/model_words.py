@@ -1,4 +1,4 @@
-"""Where a space's model is, and how it is run here: no part of the space's identity. Pure."""
+"""The words that name a space's model, and the settings of a run: no part of the space's identity. Pure."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _DEVICE = re.compile(r"[a-z]+(:(0|[1-9][0-9]*))?")
 
 
 class ModelWords(TypedDict, total=False):
-    """The options that describe a model, as keyword arguments: `def sync(folder, **model: Unpack[ModelWords])`.
+    """Options that name a model. None, or none given: what the model's files say, else its family's usual choice.
 
-    model:             a folder or a hub id.
-    adapter:           a folder or a hub id.
-    revision:          commit of the hub model.
-    compute:           "fp32" or "bf16".
-    max_side:          pixels to which pictures are fitted.
-    prompt:            text given to the model with each picture.
-    pooling:           one of the family's poolings.
-    trust_remote_code: run the code that lies in the model's folder.
+    model:             a folder, a hub id, or `builtin`.
+    adapter:           a folder or a hub id of a LoRA adapter; alone, it stands on the base that it names.
+    revision:          branch, tag or commit of a hub model.
+    compute:           `fp32` or `bf16`.
+    max_side:          pixels of the longer side of a picture as the model gets it.
+    prompt:            text that a vision-language model gets with each picture.
+    pooling:           `features`, `cls`, `mean` or `last`.
+    trust_remote_code: run Python code from the model's folder.
     """
 
     model: str | None
@@ -38,9 +38,8 @@ class ModelWords(TypedDict, total=False):
 
 
 class Words(NamedTuple):
-    """What a user says of a model. None takes what the model's own files say, or the family's usual choice.
+    """The words of `ModelWords` as a space keeps them.
 
-    model, adapter: a folder or a hub id. revision: of the hub model. compute: fp32 or bf16.
     adapter_revision: the commit of a hub adapter, noted when the space is made.
     """
 
@@ -55,7 +54,7 @@ class Words(NamedTuple):
     adapter_revision: str | None = None
 
     def over(self, older: Words) -> Words:
-        """These words, and for what they leave open those of another space."""
+        """Fill the words that are left open with those of an older space."""
         if self.adapter is not None:
             older = older._replace(adapter_revision=None)
         return Words.from_json({**older.to_json(), **self.to_json()})
@@ -66,7 +65,13 @@ class Words(NamedTuple):
         return cls(**model)
 
     @classmethod
+    def taken_from(cls, options: dict[str, Any]) -> Words:
+        """Take the words of a model out of the options of a caller, which keep the others."""
+        return cls(**{name: options.pop(name) for name in ModelWords.__annotations__ if name in options})
+
+    @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Words:
+        """Read the words of a space, from the log."""
         return cls(**{name: value[name] for name in cls._fields if name in value})
 
     def to_json(self) -> dict[str, Any]:
@@ -74,9 +79,11 @@ class Words(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """How a model is run this time. device: what `--device` takes. batch_size: None finds one itself.
+    """The settings of one run of a model.
 
-    compile: let torch translate the model for this machine first, which takes up to a minute.
+    device:     the value of `--device`.
+    batch_size: most pictures of a batch; None chooses by the device.
+    compile:    let torch compile the model for this machine first, which takes up to a minute.
     """
 
     device: str = "auto"
@@ -85,15 +92,21 @@ class Settings(NamedTuple):
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """The devices that were named. Raises: UsageError."""
+        """The named devices. Raises: UsageError."""
         return device_words(self.device)
 
 
+def settings_of(device: str = "auto", batch_size: int | None = None, compile: bool = False) -> Settings:
+    """Read the settings of a caller before anything is done. Raises: UsageError for a malformed device."""
+    device_words(device)
+    return Settings(device, batch_size, compile)
+
+
 def device_words(text: str) -> tuple[str, ...]:
-    """The devices that `cuda:0,cuda:1` names; whether they are there is another question. Raises: UsageError."""
+    """Split words such as `cuda:0,cuda:1`; the devices need not exist. Raises: UsageError."""
     words = tuple(word.strip() for word in text.split(","))
     if all(_DEVICE.fullmatch(word) for word in words) and ("auto" not in words or len(words) == 1):
         return words
     raise UsageError(
-        f"{text!r} names no devices", "write auto, cpu, cuda, cuda:1 or mps, or several of them as cuda:0,cuda:1"
+        f"{text!r} does not name devices", "write auto, cpu, cuda, cuda:1 or mps, or several as cuda:0,cuda:1"
     )

@@ -1,8 +1,8 @@
-"""Embedders of other packages: an entry point of the group `vstore.embedders`, whose name is the family.
+"""Plug-ins: embedders of other packages, entry points of the group `vstore.embedders`, named by their family.
 
-Its object has two functions. `describe(words)` gives the recipe of what `--model FAMILY:REST` names, a plain JSON
-object with "family" and "dim" that says all that decides a vector; `load(recipe, words, settings)` gives the embedder.
-`settings.device` is one device, `auto` where the user named none.
+The object of an entry point has two functions. `describe(words)` returns the recipe of `--model FAMILY:REST`: a plain
+JSON object with "family", "dim" and everything else that decides a vector. `load(recipe, words, settings)` returns the
+embedder. `settings.device` is one device, or `auto` where the user named none.
 """
 
 from __future__ import annotations
@@ -20,20 +20,26 @@ GROUP = "vstore.embedders"
 
 
 class Plugin(Protocol):
-    def describe(self, words: Words) -> dict[str, Any]: ...
+    """The object of an entry point."""
 
-    def load(self, recipe: Recipe, words: Words, settings: Settings) -> Embedder: ...
+    def describe(self, words: Words) -> dict[str, Any]:
+        """Work out the recipe of a model."""
+        ...
+
+    def load(self, recipe: Recipe, words: Words, settings: Settings) -> Embedder:
+        """Load the embedder of a recipe."""
+        ...
 
 
 def plugins() -> list[str]:
-    """The families that installed packages bring."""
+    """List the families of all installed plug-ins."""
     from importlib.metadata import entry_points
 
     return sorted(point.name for point in entry_points(group=GROUP))
 
 
 def find_plugin(family: str) -> Plugin | None:
-    """Load the plug-in of a family. Raises: ModelError if it is there and cannot be loaded."""
+    """Load the plug-in of a family, or return None. Raises: ModelError if an installed one cannot be loaded."""
     from importlib.metadata import entry_points
 
     for point in entry_points(group=GROUP):
@@ -49,12 +55,12 @@ def find_plugin(family: str) -> Plugin | None:
 
 
 def describe_by_plugin(words: Words) -> dict[str, Any] | None:
-    """The recipe of `FAMILY:REST` where a plug-in of that name is installed, else None. Raises: ModelError."""
+    """Work out the recipe of `FAMILY:REST`, or return None where no such plug-in is installed. Raises: ModelError."""
     family, colon, _ = (words.model or "").partition(":")
     plugin = find_plugin(family) if colon else None
     if plugin is None:
         return None
     recipe = dict(plugin.describe(words))
     if recipe.get("family") != family or not isinstance(recipe.get("dim"), int):
-        raise ModelError(f"the plug-in {family!r} gives a recipe without its family and a dim", "tell its author")
+        raise ModelError(f"the recipe of the plug-in {family!r} lacks its family or its dim", "report it to its author")
     return recipe

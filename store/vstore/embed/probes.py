@@ -1,7 +1,7 @@
-"""Probe pictures: drawn by code, the same everywhere, never square. Their vectors say whether a space still is itself.
+"""Probe pictures: drawn by code, the same on every machine, never square. Their vectors prove a space's model.
 
-They are embedded when a space is made, and again, one in turn, before every run that embeds: a lost adapter, another
-processor, a library that computes otherwise show in them, whatever their cause.
+They are embedded when a space is made. One of them in turn is embedded again before every run that embeds: a lost
+adapter, a changed processor or a library that computes differently shows in its vector.
 """
 
 from __future__ import annotations
@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
 
 PROBES = ("landscape", "turned", "transparent", "deep", "tiny", "large")
-VERSION = 1  # raised when a picture is drawn otherwise; the old ones must stay, as stores hold their vectors
-SAME_CLASS, ACROSS = 1e-4, 5e-3  # of 1 - cosine: within one compute class, and between two
+VERSION = 1  # raised when a picture is drawn differently; the old ones must stay, as stores hold their vectors
+SAME_CLASS, ACROSS = 1e-4, 5e-3  # largest 1 - cosine: within one compute class, and between two
 
 
 class Probes(NamedTuple):
-    """The vectors of a space's probes, float32 of norm 1, and what they were computed with."""
+    """The vectors of a space's probes.
+
+    vectors:     probe -> float32 (dim,), norm 1.
+    environment: the device, dtype and versions that they were computed with.
+    """
 
     vectors: dict[str, Floats]
     environment: dict[str, Any]
@@ -51,12 +55,12 @@ class Probes(NamedTuple):
 
 
 def probe_file(name: str) -> bytes:
-    """One of PROBES as a picture file, losslessly coded, so that decoding is proved with it."""
+    """Draw one of PROBES as a lossless picture file: decoding is proved with it."""
     from PIL import Image
 
     if name == "landscape":
         return _png(Image.fromarray(_waves(300, 200, 1)))
-    if name == "turned":  # a portrait, once its EXIF orientation is followed
+    if name == "turned":  # a portrait once its EXIF orientation is followed
         exif = Image.Exif()
         exif[0x0112] = 6
         return _png(Image.fromarray(_waves(260, 180, 2)), exif=exif)
@@ -66,12 +70,12 @@ def probe_file(name: str) -> bytes:
         return _png(Image.fromarray(_waves(160, 230, 3)[:, :, 0].astype("uint16") * 257))
     if name == "tiny":
         return _png(Image.fromarray(_waves(24, 16, 5)))
-    assert name == "large"  # larger than what a model is given
+    assert name == "large"  # larger than the pictures that a model gets
     return _png(Image.fromarray(_waves(900, 620, 6)))
 
 
 def drift(one: Floats, other: Floats) -> float:
-    """1 - cosine of two vectors; infinite where one holds no number."""
+    """Compute 1 - cosine of two vectors; infinite where one is not finite."""
     import numpy as np
 
     a, b = one.astype(np.float64), other.astype(np.float64)
@@ -81,19 +85,19 @@ def drift(one: Floats, other: Floats) -> float:
 
 
 def tolerance(before: Mapping[str, Any], now: Mapping[str, Any]) -> float:
-    """How far a probe may drift between two environments."""
+    """Choose the largest drift that is allowed between two environments."""
     classes = ("compute", "device", "attention")
     return SAME_CLASS if all(before.get(name) == now.get(name) for name in classes) else ACROSS
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs between two environments, for people."""
+    """List the differences of two environments, for people."""
     names = sorted({*before, *now})
     return [f"{name} {before.get(name)} -> {now.get(name)}" for name in names if before.get(name) != now.get(name)]
 
 
 def _waves(width: int, height: int, seed: int) -> Pixels:
-    """Bands, a disc and a corner, by whole numbers alone: uint8 (height, width, 3), the same on every machine."""
+    """Draw bands, a disc and a corner in whole numbers: uint8 (height, width, 3), the same on every machine."""
     import numpy as np
 
     down, across = np.mgrid[:height, :width].astype(np.int64)

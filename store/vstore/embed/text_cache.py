@@ -1,4 +1,4 @@
-"""Vectors of texts that were searched for before, kept in the store's cache: a large model is not loaded for them."""
+"""The cache of text vectors: a text that was searched for before needs no model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def cached_text(cache: Path, space: str, text: str, dim: int) -> Floats | None:
-    """The vector of a text in a space: float32 (dim,), or None where it is not known or does not prove itself."""
+    """Read the vector of a text in a space: float32 (dim,), or None where it is unknown or damaged."""
     import numpy as np
 
     content = read_cache(cache, _name(space, text))
@@ -23,7 +23,7 @@ def cached_text(cache: Path, space: str, text: str, dim: int) -> Floats | None:
 
 
 def cache_text(cache: Path, space: str, text: str, vector: Floats) -> None:
-    """Keep the vector of a text; where the store is read-only it is computed again next time."""
+    """Remember the vector of a text; in a read-only store nothing is written."""
     write_cache(cache, _name(space, text), vector.astype("<f4").tobytes())
 
 

@@ -1,4 +1,4 @@
-"""The folder of clip-retrieval: `img_emb/img_emb_0.npy` beside `metadata/metadata_0.parquet`, one row a path."""
+"""The folder of clip-retrieval: `img_emb/img_emb_0.npy` beside `metadata/metadata_0.parquet`, a row per path."""
 
 from __future__ import annotations
 

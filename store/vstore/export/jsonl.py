@@ -1,4 +1,4 @@
-"""JSON lines: one picture a line, in the order of the keys."""
+"""JSON lines: a line per picture, in the order of the keys."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """numpy's .npz: `keys`, `vectors`, `paths`, in the order of the keys, each written block by block.
 
-Where a path is not UTF-8, `paths_b64` too.
+If a path is not UTF-8, there is `paths_b64` too.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def texts(made: zipfile.ZipFile, name: str, values: list[str]) -> None:
 
 
 def write_array(file: IO[bytes], descr: str, shape: tuple[int, ...], parts: Iterable[Buffer]) -> None:
-    """Write what numpy.save writes, without having the array."""
+    """Write the same bytes as numpy.save, from parts of the array."""
     from numpy.lib import format as npy
 
     npy.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})

@@ -1,6 +1,6 @@
-"""Parquet: `key`, `paths`, `vector`, one row a picture, in the order of the keys.
+"""Parquet: `key`, `paths`, `vector`, a row per picture, in the order of the keys.
 
-Where a path is not UTF-8, `paths_b64` too.
+If a path is not UTF-8, there is `paths_b64` too.
 """
 
 from __future__ import annotations

@@ -17,9 +17,14 @@ BLOCK = 1024  # rows in memory at once
 
 
 class Pictures:
-    """A snapshot, opened to be written out.
+    """A snapshot, opened for an export.
 
-    paths: key -> its stored paths. keys: sorted. aliases: (path, key), sorted by path. dim, dtype: of the vectors.
+    snapshot: the snapshot.
+    paths:    the stored paths of each key.
+    keys:     the keys, sorted.
+    aliases:  path and key, sorted by path.
+    dim:      numbers of a vector.
+    dtype:    float16 or float32.
     """
 
     def __init__(self, repo: Repository, snapshot: Snapshot) -> None:
@@ -46,16 +51,16 @@ class Pictures:
         self._places = places
 
     def encoded(self, key: bytes) -> list[str | None]:
-        """For each path of a picture base64, where it is not UTF-8."""
+        """Encode each path of a picture that is not UTF-8 as base64; None for the others."""
         return [named_path(path).get("path_b64") for path in self.paths[key]]
 
     @property
     def has_encoded(self) -> bool:
-        """Whether there is any such path."""
+        """Whether any path is not UTF-8."""
         return any("path_b64" in named_path(path) for path, _ in self.aliases)
 
     def blocks(self, keys: Sequence[bytes]) -> Iterator[tuple[Sequence[bytes], Rows]]:
-        """The vectors of some keys in their order, at most 1,024 at a time."""
+        """Read the vectors of some keys in their order, at most 1,024 at a time: keys and rows (n, dim)."""
         import numpy as np
 
         rows = [segment.rows() for segment in self._segments]

@@ -1,4 +1,4 @@
-"""The files and folders of the user's that an export makes: nothing of them is ever seen half done."""
+"""The files and folders that an export makes for the user: none is ever seen half done."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import IO
 
 from vstore.disk import durable
+from vstore.disk.trouble import FULL, trouble
 from vstore.errors import UsageError
 
 
 def make(out: Path, write: Callable[[Path], None]) -> None:
-    """Let something write a file or a folder beside its place, and rename it: nobody ever finds half an export.
+    """Let `write` make a file or a folder beside its place, and rename it: nobody ever finds half an export.
 
-    After any error there is none, so that the same command can be run again.
+    After any error nothing is left, so that the same command can be run again.
+    Raises: UsageError if `out` exists, or its folder does not; DiskTrouble.
     """
     look(out)
     made = out.with_name(f".{out.name[:100]}.{durable.nonce()[:8]}")
@@ -24,11 +26,11 @@ def make(out: Path, write: Callable[[Path], None]) -> None:
         try:
             write(made)
         except OSError as err:
-            if err.errno not in durable.FULL:
+            if err.errno not in FULL:
                 raise  # of what is read: an object that was collected meanwhile, for one
-            with durable.trouble(out):
+            with trouble(out):
                 raise
-        with durable.trouble(out):
+        with trouble(out):
             _flush(made)
             os.rename(made, out)
             made = out
@@ -43,8 +45,9 @@ def make(out: Path, write: Callable[[Path], None]) -> None:
 
 
 def look(out: Path) -> None:
+    """Refuse a place that cannot be written. Raises: UsageError."""
     if os.path.lexists(out):
-        raise UsageError(f"{out} is there already", "name another one, or remove it")
+        raise UsageError(f"{out} already exists", "name another one, or remove it")
     if not out.parent.is_dir():  # told apart here from an object that is missing
         raise UsageError(f"there is no folder {out.parent} to write into", "make it first")
 

@@ -1,4 +1,4 @@
-"""The three files that scripts keep: `index.faiss`, `embeddings.npy`, `metadata.json`, one row a path, in one order.
+"""The three files that scripts keep: `index.faiss`, `embeddings.npy`, `metadata.json`, a row per path, in one order.
 
 Beside them lies `vstore.json`, from which an import makes the same snapshot again.
 """
@@ -12,11 +12,12 @@ from pathlib import Path
 import xxhash
 
 from vstore.disk.file_hash import hash_file
-from vstore.disk.segments import faiss_module, index_header
+from vstore.disk.segment_writer import index_header
 from vstore.export.npz import write_array
 from vstore.export.pictures import Pictures
 from vstore.export.target import create, folder
 from vstore.format.exported import NAME, Exported
+from vstore.packages import faiss_module
 from vstore.repository.repository import Repository
 
 FAISS, NPY, JSON = "index.faiss", "embeddings.npy", "metadata.json"

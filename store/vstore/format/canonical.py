@@ -12,12 +12,12 @@ Document = Mapping[str, Json]
 
 
 def canonical(document: Json) -> bytes:
-    """JSON with sorted keys, no blanks, ASCII only: one document has one form."""
+    """Write JSON with sorted keys, no blanks and ASCII alone: one document has one form."""
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
 def path_to_json(path: bytes) -> Json:
-    """A path as a string, or as {"b64": …} where it is not UTF-8."""
+    """Write a path as a string, or as {"b64": …} where it is not UTF-8."""
     try:
         return path.decode("utf-8")
     except UnicodeDecodeError:
@@ -25,7 +25,7 @@ def path_to_json(path: bytes) -> Json:
 
 
 def named_path(path: bytes) -> dict[str, Json]:
-    """A path for people and programs: `path`, and `path_b64` too where it is not UTF-8."""
+    """Write a path for people and programs: `path`, and `path_b64` too where it is not UTF-8."""
     try:
         return {"path": path.decode("utf-8")}
     except UnicodeDecodeError:
@@ -36,6 +36,7 @@ def named_path(path: bytes) -> dict[str, Json]:
 
 
 def path_from_json(value: Json) -> bytes:
+    """Read a path as `path_to_json` writes it. Raises: KeyError, TypeError, ValueError for anything else."""
     if isinstance(value, str):
         return value.encode("utf-8")
     return binascii.a2b_base64(value["b64"])

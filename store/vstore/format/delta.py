@@ -1,4 +1,4 @@
-"""What changed between two sets of aliases, said in the words of a report. Pure."""
+"""The differences between two sets of aliases, in the classes of a report. Pure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ Change = tuple[bytes, bytes | None, bytes | None]  # path, key before, key after
 
 @dataclass(slots=True)
 class Delta:
-    """How many paths are in each class, and the first few of them; of a renamed one, both its paths."""
+    """The paths in each class.
+
+    limit:    how many paths of each class are kept as examples.
+    counts:   the number of paths, by class.
+    examples: the first few paths, by class; of a renamed one, both.
+    """
 
     limit: int = EXAMPLES
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CLASSES, 0))
     examples: dict[str, list[tuple[bytes, ...]]] = field(default_factory=lambda: {name: [] for name in CLASSES})
 
     def add(self, name: str, *paths: bytes) -> None:
+        """Count a path in a class; of a renamed one, both its paths."""
         self.counts[name] += 1
         if len(self.examples[name]) < self.limit:
             self.examples[name].append(paths)
@@ -31,13 +37,13 @@ def classify(
 ) -> Delta:
     """Put every path that differs into exactly one class.
 
-    changes: what differs, each path once.
-    named:   the keys that the snapshot before names under any path.
-    stored:  the keys whose vector was stored before this run.
-    examples: how many paths of each class to name.
+    changes:  the differences, each path once.
+    named:    the keys that the snapshot before lists under any path.
+    stored:   the keys whose vector was stored before this run.
+    examples: how many paths of each class to keep.
 
-    Pairs are compared: two files that swap contents are two `changed`. A path that is gone and one that is new with
-    its key are one `renamed`, in path order; whatever more paths that key has are copies.
+    Pairs are compared: two files that swap contents are two `changed`. A path that is gone and a new one with its key
+    are one `renamed`, in path order; further paths of that key are copies.
     """
     ordered = sorted(changes)
     gone: defaultdict[bytes, list[bytes]] = defaultdict(list)

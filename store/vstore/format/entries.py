@@ -13,7 +13,21 @@ from vstore.format.manifest import Manifest
 
 
 class Snapshot(NamedTuple):
-    """One version, as the log lists it. paths and images count its aliases and its distinct keys."""
+    """A snapshot, as the log lists it.
+
+    name:     v1, v2, …; never given twice.
+    id:       its content id, in hex.
+    manifest: the digest of its manifest.
+    space:    the id of its embedding space.
+    paths:    its aliases.
+    images:   its distinct keys.
+    time:     when it was made.
+    message:  the words of the user.
+    parent:   the name of the snapshot that it follows.
+    partial:  the run ended before all pictures were reached.
+    kept:     it was not forgotten.
+    degraded: a repair took pictures out of it.
+    """
 
     name: str
     id: str
@@ -97,7 +111,13 @@ class Snapshot(NamedTuple):
 
 
 class Root(NamedTuple):
-    """A synced folder. place is relative to the folder that holds the store where `relative`, else absolute."""
+    """A synced folder.
+
+    label:    the first part of its stored paths.
+    place:    its path on disk: relative to the folder that holds the store where `relative`, else absolute.
+    relative: its place is relative to the folder that holds the store: both move together.
+    options:  the options of its scans.
+    """
 
     label: str
     place: bytes
@@ -113,10 +133,15 @@ class Root(NamedTuple):
 
 
 class Space(NamedTuple):
-    """An embedding space: its name here, whether its recipe is claimed or verified, and where the recipe lies.
+    """An embedding space.
 
-    recipe: its digest; none where `repair` found that it is lost: nothing is embedded in that space then.
-    place:  where its model is and how it is run: no part of what the space is. probes: digest of its probes' vectors.
+    id:     the sha256 of its recipe.
+    name:   its name in this store.
+    status: whether its vectors are known to be of this recipe: `verified`, or `claimed` by an import.
+    recipe: the digest of its recipe; empty where `repair` found it lost: nothing is embedded in the space then.
+    dim:    the numbers of a vector.
+    place:  where its model is and how it is run; no part of its identity.
+    probes: the digest of the vectors of its probes.
     """
 
     id: str
@@ -149,7 +174,13 @@ class Space(NamedTuple):
 
 
 class FileRef(NamedTuple):
-    """A segment or a pack as the log lists it. check is the checksum of its footer; rows is 0 for packs."""
+    """A segment or a pack, as the log lists it.
+
+    name:  its file name.
+    size:  its bytes.
+    check: the checksum of its footer, in hex.
+    rows:  its vectors; 0 for a pack.
+    """
 
     name: str
     size: int
@@ -158,20 +189,26 @@ class FileRef(NamedTuple):
 
 
 def listed_packs(refs: Iterable[FileRef]) -> dict[str, Json]:
-    """Packs as the state has them: a record names those alone that came or went, however many there are."""
+    """Write packs as the state lists them: by name, so that a record holds only those that came or went."""
     return {ref.name: [ref.size, ref.check] for ref in refs}
 
 
 def listed_segments(refs: Iterable[FileRef]) -> dict[str, Json]:
-    """Segments of a space as the state has them, each at its place; a place is a number, and the order is theirs."""
+    """Write segments of a space as the state lists them: by place, a number that gives their order."""
     return {str(place): list(ref) for place, ref in enumerate(refs)}
 
 
 class Import(NamedTuple):
-    """What an import left over: rows of an old index whose pictures were not found, kept outside every segment.
+    """The rest of an import: rows of an old index whose pictures were not found, kept outside every segment.
 
-    names, vectors: digests of the blobs in packs that hold them (FORMAT.md, section 6). root: the label that it was
-    about. written: when the old index was, ns since 1970.
+    id:      i1, i2, …
+    space:   the id of the space of its vectors.
+    root:    the label of the folder that it was about.
+    rows:    how many rows wait.
+    names:   the digest of the blob with their paths (FORMAT.md, section 6).
+    vectors: the digests of the blobs with their vectors.
+    written: when the old index was written, ns since 1970.
+    time:    when it was imported.
     """
 
     id: str

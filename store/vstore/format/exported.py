@@ -1,4 +1,4 @@
-"""`vstore.json`: what `vstore export` lays beside the files of an old shape, so that an import need not guess."""
+"""The file `vstore.json`, which an export lays beside files of an old shape: an import of them need not guess."""
 
 from __future__ import annotations
 
@@ -14,9 +14,18 @@ VERSION = 1
 
 
 class Exported(NamedTuple):
-    """Stored paths and keys, row by row, of one snapshot.
+    """Stored paths and keys of one snapshot, row by row.
 
-    places: label -> absolute path of the root, as it was. files: name -> xxh3_128 of the file, in hex.
+    hash:       the name of the store's hash.
+    dtype:      the store's dtype.
+    recipe:     the recipe of the space.
+    space_name: the name of the space.
+    snapshot:   the name of the snapshot.
+    id:         its content id.
+    paths:      the stored path of each row.
+    keys:       the key of each row.
+    places:     the absolute path of each folder at the time, by label.
+    files:      the xxh3_128 of each file, in hex, by name.
     """
 
     hash: str
@@ -48,7 +57,7 @@ class Exported(NamedTuple):
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str) -> Exported:
-        """Raises: UsageError if it is not what an export writes."""
+        """Read what an export wrote. name: of the file, for messages. Raises: UsageError if it is not valid."""
         try:
             value = json.loads(data)
             version = value["vstore_export"]
@@ -69,15 +78,16 @@ class Exported(NamedTuple):
             )
             labels = {path.partition(b"/")[0] for path in found.paths}
             if len(found.paths) != len(found.keys) or any(len(key) != size for key in found.keys):
-                raise ValueError("its paths and keys do not fit")
+                raise ValueError("its paths and keys do not match")
             if not all(b"/" in path and _is_plain(path) for path in found.paths):
-                raise ValueError("a path of it is no stored path")
+                raise ValueError("one of its paths is not a stored path")
             if not labels <= {label.encode("utf-8", "surrogateescape") for label in found.places}:
                 raise ValueError("it does not name the folder of every path")
             return found
         except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise UsageError(
-                f"{name} is not what vstore export writes ({err!r})", f"move {NAME} away to import by the paths alone"
+                f"{name} is not a valid file of vstore export ({err!r})",
+                f"move {NAME} away to import by the paths alone",
             ) from err
 
 

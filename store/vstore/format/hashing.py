@@ -1,4 +1,4 @@
-"""Hashes: the store's own, that names pictures, pages and records, and the checksum that guards small things."""
+"""Hashes: the store's own, which names pictures, pages and records, and the checksum that guards small things."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 
 class Hash(NamedTuple):
-    """A content hash: `digest(data)` at once, `new()` for what comes in pieces.
+    """A content hash.
 
-    size: bytes of a digest.
+    name:   its name in FORMAT.
+    size:   the bytes of a digest.
+    digest: hashes bytes at once.
+    new:    makes a hasher for bytes that come in pieces.
     """
 
     name: str
@@ -55,7 +58,7 @@ def store_hash(name: str) -> Hash:
 
 
 def checksum(*parts: Buffer) -> bytes:
-    """Eight bytes, little-endian xxh3_64 of the parts one after another: finds rot, resists nobody."""
+    """Compute eight bytes, little-endian xxh3_64 of the parts in a row: it finds rot, and resists nobody."""
     hasher = xxhash.xxh3_64()
     for part in parts:
         hasher.update(part)

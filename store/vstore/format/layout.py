@@ -1,4 +1,4 @@
-"""Where things lie in a store, and what may be called what."""
+"""The places of files in a store, and the names that are valid for tags and spaces."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import NamedTuple
 FOLDER = ".vstore"
 FORMAT_VERSION = 1
 DTYPES = {"float16": 2, "float32": 4}  # bytes of a number in a row
+DTYPE_CODES = {"float16": 1, "float32": 2}  # in footers and journals
 
 _SNAPSHOT_LIKE = r"v\d+|[0-9a-f]{4,}"
 _RESERVED = {"latest", "current", "head"}
@@ -81,11 +82,13 @@ def record_number(name: str) -> int | None:
 
 
 def why_not_a_name(name: str) -> str | None:
-    """Say why a tag or a space cannot be called so, or None if it can: such words mean snapshots."""
+    """Say why a name is not valid for a tag or a space, or return None: some words mean snapshots."""
     if not name or len(name) > 100:
         return "a name has 1 to 100 characters"
-    if name.lower() in _RESERVED or re.fullmatch(_SNAPSHOT_LIKE, name, re.IGNORECASE):
-        return f"{name!r} already means a snapshot"
+    if name.lower() in _RESERVED:
+        return f"{name!r} is a reserved word for a snapshot"
+    if re.fullmatch(_SNAPSHOT_LIKE, name, re.IGNORECASE):
+        return f"{name!r} looks like a snapshot name (v + number, or 4 and more hex digits)"
     if any(c in "@~{}/\\:" or c.isspace() or not c.isprintable() for c in name) or name[0] in "-+.":
-        return "a name holds no @ ~ { } / \\ : or blanks, and does not begin with - + ."
+        return "a name must not contain @ ~ { } / \\ : or blanks, nor begin with - + ."
     return None

@@ -1,4 +1,4 @@
-"""The manifest of a snapshot: what the snapshot names, and its content id. Pure."""
+"""The manifest of a snapshot: the pictures that it lists, and its content id. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,18 @@ from vstore.format.layout import FORMAT_VERSION
 
 
 class Manifest(NamedTuple):
-    """What a snapshot names: pictures by their aliases, never the places of their vectors."""
+    """The content of a snapshot: pictures by their aliases, never the places of their vectors.
+
+    name:    of the snapshot.
+    space:   the id of its embedding space.
+    tree:    the digest of the root of its alias tree.
+    paths:   its aliases.
+    images:  its distinct keys.
+    time:    when it was made.
+    message: the words of the user.
+    parent:  the name of the snapshot that it follows.
+    partial: the run ended before all pictures were reached.
+    """
 
     name: str
     space: str
@@ -41,7 +52,7 @@ class Manifest(NamedTuple):
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:
-        """Read a manifest whose digest was checked. Raises: Damage if it is none."""
+        """Read a manifest whose digest was checked. Raises: Damage if it is not a valid one."""
         try:
             value = json.loads(data)
             return cls(
@@ -59,10 +70,10 @@ class Manifest(NamedTuple):
             raise Damage(f"a manifest cannot be read: {err!r}", "run: vstore check") from err
 
     def content_id(self, hash: Hash) -> str:
-        """The identity of a state: equal format, hash, space and alias tree give equal ids, whatever the history."""
+        """Compute the content id: equal format, hash, space and alias tree give equal ids, whatever the history."""
         return content_id(hash, self.space, self.tree)
 
 
 def content_id(hash: Hash, space: str, tree: bytes) -> str:
-    """digest(canonical JSON of [format, hash name, space id, hex of the alias-tree root]), in hex."""
+    """Compute digest(canonical JSON of [format, hash name, space id, hex of the alias-tree root]), in hex."""
     return hash.digest(canonical([FORMAT_VERSION, hash.name, space, tree.hex()])).hex()

@@ -1,4 +1,4 @@
-"""A record of the log: one operation, and where the log begins. Pure."""
+"""The records of the log, one operation each, and the beginning of the log. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,21 @@ _OPTIONAL = {"state": dict, "undoes": int, "redoes": int, "about": str}
 
 
 class Record(NamedTuple):
-    """One operation. `changes` is a JSON Merge Patch on the state; `whole` the state after it, if carried."""
+    """One operation.
+
+    number:  its place in the log, from 1.
+    op:      the operation.
+    nonce:   32 random hex digits: no two records are equal.
+    time:    when it was published.
+    before:  the digest of the record before it.
+    changes: a JSON Merge Patch on the state.
+    whole:   the state after it, where the record carries it.
+    undoes:  the number of the record that it undoes.
+    redoes:  the number of the undo that it cancels.
+    about:   a few words for the log.
+    digest:  its own digest, in hex; set when it was read.
+    size:    its bytes; set when it was read.
+    """
 
     number: int
     op: str
@@ -33,7 +47,7 @@ class Record(NamedTuple):
     size: int = 0
 
     def to_bytes(self, hash: Hash) -> bytes:
-        """One line of canonical JSON, then the hex digest of that line (newline included)."""
+        """Write one line of canonical JSON, then the hex digest of that line (newline included)."""
         document: dict[str, Json] = {
             "vstore": FORMAT_VERSION,
             "number": self.number,
@@ -89,18 +103,19 @@ class Record(NamedTuple):
                 size=len(data),
             )
         except (ValueError, KeyError, TypeError, RecursionError) as err:
-            raise Damage(f"refs/{name} is no record: {err!r}", "run: vstore repair") from err
+            raise Damage(f"refs/{name} is not a valid record: {err!r}", "run: vstore repair") from err
 
 
 def ends_the_log(record: Record) -> bool:
-    """Whether a record is one of the pair with which gc and repair begin the log anew: nothing before it counts."""
+    """Tell whether a record is one of the pair with which gc and repair begin the log again."""
     return record.op in ("gc", "repair") and record.whole is not None
 
 
 def beginning(records: Mapping[int, Record | None]) -> int:
-    """The number from which on records count: 0, or that of the newest pair that ends the log.
+    """Find the number from which records count: 0, or that of the newest pair with which the log begins again.
 
-    What lies before it may be there in part, as its removal is not flushed. records: None for one that is damaged.
+    Records before it may still exist, as their removal is not flushed.
+    records: the log by number; None for a damaged record.
     """
     newest = max((number for number, record in records.items() if record and ends_the_log(record)), default=0)
     if newest - 1 in records:

@@ -1,4 +1,4 @@
-"""What stored paths were called before a wider root took their root in, and are called since. Pure."""
+"""The names of stored paths before and after a wider folder took their folder in. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Absorbed = Mapping[str, str]  # old label -> the prefix that its paths have now
 
 
 def today(path: bytes, absorbed: Absorbed) -> bytes:
-    """The present name of a stored path."""
+    """Give the present name of a stored path."""
     label, slash, rest = path.partition(b"/")
     while os.fsdecode(label) in absorbed:
         path = os.fsencode(absorbed[os.fsdecode(label)]) + slash + rest
@@ -18,7 +18,7 @@ def today(path: bytes, absorbed: Absorbed) -> bytes:
 
 
 def yesterday(path: bytes, absorbed: Absorbed) -> list[bytes]:
-    """The names that a stored path may have had before, the latest first."""
+    """List the earlier names that a stored path may have had, the latest first."""
     names = []
     for label, prefix in absorbed.items():
         start = os.fsencode(prefix)

@@ -13,7 +13,7 @@ from vstore.format.entries import FileRef, Import, Root, Snapshot, Space, listed
 def merge_patch(target: Document, *patches: Document) -> dict[str, Json]:
     """Apply JSON Merge Patches (RFC 7386), one after another: objects merge, null deletes, everything else replaces.
 
-    An object is copied once, however many of the patches change it: a log of thousands of records is folded so.
+    An object is copied once, however many patches change it: a log of thousands of records is folded this way.
     """
     merged = dict(target)
     inner: dict[str, list[Document]] = {}
@@ -34,7 +34,7 @@ def merge_patch(target: Document, *patches: Document) -> dict[str, Json]:
 
 
 class State(NamedTuple):
-    """The fold of the log up to one record."""
+    """The fold of the log up to one record. document: the JSON object that records patch."""
 
     document: Document
 
@@ -57,7 +57,7 @@ class State(NamedTuple):
 
     @property
     def hold(self) -> str | None:
-        """The snapshot at which sync is held, if it is."""
+        """The snapshot at which syncing is held, if it is."""
         return self.document.get("hold")
 
     @property
@@ -66,7 +66,7 @@ class State(NamedTuple):
 
     @property
     def absorbed(self) -> dict[str, str]:
-        """Old label -> prefix that its paths have now."""
+        """The prefix that the paths of a label have now, by the old label."""
         return dict(self.document.get("absorbed", {}))
 
     @property
@@ -79,20 +79,20 @@ class State(NamedTuple):
 
     @property
     def imports(self) -> dict[str, Import]:
-        """What imports left over, by their id."""
+        """The rests of imports, by id."""
         return {id: Import.from_json(id, value) for id, value in self.document.get("imports", {}).items()}
 
     def segments(self, space: str) -> list[FileRef]:
-        """The segments of a space, in the order in which rows win."""
+        """List the segments of a space, in the order in which rows win."""
         places = self.document.get("segments", {}).get(space, {})
         return [FileRef(*places[place]) for place in sorted(places, key=int)]
 
     def segment_lists(self) -> dict[str, list[FileRef]]:
-        """The segments of every space that has a list, known or not: space id -> segments."""
+        """List the segments of every space that has a list, known or not: space id -> segments."""
         return {space: self.segments(space) for space in self.document.get("segments", {})}
 
     def all_segments(self) -> list[FileRef]:
-        """The segments of all spaces. One that two spaces list comes twice."""
+        """List the segments of all spaces. A segment that two spaces list comes twice."""
         return [ref for refs in self.segment_lists().values() for ref in refs]
 
     @property
@@ -100,21 +100,22 @@ class State(NamedTuple):
         return [FileRef(name, *value) for name, value in self.document.get("packs", {}).items()]
 
     def file_names(self) -> set[str]:
-        """The names of all segments and packs."""
+        """Collect the names of all segments and packs."""
         return {ref.name for ref in [*self.packs, *self.all_segments()]}
 
     def snapshot(self, name: str) -> Snapshot | None:
+        """Find a snapshot by its name v1, v2, …, forgotten or not."""
         value = self.document.get("snapshots", {}).get(name)
         return None if value is None else Snapshot.from_json(name, value)
 
     def snapshots(self) -> list[Snapshot]:
-        """The snapshots that are kept, newest first."""
+        """List the snapshots that were not forgotten, newest first."""
         listed = self.document.get("snapshots", {})
         kept = [name for name, value in listed.items() if value.get("kept", True)]
         return [Snapshot.from_json(name, listed[name]) for name in sorted(kept, key=lambda n: -int(n[1:]))]
 
     def blobs(self) -> set[bytes]:
-        """The digests of all blobs that the state itself names: what hangs on manifests is not among them."""
+        """Collect the digests of all blobs that the state itself names, without those that manifests name."""
         found = {snapshot.manifest.hex() for snapshot in self.snapshots()}
         for value in self.document.get("spaces", {}).values():
             found.update(value[name] for name in ("recipe", "probes") if value.get(name))
@@ -123,17 +124,19 @@ class State(NamedTuple):
         return set(map(bytes.fromhex, found))
 
     def kept(self) -> dict[str, bool]:
+        """Tell of each snapshot whether it is kept, or was forgotten."""
         return {name: value.get("kept", True) for name, value in self.document.get("snapshots", {}).items()}
 
     def packs_changed(self, added: Iterable[FileRef], gone: Iterable[FileRef]) -> dict[str, Json]:
-        """The changes of `packs` where some come and others go."""
+        """Give the changes of `packs` where some come and others go."""
         return {**dict.fromkeys(ref.name for ref in gone), **listed_packs(added)}
 
     def segments_changed(self, space: str, refs: Sequence[FileRef]) -> dict[str, Json]:
-        """The changes of `segments` after which the segments of a space are these, in this order.
+        """Give the changes of `segments` after which the segments of a space are these, in this order.
 
-        One that stays keeps its place; one that replaces neighbours takes the first of theirs, and a new one the next
-        after the last: so a record names what changed alone. Where that would not give the order, all are placed anew.
+        A segment that stays keeps its place; one that replaces neighbours takes the first of theirs; a new one takes
+        the next after the last. So a record names only what changed. Where that would not give the order, all get new
+        places.
         """
         old = self.document.get("segments", {}).get(space, {})
         placed = {value[0]: int(place) for place, value in old.items()}
@@ -153,4 +156,5 @@ class State(NamedTuple):
         return {space: {**dict.fromkeys(old.keys() - new.keys()), **changed}}
 
     def after(self, changes: Document) -> State:
+        """Give the state after more changes."""
         return State(merge_patch(self.document, changes))

@@ -1,4 +1,4 @@
-"""What undo and redo take back, bring back and restore. Pure."""
+"""Undo and redo: the operations that they take back or bring back, and the changes that do it. Pure."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from vstore.format.canonical import Json
 from vstore.format.records import Record
 from vstore.format.state import State
 
-# Operations that `undo` takes back; every other kind of record is passed over, or stops it.
+# Operations that `undo` takes back. A barrier stops it; every other kind of record is skipped.
 UNDOABLE = frozenset({"sync", "rollback", "hold", "release", "tag", "untag", "forget", "model use", "import"})
 BARRIERS = frozenset({"init", "model drop", "gc", "repair", "migrate"})
 
 
 def restoring(now: State, earlier: State) -> dict[str, Json]:
-    """The changes that bring back what `undo` brings back: current, tags, kept set and hold."""
+    """Give the changes that bring back current, tags, kept set and hold of an earlier state."""
     changes: dict[str, Json] = {}
     if earlier.current != now.current:
         changes["current"] = earlier.current
@@ -33,10 +33,10 @@ def restoring(now: State, earlier: State) -> dict[str, Json]:
 
 
 def operations_in_force(records: Iterator[Record]) -> tuple[list[Record], list[Record], Record | None]:
-    """Walk the log, oldest first: what undo would take back, what redo would bring back, the last barrier.
+    """Walk the log, oldest first, and find the operations that undo and redo would take.
 
     Returns: undoable records in force, newest last; undone records, newest undo last; the barrier below them.
-    Where the log begins in the midst of things, an undo of what is not in it any more is passed over.
+    Where the log begins after a gc, an undo of an operation before that is skipped.
     """
     done: list[Record] = []
     undone: list[Record] = []

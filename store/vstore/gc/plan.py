@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from vstore.disk.footer import BLOCK, FOOTER_SIZE
 from vstore.disk.packs import FOOTER_SIZE as PACK_FOOTER_SIZE
-from vstore.disk.segments import BLOCK, FOOTER_SIZE, Segment
+from vstore.disk.segments import Segment
 from vstore.errors import Damage
 from vstore.format.entries import FileRef
 from vstore.format.pages import decode_inner, leaf_keys, level_of

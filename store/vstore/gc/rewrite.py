@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from vstore.disk.footer import BLOCK
 from vstore.disk.packs import write_pack
-from vstore.disk.segments import BLOCK
 from vstore.format.canonical import Json
 from vstore.format.entries import FileRef
 from vstore.gc.plan import Plan, SegmentPlan

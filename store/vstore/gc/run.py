@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from vstore.disk import durable
+from vstore.disk.reserve import write_reserve
+from vstore.disk.trouble import is_full
 from vstore.errors import DiskTrouble
 from vstore.format.canonical import Json
 from vstore.format.records import ends_the_log
 from vstore.gc.plan import Plan, plan_of
 from vstore.gc.rewrite import rewrite
 from vstore.gc.unlisted import OldRecord, UnlistedFile, empty_cache, records_before, stale_cache, unlisted_files
-from vstore.repository.repository import RESERVE, Repository
+from vstore.repository.repository import Repository
 
 
 class GcReport(NamedTuple):
@@ -66,14 +68,14 @@ def gc(repo: Repository, *, dry_run: bool = False, drop_unnamed: bool = False, w
             try:
                 return _collect(repo, drop_unnamed, published)
             except DiskTrouble as err:
-                if not durable.is_full(err):
+                if not is_full(err):
                     raise
             # On a full disk what may be lost makes room, in the order in which it is missed least.
             empty_cache(repo)
             try:
                 return _collect(repo, drop_unnamed, published)
             except DiskTrouble as err:
-                if not durable.is_full(err):
+                if not is_full(err):
                     raise
             durable.remove(repo.layout.reserve)
             return _collect(repo, drop_unnamed, published, may_rewrite=False)
@@ -125,9 +127,9 @@ def _publish(repo: Repository, plan: Plan, published: list[Plan]) -> list[OldRec
 def _restore_reserve(repo: Repository) -> None:
     if not repo.layout.reserve.exists():
         try:
-            durable.write_durably(repo.layout.reserve, [bytes(RESERVE)], "ingest")
+            write_reserve(repo.layout)
         except DiskTrouble as err:
-            if not durable.is_full(err):
+            if not is_full(err):
                 raise
 
 

@@ -6,14 +6,15 @@ import re
 from pathlib import Path
 
 from vstore.errors import UsageError
-from vstore.importing.metadata import Entry, Listing, read_metadata
-from vstore.importing.vectors import NpySource
+from vstore.importing.listing import Entry, Listing
+from vstore.importing.metadata import read_metadata
+from vstore.importing.npy_source import NpySource
 
 
 def read_clip_retrieval(folder: Path, path_field: str | None) -> tuple[NpySource, Listing]:
-    """Read all parts, in the order of their numbers, each with its own list.
+    """Read all parts in the order of their numbers, each with its own list.
 
-    Raises: UsageError if a part has no list, or one of another length; MissingPackage.
+    Raises: UsageError if a part has no list, or a list of another length; MissingPackage.
     """
     vectors = _parts(folder / "img_emb", ".npy")
     lists = _parts(folder / "metadata", ".parquet")
@@ -34,7 +35,7 @@ def read_clip_retrieval(folder: Path, path_field: str | None) -> tuple[NpySource
             )
         entries += listing.entries
         notes = listing.notes
-        # Numbers begin anew in each part, so that they say nothing of the whole.
+        # Numbers begin again in each part: they say nothing about the whole.
         numbers = listing.numbers if len(vectors) == 1 else {}
     return NpySource([vectors[number] for number in sorted(vectors)]), Listing(entries, numbers, notes=notes)
 
@@ -44,8 +45,10 @@ def _parts(folder: Path, ending: str) -> dict[int, Path]:
     for path in sorted(folder.glob(f"*{ending}")):
         number = re.search(r"(\d+)$", path.stem)
         if number is None:
-            raise UsageError(f"{path} bears no number", "parts are called img_emb_0.npy and metadata_0.parquet")
+            raise UsageError(
+                f"{path} has no number in its name", "parts are called img_emb_0.npy and metadata_0.parquet"
+            )
         if int(number[1]) in found:
-            raise UsageError(f"{path} and {found[int(number[1])].name} bear one number")
+            raise UsageError(f"{path} and {found[int(number[1])].name} have the same number")
         found[int(number[1])] = path
     return found

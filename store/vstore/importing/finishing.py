@@ -1,11 +1,12 @@
-"""Rows as a store keeps them: normalised, unless they are half floats of unit norm, and rounded once."""
+"""Rows in the form that a store keeps: normalised, unless they are half floats of unit norm, and rounded once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from vstore.importing.vectors import UNIT, Look, Source, blocks
+from vstore.importing.look import UNIT, Look
+from vstore.importing.source import Source, blocks
 from vstore.repository.leftovers import BLOCK
 
 if TYPE_CHECKING:
@@ -16,10 +17,13 @@ if TYPE_CHECKING:
 
 
 def finished(block: npt.NDArray[Any], norms: npt.NDArray[np.float64], dtype: str) -> Rows:
-    """Rows as the store keeps them. Half floats of unit norm keep their bits; all others are normalised in float64 and
-    rounded once.
+    """Bring rows into the store's form.
 
-    block: (n, dim). norms: float64 (n,), finite and above 0.
+    Half floats of unit norm keep their bits; all others are normalised in float64 and rounded once.
+
+    block:   (n, dim), any float.
+    norms:   float64 (n,), finite and above 0.
+    Returns: (n, dim) of `dtype`, little-endian.
     """
     import numpy as np
 
@@ -33,7 +37,7 @@ def finished(block: npt.NDArray[Any], norms: npt.NDArray[np.float64], dtype: str
 
 
 def selected(source: Source, seen: Look, wanted: Sequence[int], dtype: str) -> Iterator[Rows]:
-    """Some rows, in rising order, finished, in blocks of 1,024 and a last one; never more of them in memory."""
+    """Yield the wanted rows in rising order, finished, in blocks of 1,024 and a last one; memory holds one block."""
     import numpy as np
 
     rows: npt.NDArray[np.int64] = np.array(wanted, np.int64)

@@ -1,6 +1,6 @@
-"""Which file under a root each path of an old list means. Pure: what is on disk comes as a table of names and stats.
+"""The matching of an old list's paths with the files under a root. Pure: the files come as a table of names and stats.
 
-Nothing is guessed silently: what fits several files, or none, or one that is younger than the index, is said so.
+Nothing is guessed silently: a path that fits several files, no file, or one newer than the index is reported as such.
 """
 
 from __future__ import annotations
@@ -11,28 +11,33 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from vstore.importing.metadata import Entry
+from vstore.importing.listing import Entry
 
 MATCHED, AMBIGUOUS, MISSING, EDITED = "matched", "ambiguous", "missing", "possibly_edited"
-SAME_TIME = 2.0  # seconds by which one file's time may differ from one filesystem to the next
+SAME_TIME = 2.0  # seconds by which a file's time may differ between two filesystems
 _WINDOWS = re.compile(rb"[A-Za-z]:[\\/]|\\\\|[^/]*\\[^/]*\Z")
 _HERE, _TAIL, _NAME = 3, 2, 1
 _WAYS = {_HERE: "where it says", _TAIL: "by the end of its path", _NAME: "by its name"}
 
 
 class File(NamedTuple):
-    """One candidate under the root. mtime in ns since 1970."""
+    """One candidate under the root.
+
+    size:     in bytes.
+    mtime_ns: since 1970.
+    """
 
     size: int
     mtime_ns: int
 
 
 class Answer(NamedTuple):
-    """What became of one entry.
+    """The outcome of matching one entry.
 
-    state: one of the four words. reason: how it was matched, or why it was not.
-    files: the file that it means, or those that it may mean; paths relative to the root.
-    rank:  how well it fits, to be compared with that of others.
+    state:  matched, ambiguous, missing or possibly_edited.
+    reason: how it was matched, or why it was not.
+    files:  the matching file, or the candidates; paths relative to the root.
+    rank:   quality of the match; a larger one is better.
     """
 
     state: str
@@ -42,12 +47,7 @@ class Answer(NamedTuple):
 
 
 class Matcher:
-    """Finds files for paths.
-
-    place:   the absolute path of the root, and others by which it is known.
-    starts:  the folders to which a relative path may be relative.
-    written: when the index was written, ns since 1970.
-    """
+    """A finder of files for paths."""
 
     def __init__(
         self,
@@ -57,6 +57,14 @@ class Matcher:
         written: int,
         trust_edited: bool = False,
     ) -> None:
+        """Index the files by their names.
+
+        files:        path relative to the root -> its stats.
+        places:       the absolute path of the root, and its other paths.
+        starts:       the folders to which a relative path may be relative.
+        written:      when the index was written, in ns since 1970.
+        trust_edited: match files that are newer than the index too.
+        """
         self._files = files
         self._places = [place.rstrip(b"/") + b"/" for place in places]
         self._starts = starts
@@ -67,15 +75,15 @@ class Matcher:
             self._named[path.rpartition(b"/")[2]].append(path)
 
     def match(self, entries: Sequence[Entry], same: Mapping[int, int] | None = None) -> list[Answer]:
-        """Find the file of each entry. same: entries whose vector is, bit for bit, that of an earlier entry."""
+        """Find the file of each entry. same: entry -> an earlier entry with the same vector, bit for bit."""
         answers = [self._one(entry) for entry in entries]
         return _settle_claims(entries, answers, same or {})
 
     def _one(self, entry: Entry) -> Answer:
         path = entry.path
         if b"\0" in path or not path:
-            return Answer(MISSING, "no file can be called so")
-        if _WINDOWS.match(path) and path.rpartition(b"/")[2] not in self._named:  # here a name may hold a backslash
+            return Answer(MISSING, "no file can have this name")
+        if _WINDOWS.match(path) and path.rpartition(b"/")[2] not in self._named:  # a name may hold a backslash here
             path = path.replace(b"\\", b"/")
         here = self._where_it_says(path)
         if here is not None:
@@ -100,7 +108,7 @@ class Matcher:
         return None
 
     def _settled(self, entry: Entry, fitting: list[bytes], rank: tuple[int, int]) -> Answer:
-        """Of several files take the one that size or date leaves, or none."""
+        """Choose among several files by size, then by date."""
         sizes = [file for file in fitting if self._files[file].size == entry.size]
         if len(sizes) == 1:
             return self._judged(entry, sizes[0], rank, ", settled by its size")
@@ -121,7 +129,7 @@ class Matcher:
         found = self._files[file]
         reason = _WAYS[rank[0]] + how
         if entry.size is not None and entry.size != found.size:
-            edited = f"it has {found.size} bytes now, the list says {entry.size}"
+            edited = f"it has {found.size} bytes now, the list has {entry.size}"
         elif self._same_time(entry, file) or found.mtime_ns <= self._written:
             return Answer(MATCHED, reason, (file,), rank)
         else:
@@ -132,7 +140,7 @@ class Matcher:
 
 
 def _rank(names: Sequence[bytes], file: Sequence[bytes]) -> tuple[int, int]:
-    """How well a file fits a path: names in common at the end, and then whether that is all of the file's path."""
+    """Rank a file for a path: by the names shared at the end, then by whether they are the file's whole path."""
     shared = 0
     while shared < min(len(names), len(file)) and names[-1 - shared] == file[-1 - shared]:
         shared += 1
@@ -141,7 +149,7 @@ def _rank(names: Sequence[bytes], file: Sequence[bytes]) -> tuple[int, int]:
 
 
 def _settle_claims(entries: Sequence[Entry], answers: list[Answer], same: Mapping[int, int]) -> list[Answer]:
-    """A file can be the picture of several entries only if they name it alike, or have one vector."""
+    """Let several entries share a file only if they have the same path or the same vector."""
     claims: defaultdict[bytes, list[int]] = defaultdict(list)
     for number, answer in enumerate(answers):
         if len(answer.files) == 1:

@@ -1,4 +1,4 @@
-"""Rows meet files, and files give keys."""
+"""The meeting of rows and files: the file of each entry, and the key of each file."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from vstore.disk.catalogue import Catalogue
 from vstore.errors import LabelTaken, UsageError
 from vstore.format.entries import Root
 from vstore.format.exported import Exported
-from vstore.format.pages import Tree
+from vstore.format.tree import Tree
 from vstore.importing.matching import AMBIGUOUS, MATCHED, MISSING, Answer, File, Matcher
 from vstore.importing.old import Old
 from vstore.importing.options import ImportOptions
-from vstore.intake.reader import Item, Reader
-from vstore.intake.survey import HAS_KEY, Chunk, Surveyor
-from vstore.intake.targets import Plan, plan
+from vstore.intake.reader import Reader
+from vstore.intake.survey import Chunk, Item, Survey
+from vstore.intake.surveyor import Surveyor
+from vstore.intake.targets import Scope, scope_of
 from vstore.pictures.preparation import Preparation
 from vstore.pictures.scan_options import OptionEdits
 from vstore.progress import Progress
@@ -28,23 +29,28 @@ if TYPE_CHECKING:
 
 
 class Meeting(NamedTuple):
-    """What came of it.
+    """The files of an index's entries.
 
-    answers: what each entry means. keys: entry -> the key of its file. prefix: of stored paths.
-    label:   of the root. plan: what the log has to learn of roots. learnt: runs of files of which some were read.
+    answers: the outcome of matching each entry.
+    keys:    entry -> the key of its file.
+    prefix:  of stored paths.
+    label:   of the root.
+    scope:   changes of the roots, for the log.
+    learnt:  the chunks in which files were read.
+    notes:   remarks for the report.
     """
 
     answers: list[Answer]
     keys: dict[int, bytes]
     prefix: bytes
     label: str
-    plan: Plan
+    scope: Scope
     learnt: Sequence[Chunk]
     notes: tuple[str, ...]
 
 
 class Host:
-    """Brings rows and files together."""
+    """The host of one meeting."""
 
     def __init__(
         self,
@@ -61,19 +67,18 @@ class Host:
         self._stop = stop
 
     def by_paths(self, old: Old, root: bytes) -> Meeting:
-        """Find the file of each entry under a root, and hash it."""
+        """Find the file of each entry under a root, and hash it.
+
+        Raises: UsageError, LabelTaken, DiskTrouble; KeyboardInterrupt if the run was stopped.
+        """
         options, repo = self._options, self._repo
-        planned = plan(repo, [root], options.as_label, OptionEdits())
-        target = planned.targets[0]
+        scope = scope_of(repo, [root], options.as_label, OptionEdits())
+        target = scope.targets[0]
         if target.gone or not os.path.isdir(os.path.join(target.place, target.under)):
             raise UsageError(f"{os.fsdecode(root)} is not a folder", "name the folder of the pictures with --root")
         self._progress.stage("scan", None)
-        store = os.stat(repo.layout.folder)
         tree = Tree.empty(repo.hash, repo.packs.get)
-        surveyor = Surveyor(
-            self._catalogue, tree, repo.hash.size, (store.st_dev, store.st_ino), repo.state.absorbed, self._progress
-        )
-        survey = surveyor.survey([target], frozenset())
+        survey = Surveyor(repo, self._catalogue, tree, progress=self._progress).survey([target], frozenset())
         prefix = target.prefix + b"/"
         files: dict[bytes, File] = {}
         places: dict[bytes, Item] = {}
@@ -86,11 +91,11 @@ class Host:
         notes = [f"{troubled:,} folders or files under the root could not be read"] if troubled else []
         here = os.path.join(target.place, target.under).rstrip(b"/")
         matcher = Matcher(files, {here, os.path.abspath(root)}, old.starts, old.written, options.trust_edited)
-        # Within one row order, entries whose vectors are equal bit for bit may share a file.
+        # Entries whose vectors are equal, bit for bit, may share a file.
         entry_of = {row: number for number, row in enumerate(old.rows_of)}
         same = {entry_of[row]: entry_of[first] for row, first in old.seen.same.items() if row in entry_of}
         answers = matcher.match(old.entries, same)
-        hashed, learnt = self._hash(places, answers)
+        hashed, learnt = self._hash(survey, places, answers)
         keys: dict[int, bytes] = {}
         for number, answer in enumerate(answers):
             found = {hashed[file] for file in answer.files if file in hashed}
@@ -102,52 +107,49 @@ class Host:
             elif len(answer.files) > 1 and len(found) == 1 and all(file in hashed for file in answer.files):
                 answers[number] = Answer(MATCHED, "all files that fit it are one picture", answer.files[:1])
                 keys[number] = found.pop()
-        return Meeting(answers, keys, prefix, target.root.label, planned, learnt, tuple(notes))
+        return Meeting(answers, keys, prefix, target.root.label, scope, learnt, tuple(notes))
 
     def _hash(
-        self, places: Mapping[bytes, Item], answers: Sequence[Answer]
+        self, survey: Survey, places: Mapping[bytes, Item], answers: Sequence[Answer]
     ) -> tuple[dict[bytes, bytes], Sequence[Chunk]]:
-        """The keys of the files that matter: relative path -> key; and the runs of files of which some were read.
+        """Hash the candidates that the catalogue does not know.
 
-        Files that the catalogue knows are not read.
+        Returns: relative path -> key, and the chunks in which files were read.
         """
         wanted: dict[bytes, Item] = {}
         for answer in answers:
             if answer.state == MATCHED or (answer.state == AMBIGUOUS and len(answer.files) > 1):
                 wanted.update((file, places[file]) for file in answer.files)
-        items = [item for item in wanted.values() if item.chunk.states[item.number] not in HAS_KEY]
+        items = [item for item in wanted.values() if item.chunk.key(item.number) is None]
         self._progress.stage("hash", len(items))
-        limit = self._options.max_file_size
-        # Nothing is decoded, so nothing has to be finished or held ready.
-        reader = Reader(
-            self._repo.hash, Preparation(), limit, lambda key: False, lambda picture: picture, lambda: 0, self._stop
-        )
+        reader = Reader(self._repo.hash, Preparation(), max_size=self._options.max_file_size, stop=self._stop)
         with closing(reader.answers(items, decode=False)) as found:
             for read in found:
-                read.item.chunk.put(read.item.number, read.state, read.key)
+                survey.learn(read.item, read.state, read.key)
                 self._progress.advance()
         if self._stop.is_set():
             raise KeyboardInterrupt
-        keys = {
-            file: item.chunk.key(item.number)
-            for file, item in wanted.items()
-            if item.chunk.states[item.number] in HAS_KEY
-        }
+        keys = {file: key for file, item in wanted.items() if (key := item.chunk.key(item.number)) is not None}
         return keys, list({id(item.chunk): item.chunk for item in items}.values())
 
     def by_keys(self, exported: Exported) -> Meeting:
-        """Paths and keys as our own export wrote them: no file is looked at, the next sync does that."""
+        """Take paths and keys from `vstore.json`; the next sync looks at the files themselves.
+
+        Raises: UsageError if it does not fit this store or the options; LabelTaken.
+        """
         repo, options = self._repo, self._options
         if exported.hash != repo.hash.name:
             raise UsageError(
-                f"vstore.json has keys of {exported.hash}, this store has {repo.hash.name}",
+                f"vstore.json has keys of {exported.hash}, this store has keys of {repo.hash.name}",
                 f"import into a store made with: vstore init --hash {exported.hash}",
             )
         if options.as_label is not None:
-            raise UsageError("--as does not go with vstore.json, which holds the labels", "leave it out")
+            raise UsageError("--as cannot be used with vstore.json, which holds the labels", "leave --as out")
         labels = sorted({path.partition(b"/")[0] for path in exported.paths})
         if options.root is not None and len(labels) != 1:
-            raise UsageError(f"vstore.json has pictures of {len(labels)} folders, --root names one", "leave --root out")
+            raise UsageError(
+                f"vstore.json has pictures of {len(labels)} folders, and --root names one folder", "leave --root out"
+            )
         roots: dict[str, Root | None] = {}
         for label in map(os.fsdecode, labels):
             place = os.path.realpath(options.root) if options.root is not None else exported.places[label]
@@ -156,15 +158,16 @@ class Host:
                 roots[label] = _root(repo, label, place)
             elif os.path.realpath(repo.place(known)) != os.path.realpath(place):
                 raise LabelTaken(
-                    f"the label {label} belongs to {os.fsdecode(repo.place(known))}", "import into a store of its own"
+                    f"the label {label} belongs to the folder {os.fsdecode(repo.place(known))}",
+                    "import into a store of its own",
                 )
         answers = [Answer(MATCHED, "as vstore.json says", (path,)) for path in exported.paths]
         keys = dict(enumerate(exported.keys))
-        return Meeting(answers, keys, b"", os.fsdecode(labels[0]) if labels else "", Plan([], roots, {}), (), ())
+        return Meeting(answers, keys, b"", os.fsdecode(labels[0]) if labels else "", Scope([], roots, {}), (), ())
 
 
 def _root(repo: Repository, label: str, place: bytes) -> Root:
-    """A root at a place, relative to the folder that holds the store where it lies inside it."""
+    """Make a root; its place is relative to the store's parent folder where it is inside that."""
     if place.startswith(repo.base.rstrip(b"/") + b"/"):
         return Root(label, place[len(repo.base.rstrip(b"/")) + 1 :], True)
     return Root(label, place, False)

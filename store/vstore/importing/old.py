@@ -1,4 +1,4 @@
-"""An old index, opened and checked by itself: vectors, the list of its pictures, and whether they belong together."""
+"""An old index: its vectors and the list of its pictures, opened and checked against each other."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ from typing import NamedTuple
 
 from vstore.errors import UsageError
 from vstore.format.exported import Exported
+from vstore.importing.agreement import disagreement
 from vstore.importing.beside import beside
 from vstore.importing.clipretrieval import read_clip_retrieval
-from vstore.importing.metadata import Entry, read_metadata
+from vstore.importing.faiss_source import FaissSource
+from vstore.importing.listing import Entry
+from vstore.importing.look import Look, look
+from vstore.importing.metadata import read_metadata
+from vstore.importing.npy_source import NpySource
 from vstore.importing.order import positions
 from vstore.importing.rclip import RclipSource
 from vstore.importing.report import ImportRefused
-from vstore.importing.vectors import (
-    FaissSource,
-    Look,
-    NpySource,
-    Source,
-    disagreement,
-    fingerprint,
-    look,
-    newest,
-)
+from vstore.importing.source import Source, fingerprint, written_at
 
 
 class Named(NamedTuple):
-    """The files of an old index, as a command names them."""
+    """The files of an old index.
+
+    faiss:          a FAISS index file.
+    metadata:       the list of its pictures.
+    embeddings:     a .npy file of vectors.
+    clip_retrieval: a folder written by clip-retrieval.
+    rclip:          a database of rclip.
+    """
 
     faiss: Path | None = None
     metadata: Path | None = None
@@ -37,11 +40,17 @@ class Named(NamedTuple):
 
 
 class Old(NamedTuple):
-    """What is in it.
+    """An opened index.
 
-    rows_of: the row of each entry. seen: what one pass over all rows found.
-    starts:  folders to which its paths may be relative. written: when it was, ns since 1970.
-    exported: what our own export laid beside it, where it did. numbers: of rows that an earlier import left over.
+    source:   its vectors.
+    entries:  its pictures.
+    rows_of:  the row of each entry.
+    seen:     the findings of one pass over all rows.
+    notes:    remarks for the report.
+    starts:   the folders to which its paths may be relative.
+    written:  when it was written, in ns since 1970.
+    exported: the contents of the `vstore.json` beside it, or None.
+    numbers:  the row numbers in the first index, where an earlier import left these rows over.
     """
 
     source: Source
@@ -55,14 +64,14 @@ class Old(NamedTuple):
     numbers: list[int] | None = None
 
     def number(self, row: int) -> int:
-        """The number that a row had in the index that it came from."""
+        """Find the number of a row in the index that it came from."""
         return row if self.numbers is None else self.numbers[row]
 
     @property
     def origin(self) -> str:
-        """The files that the vectors come from, for people."""
+        """The source of the vectors, for people."""
         if not self.source.files:
-            return "what an earlier import left over"
+            return "the leftovers of an earlier import"
         return ", ".join(str(path) for path in self.source.files[:3]) + (", …" if len(self.source.files) > 3 else "")
 
     def fingerprint(self) -> str:
@@ -72,16 +81,18 @@ class Old(NamedTuple):
 def open_old(named: Named, path_field: str | None, rows_by: str | None, force: bool) -> Old:
     """Open the files that were named.
 
-    force: go on although `.faiss` and `.npy` disagree.
+    force:  go on although `.faiss` and `.npy` disagree.
     Raises: UsageError, MissingPackage; ImportRefused where the files do not belong together.
     """
     given = [field for field, value in zip(named._fields, named, strict=True) if value is not None]
     if named.clip_retrieval is not None or named.rclip is not None:
         if len(given) > 1:
-            raise UsageError(f"--{given[-1].replace('_', '-')} stands alone", "name one index at a time")
+            raise UsageError(
+                f"--{given[-1].replace('_', '-')} cannot be combined with another index", "name one index at a time"
+            )
         return _open_whole(named, path_field, rows_by)
     if named.faiss is None and named.embeddings is None:
-        raise UsageError("there are no vectors to import", "name them with --faiss or --embeddings")
+        raise UsageError("no vectors were named", "name them with --faiss or --embeddings")
     flat = FaissSource(named.faiss) if named.faiss is not None else None
     npy = NpySource([named.embeddings]) if named.embeddings is not None else None
     notes: list[str] = [*(flat.notes if flat is not None else ())]
@@ -92,12 +103,12 @@ def open_old(named: Named, path_field: str | None, rows_by: str | None, force: b
     exported = beside(files)
     if exported is not None:
         if len(exported.paths) != source.rows:
-            raise UsageError(f"vstore.json speaks of {len(exported.paths):,} rows, the vectors are {source.rows:,}")
+            raise UsageError(f"vstore.json lists {len(exported.paths):,} rows, and there are {source.rows:,} vectors")
         entries = [Entry(path) for path in exported.paths]
         rows_of = list(range(source.rows))
         notes.append(f"paths and keys are those of vstore.json, written by an export of {exported.snapshot}")
     elif named.metadata is None:
-        raise UsageError("there is no list of the pictures", "name it with --metadata")
+        raise UsageError("no list of the pictures was named", "name it with --metadata")
     else:
         listing = read_metadata(named.metadata, source.rows, path_field)
         ids = flat.ids if flat is not None else None
@@ -107,7 +118,7 @@ def open_old(named: Named, path_field: str | None, rows_by: str | None, force: b
     _remark(seen, source, flat, notes)
     start = (named.metadata or files[0]).resolve().parent
     starts = (os.fsencode(start), os.getcwdb())
-    return Old(source, entries, rows_of, seen, tuple(notes), starts, newest(files), exported)
+    return Old(source, entries, rows_of, seen, tuple(notes), starts, written_at(files), exported)
 
 
 def _open_whole(named: Named, path_field: str | None, rows_by: str | None) -> Old:
@@ -125,30 +136,30 @@ def _open_whole(named: Named, path_field: str | None, rows_by: str | None) -> Ol
     notes = [*source.notes, *listing.notes, *told]
     _remark(seen, source, None, notes)
     starts = (os.fsencode(start), os.getcwdb())
-    return Old(source, listing.entries, rows_of, seen, tuple(notes), starts, newest(source.files))
+    return Old(source, listing.entries, rows_of, seen, tuple(notes), starts, written_at(source.files))
 
 
 def _compare(flat: FaissSource, npy: NpySource, force: bool, notes: list[str]) -> None:
     if flat.dim != npy.dim:
         raise UsageError(
-            f"{flat.files[0]} has {flat.dim} numbers a vector, {npy.files[0]} {npy.dim}", "they are not of one index"
+            f"{flat.files[0]} has {flat.dim} numbers a vector, {npy.files[0]} {npy.dim}", "name files of one index"
         )
     if flat.rows != npy.rows:
         raise UsageError(
-            f"{flat.files[0]} has {flat.rows:,} vectors, {npy.files[0]} {npy.rows:,}", "they are not of one index"
+            f"{flat.files[0]} has {flat.rows:,} vectors, {npy.files[0]} {npy.rows:,}", "name files of one index"
         )
     apart = disagreement(flat, npy) if flat.rows else None
     if apart is not None:
-        what = f"{flat.files[0].name} and {npy.files[0].name} do not hold the same vectors: {apart}"
+        what = f"{flat.files[0].name} and {npy.files[0].name} hold different vectors: {apart}"
         if not force:
-            raise ImportRefused(what, "name only the one that is right, or go on with --force")
+            raise ImportRefused(what, "name only the right one, or go on with --force")
         notes.append(f"forced: {what}")
     else:
-        notes.append(f"{flat.files[0].name} and {npy.files[0].name} agree in every row compared")
+        notes.append(f"{flat.files[0].name} and {npy.files[0].name} agree in every compared row")
 
 
 def _chosen(flat: FaissSource | None, npy: NpySource | None, notes: list[str]) -> tuple[Source, Look]:
-    """With both files there, the rows are those of the .npy if they are half floats of unit norm, else the .faiss."""
+    """Choose the rows of the .npy file if they are half floats of unit norm, else those of the .faiss file."""
     if npy is not None:
         seen = look(npy)
         fit = npy.dtype == "float16" and seen.unit
@@ -164,17 +175,17 @@ def _chosen(flat: FaissSource | None, npy: NpySource | None, notes: list[str]) -
 
 def _remark(seen: Look, source: Source, flat: FaissSource | None, notes: list[str]) -> None:
     if seen.broken:
-        notes.append(f"{len(seen.broken):,} rows hold NaN or infinity, and are left out: {_first(seen.broken)}")
+        notes.append(f"{len(seen.broken):,} rows hold NaN or infinity and are left out: {_first(seen.broken)}")
     if seen.zero:
-        notes.append(f"{len(seen.zero):,} rows are zero, and are left out: {_first(seen.zero)}")
+        notes.append(f"{len(seen.zero):,} rows are zero and are left out: {_first(seen.zero)}")
     if seen.same:
-        notes.append(f"{len(seen.same):,} rows are, bit for bit, an earlier one: {_first(tuple(seen.same))}")
+        notes.append(f"{len(seen.same):,} rows are equal to an earlier one, bit for bit: {_first(tuple(seen.same))}")
     if not seen.unit and source.rows:
         good = [norm for row, norm in enumerate(seen.norms.tolist()) if row not in seen.unfit]
         if good:
             notes.append(f"norms are from {min(good):.4g} to {max(good):.4g}: every row is normalised")
         if flat is not None and flat.structure.metric == 1:
-            notes.append("it ranked by the distance of vectors of several lengths; vstore ranks by their directions")
+            notes.append("the index ranked by distance, its vectors have different lengths; vstore ranks by direction")
 
 
 def _first(rows: tuple[int, ...]) -> str:

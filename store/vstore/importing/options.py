@@ -1,21 +1,69 @@
-"""What an import was asked for."""
+"""Options of an import: the words that a caller gives, and the record that an import reads."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vstore.embed.declared import declared
+from vstore.embed.model_words import ModelWords, Words
 from vstore.format.recipes import Recipe
 from vstore.importing.old import Named
+from vstore.paths import AnyPath, optional
+
+
+class ImportWords(ModelWords, total=False):
+    """Options of `Store.import_index`. Those that name a model are of the model that made the vectors, if it is known:
+    the space is only *claimed* to be that, and the model is not loaded.
+
+    faiss:          a FAISS index.
+    metadata:       the list of pictures.
+    embeddings:     the vectors as `.npy`.
+    clip_retrieval: the folder that clip-retrieval wrote.
+    rclip:          rclip's database.
+    root:           the folder that holds the pictures.
+    recipe:         the recipe of the model, instead of the words that name it.
+    as_label:       the name under which the store keeps the folder's paths.
+    as_space:       the name of the embedding space.
+    path_field:     the field or column of the list that holds the paths.
+    rows_by:        the field that numbers the rows, or `order`.
+    trust_edited:   accept that pictures newer than the index were not edited.
+    force:          go on where the files contradict one another.
+    report:         a file for the fate of every row, as JSON.
+    resume:         the id of an import whose remaining rows are matched again.
+    message:        a note for the snapshot.
+    wait:           wait for another process that is changing the store.
+    max_file_size:  in bytes; larger files are not read.
+    """
+
+    faiss: AnyPath | None
+    metadata: AnyPath | None
+    embeddings: AnyPath | None
+    clip_retrieval: AnyPath | None
+    rclip: AnyPath | None
+    root: AnyPath | None
+    recipe: Recipe | None
+    as_label: str | None
+    as_space: str | None
+    path_field: str | None
+    rows_by: str | None
+    trust_edited: bool
+    force: bool
+    report: AnyPath | None
+    resume: str | None
+    message: str
+    wait: bool
+    max_file_size: int
 
 
 class ImportOptions(NamedTuple):
-    """The words of the command.
+    """The words of `ImportWords` with their defaults, and with the model resolved.
 
-    root:   the folder that holds the pictures. recipe: of the model that made the vectors, if it was declared; place:
-            where it lies.
-    resume: the id of an import whose leftovers are to be joined.
+    named:   the files of the old index.
+    place:   where the declared model lies.
+    dry_run: change nothing.
     """
 
     named: Named = Named()
@@ -34,3 +82,16 @@ class ImportOptions(NamedTuple):
     message: str = ""
     wait: bool = False
     max_file_size: int = 256 << 20
+
+    @classmethod
+    def of(cls, words: ImportWords, *, dry_run: bool, cache: Path) -> ImportOptions:
+        """Read the words of a caller. cache: the store's, for digests of the model's files.
+
+        Raises: UsageError where they name a model in part, or twice; ModelError if it is missing.
+        """
+        given: dict[str, Any] = dict(words)
+        recipe, place = declared(Words.taken_from(given), given.pop("recipe", None), cache)
+        named = Named(**{name: optional(given.pop(name, None)) for name in Named._fields})
+        root, report = given.pop("root", None), optional(given.pop("report", None))
+        folder = None if root is None else os.fsencode(root)
+        return cls(**given, named=named, root=folder, recipe=recipe, place=place, report=report, dry_run=dry_run)

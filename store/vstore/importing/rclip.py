@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from vstore.errors import UsageError
-from vstore.importing.metadata import Entry, Listing
+from vstore.importing.listing import Entry, Listing
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,4 +1,4 @@
-"""What an import says of itself: what it took, what it did not, and why."""
+"""The report of an import: the rows that it took, those that it did not, and why."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from vstore.brief import briefly
 from vstore.errors import Refused, UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.importing.matching import AMBIGUOUS, EDITED, MATCHED, MISSING
@@ -17,8 +18,17 @@ DUPLICATED, UNFIT = "duplicated", "unfit"
 STATES = (MATCHED, AMBIGUOUS, MISSING, DUPLICATED, EDITED, UNFIT)
 
 
+@briefly
 class Row(NamedTuple):
-    """What became of one row. files: the file that it means, or those that it may mean, relative to the root."""
+    """The fate of one row.
+
+    row:    its number in the old index.
+    path:   as the old list has it.
+    state:  one of STATES.
+    reason: how the picture was found, or why not.
+    files:  the picture's file, or the candidates, relative to the root.
+    key:    of the picture, in hex.
+    """
 
     row: int
     path: bytes
@@ -36,13 +46,31 @@ class Row(NamedTuple):
         return value
 
 
+@briefly
 class ImportReport(NamedTuple):
-    """What an import found and did.
+    """The results of an import.
 
-    import_id: names what was left over, for `--resume`; None where nothing was. left: the rows kept there.
-    snapshot:  the one that was written, or None. embedded_elsewhere: rows whose picture had a vector already.
-    added:     vectors that were written. kept_bits, normalised: how many of those were taken as they were.
-    rows_of:   every row of the old index, with its fate.
+    import_id:     names the rows that were left over, for `--resume`; None where there are none.
+    snapshot:      the new snapshot, or None.
+    current:       the current snapshot, or None.
+    id:            its content id.
+    space:         id of the space.
+    space_name:    its name.
+    status:        claimed or verified.
+    root:          label of the folder of the pictures.
+    vectors_from:  the source of the vectors, for people.
+    dim:           numbers per vector.
+    rows:          vectors in the old index.
+    added:         vectors that were written.
+    known:         rows whose picture already had a vector.
+    kept_bits:     written vectors that kept their bits.
+    normalised:    written vectors that were normalised.
+    left:          rows that wait for their pictures.
+    dry_run:       nothing was written.
+    seconds:       duration.
+    notes:         remarks, for people.
+    rows_of:       every row of the old index, with its fate.
+    created_store: the import made the store.
     """
 
     import_id: str | None
@@ -68,14 +96,16 @@ class ImportReport(NamedTuple):
     created_store: bool = False
 
     def counts(self) -> dict[str, int]:
+        """Count the rows of each state."""
         found = Counter(row.state for row in self.rows_of)
         return {state: found[state] for state in STATES}
 
     def of(self, state: str) -> list[Row]:
+        """List the rows of a state."""
         return [row for row in self.rows_of if row.state == state]
 
     def to_json(self) -> dict[str, Json]:
-        """Everything but the matched rows, of which there are many and nothing to say."""
+        """Make the JSON form; it leaves out the matched rows, which may be very many."""
         value = self._asdict()
         del value["rows_of"]
         value["notes"] = list(self.notes)
@@ -85,15 +115,15 @@ class ImportReport(NamedTuple):
 
 
 class ImportRefused(Refused):
-    """The old index was not believed, or none of its pictures was found; nothing was changed."""
+    """The old index contradicts itself, or none of its pictures was found; nothing was changed."""
 
     code = "import_refused"
 
 
 def look_at_report(path: Path, inputs: Iterable[Path | None]) -> None:
-    """Raises: UsageError unless a report can be written there. It never replaces what is to be imported."""
+    """Make sure that a report can be written. Raises: UsageError if it cannot, or is a file of the old index."""
     if any(file is not None and file.exists() and path.exists() and path.samefile(file) for file in inputs):
-        raise UsageError(f"{path} is a file of the old index, and no place for a report", "name another file")
+        raise UsageError(f"{path} is a file of the old index; a report would replace it", "name another file")
     try:
         there = path.exists()
         path.open("a").close()
@@ -104,7 +134,7 @@ def look_at_report(path: Path, inputs: Iterable[Path | None]) -> None:
 
 
 def write_report(path: Path, rows: Sequence[Row], about: Json) -> None:
-    """Keep a report as JSON: what it is about, and all rows. Raises: UsageError if it cannot be written."""
+    """Write a report as JSON: the import and all rows. Raises: UsageError if it cannot be written."""
     try:
         with path.open("w", encoding="utf-8") as file:
             file.write('{"import": ' + json.dumps(about) + ',\n"rows": [')
@@ -116,6 +146,6 @@ def write_report(path: Path, rows: Sequence[Row], about: Json) -> None:
 
 
 def short(path: bytes, most: int = 160) -> str:
-    """A path for a message: on one line, and not longer than one can read."""
+    """Shorten a path for a message, and keep it on one line."""
     text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in os.fsdecode(path))
     return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 2 :]}"

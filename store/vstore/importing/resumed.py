@@ -1,4 +1,4 @@
-"""What an earlier import left over, as an old index of its own."""
+"""The leftovers of an earlier import, opened like an old index."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vstore.format.entries import Import
-from vstore.importing.metadata import Entry
+from vstore.importing.listing import Entry
+from vstore.importing.look import Look
 from vstore.importing.old import Old
-from vstore.importing.vectors import Look
 from vstore.repository.leftovers import LeftVectors, left_rows
 from vstore.repository.repository import Repository
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class _LeftSource:
-    """What an import left over, as a source of rows, which are finished already."""
+    """The rows that an import left over; they are finished already."""
 
     def __init__(self, repo: Repository, found: Import) -> None:
         self._vectors = LeftVectors(repo, found)
@@ -36,7 +36,7 @@ class _LeftSource:
 
 
 def open_resumed(repo: Repository, found: Import) -> Old:
-    """Open what an import left over. Raises: Damage."""
+    """Open the leftovers of an import. Raises: Damage."""
     import numpy as np
 
     source = _LeftSource(repo, found)

@@ -1,16 +1,18 @@
-"""What becomes of each row once its picture is known, or is not."""
+"""The fate of each row, once the file of its picture was looked for."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.format.entries import FileRef, Import
+from vstore.importing.agreement import AGREE, cosine
 from vstore.importing.matching import AMBIGUOUS, EDITED, MATCHED, MISSING
 from vstore.importing.meeting import Meeting
 from vstore.importing.old import Old
 from vstore.importing.report import DUPLICATED, UNFIT, Row, short
-from vstore.importing.vectors import AGREE, Source, cosine
-from vstore.repository.leftovers import LeftRow, same_vectors
+from vstore.importing.source import Source
+from vstore.repository.candidates import same_vectors
+from vstore.repository.leftovers import LeftRow
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -18,11 +20,14 @@ if TYPE_CHECKING:
 
 
 class Verdict(NamedTuple):
-    """Entry by entry, and which vectors go where.
+    """The fate of all rows.
 
-    aliases: stored path -> key. winners: row -> key, for the segment. left: rows that wait for their pictures.
-    known:   entries whose picture had a vector already.
-    torn:    pairs of one picture that have several vectors: then the order of the rows is broken.
+    rows:    one for each entry, for the report.
+    aliases: stored path -> key.
+    winners: row -> key, for the segment.
+    left:    the rows that wait for their pictures.
+    known:   number of entries whose picture already had a vector.
+    torn:    pairs of rows with the same picture and different vectors: the order of the rows is broken.
     """
 
     rows: list[Row]
@@ -34,7 +39,7 @@ class Verdict(NamedTuple):
 
 
 class Judge:
-    """Decides with what a space holds already in view."""
+    """A judge of rows, who knows the vectors that a space already holds."""
 
     def __init__(self, repo: Repository, space: str) -> None:
         self._repo = repo
@@ -45,7 +50,7 @@ class Judge:
                 self._stored.setdefault(key, (ref, row))
 
     def decide(self, old: Old, met: Meeting) -> Verdict:
-        """Say what becomes of each row; of a picture that has several rows, the first has it."""
+        """Decide the fate of each row; of several rows with one picture, the first gets it."""
         verdict = Verdict([], {}, {}, {}, 0, [])
         known = 0
         first_of: dict[bytes, int] = {}
@@ -54,7 +59,7 @@ class Judge:
             told = old.number(row)
             key = met.keys.get(number) if answer.state == MATCHED else None
             if row in old.seen.unfit:
-                verdict.rows.append(Row(told, entry.path, UNFIT, "its vector holds NaN, infinity, or only zeros"))
+                verdict.rows.append(Row(told, entry.path, UNFIT, "its vector holds NaN or infinity, or only zeros"))
                 continue
             if key is None:
                 verdict.rows.append(Row(told, entry.path, answer.state, answer.reason, answer.files))
@@ -71,7 +76,7 @@ class Judge:
             elif key in self._stored:
                 known += 1
                 if not self._is_stored_so(old.source, row, key):
-                    verdict.torn.append(f"row {told} ({short(entry.path)}) and what the store has")
+                    verdict.torn.append(f"row {told} ({short(entry.path)}) and the vector in the store")
             else:
                 verdict.winners[row] = key
             verdict.rows.append(Row(told, entry.path, state, reason, answer.files, key.hex()))
@@ -86,9 +91,11 @@ class Judge:
         return cosine(source.block(row, row + 1)[0], self._rows[ref.name][at]) >= AGREE
 
 
-def settle_embedded_anew(repo: Repository, resumed: Import, verdict: Verdict) -> None:
-    """Let rows go whose picture was found by its bytes alone: it is in the current snapshot under another name, and was
-    embedded anew, with the very vector that waits."""
+def settle_embedded_again(repo: Repository, resumed: Import, verdict: Verdict) -> None:
+    """Drop waiting rows whose picture was embedded again meanwhile.
+
+    Such a picture is in the current snapshot under another name, with the vector that waits.
+    """
     current = repo.state.current_snapshot
     if current is None or current.space != resumed.space or not verdict.left:
         return
@@ -96,7 +103,7 @@ def settle_embedded_anew(repo: Repository, resumed: Import, verdict: Verdict) ->
     places = {found.row: at for at, found in enumerate(verdict.rows)}
     for row, key in same_vectors(repo, resumed, sorted(verdict.left), paths.keys()).items():
         left = verdict.left.pop(row)
-        reason = f"its picture is here as {short(paths[key])}, and was embedded anew"
+        reason = f"its picture exists as {short(paths[key])} and was embedded again"
         verdict.rows[places[left.row]] = Row(left.row, left.path, DUPLICATED, reason, (), key.hex())
 
 

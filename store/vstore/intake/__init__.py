@@ -1,1 +1,1 @@
-"""Files to keys to vectors: shared by the operations that take pictures in."""
+"""Files to keys to vectors, shared by the operations that take pictures in. Import from its modules."""

@@ -1,4 +1,4 @@
-"""Keeps finished vectors: journal first, then a segment; what a killed run left is sealed by the next."""
+"""Keeps finished vectors: first in a journal, then in a segment. The next run seals what a killed one left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from vstore.disk import durable
 from vstore.disk.journal import Journal, JournalWriter, is_beheaded, journals
-from vstore.disk.segments import rounded
 from vstore.errors import Damage, VstoreError
 from vstore.format.entries import FileRef
 from vstore.format.layout import DTYPES
@@ -24,7 +23,7 @@ SEAL_SECONDS = 600.0
 
 
 class Keeper:
-    """The journal of one run. What `keep` was given survives a kill; what was flushed survives a power cut."""
+    """The journal of one run. Vectors survive a kill once they are kept, and a power cut once they are flushed."""
 
     def __init__(self, repo: Repository, space: str, dim: int) -> None:
         self._repo = repo
@@ -36,24 +35,29 @@ class Keeper:
         self._since = 0.0
 
     def keep(self, keys: Sequence[bytes], rows: Floats) -> None:
-        """Append finished rows: float32 (n, dim), L2 norm 1, one per key."""
+        """Append finished vectors.
+
+        rows: float32 (n, dim), L2 norm 1, one for each key.
+        """
         if self._writer is None:
             self._writer = JournalWriter(
                 self._repo.layout.journal, self._space, self._repo.hash.size, self._dim, self._repo.dtype
             )
             self._bytes, self._since = 0, time.monotonic()
+        from vstore.disk.segment_writer import rounded  # a run without news does without it
+
         self._writer.append(keys, rounded(rows, self._repo.dtype))
         self._bytes += len(keys) * self._dim * DTYPES[self._repo.dtype]
 
     @property
     def is_due(self) -> bool:
-        """Whether what lies in the journal is much, or old, enough to be sealed."""
+        """True if the journal is large or old enough to be sealed."""
         return self._writer is not None and (
             self._bytes >= SEAL_BYTES or time.monotonic() - self._since >= SEAL_SECONDS
         )
 
     def write(self) -> list[FileRef]:
-        """Close the journal and write its rows as a segment that no record lists yet."""
+        """Close the journal and write its vectors as a segment, to be listed by the next record."""
         if self._writer is None:
             return []
         self._writer.flush()
@@ -64,7 +68,7 @@ class Keeper:
         return [ref] if ref else []
 
     def listed(self) -> None:
-        """A record lists the segments now: the journals have done their duty."""
+        """Remove the journals whose segments a record lists now."""
         for path in self._closed:
             durable.remove(path)
         self._closed.clear()
@@ -74,18 +78,19 @@ class Keeper:
             self._writer.flush()
 
     def close(self) -> None:
-        """Leave what was not sealed where the next run finds it."""
+        """Leave unsealed vectors where the next run finds them."""
         if self._writer is not None:
-            with contextlib.suppress(VstoreError):  # the error that ended the run says more than this one
+            with contextlib.suppress(VstoreError):  # the error that ended the run matters more than this one
                 self._writer.flush()
             self._writer.close()
             self._writer = None
 
 
 def segment_of(repo: Repository, path: Path, wanted: Callable[[bytes], bool]) -> FileRef | None:
-    """Write the sound frames of a journal as a segment: the first of each key that is wanted. None if there is none.
+    """Write the sound frames of a journal as a segment: the first of each key that is wanted.
 
-    Raises: ValueError if it is no journal.
+    Returns: the segment; None if no key is wanted.
+    Raises:  ValueError if the file is not a journal.
     """
     journal = Journal(path)
     numbers, keys = [], []
@@ -101,7 +106,7 @@ def segment_of(repo: Repository, path: Path, wanted: Callable[[bytes], bool]) ->
 
 
 def publish_seal(repo: Repository, command: str, space: str, refs: Sequence[FileRef]) -> None:
-    """Put segments at the end of a space's list."""
+    """Publish a record that adds segments to the end of a space's list."""
     with repo.committing(command):
         changes = repo.state.segments_changed(space, [*repo.state.segments(space), *refs])
         rows = sum(ref.rows for ref in refs)
@@ -110,9 +115,10 @@ def publish_seal(repo: Repository, command: str, space: str, refs: Sequence[File
 
 
 def recover(repo: Repository, command: str) -> int:
-    """Remove what killed runs left half-written, and seal what they left in journals. The caller holds `ingest`.
+    """Remove the half-written files of killed runs, and seal the vectors in their journals. The caller holds `ingest`.
 
     Returns: how many vectors were saved.
+    Raises:  Damage if a journal has other rows than its space.
     """
     repo.sweep()
     saved = 0

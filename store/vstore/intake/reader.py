@@ -1,4 +1,4 @@
-"""Reads, hashes and decodes files ahead of the embedder, each file once and each picture once, in bounded memory."""
+"""Reads, hashes and decodes files ahead of the embedder: each file once, each picture once, in bounded memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.format.hashing import Hash
-from vstore.intake.survey import GONE, KNOWN, LOOSE, TOO_LARGE, TROUBLE, UNKNOWN, Chunk
+from vstore.intake.survey import GONE, KNOWN, LOOSE, TOO_LARGE, TROUBLE, UNKNOWN, Item
 from vstore.pictures.decoding import Facts, prepare
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.preparation import Preparation
@@ -28,22 +28,20 @@ if TYPE_CHECKING:
 
 WORKERS = max(2, os.cpu_count() or 2)
 SETTLED_NS = 2_000_000_000  # a stat younger than this when its file was read proves nothing later (git's racy rule)
-PASSING = frozenset({"permission", "io"})  # kinds of failures that the next try may not meet
 _ATTEMPTS = 3
 
 
-class Item(NamedTuple):
-    """One file to read: where its answer goes, its stored path, and the stat that the scan saw."""
-
-    chunk: Chunk
-    number: int
-    path: bytes
-    file: FileStat
-
-
 class Answer(NamedTuple):
-    """What reading one file gave: a state of `survey`, its key where it could be read, and, where this run had to
-    decode it, what `finish` made of the picture, or why there is none."""
+    """The result of reading one file.
+
+    item:    the file.
+    state:   one of the states in `survey`.
+    key:     where it could be read.
+    size:    bytes of the file.
+    made:    the result of `finish`, where the picture was to be decoded.
+    facts:   format and size of the picture.
+    failure: the reason why it was not read, or has no vector.
+    """
 
     item: Item
     state: int
@@ -55,24 +53,27 @@ class Answer(NamedTuple):
 
 
 class Reader:
-    """Worker threads over files. `wants` decides, once per key and under a lock, whether a picture is decoded.
-
-    finish: makes of a picture what the embedder is given, never None; called in any of the threads.
-    ahead:  pictures to hold ready at least, asked for again and again.
-    """
+    """Worker threads that read files."""
 
     def __init__(
         self,
         hash: Hash,
         preparation: Preparation,
+        *,
         max_size: int,
-        wants: Callable[[bytes], bool],
-        finish: Callable[[Image], Any],
-        ahead: Callable[[], int],
         stop: threading.Event,
+        wants: Callable[[bytes], bool] = lambda key: False,
+        finish: Callable[[Image], Any] = lambda picture: picture,
+        ahead: Callable[[], int] = lambda: 0,
         isolated: IsolatedDecoder | None = None,
     ) -> None:
-        """isolated: decodes in other processes; else pictures are decoded in this one."""
+        """
+        max_size: larger files are not read.
+        wants:    decides, once per key and under a lock, whether a picture is decoded.
+        finish:   turns a picture into an input of the embedder, never None; called in any of the threads.
+        ahead:    pictures to hold ready at least; may change at any time.
+        isolated: decodes in other processes; without it pictures are decoded in this one.
+        """
         self._hash = hash
         self._isolated = isolated
         self._preparation = preparation
@@ -86,11 +87,11 @@ class Reader:
 
     def answers(self, items: Iterable[Item], *, decode: bool) -> Generator[Answer, None, None]:
         """Read files in parallel, answers in the order of the items; ends early when asked to stop."""
-        from concurrent.futures import ThreadPoolExecutor  # 4 ms that a run which reads nothing does without
+        from concurrent.futures import ThreadPoolExecutor  # costs 4 ms, which a run that reads nothing saves
 
-        # Hashing alone is so quick that handing over one file at a time would cost more than the hash.
+        # Hashing is fast: handing over one file at a time would cost more than the hash.
         group = 1 if decode else 32
-        self._claimed.clear()  # what an earlier reading decoded and nobody took must be decoded again
+        self._claimed.clear()  # a picture that an earlier reading decoded and nobody took must be decoded again
         rest = iter(items)
         waiting: deque[Future[list[Answer]]] = deque()
         with ThreadPoolExecutor(WORKERS, "vstore-read") as pool:
@@ -111,7 +112,7 @@ class Reader:
 
     def _answer(self, item: Item, decode: bool) -> Answer:
         try:
-            # What the scan saw to be too large is not even opened.
+            # A file that was too large for the scan already is not even opened.
             data = None
             if item.file.size <= self._max_size:
                 data, state = self._read(os.path.join(item.chunk.place, item.file.name), item.file)
@@ -124,8 +125,8 @@ class Reader:
             return Answer(item, TROUBLE, failure=PictureFailure("io", "there was not enough memory to read it"))
         if data is None:
             limit = self._max_size
-            said = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
-            reason = f"it is larger than {said}; raise the limit with --max-file-size"
+            shown = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
+            reason = f"it is larger than {shown}; raise the limit with --max-file-size"
             return Answer(item, TOO_LARGE, failure=PictureFailure("too_large", reason))
         key = self._hash.digest(data)
         if not decode or not self._claim(key):
@@ -138,7 +139,7 @@ class Reader:
         return Answer(item, state, key, len(data), self._finish(picture), facts)
 
     def let_go(self, keys: Iterable[bytes]) -> None:
-        """Forget pictures that `wants` says no to from now on, so that what is held does not grow with their number."""
+        """Forget pictures to which `wants` says no from now on: else memory would grow with their number."""
         with self._lock:
             self._claimed.difference_update(keys)
 
@@ -150,8 +151,9 @@ class Reader:
             return True
 
     def _read(self, path: bytes, seen: FileStat) -> tuple[bytes | None, int]:
-        """Read a file whole, between two looks at its stat that agree. None where it is too large.
+        """Read a whole file between two stats that agree.
 
+        Returns: its bytes, or None where it is too large; its state.
         Raises: OSError; with EBUSY where it changes faster than it can be read.
         """
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -160,7 +162,7 @@ class Reader:
                 now = time.time_ns()
                 before = os.fstat(fd)
                 if not stat.S_ISREG(before.st_mode):
-                    raise OSError(errno.ENOENT, "it is no regular file any more")
+                    raise OSError(errno.ENOENT, "it is not a regular file any more")
                 if before.st_size > self._max_size:
                     return None, UNKNOWN
                 data = os.pread(fd, before.st_size + 1, 0)
@@ -182,7 +184,7 @@ def _same(one: os.stat_result, other: os.stat_result) -> bool:
 
 
 def _settled(found: os.stat_result, seen: FileStat, now: int) -> bool:
-    """Whether the stat that the scan saw is this file's, and old enough that a later edit must change it."""
+    """Tell whether the scan saw this file's stat, and it is old enough that a later edit must change it."""
     same = (found.st_size, found.st_mtime_ns) == (seen.size, seen.mtime_ns)
     same = same and seen.inode in (0, found.st_ino) and seen.ctime_ns in (0, found.st_ctime_ns)
     young = max(found.st_mtime_ns if not seen.ctime_ns else 0, found.st_ctime_ns)

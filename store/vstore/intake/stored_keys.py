@@ -1,21 +1,22 @@
-"""Which keys have a vector: asked of the catalogue, believed only where the segment's own key column says the same."""
+"""The keys that have a vector: the catalogue answers, and the key column of the segment confirms it."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
 
-from vstore.disk.catalogue import Batch, Catalogue
+from vstore.disk.catalogue import Catalogue
+from vstore.disk.facts import Batch
 from vstore.format.entries import FileRef
 from vstore.format.hashing import checksum
 from vstore.repository.repository import Repository
 
-REST = 4096  # rows that the catalogue need not know: keys are random, so each new one would rewrite a page of it
+REST = 4096  # rows that the catalogue need not know: keys are random, so each new one would rewrite one of its pages
 _ALIGNED = struct.Struct("<I8s")
 
 
 class Vectors:
-    """The keys of one space that segments hold, and those that this run has journaled."""
+    """The keys of one space: those in its segments, and those that this run has journaled."""
 
     def __init__(self, repo: Repository, space: str, catalogue: Catalogue | None) -> None:
         self._repo = repo
@@ -30,7 +31,7 @@ class Vectors:
         return isinstance(key, bytes) and (key in self._run or self.stored(key))
 
     def stored(self, key: bytes) -> bool:
-        """Whether a segment held this key's vector when the run began."""
+        """Tell whether a segment held the vector of a key when the run began."""
         if self._rest is None:
             self._rest = {key for ref in self._refs[self._told :] for key in self._repo.segment(ref).key_list()}
         if key in self._rest:
@@ -44,15 +45,15 @@ class Vectors:
         if location is not None:
             ordinal, row = location
             if ordinal >= self._told:
-                return False  # this run has embedded it, and told the catalogue since
+                return False  # this run embedded it, and has told the catalogue since
             if self._repo.segment(self._refs[ordinal]).key(row) == key:
                 return True
-        # The catalogue met something that is not what was written, so that a miss in it proves nothing.
+        # The catalogue is damaged: that it has no location of a key proves nothing.
         self._told, self._rest = 0, None
         return self.stored(key)
 
     def add(self, keys: Iterable[bytes]) -> None:
-        """Take note of vectors that this run has journaled."""
+        """Add the keys of vectors that this run has journaled."""
         self._run.update(keys)
 
 
@@ -61,7 +62,7 @@ def _names_sum(refs: list[FileRef]) -> bytes:
 
 
 def _aligned(catalogue: Catalogue, space: str, refs: list[FileRef]) -> int:
-    """How many segments, from the first, the catalogue has the keys of; 0 where it knows another list."""
+    """Count the segments, from the first, whose keys the catalogue has; 0 where it knows another list."""
     value = catalogue.meta(f"segments/{space}")
     if value is None or len(value) != _ALIGNED.size:
         return 0
@@ -70,13 +71,13 @@ def _aligned(catalogue: Catalogue, space: str, refs: list[FileRef]) -> int:
 
 
 def is_aligned(repo: Repository, catalogue: Catalogue, space: str) -> bool:
-    """Whether the catalogue has the keys of the segments that the log lists, but for a few of the newest."""
+    """Tell whether the catalogue has the keys of the listed segments, but for a few of the newest."""
     refs = repo.state.segments(space)
     return sum(ref.rows for ref in refs[_aligned(catalogue, space, refs) :]) <= REST
 
 
 def align(repo: Repository, catalogue: Catalogue, batch: Batch, space: str) -> None:
-    """Bring the catalogue's locations up to the segments that the log lists; the first row of a key wins."""
+    """Update the catalogue's locations to the listed segments; the first row of a key wins."""
     refs = repo.state.segments(space)
     done = _aligned(catalogue, space, refs)
     if done == len(refs) and done:

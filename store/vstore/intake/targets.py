@@ -1,4 +1,4 @@
-"""Which folders a sync is about: known roots, parts of them, new ones, ones that moved or take others in."""
+"""The scope of a sync: known folders, parts of them, new ones, ones that moved or take others in."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ from vstore.repository.repository import Repository
 
 
 class Target(NamedTuple):
-    """A root, or the part of it below `under` (relative to the root, b"" for all of it).
+    """A root, or a part of one.
 
-    place: the real path of the root.
-    gone:  the part is not on disk any more; known: the log knew this root before.
+    root:    as the log has it, or will have it.
+    place:   the real path of the root.
+    options: those of the scan.
+    under:   path of the part, relative to the root; b"" for all of it.
+    gone:    the part is not on disk any more.
+    known:   the log knew this root before.
     """
 
     root: Root
@@ -31,15 +35,16 @@ class Target(NamedTuple):
 
     @property
     def prefix(self) -> bytes:
-        """The stored path of what is synced."""
+        """The stored path of the root or part."""
         label = os.fsencode(self.root.label)
         return label + b"/" + self.under if self.under else label
 
 
-class Plan(NamedTuple):
-    """What a sync covers, and what the log has to learn of its roots.
+class Scope(NamedTuple):
+    """The folders that a sync covers, and what the log has to learn of them.
 
-    roots:    label -> root as the log will have it, or None where another root takes it in.
+    targets:  the folders and parts of folders, in the order of their stored paths.
+    roots:    label -> root as the log will have it, or None where a wider root takes it in.
     absorbed: old label -> prefix that its paths get.
     """
 
@@ -48,6 +53,7 @@ class Plan(NamedTuple):
     absorbed: dict[str, str]
 
     def changes(self) -> dict[str, Json]:
+        """Return what a record has to say of the roots."""
         changes: dict[str, Json] = {}
         if self.roots:
             changes["roots"] = {label: root and root.to_json() for label, root in self.roots.items()}
@@ -56,8 +62,8 @@ class Plan(NamedTuple):
         return changes
 
 
-def plan(repo: Repository, paths: Sequence[bytes], as_label: str | None, edits: OptionEdits) -> Plan:
-    """Work out what a sync of these paths is about; no paths means all known roots.
+def scope_of(repo: Repository, paths: Sequence[bytes], as_label: str | None, edits: OptionEdits) -> Scope:
+    """Find out what a sync of these paths covers; no paths means all known folders.
 
     Raises: UsageError, LabelTaken.
     """
@@ -75,17 +81,19 @@ def plan(repo: Repository, paths: Sequence[bytes], as_label: str | None, edits: 
 
 
 class _Planner:
+    """A scope in the making, one path after another."""
+
     def __init__(self, repo: Repository, as_label: str | None, edits: OptionEdits) -> None:
         self._repo = repo
         self._as = as_label
         self._edits = edits
         self._known = dict(repo.state.roots)
         self._edited: set[str] = set()
-        self._plan = Plan([], {}, {})
+        self._scope = Scope([], {}, {})
 
     def add_known(self) -> None:
         if not self._known:
-            raise UsageError("this store knows no folder yet", "name one: vstore sync FOLDER")
+            raise UsageError("this store has no folder yet", "name one: vstore sync FOLDER")
         for root in list(self._known.values()):
             self._whole(root, self._repo.place(root))
 
@@ -93,13 +101,14 @@ class _Planner:
         real = os.path.realpath(path)
         store = os.path.realpath(os.fsencode(self._repo.layout.folder))
         if is_same(store, real) or relative(store, real) is not None:
-            raise UsageError(f"{_said(path)} is the store, or lies inside it", "name a folder of pictures")
+            raise UsageError(f"{_shown(path)} is the store, or lies inside it", "name a folder of pictures")
         for root in self._known.values():
             place = self._repo.place(root)
             if is_same(place, real):
                 if self._as not in (None, root.label):
                     raise LabelTaken(
-                        f"{_said(path)} is known as {root.label!r} already", "sync it without --as, or under that label"
+                        f"{_shown(path)} is already known as {root.label!r}",
+                        "sync it without --as, or under that label",
                     )
                 self._whole(root, place)
                 return
@@ -114,34 +123,34 @@ class _Planner:
             found = os.stat(real)
         except (FileNotFoundError, NotADirectoryError):
             raise UsageError(
-                f"there is no folder {_said(path)}", "check the name, or that its disk is mounted"
+                f"there is no folder {_shown(path)}", "check the name, or that its disk is mounted"
             ) from None
         except OSError as err:
-            raise UsageError(f"cannot look at {_said(path)}: {err.strerror}", "check its permissions") from err
+            raise UsageError(f"cannot look at {_shown(path)}: {err.strerror}", "check its permissions") from err
         if not stat.S_ISDIR(found.st_mode):
             raise UsageError(
-                f"{_said(path)} is not a folder", "name a folder of pictures, or a file inside a synced one"
+                f"{_shown(path)} is not a folder", "name a folder of pictures, or a file inside a synced one"
             )
         inside = [(r, within) for r in self._known.values() if (within := relative(real, self._repo.place(r)))]
         self._new(path, real, inside)
 
     def _whole(self, root: Root, place: bytes) -> None:
         root, options = self._with_options(root)
-        self._plan.targets.append(Target(root, place, options))
+        self._scope.targets.append(Target(root, place, options))
 
     def _part(self, root: Root, place: bytes, under: bytes, path: bytes) -> None:
         if self._as is not None:
             raise UsageError(
-                f"{_said(path)} lies in {_said(place)}, which is known as {root.label!r}", "sync it without --as"
+                f"{_shown(path)} lies in {_shown(place)}, which is known as {root.label!r}", "sync it without --as"
             )
         root, options = self._with_options(root)
         gone = is_gone(os.path.join(place, under))
         if gone and is_gone(place):
             raise UsageError(
-                f"neither {_said(os.path.join(place, under))} nor its root {_said(place)} is there",
+                f"neither {_shown(os.path.join(place, under))} nor its folder {_shown(place)} exists",
                 "check that its disk is mounted",
             )
-        self._plan.targets.append(Target(root, place, options, under, gone))
+        self._scope.targets.append(Target(root, place, options, under, gone))
 
     def _follows(self, root: Root) -> bool:
         asked = self._edits.follow_symlinks
@@ -155,7 +164,7 @@ class _Planner:
         options = self._edits.applied(before)
         if options != before:
             root = root._replace(options=options.to_json())
-            self._plan.roots[root.label] = root
+            self._scope.roots[root.label] = root
             self._known[root.label] = root
         return root, options
 
@@ -165,9 +174,9 @@ class _Planner:
         if old is not None and all(old is not root for root, _ in inside):
             place = self._repo.place(old)
             if self._as is None and not is_gone(place):
-                raise LabelTaken(f"the label {label} belongs to {_said(place)}", "add --as NAME")
+                raise LabelTaken(f"the label {label} belongs to {_shown(place)}", "add --as NAME")
         elif label in self._repo.state.absorbed or label in {r.label for r, _ in inside}:
-            raise LabelTaken(f"the label {label} is that of a folder inside another root", "add --as NAME")
+            raise LabelTaken(f"the label {label} belongs to a folder inside another one", "add --as NAME")
         base = self._repo.base
         if (within := relative(base, real)) is not None or is_same(base, real):
             root = Root(label, within or b".", True)
@@ -179,37 +188,37 @@ class _Planner:
         for taken, within in inside:
             options = options.taking_over(ScanOptions.from_json(taken.options), within)
             if taken.label in self._repo.state.roots:
-                self._plan.roots[taken.label] = None
-                self._plan.absorbed[taken.label] = os.fsdecode(os.path.join(os.fsencode(label), within))
-            else:  # it was named in the same command, and no snapshot knows it
-                del self._plan.roots[taken.label]
-            self._plan.targets[:] = [t for t in self._plan.targets if t.root.label != taken.label]
+                self._scope.roots[taken.label] = None
+                self._scope.absorbed[taken.label] = os.fsdecode(os.path.join(os.fsencode(label), within))
+            else:  # named in the same command: no snapshot knows it
+                del self._scope.roots[taken.label]
+            self._scope.targets[:] = [t for t in self._scope.targets if t.root.label != taken.label]
             del self._known[taken.label]
         options = self._edits.applied(options)
         root = root._replace(options=options.to_json())
         self._edited.add(label)
-        self._plan.roots[label] = root
+        self._scope.roots[label] = root
         self._known[label] = root
-        self._plan.targets.append(Target(root, real, options, known=old is not None or bool(self._plan.absorbed)))
+        self._scope.targets.append(Target(root, real, options, known=old is not None or bool(self._scope.absorbed)))
 
-    def finish(self) -> Plan:
+    def finish(self) -> Scope:
         """Drop what another target covers, and put the rest in the order of their stored paths."""
         kept: list[Target] = []
-        for target in sorted(self._plan.targets, key=lambda t: t.prefix + b"/"):
+        for target in sorted(self._scope.targets, key=lambda t: t.prefix + b"/"):
             if not (kept and is_below(target.prefix, kept[-1].prefix)):
                 kept.append(target)
-        self._plan.targets[:] = kept
-        return self._plan
+        self._scope.targets[:] = kept
+        return self._scope
 
 
-def _said(path: bytes) -> str:
+def _shown(path: bytes) -> str:
     return os.fsdecode(path)
 
 
 def _names(path: bytes, real: bytes) -> list[tuple[bytes, bool]]:
-    """What a path may be called inside a root, and whether only a root that follows symlinked folders has it so.
+    """List the names that a path may have inside a root, and whether only a root that follows symlinks has the name.
 
-    A symlinked file is a file of the folder in which the link stands, wherever it leads.
+    A symlinked file is a file of the folder that holds the link, wherever it leads.
     """
     absolute = os.path.abspath(path)
     folder, name = os.path.split(absolute)

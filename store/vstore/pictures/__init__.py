@@ -1,1 +1,1 @@
-"""What lies outside the store: folders of pictures, and how they are decoded."""
+"""Pictures outside the store: folders that hold them, and decoders. Import from its modules."""

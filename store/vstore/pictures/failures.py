@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+PASSING = frozenset({"permission", "io"})  # kinds of failures that the next try may not meet
 _LONGEST = 200  # characters of what a decoder says
 _CUT = (
     "truncat",

@@ -147,7 +147,7 @@ def _class(text: str, at: int) -> tuple[str, int]:
             name, colon, _ = text[at + 2 :].partition(":]")
             if colon:
                 if name not in _CLASSES:
-                    raise ValueError(f"there is no class {name}")
+                    raise ValueError(f"unknown class {name}")
                 out += _CLASSES[name]
                 at += len(name) + 4
                 continue

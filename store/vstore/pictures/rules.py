@@ -30,7 +30,7 @@ class Rules:
 
     @property
     def met(self) -> bool:
-        """Whether any ignore file holds a pattern."""
+        """True if any ignore file holds a pattern."""
         return any(self._files.values())
 
     def knows(self, base: str) -> bool:

@@ -85,7 +85,7 @@ class Scan:
 
     @property
     def has_rules(self) -> bool:
-        """Whether an ignore file with a pattern was met."""
+        """True if an ignore file with a pattern was met."""
         return self._rules.met
 
     def hides(self, path: bytes) -> bool:

@@ -1,9 +1,8 @@
-"""The blobs of a damaged store: found wherever they lie, and gathered where no sound pack of the log has them."""
+"""The blobs of a damaged store, wherever they lie; those that no sound pack has are gathered for a new one."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -11,20 +10,24 @@ from pathlib import Path
 from vstore.disk.salvage import insisted, pack_ref, refuse_unreadable, sound_blobs
 from vstore.embed.builtin import DEFAULT_RECIPE
 from vstore.errors import Damage
-from vstore.format.canonical import Json, canonical
-from vstore.format.entries import Import, Snapshot, Space, listed_packs
+from vstore.format.canonical import canonical
+from vstore.format.entries import FileRef, Snapshot, listed_packs
 from vstore.format.manifest import Manifest, content_id
 from vstore.format.pages import Alias, decode_inner, decode_leaf, level_of
 from vstore.format.recipes import space_id
 from vstore.progress import Progress
 from vstore.repair.findings import PACK, Findings, files
-from vstore.repository.leftovers import BLOCK as LEFT_BLOCK
-from vstore.repository.repository import Repository, how_to_give
+from vstore.repository.repository import Repository
 
 
 class Blobs:
-    """listed: digests in sound packs that the log lists. fresh: what has to go into a new pack. manifests: all that
-    were met, by digest."""
+    """All blobs of a damaged store.
+
+    listed:    digests in sound packs that the log lists.
+    fresh:     blobs that have to go into a new pack, by digest.
+    manifests: all manifests that were found, by digest.
+    leftovers: digests of the names of rows that imports left over.
+    """
 
     def __init__(self, repo: Repository, found: Findings, progress: Progress) -> None:
         self._repo = repo
@@ -33,52 +36,56 @@ class Blobs:
         self._elsewhere: dict[bytes, Path] = {}
         self._salvaged: dict[bytes, bytes] = {}
         self._pages: list[bytes] = []
-        self._leftovers: set[bytes] = set()  # the names of rows that imports left over
         self.listed: set[bytes] = set()
         self.fresh: dict[bytes, bytes] = {}
         self.manifests: dict[bytes, Manifest] = {}
+        self.leftovers: set[bytes] = set()
 
     def read_packs(self) -> None:
         """Read every blob of every pack, listed or not."""
-        layout, hash = self._repo.layout, self._repo.hash
-        listed = self._found.state.packs
+        layout, listed = self._repo.layout, self._found.state.packs
         self._progress.stage("read the store", len(listed) + len(self._found.state.all_segments()))
-        keep = []
-        for ref in listed:
-            self._progress.advance()
-            whole, blobs = sound_blobs(layout.packs, ref, hash)
-            for digest, blob in blobs:
-                self._note_blob(digest, blob)
-                if whole:
-                    self.listed.add(digest)
-                else:
-                    self._salvaged[digest] = blob
-            if whole:
-                keep.append(ref)
-            else:
-                self._found.did(f"packs/{ref.name} is damaged or missing: what is left of it is kept")
-                self._found.put_aside(layout.packs / ref.name)
+        sound = [ref for ref in listed if self._read_listed(ref)]
         names = {ref.name for ref in listed}
         for path in files(layout.packs, PACK):
             if path.name not in names:
-                try:
-                    ref = insisted(partial(pack_ref, path))
-                    _, blobs = sound_blobs(layout.packs, ref, hash)
-                except (Damage, OSError) as err:
-                    refuse_unreadable(err, path)
-                    continue
-                for digest, blob in blobs:
-                    if digest not in self.listed:
-                        self._elsewhere.setdefault(digest, path)
-                        self._note_blob(digest, blob)
-        self._found.document["packs"] = listed_packs(keep)
-        self._repo.packs.listing(keep)
+                self._read_unlisted(path)
+        self._found.document["packs"] = listed_packs(sound)
+        self._repo.packs.listing(sound)
+
+    def _read_listed(self, ref: FileRef) -> bool:
+        """Read a pack of the log. Returns: whether it is sound."""
+        self._progress.advance()
+        folder = self._repo.layout.packs
+        whole, blobs = sound_blobs(folder, ref, self._repo.hash)
+        for digest, blob in blobs:
+            self._note_blob(digest, blob)
+            if whole:
+                self.listed.add(digest)
+            else:
+                self._salvaged[digest] = blob
+        if not whole:
+            self._found.did(f"packs/{ref.name} is damaged or missing: its sound parts are kept")
+            self._found.put_aside(folder / ref.name)
+        return whole
+
+    def _read_unlisted(self, path: Path) -> None:
+        try:
+            ref = insisted(partial(pack_ref, path))
+            _, blobs = sound_blobs(path.parent, ref, self._repo.hash)
+        except (Damage, OSError) as err:
+            refuse_unreadable(err, path)
+            return
+        for digest, blob in blobs:
+            if digest not in self.listed:
+                self._elsewhere.setdefault(digest, path)
+                self._note_blob(digest, blob)
 
     def _note_blob(self, digest: bytes, blob: bytes) -> None:
         if blob[:2] == b"vp":
             self._pages.append(digest)
         elif blob[:2] == b"[[":
-            self._leftovers.add(digest)
+            self.leftovers.add(digest)
         elif blob[:1] == b"{" and b'"tree"' in blob:
             try:
                 self.manifests[digest] = Manifest.from_bytes(blob)
@@ -86,9 +93,9 @@ class Blobs:
                 return
 
     def fetch(self, digest: bytes) -> bytes:
-        """A blob that will be needed: where no sound pack of the log has it, it goes into a new one.
+        """Read a blob that is needed; if no sound pack of the log has it, it goes into a new one.
 
-        Raises: Damage if it is nowhere.
+        Raises: Damage if it is lost.
         """
         blob = self.read(digest)
         if digest not in self.listed:
@@ -96,7 +103,7 @@ class Blobs:
         return blob
 
     def read(self, digest: bytes) -> bytes:
-        """A blob, wherever it lies. Raises: Damage."""
+        """Read a blob, wherever it lies. Raises: Damage if it is lost."""
         if digest in self.listed:
             return insisted(partial(self._repo.packs.get, digest))
         blob = self.fresh.get(digest) or self._salvaged.get(digest)
@@ -109,7 +116,7 @@ class Blobs:
         return blob
 
     def recipe_of(self, space: str) -> bytes | None:
-        """The recipe of a space: from a pack, or the one that this version has built in."""
+        """Find the recipe of a space: in a pack, or the one that this version has built in."""
         for digest in [*self.listed, *self._salvaged, *self._elsewhere]:
             if digest in self.manifests:
                 continue
@@ -119,7 +126,7 @@ class Blobs:
         return canonical(DEFAULT_RECIPE) if space_id(DEFAULT_RECIPE) == space else None
 
     def root_of(self, snapshot: Snapshot) -> bytes | None:
-        """The root of a snapshot's alias tree; its manifest is made anew where it is lost."""
+        """Find the root of a snapshot's alias tree; None if it is lost. A lost manifest is rebuilt."""
         try:
             return Manifest.from_bytes(self.fetch(snapshot.manifest)).tree
         except Damage:
@@ -130,12 +137,12 @@ class Blobs:
                 data = snapshot.manifest_over(digest).to_bytes()
                 self.fresh[self._repo.hash.digest(data)] = data
                 self._found.put_snapshot(snapshot._replace(manifest=self._repo.hash.digest(data)))
-                self._found.did(f"the manifest of {snapshot.name} made anew from what the log says of it")
+                self._found.did(f"the manifest of {snapshot.name} was rebuilt from the log")
                 return digest
         return None
 
     def aliases(self, snapshot: Snapshot) -> Iterator[Alias]:
-        """The aliases of a snapshot in those of its pages that are left, in path order."""
+        """Read the aliases of a snapshot from the pages that are left, in path order."""
         root = self.root_of(snapshot)
         stack = [] if root is None else [root]
         while stack:
@@ -148,76 +155,6 @@ class Blobs:
             except Damage:
                 continue
 
-    def keep(self) -> None:
-        """Take along what the state itself names, or say that it is lost."""
-        for space in self._found.state.spaces.values():
-            if not self._keep_recipe(space):
-                self._found.left.append(
-                    f"the recipe of the space {space.name} is lost: its vectors are kept and can be searched, but "
-                    f"nothing is embedded beside them until it is back; {how_to_give(space)}"
-                )
-            elif space.probes:
-                try:
-                    self.fetch(space.probes)
-                except Damage:
-                    self._found.left.append(
-                        f"the probes of the space {space.name} are lost: nothing is embedded there, and gc does not "
-                        f"start, until its model is added again: vstore model add {space.name} --model MODEL"
-                    )
-        if self._found.gap and self._leftovers - {found.names for found in self._found.state.imports.values()}:
-            self._found.did(
-                "rows that imports left over may be lost with the records that named them: the old indexes have them, "
-                "if they are still there"
-            )
-        for found in self._found.state.imports.values():
-            self._keep_import(found)
-
-    def _keep_recipe(self, space: Space) -> bool:
-        """Take along a recipe. Returns: whether there is one; where it is lost the log says so, and gc goes without."""
-        if space.recipe and self._has(space.recipe):
-            self.fetch(space.recipe)
-            return True
-        recipe = self.recipe_of(space.id)
-        if recipe is not None:
-            digest = self._repo.hash.digest(recipe)
-            self.fresh[digest] = recipe
-            self._found.put_space(space._replace(recipe=digest))
-            self._found.did(f"the recipe of the space {space.name} found again")
-        elif space.recipe:
-            # Its probes came with it, and prove nothing without it.
-            self._found.put_space(space._replace(recipe=b"", probes=b""))
-            self._found.did(f"the space {space.name} marked as one whose recipe is lost")
-        return recipe is not None
-
-    def _keep_import(self, found: Import) -> None:
-        """Take along the rows that an import left over. Those whose name or vector is lost are named no more: gc would
-        refuse to start for them, and every sync that adds a picture."""
-        if all(map(self._has, (found.names, *found.vectors))):
-            for digest in (found.names, *found.vectors):
-                self.fetch(digest)
-            return
-        names: list[Json] = json.loads(self.read(found.names)) if self._has(found.names) else []
-        left: list[Json] = []
-        rows = bytearray()
-        for at, digest in enumerate(found.vectors):
-            part = names[at * LEFT_BLOCK : (at + 1) * LEFT_BLOCK]
-            if part and self._has(digest):
-                left += part
-                rows += self.read(digest)
-        imports = {**self._found.document["imports"]}
-        del imports[found.id]
-        if left:
-            size = LEFT_BLOCK * (len(rows) // len(left))
-            blobs = [canonical(left), *(bytes(rows[at : at + size]) for at in range(0, len(rows), size))]
-            digests = [self._repo.hash.digest(blob) for blob in blobs]
-            self.fresh |= dict(zip(digests, blobs, strict=True))
-            kept = found._replace(rows=len(left), names=digests[0], vectors=tuple(digests[1:]))
-            imports[found.id] = kept.to_json()
-        self._found.document["imports"] = imports
-        self._found.did(
-            f"{found.rows - len(left)} of the {found.rows} rows that the import {found.id} left over are lost: the old "
-            "index has them, if it is still there"
-        )
-
-    def _has(self, digest: bytes) -> bool:
+    def has(self, digest: bytes) -> bool:
+        """Tell whether a blob is anywhere."""
         return any(digest in where for where in (self.listed, self.fresh, self._salvaged, self._elsewhere))

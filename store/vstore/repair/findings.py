@@ -1,4 +1,4 @@
-"""What a repair has found out so far: what the log is to say, what was done, what is to be moved out of the way."""
+"""The findings of a repair: the state to publish, the lines of the report, the files to move out of the way."""
 
 from __future__ import annotations
 
@@ -17,17 +17,26 @@ SEGMENT = re.compile(r"[0-9a-f]{32}\.faiss")
 
 
 def files(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
-    """The files of a folder whose names are ours, sorted; none where there is no folder."""
+    """List the files of a folder whose names fit, sorted; none if there is no such folder."""
     names = sorted(os.listdir(folder)) if folder.is_dir() else []
     return [folder / name for name in names if pattern.fullmatch(name)]
 
 
 @dataclass(slots=True)
 class Findings:
-    """document: the state that will be published. done, left: lines of the report. aside: files for `quarantine/`.
+    """The findings so far.
 
-    gap: records are lost, whose snapshots are those from `next_before_gap` on. tail_is_lost: the newest is among them.
-    changed: whether the log has anything to learn. dry_run: nothing may be written.
+    dry_run:         nothing may be written.
+    document:        the state that will be published.
+    done:            lines of the report: what was repaired.
+    left:            lines of the report: what could not be repaired.
+    aside:           files to move to `quarantine/`.
+    degraded:        snapshots that lost pictures.
+    embedded:        vectors that were computed again.
+    changed:         the log has to be written.
+    gap:             records are lost; their snapshots are those from `next_before_gap` on.
+    next_before_gap: the number of the next snapshot before the gap.
+    tail_is_lost:    the newest record is among the lost ones.
     """
 
     dry_run: bool
@@ -47,7 +56,7 @@ class Findings:
         return State(self.document)
 
     def did(self, what: str) -> None:
-        """Note something that the log has to learn."""
+        """Add a line about something that changes the log."""
         self.done.append(what)
         self.changed = True
 
@@ -56,7 +65,7 @@ class Findings:
             self.aside.append(path)
 
     def mark_gap(self) -> None:
-        """Note that what the document says next does not follow what it says now."""
+        """Note that records are lost between those folded so far and the next one."""
         if not self.gap:
             self.next_before_gap = self.state.next_v
         self.gap = True

@@ -1,4 +1,4 @@
-"""The log of a damaged store: its sound records are folded over those that are lost, as changes are absolute."""
+"""The log of a damaged store: sound records are folded, and lost ones passed over, as changes are absolute."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vstore.repository.repository import Repository
 
 
 def fold(repo: Repository, found: Findings) -> Tip:
-    """Fold all records that are sound, over those that are not.
+    """Fold all sound records, and pass over the others.
 
     Returns: the newest sound record, with that fold; what is published next follows it.
     """
@@ -46,13 +46,15 @@ def fold(repo: Repository, found: Findings) -> Tip:
         found.mark_gap()
     found.tail_is_lost = bool(bad) and bad[-1] == numbers[-1]
     newest = max(sound, default=0)
-    tip = Tip(found.state, newest, sound[newest].digest if newest else "", numbers[-1] if numbers else 0, 0, 0)
+    digest = sound[newest].digest if newest else ""
+    highest = numbers[-1] if numbers else 0
+    tip = Tip(state=found.state, number=newest, digest=digest, highest=highest, loose=0, base=0)
     for number in bad:
         found.aside.append(layout.record(number))
     if bad:
-        found.did(f"the log begins anew, without {len(bad)} records that are damaged")
+        found.did(f"the log starts again, without {len(bad)} damaged records")
     elif (found.gap and (sound or _has_objects(repo))) or _chain_is_broken(sound):
-        found.did("the log begins anew: records are missing")
+        found.did("the log starts again: records are missing")
     return tip
 
 

@@ -1,14 +1,21 @@
-"""What a repair says of itself."""
+"""The report of a repair."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from vstore.brief import briefly
 from vstore.format.canonical import Json, named_path
 
 
+@briefly
 class Loss(NamedTuple):
-    """A snapshot that could not be made whole: how many paths it has less, and some of them, where they are known."""
+    """A snapshot that could not be made whole.
+
+    snapshot: its name.
+    lost:     how many paths it lost.
+    paths:    some of them, where they are known.
+    """
 
     snapshot: str
     lost: int
@@ -18,12 +25,17 @@ class Loss(NamedTuple):
         return {"snapshot": self.snapshot, "lost": self.lost, "paths": [named_path(path) for path in self.paths]}
 
 
+@briefly
 class RepairReport(NamedTuple):
-    """What was mended, or would be.
+    """The result of a repair.
 
-    done: one line each. embedded: vectors computed anew. quarantined: damaged files, as they were called.
-    degraded: snapshots that hold less than they did. left: what could not be mended, and what to do.
-    changed: whether the log had to learn anything.
+    dry_run:     nothing was changed; the report says what would be.
+    changed:     the log was written.
+    done:        what was repaired, a line each.
+    embedded:    vectors that were computed again.
+    quarantined: damaged files that were moved to `quarantine/`, by their old names.
+    degraded:    snapshots that lost pictures.
+    left:        what could not be repaired, and what to do, a line each.
     """
 
     dry_run: bool

@@ -1,38 +1,50 @@
-"""Mends a damaged store: from its other files, from its pictures, and at last by saying what a snapshot has lost.
+"""Repairs a damaged store: from its other files, from its pictures, and at last by reporting what a snapshot lost.
 
-It never makes anything worse: what is needed is written first, then two records in a row carry the whole state, and
-only then is what is damaged moved to `quarantine/`. Run again, it finds nothing to do.
+It never makes anything worse: new files are written first, then two records in a row carry the whole state, and only
+then are damaged files moved to `quarantine/`. Run again, it finds nothing to do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from vstore.disk import durable
-from vstore.disk.catalogue import Catalogue, renew
 from vstore.disk.oplog import Tip
 from vstore.disk.packs import write_pack
-from vstore.disk.salvage import insisted
-from vstore.disk.segments import FOOTER_SIZE, Footer
+from vstore.disk.reserve import has_reserve, write_reserve
 from vstore.embed.embedder import Embedder
 from vstore.embed.model_words import Settings
-from vstore.errors import Damage, NoStore, VstoreError
 from vstore.format.entries import Space, listed_packs
-from vstore.format.layout import Layout
 from vstore.format.recipes import Recipe
-from vstore.gc.unlisted import empty_cache
-from vstore.intake.stored_keys import align
+from vstore.intake.keeper import Keeper
 from vstore.progress import Progress, Silent
 from vstore.repair.blobs import Blobs
-from vstore.repair.findings import SEGMENT, Findings, files
+from vstore.repair.derived import look_at_derived, renew_derived
+from vstore.repair.findings import Findings
+from vstore.repair.form import find_form
+from vstore.repair.gap import fill_gap
+from vstore.repair.leftovers import keep_leftovers
 from vstore.repair.log import fold
+from vstore.repair.recipes import keep_recipes
+from vstore.repair.recompute import Recompute
 from vstore.repair.report import RepairReport
 from vstore.repair.snapshots import Snapshots
 from vstore.repair.vectors import Vectors
 from vstore.repository import spaces
-from vstore.repository.repository import COMMIT_WAIT, RESERVE, Form, Repository, read_format
+from vstore.repository.form import Form
+from vstore.repository.repository import COMMIT_WAIT, Repository
+
+
+class _Job(NamedTuple):
+    """A repair. load: makes the embedder of a space; None if nothing is to be embedded."""
+
+    repo: Repository
+    load: Callable[[Space, Recipe], Embedder] | None
+    progress: Progress
+    dry_run: bool
+    form_is_sound: bool
 
 
 def repair(
@@ -44,36 +56,42 @@ def repair(
     wait: bool = False,
     progress: Progress | None = None,
 ) -> RepairReport:
-    """Mend a store.
+    """Repair a store.
 
-    dry_run: say what would be done and lost, and change nothing.
-    embed:   compute lost vectors anew from the pictures that are still there; else their pictures leave the snapshots.
-    Raises:  NoStore, FormatTooNew, Locked, DiskTrouble; Damage if not even what kind of store it is can be found out.
+    If the folder of a picture is mounted but the picture is no longer in it, repair removes the picture from every
+    snapshot that listed it.
+
+    load_embedder: makes the embedder of a recipe; None takes the model of the space.
+    dry_run:       report what would be done and lost, and change nothing.
+    embed:         compute lost vectors again from the pictures that still exist; otherwise their pictures are removed
+                   from every snapshot.
+    wait:          wait for another process that is changing the store.
+    Raises: NoStore, FormatTooNew, Locked, DiskTrouble; Damage if no file tells what kind of store it is.
     """
-    form, format_is_sound = _form(folder)
+    form, form_is_sound = find_form(folder)
     repo = Repository.unread(folder, form)
     load = _loader(repo, load_embedder) if embed else None
-    listener: Progress = progress or Silent()
+    job = _Job(repo=repo, load=load, progress=progress or Silent(), dry_run=dry_run, form_is_sound=form_is_sound)
     if dry_run:
         try:
-            return _mend(repo, load, listener, dry_run=True, format_is_sound=format_is_sound)
+            return _repair(job)
         finally:
             repo.close()
     for path in repo.layout.folders():
         durable.make_folder(path)
     with repo.lock("ingest") as ingest:
         ingest.acquire(None if wait else 0.0, "repair")
-        # `commit` too, all the while: nobody may build on what is being mended.
+        # `commit` too, all the while: nobody may build on what is being repaired.
         with repo.lock("commit") as commit:
             commit.acquire(None if wait else COMMIT_WAIT, "repair")
             try:
-                return _mend(repo, load, listener, dry_run=False, format_is_sound=format_is_sound)
+                return _repair(job)
             finally:
                 repo.close()
 
 
 def _loader(repo: Repository, given: Callable[[Recipe], Embedder] | None) -> Callable[[Space, Recipe], Embedder]:
-    """What makes the embedder of a space: what was given, else its own model, proved by its probes."""
+    """Choose the embedder of a space: the given one, or its own model, proved by its probes."""
 
     def load(space: Space, recipe: Recipe) -> Embedder:
         return spaces.load(repo, space, Settings()) if given is None else given(recipe)
@@ -81,80 +99,50 @@ def _loader(repo: Repository, given: Callable[[Recipe], Embedder] | None) -> Cal
     return load
 
 
-def _form(folder: Path) -> tuple[Form, bool]:
-    """What kind of store this is, by FORMAT or, where that is lost, by the footers of its files."""
-    layout = Layout(folder)
-    try:
-        return insisted(partial(read_format, folder)), True
-    except NoStore:
-        if not layout.refs.is_dir():
-            raise
-    except Damage:
-        pass
-    for path in files(layout.segments, SEGMENT):
-        try:
-            with insisted(partial(durable.File, path)) as file:
-                footer = Footer.from_bytes(file.pread(FOOTER_SIZE, max(0, file.size - FOOTER_SIZE)))
-        except (Damage, OSError, ValueError):
-            continue
-        return Form(durable.nonce(), "xxh3_128" if footer.key_size == 16 else "sha256", footer.dtype), False
-    for path in sorted(layout.refs.glob("*.json")):
-        # No vector was ever stored, so that nothing depends on the dtype; the last line of a record is a digest in hex.
-        digits = len(durable.read(path).rstrip(b"\n").rpartition(b"\n")[2])
-        if digits in (32, 64):
-            return Form(durable.nonce(), "xxh3_128" if digits == 32 else "sha256", "float16"), False
-    raise Damage(f"{layout.format} is lost, and nothing else tells what it said", "restore the store from a backup")
-
-
-def _mend(
-    repo: Repository,
-    load: Callable[[Space, Recipe], Embedder] | None,
-    progress: Progress,
-    *,
-    dry_run: bool,
-    format_is_sound: bool,
-) -> RepairReport:
-    """Find out everything; `_write` alone makes it true."""
-    found = Findings(dry_run)
-    if not format_is_sound:
-        found.done.append("FORMAT written anew, from what other files say")
+def _repair(job: _Job) -> RepairReport:
+    """Find out everything, and then (`_write`) make it true."""
+    repo, found = job.repo, Findings(job.dry_run)
+    if not job.form_is_sound:
+        found.done.append("FORMAT was written again, from what other files say")
     tip = fold(repo, found)
-    blobs = Blobs(repo, found, progress)
+    blobs = Blobs(repo, found, job.progress)
     blobs.read_packs()
     repo.tip = tip._replace(state=found.state)
     snapshots = Snapshots(repo, found, blobs)
     if found.gap:
-        snapshots.adopt_over_gap()
+        fill_gap(repo, found, blobs)
     snapshots.walk()
-    blobs.keep()
-    vectors = Vectors(repo, found, blobs, snapshots.named, load, progress)
+    keep_recipes(repo, found, blobs)
+    keep_leftovers(repo, found, blobs)
+    recompute = Recompute(repo, found, blobs, load=job.load, progress=job.progress)
+    vectors = Vectors(repo, found, recompute, named=snapshots.named, progress=job.progress)
     try:
         vectors.read_segments()
         repo.tip = tip._replace(state=found.state)
         vectors.find_lost()
         snapshots.degrade(vectors.stored)
         snapshots.choose_current()
-        _look_at_the_rest(repo, found)
-        if not dry_run:
-            _write(repo, found, blobs, vectors, tip, format_is_sound)
+        look_at_derived(repo, found)
+        if not job.dry_run:
+            _write(job, found, blobs, recompute.keepers, tip=tip)
     finally:
-        for keeper in vectors.keepers:
+        for keeper in recompute.keepers:
             keeper.close()
     return RepairReport(
-        dry_run,
-        found.changed,
-        tuple(found.done),
-        found.embedded,
-        tuple(str(path.relative_to(repo.layout.folder)) for path in found.aside),
-        tuple(found.degraded),
-        tuple(found.left),
+        dry_run=job.dry_run,
+        changed=found.changed,
+        done=tuple(found.done),
+        embedded=found.embedded,
+        quarantined=tuple(str(path.relative_to(repo.layout.folder)) for path in found.aside),
+        degraded=tuple(found.degraded),
+        left=tuple(found.left),
     )
 
 
-def _write(repo: Repository, found: Findings, blobs: Blobs, vectors: Vectors, tip: Tip, format_is_sound: bool) -> None:
-    """What is needed first, then two records with the whole state, then what is damaged out of the way."""
-    layout = repo.layout
-    if not format_is_sound:
+def _write(job: _Job, found: Findings, blobs: Blobs, keepers: Sequence[Keeper], *, tip: Tip) -> None:
+    """Write new files first, then two records with the whole state, and then move damaged files out of the way."""
+    repo, layout = job.repo, job.repo.layout
+    if not job.form_is_sound:
         if layout.format.exists():
             durable.set_aside(layout.format, layout.quarantine)
         durable.publish(layout.format, Form(repo.store_id, repo.hash.name, repo.dtype).to_bytes(), "ingest")
@@ -164,52 +152,14 @@ def _write(repo: Repository, found: Findings, blobs: Blobs, vectors: Vectors, ti
             ref = write_pack(layout.packs, repo.hash, fresh, "commit")
             found.document["packs"] = {**found.document["packs"], **listed_packs([ref])}
         repo.tip = tip._replace(state=found.state)
-        about = f"{len(found.done)} things mended"
+        about = f"repairs: {len(found.done)}"
         repo.publish("repair", {}, about=about, whole=True)
         repo.publish("repair", {}, about=about, whole=True)
-    for keeper in vectors.keepers:
+    for keeper in keepers:
         keeper.listed()
     for path in found.aside:
         durable.set_aside(path, layout.quarantine)
-    if not _has_reserve(repo):
-        durable.write_durably(layout.reserve, [bytes(RESERVE)], "ingest")
-    if not found.done and not found.aside:
-        return  # what was remembered of a sound store is as true as it was
-    empty_cache(repo)
-    renew(layout.catalogue, repo.store_id)
-    if tip.number or found.changed:
-        _align(repo)
-
-
-def _look_at_the_rest(repo: Repository, found: Findings) -> None:
-    """Note which of the files that can be made again are not what they should be."""
-    if not (_catalogue_is_whole(repo) or _catalogue_is_whole(repo)):  # as all else, it is asked once more
-        found.done.append("catalogue/ made anew: it was missing, copied, or not what was written last")
-    if not _has_reserve(repo):
-        found.done.append("reserve made anew")
-
-
-def _catalogue_is_whole(repo: Repository) -> bool:
-    catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=False)
-    if catalogue is None:
-        return False
-    with catalogue:
-        return catalogue.is_whole()
-
-
-def _has_reserve(repo: Repository) -> bool:
-    path = repo.layout.reserve
-    return path.is_file() and path.stat().st_size == RESERVE
-
-
-def _align(repo: Repository) -> None:
-    """Fill the new catalogue with what the segments say."""
-    repo.reload()
-    catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=True)
-    assert catalogue is not None
-    with catalogue, catalogue.batch() as batch:
-        for space in repo.state.spaces:
-            try:
-                align(repo, catalogue, batch, space)
-            except VstoreError:
-                continue  # what could not be mended is reported already
+    if not has_reserve(layout):
+        write_reserve(layout)
+    if found.done or found.aside:  # else what is remembered of a sound store is as true as it was
+        renew_derived(repo, fill=bool(tip.number) or found.changed)

@@ -1,4 +1,4 @@
-"""A snapshot to be: its manifest, and what a record has to say so that it stands."""
+"""A snapshot to be: its manifest, and the changes by which a record makes it current."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from vstore.clock import now
 from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
 from vstore.format.manifest import Manifest
-from vstore.format.pages import Tree
+from vstore.format.tree import Tree
 from vstore.repository.repository import Repository
 
 
@@ -20,10 +20,10 @@ def new_snapshot(
     *,
     partial: bool = False,
 ) -> tuple[Snapshot, dict[str, Json], dict[bytes, bytes]]:
-    """The next snapshot, over the aliases of a tree. The caller is inside `committing`.
+    """Make the next snapshot, over the aliases of a tree. The caller is inside `committing`.
 
-    images:  distinct keys of the tree; whoever only edited another tree need not count them all.
-    Returns: the snapshot; the changes that make it current; the blobs that have to be in a pack before.
+    images:  distinct keys of the tree; a caller that edited another tree need not count them all.
+    Returns: the snapshot; the changes that make it current; the blobs that must be in a pack first.
     """
     name = f"v{repo.state.next_v}"
     manifest = Manifest(
@@ -48,5 +48,5 @@ def new_snapshot(
 
 
 def images_of(tree: Tree, key_size: int) -> int:
-    """How many distinct keys a tree names."""
+    """Count the distinct keys of a tree."""
     return len({column[at : at + key_size] for column in tree.key_columns() for at in range(0, len(column), key_size)})

@@ -1,4 +1,4 @@
-"""Which pictures look alike: every pair of rows is compared, block by block; no index that might miss one."""
+"""Finds pictures that look alike: every pair of rows is compared, block by block. An index might miss one."""
 
 from __future__ import annotations
 
@@ -22,24 +22,28 @@ _ROUNDING = 1e-6  # of a cosine in float32; rows are brought to norm 1 again, wh
 
 
 class Alike(NamedTuple):
-    """For each of n rows. group: int64 (n,), the first row of its group. score: float32 (n,), its best cosine with
-    another row of it; 0 where it is alone."""
+    """The groups of n rows.
+
+    group: int64 (n,), the first row of the row's group.
+    score: float32 (n,), its best cosine with another row of the group; 0 where it is alone.
+    """
 
     group: Ints
     score: Floats
 
 
 def look_alike(segments: Sequence[Segment], bitmaps: Sequence[bytes], least: float, progress: Progress) -> Alike:
-    """Group the rows that bitmaps name: two are in one group if a chain of pairs leads from one to the other, each of
-    a cosine of `least` or more.
+    """Group the rows that bitmaps mark.
 
-    bitmaps: one for each segment, as `vstore.search.index.named_rows` gives them.
-    Returns: the groups, rows counted through all segments among those that are named.
+    Two rows are in one group if a chain of pairs leads from one to the other, each of a cosine of `least` or more.
+
+    bitmaps: one for each segment, as of `vstore.search.bitmaps.bitmaps_of`.
+    Returns: the groups; only marked rows are counted, through all segments.
     Raises:  Damage before a byte of a damaged segment is used; FileNotFoundError.
     """
     import numpy as np
 
-    rows = _NamedRows(segments, bitmaps)
+    rows = _MarkedRows(segments, bitmaps)
     parents, best = np.arange(rows.count), np.zeros(rows.count, np.float32)
     progress.stage("compare", rows.count)
     for at in range(0, rows.count, BLOCK):
@@ -59,7 +63,7 @@ def look_alike(segments: Sequence[Segment], bitmaps: Sequence[bytes], least: flo
 
 
 def _reaching(scores: Floats, least: float) -> Iterator[tuple[int, Ints]]:
-    """The lines that hold a score of `least` or more, and where."""
+    """Find the lines that hold a score of `least` or more, and where."""
     import numpy as np
 
     good = scores >= least
@@ -82,28 +86,28 @@ def _roots(parents: Ints, rows: Ints) -> Ints:
     return roots
 
 
-class _NamedRows:
-    """The rows that bitmaps name, of segments that were read against their checksums."""
+class _MarkedRows:
+    """The rows that bitmaps mark, of segments that were read against their checksums."""
 
     def __init__(self, segments: Sequence[Segment], bitmaps: Sequence[bytes]) -> None:
         import numpy as np
 
-        self._parts: list[tuple[int, Ints, Rows]] = []  # of each segment: named rows before it, which, and all its rows
+        self._parts: list[tuple[int, Ints, Rows]] = []  # per segment: marked rows before it, its own, all rows
         self.count = 0
         for segment, bitmap in zip(segments, bitmaps, strict=True):
-            named = np.flatnonzero(np.unpackbits(np.frombuffer(bitmap, np.uint8), bitorder="little"))
-            if len(named):
+            marked = np.flatnonzero(np.unpackbits(np.frombuffer(bitmap, np.uint8), bitorder="little"))
+            if len(marked):
                 segment.verify()
-                self._parts.append((self.count, named, segment.rows()))
-                self.count += len(named)
+                self._parts.append((self.count, marked, segment.rows()))
+                self.count += len(marked)
 
     def block(self, at: int) -> Floats:
-        """float32 (m, dim), norm 1: the rows from the at-th on, at most BLOCK."""
+        """Read the rows from the at-th on, at most BLOCK: float32 (m, dim), norm 1."""
         import numpy as np
 
         found = []
-        for before, named, rows in self._parts:
-            inside = named[max(0, at - before) : max(0, at + BLOCK - before)]
+        for before, marked, rows in self._parts:
+            inside = marked[max(0, at - before) : max(0, at + BLOCK - before)]
             if len(inside):
                 found.append(rows[inside].astype(np.float32))
         block: Floats = np.concatenate(found)

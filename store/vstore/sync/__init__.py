@@ -1,1 +1,1 @@
-"""`sync` and `status`: keep a store up to date with what lies in folders, at the cost of what changed."""
+"""`sync` and `status`: keep a store up to date with folders. Import `begin` and `report`."""

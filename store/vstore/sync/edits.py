@@ -1,25 +1,25 @@
-"""What a survey means for the aliases of a snapshot: which paths get another key, which go, which are carried over."""
+"""The changes that a survey makes to the aliases of a snapshot: which get another key, go, or are carried over."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Container, Iterable, Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 
 from vstore.format.delta import Change
-from vstore.format.pages import Tree
-from vstore.intake.survey import GONE, HAS_KEY, TOO_LARGE, TROUBLE, UNKNOWN, Survey
+from vstore.format.tree import Tree
+from vstore.intake.survey import GONE, TOO_LARGE, TROUBLE, UNKNOWN, Survey
 from vstore.repository.places import is_below
 
 
 @dataclass(slots=True)
 class Edits:
-    """What becomes of the aliases.
+    """The changes of aliases.
 
     changes:   path, key before, key after, where they differ.
-    dropped:   paths that are there and read, but do not decode, with the key that they had: they lose it.
+    dropped:   paths whose file was read and does not decode, with the key that they lose.
     unreached: paths that were not read yet, with the key that they keep until then.
-    unchanged, carried: counts of paths.
+    unchanged: number of paths that keep their key.
+    carried:   number of paths that keep their key because their file could not be read.
     """
 
     changes: list[Change] = field(default_factory=list)
@@ -29,20 +29,22 @@ class Edits:
     carried: int = 0
 
     def every(self) -> list[Change]:
+        """List all changes, those of dropped paths included."""
         return [*self.changes, *((path, old, None) for path, old in self.dropped)]
 
 
 def edits_of(
     survey: Survey, tree: Tree, stored: Container[bytes], failed: Container[bytes], *, complete: bool
 ) -> Edits:
-    """Hold a survey against the aliases of a snapshot.
+    """Compare a survey with the aliases of a snapshot.
 
-    stored:   keys that have a vector; what the snapshot names has one.
-    failed:   keys that have none and never will, as things stand.
-    complete: every file was hashed, so that what was not seen is gone; else nothing is removed.
+    tree:     the aliases; each of their keys has a vector.
+    stored:   keys that have a vector.
+    failed:   keys that have none for a known reason.
+    complete: every file was hashed, so that a path that was not seen is gone; else nothing is removed.
 
-    A file that could not be read keeps its old alias, as does one that this run did not reach; one that reads but
-    does not decode loses it, once all are hashed. What lies below a folder that could not be listed is carried over.
+    A file that could not be read, or was not reached, keeps its old alias. One that does not decode loses it, once all
+    files are hashed. Aliases below a folder that could not be listed are carried over.
     """
     edits = Edits(unchanged=survey.clean)
     for folder, chunks in survey.folders():
@@ -51,17 +53,16 @@ def edits_of(
             before = {path: key for path in asked if (key := tree.get(path)) is not None}
         elif folder in survey.names:
             paths = {folder + b"/" + name for name in survey.names[folder]}
-            paths.update(path for chunk in chunks for _, path, _ in chunk.files())  # an earlier commit of the run
+            paths.update(path for chunk in chunks for _, path, _ in chunk.files())  # of an earlier commit
             before = {path: key for path in sorted(paths) if (key := tree.get(path)) is not None}
         else:
             before = dict(tree.directly_in(folder))
         for chunk in chunks:
             for number, path, _ in chunk.files():
                 old = before.pop(path, None)
-                state = chunk.states[number]
+                state, key = chunk.state(number), chunk.key(number)
                 new = old
-                if state in HAS_KEY:
-                    key = chunk.key(number)
+                if key is not None:
                     if (key == old and key not in failed) or key in stored:
                         new = key
                     elif key in failed and complete:
@@ -80,13 +81,14 @@ def edits_of(
                 elif new is not None:
                     edits.unchanged += 1
         for path, old in before.items():
-            _left(edits, survey, path, old, complete)
+            _leave(edits, survey, path, old, complete=complete)
     for path, old in _unseen(survey, tree):
-        _left(edits, survey, path, old, complete)
+        _leave(edits, survey, path, old, complete=complete)
     return edits
 
 
-def _left(edits: Edits, survey: Survey, path: bytes, old: bytes, complete: bool) -> None:
+def _leave(edits: Edits, survey: Survey, path: bytes, old: bytes, *, complete: bool) -> None:
+    """Decide about an alias whose file the survey did not meet."""
     if path in survey.unsure or survey.is_unlisted(path):
         edits.carried += 1
     elif complete:
@@ -94,7 +96,7 @@ def _left(edits: Edits, survey: Survey, path: bytes, old: bytes, complete: bool)
 
 
 def _unseen(survey: Survey, tree: Tree) -> Iterator[tuple[bytes, bytes]]:
-    """What the snapshot has where this survey met no file, each path once."""
+    """Yield the aliases of the snapshot where the survey met no file, each path once."""
     for path in survey.no_files:
         key = tree.get(path)
         if key is not None:
@@ -108,37 +110,3 @@ def _unseen(survey: Survey, tree: Tree) -> Iterator[tuple[bytes, bytes]]:
     for prefix in survey.unlisted:
         if not any(is_below(prefix, whole) for whole in survey.compared):
             yield from tree.under(prefix)
-
-
-def occurrences(tree: Tree, keys: Collection[bytes], size: int) -> Counter[bytes]:
-    """How many aliases of a tree name each of these keys. Reads the key column of every leaf, and no path."""
-    found: Counter[bytes] = Counter()
-    if keys:
-        wanted = frozenset(keys)
-        for column in tree.key_columns():
-            named = [column[at : at + size] for at in range(0, len(column), size)]
-            if not wanted.isdisjoint(named):
-                found.update(key for key in named if key in wanted)
-    return found
-
-
-def touched(changes: Iterable[Change]) -> set[bytes]:
-    """All keys that changes name, before or after."""
-    return {key for _, old, new in changes for key in (old, new) if key is not None}
-
-
-def after(before: Counter[bytes], changes: Iterable[Change]) -> Counter[bytes]:
-    """Occurrences once the changes are made."""
-    counts = Counter(before)
-    for _, old, new in changes:
-        if old is not None:
-            counts[old] -= 1
-        if new is not None:
-            counts[new] += 1
-    return counts
-
-
-def images_gained(before: Counter[bytes], changes: Iterable[Change]) -> int:
-    """By how many the distinct keys of a tree grow, or shrink, by changes whose keys were counted in it."""
-    counts = after(before, changes)
-    return sum((counts[key] > 0) - (before[key] > 0) for key in counts)

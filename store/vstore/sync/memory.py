@@ -1,4 +1,4 @@
-"""What a run leaves in the catalogue for the next one: what it learnt, what agrees with the snapshot, and its rate."""
+"""The notes that a run leaves in the catalogue for the next one: what it learnt, and how long a picture takes."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from collections.abc import Collection
 
 from vstore.disk.catalogue import Catalogue
 from vstore.format.entries import Snapshot
-from vstore.format.pages import Tree
+from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
+from vstore.intake.stat_cache import put_count, put_stats, value_of
 from vstore.intake.stored_keys import align, is_aligned
-from vstore.intake.survey import Chunk, Survey, count_name, keep_stats
+from vstore.intake.survey import Chunk, Survey
 from vstore.repository.repository import Repository
 
-RATE_MEMORY = 1000.0  # pictures of earlier runs that count for the rate: one that comes alone says little
+RATE_MEMORY = 1000.0  # pictures of earlier runs that count for the rate: a single picture says little
 _RATE = struct.Struct("<dd")  # seconds, pictures
 
 
 class Memory:
-    """The notes of one space. All of it may be missing at any time: then more is read than need be."""
+    """The notes of one space. They may be missing at any time: then a run reads more than it needs to."""
 
     def __init__(self, repo: Repository, catalogue: Catalogue | None, space: str) -> None:
         self._repo = repo
         self._catalogue = catalogue
         self._space = space
-        self._earlier = 0.0, 0.0  # seconds that so many pictures took in earlier runs
+        self._earlier = 0.0, 0.0  # seconds and pictures of earlier runs
         rate = catalogue.meta(f"rate/{space}") if catalogue is not None else None
         if rate is not None and len(rate) == _RATE.size:
             seconds, pictures = _RATE.unpack(rate)
@@ -36,13 +37,16 @@ class Memory:
                 align(repo, catalogue, batch, space)
 
     def measured(self, ingest: Ingest) -> tuple[float, float]:
-        """The seconds that reading and embedding took, and for how many pictures: in this run and in earlier ones."""
+        """Return the seconds of reading and embedding, in this run and earlier ones, and the number of pictures."""
         seconds, pictures = self._earlier
         return seconds + ingest.embed_seconds, pictures + ingest.embedded
 
     def agrees(self, label: bytes, parent: Snapshot | None, tree: Tree) -> bool:
-        """Whether what the catalogue knows of a root's files is what a snapshot says of them, and whether all pictures
-        that this one names have a vector here: of a degraded one, or one of another space, some may not."""
+        """Tell whether the catalogue and a snapshot say the same of a folder's files, and all have a vector here.
+
+        parent: the snapshot; if it is degraded, or of another space, some of its pictures may have no vector.
+        tree:   its aliases.
+        """
         if self._catalogue is None or (parent is not None and (parent.degraded or parent.space != self._space)):
             return False
         return self._catalogue.meta(_agreed_name(label)) == self._agreement(tree)
@@ -50,36 +54,40 @@ class Memory:
     def _agreement(self, tree: Tree) -> bytes:
         return bytes.fromhex(self._space) + tree.root
 
-    def remember(self, survey: Survey, ingest: Ingest, before: Tree, now: Tree, complete: bool) -> None:
-        """After a commit: write what was learnt, in one transaction, or nothing if that is nothing new."""
+    def remember(self, survey: Survey, ingest: Ingest, before: Tree, now: Tree, *, complete: bool) -> None:
+        """After a commit: write what was learnt, in one transaction; nothing if nothing is new.
+
+        before: the aliases before the commit.
+        now:    the aliases after it.
+        """
         catalogue = self._catalogue
         if catalogue is None:
             return
         roots = {os.fsencode(name) for name in self._repo.state.roots} | _labels(survey)
-        agreed = self._agreeing(catalogue, roots, survey, before, now, complete)
+        agreed = self._agreeing(catalogue, roots, survey, before=before, now=now, complete=complete)
         agreement = self._agreement(now)
-        chunks = [c for c in survey.chunks if not c.only and catalogue.folder(c.folder, c.index) != c.to_value()]
+        chunks = [c for c in survey.chunks if not c.only and catalogue.folder(c.folder, c.index) != value_of(c)]
         if (
             chunks
             or ingest.has_news
             or not is_aligned(self._repo, catalogue, self._space)
             or any((catalogue.meta(_agreed_name(label)) == agreement) != (label in agreed) for label in roots)
         ):
-            self._write(catalogue, survey, ingest, chunks, dict.fromkeys(agreed, agreement), roots - agreed)
+            agreeing = dict.fromkeys(agreed, agreement)
+            self._write(catalogue, survey, ingest, chunks=chunks, agreed=agreeing, other=roots - agreed)
 
     def note(self, survey: Survey, ingest: Ingest) -> None:
-        """Without a commit: write what was learnt. What agreed of the roots that were scanned does so no more."""
+        """Without a commit: write what was learnt. The folders that were scanned agree with no snapshot from now on."""
         if self._catalogue is not None:
-            self._write(self._catalogue, survey, ingest, survey.chunks, {}, _labels(survey))
+            self._write(self._catalogue, survey, ingest, chunks=survey.chunks, agreed={}, other=_labels(survey))
 
     def _agreeing(
-        self, catalogue: Catalogue, roots: set[bytes], survey: Survey, before: Tree, now: Tree, complete: bool
+        self, catalogue: Catalogue, roots: set[bytes], survey: Survey, *, before: Tree, now: Tree, complete: bool
     ) -> set[bytes]:
-        """The roots whose files, as the catalogue knows them, are what the snapshot says.
+        """Find the roots of whose files the catalogue and the snapshot say the same.
 
-        That holds after a complete run over a whole root all of whose folders were met; and it goes on to hold where
-        it did and nothing was done to the root. A part that gained or lost something ends it, as nobody looked
-        whether the folder above knows of that part.
+        They do after a complete run over a whole root all of whose folders were met, and go on to do so while nothing
+        happens to the root. A part that gained or lost something ends it: the folder above may not know of that part.
         """
         whole = {os.fsencode(t.root.label) for t in survey.targets if not t.under and not t.gone}
         agreed = set()
@@ -97,21 +105,27 @@ class Memory:
         catalogue: Catalogue,
         survey: Survey,
         ingest: Ingest,
+        *,
         chunks: Collection[Chunk],
         agreed: dict[bytes, bytes],
         other: Collection[bytes],
     ) -> None:
-        """agreed: root -> what it agrees with. other: roots that agree with nothing."""
+        """Write in one transaction.
+
+        chunks: runs of files whose stats are new.
+        agreed: root -> the state that it agrees with.
+        other:  roots that agree with none.
+        """
         with catalogue.batch() as batch:
             if not is_aligned(self._repo, catalogue, self._space):
                 align(self._repo, catalogue, batch, self._space)
-            keep_stats(batch, chunks)
+            put_stats(batch, chunks)
             for label in other:
                 batch.drop_meta(_agreed_name(label))
             for label, agreement in agreed.items():
                 batch.put_meta(_agreed_name(label), agreement)
                 if label in survey.found:
-                    batch.put_meta(count_name(os.fsdecode(label)), survey.found[label].to_bytes(8, "little"))
+                    put_count(batch, label, survey.found[label])
             ingest.put(batch)
             if ingest.embedded:
                 batch.put_meta(f"rate/{self._space}", _RATE.pack(*self.measured(ingest)))

@@ -1,13 +1,13 @@
-"""Merges what many small commits left: packs, and neighbouring segments. Nothing is unlinked: gc does that."""
+"""Merges small packs and small neighbouring segments, which many commits leave. Deletes nothing: gc does."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from vstore.disk.packs import small, write_pack
-from vstore.disk.segments import small_neighbours
+from vstore.disk.packs import write_pack
 from vstore.format.entries import FileRef
+from vstore.format.small_files import small_neighbours, small_packs
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 def merge_small(repo: Repository, space: str, command: str) -> None:
     """Merge small packs and small neighbouring segments of a space, where there are too many. Holds `ingest`.
 
-    All is written before `commit` is taken: it may take longer than others would wait for that. Meanwhile they may
-    add packs; segments are changed by holders of `ingest` alone, as are the places of packs that are listed.
+    All files are written before `commit` is taken, as that may take longer than others would wait. Meanwhile others
+    may add packs; only holders of `ingest` change segments, and the places of listed packs.
     """
-    packs, runs = small(repo.state.packs), small_neighbours(repo.state.segments(space))
+    packs, runs = small_packs(repo.state.packs), small_neighbours(repo.state.segments(space))
     if not packs and not runs:
         return
     pack = _merged_pack(repo, packs) if packs else None
@@ -47,11 +47,11 @@ def _merged_pack(repo: Repository, refs: list[FileRef]) -> FileRef:
 
 
 def _merged_segments(repo: Repository, space: str, runs: list[list[FileRef]]) -> list[FileRef]:
-    """The list of segments with each run replaced, in its place, by one segment of its winning rows."""
+    """Replace each run of segments, in its place, by one segment of its winning rows. Returns: the new list."""
     refs = repo.state.segments(space)
     taken: set[bytes] = set()
     winners: dict[str, list[int]] = {}
-    for ref in refs:  # of a key that stands twice the first row wins, wherever the other one lies
+    for ref in refs:  # of two rows with one key the first wins, wherever the other one is
         segment = repo.segment(ref)
         keys = segment.key_list()
         winners[ref.name] = [row for row, key in enumerate(keys) if key not in taken]

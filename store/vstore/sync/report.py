@@ -1,18 +1,25 @@
-"""What a sync says of itself."""
+"""The report of a sync."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from vstore.brief import briefly
 from vstore.format.canonical import Json, named_path
 
 if TYPE_CHECKING:
-    from vstore.repository.leftovers import Candidate
+    from vstore.repository.candidates import Candidate
 
 
 class Failure(NamedTuple):
-    """A picture without a vector. known: an earlier run met the same and remembers it."""
+    """A picture without a vector.
+
+    path:   stored path.
+    kind:   permission, io, truncated, not_an_image, too_large, bomb, needs_extra or model.
+    reason: one line for people.
+    known:  an earlier run met the same failure and remembers it.
+    """
 
     path: bytes
     kind: str
@@ -23,18 +30,44 @@ class Failure(NamedTuple):
         return {**named_path(self.path), "kind": self.kind, "reason": self.reason, "known": self.known}
 
 
+@briefly
 class SyncReport(NamedTuple):
-    """What a sync, or a look at what one would do, found and did.
+    """The result of a sync, or of a look at what a sync would do.
 
-    snapshot: the one that was written, or None. paths, images: aliases and distinct keys of the current snapshot.
-    The counts from `unchanged` to `removed` put every path into one class; `carried` paths could not be read and
-    keep what they had. embedded: vectors computed. reused: paths that got a vector which was there already.
-    seconds: this run; full_seconds: what it would take if everything had to be embedded, by the rate that runs
-    measured, or None. held: the snapshot at which syncs are held, in a look at what one would do.
-    moved: labels whose folder is another one now, and its place; absorbed: labels that a wider folder took in, and the
-    prefix that their paths have now.
-    candidates: new paths with the name of a row that an import left over.
-    examples: the first few paths of each class; of renamed ones, both.
+    snapshot:      name of the snapshot that was written, or None.
+    current:       name of the current snapshot, or None.
+    id:            content id of the current snapshot, or None.
+    parent:        name of the parent of the snapshot that was written, else of the current one.
+    space:         id of the embedding space of the run.
+    space_name:    name of that space.
+    partial:       the snapshot that was written does not cover all pictures yet.
+    dry_run:       nothing was written; the counts say what a sync would do.
+    paths:         paths of the current snapshot.
+    images:        distinct pictures of the current snapshot.
+    unchanged:     paths with the picture that they had.
+    changed:       paths with another picture than before.
+    renamed:       paths whose picture had another path, which is gone.
+    copied:        new paths of pictures that also have another path.
+    known:         new paths of pictures whose vector was already stored.
+    new:           new paths of new pictures.
+    removed:       paths that are gone.
+    carried:       paths that could not be read, and keep the picture that they had.
+    ignored:       other files in the folders.
+    failed:        the pictures without a vector.
+    embedded:      vectors computed.
+    reused:        paths whose picture already had a vector: renamed, copied and known ones.
+    seconds:       time that the run took.
+    full_seconds:  estimated time of embedding everything, or None where no rate was measured.
+    to_embed:      pictures that a sync would embed.
+    embed_seconds: estimated time of embedding these, or None.
+    recovered:     vectors of a killed run that were saved.
+    interrupted:   the run was asked to stop.
+    created_store: the store was made for this run.
+    held:          in a dry run: the snapshot at which syncing is held.
+    moved:         label -> new place of a folder that moved.
+    absorbed:      label that a wider folder took in -> prefix that its paths have now.
+    candidates:    new paths that may belong to rows that an import left over.
+    examples:      class -> its first few paths; both paths of renamed ones.
     """
 
     snapshot: str | None
@@ -73,18 +106,8 @@ class SyncReport(NamedTuple):
     examples: Mapping[str, tuple[tuple[bytes, ...], ...]] = {}  # never changed
 
     def to_json(self) -> dict[str, Json]:
-        value: dict[str, Json] = {
-            name: getattr(self, name)
-            for name in (
-                "snapshot", "current", "id", "parent", "space", "space_name", "partial", "dry_run", "paths", "images",
-                "unchanged", "changed", "renamed", "copied", "known", "new", "removed", "carried", "ignored",
-            )
-        }  # fmt: skip
+        value: dict[str, Json] = {name: field for name, field in self._asdict().items() if name != "examples"}
         value["failed"] = [failure.to_json() for failure in self.failed]
-        for name in ("embedded", "reused", "seconds", "full_seconds", "to_embed", "embed_seconds", "recovered"):
-            value[name] = getattr(self, name)
-        for name in ("interrupted", "created_store", "held"):
-            value[name] = getattr(self, name)
         value["moved"] = dict(self.moved)
         value["absorbed"] = dict(self.absorbed)
         value["candidates"] = [candidate.to_json() for candidate in self.candidates]

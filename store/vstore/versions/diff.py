@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from vstore.brief import briefly
 from vstore.format.canonical import Json, named_path
 from vstore.repository.repository import Repository
 
 
+@briefly
 class DiffReport(NamedTuple):
     """The difference between two snapshots.
 
@@ -50,7 +52,7 @@ def snapshot_diff(repo: Repository, a: str, b: str) -> DiffReport:
     Raises: SnapshotNotFound, AmbiguousSnapshot.
     """
     from vstore.format.delta import classify
-    from vstore.format.pages import differences
+    from vstore.format.differences import differences
 
     before, after = repo.snapshot(a), repo.snapshot(b)
     old, new = repo.mapped_tree(before), repo.mapped_tree(after)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from vstore.brief import briefly
 from vstore.clock import now
 from vstore.errors import UsageError
 from vstore.format.canonical import Json
@@ -13,6 +14,7 @@ from vstore.repository.repository import Repository
 from vstore.versions.policy import Policy, kept_by, moment
 
 
+@briefly
 class Kept(NamedTuple):
     """A snapshot that stays.
 
@@ -29,6 +31,7 @@ class Kept(NamedTuple):
         return {"snapshot": self.snapshot, "time": self.time, "reasons": list(self.reasons)}
 
 
+@briefly
 class ForgetReport(NamedTuple):
     """The result of forgetting snapshots.
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from vstore.clock import TIME
 from vstore.errors import UsageError
@@ -17,18 +17,31 @@ _SPAN = re.compile(r"(?:(\d+)y)?(?:(\d+)m)?(?:(\d+)d)?(?:(\d+)h)?")
 _CUTS = {"hourly": "%Y-%m-%dT%H", "daily": "%Y-%m-%d", "weekly": "%G-W%V", "monthly": "%Y-%m", "yearly": "%Y"}
 
 
-class Policy(NamedTuple):
-    """A rule for the snapshots to keep.
+class KeepWords(TypedDict, total=False):
+    """Rules of `Store.snapshot_forget`: each chooses snapshots to keep.
 
-    last:    the newest n.
-    hourly:  the last one of each of the n newest hours that have one.
-    daily:   the same for days.
-    weekly:  the same for weeks.
-    monthly: the same for months.
-    yearly:  the same for years.
-    within:  all that are at most a span older than the newest: `1y6m14d12h`.
-    tags:    all with one of these tags; `*` stands for any tag.
+    keep_last:    the newest n.
+    keep_hourly:  the last one of each of the n newest hours that have one.
+    keep_daily:   the same for days.
+    keep_weekly:  the same for weeks.
+    keep_monthly: the same for months.
+    keep_yearly:  the same for years.
+    keep_within:  all that are at most a span older than the newest: `1y6m14d12h`.
+    keep_tag:     all with one of these tags; `*` stands for any tag.
     """
+
+    keep_last: int | None
+    keep_hourly: int | None
+    keep_daily: int | None
+    keep_weekly: int | None
+    keep_monthly: int | None
+    keep_yearly: int | None
+    keep_within: str | None
+    keep_tag: Sequence[str]
+
+
+class Policy(NamedTuple):
+    """The rules of `KeepWords`, without their prefix."""
 
     last: int | None = None
     hourly: int | None = None
@@ -37,7 +50,13 @@ class Policy(NamedTuple):
     monthly: int | None = None
     yearly: int | None = None
     within: str | None = None
-    tags: tuple[str, ...] = ()
+    tag: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, **rules: Unpack[KeepWords]) -> Policy:
+        """Read the rules of a caller."""
+        given: dict[str, Any] = {name.removeprefix("keep_"): rule for name, rule in rules.items()}
+        return cls(**given)._replace(tag=tuple(rules.get("keep_tag", ())))
 
     @property
     def is_empty(self) -> bool:
@@ -71,7 +90,7 @@ def kept_by(
     times = {s.name: moment(s.time) for s in snapshots}
     past = [s for s in snapshots if times[s.name] <= today]
     reasons: dict[str, list[str]] = {}
-    by_tag = ((name, f"tag {tag}") for tag, name in sorted(tags.items()) if {tag, "*"} & set(policy.tags))
+    by_tag = ((name, f"tag {tag}") for tag, name in sorted(tags.items()) if {tag, "*"} & set(policy.tag))
     later = ((s.name, "later than now") for s in snapshots if policy.goes_by_time and times[s.name] > today)
     for name, why in chain(by_tag, later, _within(policy, past, times), _by_count(policy, snapshots, past, times)):
         if why not in reasons.setdefault(name, []):

@@ -6,12 +6,14 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from vstore.brief import briefly
 from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
 from vstore.format.state import State
 from vstore.repository.repository import Repository
 
 
+@briefly
 class SnapshotRow(NamedTuple):
     """A snapshot as `snapshot list` shows it.
 
@@ -50,6 +52,7 @@ class SnapshotRow(NamedTuple):
         return value
 
 
+@briefly
 class SnapshotDetail(NamedTuple):
     """One snapshot in full.
 

@@ -1,1 +1,1 @@
-"""Models of transformers, with adapters of peft."""
+"""Models of transformers with adapters of peft. Import `description`, `loading`, `devices` or `digests` from here."""

@@ -1,4 +1,4 @@
-"""Adapters that cannot fail silently: every key lands, every rename is said, the effect is proved, merging is fp32."""
+"""Adapters that cannot fail silently: every key lands, renames are reported, the effect is proved, merging is fp32."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from vstore.packages import PEFT
 if TYPE_CHECKING:
     from vstore.embed.embedder import Floats
 
-# Of adapter_config.json, what says nothing about the vectors: where it was made, and how it was trained.
+# Words of adapter_config.json that say nothing about the vectors: its origin and its training.
 _IDLE = frozenset(
     ["base_model_name_or_path", "revision", "peft_version", "inference_mode", "auto_mapping", "task_type"]
 ) | frozenset(["lora_dropout", "megatron_core", "runtime_config"])
-# How the adapter's own weights began is overwritten by what was trained; other beginnings change the base as well.
+# Training overwrites these initial values of the adapter's own weights; other initialisations change the base too.
 _PLAIN_BEGINNINGS = (True, False, "gaussian", "orthogonal")
-# What peft calls LoRA besides, and what cannot be merged into a base, or has not been proved to come out right.
+# Other things that peft calls LoRA: they cannot be merged into a base, or are not proved to give the right vectors.
 _OTHER_KINDS = (
     *("alora_invocation_tokens", "arrow_config", "use_qalora", "use_bdlora", "velora_config", "kasa_config"),
     *("monteclora_config", "layer_replication", "target_parameters", "trainable_token_indices", "megatron_config"),
 )
-# Modules that transformers 5 renamed, by model type: an adapter of before names them as they were.
+# Modules that transformers 5 renamed, by model type: older adapters have the old names.
 RENAMED: dict[str, dict[str, str]] = {
     name: {
         "query": "q_proj",
@@ -40,12 +40,14 @@ RENAMED: dict[str, dict[str, str]] = {
     for name in ("dinov2", "dinov2_with_registers", "vit")
 }
 _TAKEN = "vstore takes LoRA, rsLoRA and DoRA adapters; merge another into its base and name the result with --model"
-NO_EFFECT = 0.9999  # cosine between adapter on and off, from which on it changes nothing
+NO_EFFECT = 0.9999  # least cosine between adapter on and off that counts as no change
 
 
 def describe(folder: ModelFolder, digests: Digests) -> dict[str, Any]:
-    """An adapter's part of the recipe: digest of its weights, what of its configuration shapes vectors, how it is put
-    into the model. Raises: ModelError for what is no LoRA."""
+    """Describe an adapter for the recipe: its weights' digest, the words of its configuration that count, its merging.
+
+    Raises: ModelError if it is not a supported LoRA.
+    """
     kind = folder.config.get("peft_type")
     if kind != "LORA":
         raise ModelError(f"the adapter {folder.name} is a {kind}", _TAKEN)
@@ -67,7 +69,7 @@ def describe(folder: ModelFolder, digests: Digests) -> dict[str, Any]:
 
 
 def renames(folder: ModelFolder, model_type: str, modules: list[str]) -> dict[str, str]:
-    """Target modules that this transformers calls otherwise: old name -> new name."""
+    """Find target modules that this version of transformers has renamed: old name -> new name."""
     targets = folder.config.get("target_modules")
     if not isinstance(targets, list):
         return {}
@@ -79,8 +81,8 @@ def renames(folder: ModelFolder, model_type: str, modules: list[str]) -> dict[st
 def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda text: None) -> None:
     """Put an adapter into a model, unmerged.
 
-    note:   told of every rename.
-    Raises: ModelError if anything of it does not land where it belongs.
+    note:   receives a line for the renamed modules.
+    Raises: ModelError if any weight does not land where it belongs.
     """
     peft = PEFT.load()
     import torch
@@ -101,14 +103,14 @@ def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda 
         ) from err
     # transformers 5.23 looks for the magnitudes of DoRA under another name than peft writes, and leaves them as new.
     weights = {re.sub(r"lora_magnitude_vector$", "lora_magnitude_vector.weight", k): v for k, v in weights.items()}
-    # What it was trained on is another machine's path; peft would only look for it.
+    # A path of the machine that trained it; peft would only look for it.
     config.base_model_name_or_path = None
     moved = renames(folder, model.config.model_type, [name for name, _ in model.named_modules()])
     if moved:
         config.target_modules = {moved.get(name, name) for name in config.target_modules}
         note("adapter: target modules renamed: " + ", ".join(f"{old} -> {new}" for old, new in moved.items()))
     try:
-        # The numbers of the adapter itself as they are in its file, whatever the base's are: they are merged in fp32.
+        # The adapter's own numbers as they are in its file, whatever the base's dtype: they are merged in fp32.
         info = model.load_adapter(peft_config=config, adapter_state_dict=weights, dtype_plan={"lora_": torch.float32})
     except (ValueError, RuntimeError, KeyError) as err:  # what peft and torch raise for modules and shapes of others
         raise _unfit(folder, reason(err)) from err
@@ -149,10 +151,10 @@ def switched_off(model: Any) -> Iterator[None]:
 
 
 def merge(model: Any) -> None:
-    """Put the adapter's weights into the base's, and take its layers away.
+    """Merge the adapter's weights into the base's, and remove its layers.
 
-    One layer after the other in fp32, then cast to what its base is: the same numbers as if all of the model were fp32
-    meanwhile, in half of the memory.
+    Each layer is merged in fp32 and cast to the dtype of its base: the same numbers as with the whole model in fp32, in
+    half of the memory.
     """
     import torch
     from peft.tuners.tuners_utils import BaseTunerLayer
@@ -163,7 +165,7 @@ def merge(model: Any) -> None:
         if coarse:
             raise ModelError(
                 f"the weights of the adapter were to be loaded as fp32, and {name}.{coarse[0]} is not",
-                "this transformers does not do as it is told: see vstore doctor",
+                "this version of transformers ignores the dtype: see vstore doctor",
             )
         dtype = next(layer.get_base_layer().parameters()).dtype
         layer.float().merge(safe_merge=True)
@@ -171,7 +173,7 @@ def merge(model: Any) -> None:
 
 
 def has_effect(on: Floats, off: Floats) -> bool:
-    """Whether an adapter changes vectors: rows of norm 1 with it, and without."""
+    """Tell whether an adapter changes vectors. on, off: rows of norm 1 with it and without it."""
     import numpy as np
 
     return bool(np.sum(on.astype(np.float64) * off, axis=1).min() <= NO_EFFECT)

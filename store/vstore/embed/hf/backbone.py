@@ -1,4 +1,4 @@
-"""Vision backbones without a text side: DINOv2, DINOv3, ViT; the class token, or the mean of the patches."""
+"""Vision backbones without a text side (DINOv2, DINOv3, ViT): the class token, or the mean of the patches."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _RESAMPLES = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 
 
 class Backbone(Family):
-    """The last hidden state after its layer norm: the class token stands first, registers after it, then patches."""
+    """A backbone. Its last hidden state has the class token first, then the registers, then the patches."""
 
     name = "backbone"
     model_types = frozenset({"dinov2", "dinov2_with_registers", "dinov3_vit", "vit"})
@@ -42,7 +42,7 @@ class Backbone(Family):
 
     @classmethod
     def load_options(cls, recipe: Recipe) -> dict[str, Any]:
-        # A ViT's pooler is no part of most checkpoints: it would be random, and only a report would say so.
+        # Most checkpoints of ViT have no pooler: it would be random, and nothing but a report would say so.
         return {"add_pooling_layer": False} if recipe["model_type"] == "vit" else {}
 
     def set_up(self) -> None:
@@ -64,8 +64,11 @@ class Backbone(Family):
 
 
 def prepare_dinov3(picture: Image, recipe: dict[str, Any]) -> Floats:
-    """DINOv3's order: rescale, resize, normalise. transformers has it for torchvision only, so it is done here, by
-    Pillow on floats, channel by channel. Returns: float32 (3, height, width)."""
+    """Prepare a picture in DINOv3's order: rescale, resize, normalise.
+
+    transformers has this order for torchvision alone: here Pillow does it on floats, channel by channel.
+    Returns: float32 (3, height, width).
+    """
     import numpy as np
     from PIL import Image as Pillow
 
@@ -79,17 +82,19 @@ def prepare_dinov3(picture: Image, recipe: dict[str, Any]) -> Floats:
 
 
 def _describe_dinov3(folder: ModelFolder) -> dict[str, Any]:
-    """Raises: ModelError where the folder asks for a preparation that is not DINOv3's."""
+    """Describe the preparation. Raises: ModelError where the folder asks for another one than DINOv3's."""
     path = folder.path / "preprocessor_config.json"
     if not path.is_file():
-        raise ModelError(f"{folder.name} does not say how pictures are prepared", "copy its preprocessor_config.json")
+        raise ModelError(
+            f"{folder.name} does not say how pictures are prepared", "copy its preprocessor_config.json into the folder"
+        )
     values = json.loads(path.read_bytes())
     size = values.get("size", {"height": 224, "width": 224})
     steps = [values.get(f"do_{step}", True) for step in ("rescale", "resize", "normalize")]
     if not all(steps) or values.get("do_center_crop") or not {"height", "width"} <= set(size):
         raise ModelError(
-            f"{folder.name} is to be prepared otherwise than DINOv3 models are: {path.name} leaves out a step or crops",
-            "use the preprocessor_config.json that the model came with, or write a plug-in",
+            f"{folder.name} needs another preparation than DINOv3 models: {path.name} leaves out a step or crops",
+            "use the original preprocessor_config.json of the model, or write a plug-in",
         )
     return {
         "class": "dinov3",

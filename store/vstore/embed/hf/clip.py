@@ -1,4 +1,4 @@
-"""CLIP and what is built like it: two towers and a projection; shortest edge, centre crop."""
+"""CLIP and models built like it: two towers and a projection; shortest edge, centre crop."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from vstore.embed.hf.folder import ModelFolder
 
 
 class Clip(DualEncoder):
+    """CLIP and MetaCLIP 2."""
+
     name = "clip"
     model_types = frozenset({"clip", "metaclip_2"})
 

@@ -1,4 +1,4 @@
-"""Works out the recipe of a model from its files."""
+"""The description of a model: its recipe, worked out from its files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMPUTES = ("fp32", "bf16")
 def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
     """Work out the recipe of a model and its adapter from their files; nothing is loaded.
 
-    Returns: the recipe, and the words with everything named so that this very model is found again.
+    Returns: the recipe, and the words by which exactly this model is found again.
     Raises:  ModelError.
     """
     from vstore.embed.hf.families import family_of
@@ -27,7 +27,7 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
         assert adapter is not None
         base = adapter.config.get("base_model_name_or_path")
         if not base:
-            raise ModelError(f"the adapter {words.adapter} does not say which model it is for", "name it with --model")
+            raise ModelError(f"the adapter {words.adapter} does not name its base model", "name it with --model")
         words = words._replace(model=str(base), revision=words.revision or adapter.config.get("revision"))
     assert words.model is not None
     if words.compute not in (None, *COMPUTES):
@@ -37,8 +37,8 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
     cls = family_of(folder, trust_code=trusted)
     if "quantization_config" in folder.config:
         raise ModelError(
-            f"{folder.name} is quantised, and its vectors would be coarser than they say",
-            "use the model as it was before, with --compute bf16 where memory is short",
+            f"{folder.name} is quantised, and its vectors would be coarser than their type says",
+            "use the original model, with --compute bf16 where memory is short",
         )
     pooling = words.pooling or cls.poolings[0]
     if pooling not in cls.poolings:
@@ -54,7 +54,7 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
         own = cls.describe(folder, words, digests)
     except (AttributeError, KeyError, TypeError, ValueError) as err:
         raise ModelError(
-            f"the configuration of {folder.name} cannot be understood: {err!r}", "copy or download the model again"
+            f"the configuration of {folder.name} is not valid: {err!r}", "copy or download the model again"
         ) from err
     recipe: dict[str, Any] = {
         "family": cls.name,

@@ -1,4 +1,4 @@
-"""The devices of this machine, and those that a user's words mean."""
+"""The devices of this machine, and the choice among them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vstore.errors import ModelError
 
 
 def first_device(settings: Settings) -> str:
-    """The device that one model alone runs on. Raises: UsageError, ModelError where one of those named is not there."""
+    """Choose the device for a single model. Raises: UsageError; ModelError if a named device does not exist."""
     torch, _ = libraries()
     word = _there(settings, torch)[0]
     if word != "auto":
@@ -19,9 +19,9 @@ def first_device(settings: Settings) -> str:
 
 
 def all_devices(settings: Settings) -> list[str]:
-    """The devices that a run which embeds much spreads over: `cuda` is every CUDA GPU, and so is `auto` with any there.
+    """Choose the devices for a large run: `cuda` means every CUDA GPU, and so does `auto` where there are any.
 
-    Raises: UsageError, ModelError where one of those named is not there.
+    Raises: UsageError; ModelError if a named device does not exist.
     """
     torch, _ = libraries()
     found: list[str] = []
@@ -32,7 +32,7 @@ def all_devices(settings: Settings) -> list[str]:
 
 
 def devices(torch: Any) -> list[str]:
-    """What may be named here, `auto` besides."""
+    """List the devices of this machine."""
     found = ["cpu"]
     if torch.cuda.is_available():
         found += ["cuda", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
@@ -45,14 +45,14 @@ def _there(settings: Settings, torch: Any) -> tuple[str, ...]:
     known = devices(torch)
     for word in settings.devices:
         if word not in ("auto", *known):
-            raise ModelError(f"there is no device {word!r} here", f"take one of: auto, {', '.join(known)}")
+            raise ModelError(f"there is no device {word!r} here", f"choose one of: auto, {', '.join(known)}")
     return settings.devices
 
 
 def release_memory() -> None:
-    """Give the GPUs back what this process has used there and needs no more, which torch would keep for later.
+    """Release the GPU memory that torch keeps for later.
 
-    The model that a space was just made with may be as large as a GPU, and a worker's is to take its place.
+    The model that has just made a space may be as large as a GPU, and a worker's model takes its place.
     """
     import gc
 
@@ -63,7 +63,7 @@ def release_memory() -> None:
 
 
 def is_out_of_memory(err: BaseException) -> bool:
-    """Whether a device, or the machine, had too little memory; each says so in its own way."""
+    """Tell whether an error means too little memory, on a device or in the machine."""
     if isinstance(err, MemoryError) or type(err).__name__ == "OutOfMemoryError":
         return True
     text = str(err).lower()

@@ -1,4 +1,4 @@
-"""Digests of model files, remembered by stat: a base of 15 GB is read once, not at every run."""
+"""Digests of model files, remembered by their stats: a base of 15 GB is read once, not at every run."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ _SETTLED_NS = 2_000_000_000  # a stat younger than this when its file was read p
 
 
 class Digests:
-    """sha256 of files. cache: the store's cache folder, or None before there is a store.
+    """The sha256 of files.
 
-    known: what another process has learnt. read: how many files were read, rather than believed by their stat.
+    read: number of files that were read, as their stats were new.
     """
 
     def __init__(self, cache: Path | None = None, known: Mapping[str, list[object]] = {}) -> None:  # never changed
+        """cache: the store's cache folder, or None before there is a store. known: digests from another process."""
         self._cache = cache
         self._known: dict[str, list[object]] = dict(known)
         self._changed = False
@@ -31,7 +32,7 @@ class Digests:
             self._known = read_cache_json(cache, _NAME) or {}
 
     def of(self, path: Path) -> str:
-        """The sha256 of a file, in hex. Raises: OSError."""
+        """Compute or remember the sha256 of a file, in hex. Raises: OSError."""
         name = os.path.realpath(path)
         before = os.stat(name)
         stat = [before.st_size, before.st_mtime_ns, before.st_ctime_ns, before.st_ino]
@@ -49,11 +50,11 @@ class Digests:
 
     @property
     def known(self) -> Mapping[str, list[object]]:
-        """What is believed of a file as long as its stat is the same: real path -> stat and digest."""
+        """The remembered digests: real path -> stat and digest, valid while the stat is the same."""
         return self._known
 
     def keep(self, cache: Path | None = None) -> None:
-        """Write what was learnt to the store's cache; what cannot be written is found out again."""
+        """Write new digests to the store's cache; a failure costs no more than reading the files again."""
         cache = cache or self._cache
         if cache is not None and self._changed:
             body = json.dumps(self._known, separators=(",", ":")).encode()

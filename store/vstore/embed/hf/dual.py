@@ -1,4 +1,4 @@
-"""Dual encoders: one vector for a picture, one for a text, in one space."""
+"""Dual encoders: a picture tower and a text tower with vectors in one space."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 
 class DualEncoder(TextFamily):
-    """Models with get_image_features and get_text_features. Since transformers 5 both return an object whose
-    pooler_output is the vector, projected where the family projects; it is not normalised."""
+    """A model with get_image_features and get_text_features.
+
+    Since transformers 5 both return an object: its pooler_output is the vector, projected where the family projects,
+    and not normalised.
+    """
 
     poolings = ("features",)
 
@@ -42,12 +45,12 @@ class DualEncoder(TextFamily):
     @classmethod
     @abstractmethod
     def width(cls, folder: ModelFolder) -> int:
-        """Numbers of a vector."""
+        """Find the numbers per vector."""
 
     @classmethod
     @abstractmethod
     def text_recipe(cls, folder: ModelFolder) -> dict[str, Any]:
-        """padding, max_length, lowercase, attention_mask: as the family was trained."""
+        """Describe the texts that the family was trained on: padding, max_length, lowercase, attention_mask."""
 
     def picture_side(self, model: Any) -> Any:
         return getattr(model, "vision_model", model)
@@ -71,14 +74,14 @@ class DualEncoder(TextFamily):
 
 
 def features(output: Any, count: int) -> torch.Tensor:
-    """The vectors in what get_…_features returned. Raises: ModelError if there are none of the right shape."""
+    """Take the vectors out of the result of get_…_features: (count, dim). Raises: ModelError for another shape."""
     from vstore.errors import ModelError
 
     found = getattr(output, "pooler_output", None)
     if found is None or found.ndim != 2 or found.shape[0] != count:
         raise ModelError(
-            f"the model gave {type(output).__name__} instead of {count} vectors",
-            "this version of transformers is not one that vstore knows: see vstore doctor",
+            f"the model returned {type(output).__name__} instead of {count} vectors",
+            "this version of transformers is unknown to vstore: see vstore doctor",
         )
     vectors: torch.Tensor = found
     return vectors

@@ -1,4 +1,4 @@
-"""Which family a model is of: one module each."""
+"""The families: a module for each, and the way from a model to its family."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ FAMILIES = {
 
 
 def family_class(family: str) -> type[Family]:
+    """Import the class of a family."""
     module, _, name = FAMILIES[family].partition(":")
     found: type[Family] = getattr(importlib.import_module(f"vstore.embed.hf.{module}"), name)
     return found
 
 
 def family_of(folder: ModelFolder, *, trust_code: bool) -> type[Family]:
-    """The family of a model, by its own word in config.json; code of its own runs only where no family knows it.
+    """Find the family of a model by its model_type. A model's own code is used only where no family knows the type.
 
     Raises: ModelError where no family takes it.
     """
@@ -42,12 +43,11 @@ def family_of(folder: ModelFolder, *, trust_code: bool) -> type[Family]:
         if trust_code:
             return family_class("remote")
         raise ModelError(
-            f"{folder.name} ({folder.model_type or 'of no named type'}) runs by code of its own, which is not trusted "
-            "as long as nobody says so",
-            "look through its .py files; if you trust them, add --trust-remote-code",
+            f"{folder.name} ({folder.model_type or 'no type'}) runs Python code of its own, which is not trusted",
+            "read its .py files; if you trust them, add --trust-remote-code",
         )
     raise ModelError(
-        f"{folder.name} is a model of the type {folder.model_type!r}, which has no image side that vstore knows",
-        f"the types it knows are: {', '.join(known)}; another embedder can be added as a plug-in "
-        "(examples/plugin in the sources)",
+        f"{folder.name} is a model of the type {folder.model_type!r}, which vstore does not support",
+        f"supported types: {', '.join(known)}; another embedder can be added as a plug-in (examples/plugin in the "
+        "sources)",
     )

@@ -1,4 +1,4 @@
-"""What a kind of model is: its part of a recipe, the inputs that a picture becomes, the vectors that a model gives."""
+"""A family of models: its part of a recipe, its inputs for a picture, its way to vectors."""
 
 from __future__ import annotations
 
@@ -21,14 +21,19 @@ Prepared = dict[str, Any]  # the model's inputs for one picture, as numpy arrays
 
 
 class Family(ABC):
-    """One recipe of a kind of model, without the model: where that runs elsewhere, this prepares pictures for it.
+    """A family with one recipe, without its model: the model may run in another process.
 
-    A subclass has `describe` (from the files alone, nothing is loaded), `prepare`, `forward`.
+    A subclass has `describe`, `prepare` and `forward`.
+
+    name:         of the family, in recipes.
+    model_types:  the values of `model_type` in config.json that it takes.
+    poolings:     the poolings that it knows; the first is the default.
+    takes_prompt: its models get a prompt with a picture.
     """
 
     name: ClassVar[str]
     model_types: ClassVar[frozenset[str]]
-    poolings: ClassVar[tuple[str, ...]]  # the first is the usual one
+    poolings: ClassVar[tuple[str, ...]]
     takes_prompt: ClassVar[bool] = False
 
     def __init__(self, recipe: Recipe, folder: ModelFolder) -> None:
@@ -37,20 +42,23 @@ class Family(ABC):
         self.set_up()
 
     def set_up(self) -> None:  # noqa: B027  # not every family needs more
-        """Make what the family needs besides the model: its processor, its tokenizer."""
+        """Load the processor and the tokenizer, where the family needs them."""
 
     @classmethod
     @abstractmethod
     def describe(cls, folder: ModelFolder, words: Words, digests: Digests) -> dict[str, Any]:
-        """The family's part of the recipe: processor, text, positions, prompt, dim. Raises: ModelError."""
+        """Describe the family's part of a recipe from the model's files: processor, text, positions, prompt, dim.
+
+        Raises: ModelError.
+        """
 
     @classmethod
     def load_options(cls, recipe: Recipe) -> dict[str, Any]:
-        """What from_pretrained is told besides."""
+        """Choose further arguments of from_pretrained."""
         return {}
 
     def variations(self) -> list[Variation]:
-        """What is easily done otherwise with this model, for vectors that it does not give as it is."""
+        """List the usual variations of its recipe, the likeliest first."""
         found = []
         if self.recipe["adapter"] is not None:
             found.append(Variation("no-adapter", "the adapter was not applied", {**self.recipe, "adapter": None}))
@@ -61,25 +69,25 @@ class Family(ABC):
         return found
 
     def picture_side(self, model: Any) -> Any:
-        """The part of the model that pictures run through."""
+        """Find the part of the model that pictures run through."""
         return model
 
     @abstractmethod
     def prepare(self, picture: Image) -> Prepared | None:
-        """The model's inputs for one picture; None where the model takes no such picture. Safe in any thread."""
+        """Compute the model's inputs for one picture; None where the model cannot take it. Safe in any thread."""
 
     def weight(self, one: Prepared | None) -> int:
-        """The tokens of a prepared picture where their number differs between pictures; else 0."""
+        """Count the tokens of a prepared picture; 0 where all pictures have the same number."""
         return 0
 
     @abstractmethod
     def forward(self, on: Loaded, batch: list[Prepared]) -> torch.Tensor:
-        """Vectors of prepared pictures: (n, dim) of any norm."""
+        """Compute the vectors of prepared pictures: (n, dim), of any norm."""
 
 
 class TextFamily(Family):
-    """A family whose models embed texts besides."""
+    """A family of models that embed texts too."""
 
     @abstractmethod
     def forward_text(self, on: Loaded, text: str) -> torch.Tensor:
-        """The vector of a text: (1, dim) of any norm. Asked only where the recipe has a text side."""
+        """Compute the vector of a text: (1, dim), of any norm. Called only where the recipe has a text side."""

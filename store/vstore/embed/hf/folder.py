@@ -1,4 +1,4 @@
-"""Finds a model or an adapter, in a folder or on the hub; refuses what is not safe to read: pickles, foreign code."""
+"""The folder of a model or an adapter, local or from the hub. Pickles are refused: reading one may run any code."""
 
 from __future__ import annotations
 
@@ -12,17 +12,23 @@ from vstore.embed.hf.digests import Digests
 from vstore.errors import ModelError
 from vstore.packages import HUB
 
-# What of a hub repository is fetched: never pickles, never code unless it is asked for.
+# The files that are fetched from the hub: never pickles, and code only where it was asked for.
 _PATTERNS = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "tokenizer*", "merges*", "vocab*"]
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
-# Of a configuration, what says nothing about the vectors.
+# Words of a configuration that say nothing about the vectors.
 _IDLE = frozenset(
     ["_name_or_path", "name_or_path", "_commit_hash", "transformers_version", "torch_dtype", "dtype", "architectures"]
 )
 
 
 class ModelFolder(NamedTuple):
-    """A folder of model files that was looked through. name: as the user said it; commit: of a hub model."""
+    """A checked folder of model files.
+
+    name:   as the user wrote it.
+    path:   its real path.
+    commit: of a hub model, else None.
+    config: its config.json, or its adapter_config.json.
+    """
 
     name: str
     path: Path
@@ -34,7 +40,7 @@ class ModelFolder(NamedTuple):
         return str(self.config.get("model_type", ""))
 
     def weights(self) -> list[Path]:
-        """The files that are read as weights: one, or those that the index names, as transformers chooses."""
+        """List the weight files that transformers reads: one, or those that the index names."""
         if (self.path / "model.safetensors").is_file():
             return [self.path / "model.safetensors"]
         index = self.path / "model.safetensors.index.json"
@@ -46,8 +52,8 @@ class ModelFolder(NamedTuple):
 def find_model(name: str, revision: str | None = None, *, code: bool = False) -> ModelFolder:
     """Find a model by folder or hub id.
 
-    code:   Python files of the repository are wanted too.
-    Raises: ModelError, saying what is missing and what to do.
+    code:   fetch the Python files of a hub repository too.
+    Raises: ModelError, naming what is missing and what to do.
     """
     path, commit = _locate(name, revision, "model", code)
     if not (path / "config.json").is_file():
@@ -61,7 +67,7 @@ def find_model(name: str, revision: str | None = None, *, code: bool = False) ->
             "name the folder that save_pretrained wrote, or a hub id such as openai/clip-vit-base-patch32",
         )
     if (path / "adapter_config.json").is_file():
-        # transformers would apply it by itself, whether all of it lands or not.
+        # transformers would apply it by itself, even in part.
         raise ModelError(
             f"{name} holds a model and an adapter in one folder",
             "move adapter_config.json and adapter_model.safetensors into a folder of their own, for --adapter",
@@ -72,7 +78,7 @@ def find_model(name: str, revision: str | None = None, *, code: bool = False) ->
     missing = [weight.name for weight in weights if not weight.is_file()]
     if missing:
         raise ModelError(
-            f"{name} is not complete: {', '.join(missing[:5])}, which its index names, is missing",
+            f"{name} is not complete: files that its index names are missing: {', '.join(missing[:5])}",
             "copy or download the model again",
         )
     return folder
@@ -95,7 +101,7 @@ def find_adapter(name: str, revision: str | None = None) -> ModelFolder:
 
 
 def is_stored_in_bf16(folder: ModelFolder) -> bool:
-    """Whether every number of the weight files is bf16, so that a model in bf16 is what they hold, to the bit."""
+    """Tell whether all floats of the weight files are bf16: a model in bf16 then has exactly their numbers."""
     from safetensors import safe_open
 
     kinds: set[str] = set()
@@ -106,12 +112,12 @@ def is_stored_in_bf16(folder: ModelFolder) -> bool:
 
 
 def weight_digests(folder: ModelFolder, digests: Digests) -> list[str]:
-    """sha256 of every weight file, sorted: names say nothing about vectors."""
+    """Compute the sha256 of every weight file, sorted: names say nothing about vectors."""
     return sorted(digests.of(path) for path in folder.weights())
 
 
 def canonical_config(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration without what says nothing about the vectors, whatever its depth."""
+    """Strip a configuration, at every depth, of the words that say nothing about the vectors."""
     return {
         name: canonical_config(value) if isinstance(value, dict) else value
         for name, value in config.items()
@@ -136,7 +142,7 @@ def _from_hub(name: str, revision: str | None, what: str, code: bool) -> tuple[P
     snapshot_download = HUB.load().snapshot_download
     patterns = [*_PATTERNS, "*.py"] if code else _PATTERNS
     try:
-        # What was downloaded before is taken as it is: a sync must not wait for a network, nor change with it.
+        # An earlier download is used as it is: a sync must neither wait for the network nor change with it.
         fetched = snapshot_download(name, revision=revision, allow_patterns=patterns, local_files_only=True)
         if not list(Path(fetched).glob("*.safetensors")):
             raise FileNotFoundError(fetched)
@@ -146,7 +152,7 @@ def _from_hub(name: str, revision: str | None, what: str, code: bool) -> tuple[P
         except Exception as err:
             reason = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
             raise ModelError(
-                f"the {what} {name} is neither a folder here nor could it be fetched from the hub: {reason}",
+                f"the {what} {name} is not a folder here, and it could not be fetched from the hub: {reason}",
                 f"check the name and the network (HF_HUB_OFFLINE, HF_TOKEN), or download it elsewhere with "
                 f"'hf download {name}' and name the folder",
             ) from err
@@ -159,26 +165,26 @@ def _json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as err:
         raise ModelError(f"{path} cannot be read: {err}", "copy or download the model again") from err
     if not isinstance(value, dict):
-        raise ModelError(f"{path} is no configuration", "copy or download the model again")
+        raise ModelError(f"{path} is not a valid configuration", "copy or download the model again")
     return value
 
 
 def _refuse_pickles(path: Path, wanted: str, *, has_weights: bool) -> None:
-    """Weights as pickles run whatever they hold when they are read, so they are never opened."""
+    """Refuse weights that are only there as pickles. They are never opened: reading them may run any code."""
     if has_weights:
         return
     found = sorted({file.name for pattern in _PICKLES for file in path.glob(pattern)} - {"training_args.bin"})
     if not found:
         raise ModelError(f"{path} holds no weights: there is no {wanted}", "copy or download the model again")
     raise ModelError(
-        f"{path} has its weights as pickles only ({', '.join(found[:5])}), which may run any program when they are "
-        "read; vstore reads safetensors alone",
+        f"{path} has its weights only as pickles ({', '.join(found[:5])}), which may run any program when they are "
+        "read; vstore reads only safetensors",
         f"if you trust them, convert them once: {conversion(path, found, wanted)}",
     )
 
 
 def conversion(path: Path, names: list[str], wanted: str) -> str:
-    """The command that rewrites pickled weights as safetensors; torch's reader for bare weights runs no code."""
+    """Write the command that turns pickled weights into safetensors; torch's reader for bare weights runs no code."""
     code = (
         "import sys,torch;from safetensors.torch import save_file;t={};"
         "[t.update(torch.load(f,map_location='cpu',weights_only=True)) for f in sys.argv[2:]];"

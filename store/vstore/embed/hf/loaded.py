@@ -1,4 +1,4 @@
-"""A model on its device, and the way there for what it is given."""
+"""A model on its device, and the way of inputs to that device and of vectors back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ if TYPE_CHECKING:
 
 
 class Loaded:
-    """model: a module of torch, all of it on `device`."""
+    """A model on a device.
+
+    model:  a torch module, whole on the device.
+    device: in torch's words.
+    """
 
     def __init__(self, model: Any, device: str) -> None:
         self.model = model.to(device)
@@ -25,7 +29,7 @@ class Loaded:
         import numpy as np
         import torch
 
-        # Into pinned memory at once, which a GPU reads by itself while the next batch is stacked.
+        # Pinned memory: the GPU reads it by itself while the next batch is stacked.
         kind = torch.from_numpy(arrays[0]).dtype
         shape = (len(arrays), *arrays[0].shape)
         stacked = torch.empty(shape, dtype=kind, pin_memory=self.is_cuda)
@@ -33,7 +37,7 @@ class Loaded:
         return self.moved(stacked, dtype)
 
     def moved(self, value: torch.Tensor, dtype: Any = None) -> torch.Tensor:
-        """A tensor on the model's device, floats in the model's dtype; on CUDA the copy is queued, and not awaited."""
+        """Move a tensor to the model's device, floats to the model's dtype; on CUDA the copy is queued, not awaited."""
         if value.is_floating_point():
             dtype = dtype or self.model.dtype
         if not self.is_cuda:
@@ -42,14 +46,14 @@ class Loaded:
         return pinned.to(self.device, dtype, non_blocking=True)
 
     def fetch(self, value: torch.Tensor) -> Callable[[], torch.Tensor]:
-        """Begin to copy a tensor to the CPU. Returns: what waits for it there, in whatever thread."""
+        """Begin to copy a tensor to the CPU. Returns: a function that waits for it, in any thread."""
         import torch
 
         if not self.is_cuda:
             here = value.cpu()
             return lambda: here
-        # Queued now: a copy that is asked for later would wait for the batch that is queued behind this one, and the
-        # GPU would have nothing to do then.
+        # Queued now: a later copy would wait for the batch that is queued behind this one, and the GPU would be idle
+        # then.
         there = torch.empty(value.shape, dtype=value.dtype, pin_memory=True)
         there.copy_(value, non_blocking=True)
         copied = torch.cuda.Event()

@@ -1,4 +1,4 @@
-"""Loads the model of a recipe: the files are those that it names, and every weight is from them."""
+"""The loading of a recipe's model: its files are proved to be the recipe's, and every weight comes from them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,12 @@ if TYPE_CHECKING:
 
 
 class Files(NamedTuple):
-    """The files of a recipe's model, proved to be those. family: what prepares pictures for it."""
+    """The files of a recipe's model, proved to be the recipe's.
+
+    family:  prepares pictures for the model.
+    folder:  the model.
+    adapter: its adapter, or None.
+    """
 
     family: Family
     folder: ModelFolder
@@ -41,24 +46,24 @@ class Files(NamedTuple):
 
 
 def find_files(recipe: Recipe, words: Words, digests: Digests) -> Files:
-    """Find the model of a recipe, and make sure that it is that one; no weight is loaded. Raises: ModelError."""
+    """Find the model of a recipe, and prove by its files that it is the right one. Raises: ModelError."""
     if words.model is None:
-        raise changed("the model", "it is not known where it lies")
+        raise changed("the model", "its place is unknown")
     folder = find_model(words.model, words.revision, code="code" in recipe)
     if "code" in recipe:
         from vstore.embed.hf.remote import code_digests
 
         if code_digests(folder, digests) != recipe["code"]:
-            raise changed(f"the model {words.model}", "its Python code is another, which nobody has trusted yet")
+            raise changed(f"the model {words.model}", "its Python code has changed, and the new code is not trusted")
     if weight_digests(folder, digests) != recipe["weights"] or canonical_config(folder.config) != recipe["config"]:
-        raise changed(f"the model {words.model}", "its weights or its configuration are other files")
+        raise changed(f"the model {words.model}", "its weights or its configuration have changed")
     adapter = None
     if recipe["adapter"] is not None:
         if words.adapter is None:
-            raise changed("the adapter", "it is not known where it lies")
+            raise changed("the adapter", "its place is unknown")
         adapter = find_adapter(words.adapter, words.adapter_revision)
         if adapters.describe(adapter, digests) != recipe["adapter"]:
-            raise changed(f"the adapter {words.adapter}", "its weights or its configuration are other files")
+            raise changed(f"the adapter {words.adapter}", "its weights or its configuration have changed")
     return Files(family_class(recipe["family"])(recipe, folder), folder, adapter)
 
 
@@ -71,10 +76,10 @@ def load(
     proof: Sequence[Image] = (),
     note: Callable[[str], None] = lambda text: None,
 ) -> TransformerEmbedder:
-    """Load the model of a recipe on the first device of the settings, and make sure that it is that one.
+    """Load the model of a recipe on the first device of the settings, and prove that it is the recipe's.
 
-    proof:  pictures that an adapter must change the vectors of, where there is one.
-    note:   told of what was done that nobody asked for.
+    proof:  pictures whose vectors the adapter must change, where there is one.
+    note:   receives a line for each thing that nobody asked for.
     Raises: UsageError, ModelError.
     """
     device = first_device(settings)
@@ -94,9 +99,10 @@ def load(
 
 
 def _dtype_until_merged(folder: ModelFolder, adapter: ModelFolder | None, compute: str) -> Any:
-    """What a model is loaded as: what it computes in, but that with an adapter nothing may be rounded before the merge.
+    """Choose the dtype of a model until its adapter is merged: nothing may be rounded before that.
 
-    So bf16 only where the base's files hold just that, and the adapter brings no biases of the base's own layers.
+    It is the dtype that the model computes in. With an adapter bf16 is exact only where the base's files hold bf16
+    alone and the adapter brings no biases of the base's own layers; else it is fp32.
     """
     torch, _ = libraries()
     exact = adapter is None or (is_stored_in_bf16(folder) and adapter.config.get("bias") in (None, "none"))
@@ -104,9 +110,9 @@ def _dtype_until_merged(folder: ModelFolder, adapter: ModelFolder | None, comput
 
 
 def load_model(folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype) -> Any:
-    """The model with every weight from its files.
+    """Load a model, every weight from its files.
 
-    Raises: ModelError where a weight is missing: it would be random, and no error would say so.
+    Raises: ModelError where a weight is missing: transformers would make it random without an error.
     """
     _, transformers = libraries()
     try:
@@ -135,17 +141,17 @@ def load_model(folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype)
     wrong = {str(value.dtype) for value in model.parameters() if value.is_floating_point() and value.dtype != dtype}
     if wrong:
         raise ModelError(
-            f"the model {folder.name} was to be loaded as {dtype}, and has {', '.join(sorted(wrong))}",
-            "this transformers does not do as it is told: see vstore doctor",
+            f"the model {folder.name} was to be loaded as {dtype}, but has {', '.join(sorted(wrong))}",
+            "this version of transformers ignores the dtype: see vstore doctor",
         )
     return model.eval()
 
 
 def settled(model: Any, compute: str | None) -> Any:
-    """The model as it will run: in its compute dtype, frozen.
+    """Make a model ready to run: in its compute dtype, frozen.
 
-    That is the dtype of what its files hold. What a model computes when it is made, transformers leaves in fp32: rotary
-    frequencies in bf16 would turn the hundredth token by another angle, and nobody's script gives such vectors.
+    Tensors from its files get that dtype. Tensors that the model computes when it is made stay in fp32, as transformers
+    leaves them: rotary frequencies in bf16 would turn the hundredth token by another angle.
     """
     torch, _ = libraries()
     dtype = torch.bfloat16 if compute == "bf16" else torch.float32
@@ -159,8 +165,9 @@ def settled(model: Any, compute: str | None) -> Any:
 
 
 def changed(what: str, why: str) -> ModelError:
+    """Make the error for a model or an adapter that is not the one of the space."""
     return ModelError(
         f"{what} is not what the space was made with: {why}",
-        "say where the right one is now with: vstore model add NAME --model DIR [--adapter DIR], or make a space of "
-        "the new one in the same way and sync it with --space NAME",
+        "name the right one with: vstore model add NAME --model DIR [--adapter DIR]; or add the new one in the same "
+        "way as a space of its own, and sync with --space NAME",
     )

@@ -1,4 +1,4 @@
-"""SigLIP 2 NaFlex: pictures keep their aspect, in at most so many patches."""
+"""SigLIP 2 NaFlex: pictures keep their aspect, in a limited number of patches."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from vstore.embed.hf.siglip import Siglip
 
 
 class Naflex(Siglip):
+    """SigLIP 2 at a variable size."""
+
     name = "siglip-naflex"
     model_types = frozenset({"siglip2"})
 

@@ -1,4 +1,4 @@
-"""Preparation by transformers' own processors on Pillow and numpy alone: an installed torchvision changes no vector."""
+"""The image processors of transformers, on Pillow and numpy alone: an installed torchvision changes no vector."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def describe_processor(folder: ModelFolder) -> dict[str, Any]:
-    """The effective processor of a model: every value that it works with, its class and backend. Raises: ModelError."""
+    """Describe the effective processor of a model: all its values, its class, its backend. Raises: ModelError."""
     from vstore.embed.hf.libraries import libraries, quiet
 
     _, transformers = libraries()
@@ -31,12 +31,12 @@ def describe_processor(folder: ModelFolder) -> dict[str, Any]:
 
 
 def effective(processor: Any) -> dict[str, Any]:
-    """A processor as plain values. Raises: ModelError if it is not the Pillow one: `backend` may be passed over."""
+    """Turn a processor into plain values. Raises: ModelError if it is not on Pillow: `backend` may be ignored."""
     name = type(processor).__name__
     if not name.endswith("Pil"):
         raise ModelError(
             f"the image processor is {name}, not the one that works on Pillow",
-            "this transformers took another backend than it was told: see vstore doctor",
+            "this version of transformers ignores the backend: see vstore doctor",
         )
     values = {
         k: _plain(v) for k, v in processor.to_dict().items() if k not in ("image_processor_type", "processor_class")
@@ -45,7 +45,7 @@ def effective(processor: Any) -> dict[str, Any]:
 
 
 def load_processor(recipe: dict[str, Any]) -> Any:
-    """The processor that a recipe describes, whatever stands in the model's folder today. Raises: ModelError."""
+    """Make the processor that a recipe describes, whatever the model's folder holds today. Raises: ModelError."""
     from vstore.embed.hf.libraries import libraries, quiet
 
     _, transformers = libraries()
@@ -56,7 +56,7 @@ def load_processor(recipe: dict[str, Any]) -> Any:
     differing = [name for name, value in recipe.items() if now.get(name) != value]
     if differing:
         raise ModelError(
-            f"the image processor {recipe['class']} of this transformers does not take "
+            f"the image processor {recipe['class']} of this version of transformers does not take "
             f"{', '.join(differing)} as the space has it",
             "install the version of transformers that the space was made with",
         )
@@ -69,5 +69,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
     if isinstance(value, int) and not isinstance(value, bool):
-        return int(value)  # Pillow's resamplings are numbers with a name
+        return int(value)  # Pillow's resamplings are named integers
     return value

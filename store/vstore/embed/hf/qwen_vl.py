@@ -1,6 +1,6 @@
-"""Vision-language models of the Qwen kind: a prompt with the picture in it, the last real token, M-RoPE positions.
+"""Qwen's vision-language models: a prompt with the picture in it, the last real token, M-RoPE positions.
 
-All without torchvision, which transformers' own processors of these models need: the prompt is built here.
+The prompt is built here: transformers' own processors of these models need torchvision.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
 PICTURE = "<|vision_start|><|image_pad|><|vision_end|>"
 _PAD = "<|image_pad|>"
-# The chat form of these models, with the picture in the user's turn; what --prompt says stands after the picture.
+# The chat form of these models: the picture in the user's turn, then the text of --prompt.
 _TEMPLATE = (
     "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
     f"<|im_start|>user\n{PICTURE}%s<|im_end|>\n<|im_start|>assistant\n"
 )
 _PROMPTS = ("", "Describe this image.", "Describe the image.", "What is in this image?", "Represent the given image.")
-# Where transformers puts padding, by the pooling that takes it: 5 at position 0, 4 at 1.
+# Pooling -> the position that transformers gives to padding: 0 in version 5, 1 in version 4.
 _PADDING = {"last-column": 0, "last-column-v4": 1}
-_EXTREME = 200  # of width to height: beyond it these models take no picture
+_EXTREME = 200  # longest side to shortest: these models take no picture beyond it
 
 
 class QwenVL(TextFamily):
-    """The model below the language head. The vector is the last real token of the last hidden state, or their mean.
+    """The model below the language head. The vector is the last real token of the last hidden state, or the mean.
 
-    Or what a script finds there that pads on the right and takes the last column: padding that saw the whole picture.
-    It has one position wherever it stands, so the vector is the picture's own, whatever else was in its batch.
+    The `last-column` poolings reproduce scripts that pad on the right and take the last column: padding that saw the
+    whole picture. All padding has one position, so the vector does not depend on the rest of the batch.
     """
 
     name = "qwen-vl"
@@ -59,8 +59,8 @@ class QwenVL(TextFamily):
         template = prompt if PICTURE in prompt else _TEMPLATE % prompt
         if template.count(_PAD) != 1:
             raise ModelError(
-                f"the prompt names the picture {template.count(_PAD)} times",
-                f"leave {PICTURE} out of --prompt, or give a whole template that holds it once",
+                f"the prompt holds the picture {template.count(_PAD)} times",
+                f"leave {PICTURE} out of --prompt, or write a whole template that holds it once",
             )
         processor = describe_processor(folder)
         text = folder.config.get("text_config", folder.config)
@@ -75,7 +75,7 @@ class QwenVL(TextFamily):
 
     def variations(self) -> list[Variation]:
         found = [
-            one._replace(about="the last column of a padded batch was taken, which was padding")
+            one._replace(about="the last column of a padded batch, which is padding, was taken")
             if one.recipe["pooling"] in _PADDING
             else one
             for one in super().variations()
@@ -93,7 +93,9 @@ class QwenVL(TextFamily):
     def _image_token(cls, folder: ModelFolder) -> int:
         token = folder.config.get("image_token_id")
         if not isinstance(token, int):
-            raise ModelError(f"{folder.name} does not say which token stands for a picture", "use its own config.json")
+            raise ModelError(
+                f"{folder.name} does not say which token stands for a picture", "use the original config.json"
+            )
         return token
 
     def set_up(self) -> None:
@@ -103,13 +105,13 @@ class QwenVL(TextFamily):
         if self._tokenizer.convert_tokens_to_ids(_PAD) != self._token:
             raise ModelError(
                 f"the tokenizer of {self.folder.name} and its config.json disagree about {_PAD}",
-                "copy the model again: its files are of different versions",
+                "copy the model again: its files belong to different versions",
             )
         before, after = self.recipe["prompt"].split(_PAD)
         self._before, self._after = self._ids(before), self._ids(after)
 
     def _ids(self, text: str, *, plain: bool = False) -> list[int]:
-        """plain: what a user searches for; a special token in it is letters, and no more."""
+        """Tokenise a text. plain: special tokens in it count as letters, as in the text of a search."""
         ids: list[int] = self._tokenizer(text, add_special_tokens=False, split_special_tokens=plain)["input_ids"]
         return ids
 
@@ -118,7 +120,7 @@ class QwenVL(TextFamily):
 
         width, height = picture.size
         if max(width, height) > _EXTREME * min(width, height):
-            return None  # their resize raises; one such picture must not end a run
+            return None  # their resize raises, which must not end a run
         found = self._processor(images=picture, return_tensors="np")
         grid = np.asarray(found["image_grid_thw"])[0].astype(np.int64)
         count = int(grid.prod()) // self.recipe["processor"]["merge_size"] ** 2
@@ -135,7 +137,7 @@ class QwenVL(TextFamily):
         ids, mask = self._padded([one["ids"] for one in batch])
         pixels = torch.from_numpy(np.concatenate([one["pixels"] for one in batch]))
         grid = torch.from_numpy(np.stack([one["grid"] for one in batch]))
-        # Positions are worked out on the CPU: on a GPU each picture's would wait for the ones before it.
+        # Positions are computed on the CPU: on a GPU each picture would wait for the one before it.
         positions, _ = on.model.get_rope_index(
             ids, (ids == self._token).int() * mask.int(), image_grid_thw=grid, attention_mask=mask
         )
@@ -149,7 +151,7 @@ class QwenVL(TextFamily):
         )
 
     def forward_text(self, on: Loaded, text: str) -> torch.Tensor:
-        """The text stands in the prompt where a picture would."""
+        """Compute the vector of a text, which takes the picture's place in the prompt."""
         import numpy as np
         import torch
 
@@ -159,7 +161,7 @@ class QwenVL(TextFamily):
         return self._pooled(on, ids, mask, torch.arange(ids.shape[1]).repeat(3, 1, 1))
 
     def _padded(self, sequences: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Pad on the right: attention is causal, so that no real token sees what was added. Returns: ids, mask."""
+        """Pad on the right, where no real token sees it: attention is causal. Returns: ids, mask: int64 (n, length)."""
         import torch
 
         length = max(map(len, sequences)) + (self.recipe["pooling"] in _PADDING)
@@ -190,7 +192,7 @@ class QwenVL(TextFamily):
             weights = mask[:, :, None].to(state.dtype)
             mean: torch.Tensor = (state * weights).sum(1) / weights.sum(1)
             return mean
-        # By the mask: the last column is a real token only for the longest of a batch.
+        # By the mask: only the longest of a batch has a real token in the last column.
         last = mask.sum(1) - 1
         found: torch.Tensor = state[torch.arange(len(state), device=state.device), last]
         return found

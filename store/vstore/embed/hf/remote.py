@@ -1,4 +1,4 @@
-"""Models that bring their own Python code: run only where the user said so, and part of the space by its digests."""
+"""Models with Python code of their own: run only on the user's word; the code's digests are part of the space."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 
 class Remote(DualEncoder):
-    """What AutoModel makes with the folder's code: by get_image_features where it has that, else by its pooled output.
+    """A model that AutoModel makes with the folder's code; its vectors are get_image_features, else its pooled output.
 
-    Pictures are prepared by one of transformers' own processors; a model that prepares by code of its own is for a
-    plug-in.
+    Pictures are prepared by one of transformers' own processors; a model with a processor of its own needs a plug-in.
     """
 
     name = "remote"
@@ -46,7 +45,7 @@ class Remote(DualEncoder):
             if isinstance(folder.config.get(name), int):
                 return int(folder.config[name])
         raise ModelError(
-            f"{folder.name} does not say how long its vectors are (projection_dim, embed_dim or hidden_size)",
+            f"{folder.name} does not say how many numbers a vector has (projection_dim, embed_dim or hidden_size)",
             "add that number to its config.json, or write a plug-in",
         )
 
@@ -64,5 +63,5 @@ class Remote(DualEncoder):
 
 
 def code_digests(folder: ModelFolder, digests: Digests) -> list[str]:
-    """sha256 of every Python file, sorted: code decides a vector as weights do."""
+    """Compute the sha256 of every Python file, sorted: code decides a vector as weights do."""
     return sorted(digests.of(path) for path in folder.path.rglob("*.py"))

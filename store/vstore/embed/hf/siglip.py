@@ -10,6 +10,8 @@ from vstore.embed.hf.folder import ModelFolder
 
 
 class Siglip(DualEncoder):
+    """SigLIP, and SigLIP 2 at a fixed size."""
+
     name = "siglip"
     model_types = frozenset({"siglip"})
 
@@ -19,8 +21,8 @@ class Siglip(DualEncoder):
 
     @classmethod
     def text_recipe(cls, folder: ModelFolder) -> dict[str, Any]:
-        # Trained on texts padded to the full length, without a mask: a text padded otherwise has another vector, and
-        # the processor of the first SigLIP does not pad so by itself (transformers#28578).
+        # Trained on texts padded to the full length, without a mask: other padding gives another vector, and the
+        # processor of the first SigLIP does not pad to the full length by itself (transformers#28578).
         length = folder.config.get("text_config", {}).get("max_position_embeddings", 64)
         return {
             "padding": "max_length",
@@ -31,7 +33,7 @@ class Siglip(DualEncoder):
 
     @classmethod
     def is_second(cls, folder: ModelFolder) -> bool:
-        """Whether it is a SigLIP 2, whose texts were lower case: its tokenizer is Gemma's, which keeps the case."""
+        """Tell whether it is a SigLIP 2, trained on lower-case texts: its tokenizer, Gemma's, keeps the case."""
         path = folder.path / "tokenizer_config.json"
         name = json.loads(path.read_bytes()).get("tokenizer_class") if path.is_file() else None
         return "Gemma" in str(name) or "Siglip2" in str(name)

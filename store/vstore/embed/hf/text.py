@@ -1,4 +1,4 @@
-"""The text side of a dual encoder: its tokenizer, with padding and length as the model was trained."""
+"""The text side of a model: its tokenizer, with padding and length as in training."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _MORE = ("vocab.json", "vocab.txt", "merges.txt", "spiece.model", "tokenizer.mod
 
 
 def tokenizer_digests(folder: ModelFolder, digests: Digests) -> list[str]:
-    """sha256 of the files that make a tokenizer, sorted; empty where there is none."""
+    """Compute the sha256 of the files that make a tokenizer, sorted; none where there is no tokenizer."""
     return sorted(digests.of(folder.path / name) for name in (*_FILES, *_MORE) if (folder.path / name).is_file())
 
 
 def load_tokenizer(folder: ModelFolder) -> Any:
-    """Raises: ModelError."""
+    """Load the tokenizer of a model. Raises: ModelError."""
     from vstore.embed.hf.libraries import libraries, quiet
 
     _, transformers = libraries()
@@ -40,7 +40,7 @@ def load_tokenizer(folder: ModelFolder) -> Any:
 
 
 def token_ids(tokenizer: Any, texts: Sequence[str], recipe: dict[str, Any]) -> dict[str, Any]:
-    """Tokenise as the recipe says. Returns: numpy int64 arrays (n, length), input_ids and perhaps attention_mask."""
+    """Tokenise as the recipe says. Returns: int64 (n, length): input_ids, and attention_mask where it is used."""
     words = [text.lower() if recipe["lowercase"] else text for text in texts]
     found = tokenizer(
         words,

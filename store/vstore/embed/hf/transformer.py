@@ -1,4 +1,4 @@
-"""A model that embeds: batches that fit its device, and rows of norm 1."""
+"""An embedder with a model of transformers: batches that fit its device, and rows of norm 1."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 
 class TransformerEmbedder:
-    """One loaded model and its family. limits: of a batch; they shrink where memory does not suffice."""
+    """One loaded model and its family.
+
+    limits: of a batch; they shrink where memory is short.
+    """
 
     def __init__(self, family: Family, on: Loaded, settings: Settings, compute: str) -> None:
         self.family = family
@@ -34,7 +37,7 @@ class TransformerEmbedder:
         self.dim: int = family.recipe["dim"]
         self.compute = compute
         self.limits = Limits.of(settings, [on.device])
-        # On CUDA a batch is only queued by `start`: while it runs the next one is copied and queued behind it.
+        # On CUDA `start` only queues a batch: while it runs, the next one is copied and queued behind it.
         self.in_flight = 2 if on.is_cuda else 1
         self.compiled = settings.compile
         self._on = on
@@ -60,15 +63,15 @@ class TransformerEmbedder:
         return self.family.prepare(picture)
 
     def embed_images(self, pictures: Sequence[Image]) -> Floats:
-        """Embed prepared pictures. Returns: float32 (n, dim), norm 1; a row that could not be computed holds NaN."""
+        """Embed prepared pictures. Returns: float32 (n, dim), norm 1; NaN in a row that could not be computed."""
         return self.embed_prepared([self.prepare(picture) for picture in pictures])
 
     def embed_prepared(self, inputs: Sequence[Prepared | None]) -> Floats:
-        """Embed what `prepare` gave. Raises: ModelError where memory does not suffice for one picture."""
+        """Embed the results of `prepare`. Raises: ModelError if memory is too short for one picture."""
         return self.start(inputs)()
 
     def embed_texts(self, texts: Sequence[str]) -> Floats:
-        """Embed texts, through the adapter where it touches the text tower; only where the recipe has a text side.
+        """Embed texts, with the adapter where it touches the text tower. Called only where the recipe has a text side.
 
         Returns: float32 (n, dim), norm 1.
         """
@@ -81,20 +84,20 @@ class TransformerEmbedder:
             return self._unit(torch.cat(rows)) if rows else self.embed_prepared([])
 
     def is_full(self, inputs: Sequence[Prepared | None]) -> bool:
-        """Whether these are a batch, by their number or by their tokens."""
+        """Tell whether these make a full batch, by their number or by their tokens."""
         return self.limits.are_reached([self.family.weight(one) for one in inputs])
 
     def start(self, inputs: Sequence[Prepared | None]) -> Callable[[], Floats]:
-        """Begin to embed what `prepare` gave. Returns: what waits for the vectors.
+        """Begin to embed the results of `prepare`. Returns: a function that waits for the vectors.
 
-        Raises: ModelError where memory does not suffice for one picture.
+        Raises: ModelError if memory is too short for one picture.
         """
         import numpy as np
 
         weight = self.family.weight
         rows = np.full((len(inputs), self.dim), np.nan, np.float32)
         todo = [number for number, one in enumerate(inputs) if one is not None]
-        # Pictures of like size beside one another: what is padded to the largest of a batch wastes least.
+        # Pictures of similar size beside one another: padding to the largest of a batch wastes least.
         todo.sort(key=lambda number: weight(inputs[number]))
         begun: list[tuple[list[int], Callable[[], torch.Tensor]]] = []
         at = 0
@@ -121,7 +124,7 @@ class TransformerEmbedder:
         return vectors
 
     def first_of(self, started: Sequence[Callable[[], Floats]]) -> int:
-        return 0  # a device ends its batches in the order in which they were begun
+        return 0  # a device finishes its batches in the order in which they were begun
 
     def close(self) -> None:
         """There is nothing to give back."""
@@ -142,7 +145,7 @@ class TransformerEmbedder:
             raise
 
     def _smaller(self, size: int, err: BaseException) -> None:
-        """Halve the batch after an out-of-memory. Raises: ModelError where it was one picture already."""
+        """Halve the batch after an out-of-memory error. Raises: ModelError if the batch was one picture."""
         if self._on.is_cuda:
             import torch
 
@@ -150,13 +153,13 @@ class TransformerEmbedder:
         if size <= 1:
             raise ModelError(
                 f"there is not enough memory on {self.device} to embed even one picture",
-                "close what else uses it, take another device with --device cpu, or make a space with --compute bf16 "
-                "or a smaller --max-side; vectors that were finished are kept",
+                "close other programs, take another device with --device cpu, or make a space with --compute bf16 or a "
+                "smaller --max-side; finished vectors are safe",
             ) from err
         self.limits.batch_size = size // 2
 
     def prove_adapter(self, adapter: ModelFolder, proof: Sequence[Image]) -> None:
-        """Raises: ModelError if neither a picture nor a text has another vector without the adapter."""
+        """Prove that the adapter changes vectors, of pictures or of a text. Raises: ModelError if it changes none."""
         import numpy as np
 
         def vectors() -> Floats:
@@ -179,7 +182,7 @@ class TransformerEmbedder:
 
     @property
     def environment(self) -> dict[str, Any]:
-        """What may differ a little between two runs of one space: recorded and compared, never identity."""
+        """The device, dtype and versions of this run: recorded and compared, never part of the identity."""
         import platform
 
         import numpy

@@ -1,1 +1,1 @@
-"""Worker processes that embed, one per device."""
+"""Worker processes that embed, one for each device. Import `pool` and `worker` from here."""

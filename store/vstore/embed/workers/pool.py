@@ -1,8 +1,8 @@
-"""One model on several devices: a worker process each, and batches for whichever has the least to do.
+"""One model on several devices: a worker process for each, and batches for the idlest.
 
-Pictures are prepared here; the weights are in the workers alone. The first worker is there when a run begins to embed,
-the next is started when a batch finds all that are there at work: what is little is embedded before another model
-would be loaded, and nobody waits for one that is being loaded.
+Pictures are prepared here; the weights are in the workers alone. The first worker is started before a run embeds
+anything, the next one when a batch finds all workers busy: few pictures are embedded before another model would be
+loaded, and nobody waits for a model that is being loaded.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Workers:
-    """A pipeline over several devices. What keeps a worker from its work is raised where vectors are asked for."""
+    """A pipeline over several devices. A worker's fault is raised where vectors are awaited."""
 
     def __init__(
         self,
@@ -35,9 +35,13 @@ class Workers:
     ) -> None:
         """Start the first worker, and wait until it is ready.
 
-        start: makes the process for a device. admit: is given what loads its model, and has to raise if that does not
-        give the vectors of its space; called once per worker, in a thread of its own.
-        Raises: what either raises; no process is left then.
+        family:  prepares the pictures.
+        limits:  of a batch.
+        devices: one worker runs on each.
+        start:   starts the process for a device.
+        admit:   gets the function that loads a worker's model; raises unless the model gives the vectors of its space.
+                 Called once for each worker, in a thread of its own.
+        Raises:  all that `start` and `admit` raise; no process is left then.
         """
         self.recipe = family.recipe
         self.dim: int = family.recipe["dim"]
@@ -66,7 +70,7 @@ class Workers:
 
     @property
     def in_flight(self) -> int:
-        """Twice as many as there are workers at work: one batch for each, and one more at hand. After a fault none."""
+        """Twice the number of ready workers: each has one batch, and one more is at hand. After a fault 1."""
         with self._changed:
             return 1 if self._fault is not None else 2 * max(1, len(self._ready()))
 
@@ -80,7 +84,7 @@ class Workers:
         return self.start([self.prepare(picture) for picture in pictures])()
 
     def start(self, inputs: Sequence[Prepared | None]) -> Callable[[], Floats]:
-        """Hand in a batch. Returns: what waits for its vectors, and raises the fault that kept them from being made."""
+        """Hand in a batch. Returns: a function that waits for its vectors, and raises a fault that prevents them."""
         batch = _Batch(list(inputs), self._vectors)
         with self._changed:
             self._waiting.append(batch)
@@ -91,7 +95,7 @@ class Workers:
         return batch
 
     def first_of(self, started: Sequence[Callable[[], Floats]]) -> int:
-        """The first that is finished; also beside a fault, so that nothing which was finished is lost by it."""
+        """Choose the first finished batch, even after a fault: no finished vector is lost."""
 
         def finished() -> int | None:
             done = (
@@ -104,7 +108,7 @@ class Workers:
             return finished() or 0
 
     def close(self) -> None:
-        """End all processes, whatever they are at."""
+        """End all processes, whatever they are doing."""
         with self._changed:
             self._closed = True
             self._waiting.clear()
@@ -118,7 +122,7 @@ class Workers:
             if desk.worker is not None:
                 desk.worker.close()
 
-    # What follows is called by the workers' own threads, too
+    # Called by the desks' threads too
 
     def _vectors(self, batch: _Batch) -> Floats:
         with self._changed:
@@ -142,7 +146,7 @@ class Workers:
 
 
 class _Batch:
-    """Prepared pictures on their way. Called, it waits for their vectors."""
+    """A batch of prepared pictures on its way. Calling it waits for the vectors."""
 
     def __init__(self, inputs: list[Prepared | None], wait: Callable[[_Batch], Floats]) -> None:
         self.inputs = inputs
@@ -154,15 +158,15 @@ class _Batch:
 
 
 class _Desk:
-    """What one worker has to do: a thread that gives it batches, and one that takes its vectors."""
+    """The desk of one worker: a thread that gives it batches, and a thread that takes its vectors."""
 
     def __init__(self, pool: Workers, device: str) -> None:
         self.worker: Worker | None = None
         self.is_ready = False
-        self.under_way: dict[int, _Batch] = {}  # by the number that the worker's answer names
+        self.under_way: dict[int, _Batch] = {}  # by the number in the worker's answer
         self._pool = pool
         self._device = device
-        # A GPU has the next batch copied to it while it is at one; the CPU would only hold it away from others.
+        # A GPU copies the next batch while it computes; on the CPU that batch would only be kept from other workers.
         self._depth = 2 if device.startswith("cuda") else 1
         self._threads = [
             threading.Thread(target=self._guarded, args=(work,), name=f"vstore-{name}-{device}", daemon=True)
@@ -209,10 +213,10 @@ class _Desk:
                 self.under_way[number] = batch
                 pool._changed.notify_all()
             worker.send(number, batch.inputs)
-            batch.inputs = []  # the worker has them; many batches of pictures are much memory
+            batch.inputs = []  # the worker has them, and they take much memory
 
     def _may_take(self) -> bool:
-        """Whether a batch waits that is this worker's: a second one only where no other worker has nothing to do."""
+        """Tell whether this worker may take a waiting batch: a second one only where no other worker is idle."""
         pool = self._pool
         if not pool._waiting or len(self.under_way) >= self._depth:
             return False

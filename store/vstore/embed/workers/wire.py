@@ -1,7 +1,7 @@
-"""Messages between two processes: a pickle, its arrays beside it as they lie in memory.
+"""Messages between two processes: a pickle, with its arrays beside it in their raw bytes.
 
-Beside reading 512 px JPEGs in one thread that costs an eighth (CLIP) to a third (Qwen2-VL), most of it in the worker
-(benchmarks/bench_workers.py). Shared memory would cost less, and could be left behind.
+Compared with reading 512 px JPEGs in one thread this costs an eighth (CLIP) to a third (Qwen2-VL), most of it in the
+worker (benchmarks/bench_workers.py). Shared memory would cost less, but could be left behind after a crash.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _LENGTH = struct.Struct("<Q")
 
 
 def send(file: IO[bytes], message: Any) -> None:
-    """Raises: OSError where nobody reads any more."""
+    """Write a message. Raises: OSError where the reader has gone."""
     buffers: list[pickle.PickleBuffer] = []
     body = pickle.dumps(message, 5, buffer_callback=buffers.append)
     parts: list[bytes | memoryview] = [body, *(buffer.raw() for buffer in buffers)]
@@ -26,7 +26,7 @@ def send(file: IO[bytes], message: Any) -> None:
 
 
 def receive(file: IO[bytes]) -> Any:
-    """The next message. Its arrays may be written to. Raises: EOFError."""
+    """Read the next message; its arrays are writable. Raises: EOFError."""
     (count,) = _LENGTH.unpack(_exactly(file, _LENGTH.size))
     lengths = [_LENGTH.unpack(_exactly(file, _LENGTH.size))[0] for _ in range(count)]
     body, *buffers = [_exactly(file, length) for length in lengths]
@@ -47,7 +47,7 @@ def _exactly(file: IO[bytes], size: int) -> Any:
 
 
 def widen_pipe(file: IO[bytes] | None) -> None:
-    """Let a pipe take 1 MiB at a time, where the system has such a thing and allows it."""
+    """Let a pipe hold 1 MiB, where the system supports and allows that."""
     import fcntl
 
     assert file is not None

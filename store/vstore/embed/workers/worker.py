@@ -1,7 +1,7 @@
-"""A model that runs in a process of its own: both ends of the pipes between it and whoever asks.
+"""A model in a process of its own: both ends of the pipes between the process and its owner.
 
-The process is another Python, as CUDA does not survive a fork. It leaves when its stdin ends, whatever it is at: it
-holds nothing.
+The process is another Python, as CUDA does not survive a fork. It ends when its stdin ends, whatever it is doing: it
+holds nothing that must be saved.
 """
 
 from __future__ import annotations
@@ -32,13 +32,20 @@ if TYPE_CHECKING:
     from vstore.embed.hf.transformer import TransformerEmbedder
     from vstore.format.recipes import Recipe
 
-_SECONDS = 5.0  # for a process that has closed its pipes to end
-_LAST_WORDS = 1.0  # seconds for what a dead process has said to arrive: a child of its own may hold its stderr open
-_SAID = 20  # lines of a process's stderr that are kept for the case that it dies
+_SECONDS = 5.0  # until a process that has closed its pipes is killed
+_LAST_WORDS = 1.0  # seconds for the last lines of a dead process to arrive: a child of its own may hold its stderr open
+_SAID = 20  # last lines of a process's stderr, for the message where it dies
 
 
 class Job(NamedTuple):
-    """What a worker is to load. known: digests of files, as `Digests.known` has them. share: of the cores, one nth."""
+    """The model that a worker loads.
+
+    recipe:   of its space.
+    words:    name the model.
+    settings: with one device.
+    known:    digests of the model's files, from `Digests.known`.
+    share:    number of workers that share the cores.
+    """
 
     recipe: Recipe
     words: Words
@@ -48,27 +55,27 @@ class Job(NamedTuple):
 
 
 class WorkerFault(RuntimeError):
-    """What a worker met that nobody foresaw, with its own traceback."""
+    """An unexpected error in a worker, with the traceback from there."""
 
     def __init__(self, device: str, kind: str, trace: str) -> None:
         super().__init__(f"{kind}, in the worker process on {device}\n{trace}")
 
 
 class Worker:
-    """One process with the model on one device. By itself it embeds as any embedder, one batch at a time.
+    """One process with the model on one device. It is an embedder, one batch at a time.
 
-    Several batches may be under way by `send` and `receive`, called in one thread each.
+    `send` and `receive`, each called in a thread of its own, keep several batches under way.
     """
 
     def __init__(self, family: Family, job: Job) -> None:
-        """Start the process. Raises: ModelError where the system starts none."""
+        """Start the process. Raises: ModelError where the system refuses."""
         self.device = job.settings.device
         self.recipe = family.recipe
         self.dim: int = family.recipe["dim"]
         self.environment: dict[str, Any] = {}
         self._family = family
-        # Ctrl-C, or a service manager's signal to all processes, is for whoever runs the sync: it lets the batches be
-        # finished, and ends this process. What is blocked here stays so there, from its first instruction on.
+        # Ctrl-C, or a service manager's signal to all processes, is meant for the owner: it finishes the batches and
+        # ends this process. Signals that are blocked here stay blocked there, from the first instruction on.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
             self._process = subprocess.Popen(
@@ -79,7 +86,7 @@ class Worker:
             )
         except OSError as err:
             raise ModelError(
-                f"no worker process for {self.device} can be started: {err.strerror}", "name one device with --device"
+                f"a worker process for {self.device} cannot be started: {err.strerror}", "name one device with --device"
             ) from err
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -91,7 +98,7 @@ class Worker:
         self._job: Job | None = job
 
     def load(self) -> Worker:
-        """Wait until the process has the model. Raises: what loading it raised there."""
+        """Wait until the process has loaded the model. Raises: the error that loading raised there."""
         self._write(self._job)
         self._job = None
         self.environment = self._read()
@@ -106,20 +113,20 @@ class Worker:
         return self.receive()[1]
 
     def send(self, number: int, what: Sequence[Prepared | None] | tuple[str, ...]) -> None:
-        """Give it a batch (a list) or texts (a tuple). Raises: ModelError where it has died."""
+        """Send a batch (a list) or texts (a tuple). Raises: ModelError where the process has died."""
         self._write((number, what))
 
     def receive(self) -> tuple[int, Floats]:
-        """The number of what it has embedded, and the vectors. Raises: ModelError, or what was raised there."""
+        """Wait for the number and the vectors of a batch. Raises: ModelError, or the error that was raised there."""
         number, rows = self._read()
         return number, rows
 
     def kill(self) -> None:
-        """End the process, whatever it is at: whoever waits for its answer is told that it has died."""
+        """End the process, whatever it is doing: who waits for an answer learns that it has died."""
         self._process.kill()
 
     def close(self) -> None:
-        """End the process and all that belongs to it. No other thread uses it any more."""
+        """End the process and close its pipes. No other thread uses it any more."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -148,7 +155,7 @@ class Worker:
         return rest[0]
 
     def _listen(self) -> None:
-        """Keep the end of what it says on stderr."""
+        """Remember the last lines of its stderr."""
         assert self._process.stderr is not None
         with self._process.stderr as lines:
             self._said.extend(line.decode("utf-8", "replace").strip() for line in lines)
@@ -156,7 +163,7 @@ class Worker:
     def _death(self) -> ModelError:
         try:
             code = self._process.wait(_SECONDS)
-        except subprocess.TimeoutExpired:  # it talks no more, and is not dead
+        except subprocess.TimeoutExpired:  # its pipes are closed, but it runs on
             self._process.kill()
             code = self._process.wait()
         self._ear.join(_LAST_WORDS)
@@ -165,15 +172,15 @@ class Worker:
             with contextlib.suppress(ValueError):
                 how = signal.Signals(-code).name
         last = next((f": {line}" for line in reversed(self._said.copy()) if line), "")
-        why = "the system ends a process so where memory is short; " if -code == signal.SIGKILL else ""
+        why = "the system kills processes where memory is short; " if -code == signal.SIGKILL else ""
         return ModelError(
             f"the worker process on {self.device} has died ({how}){last}",
-            f"{why}vectors that were finished are kept: run it again, without that device in --device if it dies again",
+            f"{why}finished vectors are safe: run the command again, without that device in --device if it dies again",
         )
 
 
 def _same_error(device: str, name: str, message: str, next_step: str) -> VstoreError:
-    """A VstoreError of a worker as this process would have raised it, with the device named."""
+    """Make the error that a worker raised again in this process, with the device named."""
     cls = getattr(errors, name)
     made: VstoreError = cls.__new__(cls)
     VstoreError.__init__(made, f"{message} (in the worker process on {device})", next_step)
@@ -184,9 +191,9 @@ def _same_error(device: str, name: str, message: str, next_step: str) -> VstoreE
 
 
 def serve() -> None:
-    """Load what stdin says first, then embed what it brings, and answer on stdout. The other end of `Worker`."""
-    # What a library prints must not stand among the answers; and no process that one starts may hold an end of these
-    # pipes: whoever asks would wait for this one after its death. Descriptors that `dup` makes are not inherited.
+    """Load the model of the first request, embed those that follow, answer on stdout: the other end of `Worker`."""
+    # A library's prints must not land among the answers, and no child process of a library may hold an end of these
+    # pipes: the owner would wait for this process after its death. Descriptors made by `dup` are not inherited.
     source, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
@@ -196,7 +203,7 @@ def serve() -> None:
     mute = threading.Lock()
 
     def answer(make: Callable[[], Any]) -> None:
-        """Answer what `make` gives, or raises; after an error there is nothing more to be done."""
+        """Send the result of `make`, or its error; after an error this process does nothing more."""
         message: tuple[Any, ...]
         try:
             message = ("done", make())
@@ -209,8 +216,8 @@ def serve() -> None:
         with mute:
             send(answers, message)
         if message[0] != "done":
-            # Whoever asked ends this process. Until then what is sent is still taken: a broken pipe could be met there
-            # before this error.
+            # The owner ends this process. Until then its requests are still read: a broken pipe could reach it before
+            # this error does.
             threading.Event().wait()
 
     made: list[Any] = []
@@ -239,7 +246,7 @@ def serve() -> None:
 
 
 def _begun(embedder: TransformerEmbedder, what: Any) -> Callable[[], Floats]:
-    """Begin what was asked for. An error is raised by what is returned: what was begun before is answered first."""
+    """Begin a request. Its error is raised by the returned function: earlier requests are answered first."""
     try:
         if isinstance(what, list):
             return embedder.start(what)
@@ -262,12 +269,12 @@ def _load(job: Job) -> TransformerEmbedder:
     torch, _ = libraries()
     torch.set_num_threads(max(1, torch.get_num_threads() // job.share))
     if job.settings.device.startswith("cuda"):
-        torch.cuda.set_device(job.settings.device)  # else pinned memory would take some of the first GPU's
+        torch.cuda.set_device(job.settings.device)  # else pinned memory would use some of the first GPU's
     return load(job.recipe, job.words, job.settings, Digests(known=job.known))
 
 
 def _in_thread(work: Callable[..., None], *args: Any) -> None:
-    """Run in a thread what the process cannot do without: where that fails the process ends, and so tells who asked."""
+    """Run vital work in a thread: where it fails, the process ends, and the owner learns of it."""
 
     def guarded() -> None:
         try:

@@ -1,7 +1,7 @@
-"""How a FAISS index file is built, read without faiss: which kind it is, and whether it is whole.
+"""The structure of a FAISS index file, read without faiss: its kind, and whether it is whole.
 
-faiss maps a file without a look at its end: one that was cut reads as zeros, or ends the process. So the structure is
-walked here first, and only a file that is exactly as long as it says is given to faiss.
+faiss maps a file without a look at its end: a cut file reads as zeros, or ends the process. So the structure is
+walked here first, and only a file of exactly the right length is given to faiss.
 Source: faiss/impl/index_write.cpp of faiss 1.15.
 """
 
@@ -14,14 +14,14 @@ from typing import IO, NamedTuple
 from vstore.errors import UsageError
 
 METRICS = {0: "inner product", 1: "L2"}
-_FP16 = 4  # ScalarQuantizer::QuantizerType: numbers kept as halves
-_GRAPH = "a graph (HNSW, NSG) is not taken apart; import its storage: faiss.downcast_index(index.storage)"
+_FP16 = 4  # ScalarQuantizer::QuantizerType: numbers stored as halves
+_GRAPH = "a graph (HNSW, NSG) is not supported; import its storage: faiss.downcast_index(index.storage)"
 _CODES = "product, residual and one-bit codes do not give the vectors back"
 _REFUSED = {
     b"IHN": _GRAPH,
     b"IxHN": _GRAPH,
     b"INS": _GRAPH,
-    b"IxPT": "what it keeps was turned or shortened first; import the vectors themselves as .npy",
+    b"IxPT": "its vectors were turned or shortened first; import the original vectors as .npy",
     b"IxRF": "it refines another index; import its refine_index, which is flat",
     b"IxP": _CODES,
     b"IP": _CODES,
@@ -35,10 +35,16 @@ _REFUSED = {
 
 
 class Structure(NamedTuple):
-    """What an index file holds.
+    """The contents of an index file.
 
-    kind:   in words. rows: vectors. exact: numbers are kept as float32 or float16, not as coarser codes.
-    half:   they are halves. ids: the rows bear numbers of their own. inverted: the rows lie in lists.
+    kind:     in words.
+    rows:     number of vectors.
+    dim:      numbers per vector.
+    metric:   faiss's number of the metric.
+    exact:    vectors are stored as float32 or float16, not as coarser codes.
+    half:     vectors are stored as float16.
+    ids:      the rows have numbers of their own.
+    inverted: the rows are stored in lists.
     """
 
     kind: str
@@ -54,7 +60,7 @@ class Structure(NamedTuple):
 def structure(path: str | os.PathLike[str]) -> Structure:
     """Walk an index file.
 
-    Raises: UsageError, saying why, if it is no index, of a kind that is not taken, cut short or longer than it says.
+    Raises: UsageError if it is not an index, of an unsupported kind, cut short or too long; OSError.
     """
     with open(path, "rb") as file:
         walk = _Walk(file, os.fspath(path))
@@ -69,6 +75,8 @@ def structure(path: str | os.PathLike[str]) -> Structure:
 
 
 class _Walk:
+    """A walk through one file, part by part."""
+
     def __init__(self, file: IO[bytes], name: str) -> None:
         self._file = file
         self._name = name
@@ -76,6 +84,7 @@ class _Walk:
         self.at = 0
 
     def wrong(self, why: str) -> UsageError:
+        """Make the error for this file."""
         return UsageError(f"{self._name} cannot be imported: {why}", "nothing was changed")
 
     def _take(self, form: str) -> tuple[int, ...]:
@@ -94,7 +103,7 @@ class _Walk:
         return tag
 
     def _skip(self, unit: int) -> int:
-        """Pass over a vector of things of `unit` bytes, and say how many they are."""
+        """Pass over an array of items of `unit` bytes, and count them."""
         (count,) = self._take("Q")
         self.at += count * unit
         if self.at > self.size:
@@ -110,6 +119,7 @@ class _Walk:
         return dim, rows, metric
 
     def index(self) -> Structure:
+        """Pass over one index. Raises: UsageError."""
         tag = self._tag()
         if tag in (b"IxFI", b"IxF2", b"IxFl"):
             dim, rows, metric = self._header()
@@ -130,10 +140,10 @@ class _Walk:
             return self._inverted(tag)
         for start, why in _REFUSED.items():
             if tag.startswith(start):
-                raise self.wrong(f"vstore takes flat, scalar-quantised, IVF-flat and IDMap indexes; {why}")
+                raise self.wrong(f"vstore reads flat, scalar-quantised, IVF-flat and IDMap indexes; {why}")
         if tag[:1] == b"I" and tag.isalnum():
-            raise self.wrong(f"it is a faiss index of the kind {tag.decode()}, which vstore does not take apart")
-        raise self.wrong("it is no faiss index")
+            raise self.wrong(f"it is a FAISS index of the kind {tag.decode()}, which vstore does not support")
+        raise self.wrong("it is not a FAISS index")
 
     def _quantiser(self) -> tuple[int, int]:
         quantiser, _, _, _, width = self._take("iifQQ")
@@ -160,12 +170,12 @@ class _Walk:
 
     def _lists(self, expected: int) -> int:
         if self._tag() != b"ilar":
-            raise self.wrong("its lists lie in another file")
+            raise self.wrong("its lists are in another file")
         lists, width = self._take("QQ")
         self._counts(lists, expected)
         form = self._tag()
         if form not in (b"full", b"sprs"):
-            raise self.wrong("its lists are of an unknown form")
+            raise self.wrong("its lists have an unknown form")
         (count,) = self._take("Q")
         if self.at + count * 8 > self.size:
             raise self.wrong("it is cut short")
@@ -176,4 +186,4 @@ class _Walk:
 
     def _counts(self, found: int, expected: int) -> None:
         if found != expected:
-            raise self.wrong(f"it is damaged: it holds {found} where its head says {expected}")
+            raise self.wrong(f"it is damaged: it holds {found} where its header says {expected}")

@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vstore.errors import UsageError
-from vstore.importing.faissfile import structure
+from vstore.importing.faiss_structure import structure
 from vstore.importing.metadata import read_metadata
+from vstore.importing.npy_source import NpySource
 from vstore.importing.rclip import RclipSource
-from vstore.importing.vectors import NpySource
 
 QUICK = settings(
     max_examples=int(os.environ.get("VSTORE_EXAMPLES", "200")), deadline=None, suppress_health_check=list(HealthCheck)

@@ -1,0 +1,71 @@
+"""Errors as messages and exit codes."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any
+
+import click
+
+from vstore import VstoreError
+from vstore_cli.output import local, shown
+
+
+def fail(err: BaseException, *, as_json: bool) -> int:
+    """Report an error: to people in words, to programs as the last line of stderr. Returns: the exit code.
+
+    With VSTORE_DEBUG set, and for a bug of ours, a traceback comes first.
+    """
+    if os.environ.get("VSTORE_DEBUG"):
+        _trace(err)
+    code, exit_code, message, step = _words(err)
+    if as_json:
+        import json
+
+        error: dict[str, Any] = {"code": code, "exit": exit_code, "message": message, "next": step}
+        # ASCII only: a name that is not UTF-8 cannot break the line.
+        click.echo(json.dumps({"error": error}), err=True)
+    else:
+        if isinstance(err, click.UsageError) and err.ctx is not None:
+            click.echo(err.ctx.get_usage(), err=True)
+        lines = [shown(line.expandtabs()) for line in message.splitlines()] if isinstance(err, click.UsageError) else []
+        click.echo(
+            "\n".join([f"Error: {lines[0]}", *lines[1:]] if lines else [f"Error: {shown(local(message))}"]), err=True
+        )
+        if step:
+            click.echo(f"  {shown(step)}", err=True)
+    return exit_code
+
+
+def _words(err: BaseException) -> tuple[str, int, str, str]:
+    """Work out the code, the exit code, the message and the next step of an error."""
+    if isinstance(err, VstoreError):
+        return err.code, err.exit_code, err.message, err.next_step
+    if isinstance(err, click.UsageError):
+        help_of = f"see: {err.ctx.command_path} --help" if err.ctx is not None else ""
+        return "usage", 2, err.format_message(), help_of
+    if isinstance(err, click.ClickException):
+        return "failure", 1, err.format_message(), ""
+    if isinstance(err, (KeyboardInterrupt, click.Abort)):
+        return "interrupted", 130, "interrupted", ""
+    if isinstance(err, MemoryError):
+        return "failure", 1, "there is not enough memory", "close other programs and try again"
+    if isinstance(err, OSError):
+        where = f"{os.fsdecode(err.filename)}: " if err.filename is not None else ""
+        full = err.errno in (errno.ENOSPC, errno.EDQUOT)
+        return "failure", 1, f"{where}{err.strerror or err}", "free some space and run it again" if full else ""
+    if not os.environ.get("VSTORE_DEBUG"):
+        _trace(err)
+    return (
+        "failure",
+        1,
+        f"{type(err).__name__}: {err}",
+        "this is a bug in vstore: please report it with the lines above",
+    )
+
+
+def _trace(err: BaseException) -> None:
+    import traceback
+
+    click.echo("".join(traceback.format_exception(err)), err=True, nl=False)

@@ -1,0 +1,33 @@
+"""Ctrl-C of a long run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """Let the first Ctrl-C ask the run to finish its batch and commit; the second one ends it at once."""
+    stop = threading.Event()
+
+    def ask(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        # Not through sys.stderr: the handler may have come in the middle of a write there.
+        with contextlib.suppress(OSError):
+            os.write(2, b"\nStopping after this batch; finished work is saved. Press Ctrl-C again to stop at once.\n")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

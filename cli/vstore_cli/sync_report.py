@@ -1,0 +1,130 @@
+"""The report of `vstore sync` and `vstore status`, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from vstore_cli.output import count, duration, echo_json, number, shown
+
+if TYPE_CHECKING:
+    from vstore import Failure, SyncReport
+
+FAILURES = 20  # failed pictures that the terminal names
+
+
+def show(report: SyncReport, *, as_json: bool, quiet: bool = False) -> int:
+    """Print a report. Returns: the exit code."""
+    fresh = [failure for failure in report.failed if not failure.known]
+    if as_json:
+        echo_json(report)
+    else:
+        if not quiet:
+            _print(report)
+        _print_failures(fresh)
+    if report.interrupted:
+        saved = f"{report.snapshot} holds the finished work" if report.snapshot else "finished work is saved"
+        click.echo(f"Interrupted: {saved}; the next sync continues from there.", err=True)
+        return 130
+    return 3 if fresh else 0
+
+
+_WORDS = (
+    ("new", "new"),
+    ("changed", "changed"),
+    ("renamed", "renamed"),
+    ("copied", "copied"),
+    ("known", "known (vectors already stored)"),
+    ("removed", "removed"),
+    ("unchanged", "unchanged"),
+    ("carried", "carried over (could not be read)"),
+)
+
+
+def _print(report: SyncReport) -> None:
+    for label, place in report.moved.items():
+        click.echo(f"{shown(label)} is now at {shown(place)}.")
+    for label, prefix in report.absorbed.items():
+        click.echo(f"{shown(label)} is now part of another folder: {shown(prefix)}")
+    _print_classes(report)
+    if report.held is not None:
+        click.echo(f"Syncing is held at {report.held} until: vstore rollback --release")
+
+
+def _print_classes(report: SyncReport) -> None:
+    known = sum(failure.known for failure in report.failed)
+    moved = sum(getattr(report, name) for name in ("new", "changed", "renamed", "copied", "known", "removed"))
+    if not moved and report.snapshot is None:
+        if not report.interrupted:
+            where = f"{report.current}: " if report.current else ""
+            click.echo(f"Nothing changed. {where}{_paths(report)}, checked in {duration(report.seconds)}")
+        if known:
+            click.echo(f"{count(known, 'picture')} could not be read, as before; --json lists them.")
+        return
+    rows = [(getattr(report, name), words + _example(report, name)) for name, words in _WORDS]
+    rows.append((len(report.failed) - known, "failed: see below"))
+    rows.append((known, "failed before, and did not change; --json lists them"))
+    rows.append((report.ignored, "other file, not opened" if report.ignored == 1 else "other files, not opened"))
+    width = max(len(number(amount)) for amount, _ in rows)
+    for amount, words in rows:
+        if amount:
+            click.echo(f"  {number(amount).rjust(width)}  {words}")
+    if report.recovered:
+        click.echo(f"Recovered {count(report.recovered, 'vector')} of an interrupted run.")
+    _print_candidates(report)
+    if report.dry_run:
+        click.echo(_forecast(report))
+        return
+    kind = "partial snapshot" if report.partial else "snapshot"
+    wrote = (
+        f"Wrote {kind} {report.snapshot}" if report.snapshot else f"No snapshot written; {report.current} is current"
+    )
+    click.echo(f"{wrote}: {_paths(report)}")
+    click.echo(f"Embedded {count(report.embedded, 'picture')} in {duration(report.seconds)}" + _saving(report))
+
+
+def _print_candidates(report: SyncReport) -> None:
+    """List the new pictures that may belong to rows that an import set aside."""
+    for import_id, by in dict.fromkeys((candidate.id, candidate.by) for candidate in report.candidates):
+        some = [candidate for candidate in report.candidates if (candidate.id, candidate.by) == (import_id, by)]
+        click.echo(
+            f"{count(len(some), 'new picture')} with the same {by} as a row that an import set aside (such as "
+            f"{shown(some[0].path)} and {shown(some[0].old)}). Match them with: vstore import --resume {import_id}"
+        )
+
+
+def _forecast(report: SyncReport) -> str:
+    if not report.to_embed:
+        return "A sync would embed nothing."
+    cost = f", about {duration(report.embed_seconds)}" if report.embed_seconds is not None else ""
+    return f"A sync would embed {count(report.to_embed, 'picture')}{cost}."
+
+
+def _paths(report: SyncReport) -> str:
+    if report.paths == report.images:
+        return count(report.paths, "picture")
+    return f"{count(report.paths, 'path')}, {count(report.images, 'picture')}"
+
+
+def _saving(report: SyncReport) -> str:
+    if report.full_seconds is None or report.embedded >= report.images:
+        return "."
+    return f"; embedding all {number(report.images)} would take about {duration(report.full_seconds)}."
+
+
+def _example(report: SyncReport, name: str) -> str:
+    some = report.examples.get(name, ())
+    if name == "unchanged" or not some:
+        return ""
+    first = " -> ".join(shown(path) for path in some[0])
+    return f": {first}" + (", …" if getattr(report, name) > 1 else "")
+
+
+def _print_failures(failures: list[Failure]) -> None:
+    if failures:
+        click.echo(f"{count(len(failures), 'path')} could not be read:", err=True)
+    for failure in failures[:FAILURES]:
+        click.echo(f"  {shown(failure.path)}: {shown(failure.reason)}", err=True)
+    if len(failures) > FAILURES:
+        click.echo(f"  and {number(len(failures) - FAILURES)} more; --json lists all", err=True)

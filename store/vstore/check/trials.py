@@ -1,0 +1,168 @@
+"""Trials: a sample is embedded by one recipe after another, and compared with the stored vectors."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from vstore.brief import briefly
+from vstore.check.sampling import SampledPicture, read_unchanged
+from vstore.embed.embedder import Embedder
+from vstore.embed.variations import Variation, Varied, preparations
+from vstore.errors import UsageError, VstoreError
+from vstore.format.canonical import Json
+from vstore.format.recipes import Recipe
+from vstore.pictures.decoding import prepare
+from vstore.pictures.failures import PictureFailure
+from vstore.pictures.preparation import preparation_of
+from vstore.progress import Progress
+from vstore.repository.repository import Repository
+
+FITS = 0.999  # cosine from which two vectors are those of one picture and one model
+BATCH = 8
+DECLARED = "as-declared"
+
+
+@briefly
+class Trial(NamedTuple):
+    """The result of one recipe.
+
+    name:    one word, for `--adopt`.
+    about:   what it would mean if this recipe fits.
+    recipe:  the recipe.
+    cosines: one per picture of the sample; nan where it could not be embedded.
+    error:   why the recipe could not be tried.
+    """
+
+    name: str
+    about: str
+    recipe: Mapping[str, Any]
+    cosines: tuple[float, ...]
+    error: str = ""
+
+    @property
+    def fitting(self) -> int:
+        """The number of pictures whose vector matches."""
+        return sum(cosine >= FITS for cosine in self.cosines)
+
+    @property
+    def median(self) -> float:
+        known = [cosine for cosine in self.cosines if cosine == cosine]
+        return statistics.median(known) if known else float("nan")
+
+    @property
+    def least(self) -> float:
+        return min((cosine for cosine in self.cosines if cosine == cosine), default=float("nan"))
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "name": self.name,
+            "about": self.about,
+            "fitting": self.fitting,
+            "cosines": [rounded(cosine) for cosine in self.cosines],
+            "error": self.error,
+            "recipe": dict(self.recipe),
+        }
+
+
+def rounded(cosine: float) -> float | None:
+    """Round a cosine for JSON, which has no nan."""
+    return round(cosine, 6) if cosine == cosine else None
+
+
+def best_of(trials: Sequence[Trial]) -> Trial:
+    """Choose the trial that most pictures match, then the one of the best median."""
+    return max(trials, key=lambda trial: (trial.fitting, trial.median if trial.median == trial.median else -2.0))
+
+
+def mixture(trials: Sequence[Trial], needed: int) -> tuple[str, ...]:
+    """Name two recipes that gave these vectors between them; empty if no two did.
+
+    Some scripts treat a picture otherwise in another batch.
+    """
+
+    def together(pair: tuple[Trial, Trial]) -> int:
+        return sum(max(both) >= FITS for both in zip(*(trial.cosines for trial in pair), strict=True))
+
+    pairs = itertools.combinations([trial for trial in trials if trial.fitting], 2)
+    best = max(pairs, key=together, default=None)
+    return () if best is None or together(best) < needed else (best[0].name, best[1].name)
+
+
+class Trials:
+    """A sample, and the way to load the model of a recipe."""
+
+    def __init__(
+        self,
+        repo: Repository,
+        sample: Sequence[SampledPicture],
+        load: Callable[[Recipe], Embedder],
+        progress: Progress,
+    ) -> None:
+        self._repo = repo
+        self._sample = sample
+        self._load = load
+        self._progress = progress
+
+    def run(self, declared: Recipe, needed: int, only: str | None = None) -> list[Trial]:
+        """Try the declared recipe and, if it does not fit, one likely cause after another.
+
+        needed: pictures that must match. only: the name of the one trial to run.
+        Raises: UsageError if there is no trial of that name, ModelError where the declared model cannot be loaded.
+        """
+        embedder = self._load(declared)
+        trials = []
+        if only in (None, DECLARED):
+            trials.append(self._try(Variation(DECLARED, "the declared model", declared), embedder))
+            if only is not None or trials[0].fitting >= needed:
+                return trials
+        variations = [*(embedder.variations() if isinstance(embedder, Varied) else ()), *preparations(declared)]
+        if only is not None:
+            variations = [one for one in variations if one.name == only]
+            if not variations:
+                raise UsageError(f"there is no likely cause {only!r}", "list them with: vstore check --reembed 32")
+        for one in variations:
+            # The model is the same where only the pictures are prepared otherwise.
+            same = {**one.recipe, "prepare": None} == {**declared, "prepare": None}
+            trials.append(self._try(one, embedder if same else None))
+        return trials
+
+    def _try(self, variation: Variation, embedder: Embedder | None) -> Trial:
+        self._progress.stage(f"embed: {variation.name}", len(self._sample))
+        try:
+            embedder = embedder or (variation.load() if variation.load else self._load(variation.recipe))
+            cosines = tuple(self._cosines(variation.recipe, embedder))
+            return Trial(variation.name, variation.about, variation.recipe, cosines)
+        except VstoreError as err:
+            if variation.name == DECLARED:
+                raise
+            nothing = (float("nan"),) * len(self._sample)
+            return Trial(
+                name=variation.name, about=variation.about, recipe=variation.recipe, cosines=nothing, error=err.message
+            )
+
+    def _cosines(self, recipe: Recipe, embedder: Embedder) -> Iterator[float]:
+        import numpy as np
+
+        preparation = preparation_of(recipe)
+        for at in range(0, len(self._sample), BATCH):
+            part = self._sample[at : at + BATCH]
+            prepared: dict[int, Any] = {}
+            for number, picture in enumerate(part):
+                data = read_unchanged(self._repo, picture.key, picture.file)
+                if data is not None:
+                    try:
+                        prepared[number] = prepare(data, preparation)[0]
+                    except PictureFailure:
+                        continue
+            rows = dict(zip(prepared, embedder.embed_images(list(prepared.values())), strict=True)) if prepared else {}
+            for number, picture in enumerate(part):
+                row = rows.get(number)
+                if row is None or row.shape != picture.row.shape:
+                    yield float("nan")
+                    continue
+                a, b = row.astype(np.float64), picture.row.astype(np.float64)
+                yield float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+            self._progress.advance(len(part))

@@ -1,0 +1,118 @@
+"""The LMDB environment of a catalogue: opened once per process, sealed after each transaction, judged before use.
+
+liblmdb follows the pages of a file wherever they point: one flipped bit in a page can crash the process, a cut file is
+SIGBUS. So an environment is used only if its file is, byte for byte, what the last transaction left: `seal` holds its
+checksum. Another one, as a killed run may leave it, is at most read, and only if every page of it is sound.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from vstore.disk import durable
+from vstore.disk.file_hash import hash_file
+
+MAP_SIZE = 64 << 30  # address space, not disk; halved until the machine grants it
+READERS = 126
+LOCK_SIZE = 8192  # of the lock file for so many readers
+_SUM = 8
+_DATA, _LOCK, _SEAL = "data.mdb", "lock.mdb", "seal"
+
+
+class Shared:
+    """An open environment, one per process and folder: LMDB refuses to be opened twice.
+
+    exact: the file is what the last transaction left, so a fact that it lacks was never in it.
+    users: the catalogues that have it open.
+    """
+
+    open: dict[tuple[int, int], Shared] = {}  # noqa: RUF012  # one table for the process is the point
+    lock = threading.Lock()
+
+    def __init__(self, env: Any, identity: tuple[int, int], exact: bool) -> None:
+        self.env = env
+        self.identity = identity
+        self.exact = exact
+        self.users = 0
+        self.pid = os.getpid()
+
+
+def identity(folder: Path) -> tuple[int, int]:
+    """Read device and inode of the data file. Raises: OSError."""
+    found = (folder / _DATA).stat()
+    return found.st_dev, found.st_ino
+
+
+def is_inherited(folder: Path) -> bool:
+    """Tell whether a parent process had the environment open when this process was forked."""
+    try:
+        shared = Shared.open.get(identity(folder))
+    except OSError:
+        return False
+    return shared is not None and shared.pid != os.getpid()
+
+
+def open_environment(folder: Path, write: bool) -> Any:
+    """Open an environment. Raises: lmdb.Error, OSError."""
+    import lmdb
+
+    if write:
+        durable.allocate(folder / _LOCK, LOCK_SIZE)  # LMDB maps it, and would leave it one large hole
+    size = MAP_SIZE
+    while True:
+        try:
+            return lmdb.open(
+                os.fspath(folder), map_size=size, readonly=not write, lock=write, max_readers=READERS, lib_version=0
+            )
+        except (lmdb.Error, MemoryError):
+            size //= 2
+            if size < 1 << 20:
+                raise
+
+
+def is_sealed(folder: Path) -> bool:
+    """Tell whether the file is what the last transaction left."""
+    try:
+        return durable.read(folder / _SEAL) == _sum(folder)
+    except OSError:
+        return False
+
+
+def put_seal(folder: Path) -> None:
+    """Note the checksum of the file. No flush, and no error: a stale seal costs a look at every page."""
+    with contextlib.suppress(OSError):
+        durable.write_unflushed(folder / _SEAL, _sum(folder))
+
+
+def _sum(folder: Path) -> bytes:
+    """Compute the checksum of the data file: 3 ms for 100,000 pictures."""
+    seal: bytes = hash_file(folder / _DATA, xxhash.xxh3_64()).intdigest().to_bytes(_SUM, "little")
+    return seal
+
+
+def is_sound(folder: Path) -> bool:
+    """Tell whether liblmdb can follow every page; 100 times slower than the checksum."""
+    from lmdb.verify import VerifyError, verify
+
+    try:
+        return not verify(os.fspath(folder))  # type: ignore[no-untyped-call]
+    except VerifyError:
+        return False
+
+
+def is_cut(env: Any, folder: Path) -> bool:
+    """Tell whether the file ends before its last page. The verifier checks only the first page of a long value."""
+    needed: int = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+    return (folder / _DATA).stat().st_size < needed
+
+
+def make_environment(folder: Path) -> Any:
+    """Make an environment in a new folder. Raises: DiskTrouble, lmdb.Error, OSError."""
+    durable.make_folder(folder)
+    return open_environment(folder, True)

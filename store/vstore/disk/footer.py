@@ -1,0 +1,93 @@
+"""The footer of a segment: the shape of its content, and the checksums of all its parts."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from vstore.format.hashing import checksum
+from vstore.format.layout import DTYPE_CODES, DTYPES
+
+BLOCK = 4096  # rows per checksum
+_MAGIC = b"vsegment"
+# version, dtype code, key bytes, dim, rows, header bytes, space, time, header sum, keys sum, sums sum, reserved
+_FOOTER = struct.Struct("<HHIIQI32sq8s8s8s24s8s8s")
+_VERSION = 1
+FOOTER_SIZE = _FOOTER.size
+
+
+class Footer(NamedTuple):
+    """The last 128 bytes of a segment.
+
+    dtype:      the numbers of a row.
+    key_size:   the bytes of a key.
+    dim:        the numbers of a row.
+    rows:       how many rows there are.
+    header:     the bytes before the rows.
+    space:      32 bytes, the space for which it was written.
+    time:       seconds since 1970, UTC.
+    header_sum: the checksum of the header.
+    keys_sum:   the checksum of the keys.
+    sums_sum:   the checksum of the checksums of the rows.
+    """
+
+    dtype: str
+    key_size: int
+    dim: int
+    rows: int
+    header: int
+    space: bytes
+    time: int
+    header_sum: bytes
+    keys_sum: bytes
+    sums_sum: bytes
+
+    def to_bytes(self) -> bytes:
+        body = _FOOTER.pack(
+            _VERSION,
+            DTYPE_CODES[self.dtype],
+            self.key_size,
+            self.dim,
+            self.rows,
+            self.header,
+            self.space,
+            self.time,
+            self.header_sum,
+            self.keys_sum,
+            self.sums_sum,
+            bytes(24),
+            bytes(8),
+            _MAGIC,
+        )
+        return body[:-16] + checksum(body[:-16]) + _MAGIC
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Footer:
+        """Read a footer. Raises: ValueError if it is not what was written."""
+        if len(data) != _FOOTER.size or data[-8:] != _MAGIC or checksum(data[:-16]) != data[-16:-8]:
+            raise ValueError("its footer is not what was written")
+        version, code, key, dim, rows, header, space, time, head, keys, sums, _, _, _ = _FOOTER.unpack(data)
+        dtypes = {code: name for name, code in DTYPE_CODES.items()}
+        if version != _VERSION or code not in dtypes:
+            raise ValueError(f"it has version {version} and dtype {code}, which this vstore does not know")
+        return cls(dtypes[code], key, dim, rows, header, space, time, head, keys, sums)
+
+    @property
+    def width(self) -> int:
+        """Bytes of a row."""
+        return self.dim * DTYPES[self.dtype]
+
+    @property
+    def keys_at(self) -> int:
+        """Offset of the keys."""
+        return self.header + self.rows * self.width
+
+    @property
+    def sums_at(self) -> int:
+        """Offset of the checksums of the rows."""
+        return self.keys_at + self.rows * self.key_size
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole segment."""
+        return self.sums_at + 8 * -(-self.rows // BLOCK) + _FOOTER.size

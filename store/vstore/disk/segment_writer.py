@@ -1,0 +1,118 @@
+"""Writes segments."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vstore.disk import durable
+from vstore.disk.footer import BLOCK, Footer
+from vstore.errors import MissingPackage
+from vstore.format.entries import FileRef
+from vstore.format.hashing import checksum
+from vstore.packages import faiss_module
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from typing_extensions import Buffer
+
+    from vstore.disk.segments import Rows
+
+
+def rounded(vectors: npt.NDArray[Any], dtype: str) -> Rows:
+    """Round vectors to the store's dtype once, by numpy: faiss rounds ties differently.
+
+    vectors: (n, dim), any float, rows of L2 norm 1.
+    Returns: (n, dim), little-endian, C order.
+    """
+    import numpy as np
+
+    rows: Rows = np.ascontiguousarray(vectors, dtype=np.dtype(dtype).newbyteorder("<"))
+    return rows
+
+
+def write_segment(
+    folder: Path, space: str, keys: Sequence[bytes], blocks: Iterable[Rows], *, dtype: str, time: int, lock: str
+) -> FileRef:
+    """Write one segment, durably. Memory holds one block at a time.
+
+    keys:   n distinct keys of one length, row by row; at least one.
+    blocks: float16 or float32 (m, dim) each, as `rounded` gives them; n rows in all.
+    dtype:  the store's, which the blocks must have.
+    time:   seconds since 1970, UTC.
+    lock:   the lock under which this is done.
+    Raises: DiskTrouble, ReadOnly, MissingPackage.
+    """
+    import numpy as np
+    import xxhash
+
+    assert keys
+    faiss = faiss_module()
+    rest = iter(blocks)
+    first = next(rest)
+    dim = first.shape[1]
+    if dtype == "float16":
+        index = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+    else:
+        index = faiss.IndexFlatIP(dim)
+    header = index_header(faiss, index, len(keys))
+    sums = bytearray()
+    tail = bytearray()
+
+    def parts() -> Iterator[Buffer]:
+        yield header
+        done = 0
+        hasher = xxhash.xxh3_64()
+        for block in chain([first], rest):
+            assert (block.dtype.name, block.shape[1]) == (dtype, dim)
+            rows = np.ascontiguousarray(block)
+            at = 0
+            while at < len(rows):  # a block of ours may end anywhere within a checksum's rows
+                upto = min(len(rows), at + BLOCK - done % BLOCK)
+                part = rows[at:upto].view(np.uint8).reshape(-1).data
+                hasher.update(part)
+                yield part
+                done += upto - at
+                at = upto
+                if done % BLOCK == 0 or done == len(keys):
+                    sums.extend(hasher.intdigest().to_bytes(8, "little"))
+                    hasher = xxhash.xxh3_64()
+        assert done == len(keys)
+        column = b"".join(keys)
+        yield column
+        yield sums
+        footer = Footer(
+            dtype, len(keys[0]), dim, done, len(header), bytes.fromhex(space), time,
+            checksum(header), checksum(column), checksum(sums),
+        )  # fmt: skip
+        assert len(column) == done * footer.key_size
+        tail.extend(footer.to_bytes())
+        yield tail
+
+    name = f"{durable.nonce()}.faiss"
+    durable.write_durably(folder / name, parts(), lock)
+    return FileRef(name, Footer.from_bytes(bytes(tail)).size, tail[-16:-8].hex(), len(keys))
+
+
+def index_header(faiss: Any, index: Any, count: int) -> bytes:
+    """Make the bytes before the rows, as faiss writes them for `count` rows.
+
+    faiss serialises the index with a single row; its two counts (ntotal, behind magic and d, and the length of the
+    vector of codes, right before the rows) are then set. So memory never holds a second copy of the rows.
+    Raises: MissingPackage if faiss writes another format.
+    """
+    import numpy as np
+
+    index.add(np.zeros((1, index.d), dtype=np.float32))
+    data = bytearray(np.asarray(faiss.serialize_index(index)).tobytes())
+    width = index.sa_code_size()
+    del data[-width:]
+    units = struct.unpack_from("<Q", data, len(data) - 8)[0]
+    if struct.unpack_from("<q", data, 8)[0] != 1 or units not in (index.d, width):
+        raise MissingPackage(f"faiss {faiss.__version__} writes another file format", "install faiss 1.12 to 1.15")
+    struct.pack_into("<q", data, 8, count)
+    struct.pack_into("<Q", data, len(data) - 8, count * units)
+    return bytes(data)

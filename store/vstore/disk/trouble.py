@@ -1,0 +1,54 @@
+"""Errors of the system, turned into errors of ours that say what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+from vstore.errors import Damage, DiskTrouble, ReadOnly, VstoreError
+
+_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
+FULL = {errno.ENOSPC, errno.EDQUOT}
+# What a disk says that does not give back what was written to it: a bad block, a file system whose checksum fails.
+LOST = {errno.EIO, errno.ENXIO, errno.EBADMSG, errno.ENODATA, getattr(errno, "EUCLEAN", errno.EIO)}
+
+
+@contextlib.contextmanager
+def trouble(path: Path) -> Iterator[None]:
+    """Turn an error in writing a file into one that says what to do. Raises: DiskTrouble, ReadOnly."""
+    try:
+        yield
+    except OSError as err:
+        reason = err.strerror or str(err)
+        if err.errno in FULL:
+            raise DiskTrouble(
+                f"cannot write {path}: {reason}",
+                "free some space and run the command again; all that was finished before is kept",
+            ) from err
+        if err.errno in _READ_ONLY:
+            raise ReadOnly(
+                f"cannot write {path}: {reason}", "make the store writable; searching and listing work as it is"
+            ) from err
+        raise DiskTrouble(f"cannot write {path}: {reason}", "look at the disk, then run the command again") from err
+
+
+@contextlib.contextmanager
+def lost(path: Path) -> Iterator[None]:
+    """Turn a disk's refusal to give bytes back into damage of that file. Raises: Damage."""
+    try:
+        yield
+    except OSError as err:
+        if err.errno not in LOST:
+            raise
+        raise Damage(
+            f"{path.parent.name}/{path.name} cannot be read: {err.strerror or err}",
+            "look at the disk, then run: vstore check --read-data",
+        ) from err
+
+
+def is_full(err: VstoreError) -> bool:
+    """Tell whether an error means that the disk, or a quota, is full."""
+    cause = err.__cause__
+    return isinstance(cause, OSError) and cause.errno in FULL

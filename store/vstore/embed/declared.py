@@ -1,0 +1,50 @@
+"""The model that vectors are declared to be of. Nothing is loaded for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vstore.embed.hf.digests import Digests
+from vstore.embed.model_words import Words
+from vstore.errors import UsageError
+from vstore.format.recipes import Recipe
+
+
+class Declared(NamedTuple):
+    """A declared model.
+
+    recipe: everything that decides its vectors; None where no model was declared.
+    place:  the words by which the model is found again.
+    """
+
+    recipe: Recipe | None
+    place: Mapping[str, Any]
+
+
+def declared(words: Words, recipe: Recipe | None, cache: Path | None = None) -> Declared:
+    """Take the given recipe, or work out that of the named model from its files alone.
+
+    cache:  the store's cache folder, for digests of files.
+    Raises: UsageError where the words name no model, or a recipe stands beside them; ModelError if the model is
+            missing.
+    """
+    if words == Words():
+        return Declared(recipe, {})
+    if recipe is not None or (words.model is None and words.adapter is None):
+        raise UsageError("these options need a model, and none was named", "name it with --model")
+    from vstore.embed.builtin import DEFAULT_RECIPE
+    from vstore.embed.plugins import describe_by_plugin
+
+    if words.model in ("builtin", DEFAULT_RECIPE["name"]) and words.adapter is None:
+        return Declared(DEFAULT_RECIPE, {})
+    plugged = describe_by_plugin(words)
+    if plugged is not None:
+        return Declared(plugged, words.to_json())
+    from vstore.embed.hf.description import describe
+
+    digests = Digests(cache)
+    found, place = describe(words, digests)
+    digests.keep()
+    return Declared(found, place.to_json())

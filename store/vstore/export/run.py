@@ -1,0 +1,123 @@
+"""Exports a snapshot, or the pictures of a search."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from vstore.errors import UsageError
+from vstore.export import target
+from vstore.export.pictures import Pictures
+from vstore.format.canonical import Json
+from vstore.repository.repository import Repository
+
+LINKS = "links"
+
+
+class ExportReport(NamedTuple):
+    """The result of an export.
+
+    snapshot: the snapshot that was exported.
+    format:   the format of the files.
+    out:      the file or folder that was written.
+    images:   distinct pictures in it.
+    paths:    paths in it.
+    bytes:    bytes of all files.
+    missing:  pictures of a search that have no link, as their file no longer exists.
+    """
+
+    snapshot: str
+    format: str
+    out: str
+    images: int
+    paths: int
+    bytes: int
+    missing: int = 0
+
+    def to_json(self) -> dict[str, Json]:
+        return self._asdict()
+
+
+Writer = Callable[[Repository, Pictures, Path], None]
+
+
+def _writers() -> dict[str, Writer]:
+    from vstore.export import clipretrieval, jsonl, npz, parquet, triple
+
+    return {
+        "triple": triple.write,
+        "npz": npz.write,
+        "parquet": parquet.write,
+        "jsonl": jsonl.write,
+        "clip-retrieval": clipretrieval.write,
+    }
+
+
+def snapshot_export(repo: Repository, snap: str, out: Path, format: str = "jsonl") -> ExportReport:
+    """Write a snapshot to a file or a folder.
+
+    jsonl:    a line per picture, in the order of the keys: `{"key": hex, "paths": [...], "vector": [...]}`.
+    npz:      `keys` (hex), `vectors` (the store's dtype, (n, dim)), `paths` (JSON lists: numpy has no ragged arrays).
+    parquet:  `key`, `paths`, `vector` (float32), a row per picture.
+    triple:   a folder with `index.faiss`, `embeddings.npy`, `metadata.json`, a row per path, and `vstore.json`.
+    clip-retrieval: a folder with `img_emb/img_emb_0.npy` and `metadata/metadata_0.parquet`, a row per path.
+    Raises: UsageError if `out` exists, or for an unknown format; SnapshotNotFound; MissingPackage; DiskTrouble; Damage,
+            before a byte of a damaged segment is used.
+    """
+    writers = _writers()
+    if format not in writers:
+        raise UsageError(f"unknown format {format!r}", f"choose one of: {', '.join(writers)}")
+    target.look(out)
+    pictures = Pictures(repo, repo.snapshot(snap))
+    target.make(out, lambda made: writers[format](repo, pictures, made))
+    return ExportReport(
+        snapshot=pictures.snapshot.name,
+        format=format,
+        out=str(out),
+        images=len(pictures.keys),
+        paths=len(pictures.aliases),
+        bytes=_size(out),
+    )
+
+
+def refuse_search(operands: Sequence[object], options: Mapping[str, object]) -> None:
+    """Refuse the words of a search, `at` apart, for a format that writes a whole snapshot. Raises: UsageError."""
+    given = [name for name in ("under", "min_score", "new_since") if options.get(name) is not None]
+    if operands or given:
+        raise UsageError("a search only applies to links", "leave its words out, or add --format links")
+
+
+def export_links(snapshot: str, hits: Sequence[tuple[float, Sequence[bytes | None]]], out: Path) -> ExportReport:
+    """Make a folder of links to the pictures of a search, best first by their names.
+
+    hits:   score and files of each picture.
+    Raises: UsageError if `out` exists; DiskTrouble.
+    """
+    found = [(score, file) for score, files in hits for file in [_existing(files)] if file is not None]
+
+    def write(made: Path) -> None:
+        target.folder(made)
+        for number, (score, file) in enumerate(found, 1):
+            name = b"%04d_%.3f_" % (number, score) + os.path.basename(file)
+            target.link(file, os.path.join(os.fsencode(made), name[:255]))
+
+    target.make(out, write)
+    return ExportReport(
+        snapshot=snapshot,
+        format=LINKS,
+        out=str(out),
+        images=len(found),
+        paths=len(found),
+        bytes=0,
+        missing=len(hits) - len(found),
+    )
+
+
+def _existing(files: Sequence[bytes | None]) -> bytes | None:
+    return next((file for file in files if file is not None and os.path.exists(file)), None)
+
+
+def _size(out: Path) -> int:
+    return sum(path.stat().st_size for path in out.rglob("*") if path.is_file()) if out.is_dir() else out.stat().st_size

@@ -1,0 +1,190 @@
+"""The writing part of an import: a segment, the rows that wait, and the one record that makes them count."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from vstore.clock import now
+from vstore.format.canonical import Json, canonical
+from vstore.format.entries import FileRef, Import, Snapshot, Space, listed_packs
+from vstore.importing.finishing import selected
+from vstore.importing.meeting import Meeting
+from vstore.importing.old import Old
+from vstore.importing.options import ImportOptions
+from vstore.importing.space import Chosen
+from vstore.importing.verdict import Verdict
+from vstore.repository.add_space import add_space
+from vstore.repository.leftovers import left_rows, write_leftovers
+from vstore.repository.repository import Repository
+from vstore.repository.snapshots import images_of, new_snapshot
+
+
+class Decided(NamedTuple):
+    """The decisions of an import.
+
+    old:     the index.
+    chosen:  the space of its rows.
+    met:     the files of its entries.
+    verdict: the fate of each row.
+    resumed: the earlier import whose leftovers are the index, or None.
+    """
+
+    old: Old
+    chosen: Chosen
+    met: Meeting
+    verdict: Verdict
+    resumed: Import | None
+
+
+class Written(NamedTuple):
+    """The results of writing an import.
+
+    import_id:     names the rows that wait for their pictures, or None.
+    snapshot:      the new snapshot, or None.
+    created_store: the import wrote the store's first record.
+    notes:         remarks for the report.
+    """
+
+    import_id: str | None
+    snapshot: str | None
+    created_store: bool
+    notes: tuple[str, ...]
+
+
+class _Left(NamedTuple):
+    """Rows that wait for their pictures.
+
+    entry: their entry in the log.
+    packs: the new packs that hold them; none where they waited before.
+    """
+
+    entry: Import
+    packs: list[FileRef]
+
+
+class Commit:
+    """The commit of one import."""
+
+    def __init__(self, repo: Repository, options: ImportOptions, decided: Decided) -> None:
+        self._repo = repo
+        self._options = options
+        self._decided = decided
+        self._changes: dict[str, Json] = {}
+        self._blobs: dict[bytes, bytes] = {}
+        self._notes: list[str] = []
+
+    def write(self) -> Written:
+        """Write the rows, the rows that wait, and then the one record that makes them count.
+
+        Raises: Locked, Damage, DiskTrouble, MissingPackage.
+        """
+        repo, (old, chosen, met, verdict, _) = self._repo, self._decided
+        founding = repo.tip.number == 0
+        if founding:  # a store begins with a record
+            assert chosen.recipe is not None
+            add_space(repo, chosen.recipe, chosen.name, status=chosen.status, place=self._options.place)
+        refs = self._write_rows()
+        left = self._write_left()
+        with repo.committing("import"):
+            state = repo.state
+            self._changes |= met.scope.changes()
+            self._put_space(added=bool(refs))
+            if refs:
+                self._changes["segments"] = state.segments_changed(chosen.id, [*state.segments(chosen.id), *refs])
+            import_id = self._put_left(left)
+            snapshot = self._put_snapshot()
+            if self._blobs or (left is not None and left.packs):
+                packs = repo.add_pack(self._blobs) if self._blobs else {}
+                self._changes["packs"] = {**packs, **listed_packs(left.packs if left is not None else ())}
+            if self._changes:
+                repo.publish("import", self._changes, about=f"{len(verdict.aliases)} paths from {old.origin}"[:200])
+        return Written(import_id, snapshot.name if snapshot else None, founding, tuple(self._notes))
+
+    def _write_rows(self) -> list[FileRef]:
+        old, verdict = self._decided.old, self._decided.verdict
+        order = sorted(verdict.winners)
+        if not order:
+            return []
+        keys = [verdict.winners[row] for row in order]
+        rows = selected(old.source, old.seen, order, self._repo.dtype)
+        return [self._repo.write_segment(self._decided.chosen.id, keys, rows)]
+
+    def _write_left(self) -> _Left | None:
+        """Write the rows that wait, unless they wait already. None where no row waits."""
+        repo, (old, chosen, met, verdict, resumed) = self._repo, self._decided
+        order = sorted(verdict.left)
+        if not order:
+            return None
+        waiting = [verdict.left[row] for row in order]
+        earlier = (i for i in repo.state.imports.values() if i.space == chosen.id and left_rows(repo, i) == waiting)
+        known = resumed or next(earlier, None)
+        if known is not None and left_rows(repo, known) == waiting:
+            return _Left(known, [])
+        names, vectors, packs = write_leftovers(repo, waiting, selected(old.source, old.seen, order, repo.dtype))
+        entry = Import(
+            id=known.id if known is not None else f"i{repo.tip.highest + 1}",
+            space=chosen.id,
+            root=met.label or "",
+            rows=len(order),
+            names=names,
+            vectors=tuple(vectors),
+            written=old.written,
+            time=now(),
+        )
+        return _Left(entry, packs)
+
+    def _put_space(self, *, added: bool) -> None:
+        """Tell the log of the space, where it does not know it, or does not know its recipe any more."""
+        state, (old, chosen, *_, resumed) = self._repo.state, self._decided
+        known = state.spaces.get(chosen.id)
+        if known is None:
+            entry = Space(
+                chosen.id, chosen.name, "claimed", self._put_recipe(chosen), old.source.dim, self._options.place
+            )
+            self._changes["spaces"] = {chosen.id: entry.to_json()}
+            if state.start_space is None:
+                self._changes["start_space"] = chosen.id
+        elif not known.recipe and resumed is None:
+            self._changes["spaces"] = {chosen.id: {"recipe": self._put_recipe(chosen).hex(), "status": "claimed"}}
+            self._notes.append(f"the recipe of the space {known.name} was lost, and is back")
+        elif added and known.status != "claimed" and resumed is None:
+            self._changes["spaces"] = {chosen.id: {"status": "claimed"}}
+            self._notes.append("the space was verified; rows that are only claimed were added to it")
+
+    def _put_recipe(self, chosen: Chosen) -> bytes:
+        """Add the recipe to the blobs. Returns: its digest."""
+        recipe = canonical(chosen.recipe)
+        digest = self._repo.hash.digest(recipe)
+        self._blobs[digest] = recipe
+        return digest
+
+    def _put_left(self, left: _Left | None) -> str | None:
+        resumed = self._decided.resumed
+        if left is not None:
+            if left.packs:
+                self._changes["imports"] = {left.entry.id: left.entry.to_json()}
+            return left.entry.id
+        if resumed is not None:
+            self._changes["imports"] = {resumed.id: None}
+        return None
+
+    def _put_snapshot(self) -> Snapshot | None:
+        """Add the import's aliases to those of the current snapshot, if that is of the same space."""
+        repo, (_, chosen, met, verdict, resumed) = self._repo, self._decided
+        current = repo.state.current_snapshot
+        same = current is not None and current.space == chosen.id
+        if current is not None and not same:
+            if resumed is not None:
+                self._notes.append(f"{current.name} is of another embedding space: no snapshot was written")
+                return None
+            self._notes.append(f"{current.name} was of another embedding space; vstore undo makes it current again")
+        base = repo.mapped_tree(current if same else None, {**repo.state.absorbed, **met.scope.absorbed})
+        tree = base.edited(verdict.aliases)
+        if same and tree.root == base.root:
+            return None
+        snapshot, changes, pages = new_snapshot(
+            repo, chosen.id, tree, images_of(tree, repo.hash.size), current, self._options.message
+        )
+        self._changes |= changes
+        self._blobs |= pages
+        return snapshot

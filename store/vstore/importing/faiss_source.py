@@ -1,0 +1,94 @@
+"""Vectors of a FAISS index file, mapped into memory and reconstructed block by block."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vstore.errors import UsageError
+from vstore.importing.faiss_structure import METRICS, Structure, structure
+from vstore.packages import faiss_module
+
+if TYPE_CHECKING:
+    from vstore.importing.source import Array
+
+
+class FaissSource:
+    """The vectors of a FAISS index file."""
+
+    def __init__(self, path: Path) -> None:
+        """Map the file. Raises: UsageError, naming the reason; MissingPackage."""
+        try:
+            found = structure(path)
+        except OSError as err:
+            raise UsageError(f"{path} cannot be read: {err.strerror}") from err
+        if found.metric not in METRICS:
+            raise UsageError(
+                f"{path} cannot be imported: its metric (faiss's {found.metric}) is neither inner product nor L2",
+                "vstore ranks by cosine, which is not what these vectors were made for",
+            )
+        faiss = faiss_module()
+        try:
+            # The whole keeps its parts alive: what downcast gives is a view.
+            self._whole = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        except RuntimeError as err:
+            raise UsageError(f"{path} cannot be imported: faiss does not read it ({_line(err)})") from err
+        self._index = faiss.downcast_index(self._whole)
+        self.ids: Array | None = None
+        if hasattr(self._index, "id_map"):
+            self.ids = faiss.vector_to_array(self._index.id_map).copy()
+            self._index = faiss.downcast_index(self._index.index)
+        self._listed = _own_numbers(faiss, self._index, path) if found.inverted else None
+        if self.ids is None:
+            self.ids = self._listed
+        self.structure: Structure = found
+        self.files: tuple[Path, ...] = (path,)
+        self.rows, self.dim = found.rows, found.dim
+        self.dtype = "float16" if found.half else "float32"
+        coarse = "" if found.exact else "; its codes give the vectors back only roughly"
+        self.notes: tuple[str, ...] = (f"{path.name} is {found.kind}, metric {METRICS[found.metric]}{coarse}",)
+
+    def block(self, first: int, end: int) -> Array:
+        import numpy as np
+
+        if self._listed is not None:
+            rows = self._index.reconstruct_batch(np.ascontiguousarray(self._listed[first:end]))
+        else:
+            rows = self._index.reconstruct_n(first, end - first)
+        return rows.astype(np.float16) if self.dtype == "float16" else rows  # type: ignore[no-any-return]
+
+
+def _own_numbers(faiss: Any, index: Any, path: Path) -> Array | None:
+    """Find the numbers of an IVF index's rows; None where they are 0 to n - 1. Raises: UsageError."""
+    own = _ids_in_lists(faiss, index)
+    if _is_range(own):
+        return None
+    if len(set(own.tolist())) < len(own):
+        raise UsageError(f"{path} cannot be imported: several of its rows have the same number")
+    own.sort()
+    index.set_direct_map_type(faiss.DirectMap.Hashtable)
+    return own
+
+
+def _ids_in_lists(faiss: Any, index: Any) -> Array:
+    import numpy as np
+
+    lists = index.invlists
+    found = [np.zeros(0, np.int64)]
+    for number in range(lists.nlist):
+        size = lists.list_size(number)
+        if size:
+            ids = lists.get_ids(number)
+            found.append(faiss.rev_swig_ptr(ids, size).copy())
+            lists.release_ids(number, ids)
+    return np.concatenate(found)
+
+
+def _is_range(ids: Array) -> bool:
+    import numpy as np
+
+    return bool(np.array_equal(np.sort(ids), np.arange(len(ids))))
+
+
+def _line(err: Exception) -> str:
+    return " ".join(str(err).split())[:200]

@@ -1,0 +1,50 @@
+"""The reasons not to believe an old index. Pure."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from vstore.importing.matching import EDITED
+from vstore.importing.report import ImportReport, short
+from vstore.importing.verdict import Verdict
+
+NAMED = 5  # rows that a message names
+
+
+class Refusal(NamedTuple):
+    """A reason to refuse an import.
+
+    what: what is wrong.
+    step: what to do.
+    """
+
+    what: str
+    step: str
+
+
+def broken_order(verdict: Verdict) -> str | None:
+    """Say how the vectors contradict the list: equal pictures with different vectors. None where they do not."""
+    if not verdict.torn:
+        return None
+    return (
+        f"{len(verdict.torn):,} pairs of vectors differ although their pictures are the same, byte for byte: "
+        f"{', '.join(verdict.torn[:NAMED])}"
+    )
+
+
+def nothing_found(verdict: Verdict, report: ImportReport, *, resumed: bool) -> Refusal | None:
+    """Say why there is nothing to import: an empty index, or one of whose pictures none was found.
+
+    resumed: finding none of the pictures is no fault, as it was not one before.
+    """
+    if not verdict.rows:
+        return Refusal("the old index is empty", "nothing was changed")
+    if verdict.aliases or resumed:
+        return None
+    found = report.counts()
+    counts = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in found.items() if count)
+    some = "; ".join(f"{short(row.path)}: {row.reason}" for row in verdict.rows[:NAMED])
+    step = "look at --root: the names, or the ends of the paths, must be those of files under it"
+    if found[EDITED]:
+        step = "files that were copied are newer than the index: if nobody edited them, add --trust-edited"
+    return Refusal(f"none of the {len(verdict.rows):,} rows has a picture ({counts}): {some}", step)

@@ -1,0 +1,175 @@
+"""Scans folders and compares them with the stat cache: which are as they were, and which files must be read.
+
+Where the catalogue also agrees with the snapshot (`agreed`), clean files are unchanged without a look at their
+aliases; otherwise every folder is compared with them.
+
+A folder that its parent did not hold when the catalogue agreed (it was moved away and is back, or an exclude hid it)
+is compared with them, too: what the catalogue knows of it is older than the agreement.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+from vstore.format.relabelling import Absorbed
+from vstore.format.tree import Tree
+from vstore.intake.stat_cache import StatCache, facts_of, is_clean, is_settled, keys_and_states, subfolders_in
+from vstore.intake.survey import Chunk, Survey
+from vstore.intake.targets import Target
+from vstore.pictures.folder import Folder, Trouble
+from vstore.pictures.formats import EXTENSIONS
+from vstore.pictures.shared_scan import shared_scan
+from vstore.progress import Progress
+from vstore.repository.places import identity, is_below
+from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from vstore.disk.catalogue import Catalogue
+
+
+class Surveyor:
+    """A scan of targets. Reads the catalogue, where there is one, and writes nothing."""
+
+    def __init__(
+        self,
+        repo: Repository,
+        catalogue: Catalogue | None,
+        tree: Tree,
+        *,
+        progress: Progress,
+        absorbed: Absorbed | None = None,
+    ) -> None:
+        """
+        tree:     the aliases that the folders are compared with.
+        absorbed: the labels that wider folders took in; by default as the log has them.
+        """
+        store = os.stat(repo.layout.folder)
+        self._cache = StatCache(catalogue, repo.state.absorbed if absorbed is None else absorbed)
+        self._tree = tree
+        self._size = repo.hash.size
+        self._skip = {(store.st_dev, store.st_ino)}
+        self._progress = progress
+        self._unproven: set[bytes] = set()  # folders that the catalogue's agreement does not cover
+        self._awaited: dict[bytes, bytes] = {}  # of those, the ones not met yet, with their expected places
+
+    def survey(self, targets: list[Target], agreed: frozenset[bytes]) -> Survey:
+        """Scan all targets.
+
+        agreed: labels whose clean folders hold what the snapshot names; the others are compared as a whole.
+        """
+        survey = Survey(targets)
+        for target in targets:
+            if target.gone:
+                survey.no_files.append(target.prefix)
+                survey.emptied.append(target.prefix)
+            else:
+                self._scan(survey, target, os.fsencode(target.root.label) in agreed)
+        return survey
+
+    def _scan(self, survey: Survey, target: Target, agreed: bool) -> None:
+        label, under = os.fsencode(target.root.label), target.under
+        expect = 0 if under else self._cache.count(target.root.label)
+        scan = shared_scan(target.place, target.options, EXTENSIONS, under, self._skip, expect)
+        survey.scans[target.prefix] = scan
+        whole = not agreed or bool(under)  # the folder above a part may not know of it
+        if whole:
+            self._unproven.add(target.prefix)
+        is_folder = not under
+        found = 0
+        for folder in scan:
+            stored = label + b"/" + folder.path if folder.path else label
+            is_folder = is_folder or folder.path == under
+            found += folder.count
+            survey.ignored += folder.ignored
+            self._progress.advance(folder.count)
+            self._take(survey, folder, stored, os.path.join(target.place, folder.path), only=not is_folder)
+            self._take_troubles(survey, target, folder.troubles)
+            survey.unsure.update(label + b"/" + trouble.path for trouble in folder.troubles)
+        self._take_troubles(survey, target, tuple(scan.troubles))
+        survey.found[target.prefix] = found
+        if is_folder and whole:
+            survey.compared.append(target.prefix)
+        if under:
+            self._take_part(survey, target.prefix, is_folder, found)
+        if any(path not in survey.unlisted and not self._is_skipped(at) for path, at in self._awaited.items()):
+            survey.doubts.add(label)  # a folder went away between the look at its parent and the look at it
+        self._awaited.clear()
+
+    def _take_part(self, survey: Survey, prefix: bytes, is_folder: bool, found: int) -> None:
+        """Note what a part of a root means for the alias at its own path, and for those below it."""
+        if is_folder:
+            survey.no_files.append(prefix)
+        elif prefix in survey.troubled:
+            survey.no_files.append(prefix)
+            survey.unsure.add(prefix)
+        else:
+            survey.emptied.append(prefix)
+            if not found:
+                survey.no_files.append(prefix)
+
+    def _take_troubles(self, survey: Survey, target: Target, troubles: tuple[Trouble, ...]) -> None:
+        label = os.fsencode(target.root.label)
+        for trouble in troubles:
+            stored = label + b"/" + trouble.path if trouble.path else label
+            if is_below(target.prefix, stored):
+                stored = target.prefix  # a part was asked for, not its surroundings
+            survey.troubled[stored] = trouble
+            if trouble.is_folder:
+                survey.unlisted.append(stored)
+                if stored in self._unproven:
+                    survey.doubts.add(label)
+
+    def _take(self, survey: Survey, folder: Folder, stored: bytes, place: bytes, *, only: bool) -> None:
+        proven = stored not in self._unproven and not only
+        self._awaited.pop(stored, None)
+        if not proven and not only:
+            survey.listed.add(stored)
+        values = self._cache.values(stored, proven=proven)
+        clean = [is_clean(value, head) for value, head in zip_longest(values, folder.heads, fillvalue=b"")]
+        if proven and all(clean):
+            survey.clean += folder.count
+            return
+        facts = {} if all(clean) else facts_of(values, self._size)
+        if proven and all(map(is_settled, values)) and len(facts) < len(folder.subfolders):
+            # Asking for each name is faster than leaping over every subfolder: a root often holds nothing else.
+            survey.names[stored] = [file.name for file in facts]
+        for index, head in enumerate(folder.heads):
+            doubtful = bool(folder.troubles)
+            chunk = Chunk(stored, index, place, head, key_size=self._size, only=only, doubtful=doubtful)
+            value = values[index] if clean[index] else None
+            if value is not None:
+                keys, states = keys_and_states(value, len(chunk) * self._size)
+                survey.add_clean(chunk, keys, states, proven=proven)
+            else:
+                survey.add(chunk, facts, proven=proven)
+        if not only:
+            before = self._subfolders_before(stored, values) if proven else None
+            self._take_subfolders(survey, folder, stored, place, before=before)
+
+    def _subfolders_before(self, stored: bytes, values: list[bytes | None]) -> set[bytes]:
+        """List the subfolders that a folder had when the catalogue agreed with the snapshot."""
+        return subfolders_in(values) if all(map(is_settled, values)) else set(self._tree.folders_in(stored))
+
+    def _take_subfolders(
+        self, survey: Survey, folder: Folder, stored: bytes, place: bytes, *, before: set[bytes] | None
+    ) -> None:
+        """Note which subfolders went, and which ones the catalogue's agreement does not cover.
+
+        before: the subfolders that it covers; None where it does not cover the folder itself.
+        """
+        there = set(folder.subfolders)
+        if before is not None:
+            troubled = {os.path.basename(trouble.path) for trouble in folder.troubles}
+            survey.emptied += [stored + b"/" + name for name in before - there - troubled]
+        for name in there - (before or set()):
+            path = stored + b"/" + name
+            self._unproven.add(path)
+            self._awaited[path] = os.path.join(place, name)
+            if before is not None:
+                survey.compared.append(path)
+
+    def _is_skipped(self, place: bytes) -> bool:
+        found = identity(place)
+        return found is not None and found in self._skip

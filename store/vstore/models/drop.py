@@ -1,0 +1,61 @@
+"""Drops a space and its vectors."""
+
+from __future__ import annotations
+
+from vstore.disk import durable
+from vstore.disk.journal import journals
+from vstore.errors import Refused
+from vstore.format.canonical import Json
+from vstore.format.entries import Import
+from vstore.models.report import ModelDropped
+from vstore.repository.leftovers import as_of
+from vstore.repository.repository import Repository
+
+_NAMED = 10  # snapshots that an error names
+
+
+def model_drop(repo: Repository, name: str, *, dry_run: bool = False) -> ModelDropped:
+    """Drop a space and its vectors; `vstore gc` frees the disk space. Cannot be undone.
+
+    The leftovers of an import go too, unless another space adopted its vectors: they wait for that space then.
+    Raises: UsageError; Refused while a snapshot is in this space, or the first sync starts there; Locked.
+    """
+    with repo.lock("ingest") as lock:
+        lock.acquire(0.0, "model drop")
+        with repo.committing("model drop"):
+            space = repo.space(name)
+            used = [snapshot for snapshot in repo.state.snapshots() if snapshot.space == space.id]
+            if used:
+                some = ", ".join(snapshot.name for snapshot in used[:_NAMED])
+                raise Refused(
+                    f"the space {space.name!r} is needed by {len(used)} snapshots: {some}",
+                    "forget them first (vstore snapshot forget), or keep the space",
+                )
+            heirs = {f.id: _heir(repo, f) for f in repo.state.imports.values() if f.space == space.id}
+            left = [repo.state.imports[id] for id, heir in heirs.items() if heir is None]
+            rows = sum(ref.rows for ref in repo.state.segments(space.id)) + sum(found.rows for found in left)
+            current = repo.state.current_snapshot
+            changes: dict[str, Json] = {"spaces": {space.id: None}, "segments": {space.id: None}}
+            if heirs:  # no picture can be joined to the vectors of a space that is gone
+                changes["imports"] = {id: None if heir is None else {"space": heir} for id, heir in heirs.items()}
+            if repo.state.start_space == space.id:
+                if current is None:
+                    raise Refused(
+                        f"the first sync of this store starts in the space {space.name!r}",
+                        "sync with --space another one first",
+                    )
+                changes["start_space"] = current.space
+            if not dry_run:
+                repo.publish("model drop", changes, about=f"{space.name}: {rows} vectors")
+        if not dry_run:
+            for path in journals(repo.layout.journal):
+                if path.name.startswith(space.id):
+                    durable.remove(path)  # a killed run left it, and nothing else would remove it
+        return ModelDropped(space.id, space.name, rows, dry_run)
+
+
+def _heir(repo: Repository, found: Import) -> str | None:
+    """Find the space that adopted the vectors of an import; of several, the current one."""
+    current = repo.state.current_snapshot
+    others = sorted(repo.state.spaces, key=lambda id: (current is None or id != current.space, id))
+    return next((id for id in others if id != found.space and as_of(repo, found, id).space == id), None)

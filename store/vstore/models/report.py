@@ -1,0 +1,123 @@
+"""The reports of `model` commands."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from vstore.brief import briefly
+from vstore.format.canonical import Json
+
+
+@briefly
+class ModelRow(NamedTuple):
+    """One line of `model list`.
+
+    space:      id of the space.
+    space_name: its name.
+    status:     claimed or verified.
+    family:     of its recipe; empty where the recipe is lost.
+    dim:        numbers per vector.
+    model:      folder or hub id, or None.
+    adapter:    folder or hub id, or None.
+    compute:    fp32, bf16, or None.
+    rows:       stored vectors.
+    snapshots:  names of its snapshots.
+    current:    the current snapshot, or the first sync, is in this space.
+    """
+
+    space: str
+    space_name: str
+    status: str
+    family: str
+    dim: int
+    model: str | None
+    adapter: str | None
+    compute: str | None
+    rows: int
+    snapshots: tuple[str, ...]
+    current: bool
+
+    def to_json(self) -> dict[str, Json]:
+        value = self._asdict()
+        value["snapshots"] = list(self.snapshots)
+        return value
+
+
+@briefly
+class ModelDetail(NamedTuple):
+    """The details of one space.
+
+    row:       its line in `model list`.
+    recipe:    everything that decides its vectors.
+    place:     the words by which its model is found.
+    made_with: the device, dtype and versions that its probes were embedded with.
+    """
+
+    row: ModelRow
+    recipe: dict[str, Any]
+    place: dict[str, Any]
+    made_with: dict[str, Any]
+
+    def to_json(self) -> dict[str, Json]:
+        return {**self.row.to_json(), "recipe": self.recipe, "place": self.place, "made_with": self.made_with}
+
+
+@briefly
+class ModelAdded(NamedTuple):
+    """The results of adding a space.
+
+    space:      id of the space.
+    space_name: its name.
+    dim:        numbers per vector.
+    known:      the space existed, and its model was only found again.
+    inherited:  options taken from the current space.
+    notes:      things done that nobody asked for, for people.
+    """
+
+    space: str
+    space_name: str
+    dim: int
+    known: bool
+    inherited: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Json]:
+        value = self._asdict()
+        value |= {"inherited": list(self.inherited), "notes": list(self.notes)}
+        return value
+
+
+class ModelUsed(NamedTuple):
+    """The results of making a space current.
+
+    space:      id of the space.
+    space_name: its name.
+    snapshot:   the new snapshot, or None.
+    current:    the current snapshot.
+    """
+
+    space: str
+    space_name: str
+    snapshot: str | None
+    current: str
+
+    def to_json(self) -> dict[str, Json]:
+        return self._asdict()
+
+
+class ModelDropped(NamedTuple):
+    """The results of dropping a space.
+
+    space:      id of the space.
+    space_name: its name.
+    rows:       vectors that were dropped with it.
+    dry_run:    nothing was changed.
+    """
+
+    space: str
+    space_name: str
+    rows: int
+    dry_run: bool
+
+    def to_json(self) -> dict[str, Json]:
+        return self._asdict()

@@ -1,0 +1,39 @@
+"""Lists the spaces of a store, and shows one."""
+
+from __future__ import annotations
+
+from vstore.embed.probes import Probes
+from vstore.format.entries import Space
+from vstore.models.report import ModelDetail, ModelRow
+from vstore.repository.repository import Repository
+
+
+def model_list(repo: Repository) -> list[ModelRow]:
+    """List all spaces by name. Reads only the log and the recipes. Raises: Damage."""
+    return [_row(repo, space) for space in sorted(repo.state.spaces.values(), key=lambda space: space.name)]
+
+
+def model_show(repo: Repository, name: str) -> ModelDetail:
+    """Show one space. Raises: UsageError, Damage."""
+    space = repo.space(name)
+    made_with = Probes.from_bytes(repo.packs.get(space.probes)).environment if space.probes else {}
+    recipe = repo.recipe(space.id) if space.recipe else {}
+    return ModelDetail(_row(repo, space), recipe, dict(space.place), made_with)
+
+
+def _row(repo: Repository, space: Space) -> ModelRow:
+    state = repo.state
+    current = state.current_snapshot
+    return ModelRow(
+        space=space.id,
+        space_name=space.name,
+        status=space.status,
+        family=str(repo.recipe(space.id).get("family")) if space.recipe else "",
+        dim=space.dim,
+        model=space.place.get("model"),
+        adapter=space.place.get("adapter"),
+        compute=space.place.get("compute"),
+        rows=sum(ref.rows for ref in state.segments(space.id)),
+        snapshots=tuple(snapshot.name for snapshot in state.snapshots() if snapshot.space == space.id),
+        current=(current.space if current else state.start_space) == space.id,
+    )

@@ -1,0 +1,42 @@
+"""Makes another space current."""
+
+from __future__ import annotations
+
+from vstore.errors import ModelError, UsageError
+from vstore.models.report import ModelUsed
+from vstore.repository.repository import Repository
+from vstore.repository.snapshots import new_snapshot
+
+_NAMED = 10  # missing paths that an error names
+
+
+def model_use(repo: Repository, name: str, message: str = "") -> ModelUsed:
+    """Make a space current: write a new snapshot with the paths of the current one. Nothing is embedded or loaded.
+
+    Raises: UsageError; Refused while syncing is held; ModelError, naming pictures without a vector in the space;
+            Locked, Damage, DiskTrouble.
+    """
+    with repo.committing("model use"):
+        space = repo.space(name)
+        current = repo.state.current_snapshot
+        repo.refuse_held()
+        if current is None:
+            raise UsageError(
+                "there is no snapshot yet",
+                f"make the first one with: vstore sync PATH --space {space.name}",
+            )
+        if current.space == space.id:
+            return ModelUsed(space.id, space.name, None, current.name)
+        tree = repo.mapped_tree(current)
+        stored = {key for ref in repo.state.segments(space.id) for key in repo.segment(ref).key_list()}
+        missing = [path for path, key in tree if key not in stored]
+        if missing:
+            some = ", ".join(path.decode("utf-8", "replace") for path in missing[:_NAMED])
+            raise ModelError(
+                f"{len(missing)} of the {len(tree)} pictures have no vector in the space {space.name!r} yet: {some}",
+                f"embed them with: vstore sync --space {space.name}; {current.name} stays current until that is done",
+            )
+        snapshot, changes, blobs = new_snapshot(repo, space.id, tree, current.images, current, message)
+        changes["packs"] = repo.add_pack(blobs)
+        repo.publish("model use", changes, about=f"{snapshot.name}: {space.name}")
+        return ModelUsed(space.id, space.name, snapshot.name, snapshot.name)

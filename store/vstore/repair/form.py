@@ -1,0 +1,63 @@
+"""Finds out the form of a damaged store: by its file FORMAT or, if that is lost, by its other files."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from vstore.disk import durable
+from vstore.disk.file import File
+from vstore.disk.footer import FOOTER_SIZE, Footer
+from vstore.disk.salvage import insisted
+from vstore.errors import Damage, NoStore
+from vstore.format.layout import Layout
+from vstore.repair.findings import SEGMENT, files
+from vstore.repository.form import Form, read_form
+
+
+class FoundForm(NamedTuple):
+    """The form of a store.
+
+    form:     the form.
+    is_sound: FORMAT says so; otherwise other files do.
+    """
+
+    form: Form
+    is_sound: bool
+
+
+def find_form(folder: Path) -> FoundForm:
+    """Find out the form of a store. Raises: NoStore, FormatTooNew; Damage if no file tells it."""
+    layout = Layout(folder)
+    try:
+        return FoundForm(insisted(partial(read_form, folder)), is_sound=True)
+    except NoStore:
+        if not layout.refs.is_dir():
+            raise
+    except Damage:
+        pass
+    form = _form_of_segments(layout) or _form_of_records(layout)
+    if form is None:
+        raise Damage(f"{layout.format} is lost, and no other file tells its content", "restore the store from a backup")
+    return FoundForm(form, is_sound=False)
+
+
+def _form_of_segments(layout: Layout) -> Form | None:
+    for path in files(layout.segments, SEGMENT):
+        try:
+            with insisted(partial(File, path)) as file:
+                footer = Footer.from_bytes(file.pread(FOOTER_SIZE, max(0, file.size - FOOTER_SIZE)))
+        except (Damage, OSError, ValueError):
+            continue
+        return Form(durable.nonce(), "xxh3_128" if footer.key_size == 16 else "sha256", footer.dtype)
+    return None
+
+
+def _form_of_records(layout: Layout) -> Form | None:
+    for path in sorted(layout.refs.glob("*.json")):
+        # No vector was ever stored, so that nothing depends on the dtype; the last line of a record is a digest in hex.
+        digits = len(durable.read(path).rstrip(b"\n").rpartition(b"\n")[2])
+        if digits in (32, 64):
+            return Form(durable.nonce(), "xxh3_128" if digits == 32 else "sha256", "float16")
+    return None

@@ -1,0 +1,75 @@
+"""Adds a space to the log, or brings back the recipe of one that lost it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vstore.errors import Damage, UsageError
+from vstore.format.canonical import canonical
+from vstore.format.entries import Space
+from vstore.format.recipes import space_id
+from vstore.repository.repository import Repository
+
+
+def add_space(
+    repo: Repository,
+    recipe: Mapping[str, Any],
+    name: str,
+    *,
+    status: str = "verified",
+    place: Mapping[str, Any] | None = None,
+    probes: bytes = b"",
+) -> None:
+    """Add a space with its recipe. The first space is the one in which the first sync starts.
+
+    status: of a new space; a known one keeps its own.
+    place:  where its model is now; replaces the place of a known space.
+    probes: the vectors of its probes.
+    Raises: UsageError if another space has the name; Locked; Damage, DiskTrouble, ReadOnly.
+    """
+    data = canonical(recipe)
+    space, digest = space_id(recipe), repo.hash.digest(data)
+    with repo.committing("init"):
+        old = repo.state.spaces.get(space)
+        if any(other.name == name and other.id != space for other in repo.state.spaces.values()):
+            raise UsageError(f"another space has the name {name!r}", "choose another name")
+        blobs = {digest: data, **({repo.hash.digest(probes): probes} if probes else {})}
+        proofs = repo.hash.digest(probes) if probes else b""
+        # Where its model lies proves nothing of the vectors that a space has.
+        entry = Space(
+            id=space,
+            name=name,
+            status=old.status if old else status,
+            recipe=digest,
+            dim=recipe["dim"],
+            place=place or {},
+            probes=proofs,
+        )
+        if old is not None and (not place or old == entry):
+            _bring_back(repo, old, digest, blobs, name)
+            return
+        changes: dict[str, Any] = {"spaces": {space: entry.to_json()}, "packs": repo.add_pack(blobs)}
+        if old is not None:
+            # A merge patch would keep the words that the new place does not have.
+            gone = {word: None for word in old.place if word not in entry.place}
+            changes["spaces"][space]["place"] = {**entry.place, **gone}
+        if repo.state.start_space is None:
+            changes["start_space"] = space
+        repo.publish("init" if repo.tip.number == 0 else "model add", changes, about=name)
+
+
+def _bring_back(repo: Repository, space: Space, recipe: bytes, blobs: Mapping[bytes, bytes], about: str) -> None:
+    """Write the blobs of a known space that are lost, and list its recipe where repair took it away."""
+    lost = {digest: blob for digest, blob in blobs.items() if not _has_blob(repo, digest)}
+    if lost:
+        again = {} if space.recipe else {"spaces": {space.id: {"recipe": recipe.hex()}}}
+        repo.publish("model add", {"packs": repo.add_pack(lost), **again}, about=about)
+
+
+def _has_blob(repo: Repository, digest: bytes) -> bool:
+    try:
+        repo.packs.get(digest)
+    except Damage:
+        return False
+    return True

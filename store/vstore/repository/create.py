@@ -1,0 +1,90 @@
+"""Makes a new store."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from vstore.disk import durable
+from vstore.disk.lock import Lock
+from vstore.disk.reserve import write_reserve
+from vstore.disk.trouble import trouble
+from vstore.errors import Damage, UsageError, VstoreError
+from vstore.format.hashing import store_hash
+from vstore.format.layout import DTYPES, Layout, record_number
+from vstore.repository.form import Form
+from vstore.repository.repository import Repository
+
+
+def create_store(folder: Path, hash: str = "xxh3_128", dtype: str = "float16") -> Repository:
+    """Make an empty store. The name FORMAT appears last: a half-made store is not a store.
+
+    A store without any record, whose maker was killed before the first one, is returned as it is.
+    Raises: UsageError if a store already exists, or for an unknown hash or dtype; Locked; DiskTrouble, ReadOnly.
+    """
+    layout = Layout(folder)
+    if dtype not in DTYPES:
+        raise UsageError(f"unknown store dtype {dtype!r}", f"choose one of: {', '.join(DTYPES)}")
+    hash = store_hash(hash).name
+    if not layout.format.exists():
+        _refuse_other_files(layout)
+    durable.make_folder(folder)
+    with trouble(folder.parent), contextlib.suppress(PermissionError):  # a parent that may not be listed
+        durable.sync_folder(folder.parent)  # the maker may have been killed before it did this
+    for path in layout.folders():
+        durable.make_folder(path)
+    with Lock(layout.locks, "ingest") as lock:
+        lock.acquire(0.0, "init")
+        if layout.format.exists():
+            return _unfinished_store(folder, hash, dtype)
+        durable.sweep(folder, "ingest")
+        write_reserve(layout)
+        durable.publish(layout.format, Form(durable.nonce(), hash, dtype).to_bytes(), "ingest")
+    return Repository(folder)
+
+
+def refuse_existing(folder: Path) -> None:
+    """Refuse a folder that holds a store. One whose maker was killed before a record does not count.
+
+    Raises: UsageError.
+    """
+    if Layout(folder).format.exists() and Repository(folder).tip.highest:
+        raise UsageError(
+            f"a store already exists at {folder}",
+            "use it, adding the model with: vstore model add NAME; or name another folder with --store",
+        )
+
+
+def _unfinished_store(folder: Path, hash: str, dtype: str) -> Repository:
+    try:
+        repo = Repository(folder)
+    except VstoreError:
+        repo = None
+    if repo is None or repo.tip.highest:
+        raise UsageError(f"a store already exists at {folder}", "use it, or name another folder with --store")
+    if (repo.hash.name, repo.dtype) != (hash, dtype):
+        raise UsageError(
+            f"a store was begun at {folder} with --hash {repo.hash.name} --store-dtype {repo.dtype}",
+            "go on with these options, or remove the folder: it is still empty",
+        )
+    return repo
+
+
+def _refuse_other_files(layout: Layout) -> None:
+    """Refuse a folder that holds somebody else's files, or a store that lost its FORMAT."""
+    folder = layout.folder
+    try:
+        names = set(os.listdir(folder))
+    except FileNotFoundError:
+        if not folder.parent.is_dir():
+            raise UsageError(f"there is no folder {folder.parent} to make a store in", "make it first") from None
+        return
+    except NotADirectoryError:
+        raise UsageError(f"{folder} is not a folder", "name a new or an empty one") from None
+    own = {path.name for path in (*layout.folders(), layout.catalogue, layout.reserve)}
+    others = sorted(name for name in names - own if not name.startswith(durable.TEMPORARY))
+    if others:
+        raise UsageError(f"{folder} is not a store, and holds {others[0]!r}", "name a new or an empty folder")
+    if layout.refs.is_dir() and any(record_number(name) is not None for name in os.listdir(layout.refs)):
+        raise Damage(f"{layout.format} is missing, although the store has records", "restore it from a backup")

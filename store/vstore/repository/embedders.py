@@ -1,0 +1,60 @@
+"""Embedders for the spaces of an open store: the models that it names, or those that a program brings along."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from vstore.embed.model_words import Settings, Words
+
+if TYPE_CHECKING:
+    from vstore.embed.embedder import Embedder
+    from vstore.format.recipes import Recipe
+    from vstore.repository.repository import Repository
+
+Load = Callable[["Recipe"], "Embedder"]
+
+
+class Embedders:
+    """Loads the embedder of a recipe. `given` loads them all where a program brings its own."""
+
+    def __init__(self, repo: Repository, given: Load | None = None) -> None:
+        self._repo = repo
+        self._given = given
+
+    def load(self, recipe: Recipe, settings: Settings | None = None) -> Embedder:
+        """Load the model of a space of this store, on one device. Raises: ModelError, MissingPackage, UsageError."""
+        if self._given is not None:
+            return self._given(recipe)
+        from vstore.format.recipes import space_id
+        from vstore.repository import spaces
+
+        return spaces.load(self._repo, self._repo.state.spaces[space_id(recipe)], settings or Settings())
+
+    def load_on_all(self, recipe: Recipe, settings: Settings) -> Embedder:
+        """Load the model of a space of this store, on every device of the settings. Raises: as `load`."""
+        if self._given is not None:
+            return self._given(recipe)
+        from vstore.format.recipes import space_id
+        from vstore.repository import spaces
+
+        return spaces.load_on_all(self._repo, self._repo.state.spaces[space_id(recipe)], settings)
+
+    def load_variant(self, recipe: Recipe, place: Mapping[str, Any], settings: Settings) -> Embedder:
+        """Load a model by a recipe that may differ from those of all spaces.
+
+        place: the words by which the model is found; if empty, the model of the current snapshot's space.
+        Raises: as `load`.
+        """
+        from vstore.embed.hf.digests import Digests
+        from vstore.embed.load import load_embedder
+        from vstore.format.recipes import space_id
+
+        repo = self._repo
+        if self._given is not None or (not place and space_id(recipe) in repo.state.spaces):
+            return self.load(recipe, settings)
+        words = Words.from_json(place or repo.state.spaces[repo.snapshot("current").space].place)
+        digests = Digests(repo.layout.cache)
+        found = load_embedder(recipe, words, settings, digests)
+        digests.keep()
+        return found

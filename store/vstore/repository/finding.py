@@ -1,0 +1,20 @@
+"""Finds stores on disk, without opening them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from vstore.format.layout import FOLDER, Layout
+from vstore.paths import AnyPath
+
+
+def is_store(folder: Path) -> bool:
+    """Tell whether a folder is a store."""
+    return Layout(folder).format.exists()
+
+
+def find_store(start: AnyPath) -> Path | None:
+    """Find the nearest `.vstore` in a folder, or in those above it."""
+    real = Path(os.path.realpath(os.fsdecode(start)))
+    return next((folder / FOLDER for folder in (real, *real.parents) if is_store(folder / FOLDER)), None)

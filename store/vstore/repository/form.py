@@ -1,0 +1,66 @@
+"""The form of a store: the content of its file FORMAT."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from vstore.disk import durable
+from vstore.disk.trouble import LOST
+from vstore.errors import Damage, FormatTooNew, NoStore, UsageError
+from vstore.format.canonical import Document, canonical
+from vstore.format.hashing import checksum, store_hash
+from vstore.format.layout import DTYPES, FORMAT_VERSION, Layout
+
+
+class Form(NamedTuple):
+    """The choices that were made with a store, for good.
+
+    store: its id, 32 random hex digits.
+    hash:  the name of the hash that names pictures and objects.
+    dtype: the numbers of a vector, float16 or float32.
+    """
+
+    store: str
+    hash: str
+    dtype: str
+
+    def to_bytes(self) -> bytes:
+        form = {"format": FORMAT_VERSION, "store": self.store, "hash": self.hash, "dtype": self.dtype}
+        return canonical({**form, "check": _check(form)}) + b"\n"
+
+
+def read_form(folder: Path) -> Form:
+    """Read the file FORMAT of a store. Raises: NoStore, FormatTooNew, Damage."""
+    path = Layout(folder).format
+    try:
+        text = durable.read(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NoStore(
+            f"there is no store at {folder}", "make one with: vstore init, or name its folder with --store"
+        ) from None
+    except OSError as err:
+        if err.errno not in LOST:
+            raise
+        raise Damage(f"{path} cannot be read: {err.strerror}", "run: vstore repair") from err
+    try:
+        value = json.loads(text)
+        # A later format keeps `check` as it is: else one flipped bit of the version would read as a later format.
+        is_later = value["format"] > FORMAT_VERSION
+        if is_later and _check({n: v for n, v in value.items() if n != "check"}) == value["check"]:
+            raise FormatTooNew(
+                f"the store {folder} has format {value['format']}; this vstore reads up to {FORMAT_VERSION}",
+                "upgrade vstore: pip install -U vstore-index",
+            )
+        form = Form(value["store"], store_hash(value["hash"]).name, value["dtype"])
+        if form.dtype not in DTYPES or form.to_bytes() != text:
+            raise ValueError("its content is not what was written")
+    except (ValueError, KeyError, TypeError, UsageError) as err:
+        raise Damage(f"{path} cannot be read: {err!r}", "run: vstore repair") from err
+    return form
+
+
+def _check(form: Document) -> str:
+    """Compute the field `check`: the checksum of the other fields, by which rot in FORMAT is found."""
+    return checksum(canonical(form)).hex()

@@ -1,0 +1,85 @@
+"""Makes an empty store with its first embedding space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vstore.embed.model_words import Settings, Words
+from vstore.errors import UsageError
+from vstore.repository.add_space import add_space
+from vstore.repository.create import create_store, refuse_existing
+
+
+class InitReport(NamedTuple):
+    """A new store.
+
+    store:      its folder.
+    id:         its id.
+    hash:       the hash that its pictures are known by.
+    dtype:      the type in which it keeps vectors.
+    space:      the id of its embedding space.
+    space_name: the name of that space.
+    """
+
+    store: str
+    id: str
+    hash: str
+    dtype: str
+    space: str
+    space_name: str
+
+    def to_json(self) -> dict[str, Any]:
+        return self._asdict()
+
+
+def init(
+    folder: Path,
+    words: Words,
+    *,
+    hash: str = "xxh3_128",
+    store_dtype: str = "float16",
+    recipe: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    settings: Settings | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> InitReport:
+    """Make an empty store for one embedding space: that of the model, else of the recipe, else the built-in one.
+
+    note:   receives a line for each thing done that the caller did not ask for.
+    Raises: UsageError if there is one already; ModelError, and nothing is made then.
+    """
+    from vstore.embed.builtin import DEFAULT_RECIPE
+
+    made = None
+    if words.model is not None or words.adapter is not None:
+        from vstore.repository.new_space import make, name_for
+
+        refuse_existing(folder)
+        name = name_for(words, name)
+        made = make(words, settings or Settings(), note)
+    elif words != Words():
+        options = ", ".join(f"--{option.replace('_', '-')}" for option in words.to_json())
+        raise UsageError(f"{options} without a model", "name one with --model NAME_OR_DIR")
+    repo = create_store(folder, hash, store_dtype)
+    try:
+        if made is not None:
+            from vstore.repository.new_space import add
+
+            assert name is not None
+            add(repo, name, made)
+        else:
+            chosen = DEFAULT_RECIPE if recipe is None else recipe
+            add_space(repo, chosen, name or str(chosen["name"]))
+        space = next(iter(repo.state.spaces.values()))
+        return InitReport(
+            store=str(repo.layout.folder),
+            id=repo.store_id,
+            hash=repo.hash.name,
+            dtype=repo.dtype,
+            space=space.id,
+            space_name=space.name,
+        )
+    finally:
+        repo.close()

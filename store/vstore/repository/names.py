@@ -1,0 +1,98 @@
+"""The names of snapshots and spaces: the meaning of `v12`, `current`, `X~2`, `@{3}` or a prefix of an id. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from vstore.errors import AmbiguousSnapshot, SnapshotNotFound, UsageError
+from vstore.format.entries import Snapshot, Space
+from vstore.format.records import Record
+from vstore.format.state import State
+
+# Compiled when a name is looked up: every command would pay for it.
+_STEP = r"(?P<base>.+)~(?P<up>\d+)"
+_PAST = r"@\{(\d+)\}"
+_ID = r"[0-9a-fA-F]{4,}"
+
+
+def find_snapshot(state: State, name: str, past: Callable[[], Sequence[str | None]]) -> Snapshot:
+    """Find a snapshot by v-number, id prefix, tag, `current`, `latest`, `X~2` or `@{3}`.
+
+    past:   gives all values that `current` has had, the newest last; asked only for `@{…}`.
+    Raises: SnapshotNotFound, AmbiguousSnapshot.
+    """
+    step = re.fullmatch(_STEP, name) if "~" in name else None
+    if step:
+        return _ancestor(state, find_snapshot(state, step["base"], past), int(step["up"]), name)
+    if name == "current" and state.current is None and state.snapshots():
+        raise SnapshotNotFound("no snapshot is current", "make one so with: vstore rollback SNAP")
+    if name == "current":
+        return _listed(state, state.current, name)
+    if name == "latest":
+        return _listed(state, next((snapshot.name for snapshot in state.snapshots()), None), name)
+    at = re.fullmatch(_PAST, name) if name.startswith("@") else None
+    if at:
+        values, back = past(), int(at[1])
+        return _listed(state, values[-1 - back] if back < len(values) else None, name)
+    if name in state.tags:
+        return _listed(state, state.tags[name], name)
+    if name[:1] in ("v", "V") and name[1:].isascii() and name[1:].isdigit():
+        return _listed(state, f"v{int(name[1:])}", name)
+    return _by_id(state, name)
+
+
+def past_currents(records: Iterable[Record]) -> list[str | None]:
+    """List all values that `current` has had, the newest last. records: the log, oldest first."""
+    values: list[str | None] = []
+    for record in records:
+        if record.whole is not None and not values and record.whole.get("current"):
+            values.append(record.whole["current"])
+        elif "current" in record.changes:
+            values.append(record.changes["current"])
+    return values
+
+
+def find_space(state: State, wanted: str) -> Space:
+    """Find a space by name, or by its id or a prefix of it (6 or more digits). Raises: UsageError."""
+    spaces = state.spaces.values()
+    found = [s for s in spaces if s.name == wanted or (len(wanted) >= 6 and s.id.startswith(wanted))]
+    if len(found) != 1:
+        names = ", ".join(sorted(space.name for space in spaces)) or "none"
+        raise UsageError(f"no space {wanted!r} in this store", f"the spaces here are: {names}")
+    return found[0]
+
+
+def _ancestor(state: State, snapshot: Snapshot, up: int, wanted: str) -> Snapshot:
+    for _ in range(up):
+        parent = state.snapshot(snapshot.parent) if snapshot.parent else None
+        if parent is None or not parent.kept:
+            raise _not_found(state, wanted)
+        snapshot = parent
+    return snapshot
+
+
+def _by_id(state: State, wanted: str) -> Snapshot:
+    fitting = []
+    if re.fullmatch(_ID, wanted):
+        fitting = [snapshot for snapshot in state.snapshots() if snapshot.id.startswith(wanted.lower())]
+    if len({snapshot.id for snapshot in fitting}) > 1:
+        listed = ", ".join(f"{snapshot.name} ({snapshot.id[:12]})" for snapshot in fitting)
+        raise AmbiguousSnapshot(f"{wanted!r} may mean {listed}", "give more digits, or the name")
+    if not fitting:
+        raise _not_found(state, wanted)
+    return fitting[0]
+
+
+def _listed(state: State, name: str | None, wanted: str) -> Snapshot:
+    found = state.snapshot(name) if name else None
+    if found is None or not found.kept:
+        raise _not_found(state, wanted)
+    return found
+
+
+def _not_found(state: State, wanted: str) -> SnapshotNotFound:
+    count = len(state.snapshots())
+    if not count:
+        return SnapshotNotFound("this store has no snapshot yet", "make one with: vstore sync FOLDER")
+    return SnapshotNotFound(f"no snapshot {wanted!r} (this store has {count})", "list them with: vstore snapshot list")

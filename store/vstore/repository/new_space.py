@@ -1,0 +1,98 @@
+"""A new space: the recipe of a model, its name, and the vectors of its probes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from vstore.embed.builtin import DEFAULT_RECIPE
+from vstore.embed.embedder import Embedder
+from vstore.embed.hf.digests import Digests
+from vstore.embed.load import load_embedder
+from vstore.embed.model_words import Settings, Words
+from vstore.embed.probes import Probes, drift
+from vstore.errors import ModelError, UsageError
+from vstore.format.layout import why_not_a_name
+from vstore.repository.add_space import add_space
+from vstore.repository.proof import embed_probes, environment_of, prepared_probes, probe_names
+from vstore.repository.repository import Repository
+from vstore.repository.spaces import faults_of
+
+BUILTIN = "builtin"  # the word of --model for the embedder that needs no model
+_PROOF = ("tiny", "landscape")  # an adapter must change one of them: few pixels, as they are embedded in fp32
+
+
+class Made(NamedTuple):
+    """A space that may be added.
+
+    recipe:  everything that decides its vectors.
+    words:   name its model.
+    probes:  the vectors of its probes.
+    digests: of the model's files.
+    """
+
+    recipe: dict[str, Any]
+    words: Words
+    probes: Probes
+    digests: Digests
+
+
+def make(words: Words, settings: Settings, note: Callable[[str], None], cache: Path | None = None) -> Made:
+    """Work out the recipe of a model, load it, and embed its probes. Nothing is written.
+
+    note:   receives a line for each thing that nobody asked for.
+    cache:  the store's cache folder, where there is a store.
+    Raises: UsageError, ModelError.
+    """
+    from vstore.embed.plugins import describe_by_plugin
+
+    digests = Digests(cache)
+    embedder: Embedder
+    recipe: dict[str, Any] | None = None
+    if words.model == BUILTIN:
+        odd = [f"--{name.replace('_', '-')}" for name in words._replace(model=None).to_json()]
+        if odd:
+            raise UsageError(f"the built-in embedder takes no {', '.join(odd)}", "leave it out, or name another model")
+        recipe, words = dict(DEFAULT_RECIPE), Words()
+    with faults_of(words.model or words.adapter or BUILTIN):
+        if recipe is None:
+            recipe = describe_by_plugin(words)
+        if recipe is not None:
+            embedder = load_embedder(recipe, words, settings)
+        else:
+            from vstore.embed.hf.description import describe
+            from vstore.embed.hf.loading import load
+
+            recipe, words = describe(words, digests)
+            proof = list(prepared_probes(recipe, _PROOF).values())
+            embedder = load(recipe, words, settings, digests, proof=proof, note=note)
+        vectors = embed_probes(embedder, probe_names(embedder))
+    for name, vector in vectors.items():
+        if not drift(vector, vector) < 1:
+            raise ModelError(
+                f"the model {words.model} gives no usable vector for the probe {name!r}: its numbers are not finite",
+                "its weights are damaged, or bf16 is too coarse for it: try --compute fp32",
+            )
+    return Made(recipe, words, Probes(vectors, environment_of(embedder)), digests)
+
+
+def name_for(words: Words, wanted: str | None) -> str:
+    """Choose the name of a space: the wanted one, else that of its adapter's or model's folder. Raises: UsageError."""
+    if wanted is None:
+        source = os.path.basename((words.adapter or words.model or "").rstrip("/"))
+        wanted = re.sub(r"[^\w.-]+", "-", source).strip("-.+") or "model"
+        if why_not_a_name(wanted):
+            wanted = f"model-{wanted}"[:100]  # a checkpoint named v11 would look like a snapshot
+    why_not = why_not_a_name(wanted)
+    if why_not:
+        raise UsageError(why_not, "choose another name")
+    return wanted
+
+
+def add(repo: Repository, name: str, made: Made) -> None:
+    """Add the space to the store. Raises: UsageError if another space has the name; Locked, Damage, DiskTrouble."""
+    add_space(repo, made.recipe, name, place=made.words.to_json(), probes=made.probes.to_bytes())
+    made.digests.keep(repo.layout.cache)

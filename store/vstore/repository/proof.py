@@ -1,0 +1,109 @@
+"""The proof of a space's model: its probes still have the vectors that they had when the space was made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from vstore._version import __version__
+from vstore.disk.cache import read_cache_json, write_cache
+from vstore.embed.embedder import Embedder, text_side
+from vstore.embed.probes import PROBES, Probes, differences, drift, probe_file, tolerance
+from vstore.errors import Damage, ModelError
+from vstore.format.entries import Space
+from vstore.format.recipes import Recipe
+from vstore.pictures.formats import POLICY
+from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from vstore.embed.embedder import Floats
+
+_TEXT = "text"  # the probe of the text side
+_TEXT_PROBE = "a photo of a red car"
+
+
+def has_drifted(repo: Repository, space: Space, now: Probes) -> bool:
+    """Tell whether a model of the same files gives its probes other vectors now than when its space was made."""
+    if not space.probes:
+        return False
+    try:
+        kept = Probes.from_bytes(repo.packs.get(space.probes))
+    except Damage:
+        return False  # they are lost, and computed again: nothing else brings the space back into use
+    allowed = tolerance(kept.environment, now.environment)
+    both = kept.vectors.keys() & now.vectors.keys()
+    return any(not drift(kept.vectors[name], now.vectors[name]) <= allowed for name in both)
+
+
+def prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, files_changed: bool) -> None:
+    """Embed probes again, and compare their vectors with those that the space was made with.
+
+    One probe in turn is enough where the environment is the same as at the last proof.
+    kept:          the probes of the space.
+    files_changed: files of the model are new since the last proof: prove all probes.
+    Raises:        ModelError if a vector is off by more than the tolerance.
+    """
+    now = environment_of(embedder)
+    proof = f"proof-{space.id[:32]}"
+    last = read_cache_json(repo.layout.cache, proof)
+    names = [name for name in probe_names(embedder) if name in kept.vectors]
+    turn = 0
+    if last is not None and last.get("environment") == now and last.get("probes") == space.probes.hex():
+        turn = int(last.get("turn", 0)) + 1
+        if not files_changed:
+            names = [names[turn % len(names)]]
+    vectors = embed_probes(embedder, names)
+    worst = max(names, key=lambda name: drift(kept.vectors[name], vectors[name]))
+    where = f" on {device}" if (device := getattr(embedder, "device", None)) else ""
+    found, allowed = drift(kept.vectors[worst], vectors[worst]), tolerance(kept.environment, now)
+    if not found <= allowed:
+        what = "; ".join(differences(kept.environment, now)) or "nothing that vstore records: its files or its code"
+        raise ModelError(
+            f"the model of the space {space.name!r}{where} does not give the vectors that it gave when the space was "
+            f"made: the probe {worst!r} is off by {found:.2g} (allowed: {allowed:g}). Changed since: {what}. It has "
+            "embedded nothing, and the stored vectors are unchanged",
+            "restore what changed, or make a new space: vstore model add NEWNAME --model "
+            f"{space.place.get('model', 'MODEL')}, then vstore sync --space NEWNAME",
+        )
+    body = json.dumps({"environment": now, "turn": turn, "probes": space.probes.hex()}, sort_keys=True).encode()
+    write_cache(repo.layout.cache, proof, body)
+
+
+def probe_names(embedder: Embedder) -> list[str]:
+    """List the probes of an embedder: all pictures, and a text where it embeds texts."""
+    return [*PROBES, *([_TEXT] if text_side(embedder) else [])]
+
+
+def embed_probes(embedder: Embedder, names: list[str]) -> dict[str, Floats]:
+    """Embed probes. Returns: probe -> float32 (dim,). Raises: ModelError for vectors of another width."""
+    found = {}
+    for name, picture in prepared_probes(embedder.recipe, [name for name in names if name != _TEXT]).items():
+        # One at a time, always: in bf16 a row depends a little on the batch that it is in.
+        rows = embedder.embed_images([picture])
+        if rows.shape != (1, embedder.dim):
+            raise ModelError(
+                f"the model gives vectors of shape {rows.shape}, its space has {embedder.dim} numbers",
+                "use the model that the space was made with",
+            )
+        found[name] = rows[0]
+    side = text_side(embedder)
+    if _TEXT in names and side is not None:
+        found[_TEXT] = side([_TEXT_PROBE])[0]
+    return {name: found[name] for name in names}
+
+
+def prepared_probes(recipe: Recipe, names: Iterable[str]) -> dict[str, Image]:
+    """Draw and prepare probes for an embedder of this recipe."""
+    from vstore.pictures.decoding import prepare
+    from vstore.pictures.preparation import preparation_of
+
+    preparation = preparation_of(recipe)
+    return {name: prepare(probe_file(name), preparation)[0] for name in names}
+
+
+def environment_of(embedder: Embedder) -> dict[str, Any]:
+    """Record the device, dtype and versions that an embedder computes with."""
+    return {"vstore": __version__, "policy": POLICY, **getattr(embedder, "environment", {})}

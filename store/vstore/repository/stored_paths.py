@@ -1,0 +1,66 @@
+"""The stored paths of a snapshot that the words of a user mean."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+from vstore.errors import UsageError
+from vstore.format.pages import Alias
+from vstore.format.relabelling import today, yesterday
+from vstore.format.tree import Tree
+from vstore.repository.places import is_below, is_same, relative
+from vstore.repository.repository import Repository
+
+
+def below(tree: Tree, prefixes: Iterable[bytes] | None) -> Iterator[Alias]:
+    """Yield the aliases at or below some stored paths; of None, all."""
+    if prefixes is None:
+        yield from tree
+        return
+    for prefix in prefixes:
+        key = tree.get(prefix)
+        if key is not None:
+            yield prefix, key
+        yield from tree.under(prefix)
+
+
+def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]:
+    """Find the stored paths, in the snapshot's own labels, that a stored path or a path on disk means.
+
+    Raises: UsageError if it is neither below a synced folder nor a path of the snapshot.
+    """
+    absorbed = repo.state.absorbed
+    labels = {os.fsencode(label) for label in [*repo.state.roots, *absorbed]}
+    named = under.rstrip(b"/")
+    found = []
+    if named.partition(b"/")[0] in labels or next(below(tree, [named]), None) is not None:
+        found.append(today(named, absorbed))
+    else:
+        # As the user has it, and as the file system has it: symlinks may lead to either.
+        for path in {os.path.abspath(under), os.path.realpath(under)}:
+            for root in repo.state.roots.values():
+                label, place = os.fsencode(root.label), repo.place(root)
+                rest = relative(place, path)
+                if rest is not None:
+                    found.append(label + b"/" + rest)
+                elif is_same(place, path) or relative(path, place) is not None:
+                    found.append(label)
+    if not found:
+        raise UsageError(
+            f"{os.fsdecode(under)} is not in any synced folder",
+            "name one, a part of one, or a stored path such as LABEL/FOLDER",
+        )
+    before = [name for path in found for name in yesterday(path, absorbed)]
+    before += [
+        os.fsencode(old) for old in absorbed if any(is_below(today(os.fsencode(old), absorbed), p) for p in found)
+    ]
+    listed = {*found, *before}
+    return tuple(sorted(path for path in listed if not any(path != p and is_below(path, p) for p in listed)))
+
+
+def label_of(repo: Repository, folder: bytes) -> str | None:
+    """Find the synced folder that is a folder on disk, or holds it. Returns: its label, or None."""
+    here = os.path.realpath(folder)
+    places = {root.label: os.path.realpath(repo.place(root)) for root in repo.state.roots.values()}
+    return next((label for label, place in places.items() if is_below(here, place)), None)

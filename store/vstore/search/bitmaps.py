@@ -1,0 +1,64 @@
+"""Bitmaps: the rows of segments whose keys a snapshot has, one bitmap per segment.
+
+Row r is bit r % 8 (lowest first) of byte r // 8, as faiss numbers them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from vstore.disk.cache import read_cache, write_cache
+from vstore.disk.segments import Segment
+from vstore.format.hashing import Hash
+
+
+def bitmaps_of(segments: Sequence[Segment], keys: Iterable[bytes]) -> list[bytes]:
+    """Mark the rows that have one of these keys. Where a key stands twice, the first row wins."""
+    left = set(keys)
+    bitmaps = []
+    for segment in segments:
+        bits = bytearray(_bytes_for(segment))
+        for row, key in enumerate(segment.key_list()):
+            if key in left:
+                left.remove(key)
+                bits[row >> 3] |= 1 << (row & 7)
+        bitmaps.append(bytes(bits))
+    return bitmaps
+
+
+def cached_bitmaps(
+    cache: Path, hash: Hash, content_id: str, segments: Sequence[Segment], *, keys: Callable[[], Iterable[bytes]]
+) -> list[bytes]:
+    """Mark the rows of a snapshot, by what is in `cache/` where it is whole.
+
+    content_id: of the snapshot; with the order of the segments it decides the bitmaps.
+    keys:       of the snapshot; called only if `cache/` does not have the bitmaps.
+    """
+    order = hash.digest("\n".join(segment.ref.name for segment in segments).encode()).hex()
+    name = f"rows-{content_id[:32]}-{order[:32]}"
+    sizes = [_bytes_for(segment) for segment in segments]
+    body = read_cache(cache, name)
+    if body is None or len(body) != sum(sizes):
+        bitmaps = bitmaps_of(segments, keys())
+        write_cache(cache, name, b"".join(bitmaps))
+        return bitmaps
+    bitmaps = []
+    at = 0
+    for size in sizes:
+        bitmaps.append(body[at : at + size])
+        at += size
+    return bitmaps
+
+
+def is_marked(bitmap: bytes, row: int) -> bool:
+    return bool(bitmap[row >> 3] >> (row & 7) & 1)
+
+
+def marked_rows(bitmap: bytes) -> int:
+    """Count the rows that a bitmap marks."""
+    return int.from_bytes(bitmap, "little").bit_count()
+
+
+def _bytes_for(segment: Segment) -> int:
+    return -(-segment.footer.rows // 8)

@@ -1,0 +1,81 @@
+"""The files of a group of pictures: which exist, how large they are, and whether they still are the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from vstore.disk.file_hash import hash_file
+from vstore.repository.repository import Repository
+
+_READ = 1 << 20
+
+
+class GroupFiles:
+    """The files of a group, as far as they exist. Two names of one file are one: removing one saves nothing.
+
+    troubles: what is wrong with a file, by its stored path.
+    """
+
+    def __init__(self, repo: Repository, paths: Sequence[bytes]) -> None:
+        self._repo = repo
+        self._paths = paths
+        self._found: dict[bytes, tuple[tuple[int, int], int]] = {}
+        self.troubles: dict[bytes, str] = {}
+        for path in paths:
+            self._look(path)
+
+    def _look(self, path: bytes) -> None:
+        file = self._repo.file_of(path)
+        if file is None:
+            self.troubles[path] = "its folder is not known any more"
+            return
+        try:
+            found = os.stat(file)
+        except OSError as err:
+            self.troubles[path] = err.strerror or str(err)
+            return
+        self._found[path] = (found.st_dev, found.st_ino), found.st_size
+
+    def verify(self, key: bytes) -> None:
+        """Compare the files byte for byte, and the first of them with its key."""
+        first: bytes | None = None
+        for path in self._paths:
+            file = self._repo.file_of(path)
+            if file is None or path not in self._found:
+                continue
+            try:
+                # The first one must still have its key, or the others would be compared with a stranger.
+                if first is None and hash_file(file, self._repo.hash.new()).digest() != key:
+                    self._drop(path, "it has changed since")
+                elif first is not None and not _are_same(first, file):
+                    self._drop(path, "it differs")
+                else:
+                    first = first or file
+            except OSError as err:
+                self._drop(path, err.strerror or str(err))
+
+    def _drop(self, path: bytes, why: str) -> None:
+        self.troubles[path] = why
+        del self._found[path]
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the first file that exists."""
+        return next((self._found[path][1] for path in self._paths if path in self._found), None)
+
+    @property
+    def wasted(self) -> int:
+        """Bytes of all files but the largest, each counted once."""
+        sizes = dict(self._found.values()).values()
+        return sum(sizes) - max(sizes, default=0)
+
+
+def _are_same(one: bytes, other: bytes) -> bool:
+    with open(one, "rb") as a, open(other, "rb") as b:
+        while True:
+            left, right = a.read(_READ), b.read(_READ)
+            if left != right:
+                return False
+            if not left:
+                return True

@@ -1,0 +1,178 @@
+"""The query of a search: its operands, their vectors, and the weighted sum that is searched for."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from vstore.embed.embedder import Embedder, text_side
+from vstore.embed.text_cache import cache_text, cached_text
+from vstore.embed.width import require_width
+from vstore.errors import ModelError, UsageError, VstoreError
+from vstore.format.recipes import Recipe
+from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from vstore.embed.embedder import Floats
+
+
+class Operand(NamedTuple):
+    """One part of a query: a picture or a text.
+
+    weight: how much it counts; less than 0 leads away from it.
+    image:  the path of a picture file.
+    text:   a text, where there is no picture.
+    """
+
+    weight: float
+    image: bytes | None = None
+    text: str | None = None
+
+
+class Term(NamedTuple):
+    """An operand that was read.
+
+    operand: the operand.
+    data:    the bytes of its picture.
+    key:     the key of its picture.
+    """
+
+    operand: Operand
+    data: bytes | None
+    key: bytes | None
+
+
+def read_terms(repo: Repository, operands: Sequence[Operand]) -> list[Term]:
+    """Read the pictures of a query. Raises: UsageError, VstoreError where one cannot be read."""
+    if not operands:
+        raise UsageError("nothing to search for", "name a picture: vstore search ./picture.jpg")
+    for operand in operands:
+        if operand.weight == 0:
+            raise UsageError("a weight of 0 has no effect", "give one above or below 0")
+        if not math.isfinite(operand.weight):
+            raise UsageError(f"{operand.weight} is not a valid weight", "give a number above or below 0")
+    pictures = [None if operand.image is None else _read(operand.image) for operand in operands]
+    return [
+        Term(operand, data, None if data is None else repo.hash.digest(data))
+        for operand, data in zip(operands, pictures, strict=True)
+    ]
+
+
+def _read(path: bytes) -> bytes:
+    name = os.fsdecode(path)
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.readall()
+    except IsADirectoryError as err:
+        raise UsageError(f"{name} is a folder", "name a picture file; to search in a folder: --under FOLDER") from err
+    except (FileNotFoundError, NotADirectoryError) as err:
+        raise UsageError(f"there is no picture {name}", "name a picture file") from err
+    except OSError as err:
+        raise VstoreError(f"cannot read {name}: {err.strerror}") from err
+
+
+def vectors_of(
+    repo: Repository,
+    space: str,
+    terms: Sequence[Term],
+    stored: Sequence[Floats | None],
+    *,
+    load: Callable[[Recipe], Embedder],
+) -> list[Floats]:
+    """Get one vector per term, float32 (dim,): stored ones as they are, others from the embedder of the space.
+
+    Raises: ModelError where the space cannot embed one, VstoreError where a picture cannot be decoded.
+    """
+    vectors = list(stored)
+    if any(vector is None for vector in vectors):
+        recipe = repo.recipe(space)
+        for at, (operand, data, _) in enumerate(terms):
+            if vectors[at] is None and data is None and operand.text is not None:
+                if recipe.get("text", True) is None:  # known without loading anything
+                    raise _no_text_side(repo, space, operand.text)
+                vectors[at] = cached_text(repo.layout.cache, space, operand.text, recipe["dim"])
+        missing = [at for at, vector in enumerate(vectors) if vector is None]
+        if missing:
+            pictures = _prepared(recipe, terms, missing)
+            _embed_missing(repo, space, terms, vectors, pictures=pictures, load=lambda: load(recipe))
+    dim = repo.state.spaces[space].dim
+    found = [vector for vector in vectors if vector is not None]
+    for vector in found:
+        require_width(vector.shape[0], dim)
+    return found
+
+
+def _embed_missing(
+    repo: Repository,
+    space: str,
+    terms: Sequence[Term],
+    vectors: list[Floats | None],
+    *,
+    pictures: dict[int, Image],
+    load: Callable[[], Embedder],
+) -> None:
+    """Embed the terms that have no vector yet. pictures: prepared, by the number of their term."""
+    embedder = load()
+    if pictures:
+        for at, row in zip(pictures, embedder.embed_images(list(pictures.values())), strict=True):
+            vectors[at] = row
+    texts = {at: terms[at].operand.text or "" for at, vector in enumerate(vectors) if vector is None}
+    if texts:
+        side = text_side(embedder)
+        if side is None:
+            raise _no_text_side(repo, space, texts[min(texts)])
+        for (at, text), row in zip(texts.items(), side(list(texts.values())), strict=True):
+            vectors[at] = row
+            cache_text(repo.layout.cache, space, text, row)
+
+
+def _prepared(recipe: Recipe, terms: Sequence[Term], missing: Sequence[int]) -> dict[int, Image]:
+    from vstore.pictures.decoding import prepare
+    from vstore.pictures.failures import PictureFailure
+    from vstore.pictures.preparation import preparation_of
+
+    pictures: dict[int, Image] = {}
+    for at in missing:
+        operand, data, _ = terms[at]
+        if data is not None:
+            assert operand.image is not None
+            try:
+                pictures[at] = prepare(data, preparation_of(recipe))[0]
+            except PictureFailure as failure:
+                reason, trust, option = failure.reason.partition("; if you trust it, add ")
+                step = f"if you trust it, take it in first: vstore sync {option}" if trust else ""
+                raise VstoreError(f"cannot search with {os.fsdecode(operand.image)}: {reason}", step) from failure
+    return pictures
+
+
+def _no_text_side(repo: Repository, space: str, text: str) -> ModelError:
+    return ModelError(
+        f"the space {repo.state.spaces[space].name!r} has no text side, so it cannot search for the text {text!r}",
+        f"if a picture is meant, write ./{text}; to search by words make a store with a model that has a text side "
+        "(vstore init --model MODEL), or add one to this store (vstore model add)",
+    )
+
+
+def weighted_sum(weights: Sequence[float], vectors: Sequence[Floats]) -> Floats:
+    """Add vectors, each of norm 1, by their weights.
+
+    Returns: float32 (1, dim), norm 1.
+    Raises:  UsageError if nothing is left of the sum; VstoreError where a vector is not finite, or zero.
+    """
+    import numpy as np
+
+    total = np.zeros(len(vectors[0]))
+    for weight, vector in zip(weights, vectors, strict=True):
+        norm = float(np.linalg.norm(vector.astype(np.float64)))
+        if not math.isfinite(norm) or norm == 0:
+            raise VstoreError("the model has no vector for one of the operands", "leave it out")
+        total += weight / norm * vector
+    norm = float(np.linalg.norm(total))
+    if norm < 1e-6 * sum(map(abs, weights)):
+        raise UsageError("the operands cancel one another out", "change a weight, or leave one out")
+    query: Floats = (total / norm).astype(np.float32)[None]
+    return query

@@ -1,0 +1,110 @@
+"""Begins a sync: of a store, or of folders that have none yet."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from vstore.embed.model_words import Words
+from vstore.errors import ModelError, NoStore, UsageError
+from vstore.paths import AnyPath
+from vstore.pictures.formats import EXTENSIONS
+from vstore.pictures.scan import Scan
+from vstore.pictures.scan_options import ScanOptions
+from vstore.progress import Progress
+from vstore.repository.embedders import Embedders
+from vstore.repository.finding import is_store
+from vstore.repository.repository import Repository
+from vstore.sync.options import Options
+from vstore.sync.report import SyncReport
+from vstore.sync.run import Run
+
+if TYPE_CHECKING:
+    from vstore.format.recipes import Recipe
+    from vstore.repository.making import InitReport
+
+
+def sync(
+    repo: Repository,
+    embedders: Embedders,
+    paths: Sequence[AnyPath],
+    options: Options,
+    *,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+) -> SyncReport:
+    """Embed what is new in folders, and write a snapshot if anything changed; or, with `dry_run`, only look.
+
+    Raises: UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
+    """
+    named, settings = options.paths(paths), options.settings
+    run = Run(repo, options, load=lambda recipe: embedders.load_on_all(recipe, settings), progress=progress, stop=stop)
+    if not dry_run:
+        return run.sync(named)
+    repo.reload()
+    return repo.reading(lambda: run.look(named))
+
+
+def make_for(
+    folder: Path,
+    words: Words,
+    paths: Sequence[AnyPath],
+    options: Options,
+    *,
+    recipe: Recipe | None = None,
+    dry_run: bool = False,
+    note: Callable[[str], None] = lambda text: None,
+) -> InitReport:
+    """Make a store for a first sync, unless that sync could not go well: a slip must not leave a store behind.
+
+    words, recipe: name the model, as in `init`.
+    note:   receives a line for each thing done that the caller did not ask for.
+    Raises: NoStore for a dry run, or where no folder is named; UsageError where a folder holds no picture; ModelError,
+            MissingPackage. Nothing is made then.
+    """
+    if is_store(folder):
+        _refuse_existing(folder, words)
+    settings = options.settings
+    if not options.paths(paths):
+        raise NoStore(f"there is no store at {folder}", "make one by naming a folder: vstore sync FOLDER")
+    if dry_run:
+        raise NoStore(f"there is no store at {folder}", "make one with: vstore init, or sync without -n")
+    for path in map(os.fsencode, paths):
+        _refuse_without_picture(path, options)
+    from vstore.packages import faiss_module
+    from vstore.repository.making import init
+
+    faiss_module()
+    return init(folder, words, recipe=recipe, settings=settings, note=note)
+
+
+def _refuse_existing(folder: Path, words: Words) -> NoReturn:
+    named = ", ".join(f"--{name.replace('_', '-')}" for name in words.to_json())
+    if not named:
+        raise UsageError(f"the store {folder} already exists", "open it, and sync it")
+    raise ModelError(
+        f"the store {folder} already exists, and {named} can only be given for a new one",
+        "a new model is a new space: vstore model add NAME --model M [--adapter A], then vstore sync --space NAME",
+    )
+
+
+def _refuse_without_picture(path: bytes, options: Options) -> None:
+    shown = os.fsdecode(path)
+    if not os.path.isdir(path):
+        what = "is not a folder" if os.path.lexists(path) else "does not exist"
+        raise UsageError(f"{shown} {what}", "name a folder of pictures")
+    if not _holds_picture(path, options):
+        raise UsageError(
+            f"{shown} holds no picture",
+            "name a folder of pictures; --include GLOB adds names that vstore does not know",
+        )
+
+
+def _holds_picture(path: bytes, options: Options) -> bool:
+    """Look for a candidate of a sync, or a folder that cannot be listed. Stops at the first."""
+    scan = Scan(path, options.edits().applied(ScanOptions()), EXTENSIONS)
+    return any(folder.count or folder.troubles for folder in scan) or bool(scan.troubles)

@@ -1,0 +1,133 @@
+"""Options of a sync: the words that a caller gives, and the record that a run reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple, TypedDict
+
+from vstore.embed.model_words import ModelWords, Settings, settings_of
+from vstore.errors import UsageError
+from vstore.paths import AnyPath, as_path
+from vstore.pictures.scan_options import OptionEdits
+
+
+class SyncWords(TypedDict, total=False):
+    """Options of `Store.sync`. Sizes are in bytes, times in seconds.
+
+    message:           a note for the snapshot.
+    exclude:           globs (gitignore syntax) of files to skip from now on.
+    no_exclude:        globs to skip no longer.
+    include:           globs of files to take whatever their extension.
+    exclude_from:      a file of globs to skip, one a line.
+    files_from:        a file of further paths, one a line or each ended by NUL.
+    follow_symlinks:   enter symlinked folders.
+    one_file_system:   stay on the folder's disk.
+    ignore_inode:      for filesystems that invent inode numbers.
+    ignore_ctime:      for filesystems that invent change times.
+    as_label:          the name under which the store keeps the folder's paths.
+    space:             the embedding space to fill; by default that of the current snapshot.
+    wait:              wait for another process that is changing the store.
+    allow_mass_delete: accept that many pictures have disappeared.
+    max_file_size:     larger files are listed, unread.
+    max_pixels:        larger pictures are not decoded; None means 179 million.
+    commit_every:      time of embedding after which a partial snapshot is written.
+    batch_size:        pictures that the model gets at once; None finds a good number.
+    compile:           let torch compile the model first: slower to start, faster where there is much to embed.
+    device:            auto, cpu, cuda, cuda:1, mps, or several (`cuda:0,cuda:1`), each with a worker process. auto and
+                       cuda take every CUDA GPU.
+    isolate_decoding:  decode in worker processes with limits of time and memory: for pictures of strangers.
+    """
+
+    message: str
+    exclude: Sequence[str]
+    no_exclude: Sequence[str]
+    include: Sequence[str]
+    exclude_from: AnyPath | None
+    files_from: AnyPath | None
+    follow_symlinks: bool | None
+    one_file_system: bool | None
+    ignore_inode: bool | None
+    ignore_ctime: bool | None
+    as_label: str | None
+    space: str | None
+    wait: bool
+    allow_mass_delete: bool
+    max_file_size: int
+    max_pixels: int | None
+    commit_every: float
+    batch_size: int | None
+    compile: bool
+    device: str
+    isolate_decoding: bool
+
+
+class FirstSyncWords(SyncWords, ModelWords, total=False):
+    """Options of `Store.sync_new`: those of a sync, and those that name the model of the new store."""
+
+
+class Options(NamedTuple):
+    """The words of `SyncWords`, with their defaults. mypy compares the two where a caller's words become a record."""
+
+    message: str = ""
+    exclude: Sequence[str] = ()
+    no_exclude: Sequence[str] = ()
+    include: Sequence[str] = ()
+    exclude_from: AnyPath | None = None
+    files_from: AnyPath | None = None
+    follow_symlinks: bool | None = None
+    one_file_system: bool | None = None
+    ignore_inode: bool | None = None
+    ignore_ctime: bool | None = None
+    as_label: str | None = None
+    space: str | None = None
+    wait: bool = False
+    allow_mass_delete: bool = False
+    max_file_size: int = 256 << 20
+    max_pixels: int | None = None
+    commit_every: float = 1800.0
+    batch_size: int | None = None
+    compile: bool = False
+    device: str = "auto"
+    isolate_decoding: bool = False
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the model. Raises: UsageError for a malformed device."""
+        return settings_of(self.device, self.batch_size, self.compile)
+
+    def edits(self) -> OptionEdits:
+        """Collect the changes to the options that the store keeps with a folder.
+
+        Raises: UsageError if the file of excludes cannot be read.
+        """
+        globs = [os.fsdecode(line) for line in _lines(self.exclude_from)] if self.exclude_from is not None else []
+        same = {name: getattr(self, name) for name in OptionEdits._fields}
+        return OptionEdits(**{**same, "exclude": (*self.exclude, *globs)})
+
+    def paths(self, named: Sequence[AnyPath]) -> list[bytes]:
+        """Join the paths that were named with those of the file of paths.
+
+        Raises: UsageError if that file cannot be read or is empty.
+        """
+        paths = [os.fsencode(path) for path in named]
+        if self.files_from is None:
+            return paths
+        listed = _lines(self.files_from)
+        if not listed:  # no path at all would mean every known folder
+            raise UsageError(f"{os.fsdecode(self.files_from)} lists no path", "list one a line, or end each with a NUL")
+        return paths + listed
+
+
+def _lines(path: AnyPath) -> list[bytes]:
+    """Read the lines of a file, or the parts that NULs separate; blank lines and comments (#) are left out.
+
+    Raises: UsageError if it cannot be read.
+    """
+    try:
+        data = as_path(path).read_bytes()
+    except OSError as err:
+        raise UsageError(f"cannot read {os.fsdecode(path)}: {err.strerror or err}", "name a file of lines") from err
+    if b"\0" in data:
+        return [part for part in data.split(b"\0") if part]
+    return [line for line in (raw.rstrip(b"\r") for raw in data.split(b"\n")) if line and not line.startswith(b"#")]

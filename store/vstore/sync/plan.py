@@ -1,0 +1,101 @@
+"""Plans a sync: scans its targets, and refuses what looks like an unmounted disk. Nothing is written."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from vstore.disk.catalogue import Catalogue
+from vstore.errors import UsageError
+from vstore.intake.ingest import Ingest
+from vstore.intake.survey import Survey
+from vstore.intake.surveyor import Surveyor
+from vstore.progress import Progress
+from vstore.repository.repository import Repository
+from vstore.sync import guards
+from vstore.sync.decision import Base
+from vstore.sync.edits import Edits, edits_of
+from vstore.sync.memory import Memory
+
+
+class _Everything:
+    """A container that holds every key."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+class Planner:
+    """The looks at the disk that come before a sync acts.
+
+    allowed: the caller accepts that many pictures have disappeared.
+    """
+
+    def __init__(
+        self,
+        repo: Repository,
+        catalogue: Catalogue | None,
+        *,
+        ingest: Ingest,
+        memory: Memory,
+        progress: Progress,
+        stop: threading.Event,
+        allowed: bool,
+    ) -> None:
+        self._repo = repo
+        self._catalogue = catalogue
+        self._ingest = ingest
+        self._memory = memory
+        self._progress = progress
+        self._stop = stop
+        self._allowed = allowed
+
+    def survey(self, base: Base) -> Survey:
+        """Scan the targets.
+
+        Raises: Refused if a folder that had pictures is gone, unreadable or empty; UsageError if a new one has none.
+        """
+        targets = guards.present(base.scope.targets, base.tree, allowed=self._allowed)
+        labels = {os.fsencode(target.root.label) for target in targets}
+        agreed = frozenset(label for label in labels if self._memory.agrees(label, base.parent, base.tree))
+        self._progress.stage("scan", None)
+        absorbed = {**self._repo.state.absorbed, **base.scope.absorbed}
+        surveyor = Surveyor(self._repo, self._catalogue, base.tree, progress=self._progress, absorbed=absorbed)
+        survey = surveyor.survey(targets, agreed)
+        guards.roots_list_something(survey, base.tree, allowed=self._allowed)
+        for target in targets:
+            if not target.known and not survey.found.get(target.prefix) and not survey.troubled:
+                raise UsageError(
+                    f"{os.fsdecode(target.place)} holds no picture ({survey.ignored} other files)",
+                    "name a folder of pictures; --include GLOB adds names that vstore does not know",
+                )
+        return survey
+
+    def is_safe(self, base: Base, survey: Survey) -> bool:
+        """Make sure that the sync will not remove too many pictures. Hashes all new files first where that decides it.
+
+        Returns: False if the run was stopped before it was decided.
+        Raises: Refused.
+        """
+        if self._allowed or not base.tree.leaves:
+            return True
+        if guards.could_lose_much(_sighted(base, survey), survey, base.tree):
+            self._ingest.hash(survey)
+            if self._stop.is_set():
+                return False
+            self._refuse_losses(base, survey)
+        return True
+
+    def hash(self, base: Base, survey: Survey) -> None:
+        """Hash all new files. Raises: Refused if the sync would remove too many pictures."""
+        self._ingest.hash(survey)
+        if not self._allowed:
+            self._refuse_losses(base, survey)
+
+    def _refuse_losses(self, base: Base, survey: Survey) -> None:
+        guards.loses_little(_sighted(base, survey), survey, base.tree, self._repo.hash.size)
+
+
+def _sighted(base: Base, survey: Survey) -> Edits:
+    """Find the changes that the survey would make if every known key had a vector."""
+    return edits_of(survey, base.tree, _Everything(), (), complete=True)

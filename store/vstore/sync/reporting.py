@@ -1,0 +1,182 @@
+"""Builds the report of a sync, or of a look at what a sync would do."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from vstore.format.delta import CLASSES, classify
+from vstore.format.entries import Snapshot
+from vstore.format.tree import Tree
+from vstore.intake.ingest import Ingest
+from vstore.intake.survey import Survey
+from vstore.repository.repository import Repository
+from vstore.sync.edits import Edits
+from vstore.sync.memory import Memory
+from vstore.sync.occurrences import images_gained, occurrences, touched
+from vstore.sync.report import Failure, SyncReport
+
+if TYPE_CHECKING:
+    from vstore.repository.candidates import Candidate
+
+
+class Outcome(NamedTuple):
+    """The result of a run, as its report needs it.
+
+    first:       the aliases before the run.
+    edits:       the changes that the run made to them, or would make.
+    before:      of the keys of the changes: how many aliases of `first` name them; None to count them.
+    survey:      the last one.
+    written:     the snapshot that the run wrote last, or None.
+    unfit:       path -> key of pictures that have no vector in the space that was asked for.
+    moved:       label -> the new place of its folder.
+    absorbed:    label that a wider folder took in -> prefix that its paths have now.
+    recovered:   vectors of a killed run that were saved.
+    interrupted: the run was asked to stop.
+    """
+
+    first: Tree
+    edits: Edits
+    before: Counter[bytes] | None
+    survey: Survey
+    written: Snapshot | None
+    unfit: Mapping[bytes, bytes]
+    moved: Mapping[str, str]
+    absorbed: Mapping[str, str]
+    recovered: int
+    interrupted: bool
+
+
+class Reporter:
+    """The reports of one run in one space."""
+
+    def __init__(
+        self, repo: Repository, space: str, *, ingest: Ingest, memory: Memory, asked: bool, began: float
+    ) -> None:
+        """
+        asked: the caller named the space: every picture needs a vector there.
+        began: time.perf_counter() at the begin of the run.
+        """
+        self._repo = repo
+        self._space = space
+        self._ingest = ingest
+        self._memory = memory
+        self._asked = asked
+        self._began = began
+
+    def report(self, outcome: Outcome, *, dry_run: bool) -> SyncReport:
+        repo, ingest, edits, written = self._repo, self._ingest, outcome.edits, outcome.written
+        before = outcome.before
+        if before is None:
+            before = occurrences(outcome.first, touched(edits.every()), repo.hash.size)
+        delta = classify(edits.changes, _Named(before), _Stored(ingest))
+        counts = delta.counts
+        to_embed = sum(map(ingest.wants, self._keys_after(outcome))) if dry_run else 0
+        current = repo.state.current_snapshot
+        paths, images = (current.paths, current.images) if current else (0, 0)
+        if dry_run:
+            changes = edits.every()
+            paths = len(outcome.first) + sum((new is not None) - (old is not None) for _, old, new in changes)
+            images += images_gained(before, changes)
+        rate = self._rate()
+        seconds = time.perf_counter() - self._began
+        full = seconds - ingest.embed_seconds + rate * images if rate is not None and images else None
+        return SyncReport(
+            snapshot=written.name if written else None,
+            current=current.name if current else None,
+            id=current.id if current else None,
+            parent=written.parent if written else (current.parent if current else None),
+            space=self._space,
+            space_name=repo.state.spaces[self._space].name,
+            partial=written.partial if written else False,
+            dry_run=dry_run,
+            paths=paths,
+            images=images,
+            unchanged=edits.unchanged,
+            changed=counts["changed"],
+            renamed=counts["renamed"],
+            copied=counts["copied"],
+            known=counts["known"],
+            new=counts["new"],
+            removed=counts["removed"],
+            carried=edits.carried,
+            ignored=outcome.survey.ignored,
+            failed=tuple(self._failed(outcome)),
+            embedded=ingest.embedded,
+            reused=counts["renamed"] + counts["copied"] + counts["known"],
+            seconds=round(seconds, 3),
+            full_seconds=round(full, 3) if full is not None else None,
+            to_embed=to_embed,
+            embed_seconds=round(rate * to_embed, 3) if rate is not None and dry_run else None,
+            recovered=outcome.recovered,
+            interrupted=outcome.interrupted,
+            held=repo.state.hold if dry_run else None,
+            moved=outcome.moved,
+            absorbed=outcome.absorbed,
+            candidates=self._candidates(edits, before),
+            examples={name: tuple(delta.examples[name]) for name in CLASSES},
+        )
+
+    def _rate(self) -> float | None:
+        """Return the seconds that a picture takes, as this run and earlier ones measured it."""
+        seconds, pictures = self._memory.measured(self._ingest)
+        return seconds / pictures if pictures else None
+
+    def _candidates(self, edits: Edits, before: Counter[bytes]) -> tuple[Candidate, ...]:
+        """List the new pictures that may belong to rows that an import left over."""
+        if not self._repo.state.imports:
+            return ()
+        from vstore.repository.candidates import candidates
+
+        added = ((path, new) for path, old, new in edits.changes if old is None and new is not None)
+        new = sorted((path, key) for path, key in added if not before[key])
+        return tuple(candidates(self._repo, self._space, new)) if new else ()
+
+    def _keys_after(self, outcome: Outcome) -> set[bytes]:
+        """List the keys that may have no vector in the space of this run, once the edits are made."""
+        if not self._asked:
+            return {new for _, _, new in outcome.edits.changes if new is not None}
+        return {key for _, key in outcome.first.edited({path: new for path, _, new in outcome.edits.every()})}
+
+    def _failed(self, outcome: Outcome) -> list[Failure]:
+        ingest, survey = self._ingest, outcome.survey
+        failed = []
+        for chunk in survey.chunks if ingest.failures else ():
+            for number, path, _ in chunk.files():
+                key = chunk.key(number)
+                if key is not None and key in ingest.failures:
+                    failed.append(self._failure(path, key))
+        for path, trouble in ingest.troubles.items():
+            known = trouble.kind == "too_large" and path in survey.large
+            failed.append(Failure(path, trouble.kind, trouble.reason, known))
+        for path, unlisted in survey.troubled.items():
+            failed.append(Failure(path, unlisted.kind, unlisted.reason, False))
+        met = {failure.path for failure in failed}
+        failed += [self._failure(path, key) for path, key in outcome.unfit.items() if path not in met]
+        return sorted(failed, key=lambda failure: failure.path)
+
+    def _failure(self, path: bytes, key: bytes) -> Failure:
+        failure, known = self._ingest.failures[key]
+        return Failure(path, failure.kind, failure.reason, known)
+
+
+class _Named:
+    """The keys that a tree names, of those that were counted in it."""
+
+    def __init__(self, counts: Counter[bytes]) -> None:
+        self._counts = counts
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, bytes) and self._counts[key] > 0
+
+
+class _Stored:
+    """The keys whose vector was stored before this run."""
+
+    def __init__(self, ingest: Ingest) -> None:
+        self._vectors = ingest.vectors
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, bytes) and self._vectors.stored(key)

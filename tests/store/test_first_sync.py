@@ -1,0 +1,91 @@
+"""A first sync makes its store, for Python as for the command line, and leaves none behind if it cannot go well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.folders import put
+
+import vstore
+from vstore import ModelError, NoStore, Store, UsageError
+from vstore.testing import FakeEmbedder
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    put(tmp_path, {"pictures/a.png": 1, "pictures/b.png": 2, "notes/a.txt": b"words"})
+    (tmp_path / "empty").mkdir()
+    return tmp_path / "pictures"
+
+
+def first(pictures: Path, **options: object) -> vstore.SyncReport:
+    fake = FakeEmbedder()
+    return Store.sync_new(
+        pictures.parent / ".vstore",
+        [pictures],
+        recipe=fake.recipe,
+        load_embedder=lambda recipe: fake,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def test_it_makes_a_store_and_syncs(pictures: Path) -> None:
+    made: list[vstore.InitReport] = []
+    report = first(pictures, made=made.append, message="first look")
+    assert (report.snapshot, report.paths, report.created_store) == ("v1", 2, True)
+    assert [one.store for one in made] == [str(pictures.parent / ".vstore")]
+    with Store(pictures.parent / ".vstore") as store:
+        assert [row.message for row in store.snapshot_list()] == ["first look"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "options", "error"),
+    [
+        ([], {}, NoStore),
+        (["pictures"], {"dry_run": True}, NoStore),
+        (["nowhere"], {}, UsageError),
+        (["notes/a.txt"], {}, UsageError),
+        (["empty"], {}, UsageError),
+        (["notes"], {}, UsageError),
+        (["pictures"], {"exclude": ["*.png"]}, UsageError),
+        (["pictures"], {"device": "two of them"}, UsageError),
+        (["pictures"], {"pooling": "cls"}, UsageError),
+        (["pictures"], {"no_exclude": ["*.png"]}, UsageError),
+        (["pictures"], {"files_from": "missing.txt"}, UsageError),
+        (["pictures"], {"model": "./missing"}, ModelError),
+    ],
+)
+def test_no_store_is_left_behind(
+    pictures: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    paths: list[str],
+    options: dict[str, object],
+    error: type[vstore.VstoreError],
+) -> None:
+    monkeypatch.chdir(pictures.parent)
+    with pytest.raises(error):
+        Store.sync_new(".vstore", paths, **options)  # type: ignore[arg-type]
+    assert not Path(".vstore").exists()
+
+
+def test_a_store_that_exists_is_left_as_it_is(pictures: Path) -> None:
+    first(pictures)
+    with pytest.raises(UsageError, match="already exists"):
+        first(pictures)
+    with pytest.raises(ModelError, match="--model, --compute can only be given for a new one"):
+        first(pictures, model="openai/clip", compute="fp32")
+
+
+def test_a_store_is_found_upwards_and_knows_its_folders(pictures: Path) -> None:
+    folder = pictures.parent / Store.FOLDER
+    assert Store.find(pictures) is None or Store.find(pictures) != folder
+    assert not Store.exists(folder)
+    first(pictures)
+    (pictures / "sub").mkdir()
+    assert Store.find(pictures / "sub") == folder
+    assert Store.exists(folder)
+    with Store(folder) as store:
+        assert store.label_of(pictures) == store.label_of(pictures / "sub") == "pictures"
+        assert store.label_of(pictures.parent) is None
+        assert store.label_of(pictures.parent / "pictures2") is None

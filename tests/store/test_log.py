@@ -1,0 +1,81 @@
+"""The list of operations, and the little that these commands load and write."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.numbered import NumberedStore
+
+from vstore.versions.log import log
+from vstore.versions.moves import redo, rollback, undo
+from vstore.versions.show import snapshot_list
+from vstore.versions.tags import snapshot_tag
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> NumberedStore:
+    return NumberedStore(tmp_path)
+
+
+def test_the_log_tells_every_operation_and_which_are_undone(world: NumberedStore) -> None:
+    world.snapshots(2)
+    rollback(world.repo, "v1")
+    snapshot_tag(world.repo, "v1", "tag")
+    undo(world.repo)
+    undo(world.repo)
+    redo(world.repo)
+    rows = log(world.repo)
+    assert [(row.op, row.current, row.undone) for row in rows] == [
+        ("redo", "v1", False),
+        ("undo", "v2", False),
+        ("undo", "v1", False),
+        ("tag", "v1", True),
+        ("rollback", "v1", False),
+        ("sync", "v2", False),
+        ("sync", "v1", False),
+        ("init", None, False),
+    ]
+    assert rows[0].about.startswith("rollback of 20") and rows[0].about.endswith("(to v1)")
+    assert [row.number for row in rows] == list(range(8, 0, -1))
+    assert log(world.repo, 3) == rows[:3]
+    assert log(world.repo, 0) == []
+    assert rows[0].to_json()["op"] == "redo"
+
+
+def test_snapshots_need_neither_numpy_nor_faiss(world: NumberedStore) -> None:
+    world.snapshots(3)
+    code = """
+import sys
+from vstore.store import Store
+store = Store(sys.argv[1])
+store.snapshot_list(), store.snapshot_show("v1"), store.snapshot_diff("v1", "v3"), store.snapshot_tag("v1", "tag")
+store.snapshot_untag("tag"), store.rollback("v1", hold=True), store.rollback(release=True)
+store.undo(), store.redo(), store.log()
+loaded = {"numpy", "faiss", "PIL", "lmdb", "tqdm", "torch", "importlib.metadata"} & set(sys.modules)
+assert not loaded, loaded
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code, str(world.repo.layout.folder)], check=True, env=environment)
+
+
+def test_history_changes_only_the_log(world: NumberedStore) -> None:
+    world.snapshots(3)
+
+    def files() -> dict[str, bytes]:
+        folder = world.repo.layout.folder
+        return {
+            str(p): p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.parent.name not in ("locks", "cache")
+        }
+
+    before = files()
+    rollback(world.repo, "v1")
+    snapshot_tag(world.repo, "v2", "tag")
+    undo(world.repo)
+    after = files()
+    assert all(after[name] == data for name, data in before.items())
+    assert all("/refs/" in name for name in after.keys() - before.keys())
+    assert snapshot_list(world.repo)[0].snapshot == "v3"

@@ -1,0 +1,313 @@
+"""Rollback, undo and redo, also against a model of two stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.numbered import NumberedStore
+
+from vstore.errors import NothingToUndo, SnapshotNotFound, UsageError
+from vstore.format.undo import UNDOABLE
+from vstore.versions.log import log
+from vstore.versions.moves import redo, rollback, undo
+from vstore.versions.show import snapshot_list
+from vstore.versions.tags import snapshot_tag
+from vstore.versions.tags import snapshot_untag as untag
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> NumberedStore:
+    return NumberedStore(tmp_path)
+
+
+def test_a_rollback_changes_the_current_snapshot_and_nothing_else(world: NumberedStore) -> None:
+    world.snapshots(3)
+    before = snapshot_list(world.repo)
+    report = rollback(world.repo, "v1")
+    assert report.to_json() == {
+        "op": "rollback",
+        "current": "v1",
+        "before": "v3",
+        "hold": None,
+        "changed": True,
+        "about": "v1 is current",
+    }
+    assert [row._replace(current=False) for row in snapshot_list(world.repo)] == [
+        row._replace(current=False) for row in before
+    ]
+    assert world.current == "v1"
+
+
+def test_a_rollback_to_where_one_is_writes_nothing(world: NumberedStore) -> None:
+    world.snapshots(2)
+    records = len(log(world.repo))
+    report = rollback(world.repo, "v2")
+    assert (report.changed, report.about) == (False, "v2 is already current")
+    assert len(log(world.repo)) == records
+
+
+def test_a_hold_stays_until_it_is_released(world: NumberedStore) -> None:
+    world.snapshots(3)
+    assert rollback(world.repo, "v1", hold=True).hold == "v1"
+    assert world.repo.state.hold == "v1"
+    assert rollback(world.repo, "v2").hold == "v1"  # another rollback does not release it
+    assert not rollback(world.repo, "v2").changed
+    assert rollback(world.repo, "v2", hold=True).changed
+    assert world.repo.state.hold == "v2"
+    report = rollback(world.repo, release=True)
+    assert (report.op, report.hold, report.current, report.changed) == ("release", None, "v2", True)
+    assert world.repo.state.hold is None
+    assert not rollback(world.repo, release=True).changed
+
+
+def test_a_hold_at_the_current_snapshot_is_an_operation(world: NumberedStore) -> None:
+    world.snapshots(2)
+    rollback(world.repo, "v2", hold=True)
+    assert log(world.repo)[0].op == "hold"
+    undo(world.repo)
+    assert world.repo.state.hold is None
+    redo(world.repo)
+    assert (world.repo.state.hold, world.current) == ("v2", "v2")
+
+
+def test_rollback_takes_a_snapshot_or_the_release(world: NumberedStore) -> None:
+    world.snapshots(1)
+    for arguments, options in (
+        ((), {}),
+        (("v1",), {"release": True}),
+        ((), {"release": True, "hold": True}),
+        ((), {"hold": True}),
+    ):
+        with pytest.raises(UsageError):
+            rollback(world.repo, *arguments, **options)
+
+
+def test_undo_undo_redo(world: NumberedStore) -> None:
+    """Of two operations that were taken back, redo brings back the one that was taken back last."""
+    world.snapshots(2)
+    rollback(world.repo, "v1")
+    snapshot_tag(world.repo, "v2", "tag")
+    undo(world.repo)
+    undo(world.repo)
+    assert (world.current, world.repo.state.tags) == ("v2", {})
+    redo(world.repo)
+    assert (world.current, world.repo.state.tags) == ("v1", {})
+    redo(world.repo)
+    assert (world.current, world.repo.state.tags) == ("v1", {"tag": "v2"})
+    with pytest.raises(NothingToUndo, match="a new operation ends redo"):
+        redo(world.repo)
+
+
+def test_a_new_operation_ends_redo(world: NumberedStore) -> None:
+    world.snapshots(3)
+    rollback(world.repo, "v1")
+    undo(world.repo)
+    snapshot_tag(world.repo, "v1", "tag")
+    with pytest.raises(NothingToUndo):
+        redo(world.repo)
+    undo(world.repo)  # the tag
+    undo(world.repo)  # the sync of v3: what was undone before is passed over
+    assert world.current == "v2"
+
+
+def test_an_operation_that_changes_nothing_does_not_end_redo(world: NumberedStore) -> None:
+    world.snapshots(2)
+    rollback(world.repo, "v1")
+    undo(world.repo)
+    rollback(world.repo, "v2")
+    rollback(world.repo, release=True)
+    assert redo(world.repo).current == "v1"
+
+
+def test_neither_undo_nor_redo_is_itself_undone(world: NumberedStore) -> None:
+    world.snapshots(3)
+    for _ in range(3):
+        undo(world.repo)
+    assert world.current is None
+    with pytest.raises(NothingToUndo, match="vstore log"):
+        undo(world.repo)
+    for _ in range(3):
+        redo(world.repo)
+    undo(world.repo)
+    assert world.current == "v2"
+
+
+def test_the_snapshot_of_a_sync_that_was_undone_stays_listed_and_keeps_its_number(world: NumberedStore) -> None:
+    world.snapshots(2)
+    undo(world.repo)
+    assert [row.snapshot for row in snapshot_list(world.repo)] == ["v2", "v1"]
+    assert world.sync({"other": 9}) == "v3"
+    assert world.repo.snapshot("v3").parent == "v1"
+
+
+def test_undo_says_that_everything_is_already_undone(world: NumberedStore) -> None:
+    world.snapshots(1)
+    undo(world.repo)
+    with pytest.raises(NothingToUndo, match="everything that can be undone is already undone"):
+        undo(world.repo)
+    with pytest.raises(SnapshotNotFound, match="no snapshot is current"):
+        world.named("current")
+
+
+def test_undo_brings_back_forgotten_snapshots(world: NumberedStore) -> None:
+    world.snapshots(3)
+    world.publish("forget", {"snapshots": {"v1": {"kept": False}}})
+    assert undo(world.repo).about.startswith("forget of ")
+    assert len(snapshot_list(world.repo)) == 3
+    redo(world.repo)
+    assert len(snapshot_list(world.repo)) == 2
+
+
+@pytest.mark.parametrize("op", ["seal", "merge", "model add", "roots"])
+def test_operations_that_move_things_are_passed_over(world: NumberedStore, op: str) -> None:
+    world.snapshots(2)
+    packs = world.repo.state.document["packs"]
+    added = world.repo.add_pack({world.repo.hash.digest(b"more"): b"more"})
+    world.publish(op, {"packs": added})
+    assert undo(world.repo).current == "v1"
+    world.publish(op, {"packs": dict.fromkeys(added)})
+    assert redo(world.repo).current == "v2"
+    assert world.repo.state.document["packs"] == packs
+
+
+@pytest.mark.parametrize("op", ["gc", "repair", "migrate", "model drop"])
+def test_barriers_stop_undo_and_redo_and_say_why(world: NumberedStore, op: str) -> None:
+    world.snapshots(2)
+    rollback(world.repo, "v1")
+    undo(world.repo)
+    world.publish(op, {"current": "v2"})
+    with pytest.raises(NothingToUndo, match=rf"nothing before the {op} of 20\S+ can be undone"):
+        undo(world.repo)
+    with pytest.raises(NothingToUndo):
+        redo(world.repo)
+    rollback(world.repo, "v1")
+    assert undo(world.repo).current == "v2"
+    with pytest.raises(NothingToUndo):
+        undo(world.repo)
+
+
+def test_a_new_store_has_nothing_to_undo(world: NumberedStore) -> None:
+    for operation in (undo, redo):
+        with pytest.raises(NothingToUndo):
+            operation(world.repo)
+
+
+# Any operations, against a model
+
+
+class Moment(NamedTuple):
+    """What undo restores."""
+
+    current: str | None = None
+    hold: str | None = None
+    tags: frozenset[tuple[str, str]] = frozenset()
+
+
+VERSIONS = st.sampled_from(["v1", "v2", "v3"])
+TAGS = st.sampled_from(["one", "two"])
+OPERATIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("sync")),
+        st.tuples(st.just("rollback"), VERSIONS, st.booleans()),
+        st.tuples(st.just("release")),
+        st.tuples(st.just("tag"), VERSIONS, TAGS),
+        st.tuples(st.just("untag"), TAGS),
+        st.tuples(st.just("seal")),
+        st.tuples(st.just("gc")),
+        *[st.tuples(st.just(word)) for word in ("undo", "undo", "undo", "redo", "redo")],
+    ),
+    max_size=14,
+)
+
+
+class Model:
+    """Moments, and two stacks of them."""
+
+    def __init__(self) -> None:
+        self.now = Moment()
+        self.done: list[tuple[Moment, Moment]] = []
+        self.undone: list[tuple[Moment, Moment]] = []
+        self.syncs = 0
+
+    def to(self, moment: Moment) -> None:
+        if moment != self.now:
+            self.done.append((self.now, moment))
+            self.undone.clear()
+            self.now = moment
+
+    def do(self, word: str, *arguments: Any) -> bool:
+        """Returns: whether this is to succeed."""
+        now = self.now
+        tags = dict(now.tags)
+        if word == "sync":
+            self.syncs += 1
+            self.to(now._replace(current=f"v{self.syncs}"))
+        elif word == "rollback":
+            version, hold = arguments
+            if int(version[1:]) > self.syncs:
+                return False
+            self.to(now._replace(current=version, hold=version if hold else now.hold))
+        elif word == "release":
+            self.to(now._replace(hold=None))
+        elif word == "tag":
+            version, tag = arguments
+            if int(version[1:]) > self.syncs or tags.get(tag, version) != version:
+                return False
+            self.to(now._replace(tags=frozenset((tags | {tag: version}).items())))
+        elif word == "untag":
+            if tags.pop(arguments[0], None) is None:
+                return False
+            self.to(now._replace(tags=frozenset(tags.items())))
+        elif word == "gc":
+            self.done.clear()
+            self.undone.clear()
+        elif word == "undo":
+            if not self.done:
+                return False
+            self.undone.append(self.done.pop())
+            self.now = self.undone[-1][0]
+        elif word == "redo":
+            if not self.undone:
+                return False
+            self.done.append(self.undone.pop())
+            self.now = self.done[-1][1]
+        return True
+
+
+@settings(max_examples=40, deadline=None)
+@given(operations=OPERATIONS)
+def test_any_operations_lead_where_two_stacks_lead(
+    tmp_path_factory: pytest.TempPathFactory, operations: list[tuple[Any, ...]]
+) -> None:
+    world, model = NumberedStore(tmp_path_factory.mktemp("history")), Model()
+    does: dict[str, Callable[..., object]] = {
+        "sync": lambda: world.sync({"a": model.syncs}),
+        "rollback": lambda version, hold: rollback(world.repo, version, hold=hold),
+        "release": lambda: rollback(world.repo, release=True),
+        "tag": lambda version, tag: snapshot_tag(world.repo, version, tag),
+        "untag": lambda tag: untag(world.repo, tag),
+        "seal": lambda: world.publish("seal", {"segments": {}}),
+        "gc": lambda: world.publish("gc", {"packs": world.repo.state.document["packs"]}),
+        "undo": lambda: undo(world.repo),
+        "redo": lambda: redo(world.repo),
+    }
+    for word, *arguments in operations:
+        if model.do(word, *arguments):
+            does[word](*arguments)
+        else:
+            with pytest.raises((SnapshotNotFound, UsageError, NothingToUndo)):
+                does[word](*arguments)
+        state = world.repo.state
+        assert Moment(state.current, state.hold, frozenset(state.tags.items())) == model.now
+    assert len(snapshot_list(world.repo)) == model.syncs
+
+
+def test_every_operation_that_is_undone_is_known_to_the_log() -> None:
+    """What history publishes is what `undo` takes back."""
+    assert {"sync", "rollback", "hold", "release", "tag", "untag"} <= UNDOABLE
+    assert "undo" not in UNDOABLE and "redo" not in UNDOABLE
