@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # it, with CUDA or without, is a matter of pip's index: make test PIP_INDEX_URL=…
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test lanes lane-user lane-newest lane-lowest lane-pythons format clean
+.PHONY: demo test lanes lane-user lane-newest lane-lowest lane-pythons format docs docs-output clean
 
 # Makes a virtual environment, installs vstore without torch, indexes the sample pictures, searches them.
 demo: $(VENV)/demo.stamp
@@ -18,7 +18,6 @@ test: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PYTHONPATH=store:cli $(BIN)/lint-imports
-	$(BIN)/cog --check README.md
 	$(BIN)/python -m pytest -q
 
 # Installations as others have them, in fresh virtual environments that need network access; KEEP=1 leaves them behind.
@@ -43,7 +42,15 @@ lane-pythons:
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/cog -r README.md
+
+# The site, in docs/_build/html: warnings are errors. The console blocks of its pages are run by tests/docs.
+docs: $(VENV)/docs.stamp
+	PYTHONPATH=store:cli:docs $(BIN)/python -m sphinx -W --keep-going -q -d docs/_build/doctrees docs docs/_build/html
+
+# After a change of messages, options or help: what the pages show, and the man pages.
+docs-output: $(VENV)/dev.stamp
+	PYTHONPATH=store:cli:docs $(BIN)/python -m docs_tools.man
+	PYTHONPATH=store:cli:docs $(BIN)/python -m docs_tools.console
 
 $(VENV)/pip.stamp:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vstore needs Python 3.11 or later")'
@@ -59,5 +66,9 @@ $(VENV)/dev.stamp: pyproject.toml constraints.txt $(VENV)/pip.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
+$(VENV)/docs.stamp: $(VENV)/demo.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu,docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) .venv-* demo build dist
+	rm -rf $(VENV) .venv-* demo build dist docs/_build

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import io
 import json
 import math
@@ -14,7 +13,7 @@ import struct
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,9 @@ import pytest
 from PIL import Image
 from support.builder import Builder, unit_vectors
 from support.folders import World, drawn, put
-from support.old_indexes import OldIndex
+from support.tables import Row, Tables, fits, is_optional, word, words
 
 import vstore
-from vstore import doctor, errors
 from vstore.disk import facts, journal, packs
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.footer import FOOTER_SIZE
@@ -38,7 +36,6 @@ from vstore.embed.builtin import DEFAULT_RECIPE, BuiltinEmbedder
 from vstore.embed.hf.digests import Digests
 from vstore.embed.probes import PROBES, Probes
 from vstore.embed.text_cache import cache_text
-from vstore.errors import VstoreError
 from vstore.format import records, small_files
 from vstore.format.canonical import canonical
 from vstore.format.entries import Snapshot, Space
@@ -57,15 +54,12 @@ from vstore.search import views
 from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
-from vstore_cli.main import all_commands, run
 
 SOURCE = Path(vstore.__file__).parent
 TEXT = (SOURCE.parent / "FORMAT.md").read_text(encoding="utf-8")
 LINES = TEXT.split("\n")
 OLD = Path(__file__).parent / "data" / "format-1"
 TESTED = "*(tested)*"
-
-Row = dict[str, str]
 
 # What stands in the line of every table that is marked as tested, and in no other line.
 ANCHORS = {
@@ -89,66 +83,11 @@ ANCHORS = {
     "cache": "checksum means that it is not there. *(tested)*",
     "locks": "freed by the kernel when the process ends, however it ends. *(tested)*",
     "holder": "writes JSON into it, for people *(tested)*",
-    "exits": "## 14. Exit codes",
-    "error": 'the last line of stderr is `{"error": …}` *(tested)*',
-    "codes": "| code | exit | meaning |",
 }
 
 
-def cells(line: str) -> list[str]:
-    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
-
-
-def rows_after(at: int) -> list[Row]:
-    """The first table at or after a line: one dict per row, by the words of its head."""
-    while not LINES[at].lstrip().startswith("|"):
-        at += 1
-    head = cells(LINES[at])
-    found = []
-    at += 2
-    while at < len(LINES) and LINES[at].lstrip().startswith("|"):
-        found.append(dict(zip(head, cells(LINES[at]), strict=True)))
-        at += 1
-    return found
-
-
-def table(name: str) -> list[Row]:
-    (at,) = [at for at, line in enumerate(LINES) if ANCHORS[name] in line]
-    return rows_after(at)
-
-
-def word(cell: str) -> str:
-    """`hits[].key` of a cell that holds it as code."""
-    found = re.fullmatch(r"`([^`]+)`", cell)
-    assert found, cell
-    return found[1]
-
-
-def words(cell: str) -> list[str]:
-    return re.findall(r"`([^`]+)`", cell)
-
-
-def fields(name: str) -> dict[str, str]:
-    """Field -> type, of a table of fields."""
-    return {word(row["field"]): row["type"] for row in table(name)}
-
-
-KINDS: dict[str, Callable[[Any], bool]] = {
-    "string": lambda value: isinstance(value, str),
-    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
-    "boolean": lambda value: isinstance(value, bool),
-    "array": lambda value: isinstance(value, list),
-    "object": lambda value: isinstance(value, dict),
-    "null": lambda value: value is None,
-}
-
-
-def fits(value: Any, kind: str) -> bool:
-    return any(KINDS[one](value) for one in kind.removesuffix(", optional").split(" or "))
-
-
-def is_optional(row: Row) -> bool:
-    return row["type"].endswith("optional") or row["meaning"].startswith("optional")
+FORMAT = Tables(TEXT, ANCHORS)
+table, fields, rows_after = FORMAT.table, FORMAT.fields, FORMAT.rows_after
 
 
 def test_every_table_that_is_marked_is_taken_out_and_compared() -> None:
@@ -157,7 +96,6 @@ def test_every_table_that_is_marked_is_taken_out_and_compared() -> None:
     elsewhere = [at for at in marked if not any(at - 2 <= place <= at + 2 for place in taken)]
     said = [
         "marked *(tested)* are compared with the code",
-        "All tables are *(tested)*",
         "Extensions of candidates",
         "Kinds of failure",
     ]
@@ -775,239 +713,6 @@ def test_the_kinds_of_failure_are_those_that_format_lists() -> None:
                 assert isinstance(node.value, ast.IfExp)
                 kinds |= texts(node.value.body) | texts(node.value.orelse)
     assert set(listed_after("Kinds of failure *(tested)*: ")) == kinds
-
-
-# JSON
-
-
-def sections() -> dict[str, list[Row]]:
-    """Command -> its table, of section 13."""
-    found: dict[str, list[Row]] = {}
-    for at, line in enumerate(LINES):
-        if line.startswith("### `vstore "):
-            for command in words(line):
-                assert command not in found
-                found[command] = rows_after(at)
-    return found
-
-
-def compare(value: Any, rows: list[Row], command: str) -> set[str]:
-    """Hold a document against its table. Returns: the fields of the table that it had."""
-    listed = {word(row["field"]): row for row in rows}
-    seen: set[str] = set()
-
-    def entry(value: dict[str, Any], prefix: str) -> None:
-        here = {name.removeprefix(prefix): row for name, row in listed.items() if name.startswith(prefix)}
-        here = {name: row for name, row in here.items() if "." not in name and not name.startswith("[")}
-        missing = {name for name, row in here.items() if not is_optional(row)} - value.keys()
-        assert not missing, f"{command}: {prefix}{missing} are in the table, and not in the output"
-        assert value.keys() <= here.keys(), f"{command}: {prefix}{value.keys() - here.keys()} are not in the table"
-        for name, inner in value.items():
-            assert fits(inner, here[name]["type"]), f"{command}: {prefix}{name} is {inner!r}"
-            seen.add(prefix + name)
-            walk(inner, prefix + name)
-
-    def walk(value: Any, name: str) -> None:
-        if isinstance(value, list):
-            for one in value:
-                if isinstance(one, dict):
-                    entry(one, f"{name}[].")
-        elif isinstance(value, dict) and any(other.startswith(f"{name}.") for other in listed):
-            entry(value, f"{name}.")
-
-    if isinstance(value, list):
-        walk(value, "")
-    else:
-        entry(value, "")
-    return seen
-
-
-def plugin(folder: Path) -> Path:
-    """An installed package that brings embedders of the family `fake`."""
-    (folder / "fake-1.dist-info").mkdir(parents=True)
-    (folder / "fake-1.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: fake\nVersion: 1\n")
-    (folder / "fake-1.dist-info/entry_points.txt").write_text("[vstore.embedders]\nfake = fake_plugin\n")
-    (folder / "fake_plugin.py").write_text(
-        "from vstore.testing import FakeEmbedder\n"
-        "def describe(words): return FakeEmbedder(words.model).recipe\n"
-        "def load(recipe, words, settings): return FakeEmbedder(recipe['name'])\n"
-    )
-    return folder
-
-
-@pytest.fixture(scope="module")
-def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
-    """Command -> what it printed with --json, on stores in which every field can be met."""
-    top = tmp_path_factory.mktemp("json")
-    pictures, store = top / "pictures", top / "store"
-    said: dict[str, list[Any]] = {}
-
-    def say(*line: str, expect: int = 0, where: Path = store) -> None:
-        out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
-            code = run(["--store", str(where), *line, "--json"])
-        assert code == expect, (line, code)
-        document = out.detach().getvalue().decode()  # type: ignore[attr-defined]
-        assert document.count("\n") == 1
-        command = " ".join(["vstore", *line[: 2 if line[0] in ("snapshot", "model") else 1]])
-        said.setdefault(command, []).append(json.loads(document))
-
-    say("init")
-    put(pictures, {"a.png": 1, "b.png": 2, "c.png": 3, "same.png": 1, "gone.png": 4, "broken.png": b"no picture"})
-    odd = os.fsencode(pictures) + b"/\xff.png"
-    with contextlib.suppress(OSError):
-        Path(os.fsdecode(odd)).write_bytes(drawn(5))
-        Path(os.fsdecode(odd[:-4] + b"2.png")).write_bytes(drawn(5))
-        Path(os.fsdecode(odd[:-4] + b".gif")).write_bytes(b"no picture either")
-    say("sync", str(pictures), "-m", "first", expect=3)
-    (pictures / "b.png").rename(pictures / "bb.png")
-    (pictures / "gone.png").unlink()
-    put(pictures, {"new.png": 6, "copy.png": 3, "c.png": 7})
-    with contextlib.suppress(OSError):
-        os.rename(odd, odd[:-4] + b"\xfe.png")
-        Path(os.fsdecode(odd[:-4] + b"3.png")).write_bytes(drawn(5))
-        Path(os.fsdecode(odd[:-4] + b"4.png")).write_bytes(drawn(8))
-        Path(os.fsdecode(odd[:-4] + b"2.png")).write_bytes(drawn(9))
-    say("status")
-    say("sync")
-    say("sync")
-    with contextlib.suppress(OSError):
-        os.unlink(odd[:-4] + b"4.png")
-    (pictures / "same.png").unlink()
-    say("dupes")
-    say("dupes", "--verify")
-    say("dupes", "--near")
-    say("search", str(pictures / "a.png"), "-k", "100")
-    say("snapshot", "tag", "v1", "good")
-    say("sync")
-    for line in (["list"], ["show"], ["diff", "v1", "v2"], ["diff", "v2", "v1"], ["diff", "v2", "v3"]):
-        say("snapshot", *line)
-    for name in ("jsonl", "npz"):
-        say("snapshot", "export", "current", str(top / f"out.{name}"), "--format", name)
-    say("snapshot", "untag", "good")
-    say("rollback", "v1", "--hold")
-    say("rollback", "--release")
-    say("undo")
-    say("redo")
-    say("log")
-    say("stats")
-    say("check")
-    for format in ("triple", "parquet", "clip-retrieval"):
-        say("export", str(top / f"out.{format}"), "--format", format)
-    say("export", str(top / "links"), str(pictures / "a.png"), "--format", "links")
-    _adopt(top, say)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(plugin(top / "plugin")))
-        say("model", "add", "two", "--model", "fake:two")
-        say("model", "add", "spare", "--model", "fake:spare")
-        say("sync", "--space", "two")
-        say("model", "use", "builtin-1")
-        say("model", "list")
-        say("model", "show", "two")
-        say("model", "drop", "spare")
-        patch.setattr(doctor, "_there", lambda name: False)  # importing what is installed has tests of its own
-        say("doctor", expect=1)
-    harmed = top / "harmed"
-    shutil.copytree(store, harmed)
-    with Store(harmed) as opened:
-        opened.rollback("v3")
-    for path in (harmed / "segments").iterdir():
-        data = bytearray(path.read_bytes())
-        data[90] ^= 1
-        path.write_bytes(data)
-    say("check", "--read-data", expect=4, where=harmed)
-    say("repair", "--dry-run", expect=4, where=harmed)
-    say("repair", expect=4, where=harmed)
-    say("snapshot", "forget", "--keep-last", "1")
-    say("gc", "--dry-run")
-    say("gc")
-    say("migrate")
-    return said
-
-
-def _adopt(top: Path, say: Callable[..., None]) -> None:
-    """An old index whose names are not all UTF-8, and whose vectors no model gives."""
-    old = OldIndex(top / "old", count=6, dim=333)
-    odd, gone = os.fsdecode(b"\xfc.png"), os.fsdecode(b"\xfd.png")
-    old.put({odd: 60, "p05.png": 0})
-    rows = old.rows.copy()
-    rows[5] = rows[0]
-    old.write(rows=rows)
-    names = [old.names[0], gone, *old.names[2:4], odd, old.names[5]]
-    (old.top / "old.txt").write_bytes(b"\n".join(b"../o00/" + os.fsencode(name) for name in names) + b"\n")
-    files = ["--faiss", old.faiss, "--embeddings", old.npy, "--metadata", old.top / "old.txt"]
-    store = top / "adopted"
-    say("import", *map(str, files), "--root", str(old.pictures), "--model", "builtin-1", where=store)
-    old.put({gone: 61})
-    say("status", where=store)
-    say("sync", where=store)
-    say("check", "--reembed", "20", expect=13, where=store)
-
-
-def test_every_command_has_a_table() -> None:
-    commands = {" ".join(["vstore", *line]) for line in all_commands() if line not in ((), ("snapshot",), ("model",))}
-    assert set(sections()) == commands
-
-
-@pytest.mark.parametrize("command", sections())
-def test_what_a_command_prints_has_the_fields_of_its_table(command: str, printed: dict[str, list[Any]]) -> None:
-    rows = sections()[command]
-    seen: set[str] = set()
-    for document in printed[command]:
-        seen |= compare(document, rows, command)
-    assert seen == {word(row["field"]) for row in rows}, f"{command}: some fields of the table were never met"
-
-
-def test_a_field_that_is_missing_or_of_another_type_would_be_seen() -> None:
-    rows = sections()["vstore snapshot diff"]
-    good: dict[str, Any] = {row["field"].strip("`"): [] for row in rows if "[" not in row["field"]}
-    good |= {"before": "v1", "after": "v2", "same_space": True}
-    compare(good, rows, "diff")
-    for bad in (
-        {**good, "more": 1},
-        {name: value for name, value in good.items() if name != "added"},
-        {**good, "before": 1},
-        {**good, "added": [{}]},
-        {**good, "renamed": [{"from": {"path": "a"}, "to": {"path": 1}}]},
-        {**good, "renamed": [{"from": {"path": "a"}, "to": {"path": "b", "more": 1}}]},
-    ):
-        with pytest.raises(AssertionError):
-            compare(bad, rows, "diff")
-
-
-# Exit codes and errors
-
-
-def kinds_of_errors() -> list[type[VstoreError]]:
-    found = [VstoreError]
-    for kind in found:
-        found += kind.__subclasses__()
-    return [kind for kind in found if kind.__module__ == errors.__name__]
-
-
-def test_exit_codes_are_those_of_the_table() -> None:
-    listed = {int(row["exit"]) for row in table("exits")}
-    assert listed == {kind.exit_code for kind in kinds_of_errors()} | {0, 3, 141}
-
-
-def test_error_codes_are_those_of_the_table() -> None:
-    listed = {word(row["code"]): int(row["exit"]) for row in table("codes")}
-    assert listed == {kind.code: kind.exit_code for kind in kinds_of_errors()}
-
-
-@pytest.mark.parametrize(
-    ("line", "exit_code", "code"),
-    [(["snapshot", "list"], 10, "no_store"), (["sync", "/no/such/folder"], 2, "usage"), (["nonsense"], 2, "usage")],
-)
-def test_errors_have_the_fields_of_their_table(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: list[str], exit_code: int, code: str
-) -> None:
-    assert run(["--store", str(tmp_path / "none"), *line, "--json"]) == exit_code
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    document = json.loads(shown.err.rstrip("\n").split("\n")[-1])
-    assert compare(document, table("error"), "error") == {word(row["field"]) for row in table("error")}
-    assert (document["error"]["code"], document["error"]["exit"]) == (code, exit_code)
 
 
 # The example

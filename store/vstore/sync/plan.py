@@ -50,7 +50,7 @@ class Planner:
         self._stop = stop
         self._allowed = allowed
 
-    def survey(self, base: Base) -> Survey:
+    def scan(self, base: Base) -> Survey:
         """Scan the targets.
 
         Raises: Refused if a folder that had pictures is gone, unreadable or empty; UsageError if a new one has none.

@@ -117,7 +117,7 @@ class Run:
         self._catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=False)
         try:
             self._begin(paths)
-            survey = self._planner.survey(self._base)
+            survey = self._planner.scan(self._base)
             self._planner.hash(self._base, survey)
             self._ingest.review_failures(survey)
             hopeful, failures = _Hopeful(self._ingest), self._ingest.failures
@@ -189,7 +189,7 @@ class Run:
 
     def _attempts(self, paths: Sequence[bytes]) -> SyncReport:
         for _ in range(ATTEMPTS):
-            survey = self._planner.survey(self._base)
+            survey = self._planner.scan(self._base)
             try:
                 if not self._planner.is_safe(self._base, survey):
                     self._memory.note(survey, self._ingest)

@@ -1,0 +1,1 @@
+"""Tools that build and check the documentation. Nothing that users install imports them."""

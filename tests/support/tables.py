@@ -1,0 +1,70 @@
+"""The tables of a page in Markdown, taken out to be compared with the code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Row = dict[str, str]
+
+
+class Tables:
+    """The tables of one page. anchors: what stands in the line above each table, and in no other line."""
+
+    def __init__(self, text: str, anchors: Mapping[str, str]) -> None:
+        self.lines = text.split("\n")
+        self._anchors = anchors
+
+    def rows_after(self, at: int) -> list[Row]:
+        """Take the first table at or after a line: one dict per row, by the words of its head."""
+        while not self.lines[at].lstrip().startswith("|"):
+            at += 1
+        head = cells(self.lines[at])
+        found = []
+        at += 2
+        while at < len(self.lines) and self.lines[at].lstrip().startswith("|"):
+            found.append(dict(zip(head, cells(self.lines[at]), strict=True)))
+            at += 1
+        return found
+
+    def table(self, name: str) -> list[Row]:
+        (at,) = [at for at, line in enumerate(self.lines) if self._anchors[name] in line]
+        return self.rows_after(at)
+
+    def fields(self, name: str) -> dict[str, str]:
+        """Map field -> type, of a table of fields."""
+        return {word(row["field"]): row["type"] for row in self.table(name)}
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
+
+
+def word(cell: str) -> str:
+    """Take `hits[].key` out of a cell that holds it as code."""
+    found = re.fullmatch(r"`([^`]+)`", cell)
+    assert found, cell
+    return found[1]
+
+
+def words(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+KINDS: dict[str, Callable[[Any], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
+    "boolean": lambda value: isinstance(value, bool),
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+    "null": lambda value: value is None,
+}
+
+
+def fits(value: Any, kind: str) -> bool:
+    return any(KINDS[one](value) for one in kind.removesuffix(", optional").split(" or "))
+
+
+def is_optional(row: Row) -> bool:
+    return row["type"].endswith("optional") or row["meaning"].startswith("optional")
