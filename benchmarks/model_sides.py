@@ -87,7 +87,7 @@ class Sides:
         with Store(self._seed) as store:
             recipe = store._repo.recipe(next(iter(store._repo.state.spaces.values())).id)
             began = time.perf_counter()
-            self.embedder: Any = store._load(recipe, Settings(device))
+            self.embedder: Any = store._embedders.load(recipe, Settings(device))
             self.loading = time.perf_counter() - began  # seconds, with the proof by its probes
         self.inputs: list[Any] = []
         self.reading()

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from vstore.check.reembed import ReembedReport as ReembedReport
     from vstore.check.report import CheckReport as CheckReport
     from vstore.check.trials import Trial as Trial
-    from vstore.doctor import DoctorReport as DoctorReport
-    from vstore.doctor import Finding as Finding
+    from vstore.doctor.report import DoctorReport as DoctorReport
+    from vstore.doctor.report import Finding as Finding
     from vstore.embed.embedder import Embedder as Embedder
     from vstore.embed.model_words import ModelWords as ModelWords
     from vstore.errors import AmbiguousSnapshot as AmbiguousSnapshot
@@ -86,7 +86,7 @@ _HOMES = {
     "vstore.check.reembed": "ReembedReport",
     "vstore.check.report": "CheckReport",
     "vstore.check.trials": "Trial",
-    "vstore.doctor": "DoctorReport Finding",
+    "vstore.doctor.report": "DoctorReport Finding",
     "vstore.embed.embedder": "Embedder",
     "vstore.embed.model_words": "ModelWords",
     "vstore.errors": (

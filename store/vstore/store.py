@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from vstore.check.report import CheckReport
-    from vstore.doctor import DoctorReport
+    from vstore.doctor.report import DoctorReport
     from vstore.embed.embedder import Embedder
     from vstore.embed.model_words import ModelWords
     from vstore.export.run import ExportReport
@@ -94,12 +94,13 @@ class Store:
         recipe: Recipe | None = None,
         name: str | None = None,
         device: str = "auto",
-        note: Callable[[str], None] = _silent,
+        note: Callable[[str], None] | None = None,
         **model: Unpack[ModelWords],
     ) -> InitReport:
         """Make an empty store for one embedding space: the built-in one, unless a recipe or a model is given.
 
-        note: receives a line for each thing done that the caller did not ask for.
+        note:   receives a line for each thing done that the caller did not ask for.
+        model:  the words of `ModelWords`.
         Raises: UsageError if there is a store already; ModelError, and nothing is made then.
         """
         from vstore.repository.making import init
@@ -112,7 +113,7 @@ class Store:
             recipe=recipe,
             name=name,
             settings=settings_of(device),
-            note=note,
+            note=note or _silent,
         )
 
     @staticmethod
@@ -156,6 +157,7 @@ class Store:
 
         paths:   folders to take in, or parts of known ones; none means all known folders.
         stop:    if it is set, the run ends after the current batch, with a partial snapshot.
+        options: the words of `SyncWords`.
         Raises:  UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
         """
         from vstore.sync.begin import sync
@@ -173,17 +175,18 @@ class Store:
         recipe: Recipe | None = None,
         load_embedder: Callable[[Recipe], Embedder] | None = None,
         dry_run: bool = False,
-        note: Callable[[str], None] = _silent,
-        made: Callable[[InitReport], None] = lambda report: None,
+        note: Callable[[str], None] | None = None,
+        made: Callable[[InitReport], None] | None = None,
         progress: Progress | None = None,
         stop: threading.Event | None = None,
         **options: Unpack[FirstSyncWords],
     ) -> SyncReport:
         """Make a store by a first sync of folders. No store is made if that sync could not go well.
 
-        made:   receives the report of the new store, before the sync begins.
-        Raises: NoStore for a dry run, or where no folder is named; UsageError where a folder holds no picture, or the
-                store exists; ModelError; what `sync` raises.
+        made:    receives the report of the new store, before the sync begins.
+        options: the words of `FirstSyncWords`.
+        Raises:  NoStore for a dry run, or where no folder is named; UsageError where a folder holds no picture, or the
+                 store exists; ModelError; what `sync` raises.
         """
         from vstore.sync.begin import make_for
         from vstore.sync.options import Options
@@ -191,7 +194,9 @@ class Store:
         given: dict[str, Any] = dict(options)
         words, chosen = Words.taken_from(given), Options(**given)
         path = absolute(folder)
-        made(make_for(path, words, paths, chosen, recipe=recipe, dry_run=dry_run, note=note))
+        report = make_for(path, words, paths, chosen, recipe=recipe, dry_run=dry_run, note=note or _silent)
+        if made is not None:
+            made(report)
         with cls(path, load_embedder=load_embedder) as store:
             return store.sync(paths, progress=progress, stop=stop, **given)._replace(created_store=True)
 
@@ -209,10 +214,11 @@ class Store:
         stop: threading.Event | None = None,
         **options: Unpack[ImportWords],
     ) -> ImportReport:
-        """Take in an index that another tool made: match its rows with the files under a folder. Embeds nothing.
+        """Import an index that another tool made: match its rows with the files under a folder. Nothing is embedded.
 
-        Raises: UsageError, ImportRefused, ModelError, Locked, MissingPackage, Damage, DiskTrouble; the store is
-                unchanged then.
+        options: the words of `ImportWords`.
+        Raises:  UsageError, ImportRefused, ModelError, Locked, MissingPackage, Damage, DiskTrouble; the store is
+                 unchanged then.
         """
         from vstore.importing.begin import import_index
 
@@ -233,7 +239,8 @@ class Store:
         """Make a store by an import. If the import fails, or with `dry_run`, no store is left behind.
 
         hash, store_dtype: by default those of the `vstore.json` beside the old index, else xxh3_128 and float16.
-        Raises: UsageError if there is a store already; what `import_index` raises.
+        options: the words of `ImportWords`.
+        Raises:  UsageError if there is a store already; what `import_index` raises.
         """
         from vstore.importing.begin import import_new
 
@@ -248,7 +255,8 @@ class Store:
     ) -> SearchReport:
         """Find the pictures of a snapshot that look most like the operands.
 
-        Raises: UsageError, SnapshotNotFound, Damage, ModelError; VstoreError where a picture cannot be decoded.
+        options: the words of `SearchWords`.
+        Raises:  UsageError, SnapshotNotFound, Damage, ModelError; VstoreError where a picture cannot be decoded.
         """
         from vstore.search.search import search
 
@@ -316,6 +324,7 @@ class Store:
     ) -> ForgetReport:
         """Forget the snapshots that are named, or all that the rules do not keep. `undo` brings them back, until gc.
 
+        rules:  the words of `KeepWords`.
         Raises: UsageError without names and rules, with both, or for a snapshot that must stay.
         """
         from vstore.versions.forget import snapshot_forget
@@ -341,7 +350,8 @@ class Store:
         """Write a snapshot (`at`) in a form that other tools read, or, with the format `links`, a folder of links to
         the pictures that a search finds.
 
-        Raises: UsageError if `out` exists, or where a search belongs to another format than `links`; Damage.
+        options: the words of `SearchWords`.
+        Raises:  UsageError if `out` exists, or where a search is given for another format than `links`; Damage.
         """
         from vstore.export.run import LINKS, export_links, refuse_search, snapshot_export
 
@@ -406,14 +416,18 @@ class Store:
         name: str,
         *,
         device: str = "auto",
-        note: Callable[[str], None] = _silent,
+        note: Callable[[str], None] | None = None,
         **model: Unpack[ModelWords],
     ) -> ModelAdded:
-        """Add an embedding space; a sync with `space=name` fills it. Raises: UsageError, ModelError."""
+        """Add an embedding space; a sync with `space=name` fills it.
+
+        model:  the words of `ModelWords`.
+        Raises: UsageError, ModelError.
+        """
         from vstore.models.add import model_add
 
         self._repo.reload()
-        return model_add(self._repo, name, Words.of(**model), settings=settings_of(device), note=note)
+        return model_add(self._repo, name, Words.of(**model), settings=settings_of(device), note=note or _silent)
 
     def model_use(self, space: str, *, message: str = "") -> ModelUsed:
         """Make a space current: write a snapshot of the current paths in it. Raises: UsageError, ModelError."""
@@ -430,7 +444,7 @@ class Store:
     @staticmethod
     def doctor(folder: AnyPath | None = None) -> DoctorReport:
         """Check the installation and suggest fixes. folder: a store to check too."""
-        from vstore.doctor import doctor
+        from vstore.doctor.run import doctor
 
         return doctor(None if folder is None else absolute(folder))
 
@@ -465,6 +479,7 @@ class Store:
         reembed:          the number of pictures to embed again and compare with the stored vectors, by the model of the
                           current space, or of `recipe`, or by the one that is named.
         adopt:            the name of a likely cause to adopt if it fits.
+        model:            the words of `ModelWords`.
         Raises: UsageError, ModelError, SnapshotNotFound.
         """
         from vstore.check.request import sample_of

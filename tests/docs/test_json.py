@@ -17,7 +17,8 @@ from support.folders import drawn, put
 from support.old_indexes import OldIndex
 from support.tables import Row, Tables, fits, is_optional, word, words
 
-from vstore import doctor, errors
+from vstore import errors
+from vstore.doctor import installed
 from vstore.errors import VstoreError
 from vstore.store import Store
 from vstore_cli.main import all_commands, run
@@ -157,7 +158,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         say("model", "list")
         say("model", "show", "two")
         say("model", "drop", "spare")
-        patch.setattr(doctor, "_there", lambda name: False)  # importing what is installed has tests of its own
+        patch.setattr(installed, "is_there", lambda name: False)  # importing what is installed has tests of its own
         say("doctor", expect=1)
     harmed = top / "harmed"
     shutil.copytree(store, harmed)

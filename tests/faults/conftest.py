@@ -1,4 +1,4 @@
-"""The fakes are an installed plug-in in every test of this folder: a store can ask for its models by itself."""
+"""The fakes are an installed plug-in in every test of this folder, so that a store can load its models by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store that is copied while it is written opens at what was current before, or is now."""
+"""A copy of a store that is being written opens at the current snapshot of before or after the write."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vstore.store import Store
 
 
 def copied(source: Path, target: Path, names: list[str]) -> None:
-    """As `cp -r` does, which takes names in the order in which the folder has them."""
+    """Copy a folder like `cp -r`, which takes names in the order in which the folder has them."""
     target.mkdir(exist_ok=True)
     for name in names:
         path = source / name

@@ -1,4 +1,4 @@
-"""A clock that is a year off, before or after: nothing that a store says depends on it, but the times that it shows."""
+"""A clock that is a year off, before or after: no answer depends on it, except for the times that are shown."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ YEAR = 365 * 86400
 
 
 def bitmap() -> bytes:
-    """A picture of which any byte of the pixels may be changed."""
+    """Make a picture whose pixel bytes may be changed freely."""
     out = io.BytesIO()
     Image.open(io.BytesIO(drawn(51))).save(out, "BMP")
     return out.getvalue()
 
 
 def shift(monkeypatch: pytest.MonkeyPatch, seconds: int) -> None:
-    """Let all of Python's clocks for dates run so many seconds ahead; the kernel's stamps on files stay right."""
+    """Let all of Python's clocks for dates run this many seconds ahead; the kernel's stamps on files stay right."""
     now, now_ns, gmtime = time.time, time.time_ns, time.gmtime
     monkeypatch.setattr(time, "time", lambda: now() + seconds)
     monkeypatch.setattr(time, "time_ns", lambda: now_ns() + seconds * 10**9)

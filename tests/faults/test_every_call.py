@@ -66,7 +66,7 @@ def test_whatever_call_fails_in_every_way_nothing_acknowledged_is_lost_and_a_sec
 
 
 def run_with_faults(operation: Operation, capsys: pytest.CaptureFixture[str], *, in_turn: bool) -> None:
-    """Let every call of an operation fail in every way that it can, or (in_turn) each in one of them."""
+    """Let every call of an operation fail in every possible way, or (in_turn) each call in one of them."""
     with quick_folder() as folder, settings_of(operation):
         template = folder / "template"
         template.mkdir()

@@ -37,7 +37,7 @@ def small_disk(size: str) -> Iterator[Path]:
 
 
 def fill(disk: Path, leave: int) -> Path:
-    """Leave so many bytes free."""
+    """Leave this many bytes free."""
     filler = disk / "filler"
     free = os.statvfs(disk)
     with filler.open("wb") as file:

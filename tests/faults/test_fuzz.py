@@ -1,4 +1,4 @@
-"""Arbitrary bytes where our files should be: typed errors, bounded memory, no hang; and repair copes with any of it."""
+"""Arbitrary bytes in place of our files: typed errors, bounded memory, no hang; repair copes with all of it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HASH = store_hash("xxh3_128")
 
 @pytest.fixture(scope="module")
 def template() -> Iterator[Path]:
-    """A store with several files of each kind, and the folder of its pictures."""
+    """Make a store with several files of each kind, and the folder of its pictures."""
     top = Path(tempfile.mkdtemp(prefix="vstore-fuzz-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
     (top / "pictures").mkdir()
     Store.init(top / ".vstore", recipe=FAKE.recipe)

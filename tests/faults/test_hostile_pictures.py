@@ -1,4 +1,4 @@
-"""Pictures of strangers: none of them ends a run, each that has no vector says why, and memory stays within bounds."""
+"""Pictures of strangers: none ends a run, each without a vector says why, and memory stays within bounds."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_a_decoder_that_crashes_costs_one_picture() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_worker_that_somebody_ended_says_nothing_of_its_picture(number: int) -> None:
-    """A picture that it was at would else be remembered as one that does not decode."""
+    """Otherwise its current picture would be remembered as one that does not decode."""
     with IsolatedDecoder() as decoder:
         decoder.prepare(drawn(1), Preparation())
         os.kill(decoder._all[0]._process.pid, number)

@@ -1,4 +1,4 @@
-"""Many tiny commits: what a store writes of itself grows with what changed, opening it does not grow with its log."""
+"""Many tiny commits: the files of a store grow with what changed, and opening it does not grow with its log."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Counting(durable.Disk):
 
 
 def opening(top: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int, float]:
-    """Bytes read to open the store, bytes of its state, seconds."""
+    """Open the store. Returns: bytes read, bytes of its state, seconds."""
     disk = Counting()
     with monkeypatch.context() as patch:
         patch.setattr(durable, "disk", disk)
@@ -49,7 +49,7 @@ def opening(top: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int, float
 
 
 def many(count: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Commit after commit, each of one picture that gets another name."""
+    """Commit many times; each time one picture gets another name."""
     with quick_folder() as top:
         pictures = top / "pictures"
         pictures.mkdir()

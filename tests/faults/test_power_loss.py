@@ -26,7 +26,7 @@ SECOND_OLD = {"1-1.png": 11, "2-0.png": 20, "away.png": 53}
 
 
 def begun(top: Path, disk: RecordingDisk) -> tuple[Path, Callable[[], None]]:
-    """Make a store. Returns: where its pictures go, and what notes that all it says now is acknowledged."""
+    """Make a store. Returns: the folder of its pictures, and a function that acknowledges its present contents."""
     pictures = top / "pictures"
     pictures.mkdir()
 
@@ -115,7 +115,7 @@ def recorded(top: Path, script: Any) -> list[Event]:
 
 
 class Judge:
-    """Opens what a power cut left, and compares it with what was acknowledged."""
+    """A judge of trees that a power cut left: it opens them, and compares them with what was acknowledged."""
 
     def __init__(self, top: Path, events: list[Event]) -> None:
         self._top = top
@@ -162,7 +162,7 @@ class Judge:
 
 
 def replay(events: list[Event], model: Model, judge: Judge, wanted: int, more: int, every: int) -> None:
-    """Cut the power after each event, again and again, until so many distinct trees were judged."""
+    """Cut the power after each event, again and again, until this many distinct trees were judged."""
     chance = random.Random(20260101)
     for round_number in range(50):
         now = Model.__new__(Model)
@@ -213,7 +213,7 @@ def run(wanted: int, more: int, every: int) -> Counter[str]:
 
 
 class _JudgeOfRepair(Judge):
-    """Before the repair is done the store may await it still; a repair then gives what the first one would have."""
+    """A judge of cuts during a repair: the store may still need one, which then gives what the first would have."""
 
     def judge(self, tree: dict[str, bytes], acked: int, *, rerun: bool) -> None:
         if acked:
@@ -252,7 +252,7 @@ def test_a_hundred_thousand_power_cuts_lose_nothing(capsys: pytest.CaptureFixtur
 
 
 def test_the_model_finds_what_is_not_flushed(tmp_path: Path) -> None:
-    """A store that forgets to flush its folder is caught: the replay is no rubber stamp."""
+    """A store that forgets to flush its folder is caught: the replay does detect faults."""
     with quick_folder() as folder:
         top = folder / "recorded"
         top.mkdir()

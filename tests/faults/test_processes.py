@@ -1,5 +1,4 @@
-"""Many real processes on one store, some of them killed, some stopped for a while: nothing is lost, nobody waits for
-ever."""
+"""Many real processes on one store, some killed, some stopped for a while: nothing is lost, nobody waits forever."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Every reading call of every command that reads fails: an error that names the file and what to do, or the right
-answer; never another one."""
+"""Every reading call of every command that reads fails: the command gives an error that names the file and what to do,
+or the right answer; never another one."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ BAD = [errno.EIO, errno.EBADMSG]  # a block that cannot be read; a checksum of t
 
 
 class BadFile(Disk):
-    """From the reading call of this number on, the file that it was about cannot be read; or (short) each reading gives
-    a part of what was asked for."""
+    """A disk with a bad file: from this reading call on, the file cannot be read, or (short) is read in parts."""
 
     def __init__(self, at: int | None = None, code: int = errno.EIO, *, short: bool = False) -> None:
         self._at = at
@@ -125,7 +124,7 @@ def top(folder: Path, installed: Path) -> Path:
 
 
 def run(top: Path, command: Callable[[Store], Any], disk: Disk) -> tuple[Any, VstoreError | None, str | None]:
-    """What a command says with a disk like this: its answer or its error, and what the store complains of."""
+    """Run a command on a disk like this. Returns: its answer or its error, and the complaint of the store."""
     shutil.rmtree(top / ".vstore" / "cache", ignore_errors=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(durable, "disk", disk)

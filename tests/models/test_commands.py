@@ -344,7 +344,7 @@ def test_a_vector_size_that_differs_from_the_stores(vstore: Shell, zoo: Zoo, mon
     vstore.good("init", "--model", zoo["clip"])
     plain = DualEncoder.forward
     monkeypatch.setattr(DualEncoder, "forward", lambda self, on, batch: plain(self, on, batch)[:, :16])
-    assert "its space has 24 numbers" in vstore.bad(13, "sync", "pictures")
+    assert "its space has vectors of 24 numbers" in vstore.bad(13, "sync", "pictures")
 
 
 @pytest.mark.parametrize(

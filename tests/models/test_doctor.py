@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from support.zoo import Zoo
 
-from vstore import doctor as module
-from vstore.doctor import Finding, doctor
+from vstore.doctor import installed
+from vstore.doctor.report import Finding
+from vstore.doctor.run import doctor
+from vstore.doctor.trial import try_adapter
 from vstore.errors import ModelError
 from vstore.store import Store
 from vstore_cli.main import run
@@ -45,8 +47,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "models": {},
         "adapters": {"version": "0.21.2"},
     }
-    plain = module._ask
-    monkeypatch.setattr(module, "_ask", lambda name: (answers[name], "") if name in answers else plain(name))
+    plain = installed.ask
+    monkeypatch.setattr(installed, "ask", lambda name: (answers[name], "") if name in answers else plain(name))
     return answers
 
 
@@ -64,7 +66,7 @@ def test_what_lies_in_the_folder_it_is_run_in_is_not_run(tmp_path: Path, monkeyp
         (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     monkeypatch.chdir(tmp_path)
     for probe in ("faiss", "torch"):
-        answer, error = module._ask(probe)
+        answer, error = installed.ask(probe)
         assert answer is not None and "version" in answer, error
     assert not (tmp_path / "ran").exists()
 
@@ -116,15 +118,15 @@ def test_trying_an_adapter_does_what_init_does_and_leaves_nothing(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of peft about transformers
-        assert module.try_adapter()["dim"] == 8
+        assert try_adapter()["dim"] == 8
     assert not list(tmp_path.iterdir())
     monkeypatch.setattr("vstore.embed.hf.adapter.has_effect", lambda on, off: False)
     with warnings.catch_warnings(), pytest.raises(ModelError, match="changes nothing"):
         warnings.simplefilter("ignore")
-        module.try_adapter()
+        try_adapter()
 
 
-def installed(top: Path, *requirements: str) -> None:
+def write_metadata(top: Path, *requirements: str) -> None:
     """The metadata that pip leaves of vstore itself."""
     info = top / "vstore_index-9.dist-info"
     info.mkdir()
@@ -136,7 +138,7 @@ def test_the_packages_of_the_core_are_those_of_the_metadata(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any]
 ) -> None:
     wanted = ["numpy<3,>=2", "pillow", 'torch>=2.9; extra == "model"', "tomli; python_version < '3'"]
-    installed(tmp_path, *wanted)
+    write_metadata(tmp_path, *wanted)
     monkeypatch.syspath_prepend(str(tmp_path))
     finding = found(doctor(), "packages")
     assert finding.state == "ok"
@@ -146,14 +148,14 @@ def test_the_packages_of_the_core_are_those_of_the_metadata(
 def test_a_package_of_the_core_that_is_missing_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any]
 ) -> None:
-    installed(tmp_path, "numpy", "left-pad-for-vectors>=1")
+    write_metadata(tmp_path, "numpy", "left-pad-for-vectors>=1")
     monkeypatch.syspath_prepend(str(tmp_path))
     finding = found(doctor(), "packages")
     assert (finding.state, finding.what) == ("trouble", "left-pad-for-vectors missing")
 
 
 def test_a_vstore_that_pip_does_not_know_is_no_trouble(monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any]) -> None:
-    monkeypatch.setattr(module, "DISTRIBUTION", "vstore-that-nobody-installed")
+    monkeypatch.setattr(installed, "DISTRIBUTION", "vstore-that-nobody-installed")
     report = doctor()
     assert report.ok and found(report, "packages").state == "note"
 
@@ -193,8 +195,8 @@ def test_the_gpus_that_a_sync_takes_are_said(quick: dict[str, Any]) -> None:
 
 
 def test_without_torch_the_store_works_and_it_is_said(monkeypatch: pytest.MonkeyPatch, quick: dict[str, Any]) -> None:
-    plain = module._there
-    monkeypatch.setattr(module, "_there", lambda name: name != "torch" and plain(name))
+    plain = installed.is_there
+    monkeypatch.setattr(installed, "is_there", lambda name: name != "torch" and plain(name))
     report = doctor()
     assert report.ok
     assert found(report, "models").fix == "pip install 'vstore-index[model]'"

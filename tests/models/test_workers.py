@@ -270,8 +270,8 @@ def test_too_little_memory_for_one_picture_in_a_worker_ends_the_run_and_says_wha
 
 DRIFTS = """
 import os
-import vstore.embed.workers.worker as worker
-plain = worker._load
+import vstore.embed.workers.process as process
+plain = process._load
 def load(job):
     made = plain(job)
     try:
@@ -282,7 +282,7 @@ def load(job):
             for value in made.model.parameters():
                 value.add_(0.1)
     return made
-worker._load = load
+process._load = load
 """
 
 

@@ -1,13 +1,9 @@
-"""The one door to the disk: what is written, flushed and published, and what is left when a call goes wrong."""
+"""The one door to the disk: what is written, flushed, published, removed."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,12 +12,10 @@ from support.failing_disks import NO_LINKS, Watched, disk
 
 from vstore.disk import durable
 from vstore.disk.durable import Appender
-from vstore.disk.lock import Lock
-from vstore.errors import DiskTrouble, Locked, ReadOnly, VstoreError
+from vstore.errors import DiskTrouble, ReadOnly, VstoreError
 
 __all__ = ["disk"]
 FULL, BROKEN, READ_ONLY = errno.ENOSPC, errno.EIO, errno.EROFS
-SOURCE = str(Path(durable.__file__).parents[2])
 
 
 def names(folder: Path) -> list[str]:
@@ -345,124 +339,3 @@ def test_on_macos_a_full_flush_that_fails_is_an_error(monkeypatch: pytest.Monkey
     monkeypatch.setattr(durable.fcntl, "fcntl", break_down)
     with pytest.raises(OSError, match="input/output error"):
         durable.disk.fsync(7)
-
-
-# Locks
-
-HOLD = """
-import sys
-from pathlib import Path
-from vstore.disk.lock import Lock
-Lock(Path(sys.argv[1]), sys.argv[2]).acquire(0, "sync pictures")
-print("held", flush=True)
-sys.stdin.read()
-"""
-
-
-@pytest.fixture
-def holder(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Another process, which holds the lock `ingest`."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path), "ingest"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": SOURCE},
-    )
-    assert process.stdin is not None and process.stdout is not None
-    assert process.stdout.readline() == b"held\n"
-    yield process
-    process.kill()
-    process.wait()
-    process.stdin.close()
-    process.stdout.close()
-
-
-def test_a_lock_that_is_held_names_process_host_command_and_since_when(
-    tmp_path: Path, holder: subprocess.Popen[bytes]
-) -> None:
-    with pytest.raises(Locked) as caught:
-        Lock(tmp_path, "ingest").acquire()
-    about = json.loads((tmp_path / "ingest").read_bytes())
-    assert about["pid"] == holder.pid
-    for word in (str(holder.pid), os.uname().nodename, "sync pictures", about["since"], "'ingest'"):
-        assert word in caught.value.message
-    assert caught.value.exit_code == 11
-    assert "--wait" in caught.value.next_step
-
-
-def test_a_lock_is_free_once_its_holder_was_killed(tmp_path: Path, holder: subprocess.Popen[bytes]) -> None:
-    holder.send_signal(signal.SIGKILL)
-    holder.wait()
-    with Lock(tmp_path, "ingest") as lock:
-        lock.acquire(0, "gc")
-        assert lock.held
-        assert json.loads((tmp_path / "ingest").read_bytes())["pid"] == os.getpid()
-
-
-def test_whoever_waits_gets_the_lock_when_it_is_free(tmp_path: Path, holder: subprocess.Popen[bytes]) -> None:
-    assert holder.stdin is not None
-    holder.stdin.close()
-    with Lock(tmp_path, "ingest") as lock:
-        lock.acquire(None)
-        assert lock.held
-
-
-def test_waiting_ends_after_its_time(tmp_path: Path, holder: subprocess.Popen[bytes]) -> None:
-    with pytest.raises(Locked):
-        Lock(tmp_path, "ingest").acquire(0.01)
-
-
-def test_one_process_does_not_get_a_lock_twice(tmp_path: Path) -> None:
-    with Lock(tmp_path, "commit") as lock:
-        lock.acquire(0, "tag")
-        with pytest.raises(Locked, match=f"process {os.getpid()} .*tag"):
-            Lock(tmp_path, "commit").acquire()
-    assert not lock.held
-    with Lock(tmp_path, "commit") as again:
-        again.acquire()
-
-
-def test_a_holder_that_left_no_word_is_still_a_holder(tmp_path: Path) -> None:
-    for content in (b"", b"[]", b"not json", b'{"pid": 1}'):
-        with Lock(tmp_path, "commit") as lock:
-            lock.acquire()
-            (tmp_path / "commit").write_bytes(content)
-            with pytest.raises(Locked, match="did not say who it is"):
-                Lock(tmp_path, "commit").acquire()
-
-
-def test_only_the_lock_that_can_be_waited_for_speaks_of_waiting(tmp_path: Path) -> None:
-    with Lock(tmp_path, "commit") as lock:
-        lock.acquire()
-        with pytest.raises(Locked) as caught:
-            Lock(tmp_path, "commit").acquire()
-    assert "--wait" not in caught.value.next_step
-
-
-def test_the_word_left_in_a_lock_is_taken_away_with_it(tmp_path: Path) -> None:
-    with Lock(tmp_path, "commit") as lock:
-        lock.acquire(0, "tag")
-        assert (tmp_path / "commit").stat().st_size > 0
-    assert (tmp_path / "commit").stat().st_size == 0
-
-
-def test_a_lock_that_cannot_be_taken_leaves_no_descriptor_open(tmp_path: Path) -> None:
-    with Lock(tmp_path, "commit") as lock:
-        lock.acquire()
-        before = len(os.listdir("/dev/fd"))
-        for _ in range(20):
-            with pytest.raises(Locked):
-                Lock(tmp_path, "commit").acquire()
-        assert len(os.listdir("/dev/fd")) == before
-
-
-def test_a_lock_on_a_store_that_cannot_be_written_says_so(tmp_path: Path, disk: Watched) -> None:
-    disk.fail("open", READ_ONLY)
-    with pytest.raises(ReadOnly, match=r"cannot write .*ingest"):
-        Lock(tmp_path, "ingest").acquire()
-
-
-def test_a_folder_of_locks_that_a_copy_left_out_is_made_again(tmp_path: Path) -> None:
-    with Lock(tmp_path / "locks", "ingest") as lock:
-        lock.acquire()
-        assert lock.held

@@ -14,7 +14,7 @@ from support.folders import World, all_aliases, repaired
 from support.old_indexes import OldIndex
 
 from vstore.disk.packs import Pack
-from vstore.doctor import _store as of_store
+from vstore.doctor.spaces import store as of_store
 from vstore.errors import ModelError, VstoreError
 from vstore.format.recipes import space_id
 from vstore.repository.add_space import add_space

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vstore.embed.rows import unit_rows, usable
-from vstore.errors import ModelError
+from vstore.embed.rows import require_width, unit_rows, usable
+from vstore.errors import ModelError, UsageError
 
 
 def test_rows_have_norm_1_whatever_their_length() -> None:
@@ -25,12 +25,37 @@ def test_a_row_without_a_direction_is_marked_and_the_others_are_kept(bad: float)
     assert unit[1].tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("shape", [(2, 3), (2, 5), (1, 4), (3, 4), (8,), (2, 4, 1), ()])
+@pytest.mark.parametrize("shape", [(2, 3), (2, 5)])
+def test_rows_of_another_width_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(
+        ModelError, match=rf"vectors of {shape[1]} numbers, its space has vectors of 4 numbers"
+    ) as caught:
+        unit_rows(np.ones(shape, np.float32), 2, 4)
+    assert caught.value.next_step == "use the model that the space was made with"
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (3, 4), (8,), (2, 4, 1), ()])
 def test_rows_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ModelError, match="of shape") as caught:
+    with pytest.raises(ModelError, match="of the shape") as caught:
         unit_rows(np.ones(shape, np.float32), 2, 4)
     assert caught.value.next_step == "use the model that the space was made with"
 
 
 def test_no_row_at_all_is_no_fault() -> None:
     assert unit_rows(np.empty((0, 4), np.float32), 0, 4).shape == (0, 4)
+
+
+def test_the_same_width_is_accepted() -> None:
+    require_width(24, 24)
+
+
+def test_another_width_names_both() -> None:
+    with pytest.raises(ModelError, match="gives vectors of 16 numbers, its space has vectors of 24 numbers") as caught:
+        require_width(16, 24)
+    assert caught.value.next_step == "use the model that the space was made with"
+
+
+def test_an_index_is_named_in_place_of_a_space() -> None:
+    with pytest.raises(UsageError, match=r"index\.faiss has vectors of 24 numbers") as caught:
+        require_width(16, 24, "index.faiss", step="name another", error=UsageError)
+    assert caught.value.next_step == "name another"

@@ -27,7 +27,7 @@ Path_ = str | bytes
 
 
 def scan(place: Path, under: Path_ = b"", skip: Any = (), **options: Any) -> Scan:
-    return Scan(os.fsencode(place), ScanOptions(**options), EXTENSIONS, os.fsencode(under), skip)
+    return Scan(os.fsencode(place), ScanOptions(**options), EXTENSIONS, under=os.fsencode(under), skip=skip)
 
 
 def files(folder: Folder) -> list[FileStat]:
@@ -619,7 +619,9 @@ def wide(place: Path) -> None:
 
 def shared(place: Path, expect: int = 10**9, **options: Any) -> Scan:
     stat = place.stat()
-    return shared_scan(os.fsencode(place), ScanOptions(**options), EXTENSIONS, b"", {(1, stat.st_ino)}, expect)
+    return shared_scan(
+        os.fsencode(place), ScanOptions(**options), EXTENSIONS, under=b"", skip={(1, stat.st_ino)}, expect=expect
+    )
 
 
 def by_path(walk: Scan) -> dict[bytes, Folder]:

@@ -1,4 +1,4 @@
-"""Stores for tests, put together from vectors alone: neither pictures nor a model play a part."""
+"""Stores for tests, made of vectors alone: without pictures and without a model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Pictures = Mapping[bytes, tuple[bytes, Floats]]  # stored path -> (key, vector)
 
 
 def unit_vectors(count: int, dim: int = 8, seed: int = 0) -> Floats:
-    """Random rows of L2 norm 1: float32 (count, dim)."""
+    """Draw random rows of L2 norm 1: float32 (count, dim)."""
     rows = np.random.default_rng(seed).standard_normal((count, dim)).astype(np.float32)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
@@ -44,16 +44,16 @@ class Builder:
         self.dim: int = recipe["dim"]
 
     def add_root(self, label: str, place: Path) -> None:
-        """Make a folder known to the log, as the first sync of it would."""
+        """Make a folder known to the log, as its first sync would."""
         root = Root(label, os.fsencode(place), False)
         self._publish("roots", {"roots": {label: root.to_json()}})
 
     def absorb(self, label: str, prefix: str) -> None:
-        """Say that a wider root took a root in: what was LABEL/… is called PREFIX/… from now on."""
+        """Let a wider root absorb a root: the paths of LABEL/… begin with PREFIX/… from now on."""
         self._publish("roots", {"absorbed": {label: prefix}, "roots": {label: None}})
 
     def add_segment(self, keys: Sequence[bytes], vectors: npt.NDArray[Any]) -> FileRef:
-        """Write a segment, and put it at the end of the list. Keys may stand in other segments already."""
+        """Write a segment, and put it at the end of the list. Other segments may have the same keys."""
         repo = self.repo
         block = rounded(vectors, repo.dtype)
         folder = repo.layout.segments

@@ -1,4 +1,4 @@
-"""What may happen to a catalogue's files, and whether it then says anything wrong. Run in processes that may die."""
+"""Harms the files of a catalogue, and finds out if it then gives a wrong answer. Run in processes that may die."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def key(number: int) -> bytes:
 
 
 def value(number: int) -> bytes:
-    """What is remembered of a folder; some of it fills more than a page."""
+    """Make the facts of a folder; some fill more than a page."""
     return bytes([number % 256]) * (50 + number % 16 * 400)
 
 
@@ -41,7 +41,7 @@ def put_all(folder: Path) -> None:
 
 
 def answers(folder: Path, write: bool = False) -> tuple[int, int]:
-    """How many of the 320 facts are there, and how many are wrong. None at all where it does not open."""
+    """Count the right and the wrong answers for 320 facts. Both are 0 if the catalogue does not open."""
     catalogue = Catalogue.open(folder, STORE, write=write)
     if catalogue is None:
         return 0, 0
@@ -101,7 +101,7 @@ def harmed(kind: str, data: bytes, older: bytes) -> Iterator[bytes]:
 
 
 def copied_while_written(folder: Path) -> Iterator[bytes]:
-    """What somebody reads who copies the file, a page at a time, while another process writes it."""
+    """Copy the file a page at a time while another process writes it."""
     code = "from support.catalogue_harm import keep_putting; keep_putting()"
     writer = subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE)
     try:
@@ -123,7 +123,7 @@ def copied_while_written(folder: Path) -> Iterator[bytes]:
 
 
 def main() -> None:
-    """Harm a catalogue in one way, in many places; each time it must answer rightly or not, and be made good."""
+    """Harm a catalogue in one way, in many places. Each time it must answer rightly or not at all, and be repaired."""
     folder, kind = Path(sys.argv[1]), sys.argv[2]
     put_all(folder)
     older = (folder / "data.mdb").read_bytes()

@@ -1,4 +1,4 @@
-"""What every embedder keeps to, real or fake: one suite for all."""
+"""One suite for all embedders, real or fake."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PLAIN = ((0, 0, 0), (255, 255, 255), (128, 128, 128), (200, 30, 30))
 
 
 def pictures() -> list[Image.Image]:
-    """Sixteen prepared pictures of many shapes: drawn at random, plain, one pixel, one line."""
+    """Make sixteen prepared pictures of many shapes: drawn at random, plain, one pixel, one line."""
     random = np.random.default_rng(7)
     out = [Image.new("RGB", (40, 30), colour) for colour in PLAIN]
     out += [Image.new("RGB", (1, 1), (9, 90, 200)), Image.new("RGB", (512, 1), (9, 90, 20))]

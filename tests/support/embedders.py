@@ -1,4 +1,4 @@
-"""Short ways to a loaded embedder, and prepared pictures for it."""
+"""Shortcuts to a loaded embedder, and to prepared pictures for it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def embedder(
     compile: bool = False,
     **words: Any,
 ) -> Any:
-    """An embedder as a space has it, its adapter proved."""
+    """Load the embedder of a space, and prove its adapter."""
     said = Words(None if model is None else str(model), None if adapter is None else str(adapter), **words)
     digests = Digests()
     recipe, place = describe(said, digests)
@@ -43,5 +43,5 @@ def recipe_of(model: Path, adapter: Path | None = None, **words: Any) -> dict[st
 
 @functools.cache
 def probes(max_side: int = 512) -> dict[str, Image]:
-    """The probe pictures, prepared."""
+    """Prepare the probe pictures."""
     return {name: prepare(probe_file(name), Preparation(max_side=max_side))[0] for name in PROBES}

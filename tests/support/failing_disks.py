@@ -1,4 +1,4 @@
-"""Disks that go wrong: put in the place of `disk.durable.disk`, they count every call and let some of them fail."""
+"""Disks that go wrong, for `disk.durable.disk`: they count every call, and let some fail."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 
 class Watched(Disk):
-    """Does what is asked, notes it as (call, path), and lets a call go wrong where it was told to.
+    """A disk that notes each call as (call, path), and lets chosen calls fail.
 
-    To open a file to read it is to `look`. A path stands without its folder; of a temporary name only what comes before
-    the nonce.
+    To open a file to read it is a `look`. A path is noted without its folder, a temporary name without its nonce.
     """
 
     def __init__(self) -> None:
@@ -32,7 +31,7 @@ class Watched(Disk):
         self.most = 1 << 30  # bytes that one write takes
 
     def fail(self, call: str, error: int, on: str = "", *, after: bool = False) -> Watched:
-        """Let a call fail, on paths whose noted name holds `on`. after: once it has done what it was asked to."""
+        """Let a call fail, on paths whose noted name holds `on`. after: only once it has done its work."""
         self._rules.append((call, on, error, after))
         return self
 
@@ -108,7 +107,7 @@ class Watched(Disk):
 
 
 class Hesitating(Disk):
-    """Lets one reading call fail once, the one of this number, and counts them."""
+    """A disk that counts reading calls, and lets one of them fail once: the one of this number."""
 
     def __init__(self, at: int | None = None) -> None:
         self._at = at
@@ -142,7 +141,7 @@ class Hesitating(Disk):
 
 
 class Acting(Disk):
-    """Does something once, just before the first call on a path for which `when` is true."""
+    """A disk that does something once, just before the first call on a path for which `when` is true."""
 
     def __init__(self, call: str, when: Callable[[str], bool], act: Callable[[], None]) -> None:
         self._call = call

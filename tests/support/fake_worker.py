@@ -24,7 +24,7 @@ RECIPE = {"family": "fake", "dim": 8, "text": None}
 
 HOOK = """
 import os, signal, subprocess, sys, threading, time
-import vstore.embed.workers.worker as worker
+import vstore.embed.workers.process as process
 
 class Fake:
     in_flight = 1
@@ -52,10 +52,10 @@ class Fake:
             if one.get("do") == "starve":
                 def receive(file):
                     raise MemoryError
-                worker.receive = receive
+                process.receive = receive
         return lambda: np.stack([one["row"] for one in inputs])
 
-worker._load = lambda job: Fake()
+process._load = lambda job: Fake()
 """
 
 
@@ -67,7 +67,7 @@ def use(hook: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class FakeFamily:
-    """Prepares nothing: what it is given stands for a prepared picture."""
+    """A family that prepares nothing: its input stands for a prepared picture."""
 
     recipe = RECIPE
 
@@ -88,18 +88,18 @@ def fake_workers(count: int, admit: Any = lambda load: load()) -> Workers:
 
 
 def pictures(*seeds: int, **more: Any) -> list[dict[str, Any]]:
-    """Prepared pictures. more: what the first one makes the worker do."""
+    """Make prepared pictures. more: what the first one makes the worker do."""
     found = [{"row": np.random.default_rng(seed).standard_normal(8).astype(np.float32)} for seed in seeds]
     found[0].update(more)
     return found
 
 
 def running(of: int | None = None) -> list[psutil.Process]:
-    """The worker processes of a process; of this one if none is named."""
+    """List the worker processes of a process; of this one by default."""
     found = []
     for one in psutil.Process(of).children(recursive=True):
         try:
-            if one.status() != psutil.STATUS_ZOMBIE and "vstore.embed.workers.worker" in " ".join(one.cmdline()):
+            if one.status() != psutil.STATUS_ZOMBIE and "vstore.embed.workers.process" in " ".join(one.cmdline()):
                 found.append(one)
         except psutil.NoSuchProcess:
             continue

@@ -34,7 +34,7 @@ _minutes = itertools.count(1)
 
 @functools.cache
 def drawn(seed: int) -> bytes:
-    """The bytes of a PNG of 30 x 20 pixels; another one for each seed."""
+    """Draw a PNG of 30 x 20 pixels; each seed gives another one."""
     out = io.BytesIO()
     pixels = np.random.default_rng(seed).integers(0, 255, (20, 30, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(out, "PNG", compress_level=1)
@@ -42,16 +42,16 @@ def drawn(seed: int) -> bytes:
 
 
 def plain(colour: tuple[int, int, int]) -> bytes:
-    """The bytes of a PNG of one colour."""
+    """Make a PNG of one colour."""
     out = io.BytesIO()
     Image.new("RGB", (30, 20), colour).save(out, "PNG")
     return out.getvalue()
 
 
 def put(folder: Path, files: Mapping[str, int | bytes]) -> None:
-    """Write pictures by seed, or files by content: relative path -> what.
+    """Write pictures by seed, or files by content: relative path -> seed or bytes.
 
-    Each gets an mtime of its own: where clocks tick slowly, two quick writes would else be one to whoever looks.
+    Each gets its own mtime: where clocks tick slowly, two quick writes would otherwise look like one.
     """
     for name, what in files.items():
         path = os.path.join(os.fsencode(folder), os.fsencode(name))
@@ -63,7 +63,7 @@ def put(folder: Path, files: Mapping[str, int | bytes]) -> None:
 
 
 def digests(folder: Path, without: Sequence[str] = ("catalogue", "locks", "cache")) -> dict[str, str]:
-    """What stands in every file of a store folder, but for what holds no data."""
+    """Hash every file of a store folder that holds data."""
     found = {}
     for at, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not (Path(at) == folder and name in without)]
@@ -74,7 +74,7 @@ def digests(folder: Path, without: Sequence[str] = ("catalogue", "locks", "cache
 
 
 def stats_of(folder: Path) -> dict[str, tuple[int, ...]]:
-    """What the file system says of every file of a store folder; but for locks, which say who holds them."""
+    """Stat every file of a store folder, except for locks, which say who holds them."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.parent.name != "locks" and path.name != "lock.mdb":
@@ -84,9 +84,10 @@ def stats_of(folder: Path) -> dict[str, tuple[int, ...]]:
 
 
 class World:
-    """A folder of pictures, `pictures`, and beside it a store of them.
+    """A folder of pictures, `pictures`, and a store of them beside it.
 
-    fake: the embedder, whose counts say what was embedded. loaded: how often the model was loaded.
+    fake:   the embedder; its counts say how much was embedded.
+    loaded: how often the model was loaded.
     """
 
     def __init__(self, top: Path, fake: FakeEmbedder | None = None, folder: str = "pictures") -> None:
@@ -100,7 +101,7 @@ class World:
         self.store = self.another()
 
     def another(self) -> Store:
-        """The store, opened once more, with the same embedder."""
+        """Open the store once more, with the same embedder."""
         return Store(self.folder, load_embedder=self.load)
 
     def load(self, recipe: Mapping[str, Any]) -> FakeEmbedder:
@@ -114,7 +115,7 @@ class World:
         return self.store.sync(paths or [self.pictures], **options)
 
     def all(self, **options: Any) -> SyncReport:
-        """Sync what is known already."""
+        """Sync all known folders."""
         return self.store.sync((), **options)
 
     @property
@@ -122,7 +123,7 @@ class World:
         return Repository(self.folder)
 
     def status(self, **options: Any) -> SyncReport:
-        """What a sync of what is known would do."""
+        """Ask what a sync of all known folders would do."""
         return self.store.sync((), dry_run=True, **options)
 
     def tree(self, snapshot: str = "current") -> Tree:
@@ -130,18 +131,18 @@ class World:
         return repo.tree(repo.snapshot(snapshot))
 
     def aliases(self, snapshot: str = "current") -> dict[str, str]:
-        """Stored path -> key in hex, as a snapshot names them."""
+        """List the aliases of a snapshot: stored path -> key in hex."""
         return {os.fsdecode(path): key.hex() for path, key in self.tree(snapshot)}
 
     def paths(self, snapshot: str = "current") -> list[str]:
         return list(self.aliases(snapshot))
 
     def key(self, what: int | bytes) -> str:
-        """The key of a picture that was drawn."""
+        """Compute the key of a drawn picture."""
         return self.repo.hash.digest(drawn(what) if isinstance(what, int) else what).hex()
 
     def keys(self) -> list[str]:
-        """The key of every row of every segment, in order."""
+        """List the key of every row of every segment, in order."""
         repo = self.repo
         found = []
         for space in repo.state.spaces:
@@ -151,13 +152,12 @@ class World:
 
 
 class FakeOs:
-    """The os module as the scan and the reader see it: some names cannot be opened, some cannot be looked at, and what
-    a look says may be altered.
+    """The os module as the scan and the reader see it. Some names cannot be opened or looked at; stats may be altered.
 
-    errors:     name -> what opening it fails with.
-    unstatable: name -> what a look at it fails with; the disk does not tell whether it is a folder, either.
-    alter:      makes another stat of a stat; it is given the name where a folder lists it, b"" where it is open.
-    between:    called each time a file was read, before it is looked at once more.
+    errors:     name -> the error of opening it.
+    unstatable: name -> the error of its stat; the disk does not tell either that it is a folder.
+    alter:      makes another stat of a stat; it gets the name that a folder lists, or b"" of an open file.
+    between:    called each time a file was read, before its second stat.
     """
 
     def __init__(self) -> None:
@@ -207,7 +207,7 @@ class _Entries:
 
 
 class _Entry:
-    """An entry of a folder, as a disk gives it that is not quite well."""
+    """An entry of a folder on a disk that is not quite well."""
 
     def __init__(self, fake: FakeOs, entry: os.DirEntry[str]) -> None:
         self._fake = fake
@@ -228,7 +228,7 @@ class _Entry:
 
 
 class ClosedOs:
-    """The os module as one module sees it; what `closed` names, by device and inode, cannot be opened."""
+    """The os module as one module sees it. The files in `closed`, by device and inode, cannot be opened."""
 
     def __init__(self, closed: set[tuple[int, int]]) -> None:
         self._closed = closed
@@ -263,14 +263,14 @@ class ClosedOs:
 
 
 class Unflushed(Disk):
-    """A disk that does not wait for what it was told to flush: no power is cut while a machine plays."""
+    """A disk that does not wait for flushes: no power is cut while a test runs."""
 
     def fsync(self, fd: int) -> None:
         pass
 
 
 class Reads:
-    """Counts, by their paths, the files that the reader opens, and the pictures that it decodes.
+    """The files that the reader opens, and the pictures that it decodes, counted by path.
 
     at_opening: what to do just before the file of this name is opened for the nth time.
     """
@@ -280,7 +280,7 @@ class Reads:
         self.decoded = 0
         self.at_opening: dict[tuple[str, int], Callable[[], None]] = {}
         monkeypatch.setattr("vstore.intake.reader.os", _Os(self))
-        monkeypatch.setattr("vstore.intake.reader.prepare", self._prepare)
+        monkeypatch.setattr("vstore.pictures.decoding.prepare", self._prepare)
 
     def _prepare(self, data: bytes, preparation: Any) -> Any:
         self.decoded += 1
@@ -293,7 +293,7 @@ class Reads:
 
 
 class _Os:
-    """The os module as one module sees it; opening a file is noted."""
+    """The os module as one module sees it; each opening of a file is noted."""
 
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
@@ -311,12 +311,12 @@ class _Os:
 
 
 def trust_young_stats(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if every file had been written long ago: a ctime cannot be set."""
+    """Trust files at once, as if they had been written long ago: a ctime cannot be set."""
     monkeypatch.setattr("vstore.intake.reader.SETTLED_NS", 0)
 
 
 def classes(report: SyncReport) -> dict[str, int]:
-    """The counts of a report that are not 0."""
+    """List the counts of a report that are not 0."""
     names = ("unchanged", "changed", "renamed", "copied", "known", "new", "removed", "carried")
     found = {name: getattr(report, name) for name in names}
     found["failed"] = len(report.failed)
@@ -347,7 +347,7 @@ from support.folders import World, classes, put, trust_young_stats
 
 
 def without_privileges(script: str, folder: Path) -> str:
-    """Run Python as somebody to whom permissions mean something. It finds `folder` in `sys.argv[1]`.
+    """Run Python as a user to whom permissions apply. It finds `folder` in `sys.argv[1]`.
 
     Returns: what it printed.
     """
@@ -363,7 +363,7 @@ def without_privileges(script: str, folder: Path) -> str:
 
 
 def packs_by_age(repo: Repository) -> list[FileRef]:
-    """The packs that the log lists, the oldest first."""
+    """List the packs of the log, the oldest first."""
     return sorted(repo.state.packs, key=lambda ref: (repo.layout.packs / ref.name).stat().st_mtime_ns)
 
 

@@ -1,4 +1,4 @@
-"""Pictures made to break whoever reads them: mutations of every format that vstore reads, and what is built."""
+"""Pictures made to break their reader: mutations of every format that vstore reads, and built ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def saved(picture: Image.Image, kind: str, **options: object) -> bytes:
 
 
 def good() -> dict[str, bytes]:
-    """One sound picture of each kind, by file name."""
+    """Make one sound picture of each kind, by file name."""
     pixels = np.random.default_rng(1).integers(0, 255, (48, 64, 3), dtype=np.uint8)
     rgb = Image.fromarray(pixels).resize((96, 72))
     deep = Image.fromarray((np.arange(48 * 64, dtype=np.uint16) * 21).reshape(48, 64))
@@ -61,14 +61,14 @@ def good() -> dict[str, bytes]:
 
 
 def cut(pictures: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
-    """Each picture cut off at every sixteenth."""
+    """Cut each picture off at every sixteenth."""
     for name, data in pictures.items():
         for part in range(16):
             yield f"cut-{part:02d}-{name}", data[: len(data) * part // 16]
 
 
 def flipped(pictures: dict[str, bytes], times: int) -> Iterator[tuple[str, bytes]]:
-    """Each picture with a few bytes changed: in its head, and anywhere."""
+    """Change a few bytes of each picture: in its head, and anywhere."""
     chance = random.Random(3)
     for name, data in pictures.items():
         for number in range(times):
@@ -89,7 +89,7 @@ def png(width: int, height: int, rows: bytes, *more: bytes, depth: int = 8, colo
 
 
 def built() -> Iterator[tuple[str, bytes]]:
-    """What no chance would make."""
+    """Build pictures that chance would not make."""
     small = zlib.compress(bytes(9 * 8))
     for width, height in ((0, 5), (5, 0), (2**31 - 1, 2**31 - 1), (2**31, 1), (1, 2**31 - 1), (100_000, 100_000)):
         yield f"size-{width}x{height}.png", png(width, height, small)
@@ -148,6 +148,6 @@ def built() -> Iterator[tuple[str, bytes]]:
 
 
 def hostile(times: int) -> dict[str, bytes]:
-    """All of them, by file name."""
+    """Collect all of them, by file name."""
     pictures = good()
     return dict([*cut(pictures), *flipped(pictures, times), *built()])

@@ -1,4 +1,4 @@
-"""Syncs that are killed with -9 at a chosen call to the disk, in processes forked from one that imported all before."""
+"""Syncs that are killed with -9 at a chosen call to the disk, in forks of a process that has imported everything."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Fatal(Disk):
-    """Counts the calls that change or flush something, and kills the process at one of them.
+    """A disk that counts the calls that change or flush something, and kills the process at one of them.
 
     how: "before" the call, "after" it, or "amid": after half of a write.
     """
@@ -83,7 +83,7 @@ def _die() -> None:
 
 
 def sync(store: str, pictures: str, at: int, how: str) -> dict[str, Any]:
-    """One sync that dies at the call of that number; 0 lets it live. Returns: its report, and how many calls."""
+    """Run one sync that dies at that call; at 0 it lives. Returns: its report, and how many calls it made."""
     disk = Fatal(at, how)
     durable.disk = disk
     plain = catalogue.Catalogue.batch
@@ -101,7 +101,7 @@ def sync(store: str, pictures: str, at: int, how: str) -> dict[str, Any]:
 
 
 class Nursery:
-    """Runs syncs in processes of their own."""
+    """A process that runs syncs in processes of their own."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-c", "from support.killed import serve; serve()"]
@@ -110,7 +110,7 @@ class Nursery:
         )
 
     def run(self, store: Path, pictures: Path, at: int = 0, how: str = "before") -> dict[str, Any] | None:
-        """The report of a sync, or None of one that was killed."""
+        """Run a sync. Returns: its report, or None if it was killed."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(json.dumps([str(store), str(pictures), at, how]), file=self._process.stdin, flush=True)
@@ -128,7 +128,7 @@ class Nursery:
 
 
 def serve() -> None:
-    """The other end of a nursery: forks a process for each line, and says how it ended."""
+    """Serve a nursery: fork a process for each line, and report how it ended."""
     import faiss  # noqa: F401
     import lmdb  # noqa: F401
     import numpy as np  # noqa: F401

@@ -24,7 +24,7 @@ COMMAND = [sys.executable, "-c", CALL]
 
 
 def found(words: tuple[str, ...]) -> click.Command:
-    """The command that some words call."""
+    """Find the command that some words call."""
     command: click.Command = vstore
     for word in words:
         assert isinstance(command, click.Group)
@@ -36,7 +36,7 @@ def found(words: tuple[str, ...]) -> click.Command:
 
 @dataclass(frozen=True)
 class Ran:
-    """What a command left behind."""
+    """The output and exit code of a command."""
 
     code: int
     out: str
@@ -44,13 +44,13 @@ class Ran:
 
     @property
     def json(self) -> Any:
-        """The one document on stdout."""
+        """Read the one document on stdout."""
         assert self.out.endswith("\n") and self.out.count("\n") == 1, self.out
         return json.loads(self.out)
 
     @property
     def error(self) -> dict[str, Any]:
-        """The error document with which stderr ends; stdout is empty then."""
+        """Read the error document at the end of stderr; stdout must be empty."""
         assert self.out == ""
         document = json.loads(self.err.splitlines()[-1])
         assert list(document) == ["error"]
@@ -65,7 +65,7 @@ class Ran:
 
 
 class Line:
-    """A working folder, and `vstore` called in it, in this process. The exit code is checked: 0 if not said."""
+    """A working folder, and `vstore` called in it, in this process. The exit code is checked, by default for 0."""
 
     def __init__(self, home: Path, capture: pytest.CaptureFixture[bytes]) -> None:
         self.home = home
@@ -94,7 +94,7 @@ class Line:
         return None
 
     def paths(self, snapshot: str = "current") -> list[str]:
-        """The paths of a snapshot."""
+        """List the paths of a snapshot."""
         self("snapshot", "export", snapshot, "paths.jsonl")
         entries = [json.loads(line) for line in (self.home / "paths.jsonl").read_text().splitlines()]
         (self.home / "paths.jsonl").unlink()
@@ -102,7 +102,7 @@ class Line:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """That of this process, without what changes a command's behaviour."""
+    """Copy the environment of this process, without variables that change a command's behaviour."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("VSTORE", "PYTHON"))}
     return {**kept, "PYTHONPATH": PATHS, **more}
 

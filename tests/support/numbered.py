@@ -17,7 +17,7 @@ def key(number: int) -> bytes:
 
 
 def aliases(files: Mapping[str, int]) -> dict[bytes, bytes]:
-    """Stored paths and keys, of a path below the root `p` and the number of a picture."""
+    """Make stored paths and keys from paths below the root `p` and numbers of pictures."""
     return {os.fsencode(path if "/" in path else f"p/{path}"): key(number) for path, number in files.items()}
 
 
@@ -29,7 +29,7 @@ class NumberedStore:
 
     @property
     def repo(self) -> Repository:
-        """The store as another process finds it."""
+        """Open the store as another process would."""
         return Repository(self.builder.repo.layout.folder)
 
     def sync(self, files: Mapping[str, int], message: str = "") -> str:

@@ -16,13 +16,14 @@ FAULTS = ("kill", "EIO", "ENOSPC", "short")
 
 
 class Killed(BaseException):
-    """The process is no more: from here on nothing that it does reaches the disk."""
+    """The end of a process: nothing that it does afterwards reaches the disk."""
 
 
 class FaultyDisk(Disk):
-    """Counts the calls, and lets one of them fail.
+    """A disk that counts its calls, and lets one of them fail.
 
-    at: the number of the call that fails, from 0; None lets all go well. calls: their names, in order.
+    at:    the number of the call that fails, from 0; None lets all succeed.
+    calls: their names, in order.
     """
 
     def __init__(self, at: int | None = None, fault: str = "kill") -> None:
@@ -92,7 +93,7 @@ class FaultyDisk(Disk):
         return mapped
 
     def has(self, number: int, fault: str) -> bool:
-        """Whether this call, of a run that went well, can fail so."""
+        """Tell whether this call, of a run that went well, can fail in this way."""
         name = self.calls[number]
         return {
             "kill": name not in READS,  # else the disk is as if it had been killed at its next change

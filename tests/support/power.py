@@ -19,7 +19,7 @@ _LEFT_OUT = ("locks", "catalogue")  # what holds no data, and LMDB's own
 
 
 class Inode:
-    """One file: its bytes, and how many of them are flushed. None of our files is ever written but at its end."""
+    """A file: its bytes, and how many of them are flushed. Our files are only ever written at their end."""
 
     __slots__ = ("data", "number", "synced")
 
@@ -41,7 +41,7 @@ class Event(NamedTuple):
 
 
 class RecordingDisk(Disk):
-    """Does what it is told, and writes down what changes below a folder. Paths are relative to it."""
+    """A disk that writes down what changes below a folder. Paths are relative to it."""
 
     def __init__(self, top: Path) -> None:
         self.top = str(top)
@@ -190,11 +190,11 @@ class Model:
             self.now[path] = inode
 
     def loose(self) -> list[tuple[str, int]]:
-        """What a power cut decides about: folder and number of each change of names that is not flushed."""
+        """List what a power cut decides about: folder and number of each change of names that is not flushed."""
         return [(folder, at) for folder, groups in self.pending.items() for at in range(len(groups))]
 
     def tree(self, kept: set[tuple[str, int]], contents: dict[int, bytes]) -> dict[str, bytes]:
-        """What is left if just these changes reached the disk. contents: by inode, where not all bytes did."""
+        """Build the tree that is left if only these changes reached the disk. contents: cut ones, by inode."""
         left: dict[str, bytes] = {}
         for folder, flushed in self.names.items():
             names = dict(flushed)
@@ -210,7 +210,7 @@ class Model:
         return [inode for inode in set(self.now.values()) if inode.synced < len(inode.data)]
 
     def states(self, chance: random.Random, more: int) -> Iterator[dict[str, bytes]]:
-        """Trees that a power cut now may leave: the plain ones, then `more` that are drawn."""
+        """List trees that a power cut may leave now: the plain ones, and then `more` random ones."""
         loose = self.loose()
         every = set(loose)
         unflushed = self.unflushed()
@@ -236,7 +236,7 @@ def _make(names: dict[str, Inode], group: list[Change]) -> None:
 
 
 def _torn(inode: Inode, chance: random.Random) -> bytes:
-    """What may be left of a file: cut anywhere past its flush, or filled with zeros from there on, or up to there."""
+    """List what may be left of a file: cut anywhere past its flush, or zeros from there on, or up to there."""
     at = chance.randint(inode.synced, len(inode.data))
     kind = chance.randrange(3)
     if kind == 0:

@@ -1,4 +1,4 @@
-"""Photos some of which are turned by EXIF alone."""
+"""Photos; some are turned by EXIF alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image
 
 
 def photo(seed: int, orientation: int, shape: tuple[int, int] = (96, 64)) -> bytes:
-    """A JPEG of soft shapes, some of them turned by EXIF alone."""
+    """Draw a JPEG of soft shapes; some are turned by EXIF alone."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 255, (8, 12, 3), dtype=np.uint8)
     picture = Image.fromarray(coarse).resize(shape, Image.Resampling.BICUBIC)

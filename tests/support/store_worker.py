@@ -1,4 +1,4 @@
-"""One of many processes that use a store at once: does this and that until its time is up, and says what was done.
+"""One of many processes that use a store at once. It does this and that until its time is up, and reports it.
 
 Arguments: the folder of the store, its number, seconds, a file for what was acknowledged (one JSON document a line).
 """
@@ -52,7 +52,7 @@ def main(top: Path, number: int, seconds: float, out: Path) -> None:
 
 
 def acknowledge_snapshot(report: SyncReport | ImportReport, acknowledge: Callable[..., None]) -> None:
-    """The id of a report is that of what is current; where others moved on meanwhile, that is another snapshot."""
+    """Note the id of a snapshot, unless another process moved on meanwhile."""
     acknowledge(op="sync", snapshot=report.snapshot, id=report.id if report.current == report.snapshot else None)
 
 

@@ -1,1 +1,1 @@
-"""Verification of a store."""
+"""The verb `check`: verifies a store. Import `run`, `request` and the reports."""

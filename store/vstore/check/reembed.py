@@ -13,7 +13,7 @@ from vstore.check.findings import Problem
 from vstore.check.request import Sample
 from vstore.check.sampling import SampledPicture, sample_pictures
 from vstore.check.trials import FITS, Trial, Trials, best_of, mixture, rounded
-from vstore.embed.width import require_width
+from vstore.embed.rows import require_width
 from vstore.errors import ModelError, UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.entries import Snapshot, Space

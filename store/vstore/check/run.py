@@ -57,7 +57,7 @@ def check(
         claimed = repo.state.spaces[repo.snapshot("current").space].status == "claimed"
         result = reembed(repo, sample, progress)
         report = report._replace(reembed=result)
-        # Of a claimed space, or another recipe, nobody knew that the rows fit: that they do not is no damage.
+        # Nobody proved yet that the rows of a claimed space, or of another recipe, fit: it is no damage if they do not.
         if not claimed and sample.recipe is None and sample.adopt is None:
             report = report.extended(repo.reading(lambda: problems_of(repo, result)))
     return report

@@ -70,7 +70,18 @@ class Footer(NamedTuple):
         dtypes = {code: name for name, code in DTYPE_CODES.items()}
         if version != _VERSION or code not in dtypes:
             raise ValueError(f"it has version {version} and dtype {code}, which this vstore does not know")
-        return cls(dtypes[code], key, dim, rows, header, space, time, head, keys, sums)
+        return cls(
+            dtype=dtypes[code],
+            key_size=key,
+            dim=dim,
+            rows=rows,
+            header=header,
+            space=space,
+            time=time,
+            header_sum=head,
+            keys_sum=keys,
+            sums_sum=sums,
+        )
 
     @property
     def width(self) -> int:

@@ -35,11 +35,11 @@ class Tip(NamedTuple):
     """
 
     state: State
-    number: int
-    digest: str
-    highest: int
-    loose: int
-    base: int
+    number: int = 0
+    digest: str = ""
+    highest: int = 0
+    loose: int = 0
+    base: int = 0
     complaint: str | None = None
 
 
@@ -137,7 +137,7 @@ class Oplog:
         while True:
             highest = below = self.highest()
             if not highest:
-                return Tip(State({}), 0, "", 0, 0, 0)
+                return Tip(State({}))
             complaint: str | None = None
             while below > 0:
                 try:
@@ -176,8 +176,9 @@ class Oplog:
             chain.append(record)
             record = self._earlier(record)
         document = merge_patch(document, *(record.changes for record in reversed(chain)))
-        loose += sum(record.size for record in chain)
-        return Tip(State(document), number, newest.digest, number, loose, base), sum(record.size for record in chain)
+        folded = sum(record.size for record in chain)
+        tip = Tip(State(document), number, newest.digest, highest=number, loose=loose + folded, base=base)
+        return tip, folded
 
     def _sound(self, number: int) -> Record:
         try:
@@ -214,18 +215,27 @@ class Oplog:
         """
         number = tip.highest + 1
         state = tip.state.after(changes)
-        record = Record(number, op, durable.nonce(), time, tip.digest, changes, None, undoes, redoes, about)
+        record = Record(
+            number=number,
+            op=op,
+            nonce=durable.nonce(),
+            time=time,
+            before=tip.digest,
+            changes=changes,
+            undoes=undoes,
+            redoes=redoes,
+            about=about,
+        )
         data = record.to_bytes(self._hash)
         loose, base = tip.loose + len(data), tip.base
         # The last whole state tells how long this one would be: to write it down would cost more than the record.
         if whole or tip.number == 0 or loose > base:
-            record = Record(number, op, record.nonce, time, tip.digest, changes, state.document, undoes, redoes, about)
-            data = record.to_bytes(self._hash)
+            data = record._replace(whole=state.document).to_bytes(self._hash)
             loose, base = 0, len(data)
         if not durable.publish(self._layout.record(number), data, "commit"):
             raise CommitRace(f"record {number} was published by somebody else", "run the command again")
         digest = data[:-1].rpartition(b"\n")[2].decode("ascii")
-        return Tip(state, number, digest, number, loose, base)
+        return Tip(state, number, digest, highest=number, loose=loose, base=base)
 
     def keep(self, tip: Tip) -> None:
         """Leave the fold in `cache/`. Each use checks it against the record to which it belongs."""
@@ -237,4 +247,4 @@ class Oplog:
         if not isinstance(fold, list) or len(fold) != 5:
             return None
         number, digest, loose, base, document = fold
-        return Tip(State(document), number, digest, number, loose, base)
+        return Tip(State(document), number, digest, highest=number, loose=loose, base=base)

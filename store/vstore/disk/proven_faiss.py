@@ -9,7 +9,6 @@ from pathlib import Path
 
 from vstore.disk.cache import read_cache, write_cache
 from vstore.format.hashing import checksum
-from vstore.packages import FAISS
 
 
 def check_faiss(cache: Path) -> None:
@@ -23,6 +22,8 @@ def check_faiss(cache: Path) -> None:
     except (ImportError, ValueError):
         spec = None
     if spec is None or spec.origin is None:
+        from vstore.packages import FAISS
+
         raise FAISS.missing(
             "faiss is not installed" if spec is None else "faiss is broken: only an empty folder is left of it"
         )

@@ -194,7 +194,7 @@ def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, kno
     sums_at = ref.size - FOOTER_SIZE - 8 * blocks
     keys_at = sums_at - ref.rows * key_size
     header = keys_at - ref.rows * width
-    nothing = Remains(path, 0, 0, dim, dtype, [], [], 0)
+    nothing = Remains(path, header=0, total=0, dim=dim, dtype=dtype, numbers=[], keys=[], time=0)
     try:
         with insisted(partial(File, path)) as file:
 
@@ -227,4 +227,6 @@ def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, kno
     except (Damage, OSError) as err:
         refuse_unreadable(err, path)
         return nothing
-    return Remains(path, header, ref.rows, dim, dtype, numbers, found, footer.time if footer else 0)
+    return nothing._replace(
+        header=header, total=ref.rows, numbers=numbers, keys=found, time=footer.time if footer else 0
+    )

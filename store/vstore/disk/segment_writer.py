@@ -46,9 +46,6 @@ def write_segment(
     lock:   the lock under which this is done.
     Raises: DiskTrouble, ReadOnly, MissingPackage.
     """
-    import numpy as np
-    import xxhash
-
     assert keys
     faiss = faiss_module()
     rest = iter(blocks)
@@ -61,40 +58,56 @@ def write_segment(
     header = index_header(faiss, index, len(keys))
     sums = bytearray()
     tail = bytearray()
+    column = b"".join(keys)
+    assert len(column) == len(keys) * len(keys[0])
 
     def parts() -> Iterator[Buffer]:
         yield header
-        done = 0
-        hasher = xxhash.xxh3_64()
-        for block in chain([first], rest):
-            assert (block.dtype.name, block.shape[1]) == (dtype, dim)
-            rows = np.ascontiguousarray(block)
-            at = 0
-            while at < len(rows):  # a block of ours may end anywhere within a checksum's rows
-                upto = min(len(rows), at + BLOCK - done % BLOCK)
-                part = rows[at:upto].view(np.uint8).reshape(-1).data
-                hasher.update(part)
-                yield part
-                done += upto - at
-                at = upto
-                if done % BLOCK == 0 or done == len(keys):
-                    sums.extend(hasher.intdigest().to_bytes(8, "little"))
-                    hasher = xxhash.xxh3_64()
-        assert done == len(keys)
-        column = b"".join(keys)
+        yield from _row_parts(chain([first], rest), len(keys), dim, dtype, sums=sums)
         yield column
         yield sums
         footer = Footer(
-            dtype, len(keys[0]), dim, done, len(header), bytes.fromhex(space), time,
-            checksum(header), checksum(column), checksum(sums),
-        )  # fmt: skip
-        assert len(column) == done * footer.key_size
+            dtype=dtype,
+            key_size=len(keys[0]),
+            dim=dim,
+            rows=len(keys),
+            header=len(header),
+            space=bytes.fromhex(space),
+            time=time,
+            header_sum=checksum(header),
+            keys_sum=checksum(column),
+            sums_sum=checksum(sums),
+        )
         tail.extend(footer.to_bytes())
         yield tail
 
     name = f"{durable.nonce()}.faiss"
     durable.write_durably(folder / name, parts(), lock)
     return FileRef(name, Footer.from_bytes(bytes(tail)).size, tail[-16:-8].hex(), len(keys))
+
+
+def _row_parts(blocks: Iterable[Rows], count: int, dim: int, dtype: str, *, sums: bytearray) -> Iterator[Buffer]:
+    """Yield the bytes of rows, and append the checksum of each 4,096 of them to `sums`. count: rows in all."""
+    import numpy as np
+    import xxhash
+
+    done = 0
+    hasher = xxhash.xxh3_64()
+    for block in blocks:
+        assert (block.dtype.name, block.shape[1]) == (dtype, dim)
+        rows = np.ascontiguousarray(block)
+        at = 0
+        while at < len(rows):  # a block of ours may end anywhere within a checksum's rows
+            upto = min(len(rows), at + BLOCK - done % BLOCK)
+            part = rows[at:upto].view(np.uint8).reshape(-1).data
+            hasher.update(part)
+            yield part
+            done += upto - at
+            at = upto
+            if done % BLOCK == 0 or done == count:
+                sums.extend(hasher.intdigest().to_bytes(8, "little"))
+                hasher = xxhash.xxh3_64()
+    assert done == count
 
 
 def index_header(faiss: Any, index: Any, count: int) -> bytes:

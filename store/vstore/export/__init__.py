@@ -1,1 +1,1 @@
-"""Export: the pictures and vectors of a snapshot in files that other tools read."""
+"""The verb `export`: pictures and vectors of a snapshot in files that other tools read. Import `run`."""

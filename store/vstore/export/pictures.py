@@ -56,7 +56,7 @@ class Pictures:
 
     @property
     def has_encoded(self) -> bool:
-        """Whether any path is not UTF-8."""
+        """Some path is not UTF-8."""
         return any("path_b64" in named_path(path) for path, _ in self.aliases)
 
     def blocks(self, keys: Sequence[bytes]) -> Iterator[tuple[Sequence[bytes], Rows]]:

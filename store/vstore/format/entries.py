@@ -154,9 +154,15 @@ class Space(NamedTuple):
 
     @classmethod
     def from_json(cls, id: str, value: Document) -> Space:
-        place, probes = value.get("place", {}), bytes.fromhex(value.get("probes", ""))
-        recipe = bytes.fromhex(value.get("recipe", ""))
-        return cls(id, value["name"], value["status"], recipe, value["dim"], place, probes)
+        return cls(
+            id=id,
+            name=value["name"],
+            status=value["status"],
+            recipe=bytes.fromhex(value.get("recipe", "")),
+            dim=value["dim"],
+            place=value.get("place", {}),
+            probes=bytes.fromhex(value.get("probes", "")),
+        )
 
     def to_json(self) -> dict[str, Json]:
         value: dict[str, Json] = {
@@ -223,14 +229,14 @@ class Import(NamedTuple):
     @classmethod
     def from_json(cls, id: str, value: Document) -> Import:
         return cls(
-            id,
-            value["space"],
-            value["root"],
-            value["rows"],
-            bytes.fromhex(value["names"]),
-            tuple(bytes.fromhex(digest) for digest in value["vectors"]),
-            value["written"],
-            value["time"],
+            id=id,
+            space=value["space"],
+            root=value["root"],
+            rows=value["rows"],
+            names=bytes.fromhex(value["names"]),
+            vectors=tuple(bytes.fromhex(digest) for digest in value["vectors"]),
+            written=value["written"],
+            time=value["time"],
         )
 
     def to_json(self) -> dict[str, Json]:

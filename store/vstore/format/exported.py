@@ -65,16 +65,16 @@ class Exported(NamedTuple):
                 raise UsageError(f"{name} has version {version}, which this vstore does not know", "upgrade vstore")
             size = HASHES[value["hash"]].size
             found = cls(
-                value["hash"],
-                value["dtype"],
-                value["recipe"],
-                value["space_name"],
-                value["snapshot"],
-                value["id"],
-                [path_from_json(path) for path in value["paths"]],
-                [bytes.fromhex(key) for key in value["keys"]],
-                {label: path_from_json(place) for label, place in value["roots"].items()},
-                dict(value["files"]),
+                hash=value["hash"],
+                dtype=value["dtype"],
+                recipe=value["recipe"],
+                space_name=value["space_name"],
+                snapshot=value["snapshot"],
+                id=value["id"],
+                paths=[path_from_json(path) for path in value["paths"]],
+                keys=[bytes.fromhex(key) for key in value["keys"]],
+                places={label: path_from_json(place) for label, place in value["roots"].items()},
+                files=dict(value["files"]),
             )
             labels = {path.partition(b"/")[0] for path in found.paths}
             if len(found.paths) != len(found.keys) or any(len(key) != size for key in found.keys):

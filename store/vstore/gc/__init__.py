@@ -1,1 +1,1 @@
-"""Garbage collection: what no snapshot uses, and how it is deleted."""
+"""Garbage collection: deletes data that no snapshot uses. Import `run`, `plan` and `unlisted`."""

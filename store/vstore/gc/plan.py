@@ -69,7 +69,7 @@ class Plan(NamedTuple):
 
     @property
     def changes_something(self) -> bool:
-        """Whether the log would have to learn anything."""
+        """The log would have to be written."""
         return bool(self.snapshots or self.packs.freed or any(part.replaced for part in self.parts))
 
     @property
@@ -115,7 +115,7 @@ def plan_of(repo: Repository, state: State, *, drop_unnamed: bool = False, rewri
 
 
 def young_since(drop_unnamed: bool) -> float:
-    """The time, seconds since 1970, after which an unused vector was written that is kept."""
+    """Tell since when, in seconds since 1970, a vector counts as young: young vectors are kept though unused."""
     return math.inf if drop_unnamed else time.time() - YOUNG
 
 
@@ -168,7 +168,7 @@ def _plan_segments(
 
 
 def _size_with(segment: Segment, rows: int) -> int:
-    """The bytes of a segment with so many rows of this one."""
+    """Count the bytes of a segment with this many rows of the given one."""
     footer = segment.footer
     each = rows * (footer.width + footer.key_size)
     return footer.header + each + 8 * -(-rows // BLOCK) + FOOTER_SIZE if rows else 0

@@ -54,7 +54,7 @@ class GcReport(NamedTuple):
 
 
 def gc(repo: Repository, *, dry_run: bool = False, drop_unnamed: bool = False, wait: bool = False) -> GcReport:
-    """Delete data that no snapshot uses. Readers that have it open read on.
+    """Delete data that no snapshot uses. Readers that already opened it read on.
 
     drop_unnamed: delete unused vectors although they are younger than 14 days.
     Raises: Damage if something that is needed is missing or damaged: nothing is deleted then. Locked, DiskTrouble.
@@ -153,6 +153,6 @@ def _report(
 
 
 def _is_fresh(repo: Repository) -> bool:
-    """Whether the log is what a gc leaves: two records that carry the whole state."""
+    """Tell whether the log is as a gc leaves it: two records that carry the whole state."""
     numbers = repo.log.numbers()
     return len(numbers) == 2 and all(ends_the_log(repo.log.read(number)) for number in numbers)

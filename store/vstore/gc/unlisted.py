@@ -65,7 +65,7 @@ def records_before(repo: Repository, number: int) -> list[OldRecord]:
 
 
 def stale_cache(repo: Repository) -> list[str]:
-    """Name the cache files that are of no more use: bitmaps over old segments, old states, unfinished files."""
+    """Name the cache files that are no longer of use: bitmaps over old segments, old states, unfinished files."""
     names = os.listdir(repo.layout.cache) if repo.layout.cache.is_dir() else []
     return [name for name in names if name == "state" or name.startswith(("rows-", TEMPORARY))]
 

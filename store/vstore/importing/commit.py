@@ -139,7 +139,12 @@ class Commit:
         known = state.spaces.get(chosen.id)
         if known is None:
             entry = Space(
-                chosen.id, chosen.name, "claimed", self._put_recipe(chosen), old.source.dim, self._options.place
+                id=chosen.id,
+                name=chosen.name,
+                status="claimed",
+                recipe=self._put_recipe(chosen),
+                dim=old.source.dim,
+                place=self._options.place,
             )
             self._changes["spaces"] = {chosen.id: entry.to_json()}
             if state.start_space is None:
@@ -183,7 +188,12 @@ class Commit:
         if same and tree.root == base.root:
             return None
         snapshot, changes, pages = new_snapshot(
-            repo, chosen.id, tree, images_of(tree, repo.hash.size), current, self._options.message
+            repo,
+            space=chosen.id,
+            tree=tree,
+            images=images_of(tree, repo.hash.size),
+            parent=current,
+            message=self._options.message,
         )
         self._changes |= changes
         self._blobs |= pages

@@ -129,7 +129,14 @@ class _Walk:
             dim, rows, metric = self._header()
             quantiser, width = self._quantiser()
             self._counts(self._skip(1), rows * width)
-            return Structure("scalar-quantised", rows, dim, metric, quantiser == _FP16, quantiser == _FP16)
+            return Structure(
+                kind="scalar-quantised",
+                rows=rows,
+                dim=dim,
+                metric=metric,
+                exact=quantiser == _FP16,
+                half=quantiser == _FP16,
+            )
         if tag in (b"IxMp", b"IxM2"):
             _, rows, _ = self._header()
             inner = self.index()
@@ -166,7 +173,7 @@ class _Walk:
             half = exact and not residual
         held = self._lists(lists)
         self._counts(held, rows)
-        return Structure(kind, rows, dim, metric, exact, half, ids=True, inverted=True)
+        return Structure(kind=kind, rows=rows, dim=dim, metric=metric, exact=exact, half=half, ids=True, inverted=True)
 
     def _lists(self, expected: int) -> int:
         if self._tag() != b"ilar":

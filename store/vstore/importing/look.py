@@ -57,7 +57,7 @@ def look(source: Source) -> Look:
     unit = bool(good.any()) and bool((np.abs(norms[good] - 1) <= UNIT).all())
     unfit = {*broken.tolist(), *zero.tolist()}
     same = {row: before for row, before in same.items() if row not in unfit}
-    return Look(norms, tuple(broken.tolist()), tuple(zero.tolist()), same, unit)
+    return Look(norms=norms, broken=tuple(broken.tolist()), zero=tuple(zero.tolist()), same=same, unit=unit)
 
 
 def _norms(block: Array) -> npt.NDArray[np.float64]:

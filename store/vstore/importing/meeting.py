@@ -90,24 +90,27 @@ class Host:
         troubled = len(survey.troubled)
         notes = [f"{troubled:,} folders or files under the root could not be read"] if troubled else []
         here = os.path.join(target.place, target.under).rstrip(b"/")
-        matcher = Matcher(files, {here, os.path.abspath(root)}, old.starts, old.written, options.trust_edited)
+        matcher = Matcher(
+            files,
+            places={here, os.path.abspath(root)},
+            starts=old.starts,
+            written=old.written,
+            trust_edited=options.trust_edited,
+        )
         # Entries whose vectors are equal, bit for bit, may share a file.
         entry_of = {row: number for number, row in enumerate(old.rows_of)}
         same = {entry_of[row]: entry_of[first] for row, first in old.seen.same.items() if row in entry_of}
         answers = matcher.match(old.entries, same)
         hashed, learnt = self._hash(survey, places, answers)
-        keys: dict[int, bytes] = {}
-        for number, answer in enumerate(answers):
-            found = {hashed[file] for file in answer.files if file in hashed}
-            if answer.state == MATCHED:
-                if found:
-                    keys[number] = found.pop()
-                else:
-                    answers[number] = Answer(MISSING, "its file could not be read", answer.files)
-            elif len(answer.files) > 1 and len(found) == 1 and all(file in hashed for file in answer.files):
-                answers[number] = Answer(MATCHED, "all files that fit it are one picture", answer.files[:1])
-                keys[number] = found.pop()
-        return Meeting(answers, keys, prefix, target.root.label, scope, learnt, tuple(notes))
+        return Meeting(
+            answers=answers,
+            keys=_settle_by_keys(answers, hashed),
+            prefix=prefix,
+            label=target.root.label,
+            scope=scope,
+            learnt=learnt,
+            notes=tuple(notes),
+        )
 
     def _hash(
         self, survey: Survey, places: Mapping[bytes, Item], answers: Sequence[Answer]
@@ -163,7 +166,35 @@ class Host:
                 )
         answers = [Answer(MATCHED, "as vstore.json says", (path,)) for path in exported.paths]
         keys = dict(enumerate(exported.keys))
-        return Meeting(answers, keys, b"", os.fsdecode(labels[0]) if labels else "", Scope([], roots, {}), (), ())
+        return Meeting(
+            answers=answers,
+            keys=keys,
+            prefix=b"",
+            label=os.fsdecode(labels[0]) if labels else "",
+            scope=Scope([], roots, {}),
+            learnt=(),
+            notes=(),
+        )
+
+
+def _settle_by_keys(answers: list[Answer], hashed: Mapping[bytes, bytes]) -> dict[int, bytes]:
+    """Change the answers that the keys settle: unreadable files are missing, equal files are one picture.
+
+    hashed:  relative path -> key.
+    Returns: entry -> key.
+    """
+    keys: dict[int, bytes] = {}
+    for number, answer in enumerate(answers):
+        found = {hashed[file] for file in answer.files if file in hashed}
+        if answer.state == MATCHED:
+            if found:
+                keys[number] = found.pop()
+            else:
+                answers[number] = Answer(MISSING, "its file could not be read", answer.files)
+        elif len(answer.files) > 1 and len(found) == 1 and all(file in hashed for file in answer.files):
+            answers[number] = Answer(MATCHED, "all files that fit it are one picture", answer.files[:1])
+            keys[number] = found.pop()
+    return keys
 
 
 def _root(repo: Repository, label: str, place: bytes) -> Root:

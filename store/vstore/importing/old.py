@@ -118,7 +118,16 @@ def open_old(named: Named, path_field: str | None, rows_by: str | None, force: b
     _remark(seen, source, flat, notes)
     start = (named.metadata or files[0]).resolve().parent
     starts = (os.fsencode(start), os.getcwdb())
-    return Old(source, entries, rows_of, seen, tuple(notes), starts, written_at(files), exported)
+    return Old(
+        source=source,
+        entries=entries,
+        rows_of=rows_of,
+        seen=seen,
+        notes=tuple(notes),
+        starts=starts,
+        written=written_at(files),
+        exported=exported,
+    )
 
 
 def _open_whole(named: Named, path_field: str | None, rows_by: str | None) -> Old:
@@ -136,7 +145,15 @@ def _open_whole(named: Named, path_field: str | None, rows_by: str | None) -> Ol
     notes = [*source.notes, *listing.notes, *told]
     _remark(seen, source, None, notes)
     starts = (os.fsencode(start), os.getcwdb())
-    return Old(source, listing.entries, rows_of, seen, tuple(notes), starts, written_at(source.files))
+    return Old(
+        source=source,
+        entries=listing.entries,
+        rows_of=rows_of,
+        seen=seen,
+        notes=tuple(notes),
+        starts=starts,
+        written=written_at(source.files),
+    )
 
 
 def _compare(flat: FaissSource, npy: NpySource, force: bool, notes: list[str]) -> None:

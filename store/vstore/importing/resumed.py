@@ -43,5 +43,15 @@ def open_resumed(repo: Repository, found: Import) -> Old:
     rows = left_rows(repo, found)
     entries, numbers = [Entry(left.path) for left in rows], [left.row for left in rows]
     # They were finished by the import that left them: to say that their norm is 1 keeps their bits.
-    seen = Look(np.ones(source.rows), (), (), {}, True)
-    return Old(source, entries, list(range(source.rows)), seen, (), (os.getcwdb(),), found.written, None, numbers)
+    seen = Look(norms=np.ones(source.rows), broken=(), zero=(), same={}, unit=True)
+    return Old(
+        source=source,
+        entries=entries,
+        rows_of=list(range(source.rows)),
+        seen=seen,
+        notes=(),
+        starts=(os.getcwdb(),),
+        written=found.written,
+        exported=None,
+        numbers=numbers,
+    )

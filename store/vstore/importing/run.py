@@ -89,7 +89,7 @@ class ImportRun:
         verdict = Judge(repo, chosen.id).decide(old, met)
         if resumed is not None:
             settle_embedded_again(repo, resumed, verdict)
-        return Decided(old, chosen, met, verdict, resumed)
+        return Decided(old=old, chosen=chosen, met=met, verdict=verdict, resumed=resumed)
 
     def _open(self) -> Old:
         options, repo = self._options, self._repo
@@ -107,7 +107,7 @@ class ImportRun:
 
     def _meet(self, old: Old) -> Meeting:
         options, repo = self._options, self._repo
-        host = Host(repo, options, self._catalogue, self._progress, self._stop)
+        host = Host(repo, options=options, catalogue=self._catalogue, progress=self._progress, stop=self._stop)
         if old.exported is not None:
             return host.by_keys(old.exported)
         root = options.root

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from vstore.embed.width import require_width
+from vstore.embed.rows import require_width
 from vstore.errors import ModelError, UsageError
 from vstore.format.entries import Import
 from vstore.format.layout import why_not_a_name

@@ -51,7 +51,7 @@ class Judge:
 
     def decide(self, old: Old, met: Meeting) -> Verdict:
         """Decide the fate of each row; of several rows with one picture, the first gets it."""
-        verdict = Verdict([], {}, {}, {}, 0, [])
+        verdict = Verdict(rows=[], aliases={}, winners={}, left={}, known=0, torn=[])
         known = 0
         first_of: dict[bytes, int] = {}
         for number, (entry, answer) in enumerate(zip(old.entries, met.answers, strict=True)):
@@ -62,7 +62,7 @@ class Judge:
                 verdict.rows.append(Row(told, entry.path, UNFIT, "its vector holds NaN or infinity, or only zeros"))
                 continue
             if key is None:
-                verdict.rows.append(Row(told, entry.path, answer.state, answer.reason, answer.files))
+                verdict.rows.append(Row(told, entry.path, answer.state, answer.reason, files=answer.files))
                 if answer.state in (AMBIGUOUS, MISSING, EDITED):
                     verdict.left[row] = LeftRow(told, entry.path, answer.state, answer.reason)
                 continue
@@ -79,7 +79,7 @@ class Judge:
                     verdict.torn.append(f"row {told} ({short(entry.path)}) and the vector in the store")
             else:
                 verdict.winners[row] = key
-            verdict.rows.append(Row(told, entry.path, state, reason, answer.files, key.hex()))
+            verdict.rows.append(Row(told, entry.path, state, reason, files=answer.files, key=key.hex()))
         return verdict._replace(known=known)
 
     def _is_stored_so(self, source: Source, row: int, key: bytes) -> bool:
@@ -104,7 +104,7 @@ def settle_embedded_again(repo: Repository, resumed: Import, verdict: Verdict) -
     for row, key in same_vectors(repo, resumed, sorted(verdict.left), paths.keys()).items():
         left = verdict.left.pop(row)
         reason = f"its picture exists as {short(paths[key])} and was embedded again"
-        verdict.rows[places[left.row]] = Row(left.row, left.path, DUPLICATED, reason, (), key.hex())
+        verdict.rows[places[left.row]] = Row(left.row, left.path, DUPLICATED, reason, files=(), key=key.hex())
 
 
 def _are_one(source: Source, one: int, other: int) -> bool:

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.embed.embedder import Embedder, Pipeline
-from vstore.embed.rows import unit_rows, usable
-from vstore.embed.width import require_width
+from vstore.embed.rows import require_width, unit_rows, usable
 from vstore.format.entries import FileRef
 from vstore.intake.findings import Findings
 from vstore.intake.keeper import Keeper, publish_seal

@@ -17,7 +17,6 @@ from vstore.intake.findings import Findings
 from vstore.intake.reader import Answer, Reader
 from vstore.intake.stored_keys import Vectors
 from vstore.intake.survey import TROUBLE, Item, Survey
-from vstore.pictures.decoders import decoder_fingerprint
 from vstore.pictures.failures import PASSING, PictureFailure
 from vstore.pictures.formats import MAX_PIXELS
 from vstore.pictures.preparation import preparation_of
@@ -88,6 +87,8 @@ class Ingest:
     def _fingerprint(self) -> str:
         """Name what decides whether bytes decode in this run: a worker process has limits of its own."""
         if self._decoder is None:
+            from vstore.pictures.decoders import decoder_fingerprint  # a run that reads nothing saves its import
+
             self._decoder = decoder_fingerprint(self._preparation) + (" isolated" if self._isolated else "")
         return self._decoder
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.format.hashing import Hash
 from vstore.intake.survey import GONE, KNOWN, LOOSE, TOO_LARGE, TROUBLE, UNKNOWN, Item
-from vstore.pictures.decoding import Facts, prepare
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.preparation import Preparation
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
+    from vstore.pictures.decoding import Facts
     from vstore.pictures.folder import FileStat
     from vstore.pictures.isolation import IsolatedDecoder
 
@@ -131,12 +131,14 @@ class Reader:
         key = self._hash.digest(data)
         if not decode or not self._claim(key):
             return Answer(item, state, key, len(data))
+        from vstore.pictures.decoding import prepare  # a run that reads nothing saves its import
+
         try:
             decode_it = self._isolated.prepare if self._isolated is not None else prepare
             picture, facts = decode_it(data, self._preparation)
         except PictureFailure as failure:
             return Answer(item, state, key, len(data), failure=failure)
-        return Answer(item, state, key, len(data), self._finish(picture), facts)
+        return Answer(item, state, key, len(data), made=self._finish(picture), facts=facts)
 
     def let_go(self, keys: Iterable[bytes]) -> None:
         """Forget pictures to which `wants` says no from now on: else memory would grow with their number."""

@@ -71,7 +71,7 @@ class Surveyor:
     def _scan(self, survey: Survey, target: Target, agreed: bool) -> None:
         label, under = os.fsencode(target.root.label), target.under
         expect = 0 if under else self._cache.count(target.root.label)
-        scan = shared_scan(target.place, target.options, EXTENSIONS, under, self._skip, expect)
+        scan = shared_scan(target.place, target.options, EXTENSIONS, under=under, skip=self._skip, expect=expect)
         survey.scans[target.prefix] = scan
         whole = not agreed or bool(under)  # the folder above a part may not know of it
         if whole:

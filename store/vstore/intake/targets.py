@@ -150,7 +150,7 @@ class _Planner:
                 f"neither {_shown(os.path.join(place, under))} nor its folder {_shown(place)} exists",
                 "check that its disk is mounted",
             )
-        self._scope.targets.append(Target(root, place, options, under, gone))
+        self._scope.targets.append(Target(root, place, options, under, gone=gone))
 
     def _follows(self, root: Root) -> bool:
         asked = self._edits.follow_symlinks

@@ -28,14 +28,7 @@ def model_add(
     why_not = why_not_a_name(name)
     if why_not:
         raise UsageError(why_not, "choose another name")
-    if words.model is None and words.adapter is None:
-        raise UsageError("no model was named", "add --model NAME_OR_DIR, --adapter DIR, or both")
-    merged = words if words.model is not None else words.over(_current_words(repo))
-    inherited = tuple(
-        f"--{field.replace('_', '-')} {value}"
-        for field, value in merged.to_json().items()
-        if getattr(words, field) is None and value is not False
-    )
+    merged, inherited = _filled(repo, words)
     notes: list[str] = []
 
     def say(text: str) -> None:
@@ -68,6 +61,23 @@ def model_add(
         inherited=inherited,
         notes=tuple(notes),
     )
+
+
+def _filled(repo: Repository, words: Words) -> tuple[Words, tuple[str, ...]]:
+    """Fill the words that are left open with those of the current space.
+
+    Returns: the words, and the options that were filled in.
+    Raises:  UsageError where neither a model nor an adapter is named.
+    """
+    if words.model is None and words.adapter is None:
+        raise UsageError("no model was named", "add --model NAME_OR_DIR, --adapter DIR, or both")
+    merged = words if words.model is not None else words.over(_current_words(repo))
+    inherited = tuple(
+        f"--{field.replace('_', '-')} {value}"
+        for field, value in merged.to_json().items()
+        if getattr(words, field) is None and value is not False
+    )
+    return merged, inherited
 
 
 def _has_drifted(repo: Repository, name: str, made: Made) -> bool:

@@ -36,7 +36,9 @@ def model_use(repo: Repository, name: str, message: str = "") -> ModelUsed:
                 f"{len(missing)} of the {len(tree)} pictures have no vector in the space {space.name!r} yet: {some}",
                 f"embed them with: vstore sync --space {space.name}; {current.name} stays current until that is done",
             )
-        snapshot, changes, blobs = new_snapshot(repo, space.id, tree, current.images, current, message)
+        snapshot, changes, blobs = new_snapshot(
+            repo, space=space.id, tree=tree, images=current.images, parent=current, message=message
+        )
         changes["packs"] = repo.add_pack(blobs)
         repo.publish("model use", changes, about=f"{snapshot.name}: {space.name}")
         return ModelUsed(space.id, space.name, snapshot.name, snapshot.name)

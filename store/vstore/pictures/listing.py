@@ -52,7 +52,8 @@ class Lister:
         if self.options.ignore_ctime or self.options.ignore_inode:
             ignored = {"ctime": self.options.ignore_ctime, "inode": self.options.ignore_inode}
             rows = [without(row, **ignored) for row in rows]
-        return Listing(found.names + found.odd_names, rows, found.folders, found.ignored, tuple(found.troubles))
+        names, troubles = found.names + found.odd_names, tuple(found.troubles)
+        return Listing(names, rows, found.folders, found.ignored, troubles=troubles)
 
 
 class Listing(NamedTuple):

@@ -31,18 +31,18 @@ def preparation_of(recipe: Mapping[str, Any], max_pixels: int = MAX_PIXELS) -> P
 
     Raises: ModelError for a preparation that this vstore does not know: any other would give other vectors.
     """
-    said = {**prepare_recipe(), **recipe.get("prepare", {})}
-    usual = prepare_recipe(said["max_side"])
-    through = said.pop("through", None)
+    given = {**prepare_recipe(), **recipe.get("prepare", {})}
+    usual = prepare_recipe(given["max_side"])
+    through = given.pop("through", None)
     found = Preparation(
-        said["max_side"],
-        max_pixels,
-        said["orientation"] != IGNORED,
-        said["mode"] == "BGR",
-        None if through is None else through["quality"],
+        max_side=given["max_side"],
+        max_pixels=max_pixels,
+        upright=given["orientation"] != IGNORED,
+        bgr=given["mode"] == "BGR",
+        jpeg=None if through is None else through["quality"],
     )
     known = {**usual, "orientation": (usual["orientation"], IGNORED), "mode": ("RGB", "BGR")}
-    for name, value in said.items():
+    for name, value in given.items():
         allowed = known.get(name)
         if value != allowed and not (isinstance(allowed, tuple) and value in allowed):
             raise ModelError(

@@ -36,6 +36,7 @@ class Scan:
         place: bytes,
         options: ScanOptions,
         extensions: frozenset[str],
+        *,
         under: bytes = b"",
         skip: Collection[tuple[int, int]] = (),
         share: Share | None = None,
@@ -207,7 +208,7 @@ class Scan:
     def _list(self, fd: int, path: bytes, only: str | None) -> Folder:
         found = self._lister.list(fd, path, only)
         heads = packed(found.names, found.rows, self._owned(path, found.folders))
-        return Folder(path, heads, len(found.names), found.ignored, found.troubles)
+        return Folder(path, heads, len(found.names), found.ignored, troubles=found.troubles)
 
     def _owned(self, path: bytes, folders: list[tuple[str, tuple[int, int]]]) -> list[bytes]:
         """Choose the subfolders to descend into, sorted: with follow_symlinks, those that have no other name."""

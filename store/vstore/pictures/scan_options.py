@@ -46,12 +46,12 @@ class ScanOptions(NamedTuple):
         within: path of that folder, relative to the root.
         """
         return ScanOptions(
-            (*self.exclude, *(_moved_down(glob, within) for glob in inner.exclude)),
-            (*self.include, *(_moved_down(glob, within) for glob in inner.include)),
-            self.follow_symlinks or inner.follow_symlinks,
-            self.one_file_system or inner.one_file_system,
-            self.ignore_inode or inner.ignore_inode,
-            self.ignore_ctime or inner.ignore_ctime,
+            exclude=(*self.exclude, *(_moved_down(glob, within) for glob in inner.exclude)),
+            include=(*self.include, *(_moved_down(glob, within) for glob in inner.include)),
+            follow_symlinks=self.follow_symlinks or inner.follow_symlinks,
+            one_file_system=self.one_file_system or inner.one_file_system,
+            ignore_inode=self.ignore_inode or inner.ignore_inode,
+            ignore_ctime=self.ignore_ctime or inner.ignore_ctime,
         )
 
 

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vstore.child_python import command
 from vstore.pictures.folder import Folder, Trouble
@@ -26,6 +26,7 @@ def shared_scan(
     place: bytes,
     options: ScanOptions,
     extensions: frozenset[str],
+    *,
     under: bytes,
     skip: Collection[tuple[int, int]],
     expect: int,
@@ -33,21 +34,16 @@ def shared_scan(
     """Return a scan. Another process walks half of the folders if about `expect` files make its start pay."""
 
     def start(folders: list[bytes]) -> Callable[[], Found | None]:
-        return _start(place, options, extensions, skip, folders)
+        return _start((place, json.dumps(options.to_json()), sorted(extensions), sorted(skip), folders))
 
     # With follow_symlinks each folder is listed under one name, which only one process can know.
     alone = expect < SHARE_FROM or options.follow_symlinks or (os.cpu_count() or 1) < 2
     share: Share | None = None if alone else start
-    return Scan(place, options, extensions, under, skip, share)
+    return Scan(place, options, extensions, under=under, skip=skip, share=share)
 
 
-def _start(
-    place: bytes,
-    options: ScanOptions,
-    extensions: frozenset[str],
-    skip: Collection[tuple[int, int]],
-    folders: list[bytes],
-) -> Callable[[], Found | None]:
+def _start(task: tuple[Any, ...]) -> Callable[[], Found | None]:
+    """Start the other process. task: what `serve` reads. Returns: a function that waits for the result."""
     try:
         process = subprocess.Popen(
             command("from vstore.pictures.shared_scan import serve; serve()"),
@@ -60,7 +56,7 @@ def _start(
     assert process.stdin is not None
     # If it dies before it has read all of this, `_finish` finds that it failed.
     with contextlib.suppress(OSError), process.stdin as stdin:
-        stdin.write(marshal.dumps((place, json.dumps(options.to_json()), sorted(extensions), sorted(skip), folders)))
+        stdin.write(marshal.dumps(task))
     return lambda: _finish(process)
 
 
@@ -76,7 +72,7 @@ def _finish(process: subprocess.Popen[bytes]) -> Found | None:
     except (EOFError, ValueError, TypeError):
         return None
     return [
-        Folder(path, heads, count, ignored, tuple(Trouble(*trouble) for trouble in below))
+        Folder(path, heads, count, ignored, troubles=tuple(Trouble(*trouble) for trouble in below))
         for path, heads, count, ignored, below in folders
     ], [Trouble(*trouble) for trouble in troubles]
 
@@ -84,7 +80,7 @@ def _finish(process: subprocess.Popen[bytes]) -> Found | None:
 def serve() -> None:
     """Walk the folders that stdin names and write the result to stdout. The other end of `shared_scan`."""
     place, options, extensions, skip, folders = marshal.loads(sys.stdin.buffer.read())
-    scan = Scan(place, ScanOptions.from_json(json.loads(options)), frozenset(extensions), b"", frozenset(skip))
+    scan = Scan(place, ScanOptions.from_json(json.loads(options)), frozenset(extensions), skip=frozenset(skip))
     found = [
         (f.path, f.heads, f.count, f.ignored, tuple(map(tuple, f.troubles)))
         for path in folders

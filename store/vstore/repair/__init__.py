@@ -1,1 +1,1 @@
-"""Mending a damaged store; `run` begins it."""
+"""The verb `repair`: repairs a damaged store. Import `run` and `report`."""

@@ -47,7 +47,7 @@ def add_space(
             probes=proofs,
         )
         if old is not None and (not place or old == entry):
-            _bring_back(repo, old, digest, blobs, name)
+            _bring_back(repo, old, entry, blobs)
             return
         changes: dict[str, Any] = {"spaces": {space: entry.to_json()}, "packs": repo.add_pack(blobs)}
         if old is not None:
@@ -59,12 +59,12 @@ def add_space(
         repo.publish("init" if repo.tip.number == 0 else "model add", changes, about=name)
 
 
-def _bring_back(repo: Repository, space: Space, recipe: bytes, blobs: Mapping[bytes, bytes], about: str) -> None:
+def _bring_back(repo: Repository, old: Space, again: Space, blobs: Mapping[bytes, bytes]) -> None:
     """Write the blobs of a known space that are lost, and list its recipe where repair took it away."""
     lost = {digest: blob for digest, blob in blobs.items() if not _has_blob(repo, digest)}
     if lost:
-        again = {} if space.recipe else {"spaces": {space.id: {"recipe": recipe.hex()}}}
-        repo.publish("model add", {"packs": repo.add_pack(lost), **again}, about=about)
+        listed = {} if old.recipe else {"spaces": {old.id: {"recipe": again.recipe.hex()}}}
+        repo.publish("model add", {"packs": repo.add_pack(lost), **listed}, about=again.name)
 
 
 def _has_blob(repo: Repository, digest: bytes) -> bool:

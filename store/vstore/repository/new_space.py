@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from vstore.embed.builtin import DEFAULT_RECIPE
 from vstore.embed.embedder import Embedder
+from vstore.embed.faults import faults_of
 from vstore.embed.hf.digests import Digests
 from vstore.embed.load import load_embedder
 from vstore.embed.model_words import Settings, Words
@@ -19,7 +20,6 @@ from vstore.format.layout import why_not_a_name
 from vstore.repository.add_space import add_space
 from vstore.repository.proof import embed_probes, environment_of, prepared_probes, probe_names
 from vstore.repository.repository import Repository
-from vstore.repository.spaces import faults_of
 
 BUILTIN = "builtin"  # the word of --model for the embedder that needs no model
 _PROOF = ("tiny", "landscape")  # an adapter must change one of them: few pixels, as they are embedded in fp32

@@ -10,6 +10,7 @@ from vstore._version import __version__
 from vstore.disk.cache import read_cache_json, write_cache
 from vstore.embed.embedder import Embedder, text_side
 from vstore.embed.probes import PROBES, Probes, differences, drift, probe_file, tolerance
+from vstore.embed.rows import require_rows
 from vstore.errors import Damage, ModelError
 from vstore.format.entries import Space
 from vstore.format.recipes import Recipe
@@ -83,11 +84,7 @@ def embed_probes(embedder: Embedder, names: list[str]) -> dict[str, Floats]:
     for name, picture in prepared_probes(embedder.recipe, [name for name in names if name != _TEXT]).items():
         # One at a time, always: in bf16 a row depends a little on the batch that it is in.
         rows = embedder.embed_images([picture])
-        if rows.shape != (1, embedder.dim):
-            raise ModelError(
-                f"the model gives vectors of shape {rows.shape}, its space has {embedder.dim} numbers",
-                "use the model that the space was made with",
-            )
+        require_rows(rows, 1, embedder.dim)
         found[name] = rows[0]
     side = text_side(embedder)
     if _TEXT in names and side is not None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from vstore.clock import now
 from vstore.disk import durable
-from vstore.disk.lock import Lock
 from vstore.disk.oplog import Oplog, Tip
 from vstore.errors import (
     Damage,
@@ -31,6 +30,7 @@ from vstore.repository.form import Form, read_form
 from vstore.repository.names import find_snapshot, find_space, past_currents
 
 if TYPE_CHECKING:
+    from vstore.disk.lock import Lock
     from vstore.disk.packs import Packs
     from vstore.disk.segments import Rows, Segment
     from vstore.format.tree import Tree
@@ -58,7 +58,7 @@ class Repository:
         self.hash = store_hash(form.hash)
         self.dtype = form.dtype
         self.log = Oplog(self.layout, self.hash)
-        self.tip = Tip(State({}), 0, "", 0, 0, 0)
+        self.tip = Tip(State({}))
         self._damaged = False
         self._packs: Packs | None = None
         self._segments: dict[str, Segment] = {}
@@ -235,6 +235,8 @@ class Repository:
 
     def lock(self, name: str) -> Lock:
         """Name a lock of this store. It is not taken yet."""
+        from vstore.disk.lock import Lock
+
         return Lock(self.layout.locks, name)
 
     @contextlib.contextmanager

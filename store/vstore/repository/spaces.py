@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from vstore.embed.embedder import Embedder
+from vstore.embed.faults import faults_of
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import FAMILIES
-from vstore.embed.hf.faults import DOCTOR, is_about_a_file, reason
 from vstore.embed.load import load_embedder
 from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import Probes
-from vstore.errors import ModelError, VstoreError
+from vstore.errors import ModelError
 from vstore.format.entries import Space
 from vstore.repository.proof import prove
 from vstore.repository.repository import Repository
-
-if TYPE_CHECKING:
-    pass
 
 
 def load(repo: Repository, space: Space, settings: Settings) -> Embedder:
@@ -53,17 +48,23 @@ def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
                 "name one of them, or leave --device out",
             )
         return load(repo, space, settings)
-    from vstore.embed.hf.devices import all_devices, release_memory
+    from vstore.embed.hf.devices import all_devices
 
     with faults_of(f"of the space {space.name!r}"):
         devices = all_devices(settings)
     if len(devices) == 1:
         return load(repo, space, settings)
+    return _load_in_workers(repo, space, settings, devices)
+
+
+def _load_in_workers(repo: Repository, space: Space, settings: Settings, devices: list[str]) -> Embedder:
     from vstore.embed.hf.batches import Limits
+    from vstore.embed.hf.devices import release_memory
     from vstore.embed.hf.loading import find_files
     from vstore.embed.workers.pool import Workers
     from vstore.embed.workers.worker import Job, Worker
 
+    recipe = repo.recipe(space.id)
     words = Words.from_json(space.place)
     digests = Digests(repo.layout.cache)
     kept = Probes.from_bytes(repo.packs.get(space.probes)) if space.probes else None
@@ -74,7 +75,16 @@ def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
     release_memory()
 
     def start(device: str) -> Worker:
-        return Worker(family, Job(recipe, words, settings._replace(device=device), digests.known, len(devices)))
+        return Worker(
+            family,
+            Job(
+                recipe=recipe,
+                words=words,
+                settings=settings._replace(device=device),
+                known=digests.known,
+                share=len(devices),
+            ),
+        )
 
     def admit(load: Callable[[], Embedder]) -> None:
         with faults_of(f"of the space {space.name!r}"):
@@ -82,19 +92,4 @@ def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
             if kept is not None:
                 prove(repo, space, embedder, kept, files_changed=files_changed)
 
-    return Workers(family, Limits.of(settings, devices), devices, start, admit)
-
-
-@contextmanager
-def faults_of(model: str) -> Iterator[None]:
-    """Turn an error that other people's code raises over a model's files into a ModelError: it is no fault of ours."""
-    try:
-        yield
-    except (VstoreError, MemoryError):
-        raise
-    except Exception as err:
-        copy = f"its files may be damaged or not belong together: copy or download it again; or {DOCTOR}"
-        raise ModelError(
-            f"the model {model} cannot be used: {type(err).__name__}: {reason(err)}",
-            copy if is_about_a_file(err) else DOCTOR,
-        ) from err
+    return Workers(family, Limits.of(settings, devices), devices=devices, start=start, admit=admit)

@@ -1,1 +1,1 @@
-"""Search by picture or text, and duplicates."""
+"""The verbs `search` and `dupes`. Import `search`, `query`, `dupes` and `groups`."""

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.embed.embedder import Embedder, text_side
+from vstore.embed.rows import require_width
 from vstore.embed.text_cache import cache_text, cached_text
-from vstore.embed.width import require_width
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.recipes import Recipe
 from vstore.repository.repository import Repository

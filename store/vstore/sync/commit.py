@@ -94,7 +94,13 @@ class Commit:
             return None
         images = (found.images if found else 0) + images_gained(decision.before, decision.changes)
         snapshot, more, blobs = new_snapshot(
-            repo, self._space, decision.tree, images, found, self._message, partial=not self._complete
+            repo,
+            self._space,
+            decision.tree,
+            images=images,
+            parent=found,
+            message=self._message,
+            partial=not self._complete,
         )
         more["packs"] = repo.add_pack(blobs)
         about = f"{snapshot.name}: {snapshot.paths} path{'s' * (snapshot.paths != 1)}"

@@ -65,7 +65,7 @@ def decide(base: Base, survey: Survey, ingest: Ingest, *, space: str, key_size: 
     edits = edits_of(survey, base.tree, ingest.vectors, ingest.failures, complete=complete)
     changes = edits.every()
     before = occurrences(base.tree, _nameable(base, changes, ingest, space), key_size)
-    return Decision(edits, changes, before, _edited(base.tree, changes), {}, [])
+    return Decision(edits, changes, before, tree=_edited(base.tree, changes), unfit={}, missing=[])
 
 
 def decide_whole(base: Base, survey: Survey, ingest: Ingest, *, key_size: int, complete: bool) -> Decision:
@@ -86,7 +86,8 @@ def decide_whole(base: Base, survey: Survey, ingest: Ingest, *, key_size: int, c
                 unfit[path] = key
     tree = tree.edited(dict.fromkeys(unfit))
     changes = _joined(changes, unfit)
-    return Decision(edits, changes, occurrences(base.tree, touched(changes), key_size), tree, unfit, missing)
+    before = occurrences(base.tree, touched(changes), key_size)
+    return Decision(edits, changes, before, tree=tree, unfit=unfit, missing=missing)
 
 
 def _edited(tree: Tree, changes: list[Change]) -> Tree:

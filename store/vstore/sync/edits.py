@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from vstore.format.delta import Change
 from vstore.format.tree import Tree
-from vstore.intake.survey import GONE, TOO_LARGE, TROUBLE, UNKNOWN, Survey
+from vstore.intake.survey import GONE, TOO_LARGE, TROUBLE, UNKNOWN, Chunk, Survey
 from vstore.repository.places import is_below
 
 
@@ -48,15 +48,7 @@ def edits_of(
     """
     edits = Edits(unchanged=survey.clean)
     for folder, chunks in survey.folders():
-        if chunks[0].only:
-            asked = (path for chunk in chunks for _, path, _ in chunk.files())
-            before = {path: key for path in asked if (key := tree.get(path)) is not None}
-        elif folder in survey.names:
-            paths = {folder + b"/" + name for name in survey.names[folder]}
-            paths.update(path for chunk in chunks for _, path, _ in chunk.files())  # of an earlier commit
-            before = {path: key for path in sorted(paths) if (key := tree.get(path)) is not None}
-        else:
-            before = dict(tree.directly_in(folder))
+        before = _aliases_in(folder, chunks, survey, tree)
         for chunk in chunks:
             for number, path, _ in chunk.files():
                 old = before.pop(path, None)
@@ -85,6 +77,16 @@ def edits_of(
     for path, old in _unseen(survey, tree):
         _leave(edits, survey, path, old, complete=complete)
     return edits
+
+
+def _aliases_in(folder: bytes, chunks: list[Chunk], survey: Survey, tree: Tree) -> dict[bytes, bytes]:
+    """Return the aliases to compare with the files of a folder: path -> key."""
+    if not chunks[0].only and folder not in survey.names:
+        return dict(tree.directly_in(folder))
+    paths = {path for chunk in chunks for _, path, _ in chunk.files()}  # also those of an earlier commit of the run
+    if not chunks[0].only:
+        paths.update(folder + b"/" + name for name in survey.names[folder])
+    return {path: key for path in sorted(paths) if (key := tree.get(path)) is not None}
 
 
 def _leave(edits: Edits, survey: Survey, path: bytes, old: bytes, *, complete: bool) -> None:

@@ -75,11 +75,7 @@ class Reporter:
         counts = delta.counts
         to_embed = sum(map(ingest.wants, self._keys_after(outcome))) if dry_run else 0
         current = repo.state.current_snapshot
-        paths, images = (current.paths, current.images) if current else (0, 0)
-        if dry_run:
-            changes = edits.every()
-            paths = len(outcome.first) + sum((new is not None) - (old is not None) for _, old, new in changes)
-            images += images_gained(before, changes)
+        paths, images = self._size_after(outcome, before) if dry_run else self._size()
         rate = self._rate()
         seconds = time.perf_counter() - self._began
         full = seconds - ingest.embed_seconds + rate * images if rate is not None and images else None
@@ -118,6 +114,17 @@ class Reporter:
             candidates=self._candidates(edits, before),
             examples={name: tuple(delta.examples[name]) for name in CLASSES},
         )
+
+    def _size(self) -> tuple[int, int]:
+        """Return the numbers of paths and pictures of the current snapshot."""
+        current = self._repo.state.current_snapshot
+        return (current.paths, current.images) if current else (0, 0)
+
+    def _size_after(self, outcome: Outcome, before: Counter[bytes]) -> tuple[int, int]:
+        """Return the numbers of paths and pictures once the edits are made."""
+        changes = outcome.edits.every()
+        paths = len(outcome.first) + sum((new is not None) - (old is not None) for _, old, new in changes)
+        return paths, self._size()[1] + images_gained(before, changes)
 
     def _rate(self) -> float | None:
         """Return the seconds that a picture takes, as this run and earlier ones measured it."""

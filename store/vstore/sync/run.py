@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from vstore.disk.catalogue import Catalogue
-from vstore.disk.proven_faiss import check_faiss
 from vstore.embed.embedder import Embedder
 from vstore.errors import CommitRace, ModelError, VstoreError
 from vstore.format.tree import Tree
@@ -25,7 +24,6 @@ from vstore.sync.commit import Commit, Moved
 from vstore.sync.decision import Base, decide, decide_whole
 from vstore.sync.edits import Edits, edits_of
 from vstore.sync.memory import Memory
-from vstore.sync.merge import merge_small
 from vstore.sync.options import Options
 from vstore.sync.plan import Planner
 from vstore.sync.report import SyncReport
@@ -92,6 +90,8 @@ class Run:
 
         Raises: UsageError, Refused, Locked, Interrupted, Damage, ModelError, DiskTrouble, CommitRace.
         """
+        from vstore.disk.proven_faiss import check_faiss  # `look` does without it
+
         repo = self._repo
         with repo.lock("ingest") as lock:
             lock.acquire(None if self._options.wait else 0.0, "sync", self._stop.is_set)
@@ -215,6 +215,8 @@ class Run:
         self._ingest.read_and_embed(survey, pause)
         self._ingest.embed_rest(survey, pause)
         edits = self._commit(survey, complete=not self._stop.is_set())
+        from vstore.sync.merge import merge_small  # `look` does without it
+
         merge_small(self._repo, self._space, "sync")
         return edits
 

@@ -1,1 +1,1 @@
-"""Snapshots: list, show, compare, tag, roll back, undo, forget."""
+"""The verbs on snapshots: list, show, diff, tag, roll back, undo, forget. Import each from its module."""

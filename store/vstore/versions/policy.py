@@ -104,7 +104,7 @@ def _within(policy: Policy, past: Sequence[Snapshot], times: Mapping[str, dateti
     start = _before(max((times[s.name] for s in past), default=datetime.min), policy.within)
     reached = datetime.min
     for snapshot in past[::-1]:
-        # One that was made after one that is within is no older than that, whatever its clock said.
+        # A snapshot that was made after one within the span is no older than that one, whatever its clock said.
         reached = max(reached, times[snapshot.name])
         if reached > start:
             yield snapshot.name, f"within {policy.within}"

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from vstore.embed.faults import DOCTOR, reason
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.faults import DOCTOR, reason
 from vstore.embed.hf.folder import ModelFolder
 from vstore.errors import ModelError
 from vstore.packages import PEFT
@@ -112,12 +112,17 @@ def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda 
     try:
         # The adapter's own numbers as they are in its file, whatever the base's dtype: they are merged in fp32.
         info = model.load_adapter(peft_config=config, adapter_state_dict=weights, dtype_plan={"lora_": torch.float32})
-    except (ValueError, RuntimeError, KeyError) as err:  # what peft and torch raise for modules and shapes of others
+    except (ValueError, RuntimeError, KeyError) as err:  # for modules and shapes that differ
         raise _unfit(folder, reason(err)) from err
     except Exception as err:
         raise ModelError(
             f"the adapter {folder.name} cannot be put into the model: {type(err).__name__}: {reason(err)}", DOCTOR
         ) from err
+    _refuse_partial(folder, info)
+
+
+def _refuse_partial(folder: ModelFolder, info: Any) -> None:
+    """Raises: ModelError unless transformers reports that every weight has landed."""
     for what, keys in (
         ("are missing", info.missing_keys),
         ("belong nowhere", info.unexpected_keys),
@@ -132,10 +137,10 @@ def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda 
 
 @contextmanager
 def switched_off(model: Any) -> Iterator[None]:
-    """Let a model run without its adapter meanwhile.
+    """Run a model without its adapter meanwhile.
 
-    Each of peft's layers is told so. transformers' own switch demands newer versions of peft than are published, and
-    leaves off what was trained whole (modules_to_save).
+    Each of peft's layers is switched. transformers' own switch demands newer versions of peft than are published, and
+    it leaves modules that were trained whole (modules_to_save) switched off.
     """
     from peft.tuners.tuners_utils import BaseTunerLayer
     from peft.utils.other import AuxiliaryTrainingWrapper

@@ -6,7 +6,8 @@ from typing import Any
 
 from vstore.embed.hf import adapter as adapters
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.folder import canonical_config, find_adapter, find_model, weight_digests
+from vstore.embed.hf.family import Family
+from vstore.embed.hf.folder import ModelFolder, canonical_config, find_adapter, find_model, weight_digests
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError
 from vstore.pictures.formats import MAX_SIDE, prepare_recipe
@@ -25,31 +26,15 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
     adapter = find_adapter(words.adapter, words.adapter_revision) if words.adapter else None
     if words.model is None:
         assert adapter is not None
-        base = adapter.config.get("base_model_name_or_path")
-        if not base:
-            raise ModelError(f"the adapter {words.adapter} does not name its base model", "name it with --model")
-        words = words._replace(model=str(base), revision=words.revision or adapter.config.get("revision"))
+        words = _with_base_of(adapter, words)
     assert words.model is not None
     if words.compute not in (None, *COMPUTES):
         raise ModelError(f"unknown compute {words.compute!r}", f"choose one of: {', '.join(COMPUTES)}")
     trusted = words.trust_remote_code or False
     folder = find_model(words.model, words.revision, code=trusted)
     cls = family_of(folder, trust_code=trusted)
-    if "quantization_config" in folder.config:
-        raise ModelError(
-            f"{folder.name} is quantised, and its vectors would be coarser than their type says",
-            "use the original model, with --compute bf16 where memory is short",
-        )
     pooling = words.pooling or cls.poolings[0]
-    if pooling not in cls.poolings:
-        raise ModelError(
-            f"a {folder.model_type} model has no pooling {pooling!r}", f"choose one of: {', '.join(cls.poolings)}"
-        )
-    if words.prompt is not None and not cls.takes_prompt:
-        raise ModelError(
-            f"a {folder.model_type} model takes no prompt with a picture",
-            "leave --prompt out; it is for models such as Qwen2-VL",
-        )
+    _refuse_unfit(folder, cls, words, pooling)
     try:
         own = cls.describe(folder, words, digests)
     except (AttributeError, KeyError, TypeError, ValueError) as err:
@@ -76,3 +61,29 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
         compute=words.compute or "fp32",
     )
     return recipe, place
+
+
+def _with_base_of(adapter: ModelFolder, words: Words) -> Words:
+    """Take the base model that an adapter names. Raises: ModelError if it names none."""
+    base = adapter.config.get("base_model_name_or_path")
+    if not base:
+        raise ModelError(f"the adapter {words.adapter} does not name its base model", "name it with --model")
+    return words._replace(model=str(base), revision=words.revision or adapter.config.get("revision"))
+
+
+def _refuse_unfit(folder: ModelFolder, cls: type[Family], words: Words, pooling: str) -> None:
+    """Raises: ModelError for a quantised model, and for a pooling or a prompt that the family does not know."""
+    if "quantization_config" in folder.config:
+        raise ModelError(
+            f"{folder.name} is quantised, and its vectors would be coarser than their type says",
+            "use the original model, with --compute bf16 where memory is short",
+        )
+    if pooling not in cls.poolings:
+        raise ModelError(
+            f"a {folder.model_type} model has no pooling {pooling!r}", f"choose one of: {', '.join(cls.poolings)}"
+        )
+    if words.prompt is not None and not cls.takes_prompt:
+        raise ModelError(
+            f"a {folder.model_type} model takes no prompt with a picture",
+            "leave --prompt out; it is for models such as Qwen2-VL",
+        )

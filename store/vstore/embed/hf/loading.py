@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vstore.embed.faults import DOCTOR, is_about_a_file, reason
 from vstore.embed.hf import adapter as adapters
 from vstore.embed.hf.devices import first_device
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import family_class
 from vstore.embed.hf.family import Family
-from vstore.embed.hf.faults import DOCTOR, is_about_a_file, reason
 from vstore.embed.hf.folder import (
     ModelFolder,
     canonical_config,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vstore.embed.hf.faults import DOCTOR, reason
+from vstore.embed.faults import DOCTOR, reason
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:

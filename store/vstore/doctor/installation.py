@@ -1,0 +1,88 @@
+"""The packages: those of the core, faiss, those of models and of HEIC pictures."""
+
+from __future__ import annotations
+
+from vstore.doctor import installed
+from vstore.doctor.installed import Answer
+from vstore.doctor.report import NOTE, OK, TROUBLE, Finding
+from vstore.packages import DISTRIBUTION, HEIC, TORCH
+
+_BROUGHT = ("safetensors", "huggingface_hub", "tokenizers")  # transformers installs them, and vstore uses them too
+_FAISS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs", "faiss-gpu-cu12")
+
+
+def core() -> list[Finding]:
+    """Check the packages of the core."""
+    needed = installed.needs()
+    if not needed:
+        what = f"pip does not know {DISTRIBUTION}: vstore runs from its sources, and its packages cannot be checked"
+        return [Finding("packages", NOTE, what, "pip install -e . in the folder of the sources")]
+    missing = [name for name in needed if installed.version_of(name) is None]
+    if missing:
+        fix = f"pip install --force-reinstall {DISTRIBUTION}"
+        return [Finding("packages", TROUBLE, f"{', '.join(missing)} missing", fix)]
+    return [Finding("packages", OK, ", ".join(f"{name} {installed.version_of(name)}" for name in needed))]
+
+
+def faiss() -> Finding:
+    """Check faiss: one distribution, and whole."""
+    names = [name for name in _FAISS if installed.version_of(name) is not None]
+    again = f"pip uninstall -y {' '.join(_FAISS)}; pip install 'vstore-index[cpu]' (or [gpu])"
+    if len(names) > 1:
+        what = f"{' and '.join(names)} are installed over one another: the last one hides the others"
+        return Finding("faiss", TROUBLE, what, again)
+    if not installed.is_there("faiss"):
+        return Finding("faiss", TROUBLE, "not installed; every sync and search needs it", again.partition("; ")[2])
+    found, error = installed.ask("faiss")
+    if found is None:
+        return Finding("faiss", TROUBLE, f"installed, but it cannot be imported: {error}", again)
+    gpus = f", {found['gpus']} GPUs" if found["gpus"] else ""
+    return Finding("faiss", OK, f"{found['version']} ({', '.join(names) or 'not by pip'}{gpus})")
+
+
+def models(torch: Answer | None) -> list[Finding]:
+    """Check the packages of models. torch: the answer of its probe, or None where it is not installed."""
+    if torch is None:
+        what = "torch is not installed: the built-in embedder works, models do not"
+        return [Finding("models", NOTE, what, TORCH.pip)]
+    found, error = torch
+    if found is None:
+        fix = "pip install --force-reinstall torch"
+        return [Finding("models", TROUBLE, f"torch cannot be imported: {error}", fix)]
+    findings = [
+        Finding("torch", OK, f"{found['version']}" + (f", built for CUDA {found['cuda']}" if found["cuda"] else ""))
+    ]
+    if installed.is_there("torchvision"):
+        findings.append(_torchvision(found["version"]))
+    needed = installed.needs("model")
+    names = [name for name in (*needed, *_BROUGHT) if name != "torch"]
+    missing = [name for name in names if installed.version_of(name) is None]
+    if missing:
+        return [*findings, Finding("models", TROUBLE, f"{', '.join(missing)} missing", TORCH.pip)]
+    fix = "pip install --force-reinstall " + (
+        " ".join(f"'{wanted}'" for name, wanted in needed.items() if name != "torch") or "'vstore-index[model]'"
+    )
+    for probe, what in (("models", "they cannot be imported"), ("adapters", "an adapter fails on a tiny model")):
+        answer, error = installed.ask(probe)
+        if answer is None:
+            if any(finding.state == TROUBLE for finding in findings):
+                fix = next(finding.fix for finding in findings if finding.state == TROUBLE)
+            return [*findings, Finding(probe, TROUBLE, f"{what}: {error}", fix)]
+    versions = ", ".join(f"{name} {installed.version_of(name)}" for name in names)
+    return [*findings, Finding("models", OK, f"{versions}; an adapter was tried on a tiny model")]
+
+
+def _torchvision(torch: str) -> Finding:
+    found, error = installed.ask("torchvision")
+    if found is not None:
+        return Finding("torchvision", OK, f"{found['version']} (vstore does not use it)")
+    what = f"it does not fit torch {torch} and breaks the import of every CLIP model ({error}); vstore does not need it"
+    return Finding("torchvision", TROUBLE, what, "pip uninstall -y torchvision")
+
+
+def heic() -> Finding:
+    """Check that HEIC pictures can be read."""
+    if installed.version_of("pillow-heif") is None:
+        return Finding("pictures", NOTE, "HEIC pictures cannot be read", HEIC.pip)
+    versions = f"pillow {installed.version_of('pillow')}, HEIC by pillow-heif {installed.version_of('pillow-heif')}"
+    return Finding("pictures", OK, versions)

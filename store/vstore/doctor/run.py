@@ -1,0 +1,22 @@
+"""Checks the installation, and suggests fixes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vstore.doctor import installed
+from vstore.doctor.installation import core, faiss, heic, models
+from vstore.doctor.machine import devices, hub_cache, python
+from vstore.doctor.report import TROUBLE, DoctorReport
+
+
+def doctor(folder: Path | None = None) -> DoctorReport:
+    """Check Python, the packages, the devices and the cache; also the models of a store, where one is named."""
+    findings = [python(), *core(), faiss()]
+    torch = installed.ask("torch") if installed.is_there("torch") else None
+    findings += [*models(torch), *devices(torch), heic(), *hub_cache()]
+    if folder is not None:
+        from vstore.doctor.spaces import store
+
+        findings += store(folder)
+    return DoctorReport(all(finding.state != TROUBLE for finding in findings), tuple(findings))

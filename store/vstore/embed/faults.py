@@ -1,0 +1,38 @@
+"""Faults of a model: errors of other people's code over its files, or over libraries that do not fit together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from vstore.errors import ModelError, VstoreError
+
+DOCTOR = "see what is installed and fits together with: vstore doctor"
+
+
+def reason(err: BaseException) -> str:
+    """Shorten the message of an error to one line: 1 to 300 characters."""
+    return " ".join(str(err).split())[:300] or type(err).__name__
+
+
+def is_about_a_file(err: BaseException) -> bool:
+    """Tell whether an error is about a file that was being read: only then may the file be at fault."""
+    if type(err).__name__ == "SafetensorError":  # by its name: safetensors may be missing
+        return True
+    return isinstance(err, (OSError, UnicodeDecodeError, json.JSONDecodeError))
+
+
+@contextmanager
+def faults_of(model: str) -> Iterator[None]:
+    """Turn the errors of other people's code over a model into ModelError: the model is at fault, not vstore."""
+    try:
+        yield
+    except (VstoreError, MemoryError):
+        raise
+    except Exception as err:
+        copy = f"its files may be damaged, or belong to different models: copy or download it again; or {DOCTOR}"
+        raise ModelError(
+            f"the model {model} cannot be used: {type(err).__name__}: {reason(err)}",
+            copy if is_about_a_file(err) else DOCTOR,
+        ) from err

@@ -1,0 +1,200 @@
+"""Merges of small packs and segments."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.builder import Builder, unit_vectors
+from support.failing_disks import Acting, Watched, disk
+from support.folders import World
+
+from vstore.disk import durable
+from vstore.disk.segments import Segment
+from vstore.errors import (
+    Damage,
+    DiskTrouble,
+)
+from vstore.format import small_files
+from vstore.format.hashing import store_hash
+from vstore.intake.keeper import recover
+from vstore.repository.repository import Repository
+from vstore.search.query import Operand
+from vstore.store import Store
+from vstore.sync.merge import merge_small
+
+__all__ = ["disk"]
+HASH = store_hash("xxh3_128")
+
+
+def key(number: int) -> bytes:
+    return HASH.digest(b"%d" % number)
+
+
+@pytest.fixture
+def builder(tmp_path: Path) -> Builder:
+    return Builder(tmp_path / ".vstore")
+
+
+def aliases(*numbers: int) -> dict[bytes, Any]:
+    vectors = unit_vectors(100)
+    return {b"r/%d.png" % i: (key(i), vectors[i]) for i in numbers}
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> int:
+    """More than four small packs, or segments, are too many."""
+    monkeypatch.setattr(small_files, "TOO_MANY", 4)
+    return 4
+
+
+def rows_of(world: World) -> dict[bytes, Any]:
+    repo = world.repo
+    found: dict[bytes, Any] = {}
+    for ref in repo.state.segments(repo.snapshot("current").space):
+        segment = repo.segment(ref)
+        segment.verify()
+        assert not found.keys() & set(segment.key_list()), "no key is stored twice"
+        found |= {k: bytes(row.tobytes()) for k, row in zip(segment.key_list(), segment.rows(), strict=True)}
+    return found
+
+
+def test_many_commits_leave_few_packs_and_segments_and_every_version_as_it_was(world: World, few: int) -> None:
+    expected: dict[str, dict[str, str]] = {}
+    rows: dict[bytes, Any] = {}
+    for number in range(1, 25):
+        world.put({f"{number % 3}/{number}.png": number})
+        if number % 5 == 0:
+            (world.pictures / f"{(number - 1) % 3}/{number - 1}.png").unlink()
+        report = world.sync()
+        assert report.snapshot == f"v{number}"
+        expected[report.snapshot] = world.aliases()
+        now = rows_of(world)
+        assert {k: v for k, v in now.items() if k in rows} == rows, "no vector ever changes"
+        rows = now
+        state = world.repo.state
+        assert len(state.packs) <= few + 1
+        assert len(state.segments(world.repo.snapshot("current").space)) <= few + 1
+    assert len(rows) == 24 == world.fake.embedded
+    for name, paths in expected.items():
+        assert world.aliases(name) == paths
+    assert [r.op for r in world.repo.records()].count("merge") >= 5
+    with world.another() as store:
+        assert store.check(read_data=True).ok
+        for name, paths in expected.items():
+            picture = next(iter(paths))
+            hits = store.search([Operand(1.0, os.fsencode(world.top / picture))], at=name, k=100).hits
+            assert {os.fsdecode(path) for hit in hits for path in hit.paths} == set(paths)
+            assert hits[0].key.hex() == paths[picture] and hits[0].score == 1.0
+
+
+def test_of_a_key_that_stands_twice_a_merge_keeps_the_row_that_wins(builder: Builder, few: int) -> None:
+    vectors = unit_vectors(100)
+    for number in range(6):
+        builder.add_segment([key(number + 1), key(0), key(number + 2)], vectors[number * 3 : number * 3 + 3])
+    repo = builder.repo
+    winners: dict[bytes, Any] = {}
+    for ref in repo.state.segments(builder.space):
+        segment = repo.segment(ref)
+        for k, row in zip(segment.key_list(), segment.rows(), strict=True):
+            winners.setdefault(k, np.array(row))
+    merge_small(repo, builder.space, "test")
+    (merged,) = repo.state.segments(builder.space)
+    segment = Segment(repo.layout.segments, merged)
+    segment.verify()
+    assert segment.key_list() == list(winners)
+    assert all(np.array_equal(row, winners[k]) for k, row in zip(segment.key_list(), segment.rows(), strict=True))
+
+
+def test_a_merged_segment_takes_the_place_of_the_first_that_it_replaces(
+    builder: Builder, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(7):
+        builder.add_segment(
+            [key(100 * number + i) for i in range(50 if number == 3 else 1)], unit_vectors(50 if number == 3 else 1)
+        )
+    repo = builder.repo
+    before = repo.state.segments(builder.space)
+    monkeypatch.setattr(small_files, "SMALL_SEGMENT", before[3].size)
+    merge_small(repo, builder.space, "test")
+    after = repo.state.segments(builder.space)
+    assert len(after) == 3 and after[1] == before[3]
+    assert [repo.segment(ref).key_list()[0] for ref in after] == [key(0), key(300), key(400)]
+
+
+def test_others_may_commit_while_a_merge_writes(builder: Builder, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(6):
+        builder.add_pictures(aliases(*range(number + 1)))
+    layout = builder.repo.layout
+    other = Repository(layout.folder)
+    done: list[str] = []
+
+    def tag() -> None:
+        other.reload()
+        with other.lock("commit") as lock:
+            lock.acquire(0, "tag")
+        with other.committing("tag"):
+            packs_now = other.add_pack({HASH.digest(b"x"): b"x"})
+            other.publish("tag", {"tags": {f"t{len(done)}": "v1"}, "packs": packs_now})
+        done.append("tagged")
+
+    for folder in (layout.segments, layout.packs):
+        for number in range(6 + 6 * len(done), 12 + 6 * len(done)):
+            builder.add_pictures(aliases(*range(number + 1)))
+        with monkeypatch.context() as patch:
+            begins = f"{folder}/.tmp-ingest"
+            patch.setattr(durable, "disk", Acting("open", lambda path, begins=begins: path.startswith(begins), tag))  # type: ignore[misc]
+            merge_small(builder.repo, builder.space, "test")
+    assert done == ["tagged", "tagged"]
+    repo = Repository(layout.folder)
+    assert repo.state.tags == {"t0": "v1", "t1": "v1"}
+    assert repo.packs.get(HASH.digest(b"x")) == b"x"
+    assert [r.op for r in repo.records()].count("merge") == 2
+    for snapshot in repo.state.snapshots():
+        assert len(list(repo.tree(snapshot))) == snapshot.paths
+
+
+def test_a_merge_that_meets_damage_publishes_nothing(builder: Builder, few: int) -> None:
+    for number in range(6):
+        builder.add_pictures(aliases(*range(number + 1)))
+    repo = builder.repo
+    ref = repo.state.segments(builder.space)[2]
+    path = repo.layout.segments / ref.name
+    data = bytearray(path.read_bytes())
+    data[85] ^= 1
+    path.write_bytes(data)
+    before = repo.tip.number
+    with pytest.raises(Damage, match=ref.name):
+        merge_small(repo, builder.space, "test")
+    assert Repository(repo.layout.folder).tip.number == before
+    assert not [p for p in repo.layout.folder.rglob("*") if p.name.startswith(durable.TEMPORARY)]
+
+
+@pytest.mark.parametrize(("call", "on"), [("rename", ".faiss"), ("rename", ".pack"), ("link", ".json")])
+def test_a_merge_that_fails_at_any_step_changes_nothing_that_a_reader_sees(
+    builder: Builder, few: int, disk: Watched, call: str, on: str
+) -> None:
+    for number in range(6):
+        builder.add_pictures(aliases(*range(number + 1)))
+    repo = builder.repo
+    disk.fail(call, errno.EIO, on)
+    with pytest.raises(DiskTrouble):
+        merge_small(repo, builder.space, "test")
+    disk.heal()
+    for _ in range(2):
+        with Store(repo.layout.folder) as store:
+            assert store.check(read_data=True).ok
+        merge_small(repo, builder.space, "test")
+    assert len(repo.state.segments(builder.space)) == 1
+
+
+def test_many_seals_are_merged_too(builder: Builder, few: int) -> None:
+    for number in range(7):
+        builder.add_segment([key(number)], unit_vectors(7)[number : number + 1])
+    merge_small(builder.repo, builder.space, "sync")
+    assert len(builder.repo.state.segments(builder.space)) == 1
+    assert recover(builder.repo, "sync") == 0
