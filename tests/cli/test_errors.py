@@ -251,7 +251,7 @@ def test_a_read_only_store_still_answers(pictures: Line) -> None:
             ran = process(*words, "--json", cwd=pictures.home, before=POWERLESS)
             assert ran.code == 1
             assert ran.error["code"] == "read_only"
-            assert ran.error["next"] == "make the store writable; searching and listing work as it is"
+            assert ran.error["next"] == "make the store writable; searching and listing still work"
         for words in (["log"], ["snapshot", "list"], ["stats"], ["dupes"], ["check"], ["search", "./pictures/a.png"]):
             ran = process(*words, cwd=pictures.home, before=POWERLESS)
             assert (ran.code, ran.err) == (0, "")
@@ -280,7 +280,7 @@ def test_a_full_disk_loses_nothing_and_says_what_to_do(
     assert found["code"] == "disk"
     assert found["message"].startswith(f"cannot write {pictures.store}/")
     assert os.strerror(error) in found["message"]
-    assert found["next"] == "free some space and run the command again; all that was finished before is kept"
+    assert found["next"] == "free some space and run the command again; finished work is not lost"
     assert pictures.current() == "v1"
     watched.heal()
     document = pictures("sync", "--json").json

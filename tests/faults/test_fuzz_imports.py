@@ -36,7 +36,7 @@ ENDINGS = st.sampled_from([".json", ".jsonl", ".csv", ".tsv", ".txt", ".parquet"
 
 
 def read(data: bytes, ending: str, reading: Callable[[Path], Any]) -> Any:
-    """What reading gives, or None where it is refused by a UsageError of one paragraph."""
+    """Read, or return None where it is refused by a UsageError of one paragraph."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"old{ending}"
         path.write_bytes(data)

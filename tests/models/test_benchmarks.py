@@ -1,4 +1,4 @@
-"""What the benchmarks of models rest on: the size of their random models, the operations counted, the whole run."""
+"""The base of the benchmarks of models: the size of their random models, the operations counted, the whole run."""
 
 from __future__ import annotations
 

@@ -189,8 +189,8 @@ def test_the_gpus_that_a_sync_takes_are_said(quick: dict[str, Any]) -> None:
     assert found(doctor(), "device").what == "cuda: NVIDIA H100; --device auto takes it"
     quick["torch"] = {**quick["torch"], "devices": ["NVIDIA H100", "NVIDIA L4"]}
     assert found(doctor(), "device").what == (
-        "cuda: NVIDIA H100, NVIDIA L4; --device auto takes all of them for a sync, in a worker process each, and the "
-        "first for whatever else embeds"
+        "cuda: NVIDIA H100, NVIDIA L4; --device auto takes all of them for a sync, each in a worker process, and the "
+        "first one for everything else"
     )
 
 

@@ -1,6 +1,6 @@
 """What goes wrong without an error when models are loaded by the book: each is shown to, and then shown not to here.
 
-The first half of a test shows the trap in the libraries as they are installed; where a library mends it one day, that
+The first half of a test shows the trap in the libraries as they are installed; where a library fixes it one day, that
 half fails and the guard may go.
 """
 
@@ -142,7 +142,7 @@ def test_an_adapter_that_changes_nothing_is_refused(zoo: Zoo, name: str) -> None
 
 
 def test_no_version_of_peft_that_transformers_wants_stands_between(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
-    """transformers 5.24 wants a peft for its switch of adapters that is newer than the newest."""
+    """The switch of adapters in transformers 5.24 demands a peft newer than the newest."""
     monkeypatch.setattr("transformers.integrations.peft.MIN_PEFT_VERSION", "99")
     adapter = zoo.adapter("clip")
     with warnings.catch_warnings():

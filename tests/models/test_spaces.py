@@ -1,4 +1,4 @@
-"""What a space is: its recipe, its probes, and the proof before a run embeds; and what it is not."""
+"""Spaces: recipe, probes, the proof before a run embeds; and all that is not part of them."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ def test_the_probes_of_a_space_are_stored_with_it_and_no_part_of_it(world: World
 
 
 def proved(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Which probes were embedded, run by run."""
+    """Note the probes that were embedded, run by run."""
     runs: list[list[str]] = []
     plain = proof.embed_probes
 
@@ -434,7 +434,7 @@ def test_two_spaces_do_not_share_a_name(world: World, zoo: Zoo) -> None:
         world.store.model_add("v12", model=str(zoo["clip"]), device="cpu")
 
 
-def test_a_repair_embeds_anew_with_the_model_of_the_space(world: World) -> None:
+def test_a_repair_embeds_again_with_the_model_of_the_space(world: World) -> None:
     world.sync()
     before = world.store.search([_picture(world, "1.png")], k=5)
     (segment,) = (world.folder / "segments").iterdir()

@@ -49,7 +49,7 @@ def test_the_folder_of_clip_retrieval_is_imported(old: OldIndex, parts: int, dig
     assert all(stored[old.key(i)].tobytes() == old.rows[i].astype(np.float16).tobytes() for i in range(12))
 
 
-def test_numbers_that_begin_anew_in_each_part_say_nothing(old: OldIndex) -> None:
+def test_numbers_that_begin_again_in_each_part_say_nothing(old: OldIndex) -> None:
     folder = write_parts(old, 3, index=[n % 4 for n in range(12)])
     assert states(Store.import_new(old.folder, clip_retrieval=folder, root=old.pictures)) == {"matched": 12}
 

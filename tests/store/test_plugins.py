@@ -95,7 +95,9 @@ def test_a_name_without_a_plugin_is_a_folder_or_a_hub_id(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("harm", ["gone", "flipped"])
-def test_lost_probes_are_told_by_check_and_made_anew_by_model_add(installed: Path, tmp_path: Path, harm: str) -> None:
+def test_lost_probes_are_reported_by_check_and_made_again_by_model_add(
+    installed: Path, tmp_path: Path, harm: str
+) -> None:
     put(tmp_path / "pictures", {f"{i}.png": i for i in range(3)})
     Store.init(tmp_path / ".vstore", model="thumbnail:4")
     with Store(tmp_path / ".vstore") as store:

@@ -262,7 +262,7 @@ def test_under_a_relative_folder_means_the_one_on_disk(world: World, monkeypatch
 def test_under_an_unknown_folder_is_a_usage_error(world: World, tmp_path: Path) -> None:
     world.snapshot(FILES)
     (tmp_path / "other").mkdir()
-    with pytest.raises(UsageError, match="no synced folder"):
+    with pytest.raises(UsageError, match="is not in any synced folder"):
         world.search(world.place("5.png"), under=os.fsencode(tmp_path / "other"))
 
 

@@ -1,4 +1,4 @@
-"""Old indexes for tests: a folder of tiny drawn pictures, and the files that another tool made of it."""
+"""Old indexes for tests: a folder of tiny drawn pictures, and the files that another tool made from it."""
 
 from __future__ import annotations
 

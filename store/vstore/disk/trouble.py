@@ -25,11 +25,11 @@ def trouble(path: Path) -> Iterator[None]:
         if err.errno in FULL:
             raise DiskTrouble(
                 f"cannot write {path}: {reason}",
-                "free some space and run the command again; all that was finished before is kept",
+                "free some space and run the command again; finished work is not lost",
             ) from err
         if err.errno in _READ_ONLY:
             raise ReadOnly(
-                f"cannot write {path}: {reason}", "make the store writable; searching and listing work as it is"
+                f"cannot write {path}: {reason}", "make the store writable; searching and listing still work"
             ) from err
         raise DiskTrouble(f"cannot write {path}: {reason}", "look at the disk, then run the command again") from err
 

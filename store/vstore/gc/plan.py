@@ -109,8 +109,7 @@ def plan_of(repo: Repository, state: State, *, drop_unnamed: bool = False, rewri
     for space, missing in used.items():
         if missing:
             raise Damage(f"{len(missing)} pictures of the space {space[:12]} have no vector", "run: vstore check")
-    kept = {snapshot.name for snapshot in state.snapshots()}
-    gone = [name for name in state.document.get("snapshots", {}) if name not in kept]
+    gone = [name for name, is_kept in state.kept().items() if not is_kept]
     return Plan(gone, segments, _plan_packs(repo, state, blobs, rewrite), unnamed)
 
 

@@ -22,9 +22,9 @@ class RclipSource:
     """The vectors of pictures that rclip has not marked as deleted, in the order of their ids."""
 
     def __init__(self, path: Path) -> None:
-        """Raises: UsageError if it is no such file."""
+        """Read the ids. Raises: UsageError if it is not a database of rclip."""
         if not path.is_file():
-            raise UsageError(f"{path} is no file", "rclip keeps its index in db.sqlite3")
+            raise UsageError(f"{path} is not a file", "rclip keeps its index in db.sqlite3")
         self.files: tuple[Path, ...] = (path,)
         self.dtype = "float32"
         self.ids: Array | None = None
@@ -34,14 +34,14 @@ class RclipSource:
             self._numbers = [row[0] for row in self._ask("SELECT id FROM images WHERE deleted IS NULL ORDER BY id")]
             sizes = {row[0] for row in self._ask("SELECT DISTINCT length(vector) FROM images WHERE deleted IS NULL")}
         except sqlite3.Error as err:
-            raise UsageError(f"{path} is no index of rclip ({err})", "rclip keeps its index in db.sqlite3") from err
+            raise UsageError(f"{path} is not an index of rclip ({err})", "rclip keeps its index in db.sqlite3") from err
         if len(sizes) != 1 or (size := sizes.pop() or 0) < 4 or size % 4:
-            raise UsageError(f"{path} holds no vectors, or vectors of several lengths")
+            raise UsageError(f"{path} holds no vectors, or vectors of different lengths")
         self.rows, self.dim = len(self._numbers), size // 4
 
     def _ask(self, question: str, values: tuple[int, ...] = ()) -> list[Any]:
-        """Ask one question, of a database that is open just for it: nobody closes a source. Raises: sqlite3.Error."""
-        # Read as it lies there: nothing is written, not even a journal's leftovers.
+        """Ask one question. The database is open only meanwhile, as nobody closes a source. Raises: sqlite3.Error."""
+        # Read-only: nothing is written, not even the leftovers of a journal.
         with closing(sqlite3.connect(self._address, uri=True)) as connection:
             return connection.execute(question, values).fetchall()
 
@@ -56,7 +56,7 @@ class RclipSource:
         return data.reshape(end - first, self.dim)
 
     def listing(self) -> Listing:
-        """Path, size and time of each picture, in the order of the vectors."""
+        """List path, size and time of each picture, in the order of the vectors."""
         found = self._ask("SELECT filepath, size, modified_at FROM images WHERE deleted IS NULL ORDER BY id")
         entries = [
             Entry(str(path).encode("utf-8", "surrogateescape"), int(size), float(time)) for path, size, time in found

@@ -35,7 +35,7 @@ def broken_order(verdict: Verdict) -> str | None:
 def nothing_found(verdict: Verdict, report: ImportReport, *, resumed: bool) -> Refusal | None:
     """Say why there is nothing to import: an empty index, or one of whose pictures none was found.
 
-    resumed: finding none of the pictures is no fault, as it was not one before.
+    resumed: the pictures may still be missing; that is not a reason then.
     """
     if not verdict.rows:
         return Refusal("the old index is empty", "nothing was changed")

@@ -26,7 +26,7 @@ def find_snapshot(state: State, name: str, past: Callable[[], Sequence[str | Non
     if step:
         return _ancestor(state, find_snapshot(state, step["base"], past), int(step["up"]), name)
     if name == "current" and state.current is None and state.snapshots():
-        raise SnapshotNotFound("no snapshot is current", "make one so with: vstore rollback SNAP")
+        raise SnapshotNotFound("no snapshot is current", "make one current with: vstore rollback SNAP")
     if name == "current":
         return _listed(state, state.current, name)
     if name == "latest":
