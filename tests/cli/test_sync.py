@@ -198,9 +198,9 @@ def test_a_slip_leaves_no_store_behind(line: Line) -> None:
         ((), "make one with: vstore sync FOLDER"),
         (("picturse",), "picturse does not exist"),
         (("file.png",), "file.png is not a folder"),
-        (("empty",), "empty holds no picture"),
-        (("notes",), "--include GLOB adds names"),
-        (("notes", "--space", "x"), "notes holds no picture"),
+        (("empty",), "empty holds no pictures"),
+        (("notes",), "--include GLOB adds other file names"),
+        (("notes", "--space", "x"), "notes holds no pictures"),
     ):
         ran = line("sync", *words, code=2 if words else 10)
         assert ran.out == ""

@@ -16,7 +16,9 @@ from support.folders import put
 from support.stores import FAKE, load, opened
 
 from vstore.disk.footer import FOOTER_SIZE, Footer
-from vstore.disk.salvage import pack_ref, remains, segment_ref, sound_blobs
+from vstore.disk.salvage import pack_ref, segment_ref
+from vstore.disk.salvaged_blobs import sound_blobs
+from vstore.disk.salvaged_rows import remains
 from vstore.disk.segments import Segment
 from vstore.errors import Damage, VstoreError
 from vstore.format.entries import FileRef

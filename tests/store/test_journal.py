@@ -195,7 +195,7 @@ def store(tmp_path: Path) -> Builder:
 
 
 def leave(store: Builder, numbers: range, space: str | None = None, dim: int = 8) -> Path:
-    """What a killed run leaves: a journal with these rows."""
+    """Leave a journal with these rows, as a killed run does."""
     journal = writer(store.repo.layout.journal, space=space or store.space, dim=dim)
     rows = unit_vectors(100, dim)[numbers.start : numbers.stop]
     journal.append([key(i) for i in numbers], rounded(rows, "float16"))

@@ -387,7 +387,7 @@ def test_a_record_that_needs_a_missing_object_is_passed_over(log: Oplog) -> None
 
 
 def collected(log: Oplog, layout: Layout, upto: int) -> None:
-    """What gc does: two records that carry the whole state, then the older ones go."""
+    """Publish two records that carry the whole state, then remove the older ones, as gc does."""
     for _ in range(2):
         log.append(log.load(), "gc", {}, TIME, whole=True)
     for number in range(1, upto + 1):

@@ -1,4 +1,4 @@
-"""Which packs and segments a merge takes."""
+"""The packs and segments that a merge takes."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from vstore.format.state import State, merge_patch
 
 
 def is_clean(value: Any) -> bool:
-    """Whether a document holds no null in an object: a state never does, as null means "take away"."""
+    """Tell whether a document holds no null in an object: a state never does, as null means "take away"."""
     return not isinstance(value, dict) or all(v is not None and is_clean(v) for v in value.values())
 
 

@@ -42,7 +42,7 @@ class Log:
         return undone[-1] if undone else None
 
     def restored(self) -> tuple[Any, ...]:
-        """What undo and redo bring back."""
+        """The parts of the state that undo and redo bring back."""
         state = self.states[-1]
         return state.current, state.hold, state.tags, state.kept()
 

@@ -71,16 +71,16 @@ def scope_of(repo: Repository, paths: Sequence[bytes], as_label: str | None, edi
         raise UsageError("--as names one folder", "give exactly one PATH with it")
     if as_label is not None and ("/" in as_label or as_label in ("", ".", "..")):
         raise UsageError(f"{as_label!r} cannot be a label", "a label is one name, without /")
-    planner = _Planner(repo, as_label, edits)
+    builder = _ScopeBuilder(repo, as_label, edits)
     if paths:
         for path in paths:
-            planner.add(path)
+            builder.add(path)
     else:
-        planner.add_known()
-    return planner.finish()
+        builder.add_known()
+    return builder.finish()
 
 
-class _Planner:
+class _ScopeBuilder:
     """A scope in the making, one path after another."""
 
     def __init__(self, repo: Repository, as_label: str | None, edits: OptionEdits) -> None:
@@ -92,12 +92,14 @@ class _Planner:
         self._scope = Scope([], {}, {})
 
     def add_known(self) -> None:
+        """Add all known folders. Raises: UsageError if there are none."""
         if not self._known:
             raise UsageError("this store has no folder yet", "name one: vstore sync FOLDER")
         for root in list(self._known.values()):
             self._whole(root, self._repo.place(root))
 
     def add(self, path: bytes) -> None:
+        """Add a folder, or a part of a known one. Raises: UsageError, LabelTaken."""
         real = os.path.realpath(path)
         store = os.path.realpath(os.fsencode(self._repo.layout.folder))
         if is_same(store, real) or relative(store, real) is not None:
@@ -119,20 +121,8 @@ class _Planner:
                 if under is not None and (self._follows(root) or not through_link):
                     self._part(root, place, under, path)
                     return
-        try:
-            found = os.stat(real)
-        except (FileNotFoundError, NotADirectoryError):
-            raise UsageError(
-                f"there is no folder {_shown(path)}", "check the name, or that its disk is mounted"
-            ) from None
-        except OSError as err:
-            raise UsageError(f"cannot look at {_shown(path)}: {err.strerror}", "check its permissions") from err
-        if not stat.S_ISDIR(found.st_mode):
-            raise UsageError(
-                f"{_shown(path)} is not a folder", "name a folder of pictures, or a file inside a synced one"
-            )
-        inside = [(r, within) for r in self._known.values() if (within := relative(real, self._repo.place(r)))]
-        self._new(path, real, inside)
+        _refuse_unless_folder(path, real)
+        self._new(real)
 
     def _whole(self, root: Root, place: bytes) -> None:
         root, options = self._with_options(root)
@@ -168,51 +158,77 @@ class _Planner:
             self._known[root.label] = root
         return root, options
 
-    def _new(self, path: bytes, real: bytes, inside: list[tuple[Root, bytes]]) -> None:
-        label = self._as or os.fsdecode(os.path.basename(real)) or "root"
+    def _new(self, real: bytes) -> None:
+        """Add a folder that is not known, or that moved, or that takes known ones in."""
+        inside = [(r, within) for r in self._known.values() if (within := relative(real, self._repo.place(r)))]
+        label = self._free_label(real, [root for root, _ in inside])
         old = self._known.get(label)
-        if old is not None and all(old is not root for root, _ in inside):
-            place = self._repo.place(old)
-            if self._as is None and not is_gone(place):
-                raise LabelTaken(f"the label {label} belongs to {_shown(place)}", "add --as NAME")
-        elif label in self._repo.state.absorbed or label in {r.label for r, _ in inside}:
-            raise LabelTaken(f"the label {label} belongs to a folder inside another one", "add --as NAME")
-        base = self._repo.base
-        if (within := relative(base, real)) is not None or is_same(base, real):
-            root = Root(label, within or b".", True)
-        elif relative(real, base) is not None:
-            root = Root(label, os.path.relpath(real, base), True)
-        else:
-            root = Root(label, real, False)
         options = ScanOptions.from_json(old.options if old else {})
         for taken, within in inside:
             options = options.taking_over(ScanOptions.from_json(taken.options), within)
-            if taken.label in self._repo.state.roots:
-                self._scope.roots[taken.label] = None
-                self._scope.absorbed[taken.label] = os.fsdecode(os.path.join(os.fsencode(label), within))
-            else:  # named in the same command: no snapshot knows it
-                del self._scope.roots[taken.label]
-            self._scope.targets[:] = [t for t in self._scope.targets if t.root.label != taken.label]
-            del self._known[taken.label]
+            self._absorb(taken, os.fsdecode(os.path.join(os.fsencode(label), within)))
         options = self._edits.applied(options)
-        root = root._replace(options=options.to_json())
+        root = self._root_at(label, real)._replace(options=options.to_json())
         self._edited.add(label)
         self._scope.roots[label] = root
         self._known[label] = root
         self._scope.targets.append(Target(root, real, options, known=old is not None or bool(self._scope.absorbed)))
 
+    def _free_label(self, real: bytes, inside: list[Root]) -> str:
+        """Choose the label of a folder: the given one, or its name. Raises: LabelTaken."""
+        label = self._as or os.fsdecode(os.path.basename(real)) or "root"
+        old = self._known.get(label)
+        if old is not None and all(old is not root for root in inside):
+            place = self._repo.place(old)
+            if self._as is None and not is_gone(place):
+                raise LabelTaken(f"the label {label} belongs to {_shown(place)}", "add --as NAME")
+        elif label in self._repo.state.absorbed or label in {root.label for root in inside}:
+            raise LabelTaken(f"the label {label} belongs to a folder inside another one", "add --as NAME")
+        return label
+
+    def _root_at(self, label: str, real: bytes) -> Root:
+        """Make a root; its place is relative where the folder of the store lies in it, or it in that folder."""
+        base = self._repo.base
+        if (within := relative(base, real)) is not None or is_same(base, real):
+            return Root(label, within or b".", True)
+        if relative(real, base) is not None:
+            return Root(label, os.path.relpath(real, base), True)
+        return Root(label, real, False)
+
+    def _absorb(self, taken: Root, prefix: str) -> None:
+        """Let a wider folder take a root in. prefix: of its paths from now on."""
+        if taken.label in self._repo.state.roots:
+            self._scope.roots[taken.label] = None
+            self._scope.absorbed[taken.label] = prefix
+        else:  # named in the same command: no snapshot knows it
+            del self._scope.roots[taken.label]
+        self._scope.targets[:] = [t for t in self._scope.targets if t.root.label != taken.label]
+        del self._known[taken.label]
+
     def finish(self) -> Scope:
         """Drop what another target covers, and put the rest in the order of their stored paths."""
-        kept: list[Target] = []
+        widest: list[Target] = []
         for target in sorted(self._scope.targets, key=lambda t: t.prefix + b"/"):
-            if not (kept and is_below(target.prefix, kept[-1].prefix)):
-                kept.append(target)
-        self._scope.targets[:] = kept
+            if not (widest and is_below(target.prefix, widest[-1].prefix)):
+                widest.append(target)
+        self._scope.targets[:] = widest
         return self._scope
 
 
 def _shown(path: bytes) -> str:
     return os.fsdecode(path)
+
+
+def _refuse_unless_folder(path: bytes, real: bytes) -> None:
+    """Raises: UsageError if a path is not a folder. real: its real path."""
+    try:
+        found = os.stat(real)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"there is no folder {_shown(path)}", "check the name, or that its disk is mounted") from None
+    except OSError as err:
+        raise UsageError(f"cannot read {_shown(path)}: {err.strerror}", "check its permissions") from err
+    if not stat.S_ISDIR(found.st_mode):
+        raise UsageError(f"{_shown(path)} is not a folder", "name a folder of pictures, or a file inside a synced one")
 
 
 def _names(path: bytes, real: bytes) -> list[tuple[bytes, bool]]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from vstore.disk.salvage import insisted, pack_ref, refuse_unreadable, sound_blobs
+from vstore.disk.salvage import insisted, pack_ref, refuse_unreadable
+from vstore.disk.salvaged_blobs import sound_blobs
 from vstore.embed.builtin import DEFAULT_RECIPE
 from vstore.errors import Damage
 from vstore.format.canonical import canonical

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from vstore.disk.salvage import sound_segment
+from vstore.disk.salvaged_rows import sound_segment
 from vstore.format.entries import Snapshot, Space
 from vstore.format.manifest import Manifest
 from vstore.repair.blobs import Blobs

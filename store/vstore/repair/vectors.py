@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vstore.disk.journal import Journal, journals
-from vstore.disk.salvage import insisted, refuse_unreadable, remains, sound_segment, whole_segment
+from vstore.disk.salvage import insisted, refuse_unreadable
+from vstore.disk.salvaged_rows import remains, sound_segment, whole_segment
 from vstore.errors import Damage
 from vstore.format.entries import FileRef, Space, listed_segments
 from vstore.intake.keeper import segment_of

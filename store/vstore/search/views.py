@@ -57,7 +57,7 @@ class Views:
         self._ready = True
 
     def of(self, segment: Segment) -> Any:
-        """The view of a segment, after `wait`."""
+        """Get the view of a segment, after `wait`."""
         return _views[segment][0]
 
     def _check(self, segment: Segment) -> None:

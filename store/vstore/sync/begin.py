@@ -99,8 +99,8 @@ def _refuse_without_picture(path: bytes, options: Options) -> None:
         raise UsageError(f"{shown} {what}", "name a folder of pictures")
     if not _holds_picture(path, options):
         raise UsageError(
-            f"{shown} holds no picture",
-            "name a folder of pictures; --include GLOB adds names that vstore does not know",
+            f"{shown} holds no pictures",
+            "name a folder of pictures; --include GLOB adds other file names",
         )
 
 

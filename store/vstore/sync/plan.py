@@ -26,7 +26,7 @@ class _Everything:
 
 
 class Planner:
-    """The looks at the disk that come before a sync acts.
+    """The steps of a sync before it changes anything: scan, guards, and hashing where that decides a guard.
 
     allowed: the caller accepts that many pictures have disappeared.
     """
@@ -65,9 +65,10 @@ class Planner:
         guards.roots_list_something(survey, base.tree, allowed=self._allowed)
         for target in targets:
             if not target.known and not survey.found.get(target.prefix) and not survey.troubled:
+                others = f"{survey.ignored:,} other file{'s' * (survey.ignored != 1)}"
                 raise UsageError(
-                    f"{os.fsdecode(target.place)} holds no picture ({survey.ignored} other files)",
-                    "name a folder of pictures; --include GLOB adds names that vstore does not know",
+                    f"{os.fsdecode(target.place)} holds no pictures ({others})",
+                    "name a folder of pictures; --include GLOB adds other file names",
                 )
         return survey
 

@@ -145,7 +145,7 @@ def _before(time: datetime, span: str) -> datetime:
     day = time.day
     while True:
         try:
-            start = datetime(year, month + 1, day, time.hour, time.minute, time.second)
+            start = time.replace(year=year, month=month + 1, day=day)
             break
         except ValueError:
             day -= 1  # the 31st of a month that has none
