@@ -14,10 +14,15 @@ for minor in $(seq 12 30); do
     done
 done
 echo "Pythons from 3.12 on: ${#found[@]} found${found[*]:+: ${found[*]}}"
+failed=()
 for one in ${found[@]+"${found[@]}"}; do
     "$one" --version
     fresh python "$one"
     pip_install '.[cpu,heic,parquet]' pytest hypothesis psutil
     versions
-    "$bin/python" -m pytest -q -p no:cacheprovider tests/store tests/cli
+    "$bin/python" -m pytest -q -p no:cacheprovider tests/store tests/cli || failed+=("$one")
 done
+if [ ${#failed[@]} -gt 0 ]; then
+    echo "Failed under: ${failed[*]}"
+    exit 1
+fi
