@@ -52,6 +52,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return answers
 
 
+def test_the_package_of_somebody_else_is_noticed(
+    tmp_path: Path, quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not [finding for finding in doctor(None).findings if finding.name == "namesake"]
+    monkeypatch.syspath_prepend(str(package(tmp_path, "vstore", "", "0.3")))
+    finding = found(doctor(None), "namesake")
+    assert finding.state == "trouble"
+    assert "vstore 0.3 is somebody else's package; this one is called vstore-index" in finding.what
+    assert "pip uninstall -y vstore" in finding.fix
+
+
 def test_what_is_installed_here_fits_together(capsys: pytest.CaptureFixture[str]) -> None:
     code = run(["doctor", "--json"])
     report = json.loads(capsys.readouterr().out)

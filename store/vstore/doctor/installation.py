@@ -8,20 +8,36 @@ from vstore.doctor.report import NOTE, OK, TROUBLE, Finding
 from vstore.packages import DISTRIBUTION, HEIC, TORCH
 
 _BROUGHT = ("safetensors", "huggingface_hub", "tokenizers")  # transformers installs them, and vstore uses them too
+_NAMESAKE = "vstore"  # on PyPI, as of 2026
 _FAISS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs", "faiss-gpu-cu12")
 
 
 def core() -> list[Finding]:
     """Check the packages of the core."""
+    return [*_namesake(), _core()]
+
+
+def _namesake() -> list[Finding]:
+    """Find the package of somebody else that `pip install vstore` installs."""
+    version = installed.version_of(_NAMESAKE)
+    if version is None:
+        return []
+    what = f"{_NAMESAKE} {version} is somebody else's package; this one is called {DISTRIBUTION}"
+    # Both may have a module of that name: what an uninstall takes away is laid down again.
+    fix = f"pip uninstall -y {_NAMESAKE}; pip install --force-reinstall --no-deps {DISTRIBUTION}"
+    return [Finding("namesake", TROUBLE, what, fix)]
+
+
+def _core() -> Finding:
     needed = installed.needs()
     if not needed:
         what = f"pip does not know {DISTRIBUTION}: vstore runs from its sources, and its packages cannot be checked"
-        return [Finding("packages", NOTE, what, "pip install -e . in the folder of the sources")]
+        return Finding("packages", NOTE, what, "pip install -e . in the folder of the sources")
     missing = [name for name in needed if installed.version_of(name) is None]
     if missing:
         fix = f"pip install --force-reinstall {DISTRIBUTION}"
-        return [Finding("packages", TROUBLE, f"{', '.join(missing)} missing", fix)]
-    return [Finding("packages", OK, ", ".join(f"{name} {installed.version_of(name)}" for name in needed))]
+        return Finding("packages", TROUBLE, f"{', '.join(missing)} missing", fix)
+    return Finding("packages", OK, ", ".join(f"{name} {installed.version_of(name)}" for name in needed))
 
 
 def faiss() -> Finding:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, field
 
 EXAMPLES = 10  # paths of each class that a report names
 CLASSES = ("changed", "renamed", "copied", "known", "new", "removed")
@@ -12,7 +11,6 @@ CLASSES = ("changed", "renamed", "copied", "known", "new", "removed")
 Change = tuple[bytes, bytes | None, bytes | None]  # path, key before, key after
 
 
-@dataclass(slots=True)
 class Delta:
     """The paths in each class.
 
@@ -21,9 +19,12 @@ class Delta:
     examples: the first few paths, by class; of a renamed one, both.
     """
 
-    limit: int = EXAMPLES
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CLASSES, 0))
-    examples: dict[str, list[tuple[bytes, ...]]] = field(default_factory=lambda: {name: [] for name in CLASSES})
+    __slots__ = ("counts", "examples", "limit")
+
+    def __init__(self, limit: int = EXAMPLES) -> None:  # a dataclass would cost each command a millisecond
+        self.limit = limit
+        self.counts = dict.fromkeys(CLASSES, 0)
+        self.examples: dict[str, list[tuple[bytes, ...]]] = {name: [] for name in CLASSES}
 
     def add(self, name: str, *paths: bytes) -> None:
         """Count a path in a class; of a renamed one, both its paths."""

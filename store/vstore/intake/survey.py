@@ -7,7 +7,6 @@ them, and the ingest adds what reading the files gave. All others only read it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
@@ -96,7 +95,6 @@ class Item(NamedTuple):
     file: FileStat
 
 
-@dataclass(slots=True)
 class Survey:
     """The result of a scan. All paths are stored ones.
 
@@ -118,22 +116,28 @@ class Survey:
     scans:    the finished scans, by the stored path of the target.
     """
 
-    targets: list[Target]
-    chunks: list[Chunk] = field(default_factory=list)
-    clean: int = 0
-    ignored: int = 0
-    unlisted: list[bytes] = field(default_factory=list)
-    troubled: dict[bytes, Trouble] = field(default_factory=dict)
-    unsure: set[bytes] = field(default_factory=set)
-    large: set[bytes] = field(default_factory=set)
-    compared: list[bytes] = field(default_factory=list)
-    listed: set[bytes] = field(default_factory=set)
-    emptied: list[bytes] = field(default_factory=list)
-    no_files: list[bytes] = field(default_factory=list)
-    doubts: set[bytes] = field(default_factory=set)
-    names: dict[bytes, list[bytes]] = field(default_factory=dict)
-    found: dict[bytes, int] = field(default_factory=dict)
-    scans: dict[bytes, Scan] = field(default_factory=dict)
+    __slots__ = (
+        "chunks", "clean", "compared", "doubts", "emptied", "found", "ignored", "large", "listed", "names", "no_files",
+        "scans", "targets", "troubled", "unlisted", "unsure",
+    )  # fmt: skip
+
+    def __init__(self, targets: list[Target]) -> None:  # a dataclass would cost each command two milliseconds
+        self.targets = targets
+        self.chunks: list[Chunk] = []
+        self.clean = 0
+        self.ignored = 0
+        self.unlisted: list[bytes] = []
+        self.troubled: dict[bytes, Trouble] = {}
+        self.unsure: set[bytes] = set()
+        self.large: set[bytes] = set()
+        self.compared: list[bytes] = []
+        self.listed: set[bytes] = set()
+        self.emptied: list[bytes] = []
+        self.no_files: list[bytes] = []
+        self.doubts: set[bytes] = set()
+        self.names: dict[bytes, list[bytes]] = {}
+        self.found: dict[bytes, int] = {}
+        self.scans: dict[bytes, Scan] = {}
 
     # The surveyor writes
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, field
 
 from vstore.format.delta import Change
 from vstore.format.tree import Tree
@@ -11,7 +10,6 @@ from vstore.intake.survey import GONE, TOO_LARGE, TROUBLE, UNKNOWN, Chunk, Surve
 from vstore.repository.places import is_below
 
 
-@dataclass(slots=True)
 class Edits:
     """The changes of aliases.
 
@@ -22,11 +20,14 @@ class Edits:
     carried:   number of paths that keep their key because their file could not be read.
     """
 
-    changes: list[Change] = field(default_factory=list)
-    dropped: list[tuple[bytes, bytes]] = field(default_factory=list)
-    unreached: list[tuple[bytes, bytes]] = field(default_factory=list)
-    unchanged: int = 0
-    carried: int = 0
+    __slots__ = ("carried", "changes", "dropped", "unchanged", "unreached")
+
+    def __init__(self, unchanged: int = 0) -> None:  # a dataclass would cost each command a millisecond
+        self.changes: list[Change] = []
+        self.dropped: list[tuple[bytes, bytes]] = []
+        self.unreached: list[tuple[bytes, bytes]] = []
+        self.unchanged = unchanged
+        self.carried = 0
 
     def every(self) -> list[Change]:
         """List all changes, those of dropped paths included."""

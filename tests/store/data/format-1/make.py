@@ -12,12 +12,11 @@ import sys
 from pathlib import Path
 
 from PIL import Image
+from vstore.images import Preparation, prepare
+from vstore.sync.keeper import Keeper
 
 from vstore.embed.builtin import BuiltinEmbedder
-from vstore.intake.keeper import Keeper
-from vstore.pictures.decoding import prepare
-from vstore.pictures.preparation import Preparation
-from vstore.repository.repository import Repository
+from vstore.repository import Repository
 from vstore.store import Store
 
 
