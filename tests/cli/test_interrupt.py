@@ -230,6 +230,8 @@ def test_a_rollback_waits_for_no_sync_and_wins(many: Line) -> None:
 def test_ctrl_c_in_any_other_command_is_130_too(many: Line) -> None:
     script = (
         "import os, signal\nfrom vstore.store import Store\n"
+        # A shell that runs the tests in the background has them ignore it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def log(self, limit=None): os.kill(os.getpid(), signal.SIGINT)\nStore.log = log\n"
         "from vstore_cli.main import main\nmain()"
     )
@@ -237,7 +239,7 @@ def test_ctrl_c_in_any_other_command_is_130_too(many: Line) -> None:
         done = subprocess.run(
             [COMMAND[0], "-c", script, *words], cwd=many.home, env=environment(), capture_output=True, text=True
         )
-        assert done.returncode == 130
+        assert done.returncode == 130, done.stderr
         assert done.stdout == ""
         assert said in done.stderr
         assert "Traceback" not in done.stderr
