@@ -1009,8 +1009,8 @@ def test_the_vectors_are_never_all_in_memory(tmp_path: Path) -> None:
     import tracemalloc
 
     from vstore.importing.finishing import selected
-    from vstore.importing.look import look
     from vstore.importing.npy_source import NpySource
+    from vstore.importing.profile import look
 
     def peak(count: int) -> int:
         np.save(tmp_path / "v.npy", unit(np.ones((count, 512), np.float32)).astype(np.float16))

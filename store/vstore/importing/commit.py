@@ -8,9 +8,9 @@ from vstore.clock import now
 from vstore.format.canonical import Json, canonical
 from vstore.format.entries import FileRef, Import, Snapshot, Space, listed_packs
 from vstore.importing.finishing import selected
-from vstore.importing.meeting import Meeting
-from vstore.importing.old import Old
+from vstore.importing.old_index import Old
 from vstore.importing.options import ImportOptions
+from vstore.importing.pairing import Meeting
 from vstore.importing.space import Chosen
 from vstore.importing.verdict import Verdict
 from vstore.repository.add_space import add_space

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from vstore.importing.look import UNIT, Look
+from vstore.importing.profile import UNIT, Look
 from vstore.importing.source import Source, blocks
 from vstore.repository.leftovers import BLOCK
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from vstore.format.entries import Import
 from vstore.importing.listing import Entry
-from vstore.importing.look import Look
-from vstore.importing.old import Old
+from vstore.importing.old_index import Old
+from vstore.importing.profile import Look
 from vstore.repository.leftovers import LeftVectors, left_rows
 from vstore.repository.repository import Repository
 

@@ -9,10 +9,10 @@ from vstore.disk.catalogue import Catalogue
 from vstore.errors import UsageError
 from vstore.format.entries import Import
 from vstore.importing.commit import Commit, Decided
-from vstore.importing.look import UNIT
-from vstore.importing.meeting import Host, Meeting
-from vstore.importing.old import Old, open_old
+from vstore.importing.old_index import Old, open_old
 from vstore.importing.options import ImportOptions
+from vstore.importing.pairing import Host, Meeting
+from vstore.importing.profile import UNIT
 from vstore.importing.refusal import broken_order, nothing_found
 from vstore.importing.report import ImportRefused, ImportReport, look_at_report, write_report
 from vstore.importing.resumed import open_resumed

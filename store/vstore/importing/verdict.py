@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from vstore.format.entries import FileRef, Import
 from vstore.importing.agreement import AGREE, cosine
 from vstore.importing.matching import AMBIGUOUS, EDITED, MATCHED, MISSING
-from vstore.importing.meeting import Meeting
-from vstore.importing.old import Old
+from vstore.importing.old_index import Old
+from vstore.importing.pairing import Meeting
 from vstore.importing.report import DUPLICATED, UNFIT, Row, short
 from vstore.importing.source import Source
 from vstore.repository.candidates import same_vectors

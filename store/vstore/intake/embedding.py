@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vstore.embed.embedder import Embedder, Pipeline
 from vstore.embed.rows import require_width, unit_rows, usable
 from vstore.format.entries import FileRef
-from vstore.intake.findings import Findings
 from vstore.intake.keeper import Keeper, publish_seal
+from vstore.intake.known_pictures import Findings
 from vstore.intake.reader import WORKERS
 from vstore.pictures.failures import PictureFailure
 from vstore.repository.repository import Repository

@@ -13,7 +13,7 @@ from vstore.embed.embedder import Embedder
 from vstore.format.entries import FileRef
 from vstore.format.recipes import Recipe
 from vstore.intake.embedding import Embedding
-from vstore.intake.findings import Findings
+from vstore.intake.known_pictures import Findings
 from vstore.intake.reader import Answer, Reader
 from vstore.intake.stored_keys import Vectors
 from vstore.intake.survey import TROUBLE, Item, Survey

@@ -13,10 +13,10 @@ from vstore.importing.beside import beside
 from vstore.importing.clipretrieval import read_clip_retrieval
 from vstore.importing.faiss_source import FaissSource
 from vstore.importing.listing import Entry
-from vstore.importing.look import Look, look
 from vstore.importing.metadata import read_metadata
 from vstore.importing.npy_source import NpySource
 from vstore.importing.order import positions
+from vstore.importing.profile import Look, look
 from vstore.importing.rclip import RclipSource
 from vstore.importing.report import ImportRefused
 from vstore.importing.source import Source, fingerprint, written_at

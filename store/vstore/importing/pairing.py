@@ -13,7 +13,7 @@ from vstore.format.entries import Root
 from vstore.format.exported import Exported
 from vstore.format.tree import Tree
 from vstore.importing.matching import AMBIGUOUS, MATCHED, MISSING, Answer, File, Matcher
-from vstore.importing.old import Old
+from vstore.importing.old_index import Old
 from vstore.importing.options import ImportOptions
 from vstore.intake.reader import Reader
 from vstore.intake.survey import Chunk, Item, Survey
