@@ -382,7 +382,7 @@ def test_rows_that_an_import_left_over_go_with_their_space(tmp_path: Path) -> No
         found = store.check(read_data=True)
         assert found.ok, found.problems
         store.gc()
-        with pytest.raises(UsageError, match="left rows over"):
+        with pytest.raises(UsageError, match="set rows aside"):
             store.import_index(resume=made.import_id)
     assert old.repo.state.imports == {}
 

@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress, and no report unless something is wrong.")
 @json_option
 def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> int:
-    """Embed what is new in folders, and write a snapshot if anything changed.
+    """Embed the new pictures of folders, and write a snapshot if anything changed.
 
     A picture is known by the hash of its bytes: if it was renamed, moved or copied, nothing is embedded. No PATH means
     all folders that the store knows; a PATH inside a known folder means that part of it. If there is no store, one is

@@ -39,7 +39,7 @@ def check_log(log: Oplog, findings: Findings) -> CheckedLog:
         if before is not None and record.before != before[1]:
             raise VstoreError(f"it does not follow record {before[0]}")
         if before is None and record.before and record.whole is None:
-            raise VstoreError("the records before it are missing, and it does not carry the whole state")
+            raise VstoreError("the records before it are missing, and it does not hold a complete state")
         if number == numbers[0] and record.before and not ends_the_log(record):
             what = "the records before it are missing: their operations can no longer be undone"
             findings.wrong(_file(number), what)

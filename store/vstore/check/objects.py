@@ -109,7 +109,7 @@ class Objects:
         def one(space: Space) -> None:
             recipe = json.loads(self.blob(space.recipe))
             if space_id(recipe) != space.id or recipe.get("dim") != space.dim:
-                raise VstoreError("its recipe is that of another space")
+                raise VstoreError("its recipe belongs to another space")
             if space.probes:
                 self.blob(space.probes)
 
@@ -163,7 +163,7 @@ class Objects:
             whole = False
             self._findings.wrong(
                 f"segments/{ref.name}",
-                f"rows {first} to {end - 1} are not what was written",
+                f"rows {first} to {end - 1} do not match their checksums",
                 rows=(first, end - 1),
                 paths=self._current_paths(set(keys[first:end])),
             )

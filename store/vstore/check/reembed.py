@@ -139,8 +139,8 @@ def _adopted(repo: Repository, sample: Sample, subject: _Subject, best: Trial, *
     if not fits or best.name != sample.adopt:
         matching = best.fitting if best.name == sample.adopt else 0
         raise ModelError(
-            f"{sample.adopt} fits only {matching} of {len(subject.pictures)} pictures",
-            "these vectors were not made in that way; look at the table: vstore check --reembed 32",
+            f"{sample.adopt} matches only {matching} of {len(subject.pictures)} pictures",
+            "these vectors were not made in that way; see the table: vstore check --reembed 32",
         )
     if own:
         raise UsageError(f"{sample.adopt} is already the recipe of {subject.space.name!r}", "there is nothing to adopt")

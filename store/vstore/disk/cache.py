@@ -19,7 +19,7 @@ _SUM = 8
 
 
 def read_cache(folder: Path, name: str) -> bytes | None:
-    """Read the content of a cache file; None where it is missing, unreadable or not what was written."""
+    """Read the content of a cache file; None where it is missing, unreadable or damaged."""
     try:
         data = durable.read(folder / name)
     except OSError:

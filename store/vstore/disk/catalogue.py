@@ -79,7 +79,9 @@ class Catalogue:
             if catalogue is not None or not write:
                 return catalogue
             renew(folder, store_id)
-        raise DiskTrouble(f"cannot open {folder}", f"remove it ({folder}) and run the command again: it holds no data")
+        raise DiskTrouble(
+            f"cannot open {folder}", f"remove it ({folder}) and run the command again: vstore rebuilds it"
+        )
 
     # Facts
 

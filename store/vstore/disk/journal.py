@@ -76,7 +76,7 @@ class Journal:
         with File(path) as file:
             size, head = file.size, file.pread(_HEAD.size + 8, 0)
         if len(head) < _HEAD.size + 8 or checksum(head[: _HEAD.size]) != head[_HEAD.size :]:
-            raise ValueError("its head is not what was written")
+            raise ValueError("its head does not match its checksum")
         magic, code, self.key_size, self.dim, space, self._nonce = _HEAD.unpack(head[: _HEAD.size])
         dtypes = {code: name for name, code in DTYPE_CODES.items()}
         if magic != _MAGIC or code not in dtypes:

@@ -75,7 +75,7 @@ class Lock:
             about = json.loads(self.path.read_bytes())
             holder = f"process {about['pid']} on {about['host']} ({about['command']}, since {about['since']})"
         except (OSError, ValueError, KeyError, TypeError):
-            holder = "a process that did not say who it is"
+            holder = "an unknown process"
         step = "run the command again when it is done" + (", or add --wait" if self.name == "ingest" else "")
         return f"{what}: {holder} holds the lock {self.name!r}", step
 

@@ -155,7 +155,7 @@ class Oplog:
                 complaint = complaint or wrong
                 below = max((number for number in numbers if number < at), default=0)
             else:
-                raise Damage(f"no record of the log is sound: {complaint}", _REPAIR)
+                raise Damage(f"no record of the log is intact: {complaint}", _REPAIR)
 
     def _fold(self, number: int, known: Tip | None = None) -> tuple[Tip, int]:
         """Fold up to one record.
@@ -190,7 +190,7 @@ class Oplog:
 
     def _earlier(self, record: Record) -> Record:
         if not record.before:
-            raise _Unsound(record.number, f"record {record.number} is the first, and carries no whole state")
+            raise _Unsound(record.number, f"record {record.number} is the first, but does not hold a complete state")
         earlier = self._sound(record.number - 1)
         if earlier.digest != record.before:
             raise _Unsound(record.number, f"record {record.number} does not follow record {earlier.number}")
@@ -233,7 +233,7 @@ class Oplog:
             data = record._replace(whole=state.document).to_bytes(self._hash)
             loose, base = 0, len(data)
         if not durable.publish(self._layout.record(number), data, "commit"):
-            raise CommitRace(f"record {number} was published by somebody else", "run the command again")
+            raise CommitRace(f"record {number} was published first by another process", "run the command again")
         digest = data[:-1].rpartition(b"\n")[2].decode("ascii")
         return Tip(state, number, digest, highest=number, loose=loose, base=base)
 

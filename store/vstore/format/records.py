@@ -78,7 +78,7 @@ class Record(NamedTuple):
         line += newline
         digest = hash.digest(line).hex()
         if tail != digest.encode("ascii") + b"\n":
-            raise Damage(f"refs/{name} is damaged: its digest does not fit", "run: vstore repair")
+            raise Damage(f"refs/{name} is damaged: its digest does not match", "run: vstore repair")
         try:
             document = json.loads(line)
             if document["vstore"] > FORMAT_VERSION:

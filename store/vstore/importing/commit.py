@@ -151,7 +151,7 @@ class Commit:
                 self._changes["start_space"] = chosen.id
         elif not known.recipe and resumed is None:
             self._changes["spaces"] = {chosen.id: {"recipe": self._put_recipe(chosen).hex(), "status": "claimed"}}
-            self._notes.append(f"the recipe of the space {known.name} was lost, and is back")
+            self._notes.append(f"the recipe of the space {known.name} was lost and is restored")
         elif added and known.status != "claimed" and resumed is None:
             self._changes["spaces"] = {chosen.id: {"status": "claimed"}}
             self._notes.append("the space was verified; rows that are only claimed were added to it")
@@ -180,9 +180,9 @@ class Commit:
         same = current is not None and current.space == chosen.id
         if current is not None and not same:
             if resumed is not None:
-                self._notes.append(f"{current.name} is of another embedding space: no snapshot was written")
+                self._notes.append(f"{current.name} is in another embedding space: no snapshot was written")
                 return None
-            self._notes.append(f"{current.name} was of another embedding space; vstore undo makes it current again")
+            self._notes.append(f"{current.name} was in another embedding space; vstore undo makes it current again")
         base = repo.mapped_tree(current if same else None, {**repo.state.absorbed, **met.scope.absorbed})
         tree = base.edited(verdict.aliases)
         if same and tree.root == base.root:

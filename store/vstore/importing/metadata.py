@@ -59,7 +59,7 @@ class _Reader:
         try:
             value = json.loads(text)
         except RecursionError:
-            raise self._wrong("it is nested too deep") from None
+            raise self._wrong("it is nested too deeply") from None
         except json.JSONDecodeError as err:
             if err.msg == "Extra data" and text.lstrip()[:1] in ("{", '"'):
                 return self.lines(data)

@@ -71,7 +71,7 @@ class Old(NamedTuple):
     def origin(self) -> str:
         """The source of the vectors, for people."""
         if not self.source.files:
-            return "the leftovers of an earlier import"
+            return "the rows that an earlier import set aside"
         return ", ".join(str(path) for path in self.source.files[:3]) + (", …" if len(self.source.files) > 3 else "")
 
     def fingerprint(self) -> str:
@@ -200,9 +200,11 @@ def _remark(seen: Look, source: Source, flat: FaissSource | None, notes: list[st
     if not seen.unit and source.rows:
         good = [norm for row, norm in enumerate(seen.norms.tolist()) if row not in seen.unfit]
         if good:
-            notes.append(f"norms are from {min(good):.4g} to {max(good):.4g}: every row is normalised")
+            notes.append(f"norms range from {min(good):.4g} to {max(good):.4g}: every row is normalised")
         if flat is not None and flat.structure.metric == 1:
-            notes.append("the index ranked by distance, its vectors have different lengths; vstore ranks by direction")
+            notes.append(
+                "the index ranked by distance, and its vectors have different lengths; vstore ranks by direction"
+            )
 
 
 def _first(rows: tuple[int, ...]) -> str:

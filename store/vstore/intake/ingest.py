@@ -148,7 +148,7 @@ class Ingest:
             if not items or self._stop.is_set():
                 return
             self._run(survey, "embed", iter(items), len(items), decode=True, pause=pause)
-        failure = PictureFailure("io", "it could not be read twice alike")
+        failure = PictureFailure("io", "it kept changing while it was read")
         while not self._stop.is_set() and (items := list(survey.unembedded(self.wants))):
             for item in items:
                 self._take(survey, Answer(item, TROUBLE, failure=failure))

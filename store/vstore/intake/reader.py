@@ -164,7 +164,7 @@ class Reader:
                 now = time.time_ns()
                 before = os.fstat(fd)
                 if not stat.S_ISREG(before.st_mode):
-                    raise OSError(errno.ENOENT, "it is not a regular file any more")
+                    raise OSError(errno.ENOENT, "it is no longer a regular file")
                 if before.st_size > self._max_size:
                     return None, UNKNOWN
                 data = os.pread(fd, before.st_size + 1, 0)

@@ -66,7 +66,7 @@ class Blobs:
             else:
                 self._salvaged[digest] = blob
         if not whole:
-            self._found.did(f"packs/{ref.name} is damaged or missing: its sound parts are kept")
+            self._found.did(f"packs/{ref.name} is damaged or missing: its intact parts were saved")
             self._found.put_aside(folder / ref.name)
         return whole
 

@@ -27,7 +27,7 @@ def fill_gap(repo: Repository, found: Findings, blobs: Blobs) -> None:
         found.put_snapshot(Snapshot.of(manifest, digest, manifest.content_id(repo.hash)))
         if found.tail_is_lost or not repo.tip.number:
             found.document["current"] = name
-        found.did(f"{name} was found again by its manifest")
+        found.did(f"{name} was recovered from its manifest")
     for snapshot in found.state.snapshots():
         if snapshot.space not in found.state.spaces:
             listed = found.document["snapshots"]
@@ -83,7 +83,7 @@ def _restore_spaces(repo: Repository, found: Findings, blobs: Blobs, empty: set[
         found.put_space(Space(id=space, name=name, status=status, recipe=digest, dim=value["dim"]))
         found.document.setdefault("start_space", space)
         by = "its vectors, without its recipe" if recipe is None else "its recipe"
-        found.did(f"the space {name} was found again by {by}")
+        found.did(f"the space {name} was recovered from {by}")
 
 
 def _dims_of_segments(repo: Repository, found: Findings) -> dict[str, int]:

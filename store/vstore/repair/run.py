@@ -103,7 +103,7 @@ def _repair(job: _Job) -> RepairReport:
     """Find out everything, and then (`_write`) make it true."""
     repo, found = job.repo, Findings(job.dry_run)
     if not job.form_is_sound:
-        found.done.append("FORMAT was written again, from what other files say")
+        found.done.append("FORMAT was rebuilt from other files")
     tip = fold(repo, found)
     blobs = Blobs(repo, found, job.progress)
     blobs.read_packs()

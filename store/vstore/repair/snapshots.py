@@ -92,7 +92,7 @@ class Snapshots:
             gone = sorted(path for path in aliases if path not in kept)
             loss = Loss(snapshot.name, max(snapshot.paths - len(kept), len(gone)), tuple(gone[:_PATHS]))
             self._found.degraded.append(loss)
-            self._found.did(f"{snapshot.name} lost {loss.lost} paths, and is marked degraded")
+            self._found.did(f"{snapshot.name} lost {loss.lost} path{'s' * (loss.lost != 1)}, and is marked degraded")
 
     def choose_current(self) -> None:
         """Remove tags, the hold and the current snapshot where they mean none; choose a new current one."""
@@ -100,7 +100,7 @@ class Snapshots:
         current = self._found.state.current
         if (current is not None or self._found.gap) and current not in kept and kept:
             self._found.document["current"] = kept[0]
-            self._found.did(f"{kept[0]} is current now")
+            self._found.did(f"{kept[0]} is now current")
         elif current is not None and not kept:
             del self._found.document["current"]
         self._found.document["tags"] = {tag: name for tag, name in self._found.state.tags.items() if name in kept}

@@ -55,7 +55,7 @@ def read_form(folder: Path) -> Form:
             )
         form = Form(value["store"], store_hash(value["hash"]).name, value["dtype"])
         if form.dtype not in DTYPES or form.to_bytes() != text:
-            raise ValueError("its content is not what was written")
+            raise ValueError("its content is not valid")
     except (ValueError, KeyError, TypeError, UsageError) as err:
         raise Damage(f"{path} cannot be read: {err!r}", "run: vstore repair") from err
     return form

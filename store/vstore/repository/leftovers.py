@@ -110,7 +110,7 @@ class LeftVectors:
         if self._open is None or self._open[0] != number:
             data = self._repo.packs.get(self._found.vectors[number])
             if len(data) % (self._dim * DTYPES[self._repo.dtype]):
-                raise Damage(f"vectors of the import {self._found.id} are not what was written", "run: vstore check")
+                raise Damage(f"vectors of the import {self._found.id} have the wrong length", "run: vstore check")
             rows: Rows = np.frombuffer(data, np.dtype(self._repo.dtype).newbyteorder("<")).reshape(-1, self._dim)
             self._open = number, rows
         return self._open[1]

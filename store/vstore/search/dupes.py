@@ -113,8 +113,8 @@ def _least(repo: Repository, snapshot: Snapshot, near: float | Literal["auto"]) 
     space = repo.state.spaces[snapshot.space]
     if repo.recipe(space.id).get("family") != "builtin":
         raise UsageError(
-            f"it is not known from which score on pictures look alike in the space {space.name!r}",
-            "give a score: --near 0.95, or lower, until too much is found",
+            f"the space {space.name!r} has no default score for pictures that look alike",
+            "give a score: --near 0.95, then lower ones until too much is found",
         )
     return NEAR
 

@@ -28,7 +28,7 @@ class GroupFiles:
     def _look(self, path: bytes) -> None:
         file = self._repo.file_of(path)
         if file is None:
-            self.troubles[path] = "its folder is not known any more"
+            self.troubles[path] = "its folder is no longer known"
             return
         try:
             found = os.stat(file)

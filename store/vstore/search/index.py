@@ -86,7 +86,7 @@ class Index:
 
         queries: float32 (n, dim), rows of L2 norm 1.
         Returns: scores float32 (n, k), cosine in [-1, 1]; rows int64 (n, k), -1 where fewer than k rows are marked.
-        Raises:  Damage, naming the file, before any answer if a byte of a segment is not what was written;
+        Raises:  Damage, naming the file, before any answer if a segment does not match its checksums;
                  FileNotFoundError.
         Source:  inner product of unit vectors is their cosine; Johnson et al. 2017, arXiv:1702.08734.
         """

@@ -151,8 +151,9 @@ def _prepared(recipe: Recipe, terms: Sequence[Term], missing: Sequence[int]) -> 
 
 def _no_text_side(repo: Repository, space: str, text: str) -> ModelError:
     return ModelError(
-        f"the space {repo.state.spaces[space].name!r} has no text side, so it cannot search for the text {text!r}",
-        f"if a picture is meant, write ./{text}; to search by words make a store with a model that has a text side "
+        f"cannot search for the text {text!r}: "
+        f"the model of the space {repo.state.spaces[space].name!r} does not read text",
+        f"if a picture is meant, write ./{text}; to search by words, make a store with a model that reads text "
         "(vstore init --model MODEL), or add one to this store (vstore model add)",
     )
 
@@ -173,6 +174,6 @@ def weighted_sum(weights: Sequence[float], vectors: Sequence[Floats]) -> Floats:
         total += weight / norm * vector
     norm = float(np.linalg.norm(total))
     if norm < 1e-6 * sum(map(abs, weights)):
-        raise UsageError("the operands cancel one another out", "change a weight, or leave one out")
+        raise UsageError("the operands cancel each other out", "change a weight, or leave one out")
     query: Floats = (total / norm).astype(np.float32)[None]
     return query

@@ -141,7 +141,7 @@ def load_model(folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype)
     wrong = {str(value.dtype) for value in model.parameters() if value.is_floating_point() and value.dtype != dtype}
     if wrong:
         raise ModelError(
-            f"the model {folder.name} was to be loaded as {dtype}, but has {', '.join(sorted(wrong))}",
+            f"the model {folder.name} should be loaded as {dtype}, but has {', '.join(sorted(wrong))}",
             "this version of transformers ignores the dtype: see vstore doctor",
         )
     return model.eval()
