@@ -5,11 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.builder import Builder
 from support.folders import FakeOs, Reads, World, trust_young_stats
 
 import vstore.pictures.listing
 import vstore.pictures.rules
 import vstore.pictures.scan
+
+
+@pytest.fixture
+def builder(tmp_path: Path) -> Builder:
+    """A store that is written record by record."""
+    return Builder(tmp_path / ".vstore")
 
 
 @pytest.fixture

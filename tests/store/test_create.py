@@ -8,10 +8,9 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.builder import Builder, unit_vectors
+from support.builder import Builder, aliases
 from support.failing_disks import Watched, disk
 
 from vstore.disk import durable
@@ -23,28 +22,13 @@ from vstore.errors import (
     UsageError,
     VstoreError,
 )
-from vstore.format.hashing import HASHES, store_hash
+from vstore.format.hashing import HASHES
 from vstore.format.layout import DTYPES, FORMAT_VERSION, Layout
 from vstore.repository.create import create_store
 from vstore.repository.repository import Repository
 from vstore.store import Store
 
 __all__ = ["disk"]
-HASH = store_hash("xxh3_128")
-
-
-def key(number: int) -> bytes:
-    return HASH.digest(b"%d" % number)
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> Builder:
-    return Builder(tmp_path / ".vstore")
-
-
-def aliases(*numbers: int) -> dict[bytes, Any]:
-    vectors = unit_vectors(100)
-    return {b"r/%d.png" % i: (key(i), vectors[i]) for i in numbers}
 
 
 @pytest.mark.parametrize("hash", HASHES)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.builder import Builder, unit_vectors
 from support.folders import World, digests, newest_pack
 from support.old_indexes import OldIndex
 
 from vstore.disk import durable
 from vstore.disk.journal import JournalWriter
+from vstore.disk.segment_writer import rounded, write_segment
 from vstore.errors import Damage, Locked, SnapshotNotFound, UsageError
 from vstore.format.entries import listed_segments
 from vstore.format.recipes import space_id
@@ -66,6 +68,20 @@ def test_drop_unnamed_frees_young_vectors_too(world: World) -> None:
     world.store.snapshot_forget(["v1", "v2"])
     assert world.store.gc(drop_unnamed=True).vectors == 10
     assert len(world.keys()) == 3
+
+
+def test_a_segment_of_another_dtype_is_damage_and_nothing_is_written(tmp_path: Path) -> None:
+    builder = Builder(tmp_path / ".vstore")
+    repo, keys, vectors = builder.repo, [bytes([n]) * 16 for n in range(4)], unit_vectors(4)
+    ref = write_segment(
+        repo.layout.segments, builder.space, keys, [rounded(vectors, "float32")], dtype="float32", time=1, lock="ingest"
+    )
+    builder.list_segments([ref])
+    builder.add_snapshot({b"r/a.png": keys[0]})
+    before = sorted(os.listdir(repo.layout.segments))
+    with Store(tmp_path / ".vstore") as store, pytest.raises(Damage, match="rows of 8 × float32, where 8 × float16"):
+        store.gc(drop_unnamed=True)
+    assert sorted(os.listdir(repo.layout.segments)) == before
 
 
 def test_a_rewritten_segment_keeps_its_time_and_its_place(world: World) -> None:

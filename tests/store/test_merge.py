@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support.builder import Builder, unit_vectors
+from support.builder import HASH, Builder, aliases, key, unit_vectors
 from support.failing_disks import Acting, Watched, disk
 from support.folders import World
 
@@ -20,7 +19,6 @@ from vstore.errors import (
     DiskTrouble,
 )
 from vstore.format import small_files
-from vstore.format.hashing import store_hash
 from vstore.intake.keeper import recover
 from vstore.repository.repository import Repository
 from vstore.search.query import Operand
@@ -28,21 +26,6 @@ from vstore.store import Store
 from vstore.sync.merge import merge_small
 
 __all__ = ["disk"]
-HASH = store_hash("xxh3_128")
-
-
-def key(number: int) -> bytes:
-    return HASH.digest(b"%d" % number)
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> Builder:
-    return Builder(tmp_path / ".vstore")
-
-
-def aliases(*numbers: int) -> dict[bytes, Any]:
-    vectors = unit_vectors(100)
-    return {b"r/%d.png" % i: (key(i), vectors[i]) for i in numbers}
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.builder import Builder, unit_vectors
+from support.builder import Builder, aliases, key, unit_vectors
 from support.failing_disks import Watched, disk
 from support.folders import World
 
@@ -21,7 +21,6 @@ from vstore.errors import (
     DiskTrouble,
 )
 from vstore.format import small_files
-from vstore.format.hashing import store_hash
 from vstore.repository.repository import Repository
 from vstore.search.query import Operand
 from vstore.store import Store
@@ -29,22 +28,6 @@ from vstore.sync.merge import merge_small
 
 __all__ = ["disk"]
 SOURCE = str(Path(durable.__file__).parents[2])
-HASH = store_hash("xxh3_128")
-
-
-def key(number: int) -> bytes:
-    return HASH.digest(b"%d" % number)
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> Builder:
-    return Builder(tmp_path / ".vstore")
-
-
-def aliases(*numbers: int) -> dict[bytes, Any]:
-    vectors = unit_vectors(100)
-    return {b"r/%d.png" % i: (key(i), vectors[i]) for i in numbers}
-
 
 # What a copy leaves out
 

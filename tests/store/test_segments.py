@@ -111,7 +111,7 @@ def test_rows_are_rounded_to_the_nearest_even_number(tmp_path: Path) -> None:
 
 
 def test_rows_of_another_dtype_or_number_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(AssertionError):
+    with pytest.raises(Damage, match="rows of 8 × float32"):
         write_segment(tmp_path, SPACE, keys_of(2), [unit(2)], dtype="float16", time=0, lock="ingest")
     with pytest.raises(AssertionError):
         write_segment(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pytest
-from support.builder import Builder, unit_vectors
+from support.builder import Builder, aliases
 from support.failing_disks import disk
 from support.folders import World
 
@@ -14,25 +11,9 @@ from vstore.errors import (
     AmbiguousSnapshot,
     SnapshotNotFound,
 )
-from vstore.format.hashing import store_hash
 from vstore.repository.repository import Repository
 
 __all__ = ["disk"]
-HASH = store_hash("xxh3_128")
-
-
-def key(number: int) -> bytes:
-    return HASH.digest(b"%d" % number)
-
-
-@pytest.fixture
-def builder(tmp_path: Path) -> Builder:
-    return Builder(tmp_path / ".vstore")
-
-
-def aliases(*numbers: int) -> dict[bytes, Any]:
-    vectors = unit_vectors(100)
-    return {b"r/%d.png" % i: (key(i), vectors[i]) for i in numbers}
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from vstore.clock import now
 from vstore.disk.segment_writer import rounded, write_segment
 from vstore.format.entries import FileRef, Root, Snapshot
+from vstore.format.hashing import store_hash
 from vstore.format.manifest import Manifest
 from vstore.format.recipes import space_id
 from vstore.format.tree import Tree
@@ -22,6 +23,20 @@ from vstore.repository.create import create_store
 RECIPE = {"family": "fake", "name": "fake-1", "dim": 8, "prepare": {"max_side": 512}}
 Floats = npt.NDArray[np.float32]
 Pictures = Mapping[bytes, tuple[bytes, Floats]]  # stored path -> (key, vector)
+
+
+HASH = store_hash("xxh3_128")
+
+
+def key(number: int) -> bytes:
+    """Make the key of a picture that does not exist."""
+    return HASH.digest(b"%d" % number)
+
+
+def aliases(*numbers: int) -> Pictures:
+    """Name pictures of these numbers, below 100, with their keys and vectors."""
+    vectors = unit_vectors(100)
+    return {b"r/%d.png" % i: (key(i), vectors[i]) for i in numbers}
 
 
 def unit_vectors(count: int, dim: int = 8, seed: int = 0) -> Floats:

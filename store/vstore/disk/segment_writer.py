@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vstore.disk import durable
 from vstore.disk.footer import BLOCK, Footer
-from vstore.errors import MissingPackage
+from vstore.errors import Damage, MissingPackage
 from vstore.format.entries import FileRef
 from vstore.format.hashing import checksum
 from vstore.packages import faiss_module
@@ -44,7 +44,7 @@ def write_segment(
     dtype:  the store's, which the blocks must have.
     time:   seconds since 1970, UTC.
     lock:   the lock under which this is done.
-    Raises: DiskTrouble, ReadOnly, MissingPackage.
+    Raises: DiskTrouble, ReadOnly, MissingPackage; Damage for rows of another dtype or width.
     """
     assert keys
     faiss = faiss_module()
@@ -87,14 +87,21 @@ def write_segment(
 
 
 def _row_parts(blocks: Iterable[Rows], count: int, dim: int, dtype: str, *, sums: bytearray) -> Iterator[Buffer]:
-    """Yield the bytes of rows, and append the checksum of each 4,096 of them to `sums`. count: rows in all."""
+    """Yield the bytes of rows, and append the checksum of each 4,096 of them to `sums`. count: rows in all.
+
+    Raises: Damage for rows of another dtype or width: what is copied may come from a segment that no vstore wrote.
+    """
     import numpy as np
     import xxhash
 
     done = 0
     hasher = xxhash.xxh3_64()
     for block in blocks:
-        assert (block.dtype.name, block.shape[1]) == (dtype, dim)
+        if (block.dtype.name, block.shape[1]) != (dtype, dim):
+            raise Damage(
+                f"a segment holds rows of {block.shape[1]} × {block.dtype.name}, where {dim} × {dtype} belong",
+                "run: vstore check",
+            )
         rows = np.ascontiguousarray(block)
         at = 0
         while at < len(rows):  # a block of ours may end anywhere within a checksum's rows
