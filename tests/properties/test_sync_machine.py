@@ -291,7 +291,7 @@ class SyncMachine(RuleBasedStateMachine):
         return any(not self._hidden(root, folder + "/") for folder in closed)
 
     def _expected(self, targets: list[tuple[str, str]]) -> tuple[Aliases, set[str], set[str]]:
-        """Work out what the snapshot must hold once these parts of roots are synced; what is carried; what stands in failed."""
+        """Work out the snapshot after a sync of these parts of roots: its aliases, those carried over, those failed."""
         before = self.versions[self.current] if self.current else {}
         after: Aliases = {}
         carried: set[str] = set()

@@ -37,7 +37,7 @@ def sync(
     progress: Progress | None = None,
     stop: threading.Event | None = None,
 ) -> SyncReport:
-    """Embed what is new in folders, and write a snapshot if anything changed; or, with `dry_run`, only look.
+    """Embed the new pictures of folders, and write a snapshot if anything changed; or, with `dry_run`, only look.
 
     Raises: UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
     """
