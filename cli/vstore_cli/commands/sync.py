@@ -97,7 +97,7 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> 
 
 
 def _run(folder: Path, paths: tuple[str, ...], options: dict[str, Any], *, quiet: bool, as_json: bool) -> SyncReport:
-    """Sync the store in a folder, or make one there. Raises: ModelError where an existing one is given a model."""
+    """Sync the store in a folder, or make one there. Raises: ModelError if an existing one is given a model."""
     from vstore import Interrupted, Store
 
     if not options["dry_run"]:

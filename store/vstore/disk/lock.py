@@ -31,7 +31,7 @@ class Lock:
         """Take the lock.
 
         wait:       seconds to wait; None waits until somebody asks to stop.
-        command:    what the lock file tells others of its holder.
+        command:    the holder's command, for others to read in the lock file.
         is_stopped: tells whether somebody asked to stop.
         Raises:     Locked, naming process, host, command and since when; Interrupted; DiskTrouble, ReadOnly.
         """

@@ -68,7 +68,7 @@ class Oplog:
         return sorted(n for n in map(record_number, names) if n is not None)
 
     def highest(self) -> int:
-        """Find the highest number of a name, 0 where there is none. Every command asks for it: no list is parsed."""
+        """Find the highest number of a name, 0 if there is none. Every command asks for it: no list is parsed."""
         try:
             name = max(os.listdir(self._layout.refs), default="")
         except FileNotFoundError:

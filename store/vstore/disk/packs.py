@@ -39,7 +39,7 @@ _READ = 1 << 20
 def write_pack(folder: Path, hash: Hash, blobs: Mapping[bytes, bytes], lock: str) -> FileRef:
     """Write one pack, durably.
 
-    blobs: uncompressed bytes by digest. lock: the lock under which this is done. Raises: DiskTrouble, ReadOnly.
+    blobs: uncompressed bytes by digest. lock: the lock held. Raises: DiskTrouble, ReadOnly.
     """
     entry = hash.size + _PLACE.size
     table = bytearray()
@@ -147,7 +147,7 @@ class Pack:
 
 
 class Packs:
-    """The packs that a state lists, opened when a blob is looked for."""
+    """The packs of a state, opened when a blob is looked for."""
 
     def __init__(self, folder: Path, refs: list[FileRef], hash: Hash) -> None:
         self._folder = folder
@@ -168,7 +168,7 @@ class Packs:
         return self._open
 
     def listing(self, refs: list[FileRef]) -> None:
-        """Take another list of packs. Those of it that are open stay open."""
+        """Take another list of packs. Open ones stay open."""
         self._refs, self._open = refs, None
         for name in self._kept.keys() - {ref.name for ref in refs}:
             self._kept.pop(name).close()

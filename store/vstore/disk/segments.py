@@ -105,5 +105,5 @@ class Segment:
         return rows.reshape(footer.rows, footer.dim)
 
     def damage(self, what: str) -> Damage:
-        """Make the error that says what is damaged in this segment."""
+        """Make the error for damage in this segment."""
         return Damage(f"segments/{self.ref.name} is damaged: {what}", "run: vstore check --read-data")

@@ -18,7 +18,7 @@ def python() -> Finding:
 
 
 def devices(torch: Answer | None) -> list[Finding]:
-    """Check the devices that torch finds. torch: the answer of its probe, or None where it is not installed."""
+    """Check the devices that torch finds. torch: the answer of its probe, or None if it is not installed."""
     found = torch[0] if torch else None
     if found is None:
         return []

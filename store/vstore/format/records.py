@@ -25,9 +25,9 @@ class Record(NamedTuple):
     time:    when it was published.
     before:  the digest of the record before it.
     changes: a JSON Merge Patch on the state.
-    whole:   the state after it, where the record carries it.
-    undoes:  the number of the record that it undoes.
-    redoes:  the number of the undo that it cancels.
+    whole:   the state after it, if the record carries it.
+    undoes:  the number of the undone record.
+    redoes:  the number of the cancelled undo.
     about:   a few words for the log.
     digest:  its own digest, in hex; set when it was read.
     size:    its bytes; set when it was read.

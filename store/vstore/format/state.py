@@ -135,7 +135,7 @@ class State(NamedTuple):
         """Give the changes of `segments` after which the segments of a space are these, in this order.
 
         A segment that stays keeps its place; one that replaces neighbours takes the first of theirs; a new one takes
-        the next after the last. So a record names only what changed. Where that would not give the order, all get new
+        the next after the last. So a record names only what changed. If that would not give the order, all get new
         places.
         """
         old = self.document.get("segments", {}).get(space, {})

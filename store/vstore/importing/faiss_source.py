@@ -59,7 +59,7 @@ class FaissSource:
 
 
 def _own_numbers(faiss: Any, index: Any, path: Path) -> Array | None:
-    """Find the numbers of an IVF index's rows; None where they are 0 to n - 1. Raises: UsageError."""
+    """Find the numbers of an IVF index's rows; None if they are 0 to n - 1. Raises: UsageError."""
     own = _ids_in_lists(faiss, index)
     if _is_range(own):
         return None

@@ -79,10 +79,10 @@ class Old(NamedTuple):
 
 
 def open_old(named: Named, path_field: str | None, rows_by: str | None, force: bool) -> Old:
-    """Open the files that were named.
+    """Open the given files.
 
     force:  go on although `.faiss` and `.npy` disagree.
-    Raises: UsageError, MissingPackage; ImportRefused where the files do not belong together.
+    Raises: UsageError, MissingPackage; ImportRefused if the files do not belong together.
     """
     given = [field for field, value in zip(named._fields, named, strict=True) if value is not None]
     if named.clip_retrieval is not None or named.rclip is not None:

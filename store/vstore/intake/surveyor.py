@@ -1,6 +1,6 @@
 """Scans folders and compares them with the stat cache: unchanged folders need no look, new files must be read.
 
-Where the catalogue also agrees with the snapshot (`agreed`), clean files are unchanged without a look at their
+If the catalogue also agrees with the snapshot (`agreed`), clean files are unchanged without a look at their
 aliases; otherwise every folder is compared with them.
 
 A folder that its parent did not hold when the catalogue agreed (it was moved away and is back, or an exclude hid it)

@@ -1,4 +1,4 @@
-"""Restores snapshots and spaces whose records are lost, from manifests, recipes and the footers of segments."""
+"""Restores snapshots and spaces of lost records, from manifests, recipes and the footers of segments."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def fill_gap(repo: Repository, found: Findings, blobs: Blobs) -> None:
 
 
 def _newest_manifests(found: Findings, blobs: Blobs) -> dict[str, tuple[bytes, Manifest]]:
-    """Find the manifests of snapshots that the log does not list: digest and manifest by name."""
+    """Find the manifests of snapshots missing in the log: digest and manifest by name."""
     known = found.document.get("snapshots", {})
     newest: dict[str, tuple[bytes, Manifest]] = {}
     for digest, manifest in blobs.manifests.items():

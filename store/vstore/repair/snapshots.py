@@ -1,4 +1,4 @@
-"""The snapshots of a damaged store, cut to the pictures that are left."""
+"""The snapshots of a damaged store, cut to the pictures left."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Snapshots:
         self.named: dict[str, set[bytes]] = {}
 
     def walk(self) -> None:
-        """Read every page of every snapshot. A snapshot that lost a page is broken."""
+        """Read every page of every snapshot. A snapshot without one of its pages is broken."""
         walked: dict[str, dict[bytes, bool]] = {}
         for snapshot in self._found.state.snapshots():
             keys = self.named.setdefault(snapshot.space, set())
@@ -58,9 +58,9 @@ class Snapshots:
         return walked[digest]
 
     def degrade(self, stored_keys: Mapping[str, set[bytes]]) -> None:
-        """Remove the pictures without a vector from the snapshots, which are marked degraded.
+        """Remove the pictures without a vector from the snapshots, and mark these degraded.
 
-        stored_keys: the keys that have a vector, by space.
+        stored_keys: the keys with a vector, by space.
         """
         hash = self._repo.hash
         for snapshot in self._found.state.snapshots():

@@ -1,4 +1,4 @@
-"""The vectors of a damaged store: sound rows of its segments and journals, and those that are computed again."""
+"""The vectors of a damaged store: sound rows of its segments and journals, and those computed again."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _BATCH = 16  # pictures per call of the embedder
 class Vectors:
     """All vectors of a damaged store.
 
-    stored:  the keys that have a vector, by space.
-    named:   the keys that need one, by space.
+    stored:  the keys with a vector, by space.
+    named:   the keys in need of one, by space.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Vectors:
         self._progress = progress
 
     def read_segments(self) -> None:
-        """Keep whole segments, and rewrite damaged ones with the rows that are left."""
+        """Keep whole segments, and rewrite damaged ones with the rows left."""
         repo = self._repo
         folder = repo.layout.segments
         lists = dict(self._found.document.get("segments", {}))
@@ -94,7 +94,7 @@ class Vectors:
     def _adopt_segment(self, path: Path, listed: Set[str]) -> None:
         """List an unused segment if it has lost vectors, or if a lost record may have listed it.
 
-        listed: the spaces that list it. After an import turned out to be of another model, the space that it was
+        listed: its spaces. After an import turned out to be of another model, the space that it was
                 written for may not be among them.
         """
         segment = sound_segment(path)
@@ -123,7 +123,7 @@ class Vectors:
                 self._found.list_segment(space, ref)
 
     def find_lost(self) -> None:
-        """Find vectors that no segment has: in journals, then by embedding the pictures again."""
+        """Find vectors outside every segment: in journals, then by embedding the pictures again."""
         for path in journals(self._repo.layout.journal) if self._repo.layout.journal.is_dir() else ():
             self._take_journal(path)
         for space in self._found.state.spaces.values():

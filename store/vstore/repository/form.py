@@ -15,10 +15,10 @@ from vstore.format.layout import DTYPES, FORMAT_VERSION, Layout
 
 
 class Form(NamedTuple):
-    """The choices that were made with a store, for good.
+    """The permanent choices of a store.
 
     store: its id, 32 random hex digits.
-    hash:  the name of the hash that names pictures and objects.
+    hash:  the name of the hash of pictures and objects.
     dtype: the numbers of a vector, float16 or float32.
     """
 
@@ -62,5 +62,5 @@ def read_form(folder: Path) -> Form:
 
 
 def _check(form: Document) -> str:
-    """Compute the field `check`: the checksum of the other fields, by which rot in FORMAT is found."""
+    """Compute the field `check`: the checksum of the other fields, against rot in FORMAT."""
     return checksum(canonical(form)).hex()

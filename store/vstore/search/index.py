@@ -1,4 +1,4 @@
-"""The index of a snapshot: the segments of its space, searched exactly, less the rows that are not the snapshot's."""
+"""The index of a snapshot: the segments of its space, searched exactly, less the rows of other snapshots."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Hits(NamedTuple):
 
 
 class Index:
-    """The rows of some segments that bitmaps mark, numbered through all segments in their order.
+    """The rows of some segments marked by bitmaps, numbered through all segments in their order.
 
     From its making on, the segments are read against their checksums in threads; nothing is answered before that is
     done.
@@ -50,7 +50,7 @@ class Index:
         self._views = Views(segments, cache)
 
     def find(self, key: bytes) -> int | None:
-        """Find the row that wins for a key, marked or not; None if no segment has the key."""
+        """Find the winning row of a key, marked or not; None if no segment has the key."""
         first = 0
         for segment in self._segments:
             at = segment.keys.find(key)

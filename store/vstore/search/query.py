@@ -25,7 +25,7 @@ class Operand(NamedTuple):
 
     weight: how much it counts; less than 0 leads away from it.
     image:  the path of a picture file.
-    text:   a text, where there is no picture.
+    text:   a text, if there is no picture.
     """
 
     weight: float
@@ -34,7 +34,7 @@ class Operand(NamedTuple):
 
 
 class Term(NamedTuple):
-    """An operand that was read.
+    """One operand, read and hashed.
 
     operand: the operand.
     data:    the bytes of its picture.
@@ -47,7 +47,7 @@ class Term(NamedTuple):
 
 
 def read_terms(repo: Repository, operands: Sequence[Operand]) -> list[Term]:
-    """Read the pictures of a query. Raises: UsageError, VstoreError where one cannot be read."""
+    """Read the pictures of a query. Raises: UsageError, VstoreError if one cannot be read."""
     if not operands:
         raise UsageError("nothing to search for", "name a picture: vstore search ./picture.jpg")
     for operand in operands:
@@ -85,7 +85,7 @@ def vectors_of(
 ) -> list[Floats]:
     """Get one vector per term, float32 (dim,): stored ones as they are, others from the embedder of the space.
 
-    Raises: ModelError where the space cannot embed one, VstoreError where a picture cannot be decoded.
+    Raises: ModelError if the space cannot embed one, VstoreError if a picture cannot be decoded.
     """
     vectors = list(stored)
     if any(vector is None for vector in vectors):
@@ -162,7 +162,7 @@ def weighted_sum(weights: Sequence[float], vectors: Sequence[Floats]) -> Floats:
     """Add vectors, each of norm 1, by their weights.
 
     Returns: float32 (1, dim), norm 1.
-    Raises:  UsageError if nothing is left of the sum; VstoreError where a vector is not finite, or zero.
+    Raises:  UsageError if nothing is left of the sum; VstoreError if a vector is not finite, or zero.
     """
     import numpy as np
 

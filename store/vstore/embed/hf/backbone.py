@@ -82,7 +82,7 @@ def prepare_dinov3(picture: Image, recipe: dict[str, Any]) -> Floats:
 
 
 def _describe_dinov3(folder: ModelFolder) -> dict[str, Any]:
-    """Describe the preparation. Raises: ModelError where the folder asks for another one than DINOv3's."""
+    """Describe the preparation. Raises: ModelError if the folder asks for another one than DINOv3's."""
     path = folder.path / "preprocessor_config.json"
     if not path.is_file():
         raise ModelError(
