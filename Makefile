@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # it, with CUDA or without, is a matter of pip's index: make test PIP_INDEX_URL=…
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test check format docs docs-output clean
+.PHONY: demo test lanes lane-user lane-newest lane-lowest lane-pythons format docs docs-output clean
 
 # Makes a virtual environment, installs vstore without torch, indexes the sample pictures, searches them.
 demo: $(VENV)/demo.stamp
@@ -19,6 +19,25 @@ test: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	PYTHONPATH=store:cli $(BIN)/lint-imports
 	$(BIN)/python -m pytest -q
+
+# Installations as others have them, in fresh virtual environments that need network access; KEEP=1 leaves them behind.
+lanes: lane-user lane-newest lane-lowest lane-pythons
+
+# pip install '.[cpu]' with nothing else: the tour, doctor.
+lane-user:
+	PYTHON='$(PYTHON)' bash tests/install/user.sh
+
+# The newest that pyproject.toml allows: models with adapters.
+lane-newest:
+	PYTHON='$(PYTHON)' TORCH='$(TORCH)' bash tests/install/newest.sh
+
+# The lowest that pyproject.toml allows: the tests of the core, models with adapters.
+lane-lowest:
+	PYTHON='$(PYTHON)' TORCH='$(TORCH)' bash tests/install/lowest.sh
+
+# Every Python from 3.12 on that is there: the tests of the core.
+lane-pythons:
+	bash tests/install/pythons.sh
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
@@ -52,4 +71,4 @@ $(VENV)/docs.stamp: $(VENV)/demo.stamp
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo build dist docs/_build
+	rm -rf $(VENV) .venv-* demo build dist docs/_build

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def stopping() -> Iterator[threading.Event]:
-    """Let the first Ctrl-C ask the run to finish its batch and commit; the second one ends it at once."""
-    stop = threading.Event()
+def stopping(stop: threading.Event) -> Iterator[None]:
+    """Let the first Ctrl-C set `stop`: the run finishes its batch and commits. The second one ends it at once."""
 
     def ask(number: int, frame: object) -> None:
         if stop.is_set():
@@ -23,11 +22,11 @@ def stopping() -> Iterator[threading.Event]:
             os.write(2, b"\nStopping after this batch; finished work is saved. Press Ctrl-C again to stop at once.\n")
 
     if threading.current_thread() is not threading.main_thread():
-        yield stop
+        yield
         return
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield stop
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -1,12 +1,23 @@
-"""Paths as callers give them: text or bytes, relative or absolute."""
+"""Paths and names as callers give them: text or bytes, relative or absolute, one or several."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 AnyPath: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
+
+T = TypeVar("T")
+
+
+def several(given: Iterable[T]) -> tuple[T, ...]:
+    """List what a caller gave. A lone text or path counts as a list of one, not as its letters."""
+    if isinstance(given, (str, bytes, os.PathLike)):
+        alone: tuple[Any, ...] = (given,)
+        return alone
+    return tuple(given)
 
 
 def as_path(path: AnyPath) -> Path:

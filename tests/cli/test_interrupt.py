@@ -45,12 +45,15 @@ def wait_for(what: Callable[[], bool]) -> None:
 
 
 class Running:
-    """A sync that has embedded one batch and waits in the second. Whatever happens, it does not outlive its block."""
+    """A sync that has embedded one batch and waits in the second. Whatever happens, it does not outlive its block.
 
-    def __init__(self, home: Path, *words: str) -> None:
+    script: another way to wait.
+    """
+
+    def __init__(self, home: Path, *words: str, script: str = SLOW) -> None:
         self._home = home
         self._process = subprocess.Popen(
-            [COMMAND[0], "-c", SLOW, *words],
+            [COMMAND[0], "-c", script, *words],
             cwd=home,
             env=environment(),
             stdout=subprocess.PIPE,
@@ -189,6 +192,30 @@ def test_a_second_sync_is_refused_while_one_runs_and_may_wait(many: Line) -> Non
     assert json.loads(out)["unchanged"] == PICTURES
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_once_ends_the_making_of_a_store_at_once(number: int, line: Line) -> None:
+    """Before the first batch there is nothing to finish: a model may take minutes to load, or hours to download."""
+    line.put({"pictures/a.png": 1})
+    script = """
+import time
+from vstore.repository import making
+def init(*words, **more):
+    open("reached", "w").close()
+    time.sleep(60)
+making.init = init
+from vstore_cli.main import main
+main()
+"""
+    with Running(line.home, "sync", "pictures", "--json", script=script) as running:
+        running.signal(number)
+        ran = running.end()
+    assert ran.code == (130 if number == signal.SIGINT else -number)
+    if number == signal.SIGINT:
+        assert ran.error["code"] == "interrupted"
+        assert ran.error["message"] == "interrupted"
+    assert not (line.home / ".vstore").exists()
+
+
 def test_a_rollback_waits_for_no_sync_and_wins(many: Line) -> None:
     many.put({"few/a.png": 200, "few/b.png": 201})
     many("sync", "few", "-q")
@@ -203,6 +230,8 @@ def test_a_rollback_waits_for_no_sync_and_wins(many: Line) -> None:
 def test_ctrl_c_in_any_other_command_is_130_too(many: Line) -> None:
     script = (
         "import os, signal\nfrom vstore.store import Store\n"
+        # A shell that runs the tests in the background has them ignore it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def log(self, limit=None): os.kill(os.getpid(), signal.SIGINT)\nStore.log = log\n"
         "from vstore_cli.main import main\nmain()"
     )
@@ -210,7 +239,7 @@ def test_ctrl_c_in_any_other_command_is_130_too(many: Line) -> None:
         done = subprocess.run(
             [COMMAND[0], "-c", script, *words], cwd=many.home, env=environment(), capture_output=True, text=True
         )
-        assert done.returncode == 130
+        assert done.returncode == 130, done.stderr
         assert done.stdout == ""
         assert said in done.stderr
         assert "Traceback" not in done.stderr

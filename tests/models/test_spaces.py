@@ -414,7 +414,7 @@ def test_a_model_can_be_used_again_without_embedding(world: World, zoo: Zoo) -> 
 def test_a_space_is_dropped_only_when_no_kept_snapshot_needs_it(world: World, zoo: Zoo) -> None:
     world.sync()
     world.store.model_add("two", adapter=str(zoo.adapter("clip", "dora")), device="cpu")
-    with pytest.raises(Refused, match="needed by 1 snapshots: v1"):
+    with pytest.raises(Refused, match="needed by 1 snapshot: v1"):
         world.store.model_drop("one")
     assert world.store.model_drop("two", dry_run=True).dry_run
     assert len(world.store.model_list()) == 2

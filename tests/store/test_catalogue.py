@@ -63,7 +63,7 @@ def test_facts_come_back_as_they_were_put(folder: Path) -> None:
         batch.put_folder(b"pictures/\xff\n", 0, b"")
         batch.put_folder(b"pictures/\xff\n", 7, b"\0" * 5000)
         batch.put_locations(SPACE, [(KEY, 3, 4_000_000_000), (bytes(16), 0, 0)])
-        batch.put_facts(KEY, 1 << 40, "JPEG", 100_000, 1)
+        batch.put_facts(KEY, size=1 << 40, format="JPEG", width=100_000, height=1)
         batch.put_decode_failure(KEY, "decoder-1", "truncated", "cut\0short é")
         batch.put_model_failure(SPACE, KEY, "model", "no vector")
         batch.put_meta("count/" + "é" * 5000 + "\udcff", b"\0\1")
@@ -118,7 +118,7 @@ def test_clearing_the_locations_of_one_space_leaves_the_others(folder: Path) -> 
         with catalogue.batch() as batch:
             for space in (SPACE, OTHER):
                 batch.put_locations(space, [(key, 0, row) for row, key in enumerate(keys)])
-            batch.put_facts(KEY, 1, "PNG", 1, 1)
+            batch.put_facts(KEY, size=1, format="PNG", width=1, height=1)
         with catalogue.batch() as batch:
             batch.clear_locations(SPACE)
         assert {catalogue.location(SPACE, key) for key in keys} == {None}
@@ -135,7 +135,10 @@ def test_a_batch_that_fails_leaves_nothing(folder: Path) -> None:
 
 
 def test_a_value_proves_the_key_under_which_it_stands(folder: Path) -> None:
-    put(folder, lambda batch: [batch.put_facts(bytes([n]) * 16, n, "PNG", n, n) for n in (1, 2)])
+    put(
+        folder,
+        lambda batch: [batch.put_facts(bytes([n]) * 16, size=n, format="PNG", width=n, height=n) for n in (1, 2)],
+    )
 
     def swap(transaction: Any) -> None:
         one, two = (b"p" + bytes([n]) * 16 for n in (1, 2))
@@ -234,7 +237,13 @@ def test_a_transaction_that_was_killed_costs_nothing(folder: Path) -> None:
 
 def test_what_may_have_lost_something_says_no_more_that_it_is_whole(folder: Path) -> None:
     """A page of which a key was flipped is sound, and its value is missing without a trace."""
-    put(folder, lambda batch: (batch.put_meta("segments", b"all of them"), batch.put_facts(KEY, 1, "PNG", 1, 1)))
+    put(
+        folder,
+        lambda batch: (
+            batch.put_meta("segments", b"all of them"),
+            batch.put_facts(KEY, size=1, format="PNG", width=1, height=1),
+        ),
+    )
     raw(folder, lambda transaction: transaction.delete(b"p" + KEY))
     with opened(folder, write=False) as reader:
         assert reader.meta("segments") is None
@@ -246,12 +255,15 @@ def test_what_may_have_lost_something_says_no_more_that_it_is_whole(folder: Path
 
 def test_a_page_that_is_sound_but_not_as_it_was_left_is_never_written_to(folder: Path) -> None:
     """Nodes that overlap can be read, and crash liblmdb when it makes room between them."""
-    put(folder, lambda batch: [batch.put_facts(bytes([n]) * 16, n, "PNG", n, n) for n in range(200)])
+    put(
+        folder,
+        lambda batch: [batch.put_facts(bytes([n]) * 16, size=n, format="PNG", width=n, height=n) for n in range(200)],
+    )
     raw(folder, lambda transaction: transaction.delete(b"p" + bytes(16)))
     before = (folder / "data.mdb").read_bytes()
     inode = folder.with_name("inode")
     os.link(folder / "data.mdb", inode)
-    put(folder, lambda batch: batch.put_facts(KEY, 1, "PNG", 1, 1))
+    put(folder, lambda batch: batch.put_facts(KEY, size=1, format="PNG", width=1, height=1))
     assert inode.read_bytes() == before
     with opened(folder) as catalogue:
         assert [catalogue.facts(bytes([n]) * 16) for n in range(1, 200)] == [(n, "PNG", n, n) for n in range(1, 200)]

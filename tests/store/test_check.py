@@ -166,7 +166,9 @@ def test_a_journal_with_a_damaged_head_is_no_damage(world: World) -> None:
 
 
 def test_a_journal_that_cannot_be_read_is_a_problem_among_others(world: World, disk: Watched) -> None:
-    writer = JournalWriter(world.folder / "journal", world.repo.snapshot("current").space, 16, 8, "float16")
+    writer = JournalWriter(
+        world.folder / "journal", world.repo.snapshot("current").space, key_size=16, dim=8, dtype="float16"
+    )
     writer.append([bytes(16)], np.ones((1, 8), np.float16))
     writer.close()
     pack = newest_pack(world.repo).name

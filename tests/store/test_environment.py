@@ -9,7 +9,7 @@ import vstore
 
 LIBRARY = Path(vstore.__file__).parent
 NAMES = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
-ITS_SUBJECT = {"doctor.py"}  # says what the environment would make of a run
+ITS_SUBJECT = {"doctor/machine.py"}  # says what the environment would make of a run
 
 
 def uses(source: str) -> list[int]:

@@ -323,6 +323,14 @@ def test_words_of_a_search_go_with_links_alone(world: World, tmp_path: Path) -> 
         world.store.export(tmp_path / "out", format="npz", operands=[Operand(1.0, image=b"x")])
 
 
+@pytest.mark.parametrize("format", ["npz", "links"])
+def test_a_word_that_nobody_has_is_refused(format: str, world: World, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"uner": "pictures"}
+    with Store(world.folder) as store, pytest.raises(TypeError, match="unexpected keyword argument 'uner'"):
+        store.export(tmp_path / "out", format=format, **options)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("format", ["triple", "npz", "parquet", "jsonl", "clip-retrieval"])
 def test_a_snapshot_without_a_picture_is_written_too(world: World, tmp_path: Path, format: str) -> None:
     shutil.rmtree(world.pictures)

@@ -164,7 +164,7 @@ def test_the_current_snapshot_and_tags_are_never_forgotten(world: World) -> None
     world.store.rollback("v3", hold=True)
     world.store.rollback("v1")
     for name in ("v1", "v2", "v3", "current", "good"):
-        with pytest.raises(UsageError, match="never forgotten"):
+        with pytest.raises(UsageError, match="cannot be forgotten"):
             world.store.snapshot_forget(["v4", name])
     assert len(names(world)) == 5
     report = world.store.snapshot_forget(keep_last=1)

@@ -179,7 +179,7 @@ def test_names_in_the_store_are_those_that_the_table_says(world: World) -> None:
     for folder, pattern in patterns.items():
         names = os.listdir(world.folder / folder)
         assert names and all(re.fullmatch(pattern, name) for name in names)
-    made = journal.JournalWriter(world.repo.layout.journal, space, 16, 8, "float16")
+    made = journal.JournalWriter(world.repo.layout.journal, space, key_size=16, dim=8, dtype="float16")
     assert re.fullmatch(rf"{space}-[0-9a-f]{{32}}", made.path.name)
     made.close()
     made.path.unlink()
@@ -372,7 +372,7 @@ def test_manifests_have_the_fields_of_their_table(world: World) -> None:
 
 
 def test_the_head_of_a_journal_is_at_the_offsets_of_its_table(tmp_path: Path) -> None:
-    made = journal.JournalWriter(tmp_path, "5a" * 32, 16, 8, "float32")
+    made = journal.JournalWriter(tmp_path, "5a" * 32, key_size=16, dim=8, dtype="float32")
     made.append([b"k" * 16], unit_vectors(1))
     made.close()
     data = made.path.read_bytes()

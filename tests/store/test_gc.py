@@ -202,7 +202,7 @@ def test_the_journal_of_a_space_that_was_dropped_goes_like_a_vector_that_nothing
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where `model drop` was killed after its record: no sync could ever seal it."""
-    writer = JournalWriter(world.folder / "journal", "ab" * 32, 16, 8, "float16")
+    writer = JournalWriter(world.folder / "journal", "ab" * 32, key_size=16, dim=8, dtype="float16")
     writer.append([bytes(16)], np.ones((1, 8), np.float16))
     writer.close()
     (journal,) = (world.folder / "journal").iterdir()
@@ -220,7 +220,7 @@ def test_the_journal_of_a_space_that_was_dropped_goes_like_a_vector_that_nothing
 
 
 def test_drop_unnamed_frees_the_journal_of_a_space_that_was_dropped_though_it_is_young(world: World) -> None:
-    writer = JournalWriter(world.folder / "journal", "ab" * 32, 16, 8, "float16")
+    writer = JournalWriter(world.folder / "journal", "ab" * 32, key_size=16, dim=8, dtype="float16")
     writer.close()
     assert world.store.gc(drop_unnamed=True).unlisted == 1
     assert list((world.folder / "journal").iterdir()) == []

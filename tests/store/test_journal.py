@@ -34,7 +34,7 @@ def key(number: int) -> bytes:
 
 
 def writer(folder: Path, dtype: str = "float16", dim: int = 8, key_size: int = 16, space: str = SPACE) -> JournalWriter:
-    return JournalWriter(folder, space, key_size, dim, dtype)
+    return JournalWriter(folder, space, key_size=key_size, dim=dim, dtype=dtype)
 
 
 def written(folder: Path, count: int, dtype: str = "float16") -> Path:

@@ -332,7 +332,7 @@ def test_a_lost_row_is_found_in_a_segment_that_no_record_names(world: World) -> 
 def test_a_lost_row_is_found_in_a_journal(world: World) -> None:
     repo = world.repo
     seg = repo.segment(repo.state.segments(repo.snapshot("current").space)[0])
-    writer = JournalWriter(world.folder / "journal", seg.footer.space.hex(), 16, 8, "float16")
+    writer = JournalWriter(world.folder / "journal", seg.footer.space.hex(), key_size=16, dim=8, dtype="float16")
     writer.append(seg.key_list(), rounded(seg.rows(), "float16"))
     writer.flush()
     writer.close()

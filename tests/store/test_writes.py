@@ -78,8 +78,8 @@ def written_by(call: ast.Call) -> str | None:
         return None
     if attribute == "open":
         return f".{attribute}" if is_writing(call, 0) else None
-    # str.replace takes two words, Path.replace one.
-    is_of_a_path = attribute in PATH and not (attribute == "replace" and len(call.args) == 2)
+    # str.replace takes two words and datetime.replace fields by name, Path.replace one word.
+    is_of_a_path = attribute in PATH and not (attribute == "replace" and len(call.args) + len(call.keywords) > 1)
     return f".{attribute}" if is_of_a_path else None
 
 
@@ -138,6 +138,7 @@ def test_such_a_call_would_be_seen(code: str) -> None:
         "os.open(p, os.O_RDONLY)",
         "durable.disk.rename(a, b)",
         "text.replace('a', 'b')",
+        "time.replace(month=1, day=1)",
         "path.open('rb')",
         "os.read(f, 1)",
     ],

@@ -35,7 +35,7 @@ def put_all(folder: Path) -> None:
             with catalogue.batch() as batch:
                 for number in range(again * 10, COUNT):
                     batch.put_folder(b"folder %d" % number, 0, value(number))
-                    batch.put_facts(key(number), number, "JPEG", number, number)
+                    batch.put_facts(key(number), size=number, format="JPEG", width=number, height=number)
                     batch.put_decode_failure(key(number), "decoder", "truncated", str(number))
                 batch.put_locations(SPACE, [(key(number), 0, number) for number in range(COUNT)])
 

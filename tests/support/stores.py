@@ -235,7 +235,9 @@ def with_journal(top: Path) -> None:
     with opened(top) as store:
         repo = store._repo
         for fake in (FAKE, SECOND):
-            writer = JournalWriter(repo.layout.journal, space_id(fake.recipe), 16, fake.dim, repo.dtype)
+            writer = JournalWriter(
+                repo.layout.journal, space_id(fake.recipe), key_size=16, dim=fake.dim, dtype=repo.dtype
+            )
             pictures = [prepare(drawn(seed), Preparation())[0] for seed in (6, 7)]
             keys = [repo.hash.digest(drawn(seed)) for seed in (6, 7)]
             writer.append(keys, rounded(fake.embed_images(pictures), repo.dtype))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,8 @@ def import_(as_json: bool, quiet: bool, **options: Any) -> None:
 def _run(folder: Path, options: dict[str, Any], *, quiet: bool) -> ImportReport:
     from vstore import Store
 
-    with stopping() as stop, progress(quiet) as bar:
+    stop = threading.Event()
+    with stopping(stop), progress(quiet) as bar:
         try:
             if not Store.exists(folder):
                 return Store.import_new(folder, progress=bar, stop=stop, **options)

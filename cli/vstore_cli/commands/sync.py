@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -103,16 +105,23 @@ def _run(folder: Path, paths: tuple[str, ...], options: dict[str, Any], *, quiet
     if not options["dry_run"]:
         refuse_network(folder)
 
+    stop = threading.Event()
+    interrupts = contextlib.ExitStack()
+
     def made(report: object) -> None:
+        interrupts.enter_context(stopping(stop))  # before, there is no batch to finish: Ctrl-C ends it at once
         if not as_json and not quiet:
             click.echo(f"Made the store {shown(str(folder))}")
 
     model = {name: options.pop(name) for name in MODEL_WORDS}
-    with stopping() as stop, progress(quiet) as bar:
+    with interrupts, progress(quiet) as bar:
         try:
             if not Store.exists(folder) or any(value is not None for value in model.values()):
                 return Store.sync_new(folder, paths, note=note, made=made, progress=bar, stop=stop, **model, **options)
+            interrupts.enter_context(stopping(stop))
             with Store(folder) as store:
                 return store.sync(paths, progress=bar, stop=stop, **options)
         except KeyboardInterrupt as err:
+            if not Store.exists(folder):
+                raise
             raise Interrupted("stopped at once; every finished batch is saved", "continue with: vstore sync") from err

@@ -59,7 +59,7 @@ class Batch:
             while found and cursor.key().startswith(prefix):
                 found = cursor.delete()
 
-    def put_facts(self, key: bytes, size: int, format: str, width: int, height: int) -> None:
+    def put_facts(self, key: bytes, *, size: int, format: str, width: int, height: int) -> None:
         self._put(PICTURE + key, FACTS_VALUE.pack(size, width, height) + format.encode("ascii", "replace"))
 
     def put_decode_failure(self, key: bytes, decoder: str, kind: str, reason: str) -> None:

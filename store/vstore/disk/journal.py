@@ -36,7 +36,7 @@ FLUSH_EVERY = 5.0  # seconds of work that a power cut may cost, beside what is b
 class JournalWriter:
     """A journal for finished rows of one space, flushed when the last flush is five seconds old."""
 
-    def __init__(self, folder: Path, space: str, key_size: int, dim: int, dtype: str) -> None:
+    def __init__(self, folder: Path, space: str, *, key_size: int, dim: int, dtype: str) -> None:
         name = durable.nonce()
         self._nonce = bytes.fromhex(name)
         self._file = durable.Appender(folder / f"{space}-{name}")

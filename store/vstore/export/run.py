@@ -83,8 +83,15 @@ def snapshot_export(repo: Repository, snap: str, out: Path, format: str = "jsonl
 
 
 def refuse_search(operands: Sequence[object], options: Mapping[str, object]) -> None:
-    """Refuse the words of a search, `at` apart, for the format of a whole snapshot. Raises: UsageError."""
-    given = [name for name in ("under", "min_score", "new_since") if options.get(name) is not None]
+    """Refuse the words of a search, `at` apart, for the format of a whole snapshot.
+
+    Raises: UsageError; TypeError for an unknown word: a slip would be lost otherwise.
+    """
+    narrowing = ("under", "min_score", "new_since")
+    for name in options:
+        if name not in ("k", "at", *narrowing):
+            raise TypeError(f"export() got an unexpected keyword argument {name!r}")
+    given = [name for name in narrowing if options.get(name) is not None]
     if operands or given:
         raise UsageError("a search only applies to links", "leave its words out, or add --format links")
 

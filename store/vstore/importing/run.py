@@ -100,7 +100,7 @@ class ImportRun:
         found = repo.state.imports.get(options.resume)
         if found is None:
             had = ", ".join(repo.state.imports) or "none"
-            raise UsageError(f"no import {options.resume!r} set rows aside", f"imports that set rows aside: {had}")
+            raise UsageError(f"no import {options.resume!r} set rows aside", f"imports with rows set aside: {had}")
         current = repo.state.current_snapshot
         self._resumed = as_of(repo, found, current.space) if current else found
         return open_resumed(repo, self._resumed)

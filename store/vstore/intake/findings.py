@@ -80,5 +80,5 @@ class Findings:
 
     def _put_facts(self, batch: Batch) -> None:
         for key, (size, facts) in self._facts.items():
-            batch.put_facts(key, size, facts.format, facts.width, facts.height)
+            batch.put_facts(key, size=size, format=facts.format, width=facts.width, height=facts.height)
         self._facts.clear()

@@ -41,7 +41,11 @@ class Keeper:
         """
         if self._writer is None:
             self._writer = JournalWriter(
-                self._repo.layout.journal, self._space, self._repo.hash.size, self._dim, self._repo.dtype
+                self._repo.layout.journal,
+                self._space,
+                key_size=self._repo.hash.size,
+                dim=self._dim,
+                dtype=self._repo.dtype,
             )
             self._bytes, self._since = 0, time.monotonic()
         from vstore.disk.segment_writer import rounded  # a run without news does without it

@@ -27,8 +27,9 @@ def model_drop(repo: Repository, name: str, *, dry_run: bool = False) -> ModelDr
             used = [snapshot for snapshot in repo.state.snapshots() if snapshot.space == space.id]
             if used:
                 some = ", ".join(snapshot.name for snapshot in used[:_NAMED])
+                snapshots = "1 snapshot" if len(used) == 1 else f"{len(used)} snapshots"
                 raise Refused(
-                    f"the space {space.name!r} is needed by {len(used)} snapshots: {some}",
+                    f"the space {space.name!r} is needed by {snapshots}: {some}",
                     "forget them first (vstore snapshot forget), or keep the space",
                 )
             heirs = {f.id: _heir(repo, f) for f in repo.state.imports.values() if f.space == space.id}

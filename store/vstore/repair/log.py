@@ -52,7 +52,7 @@ def fold(repo: Repository, found: Findings) -> Tip:
     for number in bad:
         found.aside.append(layout.record(number))
     if bad:
-        found.did(f"the log starts again, without {len(bad)} damaged records")
+        found.did(f"the log starts again, without its damaged records ({len(bad)})")
     elif (found.gap and (sound or _has_objects(repo))) or _chain_is_broken(sound):
         found.did("the log starts again: records are missing")
     return tip

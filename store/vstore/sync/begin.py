@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError, NoStore, UsageError
-from vstore.paths import AnyPath
+from vstore.paths import AnyPath, several
 from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.scan import Scan
 from vstore.pictures.scan_options import ScanOptions
@@ -73,7 +73,7 @@ def make_for(
         raise NoStore(f"there is no store at {folder}", "make one by naming a folder: vstore sync FOLDER")
     if dry_run:
         raise NoStore(f"there is no store at {folder}", "make one with: vstore init, or sync without -n")
-    for path in map(os.fsencode, paths):
+    for path in map(os.fsencode, several(paths)):
         _refuse_without_picture(path, options)
     from vstore.packages import faiss_module
     from vstore.repository.making import init

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypedDict
 
 from vstore.embed.model_words import ModelWords, Settings, settings_of
 from vstore.errors import UsageError
-from vstore.paths import AnyPath, as_path
+from vstore.paths import AnyPath, as_path, several
 from vstore.pictures.scan_options import OptionEdits
 
 
@@ -102,15 +102,22 @@ class Options(NamedTuple):
         Raises: UsageError if the file of excludes cannot be read.
         """
         globs = [os.fsdecode(line) for line in _lines(self.exclude_from)] if self.exclude_from is not None else []
-        same = {name: getattr(self, name) for name in OptionEdits._fields}
-        return OptionEdits(**{**same, "exclude": (*self.exclude, *globs)})
+        return OptionEdits(
+            exclude=(*several(self.exclude), *globs),
+            no_exclude=several(self.no_exclude),
+            include=several(self.include),
+            follow_symlinks=self.follow_symlinks,
+            one_file_system=self.one_file_system,
+            ignore_inode=self.ignore_inode,
+            ignore_ctime=self.ignore_ctime,
+        )
 
     def paths(self, named: Sequence[AnyPath]) -> list[bytes]:
         """Join the given paths with those of the file of paths.
 
         Raises: UsageError if the file cannot be read or is empty.
         """
-        paths = [os.fsencode(path) for path in named]
+        paths = [os.fsencode(path) for path in several(named)]
         if self.files_from is None:
             return paths
         listed = _lines(self.files_from)

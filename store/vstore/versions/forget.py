@@ -10,6 +10,7 @@ from vstore.clock import now
 from vstore.errors import UsageError
 from vstore.format.canonical import Json
 from vstore.gc.plan import plan_of
+from vstore.paths import several
 from vstore.repository.repository import Repository
 from vstore.versions.policy import Policy, kept_by, moment
 
@@ -93,11 +94,11 @@ def _decided(repo: Repository, snaps: Sequence[str], policy: Policy) -> tuple[li
     for tag, name in sorted(state.tags.items()):
         musts.setdefault(name, []).append(f"has the tag {tag}")
     if snaps:
-        wanted = {repo.snapshot(snap).name for snap in snaps}
+        wanted = {repo.snapshot(snap).name for snap in several(snaps)}
         for name in sorted(wanted & musts.keys()):
             raise UsageError(
-                f"{name} is never forgotten: {', '.join(musts[name])}",
-                "remove its tag, or roll back to another snapshot first",
+                f"{name} cannot be forgotten ({', '.join(musts[name])})",
+                "roll back to another snapshot first, or remove its tag",
             )
         reasons = {s.name: ["not named"] for s in listed if s.name not in wanted}
     else:

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# The lowest of everything that pyproject.toml allows, torch aside: the tests of the core, then models with adapters.
+source "$(dirname "$0")/fresh.sh"
+
+fresh uv
+pip_install uv
+uv=$bin/uv
+lowest() {
+    "$uv" pip install --quiet --python "$bin/python" --resolution lowest-direct "$@"
+}
+
+# The core by itself first: what models bring would lift some of its packages.
+fresh lowest
+lowest '.[cpu,heic,parquet]'
+pip_install pytest hypothesis psutil
+versions
+"$bin/python" -m pytest -q -p no:cacheprovider tests/store tests/cli
+
+fresh lowest
+pip_install "$torch"
+echo "$torch" > "$scratch/torch.txt"
+lowest --constraints "$scratch/torch.txt" '.[cpu,heic,parquet,model]'
+versions
+cd "$scratch"
+"$bin/python" "$top/tests/install/models.py"
