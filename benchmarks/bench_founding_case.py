@@ -244,7 +244,7 @@ def sync(case: Case) -> dict[str, Any]:
 
 
 def plain(case: Case) -> dict[str, Any]:
-    """What is done by hand today: read the old files, add the delta, write them anew. The delta is given."""
+    """What is done by hand today: read the old files, add the delta, write them again. The delta is given."""
     import faiss
     import numpy as np
 

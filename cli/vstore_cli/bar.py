@@ -90,7 +90,7 @@ def progress(quiet: bool) -> Iterator[Bar | None]:
 
 
 def _columns() -> int:
-    """Ask for the width of the terminal. Returns: 0 where it is unknown, as in some containers."""
+    """Ask for the width of the terminal. Returns: 0 if it is unknown, as in some containers."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns
     except (OSError, ValueError):

@@ -24,7 +24,7 @@ _NETWORK = (
 
 
 def named_folder() -> Path | None:
-    """Find the folder that --store or VSTORE_DIR names. Returns: None where neither does."""
+    """Find the folder named by --store or VSTORE_DIR. Returns: None if neither does."""
     from vstore import Store
 
     ctx = click.get_current_context(silent=True)
@@ -48,7 +48,7 @@ def find_store(paths: Sequence[str] = ()) -> Path | None:
 
 
 def no_store() -> NoStore:
-    """Say that no store was found."""
+    """Make the error for a missing store."""
     return NoStore(
         "there is no store here, nor in any folder above",
         "make one with: vstore sync FOLDER, or name one with --store DIR or VSTORE_DIR",
@@ -56,9 +56,9 @@ def no_store() -> NoStore:
 
 
 def open_store(paths: Sequence[str] = (), *, damaged: bool = False) -> Store:
-    """Open the store of a command, and warn where it answers from an older record.
+    """Open the store of a command, and warn if it answers from an older record.
 
-    damaged: open it although files that the log lists are missing, for a check.
+    damaged: open it despite missing files, for a check.
     Raises: NoStore, Damage.
     """
     from vstore import Store
@@ -75,7 +75,7 @@ def open_store(paths: Sequence[str] = (), *, damaged: bool = False) -> Store:
 
 
 def open_to_change(paths: Sequence[str] = ()) -> Store:
-    """Open the store of a command that changes it. Raises: NoStore; UsageError on a network filesystem."""
+    """Open the store of a changing command. Raises: NoStore; UsageError on a network filesystem."""
     store = open_store(paths)
     refuse_network(store.folder)
     return store
@@ -84,7 +84,7 @@ def open_to_change(paths: Sequence[str] = ()) -> Store:
 def new_folder() -> Path:
     """Choose the place of a new store: as named, else .vstore here.
 
-    Raises: UsageError on a network filesystem, or where a store in a folder above has the pictures of this folder.
+    Raises: UsageError on a network filesystem, or if a store in a folder above has the pictures of this folder.
     """
     from vstore import Store
 
@@ -97,7 +97,7 @@ def new_folder() -> Path:
 
 
 def _refuse_second() -> None:
-    """Refuse a second store for pictures that have one: that would be a slip, unless its place is named."""
+    """Refuse a second store for pictures that have one: a slip, unless its place is named."""
     from vstore import Store
 
     here = Path(os.path.realpath(os.curdir))
@@ -125,7 +125,7 @@ def refuse_network(folder: Path) -> None:
 
 
 def _filesystem(folder: Path) -> str | None:
-    """Look up the type of the filesystem that holds a folder. Returns: None where the system does not list it."""
+    """Look up the type of a folder's filesystem. Returns: None if the system does not list it."""
     real = os.path.realpath(folder)
     best, kind = "", None
     try:

@@ -42,7 +42,7 @@ MODEL_WORDS = ("model", "adapter", "revision", "compute", "max_side", "prompt", 
 
 
 def model_options(command: F) -> F:
-    """Add --model, --adapter and the options that go with them."""
+    """Add --model, --adapter and their options."""
     for option in reversed(_MODEL):
         command = option(command)
     return command
@@ -92,5 +92,5 @@ def batch_option(command: F) -> F:
 
 
 def note(text: str) -> None:
-    """Print a line about something that was done although nobody asked for it."""
+    """Print a line about something done without being asked for."""
     click.echo(shown(text), err=True)

@@ -1,4 +1,4 @@
-"""Errors: one class for each thing that a caller may want to handle. The exit code stands on the class."""
+"""Errors: one class for each thing a caller may handle. The exit code stands on the class."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ class VstoreError(Exception):
 
 
 class UsageError(VstoreError):
-    """A mistake of the caller: arguments that contradict one another, or that name something that does not exist."""
+    """A mistake of the caller: contradictory arguments, or the name of something missing."""
 
     code = "usage"
     exit_code = 2
 
 
 class LabelTaken(UsageError):
-    """A label that belongs to another folder. Two folders cannot share the label of their stored paths."""
+    """The label of another folder. Two folders cannot share the label of their stored paths."""
 
     code = "label_taken"
 
 
 class Damage(VstoreError):
-    """A file of the store that is not as it was written. The message names the file."""
+    """A damaged file of the store. The message names the file."""
 
     code = "damage"
     exit_code = 4
@@ -49,41 +49,41 @@ class Refused(VstoreError):
 
 
 class NoStore(VstoreError):
-    """A store that does not exist."""
+    """A missing store."""
 
     code = "no_store"
     exit_code = 10
 
 
 class Locked(VstoreError):
-    """A store that another process is changing."""
+    """A store in use: another process is changing it."""
 
     code = "locked"
     exit_code = 11
 
 
 class FormatTooNew(VstoreError):
-    """A store that a later version of vstore wrote."""
+    """A store written by a later version of vstore."""
 
     code = "format_too_new"
     exit_code = 12
 
 
 class ModelError(VstoreError):
-    """A model that is missing, cannot be used, or differs from the one that the space was made with."""
+    """A missing or unusable model, or not the model of the space."""
 
     code = "model"
     exit_code = 13
 
 
 class SnapshotNotFound(VstoreError, LookupError):
-    """A name that matches no snapshot, tag or id of this store."""
+    """A name without a snapshot, tag or id in this store."""
 
     code = "no_such_snapshot"
 
 
 class AmbiguousSnapshot(VstoreError, LookupError):
-    """An id prefix that several snapshots share."""
+    """An id prefix of several snapshots."""
 
     code = "ambiguous_snapshot"
 
@@ -95,25 +95,25 @@ class NothingToUndo(VstoreError):
 
 
 class ReadOnly(VstoreError):
-    """A store that cannot be written, or a disk under it that cannot."""
+    """A read-only store or disk."""
 
     code = "read_only"
 
 
 class DiskTrouble(VstoreError):
-    """A write or a flush that the operating system refused."""
+    """A write or a flush refused by the operating system."""
 
     code = "disk"
 
 
 class MissingPackage(VstoreError):
-    """An optional package that is not installed, or is broken."""
+    """A missing or broken optional package."""
 
     code = "missing_package"
 
 
 class CommitRace(VstoreError):
-    """A commit that came too late: another process changed the current snapshot meanwhile."""
+    """A commit too late: another process changed the current snapshot meanwhile."""
 
     code = "moved_on"
 

@@ -13,11 +13,11 @@ class Progress(Protocol):
         ...
 
     def advance(self, n: int = 1) -> None:
-        """Count items that are done in the current stage."""
+        """Count finished items of the current stage."""
         ...
 
     def note(self, text: str) -> None:
-        """Show a line that does not belong to a stage."""
+        """Show a line outside any stage."""
         ...
 
     def close(self) -> None:
@@ -26,7 +26,7 @@ class Progress(Protocol):
 
 
 class Silent:
-    """A listener that shows nothing."""
+    """A silent listener."""
 
     def stage(self, name: str, total: int | None) -> None:
         pass

@@ -1,4 +1,4 @@
-"""Counts the bytes of a store, and what they are used for."""
+"""Counts the bytes of a store, by use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Part(NamedTuple):
     name:     its name.
     bytes:    bytes in it.
     files:    files in it.
-    unlisted: bytes of unused files in it, which gc would delete.
+    unlisted: bytes of unlisted files in it, for gc to delete.
     """
 
     name: str
@@ -36,7 +36,7 @@ class SpaceStats(NamedTuple):
     status:   claimed or verified.
     dim:      numbers of a vector.
     rows:     stored vectors.
-    named:    vectors that a snapshot uses.
+    named:    vectors in a snapshot.
     segments: segments.
     bytes:    bytes of the vectors and their keys.
     """
@@ -55,7 +55,7 @@ class RootStats(NamedTuple):
     """A synced folder.
 
     label: the name of its paths in the store.
-    place: where it lies.
+    place: its place.
     there: it exists now.
     """
 
@@ -70,7 +70,7 @@ class StatsReport(NamedTuple):
 
     store:     its folder.
     id:        its id.
-    hash:      the hash that names pictures.
+    hash:      the hash of pictures.
     dtype:     the numbers of a vector.
     snapshots: snapshots.
     images:    stored vectors.
@@ -79,7 +79,7 @@ class StatsReport(NamedTuple):
     spaces:    the model spaces.
     roots:     the synced folders.
     total:     bytes of the store.
-    copies:    bytes that a plain index per snapshot would take: fp32 vectors, without paths.
+    copies:    bytes of a plain index per snapshot: fp32 vectors, without paths.
     """
 
     store: str
@@ -162,7 +162,7 @@ def _spaces(repo: Repository) -> tuple[SpaceStats, ...]:
 
 
 def _used_keys(repo: Repository) -> dict[str, set[bytes]]:
-    """Collect the keys that snapshots use, by space."""
+    """Collect the keys in snapshots, by space."""
     used: dict[str, set[bytes]] = {}
     read: set[tuple[str, bytes]] = set()
     for snapshot in repo.state.snapshots():
@@ -180,7 +180,7 @@ def _copies(repo: Repository) -> int:
 
 
 def _rest(folder: Path, known: Collection[str]) -> Part:
-    """Count FORMAT, reserve, and whatever else lies in the store's folder."""
+    """Count FORMAT, reserve, and all else in the store's folder."""
     total = files = 0
     for entry in os.scandir(folder):
         if entry.name not in known:

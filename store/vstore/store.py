@@ -74,8 +74,8 @@ class Store:
     ) -> None:
         """Open the store in a folder.
 
-        load_embedder: loads the model of a recipe, instead of the models that the store knows.
-        damaged:       open it although files that the log lists are missing, for `check`.
+        load_embedder: loads the model of a recipe, instead of the store's own models.
+        damaged:       open it despite missing files, for `check`.
         Raises: NoStore, FormatTooNew, Damage.
         """
         self._repo = Repository(absolute(folder), damaged=damaged)
@@ -99,7 +99,7 @@ class Store:
     ) -> InitReport:
         """Make an empty store for one embedding space: the built-in one, unless a recipe or a model is given.
 
-        note:   receives a line for each thing done that the caller did not ask for.
+        note:   receives a line for each thing done without being asked for.
         model:  the words of `ModelWords`.
         Raises: UsageError if there is a store already; ModelError, and nothing is made then.
         """
@@ -137,7 +137,7 @@ class Store:
         return self._repo.tip.complaint
 
     def label_of(self, folder: AnyPath) -> str | None:
-        """Find the synced folder that is this folder or holds it. Returns: its label, or None."""
+        """Find the synced folder at or above this folder. Returns: its label, or None."""
         from vstore.repository.stored_paths import label_of
 
         return label_of(self._repo, os.fsencode(folder))
@@ -153,7 +153,7 @@ class Store:
         stop: threading.Event | None = None,
         **options: Unpack[SyncWords],
     ) -> SyncReport:
-        """Embed what is new in folders, and write a snapshot if anything changed.
+        """Embed the new pictures of folders, and write a snapshot if anything changed.
 
         paths:   folders to take in, or parts of known ones; none means all known folders.
         stop:    if it is set, the run ends after the current batch, with a partial snapshot.
@@ -181,12 +181,12 @@ class Store:
         stop: threading.Event | None = None,
         **options: Unpack[FirstSyncWords],
     ) -> SyncReport:
-        """Make a store by a first sync of folders. No store is made if that sync could not go well.
+        """Make a store by a first sync of folders. No store is made if the sync would fail.
 
         made:    receives the report of the new store, before the sync begins.
         options: the words of `FirstSyncWords`.
-        Raises:  NoStore for a dry run, or where no folder is named; UsageError where a folder holds no picture, or the
-                 store exists; ModelError; what `sync` raises.
+        Raises:  NoStore for a dry run, or without a folder; UsageError if a folder holds no picture, or the
+                 store exists; ModelError; and the errors of `sync`.
         """
         from vstore.sync.begin import make_for
         from vstore.sync.options import Options
@@ -201,7 +201,7 @@ class Store:
             return store.sync(paths, progress=progress, stop=stop, **given)._replace(created_store=True)
 
     def status(self, paths: Sequence[AnyPath] = (), *, progress: Progress | None = None) -> SyncReport:
-        """Show what a sync would do, and how long it would take. Writes nothing."""
+        """Plan a sync, and estimate its time. Writes nothing."""
         return self.sync(paths, dry_run=True, progress=progress)
 
     # Indexes of other tools
@@ -240,7 +240,7 @@ class Store:
 
         hash, store_dtype: by default those of the `vstore.json` beside the old index, else xxh3_128 and float16.
         options: the words of `ImportWords`.
-        Raises:  UsageError if there is a store already; what `import_index` raises.
+        Raises:  UsageError if the store exists; and the errors of `import_index`.
         """
         from vstore.importing.begin import import_new
 
@@ -253,10 +253,10 @@ class Store:
     def search(
         self, operands: Sequence[Operand], *, device: str = "auto", **options: Unpack[SearchWords]
     ) -> SearchReport:
-        """Find the pictures of a snapshot that look most like the operands.
+        """Find the pictures of a snapshot most similar to the operands.
 
         options: the words of `SearchWords`.
-        Raises:  UsageError, SnapshotNotFound, Damage, ModelError; VstoreError where a picture cannot be decoded.
+        Raises:  UsageError, SnapshotNotFound, Damage, ModelError; VstoreError if a picture cannot be decoded.
         """
         from vstore.search.search import search
 
@@ -275,12 +275,12 @@ class Store:
         near: float | Literal["auto"] | None = None,
         progress: Progress | None = None,
     ) -> DupesReport:
-        """Find groups of identical pictures, or (near) of pictures that look alike.
+        """Find groups of identical pictures, or (near) of look-alikes.
 
         at:     the snapshot to look in; by default the current one.
         under:  a stored path (LABEL/FOLDER), or a folder on disk: only paths below it.
         verify: compare the files byte for byte.
-        near:   find pictures that look alike, too, from this cosine on; "auto" where the space's own is known.
+        near:   also find look-alikes, from this cosine on; "auto" for the default of the space.
         Raises: UsageError, SnapshotNotFound, Damage.
         """
         from vstore.search.dupes import dupes
@@ -322,7 +322,7 @@ class Store:
     def snapshot_forget(
         self, snaps: Sequence[str] = (), *, dry_run: bool = False, **rules: Unpack[KeepWords]
     ) -> ForgetReport:
-        """Forget the snapshots that are named, or all that the rules do not keep. `undo` brings them back, until gc.
+        """Forget the named snapshots, or all that the rules do not keep. `undo` brings them back, until gc.
 
         rules:  the words of `KeepWords`.
         Raises: UsageError without names and rules, with both, or for a snapshot that must stay.
@@ -334,7 +334,7 @@ class Store:
         return snapshot_forget(self._repo, snaps, Policy.of(**rules), dry_run=dry_run)
 
     def snapshot_export(self, snap: str, out: AnyPath, *, format: str = "jsonl") -> ExportReport:
-        """Write a snapshot's pictures and vectors to a file that other tools read. Raises: UsageError, Damage."""
+        """Write a snapshot's pictures and vectors to a file for other tools. Raises: UsageError, Damage."""
         from vstore.export.run import snapshot_export
 
         return self._read(lambda repo: snapshot_export(repo, snap, as_path(out), format))
@@ -347,11 +347,11 @@ class Store:
         operands: Sequence[Operand] = (),
         **options: Unpack[SearchWords],
     ) -> ExportReport:
-        """Write a snapshot (`at`) in a form that other tools read, or, with the format `links`, a folder of links to
-        the pictures that a search finds.
+        """Write a snapshot (`at`) in a format for other tools, or, with the format `links`, a folder of links to the
+        pictures found by a search.
 
         options: the words of `SearchWords`.
-        Raises:  UsageError if `out` exists, or where a search is given for another format than `links`; Damage.
+        Raises:  UsageError if `out` exists, or if a search is given for another format than `links`; Damage.
         """
         from vstore.export.run import LINKS, export_links, refuse_search, snapshot_export
 
@@ -379,7 +379,7 @@ class Store:
         return undo(self._repo)
 
     def redo(self) -> MoveReport:
-        """Restore what the newest undo took back. Raises: NothingToUndo."""
+        """Restore the operation taken back by the newest undo. Raises: NothingToUndo."""
         from vstore.versions.moves import redo
 
         return redo(self._repo)
@@ -392,7 +392,7 @@ class Store:
 
     @property
     def why_log_is_cut(self) -> str | None:
-        """The reason why `log` lists less than was done, where a lost record hides older ones."""
+        """The reason why `log` is incomplete, if a lost record hides older ones."""
         from vstore.versions.log import why_log_is_cut
 
         return self._read(why_log_is_cut)
@@ -474,7 +474,7 @@ class Store:
 
         read_data:        read every byte.
         read_data_subset: read a part of the bytes: `1/7` or `10%`.
-        max_duration:     seconds for which to read, the longest unread first.
+        max_duration:     seconds of reading, the longest unread first.
         source:           read the pictures too, and find changed bytes behind an unchanged size and unchanged times.
         reembed:          the number of pictures to embed again and compare with the stored vectors, by the model of the
                           current space, or of `recipe`, or by the one that is named.
@@ -525,9 +525,9 @@ class Store:
         load_embedder: Callable[[Recipe], Embedder] | None = None,
         progress: Progress | None = None,
     ) -> RepairReport:
-        """Repair a store, which may be too damaged to be opened.
+        """Repair a store, even one too damaged to open.
 
-        no_embed: do not embed pictures again whose vectors are lost.
+        no_embed: do not embed the pictures of lost vectors again.
         Raises:   NoStore, FormatTooNew, Locked, DiskTrouble.
         """
         from vstore.repair.run import repair

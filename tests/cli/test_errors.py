@@ -1,4 +1,4 @@
-"""What bad input gets: a clear error that says what happened and what to do, the right exit code, nothing lost."""
+"""Bad input: a clear error that says what happened and what to do, the right exit code, nothing lost."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_format_whose_number_rotted_is_damage_that_repair_fixes(pictures: Line
     form = pictures.store / "FORMAT"
     form.write_text(form.read_text().replace('"format":1', '"format":3'))
     assert "vstore repair" in pictures("log", code=4).err
-    assert pictures("repair", code=0).lines[0] == "FORMAT was written again, from what other files say"
+    assert pictures("repair", code=0).lines[0] == "FORMAT was rebuilt from other files"
     assert pictures("check", "--read-data", code=0)
     assert json.loads(form.read_bytes())["format"] == 1
 

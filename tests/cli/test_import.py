@@ -33,9 +33,9 @@ def test_an_import_makes_the_store_and_says_what_it_did(old: OldIndex, line: Lin
     ran = line("import", *TRIPLE)
     assert ran.lines[0] == "12 rows of 8 numbers from old.npy"
     assert "  9  matched" in ran.lines
-    assert "  row 6 ../o00_images/p06.png: 2 files fit it: a/p06.png, b/p06.png" in ran.lines
+    assert "  row 6 ../o00_images/p06.png: 2 files match it: a/p06.png, b/p06.png" in ran.lines
     assert "Made the store .vstore" in ran.lines
-    assert "  row 4 ../o00_images/p04.png: no file under the root has this name" in ran.lines
+    assert "  row 4 ../o00_images/p04.png: no file under --root has this name" in ran.lines
     assert "  row 5 ../o00_images/p05.png: it is newer than the index" in ran.lines
     assert "Wrote snapshot v1; it is current." in ran.lines
     assert ran.lines[-1].endswith("vstore import --resume i2")

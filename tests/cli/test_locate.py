@@ -1,4 +1,4 @@
-"""Which store a command is about."""
+"""The store that a command finds."""
 
 from __future__ import annotations
 

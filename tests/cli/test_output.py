@@ -1,4 +1,4 @@
-"""How values are shown to people and to programs."""
+"""Values as people and programs see them."""
 
 from __future__ import annotations
 

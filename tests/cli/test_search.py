@@ -74,7 +74,7 @@ def test_a_picture_that_the_store_does_not_know_is_embedded(pictures: Line) -> N
 
 def test_text_needs_a_model_that_reads_it(pictures: Line) -> None:
     err = pictures("search", "a cat", code=13).err
-    assert "the space 'builtin-1' has no text side" in err
+    assert "the model of the space 'builtin-1' does not read text" in err
     assert "'a cat'" in err
     assert pictures("search", "a cat", "--json", code=13).error["code"] == "model"
 
@@ -99,7 +99,7 @@ def test_a_word_that_is_the_name_of_a_file_gets_a_hint(pictures: Line, monkeypat
         (["image:"], 2, "image: has no file name"),
         ([""], 2, "an operand is empty"),
         (["0:./pictures/a.png"], 2, "a weight of 0 has no effect"),
-        (["./pictures/a.png", "-", "./pictures/a.png"], 2, "cancel one another out"),
+        (["./pictures/a.png", "-", "./pictures/a.png"], 2, "cancel each other out"),
         (["./pictures/a.png", "-k", "0"], 2, "-k must be at least 1"),
         (["./pictures/a.png", "-k", "many"], 2, "not a valid integer"),
         (["./pictures/a.png", "--under", "/etc"], 2, "/etc is not in any synced folder"),

@@ -41,7 +41,7 @@ def test_any_record_may_be_lost_at_any_time(capsys: pytest.CaptureFixture[str]) 
                 again = vectors(repo)
                 assert all(row == rows[name] for name, row in again.items() if name in rows), where
                 if len(now.waiting) < len(before.waiting):
-                    assert any("imports left over" in one for one in report.done), where
+                    assert any("imports set aside" in one for one in report.done), where
                 for space in repo.state.spaces.values():
                     if repo.recipe(space.id)["family"] == "imported":
                         assert space.status == "claimed", where

@@ -147,7 +147,7 @@ def test_a_tokenizer_that_is_missing_leaves_a_space_without_text(vstore: Shell, 
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).unlink()
     vstore.good("sync", "pictures", "--model", "./clip")
-    assert "has no text side" in vstore.bad(13, "search", "a red car")
+    assert "does not read text" in vstore.bad(13, "search", "a red car")
 
 
 def test_a_shard_that_is_missing(vstore: Shell, zoo: Zoo) -> None:
@@ -308,7 +308,7 @@ def test_a_text_on_a_space_without_a_text_side(vstore: Shell, zoo: Zoo, monkeypa
     vstore.good("sync", "pictures", "--model", zoo["dinov2"])
     monkeypatch.setattr("vstore.repository.spaces.load_embedder", None)  # it is known without loading anything
     said = vstore.bad(13, "search", "a red car")
-    assert "has no text side" in said
+    assert "does not read text" in said
     assert "vstore model add" in said
 
 
@@ -351,7 +351,7 @@ def test_a_vector_size_that_differs_from_the_stores(vstore: Shell, zoo: Zoo, mon
     ("words", "said"),
     [
         (["--pooling", "mean"], "has no pooling 'mean'"),
-        (["--prompt", "x"], "takes no prompt"),
+        (["--prompt", "x"], "does not take a prompt"),
         (["--device", "tpu"], "no device 'tpu'"),
         (["--device", "cuda"], "no device 'cuda'"),
     ],

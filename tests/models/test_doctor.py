@@ -197,10 +197,10 @@ def test_a_gpu_that_torch_does_not_see_is_named(
 
 def test_the_gpus_that_a_sync_takes_are_said(quick: dict[str, Any]) -> None:
     quick["torch"] = {**quick["torch"], "devices": ["NVIDIA H100"]}
-    assert found(doctor(), "device").what == "cuda: NVIDIA H100; --device auto takes it"
+    assert found(doctor(), "device").what == "cuda: NVIDIA H100; --device auto uses it"
     quick["torch"] = {**quick["torch"], "devices": ["NVIDIA H100", "NVIDIA L4"]}
     assert found(doctor(), "device").what == (
-        "cuda: NVIDIA H100, NVIDIA L4; --device auto takes all of them for a sync, each in a worker process, and the "
+        "cuda: NVIDIA H100, NVIDIA L4; --device auto uses all of them for a sync, each in a worker process, and the "
         "first one for everything else"
     )
 

@@ -167,7 +167,7 @@ def test_an_adapter_that_the_library_rounds_is_noticed(
         return plain(self, *args, **options)
 
     monkeypatch.setattr(transformers.CLIPModel, "load_adapter", forgetful)
-    with pytest.raises(ModelError, match="were to be loaded as fp32"):
+    with pytest.raises(ModelError, match="should be loaded as fp32"):
         embedder(base, zoo.adapter("clip"), compute="bf16")
 
 

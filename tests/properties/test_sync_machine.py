@@ -56,7 +56,7 @@ EXCLUDES = st.sampled_from(["a/", "/a/b/", "2.png", "c/1.png", "x.png"])
 
 
 def excluded(pattern: str, path: str) -> bool:
-    """Whether a pattern hides a path: gitignore's rules for the few patterns that are played with here."""
+    """Tell whether a pattern hides a path: gitignore's rules for the few patterns that are played with here."""
     folders = path.split("/")[:-1]
     if pattern.startswith("/"):
         return path.startswith(pattern[1:])
@@ -278,20 +278,20 @@ class SyncMachine(RuleBasedStateMachine):
     # The model
 
     def _hidden(self, root: str, path: str) -> bool:
-        """Whether a path is hidden by excludes or ignore files. A folder's ends in a slash."""
+        """Tell whether a path is hidden by excludes or ignore files. A folder's ends in a slash."""
         if any(excluded(pattern, path) for pattern in self.excludes[root]):
             return True
         return any(path.startswith(f) and excluded(line, path[len(f) :]) for f, line in self.ignores[root].items())
 
     def _closed_above(self, root: str, path: str) -> bool:
-        """Whether a folder above a path is there, would be entered, and cannot be."""
+        """Tell whether a folder above a path is there, would be entered, and cannot be."""
         parts = path.split("/")
         above = ["/".join(parts[:i]) for i in range(1, len(parts))]
         closed = [f for f in above if (root, f) in self.closed and f not in self.disk[root]]
         return any(not self._hidden(root, folder + "/") for folder in closed)
 
     def _expected(self, targets: list[tuple[str, str]]) -> tuple[Aliases, set[str], set[str]]:
-        """What the snapshot must hold once these parts of roots are synced; what is carried; what stands in failed."""
+        """Work out the snapshot after a sync of these parts of roots: its aliases, those carried over, those failed."""
         before = self.versions[self.current] if self.current else {}
         after: Aliases = {}
         carried: set[str] = set()
@@ -375,7 +375,7 @@ class SyncMachine(RuleBasedStateMachine):
         self._sync([(root, "") for root in chosen], [self.top / root for root in roots], options)
 
     def _knows_inner(self) -> bool:
-        """Whether `one/a` is a root still."""
+        """Tell whether `one/a` is a root still."""
         return self.inner and "one" not in self.known
 
     def _lists_some(self, root: str) -> bool:

@@ -207,7 +207,7 @@ def test_damaged_rows_are_reported_with_their_pictures(world: World) -> None:
     (problem,) = report.problems
     assert problem.file == f"segments/{path.name}"
     assert problem.rows == (0, 2)
-    assert problem.what == "rows 0 to 2 are not what was written"
+    assert problem.what == "rows 0 to 2 do not match their checksums"
     assert sorted(problem.paths) == [b"pictures/3.png", b"pictures/a/1.png", b"pictures/a/2.png"]
     assert problem.next == "run: vstore repair"
     assert problem.to_json()["rows"] == [0, 2]
@@ -232,11 +232,11 @@ def test_each_damaged_block_of_rows_is_reported_by_itself(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("at", "what"),
     [
-        (3, "its header is not what was written"),
-        (-129, "its checksums are not what was written"),
-        (-137, "its keys are not what was written"),
-        (-1, "its footer is not what was written"),
-        (-100, "its footer is not what was written"),
+        (3, "its header does not match its checksum"),
+        (-129, "its checksums do not match their own checksum"),
+        (-137, "its keys do not match their checksum"),
+        (-1, "its footer does not match its checksum"),
+        (-100, "its footer does not match its checksum"),
     ],
 )
 def test_damage_round_the_rows_is_reported_with_its_part(world: World, at: int, what: str) -> None:
@@ -378,7 +378,7 @@ WRONG: dict[str, tuple[Callable[[Builder], None], str]] = {
     "order": (lambda b: forge(b, leaf(b, 1, 2, order=lambda x: x[::-1]), 2, 2), "its paths are out of order"),
     "twice": (lambda b: forge(b, leaf(b, 1, 1, order=list), 2, 1), "its paths are out of order"),
     "no page": (lambda b: forge(b, b"vp0 and then what?", 1, 1), "cannot be read"),
-    "other bytes": (lambda b: forge(b, b"not a page", 1, 1), "begins with something else"),
+    "other bytes": (lambda b: forge(b, b"not a page", 1, 1), "does not begin as FORMAT.md says"),
 }
 
 

@@ -71,7 +71,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def restored(world: World) -> None:
-    """The store as it was before, but for its catalogue, which in a copy is taken for another's and made anew."""
+    """The store as it was before, but for its catalogue, which in a copy is taken for another's and made again."""
     shutil.rmtree(world.folder)
     shutil.copytree(world.top / "before", world.folder)
     world.fake.embedded = 0

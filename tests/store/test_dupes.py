@@ -133,7 +133,7 @@ def test_files_of_an_unknown_folder_are_reported(world: World) -> None:
     with repo.committing("roots"):
         repo.publish("roots", {"roots": {"pictures": None}})
     (group,) = dupes(world.repo).groups
-    assert set(group.troubles.values()) == {"its folder is not known any more"}
+    assert set(group.troubles.values()) == {"its folder is no longer known"}
 
 
 def test_json_has_the_fields_that_are_promised(world: World) -> None:

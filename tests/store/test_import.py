@@ -97,7 +97,7 @@ def test_an_import_into_a_store_with_another_space_becomes_current_and_says_so(t
     report = world.store.import_index(**{**old.triple(), "as_label": "theirs"})
     assert (report.snapshot, report.current) == ("v2", "v2")
     assert world.paths() == [f"theirs/{name}" for name in old.names]
-    assert any("v1 was of another embedding space" in note for note in report.notes)
+    assert any("v1 was in another embedding space" in note for note in report.notes)
     world.store.undo()
     assert world.paths() == ["pictures/own.png"]
 
@@ -261,7 +261,7 @@ def test_a_name_that_fits_several_files_is_not_guessed(old: OldIndex) -> None:
     old.put({"a/p00.png": 0, "b/p00.png": 30})
     report = old.new()
     assert states(report) == {"matched": 11, "ambiguous": 1}
-    assert reasons(report, "ambiguous") == ["2 files fit it"]
+    assert reasons(report, "ambiguous") == ["2 files match it"]
     assert not [path for path in old.aliases() if path.endswith("p00.png")]
 
 
@@ -712,7 +712,7 @@ def test_rows_that_are_equal_are_remarked_upon(old: OldIndex) -> None:
         ("graph", "HNSW"),
         ("codes", "codes"),
         ("metric", "neither inner product nor L2"),
-        ("turned", "turned or shortened"),
+        ("turned", "rotated or shortened"),
         ("not json", "not JSON"),
         ("no list", "instead of a list"),
         ("missing file", "cannot be read"),
@@ -930,7 +930,7 @@ def test_flat_scalar_quantised_and_inverted_indexes_give_their_rows(tmp_path: Pa
     stored = old.stored()
     tolerance = 0.02 if "SQ8" in kind else 1e-3
     assert all(np.abs(stored[old.key(i)] - old.rows[i]).max() < tolerance for i in range(100))
-    assert any("roughly" in note for note in report.notes) == ("SQ8" in kind)
+    assert any("approximately" in note for note in report.notes) == ("SQ8" in kind)
 
 
 def test_half_floats_of_a_faiss_file_keep_their_bits(old: OldIndex) -> None:

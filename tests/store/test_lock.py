@@ -101,7 +101,7 @@ def test_a_holder_that_left_no_word_is_still_a_holder(tmp_path: Path) -> None:
         with Lock(tmp_path, "commit") as lock:
             lock.acquire()
             (tmp_path / "commit").write_bytes(content)
-            with pytest.raises(Locked, match="did not say who it is"):
+            with pytest.raises(Locked, match="an unknown process holds the lock"):
                 Lock(tmp_path, "commit").acquire()
 
 

@@ -333,7 +333,7 @@ def test_a_log_without_a_sound_record_is_damage(log: Oplog, layout: Layout) -> N
     filled(log, 3)
     for number in (1, 2, 3):
         tear(layout, number, "empty")
-    with pytest.raises(Damage, match=r"no record of the log is sound: refs/000000000003\.json is damaged") as caught:
+    with pytest.raises(Damage, match=r"no record of the log is intact: refs/000000000003\.json is damaged") as caught:
         log.load()
     assert caught.value.exit_code == 4
 
@@ -379,7 +379,7 @@ def test_a_record_that_needs_a_missing_object_is_passed_over(log: Oplog) -> None
     tip = log.load(lambda state: "the pack x is missing" if state.document["n"] > 2 else None)
     assert (tip.number, tip.highest, tip.complaint) == (2, 4, "the pack x is missing")
     assert tip.state.document == states[1]
-    with pytest.raises(Damage, match="no record of the log is sound: nothing is there"):
+    with pytest.raises(Damage, match="no record of the log is intact: nothing is there"):
         log.load(lambda state: "nothing is there")
 
 
@@ -395,7 +395,7 @@ def collected(log: Oplog, layout: Layout, upto: int) -> None:
 
 
 @pytest.mark.parametrize("at", [20, 19, 10, 3, 1])
-def test_a_log_that_was_collected_while_it_was_folded_is_folded_anew(
+def test_a_log_that_was_collected_while_it_was_folded_is_folded_again(
     log: Oplog, layout: Layout, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     states = filled(log, 20, size=20_000)
@@ -409,7 +409,7 @@ def test_a_log_that_was_collected_while_it_was_folded_is_folded_anew(
     assert tip.state.document == states[-1]
 
 
-def test_a_log_of_which_only_older_records_were_collected_yet_is_folded_anew(
+def test_a_log_of_which_only_older_records_were_collected_yet_is_folded_again(
     log: Oplog, layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     states = filled(log, 20, size=20_000)
@@ -536,7 +536,7 @@ def test_a_store_without_a_folder_of_objects_is_damaged(store: Builder, kind: st
 
     shutil.rmtree(store.repo.layout.folder / kind)
     if kind == "packs":
-        with pytest.raises(Damage, match=r"no record of the log is sound: the pack .* is missing"):
+        with pytest.raises(Damage, match=r"no record of the log is intact: the pack .* is missing"):
             Repository(store.repo.layout.folder)
     else:
         assert Repository(store.repo.layout.folder).tip.complaint is not None

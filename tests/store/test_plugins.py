@@ -60,7 +60,7 @@ def test_a_store_of_a_plugin_is_a_store_like_any(installed: Path, tmp_path: Path
         hits = store.search([Operand(1.0, str(tmp_path / "pictures/1.png").encode())]).hits
         assert hits[0].paths == (b"pictures/1.png",)
         assert store.model_show("thumbnail-4").made_with["numpy"]
-        with pytest.raises(ModelError, match="has no text side"):
+        with pytest.raises(ModelError, match="does not read text"):
             store.search([Operand(1.0, None, "a red car")])
 
 

@@ -240,7 +240,7 @@ def test_vectors_that_were_made_in_two_ways_are_reported_and_not_adopted(case: C
         report = store.check(reembed=32).reembed
         assert report is not None
         assert (report.fits, report.mixed, report.next, report.status) == (False, ("as-declared", "bgr"), "", "claimed")
-        with pytest.raises(ModelError, match="bgr fits only"):
+        with pytest.raises(ModelError, match="bgr matches only"):
             store.check(reembed=32, adopt="bgr")
 
 
@@ -271,7 +271,7 @@ def test_a_recipe_that_does_not_fit_is_not_adopted(case: Case) -> None:
     case.made_with(SoftEmbedder.of(orientation="ignored"))
     with case.imported(SoftEmbedder.of()) as store:
         before = digests(case.old.folder)
-        with pytest.raises(ModelError, match="bgr fits only"):
+        with pytest.raises(ModelError, match="bgr matches only"):
             store.check(reembed=32, adopt="bgr")
         with pytest.raises(UsageError, match="no likely cause '"):
             store.check(reembed=32, adopt="nonsense")

@@ -1,4 +1,4 @@
-"""Repair: lost data is found again elsewhere, or reported as lost; nothing is made worse."""
+"""Repair: lost data is recovered from elsewhere, or reported as lost; nothing is made worse."""
 
 from __future__ import annotations
 
@@ -592,7 +592,7 @@ def test_rows_that_an_import_left_over_and_that_are_lost_are_named_no_more(
         if lost in set(Pack(repo.layout.packs, ref, repo.hash).digests()):
             (repo.layout.packs / ref.name).unlink()
     report = Store.repair(old.folder, load_embedder=lambda recipe: fake)
-    assert any("left over are lost" in line for line in report.done)
+    assert any("set aside are lost" in line for line in report.done)
     assert not Store.repair(old.folder, load_embedder=lambda recipe: fake).changed
     left = old.repo.state.imports
     if blob == "half of the vectors":

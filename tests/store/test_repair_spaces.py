@@ -1,4 +1,4 @@
-"""Mending the spaces of a damaged store: no vector is ascribed to another space, and none is dropped unsaid."""
+"""Repairing the spaces of a damaged store: no vector is ascribed to another space, and none is dropped unsaid."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def test_the_file_of_a_stored_path_is_found_through_the_roots_of_today(builder: 
 # Reading while others write
 
 
-def test_what_was_collected_under_a_reader_is_looked_for_anew(builder: Builder) -> None:
+def test_what_was_collected_under_a_reader_is_looked_for_again(builder: Builder) -> None:
     builder.add_pictures(aliases(1, 2))
     reader = Repository(builder.repo.layout.folder)
     old = reader.state.segments(builder.space)

@@ -206,7 +206,7 @@ def test_another_segment_in_its_place_is_damage(tmp_path: Path) -> None:
     rows = rounded(unit(3, seed=9), "float16")
     other = write_segment(tmp_path, SPACE, keys_of(3), [rows], dtype="float16", time=1_700_000_001, lock="ingest")
     os.replace(tmp_path / other.name, tmp_path / ref.name)
-    with pytest.raises(Damage, match="another file's"):
+    with pytest.raises(Damage, match="its footer belongs to another file"):
         Segment(tmp_path, ref)
 
 
@@ -221,7 +221,7 @@ def test_every_bad_block_is_found_and_no_other(tmp_path: Path, ref: FileRef) -> 
         file.seek(81 + 5)
         file.write(b"\xff\xff")
     assert list(segment.bad_blocks()) == [(0, BLOCK), (BLOCK, COUNT)]
-    with pytest.raises(Damage, match=f"rows 0 to {BLOCK - 1} are not what was written"):
+    with pytest.raises(Damage, match=f"rows 0 to {BLOCK - 1} do not match their checksums"):
         segment.verify()
 
 

@@ -118,7 +118,7 @@ def test_it_is_tried_again_when_the_limits_change(settled: World) -> None:
     assert settled.sync(max_pixels=599).failed == (), "a picture with a vector is not decoded again"
 
 
-def test_where_the_catalogue_is_lost_it_is_met_anew(settled: World) -> None:
+def test_where_the_catalogue_is_lost_it_is_met_again(settled: World) -> None:
     settled.put({"a.png": b"garbage", "b.png": 2})
     settled.sync()
     settled.store.close()

@@ -253,7 +253,7 @@ def test_what_was_hidden_while_the_space_changed_is_embedded_once_it_is_seen_aga
     assert (report.paths, report.images) == (1200, 301)
 
 
-def test_a_space_that_was_dropped_and_added_again_is_embedded_anew(two: Worlds) -> None:
+def test_a_space_that_was_dropped_and_added_again_is_embedded_again(two: Worlds) -> None:
     two.put({"a.png": 1, "x/b.png": 2})
     two.sync()
     two.sync(space="fake-2")

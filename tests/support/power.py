@@ -1,4 +1,4 @@
-"""What a power cut may leave of a run: every subset of what was not flushed, in the manner of ALICE.
+"""The files that a power cut may leave of a run: every subset of what was not flushed, in the manner of ALICE.
 
 Source: Pillai et al., "All File Systems Are Not Created Equal", OSDI 2014. A file's bytes are safe up to its last
 fsync, a folder's names up to the last fsync of the folder; everything since may be there, or not, each by itself.

@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress, and no report unless something is wrong.")
 @json_option
 def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> int:
-    """Embed what is new in folders, and write a snapshot if anything changed.
+    """Embed the new pictures of folders, and write a snapshot if anything changed.
 
     A picture is known by the hash of its bytes: if it was renamed, moved or copied, nothing is embedded. No PATH means
     all folders that the store knows; a PATH inside a known folder means that part of it. If there is no store, one is
@@ -99,7 +99,7 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> 
 
 
 def _run(folder: Path, paths: tuple[str, ...], options: dict[str, Any], *, quiet: bool, as_json: bool) -> SyncReport:
-    """Sync the store in a folder, or make one there. Raises: ModelError where an existing one is given a model."""
+    """Sync the store in a folder, or make one there. Raises: ModelError if an existing one is given a model."""
     from vstore import Interrupted, Store
 
     if not options["dry_run"]:

@@ -1,4 +1,4 @@
-"""Adopts a recipe that fits: a space of that recipe takes over the same segments."""
+"""Adopts a matching recipe: a new space takes over the same segments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vstore.repository.snapshots import new_snapshot
 
 
 class Adopted(NamedTuple):
-    """A space that took over the segments of another.
+    """A space with the segments of another.
 
     space:    its name.
     snapshot: the new current snapshot.
@@ -27,7 +27,7 @@ class Adopted(NamedTuple):
 
 
 def adopt(repo: Repository, snapshot: Snapshot, space: Space, best: Trial, *, place: Mapping[str, Any]) -> Adopted:
-    """Make a space of the best recipe that lists the same segments, and a snapshot over the same aliases.
+    """Make a space of the best recipe over the same segments, and a snapshot over the same aliases.
 
     place:  the words by which its model is found.
     Raises: UsageError if the space already exists, or another snapshot became current.

@@ -16,11 +16,11 @@ _REPAIR = "run: vstore repair"
 class Problem(NamedTuple):
     """A damaged or missing part of the store.
 
-    file:  the damaged file, or the snapshot, space or import that is damaged.
-    what:  what is wrong.
-    rows:  the first and last row, where it is about rows of a segment.
-    paths: some pictures of the current snapshot that it touches.
-    next:  what to do.
+    file:  the damaged file, snapshot, space or import.
+    what:  the problem.
+    rows:  the first and last damaged row of a segment, or None.
+    paths: some affected pictures of the current snapshot.
+    next:  the next step.
     """
 
     file: str
@@ -54,7 +54,7 @@ class Findings:
         self.problems.append(Problem(file=file, what=what, rows=rows, paths=paths, next=_REPAIR))
 
     def attempt(self, file: str, work: Callable[[], None], rows: tuple[int, int] | None = None) -> bool:
-        """Do one piece of the check. Whatever it raises, on whatever garbage, becomes a problem of this file alone."""
+        """Do one piece of the check. Any error, on any garbage, becomes a problem of this file alone."""
         try:
             work()
         except VstoreError as err:

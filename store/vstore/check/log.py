@@ -1,4 +1,4 @@
-"""Checks the log: its records, their chain, and the names in the state that they give."""
+"""Checks the log: its records, their chain, and the names in their state."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from vstore.format.state import State
 class CheckedLog(NamedTuple):
     """The log after its check.
 
-    state:   the newest state that can be had, for the checks that follow.
-    records: records that were checked.
+    state:   the newest usable state, for the next checks.
+    records: records checked.
     """
 
     state: State
@@ -24,7 +24,7 @@ class CheckedLog(NamedTuple):
 
 
 def check_log(log: Oplog, findings: Findings) -> CheckedLog:
-    """Check every record, and that each follows the one before it."""
+    """Check every record, and its link to the one before."""
     first = _first_number(log)
     numbers = [number for number in log.numbers() if number >= first]
     findings.notes += [
@@ -39,7 +39,7 @@ def check_log(log: Oplog, findings: Findings) -> CheckedLog:
         if before is not None and record.before != before[1]:
             raise VstoreError(f"it does not follow record {before[0]}")
         if before is None and record.before and record.whole is None:
-            raise VstoreError("the records before it are missing, and it does not carry the whole state")
+            raise VstoreError("the records before it are missing, and it does not hold a complete state")
         if number == numbers[0] and record.before and not ends_the_log(record):
             what = "the records before it are missing: their operations can no longer be undone"
             findings.wrong(_file(number), what)
@@ -56,7 +56,7 @@ def _file(number: int) -> str:
 
 
 def _first_number(log: Oplog) -> int:
-    """The number of the oldest record that still counts."""
+    """The number of the oldest record in force."""
     found: dict[int, Record | None] = {}
     for number in log.numbers():
         found[number] = None

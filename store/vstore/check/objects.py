@@ -1,4 +1,4 @@
-"""Checks the objects that the log lists: packs, the recipes of spaces, segments, what imports left over."""
+"""Checks the objects of the log: packs, the recipes of spaces, segments, rows set aside by imports."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ PATHS = 10  # pictures that a problem names
 class Objects:
     """The packs and segments of a store, as far as a check has read them.
 
-    keys:       the keys that have a vector, by space.
-    verified:   names of the files whose every byte was read.
+    keys:       the keys with a vector, by space.
+    verified:   names of the fully read files.
     read_whole: read every byte, not only footers, tables and keys.
     """
 
@@ -43,17 +43,17 @@ class Objects:
 
     @property
     def opened(self) -> int:
-        """The number of packs that could be opened."""
+        """The number of opened packs."""
         return len(self._packs)
 
     @property
     def segments(self) -> int:
-        """The number of segments that the log lists."""
+        """The number of segments in the log."""
         return len(self._segments)
 
     @property
     def listed(self) -> dict[str, FileRef]:
-        """All packs and segments that the log lists, by name."""
+        """All packs and segments of the log, by name."""
         return {ref.name: ref for ref in self._state.packs} | self._segments
 
     def close(self) -> None:
@@ -76,7 +76,7 @@ class Objects:
             self._findings.attempt(f"packs/{ref.name}", partial(one, ref))
 
     def blob(self, digest: bytes) -> bytes:
-        """Find a blob in the packs that could be opened: one that could not has its own line, and hides no other's."""
+        """Find a blob in the opened packs. An unopened one has its own line, and hides no other's."""
         for pack in self._packs.values():
             blob = pack.get(digest)
             if blob is not None:
@@ -101,15 +101,15 @@ class Objects:
             self.verified.add(pack.ref.name)
 
     def check_spaces(self) -> None:
-        """Check that each space has its recipe, and its probes where it has some: gc needs both.
+        """Check that each space has its recipe, and its probes if any: gc needs both.
 
-        A recipe that the log knows to be lost is noted.
+        A recipe lost by the log's own account is a note.
         """
 
         def one(space: Space) -> None:
             recipe = json.loads(self.blob(space.recipe))
             if space_id(recipe) != space.id or recipe.get("dim") != space.dim:
-                raise VstoreError("its recipe is that of another space")
+                raise VstoreError("its recipe belongs to another space")
             if space.probes:
                 self.blob(space.probes)
 
@@ -120,7 +120,7 @@ class Objects:
                 self._findings.notes.append(f"the recipe of the space {space.name} is lost: {how_to_give(space)}")
 
     def check_imports(self) -> None:
-        """Check that each row that an import left over has a name and a vector."""
+        """Check that each row set aside by an import has a name and a vector."""
 
         def one(found: Import) -> None:
             names = len(left_rows(self._repo, found))
@@ -163,7 +163,7 @@ class Objects:
             whole = False
             self._findings.wrong(
                 f"segments/{ref.name}",
-                f"rows {first} to {end - 1} are not what was written",
+                f"rows {first} to {end - 1} do not match their checksums",
                 rows=(first, end - 1),
                 paths=self._current_paths(set(keys[first:end])),
             )
@@ -171,7 +171,7 @@ class Objects:
             self.verified.add(ref.name)
 
     def _current_paths(self, keys: set[bytes]) -> tuple[bytes, ...]:
-        """Name some pictures of the current snapshot that have these keys."""
+        """Name some pictures of the current snapshot with these keys."""
         found: list[bytes] = []
         current = self._state.current_snapshot
         if current is None:

@@ -1,6 +1,6 @@
 """Embeds a sample of pictures again, and compares the vectors with the stored ones.
 
-Where they do not match, the likely causes are tried one by one.
+If they do not match, the likely causes are tried one by one.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ SHARE = 32  # one picture in so many may be off: a decoder that changed, a file 
 class ReembedReport(NamedTuple):
     """The result of a sample.
 
-    snapshot:         the snapshot that the pictures are of.
+    snapshot:         the snapshot of the pictures.
     space:            the id of its space.
     space_name:       the name of its space.
     status:           the status of the space, afterwards.
-    asked:            pictures that were embedded.
-    needed:           pictures that must match.
-    fits:             the best trial matches that many.
+    asked:            pictures embedded.
+    needed:           matches required.
+    fits:             the best trial has enough matches.
     trials:           the declared recipe first, then the likely causes.
-    best:             the name of the trial that fits best.
-    off:              stored paths and cosines of the pictures that do not match the declared recipe.
-    adopted:          the name of the space that was made of the best recipe.
-    adopted_snapshot: the snapshot that became current with it.
-    next:             the command that adopts the best recipe, where it fits and is another one.
-    unread:           pictures that were passed over, as their file is missing or changed.
-    mixed:            two trials that nearly every picture matches one of, where no single one fits; else empty.
+    best:             the name of the best trial.
+    off:              stored paths and cosines of the pictures without a match by the declared recipe.
+    adopted:          the name of the space made of the best recipe.
+    adopted_snapshot: its snapshot, now current.
+    next:             the command to adopt the best recipe, if it matches and is another one.
+    unread:           pictures passed over: their file is missing or changed.
+    mixed:            two trials that together match nearly every picture, if no single one does; else empty.
     """
 
     snapshot: str
@@ -79,7 +79,7 @@ class _Subject(NamedTuple):
 def reembed(repo: Repository, sample: Sample, progress: Progress | None = None) -> ReembedReport:
     """Embed a sample of the current snapshot again and compare it with the stored vectors.
 
-    Where it fits, a claimed space becomes verified.
+    If they match, a claimed space becomes verified.
     Raises: UsageError, ModelError, SnapshotNotFound, Damage.
     """
     if sample.pictures < 1:
@@ -139,8 +139,8 @@ def _adopted(repo: Repository, sample: Sample, subject: _Subject, best: Trial, *
     if not fits or best.name != sample.adopt:
         matching = best.fitting if best.name == sample.adopt else 0
         raise ModelError(
-            f"{sample.adopt} fits only {matching} of {len(subject.pictures)} pictures",
-            "these vectors were not made in that way; look at the table: vstore check --reembed 32",
+            f"{sample.adopt} matches only {matching} of {len(subject.pictures)} pictures",
+            "these vectors were not made in that way; see the table: vstore check --reembed 32",
         )
     if own:
         raise UsageError(f"{sample.adopt} is already the recipe of {subject.space.name!r}", "there is nothing to adopt")
@@ -148,7 +148,7 @@ def _adopted(repo: Repository, sample: Sample, subject: _Subject, best: Trial, *
 
 
 def problems_of(repo: Repository, report: ReembedReport) -> list[Problem]:
-    """Name the rows of a sample that its model does not give, as problems of a space that was trusted."""
+    """Report the mismatched rows of a sample as problems of a trusted space."""
     keys = dict(iter(repo.tree(repo.snapshot(report.snapshot))))
     problems = []
     for path, cosine in report.off:
@@ -170,7 +170,7 @@ def problems_of(repo: Repository, report: ReembedReport) -> list[Problem]:
 
 
 def _stored_at(repo: Repository, space: str, key: bytes) -> tuple[str, int] | None:
-    """Find the segment and row that win for a key."""
+    """Find the winning segment and row of a key."""
     for ref in repo.state.segments(space):
         listed = repo.segment(ref).key_list()
         if key in listed:

@@ -18,16 +18,16 @@ class CheckReport(NamedTuple):
     """The result of a check.
 
     ok:         no problem was found.
-    snapshots:  snapshots that were checked.
-    segments:   segments that were checked.
-    packs:      packs that were checked.
-    records:    records of the log that were checked.
-    bytes_read: bytes that were read for it.
+    snapshots:  snapshots checked.
+    segments:   segments checked.
+    packs:      packs checked.
+    records:    records of the log checked.
+    bytes_read: bytes read.
     problems:   damaged or missing parts.
-    notes:      observations that are no damage.
+    notes:      remarks; none of them is damage.
     verified:   segments and packs whose every byte was read.
     files:      all segments and packs.
-    reembed:    the result of re-embedding a sample, where that was asked for.
+    reembed:    the result of re-embedding a sample, or None.
     """
 
     ok: bool

@@ -41,9 +41,9 @@ def sample_of(
     adopt: str | None = None,
     settings: Settings | None = None,
 ) -> Sample | None:
-    """Read the words of a caller. Returns: None where no picture is to be embedded again.
+    """Read the words of a caller. Returns: None if no picture is to be embedded again.
 
-    Raises: UsageError where a model is named for no picture, or in part; ModelError if it is missing.
+    Raises: UsageError if a model is named for no picture, or in part; ModelError if it is missing.
     """
     if pictures is None:
         if recipe is not None or adopt is not None or words != Words():

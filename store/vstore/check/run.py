@@ -1,4 +1,4 @@
-"""Checks a store: every object is what was written, and every object that is listed exists. Changes nothing."""
+"""Checks a store: every object must exist and match its checksums. Changes nothing."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def check(
 
     read_data:    read every byte.
     subset:       read a part of the bytes: `1/7`, of seven parts the first, the same whenever it is asked for; or
-                  `10%`, of what was not read for longest.
-    max_duration: seconds for which to read, what was not read for longest first.
+                  `10%`, the longest unread first.
+    max_duration: seconds of reading, the longest unread first.
     source:       read the pictures too, and find changed bytes behind an unchanged size and unchanged times.
     sample:       pictures to embed again and compare with the stored vectors.
     Raises: UsageError for a subset or a sample that cannot be, ModelError, SnapshotNotFound.

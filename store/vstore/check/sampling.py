@@ -20,7 +20,7 @@ class SampledPicture(NamedTuple):
 
     key:  the hash of its bytes.
     path: its stored path.
-    file: where it lies now.
+    file: its place today.
     row:  its stored vector, (dim,) in the store's dtype.
     """
 
@@ -31,7 +31,7 @@ class SampledPicture(NamedTuple):
 
 
 def sample_pictures(repo: Repository, snapshot: Snapshot, count: int) -> tuple[list[SampledPicture], int]:
-    """Choose pictures whose file exists and is unchanged. The snapshot's id decides which: every call chooses the same.
+    """Choose pictures whose file exists and is unchanged. Chosen by the snapshot's id: every call agrees.
 
     Returns: the pictures, and how many were passed over.
     Raises:  Damage, FileNotFoundError.

@@ -18,7 +18,7 @@ from vstore.repository.repository import Repository
 
 
 class _Unchanged(NamedTuple):
-    """A picture that a sync takes for unchanged. path: stored; file: where it lies; key: of its bytes, once."""
+    """A picture unchanged for a sync. path: stored; file: where it lies; key: of its bytes, once."""
 
     path: bytes
     file: bytes
@@ -29,7 +29,7 @@ class _Unchanged(NamedTuple):
 def check_source(repo: Repository, progress: Progress | None = None) -> tuple[list[Problem], list[str]]:
     """Find pictures whose bytes changed although their size and times did not: a sync takes them for unchanged.
 
-    Every picture that the catalogue knows is read.
+    Every picture in the catalogue is read.
     Returns: problems, notes.
     """
     if not repo.state.roots:

@@ -30,9 +30,9 @@ class Trial(NamedTuple):
     """The result of one recipe.
 
     name:    one word, for `--adopt`.
-    about:   what it would mean if this recipe fits.
+    about:   the meaning of a match.
     recipe:  the recipe.
-    cosines: one per picture of the sample; nan where it could not be embedded.
+    cosines: one per picture of the sample; nan if it could not be embedded.
     error:   why the recipe could not be tried.
     """
 
@@ -44,7 +44,7 @@ class Trial(NamedTuple):
 
     @property
     def fitting(self) -> int:
-        """The number of pictures whose vector matches."""
+        """The number of matching pictures."""
         return sum(cosine >= FITS for cosine in self.cosines)
 
     @property
@@ -73,7 +73,7 @@ def rounded(cosine: float) -> float | None:
 
 
 def best_of(trials: Sequence[Trial]) -> Trial:
-    """Choose the trial that most pictures match, then the one of the best median."""
+    """Choose the trial with the most matches, then the best median."""
     return max(trials, key=lambda trial: (trial.fitting, trial.median if trial.median == trial.median else -2.0))
 
 
@@ -109,8 +109,8 @@ class Trials:
     def run(self, declared: Recipe, needed: int, only: str | None = None) -> list[Trial]:
         """Try the declared recipe and, if it does not fit, one likely cause after another.
 
-        needed: pictures that must match. only: the name of the one trial to run.
-        Raises: UsageError if there is no trial of that name, ModelError where the declared model cannot be loaded.
+        needed: matches required. only: the name of the one trial to run.
+        Raises: UsageError if there is no trial of that name, ModelError if the declared model cannot be loaded.
         """
         embedder = self._load(declared)
         trials = []

@@ -21,9 +21,9 @@ def read_times(cache: Path) -> dict[str, int]:
 
 
 def remember(cache: Path, verified: Iterable[str], listed: set[str]) -> None:
-    """Note which files were read whole just now, and forget files that are no longer listed.
+    """Note the files just read whole, and forget unlisted ones.
 
-    Nothing is remembered on a store that cannot be written.
+    Nothing is remembered in a read-only store.
     """
     verified = sorted(verified)
     if verified:
@@ -38,7 +38,7 @@ def longest_unread(refs: Iterable[FileRef], times: dict[str, int]) -> list[FileR
 
 
 def part_of(refs: list[FileRef], subset: str) -> list[FileRef]:
-    """Choose the part that a user asked for: `1/7` or `10%`. refs: the longest unread first. Raises: UsageError."""
+    """Choose the part for a user's words: `1/7` or `10%`. refs: the longest unread first. Raises: UsageError."""
     parts = re.fullmatch(r"(\d+)/(\d+)", subset)
     if parts and 1 <= int(parts[1]) <= int(parts[2]):
         # Names are random, so their first digits part the files evenly, and always in the same way.

@@ -19,7 +19,7 @@ _SUM = 8
 
 
 def read_cache(folder: Path, name: str) -> bytes | None:
-    """Read the content of a cache file; None where it is missing, unreadable or not what was written."""
+    """Read the content of a cache file; None if it is missing, unreadable or damaged."""
     try:
         data = durable.read(folder / name)
     except OSError:
@@ -29,7 +29,7 @@ def read_cache(folder: Path, name: str) -> bytes | None:
 
 
 def read_cache_json(folder: Path, name: str) -> Json | None:
-    """Read a cache file that holds JSON; None where it cannot be used."""
+    """Read a cache file that holds JSON; None if it cannot be used."""
     content = read_cache(folder, name)
     try:
         return None if content is None else json.loads(content)
@@ -40,6 +40,6 @@ def read_cache_json(folder: Path, name: str) -> Json | None:
 def write_cache(folder: Path, name: str, content: bytes) -> bool:
     """Write a cache file.
 
-    Returns: False where nothing was written, as the store is read-only or the disk full.
+    Returns: False if nothing was written, as the store is read-only or the disk full.
     """
     return durable.write_unflushed(folder / name, checksum(name.encode(), content) + content)

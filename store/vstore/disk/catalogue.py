@@ -1,6 +1,6 @@
 """The catalogue: facts in LMDB for fast look-up. All can be rebuilt, and each must prove itself.
 
-Where the environment is not exactly what the last transaction left, a writer makes a new one with all facts that still
+If the environment is not exactly as the last transaction left it, a writer makes a new one with all facts that still
 prove themselves. An environment that was copied is not even read.
 """
 
@@ -47,10 +47,10 @@ _IDENTITY = "identity"
 
 
 class Catalogue:
-    """An open catalogue. A look-up gives None for a fact that is missing or does not prove itself.
+    """An open catalogue. A look-up gives None for a missing or unproven fact.
 
     writable: facts may be written.
-    damaged:  a look-up met a fact that did not prove itself, or could not be read: a miss then proves nothing.
+    damaged:  a look-up met an unproven or unreadable fact: a miss then proves nothing.
     """
 
     def __init__(self, folder: Path, shared: Shared, writable: bool) -> None:
@@ -67,8 +67,8 @@ class Catalogue:
     def open(cls, folder: Path, store_id: str, *, write: bool) -> Catalogue | None:
         """Open the catalogue of a store.
 
-        write:   the caller holds `ingest`; a catalogue that is missing or unusable is made again.
-        Returns: None for one that is missing or unusable; and in a child of a process that had it open at the fork,
+        write:   the caller holds `ingest`; a missing or unusable catalogue is made again.
+        Returns: None for a missing or unusable one; and in a child of a process that had it open at the fork,
                  which LMDB lets neither use nor reopen it.
         Raises:  DiskTrouble if a new one cannot be made.
         """
@@ -79,7 +79,9 @@ class Catalogue:
             if catalogue is not None or not write:
                 return catalogue
             renew(folder, store_id)
-        raise DiskTrouble(f"cannot open {folder}", f"remove it ({folder}) and run the command again: it holds no data")
+        raise DiskTrouble(
+            f"cannot open {folder}", f"remove it ({folder}) and run the command again: vstore rebuilds it"
+        )
 
     # Facts
 
@@ -139,7 +141,7 @@ class Catalogue:
         return value[:-SUM]
 
     def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """Yield every item that proves itself, as it is stored, up to where the pages cannot be read."""
+        """Yield every proven item, as stored, up to the first unreadable page."""
         import lmdb
 
         with contextlib.suppress(lmdb.Error, SystemError), self._env.begin() as transaction:
@@ -148,7 +150,7 @@ class Catalogue:
                     yield key, value
 
     def is_whole(self) -> bool:
-        """Tell whether the file is what the last transaction left, and every value in it proves itself."""
+        """Tell whether the file is as the last transaction left it, and every value proves itself."""
         return self._shared.exact and sum(1 for _ in self.items()) == self._env.stat()["entries"]
 
     # Changing
@@ -202,7 +204,7 @@ class Catalogue:
 def renew(folder: Path, store_id: str) -> None:
     """Replace the catalogue by one in a new folder, with all that the old one still proves. The caller holds `ingest`.
 
-    A reader that has the old one open keeps it.
+    A reader of the old one keeps it open.
     Raises: DiskTrouble.
     """
     import shutil  # with its compressors 3 ms that a run which finds its catalogue does without

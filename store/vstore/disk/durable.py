@@ -29,7 +29,7 @@ _NO_FULL_FLUSH = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}  # on macOS: disks 
 
 
 class Disk:
-    """The calls that make, change, flush, name, read or remove a file. Tests replace it."""
+    """The calls to make, change, flush, name, read or remove a file. Tests replace it."""
 
     def open(self, path: str, flags: int, mode: int = 0o666) -> int:
         return os.open(path, flags | os.O_CLOEXEC, mode)
@@ -88,12 +88,12 @@ def nonce() -> str:
 
 
 def read(path: Path) -> bytes:
-    """Read a whole file. Raises: FileNotFoundError where there is none."""
+    """Read a whole file. Raises: FileNotFoundError if there is none."""
     return disk.read(str(path))
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and flush its name, unless it exists. A caller who relies on an existing folder flushes its parent.
+    """Make a folder and flush its name, unless it exists. A caller relying on an existing folder flushes its parent.
 
     Raises: DiskTrouble, ReadOnly.
     """
@@ -106,7 +106,7 @@ def make_folder(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Flush the names that a folder holds. Raises: OSError."""
+    """Flush the names in a folder. Raises: OSError."""
     fd = disk.open(str(path), os.O_RDONLY | os.O_DIRECTORY)
     try:
         disk.fsync(fd)
@@ -115,9 +115,9 @@ def sync_folder(path: Path) -> None:
 
 
 def write_durably(path: Path, parts: Iterable[Buffer], lock: str) -> None:
-    """Write a file that nobody else can be writing, and publish it: it is whole and flushed when its name appears.
+    """Write a file of this process alone, and publish it: it is whole and flushed when its name appears.
 
-    lock:   the lock under which this is done; it stands in the temporary name.
+    lock:   the lock held; it stands in the temporary name.
     Raises: DiskTrouble, ReadOnly. A file under `path`, if there is one then, is whole.
     """
     temporary = _temporary(path, lock)
@@ -128,10 +128,10 @@ def write_durably(path: Path, parts: Iterable[Buffer], lock: str) -> None:
 
 
 def publish(path: Path, data: bytes, lock: str) -> bool:
-    """Publish a record: flush it under a temporary name, then link it, which fails where the name is taken.
+    """Publish a record: flush it under a temporary name, then link it; the link fails if the name is taken.
 
-    After an error in the link, the name is read: where it holds these bytes (they contain a nonce), the record is
-    published, whatever the call reported.
+    After an error in the link, the name is read: if it holds these bytes (they contain a nonce), the record is
+    published in spite of the error.
     Returns: False if another file has that name.
     Raises:  DiskTrouble, ReadOnly. The record is not published then, unless the error says that it is: its folder could
              not be flushed, and the commit may be neither reported as done nor taken back.
@@ -161,9 +161,9 @@ def publish(path: Path, data: bytes, lock: str) -> bool:
 
 
 def write_unflushed(path: Path, data: Buffer) -> bool:
-    """Write a file that may be lost or torn without harm: no flush, and no error.
+    """Write a file whose loss does no harm: no flush, and no error.
 
-    Returns: False where nothing was written.
+    Returns: False if nothing was written.
     """
     temporary = _temporary(path, "cache")
     try:
@@ -232,7 +232,7 @@ def remove_tree(path: Path) -> None:
 
 
 def set_aside(path: Path, folder: Path) -> Path:
-    """Move a file that cannot be used to a folder where nothing looks for it.
+    """Move an unusable file to a folder of its own, away from every reader.
 
     Returns: its new path. Raises: DiskTrouble, ReadOnly.
     """
@@ -248,7 +248,7 @@ def set_aside(path: Path, folder: Path) -> Path:
 
 
 def sweep(folder: Path, lock: str) -> None:
-    """Remove the half-written files of earlier holders of a lock. The caller holds that lock."""
+    """Remove the half-written files of earlier holders of a lock. The caller holds the lock."""
     prefix = f"{TEMPORARY}{lock}-"
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(folder):
@@ -263,7 +263,7 @@ def sweep(folder: Path, lock: str) -> None:
 
 
 class Appender:
-    """A file that grows at its end, flushed when its writer asks for it."""
+    """A file written at its end, flushed at its writer's request."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -296,7 +296,7 @@ def _temporary(path: Path, lock: str) -> Path:
 
 
 def open_or_create(path: Path, flags: int) -> int:
-    """Open a file; make it, and its folder, where it is missing. Returns: its descriptor. Raises: OSError."""
+    """Open a file; make it, and its folder, if missing. Returns: its descriptor. Raises: OSError."""
     try:
         return disk.open(str(path), flags | os.O_CREAT)
     except FileNotFoundError:

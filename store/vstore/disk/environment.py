@@ -29,7 +29,7 @@ class Shared:
     """An open environment, one per process and folder: LMDB refuses to be opened twice.
 
     exact: the file is what the last transaction left, so a fact that it lacks was never in it.
-    users: the catalogues that have it open.
+    users: its open catalogues.
     """
 
     open: dict[tuple[int, int], Shared] = {}  # noqa: RUF012  # one table for the process is the point
@@ -77,7 +77,7 @@ def open_environment(folder: Path, write: bool) -> Any:
 
 
 def is_sealed(folder: Path) -> bool:
-    """Tell whether the file is what the last transaction left."""
+    """Tell whether the file is as the last transaction left it."""
     try:
         return durable.read(folder / _SEAL) == _sum(folder)
     except OSError:

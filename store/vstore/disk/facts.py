@@ -1,4 +1,4 @@
-"""The facts of the catalogue: their keys, their values, and the transaction that writes them.
+"""The facts of the catalogue: their keys, their values, and their transaction.
 
 Every value ends in the checksum of (table, key, value), by which it proves itself.
 """
@@ -36,7 +36,7 @@ class Batch:
         self._put(folder_key(path, chunk), value)
 
     def put_locations(self, space: str, places: Iterable[tuple[bytes, int, int]]) -> None:
-        """Put locations of vectors. A key that already has one keeps it.
+        """Put locations of vectors. A key with one keeps it.
 
         places: key, position of the segment in the list, row.
         """

@@ -14,7 +14,7 @@ from vstore.disk.trouble import lost
 class File:
     """A file of the store that is open to be read, at any place or front to back.
 
-    Raises: FileNotFoundError where there is none; Damage, naming the file, where the disk does not give its bytes back.
+    Raises: FileNotFoundError if there is none; Damage, naming the file, if the disk does not give its bytes back.
     """
 
     def __init__(self, path: Path) -> None:

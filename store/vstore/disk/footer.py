@@ -63,9 +63,9 @@ class Footer(NamedTuple):
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Footer:
-        """Read a footer. Raises: ValueError if it is not what was written."""
+        """Read a footer. Raises: ValueError if it does not match its checksum."""
         if len(data) != _FOOTER.size or data[-8:] != _MAGIC or checksum(data[:-16]) != data[-16:-8]:
-            raise ValueError("its footer is not what was written")
+            raise ValueError("its footer does not match its checksum")
         version, code, key, dim, rows, header, space, time, head, keys, sums, _, _, _ = _FOOTER.unpack(data)
         dtypes = {code: name for name, code in DTYPE_CODES.items()}
         if version != _VERSION or code not in dtypes:

@@ -1,4 +1,4 @@
-"""The journal: finished vectors that no segment holds yet. It only grows; an end that a crash tore off is not read.
+"""The journal: finished vectors, not in a segment yet. It only grows; an end torn off by a crash is not read.
 
 offset  size   meaning
 0       8      magic `vjourn01`
@@ -34,7 +34,7 @@ FLUSH_EVERY = 5.0  # seconds of work that a power cut may cost, beside what is b
 
 
 class JournalWriter:
-    """A journal to which finished rows of one space are appended, flushed when the last flush is five seconds old."""
+    """A journal for finished rows of one space, flushed when the last flush is five seconds old."""
 
     def __init__(self, folder: Path, space: str, *, key_size: int, dim: int, dtype: str) -> None:
         name = durable.nonce()
@@ -68,7 +68,7 @@ class JournalWriter:
 
 
 class Journal:
-    """A journal that is read back: its sound frames, each proved by itself."""
+    """A journal read back: its sound frames, each proved by itself."""
 
     def __init__(self, path: Path) -> None:
         """Raises: ValueError if its head is not sound; Damage, FileNotFoundError."""
@@ -76,7 +76,7 @@ class Journal:
         with File(path) as file:
             size, head = file.size, file.pread(_HEAD.size + 8, 0)
         if len(head) < _HEAD.size + 8 or checksum(head[: _HEAD.size]) != head[_HEAD.size :]:
-            raise ValueError("its head is not what was written")
+            raise ValueError("its head does not match its checksum")
         magic, code, self.key_size, self.dim, space, self._nonce = _HEAD.unpack(head[: _HEAD.size])
         dtypes = {code: name for name, code in DTYPE_CODES.items()}
         if magic != _MAGIC or code not in dtypes:
@@ -87,7 +87,7 @@ class Journal:
         self._count = (size - len(head)) // (self._width + 8)
 
     def frames(self) -> Iterator[tuple[int, bytes]]:
-        """Yield number and key of each sound frame. Frames that a crash tore off, or left as zeros, are skipped."""
+        """Yield number and key of each sound frame. Frames torn off, or left as zeros, by a crash are skipped."""
         size = self._width + 8
         with File(self.path) as file:
             for first in range(0, self._count, _BLOCK):

@@ -31,7 +31,7 @@ class Lock:
         """Take the lock.
 
         wait:       seconds to wait; None waits until somebody asks to stop.
-        command:    what the lock file tells others of its holder.
+        command:    the holder's command, for others to read in the lock file.
         is_stopped: tells whether somebody asked to stop.
         Raises:     Locked, naming process, host, command and since when; Interrupted; DiskTrouble, ReadOnly.
         """
@@ -75,7 +75,7 @@ class Lock:
             about = json.loads(self.path.read_bytes())
             holder = f"process {about['pid']} on {about['host']} ({about['command']}, since {about['since']})"
         except (OSError, ValueError, KeyError, TypeError):
-            holder = "a process that did not say who it is"
+            holder = "an unknown process"
         step = "run the command again when it is done" + (", or add --wait" if self.name == "ingest" else "")
         return f"{what}: {holder} holds the lock {self.name!r}", step
 

@@ -26,11 +26,11 @@ class Tip(NamedTuple):
     """The newest sound record, folded.
 
     state:     the state after it.
-    number:    of that record; 0 for an empty log.
-    digest:    of that record; "" for an empty log.
+    number:    of the record; 0 for an empty log.
+    digest:    of the record; "" for an empty log.
     highest:   the highest number of any name in `refs/`, sound or not.
-    loose:     bytes of the records since the last one that carries the whole state.
-    base:      bytes of that one.
+    loose:     bytes of the records since the last one with the whole state.
+    base:      bytes of the last one with it.
     complaint: why the highest record is not the newest sound one, if it is not.
     """
 
@@ -44,7 +44,7 @@ class Tip(NamedTuple):
 
 
 class _Unsound(Exception):
-    """A record of a chain cannot be used, nor those that follow it up to a whole state."""
+    """A record of a chain cannot be used, nor its successors up to a whole state."""
 
     def __init__(self, number: int, what: str) -> None:
         super().__init__(what)
@@ -68,7 +68,7 @@ class Oplog:
         return sorted(n for n in map(record_number, names) if n is not None)
 
     def highest(self) -> int:
-        """Find the highest number of a name, 0 where there is none. Every command asks for it: no list is parsed."""
+        """Find the highest number of a name, 0 if there is none. Every command asks for it: no list is parsed."""
         try:
             name = max(os.listdir(self._layout.refs), default="")
         except FileNotFoundError:
@@ -91,7 +91,7 @@ class Oplog:
         return record
 
     def records(self, newest: int) -> Iterator[Record]:
-        """Read the records up to a sound one, oldest first, from the oldest whole state that leads to it.
+        """Read the records up to a sound one, oldest first, from the oldest whole state leading to it.
 
         Raises: Damage, FileNotFoundError (collected meanwhile).
         """
@@ -99,7 +99,7 @@ class Oplog:
             yield from map(self.read, range(self._oldest_before(newest)[0], newest + 1))
 
     def why_not_earlier(self, newest: int) -> str | None:
-        """Say why `records` does not begin earlier, where records are lost; None where the log began there."""
+        """Say why `records` does not begin earlier, if records are lost; None if the log began there."""
         return self._oldest_before(newest)[1] if newest else None
 
     def _oldest_before(self, newest: int) -> tuple[int, str | None]:
@@ -130,8 +130,8 @@ class Oplog:
     def load(self, usable: Callable[[State], str | None] = lambda state: None, known: Tip | None = None) -> Tip:
         """Fold the log to its newest sound record.
 
-        usable: says what is missing for a state to be usable, or None.
-        known:  an earlier fold: where the log continues from it, only later records are read.
+        usable: names the missing part of an unusable state, or None.
+        known:  an earlier fold: if the log continues from it, only later records are read.
         Raises: Damage if no record is sound.
         """
         while True:
@@ -155,12 +155,12 @@ class Oplog:
                 complaint = complaint or wrong
                 below = max((number for number in numbers if number < at), default=0)
             else:
-                raise Damage(f"no record of the log is sound: {complaint}", _REPAIR)
+                raise Damage(f"no record of the log is intact: {complaint}", _REPAIR)
 
     def _fold(self, number: int, known: Tip | None = None) -> tuple[Tip, int]:
         """Fold up to one record.
 
-        Returns: the tip; the bytes of the records that had to be folded. Raises: _Unsound.
+        Returns: the tip; the bytes of the folded records. Raises: _Unsound.
         """
         cached = known if known is not None and 0 < known.number <= number else self._cached()
         newest = record = self._sound(number)
@@ -190,7 +190,7 @@ class Oplog:
 
     def _earlier(self, record: Record) -> Record:
         if not record.before:
-            raise _Unsound(record.number, f"record {record.number} is the first, and carries no whole state")
+            raise _Unsound(record.number, f"record {record.number} is the first, but does not hold a complete state")
         earlier = self._sound(record.number - 1)
         if earlier.digest != record.before:
             raise _Unsound(record.number, f"record {record.number} does not follow record {earlier.number}")
@@ -208,7 +208,7 @@ class Oplog:
         about: str = "",
         whole: bool = False,
     ) -> Tip:
-        """Publish the record after `tip`. The caller holds `commit`, and all objects that the changes name are durable.
+        """Publish the record after `tip`. The caller holds `commit`, and all objects of the changes are durable.
 
         whole:  carry the whole state in any case.
         Raises: CommitRace if the number is taken after all; DiskTrouble, ReadOnly.
@@ -233,12 +233,12 @@ class Oplog:
             data = record._replace(whole=state.document).to_bytes(self._hash)
             loose, base = 0, len(data)
         if not durable.publish(self._layout.record(number), data, "commit"):
-            raise CommitRace(f"record {number} was published by somebody else", "run the command again")
+            raise CommitRace(f"record {number} was published first by another process", "run the command again")
         digest = data[:-1].rpartition(b"\n")[2].decode("ascii")
         return Tip(state, number, digest, highest=number, loose=loose, base=base)
 
     def keep(self, tip: Tip) -> None:
-        """Leave the fold in `cache/`. Each use checks it against the record to which it belongs."""
+        """Leave the fold in `cache/`. Each use checks it against its record."""
         body = canonical([tip.number, tip.digest, tip.loose, tip.base, tip.state.document])
         write_cache(self._layout.cache, _CACHE, body)
 

@@ -39,7 +39,7 @@ _READ = 1 << 20
 def write_pack(folder: Path, hash: Hash, blobs: Mapping[bytes, bytes], lock: str) -> FileRef:
     """Write one pack, durably.
 
-    blobs: uncompressed bytes by digest. lock: the lock under which this is done. Raises: DiskTrouble, ReadOnly.
+    blobs: uncompressed bytes by digest. lock: the lock held. Raises: DiskTrouble, ReadOnly.
     """
     entry = hash.size + _PLACE.size
     table = bytearray()
@@ -79,14 +79,14 @@ class Pack:
         footer = self._file.pread(FOOTER_SIZE, size - FOOTER_SIZE) if size >= FOOTER_SIZE else b""
         head, check, end = footer[: _HEAD.size], footer[_HEAD.size : -8], footer[-8:]
         if end != _END or checksum(head) != check or check.hex() != self.ref.check:
-            raise self._damage("its footer is not what was written")
+            raise self._damage("its footer does not match its checksum")
         self._body, self.count, width, self._body_sum, table_sum = _HEAD.unpack(head)
         self._entry = width + _PLACE.size
         if width != self._hash.size or self._body + self.count * self._entry + FOOTER_SIZE != size:
-            raise self._damage("its footer is another store's")
+            raise self._damage("its footer belongs to another store")
         self.table = self._file.pread(self.count * self._entry, self._body)
         if checksum(self.table) != table_sum:
-            raise self._damage("its table is not what was written")
+            raise self._damage("its table does not match its checksum")
 
     def verify(self) -> None:
         """Check every byte: a blob proves what it holds, but not each bit that holds it. Raises: Damage."""
@@ -98,7 +98,7 @@ class Pack:
             hasher.update(part)
             at += len(part)
         if hasher.intdigest().to_bytes(8, "little") != self._body_sum:
-            raise self._damage("what lies before its table is not what was written")
+            raise self._damage("the data before its table does not match its checksum")
 
     def digests(self) -> Iterator[bytes]:
         """Yield the digest of every blob."""
@@ -132,7 +132,7 @@ class Pack:
         except zlib.error:
             whole, blob = False, b""
         if not whole or self._hash.digest(blob) != digest:
-            raise self._damage(f"blob {digest.hex()} is not what was written")
+            raise self._damage(f"blob {digest.hex()} does not match its digest")
         return blob
 
     def _damage(self, what: str) -> Damage:
@@ -147,7 +147,7 @@ class Pack:
 
 
 class Packs:
-    """The packs that a state lists, opened when a blob is looked for."""
+    """The packs of a state, opened when a blob is looked for."""
 
     def __init__(self, folder: Path, refs: list[FileRef], hash: Hash) -> None:
         self._folder = folder
@@ -168,7 +168,7 @@ class Packs:
         return self._open
 
     def listing(self, refs: list[FileRef]) -> None:
-        """Take another list of packs. Those of it that are open stay open."""
+        """Take another list of packs. Open ones stay open."""
         self._refs, self._open = refs, None
         for name in self._kept.keys() - {ref.name for ref in refs}:
             self._kept.pop(name).close()

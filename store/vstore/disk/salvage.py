@@ -1,4 +1,4 @@
-"""The reading of files that may be damaged: patient, and never mistaken about whose fault an error is."""
+"""The reading of possibly damaged files: patient, and never mistaken about the cause of an error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NOT_ITS_FAULT = {errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errno.E
 
 
 def insisted(read: Callable[[], T]) -> T:
-    """Read twice where the first attempt fails: a disk that hesitated is no reason to give anything up."""
+    """Read twice if the first attempt fails: a disk that hesitated is no reason to give anything up."""
     try:
         return read()
     except (Damage, OSError):
@@ -27,7 +27,7 @@ def insisted(read: Callable[[], T]) -> T:
 
 
 def refuse_unreadable(err: Exception, path: Path) -> None:
-    """Refuse an error of the system that is no damage: sound data would be given up for it. Raises: VstoreError."""
+    """Refuse an error of the system other than damage: sound data would be given up for it. Raises: VstoreError."""
     if isinstance(err, OSError) and err.errno in _NOT_ITS_FAULT:
         raise VstoreError(
             f"{path} cannot be read: {err.strerror}; this is not damage, and nothing was changed",

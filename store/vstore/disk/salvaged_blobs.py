@@ -1,4 +1,4 @@
-"""The sound blobs of packs that may be damaged. Changes nothing."""
+"""The sound blobs of possibly damaged packs. Changes nothing."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _LARGEST_BLOB = 1 << 30
 
 
 def sound_blobs(folder: Path, ref: FileRef, hash: Hash) -> tuple[bool, Iterator[tuple[bytes, bytes]]]:
-    """Read a pack that may be damaged.
+    """Read a possibly damaged pack.
 
-    Returns: whether every byte is what was written; digest and bytes of each sound blob, one after another.
-    Raises:  VstoreError where the user may not read it.
+    Returns: whether every byte is intact; digest and bytes of each sound blob, one after another.
+    Raises:  VstoreError if the user may not read it.
     """
     try:
         pack = insisted(partial(Pack, folder, ref, hash))
@@ -53,7 +53,7 @@ def _blobs_left(pack: Pack) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _unlisted_blobs(path: Path, hash: Hash) -> Iterator[tuple[bytes, bytes]]:
-    """Read the blobs of a pack without its table: they follow one another, and zlib knows where each ends."""
+    """Read the blobs of a pack without its table: they follow one another, and zlib knows the end of each."""
     try:
         data = insisted(partial(durable.read, path))
     except OSError as err:

@@ -1,4 +1,4 @@
-"""The sound segments, and the sound rows of segments that are damaged. Changes nothing."""
+"""The sound segments, and the sound rows of damaged ones. Changes nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sound_segment(path: Path) -> Segment | None:
 
 
 def whole_segment(folder: Path, ref: FileRef) -> Segment | None:
-    """Open a segment if every byte is what was written; else None. Raises: VstoreError."""
+    """Open a segment if every byte is intact; else None. Raises: VstoreError."""
 
     def read() -> Segment:
         segment = Segment(folder, ref)
@@ -49,12 +49,12 @@ class Remains(NamedTuple):
 
     path:    the segment.
     header:  the bytes before the rows.
-    total:   the rows that there were.
+    total:   the original number of rows.
     dim:     the numbers of a row.
     dtype:   their type.
     numbers: the numbers of the sound rows.
     keys:    their keys.
-    time:    when it was written, seconds since 1970; 0 if that is lost.
+    time:    the time of writing, seconds since 1970; 0 if that is lost.
     """
 
     path: Path
@@ -78,11 +78,11 @@ class Remains(NamedTuple):
 
 
 def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, known: Collection[bytes]) -> Remains:
-    """Find the rows of a damaged segment that are provably what was written, with provable keys.
+    """Find the provably intact rows of a damaged segment, with provable keys.
 
     A block of rows is proved by its checksum. A key is proved by the checksum of all keys or, where that fails, by
     a snapshot that lists it.
-    known: the keys that snapshots list. Raises: VstoreError where the user may not read it.
+    known: the keys in snapshots. Raises: VstoreError if the user may not read it.
     """
     path = folder / ref.name
     width, blocks = dim * DTYPES[dtype], -(-ref.rows // BLOCK)

@@ -43,7 +43,7 @@ def write_segment(
     blocks: float16 or float32 (m, dim) each, as `rounded` gives them; n rows in all.
     dtype:  the store's, which the blocks must have.
     time:   seconds since 1970, UTC.
-    lock:   the lock under which this is done.
+    lock:   the lock held.
     Raises: DiskTrouble, ReadOnly, MissingPackage; Damage for rows of another dtype or width.
     """
     assert keys

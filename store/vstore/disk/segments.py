@@ -45,10 +45,10 @@ class Segment:
             except ValueError as err:
                 raise self.damage(str(err)) from err
             if self.footer.size != size or tail[-16:-8].hex() != ref.check or self.footer.rows != ref.rows:
-                raise self.damage("its footer is another file's")
+                raise self.damage("its footer belongs to another file")
             self.keys = file.pread(self.footer.rows * self.footer.key_size, self.footer.keys_at)
         if checksum(self.keys) != self.footer.keys_sum:
-            raise self.damage("its keys are not what was written")
+            raise self.damage("its keys do not match their checksum")
 
     def key(self, row: int) -> bytes:
         """Give the key of a row."""
@@ -61,7 +61,7 @@ class Segment:
         return [self.keys[at : at + size] for at in range(0, len(self.keys), size)]
 
     def bad_blocks(self) -> Iterator[tuple[int, int]]:
-        """Read the file front to back and yield the row ranges (first, end) whose checksum does not fit.
+        """Read the file front to back and yield the row ranges (first, end) whose checksum does not match.
 
         Raises: Damage if header or checksums themselves are bad.
         """
@@ -71,9 +71,9 @@ class Segment:
             header = buffer[: file.readinto(buffer[: footer.header])]
             sums = file.pread(8 * -(-footer.rows // BLOCK), footer.sums_at)
             if checksum(header) != footer.header_sum:
-                raise self.damage("its header is not what was written")
+                raise self.damage("its header does not match its checksum")
             if checksum(sums) != footer.sums_sum:
-                raise self.damage("its checksums are not what was written")
+                raise self.damage("its checksums do not match their own checksum")
             import xxhash
 
             for block, first in enumerate(range(0, footer.rows, BLOCK)):
@@ -92,7 +92,7 @@ class Segment:
     def verify(self) -> None:
         """Check every byte before any is used. Raises: Damage, naming file and rows."""
         for first, end in self.bad_blocks():
-            raise self.damage(f"rows {first} to {end - 1} are not what was written")
+            raise self.damage(f"rows {first} to {end - 1} do not match their checksums")
 
     def rows(self) -> Rows:
         """Map the rows: float16 or float32 (n, dim), unaligned, read-only; copy them before BLAS. Raises: Damage."""
@@ -105,5 +105,5 @@ class Segment:
         return rows.reshape(footer.rows, footer.dim)
 
     def damage(self, what: str) -> Damage:
-        """Make the error that says what is damaged in this segment."""
+        """Make the error for damage in this segment."""
         return Damage(f"segments/{self.ref.name} is damaged: {what}", "run: vstore check --read-data")

@@ -1,4 +1,4 @@
-"""Errors of the system, turned into errors of ours that say what to do."""
+"""Errors of the system, turned into errors of ours with a next step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOST = {errno.EIO, errno.ENXIO, errno.EBADMSG, errno.ENODATA, getattr(errno, "EU
 
 @contextlib.contextmanager
 def trouble(path: Path) -> Iterator[None]:
-    """Turn an error in writing a file into one that says what to do. Raises: DiskTrouble, ReadOnly."""
+    """Turn an error in writing a file into one with a next step. Raises: DiskTrouble, ReadOnly."""
     try:
         yield
     except OSError as err:
@@ -49,6 +49,6 @@ def lost(path: Path) -> Iterator[None]:
 
 
 def is_full(err: VstoreError) -> bool:
-    """Tell whether an error means that the disk, or a quota, is full."""
+    """Tell whether an error means a full disk or quota."""
     cause = err.__cause__
     return isinstance(cause, OSError) and cause.errno in FULL

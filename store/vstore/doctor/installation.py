@@ -18,7 +18,7 @@ def core() -> list[Finding]:
 
 
 def _namesake() -> list[Finding]:
-    """Find the package of somebody else that `pip install vstore` installs."""
+    """Find somebody else's package, installed by `pip install vstore`."""
     version = installed.version_of(_NAMESAKE)
     if version is None:
         return []
@@ -57,7 +57,7 @@ def faiss() -> Finding:
 
 
 def models(torch: Answer | None) -> list[Finding]:
-    """Check the packages of models. torch: the answer of its probe, or None where it is not installed."""
+    """Check the packages of models. torch: the answer of its probe, or None if it is not installed."""
     if torch is None:
         what = "torch is not installed: the built-in embedder works, models do not"
         return [Finding("models", NOTE, what, TORCH.pip)]
@@ -97,7 +97,7 @@ def _torchvision(torch: str) -> Finding:
 
 
 def heic() -> Finding:
-    """Check that HEIC pictures can be read."""
+    """Check the support of HEIC pictures."""
     if installed.version_of("pillow-heif") is None:
         return Finding("pictures", NOTE, "HEIC pictures cannot be read", HEIC.pip)
     versions = f"pillow {installed.version_of('pillow')}, HEIC by pillow-heif {installed.version_of('pillow-heif')}"

@@ -29,9 +29,9 @@ _PROBES = {
 
 
 def needs(extra: str = "") -> dict[str, str]:
-    """Read the packages that vstore needs, for its core or for an extra, from its own metadata.
+    """Read the packages needed by the core or by an extra from vstore's own metadata.
 
-    Returns: name -> requirement; empty where vstore was not installed by pip.
+    Returns: name -> requirement; empty if vstore was not installed by pip.
     """
     from importlib.metadata import PackageNotFoundError, requires
 
@@ -59,7 +59,7 @@ def is_there(module: str) -> bool:
 
 
 def version_of(distribution: str) -> str | None:
-    """Find the version of a distribution; None where it is not installed."""
+    """Find the version of a distribution; None if it is not installed."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

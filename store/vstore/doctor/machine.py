@@ -18,23 +18,23 @@ def python() -> Finding:
 
 
 def devices(torch: Answer | None) -> list[Finding]:
-    """Check the devices that torch finds. torch: the answer of its probe, or None where it is not installed."""
+    """Check the devices that torch finds. torch: the answer of its probe, or None if it is not installed."""
     found = torch[0] if torch else None
     if found is None:
         return []
     if found["devices"]:
-        taken = "takes it"
+        taken = "uses it"
         if len(found["devices"]) > 1:
-            taken = "takes all of them for a sync, each in a worker process, and the first one for everything else"
+            taken = "uses all of them for a sync, each in a worker process, and the first one for everything else"
         return [Finding("device", OK, f"cuda: {', '.join(found['devices'])}; --device auto {taken}")]
     if found["mps"]:
-        return [Finding("device", OK, "mps; --device auto takes it")]
+        return [Finding("device", OK, "mps; --device auto uses it")]
     if shutil.which("nvidia-smi"):
-        what = "there is an NVIDIA driver, but torch finds no GPU: --device auto takes the CPU"
+        what = "there is an NVIDIA driver, but torch finds no GPU: --device auto uses the CPU"
         built = f"is built for CUDA {found['cuda']}" if found["cuda"] else "is built for the CPU alone"
         fix = "install a torch built for this driver (https://pytorch.org/get-started/locally), or update the driver"
         return [Finding("device", TROUBLE, f"{what}; torch {found['version']} {built}", fix)]
-    return [Finding("device", NOTE, "no GPU: --device auto takes the CPU; --compute bf16 may be quicker there")]
+    return [Finding("device", NOTE, "no GPU: --device auto uses the CPU; --compute bf16 may be faster")]
 
 
 def hub_cache() -> list[Finding]:

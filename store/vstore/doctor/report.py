@@ -13,10 +13,10 @@ OK, NOTE, TROUBLE = "ok", "note", "trouble"
 class Finding(NamedTuple):
     """The result of one check.
 
-    name:  what was checked.
+    name:  the thing checked.
     state: ok, note or trouble.
     what:  the result, for people.
-    fix:   a command that fixes the trouble, or empty.
+    fix:   a command to fix the trouble, or empty.
     """
 
     name: str

@@ -11,7 +11,7 @@ from vstore.doctor.report import TROUBLE, DoctorReport
 
 
 def doctor(folder: Path | None = None) -> DoctorReport:
-    """Check Python, the packages, the devices and the cache; also the models of a store, where one is named."""
+    """Check Python, the packages, the devices and the cache; also the models of a store, if one is named."""
     findings = [python(), *core(), faiss()]
     torch = installed.ask("torch") if installed.is_there("torch") else None
     findings += [*models(torch), *devices(torch), heic(), *hub_cache()]

@@ -1,4 +1,4 @@
-"""The model that vectors are declared to be of. Nothing is loaded for it."""
+"""The declared model of vectors. It is not loaded."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from vstore.format.recipes import Recipe
 class Declared(NamedTuple):
     """A declared model.
 
-    recipe: everything that decides its vectors; None where no model was declared.
-    place:  the words by which the model is found again.
+    recipe: everything its vectors depend on; None if no model was declared.
+    place:  the words of the model.
     """
 
     recipe: Recipe | None
@@ -27,7 +27,7 @@ def declared(words: Words, recipe: Recipe | None, cache: Path | None = None) -> 
     """Take the given recipe, or work out that of the named model from its files alone.
 
     cache:  the store's cache folder, for digests of files.
-    Raises: UsageError where the words name no model, or a recipe stands beside them; ModelError if the model is
+    Raises: UsageError if the words name no model, or a recipe stands beside them; ModelError if the model is
             missing.
     """
     if words == Words():

@@ -1,4 +1,4 @@
-"""Embedders: they turn prepared pictures into vectors, and texts where their model reads them."""
+"""Embedders: they turn prepared pictures into vectors, and texts, if their model reads them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Embedder(Protocol):
     """A model with its preparation: the same recipe gives the same vectors.
 
-    recipe: everything that decides a vector's value; the sha256 of its canonical JSON is the space id.
+    recipe: everything a vector depends on; the sha256 of its canonical JSON is the space id.
     dim:    numbers per vector.
     """
 
@@ -71,6 +71,6 @@ class Pipeline(Protocol):
 
 
 def text_side(embedder: Embedder) -> Callable[[Sequence[str]], Floats] | None:
-    """Find the function that embeds texts: float32 (n, dim), norm 1. None where the space has no text side."""
+    """Find the function that embeds texts: float32 (n, dim), norm 1. None if the space has no text side."""
     side: Callable[[Sequence[str]], Floats] | None = getattr(embedder, "embed_texts", None)
     return side if embedder.recipe.get("text", True) is not None else None

@@ -55,7 +55,7 @@ def find_plugin(family: str) -> Plugin | None:
 
 
 def describe_by_plugin(words: Words) -> dict[str, Any] | None:
-    """Work out the recipe of `FAMILY:REST`, or return None where no such plug-in is installed. Raises: ModelError."""
+    """Work out the recipe of `FAMILY:REST`, or return None if no such plug-in is installed. Raises: ModelError."""
     family, colon, _ = (words.model or "").partition(":")
     plugin = find_plugin(family) if colon else None
     if plugin is None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def cached_text(cache: Path, space: str, text: str, dim: int) -> Floats | None:
-    """Read the vector of a text in a space: float32 (dim,), or None where it is unknown or damaged."""
+    """Read the vector of a text in a space: float32 (dim,), or None if it is unknown or damaged."""
     import numpy as np
 
     content = read_cache(cache, _name(space, text))

@@ -19,13 +19,13 @@ LINKS = "links"
 class ExportReport(NamedTuple):
     """The result of an export.
 
-    snapshot: the snapshot that was exported.
+    snapshot: the snapshot exported.
     format:   the format of the files.
-    out:      the file or folder that was written.
+    out:      the file or folder written.
     images:   distinct pictures in it.
     paths:    paths in it.
     bytes:    bytes of all files.
-    missing:  pictures of a search that have no link, as their file no longer exists.
+    missing:  pictures of a search without a link: their file no longer exists.
     """
 
     snapshot: str
@@ -83,9 +83,9 @@ def snapshot_export(repo: Repository, snap: str, out: Path, format: str = "jsonl
 
 
 def refuse_search(operands: Sequence[object], options: Mapping[str, object]) -> None:
-    """Refuse the words of a search, `at` apart, for a format that writes a whole snapshot.
+    """Refuse the words of a search, `at` apart, for the format of a whole snapshot.
 
-    Raises: UsageError; TypeError for a word that a search does not have either, as a slip would be lost otherwise.
+    Raises: UsageError; TypeError for an unknown word: a slip would be lost otherwise.
     """
     narrowing = ("under", "min_score", "new_since")
     for name in options:

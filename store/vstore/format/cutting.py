@@ -25,7 +25,7 @@ def is_boundary(path: bytes, level: int) -> bool:
 class Cutter:
     """A cut of the leaves of a tree under edits. A leaf that stays as it was is passed on unread.
 
-    fresh: the pages that were made, by digest.
+    fresh: the pages made, by digest.
     """
 
     def __init__(self, hash: Hash, aliases: Callable[[Child], list[Alias]]) -> None:

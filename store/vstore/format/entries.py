@@ -23,7 +23,7 @@ class Snapshot(NamedTuple):
     images:   its distinct keys.
     time:     when it was made.
     message:  the words of the user.
-    parent:   the name of the snapshot that it follows.
+    parent:   the name of the snapshot before it.
     partial:  the run ended before all pictures were reached.
     kept:     it was not forgotten.
     degraded: a repair took pictures out of it.
@@ -59,7 +59,7 @@ class Snapshot(NamedTuple):
         )
 
     def manifest_over(self, tree: bytes) -> Manifest:
-        """Make the manifest of this snapshot again, over an alias tree of that root."""
+        """Make the manifest of this snapshot again, over an alias tree with this root."""
         return Manifest(
             name=self.name,
             space=self.space,
@@ -114,8 +114,8 @@ class Root(NamedTuple):
     """A synced folder.
 
     label:    the first part of its stored paths.
-    place:    its path on disk: relative to the folder that holds the store where `relative`, else absolute.
-    relative: its place is relative to the folder that holds the store: both move together.
+    place:    its path on disk: relative to the store's parent folder if `relative`, else absolute.
+    relative: its place is relative to the store's parent folder: both move together.
     options:  the options of its scans.
     """
 
@@ -138,9 +138,9 @@ class Space(NamedTuple):
     id:     the sha256 of its recipe.
     name:   its name in this store.
     status: whether its vectors are known to be of this recipe: `verified`, or `claimed` by an import.
-    recipe: the digest of its recipe; empty where `repair` found it lost: nothing is embedded in the space then.
+    recipe: the digest of its recipe; empty if `repair` found it lost: nothing is embedded in the space then.
     dim:    the numbers of a vector.
-    place:  where its model is and how it is run; no part of its identity.
+    place:  the place and settings of its model; no part of its identity.
     probes: the digest of the vectors of its probes.
     """
 
@@ -205,11 +205,11 @@ def listed_segments(refs: Iterable[FileRef]) -> dict[str, Json]:
 
 
 class Import(NamedTuple):
-    """The rest of an import: rows of an old index whose pictures were not found, kept outside every segment.
+    """The rest of an import: rows of an old index without a picture, stored outside every segment.
 
     id:      i1, i2, …
     space:   the id of the space of its vectors.
-    root:    the label of the folder that it was about.
+    root:    the label of its folder.
     rows:    how many rows wait.
     names:   the digest of the blob with their paths (FORMAT.md, section 6).
     vectors: the digests of the blobs with their vectors.

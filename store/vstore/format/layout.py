@@ -90,5 +90,5 @@ def why_not_a_name(name: str) -> str | None:
     if re.fullmatch(_SNAPSHOT_LIKE, name, re.IGNORECASE):
         return f"{name!r} looks like a snapshot name (v + number, or 4 and more hex digits)"
     if any(c in "@~{}/\\:" or c.isspace() or not c.isprintable() for c in name) or name[0] in "-+.":
-        return "a name must not contain @ ~ { } / \\ : or blanks, nor begin with - + ."
+        return "a name must not contain @ ~ { } / \\ : or blanks, or begin with - + ."
     return None

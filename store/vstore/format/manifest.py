@@ -1,4 +1,4 @@
-"""The manifest of a snapshot: the pictures that it lists, and its content id. Pure."""
+"""The manifest of a snapshot: its pictures, and its content id. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Manifest(NamedTuple):
     images:  its distinct keys.
     time:    when it was made.
     message: the words of the user.
-    parent:  the name of the snapshot that it follows.
+    parent:  the name of the snapshot before it.
     partial: the run ended before all pictures were reached.
     """
 

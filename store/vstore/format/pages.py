@@ -45,7 +45,7 @@ def decode_leaf(data: bytes, key_size: int) -> list[Alias]:
         count, at = _begin(data, 0)
         paths, at = _get_paths(data, at, count)
         if len(data) != at + count * key_size:
-            raise ValueError("its length does not fit")
+            raise ValueError("its length is wrong")
         return [(path, data[at + i * key_size : at + (i + 1) * key_size]) for i, path in enumerate(paths)]
     except (ValueError, IndexError) as err:
         raise Damage(f"an alias page cannot be read: {err}", "run: vstore check") from err
@@ -84,7 +84,7 @@ def decode_inner(data: bytes, digest_size: int) -> list[Child]:
             size, at = _get(data, at + digest_size)
             children.append(Child(path, digest, size))
         if at != len(data):
-            raise ValueError("its length does not fit")
+            raise ValueError("its length is wrong")
         return children
     except (ValueError, IndexError) as err:
         raise Damage(f"an inner alias page cannot be read: {err}", "run: vstore check") from err
@@ -93,7 +93,7 @@ def decode_inner(data: bytes, digest_size: int) -> list[Child]:
 def level_of(data: bytes) -> int:
     """Tell how far above the leaves a page stands: 0 for a leaf. Raises: Damage."""
     if data[:2] != b"vp" or not b"0" <= data[2:3] <= b"9":
-        raise Damage("an alias page begins with something else", "run: vstore check")
+        raise Damage("an alias page does not begin as FORMAT.md says", "run: vstore check")
     return data[2] - 0x30
 
 
@@ -103,7 +103,7 @@ def _magic(level: int) -> bytes:
 
 def _begin(data: bytes, level: int) -> tuple[int, int]:
     if data[:_MAGIC_SIZE] != _magic(level):
-        raise ValueError("it begins with something else")
+        raise ValueError("it does not begin as FORMAT.md says")
     count, at = _get(data, _MAGIC_SIZE)
     if count > MAXIMUM:
         raise ValueError(f"it claims {count} entries")  # paths that share all of the one before would fill the memory

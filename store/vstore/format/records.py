@@ -25,9 +25,9 @@ class Record(NamedTuple):
     time:    when it was published.
     before:  the digest of the record before it.
     changes: a JSON Merge Patch on the state.
-    whole:   the state after it, where the record carries it.
-    undoes:  the number of the record that it undoes.
-    redoes:  the number of the undo that it cancels.
+    whole:   the state after it, if the record carries it.
+    undoes:  the number of the undone record.
+    redoes:  the number of the cancelled undo.
     about:   a few words for the log.
     digest:  its own digest, in hex; set when it was read.
     size:    its bytes; set when it was read.
@@ -78,7 +78,7 @@ class Record(NamedTuple):
         line += newline
         digest = hash.digest(line).hex()
         if tail != digest.encode("ascii") + b"\n":
-            raise Damage(f"refs/{name} is damaged: its digest does not fit", "run: vstore repair")
+            raise Damage(f"refs/{name} is damaged: its digest does not match", "run: vstore repair")
         try:
             document = json.loads(line)
             if document["vstore"] > FORMAT_VERSION:

@@ -57,7 +57,7 @@ class State(NamedTuple):
 
     @property
     def hold(self) -> str | None:
-        """The snapshot at which syncing is held, if it is."""
+        """The snapshot that holds syncing, or None."""
         return self.document.get("hold")
 
     @property
@@ -66,7 +66,7 @@ class State(NamedTuple):
 
     @property
     def absorbed(self) -> dict[str, str]:
-        """The prefix that the paths of a label have now, by the old label."""
+        """The new prefix of a label's paths, by the old label."""
         return dict(self.document.get("absorbed", {}))
 
     @property
@@ -83,16 +83,16 @@ class State(NamedTuple):
         return {id: Import.from_json(id, value) for id, value in self.document.get("imports", {}).items()}
 
     def segments(self, space: str) -> list[FileRef]:
-        """List the segments of a space, in the order in which rows win."""
+        """List the segments of a space, in the order of precedence."""
         places = self.document.get("segments", {}).get(space, {})
         return [FileRef(*places[place]) for place in sorted(places, key=int)]
 
     def segment_lists(self) -> dict[str, list[FileRef]]:
-        """List the segments of every space that has a list, known or not: space id -> segments."""
+        """List the segments of every space with a list, known or not: space id -> segments."""
         return {space: self.segments(space) for space in self.document.get("segments", {})}
 
     def all_segments(self) -> list[FileRef]:
-        """List the segments of all spaces. A segment that two spaces list comes twice."""
+        """List the segments of all spaces. A segment of two spaces comes twice."""
         return [ref for refs in self.segment_lists().values() for ref in refs]
 
     @property
@@ -109,13 +109,13 @@ class State(NamedTuple):
         return None if value is None else Snapshot.from_json(name, value)
 
     def snapshots(self) -> list[Snapshot]:
-        """List the snapshots that were not forgotten, newest first."""
+        """List the snapshots not forgotten, newest first."""
         listed = self.document.get("snapshots", {})
         kept = [name for name, value in listed.items() if value.get("kept", True)]
         return [Snapshot.from_json(name, listed[name]) for name in sorted(kept, key=lambda n: -int(n[1:]))]
 
     def blobs(self) -> set[bytes]:
-        """Collect the digests of all blobs that the state itself names, without those that manifests name."""
+        """Collect the digests of all blobs named by the state itself, without those named by manifests."""
         found = {snapshot.manifest.hex() for snapshot in self.snapshots()}
         for value in self.document.get("spaces", {}).values():
             found.update(value[name] for name in ("recipe", "probes") if value.get(name))
@@ -128,14 +128,14 @@ class State(NamedTuple):
         return {name: value.get("kept", True) for name, value in self.document.get("snapshots", {}).items()}
 
     def packs_changed(self, added: Iterable[FileRef], gone: Iterable[FileRef]) -> dict[str, Json]:
-        """Give the changes of `packs` where some come and others go."""
+        """Give the changes of `packs` if some come and others go."""
         return {**dict.fromkeys(ref.name for ref in gone), **listed_packs(added)}
 
     def segments_changed(self, space: str, refs: Sequence[FileRef]) -> dict[str, Json]:
         """Give the changes of `segments` after which the segments of a space are these, in this order.
 
         A segment that stays keeps its place; one that replaces neighbours takes the first of theirs; a new one takes
-        the next after the last. So a record names only what changed. Where that would not give the order, all get new
+        the next after the last. So a record names only what changed. If that would not give the order, all get new
         places.
         """
         old = self.document.get("segments", {}).get(space, {})

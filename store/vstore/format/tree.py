@@ -15,10 +15,10 @@ _UNPACKED = 256  # leaves that a tree keeps unpacked: 4 MB or so
 
 
 class Tree:
-    """An alias tree, read through `fetch` and never changed: an edit gives another tree that shares its pages.
+    """An alias tree, read through `fetch` and never changed: an edit gives another tree with shared pages.
 
     root:  the digest of its root page.
-    fresh: the pages that are not stored yet, by digest.
+    fresh: the pages not stored yet, by digest.
     """
 
     def __init__(self, hash: Hash, fetch: Fetch, root: bytes, fresh: Mapping[bytes, bytes] | None = None) -> None:
@@ -142,7 +142,7 @@ class Tree:
                 return
 
     def folders_in(self, folder: bytes) -> Iterator[bytes]:
-        """Yield the names of a folder's subfolders that hold aliases at any depth; one look-up each."""
+        """Yield the names of a folder's subfolders with aliases at any depth; one look-up each."""
         base = folder + b"/"
         start, stop = base, folder + b"0"
         while True:

@@ -1,4 +1,4 @@
-"""Undo and redo: the operations that they take back or bring back, and the changes that do it. Pure."""
+"""Undo and redo: their operations, and their changes. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BARRIERS = frozenset({"init", "model drop", "gc", "repair", "migrate"})
 
 
 def restoring(now: State, earlier: State) -> dict[str, Json]:
-    """Give the changes that bring back current, tags, kept set and hold of an earlier state."""
+    """Give the changes to bring back current, tags, kept set and hold of an earlier state."""
     changes: dict[str, Json] = {}
     if earlier.current != now.current:
         changes["current"] = earlier.current
@@ -33,10 +33,10 @@ def restoring(now: State, earlier: State) -> dict[str, Json]:
 
 
 def operations_in_force(records: Iterator[Record]) -> tuple[list[Record], list[Record], Record | None]:
-    """Walk the log, oldest first, and find the operations that undo and redo would take.
+    """Walk the log, oldest first, and find the next operations to undo and to redo.
 
     Returns: undoable records in force, newest last; undone records, newest undo last; the barrier below them.
-    Where the log begins after a gc, an undo of an operation before that is skipped.
+    If the log begins after a gc, an undo of an operation before that is skipped.
     """
     done: list[Record] = []
     undone: list[Record] = []

@@ -1,4 +1,4 @@
-"""Works out what gc would delete of a state, and what it would rewrite. Changes nothing."""
+"""Plans a gc: the data of a state to delete, and to rewrite. Changes nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SegmentPlan(NamedTuple):
     """A segment and its future.
 
     ref:      the segment as the log lists it.
-    live:     its rows that are kept.
+    live:     its rows to keep.
     replaced: it is rewritten with those rows alone, or deleted if there are none.
     size:     its bytes afterwards.
     """
@@ -37,8 +37,8 @@ class SegmentPlan(NamedTuple):
 class PackPlan(NamedTuple):
     """The packs that go.
 
-    freed:  packs that are deleted.
-    merged: digests of their blobs that are still used, for a new pack.
+    freed:  packs to delete.
+    merged: digests of their used blobs, for a new pack.
     size:   bytes of that new pack.
     """
 
@@ -48,12 +48,12 @@ class PackPlan(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The changes that gc would make to a state.
+    """The changes of a gc to a state.
 
-    snapshots: names of forgotten snapshots that are deleted.
+    snapshots: names of forgotten snapshots to delete.
     segments:  the segments of each space, in order.
     packs:     the packs that go.
-    unnamed:   unused vectors that are kept.
+    unnamed:   unused vectors to keep.
     """
 
     snapshots: list[str]
@@ -63,7 +63,7 @@ class Plan(NamedTuple):
 
     @property
     def parts(self) -> Iterator[SegmentPlan]:
-        """The segments of all spaces; one that several spaces list comes several times."""
+        """The segments of all spaces; a segment of several spaces comes several times."""
         for parts in self.segments.values():
             yield from parts
 
@@ -74,28 +74,28 @@ class Plan(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """Bytes of listed files that are deleted, less those that are rewritten."""
+        """Bytes of deleted files, less those rewritten."""
         written = sum(part.size for part in self.parts if part.replaced) + self.packs.size
         return sum(ref.size for ref in (*self.freed_segments, *self.packs.freed)) - written
 
     @property
     def freed_segments(self) -> set[FileRef]:
-        """The segments that are deleted or replaced. One that two spaces list stays as long as either lists it."""
+        """The segments to delete or replace. A segment of two spaces stays as long as either lists it."""
         stay = {part.ref for part in self.parts if not part.replaced}
         return {part.ref for part in self.parts if part.replaced} - stay
 
     @property
     def vectors(self) -> int:
-        """The number of vectors that are deleted."""
+        """The number of vectors to delete."""
         return sum(part.ref.rows - len(part.live) for part in self.parts if part.replaced)
 
 
 def plan_of(repo: Repository, state: State, *, drop_unnamed: bool = False, rewrite: bool = True) -> Plan:
-    """Work out what gc would do with a state.
+    """Plan a gc of a state.
 
     drop_unnamed: delete unused vectors although they are young.
-    rewrite:      rewrite files that are mostly unused; without it only wholly unused files are deleted.
-    Raises: Damage if something that a snapshot needs is missing; FileNotFoundError.
+    rewrite:      rewrite mostly unused files; without it only wholly unused files are deleted.
+    Raises: Damage if a snapshot lacks something; FileNotFoundError.
     """
     used, blobs = _used(repo, state)
     segments: dict[str, list[SegmentPlan]] = {}
@@ -119,7 +119,7 @@ def young_since(drop_unnamed: bool) -> float:
 
 
 def _used(repo: Repository, state: State) -> tuple[dict[str, set[bytes]], set[bytes]]:
-    """Find the keys that snapshots use, by space, and the digests of all blobs in use."""
+    """Find the keys in use by snapshots, by space, and the digests of all blobs in use."""
     keys_of: dict[str, set[bytes]] = {}
     walked: dict[str, set[bytes]] = {}
     size = repo.hash.size
@@ -143,7 +143,7 @@ def _used(repo: Repository, state: State) -> tuple[dict[str, set[bytes]], set[by
 def _plan_segments(
     repo: Repository, refs: list[FileRef], *, used: set[bytes], since: float, rewrite: bool
 ) -> tuple[list[SegmentPlan], int]:
-    """Plan the segments of one space. Returns: the plans, and the number of unused vectors that are kept."""
+    """Plan the segments of one space. Returns: the plans, and the number of unused vectors to keep."""
     plans: list[SegmentPlan] = []
     taken: set[bytes] = set()
     unused = 0

@@ -1,6 +1,6 @@
 """Deletes data that no snapshot uses: vectors, pages, old records. It is the end of undo.
 
-Record first, unlink after: what a record names is there until a later record, durable, no longer names it. Two records
+Record first, unlink after: a file exists until a later, durable record no longer names it. Two records
 in a row carry the whole state, so that either of them may rot; only then do the older ones go.
 """
 
@@ -25,15 +25,15 @@ class GcReport(NamedTuple):
     """The result of a garbage collection.
 
     dry_run:   nothing was deleted; the report says what would be.
-    snapshots: forgotten snapshots that were deleted.
-    vectors:   vectors that were deleted.
-    unnamed:   unused vectors that were kept.
-    segments:  segments that were deleted or replaced.
-    packs:     packs that were deleted or replaced.
-    rewritten: files that were written in their place, without the unused parts.
-    unlisted:  deleted files that no record listed.
+    snapshots: forgotten snapshots deleted.
+    vectors:   vectors deleted.
+    unnamed:   unused vectors kept.
+    segments:  segments deleted or replaced.
+    packs:     packs deleted or replaced.
+    rewritten: files written in their place, without the unused parts.
+    unlisted:  deleted files without a record.
     records:   deleted records of the log.
-    bytes:     bytes that were freed, less those that were rewritten.
+    bytes:     bytes freed, less those rewritten.
     changed:   the log was written.
     """
 
@@ -54,10 +54,10 @@ class GcReport(NamedTuple):
 
 
 def gc(repo: Repository, *, dry_run: bool = False, drop_unnamed: bool = False, wait: bool = False) -> GcReport:
-    """Delete data that no snapshot uses. Readers that already opened it read on.
+    """Delete data that no snapshot uses. Readers with open files read on.
 
     drop_unnamed: delete unused vectors although they are younger than 14 days.
-    Raises: Damage if something that is needed is missing or damaged: nothing is deleted then. Locked, DiskTrouble.
+    Raises: Damage if anything in use is missing or damaged: nothing is deleted then. Locked, DiskTrouble.
     """
     if dry_run:
         return repo.reading(lambda: _look(repo, drop_unnamed))
@@ -89,9 +89,9 @@ def _look(repo: Repository, drop_unnamed: bool) -> GcReport:
 
 
 def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], *, may_rewrite: bool = True) -> GcReport:
-    """Delete what can be deleted. The caller holds both locks; after an error on a full disk it may be tried again.
+    """Delete unused data. The caller holds both locks; after an error on a full disk it may be tried again.
 
-    published: the plan that the log knows of, once it does.
+    published: the plan, once the log records it.
     """
     repo.reload()
     repo.refuse_unsound()
@@ -115,7 +115,7 @@ def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], *, may
 
 
 def _publish(repo: Repository, plan: Plan, published: list[Plan]) -> list[OldRecord]:
-    """Write the new files and two records with the whole state. Returns: the records that may go then."""
+    """Write the new files and two records with the whole state. Returns: the records to remove then."""
     changes = rewrite(repo, plan)
     about = f"vectors freed: {plan.vectors}, snapshots: {len(plan.snapshots)}"
     repo.publish("gc", changes, about=about, whole=True)
@@ -153,6 +153,6 @@ def _report(
 
 
 def _is_fresh(repo: Repository) -> bool:
-    """Tell whether the log is as a gc leaves it: two records that carry the whole state."""
+    """Tell whether the log is as a gc leaves it: two records with the whole state."""
     numbers = repo.log.numbers()
     return len(numbers) == 2 and all(ends_the_log(repo.log.read(number)) for number in numbers)

@@ -16,7 +16,7 @@ SAMPLE = 256  # rows that are compared of two files
 def disagreement(one: Source, other: Source) -> str | None:
     """Compare two sources of the same rows on a sample, raw or normalised.
 
-    Returns: the difference as a message, or None where they agree.
+    Returns: the difference as a message, or None if they agree.
     """
     import numpy as np
 
@@ -34,7 +34,7 @@ def _alike(a: Array, b: Array) -> bool:
 
 
 def cosine(a: Array, b: Array) -> float:
-    """Compute the cosine of two vectors in float64; 0 where one of them has no direction."""
+    """Compute the cosine of two vectors in float64; 0 if one of them has no direction."""
     import numpy as np
 
     x, y = a.astype(np.float64), b.astype(np.float64)

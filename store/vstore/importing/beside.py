@@ -13,7 +13,7 @@ from vstore.format.exported import NAME, Exported
 
 
 def beside(files: Sequence[Path]) -> Exported | None:
-    """Read the `vstore.json` that lies beside these files and lists them all; None where there is none.
+    """Read the `vstore.json` that lies beside these files and lists them all; None if there is none.
 
     Raises: UsageError if one of the files is not the one that was exported with it.
     """

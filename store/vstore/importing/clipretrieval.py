@@ -22,7 +22,7 @@ def read_clip_retrieval(folder: Path, path_field: str | None) -> tuple[NpySource
         raise UsageError(f"{folder} holds no img_emb/*.npy", "name the folder that clip-retrieval inference wrote")
     if vectors.keys() != lists.keys():
         odd = min(vectors.keys() ^ lists.keys())
-        raise UsageError(f"{folder} has part {odd} only in one of img_emb/ and metadata/", "both must be there")
+        raise UsageError(f"{folder} has part {odd} only in one of img_emb/ and metadata/", "both are needed")
     entries: list[Entry] = []
     numbers: dict[str, list[int]] = {}
     notes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The writing part of an import: a segment, the rows that wait, and the one record that makes them count."""
+"""The writing part of an import: a segment, the rows set aside, and the one record that makes them count."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Decided(NamedTuple):
     chosen:  the space of its rows.
     pairing: the files of its entries.
     verdict: the fate of each row.
-    resumed: the earlier import whose leftovers are the index, or None.
+    resumed: the earlier import whose set-aside rows are the index, or None.
     """
 
     old: Old
@@ -39,7 +39,7 @@ class Decided(NamedTuple):
 class Written(NamedTuple):
     """The results of writing an import.
 
-    import_id:     names the rows that wait for their pictures, or None.
+    import_id:     name of the rows set aside, or None.
     snapshot:      the new snapshot, or None.
     created_store: the import wrote the store's first record.
     notes:         remarks for the report.
@@ -52,10 +52,10 @@ class Written(NamedTuple):
 
 
 class _Left(NamedTuple):
-    """Rows that wait for their pictures.
+    """Rows set aside until their pictures are found.
 
     entry: their entry in the log.
-    packs: the new packs that hold them; none where they waited before.
+    packs: their new packs; none if they were set aside before.
     """
 
     entry: Import
@@ -74,7 +74,7 @@ class Commit:
         self._notes: list[str] = []
 
     def write(self) -> Written:
-        """Write the rows, the rows that wait, and then the one record that makes them count.
+        """Write the rows, the rows set aside, and then the one record that makes them count.
 
         Raises: Locked, Damage, DiskTrouble, MissingPackage.
         """
@@ -110,7 +110,7 @@ class Commit:
         return [self._repo.write_segment(self._decided.chosen.id, keys, rows)]
 
     def _write_left(self) -> _Left | None:
-        """Write the rows that wait, unless they wait already. None where no row waits."""
+        """Write the rows set aside, unless they already are. None without such rows."""
         repo, (old, chosen, pairing, verdict, resumed) = self._repo, self._decided
         order = sorted(verdict.left)
         if not order:
@@ -134,7 +134,7 @@ class Commit:
         return _Left(entry, packs)
 
     def _put_space(self, *, added: bool) -> None:
-        """Tell the log of the space, where it does not know it, or does not know its recipe any more."""
+        """Tell the log of the space, unless it knows both the space and its recipe."""
         state, (old, chosen, *_, resumed) = self._repo.state, self._decided
         known = state.spaces.get(chosen.id)
         if known is None:
@@ -151,7 +151,7 @@ class Commit:
                 self._changes["start_space"] = chosen.id
         elif not known.recipe and resumed is None:
             self._changes["spaces"] = {chosen.id: {"recipe": self._put_recipe(chosen).hex(), "status": "claimed"}}
-            self._notes.append(f"the recipe of the space {known.name} was lost, and is back")
+            self._notes.append(f"the recipe of the space {known.name} was lost and is restored")
         elif added and known.status != "claimed" and resumed is None:
             self._changes["spaces"] = {chosen.id: {"status": "claimed"}}
             self._notes.append("the space was verified; rows that are only claimed were added to it")
@@ -174,15 +174,15 @@ class Commit:
         return None
 
     def _put_snapshot(self) -> Snapshot | None:
-        """Add the import's aliases to those of the current snapshot, if that is of the same space."""
+        """Add the import's aliases to those of the current snapshot, if it is in the same space."""
         repo, (_, chosen, pairing, verdict, resumed) = self._repo, self._decided
         current = repo.state.current_snapshot
         same = current is not None and current.space == chosen.id
         if current is not None and not same:
             if resumed is not None:
-                self._notes.append(f"{current.name} is of another embedding space: no snapshot was written")
+                self._notes.append(f"{current.name} is in another embedding space: no snapshot was written")
                 return None
-            self._notes.append(f"{current.name} was of another embedding space; vstore undo makes it current again")
+            self._notes.append(f"{current.name} was in another embedding space; vstore undo makes it current again")
         base = repo.mapped_tree(current if same else None, {**repo.state.absorbed, **pairing.scope.absorbed})
         tree = base.edited(verdict.aliases)
         if same and tree.root == base.root:

@@ -32,7 +32,7 @@ class FaissSource:
             # The whole keeps its parts alive: what downcast gives is a view.
             self._whole = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as err:
-            raise UsageError(f"{path} cannot be imported: faiss does not read it ({_line(err)})") from err
+            raise UsageError(f"{path} cannot be imported: faiss cannot read it ({_line(err)})") from err
         self._index = faiss.downcast_index(self._whole)
         self.ids: Array | None = None
         if hasattr(self._index, "id_map"):
@@ -45,7 +45,7 @@ class FaissSource:
         self.files: tuple[Path, ...] = (path,)
         self.rows, self.dim = found.rows, found.dim
         self.dtype = "float16" if found.half else "float32"
-        coarse = "" if found.exact else "; its codes give the vectors back only roughly"
+        coarse = "" if found.exact else "; its codes restore the vectors only approximately"
         self.notes: tuple[str, ...] = (f"{path.name} is {found.kind}, metric {METRICS[found.metric]}{coarse}",)
 
     def block(self, first: int, end: int) -> Array:
@@ -59,7 +59,7 @@ class FaissSource:
 
 
 def _own_numbers(faiss: Any, index: Any, path: Path) -> Array | None:
-    """Find the numbers of an IVF index's rows; None where they are 0 to n - 1. Raises: UsageError."""
+    """Find the numbers of an IVF index's rows; None if they are 0 to n - 1. Raises: UsageError."""
     own = _ids_in_lists(faiss, index)
     if _is_range(own):
         return None

@@ -16,12 +16,12 @@ from vstore.errors import UsageError
 METRICS = {0: "inner product", 1: "L2"}
 _FP16 = 4  # ScalarQuantizer::QuantizerType: numbers stored as halves
 _GRAPH = "a graph (HNSW, NSG) is not supported; import its storage: faiss.downcast_index(index.storage)"
-_CODES = "product, residual and one-bit codes do not give the vectors back"
+_CODES = "product, residual and one-bit codes cannot restore the vectors"
 _REFUSED = {
     b"IHN": _GRAPH,
     b"IxHN": _GRAPH,
     b"INS": _GRAPH,
-    b"IxPT": "its vectors were turned or shortened first; import the original vectors as .npy",
+    b"IxPT": "its vectors were rotated or shortened first; import the original vectors as .npy",
     b"IxRF": "it refines another index; import its refine_index, which is flat",
     b"IxP": _CODES,
     b"IP": _CODES,

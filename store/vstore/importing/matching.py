@@ -91,7 +91,7 @@ class Matcher:
         names = [name for name in os.path.normpath(path).split(b"/") if name not in (b"", b".", b"..")]
         named = self._named.get(names[-1], []) if names else []
         if not named:
-            return Answer(MISSING, "no file under the root has this name")
+            return Answer(MISSING, "no file under --root has this name")
         ranks = {file: _rank(names, file.split(b"/")) for file in named}
         best = max(ranks.values())
         fitting = sorted(file for file, rank in ranks.items() if rank == best)
@@ -120,7 +120,7 @@ class Matcher:
         old = [file for file in rest if self._files[file].mtime_ns <= self._written]
         if len(old) == 1:
             return self._judged(entry, old[0], rank, ", settled by date: the others are newer than the index")
-        return Answer(AMBIGUOUS, f"{len(rest)} files fit it", tuple(rest), rank)
+        return Answer(AMBIGUOUS, f"{len(rest)} files match it", tuple(rest), rank)
 
     def _same_time(self, entry: Entry, file: bytes) -> bool:
         return entry.mtime is not None and abs(self._files[file].mtime_ns / 1e9 - entry.mtime) <= SAME_TIME
@@ -166,5 +166,5 @@ def _settle_claims(entries: Sequence[Entry], answers: list[Answer], same: Mappin
             others = [other for other in first if other != number][:3]
             whose = ", ".join(os.fsdecode(entries[other].path) for other in others)
             why = "as well" if number in first else "better"
-            answers[number] = Answer(AMBIGUOUS, f"{whose} fits the same file {why}", (file,), answers[number].rank)
+            answers[number] = Answer(AMBIGUOUS, f"{whose} matches the same file {why}", (file,), answers[number].rank)
     return answers

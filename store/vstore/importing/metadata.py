@@ -21,7 +21,7 @@ def read_metadata(path: Path, rows: int, path_field: str | None = None) -> Listi
     """Read a list of pictures: JSON, JSON lines, CSV, Parquet or a text file of paths.
 
     rows:       number of vectors; of several lists in one file, the one of this length is meant.
-    path_field: the field or column that holds the paths, where it has an unusual name.
+    path_field: the field or column that holds the paths, if it has an unusual name.
     Raises:     UsageError, naming the fault and its place; MissingPackage.
     """
     reader = _Reader(path, rows, path_field)
@@ -59,7 +59,7 @@ class _Reader:
         try:
             value = json.loads(text)
         except RecursionError:
-            raise self._wrong("it is nested too deep") from None
+            raise self._wrong("it is nested too deeply") from None
         except json.JSONDecodeError as err:
             if err.msg == "Extra data" and text.lstrip()[:1] in ("{", '"'):
                 return self.lines(data)

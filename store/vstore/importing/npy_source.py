@@ -25,8 +25,8 @@ class NpySource:
         kinds = {part.dtype.name for part in self._parts}
         if len(dims) > 1 or len(kinds) > 1:
             raise UsageError(
-                f"the parts differ: {sorted(dims)} numbers a row, kept as {', '.join(sorted(kinds))}",
-                "they are not of one index",
+                f"the parts differ: {sorted(dims)} numbers a row, stored as {', '.join(sorted(kinds))}",
+                "name the parts of one index",
             )
         self.dim = int(self._parts[0].shape[1])
         self.dtype = str(self._parts[0].dtype.name)

@@ -71,7 +71,7 @@ class Old(NamedTuple):
     def origin(self) -> str:
         """The source of the vectors, for people."""
         if not self.source.files:
-            return "the leftovers of an earlier import"
+            return "the rows that an earlier import set aside"
         return ", ".join(str(path) for path in self.source.files[:3]) + (", …" if len(self.source.files) > 3 else "")
 
     def fingerprint(self) -> str:
@@ -79,10 +79,10 @@ class Old(NamedTuple):
 
 
 def open_old(named: Named, path_field: str | None, rows_by: str | None, force: bool) -> Old:
-    """Open the files that were named.
+    """Open the given files.
 
     force:  go on although `.faiss` and `.npy` disagree.
-    Raises: UsageError, MissingPackage; ImportRefused where the files do not belong together.
+    Raises: UsageError, MissingPackage; ImportRefused if the files do not belong together.
     """
     given = [field for field, value in zip(named._fields, named, strict=True) if value is not None]
     if named.clip_retrieval is not None or named.rclip is not None:
@@ -200,9 +200,11 @@ def _remark(seen: Profile, source: Source, flat: FaissSource | None, notes: list
     if not seen.unit and source.rows:
         good = [norm for row, norm in enumerate(seen.norms.tolist()) if row not in seen.unfit]
         if good:
-            notes.append(f"norms are from {min(good):.4g} to {max(good):.4g}: every row is normalised")
+            notes.append(f"norms range from {min(good):.4g} to {max(good):.4g}: every row is normalised")
         if flat is not None and flat.structure.metric == 1:
-            notes.append("the index ranked by distance, its vectors have different lengths; vstore ranks by direction")
+            notes.append(
+                "the index ranked by distance, and its vectors have different lengths; vstore ranks by direction"
+            )
 
 
 def _first(rows: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Options of an import: the words that a caller gives, and the record that an import reads."""
+"""Options of an import: the words of a caller, and the record of a run."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from vstore.paths import AnyPath, optional
 
 
 class ImportWords(ModelWords, total=False):
-    """Options of `Store.import_index`. Those that name a model are of the model that made the vectors, if it is known:
+    """Options of `Store.import_index`. The words of a model declare the model that made the vectors, if known:
     the space is only *claimed* to be that, and the model is not loaded.
 
     faiss:          a FAISS index.
     metadata:       the list of pictures.
     embeddings:     the vectors as `.npy`.
-    clip_retrieval: the folder that clip-retrieval wrote.
+    clip_retrieval: the output folder of clip-retrieval.
     rclip:          rclip's database.
-    root:           the folder that holds the pictures.
-    recipe:         the recipe of the model, instead of the words that name it.
+    root:           the folder of the pictures.
+    recipe:         the recipe of the model, instead of its words.
     as_label:       the name under which the store keeps the folder's paths.
     as_space:       the name of the embedding space.
-    path_field:     the field or column of the list that holds the paths.
+    path_field:     the field or column of the paths in the list.
     rows_by:        the field that numbers the rows, or `order`.
     trust_edited:   accept that pictures newer than the index were not edited.
-    force:          go on where the files contradict one another.
+    force:          go on although the files contradict each other.
     report:         a file for the fate of every row, as JSON.
-    resume:         the id of an import whose remaining rows are matched again.
+    resume:         the id of an import: match the rows it set aside again.
     message:        a note for the snapshot.
     wait:           wait for another process that is changing the store.
     max_file_size:  in bytes; larger files are not read.
@@ -62,7 +62,7 @@ class ImportOptions(NamedTuple):
     """The words of `ImportWords` with their defaults, and with the model resolved.
 
     named:   the files of the old index.
-    place:   where the declared model lies.
+    place:   the place of the declared model.
     dry_run: change nothing.
     """
 
@@ -87,7 +87,7 @@ class ImportOptions(NamedTuple):
     def of(cls, words: ImportWords, *, dry_run: bool, cache: Path) -> ImportOptions:
         """Read the words of a caller. cache: the store's, for digests of the model's files.
 
-        Raises: UsageError where they name a model in part, or twice; ModelError if it is missing.
+        Raises: UsageError if they name a model in part, or twice; ModelError if it is missing.
         """
         given: dict[str, Any] = dict(words)
         recipe, place = declared(Words.taken_from(given), given.pop("recipe", None), cache)

@@ -88,7 +88,7 @@ class Pairer:
                 files[relative] = File(file.size, file.mtime_ns)
                 places[relative] = Item(chunk, number, path, file)
         troubled = len(survey.troubled)
-        notes = [f"{troubled:,} folders or files under the root could not be read"] if troubled else []
+        notes = [f"{troubled:,} folders or files under --root could not be read"] if troubled else []
         here = os.path.join(target.place, target.under).rstrip(b"/")
         matcher = Matcher(
             files,
@@ -192,7 +192,7 @@ def _settle_by_keys(answers: list[Answer], hashed: Mapping[bytes, bytes]) -> dic
             else:
                 answers[number] = Answer(MISSING, "its file could not be read", answer.files)
         elif len(answer.files) > 1 and len(found) == 1 and all(file in hashed for file in answer.files):
-            answers[number] = Answer(MATCHED, "all files that fit it are one picture", answer.files[:1])
+            answers[number] = Answer(MATCHED, "all files that match it are the same picture", answer.files[:1])
             keys[number] = found.pop()
     return keys
 

@@ -23,7 +23,7 @@ class Refusal(NamedTuple):
 
 
 def broken_order(verdict: Verdict) -> str | None:
-    """Say how the vectors contradict the list: equal pictures with different vectors. None where they do not."""
+    """Say how the vectors contradict the list: equal pictures with different vectors. None if they do not."""
     if not verdict.torn:
         return None
     return (

@@ -50,7 +50,7 @@ class Row(NamedTuple):
 class ImportReport(NamedTuple):
     """The results of an import.
 
-    import_id:     names the rows that were left over, for `--resume`; None where there are none.
+    import_id:     name of the rows set aside, for `--resume`; None if there are none.
     snapshot:      the new snapshot, or None.
     current:       the current snapshot, or None.
     id:            its content id.
@@ -61,7 +61,7 @@ class ImportReport(NamedTuple):
     vectors_from:  the source of the vectors, for people.
     dim:           numbers per vector.
     rows:          vectors in the old index.
-    added:         vectors that were written.
+    added:         vectors written.
     known:         rows whose picture already had a vector.
     kept_bits:     written vectors that kept their bits.
     normalised:    written vectors that were normalised.

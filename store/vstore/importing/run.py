@@ -118,7 +118,7 @@ class ImportRun:
         return pairer.by_paths(old, root)
 
     def _refuse(self, decided: Decided, report: ImportReport) -> None:
-        """Raises: ImportRefused where the old index contradicts itself, or none of its pictures was found."""
+        """Raises: ImportRefused if the old index contradicts itself, or none of its pictures was found."""
         broken = broken_order(decided.verdict)
         if broken is not None:
             if not self._options.force:

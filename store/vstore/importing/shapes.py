@@ -33,7 +33,7 @@ class Shapes:
         """wrong: makes the error that says why the file cannot be read, and the next step.
 
         rows:       number of vectors; of several lists in one value, the one of this length is meant.
-        path_field: the field that holds the paths, where it has an unusual name.
+        path_field: the field that holds the paths, if it has an unusual name.
         """
         self._wrong = wrong
         self._rows = rows
@@ -46,7 +46,7 @@ class Shapes:
         return self._paths
 
     def path_field(self, names: Iterable[str]) -> str | None:
-        """Choose the field that holds the paths; None where no name is known."""
+        """Choose the field that holds the paths; None if no name is known."""
         return self._field(names, self._paths)
 
     def listing(self, value: Any, notes: tuple[str, ...] = ()) -> Listing:

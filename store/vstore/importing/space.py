@@ -22,7 +22,7 @@ class Chosen(NamedTuple):
     id:     space id.
     name:   its name, for people.
     status: "claimed" where it is new.
-    recipe: None where an import is resumed.
+    recipe: None if an import is resumed.
     """
 
     id: str
@@ -38,7 +38,7 @@ def resumed_space(repo: Repository, resumed: Import) -> Chosen:
 
 
 def choose_space(repo: Repository, options: ImportOptions, old: Old) -> Chosen:
-    """Choose the space of an index that was named.
+    """Choose the space of an index.
 
     Raises: UsageError if its name is taken or not valid, or the index has vectors of another width; ModelError if
             the index names another model than the options do.

@@ -51,7 +51,7 @@ class Ingest:
         stop:          set by another thread, ends the run after the batch at hand.
         max_file_size: larger files are not read.
         max_pixels:    larger pictures are not decoded.
-        command:       the one that is running, for its records.
+        command:       the running command, for its records.
         isolate:       decode in other processes.
         """
         self._progress = progress
@@ -85,7 +85,7 @@ class Ingest:
         )
 
     def _fingerprint(self) -> str:
-        """Name what decides whether bytes decode in this run: a worker process has limits of its own."""
+        """Name the decoding policy of this run: a worker process has limits of its own."""
         if self._decoder is None:
             from vstore.pictures.decoders import decoder_fingerprint  # a run that reads nothing saves its import
 
@@ -101,7 +101,7 @@ class Ingest:
 
     @property
     def troubles(self) -> dict[bytes, PictureFailure]:
-        """Of each path that was not read: the reason."""
+        """The reason, by unread path."""
         return self._pictures.troubles
 
     @property
@@ -116,7 +116,7 @@ class Ingest:
 
     @property
     def has_news(self) -> bool:
-        """True if something was learnt that the catalogue does not have yet."""
+        """True if the catalogue lacks something learnt."""
         return self._pictures.has_news or bool(self.embedded)
 
     def wants(self, key: bytes) -> bool:
@@ -124,7 +124,7 @@ class Ingest:
         return self._pictures.wants(key)
 
     def forget_troubles(self) -> None:
-        """Forget which files were not read: they will be tried again."""
+        """Forget the unread files: they will be tried again."""
         self._pictures.troubles.clear()
 
     # Reading and embedding
@@ -138,9 +138,9 @@ class Ingest:
         self._run(survey, "read and embed", survey.unread(), survey.unread_count(), decode=True, pause=pause)
 
     def embed_rest(self, survey: Survey, pause: Callable[[], None]) -> None:
-        """Embed the pictures whose key is known but whose vector is not: they are read and hashed a second time.
+        """Embed the pictures with a known key and no vector: they are read and hashed a second time.
 
-        Where a file has changed since it was hashed, or could not be read, another one of the same bytes is tried. In
+        If a file has changed since it was hashed, or cannot be read, another one of the same bytes is tried. In
         the end every key of the survey has a vector or a failure, unless the run was asked to stop.
         """
         for _ in range(_ROUNDS):
@@ -148,7 +148,7 @@ class Ingest:
             if not items or self._stop.is_set():
                 return
             self._run(survey, "embed", iter(items), len(items), decode=True, pause=pause)
-        failure = PictureFailure("io", "it could not be read twice alike")
+        failure = PictureFailure("io", "it kept changing while it was read")
         while not self._stop.is_set() and (items := list(survey.unembedded(self.wants))):
             for item in items:
                 self._take(survey, Answer(item, TROUBLE, failure=failure))
@@ -197,11 +197,11 @@ class Ingest:
             self._pictures.add_facts(answer.key, answer.size, answer.facts)
 
     def settle(self) -> None:
-        """Keep the vectors of all batches that are under way, also where a reading was abandoned."""
+        """Keep the vectors of all batches under way, even if a reading was abandoned."""
         self._embedding.settle()
 
     def review_failures(self, survey: Survey) -> None:
-        """Tell the survey which pictures have no vector. Those that failed in an earlier run are checked again."""
+        """Tell the survey the pictures without a vector. Earlier failures are checked again."""
         for key in survey.failed_keys():
             self.wants(key)
         survey.learn_failures(self.failures)
@@ -217,11 +217,11 @@ class Ingest:
         self._embedding.listed()
 
     def put(self, batch: Batch) -> None:
-        """Write to the catalogue what was learnt of pictures, good and bad."""
+        """Write the facts learnt of pictures, good and bad, to the catalogue."""
         self._pictures.put(batch)
 
     def close(self) -> None:
-        """End the model and its processes, then leave unsealed vectors where the next run finds them."""
+        """End the model and its processes, then leave unsealed vectors to the next run."""
         self._embedding.end_model()
         if self._isolated:
             self._isolated.close()

@@ -155,7 +155,7 @@ class Reader:
     def _read(self, path: bytes, seen: FileStat) -> tuple[bytes | None, int]:
         """Read a whole file between two stats that agree.
 
-        Returns: its bytes, or None where it is too large; its state.
+        Returns: its bytes, or None if it is too large; its state.
         Raises: OSError; with EBUSY where it changes faster than it can be read.
         """
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -164,7 +164,7 @@ class Reader:
                 now = time.time_ns()
                 before = os.fstat(fd)
                 if not stat.S_ISREG(before.st_mode):
-                    raise OSError(errno.ENOENT, "it is not a regular file any more")
+                    raise OSError(errno.ENOENT, "it is no longer a regular file")
                 if before.st_size > self._max_size:
                     return None, UNKNOWN
                 data = os.pread(fd, before.st_size + 1, 0)

@@ -62,7 +62,7 @@ def _names_sum(refs: list[FileRef]) -> bytes:
 
 
 def _aligned(catalogue: Catalogue, space: str, refs: list[FileRef]) -> int:
-    """Count the segments, from the first, whose keys the catalogue has; 0 where it knows another list."""
+    """Count the segments, from the first, whose keys the catalogue has; 0 if it knows another list."""
     value = catalogue.meta(f"segments/{space}")
     if value is None or len(value) != _ALIGNED.size:
         return 0

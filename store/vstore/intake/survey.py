@@ -1,7 +1,7 @@
-"""The files that a scan met, in runs of up to a thousand of one folder, and what is known of each.
+"""The files of a scan, in runs of up to a thousand of one folder, with the facts known of each.
 
-Two parties write a survey, by its methods alone: the surveyor adds runs of files with what the catalogue remembers of
-them, and the ingest adds what reading the files gave. All others only read it.
+Two parties write a survey, by its methods alone: the surveyor adds runs of files with the facts of the
+catalogue, and the ingest adds the results of reading the files. All others only read it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vstore.repository.places import is_below
 UNKNOWN, KNOWN, LOOSE, FAILED, TROUBLE, TOO_LARGE, GONE = range(7)
 """The state of a file.
 
-UNKNOWN:   nothing is known of it: it must be read.
+UNKNOWN:   nothing is known: it must be read.
 KNOWN:     its key is known.
 LOOSE:     its key is known, but it was too young when it was read for its stat to be trusted later.
 FAILED:    its key is known, and the picture has no vector for a known reason.
@@ -31,7 +31,7 @@ _WITH_KEY = frozenset({KNOWN, LOOSE, FAILED})
 
 
 class Chunk:
-    """Up to 1,000 files of one folder. `Survey` alone changes what is known of them.
+    """Up to 1,000 files of one folder. `Survey` alone changes their facts.
 
     folder:   stored path of the folder.
     index:    number of the run within its folder.
@@ -71,7 +71,7 @@ class Chunk:
         return self._states[number]
 
     def key(self, number: int) -> bytes | None:
-        """Return the key of a file, or None where it is not known."""
+        """Return the key of a file, or None if unknown."""
         if self._states[number] not in _WITH_KEY:
             return None
         return bytes(self._keys[number * self._size : (number + 1) * self._size])
@@ -82,12 +82,12 @@ class Chunk:
 
     @property
     def facts(self) -> tuple[bytes, bytes]:
-        """The keys of all files, zeros where one is not known, and their states, for the catalogue."""
+        """The keys of all files (zeros for unknown ones) and their states, for the catalogue."""
         return bytes(self._keys), bytes(self._states)
 
 
 class Item(NamedTuple):
-    """One file of a survey: its run and its number there, its stored path, and the stat that the scan saw."""
+    """One file of a survey: its run and its number there, its stored path, and its stat in the scan."""
 
     chunk: Chunk
     number: int
@@ -98,20 +98,20 @@ class Item(NamedTuple):
 class Survey:
     """The result of a scan. All paths are stored ones.
 
-    targets:  the folders, and parts of folders, that were scanned.
-    chunks:   runs of files that are not clean; all runs where the snapshot has to be compared with everything.
-    clean:    number of files in clean runs that are not among the chunks.
+    targets:  the scanned folders, and parts of folders.
+    chunks:   runs with changes; all runs if the whole snapshot has to be compared.
+    clean:    number of files in clean runs, without those among the chunks.
     ignored:  number of other files.
-    unlisted: folders that could not be listed; what the snapshot has below them is carried over.
-    troubled: folders that could not be listed, and files that could not be stat-ed.
-    unsure:   paths that may be files, and could not be stat-ed; an alias there is carried over.
-    large:    files that an earlier run did not read for their size.
-    compared: parts that are compared with the snapshot as a whole.
-    listed:   folders in those parts that were listed.
-    emptied:  folders that are gone, with all that the snapshot has below them.
-    no_files: paths where no file is any more: nothing, or a folder.
-    doubts:   labels of folders of which the catalogue may not know all: a subfolder was not met.
-    names:    of some folders, the names of all files that the snapshot can have in them.
+    unlisted: folders that could not be listed; their aliases are carried over.
+    troubled: folders not listed, and files not stat-ed, because of an error.
+    unsure:   paths not stat-ed: maybe files; an alias there is carried over.
+    large:    files too large for an earlier run.
+    compared: parts compared with the snapshot as a whole.
+    listed:   listed folders in those parts.
+    emptied:  folders that are gone, with everything below them.
+    no_files: paths that no longer lead to a file.
+    doubts:   labels of folders with a subfolder not met: the catalogue may not know all of them.
+    names:    of some folders, the names of all files the snapshot can have there.
     found:    number of candidates, by the stored path of the target.
     scans:    the finished scans, by the stored path of the target.
     """
@@ -142,9 +142,9 @@ class Survey:
     # The surveyor writes
 
     def add(self, chunk: Chunk, facts: Mapping[FileStat, tuple[bytes, int]], *, proven: bool) -> None:
-        """Add a run of files with the key and state of those that the catalogue remembers.
+        """Add a run of files, with the keys and states known to the catalogue.
 
-        proven: where a picture is known, the snapshot names it, so that it has a vector.
+        proven: every known picture is in the snapshot, and so has a vector.
         """
         for number, path, file in chunk.files():
             key, state = facts.get(file, (b"", UNKNOWN))
@@ -156,7 +156,7 @@ class Survey:
         self.chunks.append(chunk)
 
     def add_clean(self, chunk: Chunk, keys: bytes, states: bytes, *, proven: bool) -> None:
-        """Add a run of files all of which the catalogue remembers."""
+        """Add a run of files, all known to the catalogue."""
         chunk._keys[:] = keys
         chunk._states[:] = states
         chunk._stored[:] = bytes([proven]) * len(chunk)
@@ -165,11 +165,11 @@ class Survey:
     # The ingest writes
 
     def learn(self, item: Item, state: int, key: bytes | None) -> None:
-        """Take note of what reading a file gave."""
+        """Record the result of reading a file."""
         _put(item.chunk, item.number, state, key)
 
     def learn_failures(self, failures: Collection[bytes]) -> None:
-        """Take note of the keys that fail. Keys that failed before, and are not among these, fail no longer."""
+        """Record the failed keys. Earlier failures not among them fail no longer."""
         for chunk in self.chunks:
             if not failures and not chunk.count(FAILED):
                 continue
@@ -196,9 +196,9 @@ class Survey:
                         yield Item(chunk, number, path, file)
 
     def unembedded(self, wants: Callable[[bytes], bool]) -> Iterator[Item]:
-        """Yield one file of each picture whose key is known and that must be embedded.
+        """Yield one file of each picture to embed whose key is known.
 
-        wants: tells whether the picture of a key must be embedded.
+        wants: tells whether a key must be embedded.
         """
         asked: set[bytes] = set()
         for chunk in self.chunks:
@@ -226,7 +226,7 @@ class Survey:
         return any(is_below(path, prefix) and scan.hides(rest) for prefix, scan in self.scans.items())
 
     def is_unlisted(self, path: bytes) -> bool:
-        """Tell whether a stored path lies below a folder that could not be listed."""
+        """Tell whether a stored path lies below an unlisted folder."""
         return any(path.startswith(prefix + b"/") for prefix in self.unlisted)
 
 

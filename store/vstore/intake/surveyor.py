@@ -1,6 +1,6 @@
-"""Scans folders and compares them with the stat cache: which are as they were, and which files must be read.
+"""Scans folders and compares them with the stat cache: unchanged folders need no look, new files must be read.
 
-Where the catalogue also agrees with the snapshot (`agreed`), clean files are unchanged without a look at their
+If the catalogue also agrees with the snapshot (`agreed`), clean files are unchanged without a look at their
 aliases; otherwise every folder is compared with them.
 
 A folder that its parent did not hold when the catalogue agreed (it was moved away and is back, or an exclude hid it)
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Surveyor:
-    """A scan of targets. Reads the catalogue, where there is one, and writes nothing."""
+    """A scan of targets. Reads the catalogue, if any, and writes nothing."""
 
     def __init__(
         self,
@@ -42,8 +42,8 @@ class Surveyor:
         absorbed: Absorbed | None = None,
     ) -> None:
         """
-        tree:     the aliases that the folders are compared with.
-        absorbed: the labels that wider folders took in; by default as the log has them.
+        tree:     the aliases to compare the folders with.
+        absorbed: the labels taken in by wider folders; by default those of the log.
         """
         store = os.stat(repo.layout.folder)
         self._cache = StatCache(catalogue, repo.state.absorbed if absorbed is None else absorbed)
@@ -57,7 +57,7 @@ class Surveyor:
     def survey(self, targets: list[Target], agreed: frozenset[bytes]) -> Survey:
         """Scan all targets.
 
-        agreed: labels whose clean folders hold what the snapshot names; the others are compared as a whole.
+        agreed: labels whose clean folders agree with the snapshot; the others are compared as a whole.
         """
         survey = Survey(targets)
         for target in targets:
@@ -98,7 +98,7 @@ class Surveyor:
         self._awaited.clear()
 
     def _take_part(self, survey: Survey, prefix: bytes, is_folder: bool, found: int) -> None:
-        """Note what a part of a root means for the alias at its own path, and for those below it."""
+        """Note the meaning of a part of a root for the alias at its own path, and for those below it."""
         if is_folder:
             survey.no_files.append(prefix)
         elif prefix in survey.troubled:
@@ -149,15 +149,15 @@ class Surveyor:
             self._take_subfolders(survey, folder, stored, place, before=before)
 
     def _subfolders_before(self, stored: bytes, values: list[bytes | None]) -> set[bytes]:
-        """List the subfolders that a folder had when the catalogue agreed with the snapshot."""
+        """List the subfolders of a folder at the time of the catalogue's agreement with the snapshot."""
         return subfolders_in(values) if all(map(is_settled, values)) else set(self._tree.folders_in(stored))
 
     def _take_subfolders(
         self, survey: Survey, folder: Folder, stored: bytes, place: bytes, *, before: set[bytes] | None
     ) -> None:
-        """Note which subfolders went, and which ones the catalogue's agreement does not cover.
+        """Note the subfolders that went, and those outside the catalogue's agreement.
 
-        before: the subfolders that it covers; None where it does not cover the folder itself.
+        before: the subfolders it covers; None if it does not cover the folder itself.
         """
         there = set(folder.subfolders)
         if before is not None:

@@ -1,4 +1,4 @@
-"""The scope of a sync: known folders, parts of them, new ones, ones that moved or take others in."""
+"""The scope of a sync: known folders, parts of them, new, moved and wider ones."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class Target(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """The folders that a sync covers, and what the log has to learn of them.
+    """The folders of a sync, and the news of them for the log.
 
     targets:  the folders and parts of folders, in the order of their stored paths.
-    roots:    label -> root as the log will have it, or None where a wider root takes it in.
-    absorbed: old label -> prefix that its paths get.
+    roots:    label -> new root for the log, or None if a wider root takes it in.
+    absorbed: old label -> new prefix of its paths.
     """
 
     targets: list[Target]
@@ -53,7 +53,7 @@ class Scope(NamedTuple):
     absorbed: dict[str, str]
 
     def changes(self) -> dict[str, Json]:
-        """Return what a record has to say of the roots."""
+        """Return the changes of the roots, for a record."""
         changes: dict[str, Json] = {}
         if self.roots:
             changes["roots"] = {label: root and root.to_json() for label, root in self.roots.items()}
@@ -63,7 +63,7 @@ class Scope(NamedTuple):
 
 
 def scope_of(repo: Repository, paths: Sequence[bytes], as_label: str | None, edits: OptionEdits) -> Scope:
-    """Find out what a sync of these paths covers; no paths means all known folders.
+    """Find the scope of a sync of these paths; no paths means all known folders.
 
     Raises: UsageError, LabelTaken.
     """
@@ -159,7 +159,7 @@ class _ScopeBuilder:
         return root, options
 
     def _new(self, real: bytes) -> None:
-        """Add a folder that is not known, or that moved, or that takes known ones in."""
+        """Add a folder that is new, or moved, or takes known ones in."""
         inside = [(r, within) for r in self._known.values() if (within := relative(real, self._repo.place(r)))]
         label = self._free_label(real, [root for root, _ in inside])
         old = self._known.get(label)
@@ -206,7 +206,7 @@ class _ScopeBuilder:
         del self._known[taken.label]
 
     def finish(self) -> Scope:
-        """Drop what another target covers, and put the rest in the order of their stored paths."""
+        """Drop targets covered by others, and put the rest in the order of their stored paths."""
         widest: list[Target] = []
         for target in sorted(self._scope.targets, key=lambda t: t.prefix + b"/"):
             if not (widest and is_below(target.prefix, widest[-1].prefix)):
@@ -232,9 +232,9 @@ def _refuse_unless_folder(path: bytes, real: bytes) -> None:
 
 
 def _names(path: bytes, real: bytes) -> list[tuple[bytes, bool]]:
-    """List the names that a path may have inside a root, and whether only a root that follows symlinks has the name.
+    """List the possible names of a path inside a root, and whether each needs a root that follows symlinks.
 
-    A symlinked file is a file of the folder that holds the link, wherever it leads.
+    A symlinked file belongs to the folder of the link, wherever it leads.
     """
     absolute = os.path.abspath(path)
     folder, name = os.path.split(absolute)

@@ -67,7 +67,7 @@ def _filled(repo: Repository, words: Words) -> tuple[Words, tuple[str, ...]]:
     """Fill the words that are left open with those of the current space.
 
     Returns: the words, and the options that were filled in.
-    Raises:  UsageError where neither a model nor an adapter is named.
+    Raises:  UsageError if neither a model nor an adapter is named.
     """
     if words.model is None and words.adapter is None:
         raise UsageError("no model was named", "add --model NAME_OR_DIR, --adapter DIR, or both")
@@ -100,7 +100,7 @@ def _has_drifted(repo: Repository, name: str, made: Made) -> bool:
 
 
 def _current_words(repo: Repository) -> Words:
-    """Find the words that name the current space's model; none where it has no model."""
+    """Find the words that name the current space's model; none if it has no model."""
     state = repo.state
     current = state.current_snapshot
     space = state.spaces.get((current.space if current else state.start_space) or "")

@@ -15,7 +15,7 @@ class ModelRow(NamedTuple):
     space:      id of the space.
     space_name: its name.
     status:     claimed or verified.
-    family:     of its recipe; empty where the recipe is lost.
+    family:     of its recipe; empty if the recipe is lost.
     dim:        numbers per vector.
     model:      folder or hub id, or None.
     adapter:    folder or hub id, or None.
@@ -69,7 +69,7 @@ class ModelAdded(NamedTuple):
     space:      id of the space.
     space_name: its name.
     dim:        numbers per vector.
-    known:      the space existed, and its model was only found again.
+    known:      the space existed, and the place of its model was updated.
     inherited:  options taken from the current space.
     notes:      things done that nobody asked for, for people.
     """

@@ -1,6 +1,6 @@
 """One listed folder: the names and stats of its files, packed into heads of at most a thousand.
 
-A head is one bytes object, so that a caller compares a thousand files with what it remembers by one comparison.
+A head is one bytes object, so that one comparison compares a thousand files with remembered ones.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ pack_row = _ROW.pack  # size, mtime_ns, ctime_ns, inode; struct.error where a ti
 
 
 class FileStat(NamedTuple):
-    """One candidate. Times in ns since 1970; a field that the root's options ignore is 0."""
+    """One candidate. Times in ns since 1970; a field ignored by the root's options is 0."""
 
     name: bytes
     size: int
@@ -30,12 +30,12 @@ class FileStat(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """A path that could not be listed or stat-ed.
+    """A path not listed, or not stat-ed, because of an error.
 
     path:      relative to the root.
     kind:      "permission" or "io".
     reason:    the words of the operating system.
-    is_folder: it is, or may be, a folder: nothing is known of what lies below it.
+    is_folder: it is, or may be, a folder: its content is unknown.
     """
 
     path: bytes
@@ -50,13 +50,13 @@ class Trouble(NamedTuple):
 
 
 class Folder(NamedTuple):
-    """One folder that was listed completely.
+    """One completely listed folder.
 
     path:     relative to the root, b"" for the root itself.
     heads:    names and stats of the candidates, packed, at most 1,000 in each; there is always one.
     count:    candidates.
     ignored:  other files, never opened; hidden and excluded ones are not counted.
-    troubles: files that could not be stat-ed.
+    troubles: files not stat-ed because of an error.
     """
 
     path: bytes
@@ -67,12 +67,12 @@ class Folder(NamedTuple):
 
     @property
     def subfolders(self) -> list[bytes]:
-        """The names of the folders in it that are descended into, sorted."""
+        """The names of the subfolders to scan, sorted."""
         return subfolders_of(self.heads[0])
 
 
 def files_of(head: bytes) -> Iterator[FileStat]:
-    """Unpack one head, in its order. Bytes that are not a head give nothing."""
+    """Unpack one head, in its order. Other bytes give nothing."""
     if len(head) < _HEAD.size:
         return
     count, _, size, _ = _HEAD.unpack_from(head)
@@ -92,13 +92,13 @@ def count_of(head: bytes) -> int:
 
 
 def heads_of(head: bytes) -> int:
-    """Count the heads of the folder that a head belongs to."""
+    """Count the heads of a head's folder."""
     total: int = _HEAD.unpack_from(head)[1]
     return max(1, -(-total // CHUNK))
 
 
 def subfolders_of(head: bytes) -> list[bytes]:
-    """List the subfolders that the first head of a folder names."""
+    """List the subfolders in the first head of a folder."""
     if len(head) < _HEAD.size:
         return []
     size: int = _HEAD.unpack_from(head)[3]
@@ -106,13 +106,13 @@ def subfolders_of(head: bytes) -> list[bytes]:
 
 
 def row_of(found: os.stat_result) -> bytes:
-    """Pack a stat. Times after the year 2262, which some disks hold, become the last one that fits."""
+    """Pack a stat. Times after the year 2262 (some disks hold such) become the largest that fits."""
     mtime, ctime = min(found.st_mtime_ns, _LATEST), min(found.st_ctime_ns, _LATEST)
     return pack_row(found.st_size, mtime, ctime, found.st_ino)
 
 
 def without(row: bytes, *, ctime: bool, inode: bool) -> bytes:
-    """Set the fields of a row to 0 that the options of a root ignore."""
+    """Set the fields of a row ignored by the options of a root to 0."""
     size, mtime, its_ctime, its_inode = _ROW.unpack(row)
     return pack_row(size, mtime, 0 if ctime else its_ctime, 0 if inode else its_inode)
 
@@ -121,7 +121,7 @@ def packed(names: Sequence[str], rows: Sequence[bytes], subfolders: Sequence[byt
     """Pack a folder into heads: files in the head, files in the folder, bytes of names, bytes of subfolder names;
     names, stats, subfolders.
 
-    Each head holds the number of files in the whole folder: a folder that lost its last thousand differs in all heads.
+    Each head holds the number of files in the whole folder: a folder without its last thousand differs in all heads.
     Only the first head holds the subfolders.
     """
     return tuple(

@@ -1,7 +1,7 @@
 """Decodes pictures in worker processes: one that crashes, hangs or runs out of memory costs one picture.
 
 A worker is another Python: it reads lengths and bytes from stdin and answers on stdout. The kernel limits its memory.
-The process that waits for an answer limits its time, and ends it.
+The waiting process limits its time, and ends it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _OF_OTHERS = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIG
 
 
 class IsolatedDecoder:
-    """A `vstore.pictures.decoding.prepare` in other processes: each thread that asks has its own worker."""
+    """A `vstore.pictures.decoding.prepare` in other processes: each asking thread has its own worker."""
 
     def __init__(self, seconds: float = SECONDS, memory: int = MEMORY) -> None:
         self._seconds = seconds
@@ -171,7 +171,7 @@ def _how(code: int | None) -> str:
 
 
 def serve(memory: int) -> None:
-    """Decode the pictures that come on stdin and answer on stdout. The other end of `IsolatedDecoder`."""
+    """Decode pictures from stdin and answer on stdout. The other end of `IsolatedDecoder`."""
     with contextlib.suppress(PictureFailure):
         prepare(b"GIF89a", Preparation())  # loads the decoders, which do not count against the limit
     _limit(memory)

@@ -1,4 +1,4 @@
-"""Lists one folder: which of its entries are candidates, which are subfolders, and which could not be looked at."""
+"""Lists one folder: its candidates, its subfolders, and its troubles."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Lister:
         self.keeps_out = keeps_out
 
     def list(self, fd: int, path: bytes, only: str | None = None) -> Listing:
-        """List an open folder. only: the one name that is asked for.
+        """List an open folder. only: the one name asked for.
 
         Raises: OSError if it cannot be listed to its end.
         """
@@ -61,9 +61,9 @@ class Listing(NamedTuple):
 
     names:    of candidates, in the order of the disk.
     rows:     their packed stats.
-    folders:  name and (device, inode) of each subfolder; the latter only where an option asks for it.
+    folders:  name and (device, inode) of each subfolder; the latter only if an option asks for it.
     ignored:  other files.
-    troubles: entries that could not be stat-ed.
+    troubles: entries not stat-ed because of an error.
     """
 
     names: list[str]
@@ -74,7 +74,7 @@ class Listing(NamedTuple):
 
 
 class _Sorting:
-    """The entries of one folder, being sorted. met_rules: it stopped at an ignore file that was not read yet."""
+    """The entries of one folder, being sorted. met_rules: it stopped at a new ignore file."""
 
     def __init__(self, lister: Lister, path: bytes) -> None:
         self.names: list[str] = []

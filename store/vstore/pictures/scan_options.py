@@ -1,4 +1,4 @@
-"""The options that are stored with a root, and how a command or a wider root changes them. Pure."""
+"""The stored options of a root, and their changes by a command or a wider root. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from vstore.errors import UsageError
 class ScanOptions(NamedTuple):
     """The options of one root.
 
-    exclude:         gitignore patterns, relative to the root; what they match is skipped.
-    include:         gitignore patterns of files that are pictures whatever their extension is.
+    exclude:         gitignore patterns, relative to the root, of files to skip.
+    include:         gitignore patterns of files to take despite their extension.
     follow_symlinks: symlinked folders are listed, too.
     one_file_system: folders on other disks are skipped.
     ignore_inode:    the disk makes up inode numbers.
@@ -56,7 +56,7 @@ class ScanOptions(NamedTuple):
 
 
 class OptionEdits(NamedTuple):
-    """The changes that the words of a command make to the options of a root. None leaves an option as it is."""
+    """The changes of a command's words to the options of a root. None leaves an option as it is."""
 
     exclude: Sequence[str] = ()
     no_exclude: Sequence[str] = ()

@@ -1,4 +1,4 @@
-"""The blobs of a damaged store, wherever they lie; those that no sound pack has are gathered for a new one."""
+"""The blobs of a damaged store, from any place; those outside every sound pack are gathered for a new one."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from vstore.repository.repository import Repository
 class Blobs:
     """All blobs of a damaged store.
 
-    listed:    digests in sound packs that the log lists.
-    fresh:     blobs that have to go into a new pack, by digest.
-    manifests: all manifests that were found, by digest.
-    leftovers: digests of the names of rows that imports left over.
+    listed:    digests in sound packs of the log.
+    fresh:     blobs for a new pack, by digest.
+    manifests: all manifests found, by digest.
+    leftovers: digests of the names of rows set aside by imports.
     """
 
     def __init__(self, repo: Repository, found: Findings, progress: Progress) -> None:
@@ -66,7 +66,7 @@ class Blobs:
             else:
                 self._salvaged[digest] = blob
         if not whole:
-            self._found.did(f"packs/{ref.name} is damaged or missing: its sound parts are kept")
+            self._found.did(f"packs/{ref.name} is damaged or missing: its intact parts were saved")
             self._found.put_aside(folder / ref.name)
         return whole
 
@@ -94,7 +94,7 @@ class Blobs:
                 return
 
     def fetch(self, digest: bytes) -> bytes:
-        """Read a blob that is needed; if no sound pack of the log has it, it goes into a new one.
+        """Read a needed blob; if no sound pack of the log has it, it goes into a new one.
 
         Raises: Damage if it is lost.
         """
@@ -117,7 +117,7 @@ class Blobs:
         return blob
 
     def recipe_of(self, space: str) -> bytes | None:
-        """Find the recipe of a space: in a pack, or the one that this version has built in."""
+        """Find the recipe of a space: in a pack, or the one built into this version."""
         for digest in [*self.listed, *self._salvaged, *self._elsewhere]:
             if digest in self.manifests:
                 continue
@@ -143,7 +143,7 @@ class Blobs:
         return None
 
     def aliases(self, snapshot: Snapshot) -> Iterator[Alias]:
-        """Read the aliases of a snapshot from the pages that are left, in path order."""
+        """Read the aliases of a snapshot from the pages left, in path order."""
         root = self.root_of(snapshot)
         stack = [] if root is None else [root]
         while stack:

@@ -27,12 +27,12 @@ class Findings:
     """The findings so far.
 
     dry_run:         nothing may be written.
-    document:        the state that will be published.
-    done:            lines of the report: what was repaired.
-    left:            lines of the report: what could not be repaired.
+    document:        the state to publish.
+    done:            lines of the report: repairs.
+    left:            lines of the report: damage not repaired.
     aside:           files to move to `quarantine/`.
-    degraded:        snapshots that lost pictures.
-    embedded:        vectors that were computed again.
+    degraded:        snapshots with losses.
+    embedded:        vectors computed again.
     changed:         the log has to be written.
     gap:             records are lost; their snapshots are those from `next_before_gap` on.
     next_before_gap: the number of the next snapshot before the gap.
@@ -56,7 +56,7 @@ class Findings:
         return State(self.document)
 
     def did(self, what: str) -> None:
-        """Add a line about something that changes the log."""
+        """Add a line about a change of the log."""
         self.done.append(what)
         self.changed = True
 

@@ -39,7 +39,9 @@ def find_form(folder: Path) -> FoundForm:
         pass
     form = _form_of_segments(layout) or _form_of_records(layout)
     if form is None:
-        raise Damage(f"{layout.format} is lost, and no other file tells its content", "restore the store from a backup")
+        raise Damage(
+            f"{layout.format} is lost, and cannot be rebuilt from other files", "restore the store from a backup"
+        )
     return FoundForm(form, is_sound=False)
 
 

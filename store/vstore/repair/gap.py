@@ -1,4 +1,4 @@
-"""Restores snapshots and spaces whose records are lost, from manifests, recipes and the footers of segments."""
+"""Restores snapshots and spaces of lost records, from manifests, recipes and the footers of segments."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def fill_gap(repo: Repository, found: Findings, blobs: Blobs) -> None:
         found.put_snapshot(Snapshot.of(manifest, digest, manifest.content_id(repo.hash)))
         if found.tail_is_lost or not repo.tip.number:
             found.document["current"] = name
-        found.did(f"{name} was found again by its manifest")
+        found.did(f"{name} was recovered from its manifest")
     for snapshot in found.state.snapshots():
         if snapshot.space not in found.state.spaces:
             listed = found.document["snapshots"]
@@ -43,7 +43,7 @@ def fill_gap(repo: Repository, found: Findings, blobs: Blobs) -> None:
 
 
 def _newest_manifests(found: Findings, blobs: Blobs) -> dict[str, tuple[bytes, Manifest]]:
-    """Find the manifests of snapshots that the log does not list: digest and manifest by name."""
+    """Find the manifests of snapshots missing in the log: digest and manifest by name."""
     known = found.document.get("snapshots", {})
     newest: dict[str, tuple[bytes, Manifest]] = {}
     for digest, manifest in blobs.manifests.items():
@@ -83,7 +83,7 @@ def _restore_spaces(repo: Repository, found: Findings, blobs: Blobs, empty: set[
         found.put_space(Space(id=space, name=name, status=status, recipe=digest, dim=value["dim"]))
         found.document.setdefault("start_space", space)
         by = "its vectors, without its recipe" if recipe is None else "its recipe"
-        found.did(f"the space {name} was found again by {by}")
+        found.did(f"the space {name} was recovered from {by}")
 
 
 def _dims_of_segments(repo: Repository, found: Findings) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Keeps the rows that imports left over, as far as their names and vectors exist."""
+"""Keeps the rows set aside by imports, as far as their names and vectors exist."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from vstore.repository.repository import Repository
 
 
 def keep_leftovers(repo: Repository, found: Findings, blobs: Blobs) -> None:
-    """Fetch the names and vectors of all rows that imports left over."""
+    """Fetch the names and vectors of all rows set aside by imports."""
     if found.gap and blobs.leftovers - {one.names for one in found.state.imports.values()}:
         found.did(
-            "rows that imports left over may be lost with their records: the old indexes still have them, if they exist"
+            "rows that imports set aside may be lost with their records: the old indexes still have them, if they exist"
         )
     for one in found.state.imports.values():
         if all(map(blobs.has, (one.names, *one.vectors))):
@@ -27,7 +27,7 @@ def keep_leftovers(repo: Repository, found: Findings, blobs: Blobs) -> None:
 
 
 def _cut(repo: Repository, found: Findings, blobs: Blobs, one: Import) -> None:
-    """Remove the rows of an import whose name or vector is lost.
+    """Remove the rows of an import without a name or a vector.
 
     gc, and every sync that adds a picture, would refuse to start for them.
     """
@@ -50,6 +50,6 @@ def _cut(repo: Repository, found: Findings, blobs: Blobs, one: Import) -> None:
         imports[one.id] = cut.to_json()
     found.document["imports"] = imports
     found.did(
-        f"{one.rows - len(left)} of the {one.rows} rows that the import {one.id} left over are lost: the old index "
+        f"{one.rows - len(left)} of the {one.rows} rows that the import {one.id} set aside are lost: the old index "
         "still has them, if it exists"
     )

@@ -14,7 +14,7 @@ def keep_recipes(repo: Repository, found: Findings, blobs: Blobs) -> None:
     for space in found.state.spaces.values():
         if not _keep_recipe(repo, found, blobs, space):
             found.left.append(
-                f"the recipe of the space {space.name} is lost: its vectors are kept and can be searched, but nothing "
+                f"the recipe of the space {space.name} is lost: its vectors can be searched, but nothing "
                 f"can be embedded in it until the recipe is back; {how_to_give(space)}"
             )
         elif space.probes:
@@ -37,7 +37,7 @@ def _keep_recipe(repo: Repository, found: Findings, blobs: Blobs, space: Space) 
         digest = repo.hash.digest(recipe)
         blobs.fresh[digest] = recipe
         found.put_space(space._replace(recipe=digest))
-        found.did(f"the recipe of the space {space.name} was found again")
+        found.did(f"the recipe of the space {space.name} was recovered")
     elif space.recipe:
         # Its probes came with it, and prove nothing without it.
         found.put_space(space._replace(recipe=b"", probes=b""))

@@ -1,4 +1,4 @@
-"""Computes lost vectors again, from the pictures that still exist."""
+"""Computes lost vectors again, from the existing pictures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BATCH = 16  # pictures per call of the embedder
 class Recompute:
     """The pictures of lost vectors, and the embedders of their spaces.
 
-    stored:  the keys that have a vector, by space; found ones are added.
+    stored:  the keys with a vector, by space; found ones are added.
     keepers: the journals of new vectors; they go once a record lists their rows.
     load:    makes the embedder of a space; None if nothing is to be embedded.
     """
@@ -55,7 +55,7 @@ class Recompute:
         self._away: dict[bytes, str] = {}  # keys without a file, and how to get one
 
     def recompute(self, space: Space, lost: set[bytes]) -> None:
-        """Embed the lost pictures of a space that still exist, under any path that a snapshot lists.
+        """Embed the existing pictures of lost vectors of a space, under any path in a snapshot.
 
         Pictures that may be found after all stay in their snapshots: an unmounted disk must not empty one.
         """
@@ -105,7 +105,7 @@ class Recompute:
         return count
 
     def _pictures(self, lost: set[bytes], preparation: Preparation) -> Iterator[tuple[bytes, Image]]:
-        """Read the lost pictures that exist, each once. Yields: key, prepared picture."""
+        """Read the existing pictures of lost vectors, each once. Yields: key, prepared picture."""
         left = set(lost)
         tried: set[bytes] = set()
         for snapshot in self._found.state.snapshots():
@@ -120,7 +120,7 @@ class Recompute:
                     yield key, picture
 
     def _picture(self, path: bytes, key: bytes, preparation: Preparation) -> Image | None:
-        """Read and prepare a picture. If its folder is not there, what to do is noted."""
+        """Read and prepare a picture. If its folder is missing, note the next step."""
         label = os.fsdecode(self._repo.today(path).partition(b"/")[0])
         file = self._repo.file_of(path)
         if file is None:
@@ -138,7 +138,7 @@ class Recompute:
 
 
 def _embed_batch(space: Space, embedder: Embedder, keeper: Keeper, batch: Sequence[tuple[bytes, Image]]) -> list[bytes]:
-    """Embed a batch and keep its vectors. Returns: the keys that have one now."""
+    """Embed a batch and keep its vectors. Returns: the keys with one now."""
     unit = unit_rows(embedder.embed_images([picture for _, picture in batch]), len(batch), space.dim)
     good = usable(unit)
     keys = [key for (key, _), fine in zip(batch, good, strict=True) if fine]

@@ -10,11 +10,11 @@ from vstore.format.canonical import Json, named_path
 
 @briefly
 class Loss(NamedTuple):
-    """A snapshot that could not be made whole.
+    """A snapshot with losses.
 
     snapshot: its name.
     lost:     how many paths it lost.
-    paths:    some of them, where they are known.
+    paths:    some of them, if they are known.
     """
 
     snapshot: str
@@ -29,13 +29,13 @@ class Loss(NamedTuple):
 class RepairReport(NamedTuple):
     """The result of a repair.
 
-    dry_run:     nothing was changed; the report says what would be.
+    dry_run:     nothing was changed; the report is of a repair to come.
     changed:     the log was written.
-    done:        what was repaired, a line each.
-    embedded:    vectors that were computed again.
-    quarantined: damaged files that were moved to `quarantine/`, by their old names.
-    degraded:    snapshots that lost pictures.
-    left:        what could not be repaired, and what to do, a line each.
+    done:        the repairs, a line each.
+    embedded:    vectors computed again.
+    quarantined: damaged files moved to `quarantine/`, by their old names.
+    degraded:    snapshots with losses.
+    left:        damage not repaired, with the next step, a line each.
     """
 
     dry_run: bool

@@ -1,4 +1,4 @@
-"""Repairs a damaged store: from its other files, from its pictures, and at last by reporting what a snapshot lost.
+"""Repairs a damaged store: from its other files, from its pictures, and at last by reporting the losses of a snapshot.
 
 It never makes anything worse: new files are written first, then two records in a row carry the whole state, and only
 then are damaged files moved to `quarantine/`. Run again, it finds nothing to do.
@@ -62,11 +62,11 @@ def repair(
     snapshot that listed it.
 
     load_embedder: makes the embedder of a recipe; None takes the model of the space.
-    dry_run:       report what would be done and lost, and change nothing.
-    embed:         compute lost vectors again from the pictures that still exist; otherwise their pictures are removed
+    dry_run:       report the repairs and losses to come, and change nothing.
+    embed:         compute lost vectors again from the existing pictures; otherwise their pictures are removed
                    from every snapshot.
     wait:          wait for another process that is changing the store.
-    Raises: NoStore, FormatTooNew, Locked, DiskTrouble; Damage if no file tells what kind of store it is.
+    Raises: NoStore, FormatTooNew, Locked, DiskTrouble; Damage if no file tells the kind of store.
     """
     form, form_is_sound = find_form(folder)
     repo = Repository.unread(folder, form)
@@ -103,7 +103,7 @@ def _repair(job: _Job) -> RepairReport:
     """Find out everything, and then (`_write`) make it true."""
     repo, found = job.repo, Findings(job.dry_run)
     if not job.form_is_sound:
-        found.done.append("FORMAT was written again, from what other files say")
+        found.done.append("FORMAT was rebuilt from other files")
     tip = fold(repo, found)
     blobs = Blobs(repo, found, job.progress)
     blobs.read_packs()

@@ -1,4 +1,4 @@
-"""The snapshots of a damaged store, cut to the pictures that are left."""
+"""The snapshots of a damaged store, cut to the pictures left."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Snapshots:
         self.named: dict[str, set[bytes]] = {}
 
     def walk(self) -> None:
-        """Read every page of every snapshot. A snapshot that lost a page is broken."""
+        """Read every page of every snapshot. A snapshot without one of its pages is broken."""
         walked: dict[str, dict[bytes, bool]] = {}
         for snapshot in self._found.state.snapshots():
             keys = self.named.setdefault(snapshot.space, set())
@@ -58,9 +58,9 @@ class Snapshots:
         return walked[digest]
 
     def degrade(self, stored_keys: Mapping[str, set[bytes]]) -> None:
-        """Remove the pictures without a vector from the snapshots, which are marked degraded.
+        """Remove the pictures without a vector from the snapshots, and mark these degraded.
 
-        stored_keys: the keys that have a vector, by space.
+        stored_keys: the keys with a vector, by space.
         """
         hash = self._repo.hash
         for snapshot in self._found.state.snapshots():
@@ -92,7 +92,7 @@ class Snapshots:
             gone = sorted(path for path in aliases if path not in kept)
             loss = Loss(snapshot.name, max(snapshot.paths - len(kept), len(gone)), tuple(gone[:_PATHS]))
             self._found.degraded.append(loss)
-            self._found.did(f"{snapshot.name} lost {loss.lost} paths, and is marked degraded")
+            self._found.did(f"{snapshot.name} lost {loss.lost} path{'s' * (loss.lost != 1)}, and is marked degraded")
 
     def choose_current(self) -> None:
         """Remove tags, the hold and the current snapshot where they mean none; choose a new current one."""
@@ -100,7 +100,7 @@ class Snapshots:
         current = self._found.state.current
         if (current is not None or self._found.gap) and current not in kept and kept:
             self._found.document["current"] = kept[0]
-            self._found.did(f"{kept[0]} is current now")
+            self._found.did(f"{kept[0]} is now current")
         elif current is not None and not kept:
             del self._found.document["current"]
         self._found.document["tags"] = {tag: name for tag, name in self._found.state.tags.items() if name in kept}

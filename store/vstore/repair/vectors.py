@@ -1,4 +1,4 @@
-"""The vectors of a damaged store: sound rows of its segments and journals, and those that are computed again."""
+"""The vectors of a damaged store: sound rows of its segments and journals, and those computed again."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _BATCH = 16  # pictures per call of the embedder
 class Vectors:
     """All vectors of a damaged store.
 
-    stored:  the keys that have a vector, by space.
-    named:   the keys that need one, by space.
+    stored:  the keys with a vector, by space.
+    named:   the keys in need of one, by space.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Vectors:
         self._progress = progress
 
     def read_segments(self) -> None:
-        """Keep whole segments, and rewrite damaged ones with the rows that are left."""
+        """Keep whole segments, and rewrite damaged ones with the rows left."""
         repo = self._repo
         folder = repo.layout.segments
         lists = dict(self._found.document.get("segments", {}))
@@ -84,7 +84,7 @@ class Vectors:
             key_size=repo.hash.size,
             known=self._named.get(space.id, set()),
         )
-        self._found.did(f"segments/{ref.name}: {len(left.keys)} of {ref.rows} rows are sound")
+        self._found.did(f"segments/{ref.name}: {len(left.keys)} of {ref.rows} rows are intact")
         self._found.put_aside(folder / ref.name)
         self.stored.setdefault(space.id, set()).update(left.keys)
         if not left.keys or self._found.dry_run:
@@ -94,7 +94,7 @@ class Vectors:
     def _adopt_segment(self, path: Path, listed: Set[str]) -> None:
         """List an unused segment if it has lost vectors, or if a lost record may have listed it.
 
-        listed: the spaces that list it. After an import turned out to be of another model, the space that it was
+        listed: its spaces. After an import turned out to be of another model, the space that it was
                 written for may not be among them.
         """
         segment = sound_segment(path)
@@ -117,13 +117,13 @@ class Vectors:
         if whole_segment(path.parent, segment.ref) is not None:
             stored.update(new)
             self._found.list_segment(space, segment.ref)
-            self._found.did(f"segments/{path.name}: {len(new)} vectors were found again in an unused file")
+            self._found.did(f"segments/{path.name}: recovered {len(new)} vectors from an unused file")
         elif not listed:
             for ref in self._left_of(entry, segment.ref):
                 self._found.list_segment(space, ref)
 
     def find_lost(self) -> None:
-        """Find vectors that no segment has: in journals, then by embedding the pictures again."""
+        """Find vectors outside every segment: in journals, then by embedding the pictures again."""
         for path in journals(self._repo.layout.journal) if self._repo.layout.journal.is_dir() else ():
             self._take_journal(path)
         for space in self._found.state.spaces.values():
@@ -154,7 +154,7 @@ class Vectors:
         found = lost.intersection(keys)
         if found:
             self.stored[space.id].update(found)
-            self._found.did(f"{len(found)} vectors were found again in a journal")
+            self._found.did(f"recovered {len(found)} vectors from a journal")
             if not self._found.dry_run:
                 ref = segment_of(repo, path, lambda key: key in found)
                 assert ref is not None

@@ -1,4 +1,4 @@
-"""Adds a space to the log, or brings back the recipe of one that lost it."""
+"""Adds a space to the log, or brings back a lost recipe."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def add_space(
     """Add a space with its recipe. The first space is the one in which the first sync starts.
 
     status: of a new space; a known one keeps its own.
-    place:  where its model is now; replaces the place of a known space.
+    place:  the place of its model today; replaces the place of a known space.
     probes: the vectors of its probes.
     Raises: UsageError if another space has the name; Locked; Damage, DiskTrouble, ReadOnly.
     """
@@ -60,7 +60,7 @@ def add_space(
 
 
 def _bring_back(repo: Repository, old: Space, again: Space, blobs: Mapping[bytes, bytes]) -> None:
-    """Write the blobs of a known space that are lost, and list its recipe where repair took it away."""
+    """Write the lost blobs of a known space, and list its recipe again if repair took it away."""
     lost = {digest: blob for digest, blob in blobs.items() if not _has_blob(repo, digest)}
     if lost:
         listed = {} if old.recipe else {"spaces": {old.id: {"recipe": again.recipe.hex()}}}

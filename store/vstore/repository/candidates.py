@@ -1,4 +1,4 @@
-"""Matches new pictures with rows that an import left over, by name and by vector."""
+"""Matches new pictures with rows set aside by an import, by name and by vector."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ MOST = 1e8  # pairs that a sync compares: a second or so
 
 
 class Candidate(NamedTuple):
-    """A path that may be that of a row which an import left over.
+    """A path that may belong to a row set aside by an import.
 
     id:   the import.
     old:  the path of the row in the old index.
     path: the stored path.
-    by:   what they share: "name" or "vector".
+    by:   the shared fact: "name" or "vector".
     """
 
     id: str
@@ -38,9 +38,9 @@ class Candidate(NamedTuple):
 
 
 def candidates(repo: Repository, space: str, new: Sequence[tuple[bytes, bytes]]) -> list[Candidate]:
-    """Find the new aliases that may belong to rows whose picture was missing.
+    """Find the new aliases that may belong to rows without a picture.
 
-    new: stored paths and their keys. Vectors are compared only where that takes no noticeable time.
+    new: stored paths and their keys. Vectors are compared only if it takes no noticeable time.
     Raises: Damage.
     """
     found: list[Candidate] = []
@@ -62,9 +62,9 @@ def candidates(repo: Repository, space: str, new: Sequence[tuple[bytes, bytes]])
 
 
 def same_vectors(repo: Repository, found: Import, rows: Sequence[int], keys: Collection[bytes]) -> dict[int, bytes]:
-    """Find the rows that have the vector of one of these pictures: it was embedded again under another name.
+    """Find the rows with the vector of one of these pictures: it was embedded again under another name.
 
-    rows:    numbers of rows among those left over. keys: of the pictures.
+    rows:    numbers of rows among those set aside. keys: of the pictures.
     Returns: number of the row -> key. Raises: Damage.
     """
     import numpy as np
@@ -85,7 +85,7 @@ def same_vectors(repo: Repository, found: Import, rows: Sequence[int], keys: Col
 
 
 def _near(asked: Any, stored: Sequence[Any]) -> list[tuple[int, int]]:
-    """Find the pairs that may be the same vector: their first numbers differ little enough for that."""
+    """Find the pairs of possibly equal vectors: their first numbers differ little enough."""
     import numpy as np
 
     a = asked[:, :PREFIX].astype(np.float32)

@@ -45,7 +45,7 @@ def create_store(folder: Path, hash: str = "xxh3_128", dtype: str = "float16") -
 
 
 def refuse_existing(folder: Path) -> None:
-    """Refuse a folder that holds a store. One whose maker was killed before a record does not count.
+    """Refuse the folder of a store. One whose maker was killed before a record does not count.
 
     Raises: UsageError.
     """
@@ -72,7 +72,7 @@ def _unfinished_store(folder: Path, hash: str, dtype: str) -> Repository:
 
 
 def _refuse_other_files(layout: Layout) -> None:
-    """Refuse a folder that holds somebody else's files, or a store that lost its FORMAT."""
+    """Refuse a folder with somebody else's files, or a store without its FORMAT."""
     folder = layout.folder
     try:
         names = set(os.listdir(folder))

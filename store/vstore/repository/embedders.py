@@ -1,4 +1,4 @@
-"""Embedders for the spaces of an open store: the models that it names, or those that a program brings along."""
+"""Embedders for the spaces of an open store: its own models, or those of a program."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Load = Callable[["Recipe"], "Embedder"]
 
 
 class Embedders:
-    """Loads the embedder of a recipe. `given` loads them all where a program brings its own."""
+    """Loads the embedder of a recipe. `given` loads them all if a program brings its own."""
 
     def __init__(self, repo: Repository, given: Load | None = None) -> None:
         self._repo = repo
@@ -43,7 +43,7 @@ class Embedders:
     def load_variant(self, recipe: Recipe, place: Mapping[str, Any], settings: Settings) -> Embedder:
         """Load a model by a recipe that may differ from those of all spaces.
 
-        place: the words by which the model is found; if empty, the model of the current snapshot's space.
+        place: the words of the model; if empty, the model of the current snapshot's space.
         Raises: as `load`.
         """
         from vstore.embed.hf.digests import Digests

@@ -15,10 +15,10 @@ from vstore.format.layout import DTYPES, FORMAT_VERSION, Layout
 
 
 class Form(NamedTuple):
-    """The choices that were made with a store, for good.
+    """The permanent choices of a store.
 
     store: its id, 32 random hex digits.
-    hash:  the name of the hash that names pictures and objects.
+    hash:  the name of the hash of pictures and objects.
     dtype: the numbers of a vector, float16 or float32.
     """
 
@@ -55,12 +55,12 @@ def read_form(folder: Path) -> Form:
             )
         form = Form(value["store"], store_hash(value["hash"]).name, value["dtype"])
         if form.dtype not in DTYPES or form.to_bytes() != text:
-            raise ValueError("its content is not what was written")
+            raise ValueError("its content is not valid")
     except (ValueError, KeyError, TypeError, UsageError) as err:
         raise Damage(f"{path} cannot be read: {err!r}", "run: vstore repair") from err
     return form
 
 
 def _check(form: Document) -> str:
-    """Compute the field `check`: the checksum of the other fields, by which rot in FORMAT is found."""
+    """Compute the field `check`: the checksum of the other fields, against rot in FORMAT."""
     return checksum(canonical(form)).hex()

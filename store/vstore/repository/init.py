@@ -17,10 +17,10 @@ class InitReport(NamedTuple):
 
     store:      its folder.
     id:         its id.
-    hash:       the hash that its pictures are known by.
-    dtype:      the type in which it keeps vectors.
+    hash:       the hash of its pictures.
+    dtype:      the number format of its vectors.
     space:      the id of its embedding space.
-    space_name: the name of that space.
+    space_name: the name of the space.
     """
 
     store: str
@@ -47,7 +47,7 @@ def init(
 ) -> InitReport:
     """Make an empty store for one embedding space: that of the model, else of the recipe, else the built-in one.
 
-    note:   receives a line for each thing done that the caller did not ask for.
+    note:   receives a line for each thing done without being asked for.
     Raises: UsageError if there is one already; ModelError, and nothing is made then.
     """
     from vstore.embed.builtin import DEFAULT_RECIPE

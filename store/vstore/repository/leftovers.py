@@ -1,4 +1,4 @@
-"""The rest of imports: rows of old indexes whose pictures were not found, with their old paths, kept in packs."""
+"""The rows set aside by imports: without a picture, with their old paths, stored in packs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BLOCK = 1024  # rows of a blob
 
 
 class LeftRow(NamedTuple):
-    """One row that waits for its picture.
+    """One row without a picture.
 
     row:    its number in the old index.
     path:   its path there.
@@ -37,7 +37,7 @@ class LeftRow(NamedTuple):
 def write_leftovers(
     repo: Repository, rows: Sequence[LeftRow], blocks: Iterable[Rows]
 ) -> tuple[bytes, list[bytes], list[FileRef]]:
-    """Write rows and their vectors to packs that no record lists yet. The caller holds `ingest`.
+    """Write rows and their vectors to packs, unlisted as yet. The caller holds `ingest`.
 
     blocks:  the vectors in the store's dtype, in the order of the rows, at most 1,024 at a time.
     Returns: digest of the names, digests of the vectors, the packs. Raises: DiskTrouble, ReadOnly.
@@ -57,7 +57,7 @@ def write_leftovers(
 
 
 def left_rows(repo: Repository, found: Import) -> list[LeftRow]:
-    """Read the rows that an import left over. Raises: Damage."""
+    """Read the rows set aside by an import. Raises: Damage."""
     try:
         return [
             LeftRow(row, path_from_json(path), state, reason)
@@ -68,7 +68,7 @@ def left_rows(repo: Repository, found: Import) -> list[LeftRow]:
 
 
 def as_of(repo: Repository, found: Import, space: str) -> Import:
-    """Give the rest of an import to a space that adopted its vectors; for any other space, as it is.
+    """Give the rows set aside by an import to a space with its vectors; for any other space, as it is.
 
     Such a space lists files that were written for the imported one, as their footers say.
     """
@@ -79,7 +79,7 @@ def as_of(repo: Repository, found: Import, space: str) -> Import:
 
 
 class LeftVectors:
-    """The vectors of those rows, in their order. The blob that was read last stays in memory."""
+    """The vectors of those rows, in their order. The last blob stays in memory."""
 
     def __init__(self, repo: Repository, found: Import) -> None:
         self._repo = repo
@@ -110,7 +110,7 @@ class LeftVectors:
         if self._open is None or self._open[0] != number:
             data = self._repo.packs.get(self._found.vectors[number])
             if len(data) % (self._dim * DTYPES[self._repo.dtype]):
-                raise Damage(f"vectors of the import {self._found.id} are not what was written", "run: vstore check")
+                raise Damage(f"vectors of the import {self._found.id} have the wrong length", "run: vstore check")
             rows: Rows = np.frombuffer(data, np.dtype(self._repo.dtype).newbyteorder("<")).reshape(-1, self._dim)
             self._open = number, rows
         return self._open[1]

@@ -26,9 +26,9 @@ _PROOF = ("tiny", "landscape")  # an adapter must change one of them: few pixels
 
 
 class Made(NamedTuple):
-    """A space that may be added.
+    """A space to add.
 
-    recipe:  everything that decides its vectors.
+    recipe:  everything its vectors depend on.
     words:   name its model.
     probes:  the vectors of its probes.
     digests: of the model's files.
@@ -43,8 +43,8 @@ class Made(NamedTuple):
 def make(words: Words, settings: Settings, note: Callable[[str], None], cache: Path | None = None) -> Made:
     """Work out the recipe of a model, load it, and embed its probes. Nothing is written.
 
-    note:   receives a line for each thing that nobody asked for.
-    cache:  the store's cache folder, where there is a store.
+    note:   receives a line for each thing done without being asked for.
+    cache:  the store's cache folder, if there is a store.
     Raises: UsageError, ModelError.
     """
     from vstore.embed.plugins import describe_by_plugin

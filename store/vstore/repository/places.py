@@ -6,12 +6,12 @@ import os
 
 
 def is_below(path: bytes, folder: bytes) -> bool:
-    """Tell whether a path is that of a folder, or of something in it, by its bytes alone."""
+    """Tell whether a path is a folder's or lies in it, by its bytes alone."""
     return path == folder or path.startswith(folder.rstrip(b"/") + b"/")
 
 
 def identity(path: bytes) -> tuple[int, int] | None:
-    """Read device and inode of the file or folder at a path; None where that fails."""
+    """Read device and inode of the file or folder at a path; None if that fails."""
     try:
         found = os.stat(path)
     except OSError:
@@ -20,7 +20,7 @@ def identity(path: bytes) -> tuple[int, int] | None:
 
 
 def is_gone(path: bytes) -> bool:
-    """Tell whether nothing has this name. A path that cannot be looked at is not gone."""
+    """Tell whether nothing has this name. An unreadable path is not gone."""
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -37,9 +37,9 @@ def is_same(one: bytes, other: bytes) -> bool:
 
 
 def relative(folder: bytes, path: bytes) -> bytes | None:
-    """Give the path relative to a folder that holds it, else None.
+    """Give the path relative to a folder above it, else None.
 
-    The place of a path that is gone is that of its nearest existing parent.
+    A missing path has the place of its nearest existing parent.
     """
     names: list[bytes] = []
     wanted = identity(folder)

@@ -1,4 +1,4 @@
-"""The proof of a space's model: its probes still have the vectors that they had when the space was made."""
+"""The proof of a space's model: its probes still have their first vectors."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def has_drifted(repo: Repository, space: Space, now: Probes) -> bool:
 
 
 def prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, files_changed: bool) -> None:
-    """Embed probes again, and compare their vectors with those that the space was made with.
+    """Embed probes again, and compare their vectors with the first ones.
 
-    One probe in turn is enough where the environment is the same as at the last proof.
+    One probe in turn is enough in the environment of the last proof.
     kept:          the probes of the space.
     files_changed: files of the model are new since the last proof: prove all probes.
     Raises:        ModelError if a vector is off by more than the tolerance.
@@ -74,7 +74,7 @@ def prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, f
 
 
 def probe_names(embedder: Embedder) -> list[str]:
-    """List the probes of an embedder: all pictures, and a text where it embeds texts."""
+    """List the probes of an embedder: all pictures, and a text if it embeds texts."""
     return [*PROBES, *([_TEXT] if text_side(embedder) else [])]
 
 
@@ -102,5 +102,5 @@ def prepared_probes(recipe: Recipe, names: Iterable[str]) -> dict[str, Image]:
 
 
 def environment_of(embedder: Embedder) -> dict[str, Any]:
-    """Record the device, dtype and versions that an embedder computes with."""
+    """Record the device, dtype and versions of an embedder."""
     return {"vstore": __version__, "policy": POLICY, **getattr(embedder, "environment", {})}

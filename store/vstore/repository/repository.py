@@ -1,4 +1,4 @@
-"""An open store: the state to which its log folds, its snapshots by name, its objects, and the commit."""
+"""An open store: the state of its log, its snapshots by name, its objects, and the commit."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Repository:
     """An open store. Reading takes no lock; `committing` and `publish` are the one way to change its state."""
 
     def __init__(self, folder: Path, *, damaged: bool = False) -> None:
-        """damaged: take the newest sound record even where its objects are missing: a check must tell everything.
+        """damaged: take the newest sound record even if its objects are missing: a check must tell everything.
 
         Raises: NoStore, FormatTooNew, Damage.
         """
@@ -79,7 +79,7 @@ class Repository:
 
     @property
     def base(self) -> bytes:
-        """The real path of the folder that holds the store."""
+        """The real path of the store's parent folder."""
         return os.path.realpath(os.fsencode(self.layout.folder.parent))
 
     def reload(self) -> None:
@@ -93,7 +93,7 @@ class Repository:
         self._list_objects()
 
     def _list_objects(self) -> None:
-        """Let go of packs and segments that the log no longer lists."""
+        """Close packs and segments no longer in the log."""
         if self._packs is not None:
             self._packs.listing(self.state.packs)
         if self._segments:
@@ -103,7 +103,7 @@ class Repository:
 
     @property
     def packs(self) -> Packs:
-        """The packs that the log lists, opened by their first use."""
+        """The packs of the log, opened by their first use."""
         if self._packs is None:
             from vstore.disk.packs import Packs
 
@@ -126,7 +126,7 @@ class Repository:
         return None
 
     def reading(self, read: Callable[[], T]) -> T:
-        """Run a function that only reads. Where an object was collected meanwhile, run it again on the newest record.
+        """Run a function that only reads. If an object was collected meanwhile, run it again on the newest record.
 
         Raises: Damage if an object is missing although nobody has changed the store.
         """
@@ -163,9 +163,9 @@ class Repository:
         return Tree(self.hash, self.packs.get, self.manifest(snapshot).tree)
 
     def mapped_tree(self, snapshot: Snapshot | None, absorbed: Absorbed | None = None) -> Tree:
-        """Open the aliases of a snapshot under their present names: labels that a wider folder absorbed are mapped.
+        """Open the aliases of a snapshot under their present names: absorbed labels are mapped.
 
-        absorbed: the mapping, where it is not that of the state.
+        absorbed: the mapping, instead of the state's.
         """
         tree = self.tree(snapshot)
         absorbed = self.state.absorbed if absorbed is None else absorbed
@@ -197,7 +197,7 @@ class Repository:
         return find_space(self.state, wanted)
 
     def recipe(self, space: str) -> dict[str, Any]:
-        """Read the recipe of a space. Raises: Damage; ModelError where the log knows that it is lost."""
+        """Read the recipe of a space. Raises: Damage; ModelError if the log has it as lost."""
         found = self.state.spaces[space]
         if not found.recipe:
             raise ModelError(
@@ -220,7 +220,7 @@ class Repository:
     def write_segment(
         self, space: str, keys: Sequence[bytes], blocks: Iterable[Rows], *, when: int | None = None
     ) -> FileRef:
-        """Write vectors of a space as a segment that no record lists yet. The caller holds `ingest`.
+        """Write vectors of a space as a segment, unlisted as yet. The caller holds `ingest`.
 
         keys:   n distinct keys, row by row; at least one.
         blocks: (m, dim) each in the store's dtype, as `rounded` gives them; n rows in all.
@@ -268,7 +268,7 @@ class Repository:
             )
 
     def refuse_unsound(self) -> None:
-        """Refuse to build on a newest record that is not sound. Raises: Damage."""
+        """Refuse to build on an unsound newest record. Raises: Damage."""
         if self.tip.complaint:
             raise Damage(self.tip.complaint, "run: vstore repair")
 
@@ -282,9 +282,9 @@ class Repository:
         about: str = "",
         whole: bool = False,
     ) -> None:
-        """Publish a record. The caller is inside `committing`, and all objects that the changes name are durable.
+        """Publish a record. The caller is inside `committing`, and all objects of the changes are durable.
 
-        undoes, redoes: the number of the record that it undoes, or of the undo that it cancels.
+        undoes, redoes: the number of the record to undo, or of the undo to cancel.
         about:  a few words for the log.
         whole:  carry the whole state in any case.
         Raises: CommitRace, DiskTrouble, ReadOnly.

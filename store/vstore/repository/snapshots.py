@@ -1,4 +1,4 @@
-"""A snapshot to be: its manifest, and the changes by which a record makes it current."""
+"""A snapshot to be: its manifest, and the changes to make it current."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def new_snapshot(
     """Make the next snapshot, over the aliases of a tree. The caller is inside `committing`.
 
     images:  distinct keys of the tree; a caller that edited another tree need not count them all.
-    Returns: the snapshot; the changes that make it current; the blobs that must be in a pack first.
+    Returns: the snapshot; the changes to make it current; the blobs to put into a pack first.
     """
     name = f"v{repo.state.next_v}"
     manifest = Manifest(

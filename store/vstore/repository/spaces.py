@@ -20,7 +20,7 @@ from vstore.repository.repository import Repository
 def load(repo: Repository, space: Space, settings: Settings) -> Embedder:
     """Load the model of a space on one device, and prove it by its probes.
 
-    Raises: UsageError; ModelError where it is missing, another one, or has drifted, naming the change.
+    Raises: UsageError; ModelError if it is missing, another one, or has drifted, naming the change.
     """
     recipe = repo.recipe(space.id)
     digests = Digests(repo.layout.cache)

@@ -1,4 +1,4 @@
-"""The stored paths of a snapshot that the words of a user mean."""
+"""The stored paths of a snapshot for the words of a user."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def below(tree: Tree, prefixes: Iterable[bytes] | None) -> Iterator[Alias]:
 
 
 def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]:
-    """Find the stored paths, in the snapshot's own labels, that a stored path or a path on disk means.
+    """Find the stored paths, in the snapshot's own labels, of a stored path or a path on disk.
 
     Raises: UsageError if it is neither below a synced folder nor a path of the snapshot.
     """
@@ -60,7 +60,7 @@ def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]
 
 
 def label_of(repo: Repository, folder: bytes) -> str | None:
-    """Find the synced folder that is a folder on disk, or holds it. Returns: its label, or None."""
+    """Find the synced folder at or above a folder on disk. Returns: its label, or None."""
     here = os.path.realpath(folder)
     places = {root.label: os.path.realpath(repo.place(root)) for root in repo.state.roots.values()}
     return next((label for label, place in places.items() if is_below(here, place)), None)

@@ -1,4 +1,4 @@
-"""Finds pictures that look alike: every pair of rows is compared, block by block. An index might miss one."""
+"""Finds look-alikes: every pair of rows is compared, block by block. An index might miss one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Alike(NamedTuple):
     """The groups of n rows.
 
     group: int64 (n,), the first row of the row's group.
-    score: float32 (n,), its best cosine with another row of the group; 0 where it is alone.
+    score: float32 (n,), its best cosine with another row of the group; 0 if it is alone.
     """
 
     group: Ints
@@ -33,7 +33,7 @@ class Alike(NamedTuple):
 
 
 def look_alike(segments: Sequence[Segment], bitmaps: Sequence[bytes], least: float, progress: Progress) -> Alike:
-    """Group the rows that bitmaps mark.
+    """Group the rows marked by bitmaps.
 
     Two rows are in one group if a chain of pairs leads from one to the other, each of a cosine of `least` or more.
 
@@ -63,7 +63,7 @@ def look_alike(segments: Sequence[Segment], bitmaps: Sequence[bytes], least: flo
 
 
 def _reaching(scores: Floats, least: float) -> Iterator[tuple[int, Ints]]:
-    """Find the lines that hold a score of `least` or more, and where."""
+    """Find the lines with a score of `least` or more, and its places."""
     import numpy as np
 
     good = scores >= least
@@ -87,7 +87,7 @@ def _roots(parents: Ints, rows: Ints) -> Ints:
 
 
 class _MarkedRows:
-    """The rows that bitmaps mark, of segments that were read against their checksums."""
+    """The rows marked by bitmaps, of verified segments."""
 
     def __init__(self, segments: Sequence[Segment], bitmaps: Sequence[bytes]) -> None:
         import numpy as np

@@ -1,4 +1,4 @@
-"""Bitmaps: the rows of segments whose keys a snapshot has, one bitmap per segment.
+"""Bitmaps: the rows of a snapshot's keys, one bitmap per segment.
 
 Row r is bit r % 8 (lowest first) of byte r // 8, as faiss numbers them.
 """
@@ -14,7 +14,7 @@ from vstore.format.hashing import Hash
 
 
 def bitmaps_of(segments: Sequence[Segment], keys: Iterable[bytes]) -> list[bytes]:
-    """Mark the rows that have one of these keys. Where a key stands twice, the first row wins."""
+    """Mark the rows with one of these keys. If a key stands twice, the first row wins."""
     left = set(keys)
     bitmaps = []
     for segment in segments:
@@ -30,7 +30,7 @@ def bitmaps_of(segments: Sequence[Segment], keys: Iterable[bytes]) -> list[bytes
 def cached_bitmaps(
     cache: Path, hash: Hash, content_id: str, segments: Sequence[Segment], *, keys: Callable[[], Iterable[bytes]]
 ) -> list[bytes]:
-    """Mark the rows of a snapshot, by what is in `cache/` where it is whole.
+    """Mark the rows of a snapshot, from `cache/` if it is whole there.
 
     content_id: of the snapshot; with the order of the segments it decides the bitmaps.
     keys:       of the snapshot; called only if `cache/` does not have the bitmaps.
@@ -56,7 +56,7 @@ def is_marked(bitmap: bytes, row: int) -> bool:
 
 
 def marked_rows(bitmap: bytes) -> int:
-    """Count the rows that a bitmap marks."""
+    """Count the rows marked by a bitmap."""
     return int.from_bytes(bitmap, "little").bit_count()
 
 

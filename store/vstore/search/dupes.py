@@ -1,4 +1,4 @@
-"""Duplicates: paths of one snapshot with one content, or with pictures that look alike. Changes nothing."""
+"""Duplicates: paths of one snapshot with one content, or with look-alikes. Changes nothing."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class DupesReport(NamedTuple):
 
     snapshot: the snapshot.
     verified: the files were compared byte for byte.
-    near:     the cosine from which on pictures look alike, or None.
+    near:     the least cosine of look-alikes, or None.
     groups:   the groups, the most wasteful first.
-    wasted:   bytes that are wasted in all groups.
+    wasted:   wasted bytes of all groups.
     """
 
     snapshot: str
@@ -55,11 +55,11 @@ def dupes(
     near: float | Literal["auto"] | None = None,
     progress: Progress | None = None,
 ) -> DupesReport:
-    """Find the pictures that have several paths in a snapshot.
+    """Find the pictures with several paths in a snapshot.
 
     under:  a stored path, or a folder on disk; only paths below it count.
     verify: compare the files byte for byte.
-    near:   find pictures that look alike too, from this cosine on; "auto" takes the space's own, where it is known.
+    near:   also find look-alikes, from this cosine on; "auto" takes the space's own, if it is known.
             Every pair is compared: the time grows with the square of the number of pictures.
     Raises: SnapshotNotFound, UsageError; Damage, for `near`.
     """
@@ -110,8 +110,8 @@ def _least(repo: Repository, snapshot: Snapshot, near: float | Literal["auto"]) 
     space = repo.state.spaces[snapshot.space]
     if repo.recipe(space.id).get("family") != "builtin":
         raise UsageError(
-            f"it is not known from which score on pictures look alike in the space {space.name!r}",
-            "give a score: --near 0.95, or lower, until too much is found",
+            f"the space {space.name!r} has no default score for pictures that look alike",
+            "give a score: --near 0.95, then lower ones until too much is found",
         )
     return NEAR
 

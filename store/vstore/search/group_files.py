@@ -1,4 +1,4 @@
-"""The files of a group of pictures: which exist, how large they are, and whether they still are the same."""
+"""The files of a group of pictures: their existence, their size, and their changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _READ = 1 << 20
 class GroupFiles:
     """The files of a group, as far as they exist. Two names of one file are one: removing one saves nothing.
 
-    troubles: what is wrong with a file, by its stored path.
+    troubles: the trouble with a file, by its stored path.
     """
 
     def __init__(self, repo: Repository, paths: Sequence[bytes]) -> None:
@@ -28,7 +28,7 @@ class GroupFiles:
     def _look(self, path: bytes) -> None:
         file = self._repo.file_of(path)
         if file is None:
-            self.troubles[path] = "its folder is not known any more"
+            self.troubles[path] = "its folder is no longer known"
             return
         try:
             found = os.stat(file)
@@ -61,7 +61,7 @@ class GroupFiles:
 
     @property
     def size(self) -> int | None:
-        """Bytes of the first file that exists."""
+        """Bytes of the first existing file."""
         return next((self._found[path][1] for path in self._paths if path in self._found), None)
 
     @property

@@ -1,4 +1,4 @@
-"""Groups of pictures that are identical, or look alike."""
+"""Groups of identical pictures, or of look-alikes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vstore.search.group_files import GroupFiles
 
 @briefly
 class Picture(NamedTuple):
-    """One of several pictures that look alike.
+    """One of several look-alikes.
 
     key:   the hash of its bytes.
     score: its best cosine with another one of them.
@@ -34,14 +34,14 @@ class Picture(NamedTuple):
 
 @briefly
 class Group(NamedTuple):
-    """Paths with one content, or with pictures that look alike.
+    """Paths with one content, or with look-alikes.
 
     key:      the hash of the first picture's bytes.
-    size:     bytes of the first file that exists, or None.
+    size:     bytes of the first existing file, or None.
     paths:    the stored paths.
-    troubles: what is wrong with a file, by its stored path: gone, unreadable, or (verified) not the same bytes.
-    wasted:   bytes of all files that exist but the largest, each counted once.
-    pictures: the pictures, if the group is of pictures that look alike.
+    troubles: the trouble with a file, by its stored path: gone, unreadable, or (verified) not the same bytes.
+    wasted:   bytes of all existing files but the largest, each counted once.
+    pictures: the pictures, in a group of look-alikes.
     """
 
     key: bytes
@@ -67,7 +67,7 @@ class Group(NamedTuple):
 
 
 def group_of_pictures(repo: Repository, pictures: list[Picture]) -> Group:
-    """Make the group of pictures that look alike."""
+    """Make the group of look-alikes."""
     paths = tuple(path for picture in pictures for path in picture.paths)
     return _group(pictures[0].key, paths, GroupFiles(repo, paths), tuple(pictures))
 

@@ -1,4 +1,4 @@
-"""The index of a snapshot: the segments of its space, searched exactly, less the rows that are not the snapshot's."""
+"""The index of a snapshot: the segments of its space, searched exactly, less the rows of other snapshots."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Hits(NamedTuple):
 
 
 class Index:
-    """The rows of some segments that bitmaps mark, numbered through all segments in their order.
+    """The rows of some segments marked by bitmaps, numbered through all segments in their order.
 
     From its making on, the segments are read against their checksums in threads; nothing is answered before that is
     done.
@@ -50,7 +50,7 @@ class Index:
         self._views = Views(segments, cache)
 
     def find(self, key: bytes) -> int | None:
-        """Find the row that wins for a key, marked or not; None if no segment has the key."""
+        """Find the winning row of a key, marked or not; None if no segment has the key."""
         first = 0
         for segment in self._segments:
             at = segment.keys.find(key)
@@ -86,7 +86,7 @@ class Index:
 
         queries: float32 (n, dim), rows of L2 norm 1.
         Returns: scores float32 (n, k), cosine in [-1, 1]; rows int64 (n, k), -1 where fewer than k rows are marked.
-        Raises:  Damage, naming the file, before any answer if a byte of a segment is not what was written;
+        Raises:  Damage, naming the file, before any answer if a segment does not match its checksums;
                  FileNotFoundError.
         Source:  inner product of unit vectors is their cosine; Johnson et al. 2017, arXiv:1702.08734.
         """

@@ -25,7 +25,7 @@ class Operand(NamedTuple):
 
     weight: how much it counts; less than 0 leads away from it.
     image:  the path of a picture file.
-    text:   a text, where there is no picture.
+    text:   a text, if there is no picture.
     """
 
     weight: float
@@ -34,7 +34,7 @@ class Operand(NamedTuple):
 
 
 class Term(NamedTuple):
-    """An operand that was read.
+    """One operand, read and hashed.
 
     operand: the operand.
     data:    the bytes of its picture.
@@ -47,7 +47,7 @@ class Term(NamedTuple):
 
 
 def read_terms(repo: Repository, operands: Sequence[Operand]) -> list[Term]:
-    """Read the pictures of a query. Raises: UsageError, VstoreError where one cannot be read."""
+    """Read the pictures of a query. Raises: UsageError, VstoreError if one cannot be read."""
     if not operands:
         raise UsageError("nothing to search for", "name a picture: vstore search ./picture.jpg")
     for operand in operands:
@@ -85,7 +85,7 @@ def vectors_of(
 ) -> list[Floats]:
     """Get one vector per term, float32 (dim,): stored ones as they are, others from the embedder of the space.
 
-    Raises: ModelError where the space cannot embed one, VstoreError where a picture cannot be decoded.
+    Raises: ModelError if the space cannot embed one, VstoreError if a picture cannot be decoded.
     """
     vectors = list(stored)
     if any(vector is None for vector in vectors):
@@ -151,8 +151,9 @@ def _prepared(recipe: Recipe, terms: Sequence[Term], missing: Sequence[int]) -> 
 
 def _no_text_side(repo: Repository, space: str, text: str) -> ModelError:
     return ModelError(
-        f"the space {repo.state.spaces[space].name!r} has no text side, so it cannot search for the text {text!r}",
-        f"if a picture is meant, write ./{text}; to search by words make a store with a model that has a text side "
+        f"cannot search for the text {text!r}: "
+        f"the model of the space {repo.state.spaces[space].name!r} does not read text",
+        f"if a picture is meant, write ./{text}; to search by words, make a store with a model that reads text "
         "(vstore init --model MODEL), or add one to this store (vstore model add)",
     )
 
@@ -161,7 +162,7 @@ def weighted_sum(weights: Sequence[float], vectors: Sequence[Floats]) -> Floats:
     """Add vectors, each of norm 1, by their weights.
 
     Returns: float32 (1, dim), norm 1.
-    Raises:  UsageError if nothing is left of the sum; VstoreError where a vector is not finite, or zero.
+    Raises:  UsageError if nothing is left of the sum; VstoreError if a vector is not finite, or zero.
     """
     import numpy as np
 
@@ -173,6 +174,6 @@ def weighted_sum(weights: Sequence[float], vectors: Sequence[Floats]) -> Floats:
         total += weight / norm * vector
     norm = float(np.linalg.norm(total))
     if norm < 1e-6 * sum(map(abs, weights)):
-        raise UsageError("the operands cancel one another out", "change a weight, or leave one out")
+        raise UsageError("the operands cancel each other out", "change a weight, or leave one out")
     query: Floats = (total / norm).astype(np.float32)[None]
     return query

@@ -1,4 +1,4 @@
-"""Search: the pictures of a snapshot that look most like a picture, a text, or a weighted sum of several."""
+"""Search: the pictures of a snapshot most similar to a picture, a text, or a weighted sum of several."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SearchWords(TypedDict, total=False):
     at:        the snapshot to search; by default the current one.
     under:     a stored path (LABEL/FOLDER), or a folder or file on disk: only pictures below it.
     min_score: only pictures at least this similar.
-    new_since: only pictures that this snapshot lacks.
+    new_since: only pictures missing in this snapshot.
     """
 
     k: int
@@ -41,12 +41,12 @@ class SearchWords(TypedDict, total=False):
 
 @briefly
 class Hit(NamedTuple):
-    """One picture that was found.
+    """One picture found.
 
     key:   the hash of its bytes.
     score: its cosine with the query.
     paths: its stored paths in the snapshot.
-    files: the files that these paths mean today; None where the folder is not known.
+    files: the files at these paths today; None if the folder is not known.
     """
 
     key: bytes
@@ -72,8 +72,8 @@ class Hit(NamedTuple):
 class SearchReport(NamedTuple):
     """The result of a search.
 
-    snapshot: the snapshot that was searched.
-    hits:     the pictures that were found, best first.
+    snapshot: the snapshot searched.
+    hits:     the pictures found, best first.
     """
 
     snapshot: str
@@ -96,14 +96,14 @@ def search(
 ) -> SearchReport:
     """Find the k pictures of a snapshot nearest to the operands. Reads objects alone, and takes no lock.
 
-    A picture whose bytes the space knows is compared by its stored vector; only another one is decoded and embedded.
+    A picture known to the space is compared by its stored vector; only another one is decoded and embedded.
     Each operand is brought to norm 1, weighted and added; the query is the sum, brought to norm 1.
 
     at:        the snapshot to answer from, with its pictures and its paths; the current one by default.
     under:     a stored path (LABEL/FOLDER), or a folder or file on disk; only pictures below it are found.
     min_score: hits below it are left out.
     new_since: pictures of this snapshot are left out.
-    Raises:    UsageError, SnapshotNotFound, Damage; ModelError where the space cannot embed an operand, VstoreError
+    Raises:    UsageError, SnapshotNotFound, Damage; ModelError if the space cannot embed an operand, VstoreError
                where a picture cannot be decoded.
     """
     if k < 1:

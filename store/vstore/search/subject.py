@@ -1,4 +1,4 @@
-"""The subject of a search: the pictures of a snapshot that a query is compared with."""
+"""The subject of a search: the pictures of a snapshot to compare a query with."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Subject(NamedTuple):
 
     snapshot: the snapshot.
     tree:     its alias tree.
-    prefixes: the stored paths that hits lie under, or None for the whole snapshot.
+    prefixes: the stored paths above the hits, or None for the whole snapshot.
     columns:  of the whole snapshot, the keys of each leaf of the tree, one after another.
     rows:     the index of the part.
-    stored:   for each term of the query, its row where the space has its picture.
+    stored:   for each term of the query, its row, if the space has its picture.
     vectors:  those rows, float32 (dim,).
     """
 
@@ -38,7 +38,7 @@ class Subject(NamedTuple):
     vectors: tuple[Floats | None, ...]
 
     def paths_of(self, keys: set[bytes]) -> dict[bytes, list[bytes]]:
-        """Find the paths of some keys, sorted. Of a whole snapshot only pages that hold one of the keys are decoded."""
+        """Find the paths of some keys, sorted. Of a whole snapshot only pages with one of the keys are decoded."""
         found: dict[bytes, list[bytes]] = {key: [] for key in keys}
         if not keys:
             return found
@@ -58,7 +58,7 @@ class Subject(NamedTuple):
 def open_subject(
     repo: Repository, keys: Sequence[bytes | None], *, at: str, under: bytes | None, new_since: str | None
 ) -> Subject:
-    """Open the part of a snapshot that is searched, and read its segments against their checksums.
+    """Open the searched part of a snapshot, and read its segments against their checksums.
 
     keys:   of the pictures of the query; None for a text.
     Raises: SnapshotNotFound, UsageError, Damage, FileNotFoundError.

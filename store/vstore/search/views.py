@@ -81,7 +81,7 @@ def _view(faiss: Any, segment: Segment) -> Any:
         except RuntimeError as err:
             raise segment.damage(f"faiss cannot map it ({err})") from err
     if (view.ntotal, view.d) != (segment.footer.rows, segment.footer.dim):
-        raise segment.damage("its header is another index's")
+        raise segment.damage("its header belongs to another index")
     return view
 
 

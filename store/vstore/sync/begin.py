@@ -1,4 +1,4 @@
-"""Begins a sync: of a store, or of folders that have none yet."""
+"""Begins a sync: of a store, or of folders without one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def sync(
     progress: Progress | None = None,
     stop: threading.Event | None = None,
 ) -> SyncReport:
-    """Embed what is new in folders, and write a snapshot if anything changed; or, with `dry_run`, only look.
+    """Embed the new pictures of folders, and write a snapshot if anything changed; or, with `dry_run`, only look.
 
     Raises: UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
     """
@@ -59,11 +59,11 @@ def make_for(
     dry_run: bool = False,
     note: Callable[[str], None] = lambda text: None,
 ) -> InitReport:
-    """Make a store for a first sync, unless that sync could not go well: a slip must not leave a store behind.
+    """Make a store for a first sync, unless the sync would fail: a slip must not leave a store behind.
 
     words, recipe: name the model, as in `init`.
-    note:   receives a line for each thing done that the caller did not ask for.
-    Raises: NoStore for a dry run, or where no folder is named; UsageError where a folder holds no picture; ModelError,
+    note:   receives a line for each thing done without being asked for.
+    Raises: NoStore for a dry run, or without a folder; UsageError if a folder holds no picture; ModelError,
             MissingPackage. Nothing is made then.
     """
     if is_store(folder):

@@ -1,4 +1,4 @@
-"""Commits what a sync decided: one record over the base that was current, or none."""
+"""Commits the decision of a sync: one record over its base, or none."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Commit:
         """Publish one record: segments first, then the pack, then the record, then the journals go.
 
         Returns: the snapshot, or None if the current one holds the same aliases.
-        Raises: Moved if another snapshot became current; CommitRace if that one is of another space; Refused if
+        Raises: Moved if another snapshot became current; CommitRace if it is in another space; Refused if
         syncing is held. The vectors are sealed then.
         """
         refs = self._ingest.write_rest()
@@ -108,7 +108,7 @@ class Commit:
         return snapshot
 
     def _is_stored_in(self, found: Snapshot | None) -> bool:
-        """Tell whether the current snapshot holds the decided aliases, so that no new one is written."""
+        """Tell whether the current snapshot already holds the decided aliases."""
         if found is None:
             return not self._decision.changes
         if found.space != self._space or self._repo.manifest(found).tree != self._decision.tree.root:

@@ -1,4 +1,4 @@
-"""Decides what a commit does to the aliases of its base. Nothing is written."""
+"""Decides how a commit changes the aliases of its base. Nothing is written."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from vstore.sync.occurrences import occurrences, touched
 
 
 class Base(NamedTuple):
-    """The state that a commit starts from.
+    """The base of a commit.
 
-    parent:  the snapshot that was current, or None.
+    parent:  the current snapshot, or None.
     tree:    its aliases, as they are called today.
-    scope:   the targets, and what the log has to learn of the folders with the next commit.
-    written: the snapshot that this run wrote last.
+    scope:   the targets, and the news of the folders for the next commit.
+    written: the last snapshot of this run.
     """
 
     parent: Snapshot | None
@@ -31,7 +31,7 @@ class Base(NamedTuple):
     written: Snapshot | None = None
 
     def after(self, repo: Repository, tree: Tree, written: Snapshot | None) -> Base:
-        """Return the base of the commit after one that gave this tree, and this snapshot, if it wrote one."""
+        """Return the base of the next commit, after this tree and, if one was written, this snapshot."""
         written = written or self.written
         # Fresh pages of a tree would be stored again by the next commit of this run: they lie in packs now.
         tree = Tree(repo.hash, repo.packs.get, tree.root) if written else tree
@@ -41,12 +41,12 @@ class Base(NamedTuple):
 class Decision(NamedTuple):
     """The aliases of a snapshot to be.
 
-    edits:   the changes that the survey makes.
+    edits:   the changes of the survey.
     changes: all changes, those of dropped and unfit paths included.
     before:  of the keys of the changes: how many aliases of the base name them.
     tree:    the aliases after the changes.
-    unfit:   path -> key of pictures that have no vector in the space that was asked for, for a known reason.
-    missing: paths of pictures that have no vector in that space yet.
+    unfit:   path -> key of pictures without a vector in the wanted space, for a known reason.
+    missing: paths of pictures without a vector there yet.
     """
 
     edits: Edits
@@ -58,7 +58,7 @@ class Decision(NamedTuple):
 
 
 def decide(base: Base, survey: Survey, ingest: Ingest, *, space: str, key_size: int, complete: bool) -> Decision:
-    """Decide on the aliases after a run that keeps to the space of its base.
+    """Decide on the aliases after a run in the space of its base.
 
     complete: every file was hashed and every picture tried.
     """
@@ -69,9 +69,9 @@ def decide(base: Base, survey: Survey, ingest: Ingest, *, space: str, key_size: 
 
 
 def decide_whole(base: Base, survey: Survey, ingest: Ingest, *, key_size: int, complete: bool) -> Decision:
-    """Decide on the aliases of a snapshot of a space that was asked for: every picture needs a vector there.
+    """Decide on the aliases of a snapshot in another space: every picture needs a vector there.
 
-    Aliases of pictures that are known to have none go.
+    Aliases of pictures known to have none go.
     """
     edits = edits_of(survey, base.tree, ingest.vectors, ingest.failures, complete=complete)
     changes = edits.every()
@@ -95,7 +95,7 @@ def _edited(tree: Tree, changes: list[Change]) -> Tree:
 
 
 def _nameable(base: Base, changes: list[Change], ingest: Ingest, space: str) -> set[bytes]:
-    """List the keys of changes that the base can name.
+    """List the keys of changes known to the base.
 
     A key that had no vector when the run began is named by snapshots of this run alone. So a run that only adds
     pictures need not count their keys.
@@ -107,7 +107,7 @@ def _nameable(base: Base, changes: list[Change], ingest: Ingest, space: str) -> 
 
 
 def _joined(changes: list[Change], unfit: dict[bytes, bytes]) -> list[Change]:
-    """Add to changes that unfit paths go. The key before of a path that is in both is that of the changes."""
+    """Add the removal of unfit paths to changes. A path in both keeps its key before from the changes."""
     first = {path: old for path, old, _ in changes}
     others = [change for change in changes if change[0] not in unfit]
     return [*others, *((path, old, None) for path, key in unfit.items() if (old := first.get(path, key)) is not None)]

@@ -1,4 +1,4 @@
-"""The changes that a survey makes to the aliases of a snapshot: which get another key, go, or are carried over."""
+"""The changes of a survey to the aliases of a snapshot: new keys, removals, and aliases carried over."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from vstore.repository.places import is_below
 class Edits:
     """The changes of aliases.
 
-    changes:   path, key before, key after, where they differ.
-    dropped:   paths whose file was read and does not decode, with the key that they lose.
-    unreached: paths that were not read yet, with the key that they keep until then.
-    unchanged: number of paths that keep their key.
-    carried:   number of paths that keep their key because their file could not be read.
+    changes:   path, key before, key after, if they differ.
+    dropped:   paths of files that do not decode, with the key they lose.
+    unreached: paths not read yet, with the key they keep until then.
+    unchanged: number of paths with their old key.
+    carried:   number of paths with their old key, as their file could not be read.
     """
 
     __slots__ = ("carried", "changes", "dropped", "unchanged", "unreached")
@@ -40,12 +40,12 @@ def edits_of(
     """Compare a survey with the aliases of a snapshot.
 
     tree:     the aliases; each of their keys has a vector.
-    stored:   keys that have a vector.
-    failed:   keys that have none for a known reason.
-    complete: every file was hashed, so that a path that was not seen is gone; else nothing is removed.
+    stored:   keys with a vector.
+    failed:   keys without one, for a known reason.
+    complete: every file was hashed, and an unseen path is gone; else nothing is removed.
 
-    A file that could not be read, or was not reached, keeps its old alias. One that does not decode loses it, once all
-    files are hashed. Aliases below a folder that could not be listed are carried over.
+    A file not read, or not reached, keeps its old alias. A file that does not decode loses it, once all files are
+    hashed. Aliases below an unlisted folder are carried over.
     """
     edits = Edits(unchanged=survey.clean)
     for folder, chunks in survey.folders():
@@ -91,7 +91,7 @@ def _aliases_in(folder: bytes, chunks: list[Chunk], survey: Survey, tree: Tree) 
 
 
 def _leave(edits: Edits, survey: Survey, path: bytes, old: bytes, *, complete: bool) -> None:
-    """Decide about an alias whose file the survey did not meet."""
+    """Decide about an alias without a file in the survey."""
     if path in survey.unsure or survey.is_unlisted(path):
         edits.carried += 1
     elif complete:
@@ -99,7 +99,7 @@ def _leave(edits: Edits, survey: Survey, path: bytes, old: bytes, *, complete: b
 
 
 def _unseen(survey: Survey, tree: Tree) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the aliases of the snapshot where the survey met no file, each path once."""
+    """Yield the aliases without a file in the survey, each path once."""
     for path in survey.no_files:
         key = tree.get(path)
         if key is not None:

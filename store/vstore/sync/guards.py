@@ -24,7 +24,7 @@ _ANYWAY = "if they are really gone, add --allow-mass-delete"
 
 
 def present(targets: Sequence[Target], base: Tree, *, allowed: bool) -> list[Target]:
-    """Before the scan: refuse where a folder that had pictures is missing.
+    """Before the scan: refuse if a folder with stored pictures is missing.
 
     allowed: its loss is accepted.
     Returns: the targets; a missing folder without pictures, or whose loss is accepted, is marked as gone.
@@ -53,7 +53,7 @@ def _is_folder(place: bytes) -> bool:
 
 
 def roots_list_something(survey: Survey, base: Tree, *, allowed: bool) -> None:
-    """Before reading: refuse where a folder that had pictures lists none, or cannot be listed."""
+    """Before reading: refuse if a folder with stored pictures lists none, or cannot be listed."""
     for target in survey.targets:
         if allowed or target.under or target.gone or survey.found.get(target.prefix):
             continue
@@ -69,14 +69,14 @@ def roots_list_something(survey: Survey, base: Tree, *, allowed: bool) -> None:
 def could_lose_much(edits: Edits, survey: Survey, base: Tree) -> bool:
     """Tell from the listing alone whether `loses_little` may refuse.
 
-    edits: of a survey whose files are not read yet, as if every known key had a vector.
+    edits: of a survey before its files are read, as if every known key had a vector.
     """
     worst = [*edits.changes, *((path, old, None) for path, old in edits.unreached)]
     return any(_excess(keys, base, label) for label, keys in _losses(worst, survey, Counter()).items())
 
 
 def loses_little(edits: Edits, survey: Survey, base: Tree, key_size: int) -> None:
-    """After hashing: refuse where more than 20 and more than 30 % of a folder's pictures would lose their last path."""
+    """After hashing: refuse if more than 20 and more than 30 % of a folder's pictures would lose their last path."""
     changes = edits.changes
     if sum(old is not None for _, old, _ in changes) <= LOSS_COUNT:
         return
@@ -93,10 +93,10 @@ def loses_little(edits: Edits, survey: Survey, base: Tree, key_size: int) -> Non
 
 
 def _losses(changes: Iterable[Change], survey: Survey, named: Counter[bytes]) -> dict[bytes, dict[bytes, bytes]]:
-    """Find the pictures that would lose their last path: label -> {key: one of its paths}.
+    """Find the pictures about to lose their last path: label -> {key: one of its paths}.
 
     named: how many paths name each key afterwards.
-    A picture that a new exclude hides is no loss: that was asked for.
+    A picture hidden by a new exclude is not a loss: the user asked for it.
     """
     lost: dict[bytes, dict[bytes, bytes]] = {}
     for path, old, new in changes:

@@ -1,4 +1,4 @@
-"""The notes that a run leaves in the catalogue for the next one: what it learnt, and how long a picture takes."""
+"""The notes of a run in the catalogue for the next one: facts learnt, and the time a picture takes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Memory:
         return bytes.fromhex(self._space) + tree.root
 
     def remember(self, survey: Survey, ingest: Ingest, before: Tree, now: Tree, *, complete: bool) -> None:
-        """After a commit: write what was learnt, in one transaction; nothing if nothing is new.
+        """After a commit: write the facts learnt, in one transaction; nothing if nothing is new.
 
         before: the aliases before the commit.
         now:    the aliases after it.
@@ -77,14 +77,14 @@ class Memory:
             self._write(catalogue, survey, ingest, chunks=chunks, agreed=agreeing, other=roots - agreed)
 
     def note(self, survey: Survey, ingest: Ingest) -> None:
-        """Without a commit: write what was learnt. The folders that were scanned agree with no snapshot from now on."""
+        """Without a commit: write the facts learnt. The scanned folders agree with no snapshot from now on."""
         if self._catalogue is not None:
             self._write(self._catalogue, survey, ingest, chunks=survey.chunks, agreed={}, other=_labels(survey))
 
     def _agreeing(
         self, catalogue: Catalogue, roots: set[bytes], survey: Survey, *, before: Tree, now: Tree, complete: bool
     ) -> set[bytes]:
-        """Find the roots of whose files the catalogue and the snapshot say the same.
+        """Find the roots on whose files the catalogue and the snapshot agree.
 
         They do after a complete run over a whole root all of whose folders were met, and go on to do so while nothing
         happens to the root. A part that gained or lost something ends it: the folder above may not know of that part.
@@ -112,9 +112,9 @@ class Memory:
     ) -> None:
         """Write in one transaction.
 
-        chunks: runs of files whose stats are new.
-        agreed: root -> the state that it agrees with.
-        other:  roots that agree with none.
+        chunks: runs of files with new stats.
+        agreed: root -> the state it agrees with.
+        other:  roots in agreement with none.
         """
         with catalogue.batch() as batch:
             if not is_aligned(self._repo, catalogue, self._space):

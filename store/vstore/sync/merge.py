@@ -1,4 +1,4 @@
-"""Merges small packs and small neighbouring segments, which many commits leave. Deletes nothing: gc does."""
+"""Merges the small packs and small neighbouring segments left by many commits. Deletes nothing: gc does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def merge_small(repo: Repository, space: str, command: str) -> None:
-    """Merge small packs and small neighbouring segments of a space, where there are too many. Holds `ingest`.
+    """Merge small packs and small neighbouring segments of a space, if there are too many. Holds `ingest`.
 
     All files are written before `commit` is taken, as that may take longer than others would wait. Meanwhile others
     may add packs; only holders of `ingest` change segments, and the places of listed packs.

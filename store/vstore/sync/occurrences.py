@@ -1,4 +1,4 @@
-"""Counts how many aliases name a key: a picture is new where none did, and lost where none does any more. Pure."""
+"""Counts how many aliases name a key: a picture is new if none did, and lost if none does any more. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vstore.format.tree import Tree
 
 
 def occurrences(tree: Tree, keys: Collection[bytes], size: int) -> Counter[bytes]:
-    """Count the aliases of a tree that name each of these keys. Reads the key column of every leaf, and no path.
+    """Count the aliases of each of these keys in a tree. Reads the key column of every leaf, and no path.
 
     size: bytes of a key.
     """
@@ -25,7 +25,7 @@ def occurrences(tree: Tree, keys: Collection[bytes], size: int) -> Counter[bytes
 
 
 def touched(changes: Iterable[Change]) -> set[bytes]:
-    """List the keys that changes name, before or after."""
+    """List the keys of changes, before or after."""
     return {key for _, old, new in changes for key in (old, new) if key is not None}
 
 
@@ -43,7 +43,7 @@ def after(before: Counter[bytes], changes: Iterable[Change]) -> Counter[bytes]:
 def images_gained(before: Counter[bytes], changes: Iterable[Change]) -> int:
     """Count by how many the pictures of a tree grow, or shrink.
 
-    before: the occurrences in the tree of all keys that the changes name.
+    before: the occurrences in the tree of all keys of the changes.
     """
     counts = after(before, changes)
     return sum((counts[key] > 0) - (before[key] > 0) for key in counts)

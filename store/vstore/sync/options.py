@@ -1,4 +1,4 @@
-"""Options of a sync: the words that a caller gives, and the record that a run reads."""
+"""Options of a sync: the words of a caller, and the record of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SyncWords(TypedDict, total=False):
     message:           a note for the snapshot.
     exclude:           globs (gitignore syntax) of files to skip from now on.
     no_exclude:        globs to skip no longer.
-    include:           globs of files to take whatever their extension.
+    include:           globs of files to take despite their extension.
     exclude_from:      a file of globs to skip, one a line.
     files_from:        a file of further paths, one a line or each ended by NUL.
     follow_symlinks:   enter symlinked folders.
@@ -31,9 +31,9 @@ class SyncWords(TypedDict, total=False):
     allow_mass_delete: accept that many pictures have disappeared.
     max_file_size:     larger files are listed, unread.
     max_pixels:        larger pictures are not decoded; None means 179 million.
-    commit_every:      time of embedding after which a partial snapshot is written.
-    batch_size:        pictures that the model gets at once; None finds a good number.
-    compile:           let torch compile the model first: slower to start, faster where there is much to embed.
+    commit_every:      time of embedding between partial snapshots.
+    batch_size:        pictures in one batch; None finds a good number.
+    compile:           let torch compile the model first: slower to start, faster for many pictures.
     device:            auto, cpu, cuda, cuda:1, mps, or several (`cuda:0,cuda:1`), each with a worker process. auto and
                        cuda take every CUDA GPU.
     isolate_decoding:  decode in worker processes with limits of time and memory: for pictures of strangers.
@@ -63,11 +63,11 @@ class SyncWords(TypedDict, total=False):
 
 
 class FirstSyncWords(SyncWords, ModelWords, total=False):
-    """Options of `Store.sync_new`: those of a sync, and those that name the model of the new store."""
+    """Options of `Store.sync_new`: those of a sync, and the model of the new store."""
 
 
 class Options(NamedTuple):
-    """The words of `SyncWords`, with their defaults. mypy compares the two where a caller's words become a record."""
+    """The words of `SyncWords`, with their defaults. mypy compares the two as a caller's words become a record."""
 
     message: str = ""
     exclude: Sequence[str] = ()
@@ -97,7 +97,7 @@ class Options(NamedTuple):
         return settings_of(self.device, self.batch_size, self.compile)
 
     def edits(self) -> OptionEdits:
-        """Collect the changes to the options that the store keeps with a folder.
+        """Collect the changes to the options of a folder.
 
         Raises: UsageError if the file of excludes cannot be read.
         """
@@ -113,9 +113,9 @@ class Options(NamedTuple):
         )
 
     def paths(self, named: Sequence[AnyPath]) -> list[bytes]:
-        """Join the paths that were named with those of the file of paths.
+        """Join the given paths with those of the file of paths.
 
-        Raises: UsageError if that file cannot be read or is empty.
+        Raises: UsageError if the file cannot be read or is empty.
         """
         paths = [os.fsencode(path) for path in several(named)]
         if self.files_from is None:
@@ -127,7 +127,7 @@ class Options(NamedTuple):
 
 
 def _lines(path: AnyPath) -> list[bytes]:
-    """Read the lines of a file, or the parts that NULs separate; blank lines and comments (#) are left out.
+    """Read the lines of a file, or its parts between NULs; blank lines and comments (#) are left out.
 
     Raises: UsageError if it cannot be read.
     """

@@ -1,4 +1,4 @@
-"""Plans a sync: scans its targets, and refuses what looks like an unmounted disk. Nothing is written."""
+"""Plans a sync: scans its targets, and refuses signs of an unmounted disk. Nothing is written."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from vstore.sync.memory import Memory
 
 
 class _Everything:
-    """A container that holds every key."""
+    """A container of every key."""
 
     def __contains__(self, key: object) -> bool:
         return True
 
 
 class Planner:
-    """The steps of a sync before it changes anything: scan, guards, and hashing where that decides a guard.
+    """The steps of a sync before it changes anything: scan, guards, and hashing if a guard depends on it.
 
     allowed: the caller accepts that many pictures have disappeared.
     """
@@ -53,7 +53,7 @@ class Planner:
     def scan(self, base: Base) -> Survey:
         """Scan the targets.
 
-        Raises: Refused if a folder that had pictures is gone, unreadable or empty; UsageError if a new one has none.
+        Raises: Refused if a folder with stored pictures is gone, unreadable or empty; UsageError if a new one has none.
         """
         targets = guards.present(base.scope.targets, base.tree, allowed=self._allowed)
         labels = {os.fsencode(target.root.label) for target in targets}
@@ -73,7 +73,7 @@ class Planner:
         return survey
 
     def is_safe(self, base: Base, survey: Survey) -> bool:
-        """Make sure that the sync will not remove too many pictures. Hashes all new files first where that decides it.
+        """Make sure that the sync will not remove too many pictures. Hashes all new files first if it must.
 
         Returns: False if the run was stopped before it was decided.
         Raises: Refused.
@@ -98,5 +98,5 @@ class Planner:
 
 
 def _sighted(base: Base, survey: Survey) -> Edits:
-    """Find the changes that the survey would make if every known key had a vector."""
+    """Find the changes of the survey as if every known key had a vector."""
     return edits_of(survey, base.tree, _Everything(), (), complete=True)

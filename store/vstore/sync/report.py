@@ -32,41 +32,41 @@ class Failure(NamedTuple):
 
 @briefly
 class SyncReport(NamedTuple):
-    """The result of a sync, or of a look at what a sync would do.
+    """The result of a sync, or of a dry run.
 
-    snapshot:      name of the snapshot that was written, or None.
+    snapshot:      name of the snapshot written, or None.
     current:       name of the current snapshot, or None.
     id:            content id of the current snapshot, or None.
-    parent:        name of the parent of the snapshot that was written, else of the current one.
+    parent:        name of the parent of the snapshot written, else of the current one.
     space:         id of the embedding space of the run.
-    space_name:    name of that space.
-    partial:       the snapshot that was written does not cover all pictures yet.
-    dry_run:       nothing was written; the counts say what a sync would do.
+    space_name:    name of the embedding space.
+    partial:       the snapshot written does not cover all pictures yet.
+    dry_run:       nothing was written; the counts are those of a sync to come.
     paths:         paths of the current snapshot.
     images:        distinct pictures of the current snapshot.
-    unchanged:     paths with the picture that they had.
+    unchanged:     paths with the same picture as before.
     changed:       paths with another picture than before.
-    renamed:       paths whose picture had another path, which is gone.
-    copied:        new paths of pictures that also have another path.
-    known:         new paths of pictures whose vector was already stored.
+    renamed:       new paths of pictures with an old path that is gone.
+    copied:        new paths of pictures with another path, too.
+    known:         new paths of pictures with a stored vector.
     new:           new paths of new pictures.
     removed:       paths that are gone.
-    carried:       paths that could not be read, and keep the picture that they had.
+    carried:       unreadable paths; they keep their picture.
     ignored:       other files in the folders.
     failed:        the pictures without a vector.
     embedded:      vectors computed.
-    reused:        paths whose picture already had a vector: renamed, copied and known ones.
-    seconds:       time that the run took.
-    full_seconds:  estimated time of embedding everything, or None where no rate was measured.
-    to_embed:      pictures that a sync would embed.
+    reused:        renamed, copied and known paths: their picture already had a vector.
+    seconds:       time of the run.
+    full_seconds:  estimated time of embedding everything, or None if no rate was measured.
+    to_embed:      pictures to embed, in a dry run.
     embed_seconds: estimated time of embedding these, or None.
-    recovered:     vectors of a killed run that were saved.
+    recovered:     vectors recovered from a killed run.
     interrupted:   the run was asked to stop.
     created_store: the store was made for this run.
-    held:          in a dry run: the snapshot at which syncing is held.
-    moved:         label -> new place of a folder that moved.
-    absorbed:      label that a wider folder took in -> prefix that its paths have now.
-    candidates:    new paths that may belong to rows that an import left over.
+    held:          in a dry run: the snapshot that holds syncing.
+    moved:         label -> new place of a moved folder.
+    absorbed:      old label -> new prefix of its paths, for a folder taken in by a wider one.
+    candidates:    new paths that may belong to rows set aside by an import.
     examples:      class -> its first few paths; both paths of renamed ones.
     """
 

@@ -1,4 +1,4 @@
-"""Builds the report of a sync, or of a look at what a sync would do."""
+"""Builds the report of a sync, or of a dry run."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Outcome(NamedTuple):
     """The result of a run, as its report needs it.
 
     first:       the aliases before the run.
-    edits:       the changes that the run made to them, or would make.
+    edits:       the changes of the run to them.
     before:      of the keys of the changes: how many aliases of `first` name them; None to count them.
     survey:      the last one.
-    written:     the snapshot that the run wrote last, or None.
-    unfit:       path -> key of pictures that have no vector in the space that was asked for.
+    written:     the last snapshot of the run, or None.
+    unfit:       path -> key of pictures without a vector in the wanted space.
     moved:       label -> the new place of its folder.
-    absorbed:    label that a wider folder took in -> prefix that its paths have now.
-    recovered:   vectors of a killed run that were saved.
+    absorbed:    old label -> new prefix of its paths, for a folder taken in by a wider one.
+    recovered:   vectors recovered from a killed run.
     interrupted: the run was asked to stop.
     """
 
@@ -127,12 +127,12 @@ class Reporter:
         return paths, self._size()[1] + images_gained(before, changes)
 
     def _rate(self) -> float | None:
-        """Return the seconds that a picture takes, as this run and earlier ones measured it."""
+        """Return the seconds per picture, as measured by this run and earlier ones."""
         seconds, pictures = self._memory.measured(self._ingest)
         return seconds / pictures if pictures else None
 
     def _candidates(self, edits: Edits, before: Counter[bytes]) -> tuple[Candidate, ...]:
-        """List the new pictures that may belong to rows that an import left over."""
+        """List the new pictures that may belong to rows set aside by an import."""
         if not self._repo.state.imports:
             return ()
         from vstore.repository.candidates import candidates
@@ -142,7 +142,7 @@ class Reporter:
         return tuple(candidates(self._repo, self._space, new)) if new else ()
 
     def _keys_after(self, outcome: Outcome) -> set[bytes]:
-        """List the keys that may have no vector in the space of this run, once the edits are made."""
+        """List the keys possibly without a vector in the space of this run, after the edits."""
         if not self._asked:
             return {new for _, _, new in outcome.edits.changes if new is not None}
         return {key for _, key in outcome.first.edited({path: new for path, _, new in outcome.edits.every()})}
@@ -170,7 +170,7 @@ class Reporter:
 
 
 class _Named:
-    """The keys that a tree names, of those that were counted in it."""
+    """The keys in a tree, of those counted in it."""
 
     def __init__(self, counts: Counter[bytes]) -> None:
         self._counts = counts
@@ -180,7 +180,7 @@ class _Named:
 
 
 class _Stored:
-    """The keys whose vector was stored before this run."""
+    """The keys with a vector before this run."""
 
     def __init__(self, ingest: Ingest) -> None:
         self._vectors = ingest.vectors

@@ -1,4 +1,4 @@
-"""One sync: plan what to do, read and embed what is new, and commit a snapshot."""
+"""One sync: plan, read and embed the new pictures, and commit a snapshot."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ATTEMPTS = 10  # times that a run compares again because another snapshot became
 
 
 class _Hopeful:
-    """The keys that have a vector, or may get one when it is tried."""
+    """The keys with a vector, or with the prospect of one."""
 
     def __init__(self, ingest: Ingest) -> None:
         self._ingest = ingest
@@ -46,7 +46,7 @@ class _Hopeful:
 
 
 class Run:
-    """One sync, or one look at what a sync would do."""
+    """One sync, or one dry run."""
 
     _space: str
     _base: Base
@@ -112,7 +112,7 @@ class Run:
                     self._catalogue.close()
 
     def look(self, paths: Sequence[bytes]) -> SyncReport:
-        """Find out what `sync` would do. Hashes what it must; embeds nothing, writes nothing, takes no lock."""
+        """Plan a `sync`. Hashes if it must; embeds nothing, writes nothing, takes no lock."""
         repo = self._repo
         self._catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=False)
         try:
@@ -174,7 +174,7 @@ class Run:
         return space
 
     def _compared_with_current(self, paths: Sequence[bytes], previous: Base | None = None) -> Base:
-        """Return the base that is current now. previous: the one of an earlier attempt."""
+        """Return the current base. previous: the base of an earlier attempt."""
         repo = self._repo
         scope = scope_of(repo, paths, self._options.as_label, self._edits)
         for label, root in scope.roots.items():
@@ -205,7 +205,7 @@ class Run:
         raise CommitRace("other processes kept changing the current snapshot", "run vstore sync again")
 
     def _act(self, survey: Survey) -> Edits:
-        """Read, hash and embed what must be, and commit. Raises: Moved."""
+        """Read, hash and embed the new pictures, and commit. Raises: Moved."""
 
         def pause() -> None:
             due = time.monotonic() - self._committed > self._options.commit_every
@@ -221,7 +221,7 @@ class Run:
         return edits
 
     def _commit(self, survey: Survey, *, complete: bool) -> Edits:
-        """Publish what the survey means for the base, and remember what was learnt.
+        """Publish the meaning of the survey for the base, and remember the facts learnt.
 
         complete: every file was hashed and every picture tried.
         Raises: Moved if another snapshot became current; the vectors are sealed then.

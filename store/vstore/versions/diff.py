@@ -16,11 +16,11 @@ class DiffReport(NamedTuple):
     before:     the name of the first.
     after:      the name of the second.
     same_space: both are of one model space.
-    changed:    paths whose picture was replaced.
+    changed:    paths with another picture.
     renamed:    pairs of old and new paths of one picture.
-    copied:     new paths of pictures that already had one.
+    copied:     new paths of pictures with another path.
     added:      paths of new pictures.
-    removed:    paths that only the first has.
+    removed:    paths only in the first.
     """
 
     before: str
@@ -46,7 +46,7 @@ class DiffReport(NamedTuple):
 
 
 def snapshot_diff(repo: Repository, a: str, b: str) -> DiffReport:
-    """Compare snapshot b with a, both under the labels of today. Pages that they share are not read.
+    """Compare snapshot b with a, both under the labels of today. Shared pages are not read.
 
     Raises: SnapshotNotFound, AmbiguousSnapshot.
     """

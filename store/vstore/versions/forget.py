@@ -17,7 +17,7 @@ from vstore.versions.policy import Policy, kept_by, moment
 
 @briefly
 class Kept(NamedTuple):
-    """A snapshot that stays.
+    """A snapshot to keep.
 
     snapshot: its name.
     time:     when it was made.
@@ -37,9 +37,9 @@ class ForgetReport(NamedTuple):
     """The result of forgetting snapshots.
 
     dry_run:   nothing was written.
-    kept:      snapshots that stay.
-    forgotten: snapshots that are forgotten.
-    gc_frees:  bytes that gc would free afterwards.
+    kept:      snapshots kept.
+    forgotten: snapshots forgotten.
+    gc_frees:  bytes a gc would free now.
     """
 
     dry_run: bool
@@ -55,11 +55,11 @@ class ForgetReport(NamedTuple):
 def snapshot_forget(
     repo: Repository, snaps: Sequence[str] = (), policy: Policy | None = None, *, dry_run: bool = False
 ) -> ForgetReport:
-    """Forget the given snapshots, or those that a policy does not keep. Times are UTC.
+    """Forget the given snapshots, or those outside a policy. Times are UTC.
 
-    The newest are those with the highest numbers: a clock that was wrong makes no snapshot older.
+    The newest are those with the highest numbers: a wrong clock makes no snapshot older.
 
-    The current snapshot, one at which syncing is held, and those with a tag are never forgotten.
+    The current snapshot, one that holds syncing, and tagged ones are never forgotten.
     Raises: UsageError for an empty policy, or a snapshot that must stay; SnapshotNotFound.
     """
     policy = policy or Policy()

@@ -1,4 +1,4 @@
-"""Lists the operations that were done on a store."""
+"""Lists the operations on a store."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class LogRow(NamedTuple):
     number:  the number of its record.
     op:      sync, rollback, tag, ...
     time:    when it was done.
-    about:   what was done, in words.
-    current: the snapshot that was current after it.
+    about:   a line for people.
+    current: the current snapshot after it.
     undone:  an undo took it back.
     """
 

@@ -18,10 +18,10 @@ class MoveReport(NamedTuple):
 
     op:      rollback, undo or redo.
     current: the current snapshot.
-    before:  the snapshot that was current before.
-    hold:    the snapshot at which syncing is held, if it is.
+    before:  the current snapshot before.
+    hold:    the snapshot that holds syncing, or None.
     changed: the log was written.
-    about:   what was done, in words.
+    about:   a line for people.
     """
 
     op: str
@@ -97,7 +97,7 @@ def undo(repo: Repository) -> MoveReport:
 
 
 def redo(repo: Repository) -> MoveReport:
-    """Do the operation again that the newest undo in force took back. Raises: NothingToUndo."""
+    """Redo the operation taken back by the newest undo in force. Raises: NothingToUndo."""
     with repo.committing("redo"):
         _, undone, _ = operations_in_force(repo.records())
         if not undone:

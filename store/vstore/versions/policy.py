@@ -1,4 +1,4 @@
-"""The policy by which snapshots are kept, as restic has it. Pure."""
+"""The policy for keeping snapshots, as in restic. Pure."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class KeepWords(TypedDict, total=False):
     """Rules of `Store.snapshot_forget`: each chooses snapshots to keep.
 
     keep_last:    the newest n.
-    keep_hourly:  the last one of each of the n newest hours that have one.
+    keep_hourly:  the last one of each of the n newest hours with a snapshot.
     keep_daily:   the same for days.
     keep_weekly:  the same for weeks.
     keep_monthly: the same for months.
     keep_yearly:  the same for years.
-    keep_within:  all that are at most a span older than the newest: `1y6m14d12h`.
+    keep_within:  all at most a span older than the newest: `1y6m14d12h`.
     keep_tag:     all with one of these tags; `*` stands for any tag.
     """
 
@@ -75,7 +75,7 @@ def moment(time: str) -> datetime:
 def kept_by(
     policy: Policy, snapshots: Sequence[Snapshot], tags: Mapping[str, str], today: datetime = datetime.max
 ) -> dict[str, list[str]]:
-    """Choose the snapshots that a policy keeps. Pure.
+    """Choose the snapshots to keep by a policy. Pure.
 
     A clock may have been wrong when a snapshot was made, and no time tells in which direction. So the rules that go by
     time take the snapshots by number and by time, and keep what either order keeps. A snapshot that is later than now
@@ -83,7 +83,7 @@ def kept_by(
 
     snapshots: newest first, by number. today: now.
     Returns:   the reasons, by snapshot.
-    Raises:    UsageError for a span that cannot be read.
+    Raises:    UsageError for a span that is not valid.
     Source:    restic's `ApplyPolicy`: while a rule still has some to keep, the oldest snapshot is kept by it too; a
                span is counted from the newest snapshot that is not later than now.
     """

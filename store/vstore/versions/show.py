@@ -19,16 +19,16 @@ class SnapshotRow(NamedTuple):
 
     snapshot:   its name, `v12`.
     id:         its content id: equal pictures have equal ids.
-    parent:     the snapshot that it was made from.
+    parent:     the snapshot before it.
     time:       when it was made.
     space:      the id of its model space.
     space_name: the name of its model space.
     paths:      paths in it.
     images:     distinct pictures in it.
-    message:    what the user said of it.
+    message:    the user's note.
     tags:       its tags.
     current:    it is the current snapshot.
-    partial:    the sync that made it was not finished.
+    partial:    its sync was not finished.
     degraded:   repair had to remove pictures from it.
     """
 

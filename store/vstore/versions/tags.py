@@ -1,4 +1,4 @@
-"""Sets and removes tags: names that a user gives to snapshots."""
+"""Sets and removes tags: the user's names for snapshots."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from vstore.repository.repository import Repository
 
 
 class TagReport(NamedTuple):
-    """A tag that was set or removed.
+    """A tag set or removed.
 
     tag:      its name.
-    snapshot: the snapshot that has it; None if it was removed.
+    snapshot: its snapshot; None if it was removed.
     """
 
     tag: str
@@ -27,7 +27,7 @@ class TagReport(NamedTuple):
 def snapshot_tag(repo: Repository, snap: str, name: str) -> TagReport:
     """Give a snapshot a tag, which also keeps it from being forgotten.
 
-    Raises: UsageError for a name that cannot be a tag, or is already the tag of another snapshot; SnapshotNotFound.
+    Raises: UsageError for a name that is not valid, or is already the tag of another snapshot; SnapshotNotFound.
     """
     why_not = why_not_a_name(name)
     if why_not:

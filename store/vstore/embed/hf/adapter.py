@@ -39,7 +39,7 @@ RENAMED: dict[str, dict[str, str]] = {
     }
     for name in ("dinov2", "dinov2_with_registers", "vit")
 }
-_TAKEN = "vstore takes LoRA, rsLoRA and DoRA adapters; merge another into its base and name the result with --model"
+_TAKEN = "vstore supports LoRA, rsLoRA and DoRA; merge any other adapter into its base and name the result with --model"
 NO_EFFECT = 0.9999  # least cosine between adapter on and off that counts as no change
 
 
@@ -50,10 +50,10 @@ def describe(folder: ModelFolder, digests: Digests) -> dict[str, Any]:
     """
     kind = folder.config.get("peft_type")
     if kind != "LORA":
-        raise ModelError(f"the adapter {folder.name} is a {kind}", _TAKEN)
+        raise ModelError(f"the adapter {folder.name} is of the type {kind}, which vstore does not support", _TAKEN)
     odd = [name for name in _OTHER_KINDS if folder.config.get(name)]
     if odd:
-        raise ModelError(f"the adapter {folder.name} is a LoRA of another kind ({', '.join(odd)})", _TAKEN)
+        raise ModelError(f"the adapter {folder.name} is an unsupported kind of LoRA ({', '.join(odd)})", _TAKEN)
     config = {
         name: sorted(value) if name in ("target_modules", "modules_to_save") and isinstance(value, list) else value
         for name, value in folder.config.items()
@@ -125,8 +125,8 @@ def _refuse_partial(folder: ModelFolder, info: Any) -> None:
     """Raises: ModelError unless transformers reports that every weight has landed."""
     for what, keys in (
         ("are missing", info.missing_keys),
-        ("belong nowhere", info.unexpected_keys),
-        ("have another shape", info.mismatched_keys),
+        ("have no place in it", info.unexpected_keys),
+        ("have the wrong shape", info.mismatched_keys),
     ):
         if keys:
             some = ", ".join(sorted(str(key) for key in keys)[:3])
@@ -169,7 +169,7 @@ def merge(model: Any) -> None:
         coarse = [key for key, value in layer.named_parameters() if "lora_" in key and value.dtype != torch.float32]
         if coarse:
             raise ModelError(
-                f"the weights of the adapter were to be loaded as fp32, and {name}.{coarse[0]} is not",
+                f"the weights of the adapter should be loaded as fp32, but {name}.{coarse[0]} is not",
                 "this version of transformers ignores the dtype: see vstore doctor",
             )
         dtype = next(layer.get_base_layer().parameters()).dtype

@@ -82,7 +82,7 @@ def prepare_dinov3(picture: Image, recipe: dict[str, Any]) -> Floats:
 
 
 def _describe_dinov3(folder: ModelFolder) -> dict[str, Any]:
-    """Describe the preparation. Raises: ModelError where the folder asks for another one than DINOv3's."""
+    """Describe the preparation. Raises: ModelError if the folder asks for another one than DINOv3's."""
     path = folder.path / "preprocessor_config.json"
     if not path.is_file():
         raise ModelError(
@@ -93,7 +93,8 @@ def _describe_dinov3(folder: ModelFolder) -> dict[str, Any]:
     steps = [values.get(f"do_{step}", True) for step in ("rescale", "resize", "normalize")]
     if not all(steps) or values.get("do_center_crop") or not {"height", "width"} <= set(size):
         raise ModelError(
-            f"{folder.name} needs another preparation than DINOv3 models: {path.name} leaves out a step or crops",
+            f"{folder.name} needs a different preparation than other DINOv3 models: "
+            f"{path.name} leaves out a step or crops",
             "use the original preprocessor_config.json of the model, or write a plug-in",
         )
     return {

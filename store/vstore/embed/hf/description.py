@@ -75,7 +75,7 @@ def _refuse_unfit(folder: ModelFolder, cls: type[Family], words: Words, pooling:
     """Raises: ModelError for a quantised model, and for a pooling or a prompt that the family does not know."""
     if "quantization_config" in folder.config:
         raise ModelError(
-            f"{folder.name} is quantised, and its vectors would be coarser than their type says",
+            f"{folder.name} is quantised: its vectors would be less precise than their number format",
             "use the original model, with --compute bf16 where memory is short",
         )
     if pooling not in cls.poolings:
@@ -84,6 +84,6 @@ def _refuse_unfit(folder: ModelFolder, cls: type[Family], words: Words, pooling:
         )
     if words.prompt is not None and not cls.takes_prompt:
         raise ModelError(
-            f"a {folder.model_type} model takes no prompt with a picture",
+            f"a {folder.model_type} model does not take a prompt with a picture",
             "leave --prompt out; it is for models such as Qwen2-VL",
         )

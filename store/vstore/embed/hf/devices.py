@@ -45,7 +45,7 @@ def _there(settings: Settings, torch: Any) -> tuple[str, ...]:
     known = devices(torch)
     for word in settings.devices:
         if word not in ("auto", *known):
-            raise ModelError(f"there is no device {word!r} here", f"choose one of: auto, {', '.join(known)}")
+            raise ModelError(f"this machine has no device {word!r}", f"choose one of: auto, {', '.join(known)}")
     return settings.devices
 
 

@@ -19,7 +19,7 @@ _SETTLED_NS = 2_000_000_000  # a stat younger than this when its file was read p
 class Digests:
     """The sha256 of files.
 
-    read: number of files that were read, as their stats were new.
+    read: number of files read, as their stats were new.
     """
 
     def __init__(self, cache: Path | None = None, known: Mapping[str, list[object]] = {}) -> None:  # never changed

@@ -31,7 +31,7 @@ def family_class(family: str) -> type[Family]:
 def family_of(folder: ModelFolder, *, trust_code: bool) -> type[Family]:
     """Find the family of a model by its model_type. A model's own code is used only where no family knows the type.
 
-    Raises: ModelError where no family takes it.
+    Raises: ModelError if no family takes it.
     """
     known: list[str] = []
     for family in FAMILIES:

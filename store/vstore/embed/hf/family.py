@@ -26,8 +26,8 @@ class Family(ABC):
     A subclass has `describe`, `prepare` and `forward`.
 
     name:         of the family, in recipes.
-    model_types:  the values of `model_type` in config.json that it takes.
-    poolings:     the poolings that it knows; the first is the default.
+    model_types:  its values of `model_type` in config.json.
+    poolings:     its poolings; the first is the default.
     takes_prompt: its models get a prompt with a picture.
     """
 
@@ -42,7 +42,7 @@ class Family(ABC):
         self.set_up()
 
     def set_up(self) -> None:  # noqa: B027  # not every family needs more
-        """Load the processor and the tokenizer, where the family needs them."""
+        """Load the processor and the tokenizer, if the family needs them."""
 
     @classmethod
     @abstractmethod
@@ -74,7 +74,7 @@ class Family(ABC):
 
     @abstractmethod
     def prepare(self, picture: Image) -> Prepared | None:
-        """Compute the model's inputs for one picture; None where the model cannot take it. Safe in any thread."""
+        """Compute the model's inputs for one picture; None if the model cannot take it. Safe in any thread."""
 
     def weight(self, one: Prepared | None) -> int:
         """Count the tokens of a prepared picture; 0 where all pictures have the same number."""
@@ -86,7 +86,7 @@ class Family(ABC):
 
 
 class TextFamily(Family):
-    """A family of models that embed texts too."""
+    """A family of models for texts, too."""
 
     @abstractmethod
     def forward_text(self, on: Loaded, text: str) -> torch.Tensor:

@@ -78,7 +78,7 @@ def find_model(name: str, revision: str | None = None, *, code: bool = False) ->
     missing = [weight.name for weight in weights if not weight.is_file()]
     if missing:
         raise ModelError(
-            f"{name} is not complete: files that its index names are missing: {', '.join(missing[:5])}",
+            f"{name} is not complete: files listed in its index are missing: {', '.join(missing[:5])}",
             "copy or download the model again",
         )
     return folder

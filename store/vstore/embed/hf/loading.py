@@ -46,7 +46,7 @@ class Files(NamedTuple):
 
 
 def find_files(recipe: Recipe, words: Words, digests: Digests) -> Files:
-    """Find the model of a recipe, and prove by its files that it is the right one. Raises: ModelError."""
+    """Find the model of a recipe, and prove it by its files. Raises: ModelError."""
     if words.model is None:
         raise changed("the model", "its place is unknown")
     folder = find_model(words.model, words.revision, code="code" in recipe)
@@ -78,8 +78,8 @@ def load(
 ) -> TransformerEmbedder:
     """Load the model of a recipe on the first device of the settings, and prove that it is the recipe's.
 
-    proof:  pictures whose vectors the adapter must change, where there is one.
-    note:   receives a line for each thing that nobody asked for.
+    proof:  pictures for the proof of an adapter: it must change their vectors.
+    note:   receives a line for each thing done without being asked for.
     Raises: UsageError, ModelError.
     """
     device = first_device(settings)
@@ -101,7 +101,7 @@ def load(
 def _dtype_until_merged(folder: ModelFolder, adapter: ModelFolder | None, compute: str) -> Any:
     """Choose the dtype of a model until its adapter is merged: nothing may be rounded before that.
 
-    It is the dtype that the model computes in. With an adapter bf16 is exact only where the base's files hold bf16
+    It is the dtype of the computation. With an adapter bf16 is exact only where the base's files hold bf16
     alone and the adapter brings no biases of the base's own layers; else it is fp32.
     """
     torch, _ = libraries()
@@ -112,7 +112,7 @@ def _dtype_until_merged(folder: ModelFolder, adapter: ModelFolder | None, comput
 def load_model(folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype) -> Any:
     """Load a model, every weight from its files.
 
-    Raises: ModelError where a weight is missing: transformers would make it random without an error.
+    Raises: ModelError if a weight is missing: transformers would make it random without an error.
     """
     _, transformers = libraries()
     try:
@@ -141,7 +141,7 @@ def load_model(folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype)
     wrong = {str(value.dtype) for value in model.parameters() if value.is_floating_point() and value.dtype != dtype}
     if wrong:
         raise ModelError(
-            f"the model {folder.name} was to be loaded as {dtype}, but has {', '.join(sorted(wrong))}",
+            f"the model {folder.name} should be loaded as {dtype}, but has {', '.join(sorted(wrong))}",
             "this version of transformers ignores the dtype: see vstore doctor",
         )
     return model.eval()
@@ -165,7 +165,7 @@ def settled(model: Any, compute: str | None) -> Any:
 
 
 def changed(what: str, why: str) -> ModelError:
-    """Make the error for a model or an adapter that is not the one of the space."""
+    """Make the error for a model or an adapter of another space."""
     return ModelError(
         f"{what} is not what the space was made with: {why}",
         "name the right one with: vstore model add NAME --model DIR [--adapter DIR]; or add the new one in the same "

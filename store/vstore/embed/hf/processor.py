@@ -56,8 +56,8 @@ def load_processor(recipe: dict[str, Any]) -> Any:
     differing = [name for name, value in recipe.items() if now.get(name) != value]
     if differing:
         raise ModelError(
-            f"the image processor {recipe['class']} of this version of transformers does not take "
-            f"{', '.join(differing)} as the space has it",
+            f"the image processor {recipe['class']} of this version of transformers does not accept "
+            f"{', '.join(differing)} as the space records it",
             "install the version of transformers that the space was made with",
         )
     return processor

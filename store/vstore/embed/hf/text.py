@@ -17,7 +17,7 @@ _MORE = ("vocab.json", "vocab.txt", "merges.txt", "spiece.model", "tokenizer.mod
 
 
 def tokenizer_digests(folder: ModelFolder, digests: Digests) -> list[str]:
-    """Compute the sha256 of the files that make a tokenizer, sorted; none where there is no tokenizer."""
+    """Compute the sha256 of the files that make a tokenizer, sorted; none if there is no tokenizer."""
     return sorted(digests.of(folder.path / name) for name in (*_FILES, *_MORE) if (folder.path / name).is_file())
 
 

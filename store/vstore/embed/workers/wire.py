@@ -15,7 +15,7 @@ _LENGTH = struct.Struct("<Q")
 
 
 def send(file: IO[bytes], message: Any) -> None:
-    """Write a message. Raises: OSError where the reader has gone."""
+    """Write a message. Raises: OSError if the reader has gone."""
     buffers: list[pickle.PickleBuffer] = []
     body = pickle.dumps(message, 5, buffer_callback=buffers.append)
     parts: list[bytes | memoryview] = [body, *(buffer.raw() for buffer in buffers)]

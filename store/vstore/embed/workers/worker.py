@@ -63,7 +63,7 @@ class Worker:
     """
 
     def __init__(self, family: Family, job: Job) -> None:
-        """Start the process. Raises: ModelError where the system refuses."""
+        """Start the process. Raises: ModelError if the system refuses."""
         self.device = job.settings.device
         self.recipe = family.recipe
         self.dim: int = family.recipe["dim"]
@@ -108,7 +108,7 @@ class Worker:
         return self.receive()[1]
 
     def send(self, number: int, what: Sequence[Prepared | None] | tuple[str, ...]) -> None:
-        """Send a batch (a list) or texts (a tuple). Raises: ModelError where the process has died."""
+        """Send a batch (a list) or texts (a tuple). Raises: ModelError if the process has died."""
         self._write((number, what))
 
     def receive(self) -> tuple[int, Floats]:
