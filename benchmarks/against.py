@@ -89,7 +89,7 @@ def interval(ratios: Sequence[float]) -> tuple[float, float, float]:
     """
     ordered, n = sorted(ratios), len(ratios)
     below, tail = 0, 0.5**n
-    while below + 1 < n // 2 and tail + math.comb(n, below + 1) * 0.5**n <= 0.025:
+    while tail + math.comb(n, below + 1) * 0.5**n <= 0.025:
         below += 1
         tail += math.comb(n, below) * 0.5**n
     return ordered[below], statistics.median(ordered), ordered[n - 1 - below]

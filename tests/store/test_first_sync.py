@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 from support.folders import put
 
 import vstore
-from vstore import ModelError, NoStore, Store, UsageError
+from vstore import MissingPackage, ModelError, NoStore, Store, UsageError
 from vstore.testing import FakeEmbedder
 
 
@@ -67,6 +68,13 @@ def test_no_store_is_left_behind(
     with pytest.raises(error):
         Store.sync_new(".vstore", paths, **options)  # type: ignore[arg-type]
     assert not Path(".vstore").exists()
+
+
+def test_a_faiss_that_is_missing_leaves_no_store_behind(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(MissingPackage, match="faiss cannot be used"):
+        first(pictures)
+    assert not (pictures.parent / ".vstore").exists()
 
 
 def test_a_store_that_exists_is_left_as_it_is(pictures: Path) -> None:

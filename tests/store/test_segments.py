@@ -113,6 +113,9 @@ def test_rows_are_rounded_to_the_nearest_even_number(tmp_path: Path) -> None:
 def test_rows_of_another_dtype_or_number_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Damage, match="rows of 8 × float32"):
         write_segment(tmp_path, SPACE, keys_of(2), [unit(2)], dtype="float16", time=0, lock="ingest")
+    mixed = [rounded(unit(1), "float16"), rounded(unit(1, dim=4), "float16")]
+    with pytest.raises(Damage, match="rows of 4 × float16, where 8 × float16 belong"):
+        write_segment(tmp_path, SPACE, keys_of(2), mixed, dtype="float16", time=0, lock="ingest")
     with pytest.raises(AssertionError):
         write_segment(
             tmp_path, SPACE, keys_of(3), [rounded(unit(2), "float16")], dtype="float16", time=0, lock="ingest"
