@@ -183,6 +183,16 @@ def test_what_an_adapter_holds_besides_is_applied_and_part_of_the_space(
     assert space_id(recipe_of(zoo["clip"], other)) != space_id(recipe_of(zoo["clip"], adapter))
 
 
+def test_an_adapter_whose_effect_lies_in_a_module_trained_whole_has_one(zoo: Zoo, tmp_path: Path) -> None:
+    idle = save_adapter(tmp_path / "a", zoo["clip"], ["q_proj"], strength=0, modules_to_save=["visual_projection"])
+    with pytest.raises(ModelError, match="changes nothing"):
+        embedder(zoo["clip"], idle)
+    weights = load_file(idle / "adapter_model.safetensors")
+    weights = {k: v + 0.3 * torch.randn(v.shape) if "visual_projection" in k else v for k, v in weights.items()}
+    save_file(weights, idle / "adapter_model.safetensors", {"format": "pt"})
+    assert np.abs(rows(embedder(zoo["clip"], idle)) - peft_rows(zoo["clip"], idle)).max() < 1e-5
+
+
 @pytest.mark.parametrize(
     "options", [{"bias": "lora_only"}, {"lora_bias": True}, {"init_lora_weights": "pissa"}], ids=str
 )

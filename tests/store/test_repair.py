@@ -295,6 +295,26 @@ def test_vectors_of_another_shape_are_neither_stored_nor_counted(world: World, h
     is_sound(world)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 0.0])
+def test_a_vector_without_a_direction_is_neither_stored_nor_counted(world: World, bad: float) -> None:
+    before = world.aliases("v3")
+    segment(world).unlink()
+
+    class Odd(FakeEmbedder):
+        def embed_images(self, pictures: Sequence[Image]) -> Any:
+            rows = super().embed_images(pictures)
+            rows[0] = bad
+            return rows
+
+    report = Store.repair(world.folder, load_embedder=lambda recipe: Odd())
+    space = world.repo.snapshot("current").space
+    rows = [row for ref in world.repo.state.segments(space) for row in world.repo.segment(ref).rows()]
+    assert report.embedded == 8  # of ten pictures one is gone, and one had no vector
+    assert len(world.aliases("v3")) == len(before) - 1
+    assert np.isfinite(np.stack(rows)).all()
+    is_sound(world)
+
+
 def test_rows_of_a_damaged_footer_are_kept_without_the_pictures(world: World) -> None:
     shutil.rmtree(world.pictures)
     expected = all_aliases(world)
