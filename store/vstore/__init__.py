@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from vstore.repair.report import Loss as Loss
     from vstore.repair.report import RepairReport as RepairReport
     from vstore.repository.candidates import Candidate as Candidate
-    from vstore.repository.making import InitReport as InitReport
+    from vstore.repository.init import InitReport as InitReport
     from vstore.search.dupes import DupesReport as DupesReport
     from vstore.search.groups import Group as Group
     from vstore.search.groups import Picture as Picture
@@ -103,7 +103,7 @@ _HOMES = {
     "vstore.progress": "Progress",
     "vstore.repair.report": "Loss RepairReport",
     "vstore.repository.candidates": "Candidate",
-    "vstore.repository.making": "InitReport",
+    "vstore.repository.init": "InitReport",
     "vstore.search.dupes": "DupesReport",
     "vstore.search.groups": "Group Picture",
     "vstore.search.query": "Operand",

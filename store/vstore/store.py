@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from vstore.embed.model_words import Words, settings_of
 from vstore.format.layout import FOLDER
 from vstore.paths import AnyPath, absolute, as_path
+from vstore.repository.discovery import find_store, is_store
 from vstore.repository.embedders import Embedders
-from vstore.repository.finding import find_store, is_store
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from vstore.models.report import ModelAdded, ModelDetail, ModelDropped, ModelRow, ModelUsed
     from vstore.progress import Progress
     from vstore.repair.report import RepairReport
-    from vstore.repository.making import InitReport
+    from vstore.repository.init import InitReport
     from vstore.search.dupes import DupesReport
     from vstore.search.query import Operand
     from vstore.search.search import SearchReport, SearchWords
@@ -103,7 +103,7 @@ class Store:
         model:  the words of `ModelWords`.
         Raises: UsageError if there is a store already; ModelError, and nothing is made then.
         """
-        from vstore.repository.making import init
+        from vstore.repository.init import init
 
         return init(
             absolute(folder),

@@ -198,7 +198,7 @@ def test_once_ends_the_making_of_a_store_at_once(number: int, line: Line) -> Non
     line.put({"pictures/a.png": 1})
     script = """
 import time
-from vstore.repository import making
+from vstore.repository import init as making
 def init(*words, **more):
     open("reached", "w").close()
     time.sleep(60)

@@ -14,7 +14,7 @@ from support.lines import found
 import vstore
 from vstore import Store
 from vstore.embed.model_words import Words
-from vstore.importing.old import Named
+from vstore.importing.old_index import Named
 from vstore.importing.options import ImportOptions
 from vstore.search.search import search
 from vstore.sync.options import Options

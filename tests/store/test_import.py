@@ -1009,14 +1009,14 @@ def test_the_vectors_are_never_all_in_memory(tmp_path: Path) -> None:
     import tracemalloc
 
     from vstore.importing.finishing import selected
-    from vstore.importing.look import look
     from vstore.importing.npy_source import NpySource
+    from vstore.importing.profile import profile
 
     def peak(count: int) -> int:
         np.save(tmp_path / "v.npy", unit(np.ones((count, 512), np.float32)).astype(np.float16))
         tracemalloc.start()
         source = NpySource([tmp_path / "v.npy"])
-        seen = look(source)
+        seen = profile(source)
         assert sum(map(len, selected(source, seen, range(3, count, 2), "float16"))) == (count - 2) // 2
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

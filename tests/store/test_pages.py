@@ -184,6 +184,7 @@ def test_a_tree_holds_what_was_put_in(aliases: dict[bytes, bytes]) -> None:
     assert list(tree) == sorted(aliases.items())
     assert len(tree) == len(aliases)
     assert b"".join(tree.key_columns()) == b"".join(key for _, key in sorted(aliases.items()))
+    assert list(tree.every_key()) == [key for _, key in sorted(aliases.items())]
     for path, key in aliases.items():
         assert tree.get(path) == key
         assert tree.get(path + b"!") == aliases.get(path + b"!")

@@ -128,4 +128,4 @@ def test_nobody_but_the_survey_writes_what_is_known_of_files() -> None:
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("survey.learn", "survey.learn_failures"):
                 learning.add(path.name)
     assert adding == {"surveyor.py"}
-    assert learning == {"ingest.py", "meeting.py"}
+    assert learning == {"ingest.py", "pairing.py"}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.format.entries import Snapshot
 from vstore.repository.repository import Repository
+from vstore.repository.stored_rows import stored_rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +50,7 @@ def sample_pictures(repo: Repository, snapshot: Snapshot, count: int) -> tuple[l
         found.append((key, *readable))
         if len(found) == count:
             break
-    rows = _stored_rows(repo, snapshot, {key for key, _, _ in found})
+    rows = stored_rows(repo, snapshot.space, {key for key, _, _ in found})
     return [SampledPicture(key, path, file, rows[key]) for key, path, file in found], unread
 
 
@@ -68,17 +69,3 @@ def _readable(repo: Repository, key: bytes, path: bytes) -> tuple[bytes, bytes] 
     if file is None or read_unchanged(repo, key, file) is None:
         return None
     return path, file
-
-
-def _stored_rows(repo: Repository, snapshot: Snapshot, keys: set[bytes]) -> dict[bytes, Array]:
-    import numpy as np
-
-    rows: dict[bytes, Array] = {}
-    for ref in repo.state.segments(snapshot.space):
-        segment = repo.segment(ref)
-        here = [(row, key) for row, key in enumerate(segment.key_list()) if key in keys and key not in rows]
-        if here:
-            segment.verify()
-            mapped = segment.rows()
-            rows.update((key, np.array(mapped[row])) for row, key in here)
-    return rows

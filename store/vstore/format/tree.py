@@ -95,6 +95,13 @@ class Tree:
         for leaf in self.leaves:
             yield leaf_keys(self.page(leaf.digest), self._hash.size)
 
+    def every_key(self) -> Iterator[bytes]:
+        """Yield the key of each alias, in the order of the paths. Reads no path."""
+        size = self._hash.size
+        for column in self.key_columns():
+            for at in range(0, len(column), size):
+                yield column[at : at + size]
+
     def get(self, path: bytes) -> bytes | None:
         """Find the key of a path, or None."""
         for found, key in self.range(path, path + b"\0"):

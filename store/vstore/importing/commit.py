@@ -8,9 +8,9 @@ from vstore.clock import now
 from vstore.format.canonical import Json, canonical
 from vstore.format.entries import FileRef, Import, Snapshot, Space, listed_packs
 from vstore.importing.finishing import selected
-from vstore.importing.meeting import Meeting
-from vstore.importing.old import Old
+from vstore.importing.old_index import Old
 from vstore.importing.options import ImportOptions
+from vstore.importing.pairing import Pairing
 from vstore.importing.space import Chosen
 from vstore.importing.verdict import Verdict
 from vstore.repository.add_space import add_space
@@ -24,14 +24,14 @@ class Decided(NamedTuple):
 
     old:     the index.
     chosen:  the space of its rows.
-    met:     the files of its entries.
+    pairing: the files of its entries.
     verdict: the fate of each row.
     resumed: the earlier import whose set-aside rows are the index, or None.
     """
 
     old: Old
     chosen: Chosen
-    met: Meeting
+    pairing: Pairing
     verdict: Verdict
     resumed: Import | None
 
@@ -78,7 +78,7 @@ class Commit:
 
         Raises: Locked, Damage, DiskTrouble, MissingPackage.
         """
-        repo, (old, chosen, met, verdict, _) = self._repo, self._decided
+        repo, (old, chosen, pairing, verdict, _) = self._repo, self._decided
         founding = repo.tip.number == 0
         if founding:  # a store begins with a record
             assert chosen.recipe is not None
@@ -87,7 +87,7 @@ class Commit:
         left = self._write_left()
         with repo.committing("import"):
             state = repo.state
-            self._changes |= met.scope.changes()
+            self._changes |= pairing.scope.changes()
             self._put_space(added=bool(refs))
             if refs:
                 self._changes["segments"] = state.segments_changed(chosen.id, [*state.segments(chosen.id), *refs])
@@ -111,7 +111,7 @@ class Commit:
 
     def _write_left(self) -> _Left | None:
         """Write the rows set aside, unless they already are. None without such rows."""
-        repo, (old, chosen, met, verdict, resumed) = self._repo, self._decided
+        repo, (old, chosen, pairing, verdict, resumed) = self._repo, self._decided
         order = sorted(verdict.left)
         if not order:
             return None
@@ -124,7 +124,7 @@ class Commit:
         entry = Import(
             id=known.id if known is not None else f"i{repo.tip.highest + 1}",
             space=chosen.id,
-            root=met.label or "",
+            root=pairing.label or "",
             rows=len(order),
             names=names,
             vectors=tuple(vectors),
@@ -175,7 +175,7 @@ class Commit:
 
     def _put_snapshot(self) -> Snapshot | None:
         """Add the import's aliases to those of the current snapshot, if it is in the same space."""
-        repo, (_, chosen, met, verdict, resumed) = self._repo, self._decided
+        repo, (_, chosen, pairing, verdict, resumed) = self._repo, self._decided
         current = repo.state.current_snapshot
         same = current is not None and current.space == chosen.id
         if current is not None and not same:
@@ -183,7 +183,7 @@ class Commit:
                 self._notes.append(f"{current.name} is in another embedding space: no snapshot was written")
                 return None
             self._notes.append(f"{current.name} was in another embedding space; vstore undo makes it current again")
-        base = repo.mapped_tree(current if same else None, {**repo.state.absorbed, **met.scope.absorbed})
+        base = repo.mapped_tree(current if same else None, {**repo.state.absorbed, **pairing.scope.absorbed})
         tree = base.edited(verdict.aliases)
         if same and tree.root == base.root:
             return None
@@ -191,7 +191,7 @@ class Commit:
             repo,
             space=chosen.id,
             tree=tree,
-            images=images_of(tree, repo.hash.size),
+            images=images_of(tree),
             parent=current,
             message=self._options.message,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from vstore.importing.look import UNIT, Look
+from vstore.importing.profile import UNIT, Profile
 from vstore.importing.source import Source, blocks
 from vstore.repository.leftovers import BLOCK
 
@@ -36,7 +36,7 @@ def finished(block: npt.NDArray[Any], norms: npt.NDArray[np.float64], dtype: str
     return rows
 
 
-def selected(source: Source, seen: Look, wanted: Sequence[int], dtype: str) -> Iterator[Rows]:
+def selected(source: Source, seen: Profile, wanted: Sequence[int], dtype: str) -> Iterator[Rows]:
     """Yield the wanted rows in rising order, finished, in blocks of 1,024 and a last one; memory holds one block."""
     import numpy as np
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from vstore.embed.declared import declared
 from vstore.embed.model_words import ModelWords, Words
 from vstore.format.recipes import Recipe
-from vstore.importing.old import Named
+from vstore.importing.old_index import Named
 from vstore.paths import AnyPath, optional
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from vstore.format.entries import Import
 from vstore.importing.listing import Entry
-from vstore.importing.look import Look
-from vstore.importing.old import Old
+from vstore.importing.old_index import Old
+from vstore.importing.profile import Profile
 from vstore.repository.leftovers import LeftVectors, left_rows
 from vstore.repository.repository import Repository
 
@@ -43,7 +43,7 @@ def open_resumed(repo: Repository, found: Import) -> Old:
     rows = left_rows(repo, found)
     entries, numbers = [Entry(left.path) for left in rows], [left.row for left in rows]
     # They were finished by the import that left them: to say that their norm is 1 keeps their bits.
-    seen = Look(norms=np.ones(source.rows), broken=(), zero=(), same={}, unit=True)
+    seen = Profile(norms=np.ones(source.rows), broken=(), zero=(), same={}, unit=True)
     return Old(
         source=source,
         entries=entries,

@@ -9,10 +9,10 @@ from vstore.disk.catalogue import Catalogue
 from vstore.errors import UsageError
 from vstore.format.entries import Import
 from vstore.importing.commit import Commit, Decided
-from vstore.importing.look import UNIT
-from vstore.importing.meeting import Host, Meeting
-from vstore.importing.old import Old, open_old
+from vstore.importing.old_index import Old, open_old
 from vstore.importing.options import ImportOptions
+from vstore.importing.pairing import Pairer, Pairing
+from vstore.importing.profile import UNIT
 from vstore.importing.refusal import broken_order, nothing_found
 from vstore.importing.report import ImportRefused, ImportReport, look_at_report, write_report
 from vstore.importing.resumed import open_resumed
@@ -85,11 +85,11 @@ class ImportRun:
         old = self._open()
         resumed = self._resumed
         chosen = choose_space(repo, self._options, old) if resumed is None else resumed_space(repo, resumed)
-        met = self._meet(old)
-        verdict = Judge(repo, chosen.id).decide(old, met)
+        pairing = self._pair(old)
+        verdict = Judge(repo, chosen.id).decide(old, pairing)
         if resumed is not None:
             settle_embedded_again(repo, resumed, verdict)
-        return Decided(old=old, chosen=chosen, met=met, verdict=verdict, resumed=resumed)
+        return Decided(old=old, chosen=chosen, pairing=pairing, verdict=verdict, resumed=resumed)
 
     def _open(self) -> Old:
         options, repo = self._options, self._repo
@@ -105,17 +105,17 @@ class ImportRun:
         self._resumed = as_of(repo, found, current.space) if current else found
         return open_resumed(repo, self._resumed)
 
-    def _meet(self, old: Old) -> Meeting:
+    def _pair(self, old: Old) -> Pairing:
         options, repo = self._options, self._repo
-        host = Host(repo, options=options, catalogue=self._catalogue, progress=self._progress, stop=self._stop)
+        pairer = Pairer(repo, options=options, catalogue=self._catalogue, progress=self._progress, stop=self._stop)
         if old.exported is not None:
-            return host.by_keys(old.exported)
+            return pairer.by_keys(old.exported)
         root = options.root
         if root is None and self._resumed is not None and self._resumed.root in repo.state.roots:
             root = repo.place(repo.state.roots[self._resumed.root])
         if root is None:
             raise UsageError("the folder of the pictures was not named", "name it with --root")
-        return host.by_paths(old, root)
+        return pairer.by_paths(old, root)
 
     def _refuse(self, decided: Decided, report: ImportReport) -> None:
         """Raises: ImportRefused if the old index contradicts itself, or none of its pictures was found."""
@@ -138,14 +138,14 @@ class ImportRun:
     # Writing
 
     def _commit(self, decided: Decided, report: ImportReport) -> ImportReport:
-        repo, old, met = self._repo, decided.old, decided.met
+        repo, old, pairing = self._repo, decided.old, decided.pairing
         self._progress.stage("write", None)
         written = Commit(repo, self._options, decided).write()
         if self._catalogue is not None:
             # No sync hashes these files again, nor looks for their vectors.
             with self._catalogue.batch() as batch:
                 align(repo, self._catalogue, batch, report.space)
-                put_stats(batch, met.learnt)
+                put_stats(batch, pairing.learnt)
         current = repo.state.current_snapshot
         return report._replace(
             import_id=written.import_id,
@@ -154,7 +154,7 @@ class ImportRun:
             id=current.id if current else None,
             status=repo.state.spaces[report.space].status,
             seconds=round(time.perf_counter() - self._began, 3),
-            notes=(*old.notes, *met.notes, *self._notes, *written.notes),
+            notes=(*old.notes, *pairing.notes, *self._notes, *written.notes),
             created_store=written.created_store,
         )
 
@@ -164,7 +164,7 @@ class ImportRun:
         """Report what was decided, before anything is written."""
         import numpy as np
 
-        old, chosen, met, verdict, _ = decided
+        old, chosen, pairing, verdict, _ = decided
         rows = np.array(sorted(verdict.winners), np.int64)
         kept = 0
         if old.source.dtype == "float16":
@@ -178,7 +178,7 @@ class ImportRun:
             space=chosen.id,
             space_name=chosen.name,
             status=chosen.status,
-            root=met.label,
+            root=pairing.label,
             vectors_from=old.origin,
             dim=old.source.dim,
             rows=old.source.rows,
@@ -189,7 +189,7 @@ class ImportRun:
             left=len(verdict.left),
             dry_run=self._options.dry_run,
             seconds=round(time.perf_counter() - self._began, 3),
-            notes=(*old.notes, *met.notes, *self._notes),
+            notes=(*old.notes, *pairing.notes, *self._notes),
             rows_of=tuple(verdict.rows),
         )
 

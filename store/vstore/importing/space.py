@@ -9,7 +9,7 @@ from vstore.errors import ModelError, UsageError
 from vstore.format.entries import Import
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import Recipe, space_id
-from vstore.importing.old import Old
+from vstore.importing.old_index import Old
 from vstore.importing.options import ImportOptions
 from vstore.repository.repository import Repository
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from vstore.format.entries import FileRef, Import
 from vstore.importing.agreement import AGREE, cosine
 from vstore.importing.matching import AMBIGUOUS, EDITED, MATCHED, MISSING
-from vstore.importing.meeting import Meeting
-from vstore.importing.old import Old
+from vstore.importing.old_index import Old
+from vstore.importing.pairing import Pairing
 from vstore.importing.report import DUPLICATED, UNFIT, Row, short
 from vstore.importing.source import Source
 from vstore.repository.candidates import same_vectors
@@ -49,15 +49,15 @@ class Judge:
             for row, key in enumerate(repo.segment(ref).key_list()):
                 self._stored.setdefault(key, (ref, row))
 
-    def decide(self, old: Old, met: Meeting) -> Verdict:
+    def decide(self, old: Old, pairing: Pairing) -> Verdict:
         """Decide the fate of each row; of several rows with one picture, the first gets it."""
         verdict = Verdict(rows=[], aliases={}, winners={}, left={}, known=0, torn=[])
         known = 0
         first_of: dict[bytes, int] = {}
-        for number, (entry, answer) in enumerate(zip(old.entries, met.answers, strict=True)):
+        for number, (entry, answer) in enumerate(zip(old.entries, pairing.answers, strict=True)):
             row = old.rows_of[number]
             told = old.number(row)
-            key = met.keys.get(number) if answer.state == MATCHED else None
+            key = pairing.keys.get(number) if answer.state == MATCHED else None
             if row in old.seen.unfit:
                 verdict.rows.append(Row(told, entry.path, UNFIT, "its vector holds NaN or infinity, or only zeros"))
                 continue
@@ -66,7 +66,7 @@ class Judge:
                 if answer.state in (AMBIGUOUS, MISSING, EDITED):
                     verdict.left[row] = LeftRow(told, entry.path, answer.state, answer.reason)
                 continue
-            verdict.aliases[met.prefix + answer.files[0]] = key
+            verdict.aliases[pairing.prefix + answer.files[0]] = key
             state, reason = MATCHED, answer.reason
             before = first_of.setdefault(key, row)
             if before != row:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vstore.embed.embedder import Embedder, Pipeline
 from vstore.embed.rows import require_width, unit_rows, usable
 from vstore.format.entries import FileRef
-from vstore.intake.findings import Findings
 from vstore.intake.keeper import Keeper, publish_seal
+from vstore.intake.known_pictures import KnownPictures
 from vstore.intake.reader import WORKERS
 from vstore.pictures.failures import PictureFailure
 from vstore.repository.repository import Repository
@@ -44,7 +44,7 @@ class Embedding:
         self,
         repo: Repository,
         space: str,
-        findings: Findings,
+        pictures: KnownPictures,
         *,
         load: Callable[[], Embedder],
         stored: Callable[[list[bytes]], None],
@@ -59,7 +59,7 @@ class Embedding:
         self.seconds = 0.0
         self._repo = repo
         self._space = space
-        self._findings = findings
+        self._pictures = pictures
         self._load = load
         self._stored = stored
         self._command = command
@@ -115,11 +115,11 @@ class Embedding:
         good = usable(unit)
         for key, fine in zip(batch, good, strict=True):
             if not fine:
-                self._findings.fail(key, PictureFailure("model", "the model gave no usable vector for it"))
+                self._pictures.fail(key, PictureFailure("model", "the model gave no usable vector for it"))
         keys = [key for key, fine in zip(batch, good, strict=True) if fine]
         if keys:
             keeper.keep(keys, unit[good])
-            self._findings.vectors.add(keys)
+            self._pictures.vectors.add(keys)
             self._stored(keys)
             self.embedded += len(keys)
             now = time.perf_counter()

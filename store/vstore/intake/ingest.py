@@ -13,7 +13,7 @@ from vstore.embed.embedder import Embedder
 from vstore.format.entries import FileRef
 from vstore.format.recipes import Recipe
 from vstore.intake.embedding import Embedding
-from vstore.intake.findings import Findings
+from vstore.intake.known_pictures import KnownPictures
 from vstore.intake.reader import Answer, Reader
 from vstore.intake.stored_keys import Vectors
 from vstore.intake.survey import TROUBLE, Item, Survey
@@ -64,11 +64,11 @@ class Ingest:
 
             self._isolated = IsolatedDecoder()
         self.vectors = Vectors(repo, space, catalogue)
-        self._findings = Findings(space, catalogue, self.vectors, fingerprint=self._fingerprint)
+        self._pictures = KnownPictures(space, catalogue, self.vectors, fingerprint=self._fingerprint)
         self._embedding = Embedding(
             repo,
             space,
-            self._findings,
+            self._pictures,
             load=lambda: load(repo.recipe(space)),
             stored=lambda keys: self._reader.let_go(keys),
             command=command,
@@ -78,7 +78,7 @@ class Ingest:
             self._preparation,
             max_size=max_file_size,
             stop=stop,
-            wants=self._findings.wants,
+            wants=self._pictures.wants,
             finish=self._embedding.finish,
             ahead=self._embedding.ahead,
             isolated=self._isolated,
@@ -92,17 +92,17 @@ class Ingest:
             self._decoder = decoder_fingerprint(self._preparation) + (" isolated" if self._isolated else "")
         return self._decoder
 
-    # The findings
+    # The pictures, as far as they are known
 
     @property
     def failures(self) -> dict[bytes, tuple[PictureFailure, bool]]:
         """Of each key without a vector: the reason, and whether an earlier run knew it."""
-        return self._findings.failures
+        return self._pictures.failures
 
     @property
     def troubles(self) -> dict[bytes, PictureFailure]:
         """The reason, by unread path."""
-        return self._findings.troubles
+        return self._pictures.troubles
 
     @property
     def embedded(self) -> int:
@@ -117,15 +117,15 @@ class Ingest:
     @property
     def has_news(self) -> bool:
         """True if the catalogue lacks something learnt."""
-        return self._findings.has_news or bool(self.embedded)
+        return self._pictures.has_news or bool(self.embedded)
 
     def wants(self, key: bytes) -> bool:
         """Tell whether a picture must be embedded: it has no vector, and does not fail."""
-        return self._findings.wants(key)
+        return self._pictures.wants(key)
 
     def forget_troubles(self) -> None:
         """Forget the unread files: they will be tried again."""
-        self._findings.troubles.clear()
+        self._pictures.troubles.clear()
 
     # Reading and embedding
 
@@ -188,13 +188,13 @@ class Ingest:
     def _take(self, survey: Survey, answer: Answer) -> None:
         item, failure, state = answer.item, answer.failure, answer.state
         if failure is not None and (answer.key is None or failure.kind in PASSING):
-            self._findings.troubles[item.path] = failure
+            self._pictures.troubles[item.path] = failure
             state = TROUBLE if answer.key is not None else state
         elif failure is not None and answer.key is not None:
-            self._findings.fail(answer.key, failure)
+            self._pictures.fail(answer.key, failure)
         survey.learn(item, state, answer.key)
         if answer.key is not None and answer.facts is not None:
-            self._findings.add_facts(answer.key, answer.size, answer.facts)
+            self._pictures.add_facts(answer.key, answer.size, answer.facts)
 
     def settle(self) -> None:
         """Keep the vectors of all batches under way, even if a reading was abandoned."""
@@ -218,7 +218,7 @@ class Ingest:
 
     def put(self, batch: Batch) -> None:
         """Write the facts learnt of pictures, good and bad, to the catalogue."""
-        self._findings.put(batch)
+        self._pictures.put(batch)
 
     def close(self) -> None:
         """End the model and its processes, then leave unsealed vectors to the next run."""

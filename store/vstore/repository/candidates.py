@@ -10,6 +10,7 @@ from vstore.format.canonical import Json, named_path
 from vstore.format.entries import Import
 from vstore.repository.leftovers import BLOCK, LeftVectors, as_of, left_rows
 from vstore.repository.repository import Repository
+from vstore.repository.stored_rows import stored_rows
 
 SAME = 0.9999  # cosine of two vectors of one picture; look-alikes that score so hardly differ either
 PREFIX = 64  # numbers of two vectors that are compared first
@@ -71,16 +72,7 @@ def same_vectors(repo: Repository, found: Import, rows: Sequence[int], keys: Col
     if not rows or not keys:
         return {}
     left = LeftVectors(repo, found)
-    stored: list[tuple[bytes, Any]] = []
-    taken: set[bytes] = set()
-    for ref in repo.state.segments(found.space):
-        segment = repo.segment(ref)
-        here = [(number, key) for number, key in enumerate(segment.key_list()) if key in keys and key not in taken]
-        if here:
-            segment.verify()
-            mapped = np.asarray(segment.rows())  # an array of its own kind would be made for each row
-            taken.update(key for _, key in here)
-            stored += [(key, mapped[number]) for number, key in here]
+    stored = list(stored_rows(repo, found.space, keys).items())
     asked = np.concatenate([left.block(row, row + 1) for row in rows])
     best: dict[int, tuple[float, bytes]] = {}
     for first in range(0, len(stored), BLOCK):

@@ -47,6 +47,6 @@ def new_snapshot(
     return snapshot, changes, {**tree.fresh, snapshot.manifest: data}
 
 
-def images_of(tree: Tree, key_size: int) -> int:
+def images_of(tree: Tree) -> int:
     """Count the distinct keys of a tree."""
-    return len({column[at : at + key_size] for column in tree.key_columns() for at in range(0, len(column), key_size)})
+    return len(set(tree.every_key()))

@@ -86,13 +86,10 @@ def dupes(
 
 
 def _identical(repo: Repository, tree: Tree, prefixes: Sequence[bytes] | None, *, verify: bool) -> list[Group]:
-    size = repo.hash.size
     seen: set[bytes] = set()
     twice: set[bytes] = set()
-    for column in tree.key_columns():
-        for start in range(0, len(column), size):
-            key = column[start : start + size]
-            (twice if key in seen else seen).add(key)
+    for key in tree.every_key():
+        (twice if key in seen else seen).add(key)
     seen.clear()
     paths = _paths_by_key((path, key) for path, key in below(tree, prefixes) if key in twice) if twice else {}
     return [group_of_one(repo, key, found, verify=verify) for key, found in paths.items() if len(found) > 1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.format.entries import Snapshot
@@ -65,16 +65,15 @@ def open_subject(
     """
     snapshot = repo.snapshot(at)
     tree = repo.tree(snapshot)
-    size = repo.hash.size
     segments = [repo.segment(ref) for ref in repo.state.segments(snapshot.space)]
     cache = repo.layout.cache
     prefixes = None if under is None else prefixes_of(repo, tree, under)
     if prefixes is None and new_since is None:
-        bitmaps = cached_bitmaps(cache, repo.hash, snapshot.id, segments, keys=lambda: _keys(tree, size))
+        bitmaps = cached_bitmaps(cache, repo.hash, snapshot.id, segments, keys=tree.every_key)
     else:
         allowed = {key for _, key in below(tree, prefixes)}
         if new_since is not None:
-            allowed.difference_update(_keys(repo.tree(repo.snapshot(new_since)), size))
+            allowed.difference_update(repo.tree(repo.snapshot(new_since)).every_key())
         bitmaps = bitmaps_of(segments, allowed)
     index = Index(segments, bitmaps, cache)
     stored = tuple(None if key is None else index.find(key) for key in keys)
@@ -93,9 +92,3 @@ def open_subject(
         stored=stored,
         vectors=vectors,
     )
-
-
-def _keys(tree: Tree, size: int) -> Iterator[bytes]:
-    for column in tree.key_columns():
-        for at in range(0, len(column), size):
-            yield column[at : at + size]

@@ -15,8 +15,8 @@ from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.scan import Scan
 from vstore.pictures.scan_options import ScanOptions
 from vstore.progress import Progress
+from vstore.repository.discovery import is_store
 from vstore.repository.embedders import Embedders
-from vstore.repository.finding import is_store
 from vstore.repository.repository import Repository
 from vstore.sync.options import Options
 from vstore.sync.report import SyncReport
@@ -24,7 +24,7 @@ from vstore.sync.run import Run
 
 if TYPE_CHECKING:
     from vstore.format.recipes import Recipe
-    from vstore.repository.making import InitReport
+    from vstore.repository.init import InitReport
 
 
 def sync(
@@ -76,7 +76,7 @@ def make_for(
     for path in map(os.fsencode, several(paths)):
         _refuse_without_picture(path, options)
     from vstore.packages import faiss_module
-    from vstore.repository.making import init
+    from vstore.repository.init import init
 
     faiss_module()
     return init(folder, words, recipe=recipe, settings=settings, note=note)

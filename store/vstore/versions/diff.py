@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from vstore.brief import briefly
@@ -58,7 +57,7 @@ def snapshot_diff(repo: Repository, a: str, b: str) -> DiffReport:
     old, new = repo.mapped_tree(before), repo.mapped_tree(after)
     changes = list(differences(old, new))
     wanted = {key for _, _, key in changes if key is not None}
-    named = set(_keys_of(old.key_columns(), repo.hash.size, wanted))
+    named = wanted.intersection(old.every_key()) if wanted else set()
     delta = classify(changes, named, (), examples=len(changes))
     return DiffReport(
         before=before.name,
@@ -70,11 +69,3 @@ def snapshot_diff(repo: Repository, a: str, b: str) -> DiffReport:
         added=tuple(paths[0] for paths in delta.examples["new"]),
         removed=tuple(paths[0] for paths in delta.examples["removed"]),
     )
-
-
-def _keys_of(columns: Iterator[bytes], size: int, wanted: set[bytes]) -> Iterator[bytes]:
-    if wanted:
-        for column in columns:
-            for at in range(0, len(column), size):
-                if (key := column[at : at + size]) in wanted:
-                    yield key

@@ -1,4 +1,4 @@
-"""The findings of one run beside vectors: pictures without one, files that were not read, facts of pictures."""
+"""The pictures of a space as one run knows them: those with a vector, those that fail, their facts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 FACTS = 1024  # facts that wait for the catalogue
 
 
-class Findings:
+class KnownPictures:
     """The pictures of one space, as one run and the catalogue know them.
 
     vectors:  the keys that have a vector.

@@ -1,4 +1,4 @@
-"""The meeting of rows and files: the file of each entry, and the key of each file."""
+"""Pairs the entries of an old index with files: the file of each entry, and the key of each file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vstore.format.entries import Root
 from vstore.format.exported import Exported
 from vstore.format.tree import Tree
 from vstore.importing.matching import AMBIGUOUS, MATCHED, MISSING, Answer, File, Matcher
-from vstore.importing.old import Old
+from vstore.importing.old_index import Old
 from vstore.importing.options import ImportOptions
 from vstore.intake.reader import Reader
 from vstore.intake.survey import Chunk, Item, Survey
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import threading
 
 
-class Meeting(NamedTuple):
+class Pairing(NamedTuple):
     """The files of an index's entries.
 
     answers: the outcome of matching each entry.
@@ -49,8 +49,8 @@ class Meeting(NamedTuple):
     notes: tuple[str, ...]
 
 
-class Host:
-    """The host of one meeting."""
+class Pairer:
+    """A pairer of one old index with the files of one root."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Host:
         self._progress = progress
         self._stop = stop
 
-    def by_paths(self, old: Old, root: bytes) -> Meeting:
+    def by_paths(self, old: Old, root: bytes) -> Pairing:
         """Find the file of each entry under a root, and hash it.
 
         Raises: UsageError, LabelTaken, DiskTrouble; KeyboardInterrupt if the run was stopped.
@@ -102,7 +102,7 @@ class Host:
         same = {entry_of[row]: entry_of[first] for row, first in old.seen.same.items() if row in entry_of}
         answers = matcher.match(old.entries, same)
         hashed, learnt = self._hash(survey, places, answers)
-        return Meeting(
+        return Pairing(
             answers=answers,
             keys=_settle_by_keys(answers, hashed),
             prefix=prefix,
@@ -135,7 +135,7 @@ class Host:
         keys = {file: key for file, item in wanted.items() if (key := item.chunk.key(item.number)) is not None}
         return keys, list({id(item.chunk): item.chunk for item in items}.values())
 
-    def by_keys(self, exported: Exported) -> Meeting:
+    def by_keys(self, exported: Exported) -> Pairing:
         """Take paths and keys from `vstore.json`; the next sync looks at the files themselves.
 
         Raises: UsageError if it does not fit this store or the options; LabelTaken.
@@ -166,7 +166,7 @@ class Host:
                 )
         answers = [Answer(MATCHED, "as vstore.json says", (path,)) for path in exported.paths]
         keys = dict(enumerate(exported.keys))
-        return Meeting(
+        return Pairing(
             answers=answers,
             keys=keys,
             prefix=b"",

@@ -13,10 +13,10 @@ from vstore.importing.beside import beside
 from vstore.importing.clipretrieval import read_clip_retrieval
 from vstore.importing.faiss_source import FaissSource
 from vstore.importing.listing import Entry
-from vstore.importing.look import Look, look
 from vstore.importing.metadata import read_metadata
 from vstore.importing.npy_source import NpySource
 from vstore.importing.order import positions
+from vstore.importing.profile import Profile, profile
 from vstore.importing.rclip import RclipSource
 from vstore.importing.report import ImportRefused
 from vstore.importing.source import Source, fingerprint, written_at
@@ -56,7 +56,7 @@ class Old(NamedTuple):
     source: Source
     entries: list[Entry]
     rows_of: list[int]
-    seen: Look
+    seen: Profile
     notes: tuple[str, ...]
     starts: tuple[bytes, ...] = ()
     written: int = 0
@@ -141,7 +141,7 @@ def _open_whole(named: Named, path_field: str | None, rows_by: str | None) -> Ol
         source, listing = read_clip_retrieval(named.clip_retrieval, path_field)
         start = named.clip_retrieval.resolve()
     rows_of, told = positions(listing, source.rows, None, rows_by)
-    seen = look(source)
+    seen = profile(source)
     notes = [*source.notes, *listing.notes, *told]
     _remark(seen, source, None, notes)
     starts = (os.fsencode(start), os.getcwdb())
@@ -175,10 +175,10 @@ def _compare(flat: FaissSource, npy: NpySource, force: bool, notes: list[str]) -
         notes.append(f"{flat.files[0].name} and {npy.files[0].name} agree in every compared row")
 
 
-def _chosen(flat: FaissSource | None, npy: NpySource | None, notes: list[str]) -> tuple[Source, Look]:
+def _chosen(flat: FaissSource | None, npy: NpySource | None, notes: list[str]) -> tuple[Source, Profile]:
     """Choose the rows of the .npy file if they are half floats of unit norm, else those of the .faiss file."""
     if npy is not None:
-        seen = look(npy)
+        seen = profile(npy)
         fit = npy.dtype == "float16" and seen.unit
         if flat is None or fit:
             if flat is not None:
@@ -187,10 +187,10 @@ def _chosen(flat: FaissSource | None, npy: NpySource | None, notes: list[str]) -
         why = f"{npy.dtype}, not half floats" if npy.dtype != "float16" else "not all of unit norm"
         notes.append(f"the rows are those of {flat.files[0].name}: {npy.files[0].name} holds {why}")
     assert flat is not None
-    return flat, look(flat)
+    return flat, profile(flat)
 
 
-def _remark(seen: Look, source: Source, flat: FaissSource | None, notes: list[str]) -> None:
+def _remark(seen: Profile, source: Source, flat: FaissSource | None, notes: list[str]) -> None:
     if seen.broken:
         notes.append(f"{len(seen.broken):,} rows hold NaN or infinity and are left out: {_first(seen.broken)}")
     if seen.zero:

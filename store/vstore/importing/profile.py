@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 UNIT = 1e-3  # largest distance from 1 of a norm that counts as 1
 
 
-class Look(NamedTuple):
+class Profile(NamedTuple):
     """The findings of one pass over all rows.
 
     norms:  float64 (rows,).
@@ -37,7 +37,7 @@ class Look(NamedTuple):
         return frozenset((*self.broken, *self.zero))
 
 
-def look(source: Source) -> Look:
+def profile(source: Source) -> Profile:
     """Read all rows once, and note their norms and the rows that are equal."""
     import numpy as np
     import xxhash
@@ -57,7 +57,7 @@ def look(source: Source) -> Look:
     unit = bool(good.any()) and bool((np.abs(norms[good] - 1) <= UNIT).all())
     unfit = {*broken.tolist(), *zero.tolist()}
     same = {row: before for row, before in same.items() if row not in unfit}
-    return Look(norms=norms, broken=tuple(broken.tolist()), zero=tuple(zero.tolist()), same=same, unit=unit)
+    return Profile(norms=norms, broken=tuple(broken.tolist()), zero=tuple(zero.tolist()), same=same, unit=unit)
 
 
 def _norms(block: Array) -> npt.NDArray[np.float64]:
