@@ -15,6 +15,7 @@ from docs_tools.site import restructured
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
+_HEADS = ("Raises", "Returns", "Yields", "Source")
 _FIELD = re.compile(r"^(\w[\w, *.]*?):(\s+)(\S.*)$")
 _PRIVATE = ("to_json", "from_json")
 
@@ -38,20 +39,22 @@ class Face(SphinxDirective):
 
 
 def docstring(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Write a docstring of ours as reStructuredText: `name:  text` below the first paragraph becomes a field."""
+    """Write a docstring of ours as reStructuredText: `name:  text` below the first paragraph becomes a definition."""
     text = [restructured(line) for line in lines]
     found: list[str] = []
     in_fields = False
     for line in text:
         field = _FIELD.match(line)
         if field and found and (in_fields or not found[-1].strip()):
-            found.append(f":{field[1]}: {field[3]}")
+            # A definition, not a field: Sphinx would write the name of an argument with a capital.
+            word = field[1].replace("\\", "")
+            found += [word if word in _HEADS else f"``{word}``", f"    {field[3]}"]
             in_fields = True
         elif in_fields and line.startswith(" "):
-            found.append("   " + line.strip())
+            found.append("    " + line.strip())
         else:
             if in_fields and line.strip():
-                found.append("")  # a field list ends with a blank line
+                found.append("")  # a definition list ends with a blank line
                 in_fields = False
             found.append(line)
     lines[:] = found

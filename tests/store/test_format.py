@@ -431,7 +431,7 @@ def flat_lines(lines: Any) -> tuple[int, int]:
 
 
 def described(picture: Image.Image) -> Any:
-    """`builtin-1`, written anew from the words of FORMAT.md alone."""
+    """`builtin-1`, written again from the words of FORMAT.md alone."""
     grey = np.asarray(picture.convert("L"))
     height, width = grey.shape
     top = bottom = left = right = 0
@@ -496,7 +496,7 @@ def test_builtin_1_is_what_format_says(picture: Image.Image) -> None:
 
 
 def prepared(data: bytes) -> Any:
-    """`prepare`, policy 1, written anew from the words of FORMAT.md alone."""
+    """`prepare`, policy 1, written again from the words of FORMAT.md alone."""
     picture: Any = Image.open(io.BytesIO(data))
     is_jpeg = picture.format in ("JPEG", "MPO")
     if is_jpeg:

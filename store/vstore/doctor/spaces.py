@@ -47,5 +47,5 @@ def _space(name: str, place: dict[str, Any], recipe: dict[str, Any]) -> Finding:
             )
     if not installed.is_there("torch"):
         return Finding(title, TROUBLE, "it needs a model, and torch is not installed", TORCH.pip)
-    parts = [place["model"], *([place["adapter"]] if place.get("adapter") else []), place.get("compute", "fp32")]
-    return Finding(title, OK, " + ".join(parts))
+    files = " + ".join(place[word] for word in ("model", "adapter") if place.get(word))
+    return Finding(title, OK, f"{files}, computed in {place.get('compute', 'fp32')}")
