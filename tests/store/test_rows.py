@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 import pytest
+from PIL.Image import Image
 
 from vstore.embed.rows import require_width, unit_rows, usable
 from vstore.errors import ModelError, UsageError
+from vstore.repository.proof import embed_probes
+from vstore.testing import FakeEmbedder
 
 
 def test_rows_have_norm_1_whatever_their_length() -> None:
@@ -59,3 +65,14 @@ def test_an_index_is_named_in_place_of_a_space() -> None:
     with pytest.raises(UsageError, match=r"index\.faiss has vectors of 24 numbers") as caught:
         require_width(16, 24, "index.faiss", step="name another", error=UsageError)
     assert caught.value.next_step == "name another"
+
+
+@pytest.mark.parametrize("harm", [lambda rows: rows[:, :4], lambda rows: rows[0]], ids=["narrow", "flat"])
+def test_a_probe_of_another_width_makes_no_space(harm: Callable[[Any], Any]) -> None:
+    class Odd(FakeEmbedder):
+        def embed_images(self, pictures: Sequence[Image]) -> Any:
+            return harm(super().embed_images(pictures))
+
+    with pytest.raises(ModelError, match="the model g"):
+        embed_probes(Odd(), ["tiny"])
+    assert embed_probes(FakeEmbedder(), ["tiny"])["tiny"].shape == (8,)

@@ -355,6 +355,7 @@ def test_a_hold_that_is_set_during_a_sync_stops_its_commit_and_keeps_its_vectors
             settled.sync()
     assert held.value.exit_code == 5
     assert (settled.repo.state.current, len(settled.keys())) == ("v1", 2)
+    assert os.listdir(settled.repo.layout.journal) == [], "a record lists its segment: the journal has served"
     with pytest.raises(Refused):
         settled.sync()
     settled.store.rollback(release=True)
