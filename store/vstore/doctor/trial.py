@@ -8,7 +8,7 @@ from typing import Any
 
 from vstore.embed.hf.tiny import save_tiny
 from vstore.embed.model_words import Settings, Words
-from vstore.repository.new_space import make
+from vstore.repository.model_space import make
 
 
 def try_adapter() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from vstore.format.entries import Space
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import space_id
 from vstore.models.report import ModelAdded
-from vstore.repository.new_space import Made, add, make
+from vstore.repository.model_space import Made, add, make
 from vstore.repository.proof import has_drifted
 from vstore.repository.repository import Repository
 

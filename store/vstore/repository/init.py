@@ -54,7 +54,7 @@ def init(
 
     made = None
     if words.model is not None or words.adapter is not None:
-        from vstore.repository.new_space import make, name_for
+        from vstore.repository.model_space import make, name_for
 
         refuse_existing(folder)
         name = name_for(words, name)
@@ -65,7 +65,7 @@ def init(
     repo = create_store(folder, hash, store_dtype)
     try:
         if made is not None:
-            from vstore.repository.new_space import add
+            from vstore.repository.model_space import add
 
             assert name is not None
             add(repo, name, made)
