@@ -58,11 +58,7 @@ class Ingest:
         self._stop = stop
         self._preparation = preparation_of(repo.recipe(space), max_pixels or MAX_PIXELS)
         self._decoder: str | None = None
-        self._isolated: IsolatedDecoder | None = None
-        if isolate:
-            from vstore.pictures.isolation import IsolatedDecoder
-
-            self._isolated = IsolatedDecoder()
+        self._isolated = _isolated_decoder() if isolate else None
         self.vectors = Vectors(repo, space, catalogue)
         self._pictures = KnownPictures(space, catalogue, self.vectors, fingerprint=self._fingerprint)
         self._embedding = Embedding(
@@ -226,3 +222,9 @@ class Ingest:
         if self._isolated:
             self._isolated.close()
         self._embedding.close()
+
+
+def _isolated_decoder() -> IsolatedDecoder:
+    from vstore.pictures.isolation import IsolatedDecoder
+
+    return IsolatedDecoder()

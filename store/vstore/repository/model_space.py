@@ -1,4 +1,4 @@
-"""A new space: the recipe of a model, its name, and the vectors of its probes."""
+"""The space of a model: its recipe, its name, and the vectors of its probes."""
 
 from __future__ import annotations
 
