@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.format.entries import Snapshot
+from vstore.format.tree import paths_by_key
 from vstore.repository.repository import Repository
 from vstore.repository.stored_rows import stored_rows
 
@@ -36,9 +37,7 @@ def sample_pictures(repo: Repository, snapshot: Snapshot, count: int) -> tuple[l
     Returns: the pictures, and how many were passed over.
     Raises:  Damage, FileNotFoundError.
     """
-    paths: dict[bytes, list[bytes]] = {}
-    for path, key in repo.tree(snapshot):
-        paths.setdefault(key, []).append(path)
+    paths = paths_by_key(repo.tree(snapshot))
     salt = bytes.fromhex(snapshot.id)
     found: list[tuple[bytes, bytes, bytes]] = []
     unread = 0

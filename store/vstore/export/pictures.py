@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vstore.errors import Damage
 from vstore.format.canonical import named_path
 from vstore.format.entries import Snapshot
+from vstore.format.tree import paths_by_key
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -33,9 +34,7 @@ class Pictures:
         self.dim = repo.state.spaces[snapshot.space].dim
         self.dtype = repo.dtype
         self.aliases = list(repo.tree(snapshot))
-        self.paths: dict[bytes, list[bytes]] = {}
-        for path, key in self.aliases:
-            self.paths.setdefault(key, []).append(path)
+        self.paths = paths_by_key(self.aliases)
         self._segments = [repo.segment(ref) for ref in repo.state.segments(snapshot.space)]
         places: dict[bytes, tuple[int, int]] = {}
         for number, segment in enumerate(self._segments):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from vstore.errors import Damage
 from vstore.format.hashing import Hash
@@ -169,3 +169,11 @@ class Tree:
         tree = Tree(self._hash, self._stored, root, {**kept, **cutter.fresh})
         tree._leaves, tree._inner = leaves, inner
         return tree
+
+
+def paths_by_key(aliases: Iterable[Alias]) -> dict[bytes, list[bytes]]:
+    """Group paths by their key, in the order of the aliases."""
+    paths: dict[bytes, list[bytes]] = {}
+    for path, key in aliases:
+        paths.setdefault(key, []).append(path)
+    return paths

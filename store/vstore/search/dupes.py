@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 from vstore.brief import briefly
 from vstore.errors import UsageError
 from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
+from vstore.format.tree import Tree, paths_by_key
 from vstore.paths import AnyPath
 from vstore.progress import Progress, Silent
 from vstore.repository.repository import Repository
 from vstore.repository.stored_paths import below, prefixes_of
 from vstore.search.groups import Group, Picture, group_of_one, group_of_pictures
-
-if TYPE_CHECKING:
-    from vstore.format.pages import Alias
-    from vstore.format.tree import Tree
 
 # Of the built-in embedder: among 180,000 pairs of different pictures none scored more than 0.83; pictures that were
 # re-encoded, resized, recoloured, framed or cropped by 5 % score 0.84 or more (`bench_builtin_quality.py`'s changes).
@@ -73,7 +70,7 @@ def dupes(
         least = None
     else:
         least = _least(repo, snapshot, near)
-        paths = _paths_by_key(below(tree, prefixes))
+        paths = paths_by_key(below(tree, prefixes))
         groups = _alike(repo, snapshot.space, paths, least, progress=progress or Silent())
     groups.sort(key=lambda group: (-group.wasted, group.paths))
     return DupesReport(
@@ -91,15 +88,8 @@ def _identical(repo: Repository, tree: Tree, prefixes: Sequence[bytes] | None, *
     for key in tree.every_key():
         (twice if key in seen else seen).add(key)
     seen.clear()
-    paths = _paths_by_key((path, key) for path, key in below(tree, prefixes) if key in twice) if twice else {}
+    paths = paths_by_key((path, key) for path, key in below(tree, prefixes) if key in twice) if twice else {}
     return [group_of_one(repo, key, found, verify=verify) for key, found in paths.items() if len(found) > 1]
-
-
-def _paths_by_key(aliases: Iterable[Alias]) -> dict[bytes, list[bytes]]:
-    paths: dict[bytes, list[bytes]] = {}
-    for path, key in aliases:
-        paths.setdefault(key, []).append(path)
-    return paths
 
 
 def _least(repo: Repository, snapshot: Snapshot, near: float | Literal["auto"]) -> float:
