@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -24,6 +25,24 @@ A, B, C, D, E = (
     "08f72627a31e84d82359215e11a99583",
 )
 SPACE = "63aae34f054a6ab579f76214d3f8dadc4f651d5d4b914ff13953bc50b95e0159"
+
+
+WRITTEN = {
+    "format-1": "aa26a787bf6fbe3fd0862786194882e1d0d0df292ca1a94a0f590e4f6f3b3835"
+}  # the digest of each folder, for good: a later format adds one
+
+
+def digest_of(folder: Path) -> str:
+    """Digest the names and bytes of all files of a folder."""
+    whole = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+        data = path.read_bytes()
+        whole.update(f"{path.relative_to(folder).as_posix()}\0{len(data)}\0".encode() + data)
+    return whole.hexdigest()
+
+
+def test_the_stores_are_those_that_the_code_of_their_time_wrote() -> None:
+    assert {folder.name: digest_of(folder) for folder in DATA.iterdir()} == WRITTEN
 
 
 @pytest.fixture

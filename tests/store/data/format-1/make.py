@@ -12,12 +12,12 @@ import sys
 from pathlib import Path
 
 from PIL import Image
-from vstore.images import Preparation, prepare
-from vstore.sync.keeper import Keeper
 
 from vstore.embed.builtin import BuiltinEmbedder
+from vstore.images import Preparation, prepare
 from vstore.repository import Repository
 from vstore.store import Store
+from vstore.sync.keeper import Keeper
 
 
 def draw(path: Path, red: int, green: int, blue: int) -> None:
