@@ -428,6 +428,20 @@ def test_a_folder_that_cannot_be_opened_is_a_trouble_and_its_neighbours_are_foun
     assert walk.troubles == [Trouble(b"b", "permission", "Permission denied", True)]
 
 
+@pytest.mark.parametrize("under", ["b", "b/2.jpg", "b/c", "b/c/3.jpg"])
+@pytest.mark.parametrize("by", ["exclude", "ignore file"])
+def test_a_hidden_folder_that_cannot_be_opened_is_no_trouble_for_a_part_below_it(
+    tmp_path: Path, faults: Faults, under: str, by: str
+) -> None:
+    make(tmp_path, "a/1.jpg", "b/2.jpg", "b/c/3.jpg")
+    if by == "ignore file":
+        (tmp_path / ".vstoreignore").write_text("b/\n")
+    faults.deny("b")
+    walk = scan(tmp_path, under, exclude=("b/",) if by == "exclude" else ())
+    assert (found(walk), walk.troubles) == ([], [])
+    assert walk.hides(os.fsencode(under if under.endswith(".jpg") else under + "/"))
+
+
 def test_a_listing_that_breaks_off_counts_for_nothing(tmp_path: Path, faults: Faults) -> None:
     make(tmp_path, *(f"a/{n}.jpg" for n in range(30)), "b/1.jpg", "a/c/2.jpg")
     faults.break_off("7.jpg")

@@ -114,6 +114,8 @@ class Scan:
         try:
             for i in range(len(names)):
                 path = b"/".join(names[:i])
+                if path and self.hides(path + b"/"):
+                    return  # never entered, so nobody asks whether it can be
                 fd = self._open(path)
                 try:
                     above = os.fstat(fd)
