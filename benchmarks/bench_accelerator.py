@@ -40,7 +40,7 @@ SHAPES: dict[str, dict[str, Vit | QwenVL]] = {
 
 
 def waiting_for(device: str) -> Callable[[], None]:
-    """What waits until a device has done all that it was given."""
+    """Return a function to wait until a device is idle."""
     import torch
 
     return torch.accelerator.synchronize if device != "cpu" else lambda: None

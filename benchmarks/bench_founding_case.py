@@ -122,7 +122,7 @@ def make(case: Case) -> dict[str, Any]:
 
 
 def _change(case: Case, names: list[str], written: float) -> dict[str, Any]:
-    """What happened to the folder since. Returns: what a right import and a right sync must come to."""
+    """Change the folder as its users did since. Returns: the counts of a right import and a right sync."""
     count, folder = case.count, case.pictures
     step = count["old"] // (sum(count.values()) - count["old"] + 1)
     picked = iter(range(1, count["old"], max(1, step)))  # spread over the whole index
@@ -244,7 +244,7 @@ def sync(case: Case) -> dict[str, Any]:
 
 
 def plain(case: Case) -> dict[str, Any]:
-    """What is done by hand today: read the old files, add the delta, write them again. The delta is given."""
+    """Do the work of today by hand: read the old files, add the given delta, write them again."""
     import faiss
     import numpy as np
 

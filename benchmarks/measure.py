@@ -1,4 +1,4 @@
-"""What the benchmarks share: both sides in turn, seven runs, medians with their range, counted calls, the machine."""
+"""Tools of all benchmarks: both sides in turn, seven runs, medians with their range, counted calls, the machine."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def output(words: Sequence[str]) -> str:
-    """What a process that must succeed writes to stdout. Raises: SystemExit with its stderr."""
+    """Run a process, and return its stdout. Raises: SystemExit with its stderr if it fails."""
     done = subprocess.run(words, capture_output=True, text=True, env=environment())
     if done.returncode:
         sys.exit(f"{' '.join(words)} exited with {done.returncode}:\n{done.stderr}")
@@ -89,7 +89,7 @@ def process(words: Sequence[str]) -> float:
 
 
 def imported(words: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Which of some packages a Python command imports."""
+    """List the packages, of those named, that a Python command imports."""
     traced = [words[0], "-X", "importtime", *words[1:]]
     told = subprocess.run(traced, check=True, capture_output=True, text=True, env=environment()).stderr
     found = {line.rpartition("|")[2].strip().partition(".")[0] for line in told.splitlines() if "import time:" in line}

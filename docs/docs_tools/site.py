@@ -1,4 +1,4 @@
-"""What the site needs beyond its extensions: files from outside docs/, and help texts as reStructuredText."""
+"""Additions to the extensions of the site: files from outside docs/, and help texts as reStructuredText."""
 
 from __future__ import annotations
 

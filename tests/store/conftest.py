@@ -33,7 +33,7 @@ def settled(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
-    """Which files are opened, and how many pictures decoded."""
+    """A record of the files opened, and of the pictures decoded."""
     return Reads(monkeypatch)
 
 

@@ -201,7 +201,7 @@ def test_a_new_store_has_nothing_to_undo(world: NumberedStore) -> None:
 
 
 class Moment(NamedTuple):
-    """What undo restores."""
+    """The parts of a state that undo restores."""
 
     current: str | None = None
     hold: str | None = None

@@ -133,7 +133,7 @@ def test_a_glob_means_something_or_is_a_usage_error(tmp_path: Path, option: str,
 
 
 def hidden_by(place: Path, ignore: Mapping[str, bytes], *names: str) -> list[str]:
-    """What is left of some files."""
+    """List what ignore files leave of some files. ignore: folder -> the bytes of its ignore file."""
     make(place, *names)
     for folder, text in ignore.items():
         put(place, {f"{folder}.vstoreignore": text})

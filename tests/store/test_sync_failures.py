@@ -33,7 +33,7 @@ def bomb(width: int, height: int) -> bytes:
 
 
 def known(report: Any) -> dict[str, tuple[str, bool]]:
-    """What failed: path below the root -> kind, and whether an earlier run knew."""
+    """Map the failures: path below the root -> kind, and whether an earlier run knew."""
     return {os.fsdecode(f.path).partition("/")[2]: (f.kind, f.known) for f in report.failed}
 
 

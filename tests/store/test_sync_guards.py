@@ -31,7 +31,7 @@ def unlink(world: World, count: int, first: int = 0) -> None:
 
 
 def refused(world: World, *paths: Path, **options: object) -> str:
-    """What a sync is refused with: exit 5, and no file of the store other than it was."""
+    """Expect a refusal with exit 5 that changes no file of the store. Returns: its message."""
     before, loaded = stats_of(world.folder), world.loaded
     with pytest.raises(Refused) as caught:
         world.store.sync(paths, **options)  # type: ignore[arg-type]

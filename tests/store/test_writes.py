@@ -84,7 +84,7 @@ def written_by(call: ast.Call) -> str | None:
 
 
 def is_writing(call: ast.Call, at: int) -> bool:
-    """Whether a call of open has a mode that writes; it stands at `at`, or is named."""
+    """Tell whether a call of open has a mode that writes; it stands at `at`, or is named."""
     modes = [*call.args[at : at + 1], *(k.value for k in call.keywords if k.arg == "mode")]
     return any(isinstance(m, ast.Constant) and isinstance(m.value, str) and set("wax+") & set(m.value) for m in modes)
 

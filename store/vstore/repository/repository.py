@@ -251,7 +251,7 @@ class Repository:
             self.refuse_unsound()
             durable.sweep(self.layout.refs, "commit")
             durable.sweep(self.layout.packs, "commit")
-            durable.sweep(self.layout.cache, "cache")  # a writer that is at work loses no more than its cache file
+            durable.sweep(self.layout.cache, "cache")  # a writer at work loses its cache file at worst
             yield
 
     def sweep(self) -> None:

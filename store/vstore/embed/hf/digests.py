@@ -54,7 +54,7 @@ class Digests:
         return self._known
 
     def keep(self, cache: Path | None = None) -> None:
-        """Write new digests to the store's cache; a failure costs no more than reading the files again."""
+        """Write new digests to the store's cache. If that fails, the files are only read again."""
         cache = cache or self._cache
         if cache is not None and self._changed:
             body = json.dumps(self._known, separators=(",", ":")).encode()
