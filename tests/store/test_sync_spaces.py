@@ -118,7 +118,7 @@ def test_what_is_carried_over_has_no_vector_in_another_space(two: Worlds, faulty
     two.put({"a.png": 1, "x/b.png": 2})
     two.sync()
     faulty.errors["x"] = errno.EACCES
-    with pytest.raises(VstoreError, match=r"1 pictures have no vector .*: pictures/x/b.png"):
+    with pytest.raises(VstoreError, match=r"1 picture has no vector .*: pictures/x/b.png"):
         two.sync(space="fake-2")
     faulty.errors.clear()
     assert two.sync(space="fake-2").embedded == 1

@@ -269,8 +269,9 @@ class Run:
 
     def _incomplete(self, missing: list[bytes]) -> VstoreError:
         first = ", ".join(os.fsdecode(path) for path in missing[:10])
+        have = "picture has" if len(missing) == 1 else "pictures have"
         return VstoreError(
-            f"{len(missing):,} pictures have no vector in the space {self._options.space!r} yet: {first}",
+            f"{len(missing):,} {have} no vector in the space {self._options.space!r} yet: {first}",
             "sync all folders with --space, without naming a part of them; finished vectors are kept",
         )
 
