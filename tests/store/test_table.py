@@ -331,6 +331,17 @@ def test_an_edit_reads_and_writes_only_the_leaves_round_it(
     assert len(written) - written.count(0) <= edits + 1
 
 
+def test_an_edit_among_large_values_reads_the_leaves_next_to_it_alone() -> None:
+    keys = [key for i in range(200) if not is_boundary(key := b"%03d" % i, 0)][:50]
+    store = Pages()
+    table = store.save(store.empty().edited(dict.fromkeys(keys, b"v" * 40_000)))
+    assert len(table.leaves) == 50
+    looked = opened(store, table)
+    edited = looked.edited({keys[20]: b"w" * 40_000})
+    assert levels(store.read, store).count(0) <= 4
+    assert [level_of(page, TABLE) for page in edited.fresh.values()].count(0) == 1
+
+
 def test_what_is_equal_in_two_tables_is_not_read(large: tuple[Pages, Table, dict[bytes, bytes]]) -> None:
     store, table, entries = large
     key = sorted(entries)[20_000]
