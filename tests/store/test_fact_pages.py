@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.facts import HASH, PREPARED, UNKNOWN, made, rows
+from support.builder import HASH
+from support.facts import PREPARED, UNKNOWN, made, rows
 
 from vstore.errors import Damage
 from vstore.format import fact_columns, facts

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.facts import HASH, PREPARED, UNKNOWN, Pages, key, made, rows
+from support.builder import HASH, key
+from support.facts import PREPARED, UNKNOWN, Pages, made, rows
 
 from vstore.errors import Damage
 from vstore.format import fact_pages, fact_runs, facts

@@ -6,12 +6,11 @@ import random
 from collections.abc import Sequence
 
 from hypothesis import strategies as st
+from support.builder import key
 
 from vstore.format import facts
 from vstore.format.facts import Column, Fact, Value
-from vstore.format.hashing import store_hash
 
-HASH = store_hash("xxh3_128")
 PREPARED = facts.pixels({"policy": 1})
 UNKNOWN = Column("zz", "2")  # of a program to come
 
@@ -58,11 +57,6 @@ def made(seed: int, numbers: Sequence[int], reader: int = 1) -> list[Fact]:
             values[PREPARED] = chance.randbytes(16)
         found.append(Fact(key(number), reader, values))
     return sorted(found, key=lambda fact: fact.key)
-
-
-def key(number: int) -> bytes:
-    """Give the key of a made-up picture: as random as a real one."""
-    return HASH.digest(b"%d" % number)
 
 
 class Pages:

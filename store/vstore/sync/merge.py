@@ -1,4 +1,4 @@
-"""Merges the small packs and small neighbouring segments left by many commits. Deletes nothing: gc does."""
+"""Merges the small packs, small neighbouring segments and runs of facts left by many commits. Deletes nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from vstore.disk.packs import write_pack
-from vstore.format.entries import FileRef
+from vstore.format.entries import FileRef, RunRef
+from vstore.format.fact_levels import Group, to_merge
 from vstore.format.small_files import small_neighbours, small_packs
 from vstore.repository.repository import Repository
 
@@ -15,35 +16,61 @@ if TYPE_CHECKING:
 
 
 def merge_small(repo: Repository, space: str, command: str) -> None:
-    """Merge small packs and small neighbouring segments of a space, if there are too many. Holds `ingest`.
+    """Merge small packs and small neighbouring segments of a space, if there are too many, and runs of facts by level.
 
-    All files are written before `commit` is taken, as that may take longer than others would wait. Meanwhile others
-    may add packs; only holders of `ingest` change segments, and the places of listed packs.
+    Holds `ingest`. All files are written before `commit` is taken, as that may take longer than others would wait.
+    Meanwhile others may add packs; only holders of `ingest` change segments, runs of facts and the places of listed
+    packs.
     """
-    packs, runs = small_packs(repo.state.packs), small_neighbours(repo.state.segments(space))
-    if not packs and not runs:
+    packs, segments = small_packs(repo.state.packs), small_neighbours(repo.state.segments(space))
+    groups = to_merge([ref.rows for ref in repo.state.facts])
+    if not packs and not segments and not groups:
         return
-    pack = _merged_pack(repo, packs) if packs else None
-    listed = _merged_segments(repo, space, runs) if runs else None
+    facts, pages = _merged_facts(repo, groups) if groups else ([], {})
+    blobs = {**_blobs_of(repo, packs), **pages}
+    pack = [write_pack(repo.layout.packs, repo.hash, blobs, "ingest")] if blobs else []
+    listed = _merged_segments(repo, space, segments) if segments else None
     with repo.committing(command):
         changes: dict[str, object] = {}
-        if pack is not None:
-            changes["packs"] = repo.state.packs_changed([pack], packs)
+        if pack:
+            changes["packs"] = repo.state.packs_changed(pack, packs)
         if listed is not None:
             changes["segments"] = repo.state.segments_changed(space, listed)
-        repo.publish("merge", changes, about=f"{len(packs)} packs, {sum(map(len, runs))} segments")
+        if groups:
+            changes["facts"] = repo.state.facts_changed(facts)
+        repo.publish("merge", changes, about=_about(packs, segments, groups))
 
 
-def _merged_pack(repo: Repository, refs: list[FileRef]) -> FileRef:
+def _about(packs: list[FileRef], segments: list[list[FileRef]], groups: list[Group]) -> str:
+    about = f"{len(packs)} packs, {sum(map(len, segments))} segments"
+    runs = sum(group.stop - group.start for group in groups)
+    return f"{about}, {runs} runs of facts" if runs else about
+
+
+def _blobs_of(repo: Repository, refs: list[FileRef]) -> dict[bytes, bytes]:
     names = {ref.name for ref in refs}
     blobs = {}
-    for pack in repo.packs.opened():
+    for pack in repo.packs.opened() if refs else ():
         if pack.ref.name in names:
             for digest in pack.digests():
                 blob = pack.get(digest)
                 assert blob is not None
                 blobs[digest] = blob
-    return write_pack(repo.layout.packs, repo.hash, blobs, "ingest")
+    return blobs
+
+
+def _merged_facts(repo: Repository, groups: list[Group]) -> tuple[list[RunRef], dict[bytes, bytes]]:
+    """Replace each group of runs, in its place, by one. Returns: the new list; the pages of the new runs."""
+    from vstore.format.fact_runs import Run, merged, new_run  # few syncs merge facts
+
+    refs, pages = repo.state.facts, dict[bytes, bytes]()
+    for group in reversed(groups):
+        runs = [Run(repo.hash, repo.packs.get, ref) for ref in refs[group.start : group.stop]]
+        new = new_run(repo.hash, merged(runs))
+        assert new is not None
+        refs[group.start : group.stop] = [new.ref]
+        pages |= new.pages
+    return refs, pages
 
 
 def _merged_segments(repo: Repository, space: str, runs: list[list[FileRef]]) -> list[FileRef]:
