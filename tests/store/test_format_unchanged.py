@@ -23,6 +23,7 @@ FORMAT_2: dict[str, Any] = json.loads((HERE / "format-2-facts.json").read_text()
 NOW = facts((TOP / "store/FORMAT.md").read_text())
 MOVED = ("13", "14")  # to docs/reference/json.md
 JSON = [table for section in MOVED for table in FORMAT_1[section]["tables"]]
+<<<<<<< HEAD
 REWORDED = {  # how many facts of format 1 are said otherwise since, by section
     "1": 1,  # a content id begins with 1: with the number of the format, while that was 1
     "2": 1,  # the number in `FORMAT` is 1 or 2
@@ -30,6 +31,10 @@ REWORDED = {  # how many facts of format 1 are said otherwise since, by section
     "4": 2,  # the snapshots in the state are the window; `decide` is undoable
     "15": 1,  # the example reads both formats
 }
+=======
+# How many facts of format 1 are said otherwise since: the constant 1 of content ids, in the words and in the example.
+REWORDED = {"1": 1, "15": 1}
+>>>>>>> main
 
 
 def test_no_section_went() -> None:
