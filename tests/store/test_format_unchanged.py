@@ -23,7 +23,8 @@ FORMAT_2: dict[str, Any] = json.loads((HERE / "format-2-facts.json").read_text()
 NOW = facts((TOP / "store/FORMAT.md").read_text())
 MOVED = ("13", "14")  # to docs/reference/json.md
 JSON = [table for section in MOVED for table in FORMAT_1[section]["tables"]]
-REWORDED: dict[str, int] = {}  # how many facts of format 1 are said otherwise since, by section: each with its reason
+# How many facts of format 1 are said otherwise since: the constant 1 of content ids, in the words and in the example.
+REWORDED = {"1": 1, "15": 1}
 
 
 def test_no_section_went() -> None:
