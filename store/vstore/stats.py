@@ -133,6 +133,7 @@ def _parts(repo: Repository) -> tuple[Part, ...]:
         "journal": layout.journal,
         "catalogue": layout.catalogue,
         "cache": layout.cache,
+        "indexes": layout.indexes,
         "quarantine": layout.quarantine,
         "locks": layout.locks,
     }

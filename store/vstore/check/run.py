@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from vstore.check.findings import Findings
+from vstore.check.index_parts import check_index_parts
 from vstore.check.listing import check_listing
 from vstore.check.log import check_log, check_names
 from vstore.check.objects import Objects
@@ -94,6 +95,7 @@ def _check_once(repo: Repository, read_data: bool, subset: str | None, until: fl
         snapshots = check_snapshots(repo.hash, listing, objects, findings)
         objects.check_imports()
         check_unlisted(repo.layout, state, set(objects.listed), findings)
+        check_index_parts(repo.layout, state, findings, read_whole=read_data)
         if subset is not None or until is not None:
             objects.read_some(subset, until)
         remember(repo.layout.cache, objects.verified, set(objects.listed))

@@ -275,7 +275,9 @@ class Repository:
 
     def sweep(self) -> None:
         """Remove the half-written files of earlier holders of `ingest`. The caller holds it."""
-        for folder in (self.layout.folder, self.layout.segments, self.layout.packs):
+        from vstore.disk.index_parts import part_folders
+
+        for folder in (self.layout.folder, self.layout.segments, self.layout.packs, *part_folders(self.layout)):
             durable.sweep(folder, "ingest")
         durable.sweep(self.layout.catalogue, "cache")
 
