@@ -21,7 +21,7 @@ from vstore.errors import (
 )
 from vstore.format import facts, small_files
 from vstore.format.fact_levels import to_merge
-from vstore.format.facts import Fact
+from vstore.format.facts import Column, Fact
 from vstore.intake.keeper import recover
 from vstore.repository.facts import added, facts_of, runs_of
 from vstore.repository.repository import Repository
@@ -231,6 +231,16 @@ def test_several_runs_of_facts_come_of_one_merge(builder: Builder) -> None:
         builder.add_facts(every[sum(sizes[:at]) :][:size])
     merge_small(builder.repo, builder.space, "test")
     assert [list(run) for run in runs_of(builder.repo)] == [every[:512], every[512:]]
+
+
+def test_runs_whose_columns_fit_no_page_together_stay_apart(builder: Builder) -> None:
+    for number in range(8):
+        builder.add_facts([Fact(key(number), 1, {Column("new", "12"[number % 2]): number})])
+    repo = builder.repo
+    before, number = repo.state.facts, repo.tip.number
+    merge_small(repo, builder.space, "test")
+    assert (repo.state.facts, repo.tip.number) == (before, number)
+    assert len(facts_of(repo, map(key, range(8)))) == 8
 
 
 def test_packs_and_segments_and_facts_are_merged_at_once(builder: Builder, few: int) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.disk.packs import write_pack
 from vstore.format.entries import FileRef, RunRef
-from vstore.format.fact_levels import Group, to_merge
+from vstore.format.fact_levels import to_merge
 from vstore.format.small_files import small_neighbours, small_packs
 from vstore.repository.repository import Repository
 
@@ -23,28 +23,23 @@ def merge_small(repo: Repository, space: str, command: str) -> None:
     packs.
     """
     packs, segments = small_packs(repo.state.packs), small_neighbours(repo.state.segments(space))
-    groups = to_merge([ref.rows for ref in repo.state.facts])
-    if not packs and not segments and not groups:
+    facts = _merged_facts(repo)
+    if not packs and not segments and not facts.merged:
         return
-    facts, pages = _merged_facts(repo, groups) if groups else ([], {})
-    blobs = {**_blobs_of(repo, packs), **pages}
+    blobs = {**_blobs_of(repo, packs), **facts.pages}
     pack = [write_pack(repo.layout.packs, repo.hash, blobs, "ingest")] if blobs else []
     listed = _merged_segments(repo, space, segments) if segments else None
+    about = f"{len(packs)} packs, {sum(map(len, segments))} segments"
     with repo.committing(command):
         changes: dict[str, object] = {}
         if pack:
             changes["packs"] = repo.state.packs_changed(pack, packs)
         if listed is not None:
             changes["segments"] = repo.state.segments_changed(space, listed)
-        if groups:
-            changes["facts"] = repo.state.facts_changed(facts)
-        repo.publish("merge", changes, about=_about(packs, segments, groups))
-
-
-def _about(packs: list[FileRef], segments: list[list[FileRef]], groups: list[Group]) -> str:
-    about = f"{len(packs)} packs, {sum(map(len, segments))} segments"
-    runs = sum(group.stop - group.start for group in groups)
-    return f"{about}, {runs} runs of facts" if runs else about
+        if facts.merged:
+            changes["facts"] = repo.state.facts_changed(facts.refs)
+            about += f", {facts.merged} runs of facts"
+        repo.publish("merge", changes, about=about)
 
 
 def _blobs_of(repo: Repository, refs: list[FileRef]) -> dict[bytes, bytes]:
@@ -59,18 +54,35 @@ def _blobs_of(repo: Repository, refs: list[FileRef]) -> dict[bytes, bytes]:
     return blobs
 
 
-def _merged_facts(repo: Repository, groups: list[Group]) -> tuple[list[RunRef], dict[bytes, bytes]]:
-    """Replace each group of runs, in its place, by one. Returns: the new list; the pages of the new runs."""
-    from vstore.format.fact_runs import Run, merged, new_run  # few syncs merge facts
+class _MergedFacts(NamedTuple):
+    """The runs of facts after a merge.
 
-    refs, pages = repo.state.facts, dict[bytes, bytes]()
-    for group in reversed(groups):
+    refs:   all runs, in order.
+    pages:  of the new runs, by digest.
+    merged: runs that became others.
+    """
+
+    refs: list[RunRef]
+    pages: dict[bytes, bytes]
+    merged: int
+
+
+def _merged_facts(repo: Repository) -> _MergedFacts:
+    """Replace each group of runs, in its place, by one."""
+    refs, pages, count = repo.state.facts, dict[bytes, bytes](), 0
+    for group in reversed(to_merge([ref.rows for ref in refs])):
+        from vstore.format.fact_runs import Run, merged, new_run  # few syncs merge facts
+
         runs = [Run(repo.hash, repo.packs.get, ref) for ref in refs[group.start : group.stop]]
-        new = new_run(repo.hash, merged(runs))
+        try:
+            new = new_run(repo.hash, merged(runs))
+        except ValueError:  # columns of programs to come, which are no run together: they stay apart
+            continue
         assert new is not None
         refs[group.start : group.stop] = [new.ref]
         pages |= new.pages
-    return refs, pages
+        count += len(runs)
+    return _MergedFacts(refs, pages, count)
 
 
 def _merged_segments(repo: Repository, space: str, runs: list[list[FileRef]]) -> list[FileRef]:
