@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.json_values import OBJECTS
 
 from vstore.format.canonical import canonical
-from vstore.format.entries import FileRef, Root, Snapshot, Space, listed_packs, listed_segments
+from vstore.format.entries import FileRef, Root, RunRef, Snapshot, Space, listed_packs, listed_segments
 from vstore.format.state import State, merge_patch
 
 
@@ -95,15 +95,8 @@ def test_an_empty_state_says_that_there_is_nothing() -> None:
     state = State({})
     assert (state.current, state.next_v, state.start_space, state.hold) == (None, 1, None, None)
     assert (state.tags, state.absorbed, state.roots, state.spaces, state.packs) == ({}, {}, {}, {}, [])
-    assert (state.segments("x"), state.snapshot("v1"), state.snapshots(), state.kept()) == ([], None, [], {})
-
-
-def test_snapshots_come_newest_first_by_their_number_and_forgotten_ones_do_not() -> None:
-    listed = {f"v{n}": Snapshot(f"v{n}", "id", b"", "s", 1, 1, "", kept=n != 9).to_json() for n in (1, 2, 9, 10, 11)}
-    state = State({"snapshots": listed})
-    assert [s.name for s in state.snapshots()] == ["v11", "v10", "v2", "v1"]
-    assert state.kept()["v9"] is False
-    assert state.snapshot("v9") is not None
+    assert state.facts == []
+    assert (state.segments("x"), state.window, state.listed, state.root("snapshots")) == ([], {}, 1, None)
 
 
 # Undo and redo
@@ -139,6 +132,29 @@ def test_changes_name_only_the_segments_that_came_or_went() -> None:
     assert state.segments_changed("s", [a, e, d]) == {"s": {}}
 
 
+RUN = st.builds(lambda name: RunRef(name.encode(), len(name)), st.text("abcdefgh", min_size=1, max_size=2))
+
+
+@given(st.lists(st.lists(RUN, unique_by=lambda run: run.root, max_size=6), max_size=6))
+def test_a_list_of_runs_of_facts_becomes_any_other(lists: list[list[RunRef]]) -> None:
+    state = State({})
+    for runs in lists:
+        state = State(json.loads(canonical(state.after({"facts": state.facts_changed(runs)}).document)))
+        assert state.facts == runs
+
+
+def test_changes_name_only_the_runs_of_facts_that_came_or_went() -> None:
+    a, b, c, d = (RunRef(name.encode() * 16, 5) for name in "abcd")
+    state = State({}).after({"facts": State({}).facts_changed([a, b])})
+    assert state.document["facts"] == {"0": ["61" * 16, 5], "1": ["62" * 16, 5]}
+    assert state.facts_changed([a, b, c]) == {"2": ["63" * 16, 5]}
+    state = state.after({"facts": state.facts_changed([a, b, c])})
+    assert state.facts_changed([a, d]) == {"1": ["64" * 16, 5], "2": None}
+    assert state.facts_changed([a, c]) == {"1": None}
+    eleven = State({"facts": {str(n): [f"{n:02x}", 1] for n in range(11)}})
+    assert [run.root[0] for run in eleven.facts] == list(range(11)), "places are numbers, not words"
+
+
 def test_changes_name_only_the_packs_that_came_or_went() -> None:
     a, b, c = (FileRef(name, 1, "") for name in "abc")
     state = State({}).after({"packs": State({}).packs_changed([a, b], [])})
@@ -151,7 +167,7 @@ def test_the_current_snapshot_is_the_one_of_that_name() -> None:
     assert State({}).current_snapshot is None
     listed = {name: Snapshot(name, "id", b"", "s", 1, 1, "").to_json() for name in ("v1", "v2")}
     state = State({"current": "v1", "snapshots": listed})
-    assert state.current_snapshot == state.snapshot("v1")
+    assert state.current_snapshot == Snapshot.from_json("v1", listed["v1"])
     assert State({"current": "v3", "snapshots": listed}).current_snapshot is None
 
 

@@ -15,10 +15,19 @@ from typing import Any
 import xxhash
 from support.independent_bytes import HASHES, Bytes, canonical, checksum, checksums, field_value, merged, parsed, rises
 
-HEADERS = {1: (81, b"IxSQ", "e"), 2: (45, b"IxFI", "f")}  # of segments by dtype: length, magic, numbers of a row
+NUMBERS = {1: "e", 2: "f"}  # of a row, by dtype
 WIDTHS = {"1": "B", "2": "H", "4": "I", "8": "Q", "s": "q", "d": "d"}  # of columns of facts
 VERBS = {1: "different", 2: "same", 3: "keep"}
 Entries = list[tuple[bytes, Any]]
+
+
+def header_of(dtype: int, dim: int, rows: int) -> bytes:
+    """The one legal header of a segment."""
+    old = 1 << 20
+    if dtype == 1:
+        sizes = 0.0, dim, 2 * dim, 0, 2 * dim * rows
+        return struct.pack("<4siqqqBiiifQQQQ", b"IxSQ", dim, rows, old, old, 1, 0, 4, 0, *sizes)
+    return struct.pack("<4siqqqBiQ", b"IxFI", dim, rows, old, old, 1, 0, dim * rows)
 
 
 class StoreReader:
@@ -184,9 +193,9 @@ class StoreReader:
             assert len(data) == length and data[-8:] == b"vsegment"
             assert data[-16:-8] == checksum(data[-128:-16]) == bytes.fromhex(check)
             version, dtype, key_size, dim, n, header, *sums = struct.unpack("<HHIIQI40x8s8s8s40x", data[-128:])
-            size, magic, number = HEADERS[dtype]
-            assert (version, key_size, n, header, data[:4]) == (1, self.size, count, size, magic)
+            number = NUMBERS[dtype]
             width = dim * struct.calcsize(number)
+            assert data[:header] == header_of(dtype, dim, n) and (version, key_size, n) == (1, self.size, count)
             keys_at, sums_at = header + n * width, header + n * (width + key_size)
             rows, keys = data[header:keys_at], data[keys_at:sums_at]
             assert [checksum(data[:header]), checksum(keys), checksum(data[sums_at:-128])] == sums

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 FOLDER = ".vstore"
-FORMAT_VERSION = 1
+FORMATS = (1, 2)  # all formats that this version reads and writes
+NEWEST = FORMATS[-1]
 DTYPES = {"float16": 2, "float32": 4}  # bytes of a number in a row
 DTYPE_CODES = {"float16": 1, "float32": 2}  # in footers and journals
 
@@ -47,6 +48,11 @@ class Layout(NamedTuple):
     @property
     def cache(self) -> Path:
         return self.folder / "cache"
+
+    @property
+    def indexes(self) -> Path:
+        """Derived parts of indexes, by space; made when it is first needed."""
+        return self.folder / "indexes"
 
     @property
     def locks(self) -> Path:
