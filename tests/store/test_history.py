@@ -111,6 +111,7 @@ def test_an_append_reads_the_list_and_the_last_chunk_and_writes_these_two() -> N
     assert len(longer.fresh) == 2
     full = blobs.save(longer.appended(lines(range(9001, 9500))))
     assert [len(full.lines(chunk)) for chunk in full.chunks] == [LINES] * 5
+    assert len(full.appended(lines([9500])).fresh) == 2
 
 
 @pytest.fixture
@@ -164,6 +165,7 @@ ROW = [1, "sync", "2026-11-23T20:02:39Z", "", None, False]
         [ROW[:5]],
         [[*ROW, 1]],
         [{}],
+        [1],
         [[*ROW[:5], 0]],
         [[True, *ROW[1:]]],
         [["1", *ROW[1:]]],
@@ -172,7 +174,7 @@ ROW = [1, "sync", "2026-11-23T20:02:39Z", "", None, False]
         [[2, *ROW[1:]], ROW],
         [[n, *ROW[1:]] for n in range(1, LINES + 2)],
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_what_is_no_chunk_is_lost(document: Json) -> None:
     blobs = Blobs()

@@ -112,13 +112,9 @@ class Verdicts:
 
     def of(self, a: bytes, b: bytes) -> Decision | None:
         """Find the decision that holds between two pictures; None where nobody decided."""
-        fewer, other = self._about.get(a, []), b
-        more = self._about.get(b, [])
-        if len(more) < len(fewer):
-            fewer, other = more, a
-        for i in reversed(fewer):
+        for i in reversed(self._about.get(a, [])):
             keys = self._decisions[i].keys
-            at = bisect.bisect_left(keys, other)
-            if at < len(keys) and keys[at] == other:
+            at = bisect.bisect_left(keys, b)
+            if at < len(keys) and keys[at] == b:
                 return self._decisions[i]
         return None

@@ -158,7 +158,7 @@ def _decoded_chunks(data: bytes, digest_size: int) -> list[Chunk]:
     """Read the list of chunks. Raises: Damage."""
     chunks = [Chunk(first, last, _digest(digest)) for first, last, digest in _rows(data, (int, int, str))]
     fits = all(chunk.first <= chunk.last and len(chunk.digest) == digest_size for chunk in chunks)
-    if not chunks or not fits or any(a.last >= b.first for a, b in pairwise(chunks)):
+    if not fits or any(a.last >= b.first for a, b in pairwise(chunks)):
         raise _damage("its chunks are out of order")
     return chunks
 
