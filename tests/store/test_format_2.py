@@ -5,17 +5,26 @@ from __future__ import annotations
 import json
 import random
 import re
+import struct
 from collections.abc import Sequence
+from hashlib import sha256
+from typing import cast
 
 import pytest
 import xxhash
-from support.builder import Builder, aliases
+from hypothesis import given, settings
+from support import facts as made_up
+from support.builder import Builder, aliases, unit_vectors
 from support.format_page import TEXT, table
-from support.tables import word, words
+from support.index_parts import put_part
+from support.tables import fits, word, words
 
-from vstore.format import listing, pages
+from vstore.format import fact_columns, fact_levels, fact_pages, facts, listing, pages
 from vstore.format.canonical import canonical
-from vstore.format.hashing import store_hash
+from vstore.format.fact_pages import encode_facts
+from vstore.format.fact_runs import new_run
+from vstore.format.facts import Fact, Value
+from vstore.format.hashing import checksum, store_hash
 from vstore.format.listing import snapshot_key, snapshot_name
 from vstore.format.pages import MAXIMUM, Child, encode_inner, level_of
 from vstore.format.table import Table
@@ -162,3 +171,108 @@ def test_the_window_is_as_wide_as_format_says(builder: Builder) -> None:
     found = {snapshot_name(key): json.loads(value) for key, value in table.items()}
     assert list(found) == [f"v{number}" for number in range(1, state.next_v)]
     assert all(canonical(found[name]) == canonical(entry) for name, entry in state.window.items())
+
+
+# Facts
+
+
+def column_of(kind: str, values: Sequence[Value | None]) -> bytes:
+    """The values of a column, by the words of its type."""
+    layouts = {"1": "<B", "2": "<H", "4": "<I", "8": "<Q", "s": "<q", "d": "<d"}
+    if kind == "k":
+        return b"".join(bytes(16) if value is None else cast(bytes, value) for value in values)
+    if kind == "t":
+        texts = [cast(str, value or "").encode() for value in values]
+        return b"".join(struct.pack("<I", len(text)) for text in texts) + b"".join(texts)
+    return b"".join(struct.pack(layouts[kind], value or 0) for value in values)
+
+
+def bits(given: Sequence[bool]) -> bytes:
+    """Bit i mod 8 (lowest first) of byte i / 8."""
+    out = bytearray(-(-len(given) // 8))
+    for i, is_given in enumerate(given):
+        out[i // 8] |= is_given << i % 8
+    return bytes(out)
+
+
+@settings(max_examples=50, deadline=None)
+@given(made_up.rows(max_size=20))
+def test_a_leaf_of_facts_is_written_as_format_says(rows: list[Fact]) -> None:
+    columns = sorted({column for row in rows for column in row.values})
+    heads = [("key", "k"), ("reader", "2"), *columns]
+    bodies = column_of("k", [row.key for row in rows]) + column_of("2", [row.reader for row in rows])
+    for column in columns:
+        values = [row.values.get(column) for row in rows]
+        bodies += bits([value is not None for value in values]) + column_of(column.type, values)
+    written = {
+        "magic": b"vf0",
+        "n": leb(len(rows)),
+        "columns": leb(len(heads)),
+        "heads": b"".join(leb(len(name)) + name.encode() + kind.encode() for name, kind in heads),
+        "bodies": bodies,
+    }
+    assert b"".join(written[row["part"]] for row in table("facts leaf")) == encode_facts(rows, 16)
+
+
+def test_columns_of_facts_are_those_of_the_table() -> None:
+    listed = {name: word(row["type"]) for row in table("columns") for name in words(row["column"])}
+    code = {column.name: column.type for column in (facts.KEY, facts.READER, *facts.KNOWN)}
+    assert listed == {**code, "pixels/<hex>": "k"}
+    types = {word_ for row in table("column types") for word_ in words(row["type"])}
+    assert types == fact_columns.TYPES
+    prepare = {"policy": 7, "frame": 0}
+    column = facts.pixels(prepare)
+    assert column == ("pixels/" + sha256(b'{"frame":0,"policy":7}').hexdigest()[:16], "k")
+
+
+def test_a_run_is_cut_by_number_alone() -> None:
+    part = TEXT[TEXT.index("## 24.") : TEXT.index("## 25.")]
+    (leaf,) = re.findall(r"Its leaves have ([\d,]+) rows", part)
+    (inner,) = re.findall(r"inner pages have (\d+)\s+children", part)
+    assert (int(leaf.replace(",", "")), int(inner)) == (fact_pages.ROWS, MAXIMUM)
+    rows = made_up.made(1, range(3000))
+    run = new_run(HASH, rows)
+    assert run is not None
+    cut = [rows[at : at + 1024] for at in range(0, 3000, 1024)]
+    written = [encode_facts(some, 16) for some in cut]
+    root = b"vf1" + leb(3) + keys_of_a_page([some[0].key for some in cut])
+    root += b"".join(HASH.digest(page) + leb(len(some)) for page, some in zip(written, cut, strict=True))
+    assert run.ref == (HASH.digest(root), 3000)
+    assert run.pages == {HASH.digest(page): page for page in [root, *written]}
+
+
+def test_runs_have_the_levels_that_format_says() -> None:
+    for rows in [*range(1, 600), 4095, 4096, 32767, 32768]:
+        left, level = rows // 8, 0
+        while left:
+            left, level = left // 8, level + 1
+        assert fact_levels.level(rows) == level
+    assert (fact_levels.level(7), fact_levels.level(8), fact_levels.level(63), fact_levels.FANOUT) == (0, 1, 1, 8)
+
+
+# Indexes
+
+
+@pytest.mark.parametrize("payload", [b"", b"payload", bytes(range(256)) * 9000])
+def test_a_part_of_an_index_is_at_the_offsets_of_its_table(builder: Builder, payload: bytes) -> None:
+    builder.add_segment([HASH.digest(b"1")], unit_vectors(1))
+    path = put_part(builder.repo, builder.space, builder.repo.state.segments(builder.space), payload)
+    assert path.relative_to(builder.repo.layout.folder).parts[:2] == ("indexes", builder.space)
+    data = path.read_bytes()
+    head_size = int.from_bytes(data[8:12], "little")
+    head = json.loads(data[12 : 12 + head_size])
+    assert data[12 : 12 + head_size] == canonical(head)
+    listed = {word(row["field"]): row["type"] for row in table("part head")}
+    assert head.keys() == listed.keys() and all(fits(head[name], kind) for name, kind in listed.items())
+    (segment,) = builder.repo.state.segments(builder.space)
+    assert (head["covers"], head["space"]) == ([[segment.name, segment.check]], builder.space)
+    assert head["size"] == len(payload)
+    blocks = [payload[at : at + 1_048_576] for at in range(0, len(payload), 1_048_576)]
+    sums = b"".join(map(checksum, blocks))
+    values = [b"vindex01", data[8:12], canonical(head), checksum(canonical(head)), payload, sums, checksum(sums)]
+    values.append(b"vindexed")
+    names = {"H": head_size, "size": len(payload), "end": len(data)}
+    for row, value in zip(table("part"), values, strict=True):
+        offset = int(row["offset"]) if row["offset"].isdigit() else eval(row["offset"], {}, names)
+        assert data[offset : offset + len(value)] == value, row
+    assert b"".join(values) == data
