@@ -233,9 +233,10 @@ def test_several_runs_of_facts_come_of_one_merge(builder: Builder) -> None:
     assert [list(run) for run in runs_of(builder.repo)] == [every[:512], every[512:]]
 
 
-def test_runs_whose_columns_fit_no_page_together_stay_apart(builder: Builder) -> None:
+def test_runs_whose_columns_are_too_many_for_a_page_stay_apart(builder: Builder) -> None:
     for number in range(8):
-        builder.add_facts([Fact(key(number), 1, {Column("new", "12"[number % 2]): number})])
+        columns = (Column(f"{number}/{name}", "1") for name in range(40))
+        builder.add_facts([Fact(key(number), 1, dict.fromkeys(columns, number))])
     repo = builder.repo
     before, number = repo.state.facts, repo.tip.number
     merge_small(repo, builder.space, "test")
