@@ -13,11 +13,11 @@ from vstore_cli.output import echo_json, json_option
 @click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
 @json_option
 def migrate(dry_run: bool, wait: bool, as_json: bool) -> None:
-    """Upgrade a store of format 1 to format 2.
+    """Upgrade a store of an older format.
 
-    A store of format 1 works as it is; only what is new needs format 2. All snapshots, ids, tags and vectors stay, and no
-    picture is read. Afterwards older versions of vstore refuse the store, and earlier operations can no longer be undone.
-    If it is interrupted, nothing is lost: run it again.
+    Snapshots, ids, tags and vectors stay as they are, and no picture is read. Older versions of vstore cannot open the
+    store afterwards, and earlier operations can no longer be undone. A store that is not upgraded works as it is; only
+    new kinds of data need the newest format. If the upgrade is interrupted, nothing is lost: run it again.
 
     \b
     Example:

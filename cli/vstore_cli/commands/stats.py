@@ -53,4 +53,4 @@ def _print(report: StatsReport) -> None:
     plain = f"; a separate index for each would take {size(report.copies)}" if report.snapshots > 1 else ""
     click.echo(f"{count(report.snapshots, 'snapshot')}, {count(report.images, 'vector')}, each stored once{plain}.")
     if not report.newest:
-        click.echo("There is a newer format of stores, and this one works without it. See: vstore migrate --dry-run")
+        click.echo("A newer format exists; the store works without it. See: vstore migrate --dry-run")
