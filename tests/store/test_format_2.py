@@ -7,6 +7,7 @@ import random
 import re
 import struct
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import cast
 
@@ -19,12 +20,16 @@ from support.format_page import TEXT, table
 from support.index_parts import put_part
 from support.tables import fits, word, words
 
-from vstore.format import fact_columns, fact_levels, fact_pages, facts, listing, pages
+from vstore.errors import UsageError
+from vstore.format import fact_columns, fact_levels, fact_pages, facts, fields, listing, pages
 from vstore.format.canonical import canonical
+from vstore.format.decisions import MOST, VERBS, Decision, decode_decision, encode_decision
 from vstore.format.fact_pages import encode_facts
 from vstore.format.fact_runs import new_run
 from vstore.format.facts import Fact, Value
+from vstore.format.fields import FieldValue, decode_field, encode_field, field_key
 from vstore.format.hashing import checksum, store_hash
+from vstore.format.history import History, Line
 from vstore.format.listing import snapshot_key, snapshot_name
 from vstore.format.pages import MAXIMUM, Child, encode_inner, level_of
 from vstore.format.table import Table
@@ -276,3 +281,87 @@ def test_a_part_of_an_index_is_at_the_offsets_of_its_table(builder: Builder, pay
         offset = int(row["offset"]) if row["offset"].isdigit() else eval(row["offset"], {}, names)
         assert data[offset : offset + len(value)] == value, row
     assert b"".join(values) == data
+
+
+# Fields, decisions, history
+
+
+def utf8_item(text: str) -> bytes:
+    return leb(len(text.encode())) + text.encode()
+
+
+FIELDS: list[tuple[FieldValue, bytes]] = [
+    ("", b"t"),
+    ("née 1999", b"t" + "née 1999".encode()),
+    (-7, b"i" + struct.pack("<q", -7)),
+    (2**63 - 1, b"i" + b"\xff" * 7 + b"\x7f"),
+    (0.25, b"f" + struct.pack("<d", 0.25)),
+    (-0.0, b"f" + bytes(8)),
+    (False, b"b\0"),
+    (True, b"b\1"),
+    (datetime(1970, 1, 1, 0, 0, 1, 5, tzinfo=UTC), b"d" + struct.pack("<q", 1_000_005)),
+    (datetime(1969, 12, 31, 23, tzinfo=UTC), b"d" + struct.pack("<q", -3_600_000_000)),
+    ((), b"l\0"),
+    (("a", "", "ü" * 100), b"l\3" + utf8_item("a") + b"\0" + utf8_item("ü" * 100)),
+]
+
+
+@pytest.mark.parametrize(("value", "data"), FIELDS)
+def test_the_value_of_a_field_is_written_as_format_says(value: FieldValue, data: bytes) -> None:
+    assert encode_field(value) == data
+    assert decode_field(data) == value
+
+
+def test_fields_have_the_types_and_limits_of_the_table() -> None:
+    rows = {word(row["type"]): row["content after the byte of the type"] for row in table("field values")}
+    assert set(rows) == {data[:1].decode() for _, data in FIELDS}
+    assert numbers_in(rows["t"])[-1] == numbers_in(rows["l"])[-1] == fields.TEXT_BYTES
+    assert fields.ITEMS in numbers_in(rows["l"])
+    part = TEXT[TEXT.index("## 21.") : TEXT.index("## 22.")]
+    assert f"1 to {fields.NAME_BYTES} bytes of UTF-8" in " ".join(part.split())
+    assert field_key(b"k" * 16, "née") == b"k" * 16 + "née".encode()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_decision_is_written_as_format_says(verb: str) -> None:
+    keys = sorted(HASH.digest(b"%d" % i) for i in range(200))
+    kept = keys[::3] if verb == "keep" else []
+    key, value = encode_decision(Decision.of(verb, keys[::-1], kept, id=b"i" * 16, time=1_800_000_000_000_000))
+    assert key == (1_800_000_000_000_000).to_bytes(8, "big") + b"i" * 16
+    said = dict(re.findall(r"(\d) `(\w+)`", about("verb", "decision")))
+    numbers = {name: int(number) for number, name in said.items()}
+    assert numbers == VERBS
+    written = {
+        "verb": bytes([numbers[verb]]),
+        "n": leb(len(keys)),
+        "keys": b"".join(keys),
+        "marks": bits([key in kept for key in keys]) if verb == "keep" else b"",
+    }
+    assert b"".join(written[row["part"]] for row in table("decision")) == value
+    assert decode_decision((key, value), 16).kept == tuple(kept)
+
+
+def test_a_decision_has_the_limits_of_the_table() -> None:
+    assert numbers_in(about("n", "decision")) == [2, MOST, 1, MOST]
+    few = [HASH.digest(b"1")]
+    assert Decision.of("keep", few, few, id=bytes(16), time=0).fault() is None
+    for verb, keys in (("same", few), ("keep", [])):
+        with pytest.raises(UsageError):
+            Decision.of(verb, keys, keys, id=bytes(16), time=0)
+
+
+def test_history_is_written_as_format_says() -> None:
+    lines = [
+        Line(number, "sync", "2026-01-02T03:04:05Z", f"v{number}", f"v{number}", False) for number in range(1, 2500)
+    ]
+    lines[7] = Line(8, "undo", "2026-01-02T03:04:05Z", "", None, True)
+    history = History(HASH, {}.__getitem__, None).appended(lines[:1700]).appended(lines)
+    rows = table("line")
+    assert [word(row["what"]) for row in rows] == list(Line._fields)
+    assert [int(row["position"]) for row in rows] == list(range(len(Line._fields)))
+    assert all(fits(value, row["type"]) for line in lines for value, row in zip(line, rows, strict=True))
+    chunks = [canonical([list(line) for line in lines[at : at + 1000]]) for at in range(0, len(lines), 1000)]
+    named = [[1, 1000, HASH.digest(chunks[0]).hex()], [1001, 2000, HASH.digest(chunks[1]).hex()]]
+    root = canonical([*named, [2001, 2499, HASH.digest(chunks[2]).hex()]])
+    assert history.root == HASH.digest(root)
+    assert {*chunks, root} <= set(history.fresh.values())

@@ -233,10 +233,13 @@ def test_several_runs_of_facts_come_of_one_merge(builder: Builder) -> None:
     assert [list(run) for run in runs_of(builder.repo)] == [every[:512], every[512:]]
 
 
-def test_runs_whose_columns_are_too_many_for_a_page_stay_apart(builder: Builder) -> None:
+@pytest.mark.parametrize("columns", [1, 10], ids=["two types", "too many"])
+def test_runs_whose_columns_fit_no_page_together_stay_apart(builder: Builder, columns: int) -> None:
     for number in range(8):
-        columns = (Column(f"{number}/{name}", "1") for name in range(40))
-        builder.add_facts([Fact(key(number), 1, dict.fromkeys(columns, number))])
+        new = (Column(f"new-{name}", "12"[number % 2]) for name in range(columns))
+        if columns > 1:
+            new = (Column(f"new-{number}-{name}", "1") for name in range(columns))
+        builder.add_facts([Fact(key(number), 1, dict.fromkeys(new, number))])
     repo = builder.repo
     before, number = repo.state.facts, repo.tip.number
     merge_small(repo, builder.space, "test")

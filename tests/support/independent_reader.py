@@ -127,7 +127,7 @@ class StoreReader:
 
     def _facts_leaf(self, page: Bytes, count: int) -> Entries:
         heads = [(page.take(page.number()).decode("ascii"), page.take(1).decode()) for _ in range(page.number())]
-        assert heads[:2] == [("key", "k"), ("reader", "2")] and rises(heads[2:])
+        assert heads[:2] == [("key", "k"), ("reader", "2")] and rises([name for name, _ in heads[2:]])
         rows: list[dict[tuple[str, str], Any]] = [{} for _ in range(count)]
         for head in heads:
             given = page.bits(count) if head not in heads[:2] else [True] * count

@@ -15,11 +15,11 @@ from vstore.format.leb128 import get_number, put_number
 from vstore.format.pages import FACTS, magic, no_page, rises
 
 ROWS = 1024  # of a leaf, but the last
-_MOST_COLUMNS = 256
+_MOST_COLUMNS = 64
 _LARGEST = 1 << 24  # bytes
 _FEW = 16  # rows that are read one by one; of more the whole column is
 _LEAF = magic(FACTS, 0)
-_NAME = re.compile(r"[!-~]{1,64}")
+_NAME = re.compile(r"[ -~]{1,100}")
 _PIXELS = re.compile(PIXELS + r"[0-9a-f]{16}")
 _TYPES = {column.name: column.type for column in (KEY, READER, *KNOWN)}
 _UNREADABLE = (ValueError, IndexError, struct.error)
@@ -154,7 +154,7 @@ def _read_head(data: bytes) -> _Head:
 
 
 def _check_columns(columns: Sequence[Column]) -> None:
-    if any(before >= column for before, column in pairwise(columns)):
+    if any(before.name >= column.name for before, column in pairwise(columns)):
         raise ValueError("its columns are out of order")
     for name, kind in columns:
         if kind not in TYPES or kind != ("k" if name.startswith(PIXELS) else _TYPES.get(name, kind)):

@@ -16,7 +16,7 @@ TEXT_LIMIT = 4096  # bytes of a text
 
 
 class Column(NamedTuple):
-    """A column of facts. Two of one name and two types are two columns: a program may not know either.
+    """A column of facts.
 
     name: its name.
     type: how its values are written, as FORMAT.md lists it.

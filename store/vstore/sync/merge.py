@@ -76,7 +76,7 @@ def _merged_facts(repo: Repository) -> _MergedFacts:
         runs = [Run(repo.hash, repo.packs.get, ref) for ref in refs[group.start : group.stop]]
         try:
             new = new_run(repo.hash, merged(runs))
-        except ValueError:  # columns of programs to come, too many for a page together: they stay apart
+        except ValueError:  # columns of programs to come, which are no run together: they stay apart
             continue
         assert new is not None
         refs[group.start : group.stop] = [new.ref]
