@@ -12,7 +12,9 @@ from vstore_cli.output import echo_json, json_option
 @click.option("-n", "--dry-run", is_flag=True, help="Show what would be done, and change nothing.")
 @json_option
 def migrate(dry_run: bool, as_json: bool) -> None:
-    """Upgrade a store of an older format. There is only one format so far.
+    """Upgrade a store of an older format.
+
+    Snapshots, ids and vectors stay as they are. Older versions of vstore cannot open the store afterwards.
 
     \b
     Example:
