@@ -41,6 +41,19 @@ def write_pack(folder: Path, hash: Hash, blobs: Mapping[bytes, bytes], lock: str
 
     blobs: uncompressed bytes by digest. lock: the lock held. Raises: DiskTrouble, ReadOnly.
     """
+    parts, check = _packed(hash, blobs)
+    name = f"{durable.nonce()}.pack"
+    durable.write_durably(folder / name, parts, lock)
+    return FileRef(name, sum(map(len, parts)), check.hex())
+
+
+def packed_size(hash: Hash, blobs: Mapping[bytes, bytes]) -> int:
+    """Count the bytes of a pack of these blobs."""
+    return sum(map(len, _packed(hash, blobs)[0]))
+
+
+def _packed(hash: Hash, blobs: Mapping[bytes, bytes]) -> tuple[list[bytes], bytes]:
+    """Give the parts of a pack, one after another, and the checksum of its footer."""
     entry = hash.size + _PLACE.size
     table = bytearray()
     parts = [_MAGIC]
@@ -52,10 +65,7 @@ def write_pack(folder: Path, hash: Hash, blobs: Mapping[bytes, bytes], lock: str
         offset += len(packed)
     head = _HEAD.pack(offset, len(table) // entry, hash.size, checksum(*parts), checksum(table))
     check = checksum(head)
-    parts += [bytes(table), head + check + _END]
-    name = f"{durable.nonce()}.pack"
-    durable.write_durably(folder / name, parts, lock)
-    return FileRef(name, sum(map(len, parts)), check.hex())
+    return [*parts, bytes(table), head + check + _END], check
 
 
 class Pack:

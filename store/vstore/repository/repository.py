@@ -103,6 +103,7 @@ class Repository:
     def reload(self) -> None:
         """Fold the log again. Raises: Damage."""
         self.tip = self.log.load(known=self.tip) if self._damaged else self.log.load(self._missing, self.tip)
+        self.format = max(self.format, self.tip.format)  # it may have been migrated since it was opened
         if not self.tip.highest and self._holds_vectors():
             raise Damage(
                 f"{self.layout.refs}/ holds no record, but segments/ holds vectors",
@@ -265,7 +266,7 @@ class Repository:
         """
         with self.lock("commit") as lock:
             lock.acquire(COMMIT_WAIT, command)
-            self.format = read_form(self.layout.folder).format  # it may have been migrated since it was opened
+            self.format = read_form(self.layout.folder).format  # a killed migration leaves no record that says so
             self.reload()
             self.refuse_unsound()
             durable.sweep(self.layout.refs, "commit")
