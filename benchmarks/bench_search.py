@@ -101,7 +101,7 @@ def build(folder: Path, rows: int, dim: int) -> None:
         changes = {
             "roots": {"pictures": Root("pictures", b"pictures", True).to_json()},
             "segments": {space: listed_segments(refs)},
-            "packs": repo.add_pack({**tree.fresh, digest: data}),
+            "packs": repo.write_blobs({**tree.fresh, digest: data}),
             "snapshots": {"v1": snapshot.to_json()},
             "current": "v1",
             "next_v": 2,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from vstore.errors import Interrupted as Interrupted
     from vstore.errors import LabelTaken as LabelTaken
     from vstore.errors import Locked as Locked
+    from vstore.errors import MigrationNeeded as MigrationNeeded
     from vstore.errors import MissingPackage as MissingPackage
     from vstore.errors import ModelError as ModelError
     from vstore.errors import NoStore as NoStore
@@ -90,7 +91,7 @@ _HOMES = {
     "vstore.embed.embedder": "Embedder",
     "vstore.embed.model_words": "ModelWords",
     "vstore.errors": (
-        "AmbiguousSnapshot CommitRace Damage DiskTrouble FormatTooNew Interrupted LabelTaken Locked "
+        "AmbiguousSnapshot CommitRace Damage DiskTrouble FormatTooNew Interrupted LabelTaken Locked MigrationNeeded "
         "MissingPackage ModelError NoStore NothingToUndo ReadOnly Refused SnapshotNotFound UsageError "
         "VstoreError"
     ),

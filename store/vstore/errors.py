@@ -69,6 +69,13 @@ class FormatTooNew(VstoreError):
     exit_code = 12
 
 
+class MigrationNeeded(VstoreError):
+    """The store has an older format than what is asked of it needs."""
+
+    code = "migration_needed"
+    exit_code = 12
+
+
 class ModelError(VstoreError):
     """A missing or unusable model, or not the model of the space."""
 

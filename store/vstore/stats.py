@@ -113,7 +113,7 @@ def stats(repo: Repository) -> StatsReport:
         id=repo.store_id,
         hash=repo.hash.name,
         dtype=repo.dtype,
-        snapshots=len(state.snapshots()),
+        snapshots=sum(1 for _ in repo.listing.kept()),
         images=sum(space.rows for space in spaces),
         records=len(repo.log.numbers()),
         parts=parts,
@@ -165,7 +165,7 @@ def _used_keys(repo: Repository) -> dict[str, set[bytes]]:
     """Collect the keys in snapshots, by space."""
     used: dict[str, set[bytes]] = {}
     read: set[tuple[str, bytes]] = set()
-    for snapshot in repo.state.snapshots():
+    for snapshot in repo.listing.kept():
         tree = repo.tree(snapshot)
         for leaf in tree.leaves:
             if (snapshot.space, leaf.digest) not in read:  # a page that two snapshots share is read once
@@ -176,7 +176,7 @@ def _used_keys(repo: Repository) -> dict[str, set[bytes]]:
 
 def _copies(repo: Repository) -> int:
     spaces = repo.state.spaces
-    return sum(s.images * spaces[s.space].dim * 4 for s in repo.state.snapshots() if s.space in spaces)
+    return sum(s.images * spaces[s.space].dim * 4 for s in repo.listing.kept() if s.space in spaces)
 
 
 def _rest(folder: Path, known: Collection[str]) -> Part:

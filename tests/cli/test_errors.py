@@ -116,18 +116,18 @@ def test_a_store_of_a_newer_format_is_refused_by_name(pictures: Line) -> None:
     for words in (["sync"], ["status"], ["log"], ["search", "./pictures/a.png"], ["check"], ["rollback", "v1"]):
         err = pictures(*words, code=12).err
         assert err == (
-            f"Error: the store {pictures.store} has format 99; this vstore reads up to 1\n"
+            f"Error: the store {pictures.store} has format 99; this vstore reads up to 2\n"
             "  upgrade vstore: pip install -U vstore-index\n"
         )
 
 
 def test_a_format_whose_number_rotted_is_damage_that_repair_fixes(pictures: Line) -> None:
     form = pictures.store / "FORMAT"
-    form.write_text(form.read_text().replace('"format":1', '"format":3'))
+    form.write_text(form.read_text().replace('"format":2', '"format":3'))
     assert "vstore repair" in pictures("log", code=4).err
     assert pictures("repair", code=0).lines[0] == "FORMAT was rebuilt from other files"
     assert pictures("check", "--read-data", code=0)
-    assert json.loads(form.read_bytes())["format"] == 1
+    assert json.loads(form.read_bytes())["format"] == 2
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"nonsense", b'{"format":"x"}', b"[1]", b"null"])

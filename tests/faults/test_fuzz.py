@@ -165,7 +165,7 @@ def test_a_store_that_is_damaged_in_any_way_is_repaired_or_says_why_not(
             checked = repaired.check(read_data=True)
             assert checked.ok or report.left, (checked.problems, report)
         repo = Repository(store)
-        for snapshot in repo.state.snapshots():
+        for snapshot in list(repo.listing.kept()):
             for path, key in repo.tree(snapshot):
                 assert right[os.fsdecode(path).rpartition("/")[2]] == key
         repo.close()

@@ -101,7 +101,7 @@ def torture(seconds: float, workers: int, site: Path, capsys: pytest.CaptureFixt
             assert report.ok, report.problems
             repo = Repository(top / ".vstore")
             for name, id in acknowledged.items():
-                snapshot = repo.state.snapshot(name)
+                snapshot = repo.listing.find(name)
                 if snapshot is None or not snapshot.kept:
                     assert name in forgotten, f"{name} was acknowledged, and is lost"
                 else:

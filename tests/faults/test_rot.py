@@ -166,7 +166,7 @@ def pages_of(top: Path) -> dict[str, set[str]]:
     """Find the snapshots that have a page in each pack."""
     repo = Repository(top / ".vstore")
     found: dict[str, set[str]] = {}
-    for snapshot in repo.state.snapshots():
+    for snapshot in list(repo.listing.kept()):
         root = repo.manifest(snapshot).tree  # these trees are small: a root that is a leaf
         for pack in repo.packs.opened():
             if pack.get(root) is not None:

@@ -334,7 +334,7 @@ class StoreMachine(RuleBasedStateMachine):
             return
         repo = self.store._repo
         repo.reload()
-        assert {s.name for s in repo.state.snapshots()} == set(self.versions)
+        assert {s.name for s in list(repo.listing.kept())} == set(self.versions)
         for name, expected in self.versions.items():
             snapshot = repo.snapshot(name)
             root = repo.manifest(snapshot).tree

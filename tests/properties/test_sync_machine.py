@@ -434,7 +434,7 @@ class SyncMachine(RuleBasedStateMachine):
         """Take over the snapshots that were written since, oldest first."""
         repo = self.store._repo
         repo.reload()
-        new = [snapshot for snapshot in reversed(repo.state.snapshots()) if snapshot.name not in self.versions]
+        new = [snapshot for snapshot in reversed(list(repo.listing.kept())) if snapshot.name not in self.versions]
         for snapshot in new:
             aliases = dict(repo.tree(snapshot))
             self.versions[snapshot.name] = {self._today(path): self._number(key) for path, key in aliases.items()}

@@ -352,7 +352,9 @@ def forge(builder: Builder, page: bytes, paths: int, images: int, **fields: Any)
     snapshot = Snapshot("v2", id, digest, builder.space, listed, images, manifest.time)
     with repo.committing("sync"):
         blobs = {root: page, digest: data}
-        repo.publish("sync", {"packs": repo.add_pack(blobs), "snapshots": {"v2": snapshot.to_json()}, "current": "v2"})
+        repo.publish(
+            "sync", {"packs": repo.write_blobs(blobs), "snapshots": {"v2": snapshot.to_json()}, "current": "v2"}
+        )
 
 
 def leaf(builder: Builder, *numbers: int, order: Callable[[Any], Any] = sorted) -> bytes:

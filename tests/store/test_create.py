@@ -23,7 +23,7 @@ from vstore.errors import (
     VstoreError,
 )
 from vstore.format.hashing import HASHES
-from vstore.format.layout import DTYPES, FORMAT_VERSION, Layout
+from vstore.format.layout import DTYPES, NEWEST, Layout
 from vstore.repository.create import create_store
 from vstore.repository.repository import Repository
 from vstore.store import Store
@@ -40,7 +40,7 @@ def test_a_store_is_made_of_what_format_says(tmp_path: Path, hash: str, dtype: s
     assert (folder / "reserve").read_bytes() == bytes(RESERVE)
     text = (folder / "FORMAT").read_bytes()
     form = json.loads(text)
-    assert (form["format"], form["hash"], form["dtype"], form["store"]) == (FORMAT_VERSION, hash, dtype, repo.store_id)
+    assert (form["format"], form["hash"], form["dtype"], form["store"]) == (NEWEST, hash, dtype, repo.store_id)
     assert text.endswith(b"}\n") and text.count(b"\n") == 1
     again = Repository(folder)
     assert (again.store_id, again.hash.name, again.dtype) == (repo.store_id, hash, dtype)

@@ -14,7 +14,7 @@ from vstore.errors import (
 )
 from vstore.format.canonical import canonical
 from vstore.format.hashing import checksum
-from vstore.format.layout import FORMAT_VERSION
+from vstore.format.layout import NEWEST
 from vstore.repository.create import create_store
 from vstore.repository.repository import Repository
 
@@ -32,9 +32,9 @@ def test_where_there_is_no_store_the_error_says_how_to_make_one(tmp_path: Path) 
 def test_a_store_of_a_later_format_is_refused_by_its_version(tmp_path: Path) -> None:
     create_store(tmp_path / ".vstore")
     path = tmp_path / ".vstore" / "FORMAT"
-    later = {"format": FORMAT_VERSION + 1, "whatever": True}
+    later = {"format": NEWEST + 1, "whatever": True}
     path.write_bytes(canonical({**later, "check": checksum(canonical(later)).hex()}))
-    with pytest.raises(FormatTooNew, match=f"has format {FORMAT_VERSION + 1}; this vstore reads up to") as caught:
+    with pytest.raises(FormatTooNew, match=f"has format {NEWEST + 1}; this vstore reads up to") as caught:
         Repository(tmp_path / ".vstore")
     assert caught.value.exit_code == 12
 

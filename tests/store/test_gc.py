@@ -379,7 +379,7 @@ def test_recipes_probes_and_leftovers_stay(world: World) -> None:
     space = repo.snapshot("current").space
     with repo.committing("import"):
         left = {"i1": {"names": names, "vectors": [first, second], "space": space}}
-        packs = repo.add_pack({**blobs, repo.hash.digest(b"waste"): os.urandom(4000)})
+        packs = repo.write_blobs({**blobs, repo.hash.digest(b"waste"): os.urandom(4000)})
         repo.publish("import", {"imports": left, "packs": packs, "spaces": {space: {"probes": probes}}})
     world.store.snapshot_forget(keep_last=1)
     world.store.gc(drop_unnamed=True)
@@ -413,7 +413,7 @@ def test_a_segment_that_another_space_lists_too_is_not_said_to_be_freed(world: W
     with repo.committing("check"):
         made, changes, blobs = new_snapshot(repo, twin, repo.tree(repo.snapshot("v1")), 12, None, "")
         changes["segments"] = {twin: listed_segments(repo.state.segments(snapshot.space))}
-        changes["packs"] = repo.add_pack(blobs)
+        changes["packs"] = repo.write_blobs(blobs)
         repo.publish("model use", changes)
     with world.another() as store:
         store.snapshot_forget([row.snapshot for row in store.snapshot_list() if row.snapshot != made.name])

@@ -122,7 +122,7 @@ def test_others_may_commit_while_a_merge_writes(builder: Builder, few: int, monk
         with other.lock("commit") as lock:
             lock.acquire(0, "tag")
         with other.committing("tag"):
-            packs_now = other.add_pack({HASH.digest(b"x"): b"x"})
+            packs_now = other.write_blobs({HASH.digest(b"x"): b"x"})
             other.publish("tag", {"tags": {f"t{len(done)}": "v1"}, "packs": packs_now})
         done.append("tagged")
 
@@ -138,7 +138,7 @@ def test_others_may_commit_while_a_merge_writes(builder: Builder, few: int, monk
     assert repo.state.tags == {"t0": "v1", "t1": "v1"}
     assert repo.packs.get(HASH.digest(b"x")) == b"x"
     assert [r.op for r in repo.records()].count("merge") == 2
-    for snapshot in repo.state.snapshots():
+    for snapshot in list(repo.listing.kept()):
         assert len(list(repo.tree(snapshot))) == snapshot.paths
 
 

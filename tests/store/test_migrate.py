@@ -10,5 +10,5 @@ def test_there_is_nothing_to_migrate(world: World) -> None:
     world.sync()
     numbers = world.repo.log.numbers()
     report = world.store.migrate()
-    assert (report.format, report.steps) == (1, ())
+    assert (report.format, report.steps) == (2, ())
     assert world.repo.log.numbers() == numbers

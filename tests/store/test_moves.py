@@ -167,7 +167,7 @@ def test_undo_brings_back_forgotten_snapshots(world: NumberedStore) -> None:
 def test_operations_that_move_things_are_passed_over(world: NumberedStore, op: str) -> None:
     world.snapshots(2)
     packs = world.repo.state.document["packs"]
-    added = world.repo.add_pack({world.repo.hash.digest(b"more"): b"more"})
+    added = world.repo.write_blobs({world.repo.hash.digest(b"more"): b"more"})
     world.publish(op, {"packs": added})
     assert undo(world.repo).current == "v1"
     world.publish(op, {"packs": dict.fromkeys(added)})

@@ -21,7 +21,7 @@ from vstore.disk.oplog import Oplog, Tip
 from vstore.errors import CommitRace, Damage, FormatTooNew
 from vstore.format.canonical import canonical
 from vstore.format.hashing import store_hash
-from vstore.format.layout import FORMAT_VERSION, Layout
+from vstore.format.layout import NEWEST, Layout
 from vstore.format.records import Record
 from vstore.format.state import State, merge_patch
 from vstore.repository.repository import Repository
@@ -46,7 +46,7 @@ def log(layout: Layout) -> Oplog:
 
 
 def append(log: Oplog, changes: Any, op: str = "tag", **options: Any) -> Tip:
-    return log.append(log.load(), op, changes, TIME, **options)
+    return log.append(log.load(), op, changes, TIME, format=2, **options)
 
 
 def records(log: Oplog) -> list[Record]:
@@ -279,7 +279,7 @@ def test_readers_use_the_newest_sound_record_and_say_so(log: Oplog, layout: Layo
 def test_a_number_is_not_used_again_although_its_record_is_not_sound(log: Oplog, layout: Layout, how: str) -> None:
     filled(log, 8)
     tear(layout, 8, how)
-    tip = log.append(log.load(), "repair", {}, TIME)
+    tip = log.append(log.load(), "repair", {}, TIME, format=2)
     assert tip.number == 9
 
 
@@ -299,7 +299,7 @@ def test_a_log_that_begins_where_it_began_or_was_collected_lacks_nothing(log: Op
     tip = append(log, {"n": 2}, whole=True)
     assert log.why_not_earlier(tip.number) is None
     for _ in range(2):
-        tip = log.append(log.load(), "gc", {}, TIME, whole=True)
+        tip = log.append(log.load(), "gc", {}, TIME, format=2, whole=True)
     layout.record(1).unlink()
     assert log.why_not_earlier(tip.number) is None
     assert log.why_not_earlier(0) is None
@@ -356,7 +356,7 @@ def test_a_record_under_another_ones_name_is_damage(log: Oplog, layout: Layout) 
 
 def test_a_record_of_a_later_format_is_refused_and_not_passed_over(log: Oplog, layout: Layout) -> None:
     filled(log, 3)
-    line = canonical({**json.loads(layout.record(3).read_bytes().split(b"\n")[0]), "vstore": FORMAT_VERSION + 1})
+    line = canonical({**json.loads(layout.record(3).read_bytes().split(b"\n")[0]), "vstore": NEWEST + 1})
     line += b"\n"
     layout.record(3).write_bytes(line + HASH.digest(line).hex().encode() + b"\n")
     with pytest.raises(FormatTooNew):
@@ -389,7 +389,7 @@ def test_a_record_that_needs_a_missing_object_is_passed_over(log: Oplog) -> None
 def collected(log: Oplog, layout: Layout, upto: int) -> None:
     """Publish two records that carry the whole state, then remove the older ones, as gc does."""
     for _ in range(2):
-        log.append(log.load(), "gc", {}, TIME, whole=True)
+        log.append(log.load(), "gc", {}, TIME, format=2, whole=True)
     for number in range(1, upto + 1):
         layout.record(number).unlink()
 
@@ -444,7 +444,7 @@ def test_a_record_that_came_while_objects_were_looked_for_is_used(log: Oplog, la
     def usable(state: State) -> str | None:
         asked.append(state.document["n"])
         if len(asked) == 1:
-            Oplog(layout, HASH).append(Oplog(layout, HASH).load(), "gc", {"n": 4}, TIME)
+            Oplog(layout, HASH).append(Oplog(layout, HASH).load(), "gc", {"n": 4}, TIME, format=2)
         return None if state.document["n"] == 4 else "collected"
 
     tip = log.load(usable)
@@ -453,9 +453,9 @@ def test_a_record_that_came_while_objects_were_looked_for_is_used(log: Oplog, la
 
 def test_of_two_writers_with_one_number_one_is_told(log: Oplog, layout: Layout) -> None:
     tip = append(log, {"n": 1})
-    log.append(tip, "tag", {"n": 2}, TIME)
+    log.append(tip, "tag", {"n": 2}, TIME, format=2)
     with pytest.raises(CommitRace, match="record 2"):
-        log.append(tip, "tag", {"n": 3}, TIME)
+        log.append(tip, "tag", {"n": 3}, TIME, format=2)
     assert log.load().state.document == {"n": 2}
 
 
@@ -524,7 +524,7 @@ def test_a_record_whose_pack_or_segment_is_gone_is_not_used(store: Builder, kind
     ref = newest_pack(store.repo) if kind == "packs" else state.segments(store.space)[-1]
     (layout.folder / kind / ref.name).unlink()
     repo = Repository(layout.folder)
-    assert [s.name for s in repo.state.snapshots()] == ["v2", "v1"]
+    assert [s.name for s in list(repo.listing.kept())] == ["v2", "v1"]
     assert repo.tip.complaint == f"the {kind.removesuffix('s')} {ref.name} is missing"
     with pytest.raises(Damage), repo.committing("tag"):
         pass

@@ -16,7 +16,10 @@ from vstore.format.cutting import TARGET, is_boundary
 from vstore.format.differences import differences, merged_by_path
 from vstore.format.hashing import HASHES, Hash, store_hash
 from vstore.format.pages import (
+    ALIAS,
+    FACTS,
     MAXIMUM,
+    TABLE,
     Child,
     decode_inner,
     decode_leaf,
@@ -89,12 +92,21 @@ def test_a_leaf_is_read_back_as_it_was_written(name: str, aliases: dict[bytes, b
     assert leaf_keys(data, size) == b"".join(key for _, key in run)
 
 
-@given(st.lists(st.tuples(PATHS, KEYS, st.integers(0, 1 << 50)), max_size=30), st.integers(1, 9))
-def test_an_inner_page_is_read_back_as_it_was_written(entries: list[tuple[bytes, bytes, int]], level: int) -> None:
-    children = [Child(*entry) for entry in sorted(entries)]
-    data = encode_inner(children, level)
-    assert level_of(data) == level
-    assert decode_inner(data, 16) == children
+@pytest.mark.parametrize("kind", [ALIAS, TABLE, FACTS])
+@given(st.dictionaries(PATHS, st.tuples(KEYS, st.integers(0, 1 << 50)), min_size=1, max_size=30), st.integers(1, 9))
+def test_an_inner_page_is_read_back_as_it_was_written(
+    kind: bytes, entries: dict[bytes, tuple[bytes, int]], level: int
+) -> None:
+    children = [Child(first, *entry) for first, entry in sorted(entries.items())]
+    data = encode_inner(children, level, kind)
+    assert data[:3] == b"v" + kind + b"%d" % level
+    assert level_of(data, kind) == level
+    assert decode_inner(data, 16, kind) == children
+    for other in {ALIAS, TABLE, FACTS} - {kind}:
+        with pytest.raises(Damage):
+            level_of(data, other)
+        with pytest.raises(Damage):
+            decode_inner(data, 16, other)
 
 
 def test_a_leaf_is_laid_out_as_format_says() -> None:
@@ -161,7 +173,19 @@ def test_a_key_column_is_not_taken_from_what_is_no_leaf(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"vp", b"vp1", b"vp1\x01\x00\x01a" + b"k" * 16, b"vp1\x01\x00\x01a" + b"k" * 15 + b"\x01", b"vp0\x00"]
+    "data",
+    [
+        b"",
+        b"vp",
+        b"vp1",
+        b"vp1\x01\x00\x01a" + b"k" * 16,
+        b"vp1\x01\x00\x01a" + b"k" * 15 + b"\x01",
+        b"vp0\x00",
+        b"vp1\x00",
+        encode_inner([Child(b"a", b"k" * 16, 1)] * 2, 1),
+        encode_inner([Child(b"b", b"k" * 16, 1), Child(b"a", b"k" * 16, 1)], 1),
+        encode_inner([Child(b"%03d" % i, b"k" * 16, 1) for i in range(513)], 1),
+    ],
 )
 def test_what_is_no_inner_page_is_damage(data: bytes) -> None:
     with pytest.raises(Damage):
@@ -277,6 +301,9 @@ def test_no_edit_is_no_other_tree() -> None:
     tree = built({b"a": b"k" * 16})
     assert tree.edited({}) is tree
     assert tree.edited({b"a": b"k" * 16, b"gone": None}).root == tree.root
+    store = Pages()
+    stored = store.save(tree)
+    assert not stored.edited({b"a": b"k" * 16, b"gone": None}).fresh, "a page is not written twice"
 
 
 # What an edit costs

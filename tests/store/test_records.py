@@ -13,7 +13,7 @@ from support.json_values import JSON, OBJECTS
 from vstore.errors import Damage, FormatTooNew
 from vstore.format.canonical import canonical
 from vstore.format.hashing import HASHES, store_hash
-from vstore.format.layout import FORMAT_VERSION
+from vstore.format.layout import NEWEST
 from vstore.format.records import Record
 
 HASH = store_hash("xxh3_128")
@@ -98,7 +98,7 @@ def test_nesting_without_end_is_damage() -> None:
 
 def test_a_record_of_a_later_format_is_refused_by_its_version() -> None:
     document = json.loads(record().to_bytes(HASH).partition(b"\n")[0])
-    later = signed(canonical({"vstore": FORMAT_VERSION + 1, "other": document}))
-    with pytest.raises(FormatTooNew, match=f"format {FORMAT_VERSION + 1}") as caught:
+    later = signed(canonical({"vstore": NEWEST + 1, "other": document}))
+    with pytest.raises(FormatTooNew, match=f"format {NEWEST + 1}") as caught:
         Record.from_bytes(later, HASH, "x")
     assert caught.value.exit_code == 12

@@ -27,7 +27,7 @@ from vstore.disk.segment_writer import rounded
 from vstore.errors import Damage, FormatTooNew, ModelError, NoStore, NothingToUndo, VstoreError
 from vstore.format.canonical import canonical
 from vstore.format.entries import FileRef, listed_segments
-from vstore.format.layout import FORMAT_VERSION
+from vstore.format.layout import NEWEST
 from vstore.format.recipes import space_id
 from vstore.repository import leftovers
 from vstore.repository.add_space import add_space
@@ -205,7 +205,7 @@ def test_lost_rows_are_computed_again_from_the_pictures(world: World, at: int) -
     expected = all_aliases(world)
     repaired(world)
     assert all_aliases(world) == expected
-    assert not [s for s in world.repo.state.snapshots() if s.degraded and s.name != "v1"]
+    assert not [s for s in list(world.repo.listing.kept()) if s.degraded and s.name != "v1"]
     is_sound(world)
 
 
@@ -229,7 +229,7 @@ def test_pictures_that_cannot_be_computed_again_leave_their_snapshots_which_are_
         ("v2", 1, (b"pictures/00.png",)),
         ("v1", 1, (b"pictures/00.png",)),
     ]
-    assert {s.name: s.degraded for s in world.repo.state.snapshots()} == {"v3": False, "v2": True, "v1": True}
+    assert {s.name: s.degraded for s in list(world.repo.listing.kept())} == {"v3": False, "v2": True, "v1": True}
     assert "pictures/00.png" not in world.aliases("v1")
     assert len(world.aliases("v1")) == 9
     is_sound(world)
@@ -432,7 +432,7 @@ def test_a_store_of_a_later_format_is_not_repaired_though_its_format_rotted(worl
     """Its records say what it is, too."""
     repo = world.repo
     path = repo.layout.record(repo.log.numbers()[-1])
-    line = canonical({**json.loads(path.read_bytes().split(b"\n")[0]), "vstore": FORMAT_VERSION + 1}) + b"\n"
+    line = canonical({**json.loads(path.read_bytes().split(b"\n")[0]), "vstore": NEWEST + 1}) + b"\n"
     path.write_bytes(line + repo.hash.digest(line).hex().encode() + b"\n")
     flip(world.folder / "FORMAT", 12)
     before = digests(world.folder)
@@ -534,7 +534,7 @@ def test_a_damaged_segment_that_two_spaces_list_is_repaired_for_both(world: Worl
     with repo.committing("check"):  # as where an import turns out to be of another model than it said
         _, changes, blobs = new_snapshot(repo, twin, repo.tree(repo.snapshot("v3")), 14, None, "")
         changes["segments"] = {twin: listed_segments(repo.state.segments(space))}
-        changes["packs"] = repo.add_pack(blobs)
+        changes["packs"] = repo.write_blobs(blobs)
         repo.publish("model use", changes)
     expected = all_aliases(world)
     flip(segment(world), 100)

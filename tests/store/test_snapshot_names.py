@@ -64,7 +64,7 @@ def test_what_names_no_snapshot_is_an_error_that_says_how_many_there_are(version
 
 
 def test_a_snapshot_is_found_by_the_first_digits_of_its_id(versions: Repository) -> None:
-    listed = {s.name: s for s in versions.state.snapshots()}
+    listed = {s.name: s for s in versions.listing.kept()}
     assert listed["v1"].id == listed["v3"].id, "equal states have equal ids"
     assert versions.snapshot(listed["v2"].id[:8]).name == "v2"
     assert versions.snapshot(listed["v2"].id.upper()).name == "v2"

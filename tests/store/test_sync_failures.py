@@ -137,7 +137,7 @@ def test_a_new_folder_all_of_whose_pictures_fail_is_known_from_then_on(settled: 
     report = settled.sync()
     assert (classes(report), report.snapshot, report.paths) == ({"failed": 1}, None, 0)
     assert list(settled.repo.state.roots) == ["pictures"]
-    assert settled.repo.state.snapshots() == []
+    assert list(settled.repo.listing.kept()) == []
     settled.put({"a.png": 1})
     assert classes(settled.all()) == {"new": 1}
 
@@ -296,7 +296,7 @@ def lose_vectors(world: World) -> None:
     repo = world.repo
     [space] = repo.state.spaces
     with repo.committing("repair"):
-        snapshots = {snapshot.name: {"degraded": True} for snapshot in repo.state.snapshots()}
+        snapshots = {snapshot.name: {"degraded": True} for snapshot in list(repo.listing.kept())}
         repo.publish("repair", {"segments": {space: None}, "snapshots": snapshots})
 
 

@@ -94,7 +94,7 @@ class Builder:
             digest = repo.hash.digest(data)
             snapshot = Snapshot.of(manifest, digest, manifest.content_id(repo.hash))
             changes = {
-                "packs": repo.add_pack({**tree.fresh, digest: data}),
+                "packs": repo.write_blobs({**tree.fresh, digest: data}),
                 "snapshots": {name: snapshot.to_json()},
                 "current": name,
                 "next_v": repo.state.next_v + 1,

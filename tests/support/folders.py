@@ -376,4 +376,4 @@ def repaired(world: World, **options: Any) -> RepairReport:
 
 
 def all_aliases(world: World) -> dict[str, dict[str, str]]:
-    return {snapshot.name: world.aliases(snapshot.name) for snapshot in world.repo.state.snapshots()}
+    return {snapshot.name: world.aliases(snapshot.name) for snapshot in list(world.repo.listing.kept())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from hashlib import sha256
 from typing import Any
@@ -52,3 +53,13 @@ def facts(text: str) -> dict[str, Any]:
             "blocks": [[kind, sha256(block.encode()).hexdigest()] for kind, block in _FENCE.findall(body)],
         }
     return found
+
+
+def single(section: dict[str, Any]) -> list[str]:
+    """List the facts of a section one by one: the rows of its tables in their order, its tokens, its blocks."""
+    rows = [
+        f"row {' | '.join(table[0])}: {json.dumps(row, ensure_ascii=False)}"
+        for table in section["tables"]
+        for row in table[1:]
+    ]
+    return rows + section["tokens"] + [" ".join(block) for block in section["blocks"]]

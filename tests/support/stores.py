@@ -94,7 +94,7 @@ def contents(repo: Repository) -> Contents:
     """Read the whole state, and every page of each snapshot. Raises: whatever is wrong."""
     state = repo.state
     snapshots = {}
-    for snapshot in state.snapshots():
+    for snapshot in repo.listing.kept():
         tree = repo.tree(snapshot)
         assert len(dict(tree)) == snapshot.paths
         snapshots[snapshot.name] = (snapshot.id, snapshot.message, snapshot.degraded)
@@ -118,7 +118,7 @@ def vectors(repo: Repository) -> dict[tuple[str, bytes], bytes]:
             rows = segment.rows()
             for row, key in enumerate(segment.key_list()):
                 found.setdefault((space, key), rows[row].tobytes())
-    named = {(s.space, key) for s in repo.state.snapshots() for _, key in repo.tree(s)}
+    named = {(s.space, key) for s in repo.listing.kept() for _, key in repo.tree(s)}
     missing = named - found.keys()
     assert not missing, f"{len(missing)} pictures without a vector"
     rows = {name: found[name] for name in named}
@@ -205,7 +205,7 @@ def full(top: Path) -> None:
         state = store._repo.state
         assert len(state.spaces) == 4
         assert len(state.imports) == 2
-        assert len(state.snapshots()) == 8
+        assert len(list(store._repo.listing.kept())) == 8
         assert sum(bool(space.probes) for space in state.spaces.values()) == 1
 
 

@@ -57,8 +57,7 @@ def adopt(repo: Repository, snapshot: Snapshot, space: Space, best: Trial, *, pl
         )
         changes["spaces"] = {identity: entry.to_json()}
         changes["segments"] = {identity: listed_segments(state.segments(space.id))}
-        changes["packs"] = repo.add_pack({**blobs, digest: recipe})
-        repo.publish("model use", changes, about=f"{name}: {best.name}")
+        repo.publish("model use", changes, blobs={**blobs, digest: recipe}, about=f"{name}: {best.name}")
         # That these files are this space's too stands in no footer, only in the log: so it stands in two records.
         repo.publish("verify", {}, about=name, whole=True)
     return Adopted(name, made.name)

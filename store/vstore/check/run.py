@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from vstore.check.findings import Findings
+from vstore.check.listing import check_listing
 from vstore.check.log import check_log, check_names
 from vstore.check.objects import Objects
 from vstore.check.report import CheckReport
@@ -14,6 +15,7 @@ from vstore.check.snapshots import check_snapshots
 from vstore.check.unlisted import check_unlisted
 from vstore.check.verified import part_of, remember
 from vstore.errors import Damage
+from vstore.format.listing import Listing
 from vstore.progress import Progress
 from vstore.repository.repository import Repository
 
@@ -81,13 +83,15 @@ def _check_store(repo: Repository, *, read_data: bool, subset: str | None, max_d
 def _check_once(repo: Repository, read_data: bool, subset: str | None, until: float | None) -> CheckReport:
     findings = Findings()
     state, records = check_log(repo.log, findings)
-    check_names(state, findings)
     objects = Objects(repo, state, findings, read_whole=read_data)
     with contextlib.closing(objects):
         objects.check_packs()
         objects.check_spaces()
         objects.check_segments()
-        snapshots = check_snapshots(repo.hash, state, objects, findings)
+        listing = Listing(state, repo.hash, objects.blob)
+        findings.attempt("refs", lambda: check_names(listing, findings))
+        check_listing(repo.hash, listing, findings)
+        snapshots = check_snapshots(repo.hash, listing, objects, findings)
         objects.check_imports()
         check_unlisted(repo.layout, state, set(objects.listed), findings)
         if subset is not None or until is not None:

@@ -10,14 +10,16 @@ from vstore.check.objects import PATHS, Objects
 from vstore.errors import VstoreError
 from vstore.format.entries import Snapshot
 from vstore.format.hashing import Hash
-from vstore.format.manifest import Manifest, content_id
+from vstore.format.listing import Listing
+from vstore.format.manifest import Manifest
 from vstore.format.pages import decode_leaf, level_of
 from vstore.format.state import State
 from vstore.format.tree import Tree
 
 
-def check_snapshots(hash: Hash, state: State, objects: Objects, findings: Findings) -> int:
-    """Check every snapshot. Returns: how many there are."""
+def check_snapshots(hash: Hash, listing: Listing, objects: Objects, findings: Findings) -> int:
+    """Check every snapshot of a listing. Returns: how many there are."""
+    state = listing.state
     cut_right: set[tuple[str, bytes]] = set()  # trees whose cuts were checked: many snapshots share one
 
     def one(snapshot: Snapshot) -> None:
@@ -34,16 +36,17 @@ def check_snapshots(hash: Hash, state: State, objects: Objects, findings: Findin
             if Tree.empty(hash, objects.blob).edited(dict(iter(tree))).root != tree.root:
                 raise VstoreError("its pages are not cut as FORMAT.md says")
 
-    snapshots = list(state.snapshots())
+    snapshots: list[Snapshot] = []
+    findings.attempt("the list of snapshots", lambda: snapshots.extend(listing.kept()))
     for snapshot in snapshots:
         findings.attempt(f"snapshot {snapshot.name}", partial(one, snapshot))
     return len(snapshots)
 
 
 def _check_manifest(hash: Hash, state: State, snapshot: Snapshot, manifest: Manifest) -> None:
-    if (manifest.name, manifest.space) != (snapshot.name, snapshot.space):
+    if (manifest.name, manifest.space) != (f"v{snapshot.number}", snapshot.space):
         raise VstoreError(f"its manifest is that of {manifest.name}")
-    if content_id(hash, manifest.space, manifest.tree) != snapshot.id:
+    if manifest.content_id(hash) != snapshot.id:
         raise VstoreError("its id does not match its content")
     if (manifest.paths, manifest.images) != (snapshot.paths, snapshot.images):
         raise VstoreError("its manifest and the log disagree about its counts")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 from vstore.disk import durable
 from vstore.disk.cache import read_cache_json, write_cache
@@ -13,7 +13,7 @@ from vstore.errors import CommitRace, Damage
 from vstore.format.canonical import Document, canonical
 from vstore.format.hashing import Hash
 from vstore.format.layout import Layout, record_number
-from vstore.format.records import Record
+from vstore.format.records import Record, RecordWords
 from vstore.format.state import State, merge_patch
 
 _CACHE = "state"
@@ -32,6 +32,7 @@ class Tip(NamedTuple):
     loose:     bytes of the records since the last one with the whole state.
     base:      bytes of the last one with it.
     complaint: why the highest record is not the newest sound one, if it is not.
+    format:    the format of the store when the record was written; 0 for an empty log.
     """
 
     state: State
@@ -41,6 +42,7 @@ class Tip(NamedTuple):
     loose: int = 0
     base: int = 0
     complaint: str | None = None
+    format: int = 0
 
 
 class _Unsound(Exception):
@@ -177,7 +179,15 @@ class Oplog:
             record = self._earlier(record)
         document = merge_patch(document, *(record.changes for record in reversed(chain)))
         folded = sum(record.size for record in chain)
-        tip = Tip(State(document), number, newest.digest, highest=number, loose=loose + folded, base=base)
+        tip = Tip(
+            state=State(document),
+            number=number,
+            digest=newest.digest,
+            highest=number,
+            loose=loose + folded,
+            base=base,
+            format=newest.format,
+        )
         return tip, folded
 
     def _sound(self, number: int) -> Record:
@@ -197,20 +207,11 @@ class Oplog:
         return earlier
 
     def append(
-        self,
-        tip: Tip,
-        op: str,
-        changes: Document,
-        time: str,
-        *,
-        undoes: int | None = None,
-        redoes: int | None = None,
-        about: str = "",
-        whole: bool = False,
+        self, tip: Tip, op: str, changes: Document, time: str, *, format: int, **words: Unpack[RecordWords]
     ) -> Tip:
         """Publish the record after `tip`. The caller holds `commit`, and all objects of the changes are durable.
 
-        whole:  carry the whole state in any case.
+        format: of the store.
         Raises: CommitRace if the number is taken after all; DiskTrouble, ReadOnly.
         """
         number = tip.highest + 1
@@ -222,20 +223,22 @@ class Oplog:
             time=time,
             before=tip.digest,
             changes=changes,
-            undoes=undoes,
-            redoes=redoes,
-            about=about,
+            undoes=words.get("undoes"),
+            redoes=words.get("redoes"),
+            about=words.get("about", ""),
+            origin=words.get("origin"),
+            format=format,
         )
         data = record.to_bytes(self._hash)
         loose, base = tip.loose + len(data), tip.base
         # The last whole state tells how long this one would be: to write it down would cost more than the record.
-        if whole or tip.number == 0 or loose > base:
+        if words.get("whole") or tip.number == 0 or loose > base:
             data = record._replace(whole=state.document).to_bytes(self._hash)
             loose, base = 0, len(data)
         if not durable.publish(self._layout.record(number), data, "commit"):
             raise CommitRace(f"record {number} was published first by another process", "run the command again")
         digest = data[:-1].rpartition(b"\n")[2].decode("ascii")
-        return Tip(state, number, digest, highest=number, loose=loose, base=base)
+        return Tip(state, number, digest, highest=number, loose=loose, base=base, format=format)
 
     def keep(self, tip: Tip) -> None:
         """Leave the fold in `cache/`. Each use checks it against its record."""

@@ -15,7 +15,7 @@ from vstore.format.manifest import Manifest
 class Snapshot(NamedTuple):
     """A snapshot, as the log lists it.
 
-    name:     v1, v2, …; never given twice.
+    name:     v1, v2, …; never given twice. Of another store: its name for that store, a slash, its name there.
     id:       its content id, in hex.
     manifest: the digest of its manifest.
     space:    the id of its embedding space.
@@ -27,6 +27,7 @@ class Snapshot(NamedTuple):
     partial:  the run ended before all pictures were reached.
     kept:     it was not forgotten.
     degraded: a repair took pictures out of it.
+    fields:   the digest of the root of its fields; empty if it has none.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Snapshot(NamedTuple):
     partial: bool = False
     kept: bool = True
     degraded: bool = False
+    fields: bytes = b""
 
     @classmethod
     def of(cls, manifest: Manifest, digest: bytes, id: str) -> Snapshot:
@@ -56,20 +58,36 @@ class Snapshot(NamedTuple):
             message=manifest.message,
             parent=manifest.parent,
             partial=manifest.partial,
+            fields=manifest.fields,
         )
 
-    def manifest_over(self, tree: bytes) -> Manifest:
-        """Make the manifest of this snapshot again, over an alias tree with this root."""
+    @property
+    def number(self) -> int:
+        """Its number in the store that made it."""
+        return int(self.name.rpartition("/")[2][1:])
+
+    @property
+    def is_own(self) -> bool:
+        """Tell whether this store made it; else it was fetched from another."""
+        return "/" not in self.name
+
+    def manifest_over(self, tree: bytes, store: str = "") -> Manifest:
+        """Make the manifest of this snapshot again, over aliases with this root.
+
+        store: the id of the store that made it; empty in format 1.
+        """
         return Manifest(
-            name=self.name,
+            name=f"v{self.number}",
             space=self.space,
             tree=tree,
             paths=self.paths,
             images=self.images,
             time=self.time,
             message=self.message,
-            parent=self.parent,
+            parent=self.parent.rpartition("/")[2] if self.parent else None,
             partial=self.partial,
+            fields=self.fields,
+            store=store,
         )
 
     @classmethod
@@ -87,6 +105,7 @@ class Snapshot(NamedTuple):
             partial=value.get("partial", False),
             kept=value.get("kept", True),
             degraded=value.get("degraded", False),
+            fields=bytes.fromhex(value.get("fields", "")),
         )
 
     def to_json(self) -> dict[str, Json]:
@@ -107,6 +126,8 @@ class Snapshot(NamedTuple):
                 value[flag] = True
         if not self.kept:
             value["kept"] = False
+        if self.fields:
+            value["fields"] = self.fields.hex()
         return value
 
 
@@ -135,13 +156,14 @@ class Root(NamedTuple):
 class Space(NamedTuple):
     """An embedding space.
 
-    id:     the sha256 of its recipe.
-    name:   its name in this store.
-    status: whether its vectors are known to be of this recipe: `verified`, or `claimed` by an import.
-    recipe: the digest of its recipe; empty if `repair` found it lost: nothing is embedded in the space then.
-    dim:    the numbers of a vector.
-    place:  the place and settings of its model; no part of its identity.
-    probes: the digest of the vectors of its probes.
+    id:       the sha256 of its recipe.
+    name:     its name in this store.
+    status:   whether its vectors are known to be of this recipe: `verified`, or `claimed` by an import.
+    recipe:   the digest of its recipe; empty if `repair` found it lost: nothing is embedded in the space then.
+    dim:      the numbers of a vector.
+    place:    the place and settings of its model; no part of its identity.
+    probes:   the digest of the vectors of its probes.
+    identity: the sha256 of all that decides its vectors, however its files are cut; empty if not known.
     """
 
     id: str
@@ -151,6 +173,7 @@ class Space(NamedTuple):
     dim: int
     place: Document = {}  # noqa: RUF012  # never changed
     probes: bytes = b""
+    identity: str = ""
 
     @classmethod
     def from_json(cls, id: str, value: Document) -> Space:
@@ -162,6 +185,7 @@ class Space(NamedTuple):
             dim=value["dim"],
             place=value.get("place", {}),
             probes=bytes.fromhex(value.get("probes", "")),
+            identity=value.get("identity", ""),
         )
 
     def to_json(self) -> dict[str, Json]:
@@ -176,6 +200,8 @@ class Space(NamedTuple):
             value["place"] = dict(self.place)
         if self.probes:
             value["probes"] = self.probes.hex()
+        if self.identity:
+            value["identity"] = self.identity
         return value
 
 

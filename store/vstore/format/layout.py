@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 FOLDER = ".vstore"
-FORMAT_VERSION = 1
+FORMATS = (1, 2)  # all formats that this version reads and writes
+NEWEST = FORMATS[-1]
 DTYPES = {"float16": 2, "float32": 4}  # bytes of a number in a row
 DTYPE_CODES = {"float16": 1, "float32": 2}  # in footers and journals
 

@@ -6,9 +6,8 @@ import json
 from typing import NamedTuple
 
 from vstore.errors import Damage
-from vstore.format.canonical import canonical
+from vstore.format.canonical import Json, canonical
 from vstore.format.hashing import Hash
-from vstore.format.layout import FORMAT_VERSION
 
 
 class Manifest(NamedTuple):
@@ -23,6 +22,8 @@ class Manifest(NamedTuple):
     message: the words of the user.
     parent:  the name of the snapshot before it.
     partial: the run ended before all pictures were reached.
+    fields:  the digest of the root of its fields; empty if it has none.
+    store:   the id of the store that made it; empty in format 1.
     """
 
     name: str
@@ -34,21 +35,26 @@ class Manifest(NamedTuple):
     message: str
     parent: str | None
     partial: bool
+    fields: bytes = b""
+    store: str = ""
 
     def to_bytes(self) -> bytes:
-        return canonical(
-            {
-                "snapshot": self.name,
-                "space": self.space,
-                "tree": self.tree.hex(),
-                "paths": self.paths,
-                "images": self.images,
-                "time": self.time,
-                "message": self.message,
-                "parent": self.parent,
-                "partial": self.partial,
-            }
-        )
+        value: dict[str, Json] = {
+            "snapshot": self.name,
+            "space": self.space,
+            "tree": self.tree.hex(),
+            "paths": self.paths,
+            "images": self.images,
+            "time": self.time,
+            "message": self.message,
+            "parent": self.parent,
+            "partial": self.partial,
+        }
+        if self.fields:
+            value["fields"] = self.fields.hex()
+        if self.store:
+            value["store"] = self.store
+        return canonical(value)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:
@@ -65,15 +71,21 @@ class Manifest(NamedTuple):
                 message=value["message"],
                 parent=value["parent"],
                 partial=value["partial"],
+                fields=bytes.fromhex(value.get("fields", "")),
+                store=value.get("store", ""),
             )
         except (ValueError, KeyError, TypeError, RecursionError) as err:
             raise Damage(f"a manifest cannot be read: {err!r}", "run: vstore check") from err
 
     def content_id(self, hash: Hash) -> str:
-        """Compute the content id: equal format, hash, space and alias tree give equal ids, whatever the history."""
-        return content_id(hash, self.space, self.tree)
+        """Compute the content id: equal hash, space, aliases and fields give equal ids, whatever the history."""
+        return content_id(hash, self.space, self.tree, self.fields)
 
 
-def content_id(hash: Hash, space: str, tree: bytes) -> str:
-    """Compute digest(canonical JSON of [format, hash name, space id, hex of the alias-tree root]), in hex."""
-    return hash.digest(canonical([FORMAT_VERSION, hash.name, space, tree.hex()])).hex()
+def content_id(hash: Hash, space: str, tree: bytes, fields: bytes = b"") -> str:
+    """Compute digest(canonical JSON of [1, hash name, space id, root of the aliases, root of the fields]), in hex.
+
+    The 1 stands whatever the format of the store. The root of the fields is left out where there are none.
+    """
+    roots = [tree.hex(), fields.hex()] if fields else [tree.hex()]
+    return hash.digest(canonical([1, hash.name, space, *roots])).hex()

@@ -1,24 +1,28 @@
-"""The pages of an alias tree: leaves of (path, key), and inner pages that name the pages below them. Pure."""
+"""The pages of trees: inner pages of every kind, which name the pages below them, and the leaves of aliases. Pure."""
 
 from __future__ import annotations
 
+import operator
 from typing import NamedTuple
 
 from vstore.errors import Damage
+from vstore.format.leb128 import get_number, put_number
 
-Alias = tuple[bytes, bytes]  # path, key
+Entry = tuple[bytes, bytes]  # key, value
+Alias = Entry  # path, key of the picture
 
+ALIAS, TABLE, FACTS = b"p", b"t", b"f"  # the kinds of trees
 MAXIMUM = 512  # entries per page at most
-_LEAF = b"vp0"
+_NAMES = {ALIAS: "an alias page", TABLE: "a table page", FACTS: "a page of facts"}
 _MAGIC_SIZE = 3
 
 
 class Child(NamedTuple):
-    """A page, as the page above names it.
+    """A page, as the page above it names it.
 
-    first:  the path with which it begins.
+    first:  the path, or the key of an entry, with which it begins.
     digest: of its bytes.
-    count:  the aliases under it.
+    count:  the entries under it.
     """
 
     first: bytes
@@ -27,148 +31,140 @@ class Child(NamedTuple):
 
 
 def encode_leaf(aliases: list[Alias]) -> bytes:
-    """Write magic, number of aliases, the paths, then all keys.
+    """Write a leaf of aliases: magic, number of aliases, the paths, then all keys.
 
     Each path: length of the prefix shared with the one before, length of the rest, the rest.
     """
-    out = bytearray(_LEAF)
-    _put(out, len(aliases))
-    _put_paths(out, [path for path, _ in aliases])
+    out = bytearray(magic(ALIAS, 0))
+    put_number(out, len(aliases))
+    put_keys(out, [path for path, _ in aliases])
     for _, key in aliases:
         out += key
     return bytes(out)
 
 
 def decode_leaf(data: bytes, key_size: int) -> list[Alias]:
-    """Read a leaf. Raises: Damage if it is not a valid one."""
+    """Read a leaf of aliases. Raises: Damage if it is not a valid one."""
     try:
-        count, at = _begin(data, 0)
-        paths, at = _get_paths(data, at, count)
+        count, at = begin_page(data, ALIAS, 0)
+        paths, at = get_keys(data, at, count)
         if len(data) != at + count * key_size:
             raise ValueError("its length is wrong")
         return [(path, data[at + i * key_size : at + (i + 1) * key_size]) for i, path in enumerate(paths)]
     except (ValueError, IndexError) as err:
-        raise Damage(f"an alias page cannot be read: {err}", "run: vstore check") from err
+        raise no_page(ALIAS, err) from err
 
 
 def leaf_keys(data: bytes, key_size: int) -> bytes:
-    """Read the key column of a leaf alone, without its paths. Raises: Damage if it is not a valid leaf."""
+    """Read the key column of a leaf of aliases alone, without its paths. Raises: Damage if it is not a valid leaf."""
     try:
-        count, at = _begin(data, 0)
+        count, at = begin_page(data, ALIAS, 0)
         if len(data) < at + count * (2 + key_size):
             raise ValueError("it is cut short")
     except (ValueError, IndexError) as err:
-        raise Damage(f"an alias page cannot be read: {err}", "run: vstore check") from err
+        raise no_page(ALIAS, err) from err
     return data[len(data) - count * key_size :]
 
 
-def encode_inner(children: list[Child], level: int) -> bytes:
-    """Write magic, number of children, their first paths as in a leaf, then digest and count of each."""
-    out = bytearray(_magic(level))
-    _put(out, len(children))
-    _put_paths(out, [child.first for child in children])
+def encode_inner(children: list[Child], level: int, kind: bytes = ALIAS) -> bytes:
+    """Write magic, number of children, their first keys as in a leaf, then digest and count of each."""
+    out = bytearray(magic(kind, level))
+    put_number(out, len(children))
+    put_keys(out, [child.first for child in children])
     for child in children:
         out += child.digest
-        _put(out, child.count)
+        put_number(out, child.count)
     return bytes(out)
 
 
-def decode_inner(data: bytes, digest_size: int) -> list[Child]:
+def decode_inner(data: bytes, digest_size: int, kind: bytes = ALIAS) -> list[Child]:
     """Read an inner page. Raises: Damage if it is not a valid one."""
     try:
-        count, at = _begin(data, level_of(data) or 1)
-        paths, at = _get_paths(data, at, count)
+        count, at = begin_page(data, kind, level_of(data, kind) or 1)
+        firsts, at = get_keys(data, at, count)
+        if not firsts or not rises(firsts):
+            raise ValueError("its children are out of order")
         children = []
-        for path in paths:
+        for first in firsts:
             digest = data[at : at + digest_size]
-            size, at = _get(data, at + digest_size)
-            children.append(Child(path, digest, size))
+            size, at = get_number(data, at + digest_size)
+            children.append(Child(first, digest, size))
         if at != len(data):
             raise ValueError("its length is wrong")
         return children
     except (ValueError, IndexError) as err:
-        raise Damage(f"an inner alias page cannot be read: {err}", "run: vstore check") from err
+        raise no_page(kind, err) from err
 
 
-def level_of(data: bytes) -> int:
-    """Tell how far above the leaves a page stands: 0 for a leaf. Raises: Damage."""
-    if data[:2] != b"vp" or not b"0" <= data[2:3] <= b"9":
-        raise Damage("an alias page does not begin as FORMAT.md says", "run: vstore check")
+def level_of(data: bytes, kind: bytes = ALIAS) -> int:
+    """Tell how far above the leaves a page stands: 0 for a leaf. Raises: Damage if it is not of this kind."""
+    if data[:2] != b"v" + kind or not b"0" <= data[2:3] <= b"9":
+        raise no_page(kind, "it does not begin as FORMAT.md says")
     return data[2] - 0x30
 
 
-def _magic(level: int) -> bytes:
-    return b"vp" + bytes([0x30 + level])
+def magic(kind: bytes, level: int) -> bytes:
+    """Write the first bytes of a page."""
+    return b"v" + kind + bytes([0x30 + level])
 
 
-def _begin(data: bytes, level: int) -> tuple[int, int]:
-    if data[:_MAGIC_SIZE] != _magic(level):
+def begin_page(data: bytes, kind: bytes, level: int) -> tuple[int, int]:
+    """Read the head of a page. Returns: its number of entries, and the place after the head. Raises: ValueError."""
+    if data[:_MAGIC_SIZE] != magic(kind, level):
         raise ValueError("it does not begin as FORMAT.md says")
-    count, at = _get(data, _MAGIC_SIZE)
+    count, at = get_number(data, _MAGIC_SIZE)
     if count > MAXIMUM:
-        raise ValueError(f"it claims {count} entries")  # paths that share all of the one before would fill the memory
+        raise ValueError(f"it claims {count} entries")  # keys that share all of the one before would fill the memory
     return count, at
 
 
-def _put(out: bytearray, number: int) -> None:
-    """Append a number as LEB128."""
-    while number >= 0x80:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
+def no_page(kind: bytes, reason: object) -> Damage:
+    """Make the error of a page that cannot be read."""
+    return Damage(f"{_NAMES[kind]} cannot be read: {reason}", "run: vstore check")
 
 
-def _get(data: bytes, at: int) -> tuple[int, int]:
-    byte = data[at]
-    if byte < 0x80:
-        return byte, at + 1
-    number, shift = byte & 0x7F, 7
-    while True:
-        at += 1
-        byte = data[at]
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return number, at + 1
-        shift += 7
-        if shift > 63:
-            raise ValueError("a number is too long")
+def rises(keys: list[bytes]) -> bool:
+    """Tell whether each key is greater than the one before it."""
+    return all(map(operator.lt, keys, keys[1:]))
 
 
-def _put_paths(out: bytearray, paths: list[bytes]) -> None:
+def put_keys(out: bytearray, keys: list[bytes]) -> None:
+    """Append keys, each without the prefix that it shares with the one before."""
     before = b""
-    for path in paths:
-        shared = _shared(before, path)
-        rest = path[shared:]
+    for key in keys:
+        shared = _shared(before, key)
+        rest = key[shared:]
         if shared < 0x80 and len(rest) < 0x80:  # nearly every path of nearly every page
             out.append(shared)
             out.append(len(rest))
         else:
-            _put(out, shared)
-            _put(out, len(rest))
+            put_number(out, shared)
+            put_number(out, len(rest))
         out += rest
-        before = path
+        before = key
 
 
-def _get_paths(data: bytes, at: int, count: int) -> tuple[list[bytes], int]:
-    paths = []
-    path = b""
+def get_keys(data: bytes, at: int, count: int) -> tuple[list[bytes], int]:
+    """Read keys. Returns: them, and the place after them. Raises: ValueError, IndexError."""
+    keys = []
+    key = b""
     for _ in range(count):
         shared, size = data[at], data[at + 1]
         if shared < 0x80 and size < 0x80:  # nearly every path of nearly every page
             at += 2
         else:
-            shared, at = _get(data, at)
-            size, at = _get(data, at)
-        if at + size > len(data) or shared > len(path):
-            raise ValueError("a path runs over the end")
-        path = path[:shared] + data[at : at + size]
+            shared, at = get_number(data, at)
+            size, at = get_number(data, at)
+        if at + size > len(data) or shared > len(key):
+            raise ValueError("a key runs over the end")
+        key = key[:shared] + data[at : at + size]
         at += size
-        paths.append(path)
-    return paths, at
+        keys.append(key)
+    return keys, at
 
 
 def _shared(a: bytes, b: bytes) -> int:
-    """Count the bytes that two paths share at their beginning."""
+    """Count the bytes that two keys share at their beginning."""
     size = min(len(a), len(b))
     differ = int.from_bytes(a[:size], "big") ^ int.from_bytes(b[:size], "big")  # no loop over bytes in Python
     return size - (differ.bit_length() + 7) // 8

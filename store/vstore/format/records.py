@@ -4,16 +4,46 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from vstore.errors import Damage, FormatTooNew
 from vstore.format.canonical import Document, Json, canonical
 from vstore.format.hashing import Hash
-from vstore.format.layout import FORMAT_VERSION
+from vstore.format.layout import NEWEST
 
 # What each field of a record holds, and what one that may be left out holds where it stands.
 _FIELDS = {"vstore": int, "number": int, "op": str, "nonce": str, "time": str, "before": str, "changes": dict}
-_OPTIONAL = {"state": dict, "undoes": int, "redoes": int, "about": str}
+_OPTIONAL = {"state": dict, "undoes": int, "redoes": int, "about": str, "from": list}
+
+
+class Origin(NamedTuple):
+    """The record of another store from which an operation came.
+
+    store:  the id of that store.
+    number: the number of the record there.
+    digest: its digest, in hex.
+    """
+
+    store: str
+    number: int
+    digest: str
+
+
+class RecordWords(TypedDict, total=False):
+    """More of a record that is published.
+
+    undoes: the number of the record to undo.
+    redoes: the number of the undo to cancel.
+    about:  a few words for the log.
+    origin: the record of another store from which the operation came.
+    whole:  carry the whole state in any case.
+    """
+
+    undoes: int
+    redoes: int
+    about: str
+    origin: Origin
+    whole: bool
 
 
 class Record(NamedTuple):
@@ -29,6 +59,8 @@ class Record(NamedTuple):
     undoes:  the number of the undone record.
     redoes:  the number of the cancelled undo.
     about:   a few words for the log.
+    origin:  the record of another store from which it came.
+    format:  the format of its store when it was written.
     digest:  its own digest, in hex; set when it was read.
     size:    its bytes; set when it was read.
     """
@@ -43,13 +75,15 @@ class Record(NamedTuple):
     undoes: int | None = None
     redoes: int | None = None
     about: str = ""
+    origin: Origin | None = None
+    format: int = NEWEST
     digest: str = ""
     size: int = 0
 
     def to_bytes(self, hash: Hash) -> bytes:
         """Write one line of canonical JSON, then the hex digest of that line (newline included)."""
         document: dict[str, Json] = {
-            "vstore": FORMAT_VERSION,
+            "vstore": self.format,
             "number": self.number,
             "op": self.op,
             "nonce": self.nonce,
@@ -65,6 +99,8 @@ class Record(NamedTuple):
             document["redoes"] = self.redoes
         if self.about:
             document["about"] = self.about
+        if self.origin is not None:
+            document["from"] = list(self.origin)
         line = canonical(document) + b"\n"
         return line + hash.digest(line).hex().encode("ascii") + b"\n"
 
@@ -81,7 +117,7 @@ class Record(NamedTuple):
             raise Damage(f"refs/{name} is damaged: its digest does not match", "run: vstore repair")
         try:
             document = json.loads(line)
-            if document["vstore"] > FORMAT_VERSION:
+            if document["vstore"] > NEWEST:
                 raise FormatTooNew(
                     f"refs/{name} was written by a later vstore (format {document['vstore']})", "upgrade vstore"
                 )
@@ -99,11 +135,20 @@ class Record(NamedTuple):
                 undoes=document.get("undoes"),
                 redoes=document.get("redoes"),
                 about=document.get("about", ""),
+                origin=_origin(document["from"]) if "from" in document else None,
+                format=document["vstore"],
                 digest=digest,
                 size=len(data),
             )
         except (ValueError, KeyError, TypeError, RecursionError) as err:
             raise Damage(f"refs/{name} is not a valid record: {err!r}", "run: vstore repair") from err
+
+
+def _origin(value: list[Json]) -> Origin:
+    store, number, digest = value
+    if (type(store), type(number), type(digest)) != (str, int, str):
+        raise TypeError(f"from is {value!r}")
+    return Origin(store, number, digest)
 
 
 def ends_the_log(record: Record) -> bool:

@@ -45,7 +45,8 @@ class State(NamedTuple):
     @property
     def current_snapshot(self) -> Snapshot | None:
         """The current snapshot, if there is one."""
-        return None if self.current is None else self.snapshot(self.current)
+        entry = None if self.current is None else self.document.get("snapshots", {}).get(self.current)
+        return None if self.current is None or entry is None else Snapshot.from_json(self.current, entry)
 
     @property
     def next_v(self) -> int:
@@ -103,29 +104,29 @@ class State(NamedTuple):
         """Collect the names of all segments and packs."""
         return {ref.name for ref in [*self.packs, *self.all_segments()]}
 
-    def snapshot(self, name: str) -> Snapshot | None:
-        """Find a snapshot by its name v1, v2, …, forgotten or not."""
-        value = self.document.get("snapshots", {}).get(name)
-        return None if value is None else Snapshot.from_json(name, value)
+    @property
+    def window(self) -> dict[str, Document]:
+        """The entries of the snapshots in the state itself, by name. All others stand in the tree `snapshots`."""
+        return dict(self.document.get("snapshots", {}))
 
-    def snapshots(self) -> list[Snapshot]:
-        """List the snapshots not forgotten, newest first."""
-        listed = self.document.get("snapshots", {})
-        kept = [name for name, value in listed.items() if value.get("kept", True)]
-        return [Snapshot.from_json(name, listed[name]) for name in sorted(kept, key=lambda n: -int(n[1:]))]
+    @property
+    def listed(self) -> int:
+        """The number from which on a snapshot of this store stands in the state alone."""
+        return int(self.document.get("listed", 1))
+
+    def root(self, tree: str) -> bytes | None:
+        """Find the root of a tree of the state: `snapshots`, `history` or `decisions`; None if it is empty."""
+        digest = self.document.get("trees", {}).get(tree)
+        return None if digest is None else bytes.fromhex(digest)
 
     def blobs(self) -> set[bytes]:
-        """Collect the digests of all blobs named by the state itself, without those named by manifests."""
-        found = {snapshot.manifest.hex() for snapshot in self.snapshots()}
+        """Collect the digests of the blobs named by spaces and imports."""
+        found: set[str] = set()
         for value in self.document.get("spaces", {}).values():
             found.update(value[name] for name in ("recipe", "probes") if value.get(name))
         for value in self.document.get("imports", {}).values():
             found.update((value["names"], *value["vectors"]))
         return set(map(bytes.fromhex, found))
-
-    def kept(self) -> dict[str, bool]:
-        """Tell of each snapshot whether it is kept, or was forgotten."""
-        return {name: value.get("kept", True) for name, value in self.document.get("snapshots", {}).items()}
 
     def packs_changed(self, added: Iterable[FileRef], gone: Iterable[FileRef]) -> dict[str, Json]:
         """Give the changes of `packs` if some come and others go."""

@@ -1,94 +1,48 @@
-"""The alias tree: sorted runs of (path, key), cut where their content says so, named by their digests. Pure."""
+"""The alias tree: which path has which picture, as a tree of pages. Pure."""
 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from vstore.errors import Damage
 from vstore.format.hashing import Hash
-from vstore.format.pages import Alias, Child, decode_inner, decode_leaf, encode_leaf, leaf_keys, level_of
-
-Fetch = Callable[[bytes], bytes]  # digest -> the page's bytes, checked
-
-_UNPACKED = 256  # leaves that a tree keeps unpacked: 4 MB or so
+from vstore.format.page_tree import Fetch, PageTree
+from vstore.format.pages import ALIAS, Alias, Child, Entry, decode_leaf, encode_leaf, leaf_keys
 
 
-class Tree:
-    """An alias tree, read through `fetch` and never changed: an edit gives another tree with shared pages.
+class Tree(PageTree):
+    """An alias tree.
 
-    root:  the digest of its root page.
-    fresh: the pages not stored yet, by digest.
+    root: the digest of its root page.
     """
 
+    kind = ALIAS
+    kept = 256  # 4 MB or so
+
     def __init__(self, hash: Hash, fetch: Fetch, root: bytes, fresh: Mapping[bytes, bytes] | None = None) -> None:
+        super().__init__(hash, fetch, root, fresh)
         self.root = root
-        self.fresh: Mapping[bytes, bytes] = fresh or {}
-        self._hash = hash
-        self._stored = fetch
-        self._leaves: list[Child] | None = None
-        self._inner: set[bytes] = set()
-        self._decoded: dict[bytes, list[Alias]] = {}
 
     @classmethod
     def empty(cls, hash: Hash, fetch: Fetch) -> Tree:
-        """Make the tree of no aliases."""
+        """Make the tree of no aliases: one page without any."""
         page = encode_leaf([])
         return cls(hash, fetch, hash.digest(page), {hash.digest(page): page})
 
-    def page(self, digest: bytes) -> bytes:
-        """Read a page by its digest. Raises: Damage."""
-        found = self.fresh.get(digest)
-        return found if found is not None else self._stored(digest)
+    @staticmethod
+    def encode(entries: list[Entry]) -> bytes:
+        return encode_leaf(entries)
 
-    @property
-    def leaves(self) -> list[Child]:
-        """All leaves, in order. Costs one read per about 16,000 aliases. Raises: Damage."""
-        if self._leaves is None:
-            data = self.page(self.root)
-            children = [Child(b"", self.root, -1)]
-            level = level_of(data)
-            while level > 0:
-                self._inner.update(child.digest for child in children)
-                below = []
-                for child in children:
-                    page = self.page(child.digest)
-                    if level_of(page) != level:
-                        raise Damage("an alias tree has pages of another level", "run: vstore check")
-                    below += decode_inner(page, self._hash.size)
-                children = below
-                level -= 1
-            if children and children[0].count < 0:
-                aliases = decode_leaf(data, self._hash.size)
-                children = [Child(aliases[0][0], self.root, len(aliases))] if aliases else []
-            self._leaves = children
-        return self._leaves
-
-    def pages(self) -> Iterator[tuple[bytes, int]]:
-        """Yield digest and level of every page, the root first. Only inner pages are read. Raises: Damage."""
-        data = self.page(self.root)
-        stack = [(self.root, level_of(data))]
-        while stack:
-            digest, level = stack.pop()
-            yield digest, level
-            if level:
-                stack += [(child.digest, level - 1) for child in decode_inner(self.page(digest), self._hash.size)]
-
-    def __len__(self) -> int:
-        return sum(leaf.count for leaf in self.leaves)
+    def decode(self, leaf: Child) -> list[Alias]:
+        return decode_leaf(self.page(leaf.digest), self._hash.size)
 
     def aliases(self, leaf: Child) -> list[Alias]:
         """Read the aliases of a leaf. The last few leaves stay unpacked, as an edit looks at the same ones again."""
-        found = self._decoded.get(leaf.digest)
-        if found is None:
-            if len(self._decoded) >= _UNPACKED:
-                self._decoded.clear()
-            found = self._decoded[leaf.digest] = decode_leaf(self.page(leaf.digest), self._hash.size)
-        return found
+        return self.entries(leaf)
 
     def __iter__(self) -> Iterator[Alias]:
         for leaf in self.leaves:
-            yield from decode_leaf(self.page(leaf.digest), self._hash.size)
+            yield from self.decode(leaf)
 
     def key_columns(self) -> Iterator[bytes]:
         """Yield the key columns of all leaves, one after another."""
@@ -154,21 +108,6 @@ class Tree:
                     break
             else:
                 return
-
-    def edited(self, edits: Mapping[bytes, bytes | None]) -> Tree:
-        """Put and remove aliases; None removes. Pages that an edit does not touch are shared."""
-        if not edits:
-            return self
-        from vstore.format.cutting import Cutter  # what only reads a tree never cuts one
-
-        cutter = Cutter(self._hash, self.aliases)
-        leaves = cutter.cut(self.leaves, sorted(edits.items()))
-        root, inner = cutter.stack(leaves, self._inner)
-        used = inner.union(leaf.digest for leaf in leaves)
-        kept = {digest: page for digest, page in self.fresh.items() if digest in used}
-        tree = Tree(self._hash, self._stored, root, {**kept, **cutter.fresh})
-        tree._leaves, tree._inner = leaves, inner
-        return tree
 
 
 def paths_by_key(aliases: Iterable[Alias]) -> dict[bytes, list[bytes]]:

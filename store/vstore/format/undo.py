@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vstore.format.canonical import Json
+from vstore.format.listing import Listing, flipped
 from vstore.format.records import Record
-from vstore.format.state import State
 
 # Operations that `undo` takes back. A barrier stops it; every other kind of record is skipped.
 UNDOABLE = frozenset({"sync", "rollback", "hold", "release", "tag", "untag", "forget", "model use", "import"})
 BARRIERS = frozenset({"init", "model drop", "gc", "repair", "migrate"})
 
 
-def restoring(now: State, earlier: State) -> dict[str, Json]:
-    """Give the changes to bring back current, tags, kept set and hold of an earlier state."""
+def restoring(listed_now: Listing, listed_earlier: Listing) -> dict[str, Json]:
+    """Give the changes to bring back current, hold, tags, kept set and decisions of an earlier state.
+
+    Raises: Damage.
+    """
+    now, earlier = listed_now.state, listed_earlier.state
     changes: dict[str, Json] = {}
     if earlier.current != now.current:
         changes["current"] = earlier.current
@@ -24,11 +28,13 @@ def restoring(now: State, earlier: State) -> dict[str, Json]:
     tags |= {name: to for name, to in earlier.tags.items() if now.tags.get(name) != to}  # type: ignore[misc]
     if tags:
         changes["tags"] = tags
-    before = earlier.kept()
     # A snapshot that came later than the state restored stays as it is: an undone sync's snapshot stays listed.
-    kept = {n: {"kept": before[n]} for n, is_kept in now.kept().items() if n in before and before[n] != is_kept}
+    kept = flipped(listed_now, listed_earlier)
     if kept:
-        changes["snapshots"] = {n: {"kept": None} if value["kept"] else value for n, value in kept.items()}
+        changes["snapshots"] = {name: {"kept": None if was_kept else False} for name, was_kept in kept.items()}
+    decisions = earlier.root("decisions")
+    if decisions != now.root("decisions"):
+        changes["trees"] = {"decisions": decisions.hex() if decisions else None}
     return changes
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from vstore.disk.footer import BLOCK, FOOTER_SIZE
 from vstore.disk.packs import FOOTER_SIZE as PACK_FOOTER_SIZE
 from vstore.disk.segments import Segment
 from vstore.errors import Damage
+from vstore.format.canonical import Json
 from vstore.format.entries import FileRef
-from vstore.format.pages import decode_inner, leaf_keys, level_of
-from vstore.format.state import State
+from vstore.format.listing import Listing
+from vstore.format.page_tree import Fetch
+from vstore.gc.used import used_by
 from vstore.repository.repository import Repository
 
 YOUNG = 14 * 86400  # seconds for which an unused vector is kept: it cost time on a GPU
@@ -54,12 +56,16 @@ class Plan(NamedTuple):
     segments:  the segments of each space, in order.
     packs:     the packs that go.
     unnamed:   unused vectors to keep.
+    changes:   the changes of the log, without those of segments and packs.
+    blobs:     blobs that the changes name, and no pack holds, by digest.
     """
 
     snapshots: list[str]
     segments: dict[str, list[SegmentPlan]]
     packs: PackPlan
     unnamed: int
+    changes: dict[str, Json]
+    blobs: dict[bytes, bytes]
 
     @property
     def parts(self) -> Iterator[SegmentPlan]:
@@ -90,54 +96,55 @@ class Plan(NamedTuple):
         return sum(part.ref.rows - len(part.live) for part in self.parts if part.replaced)
 
 
-def plan_of(repo: Repository, state: State, *, drop_unnamed: bool = False, rewrite: bool = True) -> Plan:
-    """Plan a gc of a state.
+def plan_of(
+    repo: Repository, *, forgotten: Sequence[str] = (), drop_unnamed: bool = False, rewrite: bool = True
+) -> Plan:
+    """Plan a gc.
 
+    forgotten:    snapshots to count as forgotten.
     drop_unnamed: delete unused vectors although they are young.
     rewrite:      rewrite mostly unused files; without it only wholly unused files are deleted.
     Raises: Damage if a snapshot lacks something; FileNotFoundError.
     """
-    used, blobs = _used(repo, state)
+    gone = [s.name for s in repo.listing.every() if not s.kept or s.name in forgotten]
+    changes: dict[str, Json] = {"snapshots": dict.fromkeys(gone)} if gone else {}
+    after, blobs = _after(repo, changes)
+    state = after.state
+    used = used_by(after, _fetch(repo, blobs), repo.hash.size)
     segments: dict[str, list[SegmentPlan]] = {}
     unnamed = 0
     for space, refs in state.segment_lists().items():
         # Of a space whose recipe is lost nobody can say yet what is needed: a sync in it, once it is back, will.
         is_known = space in state.spaces and state.spaces[space].recipe
         since = young_since(drop_unnamed) if is_known or drop_unnamed else -math.inf
-        segments[space], unused = _plan_segments(repo, refs, used=used.pop(space, set()), since=since, rewrite=rewrite)
+        segments[space], unused = _plan_segments(
+            repo, refs, used=used.keys.pop(space, set()), since=since, rewrite=rewrite
+        )
         unnamed += unused
-    for space, missing in used.items():
+    for space, missing in used.keys.items():
         if missing:
             raise Damage(f"{len(missing)} pictures of the space {space[:12]} have no vector", "run: vstore check")
-    gone = [name for name, is_kept in state.kept().items() if not is_kept]
-    return Plan(gone, segments, _plan_packs(repo, state, blobs, rewrite), unnamed)
+    packs = _plan_packs(repo, used.blobs - blobs.keys(), rewrite)
+    return Plan(snapshots=gone, segments=segments, packs=packs, unnamed=unnamed, changes=changes, blobs=blobs)
+
+
+def _after(repo: Repository, changes: dict[str, Json]) -> tuple[Listing, dict[bytes, bytes]]:
+    """Give the state after changes. Returns: its snapshots; the blobs that it needs and no pack holds."""
+    settled, blobs = repo.settled(changes)
+    return Listing(repo.state.after(settled), repo.hash, _fetch(repo, blobs)), blobs
+
+
+def _fetch(repo: Repository, blobs: dict[bytes, bytes]) -> Fetch:
+    def fetch(digest: bytes) -> bytes:
+        found = blobs.get(digest)
+        return repo.packs.get(digest) if found is None else found
+
+    return fetch
 
 
 def young_since(drop_unnamed: bool) -> float:
     """Tell since when, in seconds since 1970, a vector counts as young: young vectors are kept though unused."""
     return math.inf if drop_unnamed else time.time() - YOUNG
-
-
-def _used(repo: Repository, state: State) -> tuple[dict[str, set[bytes]], set[bytes]]:
-    """Find the keys in use by snapshots, by space, and the digests of all blobs in use."""
-    keys_of: dict[str, set[bytes]] = {}
-    walked: dict[str, set[bytes]] = {}
-    size = repo.hash.size
-    for snapshot in state.snapshots():
-        keys, seen = keys_of.setdefault(snapshot.space, set()), walked.setdefault(snapshot.space, set())
-        stack = [repo.manifest(snapshot).tree]
-        while stack:
-            digest = stack.pop()
-            if digest in seen:
-                continue  # another snapshot has this page, and all that is below it
-            seen.add(digest)
-            page = repo.packs.get(digest)
-            if level_of(page):
-                stack += [child.digest for child in decode_inner(page, size)]
-            else:
-                column = leaf_keys(page, size)
-                keys.update(column[at : at + size] for at in range(0, len(column), size))
-    return keys_of, state.blobs().union(*walked.values())
 
 
 def _plan_segments(
@@ -173,11 +180,11 @@ def _size_with(segment: Segment, rows: int) -> int:
     return footer.header + each + 8 * -(-rows // BLOCK) + FOOTER_SIZE if rows else 0
 
 
-def _plan_packs(repo: Repository, state: State, used: set[bytes], rewrite: bool) -> PackPlan:
+def _plan_packs(repo: Repository, used: set[bytes], rewrite: bool) -> PackPlan:
     freed: list[FileRef] = []
     merged: dict[bytes, int] = {}
     left = set(used)
-    listed = {ref.name for ref in state.packs}
+    listed = {ref.name for ref in repo.state.packs}
     for pack in repo.packs.opened():
         if pack.ref.name not in listed:
             continue

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from vstore.disk.footer import BLOCK
-from vstore.disk.packs import write_pack
 from vstore.format.canonical import Json
 from vstore.format.entries import FileRef
 from vstore.gc.plan import Plan, SegmentPlan
@@ -16,23 +15,18 @@ if TYPE_CHECKING:
     from vstore.disk.segments import Rows
 
 
-def rewrite(repo: Repository, plan: Plan) -> dict[str, Json]:
-    """Write the new files of a plan. Returns: the changes that the log has to learn."""
-    changes: dict[str, Json] = {}
-    if plan.snapshots:
-        changes["snapshots"] = dict.fromkeys(plan.snapshots)
+def rewrite(repo: Repository, plan: Plan) -> tuple[dict[str, Json], dict[bytes, bytes]]:
+    """Write the new segments of a plan. Returns: the changes that the log has to learn; the blobs of a new pack."""
+    changes, blobs = dict(plan.changes), dict(plan.blobs)
     for space, parts in plan.segments.items():
         if any(part.replaced for part in parts):
             refs = [_rewritten(repo, space, part) if part.replaced else part.ref for part in parts]
             left = [ref for ref in refs if ref is not None]
             changes.setdefault("segments", {}).update(repo.state.segments_changed(space, left))
     if plan.packs.freed:
-        added = []
-        if plan.packs.merged:
-            blobs = {digest: repo.packs.get(digest) for digest in plan.packs.merged}
-            added.append(write_pack(repo.layout.packs, repo.hash, blobs, "commit"))
-        changes["packs"] = repo.state.packs_changed(added, plan.packs.freed)
-    return changes
+        blobs |= {digest: repo.packs.get(digest) for digest in plan.packs.merged}
+        changes["packs"] = repo.state.packs_changed((), plan.packs.freed)
+    return changes, blobs
 
 
 def _rewritten(repo: Repository, space: str, part: SegmentPlan) -> FileRef | None:

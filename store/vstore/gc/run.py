@@ -82,7 +82,7 @@ def gc(repo: Repository, *, dry_run: bool = False, drop_unnamed: bool = False, w
 
 
 def _look(repo: Repository, drop_unnamed: bool) -> GcReport:
-    plan = plan_of(repo, repo.state, drop_unnamed=drop_unnamed)
+    plan = plan_of(repo, drop_unnamed=drop_unnamed)
     changed = plan.changes_something or not _is_fresh(repo)
     records = records_before(repo, repo.tip.highest + 1) if changed else []
     return _report(plan, unlisted_files(repo, drop_unnamed), records, dry_run=True, changed=changed)
@@ -95,7 +95,7 @@ def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], *, may
     """
     repo.reload()
     repo.refuse_unsound()
-    plan = plan_of(repo, repo.state, drop_unnamed=drop_unnamed, rewrite=may_rewrite)
+    plan = plan_of(repo, drop_unnamed=drop_unnamed, rewrite=may_rewrite)
     changed = plan.changes_something or not _is_fresh(repo)
     records = _publish(repo, plan, published) if changed else []
     # Both records are durable: nothing names what goes from here on.
@@ -116,9 +116,9 @@ def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], *, may
 
 def _publish(repo: Repository, plan: Plan, published: list[Plan]) -> list[OldRecord]:
     """Write the new files and two records with the whole state. Returns: the records to remove then."""
-    changes = rewrite(repo, plan)
+    changes, blobs = rewrite(repo, plan)
     about = f"vectors freed: {plan.vectors}, snapshots: {len(plan.snapshots)}"
-    repo.publish("gc", changes, about=about, whole=True)
+    repo.publish("gc", changes, blobs=blobs, about=about, whole=True)
     published.append(plan)
     repo.publish("gc", {}, about=about, whole=True)
     return records_before(repo, repo.tip.number - 1)

@@ -93,11 +93,15 @@ class Commit:
                 self._changes["segments"] = state.segments_changed(chosen.id, [*state.segments(chosen.id), *refs])
             import_id = self._put_left(left)
             snapshot = self._put_snapshot()
-            if self._blobs or (left is not None and left.packs):
-                packs = repo.add_pack(self._blobs) if self._blobs else {}
-                self._changes["packs"] = {**packs, **listed_packs(left.packs if left is not None else ())}
-            if self._changes:
-                repo.publish("import", self._changes, about=f"{len(verdict.aliases)} paths from {old.origin}"[:200])
+            if left is not None and left.packs:
+                self._changes["packs"] = listed_packs(left.packs)
+            if self._changes or self._blobs:
+                repo.publish(
+                    "import",
+                    self._changes,
+                    blobs=self._blobs,
+                    about=f"{len(verdict.aliases)} paths from {old.origin}"[:200],
+                )
         return Written(import_id, snapshot.name if snapshot else None, founding, tuple(self._notes))
 
     def _write_rows(self) -> list[FileRef]:

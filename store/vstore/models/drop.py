@@ -24,7 +24,7 @@ def model_drop(repo: Repository, name: str, *, dry_run: bool = False) -> ModelDr
         lock.acquire(0.0, "model drop")
         with repo.committing("model drop"):
             space = repo.space(name)
-            used = [snapshot for snapshot in repo.state.snapshots() if snapshot.space == space.id]
+            used = [snapshot for snapshot in repo.listing.kept() if snapshot.space == space.id]
             if used:
                 some = ", ".join(snapshot.name for snapshot in used[:_NAMED])
                 snapshots = "1 snapshot" if len(used) == 1 else f"{len(used)} snapshots"

@@ -34,6 +34,6 @@ def _row(repo: Repository, space: Space) -> ModelRow:
         adapter=space.place.get("adapter"),
         compute=space.place.get("compute"),
         rows=sum(ref.rows for ref in state.segments(space.id)),
-        snapshots=tuple(snapshot.name for snapshot in state.snapshots() if snapshot.space == space.id),
+        snapshots=tuple(snapshot.name for snapshot in repo.listing.kept() if snapshot.space == space.id),
         current=(current.space if current else state.start_space) == space.id,
     )

@@ -39,6 +39,5 @@ def model_use(repo: Repository, name: str, message: str = "") -> ModelUsed:
         snapshot, changes, blobs = new_snapshot(
             repo, space=space.id, tree=tree, images=current.images, parent=current, message=message
         )
-        changes["packs"] = repo.add_pack(blobs)
-        repo.publish("model use", changes, about=f"{snapshot.name}: {space.name}")
+        repo.publish("model use", changes, blobs=blobs, about=f"{snapshot.name}: {space.name}")
         return ModelUsed(space.id, space.name, snapshot.name, snapshot.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -86,7 +87,8 @@ class Blobs:
         if blob[:2] == b"vp":
             self._pages.append(digest)
         elif blob[:2] == b"[[":
-            self.leftovers.add(digest)
+            if len(json.loads(blob)[0]) == 4:  # else it is history
+                self.leftovers.add(digest)
         elif blob[:1] == b"{" and b'"tree"' in blob:
             try:
                 self.manifests[digest] = Manifest.from_bytes(blob)
@@ -134,13 +136,35 @@ class Blobs:
             pass
         # The content id is a digest of the root, so the page that gives it is the root.
         for digest in self._pages:
-            if content_id(self._repo.hash, snapshot.space, digest) == snapshot.id:
-                data = snapshot.manifest_over(digest).to_bytes()
+            if content_id(self._repo.hash, snapshot.space, digest, snapshot.fields) == snapshot.id:
+                data = snapshot.manifest_over(digest, self.maker(snapshot)).to_bytes()
                 self.fresh[self._repo.hash.digest(data)] = data
                 self._found.put_snapshot(snapshot._replace(manifest=self._repo.hash.digest(data)))
                 self._found.did(f"the manifest of {snapshot.name} was rebuilt from the log")
                 return digest
         return None
+
+    def is_own(self, manifest: Manifest) -> bool:
+        """Tell whether this store made a manifest. In format 1 none says whose it is."""
+        return manifest.store in ("", self._repo.store_id)
+
+    def has_tree(self, root: bytes) -> bool:
+        """Tell whether all pages of an alias tree are anywhere."""
+        stack = [root]
+        while stack:
+            try:
+                page = self.read(stack.pop())
+                if level_of(page):
+                    stack += [child.digest for child in decode_inner(page, self._repo.hash.size)]
+            except Damage:
+                return False
+        return True
+
+    def maker(self, snapshot: Snapshot) -> str:
+        """Give the store to name in a manifest written again: this one, or another that nobody knows any more."""
+        if self._repo.format == 1:
+            return ""
+        return self._repo.store_id if snapshot.is_own else "?"
 
     def aliases(self, snapshot: Snapshot) -> Iterator[Alias]:
         """Read the aliases of a snapshot from the pages left, in path order."""

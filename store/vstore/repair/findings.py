@@ -7,13 +7,20 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vstore.errors import Damage
 from vstore.format.canonical import Json
 from vstore.format.entries import FileRef, Snapshot, Space
+from vstore.format.hashing import Hash
+from vstore.format.listing import Listing
 from vstore.format.state import State, merge_patch
 from vstore.repair.report import Loss
 
 PACK = re.compile(r"[0-9a-f]{32}\.pack")
 SEGMENT = re.compile(r"[0-9a-f]{32}\.faiss")
+
+
+def _no_blob(digest: bytes) -> bytes:
+    raise Damage(f"the blob {digest.hex()} is read before the list of snapshots is")
 
 
 def files(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
@@ -27,6 +34,7 @@ class Findings:
     """The findings so far.
 
     dry_run:         nothing may be written.
+    hash:            of the store.
     document:        the state to publish.
     done:            lines of the report: repairs.
     left:            lines of the report: damage not repaired.
@@ -40,6 +48,7 @@ class Findings:
     """
 
     dry_run: bool
+    hash: Hash
     document: dict[str, Json] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
@@ -54,6 +63,11 @@ class Findings:
     @property
     def state(self) -> State:
         return State(self.document)
+
+    @property
+    def listing(self) -> Listing:
+        """All snapshots of the state to publish, once they are all in it."""
+        return Listing(self.state, self.hash, _no_blob)
 
     def did(self, what: str) -> None:
         """Add a line about a change of the log."""

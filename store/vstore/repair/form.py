@@ -9,9 +9,11 @@ from typing import NamedTuple
 from vstore.disk import durable
 from vstore.disk.file import File
 from vstore.disk.footer import FOOTER_SIZE, Footer
+from vstore.disk.oplog import Oplog
 from vstore.disk.salvage import insisted
 from vstore.errors import Damage, NoStore
-from vstore.format.layout import Layout
+from vstore.format.hashing import store_hash
+from vstore.format.layout import NEWEST, Layout
 from vstore.repair.findings import SEGMENT, files
 from vstore.repository.form import Form, read_form
 
@@ -38,6 +40,7 @@ def find_form(folder: Path) -> FoundForm:
     except Damage:
         pass
     form = _form_of_segments(layout) or _form_of_records(layout)
+    form = form and form._replace(format=_format_of_records(layout, form.hash))
     if form is None:
         raise Damage(
             f"{layout.format} is lost, and cannot be rebuilt from other files", "restore the store from a backup"
@@ -54,6 +57,17 @@ def _form_of_segments(layout: Layout) -> Form | None:
             continue
         return Form(durable.nonce(), "xxh3_128" if footer.key_size == 16 else "sha256", footer.dtype)
     return None
+
+
+def _format_of_records(layout: Layout, hash: str) -> int:
+    """Find the format of the newest sound record; without one, the newest format: it reads the older states too."""
+    log = Oplog(layout, store_hash(hash))
+    for number in reversed(log.numbers()):
+        try:
+            return insisted(partial(log.read, number)).format
+        except (Damage, OSError):
+            continue
+    return NEWEST
 
 
 def _form_of_records(layout: Layout) -> Form | None:

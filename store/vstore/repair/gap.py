@@ -28,7 +28,7 @@ def fill_gap(repo: Repository, found: Findings, blobs: Blobs) -> None:
         if found.tail_is_lost or not repo.tip.number:
             found.document["current"] = name
         found.did(f"{name} was recovered from its manifest")
-    for snapshot in found.state.snapshots():
+    for snapshot in list(found.listing.every()):
         if snapshot.space not in found.state.spaces:
             listed = found.document["snapshots"]
             found.document["snapshots"] = {n: value for n, value in listed.items() if n != snapshot.name}
@@ -47,7 +47,7 @@ def _newest_manifests(found: Findings, blobs: Blobs) -> dict[str, tuple[bytes, M
     known = found.document.get("snapshots", {})
     newest: dict[str, tuple[bytes, Manifest]] = {}
     for digest, manifest in blobs.manifests.items():
-        if manifest.name in known or int(manifest.name[1:]) < found.next_before_gap:
+        if manifest.name in known or not blobs.is_own(manifest) or int(manifest.name[1:]) < found.next_before_gap:
             continue
         if manifest.name not in newest or manifest.time >= newest[manifest.name][1].time:
             newest[manifest.name] = digest, manifest

@@ -108,7 +108,7 @@ class Recompute:
         """Read the existing pictures of lost vectors, each once. Yields: key, prepared picture."""
         left = set(lost)
         tried: set[bytes] = set()
-        for snapshot in self._found.state.snapshots():
+        for snapshot in list(self._found.listing.kept()):
             for path, key in self._blobs.aliases(snapshot):
                 if key not in left or path in tried:
                     continue

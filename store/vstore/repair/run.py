@@ -12,11 +12,10 @@ from typing import NamedTuple
 
 from vstore.disk import durable
 from vstore.disk.oplog import Tip
-from vstore.disk.packs import write_pack
 from vstore.disk.reserve import has_reserve, write_reserve
 from vstore.embed.embedder import Embedder
 from vstore.embed.model_words import Settings
-from vstore.format.entries import Space, listed_packs
+from vstore.format.entries import Space
 from vstore.format.recipes import Recipe
 from vstore.intake.keeper import Keeper
 from vstore.progress import Progress, Silent
@@ -26,6 +25,7 @@ from vstore.repair.findings import Findings
 from vstore.repair.form import find_form
 from vstore.repair.gap import fill_gap
 from vstore.repair.leftovers import keep_leftovers
+from vstore.repair.listing import list_all
 from vstore.repair.log import fold
 from vstore.repair.recipes import keep_recipes
 from vstore.repair.recompute import Recompute
@@ -101,12 +101,13 @@ def _loader(repo: Repository, given: Callable[[Recipe], Embedder] | None) -> Cal
 
 def _repair(job: _Job) -> RepairReport:
     """Find out everything, and then (`_write`) make it true."""
-    repo, found = job.repo, Findings(job.dry_run)
+    repo, found = job.repo, Findings(job.dry_run, job.repo.hash)
     if not job.form_is_sound:
         found.done.append("FORMAT was rebuilt from other files")
     tip = fold(repo, found)
     blobs = Blobs(repo, found, job.progress)
     blobs.read_packs()
+    list_all(repo, found, blobs)
     repo.tip = tip._replace(state=found.state)
     snapshots = Snapshots(repo, found, blobs)
     if found.gap:
@@ -145,15 +146,14 @@ def _write(job: _Job, found: Findings, blobs: Blobs, keepers: Sequence[Keeper], 
     if not job.form_is_sound:
         if layout.format.exists():
             durable.set_aside(layout.format, layout.quarantine)
-        durable.publish(layout.format, Form(repo.store_id, repo.hash.name, repo.dtype).to_bytes(), "ingest")
+        durable.publish(
+            layout.format, Form(repo.store_id, repo.hash.name, repo.dtype, repo.format).to_bytes(), "ingest"
+        )
     if found.changed:
         fresh = {digest: blob for digest, blob in blobs.fresh.items() if digest not in blobs.listed}
-        if fresh:
-            ref = write_pack(layout.packs, repo.hash, fresh, "commit")
-            found.document["packs"] = {**found.document["packs"], **listed_packs([ref])}
         repo.tip = tip._replace(state=found.state)
         about = f"repairs: {len(found.done)}"
-        repo.publish("repair", {}, about=about, whole=True)
+        repo.publish("repair", {}, blobs=fresh, about=about, whole=True)
         repo.publish("repair", {}, about=about, whole=True)
     for keeper in keepers:
         keeper.listed()

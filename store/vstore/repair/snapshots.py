@@ -31,7 +31,7 @@ class Snapshots:
     def walk(self) -> None:
         """Read every page of every snapshot. A snapshot without one of its pages is broken."""
         walked: dict[str, dict[bytes, bool]] = {}
-        for snapshot in self._found.state.snapshots():
+        for snapshot in list(self._found.listing.kept()):
             keys = self.named.setdefault(snapshot.space, set())
             root = self._blobs.root_of(snapshot)
             if root is None:
@@ -63,7 +63,7 @@ class Snapshots:
         stored_keys: the keys with a vector, by space.
         """
         hash = self._repo.hash
-        for snapshot in self._found.state.snapshots():
+        for snapshot in list(self._found.listing.kept()):
             stored = stored_keys.get(snapshot.space, set())
             lost_keys = self.named.get(snapshot.space, set()) - stored
             if snapshot.name not in self._broken and not lost_keys:
@@ -74,7 +74,9 @@ class Snapshots:
                 continue
             tree = Tree.empty(hash, self._blobs.fetch).edited(kept)
             images = len(set(kept.values()))
-            manifest = snapshot.manifest_over(tree.root)._replace(paths=len(kept), images=images)
+            manifest = snapshot.manifest_over(tree.root, self._blobs.maker(snapshot))._replace(
+                paths=len(kept), images=images
+            )
             data = manifest.to_bytes()
             self._blobs.fresh |= {
                 digest: page for digest, page in tree.fresh.items() if digest not in self._blobs.listed
@@ -96,7 +98,7 @@ class Snapshots:
 
     def choose_current(self) -> None:
         """Remove tags, the hold and the current snapshot where they mean none; choose a new current one."""
-        kept = [snapshot.name for snapshot in self._found.state.snapshots()]
+        kept = [snapshot.name for snapshot in list(self._found.listing.kept())]
         current = self._found.state.current
         if (current is not None or self._found.gap) and current not in kept and kept:
             self._found.document["current"] = kept[0]

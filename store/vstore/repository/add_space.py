@@ -49,14 +49,14 @@ def add_space(
         if old is not None and (not place or old == entry):
             _bring_back(repo, old, entry, blobs)
             return
-        changes: dict[str, Any] = {"spaces": {space: entry.to_json()}, "packs": repo.add_pack(blobs)}
+        changes: dict[str, Any] = {"spaces": {space: entry.to_json()}}
         if old is not None:
             # A merge patch would keep the words that the new place does not have.
             gone = {word: None for word in old.place if word not in entry.place}
             changes["spaces"][space]["place"] = {**entry.place, **gone}
         if repo.state.start_space is None:
             changes["start_space"] = space
-        repo.publish("init" if repo.tip.number == 0 else "model add", changes, about=name)
+        repo.publish("init" if repo.tip.number == 0 else "model add", changes, blobs=blobs, about=name)
 
 
 def _bring_back(repo: Repository, old: Space, again: Space, blobs: Mapping[bytes, bytes]) -> None:
@@ -64,7 +64,7 @@ def _bring_back(repo: Repository, old: Space, again: Space, blobs: Mapping[bytes
     lost = {digest: blob for digest, blob in blobs.items() if not _has_blob(repo, digest)}
     if lost:
         listed = {} if old.recipe else {"spaces": {old.id: {"recipe": again.recipe.hex()}}}
-        repo.publish("model add", {"packs": repo.add_pack(lost), **listed}, about=again.name)
+        repo.publish("model add", listed, blobs=lost, about=again.name)
 
 
 def _has_blob(repo: Repository, digest: bytes) -> bool:

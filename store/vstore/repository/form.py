@@ -11,23 +11,25 @@ from vstore.disk.trouble import LOST
 from vstore.errors import Damage, FormatTooNew, NoStore, UsageError
 from vstore.format.canonical import Document, canonical
 from vstore.format.hashing import checksum, store_hash
-from vstore.format.layout import DTYPES, FORMAT_VERSION, Layout
+from vstore.format.layout import DTYPES, FORMATS, NEWEST, Layout
 
 
 class Form(NamedTuple):
     """The permanent choices of a store.
 
-    store: its id, 32 random hex digits.
-    hash:  the name of the hash of pictures and objects.
-    dtype: the numbers of a vector, float16 or float32.
+    store:  its id, 32 random hex digits.
+    hash:   the name of the hash of pictures and objects.
+    dtype:  the numbers of a vector, float16 or float32.
+    format: its format; the one choice that `vstore migrate` changes.
     """
 
     store: str
     hash: str
     dtype: str
+    format: int = NEWEST
 
     def to_bytes(self) -> bytes:
-        form = {"format": FORMAT_VERSION, "store": self.store, "hash": self.hash, "dtype": self.dtype}
+        form = {"format": self.format, "store": self.store, "hash": self.hash, "dtype": self.dtype}
         return canonical({**form, "check": _check(form)}) + b"\n"
 
 
@@ -47,14 +49,14 @@ def read_form(folder: Path) -> Form:
     try:
         value = json.loads(text)
         # A later format keeps `check` as it is: else one flipped bit of the version would read as a later format.
-        is_later = value["format"] > FORMAT_VERSION
+        is_later = value["format"] > NEWEST
         if is_later and _check({n: v for n, v in value.items() if n != "check"}) == value["check"]:
             raise FormatTooNew(
-                f"the store {folder} has format {value['format']}; this vstore reads up to {FORMAT_VERSION}",
+                f"the store {folder} has format {value['format']}; this vstore reads up to {NEWEST}",
                 "upgrade vstore: pip install -U vstore-index",
             )
-        form = Form(value["store"], store_hash(value["hash"]).name, value["dtype"])
-        if form.dtype not in DTYPES or form.to_bytes() != text:
+        form = Form(value["store"], store_hash(value["hash"]).name, value["dtype"], value["format"])
+        if form.dtype not in DTYPES or form.format not in FORMATS or form.to_bytes() != text:
             raise ValueError("its content is not valid")
     except (ValueError, KeyError, TypeError, UsageError) as err:
         raise Damage(f"{path} cannot be read: {err!r}", "run: vstore repair") from err

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from vstore.errors import AmbiguousSnapshot, SnapshotNotFound, UsageError
 from vstore.format.entries import Snapshot, Space
+from vstore.format.listing import Listing
 from vstore.format.records import Record
 from vstore.format.state import State
 
@@ -14,32 +15,36 @@ from vstore.format.state import State
 _STEP = r"(?P<base>.+)~(?P<up>\d+)"
 _PAST = r"@\{(\d+)\}"
 _ID = r"[0-9a-fA-F]{4,}"
+_FETCHED = r"[^/]+/v[1-9]\d{0,17}"
 
 
-def find_snapshot(state: State, name: str, past: Callable[[], Sequence[str | None]]) -> Snapshot:
-    """Find a snapshot by v-number, id prefix, tag, `current`, `latest`, `X~2` or `@{3}`.
+def find_snapshot(listing: Listing, name: str, past: Callable[[], Sequence[str | None]]) -> Snapshot:
+    """Find a snapshot by v-number, NAME/v-number, id prefix, tag, `current`, `latest`, `X~2` or `@{3}`.
 
     past:   gives all values that `current` has had, the newest last; asked only for `@{…}`.
     Raises: SnapshotNotFound, AmbiguousSnapshot.
     """
+    state = listing.state
     step = re.fullmatch(_STEP, name) if "~" in name else None
     if step:
-        return _ancestor(state, find_snapshot(state, step["base"], past), int(step["up"]), name)
-    if name == "current" and state.current is None and state.snapshots():
+        return _ancestor(listing, find_snapshot(listing, step["base"], past), int(step["up"]), name)
+    if name == "current" and state.current is None and any(listing.kept()):
         raise SnapshotNotFound("no snapshot is current", "make one current with: vstore rollback SNAP")
     if name == "current":
-        return _listed(state, state.current, name)
+        return _listed(listing, state.current, name)
     if name == "latest":
-        return _listed(state, next((snapshot.name for snapshot in state.snapshots()), None), name)
+        return _listed(listing, next((snapshot.name for snapshot in listing.kept()), None), name)
     at = re.fullmatch(_PAST, name) if name.startswith("@") else None
     if at:
         values, back = past(), int(at[1])
-        return _listed(state, values[-1 - back] if back < len(values) else None, name)
+        return _listed(listing, values[-1 - back] if back < len(values) else None, name)
     if name in state.tags:
-        return _listed(state, state.tags[name], name)
+        return _listed(listing, state.tags[name], name)
     if name[:1] in ("v", "V") and name[1:].isascii() and name[1:].isdigit():
-        return _listed(state, f"v{int(name[1:])}", name)
-    return _by_id(state, name)
+        return _listed(listing, f"v{int(name[1:])}", name)
+    if "/" in name:
+        return _listed(listing, name if re.fullmatch(_FETCHED, name) else None, name)
+    return _by_id(listing, name)
 
 
 def past_currents(records: Iterable[Record]) -> list[str | None]:
@@ -63,36 +68,36 @@ def find_space(state: State, wanted: str) -> Space:
     return found[0]
 
 
-def _ancestor(state: State, snapshot: Snapshot, up: int, wanted: str) -> Snapshot:
+def _ancestor(listing: Listing, snapshot: Snapshot, up: int, wanted: str) -> Snapshot:
     for _ in range(up):
-        parent = state.snapshot(snapshot.parent) if snapshot.parent else None
+        parent = listing.find(snapshot.parent) if snapshot.parent else None
         if parent is None or not parent.kept:
-            raise _not_found(state, wanted)
+            raise _not_found(listing, wanted)
         snapshot = parent
     return snapshot
 
 
-def _by_id(state: State, wanted: str) -> Snapshot:
+def _by_id(listing: Listing, wanted: str) -> Snapshot:
     fitting = []
     if re.fullmatch(_ID, wanted):
-        fitting = [snapshot for snapshot in state.snapshots() if snapshot.id.startswith(wanted.lower())]
+        fitting = [snapshot for snapshot in listing.kept() if snapshot.id.startswith(wanted.lower())]
     if len({snapshot.id for snapshot in fitting}) > 1:
         listed = ", ".join(f"{snapshot.name} ({snapshot.id[:12]})" for snapshot in fitting)
         raise AmbiguousSnapshot(f"{wanted!r} may mean {listed}", "give more digits, or the name")
     if not fitting:
-        raise _not_found(state, wanted)
+        raise _not_found(listing, wanted)
     return fitting[0]
 
 
-def _listed(state: State, name: str | None, wanted: str) -> Snapshot:
-    found = state.snapshot(name) if name else None
+def _listed(listing: Listing, name: str | None, wanted: str) -> Snapshot:
+    found = listing.find(name) if name else None
     if found is None or not found.kept:
-        raise _not_found(state, wanted)
+        raise _not_found(listing, wanted)
     return found
 
 
-def _not_found(state: State, wanted: str) -> SnapshotNotFound:
-    count = len(state.snapshots())
+def _not_found(listing: Listing, wanted: str) -> SnapshotNotFound:
+    count = sum(1 for _ in listing.kept())
     if not count:
         return SnapshotNotFound("this store has no snapshot yet", "make one with: vstore sync FOLDER")
     return SnapshotNotFound(f"no snapshot {wanted!r} (this store has {count})", "list them with: vstore snapshot list")

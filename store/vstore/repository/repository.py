@@ -8,22 +8,24 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from vstore.clock import now
 from vstore.disk import durable
 from vstore.disk.oplog import Oplog, Tip
 from vstore.errors import (
     Damage,
+    MigrationNeeded,
     ModelError,
     Refused,
 )
-from vstore.format.canonical import Document
+from vstore.format.canonical import Document, Json
 from vstore.format.entries import FileRef, Root, Snapshot, Space, listed_packs
 from vstore.format.hashing import store_hash
 from vstore.format.layout import Layout
+from vstore.format.listing import Listing
 from vstore.format.manifest import Manifest
-from vstore.format.records import Record
+from vstore.format.records import Record, RecordWords
 from vstore.format.relabelling import Absorbed, today
 from vstore.format.state import State
 from vstore.repository.form import Form, read_form
@@ -54,6 +56,7 @@ class Repository:
 
     def _begin(self, folder: Path, form: Form) -> None:
         self.layout = Layout(folder)
+        self.format = form.format
         self.store_id = form.store
         self.hash = store_hash(form.hash)
         self.dtype = form.dtype
@@ -62,6 +65,7 @@ class Repository:
         self._damaged = False
         self._packs: Packs | None = None
         self._segments: dict[str, Segment] = {}
+        self._listing: Listing | None = None
 
     @classmethod
     def unread(cls, folder: Path, form: Form) -> Repository:
@@ -76,6 +80,20 @@ class Repository:
     def state(self) -> State:
         """The newest state."""
         return self.tip.state
+
+    @property
+    def listing(self) -> Listing:
+        """All snapshots of the newest state."""
+        if self._listing is None or self._listing.state is not self.state:
+            self._listing = self.listing_of(self.state)
+        return self._listing
+
+    def listing_of(self, state: State) -> Listing:
+        """List the snapshots of any state of this store since the last gc."""
+        return Listing(state, self.hash, self._blob)
+
+    def _blob(self, digest: bytes) -> bytes:
+        return self.packs.get(digest)
 
     @property
     def base(self) -> bytes:
@@ -148,7 +166,7 @@ class Repository:
 
     def snapshot(self, name: str) -> Snapshot:
         """Find a snapshot by any of its names. Raises: SnapshotNotFound, AmbiguousSnapshot."""
-        return find_snapshot(self.state, name, lambda: past_currents(self.records()))
+        return find_snapshot(self.listing, name, lambda: past_currents(self.records()))
 
     def manifest(self, snapshot: Snapshot) -> Manifest:
         """Read the manifest of a snapshot. Raises: Damage."""
@@ -247,6 +265,7 @@ class Repository:
         """
         with self.lock("commit") as lock:
             lock.acquire(COMMIT_WAIT, command)
+            self.format = read_form(self.layout.folder).format  # it may have been migrated since it was opened
             self.reload()
             self.refuse_unsound()
             durable.sweep(self.layout.refs, "commit")
@@ -273,30 +292,42 @@ class Repository:
             raise Damage(self.tip.complaint, "run: vstore repair")
 
     def publish(
-        self,
-        op: str,
-        changes: Document,
-        *,
-        undoes: int | None = None,
-        redoes: int | None = None,
-        about: str = "",
-        whole: bool = False,
+        self, op: str, changes: Document, *, blobs: Mapping[bytes, bytes] | None = None, **words: Unpack[RecordWords]
     ) -> None:
-        """Publish a record. The caller is inside `committing`, and all objects of the changes are durable.
+        """Publish a record. The caller is inside `committing`, and all files named by the changes are durable.
 
-        undoes, redoes: the number of the record to undo, or of the undo to cancel.
-        about:  a few words for the log.
-        whole:  carry the whole state in any case.
-        Raises: CommitRace, DiskTrouble, ReadOnly.
+        changes: as if the state held all snapshots, whatever the format.
+        blobs:   blobs named by the changes, by digest: they are written first, as one pack.
+        words:   more of the record.
+        Raises: CommitRace, DiskTrouble, ReadOnly; Damage if the list of snapshots is.
         """
-        self.tip = self.log.append(self.tip, op, changes, now(), undoes=undoes, redoes=redoes, about=about, whole=whole)
+        changes, pages = self.settled(changes)
+        packs = self.write_blobs({**(blobs or {}), **pages})
+        if packs:
+            changes = {**changes, "packs": {**changes.get("packs", {}), **packs}}
+        self.append(op, changes, **words)
+
+    def append(self, op: str, changes: Document, **words: Unpack[RecordWords]) -> None:
+        """Publish a record of changes as the format of this store records them: see `publish`."""
+        self.tip = self.log.append(self.tip, op, changes, now(), format=self.format, **words)
         self._list_objects()
 
-    def add_pack(self, blobs: Mapping[bytes, bytes]) -> dict[str, Any]:
-        """Write a pack. Returns: the changes of `packs` for the record to come. Raises: DiskTrouble, ReadOnly."""
+    def write_blobs(self, blobs: Mapping[bytes, bytes]) -> dict[str, Json]:
+        """Write blobs as one pack. Returns: the changes of `packs` for the record. Raises: DiskTrouble, ReadOnly."""
+        if not blobs:
+            return {}
         from vstore.disk.packs import write_pack
 
         return listed_packs([write_pack(self.layout.packs, self.hash, blobs, "commit")])
+
+    def settled(self, changes: Document) -> tuple[Document, dict[bytes, bytes]]:
+        """Give changes as the format of this store records them, and the blobs that they name. Raises: Damage."""
+        return (changes, {}) if self.format == 1 else self.listing.settled(changes)
+
+    def require_format_2(self, what: str) -> None:
+        """Refuse what a store of format 1 cannot hold. Raises: MigrationNeeded."""
+        if self.format < 2:
+            raise MigrationNeeded(f"{what} need store format 2, and this store has format 1", "run: vstore migrate")
 
     def records(self) -> Iterator[Record]:
         """Read the records up to the newest sound one, oldest first. Raises: Damage, FileNotFoundError."""

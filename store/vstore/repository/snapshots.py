@@ -20,7 +20,9 @@ def new_snapshot(
     *,
     partial: bool = False,
 ) -> tuple[Snapshot, dict[str, Json], dict[bytes, bytes]]:
-    """Make the next snapshot, over the aliases of a tree. The caller is inside `committing`.
+    """Make the next snapshot, over the aliases of a tree, with the fields of its parent.
+
+    The caller is inside `committing`.
 
     images:  distinct keys of the tree; a caller that edited another tree need not count them all.
     Returns: the snapshot; the changes to make it current; the blobs to put into a pack first.
@@ -36,6 +38,8 @@ def new_snapshot(
         message=message,
         parent=parent.name if parent else None,
         partial=partial,
+        fields=parent.fields if parent else b"",
+        store=repo.store_id if repo.format > 1 else "",
     )
     data = manifest.to_bytes()
     snapshot = Snapshot.of(manifest, repo.hash.digest(data), manifest.content_id(repo.hash))

@@ -102,9 +102,8 @@ class Commit:
             message=self._message,
             partial=not self._complete,
         )
-        more["packs"] = repo.add_pack(blobs)
         about = f"{snapshot.name}: {snapshot.paths} path{'s' * (snapshot.paths != 1)}"
-        repo.publish("sync", {**changes, **more}, about=about)
+        repo.publish("sync", {**changes, **more}, blobs=blobs, about=about)
         return snapshot
 
     def _is_stored_in(self, found: Snapshot | None) -> bool:

@@ -79,13 +79,12 @@ def snapshot_forget(
 
 
 def _report(repo: Repository, kept: list[Kept], forgotten: list[str], *, dry_run: bool) -> ForgetReport:
-    after = repo.state.after({"snapshots": {name: {"kept": False} for name in forgotten}})
-    return ForgetReport(dry_run, tuple(kept), tuple(forgotten), plan_of(repo, after).bytes)
+    return ForgetReport(dry_run, tuple(kept), tuple(forgotten), plan_of(repo, forgotten=forgotten).bytes)
 
 
 def _decided(repo: Repository, snaps: Sequence[str], policy: Policy) -> tuple[list[Kept], list[str]]:
     state = repo.state
-    listed = state.snapshots()
+    listed = list(repo.listing.kept())
     musts: dict[str, list[str]] = {}
     if state.current is not None:
         musts.setdefault(state.current, []).append("current snapshot")

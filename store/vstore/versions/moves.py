@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from vstore.errors import NothingToUndo, UsageError
 from vstore.format.canonical import Json
+from vstore.format.listing import Listing
 from vstore.format.records import Record
-from vstore.format.state import State
 from vstore.format.undo import operations_in_force, restoring
 from vstore.repository.repository import Repository
 from vstore.versions.log import why_log_is_cut
@@ -93,7 +93,7 @@ def undo(repo: Repository) -> MoveReport:
                 raise NothingToUndo("everything that can be undone is already undone", "see: vstore log")
             raise NothingToUndo("there is nothing to undo yet", "see: vstore log")
         record = done[-1]
-        return _restore(repo, repo.log.state_before(record.number), record, "undo")
+        return _restore(repo, repo.listing_of(repo.log.state_before(record.number)), record, "undo")
 
 
 def redo(repo: Repository) -> MoveReport:
@@ -103,12 +103,12 @@ def redo(repo: Repository) -> MoveReport:
         if not undone:
             raise NothingToUndo("there is nothing to redo", "a new operation ends redo")
         record = undone[-1]
-        return _restore(repo, repo.log.state_before(record.number + 1), record, "redo")
+        return _restore(repo, repo.listing_of(repo.log.state_before(record.number + 1)), record, "redo")
 
 
-def _restore(repo: Repository, state: State, record: Record, op: str) -> MoveReport:
+def _restore(repo: Repository, earlier: Listing, record: Record, op: str) -> MoveReport:
     before = repo.state.current
-    changes = restoring(repo.state, state)
+    changes = restoring(repo.listing, earlier)
     about = f"{record.op} of {record.time}" + (f" ({record.about})" if record.about else "")
     if op == "undo":
         repo.publish(op, changes, undoes=record.number, about=about)

@@ -72,8 +72,8 @@ class SnapshotDetail(NamedTuple):
 
 
 def snapshot_list(repo: Repository) -> list[SnapshotRow]:
-    """List all snapshots, newest first. Reads the log alone."""
-    return [_row(repo.state, snapshot) for snapshot in repo.state.snapshots()]
+    """List all snapshots, newest first. Reads no page of pictures."""
+    return [_row(repo.state, snapshot) for snapshot in repo.listing.kept()]
 
 
 def _row(state: State, snapshot: Snapshot) -> SnapshotRow:

@@ -1,0 +1,92 @@
+"""A table: sorted keys with values of any length, as a tree of pages. Pure."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator, Mapping
+
+from vstore.errors import Damage
+from vstore.format.hashing import Hash
+from vstore.format.page_tree import Fetch, PageTree
+from vstore.format.pages import TABLE, Child, Entry, level_of
+from vstore.format.table_pages import FULL, decode_table_leaf, encode_table_leaf
+
+
+class Table(PageTree):
+    """A table. What looks for one key reads one path from the root to a leaf.
+
+    root: the digest of its root page; None while it is empty.
+    """
+
+    kind = TABLE
+    limit = FULL
+    kept = 32  # 2 MB or so
+
+    def __init__(
+        self, hash: Hash, fetch: Fetch, root: bytes | None, fresh: Mapping[bytes, bytes] | None = None
+    ) -> None:
+        super().__init__(hash, fetch, root, fresh)
+        self.root = root
+
+    @staticmethod
+    def encode(entries: list[Entry]) -> bytes:
+        return encode_table_leaf(entries)
+
+    def decode(self, leaf: Child) -> list[Entry]:
+        entries = decode_table_leaf(self.page(leaf.digest))
+        is_child = leaf.count >= 0
+        if is_child and (not entries or (entries[0][0], len(entries)) != (leaf.first, leaf.count)):
+            raise Damage("a table page does not match the page above it", "run: vstore check")
+        return entries
+
+    def get(self, key: bytes) -> bytes | None:
+        """Find the value of a key, or None. Raises: Damage."""
+        for leaf in self._walk(key):
+            entries = self.entries(leaf)
+            at = bisect.bisect_left(entries, (key,))
+            return entries[at][1] if at < len(entries) and entries[at][0] == key else None
+        return None
+
+    def items(self) -> Iterator[Entry]:
+        """Yield all entries in rising order of their keys. Raises: Damage."""
+        return self.range(b"", None)
+
+    def newest(self) -> Iterator[Entry]:
+        """Yield all entries in falling order of their keys; leaves are read as they are reached. Raises: Damage."""
+        for leaf in self._walk(falling=True):
+            yield from reversed(self.entries(leaf))
+
+    def range(self, start: bytes, stop: bytes | None) -> Iterator[Entry]:
+        """Yield the entries from `start` up to, and without, `stop`; None means to the end. Raises: Damage."""
+        for leaf in self._walk(start):
+            if stop is not None and leaf.first >= stop:
+                return
+            entries = self.entries(leaf)
+            for entry in entries[bisect.bisect_left(entries, (start,)) :]:
+                if stop is not None and entry[0] >= stop:
+                    return
+                yield entry
+
+    def __len__(self) -> int:
+        """Count the entries. Reads the root alone. Raises: Damage."""
+        if self.root is None:
+            return 0
+        level = level_of(self.page(self.root), self.kind)
+        if level == 0:
+            return len(self.entries(Child(b"", self.root, -1)))
+        return sum(child.count for child in self.below(self.root, level))
+
+    def _walk(self, start: bytes = b"", *, falling: bool = False) -> Iterator[Child]:
+        """Yield the leaves from the one that may hold `start` on, or all from the last; pages are read when reached."""
+        if self.root is None:
+            return
+        stack = [(Child(b"", self.root, -1), level_of(self.page(self.root), self.kind))]
+        while stack:
+            child, level = stack.pop()
+            if level == 0:
+                yield child
+                continue
+            below = self.below(child.digest, level)
+            at = max(0, bisect.bisect_right(below, start, key=lambda child: child.first) - 1)
+            part = below[at:]
+            stack += [(child, level - 1) for child in (part if falling else reversed(part))]

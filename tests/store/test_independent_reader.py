@@ -1,0 +1,99 @@
+"""A second reader, which knows FORMAT.md alone, says of every store what vstore says."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.independent_reader import StoreReader
+
+from vstore.disk.journal import Journal, journals
+from vstore.repository.repository import Repository
+
+DATA = Path(__file__).parent / "data"
+SUPPORT = Path(__file__).parents[1] / "support"
+STORES = [
+    path.parent.relative_to(DATA).as_posix() for path in sorted(DATA.glob("*/*/FORMAT"))
+]  # one of each format, and of each hash
+
+
+def by_the_reader(folder: Path) -> dict[str, Any]:
+    """What the second reader says of a store."""
+    reader = StoreReader(folder)
+    kept = [name for name, entry in reader.snapshots.items() if entry.get("kept", True)]
+    return {
+        "store": reader.form["store"],
+        "state": reader.state,
+        "records": [(record["number"], record["op"], record.get("about", "")) for record in reader.records],
+        "snapshots": reader.snapshots,
+        "aliases": {name: reader.aliases(name) for name in kept},
+        "rows": {space: reader.rows(space) for space in reader.state["spaces"]},
+        "journals": reader.journals(),
+    }
+
+
+def by_vstore(folder: Path) -> dict[str, Any]:
+    """What vstore says of a store."""
+    repo = Repository(folder)
+    kept = repo.state.snapshots()
+    return {
+        "store": repo.store_id,
+        "state": repo.state.document,
+        "records": [(record.number, record.op, record.about) for record in repo.records()],
+        "snapshots": repo.state.document["snapshots"],
+        "aliases": {snapshot.name: dict(repo.tree(snapshot)) for snapshot in kept},
+        "rows": {space: rows_of(repo, space) for space in repo.state.spaces},
+        "journals": {path.name: [key for _, key in Journal(path).frames()] for path in journals(repo.layout.journal)},
+    }
+
+
+def rows_of(repo: Repository, space: str) -> dict[bytes, tuple[float, ...]]:
+    """The row of each key of a space."""
+    rows: dict[bytes, tuple[float, ...]] = {}
+    for ref in repo.state.segments(space):
+        segment = repo.segment(ref)
+        for key, row in zip(segment.key_list(), segment.rows().astype(np.float64), strict=True):
+            rows.setdefault(key, tuple(row.tolist()))
+    return rows
+
+
+def test_the_reader_uses_public_tools_alone() -> None:
+    imported: set[str] = set()
+    for name in ("independent_reader.py", "independent_bytes.py"):
+        for node in ast.walk(ast.parse((SUPPORT / name).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module or "")
+    assert {name for name in imported if name.split(".")[0] not in sys.stdlib_module_names} == {
+        "xxhash",
+        "support.independent_bytes",
+    }
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_both_say_the_same_of_the_stores_of_every_format(store: str) -> None:
+    found = by_vstore(DATA / store)
+    assert found == by_the_reader(DATA / store)
+    assert found["aliases"] and all(found["rows"].values())
+
+
+@pytest.mark.parametrize("folder", ["FORMAT", "refs", "packs", "segments", "journal"])
+def test_the_reader_would_see_a_byte_that_is_another(tmp_path: Path, folder: str) -> None:
+    shutil.copytree(DATA / "format-1/store", tmp_path / "store")
+    path = tmp_path / "store" / folder
+    path = min(path.iterdir()) if path.is_dir() else path
+    before = by_the_reader(tmp_path / "store")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    if folder == "journal":  # a frame that does not prove itself is passed over
+        assert by_the_reader(tmp_path / "store")["journals"] != before["journals"]
+    else:
+        with pytest.raises((AssertionError, ValueError, KeyError)):
+            by_the_reader(tmp_path / "store")
