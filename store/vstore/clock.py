@@ -1,4 +1,4 @@
-"""Times as the store writes them: ISO 8601, UTC."""
+"""Times as the store writes them: ISO 8601, UTC; and microseconds where an order is needed."""
 
 from __future__ import annotations
 
@@ -10,3 +10,8 @@ TIME = "%Y-%m-%dT%H:%M:%SZ"
 def now() -> str:
     """Tell the present moment, to the second: `2026-11-23T20:02:39Z`."""
     return time.strftime(TIME, time.gmtime())
+
+
+def microseconds() -> int:
+    """Tell the present moment in microseconds since 1970, UTC."""
+    return time.time_ns() // 1000

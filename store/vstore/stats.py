@@ -10,6 +10,7 @@ from typing import NamedTuple
 from vstore.brief import briefly
 from vstore.format.canonical import Json
 from vstore.format.layout import DTYPES
+from vstore.repository.newest import is_newest
 from vstore.repository.repository import Repository
 
 
@@ -80,6 +81,8 @@ class StatsReport(NamedTuple):
     roots:     the synced folders.
     total:     bytes of the store.
     copies:    bytes of a plain index per snapshot: fp32 vectors, without paths.
+    format:    its format.
+    newest:    it has the newest format, and its migration is complete.
     """
 
     store: str
@@ -94,6 +97,8 @@ class StatsReport(NamedTuple):
     roots: tuple[RootStats, ...]
     total: int
     copies: int
+    format: int
+    newest: bool
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
@@ -121,6 +126,8 @@ def stats(repo: Repository) -> StatsReport:
         roots=tuple(RootStats(label, os.fsdecode(place), os.path.isdir(place)) for label, place in roots),
         total=sum(part.bytes for part in parts),
         copies=_copies(repo),
+        format=repo.format,
+        newest=is_newest(repo),
     )
 
 
@@ -133,6 +140,7 @@ def _parts(repo: Repository) -> tuple[Part, ...]:
         "journal": layout.journal,
         "catalogue": layout.catalogue,
         "cache": layout.cache,
+        "indexes": layout.indexes,
         "quarantine": layout.quarantine,
         "locks": layout.locks,
     }

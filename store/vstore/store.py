@@ -497,11 +497,17 @@ class Store:
             progress=progress,
         )
 
-    def migrate(self, *, dry_run: bool = False) -> MigrateReport:
-        """Bring a store of an older format up to date. Raises: Locked, DiskTrouble."""
+    def migrate(self, *, dry_run: bool = False, wait: bool = False) -> MigrateReport:
+        """Bring a store of an older format up to date. No snapshot, id, tag or vector changes.
+
+        Programs that know only the older format refuse the store afterwards, and undo goes no further back than this.
+        After a kill or an error, run it again.
+        Raises: Damage, Locked, DiskTrouble, ReadOnly.
+        """
         from vstore.migrate import migrate
 
-        return migrate(self._repo, dry_run=dry_run)
+        self._repo.reload()
+        return migrate(self._repo, dry_run=dry_run, wait=wait)
 
     def gc(self, *, dry_run: bool = False, drop_unnamed: bool = False, wait: bool = False) -> GcReport:
         """Delete data that no snapshot uses. Undo goes no further back than this.

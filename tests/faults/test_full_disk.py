@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.folders import put
+from support.index_parts import parts_of, put_part
 from support.stores import FAKE, base, contents, opened, quick_folder, sync, vectors
 
 from vstore.errors import VstoreError
@@ -110,3 +111,26 @@ def test_gc_makes_room_on_a_disk_without_a_free_byte() -> None:
             store.gc(drop_unnamed=True)
             assert store.check(read_data=True).ok
         assert (top / ".vstore" / "reserve").stat().st_size == 1 << 20
+
+
+def test_gc_gives_up_the_parts_of_indexes_where_no_reserve_is_left() -> None:
+    with small_disk("24m") as disk:
+        top = disk / "top"
+        top.mkdir()
+        base(top)
+        with opened(top) as store:
+            repo = store._repo
+            for space, refs in repo.state.segment_lists().items():
+                put_part(repo, space, refs, bytes(64 * PAGE))
+            layout = repo.layout
+        expected = contents(Repository(layout.folder))
+        layout.reserve.unlink()
+        shutil.rmtree(layout.cache)
+        filler = fill(disk, 0)
+        with opened(top) as store:
+            assert store.gc().changed
+        assert parts_of(layout) == set()
+        assert contents(Repository(layout.folder)) == expected
+        filler.unlink()
+        with opened(top) as store:
+            assert store.check(read_data=True).ok

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.folders import put
+from support.index_parts import put_part
 from support.stores import FAKE, load, opened
 
 from vstore.disk.footer import FOOTER_SIZE, Footer
@@ -48,6 +49,8 @@ def template() -> Iterator[Path]:
         store.rollback("v2")
         store.undo()
         store.search([Operand(1.0, image=os.fsencode(top / "pictures" / "0-0.png"))])
+        for space, refs in store._repo.state.segment_lists().items():
+            put_part(store._repo, space, refs)
     yield top
     shutil.rmtree(top)
 
@@ -98,7 +101,7 @@ def test_a_format_of_any_bytes_is_damage(data: bytes) -> None:
         assert error.value.exit_code in (4, 12)
 
 
-NAMES = ("FORMAT", "refs", "segments", "packs", "journal", "cache", "reserve")
+NAMES = ("FORMAT", "refs", "segments", "packs", "journal", "cache", "indexes", "reserve")
 HARM = st.tuples(
     st.integers(0, 10**6),
     st.sampled_from(["flip", "cut", "zero", "delete", "garbage", "swap", "double", "empty"]),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from support.index_parts import put_part
 from support.stores import FAKES, contents, full, load, opened, quick_folder, vectors
 
 from vstore.errors import VstoreError
@@ -21,7 +22,14 @@ from vstore.store import Store
 
 REGIONS = 16
 HELD = ("FORMAT", "refs", "segments", "packs")  # files with data: damage to them is found
-REST = ("catalogue", "cache", "reserve", "locks", "journal")  # files that can be made again, or hold nothing yet
+REST = (
+    "catalogue",
+    "cache",
+    "indexes",
+    "reserve",
+    "locks",
+    "journal",
+)  # files that can be made again, or hold nothing yet
 
 
 class Rot(NamedTuple):
@@ -54,11 +62,13 @@ ROTS = [Rot(kind, at) for kind in ("bit", "cut", "zeros") for at in range(REGION
 
 
 def template(top: Path) -> None:
-    """Make a store with all that one may hold, rolled back and forth, and with files in `cache/`."""
+    """Make a store with all that one may hold, rolled back and forth, and with files in `cache/` and `indexes/`."""
     full(top)
     with opened(top) as store:
         store.rollback("v1")
         store.rollback("v8")
+        for space, refs in store._repo.state.segment_lists().items():
+            put_part(store._repo, space, refs)
     answers(top)
 
 
@@ -215,7 +225,7 @@ def test_rot_in_files_that_can_be_made_again_changes_no_answer(capsys: pytest.Ca
         for relative in files(whole / ".vstore", REST):
             path = whole / ".vstore" / relative
             before = path.read_bytes()
-            for rot in ROTS[:: 1 if relative.parts[0] == "cache" else 7]:
+            for rot in ROTS[:: {"cache": 1, "indexes": 3}.get(relative.parts[0], 7)]:
                 if relative.parts[0] == "catalogue":
                     continue  # its own matrix is in tests/store/test_catalogue.py: it is never read by a search
                 rot.spoil(path)

@@ -195,7 +195,7 @@ def test_where_there_are_no_hard_links_a_taken_name_is_not_replaced_either(
 
 def test_a_cache_file_is_renamed_into_place_without_a_flush(tmp_path: Path, disk: Watched) -> None:
     (tmp_path / "state").write_bytes(b"older")
-    assert durable.write_unflushed(tmp_path / "state", b"newer")
+    assert durable.write_unflushed(tmp_path / "state", [b"newer"])
     assert (tmp_path / "state").read_bytes() == b"newer"
     assert disk.named("fsync") == []
 
@@ -204,12 +204,12 @@ def test_a_cache_file_is_renamed_into_place_without_a_flush(tmp_path: Path, disk
 @pytest.mark.parametrize("error", [FULL, BROKEN, READ_ONLY])
 def test_a_cache_file_that_cannot_be_written_is_no_error(tmp_path: Path, disk: Watched, call: str, error: int) -> None:
     disk.fail(call, error)
-    assert not durable.write_unflushed(tmp_path / "state", b"newer")
+    assert not durable.write_unflushed(tmp_path / "state", [b"newer"])
     assert names(tmp_path) == []
 
 
 def test_a_cache_folder_that_somebody_removed_is_made_again(tmp_path: Path) -> None:
-    assert durable.write_unflushed(tmp_path / "cache" / "state", b"newer")
+    assert durable.write_unflushed(tmp_path / "cache" / "state", [b"newer"])
     assert (tmp_path / "cache" / "state").read_bytes() == b"newer"
 
 

@@ -40,13 +40,13 @@ def by_the_reader(folder: Path) -> dict[str, Any]:
 def by_vstore(folder: Path) -> dict[str, Any]:
     """What vstore says of a store."""
     repo = Repository(folder)
-    kept = repo.state.snapshots()
+    every = list(repo.listing.every())
     return {
         "store": repo.store_id,
         "state": repo.state.document,
         "records": [(record.number, record.op, record.about) for record in repo.records()],
-        "snapshots": repo.state.document["snapshots"],
-        "aliases": {snapshot.name: dict(repo.tree(snapshot)) for snapshot in kept},
+        "snapshots": {snapshot.name: snapshot.to_json() for snapshot in every},
+        "aliases": {snapshot.name: dict(repo.tree(snapshot)) for snapshot in every if snapshot.kept},
         "rows": {space: rows_of(repo, space) for space in repo.state.spaces},
         "journals": {path.name: [key for _, key in Journal(path).frames()] for path in journals(repo.layout.journal)},
     }

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.json_values import OBJECTS
 
 from vstore.format.canonical import canonical
-from vstore.format.entries import FileRef, Root, Snapshot, Space, listed_packs, listed_segments
+from vstore.format.entries import FileRef, Root, RunRef, Snapshot, Space, listed_packs, listed_segments
 from vstore.format.state import State, merge_patch
 
 
@@ -95,6 +95,7 @@ def test_an_empty_state_says_that_there_is_nothing() -> None:
     state = State({})
     assert (state.current, state.next_v, state.start_space, state.hold) == (None, 1, None, None)
     assert (state.tags, state.absorbed, state.roots, state.spaces, state.packs) == ({}, {}, {}, {}, [])
+    assert state.facts == []
     assert (state.segments("x"), state.window, state.listed, state.root("snapshots")) == ([], {}, 1, None)
 
 
@@ -129,6 +130,29 @@ def test_changes_name_only_the_segments_that_came_or_went() -> None:
     assert state.segments("s") == [a, e, d]
     assert state.segments_changed("s", [a, d]) == {"s": {"1": None}}
     assert state.segments_changed("s", [a, e, d]) == {"s": {}}
+
+
+RUN = st.builds(lambda name: RunRef(name.encode(), len(name)), st.text("abcdefgh", min_size=1, max_size=2))
+
+
+@given(st.lists(st.lists(RUN, unique_by=lambda run: run.root, max_size=6), max_size=6))
+def test_a_list_of_runs_of_facts_becomes_any_other(lists: list[list[RunRef]]) -> None:
+    state = State({})
+    for runs in lists:
+        state = State(json.loads(canonical(state.after({"facts": state.facts_changed(runs)}).document)))
+        assert state.facts == runs
+
+
+def test_changes_name_only_the_runs_of_facts_that_came_or_went() -> None:
+    a, b, c, d = (RunRef(name.encode() * 16, 5) for name in "abcd")
+    state = State({}).after({"facts": State({}).facts_changed([a, b])})
+    assert state.document["facts"] == {"0": ["61" * 16, 5], "1": ["62" * 16, 5]}
+    assert state.facts_changed([a, b, c]) == {"2": ["63" * 16, 5]}
+    state = state.after({"facts": state.facts_changed([a, b, c])})
+    assert state.facts_changed([a, d]) == {"1": ["64" * 16, 5], "2": None}
+    assert state.facts_changed([a, c]) == {"1": None}
+    eleven = State({"facts": {str(n): [f"{n:02x}", 1] for n in range(11)}})
+    assert [run.root[0] for run in eleven.facts] == list(range(11)), "places are numbers, not words"
 
 
 def test_changes_name_only_the_packs_that_came_or_went() -> None:

@@ -388,6 +388,8 @@ LEAF = encode_table_leaf([(b"a", b"1"), (b"b", b"2")])
         (encode_inner([Child(b"", b"x" * 16, 2)], 1, TABLE), LEAF),  # another first key
         (encode_inner([Child(b"a", b"x" * 16, 0)], 1, TABLE), encode_table_leaf([])),
         (encode_inner([Child(b"a", b"x" * 16, 2)], 1), LEAF),  # an inner page of aliases
+        (encode_inner([Child(b"", b"x" * 16, 2)], 2, TABLE), encode_inner([Child(b"a", b"y" * 16, 2)], 1, TABLE)),
+        (encode_inner([Child(b"a", b"x" * 16, 3)], 2, TABLE), encode_inner([Child(b"a", b"y" * 16, 2)], 1, TABLE)),
         (b"vt1\x00", LEAF),
         (b"junk", LEAF),
     ],
@@ -400,7 +402,7 @@ def test_a_table_whose_pages_do_not_fit_together_is_damage(root: bytes, below: b
         lambda table: table.edited({b"a": b"3"}),
     ):
         with pytest.raises(Damage):
-            read(damaged(root, x=below))
+            read(damaged(root, x=below, y=LEAF))
 
 
 @pytest.mark.parametrize("hash", HASHES.values(), ids=HASHES)

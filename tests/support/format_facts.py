@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from support.tables import cells
@@ -63,3 +65,28 @@ def single(section: dict[str, Any]) -> list[str]:
         for row in table[1:]
     ]
     return rows + section["tokens"] + [" ".join(block) for block in section["blocks"]]
+
+
+def changed(before: dict[str, Any], now: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
+    """List the facts of each section that went and that came since, as `format-2-facts.json` holds them."""
+    found = {}
+    for section in now:
+        old, new = (Counter(single(page[section]) if section in page else []) for page in (before, now))
+        gone, added = list((old - new).elements()), list((new - old).elements())
+        if gone or added:
+            found[section] = {"gone": gone, "added": added}
+    return found
+
+
+def main() -> None:
+    """Write `format-2-facts.json` again, after a change of FORMAT.md that is meant."""
+    store = Path(__file__).parents[1] / "store"
+    before = json.loads((store / "format-1-facts.json").read_text())
+    now = facts((store.parents[1] / "store/FORMAT.md").read_text())
+    moved = {section: before[section] for section in ("13", "14")}
+    text = json.dumps(changed(before, {**now, **moved}), indent=1, ensure_ascii=False)
+    (store / "format-2-facts.json").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

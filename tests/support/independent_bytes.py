@@ -71,7 +71,7 @@ class Bytes:
             (byte,) = self.take(1)
             value, shift = value | (byte & 127) << shift, shift + 7
             if byte < 128:
-                assert shift == 7 or (byte and shift <= 70), "a number with needless bytes"
+                assert shift == 7 or (byte and shift <= 63), "a number with needless bytes"
                 return value
 
     def unpack(self, layout: str) -> tuple[Any, ...]:

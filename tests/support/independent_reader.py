@@ -15,10 +15,19 @@ from typing import Any
 import xxhash
 from support.independent_bytes import HASHES, Bytes, canonical, checksum, checksums, field_value, merged, parsed, rises
 
-HEADERS = {1: (81, b"IxSQ", "e"), 2: (45, b"IxFI", "f")}  # of segments by dtype: length, magic, numbers of a row
+NUMBERS = {1: "e", 2: "f"}  # of a row, by dtype
 WIDTHS = {"1": "B", "2": "H", "4": "I", "8": "Q", "s": "q", "d": "d"}  # of columns of facts
 VERBS = {1: "different", 2: "same", 3: "keep"}
 Entries = list[tuple[bytes, Any]]
+
+
+def header_of(dtype: int, dim: int, rows: int) -> bytes:
+    """The one legal header of a segment."""
+    old = 1 << 20
+    if dtype == 1:
+        sizes = 0.0, dim, 2 * dim, 0, 2 * dim * rows
+        return struct.pack("<4siqqqBiiifQQQQ", b"IxSQ", dim, rows, old, old, 1, 0, 4, 0, *sizes)
+    return struct.pack("<4siqqqBiQ", b"IxFI", dim, rows, old, old, 1, 0, dim * rows)
 
 
 class StoreReader:
@@ -119,20 +128,20 @@ class StoreReader:
     def _facts_leaf(self, page: Bytes, count: int) -> Entries:
         heads = [(page.take(page.number()).decode("ascii"), page.take(1).decode()) for _ in range(page.number())]
         assert heads[:2] == [("key", "k"), ("reader", "2")] and rises([name for name, _ in heads[2:]])
-        rows: list[dict[str, Any]] = [{} for _ in range(count)]
-        for name, kind in heads:
-            given = page.bits(count) if name not in ("key", "reader") else [True] * count
-            if kind == "k":
+        rows: list[dict[tuple[str, str], Any]] = [{} for _ in range(count)]
+        for head in heads:
+            given = page.bits(count) if head not in heads[:2] else [True] * count
+            if head[1] == "k":
                 values: list[Any] = [page.take(self.size) for _ in range(count)]
-            elif kind == "t":
+            elif head[1] == "t":
                 values = [page.take(size).decode() for size in page.unpack(f"{count}I")]
             else:
-                values = list(page.unpack(f"{count}{WIDTHS[kind]}"))
+                values = list(page.unpack(f"{count}{WIDTHS[head[1]]}"))
             assert any(given)
             for row, value, is_given in zip(rows, values, given, strict=True):
                 assert is_given or value in (0, "", bytes(self.size))
-                row.update({name: value} if is_given else {})
-        return [(row.pop("key"), row) for row in rows]
+                row.update({head: value} if is_given else {})
+        return [(row.pop(heads[0]), row) for row in rows]
 
     def table(self, root: str | None) -> Entries:
         return self.tree("t", root, self._table_leaf) if root else []
@@ -184,9 +193,9 @@ class StoreReader:
             assert len(data) == length and data[-8:] == b"vsegment"
             assert data[-16:-8] == checksum(data[-128:-16]) == bytes.fromhex(check)
             version, dtype, key_size, dim, n, header, *sums = struct.unpack("<HHIIQI40x8s8s8s40x", data[-128:])
-            size, magic, number = HEADERS[dtype]
-            assert (version, key_size, n, header, data[:4]) == (1, self.size, count, size, magic)
+            number = NUMBERS[dtype]
             width = dim * struct.calcsize(number)
+            assert data[:header] == header_of(dtype, dim, n) and (version, key_size, n) == (1, self.size, count)
             keys_at, sums_at = header + n * width, header + n * (width + key_size)
             rows, keys = data[header:keys_at], data[keys_at:sums_at]
             assert [checksum(data[:header]), checksum(keys), checksum(data[sums_at:-128])] == sums
@@ -236,16 +245,16 @@ class StoreReader:
         assert rises([line[0] for line in lines])
         return lines
 
-    def facts(self) -> dict[bytes, dict[str, Any]]:
-        """Read of each key the row that wins, with the digests of prepared pixels that it lacks and others have."""
+    def facts(self) -> dict[bytes, dict[tuple[str, str], Any]]:
+        """Read of each key the row that wins, by column, with the digests of pixels that it lacks and others have."""
         rows = []
         for place, (root, count) in self.state.get("facts", {}).items():
             run = self.tree("f", root, self._facts_leaf)
             assert len(run) == count
-            rows += [(row["reader"], int(place), key, row) for key, row in run]
-        found: dict[bytes, dict[str, Any]] = {}
+            rows += [(row["reader", "2"], int(place), key, row) for key, row in run]
+        found: dict[bytes, dict[tuple[str, str], Any]] = {}
         for _, _, key, row in sorted(rows, key=lambda row: row[:3], reverse=True):
-            pixels = {name: value for name, value in row.items() if name.startswith("pixels/")}
+            pixels = {column: value for column, value in row.items() if column[0].startswith("pixels/")}
             found[key] = pixels | found[key] if key in found else row
         return found
 

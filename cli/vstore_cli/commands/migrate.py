@@ -4,26 +4,41 @@ from __future__ import annotations
 
 import click
 
-from vstore_cli.locate import open_store
+from vstore_cli.locate import open_to_change
 from vstore_cli.output import echo_json, json_option
 
 
 @click.command()
-@click.option("-n", "--dry-run", is_flag=True, help="Show what would be done, and change nothing.")
+@click.option("-n", "--dry-run", is_flag=True, help="Show what would be written, and write nothing.")
+@click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
 @json_option
-def migrate(dry_run: bool, as_json: bool) -> None:
-    """Upgrade a store of an older format. There is only one format so far.
+def migrate(dry_run: bool, wait: bool, as_json: bool) -> None:
+    """Upgrade a store of an older format.
+
+    Snapshots, ids, tags and vectors stay as they are, and no picture is read. Older versions of vstore cannot open the
+    store afterwards, and earlier operations can no longer be undone. A store that is not upgraded works as it is; only
+    new kinds of data need the newest format. If the upgrade is interrupted, nothing is lost: run it again.
 
     \b
     Example:
-      vstore migrate
+      vstore migrate --dry-run
     """
-    with open_store() as store:
-        report = store.migrate(dry_run=dry_run)
+    with open_to_change() as store:
+        report = store.migrate(dry_run=dry_run, wait=wait)
     if as_json:
         echo_json(report)
         return
-    for step in report.steps:
-        click.echo(step)
     if not report.steps:
         click.echo(f"Nothing to do: the store has format {report.format}, the newest.")
+        return
+    click.echo(
+        f"Would upgrade the store to format {report.newest}, and write:"
+        if dry_run
+        else f"The store now has format {report.format}. Written:"
+    )
+    for step in report.steps:
+        click.echo(f"  {step}")
+    click.echo(
+        f"Older versions of vstore {'would then' if dry_run else 'now'} refuse the store, and earlier operations "
+        f"{'could' if dry_run else 'can'} no longer be undone."
+    )

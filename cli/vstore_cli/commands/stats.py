@@ -31,7 +31,10 @@ def stats(as_json: bool) -> None:
 
 
 def _print(report: StatsReport) -> None:
-    click.echo(f"{shown(report.store)}: {size(report.total)} (hash {report.hash}, vectors {report.dtype})")
+    click.echo(
+        f"{shown(report.store)}: {size(report.total)} (format {report.format}, hash {report.hash}, vectors "
+        f"{report.dtype})"
+    )
     parts = [part for part in report.parts if part.files]
     table([["", size(p.bytes), number(p.files), p.name] for p in parts], right=(1, 2))
     loose = sum(part.unlisted for part in parts)
@@ -49,3 +52,5 @@ def _print(report: StatsReport) -> None:
     click.echo()
     plain = f"; a separate index for each would take {size(report.copies)}" if report.snapshots > 1 else ""
     click.echo(f"{count(report.snapshots, 'snapshot')}, {count(report.images, 'vector')}, each stored once{plain}.")
+    if not report.newest:
+        click.echo("A newer format exists; the store works without it. See: vstore migrate --dry-run")

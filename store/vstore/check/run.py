@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from vstore.check.findings import Findings
+from vstore.check.index_parts import check_index_parts
 from vstore.check.listing import check_listing
 from vstore.check.log import check_log, check_names
 from vstore.check.objects import Objects
@@ -17,6 +18,7 @@ from vstore.check.verified import part_of, remember
 from vstore.errors import Damage
 from vstore.format.listing import Listing
 from vstore.progress import Progress
+from vstore.repository.newest import is_between
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -93,7 +95,9 @@ def _check_once(repo: Repository, read_data: bool, subset: str | None, until: fl
         check_listing(repo.hash, listing, findings)
         snapshots = check_snapshots(repo.hash, listing, objects, findings)
         objects.check_imports()
+        findings.attempt("FORMAT", lambda: _note_format(repo, findings))
         check_unlisted(repo.layout, state, set(objects.listed), findings)
+        check_index_parts(repo.layout, state, findings, read_whole=read_data)
         if subset is not None or until is not None:
             objects.read_some(subset, until)
         remember(repo.layout.cache, objects.verified, set(objects.listed))
@@ -109,3 +113,8 @@ def _check_once(repo: Repository, read_data: bool, subset: str | None, until: fl
             verified=len(objects.verified),
             files=len(objects.listed),
         )
+
+
+def _note_format(repo: Repository, findings: Findings) -> None:
+    if is_between(repo):
+        findings.notes.append("the migration of this store was interrupted; nothing is lost: run vstore migrate again")

@@ -42,4 +42,4 @@ def write_cache(folder: Path, name: str, content: bytes) -> bool:
 
     Returns: False if nothing was written, as the store is read-only or the disk full.
     """
-    return durable.write_unflushed(folder / name, checksum(name.encode(), content) + content)
+    return durable.write_unflushed(folder / name, [checksum(name.encode(), content) + content])

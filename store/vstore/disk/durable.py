@@ -160,17 +160,19 @@ def publish(path: Path, data: bytes, lock: str) -> bool:
     return True
 
 
-def write_unflushed(path: Path, data: Buffer) -> bool:
+def write_unflushed(path: Path, parts: Iterable[Buffer], lock: str = "cache") -> bool:
     """Write a file whose loss does no harm: no flush, and no error.
 
+    lock:    stands in the temporary name: whoever holds `commit` removes unfinished cache files.
     Returns: False if nothing was written.
     """
-    temporary = _temporary(path, "cache")
+    temporary = _temporary(path, lock)
     try:
         with _removed_on_error(temporary):
             fd = open_or_create(temporary, os.O_WRONLY | os.O_EXCL)
             try:
-                _write_all(fd, data)
+                for part in parts:
+                    _write_all(fd, part)
             finally:
                 disk.close(fd)
             disk.rename(str(temporary), str(path))

@@ -87,7 +87,7 @@ def is_sealed(folder: Path) -> bool:
 def put_seal(folder: Path) -> None:
     """Note the checksum of the file. No flush, and no error: a stale seal costs a look at every page."""
     with contextlib.suppress(OSError):
-        durable.write_unflushed(folder / _SEAL, _sum(folder))
+        durable.write_unflushed(folder / _SEAL, [_sum(folder)])
 
 
 def _sum(folder: Path) -> bytes:

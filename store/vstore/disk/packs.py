@@ -53,8 +53,12 @@ def write_pack(folder: Path, hash: Hash, blobs: Mapping[bytes, bytes], lock: str
 
     blobs: uncompressed bytes by digest. lock: the lock held. Raises: DiskTrouble, ReadOnly.
     """
-    stored = {digest: Stored(zlib.compress(blob, 6), len(blob)) for digest, blob in blobs.items()}
-    return _write(folder, hash, stored, lock)
+    return _write(folder, _packed(hash, _stored(blobs)), lock)
+
+
+def packed_size(hash: Hash, blobs: Mapping[bytes, bytes]) -> int:
+    """Count the bytes of a pack of these blobs."""
+    return sum(map(len, _packed(hash, _stored(blobs))[0]))
 
 
 def merge_packs(folder: Path, hash: Hash, packs: Iterable[Pack], lock: str) -> FileRef:
@@ -62,10 +66,23 @@ def merge_packs(folder: Path, hash: Hash, packs: Iterable[Pack], lock: str) -> F
 
     lock: the lock held. Raises: Damage, DiskTrouble, ReadOnly.
     """
-    return _write(folder, hash, {digest: blob for pack in packs for digest, blob in pack.stored()}, lock)
+    blobs = {digest: blob for pack in packs for digest, blob in pack.stored()}
+    return _write(folder, _packed(hash, blobs), lock)
 
 
-def _write(folder: Path, hash: Hash, blobs: Mapping[bytes, Stored], lock: str) -> FileRef:
+def _stored(blobs: Mapping[bytes, bytes]) -> dict[bytes, Stored]:
+    return {digest: Stored(zlib.compress(blob, 6), len(blob)) for digest, blob in blobs.items()}
+
+
+def _write(folder: Path, packed: tuple[list[bytes], bytes], lock: str) -> FileRef:
+    parts, check = packed
+    name = f"{durable.nonce()}.pack"
+    durable.write_durably(folder / name, parts, lock)
+    return FileRef(name, sum(map(len, parts)), check.hex())
+
+
+def _packed(hash: Hash, blobs: Mapping[bytes, Stored]) -> tuple[list[bytes], bytes]:
+    """Give the parts of a pack, one after another, and the checksum of its footer."""
     entry = hash.size + _PLACE.size
     table = bytearray()
     parts = [_MAGIC]
@@ -77,10 +94,7 @@ def _write(folder: Path, hash: Hash, blobs: Mapping[bytes, Stored], lock: str) -
         offset += len(packed)
     head = _HEAD.pack(offset, len(table) // entry, hash.size, checksum(*parts), checksum(table))
     check = checksum(head)
-    parts += [bytes(table), head + check + _END]
-    name = f"{durable.nonce()}.pack"
-    durable.write_durably(folder / name, parts, lock)
-    return FileRef(name, sum(map(len, parts)), check.hex())
+    return [*parts, bytes(table), head + check + _END], check
 
 
 class Pack:

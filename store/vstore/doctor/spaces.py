@@ -1,4 +1,4 @@
-"""A store's spaces: the place of each model."""
+"""A store: its format, and the place of each model."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from vstore.doctor import installed
-from vstore.doctor.report import OK, TROUBLE, Finding
+from vstore.doctor.report import NOTE, OK, TROUBLE, Finding
 from vstore.errors import VstoreError
+from vstore.format.layout import NEWEST
 from vstore.packages import TORCH
+from vstore.repository.newest import is_between, is_newest
 from vstore.repository.repository import Repository, how_to_give
 
 
 def store(folder: Path) -> list[Finding]:
-    """Check that each space's model is in its place. Reads only the log."""
+    """Check the format, and that each space's model is in its place. Reads only the log."""
     try:
         repo = Repository(folder)
     except VstoreError as err:
         return [Finding("store", TROUBLE, f"{folder}: {err.message}", err.next_step)]
     findings = [Finding("store", OK, f"{folder}; its cache is {repo.layout.cache}")]
     try:
+        findings.append(_format(repo))
         listed = sorted(repo.state.spaces.values(), key=lambda space: space.name)
         for space in listed:
             if space.recipe:
@@ -32,6 +35,16 @@ def store(folder: Path) -> list[Finding]:
     finally:
         repo.close()
     return findings
+
+
+def _format(repo: Repository) -> Finding:
+    if is_newest(repo):
+        return Finding("format", OK, f"{repo.format}, the newest")
+    if is_between(repo):
+        what = f"its migration to format {NEWEST} was interrupted; nothing is lost, and every command works"
+    else:
+        what = f"{repo.format}; every command works that needs nothing of format {NEWEST}"
+    return Finding("format", NOTE, what, "vstore migrate --dry-run")
 
 
 def _space(name: str, place: dict[str, Any], recipe: dict[str, Any]) -> Finding:

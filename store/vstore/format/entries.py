@@ -230,6 +230,24 @@ def listed_segments(refs: Iterable[FileRef]) -> dict[str, Json]:
     return {str(place): list(ref) for place, ref in enumerate(refs)}
 
 
+class RunRef(NamedTuple):
+    """A run of facts, as the log lists it.
+
+    root: the digest of its root page.
+    rows: its facts.
+    """
+
+    root: bytes
+    rows: int
+
+    @classmethod
+    def from_json(cls, value: Json) -> RunRef:
+        return cls(bytes.fromhex(value[0]), value[1])
+
+    def to_json(self) -> Json:
+        return [self.root.hex(), self.rows]
+
+
 class Import(NamedTuple):
     """The rest of an import: rows of an old index without a picture, stored outside every segment.
 

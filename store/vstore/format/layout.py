@@ -50,6 +50,11 @@ class Layout(NamedTuple):
         return self.folder / "cache"
 
     @property
+    def indexes(self) -> Path:
+        """Derived parts of indexes, by space; made when it is first needed."""
+        return self.folder / "indexes"
+
+    @property
     def locks(self) -> Path:
         return self.folder / "locks"
 

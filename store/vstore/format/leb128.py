@@ -22,7 +22,9 @@ def get_number(data: bytes, at: int) -> tuple[int, int]:
         byte = data[at]
         number |= (byte & 0x7F) << shift
         if byte < 0x80:
+            if byte == 0:
+                raise ValueError("a number has needless bytes")
             return number, at + 1
         shift += 7
-        if shift > 63:
+        if shift > 56:  # none is as large as 2^63
             raise ValueError("a number is too long")

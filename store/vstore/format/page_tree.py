@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 Fetch = Callable[[bytes], bytes]  # digest -> the page's bytes, checked
 
 
+def root_of(digest: bytes) -> Child:
+    """Name the root page, over which no page says how it begins, and what is under it."""
+    return Child(b"", digest, -1)
+
+
 class PageTree:
     """The pages under a root, read through `fetch` and never changed: an edit gives another tree with shared pages.
 
@@ -66,34 +71,37 @@ class PageTree:
 
     def _leaves_under(self, top: bytes) -> list[Child]:
         data = self.page(top)
-        children = [Child(b"", top, -1)]
+        children = [root_of(top)]
         level = level_of(data, self.kind)
         if level == 0:
             entries = self.decode(children[0])
             return [Child(entries[0][0], top, len(entries))] if entries else []
         while level > 0:
             self._inner.update(child.digest for child in children)
-            children = [below for child in children for below in self.below(child.digest, level)]
+            children = [below for child in children for below in self.below(child, level)]
             level -= 1
         return children
 
-    def below(self, digest: bytes, level: int) -> list[Child]:
-        """Read an inner page. Raises: Damage if it is not one of this level."""
-        page = self.page(digest)
-        if level_of(page, self.kind) != level:
+    def below(self, page: Child, level: int) -> list[Child]:
+        """Read an inner page. Raises: Damage if it is not one of this level, or not as the page above it says."""
+        data = self.page(page.digest)
+        if level_of(data, self.kind) != level:
             raise Damage("a tree has pages of another level", "run: vstore check")
-        return decode_inner(page, self._hash.size, self.kind)
+        children = decode_inner(data, self._hash.size, self.kind)
+        if page.count >= 0 and (children[0].first, sum(child.count for child in children)) != (page.first, page.count):
+            raise Damage("a page of a tree does not match the page above it", "run: vstore check")
+        return children
 
     def pages(self) -> Iterator[tuple[bytes, int]]:
         """Yield digest and level of every page, the root first. Only inner pages are read. Raises: Damage."""
         if self.top is None:
             return
-        stack = [(self.top, level_of(self.page(self.top), self.kind))]
+        stack = [(root_of(self.top), level_of(self.page(self.top), self.kind))]
         while stack:
-            digest, level = stack.pop()
-            yield digest, level
+            page, level = stack.pop()
+            yield page.digest, level
             if level:
-                stack += [(child.digest, level - 1) for child in self.below(digest, level)]
+                stack += [(child, level - 1) for child in self.below(page, level)]
 
     def __len__(self) -> int:
         return sum(leaf.count for leaf in self.leaves)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from vstore.format.canonical import Document, Json
-from vstore.format.entries import FileRef, Import, Root, Snapshot, Space, listed_packs
+from vstore.format.entries import FileRef, Import, Root, RunRef, Snapshot, Space, listed_packs
 
 
 def merge_patch(target: Document, *patches: Document) -> dict[str, Json]:
@@ -97,6 +97,12 @@ class State(NamedTuple):
         return [ref for refs in self.segment_lists().values() for ref in refs]
 
     @property
+    def facts(self) -> list[RunRef]:
+        """List the runs of facts, in the order of their places."""
+        places = self.document.get("facts", {})
+        return [RunRef.from_json(places[place]) for place in sorted(places, key=int)]
+
+    @property
     def packs(self) -> list[FileRef]:
         return [FileRef(name, *value) for name, value in self.document.get("packs", {}).items()]
 
@@ -133,29 +139,37 @@ class State(NamedTuple):
         return {**dict.fromkeys(ref.name for ref in gone), **listed_packs(added)}
 
     def segments_changed(self, space: str, refs: Sequence[FileRef]) -> dict[str, Json]:
-        """Give the changes of `segments` after which the segments of a space are these, in this order.
-
-        A segment that stays keeps its place; one that replaces neighbours takes the first of theirs; a new one takes
-        the next after the last. So a record names only what changed. If that would not give the order, all get new
-        places.
-        """
+        """Give the changes of `segments` after which the segments of a space are these, in this order."""
         old = self.document.get("segments", {}).get(space, {})
-        placed = {value[0]: int(place) for place, value in old.items()}
-        stay = {ref.name for ref in refs}
-        free = sorted(place for name, place in placed.items() if name not in stay)
-        places: list[int] = []
-        for ref in refs:
-            last = places[-1] if places else -1
-            place = placed.get(ref.name)
-            if place is None:
-                place = next((n for n in free if n > last), max((last, *placed.values())) + 1)
-            places.append(place)
-        if any(a >= b for a, b in pairwise(places)):
-            places = list(range(len(refs)))
-        new = {str(place): list(ref) for place, ref in zip(places, refs, strict=True)}
-        changed = {place: value for place, value in new.items() if old.get(place) != value}
-        return {space: {**dict.fromkeys(old.keys() - new.keys()), **changed}}
+        return {space: places_changed(old, [list(ref) for ref in refs])}
+
+    def facts_changed(self, runs: Sequence[RunRef]) -> dict[str, Json]:
+        """Give the changes of `facts` after which the runs are these, in this order."""
+        return places_changed(self.document.get("facts", {}), [run.to_json() for run in runs])
 
     def after(self, changes: Document) -> State:
         """Give the state after more changes."""
         return State(merge_patch(self.document, changes))
+
+
+def places_changed(old: Document, listed: Sequence[list[Json]]) -> dict[str, Json]:
+    """Give the changes to a list by places after which it holds these, in this order. The first item names each.
+
+    What stays keeps its place; what replaces neighbours takes the first of theirs; what is new takes the next after
+    the last. So a record names only what changed. If that would not give the order, all get new places.
+    """
+    placed = {value[0]: int(place) for place, value in old.items()}
+    stay = {value[0] for value in listed}
+    free = sorted(place for name, place in placed.items() if name not in stay)
+    places: list[int] = []
+    for name, *_ in listed:
+        last = places[-1] if places else -1
+        place = placed.get(name)
+        if place is None:
+            place = next((n for n in free if n > last), max((last, *placed.values())) + 1)
+        places.append(place)
+    if any(a >= b for a, b in pairwise(places)):
+        places = list(range(len(listed)))
+    new = {str(place): value for place, value in zip(places, listed, strict=True)}
+    changed = {place: value for place, value in new.items() if old.get(place) != value}
+    return {**dict.fromkeys(old.keys() - new.keys()), **changed}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from vstore.errors import Damage
 from vstore.format.hashing import Hash
-from vstore.format.page_tree import Fetch, PageTree
+from vstore.format.page_tree import Fetch, PageTree, root_of
 from vstore.format.pages import TABLE, Child, Entry, level_of
 from vstore.format.table_pages import FULL, decode_table_leaf, encode_table_leaf
 
@@ -73,20 +73,20 @@ class Table(PageTree):
             return 0
         level = level_of(self.page(self.root), self.kind)
         if level == 0:
-            return len(self.entries(Child(b"", self.root, -1)))
-        return sum(child.count for child in self.below(self.root, level))
+            return len(self.entries(root_of(self.root)))
+        return sum(child.count for child in self.below(root_of(self.root), level))
 
     def _walk(self, start: bytes = b"", *, falling: bool = False) -> Iterator[Child]:
         """Yield the leaves from the one that may hold `start` on, or all from the last; pages are read when reached."""
         if self.root is None:
             return
-        stack = [(Child(b"", self.root, -1), level_of(self.page(self.root), self.kind))]
+        stack = [(root_of(self.root), level_of(self.page(self.root), self.kind))]
         while stack:
             child, level = stack.pop()
             if level == 0:
                 yield child
                 continue
-            below = self.below(child.digest, level)
+            below = self.below(child, level)
             at = max(0, bisect.bisect_right(below, start, key=lambda child: child.first) - 1)
             part = below[at:]
             stack += [(child, level - 1) for child in (part if falling else reversed(part))]

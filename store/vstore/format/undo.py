@@ -9,7 +9,9 @@ from vstore.format.listing import Listing, flipped
 from vstore.format.records import Record
 
 # Operations that `undo` takes back. A barrier stops it; every other kind of record is skipped.
-UNDOABLE = frozenset({"sync", "rollback", "hold", "release", "tag", "untag", "forget", "model use", "import"})
+UNDOABLE = frozenset(
+    {"sync", "rollback", "hold", "release", "tag", "untag", "forget", "model use", "import", "fields", "decide"}
+)
 BARRIERS = frozenset({"init", "model drop", "gc", "repair", "migrate"})
 
 

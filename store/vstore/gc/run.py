@@ -15,6 +15,7 @@ from vstore.disk.trouble import is_full
 from vstore.errors import DiskTrouble
 from vstore.format.canonical import Json
 from vstore.format.records import ends_the_log
+from vstore.gc.index_parts import delete_parts, stale_parts
 from vstore.gc.plan import Plan, plan_of
 from vstore.gc.rewrite import rewrite
 from vstore.gc.unlisted import OldRecord, UnlistedFile, empty_cache, records_before, stale_cache, unlisted_files
@@ -65,19 +66,16 @@ def gc(repo: Repository, *, dry_run: bool = False, drop_unnamed: bool = False, w
         lock.acquire(None if wait else 0.0, "gc")
         with repo.committing("gc"):
             published: list[Plan] = []
-            try:
-                return _collect(repo, drop_unnamed, published)
-            except DiskTrouble as err:
-                if not is_full(err):
-                    raise
+            may_rewrite = True
             # On a full disk what may be lost makes room, in the order in which it is missed least.
-            empty_cache(repo)
-            try:
-                return _collect(repo, drop_unnamed, published)
-            except DiskTrouble as err:
-                if not is_full(err):
-                    raise
-            durable.remove(repo.layout.reserve)
+            for make_room in (empty_cache, _give_up_reserve, delete_parts):
+                try:
+                    return _collect(repo, drop_unnamed, published, may_rewrite=may_rewrite)
+                except DiskTrouble as err:
+                    if not is_full(err):
+                        raise
+                make_room(repo)
+                may_rewrite = make_room is empty_cache  # whatever is left serves the records
             return _collect(repo, drop_unnamed, published, may_rewrite=False)
 
 
@@ -85,10 +83,11 @@ def _look(repo: Repository, drop_unnamed: bool) -> GcReport:
     plan = plan_of(repo, drop_unnamed=drop_unnamed)
     changed = plan.changes_something or not _is_fresh(repo)
     records = records_before(repo, repo.tip.highest + 1) if changed else []
-    return _report(plan, unlisted_files(repo, drop_unnamed), records, dry_run=True, changed=changed)
+    unlisted = [*unlisted_files(repo, drop_unnamed), *stale_parts(repo, plan)]
+    return _report(plan, unlisted, records, dry_run=True, changed=changed)
 
 
-def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], *, may_rewrite: bool = True) -> GcReport:
+def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], *, may_rewrite: bool) -> GcReport:
     """Delete unused data. The caller holds both locks; after an error on a full disk it may be tried again.
 
     published: the plan, once the log records it.
@@ -101,7 +100,7 @@ def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], *, may
     # Both records are durable: nothing names what goes from here on.
     for record in records:
         durable.remove(repo.layout.record(record.number))
-    unlisted = unlisted_files(repo, drop_unnamed)
+    unlisted = [*unlisted_files(repo, drop_unnamed), *stale_parts(repo, plan)]
     for file in unlisted:
         durable.remove(repo.layout.folder / file.folder / file.name)
     for name in stale_cache(repo) if changed else ():
@@ -122,6 +121,10 @@ def _publish(repo: Repository, plan: Plan, published: list[Plan]) -> list[OldRec
     published.append(plan)
     repo.publish("gc", {}, about=about, whole=True)
     return records_before(repo, repo.tip.number - 1)
+
+
+def _give_up_reserve(repo: Repository) -> None:
+    durable.remove(repo.layout.reserve)
 
 
 def _restore_reserve(repo: Repository) -> None:

@@ -24,6 +24,7 @@ from vstore.repair.derived import look_at_derived, renew_derived
 from vstore.repair.findings import Findings
 from vstore.repair.form import find_form
 from vstore.repair.gap import fill_gap
+from vstore.repair.index_parts import delete_bad_parts
 from vstore.repair.leftovers import keep_leftovers
 from vstore.repair.listing import list_all
 from vstore.repair.log import fold
@@ -126,6 +127,7 @@ def _repair(job: _Job) -> RepairReport:
         look_at_derived(repo, found)
         if not job.dry_run:
             _write(job, found, blobs, recompute.keepers, tip=tip)
+        delete_bad_parts(repo, found)  # last: for their sake alone neither catalogue nor cache is made again
     finally:
         for keeper in recompute.keepers:
             keeper.close()

@@ -82,7 +82,7 @@ def _refuse_other_files(layout: Layout) -> None:
         return
     except NotADirectoryError:
         raise UsageError(f"{folder} is not a folder", "name a new or an empty one") from None
-    own = {path.name for path in (*layout.folders(), layout.catalogue, layout.reserve)}
+    own = {path.name for path in (*layout.folders(), layout.catalogue, layout.indexes, layout.reserve)}
     others = sorted(name for name in names - own if not name.startswith(durable.TEMPORARY))
     if others:
         raise UsageError(f"{folder} is not a store, and holds {others[0]!r}", "name a new or an empty folder")

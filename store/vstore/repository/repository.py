@@ -104,6 +104,7 @@ class Repository:
     def reload(self) -> None:
         """Fold the log again. Raises: Damage."""
         self.tip = self.log.load(known=self.tip) if self._damaged else self.log.load(self._missing, self.tip)
+        self.format = max(self.format, self.tip.format)  # it may have been migrated since it was opened
         if not self.tip.highest and self._holds_vectors():
             raise Damage(
                 f"{self.layout.refs}/ holds no record, but segments/ holds vectors",
@@ -267,7 +268,7 @@ class Repository:
         """
         with self.lock("commit") as lock:
             lock.acquire(COMMIT_WAIT, command)
-            self.format = read_form(self.layout.folder).format  # it may have been migrated since it was opened
+            self.format = read_form(self.layout.folder).format  # a killed migration leaves no record that says so
             self.reload()
             self.refuse_unsound()
             self._sweep(self.layout.refs, "commit")
@@ -277,7 +278,9 @@ class Repository:
 
     def sweep(self) -> None:
         """Remove the half-written files of earlier holders of `ingest`. The caller holds it."""
-        for folder in (self.layout.folder, self.layout.segments, self.layout.packs):
+        from vstore.disk.index_parts import part_folders
+
+        for folder in (self.layout.folder, self.layout.segments, self.layout.packs, *part_folders(self.layout)):
             self._sweep(folder, "ingest")
         durable.sweep(self.layout.catalogue, "cache")
 

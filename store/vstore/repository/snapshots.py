@@ -6,6 +6,7 @@ from vstore.clock import now
 from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
 from vstore.format.manifest import Manifest
+from vstore.format.table import Table
 from vstore.format.tree import Tree
 from vstore.repository.repository import Repository
 
@@ -19,12 +20,12 @@ def new_snapshot(
     message: str,
     *,
     partial: bool = False,
+    fields: Table | None = None,
 ) -> tuple[Snapshot, dict[str, Json], dict[bytes, bytes]]:
-    """Make the next snapshot, over the aliases of a tree, with the fields of its parent.
-
-    The caller is inside `committing`.
+    """Make the next snapshot, over the aliases of a tree. The caller is inside `committing`.
 
     images:  distinct keys of the tree; a caller that edited another tree need not count them all.
+    fields:  its fields; None for those of its parent.
     Returns: the snapshot; the changes to make it current; the blobs to put into a pack first.
     """
     name = f"v{repo.state.next_v}"
@@ -38,7 +39,7 @@ def new_snapshot(
         message=message,
         parent=parent.name if parent else None,
         partial=partial,
-        fields=parent.fields if parent else b"",
+        fields=_fields_root(parent) if fields is None else fields.root or b"",
         store=repo.store_id if repo.format > 1 else "",
     )
     data = manifest.to_bytes()
@@ -48,7 +49,12 @@ def new_snapshot(
         "current": name,
         "next_v": repo.state.next_v + 1,
     }
-    return snapshot, changes, {**tree.fresh, snapshot.manifest: data}
+    pages = {} if fields is None else fields.fresh
+    return snapshot, changes, {**tree.fresh, **pages, snapshot.manifest: data}
+
+
+def _fields_root(parent: Snapshot | None) -> bytes:
+    return parent.fields if parent else b""
 
 
 def images_of(tree: Tree) -> int:

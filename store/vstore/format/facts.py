@@ -1,0 +1,84 @@
+"""Facts: what the bytes of a picture say about it, by its key. Pure.
+
+A fact is a function of the bytes alone. What a path says, such as the date of its file, is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from vstore.format.canonical import Document, canonical
+
+Value = int | float | str | bytes
+
+TEXT_LIMIT = 4096  # bytes of a text
+
+
+class Column(NamedTuple):
+    """A column of facts. Two of one name and two types are two columns: a program may not know either.
+
+    name: its name.
+    type: how its values are written, as FORMAT.md lists it.
+    """
+
+    name: str
+    type: str
+
+
+KEY = Column("key", "k")
+READER = Column("reader", "2")
+BYTES = Column("bytes", "8")
+WIDTH = Column("width", "4")
+HEIGHT = Column("height", "4")
+FRAMES = Column("frames", "4")
+FORMAT = Column("format", "t")
+ORIENTATION = Column("orientation", "1")
+TAKEN = Column("taken", "s")
+ZONE = Column("zone", "s")
+CAMERA = Column("camera", "t")
+LENS = Column("lens", "t")
+LATITUDE = Column("latitude", "d")
+LONGITUDE = Column("longitude", "d")
+ALTITUDE = Column("altitude", "d")
+RATING = Column("rating", "s")
+KNOWN = (
+    BYTES, WIDTH, HEIGHT, FRAMES, FORMAT, ORIENTATION, TAKEN, ZONE, CAMERA, LENS, LATITUDE, LONGITUDE, ALTITUDE, RATING
+)  # fmt: skip
+PIXELS = "pixels/"
+
+
+class Fact(NamedTuple):
+    """The facts of a picture.
+
+    key:    the digest of its bytes.
+    reader: the version of the reader of facts that read them.
+    values: what is known, by column; nothing of what is not.
+    """
+
+    key: bytes
+    reader: int
+    values: Mapping[Column, Value]
+
+
+def pixels(preparation: Document) -> Column:
+    """Name the column of the digests of pixels that were prepared in this way."""
+    import hashlib
+
+    return Column(PIXELS + hashlib.sha256(canonical(preparation)).hexdigest()[:16], "k")
+
+
+def is_pixels(column: Column) -> bool:
+    """Tell whether a column holds digests of prepared pixels."""
+    return column.name.startswith(PIXELS)
+
+
+def chosen(facts: Sequence[Fact]) -> Fact:
+    """Choose among the facts of one key, given in the order of the places of their runs.
+
+    The highest reader wins, of equal ones the later place. What the winner does not know of prepared pixels comes from
+    the next: their digests are added one preparation at a time.
+    """
+    *others, best = sorted(facts, key=lambda fact: fact.reader)  # of equal ones the later stays behind the earlier
+    prepared = {column: value for fact in others for column, value in fact.values.items() if is_pixels(column)}
+    return best._replace(values={**prepared, **best.values}) if prepared else best
