@@ -32,6 +32,7 @@ __all__ = ["disk"]
 def few(monkeypatch: pytest.MonkeyPatch) -> int:
     """More than four small packs, or segments, are too many."""
     monkeypatch.setattr(small_files, "TOO_MANY", 4)
+    monkeypatch.setattr(small_files, "TOO_MANY_PARTED", 4)
     return 4
 
 
@@ -102,7 +103,7 @@ def test_a_merged_segment_takes_the_place_of_the_first_that_it_replaces(
         )
     repo = builder.repo
     before = repo.state.segments(builder.space)
-    monkeypatch.setattr(small_files, "SMALL_SEGMENT", before[3].size)
+    monkeypatch.setattr(small_files, "SEGMENT_LEVELS", (before[3].size,))
     merge_small(repo, builder.space, "test")
     after = repo.state.segments(builder.space)
     assert len(after) == 3 and after[1] == before[3]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from vstore.disk.packs import write_pack
+from vstore.disk.packs import merge_packs
 from vstore.format.entries import FileRef
 from vstore.format.small_files import small_neighbours, small_packs
 from vstore.repository.repository import Repository
@@ -36,14 +36,8 @@ def merge_small(repo: Repository, space: str, command: str) -> None:
 
 def _merged_pack(repo: Repository, refs: list[FileRef]) -> FileRef:
     names = {ref.name for ref in refs}
-    blobs = {}
-    for pack in repo.packs.opened():
-        if pack.ref.name in names:
-            for digest in pack.digests():
-                blob = pack.get(digest)
-                assert blob is not None
-                blobs[digest] = blob
-    return write_pack(repo.layout.packs, repo.hash, blobs, "ingest")
+    packs = [pack for pack in repo.packs.opened() if pack.ref.name in names]
+    return merge_packs(repo.layout.packs, repo.hash, packs, "ingest")
 
 
 def _merged_segments(repo: Repository, space: str, runs: list[list[FileRef]]) -> list[FileRef]:
