@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from vstore.disk.packs import write_pack
-from vstore.format.entries import FileRef, RunRef
-from vstore.format.fact_levels import to_merge
+from vstore.disk.packs import merge_packs, write_pack
+from vstore.format.entries import FileRef
 from vstore.format.small_files import small_neighbours, small_packs
 from vstore.repository.repository import Repository
+from vstore.sync.merge_facts import merged_facts
 
 if TYPE_CHECKING:
     from vstore.disk.segments import Rows
@@ -19,21 +19,22 @@ def merge_small(repo: Repository, space: str, command: str) -> None:
     """Merge small packs and small neighbouring segments of a space, if there are too many, and runs of facts by level.
 
     Holds `ingest`. All files are written before `commit` is taken, as that may take longer than others would wait.
-    Meanwhile others may add packs; only holders of `ingest` change segments, runs of facts and the places of listed
+    Meanwhile others may add packs; only holders of `ingest` change segments, runs of facts, and the places of listed
     packs.
     """
-    packs, segments = small_packs(repo.state.packs), small_neighbours(repo.state.segments(space))
-    facts = _merged_facts(repo)
-    if not packs and not segments and not facts.merged:
+    packs, runs = small_packs(repo.state.packs), small_neighbours(repo.state.segments(space))
+    facts = merged_facts(repo)
+    if not packs and not runs and not facts.merged:
         return
-    blobs = {**_blobs_of(repo, packs), **facts.pages}
-    pack = [write_pack(repo.layout.packs, repo.hash, blobs, "ingest")] if blobs else []
-    listed = _merged_segments(repo, space, segments) if segments else None
-    about = f"{len(packs)} packs, {sum(map(len, segments))} segments"
+    added = [_merged_pack(repo, packs)] if packs else []
+    if facts.merged:
+        added.append(write_pack(repo.layout.packs, repo.hash, facts.pages, "ingest"))
+    listed = _merged_segments(repo, space, runs) if runs else None
+    about = f"{len(packs)} packs, {sum(map(len, runs))} segments"
     with repo.committing(command):
         changes: dict[str, object] = {}
-        if pack:
-            changes["packs"] = repo.state.packs_changed(pack, packs)
+        if added:
+            changes["packs"] = repo.state.packs_changed(added, packs)
         if listed is not None:
             changes["segments"] = repo.state.segments_changed(space, listed)
         if facts.merged:
@@ -42,47 +43,10 @@ def merge_small(repo: Repository, space: str, command: str) -> None:
         repo.publish("merge", changes, about=about)
 
 
-def _blobs_of(repo: Repository, refs: list[FileRef]) -> dict[bytes, bytes]:
+def _merged_pack(repo: Repository, refs: list[FileRef]) -> FileRef:
     names = {ref.name for ref in refs}
-    blobs = {}
-    for pack in repo.packs.opened() if refs else ():
-        if pack.ref.name in names:
-            for digest in pack.digests():
-                blob = pack.get(digest)
-                assert blob is not None
-                blobs[digest] = blob
-    return blobs
-
-
-class _MergedFacts(NamedTuple):
-    """The runs of facts after a merge.
-
-    refs:   all runs, in order.
-    pages:  of the new runs, by digest.
-    merged: runs that became others.
-    """
-
-    refs: list[RunRef]
-    pages: dict[bytes, bytes]
-    merged: int
-
-
-def _merged_facts(repo: Repository) -> _MergedFacts:
-    """Replace each group of runs, in its place, by one."""
-    refs, pages, count = repo.state.facts, dict[bytes, bytes](), 0
-    for group in reversed(to_merge([ref.rows for ref in refs])):
-        from vstore.format.fact_runs import Run, merged, new_run  # few syncs merge facts
-
-        runs = [Run(repo.hash, repo.packs.get, ref) for ref in refs[group.start : group.stop]]
-        try:
-            new = new_run(repo.hash, merged(runs))
-        except ValueError:  # columns of programs to come, which are no run together: they stay apart
-            continue
-        assert new is not None
-        refs[group.start : group.stop] = [new.ref]
-        pages |= new.pages
-        count += len(runs)
-    return _MergedFacts(refs, pages, count)
+    packs = [pack for pack in repo.packs.opened() if pack.ref.name in names]
+    return merge_packs(repo.layout.packs, repo.hash, packs, "ingest")
 
 
 def _merged_segments(repo: Repository, space: str, runs: list[list[FileRef]]) -> list[FileRef]:
