@@ -90,7 +90,16 @@ class Builder:
             tree = Tree.empty(repo.hash, repo.packs.get).edited(aliases)
             name, images = f"v{repo.state.next_v}", len(set(aliases.values()))
             manifest = Manifest(
-                name, self.space, tree.root, len(tree), images, now(), message=message, parent=parent, partial=False
+                name=name,
+                space=self.space,
+                tree=tree.root,
+                paths=len(tree),
+                images=images,
+                time=now(),
+                message=message,
+                parent=parent,
+                partial=False,
+                store=repo.store_id,
             )
             data = manifest.to_bytes()
             digest = repo.hash.digest(data)
