@@ -18,7 +18,7 @@ from vstore.repository.repository import Repository
 from vstore.store import Store
 
 EACH = 5 << 10  # bytes of records and packs that a commit of one changed path may cost
-CYCLE = TOO_MANY + 1  # commits after which their packs are merged, and the list of them is short again
+CYCLE = TOO_MANY + 1  # commits after which their packs are merged
 
 
 def metadata(top: Path) -> int:
@@ -88,7 +88,7 @@ def many(count: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 
 
 def test_five_hundred_commits(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    many(2 * CYCLE + 5, monkeypatch, capsys)
+    many(16 * CYCLE, monkeypatch, capsys)
 
 
 @pytest.mark.long

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.facts import HASH, PREPARED, UNKNOWN, made, rows
+from support.builder import HASH
+from support.facts import PREPARED, UNKNOWN, made, rows
 
 from vstore.errors import Damage
 from vstore.format import fact_columns, facts
@@ -130,6 +131,10 @@ def test_a_column_is_read_without_the_others() -> None:
         {facts.WIDTH: "640"},
         {facts.WIDTH: 1.5},
         {facts.ORIENTATION: 256},
+        {facts.ORIENTATION: 9},
+        {facts.ORIENTATION: 0},
+        {facts.LATITUDE: 90.1},
+        {facts.LONGITUDE: -180.1},
         {facts.TAKEN: 2**63},
         {facts.LATITUDE: float("nan")},
         {facts.LATITUDE: float("inf")},
@@ -144,10 +149,10 @@ def test_a_column_is_read_without_the_others() -> None:
         {Column("reader", "2"): 1},
         {Column("key", "k"): A},
         {Column("new", "x"): 1},
-        {Column("two words", "1"): 1},
+        {Column("two\nlines", "1"): 1},
         {Column("", "1"): 1},
         {Column("é", "1"): 1},
-        {Column("x" * 65, "1"): 1},
+        {Column("x" * 101, "1"): 1},
         {Column("pixels/abc", "k"): A},
         {Column("pixels/0123456789abcdef", "8"): 1},
         {Column("pixels/0123456789ABCDEF", "k"): A},
@@ -168,9 +173,11 @@ def test_what_no_leaf_may_hold_is_not_written(values: Any) -> None:
         [Fact(A, 65536, {})],
         [Fact(A, -1, {})],
         [Fact(b"short", 1, {})],
-        [Fact(A, 1, {Column(f"c{i}", "1"): 1 for i in range(255)})],
+        [Fact(A, 1, {UNKNOWN: 1}), Fact(B, 1, {Column(UNKNOWN.name, "4"): 1})],
+        [Fact(f.key, 1, {Column(f"c{i}", "t"): "x" * 4096 for i in range(5)}) for f in made(1, range(900))],
+        [Fact(A, 1, {Column(f"c{i}", "1"): 1 for i in range(63)})],
     ],
-    ids=["none", "falling", "twice", "many", "reader", "negative", "key", "columns"],
+    ids=["none", "falling", "twice", "many", "reader", "negative", "key", "two types", "large", "columns"],
 )
 def test_rows_that_no_leaf_may_hold_are_not_written(written: list[Fact]) -> None:
     with pytest.raises(ValueError):
@@ -194,7 +201,7 @@ BROKEN = {
         ("reader", "2", b"\1\0" * (ROWS + 1)),
     ),
     "no columns": leaf(1),
-    "too many columns": leaf(1, *ONE, *((f"c{i:03}", "1", b"\1\1") for i in range(255))),
+    "too many columns": leaf(1, *ONE, *((f"c{i:03}", "1", b"\1\1") for i in range(63))),
     "keys missing": leaf(1, ONE[1], ("width", "4", b"\1\0\0\0\1")),
     "readers missing": leaf(1, ONE[0], ("width", "4", b"\1\0\0\0\1")),
     "readers first": leaf(1, ONE[1], ONE[0]),
@@ -202,13 +209,23 @@ BROKEN = {
     "readers of another type": leaf(1, ONE[0], ("reader", "4", b"\1\0\0\0")),
     "columns out of order": leaf(1, *ONE, ("width", "4", b"\1\1\0\0\0"), ("height", "4", b"\1\1\0\0\0")),
     "a column twice": leaf(1, *ONE, ("width", "4", b"\1\1\0\0\0"), ("width", "4", b"\1\1\0\0\0")),
+    "a column of two types": leaf(1, *ONE, ("new", "1", b"\1\1"), ("new", "2", b"\1\1\0")),
+    "a large page": leaf(
+        900,
+        ("key", "k", b"".join(struct.pack(">QQ", 0, n) for n in range(900))),
+        ("reader", "2", bytes(1800)),
+        *(
+            (f"c{i}", "t", b"\xff" * 112 + b"\x0f" + struct.pack("<I", 4096) * 900 + b"x" * 4096 * 900)
+            for i in range(5)
+        ),
+    ),
     "an unknown type": leaf(1, *ONE, ("new", "x", b"\1\1")),
     "a known column of another type": leaf(1, *ONE, ("width", "2", b"\1\1\0")),
     "pixels of another type": leaf(1, *ONE, ("pixels/0123456789abcdef", "1", b"\1\1")),
     "pixels of no preparation": leaf(1, *ONE, ("pixels/0123456789abcdeg", "k", b"\1" + A)),
     "an empty name": leaf(1, *ONE, ("", "1", b"\1\1")),
-    "a name with a blank": leaf(1, *ONE, ("a b", "1", b"\1\1")),
-    "a long name": leaf(1, *ONE, ("n" * 65, "1", b"\1\1")),
+    "a name with a tab": leaf(1, *ONE, ("a\tb", "1", b"\1\1")),
+    "a long name": leaf(1, *ONE, ("n" * 101, "1", b"\1\1")),
     "a name that is not ASCII": leaf(1, *ONE, ("nn", "1", b"\1\1")).replace(b"nn", b"n\xff"),
     "keys out of order": leaf(2, ("key", "k", B + A), TWO[1]),
     "a key twice": leaf(2, ("key", "k", A + A), TWO[1]),
@@ -248,10 +265,23 @@ def test_the_leaves_that_are_malformed_in_one_place_are_else_well_formed() -> No
     assert read_all(leaf(2, *TWO, ("orientation", "1", b"\3\1\2")))[1].values == {facts.ORIENTATION: 2}
     limit = leaf(1, *ONE, ("camera", "t", b"\1" + struct.pack("<I", 4096) + b"x" * 4096))
     assert read_all(limit)[0].values == {facts.CAMERA: "x" * 4096}
-    most = [(f"c{i:03}", "1", b"\1\1") for i in range(254)]
-    assert len(read_all(leaf(1, *ONE, *most))[0].values) == 254
-    twice = read_all(leaf(1, *ONE, ("new", "1", b"\1\1"), ("new", "2", b"\1\2\0")))
-    assert twice[0].values == {Column("new", "1"): 1, Column("new", "2"): 2}, "two types are two columns"
+    most = [(f"c{i:03}", "1", b"\1\1") for i in range(62)]
+    assert len(read_all(leaf(1, *ONE, *most))[0].values) == 62
+
+
+def test_a_value_out_of_range_is_no_fact_and_no_damage() -> None:
+    def both(inside: float, outside: float) -> bytes:
+        return b"\3" + struct.pack("<dd", inside, outside)
+
+    data = leaf(
+        2,
+        *TWO,
+        ("latitude", "d", both(-90, 90.5)),
+        ("longitude", "d", both(180, -180.5)),
+        ("orientation", "1", b"\3\x08\x09"),
+    )
+    inside = {facts.LATITUDE: -90.0, facts.LONGITUDE: 180.0, facts.ORIENTATION: 8}
+    assert read_all(data) == [Fact(A, 1, inside), Fact(B, 1, {})]
 
 
 @given(rows(), st.integers(0, 3000), st.binary(min_size=1, max_size=3))

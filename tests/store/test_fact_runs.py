@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.facts import HASH, PREPARED, UNKNOWN, Pages, key, made, rows
+from support.builder import HASH, key
+from support.facts import PREPARED, UNKNOWN, Pages, made, rows
 
 from vstore.errors import Damage
 from vstore.format import fact_pages, fact_runs, facts
@@ -232,11 +233,29 @@ def test_a_merge_of_runs_is_a_run_and_the_order_of_merges_changes_nothing(
 
 
 def test_a_merge_keeps_columns_that_it_does_not_know() -> None:
-    twice = Column(UNKNOWN.name, "t")
     one, _ = stored([Fact(key(1), 1, {UNKNOWN: 7, facts.WIDTH: 1})])
-    two, _ = stored([Fact(key(2), 1, {twice: "seven"})])
+    two, _ = stored([Fact(key(2), 1, {OTHER: b"o" * 16})])
     both = new_run(HASH, merged([one, two]))
     assert both is not None
     page = FactPage(both.pages[both.ref.root], 16)
     found = {fact.key: fact.values for fact in page.facts()}
-    assert found == {key(1): {UNKNOWN: 7, facts.WIDTH: 1}, key(2): {twice: "seven"}}
+    assert found == {key(1): {UNKNOWN: 7, facts.WIDTH: 1}, key(2): {OTHER: b"o" * 16}}
+
+
+@pytest.mark.usefixtures("small")
+def test_a_column_has_one_type_in_all_leaves_of_a_run() -> None:
+    def with_column(fact: Fact, column: Column, value: int | str) -> Fact:
+        return fact._replace(values={**fact.values, column: value})
+
+    found = made(1, range(8))
+    other = [with_column(fact, Column("zz", "2"), 1) for fact in found[:6]]
+    other += [with_column(fact, Column("zz", "t"), "x") for fact in found[6:]]
+    with pytest.raises(ValueError, match="two types"):
+        new_run(HASH, other)
+    tops = [stored(part)[0].top._replace(first=part[0].key) for part in (other[:4], other[4:6], other[6:])]
+    pages = Pages()
+    for part in (other[:4], other[4:6], other[6:]):
+        stored(part, pages)
+    pages.stored[b"root"] = encode_inner(tops, 1, FACTS)
+    with pytest.raises(Damage, match="two types"):
+        list(Run(HASH, pages.fetch, RunRef(b"root", 8)))

@@ -28,7 +28,7 @@ from support.kinds import fetch, identify
 from support.tables import Row, fits, is_optional, word, words
 
 import vstore
-from vstore.disk import facts, journal, packs
+from vstore.disk import facts, journal, long_folders, packs
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.footer import FOOTER_SIZE
 from vstore.disk.proven_faiss import check_faiss
@@ -632,6 +632,8 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
     digests.of(tmp_path / "a.png")
     digests.keep()
     cache_text(repo.layout.cache, builder.space, "a red car", unit_vectors(1)[0])
+    refs = long_folders.look(repo.layout.refs)
+    long_folders.note(repo.layout.cache, repo.layout.refs, refs._replace(settled=True), ["1.json", "2.json"] * 250)
     fake = FakeEmbedder()
     kept = Probes({name: fake.of(picture) for name, picture in proof.prepared_probes(fake.recipe, PROBES).items()}, {})
     proof.prove(repo, repo.space("fake-1"), fake, kept, files_changed=False)
@@ -643,6 +645,7 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
     rows = f"rows-{repo.snapshot('current').id[:32]}-{listed[:32]}"
     named = {"<id>-<list>": rows.removeprefix("rows-"), "<checksum>": r"[0-9a-f]{16}"}
     named |= {"<space>": builder.space[:32], "<text>": sha256(f"{builder.space} a red car".encode()).hexdigest()[:32]}
+    named |= {"<folder>": "refs"}
     patterns = [re.sub("<.*>", lambda found: named[found[0]], word(row["name"])) for row in table("cache")]
     for pattern, name in zip(sorted(patterns), sorted(names), strict=True):
         assert re.fullmatch(pattern, name)
@@ -652,6 +655,9 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
     found = (repo.layout.segments / ref.name).stat()
     stats = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
     assert json.loads(names["checked"][8:]) == {ref.name: stats}
+    found = repo.layout.refs.stat()
+    stats = [found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns]
+    assert json.loads(names["names-refs"][8:]) == [stats, "2.json"]
 
 
 def test_locks_are_those_of_the_table_and_say_who_holds_them(world: World) -> None:

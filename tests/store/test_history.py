@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from vstore.errors import Damage
 from vstore.format.canonical import Json, canonical
 from vstore.format.hashing import store_hash
-from vstore.format.history import LINES, Chunk, History, Line
+from vstore.format.history import LINES, LONGEST, Chunk, History, Line
 
 HASH = store_hash("xxh3_128")
 
@@ -193,6 +193,15 @@ def test_a_chunk_of_other_numbers_is_lost() -> None:
     for named in ([0, 1], [1, 2]):
         history = History(HASH, blobs.fetch, blobs.put(canonical([[*named, digest.hex()]])))
         assert history.lost_chunks() == history.chunks != []
+
+
+def test_a_chunk_as_long_as_may_be_is_read_and_a_longer_one_is_lost() -> None:
+    blobs = Blobs()
+    around = len(canonical([[*ROW[:3], "", *ROW[4:]]]))
+    for longer in (0, 1):
+        digest = blobs.put(canonical([[*ROW[:3], "x" * (LONGEST - around + longer), *ROW[4:]]]))
+        history = History(HASH, blobs.fetch, blobs.put(canonical([[1, 1, digest.hex()]])))
+        assert len(history.lost_chunks()) == longer
 
 
 HEX = "00" * 16

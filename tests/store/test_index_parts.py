@@ -214,19 +214,24 @@ def test_a_part_made_by_hand_is_a_part(layout: Layout) -> None:
     assert used(layout) == [b"abc"]
 
 
+@pytest.mark.parametrize("change", [{"size": 2}, {"size": 4}, {"size": 1 << 63}, {"size": 10**400}, {"space": OTHER}])
+def test_a_head_that_does_not_fit_its_file_is_damage_though_its_checksum_fits(
+    layout: Layout, change: dict[str, Any]
+) -> None:
+    path = put_bytes(layout, by_hand({**HEAD, **change}, b"abc"))
+    assert used(layout) == []
+    with pytest.raises(Damage):
+        IndexPart(path)
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        {"size": 2},
-        {"size": 4},
         {"size": -1},
-        {"size": 1 << 63},
-        {"size": 10**400},
         {"size": "3"},
         {"size": 3.0},
         {"size": True},
         {"size": None},
-        {"space": OTHER},
         {"space": "../" + SPACE},
         {"space": 1},
         {"kind": ""},
@@ -247,6 +252,8 @@ def test_a_part_made_by_hand_is_a_part(layout: Layout) -> None:
 def test_a_head_with_a_field_of_another_kind_is_damage_though_its_checksum_fits(
     layout: Layout, change: dict[str, Any]
 ) -> None:
+    with pytest.raises(ValueError, match="its head"):
+        IndexHead.from_bytes(canonical({**HEAD, **change}))
     path = put_bytes(layout, by_hand({**HEAD, **change}, b"abc"))
     assert used(layout) == []
     with pytest.raises(Damage):

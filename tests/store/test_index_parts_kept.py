@@ -16,9 +16,11 @@ from support.index_parts import by_hand, parts_of, put_part
 
 from vstore.disk import durable
 from vstore.disk.index_parts import part_files
-from vstore.errors import DiskTrouble, UsageError
+from vstore.errors import DiskTrouble, MigrationNeeded, UsageError
 from vstore.repository.add_space import add_space
 from vstore.repository.create import create_store
+from vstore.repository.index_parts import index_parts, write_index_part
+from vstore.repository.repository import Repository
 from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
@@ -59,6 +61,14 @@ def flip(path: Path, at: int) -> None:
     data = bytearray(path.read_bytes())
     data[at] ^= 4
     path.write_bytes(data)
+
+
+def payloads(repo: Repository, space: str, kind: str) -> list[bytes]:
+    found = []
+    for part in index_parts(repo, space, kind):
+        with part:
+            found.append(b"".join(part.blocks()))
+    return sorted(found)
 
 
 def fill(disk: Watched) -> None:
@@ -310,6 +320,44 @@ def test_parts_outlive_the_repair_of_a_segment_and_are_used_no_more(world: World
     assert world.store.check(read_data=True).ok
     world.store.gc()
     assert parts_of(world.repo.layout) == {parts["none"], parts["second"]}
+
+
+# Written and used through the store
+
+
+def test_parts_are_written_and_used_by_kind(world: World) -> None:
+    repo, space = world.repo, space_of(world)
+    first, second = repo.state.segments(space)
+    for kind, refs, payload in (("graph", [first], b"one"), ("graph", [second], b"two"), ("coarse", [], b"three")):
+        assert write_index_part(repo, space, kind, [payload], size=len(payload), covers=refs, parameters={"k": 1})
+    assert payloads(repo, space, "graph") == [b"one", b"two"]
+    assert payloads(repo, space, "coarse") == [b"three"]
+    assert payloads(repo, space, "other") == []
+    world.store.gc(drop_unnamed=True)
+    assert payloads(world.repo, space, "graph") == [b"two"]
+    assert payloads(repo, space, "graph") == [b"two"], "who opened the store before finds it gone"
+
+
+def test_a_part_over_segments_that_a_merge_replaced_is_not_used(world: World) -> None:
+    repo, space = world.repo, space_of(world)
+    refs = repo.state.segments(space)
+    put_part(repo, space, refs)
+    assert payloads(repo, space, "graph") == [b"payload"]
+    with repo.committing("merge"):
+        repo.publish("merge", {"segments": repo.state.segments_changed(space, refs[1:])})
+    assert payloads(repo, space, "graph") == []
+
+
+def test_a_store_of_format_1_has_no_parts(tmp_path: Path) -> None:
+    folder = tmp_path / ".vstore"
+    shutil.copytree(Path(__file__).parent / "data" / "format-1" / "store", folder)
+    repo = Repository(folder)
+    (space,) = repo.state.spaces
+    with pytest.raises(MigrationNeeded, match="indexes need store format 2"):
+        write_index_part(repo, space, "graph", [b""], size=0, covers=[], parameters={})
+    assert not repo.layout.indexes.exists()
+    put_part(repo, space)
+    assert payloads(repo, space, "graph") == []
 
 
 # Copies, and what else looks at the folder

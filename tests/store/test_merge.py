@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.builder import HASH, Builder, aliases, key, unit_vectors
+from support.facts import made
 from support.failing_disks import Acting, Watched, disk
 from support.folders import World
 
@@ -18,8 +19,11 @@ from vstore.errors import (
     Damage,
     DiskTrouble,
 )
-from vstore.format import small_files
+from vstore.format import facts, small_files
+from vstore.format.fact_levels import to_merge
+from vstore.format.facts import Column, Fact
 from vstore.intake.keeper import recover
+from vstore.repository.facts import added, facts_of, runs_of
 from vstore.repository.repository import Repository
 from vstore.search.query import Operand
 from vstore.store import Store
@@ -32,6 +36,7 @@ __all__ = ["disk"]
 def few(monkeypatch: pytest.MonkeyPatch) -> int:
     """More than four small packs, or segments, are too many."""
     monkeypatch.setattr(small_files, "TOO_MANY", 4)
+    monkeypatch.setattr(small_files, "TOO_MANY_PARTED", 4)
     return 4
 
 
@@ -102,7 +107,7 @@ def test_a_merged_segment_takes_the_place_of_the_first_that_it_replaces(
         )
     repo = builder.repo
     before = repo.state.segments(builder.space)
-    monkeypatch.setattr(small_files, "SMALL_SEGMENT", before[3].size)
+    monkeypatch.setattr(small_files, "SEGMENT_LEVELS", (before[3].size,))
     merge_small(repo, builder.space, "test")
     after = repo.state.segments(builder.space)
     assert len(after) == 3 and after[1] == before[3]
@@ -181,3 +186,121 @@ def test_many_seals_are_merged_too(builder: Builder, few: int) -> None:
     merge_small(builder.repo, builder.space, "sync")
     assert len(builder.repo.state.segments(builder.space)) == 1
     assert recover(builder.repo, "sync") == 0
+
+
+# Runs of facts
+
+
+def test_runs_of_facts_are_merged_by_their_levels(builder: Builder) -> None:
+    every: dict[bytes, Fact] = {}
+    for number in range(40):
+        some = made(number, range(3 * number, 3 * number + 4), reader=1 + number % 2)
+        every |= {f.key: facts.chosen([every[f.key], f]) if f.key in every else f for f in some}
+        builder.add_facts(some)
+        merge_small(builder.repo, builder.space, "test")
+        sizes = [ref.rows for ref in builder.repo.state.facts]
+        assert to_merge(sizes) == []
+    assert len(sizes) <= 8 and sum(sizes) < 40 * 4, "a key that stood twice stands once where its runs were merged"
+    assert facts_of(builder.repo, every) == every
+    assert sum("runs of facts" in r.about for r in builder.repo.records()) == 5
+
+
+def test_a_merged_run_takes_the_place_of_the_first_that_it_replaces(builder: Builder) -> None:
+    builder.add_facts(made(1, range(600)))
+    for number in range(8):
+        builder.add_facts([Fact(key(number), 1, {facts.WIDTH: number})])
+    repo = builder.repo
+    large = repo.state.facts[0]
+    before = facts_of(repo, map(key, range(9)))
+    assert set(repo.state.document["facts"]) == set(map(str, range(9)))
+    merge_small(repo, builder.space, "test")
+    assert repo.state.facts[0] == large and repo.state.facts[1].rows == 8
+    assert set(repo.state.document["facts"]) == {"0", "1"}
+    assert facts_of(repo, map(key, range(9))) == before
+    *_, last = repo.records()
+    assert (last.op, last.about) == ("merge", "0 packs, 0 segments, 8 runs of facts")
+    assert last.changes["facts"] == {"1": repo.state.facts[1].to_json(), **dict.fromkeys(map(str, range(2, 9)))}
+    number = repo.tip.number
+    merge_small(repo, builder.space, "test")
+    assert repo.tip.number == number, "there is nothing left to merge"
+
+
+def test_several_runs_of_facts_come_of_one_merge(builder: Builder) -> None:
+    sizes = [64] * 8 + [1] * 8
+    every = made(1, range(sum(sizes)))
+    for at, size in enumerate(sizes):
+        builder.add_facts(every[sum(sizes[:at]) :][:size])
+    merge_small(builder.repo, builder.space, "test")
+    assert [list(run) for run in runs_of(builder.repo)] == [every[:512], every[512:]]
+
+
+@pytest.mark.parametrize("columns", [1, 10], ids=["two types", "too many"])
+def test_runs_whose_columns_fit_no_page_together_stay_apart(builder: Builder, columns: int) -> None:
+    for number in range(8):
+        new = (Column(f"new-{name}", "12"[number % 2]) for name in range(columns))
+        if columns > 1:
+            new = (Column(f"new-{number}-{name}", "1") for name in range(columns))
+        builder.add_facts([Fact(key(number), 1, dict.fromkeys(new, number))])
+    repo = builder.repo
+    before, number = repo.state.facts, repo.tip.number
+    merge_small(repo, builder.space, "test")
+    assert (repo.state.facts, repo.tip.number) == (before, number)
+    assert len(facts_of(repo, map(key, range(8)))) == 8
+
+
+def test_packs_and_segments_and_facts_are_merged_at_once(builder: Builder, few: int) -> None:
+    for number in range(8):
+        builder.add_facts(made(1, [number]))
+        builder.add_pictures(aliases(*range(number + 1)))
+    repo = builder.repo
+    before = facts_of(repo, map(key, range(8)))
+    merge_small(repo, builder.space, "test")
+    assert (len(repo.state.packs), len(repo.state.segments(builder.space)), len(repo.state.facts)) == (2, 1, 1)
+    assert len(before) == 8 and facts_of(repo, before) == before
+    with Store(repo.layout.folder) as store:
+        assert store.check(read_data=True).ok
+
+
+def test_a_sync_merges_runs_of_facts(world: World) -> None:
+    world.put({"a.png": 1})
+    world.sync()
+    repo = world.repo
+    for number in range(8):
+        with repo.committing("test"):
+            changes, blobs = added(repo, made(number, [number]))
+            repo.publish("seal", changes, blobs=blobs)
+    world.put({"b.png": 2})
+    world.sync()
+    assert [ref.rows for ref in world.repo.state.facts] == [8]
+
+
+def test_a_merge_that_meets_a_lost_page_of_facts_publishes_nothing(builder: Builder) -> None:
+    for number in range(8):
+        builder.add_facts(made(1, [number]))
+    repo = builder.repo
+    *_, pack = repo.state.packs
+    path = repo.layout.packs / pack.name
+    path.write_bytes(path.read_bytes()[:8] + b"????" + path.read_bytes()[12:])
+    repo.close()
+    before = repo.tip.number
+    with pytest.raises(Damage, match=pack.name):
+        merge_small(repo, builder.space, "test")
+    assert Repository(repo.layout.folder).tip.number == before
+
+
+def test_others_may_commit_while_runs_of_facts_are_merged(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(8):
+        builder.add_facts(made(1, [number]))
+    layout = builder.repo.layout
+    other = Repository(layout.folder)
+
+    def tag() -> None:
+        with other.committing("tag"):
+            other.publish("tag", {"tags": {"t": "v1"}}, blobs={HASH.digest(b"x"): b"x"})
+
+    begins = f"{layout.packs}/.tmp-ingest"
+    monkeypatch.setattr(durable, "disk", Acting("open", lambda path: path.startswith(begins), tag))
+    merge_small(builder.repo, builder.space, "test")
+    repo = Repository(layout.folder)
+    assert (repo.state.tags, len(repo.state.facts)) == ({"t": "v1"}, 1)
+    assert repo.packs.get(HASH.digest(b"x")) == b"x" and len(facts_of(repo, map(key, range(8)))) == 8

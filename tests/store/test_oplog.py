@@ -169,7 +169,7 @@ def test_reading_a_long_log_leaves_its_fold_in_the_cache(log: Oplog, layout: Lay
     assert (layout.cache / "state").exists()
     disk.calls.clear()
     log.load()
-    assert len(disk.named("read")) <= 2, "the newest record and the fold"
+    assert set(disk.named("read")) <= {"names-refs", "000000000090.json", "state"}
 
 
 # The cache is a hint
@@ -212,7 +212,8 @@ def test_from_a_fold_that_is_known_only_what_came_after_is_read(log: Oplog, layo
     tip = append(log, {"n": 22})
     disk.calls.clear()
     assert log.load(known=known) == tip
-    assert len(disk.named("read")) == 3, "the two that came after, and the one that they follow"
+    read = [path for path in disk.named("read") if path.endswith(".json")]
+    assert len(read) == 3, "the two that came after, and the one that they follow"
     assert log.load(known=tip) == tip
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vstore.disk.packs import FOOTER_SIZE, Pack, Packs, write_pack
+from vstore.disk.packs import FOOTER_SIZE, Pack, Packs, merge_packs, write_pack
 from vstore.errors import Damage
 from vstore.format.entries import FileRef
 from vstore.format.hashing import HASHES, Hash, checksum, store_hash
@@ -214,3 +214,44 @@ def test_nothing_is_left_open_by_a_pack_that_is_damaged(tmp_path: Path, ref: Fil
         with pytest.raises(Damage):
             Pack(tmp_path, ref, HASH)
     assert len(os.listdir("/dev/fd")) == before
+
+
+def test_of_several_packs_the_small_ones_are_opened_first_and_no_more_than_needed(tmp_path: Path) -> None:
+    before = len(os.listdir("/dev/fd"))
+    large, small = write(tmp_path, [b"%d" % i for i in range(100)]), write(tmp_path, [b"new"])
+    packs = Packs(tmp_path, [small, large], HASH)
+    assert packs.get(HASH.digest(b"new")) == b"new"
+    assert len(os.listdir("/dev/fd")) == before + 1
+    assert packs.get(HASH.digest(b"7")) == b"7"
+    assert {pack.ref for pack in packs.opened()} == {small, large}
+    packs.close()
+    assert packs.get(HASH.digest(b"7")) == b"7", "they open again"
+    packs.close()
+    assert len(os.listdir("/dev/fd")) == before
+
+
+# A merge
+
+
+def test_a_merged_pack_holds_the_blobs_of_all_once_and_as_they_were_stored(tmp_path: Path) -> None:
+    refs = [write(tmp_path, [b"one", b"both"]), write(tmp_path, [b"two", b"both", b""])]
+    packs = [Pack(tmp_path, ref, HASH) for ref in refs]
+    merged = Pack(tmp_path, merge_packs(tmp_path, HASH, packs, "ingest"), HASH)
+    merged.verify()
+    assert dict(merged.stored()) == {**dict(packs[0].stored()), **dict(packs[1].stored())}
+    assert {merged.get(digest) for digest in merged.digests()} == {b"one", b"two", b"both", b""}
+    assert merged.count == 4
+    for pack in (*packs, merged):
+        pack.close()
+
+
+def test_a_merge_checks_every_blob_and_publishes_nothing_of_a_damaged_one(tmp_path: Path) -> None:
+    whole = write(tmp_path, [b"one"])
+    damaged, _ = crafted(tmp_path, zlib.compress(b"content")[:-1], b"content")
+    packs = [Pack(tmp_path, ref, HASH) for ref in (whole, damaged)]
+    before = set(os.listdir(tmp_path))
+    with pytest.raises(Damage, match=r"x\.pack"):
+        merge_packs(tmp_path, HASH, packs, "ingest")
+    assert set(os.listdir(tmp_path)) == before
+    for pack in packs:
+        pack.close()

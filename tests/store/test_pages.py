@@ -199,6 +199,13 @@ def test_a_page_cannot_claim_more_memory_than_its_entries_take() -> None:
         decode_leaf(b"vp0\xe8\x07" + entries, 16)
 
 
+def test_an_inner_page_cannot_claim_more_entries_than_there_can_be() -> None:
+    halves = [Child(b"a", b"k" * 16, 2**62 - 1), Child(b"b", b"k" * 16, 2**62)]
+    assert decode_inner(encode_inner(halves, 1), 16) == halves
+    with pytest.raises(Damage):
+        decode_inner(encode_inner([halves[1], halves[1]._replace(first=b"c")], 1), 16)
+
+
 # The tree against a dict
 
 

@@ -133,6 +133,8 @@ def test_a_leaf_is_laid_out_as_format_says() -> None:
         b"vt0" + b"\xff" * 12,
         b"vt0\x81\x04" + b"".join(b"\0\x03%03d" % i for i in range(513)) + b"\0" * 513,
         b"vt0\x01\x00\x01a\x81\x80\x40" + b"v" * (LONGEST + 1),
+        encode_table_leaf([(b"k" * 1025, b"")]),
+        encode_table_leaf([(b"k" * 1000, b""), (b"k" * 1000 + b"l" * 25, b"")]),
     ],
 )
 def test_what_is_no_leaf_is_damage(data: bytes) -> None:
@@ -142,6 +144,11 @@ def test_what_is_no_leaf_is_damage(data: bytes) -> None:
         list(Table(HASH, {b"root": data}.__getitem__, b"root").items())
     with pytest.raises(Damage):
         len(Table(HASH, {b"root": data}.__getitem__, b"root"))
+
+
+def test_the_longest_keys_are_read_back() -> None:
+    run = [(b"k" * 1024, b"1"), (b"l" * 1024, b"2")]
+    assert decode_table_leaf(encode_table_leaf(run)) == run
 
 
 def test_the_longest_value_is_read_back_and_a_longer_one_refused() -> None:

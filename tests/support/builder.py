@@ -13,12 +13,14 @@ import numpy.typing as npt
 from vstore.clock import now
 from vstore.disk.segment_writer import rounded, write_segment
 from vstore.format.entries import FileRef, Root, Snapshot
+from vstore.format.facts import Fact
 from vstore.format.hashing import store_hash
 from vstore.format.manifest import Manifest
 from vstore.format.recipes import space_id
 from vstore.format.tree import Tree
 from vstore.repository.add_space import add_space
 from vstore.repository.create import create_store
+from vstore.repository.facts import added
 
 RECIPE = {"family": "fake", "name": "fake-1", "dim": 8, "prepare": {"max_side": 512}}
 Floats = npt.NDArray[np.float32]
@@ -88,7 +90,16 @@ class Builder:
             tree = Tree.empty(repo.hash, repo.packs.get).edited(aliases)
             name, images = f"v{repo.state.next_v}", len(set(aliases.values()))
             manifest = Manifest(
-                name, self.space, tree.root, len(tree), images, now(), message=message, parent=parent, partial=False
+                name=name,
+                space=self.space,
+                tree=tree.root,
+                paths=len(tree),
+                images=images,
+                time=now(),
+                message=message,
+                parent=parent,
+                partial=False,
+                store=repo.store_id,
             )
             data = manifest.to_bytes()
             digest = repo.hash.digest(data)
@@ -101,6 +112,12 @@ class Builder:
             }
             repo.publish("sync", changes, about=name)
         return snapshot
+
+    def add_facts(self, facts: Sequence[Fact]) -> None:
+        """Publish facts of pictures, which need not exist."""
+        with self.repo.committing("sync"):
+            changes, blobs = added(self.repo, facts)
+            self.repo.publish("seal", changes, blobs=blobs)
 
     def add_pictures(self, pictures: Pictures) -> Snapshot:
         """Publish a snapshot of these pictures; those whose key no segment has yet go into a new segment."""

@@ -6,12 +6,11 @@ import random
 from collections.abc import Sequence
 
 from hypothesis import strategies as st
+from support.builder import key
 
 from vstore.format import facts
 from vstore.format.facts import Column, Fact, Value
-from vstore.format.hashing import store_hash
 
-HASH = store_hash("xxh3_128")
 PREPARED = facts.pixels({"policy": 1})
 UNKNOWN = Column("zz", "2")  # of a program to come
 
@@ -24,21 +23,22 @@ _INTEGERS = {
 }
 
 
-def values_of(type: str, key_size: int = 16) -> st.SearchStrategy[Value]:
-    """Draw values of a type."""
-    if type == "k":
+def values_of(column: Column, key_size: int = 16) -> st.SearchStrategy[Value]:
+    """Draw values of a column."""
+    if column.type == "k":
         return st.binary(min_size=key_size, max_size=key_size)
-    if type == "t":
+    if column.type == "t":
         return st.text(max_size=5) | st.sampled_from(["", "é", "x" * facts.TEXT_LIMIT])
-    if type == "d":
-        return st.floats(allow_nan=False, allow_infinity=False)
-    return st.integers(*_INTEGERS[type])
+    if column.type == "d":
+        low, high = facts.RANGES.get(column, (None, None))
+        return st.floats(low, high, allow_nan=False, allow_infinity=False)
+    return st.integers(*facts.RANGES.get(column, _INTEGERS[column.type]))
 
 
 def rows(key_size: int = 16, min_size: int = 1, max_size: int = 12) -> st.SearchStrategy[list[Fact]]:
     """Draw sorted facts of distinct keys, with some of the known columns and some of a program to come."""
-    columns = [*facts.KNOWN, PREPARED, UNKNOWN, Column("a", "t"), Column("zz", "k")]
-    values = st.fixed_dictionaries({}, optional={column: values_of(column.type, key_size) for column in columns})
+    columns = [*facts.KNOWN, PREPARED, UNKNOWN, Column("a new one", "t")]
+    values = st.fixed_dictionaries({}, optional={column: values_of(column, key_size) for column in columns})
     keys = st.binary(min_size=key_size, max_size=key_size)
     one = st.builds(Fact, keys, st.integers(0, 2**16 - 1), values)
     return st.lists(one, min_size=min_size, max_size=max_size, unique_by=lambda fact: fact.key).map(
@@ -53,16 +53,11 @@ def made(seed: int, numbers: Sequence[int], reader: int = 1) -> list[Fact]:
     for number in numbers:
         values: dict[Column, Value] = {facts.BYTES: chance.randrange(10**7), facts.WIDTH: 4000, facts.FORMAT: "JPEG"}
         if number % 3:
-            values |= {facts.CAMERA: f"camera {number % 5}", facts.TAKEN: -number, facts.LATITUDE: number / 7}
+            values |= {facts.CAMERA: f"camera {number % 5}", facts.TAKEN: -number, facts.LATITUDE: number / 7 % 90}
         if number % 2:
             values[PREPARED] = chance.randbytes(16)
         found.append(Fact(key(number), reader, values))
     return sorted(found, key=lambda fact: fact.key)
-
-
-def key(number: int) -> bytes:
-    """Give the key of a made-up picture: as random as a real one."""
-    return HASH.digest(b"%d" % number)
 
 
 class Pages:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection
 from typing import NamedTuple
 
 from vstore.check.findings import Findings
 from vstore.disk.oplog import Oplog
 from vstore.errors import VstoreError
-from vstore.format.listing import Listing
 from vstore.format.records import Record, beginning, ends_the_log
 from vstore.format.state import State
 
@@ -79,17 +79,18 @@ def _loaded(log: Oplog, findings: Findings) -> State:
     return states[0] if states else State({})
 
 
-def check_names(listing: Listing, findings: Findings) -> None:
-    """Check that the current, tagged and held snapshots exist, and that every space with segments is known."""
-    state = listing.state
+def check_names(state: State, listed: Collection[str], findings: Findings) -> None:
+    """Check that the current, tagged and held snapshots exist, and that every space with segments is known.
+
+    listed: the names of all snapshots that are not forgotten.
+    """
     named = [
         ("current", state.current),
         ("the hold", state.hold),
         *((f"the tag {t}", v) for t, v in state.tags.items()),
     ]
     for what, name in named:
-        found = None if name is None else listing.find(name)
-        if name is not None and (found is None or not found.kept):
+        if name is not None and name not in listed:
             findings.wrong("refs", f"{what} is {name}, but there is no such snapshot")
     for space, refs in state.segment_lists().items():
         if space not in state.spaces and refs:

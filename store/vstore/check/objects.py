@@ -10,7 +10,7 @@ from vstore.check import verified
 from vstore.check.findings import Findings
 from vstore.disk.packs import Pack
 from vstore.disk.segments import Segment
-from vstore.errors import VstoreError
+from vstore.errors import Damage, VstoreError
 from vstore.format.entries import FileRef, Import, Snapshot, Space
 from vstore.format.manifest import Manifest
 from vstore.format.recipes import space_id
@@ -81,7 +81,7 @@ class Objects:
             blob = pack.get(digest)
             if blob is not None:
                 return blob
-        raise VstoreError(f"no pack that can be read holds its blob {digest.hex()}")
+        raise Damage(f"no pack that can be read holds its blob {digest.hex()}", "run: vstore repair")
 
     def tree(self, snapshot: Snapshot) -> tuple[Manifest, Tree]:
         """Read the manifest of a snapshot, and open its alias tree."""

@@ -16,7 +16,6 @@ from vstore.check.snapshots import check_snapshots
 from vstore.check.unlisted import check_unlisted
 from vstore.check.verified import part_of, remember
 from vstore.errors import Damage
-from vstore.format.listing import Listing
 from vstore.progress import Progress
 from vstore.repository.newest import is_between
 from vstore.repository.repository import Repository
@@ -90,10 +89,9 @@ def _check_once(repo: Repository, read_data: bool, subset: str | None, until: fl
         objects.check_packs()
         objects.check_spaces()
         objects.check_segments()
-        listing = Listing(state, repo.hash, objects.blob)
-        findings.attempt("refs", lambda: check_names(listing, findings))
-        check_listing(repo.hash, listing, findings)
-        snapshots = check_snapshots(repo.hash, listing, objects, findings)
+        snapshots = check_listing(repo.hash, state, objects.blob, findings)
+        findings.attempt("refs", lambda: check_names(state, {one.name for one in snapshots}, findings))
+        check_snapshots(repo, state, snapshots, objects=objects, findings=findings)
         objects.check_imports()
         findings.attempt("FORMAT", lambda: _note_format(repo, findings))
         check_unlisted(repo.layout, state, set(objects.listed), findings)
@@ -103,7 +101,7 @@ def _check_once(repo: Repository, read_data: bool, subset: str | None, until: fl
         remember(repo.layout.cache, objects.verified, set(objects.listed))
         return CheckReport(
             ok=not findings.problems,
-            snapshots=snapshots,
+            snapshots=len(snapshots),
             segments=objects.segments,
             packs=objects.opened,
             records=records,

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import NamedTuple
 
+from vstore.check.fields import CheckedFields
 from vstore.check.findings import Findings
 from vstore.check.objects import PATHS, Objects
 from vstore.errors import VstoreError
 from vstore.format.entries import Snapshot
 from vstore.format.hashing import Hash
-from vstore.format.listing import Listing
 from vstore.format.manifest import Manifest
 from vstore.format.pages import decode_leaf, level_of
 from vstore.format.state import State
 from vstore.format.tree import Tree
+from vstore.repository.repository import Repository
 
 
-def check_snapshots(hash: Hash, listing: Listing, objects: Objects, findings: Findings) -> int:
-    """Check every snapshot of a listing. Returns: how many there are."""
-    state = listing.state
+def check_snapshots(
+    repo: Repository, state: State, snapshots: Iterable[Snapshot], *, objects: Objects, findings: Findings
+) -> None:
+    """Check every snapshot of a state."""
+    hash = repo.hash
     cut_right: set[tuple[str, bytes]] = set()  # trees whose cuts were checked: many snapshots share one
+    fields = CheckedFields(hash, objects.blob, read_whole=objects.read_whole)
 
     def one(snapshot: Snapshot) -> None:
         manifest, tree = objects.tree(snapshot)
-        _check_manifest(hash, state, snapshot, manifest)
+        _check_manifest(repo, state, snapshot, manifest)
         found = _check_pages(hash, tree, objects.keys.get(snapshot.space, set()))
         if (found.paths, found.pictures) != (snapshot.paths, snapshot.images):
             counted = f"it has {found.paths} paths and {found.pictures} pictures"
@@ -35,21 +40,23 @@ def check_snapshots(hash: Hash, listing: Listing, objects: Objects, findings: Fi
             cut_right.add((snapshot.space, tree.root))
             if Tree.empty(hash, objects.blob).edited(dict(iter(tree))).root != tree.root:
                 raise VstoreError("its pages are not cut as FORMAT.md says")
+        fields.check(manifest.fields)
 
-    snapshots: list[Snapshot] = []
-    findings.attempt("the list of snapshots", lambda: snapshots.extend(listing.kept()))
     for snapshot in snapshots:
         findings.attempt(f"snapshot {snapshot.name}", partial(one, snapshot))
-    return len(snapshots)
 
 
-def _check_manifest(hash: Hash, state: State, snapshot: Snapshot, manifest: Manifest) -> None:
+def _check_manifest(repo: Repository, state: State, snapshot: Snapshot, manifest: Manifest) -> None:
     if (manifest.name, manifest.space) != (f"v{snapshot.number}", snapshot.space):
         raise VstoreError(f"its manifest is that of {manifest.name}")
-    if manifest.content_id(hash) != snapshot.id:
+    if snapshot.is_own and manifest.store not in ("", repo.store_id):
+        raise VstoreError("its manifest is that of another store")
+    if manifest.content_id(repo.hash) != snapshot.id:
         raise VstoreError("its id does not match its content")
     if (manifest.paths, manifest.images) != (snapshot.paths, snapshot.images):
         raise VstoreError("its manifest and the log disagree about its counts")
+    if manifest.fields != snapshot.fields:
+        raise VstoreError("its manifest and the log disagree about its fields")
     if snapshot.space not in state.spaces:
         raise VstoreError(f"its space {snapshot.space} is not in the log")
 

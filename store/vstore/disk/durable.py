@@ -249,19 +249,24 @@ def set_aside(path: Path, folder: Path) -> Path:
     return kept
 
 
-def sweep(folder: Path, lock: str) -> None:
-    """Remove the half-written files of earlier holders of a lock. The caller holds the lock."""
+def sweep(folder: Path, lock: str) -> list[str]:
+    """Remove the half-written files of earlier holders of a lock. The caller holds the lock.
+
+    Returns: the names of all other files.
+    """
     prefix = f"{TEMPORARY}{lock}-"
+    left: list[str] = []
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(folder):
             if not name.startswith(prefix):
-                continue
-            if (folder / name).is_dir():
+                left.append(name)
+            elif (folder / name).is_dir():
                 import shutil  # every command would pay for it
 
                 shutil.rmtree(folder / name, ignore_errors=True)  # a catalogue in the making: it holds facts alone
             else:
                 remove(folder / name)
+    return left
 
 
 class Appender:

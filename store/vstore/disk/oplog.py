@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Unpack
 
 from vstore.disk import durable
-from vstore.disk.cache import read_cache_json, write_cache
+from vstore.disk.cache import read_cache, write_cache
+from vstore.disk.long_folders import look, note, recall
 from vstore.disk.trouble import LOST
 from vstore.errors import CommitRace, Damage
 from vstore.format.canonical import Document, canonical
@@ -17,7 +19,7 @@ from vstore.format.records import Record, RecordWords
 from vstore.format.state import State, merge_patch
 
 _CACHE = "state"
-_LONG = 1 << 14  # bytes of records from which on a fold is left in the cache
+_LONG = 1 << 14  # bytes of records from which on a fold is left in the cache; more where it costs more to write
 _REPAIR = "run: vstore repair"
 _COLLECTING = frozenset({"gc", "repair"})  # operations that carry the whole state and remove what lies before
 
@@ -71,11 +73,16 @@ class Oplog:
 
     def highest(self) -> int:
         """Find the highest number of a name, 0 if there is none. Every command asks for it: no list is parsed."""
+        refs, cache = self._layout.refs, self._layout.cache
         try:
-            name = max(os.listdir(self._layout.refs), default="")
+            known = record_number(recall(cache, refs) or "")
+            if known is not None and not self._layout.record(known + 1).exists():
+                return known
+            seen, names = look(refs), os.listdir(refs)
         except FileNotFoundError:
             return 0
-        number = record_number(name)
+        note(cache, refs, seen, names)
+        number = record_number(max(names, default=""))
         return number if number is not None else max(self.numbers(), default=0)
 
     def read(self, number: int) -> Record:
@@ -146,7 +153,7 @@ class Oplog:
                     tip, folded = self._fold(below, known)
                     wrong, at = usable(tip.state), below
                     if wrong is None:
-                        if complaint is None and folded > max(_LONG, tip.loose // 2):
+                        if complaint is None and folded > max(_LONG, tip.base // 16):
                             self.keep(tip)
                         return tip._replace(highest=highest, complaint=complaint)
                 except _Unsound as err:
@@ -164,16 +171,20 @@ class Oplog:
 
         Returns: the tip; the bytes of the folded records. Raises: _Unsound.
         """
-        cached = known if known is not None and 0 < known.number <= number else self._cached()
         newest = record = self._sound(number)
         chain: list[Record] = []
+        fold = known if known is not None and 0 < known.number <= number else None
+        cached = None if fold else read_cache(self._layout.cache, _CACHE)
+        ends = _ends(cached)
         while True:
             # The record itself is read even so: the fold in `cache/` may be older than its rot.
-            if cached is not None and (cached.number, cached.digest) == (record.number, record.digest):
-                document, loose, base = cached.state.document, cached.loose, cached.base
-                break
             if record.whole is not None:
                 document, loose, base = record.whole, 0, record.size
+                break
+            if record.number == ends:  # a fold from before the last whole state is never parsed
+                fold = _parsed(cached)
+            if fold is not None and (fold.number, fold.digest) == (record.number, record.digest):
+                document, loose, base = fold.state.document, fold.loose, fold.base
                 break
             chain.append(record)
             record = self._earlier(record)
@@ -245,9 +256,16 @@ class Oplog:
         body = canonical([tip.number, tip.digest, tip.loose, tip.base, tip.state.document])
         write_cache(self._layout.cache, _CACHE, body)
 
-    def _cached(self) -> Tip | None:
-        fold = read_cache_json(self._layout.cache, _CACHE)
-        if not isinstance(fold, list) or len(fold) != 5:
-            return None
-        number, digest, loose, base, document = fold
-        return Tip(State(document), number, digest, highest=number, loose=loose, base=base)
+
+def _ends(cached: bytes | None) -> int | None:
+    """Read off a fold of `cache/` the number of the record that it ends with."""
+    number = (cached or b"")[1:].partition(b",")[0]
+    return int(number) if number.isdigit() else None
+
+
+def _parsed(cached: bytes | None) -> Tip | None:
+    try:
+        number, digest, loose, base, document = json.loads(cached or b"")
+    except (ValueError, TypeError):
+        return None
+    return Tip(State(document), number, digest, highest=number, loose=loose, base=base)

@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from vstore.disk import durable
 from vstore.disk.file import File
@@ -36,31 +37,59 @@ _LARGEST_BLOB = 1 << 30
 _READ = 1 << 20
 
 
+class Stored(NamedTuple):
+    """A blob as it lies in a pack.
+
+    packed: its compressed bytes.
+    length: how many bytes it has uncompressed.
+    """
+
+    packed: bytes
+    length: int
+
+
 def write_pack(folder: Path, hash: Hash, blobs: Mapping[bytes, bytes], lock: str) -> FileRef:
     """Write one pack, durably.
 
     blobs: uncompressed bytes by digest. lock: the lock held. Raises: DiskTrouble, ReadOnly.
     """
-    parts, check = _packed(hash, blobs)
+    return _write(folder, _packed(hash, _stored(blobs)), lock)
+
+
+def packed_size(hash: Hash, blobs: Mapping[bytes, bytes]) -> int:
+    """Count the bytes of a pack of these blobs."""
+    return sum(map(len, _packed(hash, _stored(blobs))[0]))
+
+
+def merge_packs(folder: Path, hash: Hash, packs: Iterable[Pack], lock: str) -> FileRef:
+    """Write the blobs of several packs as one, durably. Each is checked, and copied as it is stored.
+
+    lock: the lock held. Raises: Damage, DiskTrouble, ReadOnly.
+    """
+    blobs = {digest: blob for pack in packs for digest, blob in pack.stored()}
+    return _write(folder, _packed(hash, blobs), lock)
+
+
+def _stored(blobs: Mapping[bytes, bytes]) -> dict[bytes, Stored]:
+    return {digest: Stored(zlib.compress(blob, 6), len(blob)) for digest, blob in blobs.items()}
+
+
+def _write(folder: Path, packed: tuple[list[bytes], bytes], lock: str) -> FileRef:
+    parts, check = packed
     name = f"{durable.nonce()}.pack"
     durable.write_durably(folder / name, parts, lock)
     return FileRef(name, sum(map(len, parts)), check.hex())
 
 
-def packed_size(hash: Hash, blobs: Mapping[bytes, bytes]) -> int:
-    """Count the bytes of a pack of these blobs."""
-    return sum(map(len, _packed(hash, blobs)[0]))
-
-
-def _packed(hash: Hash, blobs: Mapping[bytes, bytes]) -> tuple[list[bytes], bytes]:
+def _packed(hash: Hash, blobs: Mapping[bytes, Stored]) -> tuple[list[bytes], bytes]:
     """Give the parts of a pack, one after another, and the checksum of its footer."""
     entry = hash.size + _PLACE.size
     table = bytearray()
     parts = [_MAGIC]
     offset = len(_MAGIC)
     for digest in sorted(blobs):
-        packed = zlib.compress(blobs[digest], 6)
-        table += digest + _PLACE.pack(offset, len(packed), len(blobs[digest]))
+        packed, length = blobs[digest]
+        table += digest + _PLACE.pack(offset, len(packed), length)
         parts.append(packed)
         offset += len(packed)
     head = _HEAD.pack(offset, len(table) // entry, hash.size, checksum(*parts), checksum(table))
@@ -113,7 +142,7 @@ class Pack:
     def digests(self) -> Iterator[bytes]:
         """Yield the digest of every blob."""
         for i in range(self.count):
-            yield self.table[i * self._entry : i * self._entry + self._hash.size]
+            yield self._digest(i)
 
     def sizes(self) -> Iterator[tuple[bytes, int]]:
         """Yield digest and stored length of every blob."""
@@ -125,20 +154,35 @@ class Pack:
         low, high = 0, self.count
         while low < high:
             middle = (low + high) // 2
-            if self.table[middle * self._entry : middle * self._entry + self._hash.size] < digest:
+            if self._digest(middle) < digest:
                 low = middle + 1
             else:
                 high = middle
-        at = low * self._entry
-        if low == self.count or self.table[at : at + self._hash.size] != digest:
+        if low == self.count or self._digest(low) != digest:
             return None
-        offset, stored, length = _PLACE.unpack_from(self.table, at + self._hash.size)
+        return self._blob(digest, self._stored(low))
+
+    def stored(self) -> Iterator[tuple[bytes, Stored]]:
+        """Yield digest and stored bytes of every blob, each after a check. Raises: Damage."""
+        for at, digest in enumerate(self.digests()):
+            stored = self._stored(at)
+            self._blob(digest, stored)
+            yield digest, stored
+
+    def _digest(self, at: int) -> bytes:
+        return self.table[at * self._entry : at * self._entry + self._hash.size]
+
+    def _stored(self, at: int) -> Stored:
+        offset, size, length = _PLACE.unpack_from(self.table, at * self._entry + self._hash.size)
         if length > _LARGEST_BLOB:
-            raise self._damage(f"blob {digest.hex()} claims {length} bytes")
+            raise self._damage(f"blob {self._digest(at).hex()} claims {length} bytes")
+        return Stored(self._file.pread(size, offset), length)
+
+    def _blob(self, digest: bytes, stored: Stored) -> bytes:
         try:
             unpacker = zlib.decompressobj()
-            blob = unpacker.decompress(self._file.pread(stored, offset), length + 1)  # one that is longer shows
-            whole = unpacker.eof and not unpacker.unused_data and len(blob) == length
+            blob = unpacker.decompress(stored.packed, stored.length + 1)  # one that is longer shows
+            whole = unpacker.eof and not unpacker.unused_data and len(blob) == stored.length
         except zlib.error:
             whole, blob = False, b""
         if not whole or self._hash.digest(blob) != digest:
@@ -157,45 +201,50 @@ class Pack:
 
 
 class Packs:
-    """The packs of a state, opened when a blob is looked for."""
+    """The packs of a state, opened one by one as a blob is looked for."""
 
     def __init__(self, folder: Path, refs: list[FileRef], hash: Hash) -> None:
         self._folder = folder
-        self._refs = refs
         self._hash = hash
-        self._open: list[Pack] | None = None
-        self._kept: dict[str, Pack] = {}
-
-    def opened(self) -> list[Pack]:
-        """Open all packs. Returns: them, in any order. Raises: Damage, FileNotFoundError (collected, or lost)."""
-        if self._open is None:
-            packs = []
-            for ref in reversed(self._refs):
-                if ref.name not in self._kept:
-                    self._kept[ref.name] = Pack(self._folder, ref, self._hash)
-                packs.append(self._kept[ref.name])
-            self._open = packs
-        return self._open
+        self._open: list[Pack] = []  # in the order in which they are asked
+        self.listing(refs)
 
     def listing(self, refs: list[FileRef]) -> None:
         """Take another list of packs. Open ones stay open."""
-        self._refs, self._open = refs, None
-        for name in self._kept.keys() - {ref.name for ref in refs}:
-            self._kept.pop(name).close()
+        self._refs = refs
+        listed = {ref.name for ref in refs}
+        for pack in self._open:
+            if pack.ref.name not in listed:
+                pack.close()
+        self._open = [pack for pack in self._open if pack.ref.name in listed]
+        opened = {pack.ref.name for pack in self._open}
+        # The newest packs, of which most is asked, are small, and merged ones large: the smallest is opened next.
+        self._left = sorted((ref for ref in refs if ref.name not in opened), key=lambda ref: ref.size, reverse=True)
+
+    def opened(self) -> list[Pack]:
+        """Open all packs. Returns: them, in any order. Raises: Damage, FileNotFoundError (collected, or lost)."""
+        return list(self._each())
 
     def get(self, digest: bytes) -> bytes:
         """Read a blob and check it. Raises: Damage if no pack has it; FileNotFoundError (collected, or lost)."""
-        packs = self.opened()
-        for at, pack in enumerate(packs):
+        for at, pack in enumerate(self._each()):
             blob = pack.get(digest)
             if blob is not None:
                 # Most pages of a tree lie in one pack, and a digest is found wherever it lies: next time begin here.
-                if at:
-                    self._open = [pack, *packs[:at], *packs[at + 1 :]]
+                self._open.insert(0, self._open.pop(at))
                 return blob
         raise Damage(f"no pack holds the blob {digest.hex()}", "run: vstore check")
 
+    def _each(self) -> Iterator[Pack]:
+        yield from list(self._open)
+        while self._left:
+            pack = Pack(self._folder, self._left[-1], self._hash)
+            self._left.pop()
+            self._open.append(pack)
+            yield pack
+
     def close(self) -> None:
-        for pack in self._kept.values():
+        for pack in self._open:
             pack.close()
-        self._kept, self._open = {}, None
+        self._open = []
+        self.listing(self._refs)

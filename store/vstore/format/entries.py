@@ -69,7 +69,12 @@ class Snapshot(NamedTuple):
     @property
     def is_own(self) -> bool:
         """Tell whether this store made it; else it was fetched from another."""
-        return "/" not in self.name
+        return not self._prefix
+
+    @property
+    def _prefix(self) -> str:
+        """The name of the other store with its slash; empty for a snapshot of this store."""
+        return self.name[: self.name.rfind("/") + 1]
 
     def manifest_over(self, tree: bytes, store: str = "") -> Manifest:
         """Make the manifest of this snapshot again, over aliases with this root.
@@ -84,11 +89,17 @@ class Snapshot(NamedTuple):
             images=self.images,
             time=self.time,
             message=self.message,
-            parent=self.parent.rpartition("/")[2] if self.parent else None,
+            parent=self.parent.removeprefix(self._prefix) if self.parent else None,
             partial=self.partial,
             fields=self.fields,
             store=store,
         )
+
+    @staticmethod
+    def is_whole(value: Document) -> bool:
+        """Tell whether an entry has what every snapshot has. Of a lost record's entry only later changes are left."""
+        texts, counts = ("id", "manifest", "space", "time"), ("paths", "images")
+        return all(isinstance(value.get(f), str) for f in texts) and all(type(value.get(f)) is int for f in counts)
 
     @classmethod
     def from_json(cls, name: str, value: Document) -> Snapshot:

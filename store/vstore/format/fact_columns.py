@@ -12,7 +12,7 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from vstore.format.facts import KEY, READER, TEXT_LIMIT, Column, Value
+from vstore.format.facts import KEY, RANGES, READER, TEXT_LIMIT, Column, Value
 
 _NUMBERS = {"1": "B", "2": "H", "4": "I", "8": "Q", "s": "q", "d": "d"}
 TYPES = frozenset(_NUMBERS) | {"k", "t"}
@@ -34,11 +34,13 @@ class Place(NamedTuple):
 
 
 def write_column(column: Column, values: Sequence[Value | None], key_size: int) -> bytes:
-    """Write a column. Raises: ValueError for a value that is none of this type."""
+    """Write a column. Raises: ValueError for a value that is none of this column."""
     there = [value is not None for value in values]
     bits = b"" if column in (KEY, READER) else _to_bits(there)
     kind = column.type
     try:
+        if column in RANGES and not all(value is None or _is_fact(column, value) for value in values):
+            raise ValueError(f"a value of the column {column.name} is out of range")
         if kind == "k":
             return bits + b"".join(_digest(value, key_size) for value in values)
         if kind == "t":
@@ -87,7 +89,21 @@ def place_of(column: Column, data: bytes, at: int, rows: int, key_size: int) -> 
 
 
 def read_column(place: Place, data: bytes, rows: int, key_size: int) -> list[Value | None]:
-    """Read a column: the value of each row, None where it has none."""
+    """Read a column: the value of each row, None where it has none. A value that is out of range is none."""
+    values = _given(place, data, rows, key_size)
+    if place.column not in RANGES:
+        return values
+    return [value if value is not None and _is_fact(place.column, value) else None for value in values]
+
+
+def _is_fact(column: Column, value: Value) -> bool:
+    if column not in RANGES:
+        return True
+    low, high = RANGES[column]
+    return low <= value <= high  # type: ignore[operator]
+
+
+def _given(place: Place, data: bytes, rows: int, key_size: int) -> list[Value | None]:
     values = _values(place, data, rows, key_size)
     if place.bits == place.at:
         return values
@@ -135,7 +151,7 @@ def read_value(place: Place, data: bytes, row: int, rows: int, key_size: int) ->
     (value,) = struct.unpack_from(code, data, at + row * struct.calcsize(code))
     if kind == "d" and not math.isfinite(value):
         raise ValueError(f"a number of the column {place.column.name} is not finite")
-    return value  # type: ignore[no-any-return]
+    return value if _is_fact(place.column, value) else None
 
 
 def _decoded(text: bytes) -> str:

@@ -6,6 +6,7 @@ import bisect
 import re
 import struct
 from collections.abc import Container, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from vstore.format.fact_columns import TYPES, Place, place_of, read_column, read_value, write_column
@@ -14,10 +15,11 @@ from vstore.format.leb128 import get_number, put_number
 from vstore.format.pages import FACTS, magic, no_page, rises
 
 ROWS = 1024  # of a leaf, but the last
-_MOST_COLUMNS = 256
+_MOST_COLUMNS = 64
+_LARGEST = 1 << 24  # bytes
 _FEW = 16  # rows that are read one by one; of more the whole column is
 _LEAF = magic(FACTS, 0)
-_NAME = re.compile(r"[!-~]{1,64}")
+_NAME = re.compile(r"[ -~]{1,100}")
 _PIXELS = re.compile(PIXELS + r"[0-9a-f]{16}")
 _TYPES = {column.name: column.type for column in (KEY, READER, *KNOWN)}
 _UNREADABLE = (ValueError, IndexError, struct.error)
@@ -29,8 +31,7 @@ def encode_facts(facts: Sequence[Fact], key_size: int) -> bytes:
     facts: at least one, in rising order of their keys. A column without any value is left out.
     """
     columns = sorted({column for fact in facts for column in fact.values})
-    for column in columns:
-        _check_column(column)
+    _check_columns(columns)
     if not 0 < len(facts) <= ROWS or len(columns) + 2 > _MOST_COLUMNS or not rises([fact.key for fact in facts]):
         raise ValueError("these facts are out of order, or too many for a page")
     out = bytearray(_LEAF)
@@ -43,6 +44,8 @@ def encode_facts(facts: Sequence[Fact], key_size: int) -> bytes:
     out += write_column(READER, [fact.reader for fact in facts], key_size)
     for column in columns:
         out += write_column(column, [fact.values.get(column) for fact in facts], key_size)
+    if len(out) > _LARGEST:
+        raise ValueError(f"these facts have {len(out)} bytes")
     return bytes(out)
 
 
@@ -58,6 +61,8 @@ class FactPage:
         self._data = data
         self._size = key_size
         try:
+            if len(data) > _LARGEST:
+                raise ValueError(f"it has {len(data)} bytes")
             self.rows, listed, at = _read_head(data)
             places = {}
             for column in listed:
@@ -144,18 +149,17 @@ def _read_head(data: bytes) -> _Head:
         at += size + 1
     if columns[:2] != [KEY, READER]:
         raise ValueError("it does not begin with keys and readers")
-    for before, column in zip([Column("", ""), *columns[2:]], columns[2:], strict=False):
-        _check_column(column)
-        if before >= column:
-            raise ValueError("its columns are out of order")
+    _check_columns(columns[2:])
     return _Head(rows, columns, at)
 
 
-def _check_column(column: Column) -> None:
-    known = "k" if column.name.startswith(PIXELS) else _TYPES.get(column.name, column.type)
-    if column.type not in TYPES or column.type != known:
-        raise ValueError(f"the column {column.name} is of the type {column.type!r}")
-    if not _NAME.fullmatch(column.name) or column.name in (KEY.name, READER.name):
-        raise ValueError(f"a column is called {column.name!r}")
-    if column.name.startswith(PIXELS) and not _PIXELS.fullmatch(column.name):
-        raise ValueError(f"a column is called {column.name!r}")
+def _check_columns(columns: Sequence[Column]) -> None:
+    if any(before.name >= column.name for before, column in pairwise(columns)):
+        raise ValueError("its columns are out of order")
+    for name, kind in columns:
+        if kind not in TYPES or kind != ("k" if name.startswith(PIXELS) else _TYPES.get(name, kind)):
+            raise ValueError(f"the column {name} is of the type {kind!r}")
+        if name in (KEY.name, READER.name) or not _NAME.fullmatch(name):
+            raise ValueError(f"a column is called {name!r}")
+        if name.startswith(PIXELS) and not _PIXELS.fullmatch(name):
+            raise ValueError(f"a column is called {name!r}")

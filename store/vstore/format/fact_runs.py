@@ -35,9 +35,10 @@ class NewRun(NamedTuple):
 
 
 def new_run(hash: Hash, facts: Iterable[Fact]) -> NewRun | None:
-    """Write facts as a run; None if there are none. Raises: ValueError for a value that is none of its column.
+    """Write facts as a run; None if there are none.
 
     facts: in rising order of their keys.
+    Raises: ValueError for a value that is none of its column, and for columns that are too many or of one name.
     """
     pages: dict[bytes, bytes] = {}
 
@@ -47,11 +48,14 @@ def new_run(hash: Hash, facts: Iterable[Fact]) -> NewRun | None:
         return Child(first, digest, count)
 
     children: list[Child] = []
+    types: dict[str, str] = {}
     last = b""
     for rows in _batches(facts, ROWS):
         if children and rows[0].key <= last:
             raise ValueError("these facts are out of order")
         last = rows[-1].key
+        if any(types.setdefault(*column) != column.type for fact in rows for column in fact.values):
+            raise ValueError("a column of these facts has two types")
         children.append(put(encode_facts(rows, hash.size), rows[0].key, len(rows)))
     level = 0
     while len(children) > 1:
@@ -107,10 +111,13 @@ class Run:
 
     def leaves(self) -> Iterator[FactPage]:
         """Read every leaf, in order. Raises: Damage."""
+        types: dict[str, str] = {}
         stack: list[tuple[Child, int | None]] = [(self.top, None)]
         while stack:
             page = self.page(*stack.pop())
             if isinstance(page, FactPage):
+                if any(types.setdefault(*column) != column.type for column in page.columns):
+                    raise Damage("a column of a run of facts has two types", "run: vstore check")
                 yield page
             else:
                 stack += [(child, page.level - 1) for child in reversed(page.children)]

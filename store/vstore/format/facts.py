@@ -16,7 +16,7 @@ TEXT_LIMIT = 4096  # bytes of a text
 
 
 class Column(NamedTuple):
-    """A column of facts. Two of one name and two types are two columns: a program may not know either.
+    """A column of facts.
 
     name: its name.
     type: how its values are written, as FORMAT.md lists it.
@@ -46,6 +46,7 @@ KNOWN = (
     BYTES, WIDTH, HEIGHT, FRAMES, FORMAT, ORIENTATION, TAKEN, ZONE, CAMERA, LENS, LATITUDE, LONGITUDE, ALTITUDE, RATING
 )  # fmt: skip
 PIXELS = "pixels/"
+RANGES = {ORIENTATION: (1, 8), LATITUDE: (-90, 90), LONGITUDE: (-180, 180)}  # a value outside is no fact
 
 
 class Fact(NamedTuple):

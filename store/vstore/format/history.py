@@ -13,6 +13,7 @@ from vstore.format.canonical import Json, canonical
 from vstore.format.hashing import Hash
 
 LINES = 1_000  # of each chunk but the last
+LONGEST = 16_777_216  # bytes of a chunk, or of the list of chunks: parsed JSON takes up to 25 times as many
 
 
 class Line(NamedTuple):
@@ -174,6 +175,8 @@ def _decoded_lines(data: bytes) -> list[Line]:
 
 def _rows(data: bytes, types: tuple[type | tuple[type, ...], ...]) -> list[list[Json]]:
     """Read a list of rows with values of these types. Raises: Damage."""
+    if len(data) > LONGEST:
+        raise _damage(f"it has {len(data):,} bytes")
     try:
         rows = json.loads(data)
     except (ValueError, RecursionError) as err:

@@ -51,7 +51,7 @@ class Listing:
     def entry(self, name: str) -> Document | None:
         """Find the entry of a snapshot. Raises: Damage."""
         entry = self._window.get(name)
-        if entry is None and not _is_pending(name, self.state.listed) and self.state.root("snapshots") is not None:
+        if entry is None and not self.state.is_pending(name) and self.state.root("snapshots") is not None:
             value = self.tree.get(snapshot_key(name))
             entry = None if value is None else entry_of(value)
         return entry
@@ -63,8 +63,7 @@ class Listing:
 
     def every(self) -> Iterator[Snapshot]:
         """Yield all snapshots: those of this store first, newest first, then fetched ones. Raises: Damage."""
-        listed = self.state.listed
-        for name in sorted((n for n in self._window if _is_pending(n, listed)), key=lambda n: -int(n[1:])):
+        for name in sorted(filter(self.state.is_pending, self._window), key=lambda n: -int(n[1:])):
             yield Snapshot.from_json(name, self._window[name])
         if self.state.root("snapshots") is None:
             others = sorted((name for name in self._window if "/" in name), key=snapshot_key, reverse=True)
@@ -97,10 +96,10 @@ class Listing:
             for name, patch in patches.items()
         }
         listed = after.listed
-        pending: Entries = {n: e for n, e in {**self._window, **changed}.items() if e and _is_pending(n, listed)}
+        pending: Entries = {n: e for n, e in {**self._window, **changed}.items() if e and after.is_pending(n)}
         # A repair lists all snapshots in the state, and no tree.
         outside = self._window if self.state.root("snapshots") is None else {}
-        into_tree = {n: e for n, e in {**outside, **changed}.items() if not _is_pending(n, listed)}
+        into_tree = {n: e for n, e in {**outside, **changed}.items() if not after.is_pending(n)}
         if len(pending) > PENDING:
             into_tree |= pending
             listed = max(after.next_v, *(int(name[1:]) + 1 for name in pending))
@@ -178,16 +177,12 @@ def snapshot_name(key: bytes) -> str:
     return f"{origin}/v{number}" if origin else f"v{number}"
 
 
-def _is_pending(name: str, listed: int) -> bool:
-    return "/" not in name and int(name[1:]) >= listed
-
-
 def entry_of(value: bytes) -> Document:
     """Read an entry of the tree. Raises: Damage."""
     try:
         entry = json.loads(value)
-        if not isinstance(entry, dict):
-            raise TypeError(f"it is {type(entry).__name__}")
+        if not isinstance(entry, dict) or not Snapshot.is_whole(entry):
+            raise TypeError("it is no snapshot")
     except (ValueError, TypeError, RecursionError) as err:
         raise Damage(f"an entry of the list of snapshots cannot be read: {err!r}", "run: vstore repair") from err
     return entry

@@ -13,6 +13,7 @@ Alias = Entry  # path, key of the picture
 
 ALIAS, TABLE, FACTS = b"p", b"t", b"f"  # the kinds of trees
 MAXIMUM = 512  # entries per page at most
+LONGEST_KEY = 1_024  # bytes of a key of a table, or of facts
 _NAMES = {ALIAS: "an alias page", TABLE: "a table page", FACTS: "a page of facts"}
 _MAGIC_SIZE = 3
 
@@ -81,7 +82,7 @@ def decode_inner(data: bytes, digest_size: int, kind: bytes = ALIAS) -> list[Chi
     """Read an inner page. Raises: Damage if it is not a valid one."""
     try:
         count, at = begin_page(data, kind, level_of(data, kind) or 1)
-        firsts, at = get_keys(data, at, count)
+        firsts, at = get_keys(data, at, count, None if kind == ALIAS else LONGEST_KEY)
         if not firsts or not rises(firsts):
             raise ValueError("its children are out of order")
         children = []
@@ -91,6 +92,8 @@ def decode_inner(data: bytes, digest_size: int, kind: bytes = ALIAS) -> list[Chi
             children.append(Child(first, digest, size))
         if at != len(data):
             raise ValueError("its length is wrong")
+        if sum(child.count for child in children) >= 1 << 63:
+            raise ValueError("it claims more entries than there can be")
         return children
     except (ValueError, IndexError) as err:
         raise no_page(kind, err) from err
@@ -144,8 +147,11 @@ def put_keys(out: bytearray, keys: list[bytes]) -> None:
         before = key
 
 
-def get_keys(data: bytes, at: int, count: int) -> tuple[list[bytes], int]:
-    """Read keys. Returns: them, and the place after them. Raises: ValueError, IndexError."""
+def get_keys(data: bytes, at: int, count: int, longest: int | None = None) -> tuple[list[bytes], int]:
+    """Read keys. Returns: them, and the place after them. Raises: ValueError, IndexError.
+
+    longest: bytes of a key at most; None means any.
+    """
     keys = []
     key = b""
     for _ in range(count):
@@ -155,6 +161,8 @@ def get_keys(data: bytes, at: int, count: int) -> tuple[list[bytes], int]:
         else:
             shared, at = get_number(data, at)
             size, at = get_number(data, at)
+            if longest is not None and shared + size > longest:  # 512 keys that share a long one would fill the memory
+                raise ValueError(f"a key has {shared + size} bytes")
         if at + size > len(data) or shared > len(key):
             raise ValueError("a key runs over the end")
         key = key[:shared] + data[at : at + size]

@@ -120,6 +120,10 @@ class State(NamedTuple):
         """The number from which on a snapshot of this store stands in the state alone."""
         return int(self.document.get("listed", 1))
 
+    def is_pending(self, name: str) -> bool:
+        """Tell whether a snapshot, if there is one of this name, stands in the state alone."""
+        return "/" not in name and int(name[1:]) >= self.listed
+
     def root(self, tree: str) -> bytes | None:
         """Find the root of a tree of the state: `snapshots`, `history` or `decisions`; None if it is empty."""
         digest = self.document.get("trees", {}).get(tree)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vstore.errors import UsageError
 from vstore.format.leb128 import get_number, put_number
-from vstore.format.pages import TABLE, Entry, begin_page, get_keys, magic, no_page, put_keys, rises
+from vstore.format.pages import LONGEST_KEY, TABLE, Entry, begin_page, get_keys, magic, no_page, put_keys, rises
 
 LONGEST = 1_048_576  # bytes of a value at most
 FULL = 65_536  # bytes of values that a leaf of several entries may hold
@@ -28,7 +28,7 @@ def decode_table_leaf(data: bytes) -> list[Entry]:
     """Read a leaf. Raises: Damage if it is not a valid one."""
     try:
         count, at = begin_page(data, TABLE, 0)
-        keys, at = get_keys(data, at, count)
+        keys, at = get_keys(data, at, count, LONGEST_KEY)
         if not rises(keys):
             raise ValueError("its keys are out of order")
         lengths = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from vstore.disk.footer import BLOCK, FOOTER_SIZE
@@ -97,7 +97,7 @@ class Plan(NamedTuple):
 
 
 def plan_of(
-    repo: Repository, *, forgotten: Sequence[str] = (), drop_unnamed: bool = False, rewrite: bool = True
+    repo: Repository, *, forgotten: Collection[str] = (), drop_unnamed: bool = False, rewrite: bool = True
 ) -> Plan:
     """Plan a gc.
 
@@ -106,7 +106,8 @@ def plan_of(
     rewrite:      rewrite mostly unused files; without it only wholly unused files are deleted.
     Raises: Damage if a snapshot lacks something; FileNotFoundError.
     """
-    gone = [s.name for s in repo.listing.every() if not s.kept or s.name in forgotten]
+    also = set(forgotten)
+    gone = [s.name for s in repo.listing.every() if not s.kept or s.name in also]
     changes: dict[str, Json] = {"snapshots": dict.fromkeys(gone)} if gone else {}
     after, blobs = _after(repo, changes)
     state = after.state

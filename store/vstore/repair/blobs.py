@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +13,8 @@ from vstore.disk.salvaged_blobs import sound_blobs
 from vstore.embed.builtin import DEFAULT_RECIPE
 from vstore.errors import Damage
 from vstore.format.canonical import canonical
-from vstore.format.entries import FileRef, Snapshot, listed_packs
-from vstore.format.manifest import Manifest, content_id
-from vstore.format.pages import Alias, decode_inner, decode_leaf, level_of
+from vstore.format.entries import FileRef, listed_packs
+from vstore.format.manifest import Manifest
 from vstore.format.recipes import space_id
 from vstore.progress import Progress
 from vstore.repair.findings import PACK, Findings, files
@@ -27,6 +26,7 @@ class Blobs:
 
     listed:    digests in sound packs of the log.
     fresh:     blobs for a new pack, by digest.
+    pages:     digests of all alias pages.
     manifests: all manifests found, by digest.
     leftovers: digests of the names of rows set aside by imports.
     """
@@ -37,7 +37,7 @@ class Blobs:
         self._progress = progress
         self._elsewhere: dict[bytes, Path] = {}
         self._salvaged: dict[bytes, bytes] = {}
-        self._pages: list[bytes] = []
+        self.pages: list[bytes] = []
         self.listed: set[bytes] = set()
         self.fresh: dict[bytes, bytes] = {}
         self.manifests: dict[bytes, Manifest] = {}
@@ -85,10 +85,9 @@ class Blobs:
 
     def _note_blob(self, digest: bytes, blob: bytes) -> None:
         if blob[:2] == b"vp":
-            self._pages.append(digest)
-        elif blob[:2] == b"[[":
-            if len(json.loads(blob)[0]) == 4:  # else it is history
-                self.leftovers.add(digest)
+            self.pages.append(digest)
+        elif blob[:2] == b"[[" and _is_of_import(blob):
+            self.leftovers.add(digest)
         elif blob[:1] == b"{" and b'"tree"' in blob:
             try:
                 self.manifests[digest] = Manifest.from_bytes(blob)
@@ -104,6 +103,15 @@ class Blobs:
         if digest not in self.listed:
             self.fresh[digest] = blob
         return blob
+
+    @property
+    def unlisted(self) -> dict[bytes, bytes]:
+        """The blobs for a new pack that no sound pack of the log has."""
+        return {digest: blob for digest, blob in self.fresh.items() if digest not in self.listed}
+
+    def add(self, made: Mapping[bytes, bytes]) -> None:
+        """Add blobs to the new pack. made: by digest."""
+        self.fresh |= made
 
     def read(self, digest: bytes) -> bytes:
         """Read a blob, wherever it lies. Raises: Damage if it is lost."""
@@ -128,58 +136,14 @@ class Blobs:
                 return blob
         return canonical(DEFAULT_RECIPE) if space_id(DEFAULT_RECIPE) == space else None
 
-    def root_of(self, snapshot: Snapshot) -> bytes | None:
-        """Find the root of a snapshot's alias tree; None if it is lost. A lost manifest is rebuilt."""
-        try:
-            return Manifest.from_bytes(self.fetch(snapshot.manifest)).tree
-        except Damage:
-            pass
-        # The content id is a digest of the root, so the page that gives it is the root.
-        for digest in self._pages:
-            if content_id(self._repo.hash, snapshot.space, digest, snapshot.fields) == snapshot.id:
-                data = snapshot.manifest_over(digest, self.maker(snapshot)).to_bytes()
-                self.fresh[self._repo.hash.digest(data)] = data
-                self._found.put_snapshot(snapshot._replace(manifest=self._repo.hash.digest(data)))
-                self._found.did(f"the manifest of {snapshot.name} was rebuilt from the log")
-                return digest
-        return None
-
-    def is_own(self, manifest: Manifest) -> bool:
-        """Tell whether this store made a manifest. In format 1 none says whose it is."""
-        return manifest.store in ("", self._repo.store_id)
-
-    def has_tree(self, root: bytes) -> bool:
-        """Tell whether all pages of an alias tree are anywhere."""
-        stack = [root]
-        while stack:
-            try:
-                page = self.read(stack.pop())
-                if level_of(page):
-                    stack += [child.digest for child in decode_inner(page, self._repo.hash.size)]
-            except Damage:
-                return False
-        return True
-
-    def maker(self, snapshot: Snapshot) -> str:
-        """Give the store to name in a manifest written again: this one, or another that nobody knows any more."""
-        if self._repo.format == 1:
-            return ""
-        return self._repo.store_id if snapshot.is_own else "?"
-
-    def aliases(self, snapshot: Snapshot) -> Iterator[Alias]:
-        """Read the aliases of a snapshot from the pages left, in path order."""
-        root = self.root_of(snapshot)
-        stack = [] if root is None else [root]
-        while stack:
-            try:
-                page = self.fetch(stack.pop())
-                if level_of(page):
-                    stack += [child.digest for child in decode_inner(page, self._repo.hash.size)][::-1]
-                else:
-                    yield from decode_leaf(page, self._repo.hash.size)
-            except Damage:
-                continue
-
     def has(self, digest: bytes) -> bool:
         """Tell whether a blob is anywhere."""
         return any(digest in where for where in (self.listed, self.fresh, self._salvaged, self._elsewhere))
+
+
+def _is_of_import(blob: bytes) -> bool:
+    """Tell whether a list is one of rows that an import set aside. Those of history have other lengths."""
+    try:
+        return len(json.loads(blob)[0]) == 4
+    except (ValueError, RecursionError):
+        return False

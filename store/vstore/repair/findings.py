@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vstore.errors import Damage
-from vstore.format.canonical import Json
+from vstore.format.canonical import Document, Json
 from vstore.format.entries import FileRef, Snapshot, Space
 from vstore.format.hashing import Hash
 from vstore.format.listing import Listing
@@ -45,6 +45,7 @@ class Findings:
     gap:             records are lost; their snapshots are those from `next_before_gap` on.
     next_before_gap: the number of the next snapshot before the gap.
     tail_is_lost:    the newest record is among the lost ones.
+    fragments:       later changes of snapshots whose entry is lost with its record, by name.
     """
 
     dry_run: bool
@@ -59,6 +60,7 @@ class Findings:
     gap: bool = False
     next_before_gap: int = 1
     tail_is_lost: bool = False
+    fragments: dict[str, Document] = field(default_factory=dict)
 
     @property
     def state(self) -> State:
@@ -85,7 +87,12 @@ class Findings:
         self.gap = True
 
     def put_snapshot(self, snapshot: Snapshot) -> None:
-        self.document["snapshots"] = {**self.document.get("snapshots", {}), snapshot.name: snapshot.to_json()}
+        self.document.setdefault("snapshots", {})[snapshot.name] = snapshot.to_json()  # a copy each would be quadratic
+
+    def put_root(self, tree: str, root: bytes | None) -> None:
+        """Put the root of a tree of the state; None if it is empty."""
+        trees = {name: digest for name, digest in self.document.get("trees", {}).items() if name != tree}
+        self.document["trees"] = trees if root is None else {**trees, tree: root.hex()}
 
     def put_space(self, space: Space) -> None:
         self.document["spaces"] = {**self.document.get("spaces", {}), space.id: space.to_json()}

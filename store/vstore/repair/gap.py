@@ -6,32 +6,33 @@ import json
 
 from vstore.disk.salvaged_rows import sound_segment
 from vstore.format.entries import Snapshot, Space
-from vstore.format.manifest import Manifest
+from vstore.format.state import merge_patch
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import SEGMENT, Findings, files
+from vstore.repair.manifests import Manifests
 from vstore.repository.repository import Repository
 
 _SHOWN = 10  # snapshots that a line names
 
 
-def fill_gap(repo: Repository, found: Findings, blobs: Blobs) -> None:
+def fill_gap(repo: Repository, found: Findings, blobs: Blobs, manifests: Manifests) -> None:
     """Restore what only the lost records listed: spaces first, then the snapshots in them."""
     known = set(found.document.get("snapshots", {}))
-    newest = _newest_manifests(found, blobs)
+    newest = manifests.newest(lambda name: name not in known and int(name[1:]) >= found.next_before_gap)
     _restore_spaces(repo, found, blobs, {manifest.space for _, manifest in newest.values() if not manifest.images})
     for name, (digest, manifest) in sorted(newest.items(), key=lambda pair: int(pair[0][1:])):
         found.document["next_v"] = max(found.state.next_v, int(name[1:]) + 1)
         if manifest.space not in found.state.spaces:
             _leave_out(found, name)
             continue
-        found.put_snapshot(Snapshot.of(manifest, digest, manifest.content_id(repo.hash)))
+        entry = Snapshot.of(manifest, digest, manifest.content_id(repo.hash)).to_json()
+        found.put_snapshot(Snapshot.from_json(name, merge_patch(entry, found.fragments.get(name, {}))))
         if found.tail_is_lost or not repo.tip.number:
             found.document["current"] = name
         found.did(f"{name} was recovered from its manifest")
     for snapshot in list(found.listing.every()):
         if snapshot.space not in found.state.spaces:
-            listed = found.document["snapshots"]
-            found.document["snapshots"] = {n: value for n, value in listed.items() if n != snapshot.name}
+            del found.document["snapshots"][snapshot.name]
             _leave_out(found, snapshot.name)
     numbers = range(found.next_before_gap, found.state.next_v)
     gone = [f"v{number}" for number in numbers if f"v{number}" not in {*known, *newest}]
@@ -40,18 +41,6 @@ def fill_gap(repo: Repository, found: Findings, blobs: Blobs) -> None:
         found.left.append(f"{some}: neither a record nor a manifest is left; the content is lost")
     if not found.document.get("roots") and found.document.get("snapshots"):
         found.left.append("the places of the picture folders are lost: name them again with vstore sync FOLDER")
-
-
-def _newest_manifests(found: Findings, blobs: Blobs) -> dict[str, tuple[bytes, Manifest]]:
-    """Find the manifests of snapshots missing in the log: digest and manifest by name."""
-    known = found.document.get("snapshots", {})
-    newest: dict[str, tuple[bytes, Manifest]] = {}
-    for digest, manifest in blobs.manifests.items():
-        if manifest.name in known or not blobs.is_own(manifest) or int(manifest.name[1:]) < found.next_before_gap:
-            continue
-        if manifest.name not in newest or manifest.time >= newest[manifest.name][1].time:
-            newest[manifest.name] = digest, manifest
-    return newest
 
 
 def _leave_out(found: Findings, name: str) -> None:

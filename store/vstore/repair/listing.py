@@ -2,48 +2,40 @@
 
 from __future__ import annotations
 
+from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
-from vstore.format.listing import entry_of, snapshot_key, snapshot_name
-from vstore.format.manifest import Manifest
+from vstore.format.listing_left import listing_left
+from vstore.format.state import merge_patch
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import Findings
-from vstore.repair.tables import Left, left_of
+from vstore.repair.manifests import Manifests
 from vstore.repository.repository import Repository
 
 
-def list_all(repo: Repository, found: Findings, blobs: Blobs) -> None:
+def list_all(repo: Repository, found: Findings, blobs: Blobs, manifests: Manifests) -> None:
     """Put all snapshots into the state to publish, for as long as the repair lasts.
 
     A snapshot on a lost page of the tree is taken from the state, or from its manifest if all its pages are there.
     """
-    root = found.state.root("snapshots")
-    if root is None:
-        return
-    left = left_of(root, blobs.fetch, repo.hash.size)
-    entries = {snapshot_name(key): entry_of(value) for key, value in left.entries.items()}
-    entries |= found.state.window
-    if left.lost:
-        recovered = _from_manifests(repo, blobs, left, set(entries))
-        entries |= {snapshot.name: snapshot.to_json() for snapshot in recovered}
+    left = listing_left(found.state, repo.hash, blobs.fetch)
+    entries: dict[str, Json] = dict(left.entries)
+    if left.left.lost:
+        # gc leaves manifests of freed snapshots in packs that are mostly in use, but hardly ever all their pages.
+        recovered = {
+            name: Snapshot.of(manifest, digest, manifest.content_id(repo.hash)).to_json()
+            for name, (digest, manifest) in manifests.newest(left.is_lost).items()
+            if name not in entries and manifest.space in found.state.spaces and manifests.has_tree(manifest.tree)
+        }
+        entries |= recovered
         found.did(f"the list of snapshots was damaged: {len(recovered)} snapshots were recovered from their manifests")
+    elif left.faults:
+        found.did(f"the list of snapshots was written again: {'; '.join(left.faults)}")
+    entries |= {name: merge_patch(entries[name], change) for name, change in found.fragments.items() if name in entries}
     # What is published goes into a tree again, which is the same one if nothing changed.
-    found.document = {name: value for name, value in found.document.items() if name != "listed"}
-    found.document["trees"] = {name: value for name, value in found.document["trees"].items() if name != "snapshots"}
-    found.document["snapshots"] = entries
-
-
-def _from_manifests(repo: Repository, blobs: Blobs, left: Left, known: set[str]) -> list[Snapshot]:
-    """Find snapshots of this store that the lost pages may have listed. Of two manifests of one the later counts."""
-    newest: dict[str, tuple[bytes, Manifest]] = {}
-    for digest, manifest in blobs.manifests.items():
-        name = manifest.name
-        if name in known or not blobs.is_own(manifest) or not left.is_lost(snapshot_key(name)):
-            continue
-        if name not in newest or manifest.time >= newest[name][1].time:
-            newest[name] = digest, manifest
-    # gc leaves manifests of freed snapshots in packs that are mostly in use, but hardly ever all their pages.
-    return [
-        Snapshot.of(manifest, digest, manifest.content_id(repo.hash))
-        for digest, manifest in newest.values()
-        if blobs.has_tree(manifest.tree)
-    ]
+    trees = {name: root for name, root in found.document.get("trees", {}).items() if name != "snapshots"}
+    found.document = {name: value for name, value in found.document.items() if name not in ("listed", "trees")}
+    found.document |= {"snapshots": entries} | ({"trees": trees} if trees else {})
+    if left.left.lost or found.gap:
+        # Their manifests do not tell under which name of their store they were listed.
+        for store in manifests.unlisted_fetched():
+            found.left.append(f"snapshots fetched from the store {store} are no longer listed: fetch them again")

@@ -20,6 +20,7 @@ from vstore.pictures.preparation import Preparation, preparation_of
 from vstore.progress import Progress
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import Findings
+from vstore.repair.manifests import Manifests
 from vstore.repository.repository import Repository, how_to_give
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Recompute:
         found: Findings,
         blobs: Blobs,
         *,
+        manifests: Manifests,
         load: Callable[[Space, Recipe], Embedder] | None,
         progress: Progress,
     ) -> None:
@@ -50,6 +52,7 @@ class Recompute:
         self._repo = repo
         self._found = found
         self._blobs = blobs
+        self._manifests = manifests
         self._load = load
         self._progress = progress
         self._away: dict[bytes, str] = {}  # keys without a file, and how to get one
@@ -109,7 +112,7 @@ class Recompute:
         left = set(lost)
         tried: set[bytes] = set()
         for snapshot in list(self._found.listing.kept()):
-            for path, key in self._blobs.aliases(snapshot):
+            for path, key in self._manifests.aliases(snapshot):
                 if key not in left or path in tried:
                     continue
                 tried.add(path)

@@ -20,14 +20,18 @@ from vstore.format.recipes import Recipe
 from vstore.intake.keeper import Keeper
 from vstore.progress import Progress, Silent
 from vstore.repair.blobs import Blobs
+from vstore.repair.decisions import keep_decisions
 from vstore.repair.derived import look_at_derived, renew_derived
 from vstore.repair.findings import Findings
 from vstore.repair.form import find_form
+from vstore.repair.fragments import take_fragments
 from vstore.repair.gap import fill_gap
+from vstore.repair.history import keep_history
 from vstore.repair.index_parts import delete_bad_parts
 from vstore.repair.leftovers import keep_leftovers
 from vstore.repair.listing import list_all
 from vstore.repair.log import fold
+from vstore.repair.manifests import Manifests
 from vstore.repair.recipes import keep_recipes
 from vstore.repair.recompute import Recompute
 from vstore.repair.report import RepairReport
@@ -106,17 +110,24 @@ def _repair(job: _Job) -> RepairReport:
     if not job.form_is_sound:
         found.done.append("FORMAT was rebuilt from other files")
     tip = fold(repo, found)
+    if found.gap:
+        take_fragments(found)
     blobs = Blobs(repo, found, job.progress)
     blobs.read_packs()
-    list_all(repo, found, blobs)
+    manifests = Manifests(repo, found, blobs)
+    if not job.form_is_sound:
+        manifests.find_store()
+    list_all(repo, found, blobs, manifests)
     repo.tip = tip._replace(state=found.state)
-    snapshots = Snapshots(repo, found, blobs)
+    snapshots = Snapshots(repo, found, blobs, manifests)
     if found.gap:
-        fill_gap(repo, found, blobs)
+        fill_gap(repo, found, blobs, manifests)
     snapshots.walk()
     keep_recipes(repo, found, blobs)
     keep_leftovers(repo, found, blobs)
-    recompute = Recompute(repo, found, blobs, load=job.load, progress=job.progress)
+    keep_decisions(repo, found, blobs)
+    keep_history(repo, found, blobs)
+    recompute = Recompute(repo, found, blobs, manifests=manifests, load=job.load, progress=job.progress)
     vectors = Vectors(repo, found, recompute, named=snapshots.named, progress=job.progress)
     try:
         vectors.read_segments()
@@ -124,6 +135,8 @@ def _repair(job: _Job) -> RepairReport:
         vectors.find_lost()
         snapshots.degrade(vectors.stored)
         snapshots.choose_current()
+        if blobs.unlisted and not found.changed:
+            found.did(f"blobs of packs that the log does not list were saved ({len(blobs.unlisted)})")
         look_at_derived(repo, found)
         if not job.dry_run:
             _write(job, found, blobs, recompute.keepers, tip=tip)
@@ -152,10 +165,9 @@ def _write(job: _Job, found: Findings, blobs: Blobs, keepers: Sequence[Keeper], 
             layout.format, Form(repo.store_id, repo.hash.name, repo.dtype, repo.format).to_bytes(), "ingest"
         )
     if found.changed:
-        fresh = {digest: blob for digest, blob in blobs.fresh.items() if digest not in blobs.listed}
         repo.tip = tip._replace(state=found.state)
         about = f"repairs: {len(found.done)}"
-        repo.publish("repair", {}, blobs=fresh, about=about, whole=True)
+        repo.publish("repair", {}, blobs=blobs.unlisted, about=about, whole=True)
         repo.publish("repair", {}, about=about, whole=True)
     for keeper in keepers:
         keeper.listed()

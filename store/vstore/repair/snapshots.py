@@ -1,14 +1,17 @@
-"""The snapshots of a damaged store, cut to the pictures left."""
+"""The snapshots of a damaged store, cut to the pictures and fields left."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from vstore.errors import Damage
+from vstore.format.entries import Snapshot
 from vstore.format.pages import decode_inner, decode_leaf, level_of
 from vstore.format.tree import Tree
 from vstore.repair.blobs import Blobs
+from vstore.repair.fields import Fields
 from vstore.repair.findings import Findings
+from vstore.repair.manifests import Manifests
 from vstore.repair.report import Loss
 from vstore.repository.repository import Repository
 
@@ -21,25 +24,24 @@ class Snapshots:
     named: the keys of their pictures, by space, as far as their pages can be read.
     """
 
-    def __init__(self, repo: Repository, found: Findings, blobs: Blobs) -> None:
+    def __init__(self, repo: Repository, found: Findings, blobs: Blobs, manifests: Manifests) -> None:
         self._repo = repo
         self._found = found
         self._blobs = blobs
+        self._manifests = manifests
+        self._fields = Fields(repo.hash, blobs)
         self._broken: set[str] = set()
         self.named: dict[str, set[bytes]] = {}
 
     def walk(self) -> None:
-        """Read every page of every snapshot. A snapshot without one of its pages is broken."""
+        """Read every page of every snapshot. A snapshot without one of its alias pages is broken."""
         walked: dict[str, dict[bytes, bool]] = {}
         for snapshot in list(self._found.listing.kept()):
             keys = self.named.setdefault(snapshot.space, set())
-            root = self._blobs.root_of(snapshot)
-            if root is None:
+            root = self._manifests.root_of(snapshot)
+            if root is None or not self._walk(root, keys, walked.setdefault(snapshot.space, {})):
                 self._broken.add(snapshot.name)
-                continue
-
-            if not self._walk(root, keys, walked.setdefault(snapshot.space, {})):
-                self._broken.add(snapshot.name)
+            self._fields.are_whole(snapshot.fields)
 
     def _walk(self, digest: bytes, keys: set[bytes], walked: dict[bytes, bool]) -> bool:
         """Collect the keys below a page. Returns: whether all pages could be read."""
@@ -58,43 +60,50 @@ class Snapshots:
         return walked[digest]
 
     def degrade(self, stored_keys: Mapping[str, set[bytes]]) -> None:
-        """Remove the pictures without a vector from the snapshots, and mark these degraded.
+        """Remove pictures without a vector and lost fields from the snapshots, and mark these degraded.
 
         stored_keys: the keys with a vector, by space.
         """
-        hash = self._repo.hash
         for snapshot in list(self._found.listing.kept()):
             stored = stored_keys.get(snapshot.space, set())
             lost_keys = self.named.get(snapshot.space, set()) - stored
-            if snapshot.name not in self._broken and not lost_keys:
+            has_fields = self._fields.are_whole(snapshot.fields)
+            if snapshot.name not in self._broken and not lost_keys and has_fields:
                 continue
-            aliases = dict(self._blobs.aliases(snapshot))
+            aliases = dict(self._manifests.aliases(snapshot))
             kept = {path: key for path, key in aliases.items() if key in stored}
-            if snapshot.name not in self._broken and len(kept) == len(aliases):
+            if snapshot.name not in self._broken and len(kept) == len(aliases) and has_fields:
                 continue
-            tree = Tree.empty(hash, self._blobs.fetch).edited(kept)
-            images = len(set(kept.values()))
-            manifest = snapshot.manifest_over(tree.root, self._blobs.maker(snapshot))._replace(
-                paths=len(kept), images=images
-            )
-            data = manifest.to_bytes()
-            self._blobs.fresh |= {
-                digest: page for digest, page in tree.fresh.items() if digest not in self._blobs.listed
-            }
-            self._blobs.fresh[hash.digest(data)] = data
-            self._found.put_snapshot(
-                snapshot._replace(
-                    id=manifest.content_id(hash),
-                    manifest=hash.digest(data),
-                    paths=len(kept),
-                    images=images,
-                    degraded=True,
-                )
-            )
-            gone = sorted(path for path in aliases if path not in kept)
-            loss = Loss(snapshot.name, max(snapshot.paths - len(kept), len(gone)), tuple(gone[:_PATHS]))
+            self._cut(snapshot, kept)
+            lost = sorted(path for path in aliases if path not in kept)
+            loss = Loss(snapshot.name, max(snapshot.paths - len(kept), len(lost)), tuple(lost[:_PATHS]))
             self._found.degraded.append(loss)
-            self._found.did(f"{snapshot.name} lost {loss.lost} path{'s' * (loss.lost != 1)}, and is marked degraded")
+            what = [f"{loss.lost} path{'s' * (loss.lost != 1)}"] if loss.lost or has_fields else []
+            what += [] if has_fields else [self._fields.left(snapshot.fields).words]
+            self._found.did(f"{snapshot.name} lost {' and '.join(what)}, and is marked degraded")
+
+    def _cut(self, snapshot: Snapshot, kept: Mapping[bytes, bytes]) -> None:
+        """Put a snapshot in the place of a damaged one: of these aliases, and of the fields left."""
+        hash = self._repo.hash
+        tree = Tree.empty(hash, self._blobs.fetch).edited(kept)
+        whole = self._fields.are_whole(snapshot.fields)
+        manifest = snapshot.manifest_over(tree.root, self._manifests.made_by(snapshot))._replace(
+            paths=len(kept),
+            images=len(set(kept.values())),
+            fields=snapshot.fields if whole else self._fields.left(snapshot.fields).root,
+        )
+        data = manifest.to_bytes()
+        self._blobs.add({**tree.fresh, hash.digest(data): data})
+        self._found.put_snapshot(
+            snapshot._replace(
+                id=manifest.content_id(hash),
+                manifest=hash.digest(data),
+                paths=manifest.paths,
+                images=manifest.images,
+                fields=manifest.fields,
+                degraded=True,
+            )
+        )
 
     def choose_current(self) -> None:
         """Remove tags, the hold and the current snapshot where they mean none; choose a new current one."""

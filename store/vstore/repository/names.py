@@ -15,7 +15,8 @@ from vstore.format.state import State
 _STEP = r"(?P<base>.+)~(?P<up>\d+)"
 _PAST = r"@\{(\d+)\}"
 _ID = r"[0-9a-fA-F]{4,}"
-_FETCHED = r"[^/]+/v[1-9]\d{0,17}"
+_OWN = r"[vV][0-9]{1,18}"
+_FETCHED = r"[^/]+/v[1-9][0-9]{0,17}"
 
 
 def find_snapshot(listing: Listing, name: str, past: Callable[[], Sequence[str | None]]) -> Snapshot:
@@ -33,14 +34,14 @@ def find_snapshot(listing: Listing, name: str, past: Callable[[], Sequence[str |
     if name == "current":
         return _listed(listing, state.current, name)
     if name == "latest":
-        return _listed(listing, next((snapshot.name for snapshot in listing.kept()), None), name)
+        return _listed(listing, next((snapshot.name for snapshot in listing.kept() if snapshot.is_own), None), name)
     at = re.fullmatch(_PAST, name) if name.startswith("@") else None
     if at:
         values, back = past(), int(at[1])
         return _listed(listing, values[-1 - back] if back < len(values) else None, name)
     if name in state.tags:
         return _listed(listing, state.tags[name], name)
-    if name[:1] in ("v", "V") and name[1:].isascii() and name[1:].isdigit():
+    if re.fullmatch(_OWN, name):
         return _listed(listing, f"v{int(name[1:])}", name)
     if "/" in name:
         return _listed(listing, name if re.fullmatch(_FETCHED, name) else None, name)

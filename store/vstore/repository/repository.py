@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from vstore.clock import now
 from vstore.disk import durable
+from vstore.disk.long_folders import look, note, recall
 from vstore.disk.oplog import Oplog, Tip
 from vstore.errors import (
     Damage,
@@ -138,9 +139,10 @@ class Repository:
             ("pack", self.layout.packs, state.packs),
             ("segment", self.layout.segments, state.all_segments()),
         ):
-            names = set(os.listdir(folder)) if refs and folder.is_dir() else set()
             for ref in refs:
-                if ref.name not in names:
+                try:
+                    os.stat(f"{folder}/{ref.name}")  # a folder has unlisted files too, until gc
+                except (FileNotFoundError, NotADirectoryError):
                     return f"the {kind} {ref.name} is missing"
         return None
 
@@ -269,8 +271,8 @@ class Repository:
             self.format = read_form(self.layout.folder).format  # a killed migration leaves no record that says so
             self.reload()
             self.refuse_unsound()
-            durable.sweep(self.layout.refs, "commit")
-            durable.sweep(self.layout.packs, "commit")
+            self._sweep(self.layout.refs, "commit")
+            self._sweep(self.layout.packs, "commit")
             durable.sweep(self.layout.cache, "cache")  # a writer at work loses its cache file at worst
             yield
 
@@ -279,8 +281,15 @@ class Repository:
         from vstore.disk.index_parts import part_folders
 
         for folder in (self.layout.folder, self.layout.segments, self.layout.packs, *part_folders(self.layout)):
-            durable.sweep(folder, "ingest")
+            self._sweep(folder, "ingest")
         durable.sweep(self.layout.catalogue, "cache")
+
+    def _sweep(self, folder: Path, lock: str) -> None:
+        cache = self.layout.cache
+        with contextlib.suppress(FileNotFoundError):
+            if recall(cache, folder) is None:
+                seen = look(folder)
+                note(cache, folder, seen, durable.sweep(folder, lock))
 
     def refuse_held(self) -> None:
         """Refuse to make another snapshot current while syncing is held since a rollback. Raises: Refused."""

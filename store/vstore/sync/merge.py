@@ -1,49 +1,52 @@
-"""Merges the small packs and small neighbouring segments left by many commits. Deletes nothing: gc does."""
+"""Merges the small packs, small neighbouring segments and runs of facts left by many commits. Deletes nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from vstore.disk.packs import write_pack
+from vstore.disk.packs import merge_packs, write_pack
 from vstore.format.entries import FileRef
 from vstore.format.small_files import small_neighbours, small_packs
 from vstore.repository.repository import Repository
+from vstore.sync.merge_facts import merged_facts
 
 if TYPE_CHECKING:
     from vstore.disk.segments import Rows
 
 
 def merge_small(repo: Repository, space: str, command: str) -> None:
-    """Merge small packs and small neighbouring segments of a space, if there are too many. Holds `ingest`.
+    """Merge small packs and small neighbouring segments of a space, if there are too many, and runs of facts by level.
 
-    All files are written before `commit` is taken, as that may take longer than others would wait. Meanwhile others
-    may add packs; only holders of `ingest` change segments, and the places of listed packs.
+    Holds `ingest`. All files are written before `commit` is taken, as that may take longer than others would wait.
+    Meanwhile others may add packs; only holders of `ingest` change segments, runs of facts, and the places of listed
+    packs.
     """
     packs, runs = small_packs(repo.state.packs), small_neighbours(repo.state.segments(space))
-    if not packs and not runs:
+    facts = merged_facts(repo)
+    if not packs and not runs and not facts.merged:
         return
-    pack = _merged_pack(repo, packs) if packs else None
+    added = [_merged_pack(repo, packs)] if packs else []
+    if facts.merged:
+        added.append(write_pack(repo.layout.packs, repo.hash, facts.pages, "ingest"))
     listed = _merged_segments(repo, space, runs) if runs else None
+    about = f"{len(packs)} packs, {sum(map(len, runs))} segments"
     with repo.committing(command):
         changes: dict[str, object] = {}
-        if pack is not None:
-            changes["packs"] = repo.state.packs_changed([pack], packs)
+        if added:
+            changes["packs"] = repo.state.packs_changed(added, packs)
         if listed is not None:
             changes["segments"] = repo.state.segments_changed(space, listed)
-        repo.publish("merge", changes, about=f"{len(packs)} packs, {sum(map(len, runs))} segments")
+        if facts.merged:
+            changes["facts"] = repo.state.facts_changed(facts.refs)
+            about += f", {facts.merged} runs of facts"
+        repo.publish("merge", changes, about=about)
 
 
 def _merged_pack(repo: Repository, refs: list[FileRef]) -> FileRef:
     names = {ref.name for ref in refs}
-    blobs = {}
-    for pack in repo.packs.opened():
-        if pack.ref.name in names:
-            for digest in pack.digests():
-                blob = pack.get(digest)
-                assert blob is not None
-                blobs[digest] = blob
-    return write_pack(repo.layout.packs, repo.hash, blobs, "ingest")
+    packs = [pack for pack in repo.packs.opened() if pack.ref.name in names]
+    return merge_packs(repo.layout.packs, repo.hash, packs, "ingest")
 
 
 def _merged_segments(repo: Repository, space: str, runs: list[list[FileRef]]) -> list[FileRef]:

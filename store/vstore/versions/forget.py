@@ -59,7 +59,7 @@ def snapshot_forget(
 
     The newest are those with the highest numbers: a wrong clock makes no snapshot older.
 
-    The current snapshot, one that holds syncing, and tagged ones are never forgotten.
+    The current snapshot, one that holds syncing, and tagged ones are never forgotten; fetched ones only by their names.
     Raises: UsageError for an empty policy, or a snapshot that must stay; SnapshotNotFound.
     """
     policy = policy or Policy()
@@ -101,7 +101,8 @@ def _decided(repo: Repository, snaps: Sequence[str], policy: Policy) -> tuple[li
             )
         reasons = {s.name: ["not named"] for s in listed if s.name not in wanted}
     else:
-        reasons = kept_by(policy, listed, state.tags, moment(now()))
+        reasons = kept_by(policy, [s for s in listed if s.is_own], state.tags, moment(now()))
+        reasons |= {s.name: ["fetched from another store"] for s in listed if not s.is_own}
     kept = []
     for snapshot in listed:
         why = [*musts.get(snapshot.name, ()), *reasons.get(snapshot.name, ())]

@@ -1,0 +1,55 @@
+"""The facts of a store: the runs of its state, what a commit adds to them, and look-ups over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from typing import NamedTuple
+
+from vstore.format.canonical import Json
+from vstore.format.fact_runs import Run, new_run
+from vstore.format.facts import Column, Fact, chosen
+from vstore.repository.repository import Repository
+
+
+class Added(NamedTuple):
+    """What a commit publishes to add facts.
+
+    changes: of the state.
+    blobs:   named by the changes, by digest.
+    """
+
+    changes: dict[str, Json]
+    blobs: dict[bytes, bytes]
+
+
+def added(repo: Repository, facts: Iterable[Fact]) -> Added:
+    """Write facts as a run at the end of the list. The caller holds `ingest`, and is inside `committing`.
+
+    facts: of distinct keys, in any order. Those of a key that has some stay too: `chosen` says which count.
+    Raises: MigrationNeeded; ValueError for a value that is none of its column.
+    """
+    repo.require_format_2("facts")
+    new = new_run(repo.hash, sorted(facts, key=lambda fact: fact.key))
+    if new is None:
+        return Added({}, {})
+    others = [ref for ref in repo.state.facts if ref.root != new.ref.root]  # the same facts again count as later
+    return Added({"facts": repo.state.facts_changed([*others, new.ref])}, new.pages)
+
+
+def runs_of(repo: Repository) -> list[Run]:
+    """Open the runs of the state, in the order of their places."""
+    return [Run(repo.hash, repo.packs.get, ref) for ref in repo.state.facts]
+
+
+def facts_of(repo: Repository, keys: Iterable[bytes], columns: Container[Column] | None = None) -> dict[bytes, Fact]:
+    """Find the facts of pictures by their keys. What has none is left out.
+
+    columns: the columns to read; None means all.
+    Raises: Damage, FileNotFoundError.
+    """
+    wanted = sorted(set(keys))
+    found: dict[bytes, list[Fact]] = {}
+    for run in runs_of(repo):
+        for fact in run.find(wanted, columns):
+            found.setdefault(fact.key, []).append(fact)
+    return {key: chosen(facts) for key, facts in found.items()}
