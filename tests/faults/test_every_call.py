@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -20,15 +19,6 @@ from vstore.repository.repository import Repository
 from vstore.store import Store
 
 FIGURES: Counter[str] = Counter()
-
-
-@contextmanager
-def settings_of(operation: Operation) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in operation.settings.items():
-            module, _, constant = name.rpartition(".")
-            patch.setattr(importlib.import_module(module), constant, value)
-        yield
 
 
 @contextmanager
@@ -67,7 +57,7 @@ def test_whatever_call_fails_in_every_way_nothing_acknowledged_is_lost_and_a_sec
 
 def run_with_faults(operation: Operation, capsys: pytest.CaptureFixture[str], *, in_turn: bool) -> None:
     """Let every call of an operation fail in every possible way, or (in_turn) each call in one of them."""
-    with quick_folder() as folder, settings_of(operation):
+    with quick_folder() as folder, operation.set():
         template = folder / "template"
         template.mkdir()
         operation.prepare(template)

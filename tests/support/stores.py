@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 from support.folders import drawn, put
 
 from vstore.embed.embedder import Embedder
@@ -148,6 +150,15 @@ class Operation(NamedTuple):
     again: bool = True
     settings: dict[str, Any] = {}  # noqa: RUF012
     turns: bool = False
+
+    @contextmanager
+    def set(self) -> Iterator[None]:
+        """Give our constants the values of `settings`."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.settings.items():
+                module, _, constant = name.rpartition(".")
+                patch.setattr(importlib.import_module(module), constant, value)
+            yield
 
 
 def synced(top: Path) -> None:
