@@ -1,4 +1,4 @@
-"""This checkout against an older commit: the same commands of both in turn, as whole processes, by wall and CPU."""
+"""Two sides in turn, as whole processes, by wall and CPU: this checkout and an older commit, or two stores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from measure import TOP, VSTORE, environment
 
@@ -30,6 +30,10 @@ class Cost(NamedTuple):
     cpu: float
 
 
+C = TypeVar("C", bound=Any)  # a Cost, or another record of seconds
+Sides = tuple[Callable[[], C], Callable[[], C]]
+
+
 def base_commit() -> str:
     """Read the commit that `benchmarks/base` names."""
     return BASE.read_text().strip()
@@ -38,7 +42,7 @@ def base_commit() -> str:
 @contextmanager
 def checkout(commit: str) -> Iterator[Path]:
     """Lay the sources of a commit into a folder that is gone afterwards. Raises: SystemExit where git lacks it."""
-    done = subprocess.run(["git", "-C", str(TOP), "archive", commit, "store", "cli"], capture_output=True)
+    done = subprocess.run(["git", "-C", str(TOP), "archive", commit, "store", "cli", "benchmarks"], capture_output=True)
     if done.returncode:
         sys.exit(f"git has no commit {commit}: {done.stderr.decode().strip()}; fetch the whole history")
     with tempfile.TemporaryDirectory(prefix="vstore-base-") as folder:
@@ -49,36 +53,58 @@ def checkout(commit: str) -> Iterator[Path]:
 
 def cost(words: Sequence[str], sources: Path) -> Cost:
     """Run vstore from the sources in a folder. Raises: SystemExit with its stderr."""
-    paths = os.pathsep.join([str(sources / "store"), str(sources / "cli")])
-    with tempfile.TemporaryFile() as err:
+    return process([*VSTORE, *words], sources)
+
+
+def process(words: Sequence[str], sources: Path = TOP) -> Cost:
+    """Run a command; Python finds the sources in a folder. Raises: SystemExit with its stderr."""
+    return run(words, sources)[0]
+
+
+def run(words: Sequence[str], sources: Path) -> tuple[Cost, str]:
+    """Run a command; Python finds the sources in a folder. Returns: its cost and stdout. Raises: as `process`."""
+    paths = os.pathsep.join(str(sources / name) for name in ("store", "cli", "benchmarks"))
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.perf_counter()
-        process = subprocess.Popen(
-            [*VSTORE, *words], stdout=subprocess.DEVNULL, stderr=err, env={**environment(), "PYTHONPATH": paths}
-        )
-        _, status, usage = os.wait4(process.pid, 0)
+        child = subprocess.Popen(words, stdout=out, stderr=err, env={**environment(), "PYTHONPATH": paths})
+        _, status, usage = os.wait4(child.pid, 0)
         wall = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
             err.seek(0)
-            sys.exit(f"vstore {' '.join(words)} exited with {process.returncode}:\n{err.read().decode()}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime)
+            sys.exit(f"{' '.join(words)} exited with {child.returncode}:\n{err.read().decode()}")
+        out.seek(0)
+        return Cost(wall, usage.ru_utime + usage.ru_stime), out.read().decode()
+
+
+def make(code: str, sources: Path) -> None:
+    """Run code with the benchmarks, and the package, of some sources: each side makes its store in its own format."""
+    process([sys.executable, "-c", f"from pathlib import Path\n{code}"], sources)
 
 
 def compare(
     old: Path, commands: Mapping[str, Callable[[str], Sequence[str]]], pairs: int = PAIRS
 ) -> dict[str, list[tuple[Cost, Cost]]]:
-    """Run each command with this checkout and with the older sources, in turn, after one round that does not count.
+    """Run each command with this checkout and with the older sources.
 
     commands: name -> the words of the command, for the side "now" or "base".
-    Returns: name -> pairs of (now, base). Which of the two comes first changes from pair to pair.
+    Returns: name -> pairs of (now, base).
     """
-    found: dict[str, list[tuple[Cost, Cost]]] = {name: [] for name in commands}
+
+    def sides(words: Callable[[str], Sequence[str]]) -> Sides[Cost]:
+        return (lambda: cost(words("now"), TOP)), (lambda: cost(words("base"), old))
+
+    return in_pairs({name: sides(words) for name, words in commands.items()}, pairs)
+
+
+def in_pairs(named: Mapping[str, Sides[C]], pairs: int = PAIRS) -> dict[str, list[tuple[C, C]]]:
+    """Run two sides in turn, after one round that does not count. Which one is first changes from pair to pair."""
+    found: dict[str, list[tuple[C, C]]] = {name: [] for name in named}
     for turn in range(pairs + 1):
-        for name, words in commands.items():
-            order = [("now", TOP), ("base", old)] if turn % 2 else [("base", old), ("now", TOP)]
-            costs = {side: cost(words(side), sources) for side, sources in order}
+        for name, sides in named.items():
+            costs = {at: sides[at]() for at in ((0, 1) if turn % 2 else (1, 0))}
             if turn:
-                found[name].append((costs["now"], costs["base"]))
+                found[name].append((costs[0], costs[1]))
     return found
 
 
@@ -95,16 +121,21 @@ def interval(ratios: Sequence[float]) -> tuple[float, float, float]:
     return ordered[below], statistics.median(ordered), ordered[n - 1 - below]
 
 
-def report(commit: str, found: Mapping[str, Sequence[tuple[Cost, Cost]]]) -> bool:
-    """Print a line for each command and measure. Returns: whether every lower end is within the target."""
+def report(ratio: str, found: Mapping[str, Sequence[tuple[C, C]]], most: float = MOST) -> bool:
+    """Print a line for each command and measure.
+
+    ratio: what is divided by what.
+    found: pairs of costs by command.
+    Returns: whether every lower end is at most `most`.
+    """
     good = True
     for name, pairs in found.items():
-        for measure in Cost._fields:
-            now, base = ([getattr(pair[side], measure) for pair in pairs] for side in (0, 1))
-            low, middle, high = interval([a / b for a, b in zip(now, base, strict=True)])
-            good &= low <= MOST
+        for measure in pairs[0][0]._fields:
+            over, under = ([getattr(pair[side], measure) for pair in pairs] for side in (0, 1))
+            low, middle, high = interval([a / b for a, b in zip(over, under, strict=True)])
+            good &= low <= most
             print(
-                f"{name}, {measure}: now / {commit[:7]}: {middle:.3f}x (95 %: {low:.3f} to {high:.3f}), "
-                f"{statistics.median(now) * 1000:.3g} ms, {len(pairs)} pairs   target: lower end at most {MOST}"
+                f"{name}, {measure}: {ratio}: {middle:.3f}x (95 %: {low:.3f} to {high:.3f}), "
+                f"{statistics.median(over) * 1000:.3g} ms, {len(pairs)} pairs   target: lower end at most {most}"
             )
     return good

@@ -1,6 +1,6 @@
 """What a commit of 100 new pictures costs beside embedding, in a store of 1,000 and one of 100,000 pictures.
 
-    python benchmarks/bench_commit.py [--dim 768] [--runs 7]
+    python benchmarks/bench_commit.py [--dim 768] [--sizes 1000 100000] [--runs 7] [--base [COMMIT]]
 
 The embedder is fake: 768 numbers from a digest of the pixels. Targets: in one new folder, bytes written within a factor
 of 2 between the two sizes; scattered over all folders, at most 5 KB of metadata per changed path at either; the same
@@ -8,7 +8,9 @@ number of fsyncs (counted by `strace -f`, LMDB's included); time beyond embeddin
 end of the sync, under 150 ms at both.
 
 Bytes are those that stay (packs and records beside the vectors) and, by strace, all that are written: journal and
-catalogue too.
+catalogue too. With --base: the same commits against those of an older commit (by default the one that `benchmarks/base`
+names), 15 pairs by wall and CPU time of the whole process and by time beyond embedding; the lower end of the 95 %
+interval of the median ratio is at most 1.05.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from measure import FLUSHES, WRITES, calls, in_turn, machine, make_pictures, output, spread, workplace
+import against
+from measure import FLUSHES, TOP, WRITES, calls, in_turn, machine, make_pictures, output, spread, workplace
 
 if TYPE_CHECKING:
     from vstore.store import Store
@@ -71,19 +74,33 @@ def beyond_embedding(store: Path, pictures: Path, dim: int) -> float:
     return done - embedder.ended
 
 
+class Sync(NamedTuple):
+    """Seconds that a sync of new pictures took. wall, cpu: of the process. beyond: from its last embedding on."""
+
+    wall: float
+    cpu: float
+    beyond: float
+
+
 class Case:
     """A store, and where its next hundred pictures go."""
 
-    def __init__(self, top: Path, size: int, dim: int) -> None:
+    def __init__(self, top: Path, size: int, dim: int, sources: Path = TOP) -> None:
+        """Make the store from the sources in a folder."""
         self.store, self.pictures = top / f"store-{size}", top / f"pictures-{size}"
         self._dim = dim
+        self._sources = sources
         self._next = 1_000_000
         make_pictures(self.pictures, size, 100)
         self._folders = sorted(self.pictures.iterdir())
         time.sleep(2.2)  # so that the second sync finds every stat settled
-        with store_of(self.store, dim) as opened:
-            opened.sync([self.pictures])
-            opened.sync()
+        against.make(
+            f"from bench_commit import store_of\n"
+            f"with store_of(Path({str(self.store)!r}), {dim}) as opened:\n"
+            f"    opened.sync([{str(self.pictures)!r}])\n"
+            f"    opened.sync()",
+            sources,
+        )
 
     def add(self, case: str) -> None:
         self._next += NEW
@@ -100,7 +117,13 @@ class Case:
         return sum(f.stat().st_size for name in ("refs", "packs", "segments") for f in (self.store / name).iterdir())
 
     def once(self) -> list[str]:
-        return [sys.executable, __file__, "--dim", str(self._dim), "--once", str(self.store), str(self.pictures)]
+        script = self._sources / "benchmarks" / "bench_commit.py"
+        return [sys.executable, str(script), "--dim", str(self._dim), "--once", str(self.store), str(self.pictures)]
+
+    def sync(self) -> Sync:
+        """Take in what `add` added."""
+        cost, printed = against.run(self.once(), self._sources)
+        return Sync(*cost, float(printed))
 
 
 def main() -> None:
@@ -109,10 +132,14 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 100_000])
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--once", nargs=2, metavar=("STORE", "PICTURES"), help="(used by the benchmark itself)")
+    parser.add_argument("--base", nargs="?", const=against.base_commit(), metavar="COMMIT")
     args = parser.parse_args()
     if args.once:
         print(beyond_embedding(Path(args.once[0]), Path(args.once[1]), args.dim))
         return
+    if args.base:
+        print(machine())
+        sys.exit(not against_base(args.sizes, args.dim, args.base))
     vectors = NEW * (args.dim * 2 + 16)
     print(machine())
     print(f"{NEW} new pictures, {args.dim} float16 numbers each ({vectors:,} bytes of vectors and keys)")
@@ -134,6 +161,28 @@ def main() -> None:
         print(f"scattered at {size:,}: {scattered[size].metadata / NEW:,.0f} bytes per changed path   target 5,000")
     counts = {cost.fsyncs for costs in found.values() for cost in costs.values()}
     print(f"fsyncs: {sorted(counts)}   target: one number")
+
+
+def against_base(sizes: list[int], dim: int, commit: str) -> bool:
+    """Compare with an older commit, each on stores of its own. Returns: whether the target is met."""
+    good = True
+    with workplace() as top, against.checkout(commit) as old:
+        for size in sizes:
+            sides = Case(top / "now", size, dim), Case(top / "base", size, dim, old)
+            for case in CASES:
+                found = against.in_pairs({f"{case}, {size:,} pictures": added(case, *sides)})
+                good &= against.report(f"now / {commit[:7]}", found)
+    return good
+
+
+def added(case: str, now: Case, base: Case) -> against.Sides[Sync]:
+    """Give two sides that each add pictures and sync them."""
+
+    def side(store: Case) -> Sync:
+        store.add(case)
+        return store.sync()
+
+    return (lambda: side(now)), (lambda: side(base))
 
 
 def measure(stores: dict[int, Case], case: str, runs: int, vectors: int) -> dict[int, Cost]:

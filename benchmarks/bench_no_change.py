@@ -91,7 +91,7 @@ def against_base(top: Path, files: int, commit: str) -> bool:
         for side, sources in (("now", TOP), ("base", old)):
             against.cost(["--store", str(top / side), "init"], sources)
             against.cost(sync(side), sources)
-        return against.report(commit, against.compare(old, {"sync without news": sync}))
+        return against.report(f"now / {commit[:7]}", against.compare(old, {"sync without news": sync}))
 
 
 def run(top: Path, files: int) -> None:

@@ -1,12 +1,14 @@
 """What does a search cost beside the least that it could: one pass over the vectors?
 
-    python benchmarks/bench_search.py [--rows 29104] [--dim 3584] [--runs 7] [--ways] [--keep DIR]
+    python benchmarks/bench_search.py [--rows 29104] [--dim 3584] [--runs 7] [--ways] [--keep DIR] [--base [COMMIT]]
 
 Whole processes, in turn: `vstore search --image` of a picture that the store knows, and a script that maps the same
 vectors as a float32 `.npy` and multiplies. Cold means that the store's files and the `.npy` are not in the page cache
 (Python and its libraries are); there the measure is reading the segment files once. Targets: at most 2.0 times either;
 under 100 MB of anonymous memory; no torch. `--ways` compares, within one process, the ways to scan the segments of
-which `vstore.search.views` keeps one, and its threads.
+which `vstore.search.views` keeps one, and its threads. With --base: the same search against that of an older commit (by
+default the one that `benchmarks/base` names), 15 pairs by wall and CPU time, warm; the lower end of the 95 % interval
+of the median ratio is at most 1.05.
 """
 
 from __future__ import annotations
@@ -24,9 +26,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import against
 import numpy as np
 from measure import (
     RUNS,
+    TOP,
     VSTORE,
     environment,
     imported,
@@ -201,6 +205,20 @@ def whole_processes(folder: Path, runs: int) -> None:
     print(f"of {', '.join(heavy)} it imports: {', '.join(imported(search, heavy)) or 'none'}   target: no torch")
 
 
+def against_base(folder: Path, rows: int, dim: int, commit: str) -> bool:
+    """Compare with an older commit, each on a store of its own. Returns: whether the target is met."""
+    with against.checkout(commit) as old:
+        for side, sources in (("now", TOP), ("base", old)):
+            (folder / side).mkdir()
+            against.make(f"from bench_search import build; build(Path({str(folder / side)!r}), {rows}, {dim})", sources)
+
+        def search(side: str) -> list[str]:
+            query = str(folder / side / "pictures" / "query.jpg")
+            return ["search", "--image", query, "--json", "--store", str(folder / side / ".vstore")]
+
+        return against.report(f"now / {commit[:7]}", against.compare(old, {f"search of {rows:,} x {dim}": search}))
+
+
 def ways(folder: Path, runs: int) -> None:
     """One query over all rows, within one process, each segment checked before."""
     faiss = faiss_module()
@@ -271,8 +289,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--ways", action="store_true", help="compare ways to scan, within one process")
     parser.add_argument("--keep", type=Path, help="build the store here, or use the one that is here")
+    parser.add_argument("--base", nargs="?", const=against.base_commit(), metavar="COMMIT")
     args = parser.parse_args()
     print(f"{machine()}, numpy {np.__version__}, faiss {faiss_module().__version__}")
+    if args.base:
+        with place(None) as folder:
+            sys.exit(not against_base(folder, args.rows, args.dim, args.base))
     with place(args.keep) as folder:
         if not (folder / ".vstore").exists():
             build(folder, args.rows, args.dim)

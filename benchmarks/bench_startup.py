@@ -13,16 +13,17 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import against
 from bench_commit import store_of
-from measure import VSTORE, imported, in_turn, machine, make_pictures, process, ratio, spread, workplace
+from measure import TOP, VSTORE, imported, in_turn, machine, make_pictures, process, ratio, spread, workplace
 
 HEAVY = ("numpy", "faiss", "torch", "tqdm", "rich", "PIL", "lmdb")
 RUNS = 15
 SIZES = (100, 100_000)
+IMAGES = 2_000  # of the stores of --base
 
 
 def main() -> None:
@@ -60,23 +61,29 @@ def main() -> None:
 def against_base(commit: str) -> bool:
     """Compare with an older commit, each on a store of its own. Returns: whether the target is met."""
     with workplace() as top, against.checkout(commit) as old:
-        stores, turns = {}, {}
-        for side in ("now", "base"):
-            stores[side], turns[side] = str(made(top / side, 2_000)), itertools.cycle(["v1", "v2"])
-        picture = str(next((top / "now").glob("pictures-*/*/*.jpg")))
+        for side, sources in (("now", TOP), ("base", old)):
+            against.make(f"from bench_startup import made; made(Path({str(top / side)!r}), {IMAGES})", sources)
+        stores = {side: top / side / f"store-{IMAGES}" for side in ("now", "base")}
+        picture = next((top / "now").glob("pictures-*/*/*.jpg"))
+        found = against.compare(old, commands(stores, picture))
+        return against.report(f"now / {commit[:7]}", found)
 
-        def on_store(*words: str) -> Callable[[str], list[str]]:
-            return lambda side: ["--store", stores[side], *words]
 
-        commands = {
-            "--help": lambda side: ["--help"],
-            "snapshot list": on_store("snapshot", "list"),
-            "log": on_store("log"),
-            "rollback": lambda side: ["--store", stores[side], "rollback", next(turns[side])],
-            "status": on_store("status"),
-            "search": on_store("search", "--image", picture),
-        }
-        return against.report(commit, against.compare(old, commands))
+def commands(stores: Mapping[str, Path], picture: Path) -> dict[str, Callable[[str], list[str]]]:
+    """List the quick commands on the stores of two sides. picture: one that both know."""
+    turns = {side: itertools.cycle(["v1", "v2"]) for side in stores}
+
+    def on_store(*words: str) -> Callable[[str], list[str]]:
+        return lambda side: ["--store", str(stores[side]), *words]
+
+    return {
+        "--help": lambda side: ["--help"],
+        "snapshot list": on_store("snapshot", "list"),
+        "log": on_store("log"),
+        "rollback": lambda side: ["--store", str(stores[side]), "rollback", next(turns[side])],
+        "status": on_store("status"),
+        "search": on_store("search", "--image", str(picture)),
+    }
 
 
 def made(top: Path, images: int) -> Path:

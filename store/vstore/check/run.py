@@ -6,6 +6,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from vstore.check.facts import check_facts
 from vstore.check.findings import Findings
 from vstore.check.index_parts import check_index_parts
 from vstore.check.listing import check_listing
@@ -93,6 +94,7 @@ def _check_once(repo: Repository, read_data: bool, subset: str | None, until: fl
         findings.attempt("refs", lambda: check_names(state, {one.name for one in snapshots}, findings))
         check_snapshots(repo, state, snapshots, objects=objects, findings=findings)
         objects.check_imports()
+        check_facts(repo.hash, state, objects.blob, findings)
         findings.attempt("FORMAT", lambda: _note_format(repo, findings))
         check_unlisted(repo.layout, state, set(objects.listed), findings)
         check_index_parts(repo.layout, state, findings, read_whole=read_data)

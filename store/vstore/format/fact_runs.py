@@ -109,18 +109,26 @@ class Run:
             raise Damage("a page of facts does not match what names it", "run: vstore check")
         return page
 
-    def leaves(self) -> Iterator[FactPage]:
-        """Read every leaf, in order. Raises: Damage."""
+    def walk(self) -> Iterator[FactPage | Inner]:
+        """Read every page: each before those below it, and the leaves in order. Raises: Damage."""
         types: dict[str, str] = {}
+        last = b""
         stack: list[tuple[Child, int | None]] = [(self.top, None)]
         while stack:
             page = self.page(*stack.pop())
-            if isinstance(page, FactPage):
-                if any(types.setdefault(*column) != column.type for column in page.columns):
-                    raise Damage("a column of a run of facts has two types", "run: vstore check")
-                yield page
-            else:
+            if isinstance(page, Inner):
                 stack += [(child, page.level - 1) for child in reversed(page.children)]
+            elif page.key(0) <= last:
+                raise Damage("the pages of a run of facts are out of order", "run: vstore check")
+            elif any(types.setdefault(*column) != column.type for column in page.columns):
+                raise Damage("a column of a run of facts has two types", "run: vstore check")
+            else:
+                last = page.key(page.rows - 1)
+            yield page
+
+    def leaves(self) -> Iterator[FactPage]:
+        """Read every leaf, in order. Raises: Damage."""
+        return (page for page in self.walk() if isinstance(page, FactPage))
 
     def digests(self) -> Iterator[bytes]:
         """Yield the digest of every page. No leaf but a root is read. Raises: Damage."""
@@ -133,13 +141,8 @@ class Run:
                 stack += [(below, page.level - 1) for below in page.children]
 
     def __iter__(self) -> Iterator[Fact]:
-        last = b""
         for leaf in self.leaves():
-            facts = leaf.facts()
-            if facts[0].key <= last:
-                raise Damage("the pages of a run of facts are out of order", "run: vstore check")
-            last = facts[-1].key
-            yield from facts
+            yield from leaf.facts()
 
     def find(self, keys: Sequence[bytes], columns: Container[Column] | None = None) -> Iterator[Fact]:
         """Yield the facts of the keys that stand in the run. Only pages on their paths are read. Raises: Damage.

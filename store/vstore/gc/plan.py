@@ -15,6 +15,7 @@ from vstore.format.canonical import Json
 from vstore.format.entries import FileRef
 from vstore.format.listing import Listing
 from vstore.format.page_tree import Fetch
+from vstore.gc.facts import plan_facts
 from vstore.gc.used import used_by
 from vstore.repository.repository import Repository
 
@@ -56,6 +57,7 @@ class Plan(NamedTuple):
     segments:  the segments of each space, in order.
     packs:     the packs that go.
     unnamed:   unused vectors to keep.
+    facts:     the number of facts to delete.
     changes:   the changes of the log, without those of segments and packs.
     blobs:     blobs that the changes name, and no pack holds, by digest.
     """
@@ -64,6 +66,7 @@ class Plan(NamedTuple):
     segments: dict[str, list[SegmentPlan]]
     packs: PackPlan
     unnamed: int
+    facts: int
     changes: dict[str, Json]
     blobs: dict[bytes, bytes]
 
@@ -76,7 +79,7 @@ class Plan(NamedTuple):
     @property
     def changes_something(self) -> bool:
         """The log would have to be written."""
-        return bool(self.snapshots or self.packs.freed or any(part.replaced for part in self.parts))
+        return bool(self.snapshots or self.facts or self.packs.freed or any(part.replaced for part in self.parts))
 
     @property
     def bytes(self) -> int:
@@ -112,6 +115,9 @@ def plan_of(
     after, blobs = _after(repo, changes)
     state = after.state
     used = used_by(after, _fetch(repo, blobs), repo.hash.size)
+    facts = plan_facts(repo, used.keys.values(), rewrite=rewrite)
+    changes |= facts.changes
+    blobs = {**blobs, **facts.pages}
     segments: dict[str, list[SegmentPlan]] = {}
     unnamed = 0
     for space, refs in state.segment_lists().items():
@@ -125,8 +131,16 @@ def plan_of(
     for space, missing in used.keys.items():
         if missing:
             raise Damage(f"{len(missing)} pictures of the space {space[:12]} have no vector", "run: vstore check")
-    packs = _plan_packs(repo, used.blobs - blobs.keys(), rewrite)
-    return Plan(snapshots=gone, segments=segments, packs=packs, unnamed=unnamed, changes=changes, blobs=blobs)
+    packs = _plan_packs(repo, (used.blobs | facts.used) - blobs.keys(), rewrite)
+    return Plan(
+        snapshots=gone,
+        segments=segments,
+        packs=packs,
+        unnamed=unnamed,
+        facts=facts.freed,
+        changes=changes,
+        blobs=blobs,
+    )
 
 
 def _after(repo: Repository, changes: dict[str, Json]) -> tuple[Listing, dict[bytes, bytes]]:

@@ -29,6 +29,7 @@ class GcReport(NamedTuple):
     snapshots: forgotten snapshots deleted.
     vectors:   vectors deleted.
     unnamed:   unused vectors kept.
+    facts:     facts of unused pictures deleted.
     segments:  segments deleted or replaced.
     packs:     packs deleted or replaced.
     rewritten: files written in their place, without the unused parts.
@@ -42,6 +43,7 @@ class GcReport(NamedTuple):
     snapshots: int
     vectors: int
     unnamed: int
+    facts: int
     segments: int
     packs: int
     rewritten: int
@@ -145,6 +147,7 @@ def _report(
         snapshots=len(plan.snapshots),
         vectors=plan.vectors,
         unnamed=plan.unnamed,
+        facts=plan.facts,
         segments=len(plan.freed_segments),
         packs=len(plan.packs.freed),
         rewritten=sum(1 for part in replaced if part.live) + bool(plan.packs.merged),
