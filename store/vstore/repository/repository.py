@@ -268,7 +268,9 @@ class Repository:
         """
         with self.lock("commit") as lock:
             lock.acquire(COMMIT_WAIT, command)
-            self.format = read_form(self.layout.folder).format  # a killed migration leaves no record that says so
+            # A migration may have been killed before its record, and a repair may have found another id.
+            form = read_form(self.layout.folder)
+            self.format, self.store_id = form.format, form.store
             self.reload()
             self.refuse_unsound()
             self._sweep(self.layout.refs, "commit")
