@@ -122,8 +122,6 @@ class TwoReaders(RuleBasedStateMachine):
             else:
                 store.redo()
 
-    # gc does not keep facts yet.
-    @precondition(lambda self: not self.repo.state.facts)
     @rule(drop=st.booleans())
     def collect(self, drop: bool) -> None:
         with self.store() as store:
