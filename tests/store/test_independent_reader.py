@@ -6,60 +6,15 @@ import ast
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from support.independent_reader import StoreReader
-
-from vstore.disk.journal import Journal, journals
-from vstore.repository.repository import Repository
+from support.two_readers import by_the_reader, by_vstore
 
 DATA = Path(__file__).parent / "data"
 SUPPORT = Path(__file__).parents[1] / "support"
 STORES = [
     path.parent.relative_to(DATA).as_posix() for path in sorted(DATA.glob("*/*/FORMAT"))
 ]  # one of each format, and of each hash
-
-
-def by_the_reader(folder: Path) -> dict[str, Any]:
-    """What the second reader says of a store."""
-    reader = StoreReader(folder)
-    kept = [name for name, entry in reader.snapshots.items() if entry.get("kept", True)]
-    return {
-        "store": reader.form["store"],
-        "state": reader.state,
-        "records": [(record["number"], record["op"], record.get("about", "")) for record in reader.records],
-        "snapshots": reader.snapshots,
-        "aliases": {name: reader.aliases(name) for name in kept},
-        "rows": {space: reader.rows(space) for space in reader.state["spaces"]},
-        "journals": reader.journals(),
-    }
-
-
-def by_vstore(folder: Path) -> dict[str, Any]:
-    """What vstore says of a store."""
-    repo = Repository(folder)
-    every = list(repo.listing.every())
-    return {
-        "store": repo.store_id,
-        "state": repo.state.document,
-        "records": [(record.number, record.op, record.about) for record in repo.records()],
-        "snapshots": {snapshot.name: snapshot.to_json() for snapshot in every},
-        "aliases": {snapshot.name: dict(repo.tree(snapshot)) for snapshot in every if snapshot.kept},
-        "rows": {space: rows_of(repo, space) for space in repo.state.spaces},
-        "journals": {path.name: [key for _, key in Journal(path).frames()] for path in journals(repo.layout.journal)},
-    }
-
-
-def rows_of(repo: Repository, space: str) -> dict[bytes, tuple[float, ...]]:
-    """The row of each key of a space."""
-    rows: dict[bytes, tuple[float, ...]] = {}
-    for ref in repo.state.segments(space):
-        segment = repo.segment(ref)
-        for key, row in zip(segment.key_list(), segment.rows().astype(np.float64), strict=True):
-            rows.setdefault(key, tuple(row.tolist()))
-    return rows
 
 
 def test_the_reader_uses_public_tools_alone() -> None:

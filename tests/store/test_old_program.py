@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.folders import digests, drawn, put
+from support.folders import digests, drawn, newest_pack, put
 from support.format_1 import begin, later_parts, many_snapshots
 from support.old_program import OldProgram
 from support.stores import FAKE, OPERATIONS, Operation, load, old_index, opened, plugin, quick_folder
@@ -178,11 +178,13 @@ def test_a_store_of_many_snapshots_of_the_old_program_goes_to_and_fro(old: OldPr
         ):
             act()
             assert store._repo.tip.format == 1
+        put(pictures, {"newest.png": 103})
+        store.sync([pictures], message="the last one")
     repo = Repository(top / ".vstore")
     assert len(repo.state.window) > MANY - 10
+    (repo.layout.packs / newest_pack(repo).name).unlink()
     record = repo.layout.record(repo.tip.number)
     record.write_bytes(record.read_bytes()[:40])
-    (repo.layout.packs / repo.state.packs[-1].name).unlink()
     assert Store.repair(top / ".vstore", load_embedder=load).changed
     held_to_format_1(old, top)
 

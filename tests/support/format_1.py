@@ -11,6 +11,7 @@ import numpy as np
 from support.builder import unit_vectors
 
 from vstore.disk import durable
+from vstore.disk.reserve import write_reserve
 from vstore.format.canonical import Document
 from vstore.format.entries import Root
 from vstore.format.layout import Layout
@@ -31,6 +32,7 @@ def begin(folder: Path, hash: str = "xxh3_128", dtype: str = "float16") -> Path:
     layout = Layout(folder)
     for path in layout.folders():
         path.mkdir()
+    write_reserve(layout)
     layout.format.write_bytes(Form(durable.nonce(), hash, dtype, 1).to_bytes())
     return folder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -9,11 +10,11 @@ from typing import NamedTuple
 from vstore.disk import durable
 from vstore.disk.file import File
 from vstore.disk.footer import FOOTER_SIZE, Footer
-from vstore.disk.oplog import Oplog
+from vstore.disk.oplog import Tip
 from vstore.disk.salvage import insisted
 from vstore.errors import Damage, NoStore
-from vstore.format.hashing import store_hash
 from vstore.format.layout import NEWEST, Layout
+from vstore.format.manifest import Manifest
 from vstore.repair.findings import SEGMENT, files
 from vstore.repository.form import Form, read_form
 
@@ -40,12 +41,24 @@ def find_form(folder: Path) -> FoundForm:
     except Damage:
         pass
     form = _form_of_segments(layout) or _form_of_records(layout)
-    form = form and form._replace(format=_format_of_records(layout, form.hash))
     if form is None:
         raise Damage(
             f"{layout.format} is lost, and cannot be rebuilt from other files", "restore the store from a backup"
         )
     return FoundForm(form, is_sound=False)
+
+
+def find_format(format: int, tip: Tip, manifests: Collection[Manifest], *, is_sound: bool) -> int:
+    """Find out the format of a store: the newest of what FORMAT, the newest sound record and manifests say.
+
+    format:   that of FORMAT, if it is sound.
+    is_sound: FORMAT is.
+    Where nothing tells it, it is the newest: what it reads and writes holds every older state too.
+    """
+    known = [format] if is_sound else []
+    known += [tip.format] if tip.number else []
+    known += [2 if any(manifest.store for manifest in manifests) else 1] if manifests else []
+    return max(known, default=NEWEST)
 
 
 def _form_of_segments(layout: Layout) -> Form | None:
@@ -57,17 +70,6 @@ def _form_of_segments(layout: Layout) -> Form | None:
             continue
         return Form(durable.nonce(), "xxh3_128" if footer.key_size == 16 else "sha256", footer.dtype)
     return None
-
-
-def _format_of_records(layout: Layout, hash: str) -> int:
-    """Find the format of the newest sound record; without one, the newest format: it reads the older states too."""
-    log = Oplog(layout, store_hash(hash))
-    for number in reversed(log.numbers()):
-        try:
-            return insisted(partial(log.read, number)).format
-        except (Damage, OSError):
-            continue
-    return NEWEST
 
 
 def _form_of_records(layout: Layout) -> Form | None:

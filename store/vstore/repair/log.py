@@ -46,9 +46,9 @@ def fold(repo: Repository, found: Findings) -> Tip:
         found.mark_gap()
     found.tail_is_lost = bool(bad) and bad[-1] == numbers[-1]
     newest = max(sound, default=0)
-    digest = sound[newest].digest if newest else ""
-    highest = numbers[-1] if numbers else 0
-    tip = Tip(state=found.state, number=newest, digest=digest, highest=highest, loose=0, base=0)
+    tip = Tip(found.state, newest, highest=numbers[-1] if numbers else 0)
+    if newest:
+        tip = tip._replace(digest=sound[newest].digest, format=sound[newest].format)
     for number in bad:
         found.aside.append(layout.record(number))
     if bad:

@@ -110,10 +110,13 @@ class Manifests:
         """Find the id of the store in the manifests of its snapshots, where FORMAT is lost."""
         manifests = self._blobs.manifests
         own = [bytes.fromhex(entry["manifest"]) for name, entry in self._found.state.window.items() if "/" not in name]
-        # Where no record tells which are its own: most are. Some are older than the migration, and name no store.
-        stores = [manifests[digest].store for digest in own or manifests if digest in manifests]
-        named = max(stores, key=stores.count, default="")
-        self._repo.store_id = named or self._repo.store_id
+        stores = [manifests[digest].store for digest in own if digest in manifests and manifests[digest].store]
+        if not stores:
+            # No record tells which are its own. Most are, and none has the number of one that is older than migration.
+            old = {manifest.name for manifest in manifests.values() if not manifest.store}
+            others = {manifest.store for manifest in manifests.values() if manifest.name in old}
+            stores = [manifest.store for manifest in manifests.values() if manifest.store not in others]
+        self._repo.store_id = max(stores, key=stores.count, default="") or self._repo.store_id
 
     def _is_own(self, manifest: Manifest) -> bool:
         """Tell whether this store made a manifest. In format 1 none says whose it is."""

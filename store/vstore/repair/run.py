@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vstore.disk import durable
+from vstore.disk.lock import Lock
 from vstore.disk.oplog import Tip
 from vstore.disk.reserve import has_reserve, write_reserve
 from vstore.embed.embedder import Embedder
 from vstore.embed.model_words import Settings
 from vstore.format.entries import Space
+from vstore.format.layout import Layout
 from vstore.format.recipes import Recipe
 from vstore.intake.keeper import Keeper
 from vstore.progress import Progress, Silent
@@ -24,7 +26,7 @@ from vstore.repair.decisions import keep_decisions
 from vstore.repair.derived import look_at_derived, renew_derived
 from vstore.repair.facts import keep_facts
 from vstore.repair.findings import Findings
-from vstore.repair.form import find_form
+from vstore.repair.form import find_form, find_format
 from vstore.repair.fragments import take_fragments
 from vstore.repair.gap import fill_gap
 from vstore.repair.history import keep_history
@@ -74,26 +76,29 @@ def repair(
     wait:          wait for another process that is changing the store.
     Raises: NoStore, FormatTooNew, Locked, DiskTrouble; Damage if no file tells the kind of store.
     """
-    form, form_is_sound = find_form(folder)
-    repo = Repository.unread(folder, form)
-    load = _loader(repo, load_embedder) if embed else None
-    job = _Job(repo=repo, load=load, progress=progress or Silent(), dry_run=dry_run, form_is_sound=form_is_sound)
-    if dry_run:
+    find_form(folder)  # of no store, and of one of a later format, not even a folder is made
+
+    def run() -> RepairReport:
+        form, is_sound = find_form(folder)
+        repo = Repository.unread(folder, form)
+        load = _loader(repo, load_embedder) if embed else None
+        job = _Job(repo=repo, load=load, progress=progress or Silent(), dry_run=dry_run, form_is_sound=is_sound)
         try:
             return _repair(job)
         finally:
             repo.close()
-    for path in repo.layout.folders():
+
+    if dry_run:
+        return run()
+    layout = Layout(folder)
+    for path in layout.folders():
         durable.make_folder(path)
-    with repo.lock("ingest") as ingest:
+    with Lock(layout.locks, "ingest") as ingest:
         ingest.acquire(None if wait else 0.0, "repair")
         # `commit` too, all the while: nobody may build on what is being repaired.
-        with repo.lock("commit") as commit:
+        with Lock(layout.locks, "commit") as commit:
             commit.acquire(None if wait else COMMIT_WAIT, "repair")
-            try:
-                return _repair(job)
-            finally:
-                repo.close()
+            return run()
 
 
 def _loader(repo: Repository, given: Callable[[Recipe], Embedder] | None) -> Callable[[Space, Recipe], Embedder]:
@@ -115,6 +120,7 @@ def _repair(job: _Job) -> RepairReport:
         take_fragments(found)
     blobs = Blobs(repo, found, job.progress)
     blobs.read_packs()
+    repo.format = find_format(repo.format, tip, blobs.manifests.values(), is_sound=job.form_is_sound)
     manifests = Manifests(repo, found, blobs)
     if not job.form_is_sound:
         manifests.find_store()

@@ -268,7 +268,9 @@ class Repository:
         """
         with self.lock("commit") as lock:
             lock.acquire(COMMIT_WAIT, command)
-            self.format = read_form(self.layout.folder).format  # a killed migration leaves no record that says so
+            # A migration may have been killed before its record, and a repair may have found another id.
+            form = read_form(self.layout.folder)
+            self.format, self.store_id = form.format, form.store
             self.reload()
             self.refuse_unsound()
             self._sweep(self.layout.refs, "commit")
@@ -278,9 +280,12 @@ class Repository:
 
     def sweep(self) -> None:
         """Remove the half-written files of earlier holders of `ingest`. The caller holds it."""
-        from vstore.disk.index_parts import part_folders
+        folders = [self.layout.folder, self.layout.segments, self.layout.packs]
+        if os.path.lexists(self.layout.indexes):  # few stores have parts of indexes
+            from vstore.disk.index_parts import part_folders
 
-        for folder in (self.layout.folder, self.layout.segments, self.layout.packs, *part_folders(self.layout)):
+            folders += part_folders(self.layout)
+        for folder in folders:
             self._sweep(folder, "ingest")
         durable.sweep(self.layout.catalogue, "cache")
 
