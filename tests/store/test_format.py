@@ -763,6 +763,7 @@ def test_the_example_reads_what_vstore_writes(tmp_path: Path, hash: str, dtype: 
         store.snapshot_tag("v1", "good")
         put(tmp_path / "pictures", {f"more/{i}.png": i for i in range(5, 20)})
         store.sync()
+    fill(Repository(tmp_path / "store"))
     found = recomputed(tmp_path / "store")
     assert found == said_by_vstore(tmp_path / "store")
     assert found.count(".png") == 27
