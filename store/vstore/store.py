@@ -392,7 +392,7 @@ class Store:
 
     @property
     def why_log_is_cut(self) -> str | None:
-        """The reason why `log` is incomplete, if a lost record hides older ones."""
+        """The reason why `log` is incomplete, if records or old lines are lost."""
         from vstore.versions.log import why_log_is_cut
 
         return self._read(why_log_is_cut)
@@ -510,7 +510,7 @@ class Store:
         return migrate(self._repo, dry_run=dry_run, wait=wait)
 
     def gc(self, *, dry_run: bool = False, drop_unnamed: bool = False, wait: bool = False) -> GcReport:
-        """Delete data that no snapshot uses. Undo goes no further back than this.
+        """Delete data that no snapshot uses. Undo goes no further back than this; the log still does.
 
         drop_unnamed: delete unused vectors even if they are younger than 14 days.
         Raises: Damage, Locked, DiskTrouble.

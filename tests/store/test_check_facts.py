@@ -9,9 +9,8 @@ from support.builder import HASH, Builder, key
 from support.facts import made
 from support.lost import lose
 
-from vstore.check import facts as check_module
 from vstore.check.report import CheckReport
-from vstore.format import fact_pages, fact_runs, facts
+from vstore.format import fact_cut, fact_pages, fact_runs, facts
 from vstore.format.entries import RunRef
 from vstore.format.fact_pages import encode_facts
 from vstore.format.fact_runs import Run, new_run
@@ -60,9 +59,9 @@ def test_sound_facts_are_no_problem(builder: Builder, rows: int) -> None:
 
 
 def test_runs_of_several_levels_are_cut_as_format_says(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (fact_pages, fact_runs, check_module):
+    for module in (fact_pages, fact_runs, fact_cut):
         monkeypatch.setattr(module, "ROWS", 4)
-    for module in (fact_runs, check_module):
+    for module in (fact_runs, fact_cut):
         monkeypatch.setattr(module, "MAXIMUM", 3)
     for rows in (4, 5, 12, 13, 37, 40):
         builder.add_facts(made(rows, range(rows)))

@@ -24,7 +24,7 @@ from PIL import Image
 from support.builder import Builder, unit_vectors
 from support.folders import World, drawn, put
 from support.format_page import ANCHORS, LINES, TEXT, fields, rows_after, table
-from support.kinds import fetch, identify
+from support.kinds import fill
 from support.tables import Row, fits, is_optional, word, words
 
 import vstore
@@ -60,7 +60,6 @@ from vstore.testing import FakeEmbedder
 SOURCE = Path(vstore.__file__).parent
 OLD = Path(__file__).parent / "data" / "format-1"
 TESTED = "*(tested)*"
-NOT_YET = {"facts", "indexes", "fields"}  # specified, and not yet written
 
 
 def test_every_table_that_is_marked_is_taken_out_and_compared() -> None:
@@ -101,8 +100,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     (world.pictures / "3.png").rename(world.pictures / "three.png")
     world.sync()
     _import(world)
-    identify(world.repo)
-    fetch(world.repo, "origin/v7")
+    fill(world.repo)
     world.all()
     world.store.snapshot_tag("v2", "good")
     world.store.rollback("v2", hold=True)
@@ -143,10 +141,11 @@ def written(world: World) -> list[dict[str, Any]]:
 def test_a_store_holds_what_the_table_of_its_folder_lists(world: World) -> None:
     listed = {word(row["name"]).rstrip("/"): word(row["name"]).endswith("/") for row in table("folder")}
     found = {path.name: path.is_dir() for path in world.folder.iterdir()}
-    assert found == {name: is_folder for name, is_folder in listed.items() if name not in NOT_YET}
+    assert found == listed
     layout = world.repo.layout
-    assert {path.name for path in layout.folders()} | {layout.catalogue.name} == {
-        name for name, is_folder in listed.items() if is_folder and name not in NOT_YET
+    made_when_needed = {layout.catalogue.name, layout.indexes.name}
+    assert {path.name for path in layout.folders()} | made_when_needed == {
+        name for name, is_folder in listed.items() if is_folder
     }
 
 
@@ -193,7 +192,7 @@ def test_records_have_the_fields_of_their_table(written: list[dict[str, Any]]) -
 def test_the_state_has_the_fields_of_its_table(world: World, written: list[dict[str, Any]]) -> None:
     listed = fields("state")
     seen = {name for line in written for name in (*line["changes"], *line.get("state", {}))}
-    assert seen == set(listed) - NOT_YET
+    assert seen == set(listed)
     for line in written:
         for name, value in line.get("state", {}).items():
             assert fits(value, listed[name]), (name, value)
@@ -347,7 +346,7 @@ def test_manifests_have_the_fields_of_their_table(world: World) -> None:
         seen |= document.keys()
         assert all(fits(value, listed[name]) for name, value in document.items())
         assert canonical(document) == Manifest.from_bytes(canonical(document)).to_bytes()
-    assert seen == listed.keys() - NOT_YET
+    assert seen == listed.keys()
 
 
 def test_the_head_of_a_journal_is_at_the_offsets_of_its_table(tmp_path: Path) -> None:
@@ -764,6 +763,7 @@ def test_the_example_reads_what_vstore_writes(tmp_path: Path, hash: str, dtype: 
         store.snapshot_tag("v1", "good")
         put(tmp_path / "pictures", {f"more/{i}.png": i for i in range(5, 20)})
         store.sync()
+    fill(Repository(tmp_path / "store"))
     found = recomputed(tmp_path / "store")
     assert found == said_by_vstore(tmp_path / "store")
     assert found.count(".png") == 27

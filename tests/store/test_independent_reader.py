@@ -5,61 +5,24 @@ from __future__ import annotations
 import ast
 import shutil
 import sys
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from support.independent_reader import StoreReader
+from support.builder import Builder, unit_vectors
+from support.kinds import add_facts
+from support.two_readers import by_the_reader, by_vstore
 
-from vstore.disk.journal import Journal, journals
-from vstore.repository.repository import Repository
+from vstore.format.facts import BYTES, Fact
+from vstore.format.hashing import HASHES, store_hash
+from vstore.repository.decisions import Choice, decide, decisions_of
+from vstore.repository.fields import fields_of, set_fields
 
 DATA = Path(__file__).parent / "data"
 SUPPORT = Path(__file__).parents[1] / "support"
 STORES = [
     path.parent.relative_to(DATA).as_posix() for path in sorted(DATA.glob("*/*/FORMAT"))
 ]  # one of each format, and of each hash
-
-
-def by_the_reader(folder: Path) -> dict[str, Any]:
-    """What the second reader says of a store."""
-    reader = StoreReader(folder)
-    kept = [name for name, entry in reader.snapshots.items() if entry.get("kept", True)]
-    return {
-        "store": reader.form["store"],
-        "state": reader.state,
-        "records": [(record["number"], record["op"], record.get("about", "")) for record in reader.records],
-        "snapshots": reader.snapshots,
-        "aliases": {name: reader.aliases(name) for name in kept},
-        "rows": {space: reader.rows(space) for space in reader.state["spaces"]},
-        "journals": reader.journals(),
-    }
-
-
-def by_vstore(folder: Path) -> dict[str, Any]:
-    """What vstore says of a store."""
-    repo = Repository(folder)
-    every = list(repo.listing.every())
-    return {
-        "store": repo.store_id,
-        "state": repo.state.document,
-        "records": [(record.number, record.op, record.about) for record in repo.records()],
-        "snapshots": {snapshot.name: snapshot.to_json() for snapshot in every},
-        "aliases": {snapshot.name: dict(repo.tree(snapshot)) for snapshot in every if snapshot.kept},
-        "rows": {space: rows_of(repo, space) for space in repo.state.spaces},
-        "journals": {path.name: [key for _, key in Journal(path).frames()] for path in journals(repo.layout.journal)},
-    }
-
-
-def rows_of(repo: Repository, space: str) -> dict[bytes, tuple[float, ...]]:
-    """The row of each key of a space."""
-    rows: dict[bytes, tuple[float, ...]] = {}
-    for ref in repo.state.segments(space):
-        segment = repo.segment(ref)
-        for key, row in zip(segment.key_list(), segment.rows().astype(np.float64), strict=True):
-            rows.setdefault(key, tuple(row.tolist()))
-    return rows
 
 
 def test_the_reader_uses_public_tools_alone() -> None:
@@ -81,6 +44,25 @@ def test_both_say_the_same_of_the_stores_of_every_format(store: str) -> None:
     found = by_vstore(DATA / store)
     assert found == by_the_reader(DATA / store)
     assert found["aliases"] and all(found["rows"].values())
+
+
+@pytest.mark.parametrize("hash", HASHES)
+def test_both_say_the_same_of_trees_of_several_levels(tmp_path: Path, hash: str) -> None:
+    builder = Builder(tmp_path / ".vstore", hash=hash)
+    repo, digest = builder.repo, store_hash(hash).digest
+    keys = [digest(b"%d" % number) for number in range(3000)]
+    builder.add_segment(keys, unit_vectors(len(keys)))
+    builder.add_snapshot({b"r/%03d/%d.png" % (number % 37, number): key for number, key in enumerate(keys)})
+    set_fields(repo, {(key, "title"): f"number {number}" for number, key in enumerate(keys)})
+    set_fields(repo, {(keys[7], "long"): "x" * 60_000, (keys[8], "long"): "y" * 60_000, (keys[9], "title"): None})
+    decide(repo, [Choice("same", some) for some in pairwise(keys)])
+    add_facts(repo, [Fact(key, 1, {BYTES: number}) for number, key in enumerate(keys)])
+    current = repo.snapshot("current")
+    for tree in (repo.tree(current), fields_of(repo, current), decisions_of(repo)):
+        assert max(level for _, level in tree.pages()) >= 1
+    found = by_vstore(tmp_path / ".vstore")
+    assert found == by_the_reader(tmp_path / ".vstore")
+    assert (len(found["fields"]["v3"]), len(found["decisions"]), len(found["facts"])) == (3001, 2999, 3000)
 
 
 @pytest.mark.parametrize("folder", ["FORMAT", "refs", "packs", "segments", "journal"])

@@ -304,3 +304,24 @@ def test_others_may_commit_while_runs_of_facts_are_merged(builder: Builder, monk
     repo = Repository(layout.folder)
     assert (repo.state.tags, len(repo.state.facts)) == ({"t": "v1"}, 1)
     assert repo.packs.get(HASH.digest(b"x")) == b"x" and len(facts_of(repo, map(key, range(8)))) == 8
+
+
+@pytest.mark.parametrize(("call", "on"), [("rename", ".pack"), ("link", ".json")])
+def test_a_merge_of_facts_that_fails_at_any_step_changes_nothing_that_a_reader_sees(
+    builder: Builder, disk: Watched, call: str, on: str
+) -> None:
+    for number in range(8):
+        builder.add_facts(made(1, [number]))
+    repo = builder.repo
+    before = facts_of(repo, map(key, range(8)))
+    disk.fail(call, errno.EIO, on)
+    with pytest.raises(DiskTrouble):
+        merge_small(repo, builder.space, "test")
+    disk.heal()
+    assert len(Repository(repo.layout.folder).state.facts) == 8
+    for _ in range(2):
+        with Store(repo.layout.folder) as store:
+            assert store.check(read_data=True).ok
+        merge_small(repo, builder.space, "test")
+        assert facts_of(Repository(repo.layout.folder), before) == before
+    assert len(repo.state.facts) == 1

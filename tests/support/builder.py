@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vstore.clock import now
 from vstore.disk.segment_writer import rounded, write_segment
 from vstore.format.entries import FileRef, Root, Snapshot
 from vstore.format.facts import Fact
 from vstore.format.hashing import store_hash
-from vstore.format.manifest import Manifest
 from vstore.format.recipes import space_id
 from vstore.format.tree import Tree
 from vstore.repository.add_space import add_space
 from vstore.repository.create import create_store
 from vstore.repository.facts import added
+from vstore.repository.snapshots import new_snapshot
 
 RECIPE = {"family": "fake", "name": "fake-1", "dim": 8, "prepare": {"max_side": 512}}
 Floats = npt.NDArray[np.float32]
@@ -86,31 +85,10 @@ class Builder:
         """Publish a snapshot of these aliases (path -> key), and make it current."""
         repo = self.repo
         with repo.committing("sync"):
-            parent = repo.state.current
             tree = Tree.empty(repo.hash, repo.packs.get).edited(aliases)
-            name, images = f"v{repo.state.next_v}", len(set(aliases.values()))
-            manifest = Manifest(
-                name=name,
-                space=self.space,
-                tree=tree.root,
-                paths=len(tree),
-                images=images,
-                time=now(),
-                message=message,
-                parent=parent,
-                partial=False,
-                store=repo.store_id,
-            )
-            data = manifest.to_bytes()
-            digest = repo.hash.digest(data)
-            snapshot = Snapshot.of(manifest, digest, manifest.content_id(repo.hash))
-            changes = {
-                "packs": repo.write_blobs({**tree.fresh, digest: data}),
-                "snapshots": {name: snapshot.to_json()},
-                "current": name,
-                "next_v": repo.state.next_v + 1,
-            }
-            repo.publish("sync", changes, about=name)
+            images, parent = len(set(aliases.values())), repo.state.current_snapshot
+            snapshot, changes, blobs = new_snapshot(repo, self.space, tree, images, parent, message)
+            repo.publish("sync", changes, blobs=blobs, about=snapshot.name)
         return snapshot
 
     def add_facts(self, facts: Sequence[Fact]) -> None:

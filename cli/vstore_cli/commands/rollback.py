@@ -96,7 +96,7 @@ def log(limit: int | None, as_json: bool) -> None:
         rows = store.log(limit)
         cut = store.why_log_is_cut if limit is None or len(rows) < limit else None
     if cut is not None:
-        click.echo(f"Warning: {shown(cut)}; older operations are not listed. Run: vstore repair", err=True)
+        click.echo(f"Warning: {shown(cut)}; not all operations are listed. Run: vstore repair", err=True)
     if as_json:
         echo_json(rows)
         return

@@ -6,11 +6,11 @@ from functools import partial
 
 from vstore.check.findings import Findings
 from vstore.errors import VstoreError
-from vstore.format.fact_pages import ROWS
-from vstore.format.fact_runs import Inner, Run
+from vstore.format.fact_cut import FactCut
+from vstore.format.fact_pages import FactPage
+from vstore.format.fact_runs import Run
 from vstore.format.hashing import Hash
 from vstore.format.page_tree import Fetch
-from vstore.format.pages import MAXIMUM
 from vstore.format.state import State
 
 
@@ -21,14 +21,10 @@ def check_facts(hash: Hash, state: State, fetch: Fetch, findings: Findings) -> N
 
 
 def _check_run(run: Run) -> None:
-    sizes: dict[int, list[int]] = {}  # of the pages, by level
+    cut = FactCut()
     for page in run.walk():
-        if isinstance(page, Inner):
-            sizes.setdefault(page.level, []).append(len(page.children))
-        else:
+        cut.note(page)
+        if isinstance(page, FactPage):
             page.facts()  # what is read is checked
-            sizes.setdefault(0, []).append(page.rows)
-    for level, found in sizes.items():
-        full = MAXIMUM if level else ROWS
-        if any(size != full for size in found[:-1]) or (level and found == [1]):
-            raise VstoreError("its pages are not cut as FORMAT.md says")
+    if not cut.is_right:
+        raise VstoreError("its pages are not cut as FORMAT.md says")

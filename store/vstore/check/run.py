@@ -6,8 +6,10 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from vstore.check.decisions import check_decisions
 from vstore.check.facts import check_facts
 from vstore.check.findings import Findings
+from vstore.check.history import check_history
 from vstore.check.index_parts import check_index_parts
 from vstore.check.listing import check_listing
 from vstore.check.log import check_log, check_names
@@ -93,6 +95,8 @@ def _check_once(repo: Repository, read_data: bool, subset: str | None, until: fl
         snapshots = check_listing(repo.hash, state, objects.blob, findings)
         findings.attempt("refs", lambda: check_names(state, {one.name for one in snapshots}, findings))
         check_snapshots(repo, state, snapshots, objects=objects, findings=findings)
+        check_decisions(repo.hash, state, objects.blob, findings)
+        check_history(repo.hash, state, objects.blob, findings)
         objects.check_imports()
         check_facts(repo.hash, state, objects.blob, findings)
         findings.attempt("FORMAT", lambda: _note_format(repo, findings))

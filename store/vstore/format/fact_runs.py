@@ -111,17 +111,29 @@ class Run:
 
     def walk(self) -> Iterator[FactPage | Inner]:
         """Read every page: each before those below it, and the leaves in order. Raises: Damage."""
+        for page in self._steps():
+            if isinstance(page, Damage):
+                raise page
+            yield page
+
+    def walk_left(self) -> Iterator[FactPage | Inner]:
+        """Read every page as `walk` does, and pass over those that are lost or wrong."""
+        return (page for page in self._steps() if not isinstance(page, Damage))
+
+    def _steps(self) -> Iterator[FactPage | Inner | Damage]:
         types: dict[str, str] = {}
         last = b""
         stack: list[tuple[Child, int | None]] = [(self.top, None)]
         while stack:
-            page = self.page(*stack.pop())
+            try:
+                page = self.page(*stack.pop())
+                if isinstance(page, FactPage):
+                    _check_leaf(page, last, types)
+            except Damage as err:
+                yield err
+                continue
             if isinstance(page, Inner):
-                stack += [(child, page.level - 1) for child in reversed(page.children)]
-            elif page.key(0) <= last:
-                raise Damage("the pages of a run of facts are out of order", "run: vstore check")
-            elif any(types.setdefault(*column) != column.type for column in page.columns):
-                raise Damage("a column of a run of facts has two types", "run: vstore check")
+                stack += [(below, page.level - 1) for below in reversed(page.children)]
             else:
                 last = page.key(page.rows - 1)
             yield page
@@ -163,6 +175,14 @@ class Run:
             stop = bisect.bisect_left(keys, firsts[below], at) if below < len(firsts) else len(keys)
             yield from self._find(self.page(page.children[below - 1], page.level - 1), keys[at:stop], columns)
             at = stop
+
+
+def _check_leaf(leaf: FactPage, last: bytes, types: dict[str, str]) -> None:
+    """Check a leaf against those before it: their last key, and the types of their columns by name. Raises: Damage."""
+    if leaf.key(0) <= last:
+        raise Damage("the pages of a run of facts are out of order", "run: vstore check")
+    if any(types.setdefault(*column) != column.type for column in leaf.columns):
+        raise Damage("a column of a run of facts has two types", "run: vstore check")
 
 
 def merged(runs: Sequence[Iterable[Fact]]) -> Iterator[Fact]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from vstore.disk.footer import BLOCK, FOOTER_SIZE
-from vstore.disk.packs import FOOTER_SIZE as PACK_FOOTER_SIZE
+from vstore.disk.packs import packed_size
 from vstore.disk.segments import Segment
 from vstore.errors import Damage
 from vstore.format.canonical import Json
 from vstore.format.entries import FileRef
 from vstore.format.listing import Listing
 from vstore.format.page_tree import Fetch
+from vstore.format.state import State
 from vstore.gc.facts import plan_facts
-from vstore.gc.used import used_by
+from vstore.gc.history import history_changes
+from vstore.gc.used import Used, used_by
 from vstore.repository.repository import Repository
 
 YOUNG = 14 * 86400  # seconds for which an unused vector is kept: it cost time on a GPU
@@ -41,8 +43,8 @@ class PackPlan(NamedTuple):
     """The packs that go.
 
     freed:  packs to delete.
-    merged: digests of their used blobs, for a new pack.
-    size:   bytes of that new pack.
+    merged: digests of their used blobs, for the new pack.
+    size:   bytes of the new pack.
     """
 
     freed: list[FileRef]
@@ -100,45 +102,38 @@ class Plan(NamedTuple):
 
 
 def plan_of(
-    repo: Repository, *, forgotten: Collection[str] = (), drop_unnamed: bool = False, rewrite: bool = True
+    repo: Repository,
+    *,
+    forgotten: Collection[str] = (),
+    drop_unnamed: bool = False,
+    rewrite: bool = True,
+    ends_log: bool = False,
 ) -> Plan:
     """Plan a gc.
 
     forgotten:    snapshots to count as forgotten.
     drop_unnamed: delete unused vectors although they are young.
     rewrite:      rewrite mostly unused files; without it only wholly unused files are deleted.
+    ends_log:     append the lines of all records to the history.
     Raises: Damage if a snapshot lacks something; FileNotFoundError.
     """
     also = set(forgotten)
     gone = [s.name for s in repo.listing.every() if not s.kept or s.name in also]
     changes: dict[str, Json] = {"snapshots": dict.fromkeys(gone)} if gone else {}
-    after, blobs = _after(repo, changes)
-    state = after.state
-    used = used_by(after, _fetch(repo, blobs), repo.hash.size)
+    ended, lines = history_changes(repo) if ends_log else ({}, {})
+    after, pages = _after(repo, {**changes, **ended})
+    used = used_by(after, _fetch(repo, {**lines, **pages}), repo.hash)
     facts = plan_facts(repo, used.keys.values(), rewrite=rewrite)
-    changes |= facts.changes
-    blobs = {**blobs, **facts.pages}
-    segments: dict[str, list[SegmentPlan]] = {}
-    unnamed = 0
-    for space, refs in state.segment_lists().items():
-        # Of a space whose recipe is lost nobody can say yet what is needed: a sync in it, once it is back, will.
-        is_known = space in state.spaces and state.spaces[space].recipe
-        since = young_since(drop_unnamed) if is_known or drop_unnamed else -math.inf
-        segments[space], unused = _plan_segments(
-            repo, refs, used=used.keys.pop(space, set()), since=since, rewrite=rewrite
-        )
-        unnamed += unused
-    for space, missing in used.keys.items():
-        if missing:
-            raise Damage(f"{len(missing)} pictures of the space {space[:12]} have no vector", "run: vstore check")
-    packs = _plan_packs(repo, (used.blobs | facts.used) - blobs.keys(), rewrite)
+    blobs = {**lines, **pages, **facts.pages}
+    segments, unnamed = _plan_spaces(repo, after.state, used.keys, drop_unnamed=drop_unnamed, rewrite=rewrite)
+    packs = _plan_packs(repo, used._replace(blobs=used.blobs | facts.used), blobs, rewrite=rewrite)
     return Plan(
         snapshots=gone,
         segments=segments,
         packs=packs,
         unnamed=unnamed,
         facts=facts.freed,
-        changes=changes,
+        changes={**changes, **ended, **facts.changes},
         blobs=blobs,
     )
 
@@ -160,6 +155,24 @@ def _fetch(repo: Repository, blobs: dict[bytes, bytes]) -> Fetch:
 def young_since(drop_unnamed: bool) -> float:
     """Tell since when, in seconds since 1970, a vector counts as young: young vectors are kept though unused."""
     return math.inf if drop_unnamed else time.time() - YOUNG
+
+
+def _plan_spaces(
+    repo: Repository, state: State, used: dict[str, set[bytes]], *, drop_unnamed: bool, rewrite: bool
+) -> tuple[dict[str, list[SegmentPlan]], int]:
+    """Plan the segments of all spaces. Returns: the plans by space, and the number of unused vectors to keep."""
+    segments: dict[str, list[SegmentPlan]] = {}
+    unnamed = 0
+    for space, refs in state.segment_lists().items():
+        # Of a space whose recipe is lost nobody can say yet what is needed: a sync in it, once it is back, will.
+        is_known = space in state.spaces and state.spaces[space].recipe
+        since = young_since(drop_unnamed) if is_known or drop_unnamed else -math.inf
+        segments[space], unused = _plan_segments(repo, refs, used=used.get(space, set()), since=since, rewrite=rewrite)
+        unnamed += unused
+    for space, keys in used.items():
+        if keys and space not in segments:
+            raise Damage(f"{len(keys)} pictures of the space {space[:12]} have no vector", "run: vstore check")
+    return segments, unnamed
 
 
 def _plan_segments(
@@ -195,10 +208,11 @@ def _size_with(segment: Segment, rows: int) -> int:
     return footer.header + each + 8 * -(-rows // BLOCK) + FOOTER_SIZE if rows else 0
 
 
-def _plan_packs(repo: Repository, used: set[bytes], rewrite: bool) -> PackPlan:
+def _plan_packs(repo: Repository, used: Used, made: Mapping[bytes, bytes], *, rewrite: bool) -> PackPlan:
+    """Plan the packs. made: blobs that go into the new pack in any case, by digest."""
     freed: list[FileRef] = []
     merged: dict[bytes, int] = {}
-    left = set(used)
+    left = (used.blobs | used.spare) - made.keys()
     listed = {ref.name for ref in repo.state.packs}
     for pack in repo.packs.opened():
         if pack.ref.name not in listed:
@@ -209,7 +223,8 @@ def _plan_packs(repo: Repository, used: set[bytes], rewrite: bool) -> PackPlan:
         if not live or (rewrite and 2 * sum(live.values()) < sum(sizes.values())):
             freed.append(pack.ref)
             merged |= live
-    if left:
-        raise Damage(f"no pack holds the blob {min(left).hex()}", "run: vstore repair")
-    size = 8 + PACK_FOOTER_SIZE + sum(merged.values()) + len(merged) * (repo.hash.size + 16) if merged else 0
-    return PackPlan(freed, sorted(merged), size)
+    missing = left - used.spare
+    if missing:
+        raise Damage(f"no pack holds the blob {min(missing).hex()}", "run: vstore repair")
+    size = packed_size(repo.hash, made) + sum(merged.values()) + len(merged) * (repo.hash.size + 16)
+    return PackPlan(freed, sorted(merged), size if made or merged else 0)

@@ -1,4 +1,4 @@
-"""Deletes data that no snapshot uses: vectors, pages, old records. It is the end of undo.
+"""Deletes data that no snapshot uses: vectors, pages, old records. It ends undo; the lines of the log stay.
 
 Record first, unlink after: a file exists until a later, durable record no longer names it. Two records
 in a row carry the whole state, so that either of them may rot; only then do the older ones go.
@@ -15,10 +15,11 @@ from vstore.disk.trouble import is_full
 from vstore.errors import DiskTrouble
 from vstore.format.canonical import Json
 from vstore.format.records import ends_the_log
-from vstore.gc.index_parts import delete_parts, stale_parts
+from vstore.gc.index_parts import stale_parts
 from vstore.gc.plan import Plan, plan_of
 from vstore.gc.rewrite import rewrite
-from vstore.gc.unlisted import OldRecord, UnlistedFile, empty_cache, records_before, stale_cache, unlisted_files
+from vstore.gc.room import STEPS, Writes
+from vstore.gc.unlisted import OldRecord, UnlistedFile, records_before, stale_cache, unlisted_files
 from vstore.repository.repository import Repository
 
 
@@ -68,37 +69,45 @@ def gc(repo: Repository, *, dry_run: bool = False, drop_unnamed: bool = False, w
         lock.acquire(None if wait else 0.0, "gc")
         with repo.committing("gc"):
             published: list[Plan] = []
-            may_rewrite = True
-            # On a full disk what may be lost makes room, in the order in which it is missed least.
-            for make_room in (empty_cache, _give_up_reserve, delete_parts):
+            writes = Writes()
+            for make_room, less in STEPS:
                 try:
-                    return _collect(repo, drop_unnamed, published, may_rewrite=may_rewrite)
+                    return _collect(repo, drop_unnamed, published, writes)
                 except DiskTrouble as err:
                     if not is_full(err):
                         raise
                 make_room(repo)
-                may_rewrite = make_room is empty_cache  # whatever is left serves the records
-            return _collect(repo, drop_unnamed, published, may_rewrite=False)
+                writes = less
+            return _collect(repo, drop_unnamed, published, writes)
+
+
+def _plan(repo: Repository, drop_unnamed: bool, writes: Writes) -> tuple[Plan, bool]:
+    """Plan a gc. Returns: the plan, and whether the log has to be written."""
+    is_fresh = _is_fresh(repo)
+    plan = plan_of(repo, drop_unnamed=drop_unnamed, rewrite=writes.rewritten, ends_log=writes.history and not is_fresh)
+    if is_fresh and plan.changes_something and writes.history:
+        plan = plan_of(repo, drop_unnamed=drop_unnamed, rewrite=writes.rewritten, ends_log=True)
+    return plan, plan.changes_something or not is_fresh
 
 
 def _look(repo: Repository, drop_unnamed: bool) -> GcReport:
-    plan = plan_of(repo, drop_unnamed=drop_unnamed)
-    changed = plan.changes_something or not _is_fresh(repo)
+    plan, changed = _plan(repo, drop_unnamed, Writes())
     records = records_before(repo, repo.tip.highest + 1) if changed else []
     unlisted = [*unlisted_files(repo, drop_unnamed), *stale_parts(repo, plan)]
     return _report(plan, unlisted, records, dry_run=True, changed=changed)
 
 
-def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], *, may_rewrite: bool) -> GcReport:
+def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], writes: Writes) -> GcReport:
     """Delete unused data. The caller holds both locks; after an error on a full disk it may be tried again.
 
     published: the plan, once the log records it.
     """
     repo.reload()
     repo.refuse_unsound()
-    plan = plan_of(repo, drop_unnamed=drop_unnamed, rewrite=may_rewrite)
-    changed = plan.changes_something or not _is_fresh(repo)
+    plan, changed = _plan(repo, drop_unnamed, writes)
     records = _publish(repo, plan, published) if changed else []
+    if not writes.history:
+        records = []
     # Both records are durable: nothing names what goes from here on.
     for record in records:
         durable.remove(repo.layout.record(record.number))
@@ -125,10 +134,6 @@ def _publish(repo: Repository, plan: Plan, published: list[Plan]) -> list[OldRec
     return records_before(repo, repo.tip.number - 1)
 
 
-def _give_up_reserve(repo: Repository) -> None:
-    durable.remove(repo.layout.reserve)
-
-
 def _restore_reserve(repo: Repository) -> None:
     if not repo.layout.reserve.exists():
         try:
@@ -153,7 +158,7 @@ def _report(
         rewritten=sum(1 for part in replaced if part.live) + bool(plan.packs.merged),
         unlisted=len(unlisted),
         records=len(records),
-        bytes=plan.bytes + sum(file.size for file in unlisted) + sum(record.size for record in records),
+        bytes=max(0, plan.bytes + sum(file.size for file in unlisted) + sum(record.size for record in records)),
         changed=changed,
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vstore.format.hashing import Hash
+from vstore.format.history import History
 from vstore.format.listing import Listing
 from vstore.format.manifest import Manifest
 from vstore.format.page_tree import Fetch
@@ -14,15 +16,18 @@ class Used(NamedTuple):
     """The data in use.
 
     keys:  the keys of the pictures of snapshots, by space.
-    blobs: the digests of all blobs.
+    blobs: the digests of all blobs that must exist.
+    spare: the digests of blobs that may be lost: the history.
     """
 
     keys: dict[str, set[bytes]]
     blobs: set[bytes]
+    spare: set[bytes]
 
 
-def used_by(listing: Listing, fetch: Fetch, key_size: int) -> Used:
+def used_by(listing: Listing, fetch: Fetch, hash: Hash) -> Used:
     """Find what a state uses. fetch: reads a blob. Raises: Damage, FileNotFoundError."""
+    key_size = hash.size
     keys: dict[str, set[bytes]] = {}
     blobs = listing.state.blobs()
     walked: dict[str, set[bytes]] = {}
@@ -37,7 +42,8 @@ def used_by(listing: Listing, fetch: Fetch, key_size: int) -> Used:
         root = listing.state.root(tree)
         if root is not None:
             _walk_table(root, fetch, blobs, key_size)
-    return Used(keys, blobs.union(*walked.values()))
+    history = History(hash, fetch, listing.state.root("history"))
+    return Used(keys, blobs.union(*walked.values()), history.blobs())
 
 
 def _walk_table(root: bytes, fetch: Fetch, seen: set[bytes], size: int) -> None:

@@ -29,6 +29,7 @@ class Blobs:
     pages:     digests of all alias pages.
     manifests: all manifests found, by digest.
     leftovers: digests of the names of rows set aside by imports.
+    facts:     digests of all leaves of facts.
     """
 
     def __init__(self, repo: Repository, found: Findings, progress: Progress) -> None:
@@ -42,6 +43,7 @@ class Blobs:
         self.fresh: dict[bytes, bytes] = {}
         self.manifests: dict[bytes, Manifest] = {}
         self.leftovers: set[bytes] = set()
+        self.facts: set[bytes] = set()
 
     def read_packs(self) -> None:
         """Read every blob of every pack, listed or not."""
@@ -86,6 +88,8 @@ class Blobs:
     def _note_blob(self, digest: bytes, blob: bytes) -> None:
         if blob[:2] == b"vp":
             self.pages.append(digest)
+        elif blob[:3] == b"vf0":
+            self.facts.add(digest)
         elif blob[:2] == b"[[" and _is_of_import(blob):
             self.leftovers.add(digest)
         elif blob[:1] == b"{" and b'"tree"' in blob:

@@ -24,6 +24,7 @@ from vstore.progress import Progress, Silent
 from vstore.repair.blobs import Blobs
 from vstore.repair.decisions import keep_decisions
 from vstore.repair.derived import look_at_derived, renew_derived
+from vstore.repair.facts import keep_facts
 from vstore.repair.findings import Findings
 from vstore.repair.form import find_form, find_format
 from vstore.repair.fragments import take_fragments
@@ -133,6 +134,7 @@ def _repair(job: _Job) -> RepairReport:
     keep_leftovers(repo, found, blobs)
     keep_decisions(repo, found, blobs)
     keep_history(repo, found, blobs)
+    keep_facts(repo, found, blobs)
     recompute = Recompute(repo, found, blobs, manifests=manifests, load=job.load, progress=job.progress)
     vectors = Vectors(repo, found, recompute, named=snapshots.named, progress=job.progress)
     try:

@@ -280,9 +280,12 @@ class Repository:
 
     def sweep(self) -> None:
         """Remove the half-written files of earlier holders of `ingest`. The caller holds it."""
-        from vstore.disk.index_parts import part_folders
+        folders = [self.layout.folder, self.layout.segments, self.layout.packs]
+        if os.path.lexists(self.layout.indexes):  # few stores have parts of indexes
+            from vstore.disk.index_parts import part_folders
 
-        for folder in (self.layout.folder, self.layout.segments, self.layout.packs, *part_folders(self.layout)):
+            folders += part_folders(self.layout)
+        for folder in folders:
             self._sweep(folder, "ingest")
         durable.sweep(self.layout.catalogue, "cache")
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vstore.clock import now
 from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
 from vstore.format.manifest import Manifest
-from vstore.format.table import Table
 from vstore.format.tree import Tree
 from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from vstore.format.table import Table
 
 
 def new_snapshot(

@@ -9,10 +9,10 @@ from vstore.disk.packs import merge_packs, write_pack
 from vstore.format.entries import FileRef
 from vstore.format.small_files import small_neighbours, small_packs
 from vstore.repository.repository import Repository
-from vstore.sync.merge_facts import merged_facts
 
 if TYPE_CHECKING:
     from vstore.disk.segments import Rows
+    from vstore.sync.merge_facts import MergedFacts
 
 
 def merge_small(repo: Repository, space: str, command: str) -> None:
@@ -23,11 +23,11 @@ def merge_small(repo: Repository, space: str, command: str) -> None:
     packs.
     """
     packs, runs = small_packs(repo.state.packs), small_neighbours(repo.state.segments(space))
-    facts = merged_facts(repo)
-    if not packs and not runs and not facts.merged:
+    facts = _merged_facts(repo)
+    if not packs and not runs and facts is None:
         return
     added = [_merged_pack(repo, packs)] if packs else []
-    if facts.merged:
+    if facts is not None:
         added.append(write_pack(repo.layout.packs, repo.hash, facts.pages, "ingest"))
     listed = _merged_segments(repo, space, runs) if runs else None
     about = f"{len(packs)} packs, {sum(map(len, runs))} segments"
@@ -37,10 +37,19 @@ def merge_small(repo: Repository, space: str, command: str) -> None:
             changes["packs"] = repo.state.packs_changed(added, packs)
         if listed is not None:
             changes["segments"] = repo.state.segments_changed(space, listed)
-        if facts.merged:
+        if facts is not None:
             changes["facts"] = repo.state.facts_changed(facts.refs)
             about += f", {facts.merged} runs of facts"
         repo.publish("merge", changes, about=about)
+
+
+def _merged_facts(repo: Repository) -> MergedFacts | None:
+    if len(repo.state.facts) < 2:
+        return None
+    from vstore.sync.merge_facts import merged_facts  # a sync without news pays for every import
+
+    facts = merged_facts(repo)
+    return facts if facts.merged else None
 
 
 def _merged_pack(repo: Repository, refs: list[FileRef]) -> FileRef:

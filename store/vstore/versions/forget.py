@@ -39,7 +39,7 @@ class ForgetReport(NamedTuple):
     dry_run:   nothing was written.
     kept:      snapshots kept.
     forgotten: snapshots forgotten.
-    gc_frees:  bytes a gc would free now.
+    gc_frees:  bytes a gc would free now, but for the lines of the log that it keeps.
     """
 
     dry_run: bool
@@ -79,7 +79,7 @@ def snapshot_forget(
 
 
 def _report(repo: Repository, kept: list[Kept], forgotten: list[str], *, dry_run: bool) -> ForgetReport:
-    return ForgetReport(dry_run, tuple(kept), tuple(forgotten), plan_of(repo, forgotten=forgotten).bytes)
+    return ForgetReport(dry_run, tuple(kept), tuple(forgotten), max(0, plan_of(repo, forgotten=forgotten).bytes))
 
 
 def _decided(repo: Repository, snaps: Sequence[str], policy: Policy) -> tuple[list[Kept], list[str]]:

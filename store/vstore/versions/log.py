@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import NamedTuple
 
 from vstore.format.canonical import Json
+from vstore.repository.history import history_of, lines_after
 from vstore.repository.repository import Repository
 
 
@@ -31,37 +33,26 @@ class LogRow(NamedTuple):
 
 
 def log(repo: Repository, limit: int | None = None) -> list[LogRow]:
-    """List the operations, newest first. limit: of the newest alone."""
-    rows: list[LogRow] = []
-    undone: set[int] = set()
-    state: dict[str, Json] = {}
-    for record in repo.records():
-        if record.undoes is not None:
-            undone.add(record.undoes)
-        if record.redoes is not None:
-            undone.discard(record.redoes)
-        if record.whole is not None:
-            state["current"] = record.whole.get("current")
-        elif "current" in record.changes:
-            state["current"] = record.changes["current"]
-        rows.append(
-            LogRow(
-                number=record.number,
-                op=record.op,
-                time=record.time,
-                about=record.about,
-                current=state.get("current"),
-                undone=False,
-            )
-        )
-    rows = [
-        LogRow(number=r.number, op=r.op, time=r.time, about=r.about, current=r.current, undone=r.number in undone)
-        for r in reversed(rows)
-    ]
-    return rows if limit is None else rows[:limit]
+    """List the operations, newest first. limit: of the newest alone; no more of the history is read than they need."""
+    history = history_of(repo)
+    rows = [LogRow(*line) for line in reversed(lines_after(repo, history))][:limit]
+    left = None if limit is None else limit - len(rows)
+    return rows + [LogRow(*line) for line in islice(history.newest(), left)]
 
 
 def why_log_is_cut(repo: Repository) -> str | None:
-    """Say why `log` lists less than was done: a lost record hides those before it. None if it lists all."""
+    """Say why `log` lists less than was done: records or a part of the history are lost. None if it lists all."""
+    why = why_records_are_cut(repo)
+    if why is None:
+        history = history_of(repo)
+        if history.is_lost:
+            return "the history of older operations is damaged"
+        lost = [f"{chunk.first} to {chunk.last}" for chunk in history.lost_chunks()]
+        why = f"the history of the operations {', '.join(lost)} is damaged" if lost else None
+    return why
+
+
+def why_records_are_cut(repo: Repository) -> str | None:
+    """Say why operations cannot be undone that no gc has ended: a lost record hides those before it."""
     why = repo.log.why_not_earlier(repo.tip.number)
     return why if repo.log.highest() == repo.tip.highest else None  # else somebody collects them

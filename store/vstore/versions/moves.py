@@ -10,7 +10,7 @@ from vstore.format.listing import Listing
 from vstore.format.records import Record
 from vstore.format.undo import operations_in_force, restoring
 from vstore.repository.repository import Repository
-from vstore.versions.log import why_log_is_cut
+from vstore.versions.log import why_records_are_cut
 
 
 class MoveReport(NamedTuple):
@@ -86,7 +86,7 @@ def undo(repo: Repository) -> MoveReport:
         if not done:
             if barrier is not None and barrier.op != "init":
                 raise NothingToUndo(f"nothing before the {barrier.op} of {barrier.time} can be undone")
-            lost = why_log_is_cut(repo)
+            lost = why_records_are_cut(repo)
             if lost is not None:
                 raise NothingToUndo(f"earlier operations cannot be undone: {lost}", "run: vstore repair")
             if undone:
