@@ -1,4 +1,4 @@
-"""Syncs that are killed with -9 at a chosen call to the disk, in forks of a process that has imported everything."""
+"""Syncs and migrations that are killed with -9 at a chosen call to the disk, each in a fork of a process of its own."""
 
 from __future__ import annotations
 
@@ -100,8 +100,16 @@ def sync(store: str, pictures: str, at: int, how: str) -> dict[str, Any]:
     return {"calls": disk.calls, **report.to_json()}
 
 
+def migrate(store: str, at: int, how: str) -> dict[str, Any]:
+    """Run a migration that dies at that call, as `sync` does."""
+    disk = Fatal(at, how)
+    durable.disk = disk
+    with Store(store) as opened:
+        return {"report": opened.migrate().to_json(), "calls": disk.calls}
+
+
 class Nursery:
-    """A process that runs syncs in processes of their own."""
+    """A process that runs syncs and migrations in processes of their own."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-c", "from support.killed import serve; serve()"]
@@ -111,9 +119,16 @@ class Nursery:
 
     def run(self, store: Path, pictures: Path, at: int = 0, how: str = "before") -> dict[str, Any] | None:
         """Run a sync. Returns: its report, or None if it was killed."""
+        return self._answer("sync", str(store), str(pictures), at, how)
+
+    def migrate(self, store: Path, at: int = 0, how: str = "before") -> dict[str, Any] | None:
+        """Run a migration. Returns: its report, or None if it was killed."""
+        return self._answer("migrate", str(store), at, how)
+
+    def _answer(self, *job: str | int) -> dict[str, Any] | None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(json.dumps([str(store), str(pictures), at, how]), file=self._process.stdin, flush=True)
+        print(json.dumps(job), file=self._process.stdin, flush=True)
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         assert answer["status"] in (0, -signal.SIGKILL), answer
         report: dict[str, Any] | None = answer["report"]
@@ -138,7 +153,8 @@ def serve() -> None:
         read, write = os.pipe()
         child = os.fork()
         if not child:
-            os.write(write, json.dumps(sync(*json.loads(line))).encode())
+            what, *words = json.loads(line)
+            os.write(write, json.dumps({"sync": sync, "migrate": migrate}[what](*words)).encode())
             os._exit(0)
         os.close(write)
         with os.fdopen(read, "rb") as pipe:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from support.folders import drawn, put
+from support.format_1 import begin
 
 from vstore.embed.embedder import Embedder
 from vstore.embed.load import load_embedder
@@ -226,6 +227,12 @@ def rich(top: Path) -> None:
     edited(top)
 
 
+def rich_1(top: Path) -> None:
+    """Make the same store in format 1."""
+    begin(top / ".vstore")
+    rich(top)
+
+
 def with_garbage(top: Path) -> None:
     """Make segments of which none, little and all is used, and packs that are used and unused."""
     rich(top)
@@ -380,6 +387,7 @@ def model_add(top: Path) -> object:
 
 
 ONE_PROBE = {"vstore.repository.proof.PROBES": ("tiny",)}  # to draw and to embed all six takes longer than all else
+FEW_IN_STATE = {"vstore.format.listing.PENDING": 2, "vstore.format.listing.WINDOW": 3}
 OPERATIONS = [
     Operation("sync", rich, sync),
     Operation("seal", base, sync, settings={"vstore.intake.keeper.SEAL_BYTES": 0, "vstore.intake.embedding.BATCH": 1}),
@@ -392,7 +400,7 @@ OPERATIONS = [
     Operation("forget", rich, call("snapshot_forget", keep_last=1)),
     Operation("gc", with_garbage, call("gc", drop_unnamed=True)),
     Operation("repair", damaged, repair, turns=True),
-    Operation("migrate", rich, call("migrate")),
+    Operation("migrate", rich_1, call("migrate"), settings=FEW_IN_STATE),
     Operation("init", nothing, init, again=False),
     Operation("import", to_import, import_third, turns=True),
     Operation("resume", found_again, resume, turns=True),
