@@ -14,6 +14,7 @@ from vstore.disk import long_folders
 from vstore.disk.long_folders import look, note, recall
 from vstore.format.layout import Layout
 from vstore.repository.repository import Repository
+from vstore.store import Store
 
 Lists = list[str]
 TICK = 0.02  # seconds: more than the clock of a filesystem stands still
@@ -154,6 +155,29 @@ def test_a_record_that_came_after_is_found_even_if_the_folder_keeps_its_times(
     monkeypatch.setattr(long_folders, "look", lambda folder: same)
     builder.add_pictures(aliases(*range(9)))
     assert Repository(layout.folder).tip == builder.repo.tip
+
+
+def test_records_that_a_gc_elsewhere_took_are_not_waited_for_even_if_the_folder_keeps_its_times(
+    layout: Layout, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same, known = look(layout.refs), builder.repo.tip.number
+    noted = (layout.cache / "names-refs").read_bytes()
+    builder.add_pictures(aliases(*range(9)))
+    with Store(layout.folder) as store:
+        store.gc()
+    (layout.cache / "names-refs").write_bytes(noted)  # each machine that shares a folder may have its own
+    monkeypatch.setattr(long_folders, "look", lambda folder: same)
+    assert min(builder.repo.log.numbers()) > known + 1
+    assert Repository(layout.folder).tip.highest == max(builder.repo.log.numbers())
+
+
+def test_a_lost_record_is_not_waited_for_even_if_the_folder_keeps_its_times(
+    layout: Layout, builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same, newest = look(layout.refs), builder.repo.tip.number
+    monkeypatch.setattr(long_folders, "look", lambda folder: same)
+    layout.record(newest).unlink()
+    assert Repository(layout.folder).tip.number == newest - 1
 
 
 def test_the_newest_record_is_missed_although_it_was_known(layout: Layout, builder: Builder) -> None:
