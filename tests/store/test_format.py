@@ -18,12 +18,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import faiss
 import numpy as np
 import pytest
 from PIL import Image
 from support.builder import Builder, unit_vectors
 from support.folders import World, drawn, put
 from support.format_page import ANCHORS, LINES, TEXT, fields, rows_after, table
+from support.independent_reader import header_of
 from support.kinds import fill
 from support.tables import Row, fits, is_optional, word, words
 
@@ -316,6 +318,20 @@ def test_the_dtypes_and_headers_are_those_that_format_says(tmp_path: Path, dtype
     )
     footer = Segment(tmp_path, ref).footer
     assert (DTYPE_CODES[dtype], footer.header) == (code, header)
+
+
+@pytest.mark.parametrize(("dim", "rows"), [(1, 0), (8, 3), (333, 1), (768, 1000)])
+def test_the_header_of_a_segment_has_the_one_value_that_format_says(dim: int, rows: int) -> None:
+    for code, index in (
+        (1, faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)),
+        (2, faiss.IndexFlatIP(dim)),
+    ):
+        index.add(np.zeros((rows, dim), np.float32))
+        data = faiss.serialize_index(index).tobytes()
+        assert data[: len(data) - rows * dim * 2 * code] == header_of(code, dim, rows)
+    part = TEXT[TEXT.index("With d = 768 and n = 1,000:") :]
+    said = re.findall(r"```text\n(.*?)```", part, re.DOTALL)[0]
+    assert bytes.fromhex(said) == header_of(1, 768, 1000) + header_of(2, 768, 1000)
 
 
 def test_a_pack_is_at_the_offsets_of_its_table(world: World) -> None:

@@ -1,27 +1,29 @@
-"""FORMAT.md on what only format 2 has: bytes written from its words alone are those that the code writes."""
+"""FORMAT.md on what only format 2 has: what is written from its words alone is what the code writes."""
 
 from __future__ import annotations
 
 import json
-import random
 import re
+import shutil
 import struct
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
-import xxhash
 from hypothesis import given, settings
 from support import facts as made_up
-from support.builder import Builder, aliases, unit_vectors
+from support.builder import Builder, unit_vectors
+from support.by_words import about, bits, keys_of_a_page, leb, numbers_in
 from support.format_page import TEXT, table
+from support.independent_reader import StoreReader
 from support.index_parts import put_part
 from support.tables import fits, word, words
 
 from vstore.errors import UsageError
-from vstore.format import fact_columns, fact_levels, fact_pages, facts, fields, listing, pages
+from vstore.format import fact_columns, fact_levels, fact_pages, facts, fields
 from vstore.format.canonical import canonical
 from vstore.format.decisions import MOST, VERBS, Decision, decode_decision, encode_decision
 from vstore.format.fact_pages import encode_facts
@@ -30,257 +32,67 @@ from vstore.format.facts import Fact, Value
 from vstore.format.fields import FieldValue, decode_field, encode_field, field_key
 from vstore.format.hashing import checksum, store_hash
 from vstore.format.history import History, Line
-from vstore.format.listing import snapshot_key, snapshot_name
-from vstore.format.pages import MAXIMUM, Child, encode_inner, level_of
-from vstore.format.table import Table
-from vstore.format.table_pages import FULL, LONGEST, encode_table_leaf
+from vstore.format.pages import MAXIMUM
+from vstore.store import Store
 
+DATA = Path(__file__).parent / "data"
 HASH = store_hash("xxh3_128")
 
 
-def leb(number: int) -> bytes:
-    """7 bits a byte, low bits first, the high bit says that more follow."""
-    low, rest = number & 127, number >> 7
-    return bytes([low | 128]) + leb(rest) if rest else bytes([low])
+# What differs
 
 
-def keys_of_a_page(keys: Sequence[bytes]) -> bytes:
-    """Bytes shared with the one before, length of the rest, the rest."""
-    out, before = b"", b""
-    for key in keys:
-        shared = max(size for size in range(len(key) + 1) if before[:size] == key[:size])
-        out += leb(shared) + leb(len(key) - shared) + key[shared:]
-        before = key
-    return out
-
-
-def numbers_in(text: str) -> list[int]:
-    """The numbers of a text, as it writes them: 1,048,576."""
-    return [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]*", text)]
-
-
-def about(part: str, name: str) -> str:
-    """What a table of parts says of one of them."""
-    (row,) = [row for row in table(name) if row["part"] == part]
-    return row["what"]
-
-
-# Trees of pages
-
-
-def test_kinds_of_pages_are_those_of_the_table() -> None:
-    letters = [word(row["letter"]) for row in table("kinds of pages")]
-    assert [letter.encode() for letter in letters] == [pages.ALIAS, pages.TABLE, pages.FACTS]
-    for letter in letters:
-        for level in range(10):
-            magic = f"v{letter}{level}".encode()
-            assert pages.magic(letter.encode(), level) == magic
-            assert level_of(magic, letter.encode()) == level
-
-
-@pytest.mark.parametrize("kind", [pages.ALIAS, pages.TABLE, pages.FACTS])
-def test_inner_pages_of_all_kinds_have_one_body(kind: bytes) -> None:
-    children = [Child(b"%05d" % (i * i), HASH.digest(b"%d" % i), i * 1000) for i in range(200)]
-    body = leb(200) + keys_of_a_page([child.first for child in children])
-    body += b"".join(child.digest + leb(child.count) for child in children)
-    assert encode_inner(children, 3, kind) == b"v" + kind + b"3" + body
-
-
-def entries(count: int, longest: int, seed: int) -> dict[bytes, bytes]:
-    """Draw the entries of a table; the values of a few are long."""
-    draw = random.Random(seed)
-    keys = {draw.randbytes(draw.choice([1, 5, 16, 200])) for _ in range(count)} | {b"", b"\0"}
-    sizes = [0, 3, 127, 128, 300, longest]
-    return {key: draw.randbytes(draw.choice(sizes if draw.random() < 0.1 else sizes[:3])) for key in sorted(keys)}
-
-
-def test_a_leaf_of_a_table_is_written_as_format_says() -> None:
-    found = sorted(entries(300, 5000, 1).items())
-    parts = [row["part"] for row in table("table leaf")]
-    written = {
-        "magic": b"vt0",
-        "n": leb(len(found)),
-        "keys": keys_of_a_page([key for key, _ in found]),
-        "lengths": b"".join(leb(len(value)) for _, value in found),
-        "values": b"".join(value for _, value in found),
+def found_in(store: str) -> dict[str, set[Any]]:
+    """What a store of `tests/store/data` holds of the things that differ, by the words of the table."""
+    reader = StoreReader(DATA / store / "store")
+    manifests = [reader.manifest(name) for name, entry in reader.snapshots.items() if entry.get("kept", True)]
+    names = {name.rpartition("/")[0] for name in reader.snapshots}
+    pages = {blob[1:2].decode() for blob in reader.blobs.values() if re.match(rb"v[a-z]\d", blob)}
+    return {
+        "`format` in `FORMAT`": {reader.form["format"]},
+        "`vstore` in a record": {record["vstore"] for record in reader.records},
+        "`snapshots` in the state": reader.snapshots.keys() - reader.state["snapshots"].keys(),
+        "`listed`, `trees`, `facts` in the state": reader.state.keys() & {"listed", "trees", "facts"},
+        "`fields` of a snapshot": {entry["fields"] for entry in reader.snapshots.values() if "fields" in entry},
+        "`identity` of a space": {
+            space["identity"] for space in reader.state["spaces"].values() if "identity" in space
+        },
+        "`fields`, `store` in a manifest": {name for one in manifests for name in ("fields", "store") if name in one},
+        "`from` in a record": {str(record["from"]) for record in reader.records if "from" in record},
+        "names of snapshots": names,
+        "operations": {record["op"] for record in reader.records} & {"fields", "decide"},
+        "kinds of pages": pages,
+        "`indexes/`": {about["kind"] for about, _ in reader.indexes()},
     }
-    assert b"".join(written[part] for part in parts) == encode_table_leaf(found)
-    assert words(about("magic", "table leaf")) == ["vt0"]
-    assert numbers_in(about("n", "table leaf")) == [MAXIMUM]
-    assert LONGEST in numbers_in(about("lengths", "table leaf"))
 
 
-def leaves(found: Sequence[tuple[bytes, bytes]], full: int) -> list[list[tuple[bytes, bytes]]]:
-    """Cut entries into leaves, by the words of section 19."""
-    cut: list[list[tuple[bytes, bytes]]] = []
-    for key, value in found:
-        begins = not cut or len(cut[-1]) == 512 or (xxhash.xxh3_64_intdigest(key) >> 7 * 0) % 128 == 0
-        if begins or sum(len(value) for _, value in cut[-1]) + len(value) > full:
-            cut.append([])
-        cut[-1].append((key, value))
-    return cut
+def test_the_formats_differ_in_what_the_table_says() -> None:
+    one, two = found_in("format-1"), found_in("format-2")
+    rows = {row["what"]: row for row in table("differences")}
+    assert rows.keys() == one.keys() == two.keys()
+    for what, row in rows.items():
+        if row["format 1"] == "-":
+            assert not one[what] and two[what], what
+    assert (one["`format` in `FORMAT`"], two["`format` in `FORMAT`"]) == ({1}, {2})
+    assert (one["`vstore` in a record"], two["`vstore` in a record"]) == ({1}, {2})
+    assert not one["`snapshots` in the state"] and {"v8", "origin/v7"} <= two["`snapshots` in the state"]
+    assert (one["names of snapshots"], two["names of snapshots"]) == ({""}, {"", "origin"})
+    assert (one["operations"], two["operations"]) == (set(), {"fields", "decide"})
+    kinds = rows["kinds of pages"]
+    assert (set(words(kinds["format 1"])), set(words(kinds["format 2"]))) == (
+        one["kinds of pages"],
+        two["kinds of pages"],
+    )
 
 
-@pytest.mark.parametrize(("count", "longest"), [(0, 9), (3, 200_000), (700, 40_000), (3000, 70_000), (20_000, 300)])
-def test_a_table_is_cut_where_format_says(count: int, longest: int) -> None:
-    (full,) = {int(n.replace(",", "")) for n in re.findall(r"more than ([\d,]+) bytes together", TEXT)}
-    assert full == FULL
-    found = sorted(entries(count, longest, count).items())
-    cut = [encode_table_leaf(leaf) for leaf in leaves(found, full)]
-    made = Table(HASH, {}.__getitem__, None).edited(dict(found))
-    assert [leaf.digest for leaf in made.leaves] == [HASH.digest(page) for page in cut]
-    level = 1
-    run = [Child(leaf[0][0], HASH.digest(page), len(leaf)) for leaf, page in zip(leaves(found, full), cut, strict=True)]
-    while len(run) > 1:
-        above: list[list[Child]] = []
-        for child in run:
-            if not above or len(above[-1]) == 512 or (xxhash.xxh3_64_intdigest(child.first) >> 7 * level) % 128 == 0:
-                above.append([])
-            above[-1].append(child)
-        written = [encode_inner(children, level, pages.TABLE) for children in above]
-        run = [
-            Child(children[0].first, HASH.digest(page), sum(child.count for child in children))
-            for children, page in zip(above, written, strict=True)
-        ]
-        level += 1
-    assert made.root == run[0].digest
-
-
-# The list of snapshots
-
-
-def test_the_key_of_a_snapshot_is_at_the_offsets_of_its_table() -> None:
-    assert [(row["offset"], row["size"]) for row in table("snapshot key")] == [("0", "n"), ("n", "1"), ("n + 1", "8")]
-    for name, key in {
-        "v1": b"\0" + (1).to_bytes(8, "big"),
-        "v1000000": b"\0" + (1_000_000).to_bytes(8, "big"),
-        "origin/v7": b"origin\0" + (7).to_bytes(8, "big"),
-        "øst/v300": "øst".encode() + b"\0" + (300).to_bytes(8, "big"),
-    }.items():
-        assert (snapshot_key(name), snapshot_name(key)) == (key, name)
-
-
-def test_the_window_is_as_wide_as_format_says(builder: Builder) -> None:
-    part = TEXT[TEXT.index("## 20.") : TEXT.index("## 21.")]
-    (pending,) = re.findall(r"leaves more than (\d+) own\s+snapshots", part)
-    (line,) = re.findall(r"the newest (\d+) of current's line", part)
-    assert (int(pending), int(line)) == (listing.PENDING, listing.WINDOW)
-    for number in range(listing.PENDING):
-        builder.add_pictures(aliases(number % 5))
-    state = builder.repo.state
-    assert (state.listed, len(state.window), state.root("snapshots")) == (1, listing.PENDING, None)
-    builder.add_pictures(aliases(1, 2))
-    state = builder.repo.state
-    assert (state.listed, state.listed, len(state.window)) == (state.next_v, listing.PENDING + 2, listing.WINDOW)
-    table = Table(builder.repo.hash, builder.repo.packs.get, state.root("snapshots"))
-    found = {snapshot_name(key): json.loads(value) for key, value in table.items()}
-    assert list(found) == [f"v{number}" for number in range(1, state.next_v)]
-    assert all(canonical(found[name]) == canonical(entry) for name, entry in state.window.items())
-
-
-# Facts
-
-
-def column_of(kind: str, values: Sequence[Value | None]) -> bytes:
-    """The values of a column, by the words of its type."""
-    layouts = {"1": "<B", "2": "<H", "4": "<I", "8": "<Q", "s": "<q", "d": "<d"}
-    if kind == "k":
-        return b"".join(bytes(16) if value is None else cast(bytes, value) for value in values)
-    if kind == "t":
-        texts = [cast(str, value or "").encode() for value in values]
-        return b"".join(struct.pack("<I", len(text)) for text in texts) + b"".join(texts)
-    return b"".join(struct.pack(layouts[kind], value or 0) for value in values)
-
-
-def bits(given: Sequence[bool]) -> bytes:
-    """Bit i mod 8 (lowest first) of byte i / 8."""
-    out = bytearray(-(-len(given) // 8))
-    for i, is_given in enumerate(given):
-        out[i // 8] |= is_given << i % 8
-    return bytes(out)
-
-
-@settings(max_examples=50, deadline=None)
-@given(made_up.rows(max_size=20))
-def test_a_leaf_of_facts_is_written_as_format_says(rows: list[Fact]) -> None:
-    columns = sorted({column for row in rows for column in row.values})
-    heads = [("key", "k"), ("reader", "2"), *columns]
-    bodies = column_of("k", [row.key for row in rows]) + column_of("2", [row.reader for row in rows])
-    for column in columns:
-        values = [row.values.get(column) for row in rows]
-        bodies += bits([value is not None for value in values]) + column_of(column.type, values)
-    written = {
-        "magic": b"vf0",
-        "n": leb(len(rows)),
-        "columns": leb(len(heads)),
-        "heads": b"".join(leb(len(name)) + name.encode() + kind.encode() for name, kind in heads),
-        "bodies": bodies,
-    }
-    assert b"".join(written[row["part"]] for row in table("facts leaf")) == encode_facts(rows, 16)
-
-
-def test_columns_of_facts_are_those_of_the_table() -> None:
-    listed = {name: word(row["type"]) for row in table("columns") for name in words(row["column"])}
-    code = {column.name: column.type for column in (facts.KEY, facts.READER, *facts.KNOWN)}
-    assert listed == {**code, "pixels/<hex>": "k"}
-    types = {word_ for row in table("column types") for word_ in words(row["type"])}
-    assert types == fact_columns.TYPES
-    prepare = {"policy": 7, "frame": 0}
-    column = facts.pixels(prepare)
-    assert column == ("pixels/" + sha256(b'{"frame":0,"policy":7}').hexdigest()[:16], "k")
-
-
-def test_a_run_is_cut_by_number_alone() -> None:
-    part = TEXT[TEXT.index("## 24.") : TEXT.index("## 25.")]
-    (leaf,) = re.findall(r"Its leaves have ([\d,]+) rows", part)
-    (inner,) = re.findall(r"inner pages have (\d+)\s+children", part)
-    assert (int(leaf.replace(",", "")), int(inner)) == (fact_pages.ROWS, MAXIMUM)
-    rows = made_up.made(1, range(3000))
-    run = new_run(HASH, rows)
-    assert run is not None
-    cut = [rows[at : at + 1024] for at in range(0, 3000, 1024)]
-    written = [encode_facts(some, 16) for some in cut]
-    root = b"vf1" + leb(3) + keys_of_a_page([some[0].key for some in cut])
-    root += b"".join(HASH.digest(page) + leb(len(some)) for page, some in zip(written, cut, strict=True))
-    assert run.ref == (HASH.digest(root), 3000)
-    assert run.pages == {HASH.digest(page): page for page in [root, *written]}
-
-
-def test_runs_have_the_levels_that_format_says() -> None:
-    for rows in [*range(1, 600), 4095, 4096, 32767, 32768]:
-        left, level = rows // 8, 0
-        while left:
-            left, level = left // 8, level + 1
-        assert fact_levels.level(rows) == level
-    assert (fact_levels.level(7), fact_levels.level(8), fact_levels.level(63), fact_levels.FANOUT) == (0, 1, 1, 8)
-
-
-# Indexes
-
-
-@pytest.mark.parametrize("payload", [b"", b"payload", bytes(range(256)) * 9000])
-def test_a_part_of_an_index_is_at_the_offsets_of_its_table(builder: Builder, payload: bytes) -> None:
-    builder.add_segment([HASH.digest(b"1")], unit_vectors(1))
-    path = put_part(builder.repo, builder.space, builder.repo.state.segments(builder.space), payload)
-    assert path.relative_to(builder.repo.layout.folder).parts[:2] == ("indexes", builder.space)
-    data = path.read_bytes()
-    head_size = int.from_bytes(data[8:12], "little")
-    head = json.loads(data[12 : 12 + head_size])
-    assert data[12 : 12 + head_size] == canonical(head)
-    listed = {word(row["field"]): row["type"] for row in table("part head")}
-    assert head.keys() == listed.keys() and all(fits(head[name], kind) for name, kind in listed.items())
-    (segment,) = builder.repo.state.segments(builder.space)
-    assert (head["covers"], head["space"]) == ([[segment.name, segment.check]], builder.space)
-    assert head["size"] == len(payload)
-    blocks = [payload[at : at + 1_048_576] for at in range(0, len(payload), 1_048_576)]
-    sums = b"".join(map(checksum, blocks))
-    values = [b"vindex01", data[8:12], canonical(head), checksum(canonical(head)), payload, sums, checksum(sums)]
-    values.append(b"vindexed")
-    names = {"H": head_size, "size": len(payload), "end": len(data)}
-    for row, value in zip(table("part"), values, strict=True):
-        offset = int(row["offset"]) if row["offset"].isdigit() else eval(row["offset"], {}, names)
-        assert data[offset : offset + len(value)] == value, row
-    assert b"".join(values) == data
+def test_records_from_before_a_migration_keep_their_format(tmp_path: Path) -> None:
+    shutil.copytree(DATA / "format-1/store", tmp_path / "store")
+    with Store(tmp_path / "store") as store:
+        store.migrate()
+    reader = StoreReader(tmp_path / "store")
+    assert [record["vstore"] for record in reader.records] == [1] * 6 + [2]
+    assert (reader.form["format"], reader.records[-1]["op"]) == (2, "migrate")
+    assert "state" in reader.records[-1]
 
 
 # Fields, decisions, history
@@ -365,3 +177,100 @@ def test_history_is_written_as_format_says() -> None:
     root = canonical([*named, [2001, 2499, HASH.digest(chunks[2]).hex()]])
     assert history.root == HASH.digest(root)
     assert {*chunks, root} <= set(history.fresh.values())
+
+
+# Facts
+
+
+def column_of(kind: str, values: Sequence[Value | None]) -> bytes:
+    """The values of a column, by the words of its type."""
+    layouts = {"1": "<B", "2": "<H", "4": "<I", "8": "<Q", "s": "<q", "d": "<d"}
+    if kind == "k":
+        return b"".join(bytes(16) if value is None else cast(bytes, value) for value in values)
+    if kind == "t":
+        texts = [cast(str, value or "").encode() for value in values]
+        return b"".join(struct.pack("<I", len(text)) for text in texts) + b"".join(texts)
+    return b"".join(struct.pack(layouts[kind], value or 0) for value in values)
+
+
+@settings(max_examples=50, deadline=None)
+@given(made_up.rows(max_size=20))
+def test_a_leaf_of_facts_is_written_as_format_says(rows: list[Fact]) -> None:
+    columns = sorted({column for row in rows for column in row.values})
+    heads = [("key", "k"), ("reader", "2"), *columns]
+    bodies = column_of("k", [row.key for row in rows]) + column_of("2", [row.reader for row in rows])
+    for column in columns:
+        values = [row.values.get(column) for row in rows]
+        bodies += bits([value is not None for value in values]) + column_of(column.type, values)
+    written = {
+        "magic": b"vf0",
+        "n": leb(len(rows)),
+        "columns": leb(len(heads)),
+        "heads": b"".join(leb(len(name)) + name.encode() + kind.encode() for name, kind in heads),
+        "bodies": bodies,
+    }
+    assert b"".join(written[row["part"]] for row in table("facts leaf")) == encode_facts(rows, 16)
+
+
+def test_columns_of_facts_are_those_of_the_table() -> None:
+    listed = {name: word(row["type"]) for row in table("columns") for name in words(row["column"])}
+    code = {column.name: column.type for column in (facts.KEY, facts.READER, *facts.KNOWN)}
+    assert listed == {**code, "pixels/<hex>": "k"}
+    types = {word_ for row in table("column types") for word_ in words(row["type"])}
+    assert types == fact_columns.TYPES
+    prepare = {"policy": 7, "frame": 0}
+    column = facts.pixels(prepare)
+    assert column == ("pixels/" + sha256(b'{"frame":0,"policy":7}').hexdigest()[:16], "k")
+
+
+def test_a_run_is_cut_by_number_alone() -> None:
+    part = TEXT[TEXT.index("## 24.") : TEXT.index("## 25.")]
+    (leaf,) = re.findall(r"Its leaves have ([\d,]+) rows", part)
+    (inner,) = re.findall(r"inner pages have (\d+)\s+children", part)
+    assert (int(leaf.replace(",", "")), int(inner)) == (fact_pages.ROWS, MAXIMUM)
+    rows = made_up.made(1, range(3000))
+    run = new_run(HASH, rows)
+    assert run is not None
+    cut = [rows[at : at + 1024] for at in range(0, 3000, 1024)]
+    written = [encode_facts(some, 16) for some in cut]
+    root = b"vf1" + leb(3) + keys_of_a_page([some[0].key for some in cut])
+    root += b"".join(HASH.digest(page) + leb(len(some)) for page, some in zip(written, cut, strict=True))
+    assert run.ref == (HASH.digest(root), 3000)
+    assert run.pages == {HASH.digest(page): page for page in [root, *written]}
+
+
+def test_runs_have_the_levels_that_format_says() -> None:
+    for rows in [*range(1, 600), 4095, 4096, 32767, 32768]:
+        left, level = rows // 8, 0
+        while left:
+            left, level = left // 8, level + 1
+        assert fact_levels.level(rows) == level
+    assert (fact_levels.level(7), fact_levels.level(8), fact_levels.level(63), fact_levels.FANOUT) == (0, 1, 1, 8)
+
+
+# Indexes
+
+
+@pytest.mark.parametrize("payload", [b"", b"payload", bytes(range(256)) * 9000])
+def test_a_part_of_an_index_is_at_the_offsets_of_its_table(builder: Builder, payload: bytes) -> None:
+    builder.add_segment([HASH.digest(b"1")], unit_vectors(1))
+    path = put_part(builder.repo, builder.space, builder.repo.state.segments(builder.space), payload)
+    assert path.relative_to(builder.repo.layout.folder).parts[:2] == ("indexes", builder.space)
+    data = path.read_bytes()
+    head_size = int.from_bytes(data[8:12], "little")
+    head = json.loads(data[12 : 12 + head_size])
+    assert data[12 : 12 + head_size] == canonical(head)
+    listed = {word(row["field"]): row["type"] for row in table("part head")}
+    assert head.keys() == listed.keys() and all(fits(head[name], kind) for name, kind in listed.items())
+    (segment,) = builder.repo.state.segments(builder.space)
+    assert (head["covers"], head["space"]) == ([[segment.name, segment.check]], builder.space)
+    assert head["size"] == len(payload)
+    blocks = [payload[at : at + 1_048_576] for at in range(0, len(payload), 1_048_576)]
+    sums = b"".join(map(checksum, blocks))
+    values = [b"vindex01", data[8:12], canonical(head), checksum(canonical(head)), payload, sums, checksum(sums)]
+    values.append(b"vindexed")
+    names = {"H": head_size, "size": len(payload), "end": len(data)}
+    for row, value in zip(table("part"), values, strict=True):
+        offset = int(row["offset"]) if row["offset"].isdigit() else eval(row["offset"], {}, names)
+        assert data[offset : offset + len(value)] == value, row
+    assert b"".join(values) == data

@@ -65,11 +65,11 @@ def test_both_say_the_same_of_trees_of_several_levels(tmp_path: Path, hash: str)
     assert (len(found["fields"]["v3"]), len(found["decisions"]), len(found["facts"])) == (3001, 2999, 3000)
 
 
-@pytest.mark.parametrize("folder", ["FORMAT", "refs", "packs", "segments", "journal"])
+@pytest.mark.parametrize("folder", ["FORMAT", "refs", "packs", "segments", "journal", "indexes"])
 def test_the_reader_would_see_a_byte_that_is_another(tmp_path: Path, folder: str) -> None:
-    shutil.copytree(DATA / "format-1/store", tmp_path / "store")
+    shutil.copytree(DATA / "format-2/store", tmp_path / "store")
     path = tmp_path / "store" / folder
-    path = min(path.iterdir()) if path.is_dir() else path
+    path = max(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else path
     before = by_the_reader(tmp_path / "store")
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1

@@ -138,6 +138,18 @@ def test_what_gc_freed_does_not_come_back(repo: Repository) -> None:
     is_sound(repo)
 
 
+def test_a_manifest_of_a_space_that_was_dropped_brings_nothing_back(repo: Repository) -> None:
+    gc(repo)
+    manifest = repo.manifest(repo.snapshot("v1"))._replace(name="v2", space="ab" * 32).to_bytes()
+    with repo.committing("test"):
+        repo.publish("test", {}, blobs={repo.hash.digest(manifest): manifest})
+    before = {name: one for name, one in entries(repo).items() if one.is_own}
+    lose(repo, *pages_of(repo, repo.state.root("snapshots")))
+    repaired(repo)
+    assert {name: one for name, one in entries(repo).items() if one.is_own} == before
+    is_sound(repo)
+
+
 def test_the_line_of_the_current_snapshot_is_known_without_the_tree(repo: Repository) -> None:
     before = entries(repo)
     lose(repo, *pages_of(repo, repo.state.root("snapshots")))
