@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support.failing_disks import Acting
+from support.kind_operations import READERS, with_forgotten
 from support.stores import opened, quick_folder, with_garbage
 
 from vstore.disk import durable
@@ -32,7 +33,8 @@ def exported(store: Store) -> bytes:
         out.unlink(missing_ok=True)
 
 
-COMMANDS: dict[str, Callable[[Store], Any]] = {
+Command = tuple[Callable[[Path], None], Callable[[Store], Any]]  # what makes the store, and what reads it
+_COMMANDS: dict[str, Callable[[Store], Any]] = {
     "search": search,
     "dupes": lambda store: store.dupes(near=0.9),
     "status": lambda store: {**store.status().to_json(), "seconds": 0, "full_seconds": 0, "embed_seconds": 0},
@@ -46,18 +48,23 @@ COMMANDS: dict[str, Callable[[Store], Any]] = {
     "check --source": lambda store: store.check(source=True).ok,
     "check --reembed": lambda store: store.check(reembed=2).reembed,
 }
+COMMANDS: dict[str, Command] = {name: (with_garbage, command) for name, command in _COMMANDS.items()}
+COMMANDS |= {name: (with_forgotten, command) for name, command in READERS.items()}
+COMMANDS["list"] = with_forgotten, lambda store: store.snapshot_list()
+COMMANDS["check with every kind"] = with_forgotten, _COMMANDS["check"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_read_during_gc_starts_again_and_answers(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The gc comes just before a segment or a pack is opened: the first of them, the second, up to the last."""
+    """The gc comes just before a segment, a pack or a part is opened: the first of them, the second, up to the last."""
     with quick_folder() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr("vstore.repository.proof.PROBES", ("tiny",))
         template = folder / "template"
         template.mkdir()
-        with_garbage(template)
+        make, command = COMMANDS[name]
+        make(template)
         with opened(template) as store:
-            before = COMMANDS[name](store)
+            before = command(store)
         number = 0
         while True:
             top = folder / f"{number}"
@@ -66,7 +73,7 @@ def test_a_read_during_gc_starts_again_and_answers(name: str, capsys: pytest.Cap
             freed: list[int] = []
 
             def is_next(path: str, opens: Iterator[int] = opens, number: int = number) -> bool:
-                return Path(path).parent.name in ("packs", "segments") and next(opens) == number
+                return path.endswith((".faiss", ".pack", ".part")) and next(opens) == number
 
             def collect(top: Path = top, freed: list[int] = freed) -> None:
                 with opened(top) as other:
@@ -75,8 +82,8 @@ def test_a_read_during_gc_starts_again_and_answers(name: str, capsys: pytest.Cap
             with opened(top) as store:
                 with pytest.MonkeyPatch.context() as acting:
                     acting.setattr(durable, "disk", Acting("open", is_next, collect))
-                    found = COMMANDS[name](store)
-                assert found in (before, COMMANDS[name](store)), number
+                    found = command(store)
+                assert found in (before, command(store)), number
             shutil.rmtree(top)
             if not freed:
                 break

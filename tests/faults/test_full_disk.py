@@ -7,8 +7,9 @@ import shutil
 import pytest
 from support.folders import put
 from support.index_parts import parts_of, put_part
+from support.kind_operations import KIND_OPERATIONS
 from support.small_disk import PAGE, fill, small_disk
-from support.stores import FAKE, base, contents, opened, quick_folder, sync, vectors
+from support.stores import FAKE, Operation, base, contents, opened, quick_folder, sync, vectors
 
 from vstore.errors import VstoreError
 from vstore.repository.repository import Repository
@@ -50,6 +51,44 @@ def test_a_sync_on_a_disk_that_fills_up_loses_nothing_and_goes_on_when_there_is_
     assert done > 1
     with capsys.disabled():
         print(f"\nfull disk: {failed} syncs failed at another stage each, {done} went well", end=" ")
+
+
+WRITERS = [one for one in KIND_OPERATIONS if one.name.rpartition(" ")[2] in ("decide", "facts", "merge", "parts", "gc")]
+
+
+@pytest.mark.parametrize("operation", WRITERS, ids=lambda operation: operation.name)
+def test_an_operation_on_every_kind_loses_nothing_on_a_disk_that_fills_up(
+    operation: Operation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = done = 0
+    with small_disk("24m") as disk, quick_folder() as spare, operation.set():
+        (spare / "template").mkdir()
+        operation.prepare(spare / "template")
+        shutil.rmtree(spare / "template" / ".vstore" / "catalogue")
+        for pages in (0, 1, 2, 3, 5, 8, 13, 21, 34, 55):
+            top = disk / "top"
+            shutil.copytree(spare / "template", top)
+            before = contents(Repository(top / ".vstore"))
+            filler = fill(disk, pages * PAGE)
+            try:
+                operation.run(top)
+                done += 1
+            except VstoreError as err:
+                assert err.exit_code == 1, err
+                assert "free some space" in err.next_step or "look at the disk" in err.next_step
+                failed += 1
+                now = contents(Repository(top / ".vstore"))
+                assert now.snapshots.items() >= before.snapshots.items()  # a sync may end before its merge
+                assert now[2:] == before[2:]
+            filler.unlink()
+            if contents(Repository(top / ".vstore")) == before:
+                operation.run(top)
+            vectors(Repository(top / ".vstore"))
+            with opened(top) as store:
+                assert store.check(read_data=True).ok
+            shutil.rmtree(top)
+    with capsys.disabled():
+        print(f"\nfull disk, {operation.name}: {failed} failed, {done} went well", end=" ")
 
 
 def test_gc_makes_room_on_a_disk_without_a_free_byte() -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.every_kind import BEGIN, GO_ON, add_parts, small_window
 from support.folders import put
-from support.index_parts import put_part
 from support.stores import FAKE, load, opened
 
 from vstore.disk.footer import FOOTER_SIZE, Footer
@@ -37,11 +37,11 @@ HASH = store_hash("xxh3_128")
 
 @pytest.fixture(scope="module")
 def template() -> Iterator[Path]:
-    """Make a store with several files of each kind, and the folder of its pictures."""
+    """Make a store with several files of each kind, and things of every kind, and the folder of its pictures."""
     top = Path(tempfile.mkdtemp(prefix="vstore-fuzz-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
     (top / "pictures").mkdir()
     Store.init(top / ".vstore", recipe=FAKE.recipe)
-    with opened(top) as store:
+    with small_window(), opened(top) as store:
         for number in range(3):
             put(top / "pictures", {f"{number}-{n}.png": 10 * number + n for n in range(3)})
             store.sync([top / "pictures"], message=f"sync {number}")
@@ -49,8 +49,9 @@ def template() -> Iterator[Path]:
         store.rollback("v2")
         store.undo()
         store.search([Operand(1.0, image=os.fsencode(top / "pictures" / "0-0.png"))])
-        for space, refs in store._repo.state.segment_lists().items():
-            put_part(store._repo, space, refs)
+        for step in (*BEGIN, *GO_ON):
+            step(store._repo)
+        add_parts(store._repo)
     yield top
     shutil.rmtree(top)
 

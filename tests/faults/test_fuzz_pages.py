@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.facts import HASH, key
+from support.builder import HASH, key
 from support.hostile_pages import Forged, Limited, forged, histories, keys
 
 from vstore.errors import Damage

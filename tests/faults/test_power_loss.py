@@ -6,23 +6,47 @@ import random
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import facts as made_up
 from support import stores
+from support.every_kind import (
+    FETCHED,
+    FIELDS,
+    add_every_column,
+    fetch_next,
+    fetch_one,
+    keys_of,
+    put_facts,
+    small_window,
+)
 from support.folders import put
+from support.index_parts import put_part
+from support.kinds import identify
 from support.power import Event, Model, RecordingDisk, digest, lay
-from support.stores import FAKE, ONE_PROBE, THIRD, contents, old_index, opened, quick_folder, vectors
+from support.stores import FAKE, ONE_PROBE, THIRD, contents, old_index, opened, quick_folder, told, vectors
 
 from vstore.disk import durable
-from vstore.errors import NoStore
+from vstore.errors import Damage, NoStore
+from vstore.repository.decisions import Choice, decide
+from vstore.repository.fields import set_fields
+from vstore.repository.index_parts import index_parts
 from vstore.repository.repository import Repository
 from vstore.store import Store
 
 FIRST = "no store yet"
+PAYLOAD = b"a graph" * 100
+Acknowledged = tuple[Any, set[tuple[int, str]]]  # the contents, and the operations that were told of
 FIRST_OLD = {"1-1.png": 11, "gone.png": 50, "lost.png": 51}
 SECOND_OLD = {"1-1.png": 11, "2-0.png": 20, "away.png": 53}
+
+
+def said(top: Path) -> Acknowledged:
+    repo = Repository(top / ".vstore")
+    return contents(repo), told(repo)
 
 
 def begun(top: Path, disk: RecordingDisk) -> tuple[Path, Callable[[], None]]:
@@ -31,9 +55,9 @@ def begun(top: Path, disk: RecordingDisk) -> tuple[Path, Callable[[], None]]:
     pictures.mkdir()
 
     def done() -> None:
-        disk.ack(contents(Repository(top / ".vstore")))
+        disk.ack(said(top))
 
-    disk.ack(FIRST)
+    disk.ack((FIRST, set()))
     Store.init(top / ".vstore", recipe=FAKE.recipe)
     done()
     return pictures, done
@@ -90,12 +114,50 @@ def spaces(top: Path, disk: RecordingDisk) -> None:
             done()
 
 
+def kinds(top: Path, disk: RecordingDisk) -> None:
+    """Fill and change every kind that only format 2 holds, with snapshots in a tree, merges of facts and two gcs."""
+    pictures, done = begun(top, disk)
+    with small_window(), opened(top) as store:
+        repo = store._repo
+        for number in range(3):
+            put(pictures, {f"{number}-{n}.png": 10 * number + n for n in range(2)})
+            store.sync([pictures], message=f"sync {number}")
+            done()
+        key = keys_of(repo)[0]
+        for act in (
+            lambda: identify(repo),
+            lambda: set_fields(repo, {(key, name): value for name, value in FIELDS.items() if name != "story"}),
+            lambda: decide(repo, [Choice("different", (key, made_up.key(1)))]),
+            lambda: store.undo(),
+            lambda: decide(repo, [Choice("keep", (key, made_up.key(1)), (key,))]),
+            lambda: put_facts(repo, made_up.made(1, range(3))),
+            lambda: add_every_column(repo),
+            lambda: fetch_one(repo),
+            lambda: put_part(repo, repo.state.current_snapshot.space, repo.state.all_segments(), PAYLOAD),
+            lambda: store.snapshot_forget(["v1"]),
+            lambda: store.gc(drop_unnamed=True),
+            lambda: decide(repo, [Choice("same", (key, made_up.key(1)))]),
+            lambda: set_fields(repo, {(key, "stars"): None}),
+            lambda: put_facts(repo, made_up.made(2, range(9))),  # merged with those before it by the next sync
+            lambda: fetch_next(repo),
+            lambda: store.snapshot_tag(FETCHED[0], "theirs"),
+        ):
+            act()
+            done()
+        put(pictures, {"late.png": 99})
+        (pictures / "2-1.png").unlink()
+        store.sync([pictures], message="last")
+        done()
+        store.gc(drop_unnamed=True)
+        done()
+
+
 def repairing(top: Path, disk: RecordingDisk) -> None:
     """Repair a store with a torn record and a lost row, and sync it."""
     stores.repair(top)
-    disk.ack(contents(Repository(top / ".vstore")))
+    disk.ack(said(top))
     stores.sync(top)
-    disk.ack(contents(Repository(top / ".vstore")))
+    disk.ack(said(top))
 
 
 def recorded(top: Path, script: Any) -> list[Event]:
@@ -112,6 +174,14 @@ def recorded(top: Path, script: Any) -> list[Event]:
     finally:
         durable.disk = before
     return disk.events
+
+
+def judge_derived(repo: Repository) -> None:
+    """See that a part of an index is what was written, or damage."""
+    for space in repo.state.spaces if repo.layout.indexes.is_dir() else ():
+        for part in index_parts(repo, space, "graph"):
+            with part, suppress(Damage):
+                assert b"".join(part.blocks()) == PAYLOAD
 
 
 class Judge:
@@ -133,7 +203,7 @@ class Judge:
         folder = self._top / ".vstore"
         shutil.rmtree(folder, ignore_errors=True)
         lay(tree, folder)
-        allowed = self._acks[max(0, acked - 1) : acked + 1]
+        allowed = [contents for contents, _ in self._acks[max(0, acked - 1) : acked + 1]]
         try:
             repo = Repository(folder)
         except NoStore:
@@ -148,6 +218,8 @@ class Judge:
             assert now in allowed, f"{now} is none of {allowed}"
             for key, row in vectors(repo).items():
                 assert self._rows.setdefault(key, row) == row
+            assert not acked or told(repo) >= self._acks[acked - 1][1]
+            judge_derived(repo)
         finally:
             repo.close()
         if rerun:
@@ -188,9 +260,10 @@ def _copied(model: Model) -> Model:
 def run(wanted: int, more: int, every: int) -> Counter[str]:
     figures: Counter[str] = Counter()
     for name, script, prepare, share in (
-        ("life", life, None, 0.5),
-        ("spaces", spaces, None, 0.35),
-        ("repair", repairing, stores.damaged, 0.15),
+        ("life", life, None, 0.4),
+        ("spaces", spaces, None, 0.25),
+        ("kinds", kinds, None, 0.25),
+        ("repair", repairing, stores.damaged, 0.1),
     ):
         with quick_folder() as folder:
             top = folder / "recorded"
@@ -228,7 +301,7 @@ class _JudgeOfRepair(Judge):
         lay(tree, folder)
         Store.repair(folder, load_embedder=stores.load)
         repo = Repository(folder)
-        assert contents(repo) == self._acks[0]
+        assert contents(repo) == self._acks[0][0]
         vectors(repo)
         repo.close()
 

@@ -16,6 +16,7 @@ import pytest
 from support.folders import drawn, put
 from support.stores import FAKE, opened, quick_folder
 
+from vstore.repository.decisions import newest_decisions
 from vstore.repository.repository import Repository
 from vstore.store import Store
 
@@ -72,6 +73,7 @@ def torture(seconds: float, workers: int, site: Path, capsys: pytest.CaptureFixt
         acknowledged: dict[str, str | None] = {}
         forgotten: set[str] = set()
         tags: set[str] = set()
+        decided: set[str] = set()
         undone = ""
         waiting: dict[str, int] = {}
         resumed: set[str] = set()
@@ -87,6 +89,8 @@ def torture(seconds: float, workers: int, site: Path, capsys: pytest.CaptureFixt
                     forgotten.add(ack["snapshot"])
                 elif ack["op"] == "tag":
                     tags.add(ack["tag"])
+                elif ack["op"] == "decide":
+                    decided.add(ack["id"])
                 elif ack["op"] == "waiting":
                     assert waiting.setdefault(ack["id"], ack["rows"]) == ack["rows"], "an import's id was used twice"
                 elif ack["op"] == "resuming":
@@ -113,6 +117,8 @@ def torture(seconds: float, workers: int, site: Path, capsys: pytest.CaptureFixt
             }, "rows of imports that wait were lost"
             lost = {tag for tag in tags - repo.state.tags.keys() if tag not in undone}
             assert len(lost) <= killed, f"{lost} were acknowledged, and no undo that lived to tell took them back"
+            lost = decided - {one.id.hex() for one in newest_decisions(repo)}
+            assert len(lost) <= killed + undone.count("1 decision"), f"the decisions {lost} were acknowledged"
             store.gc(drop_unnamed=True)
             assert store.check(read_data=True).ok
         left_over = [p for p in (top / ".vstore").rglob("*") if p.name.startswith(".tmp-")]
@@ -125,6 +131,7 @@ def torture(seconds: float, workers: int, site: Path, capsys: pytest.CaptureFixt
             )
         assert done["import"]
         assert done["second space"]
+        assert all(done[kind] for kind in ("decide", "fields", "facts", "part"))
         assert done["sync"] > 3
         assert done["search"] > 3
 

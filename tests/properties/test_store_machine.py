@@ -1,4 +1,7 @@
-"""The whole store played against a dict: whatever is done to folders and versions, every path finds its own picture."""
+"""The whole store played against a dict: whatever is done to folders and versions, every path finds its own picture.
+
+The state is kept so small that every few snapshots cross into the tree, and pages hold few entries.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from PIL import Image
+from support import kinds
 from support.folders import ClosedOs, Unflushed
+from support.lost import lose, pages_of
 
 import vstore.intake.reader
 import vstore.pictures.listing
@@ -25,13 +30,19 @@ import vstore.repository.places
 from vstore.disk import durable
 from vstore.disk.durable import TEMPORARY
 from vstore.errors import NothingToUndo, Refused
+from vstore.format import cutting, history, listing
+from vstore.format.fields import FieldValue
 from vstore.pictures.decoding import prepare
 from vstore.pictures.preparation import Preparation
+from vstore.repository.decisions import Choice, decide, newest_decisions
+from vstore.repository.fields import every_field, set_fields
 from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
+from vstore.versions.log import LogRow
 
 Aliases = dict[bytes, int]  # stored path -> number of its picture
+Fields = dict[tuple[int, str], FieldValue]  # number of a picture, name of a field
 
 FOLDERS = ("", "a", "a/b", "c d", "é")
 NAMES = ("1.png", "2.PNG", "z.png", "\udcff.png", "new\nline.png")
@@ -39,6 +50,8 @@ ROOTS = st.sampled_from(["one", "two"])
 PATHS = st.sampled_from([f"{folder}/{name}".lstrip("/") for folder in FOLDERS for name in NAMES])
 PARTS = st.sampled_from(["a", "a/b", "c d", "é"])
 PICTURES = st.integers(0, 11)  # number 0 does not decode
+VALUES: list[FieldValue | None] = ["text", 5, 0.5, False, ("a", "b"), None, None]
+SMALL = ((listing, "WINDOW", 2), (listing, "PENDING", 2), (cutting, "TARGET", 3), (history, "LINES", 5))
 LOOKING = (vstore.pictures.listing, vstore.pictures.rules, vstore.pictures.scan, vstore.repository.places)
 UNDONE = ("current", "tags", "hold")
 
@@ -61,8 +74,8 @@ VECTORS = {number: FAKE.of(prepare(data, Preparation())[0]) for number, data in 
 class StoreMachine(RuleBasedStateMachine):
     """Files on disk are `disk`: root -> {relative path: picture}; versions `versions`: vN -> {stored path: picture}.
 
-    closed: folders without permission. now: what undo brings back. done, undone: the operations in force, and those
-    that an undo took back, each as (before, after).
+    closed: folders without permission. fields: those of each version. now: what undo brings back. done, undone: the
+    operations in force, and those that an undo took back, each as (before, after). told: the newest lines of the log.
     """
 
     @initialize(
@@ -82,14 +95,20 @@ class StoreMachine(RuleBasedStateMachine):
         self.identities: set[tuple[int, int]] = set()
         self.synced: set[str] = set()
         self.versions: dict[str, Aliases] = {}
+        self.fields: dict[str, Fields] = {}
+        self.next = 1
         self.trees: dict[str, bytes] = {}
-        self.now: dict[str, Any] = {"current": None, "tags": {}, "hold": None}
+        self.now: dict[str, Any] = {"current": None, "tags": {}, "hold": None, "forgotten": set(), "decisions": []}
+        self.told: list[LogRow] = []
         self.done: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self.undone: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self.seen: set[int] = set()
         self.clock = 10**18
         self.settled_ns = vstore.intake.reader.SETTLED_NS
         durable.disk = Unflushed()
+        self.usual = [(module, name, getattr(module, name)) for module, name, _ in SMALL]
+        for module, name, value in SMALL:
+            setattr(module, name, value)
         if settled:  # as if every file had been written long ago
             vstore.intake.reader.SETTLED_NS = 0
         for module in LOOKING:
@@ -107,8 +126,10 @@ class StoreMachine(RuleBasedStateMachine):
             self.store.close()
             vstore.intake.reader.SETTLED_NS = self.settled_ns
             durable.disk = durable.Disk()
-            for module in LOOKING:
-                module.os = os
+            for module, name, value in self.usual:
+                setattr(module, name, value)
+            for looking in LOOKING:
+                looking.os = os  # type: ignore[assignment]
             shutil.rmtree(self.top, ignore_errors=True)
 
     # What happens to the folders
@@ -239,9 +260,7 @@ class StoreMachine(RuleBasedStateMachine):
         if expected == before:
             assert report.snapshot is None
         else:
-            assert report.snapshot == f"v{len(self.versions) + 1}"
-            self.versions[report.snapshot] = expected
-            self._did({"current": report.snapshot})
+            self._made(report.snapshot, expected, dict(self._current_fields()))
         assert report.current == self.now["current"]
         assert (report.paths, report.images) == (len(expected), len(set(expected.values())))
         classes = ("unchanged", "changed", "renamed", "copied", "known", "new", "carried")
@@ -253,10 +272,124 @@ class StoreMachine(RuleBasedStateMachine):
         assert broken <= {failure.path for failure in report.failed}
         assert all(failure.path in broken or failure.kind == "permission" for failure in report.failed)
 
-    @precondition(lambda self: self.versions)
+    def _made(self, name: str | None, aliases: Aliases, fields: Fields) -> None:
+        """Note that the store made the next version, and that it is current."""
+        assert name == f"v{self.next}", "no number is given twice"
+        self.next += 1
+        self.versions[name], self.fields[name] = aliases, fields
+        self._did({"current": name})
+
+    def _current_fields(self) -> Fields:
+        return self.fields[self.now["current"]] if self.now["current"] else {}
+
+    def _kept(self) -> list[str]:
+        return sorted(self.versions.keys() - self.now["forgotten"])
+
+    @precondition(lambda self: self.now["current"])
+    @rule(data=st.data())
+    def set_fields(self, data: st.DataObject) -> None:
+        """Some fields of some pictures, which may be no longer there, get another value, or go."""
+        pictures = st.tuples(st.integers(1, 11), st.sampled_from(["note", "stars"]))
+        edits = data.draw(st.dictionaries(pictures, st.sampled_from(VALUES), min_size=1, max_size=8))
+        repo = self.store._repo
+        by_key = {(repo.hash.digest(FILES[number]), name): value for (number, name), value in edits.items()}
+        if self.now["hold"] is not None:
+            with pytest.raises(Refused):
+                set_fields(repo, by_key)
+            return
+        expected = {**self._current_fields(), **edits}
+        expected = {field: value for field, value in expected.items() if value is not None}
+        made = set_fields(repo, by_key, "fields")
+        if expected == self._current_fields():
+            assert made is None
+        else:
+            assert made is not None
+            self._made(made.name, dict(self._current()), expected)
+
+    @precondition(lambda self: self.now["current"] and self.now["hold"] is None)
+    @rule(times=st.integers(2, 6))
+    def grow_old(self, times: int) -> None:
+        """Version after version is made, so that earlier ones leave the state."""
+        for _ in range(times):
+            expected = {**self._current_fields(), (1, "age"): self.next}
+            made = set_fields(self.store._repo, {(self.store._repo.hash.digest(FILES[1]), "age"): self.next})
+            assert made is not None
+            self._made(made.name, dict(self._current()), expected)
+
+    @rule(numbers=st.sets(st.integers(1, 11), min_size=2, max_size=4), verb=st.sampled_from(["same", "different"]),
+          times=st.integers(1, 6))  # fmt: skip
+    def decide(self, numbers: set[int], verb: str, times: int) -> None:
+        repo = self.store._repo
+        keys = sorted(repo.hash.digest(FILES[number]) for number in numbers)
+        decide(repo, [Choice(verb, keys)] * times)
+        self._did({"decisions": [*self.now["decisions"], *[(verb, tuple(keys))] * times]})
+
+    @precondition(lambda self: self.now["current"])
+    @rule(number=st.integers(1, 3))
+    def fetch(self, number: int) -> None:
+        """A snapshot of another store comes; it has the pictures and the fields of the current one."""
+        name = f"origin/v{number}"
+        if name not in self.versions:
+            kinds.fetch(self.store._repo, name)
+            self.versions[name], self.fields[name] = dict(self._current()), dict(self._current_fields())
+            self._did({})
+
+    @rule(data=st.data())
+    def forget(self, data: st.DataObject) -> None:
+        musts = {self.now["current"], self.now["hold"], *self.now["tags"].values()}
+        free = [name for name in self._kept() if name not in musts]
+        if free:
+            names = data.draw(st.lists(st.sampled_from(free), min_size=1, max_size=4, unique=True))
+            assert set(self.store.snapshot_forget(names).forgotten) == set(names)
+            self._did({"forgotten": self.now["forgotten"] | set(names)})
+
+    @rule()
+    def gc(self) -> None:
+        """Forgotten versions go, and undo ends; vectors stay, as they are young."""
+        report = self.store.gc()
+        assert report.snapshots == len(self.now["forgotten"])
+        if report.changed:
+            for name in self.now["forgotten"]:
+                del self.versions[name], self.fields[name], self.trees[name]
+            self.now["forgotten"] = set()
+            self._barrier()
+
+    def _barrier(self) -> None:
+        self.done.clear()
+        self.undone.clear()
+
+    @rule(harm=st.sampled_from(["none", "leaf", "root", "all"]))
+    def repair(self, harm: str) -> None:
+        """The list of snapshots is damaged, or nothing is: then a repair changes nothing."""
+        repo = self.store._repo
+        repo.reload()
+        root = repo.state.root("snapshots")
+        pages = list(pages_of(repo, root)) if root is not None else []
+        lost = {"none": [], "leaf": pages[-1:], "root": pages[:1], "all": pages}[harm]
+        self.store.close()
+        lose(repo, *lost)
+        report = Store.repair(self.top / ".vstore", load_embedder=lambda recipe: self.fake)
+        self.open()
+        assert report.changed is bool(lost)
+        assert (report.degraded, report.embedded) == ((), 0)
+        if lost:
+            self._found_again()
+
+    def _found_again(self) -> None:
+        """Take over what only lost pages told: that a snapshot was forgotten, or fetched."""
+        found = {snapshot.name: snapshot.kept for snapshot in self.store._repo.listing.every()}
+        gone = self.versions.keys() - found.keys()
+        assert all("/" in name for name in gone) and self.now["current"] not in gone
+        assert {name for name, kept in found.items() if not kept} <= self.now["forgotten"]
+        for name in gone:
+            del self.versions[name], self.fields[name], self.trees[name]
+        self.now["forgotten"] = {name for name, kept in found.items() if not kept}
+        self._barrier()
+
+    @precondition(lambda self: self._kept())
     @rule(data=st.data(), hold=st.sampled_from([False, False, False, True]))
     def rollback(self, data: st.DataObject, hold: bool) -> None:
-        name = data.draw(st.sampled_from(sorted(self.versions)))
+        name = data.draw(st.sampled_from(self._kept()))
         self.store.rollback(name, hold=hold)
         wanted = {"current": name, "hold": name if hold else self.now["hold"]}
         changes = {key: value for key, value in wanted.items() if self.now[key] != value}
@@ -269,10 +402,10 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.rollback(release=True)
         self._did({"hold": None})
 
-    @precondition(lambda self: self.versions)
+    @precondition(lambda self: self._kept())
     @rule(data=st.data(), tag=st.sampled_from(["good", "best"]))
     def tag(self, data: st.DataObject, tag: str) -> None:
-        name = data.draw(st.sampled_from(sorted(self.versions)))
+        name = data.draw(st.sampled_from(self._kept()))
         if tag in self.now["tags"]:
             self.store.snapshot_untag(tag)
             self._did({"tags": {k: v for k, v in self.now["tags"].items() if k != tag}})
@@ -308,11 +441,11 @@ class StoreMachine(RuleBasedStateMachine):
             shutil.rmtree(self.top / ".vstore" / folder, ignore_errors=True)
         self.open()
 
-    @precondition(lambda self: self.versions)
+    @precondition(lambda self: self._kept())
     @rule(data=st.data(), number=st.integers(1, 11))
     def search(self, data: st.DataObject, number: int) -> None:
         """Any version answers from its own pictures and its own paths, whatever is current."""
-        name = data.draw(st.sampled_from(sorted(self.versions)))
+        name = data.draw(st.sampled_from(self._kept()))
         query = self.top / "query.png"
         query.write_bytes(FILES[number])
         report = self.store.search([Operand(1.0, os.fsencode(query))], k=1000, at=name)
@@ -334,14 +467,39 @@ class StoreMachine(RuleBasedStateMachine):
             return
         repo = self.store._repo
         repo.reload()
-        assert {s.name for s in list(repo.listing.kept())} == set(self.versions)
+        listed = {snapshot.name: snapshot for snapshot in repo.listing.every()}
+        assert listed.keys() == self.versions.keys()
+        assert {name for name, snapshot in listed.items() if not snapshot.kept} == self.now["forgotten"]
+        assert len([name for name in repo.state.window if repo.state.is_pending(name)]) <= listing.PENDING
         for name, expected in self.versions.items():
-            snapshot = repo.snapshot(name)
+            snapshot = listed[name]
+            assert repo.listing.find(name) == snapshot
             root = repo.manifest(snapshot).tree
             assert self.trees.setdefault(name, root) == root, "no snapshot ever changes"
             aliases = dict(repo.tree(snapshot))
             assert aliases == {path: repo.hash.digest(FILES[number]) for path, number in expected.items()}
             assert (snapshot.paths, snapshot.images) == (len(expected), len(set(expected.values())))
+            fields = {(field.key, field.name): field.value for field in every_field(repo, snapshot)}
+            assert fields == {
+                (repo.hash.digest(FILES[n]), what): value for (n, what), value in self.fields[name].items()
+            }
+
+    @invariant()
+    def decisions_are_those_in_force(self) -> None:
+        if hasattr(self, "store"):
+            found = list(newest_decisions(self.store._repo))[::-1]
+            assert [(decision.verb, decision.keys) for decision in found] == self.now["decisions"]
+            assert len({decision.time for decision in found}) == len(found)
+
+    @invariant()
+    def what_the_log_told_it_tells_for_ever(self) -> None:
+        if hasattr(self, "store"):
+            rows = self.store.log()
+            told = len(self.told)
+            assert [row._replace(undone=False) for row in rows[-told:] if told] == self.told
+            self.told = [row._replace(undone=False) for row in rows]
+            assert self.store.log(2) == rows[:2]
+            assert self.store.why_log_is_cut is None
 
     @invariant()
     def versions_stand_where_they_should(self) -> None:

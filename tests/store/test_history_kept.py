@@ -377,6 +377,22 @@ def test_after_a_lost_record_all_others_are_listed_also_after_repair_and_gc(repo
     assert why_log_is_cut(again(repo)) is None
 
 
+def test_what_was_current_after_a_lost_record_is_not_known_until_another_says_it(repo: Repository) -> None:
+    rollback(repo, "v1")
+    path = repo.layout.record(repo.tip.number)
+    snapshot_tag(repo, "v1", "later")
+    rollback(repo, "v2")
+    assert [row.current for row in rows(repo)[:4]] == ["v2", "v1", "v1", "v4"]
+    path.unlink()
+    repair(repo.layout.folder, None, embed=False)
+    assert [(row.op, row.current) for row in rows(repo)[:4]] == [
+        ("repair", "v2"),
+        ("rollback", "v2"),
+        ("tag", None),
+        ("undo", "v4"),
+    ]
+
+
 def test_in_format_1_the_log_ends_at_the_gc(tmp_path: Path) -> None:
     shutil.copytree(OLD, tmp_path / "store")
     with Store(tmp_path / "store") as store:

@@ -90,7 +90,7 @@ def test_a_lost_leaf_costs_its_own_snapshots_but_for_those_of_the_state() -> Non
     assert "v300" in on_leaf and "v299" in on_leaf
     del stored.blobs[tree.leaves[-1].digest]
     left = stored.left()
-    assert left.faults == [f"pages are missing or damaged, with {len(on_leaf)} snapshots"]
+    assert left.faults == [f"pages are missing or damaged (snapshots on them: {len(on_leaf)})"]
     shown = {"v300", "v301", "v302", "v303"}
     assert left.entries.keys() == stored.entries.keys() - (set(on_leaf) - shown)
     assert left.is_lost("v299") and not left.is_lost("v1")
@@ -111,7 +111,7 @@ def test_an_entry_that_is_none_is_lost_alone(value: dict[str, Any]) -> None:
     stored = Stored()
     stored.put_tree({"v5": value})
     left = stored.left()
-    assert left.faults == ["pages are missing or damaged, with 1 snapshots"]
+    assert left.faults == ["pages are missing or damaged (snapshots on them: 1)"]
     assert left.entries.keys() == stored.entries.keys() - {"v5"}
     assert left.is_lost("v5") and not left.is_lost("v4") and not left.is_lost("v6")
 

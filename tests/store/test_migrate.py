@@ -23,8 +23,10 @@ from vstore.format.listing import WINDOW
 from vstore.format.state import State
 from vstore.migrate import MigrateReport
 from vstore.repository.decisions import Choice, decide
+from vstore.repository.facts import added
 from vstore.repository.fields import set_fields
 from vstore.repository.form import read_form
+from vstore.repository.index_parts import write_index_part
 from vstore.repository.newest import is_between, is_newest
 from vstore.repository.repository import Repository
 from vstore.store import Store
@@ -351,6 +353,15 @@ def test_a_store_that_was_opened_before_goes_on_in_the_new_format(world_1: World
     assert store.check(read_data=True).ok
 
 
+def test_a_dry_run_of_a_store_that_was_opened_before_sees_what_others_did(world_1: World) -> None:
+    store = world_1.store
+    before = store.migrate(dry_run=True)
+    world_1.another().snapshot_tag("v1", "first")
+    assert store.migrate(dry_run=True) == world_1.another().migrate(dry_run=True) != before
+    migrated_elsewhere(world_1.folder)
+    assert store.migrate(dry_run=True).steps == ()
+
+
 @pytest.mark.parametrize("kill", [True, False])
 def test_whoever_commits_looks_at_format_again(world_1: World, kill: bool) -> None:
     """The record `migrate` says it too; a migration that was killed left none."""
@@ -459,9 +470,12 @@ def test_what_needs_format_2_says_how_to_get_it_and_writes_nothing(world_1: Worl
     repo = world_1.repo
     key = next(iter(repo.tree(repo.snapshot("v1"))))[1]
     before = files_of(world_1.folder)
+    part: dict[str, Any] = {"size": 1, "covers": [], "parameters": {}}
     for act, what in (
         (lambda: set_fields(repo, {(key, "stars"): 5}), "fields of pictures"),
         (lambda: decide(repo, [Choice("keep", [key], [key])]), "decisions"),
+        (lambda: added(repo, []), "facts"),
+        (lambda: write_index_part(repo, "0" * 64, "test", [b"x"], **part), "indexes"),
     ):
         with pytest.raises(MigrationNeeded) as caught:
             act()
@@ -473,4 +487,6 @@ def test_what_needs_format_2_says_how_to_get_it_and_writes_nothing(world_1: Worl
     world_1.store.migrate()
     assert set_fields(repo, {(key, "stars"): 5}) is not None
     assert decide(repo, [Choice("keep", [key], [key])])
+    assert added(repo, []).changes == {}
+    assert write_index_part(repo, next(iter(repo.state.spaces)), "test", [b"x"], **part) is not None
     assert world_1.store.check(read_data=True).ok

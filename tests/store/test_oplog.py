@@ -16,7 +16,7 @@ from support.builder import Builder, unit_vectors
 from support.failing_disks import Acting, Watched, disk
 from support.folders import newest_pack
 
-from vstore.disk import durable
+from vstore.disk import durable, oplog
 from vstore.disk.oplog import Oplog, Tip
 from vstore.errors import CommitRace, Damage, FormatTooNew
 from vstore.format.canonical import canonical
@@ -194,6 +194,18 @@ def test_a_fold_that_is_deleted_damaged_or_older_changes_no_answer(log: Oplog, l
         else:
             state.write_bytes(harmed)
         assert log.load() == tip
+
+
+def test_a_fold_from_before_the_newest_whole_state_is_not_parsed(log: Oplog, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(log, 20, size=3000)
+    log.keep(log.load())
+    append(log, {"n": 21}, whole=True)
+    parsed: list[object] = []
+    monkeypatch.setattr(oplog, "_parsed", parsed.append)
+    for n in range(22, 25):
+        append(log, {"n": n})
+    assert log.load().state.document["n"] == 24
+    assert not parsed
 
 
 def test_a_fold_that_was_signed_for_another_record_is_not_used(log: Oplog, layout: Layout) -> None:

@@ -216,16 +216,18 @@ def test_nothing_is_left_open_by_a_pack_that_is_damaged(tmp_path: Path, ref: Fil
     assert len(os.listdir("/dev/fd")) == before
 
 
-def test_of_several_packs_the_small_ones_are_opened_first_and_no_more_than_needed(tmp_path: Path) -> None:
+def test_of_several_packs_the_newest_and_the_oldest_are_opened_first_and_no_more_than_needed(tmp_path: Path) -> None:
     before = len(os.listdir("/dev/fd"))
-    large, small = write(tmp_path, [b"%d" % i for i in range(100)]), write(tmp_path, [b"new"])
-    packs = Packs(tmp_path, [small, large], HASH)
-    assert packs.get(HASH.digest(b"new")) == b"new"
-    assert len(os.listdir("/dev/fd")) == before + 1
-    assert packs.get(HASH.digest(b"7")) == b"7"
-    assert {pack.ref for pack in packs.opened()} == {small, large}
+    refs = [write(tmp_path, [b"%d" % number]) for number in range(5)]
+    for age, ref in enumerate(refs):
+        os.utime(tmp_path / ref.name, (1000 + age, 1000 + age))
+    packs = Packs(tmp_path, [refs[number] for number in (2, 4, 0, 3, 1)], HASH)
+    for number, opened in ((4, 1), (0, 2), (4, 2), (3, 3), (1, 4), (2, 5)):
+        assert packs.get(HASH.digest(b"%d" % number)) == b"%d" % number
+        assert len(os.listdir("/dev/fd")) == before + opened
     packs.close()
-    assert packs.get(HASH.digest(b"7")) == b"7", "they open again"
+    assert packs.get(HASH.digest(b"0")) == b"0", "they open again"
+    assert {pack.ref for pack in packs.opened()} == set(refs)
     packs.close()
     assert len(os.listdir("/dev/fd")) == before
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.builder import HASH, Builder, aliases, key
-from support.facts import made
+from support.facts import PREPARED, made
 from support.lost import lose
 
 from vstore.check.run import check
@@ -103,6 +103,18 @@ def test_leaves_below_a_lost_page_are_found_again(store: Builder) -> None:
     pixels = [f for f in known.values() if f.reader == 2]
     assert {k: f for k, f in every(store).items() if f.reader == 1} == {k: f for k, f in known.items() if f.reader == 1}
     assert len(pixels) == 5
+
+
+def test_digests_of_pixels_are_found_again_although_newer_facts_without_them_are_left(store: Builder) -> None:
+    repo = store.repo
+    prepared = [fact.key for fact in made(1, range(7, 100)) if PREPARED in fact.values]
+    store.add_facts([Fact(one, 9, {facts.WIDTH: 1}) for one in sorted(prepared)])
+    before, known = repo.state.facts, every(store)
+    assert all(known[one].values.keys() == {facts.WIDTH, PREPARED} for one in prepared)
+    repo.close()
+    lose(repo, before[0].root)
+    assert said(repaired(store))[1:] == ["recovered 2495 facts from pages that no record lists"]
+    assert every(store) == known
 
 
 def test_pages_that_lie_in_a_damaged_pack_are_saved(store: Builder) -> None:

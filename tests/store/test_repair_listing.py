@@ -138,6 +138,36 @@ def test_what_gc_freed_does_not_come_back(repo: Repository) -> None:
     is_sound(repo)
 
 
+def test_a_manifest_of_a_space_that_was_dropped_brings_nothing_back(repo: Repository) -> None:
+    gc(repo)
+    manifest = repo.manifest(repo.snapshot("v1"))._replace(name="v2", space="ab" * 32).to_bytes()
+    with repo.committing("test"):
+        repo.publish("test", {}, blobs={repo.hash.digest(manifest): manifest})
+    before = {name: one for name, one in entries(repo).items() if one.is_own}
+    lose(repo, *pages_of(repo, repo.state.root("snapshots")))
+    repaired(repo)
+    assert {name: one for name, one in entries(repo).items() if one.is_own} == before
+    is_sound(repo)
+
+
+def test_blobs_that_look_like_others_stop_no_repair(repo: Repository) -> None:
+    """As bytes of any kind may lie in a pack: numbers of vectors, or what a later release puts there."""
+    manifest = repo.manifest(repo.snapshot("v1"))
+    odd = [
+        b"[[", b"[[]]", b"[[1]]", b"[[1,2,3,4]]", b"[[5b5b" + bytes(16), b"vp", b"vt0\xff", b"vf0", b"{", b'{"tree"',
+        b'{"tree": "00"}', *(manifest._replace(name=name).to_bytes() for name in ("", "x", "v", "v0", "vv1", "v1/2")),
+    ]  # fmt: skip
+    with repo.committing("test"):
+        repo.publish("test", {}, blobs={repo.hash.digest(blob): blob for blob in odd})
+    before = entries(repo)
+    is_sound(repo)
+    for path in repo.layout.refs.iterdir():
+        path.write_bytes(b"rot")
+    repaired(repo)
+    assert {name for name in before if "/" not in name} == entries(repo).keys()
+    is_sound(repo)
+
+
 def test_the_line_of_the_current_snapshot_is_known_without_the_tree(repo: Repository) -> None:
     before = entries(repo)
     lose(repo, *pages_of(repo, repo.state.root("snapshots")))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 from support import facts as made_up
-from support.facts import HASH
+from support.builder import HASH
 
 from vstore.errors import Damage
 from vstore.format.canonical import canonical

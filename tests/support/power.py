@@ -259,4 +259,5 @@ def lay(tree: dict[str, bytes], top: Path) -> None:
     for folder in ("refs", "segments", "packs", "journal", "cache", "locks", "quarantine"):
         (top / folder).mkdir(parents=True, exist_ok=True)
     for path, data in tree.items():
+        (top / path).parent.mkdir(parents=True, exist_ok=True)
         (top / path).write_bytes(data)

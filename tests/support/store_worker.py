@@ -13,17 +13,24 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from support.every_kind import keys_of, put_facts
 from support.folders import drawn, put
+from support.index_parts import put_part
 from support.stores import FAKE, load, old_index
 
 from vstore.errors import Locked, VstoreError
+from vstore.format.facts import WIDTH, Fact
 from vstore.importing.report import ImportReport
+from vstore.repository.decisions import Choice, decide
+from vstore.repository.fields import set_fields
 from vstore.repository.leftovers import left_rows
+from vstore.repository.repository import Repository
 from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.sync.report import SyncReport
 
 EVERYBODY = {"sync": 8, "search": 8, "tag": 2, "rollback": 2, "undo": 1, "gc": 1, "forget": 1, "check": 1, "repair": 1}
+EVERYBODY |= {"decide": 3, "fields": 2, "facts": 2, "part": 1}
 # Two of them have something besides that they do alone.
 ALONE = {0: {"import": 4, "resume": 3}, 1: {"second space": 3, "use": 3, "drop": 1, "add": 2}}
 REFUSALS = {"use": (13,), "second space": (13,)}  # a picture that another process has added has no vector there yet
@@ -136,9 +143,34 @@ def step(top: Path, number: int, chance: random.Random, kind: str, acknowledge: 
         elif kind == "drop":
             store.model_drop("fake-2")
             acknowledge(op="drop")
+        elif kind == "decide":
+            keys = keys_of(store._repo)[:3]
+            (made,) = decide(store._repo, [Choice(chance.choice(["same", "different"]), keys)])
+            acknowledge(op="decide", id=made.id.hex())
+        elif kind == "fields":
+            key = chance.choice(keys_of(store._repo))
+            snapshot = set_fields(store._repo, {(key, f"by{number}"): chance.randrange(10**9)})
+            if snapshot is not None:
+                acknowledge(op="sync", snapshot=snapshot.name, id=snapshot.id)
+                acknowledge(op="fields")
+        elif kind in ("facts", "part"):
+            with store._repo.lock("ingest") as lock:
+                lock.acquire(0.0, kind)
+                write_derived(store._repo, kind, chance)
+            acknowledge(op=kind)
         else:
             report = store.check(read_data=chance.random() < 0.3)
             acknowledge(op="check", ok=report.ok)
+
+
+def write_derived(repo: Repository, kind: str, chance: random.Random) -> None:
+    """Write facts of some pictures, or a part of an index. Holds `ingest`."""
+    repo.reload()
+    if kind == "facts":
+        put_facts(repo, [Fact(key, chance.randrange(9), {WIDTH: 30}) for key in keys_of(repo) if chance.random() < 0.3])
+    else:
+        space = chance.choice(list(repo.state.spaces))
+        put_part(repo, space, repo.state.segments(space)[: chance.randrange(3)], chance.randbytes(1000))
 
 
 if __name__ == "__main__":

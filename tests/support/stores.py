@@ -20,13 +20,19 @@ from support.format_1 import begin
 from vstore.embed.embedder import Embedder
 from vstore.embed.load import load_embedder
 from vstore.errors import Damage
+from vstore.format.fact_runs import merged
+from vstore.format.facts import Fact
 from vstore.format.recipes import space_id
 from vstore.pictures.decoding import prepare
 from vstore.pictures.preparation import Preparation
+from vstore.repository.decisions import newest_decisions
+from vstore.repository.facts import runs_of
+from vstore.repository.fields import every_field
 from vstore.repository.leftovers import LeftVectors, left_rows
 from vstore.repository.repository import Repository
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
+from vstore.versions.log import log
 
 FAKE = FakeEmbedder()
 SECOND = FakeEmbedder("fake-2", 12)  # a space of its own, with probes
@@ -81,16 +87,20 @@ class Contents(NamedTuple):
     current:   the current snapshot.
     tags:      the snapshot of each tag.
     hold:      the snapshot at which syncing is held.
-    spaces:    the status of each space, by name.
+    spaces:    the status and the identity of each space, by name.
     waiting:   how many rows of imports wait in each space.
+    decisions: verb, pictures and kept ones of each decision, oldest first.
+    facts:     those that count of each picture.
     """
 
     snapshots: dict[str, tuple[str, str, bool]]
     current: str | None
     tags: dict[str, str]
     hold: str | None
-    spaces: dict[str, str]
+    spaces: dict[str, tuple[str, str]]
     waiting: list[tuple[str, int]]
+    decisions: list[tuple[str, tuple[bytes, ...], tuple[bytes, ...]]]
+    facts: list[Fact]
 
 
 def contents(repo: Repository) -> Contents:
@@ -100,12 +110,22 @@ def contents(repo: Repository) -> Contents:
     for snapshot in repo.listing.kept():
         tree = repo.tree(snapshot)
         assert len(dict(tree)) == snapshot.paths
+        list(every_field(repo, snapshot))  # the id tells whether they are those that were set
         snapshots[snapshot.name] = (snapshot.id, snapshot.message, snapshot.degraded)
-    spaces = {space.name: space.status for space in state.spaces.values()}
+    spaces = {space.name: (space.status, space.identity) for space in state.spaces.values()}
     assert all(repo.recipe(space)["dim"] == found.dim for space, found in state.spaces.items())
     waiting = sorted((state.spaces[found.space].name, found.rows) for found in state.imports.values())
+    decisions = [(one.verb, one.keys, one.kept) for one in newest_decisions(repo)][::-1]
+    facts = list(merged(runs_of(repo)))
     repo.close()  # thousands of them are opened in one process
-    return Contents(snapshots, state.current, state.tags, state.hold, spaces, waiting)
+    return Contents(snapshots, state.current, state.tags, state.hold, spaces, waiting, decisions, facts)
+
+
+def told(repo: Repository) -> set[tuple[int, str]]:
+    """Collect number and name of every operation that the log tells, with its history."""
+    found = {(row.number, row.op) for row in log(repo)}
+    repo.close()
+    return found
 
 
 def vectors(repo: Repository) -> dict[tuple[str, bytes], bytes]:
@@ -143,6 +163,7 @@ class Operation(NamedTuple):
     again:    it may be run once more after it went well.
     settings: our constants that get another value, by name.
     turns:    in the short form each call fails in one way only, in turn, as it takes long.
+    few:      in the short form only some calls fail, from the first to the last.
     """
 
     name: str
@@ -151,6 +172,7 @@ class Operation(NamedTuple):
     again: bool = True
     settings: dict[str, Any] = {}  # noqa: RUF012
     turns: bool = False
+    few: bool = False
 
     @contextmanager
     def set(self) -> Iterator[None]:
@@ -246,13 +268,18 @@ def with_garbage(top: Path) -> None:
 
 def with_journal(top: Path) -> None:
     """Leave journals of two killed syncs, in two spaces."""
+    rich(top)
+    left_journals(top, FAKE, SECOND)
+
+
+def left_journals(top: Path, *fakes: FakeEmbedder) -> None:
+    """Leave a journal of a killed sync in the space of each."""
     from vstore.disk.journal import JournalWriter
     from vstore.disk.segment_writer import rounded
 
-    rich(top)
     with opened(top) as store:
         repo = store._repo
-        for fake in (FAKE, SECOND):
+        for fake in fakes:
             writer = JournalWriter(
                 repo.layout.journal, space_id(fake.recipe), key_size=16, dim=fake.dim, dtype=repo.dtype
             )

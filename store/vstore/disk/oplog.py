@@ -19,7 +19,7 @@ from vstore.format.records import Record, RecordWords
 from vstore.format.state import State, merge_patch
 
 _CACHE = "state"
-_LONG = 1 << 14  # bytes of records from which on a fold is left in the cache; more where it costs more to write
+_LONG = 1 << 13  # bytes of records from which on a fold is left in the cache; more where it costs more to write
 _REPAIR = "run: vstore repair"
 _COLLECTING = frozenset({"gc", "repair"})  # operations that carry the whole state and remove what lies before
 

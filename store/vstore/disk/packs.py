@@ -16,6 +16,7 @@ All numbers are little-endian. A blob is known by the digest of its uncompressed
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -217,9 +218,7 @@ class Packs:
             if pack.ref.name not in listed:
                 pack.close()
         self._open = [pack for pack in self._open if pack.ref.name in listed]
-        opened = {pack.ref.name for pack in self._open}
-        # The newest packs, of which most is asked, are small, and merged ones large: the smallest is opened next.
-        self._left = sorted((ref for ref in refs if ref.name not in opened), key=lambda ref: ref.size, reverse=True)
+        self._left: list[FileRef] | None = None  # what is not open, the next one last
 
     def opened(self) -> list[Pack]:
         """Open all packs. Returns: them, in any order. Raises: Damage, FileNotFoundError (collected, or lost)."""
@@ -237,6 +236,9 @@ class Packs:
 
     def _each(self) -> Iterator[Pack]:
         yield from list(self._open)
+        if self._left is None:
+            opened = {pack.ref.name for pack in self._open}
+            self._left = _in_turn(self._folder, [ref for ref in self._refs if ref.name not in opened])[::-1]
         while self._left:
             pack = Pack(self._folder, self._left[-1], self._hash)
             self._left.pop()
@@ -248,3 +250,21 @@ class Packs:
             pack.close()
         self._open = []
         self.listing(self._refs)
+
+
+def _in_turn(folder: Path, refs: list[FileRef]) -> list[FileRef]:
+    """Sort packs by how likely they are asked: the newest, the oldest, and so on from both ends.
+
+    Most is asked of the newest, and recipes and old pages lie in the oldest. A copy may have lost these times: then
+    more packs are opened.
+    """
+
+    def written(ref: FileRef) -> int:
+        try:
+            return os.stat(folder / ref.name).st_mtime_ns
+        except OSError:
+            return 0
+
+    rising = sorted(refs, key=written)
+    ends = [ref for both in zip(reversed(rising), rising, strict=True) for ref in both]
+    return ends[: len(refs)]

@@ -53,7 +53,7 @@ def listing_left(state: State, hash: Hash, fetch: Fetch) -> ListingLeft:
 
 def _faults(state: State, listed: Mapping[str, Document], left: Left) -> Iterator[str]:
     if left.lost:
-        gone = "" if left.gone is None else f", with {left.gone} snapshots"
+        gone = "" if left.gone is None else f" (snapshots on them: {left.gone})"
         yield f"pages are missing or damaged{gone}"
     if state.listed > state.next_v:
         yield f"the log says that it goes up to v{state.listed - 1}, but no such snapshot was made"

@@ -26,6 +26,8 @@ def lines_of(records: Iterable[Record]) -> list[Line]:
             current = record.whole.get("current")
         elif "current" in record.changes:
             current = record.changes["current"]
+        elif before is not None and record.number > before.number + 1:
+            current = None  # a lost record may have said it
         if before is not None and _is_twin(before, record):
             lines.pop()
         before = record

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -93,10 +94,9 @@ class Blobs:
         elif blob[:2] == b"[[" and _is_of_import(blob):
             self.leftovers.add(digest)
         elif blob[:1] == b"{" and b'"tree"' in blob:
-            try:
-                self.manifests[digest] = Manifest.from_bytes(blob)
-            except Damage:
-                return
+            manifest = _manifest_of(blob)
+            if manifest is not None:
+                self.manifests[digest] = manifest
 
     def fetch(self, digest: bytes) -> bytes:
         """Read a needed blob; if no sound pack of the log has it, it goes into a new one.
@@ -143,6 +143,15 @@ class Blobs:
     def has(self, digest: bytes) -> bool:
         """Tell whether a blob is anywhere."""
         return any(digest in where for where in (self.listed, self.fresh, self._salvaged, self._elsewhere))
+
+
+def _manifest_of(blob: bytes) -> Manifest | None:
+    """Read a blob that may be a manifest."""
+    try:
+        manifest = Manifest.from_bytes(blob)
+    except Damage:
+        return None
+    return manifest if re.fullmatch(r"v[1-9][0-9]{0,17}", str(manifest.name)) else None
 
 
 def _is_of_import(blob: bytes) -> bool:

@@ -24,7 +24,8 @@ def keep_decisions(repo: Repository, found: Findings, blobs: Blobs) -> None:
     blobs.add(table.fresh)
     found.put_root("decisions", table.root)
     gone = None if left.gone is None else left.gone + len(left.entries) - len(entries)
-    found.did(f"{'the' if gone is None else gone} decisions on damaged pages are lost; {len(entries)} are left")
+    count = "" if gone is None else f" ({gone})"
+    found.did(f"decisions on damaged pages are lost{count}; {len(entries)} are left")
 
 
 def _is_decision(entry: Entry, key_size: int) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from vstore.errors import Damage
 from vstore.format.entries import RunRef
 from vstore.format.fact_cut import FactCut
 from vstore.format.fact_pages import FactPage
 from vstore.format.fact_runs import Run, merged, new_run
-from vstore.format.facts import Fact
+from vstore.format.facts import Column, Fact, is_pixels
 from vstore.format.state import merge_patch
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import Findings
@@ -63,27 +64,47 @@ def _facts_of(leaf: FactPage) -> list[Fact]:
         return []
 
 
+class _Known(NamedTuple):
+    """What the kept runs know of a picture. pixels: the preparations whose digests of pixels they have."""
+
+    reader: int
+    pixels: frozenset[Column]
+
+
 def _recovered(repo: Repository, blobs: Blobs, kept: list[RunRef]) -> RunRef | None:
     """Write a run of the facts that only leaves outside the kept runs hold: their runs, or the pages above, are lost.
 
     Some may have been merged or freed since: they do no harm, as a fact of an old reader never wins.
     """
     outside = set(blobs.facts)
-    readers: dict[bytes, int] = {}  # by key
+    known: dict[bytes, _Known] = {}
     for ref in kept:
         run = Run(repo.hash, blobs.read, ref)
         outside.difference_update(run.digests())  # they hold nothing that is not known
         for fact in run:
-            readers[fact.key] = max(fact.reader, readers.get(fact.key, 0))
+            before = known.get(fact.key, _NOTHING)
+            known[fact.key] = _Known(max(fact.reader, before.reader), before.pixels.union(_pixels(fact)))
     leaves = [_leaf(repo, blobs, digest) for digest in sorted(outside)]
     try:
-        new = new_run(repo.hash, (fact for fact in merged(leaves) if fact.reader > readers.get(fact.key, -1)))
+        new = new_run(repo.hash, (fact for fact in merged(leaves) if _is_news(fact, known.get(fact.key, _NOTHING))))
     except ValueError:  # columns of programs to come, which are no run together
         return None
     if new is None:
         return None
     blobs.add(new.pages)
     return new.ref
+
+
+_NOTHING = _Known(-1, frozenset())
+
+
+def _pixels(fact: Fact) -> list[Column]:
+    return [column for column in fact.values if is_pixels(column)]
+
+
+def _is_news(fact: Fact, known: _Known) -> bool:
+    """Tell whether a fact would win, or brings a digest of pixels that the winner does not have."""
+    return fact.reader > known.reader or not known.pixels.issuperset(_pixels(fact))
 
 
 def _leaf(repo: Repository, blobs: Blobs, digest: bytes) -> list[Fact]:
