@@ -11,6 +11,7 @@ from vstore.errors import Damage, UsageError
 from vstore.format.decisions import ID_SIZE, Decision, decode_decision, encode_decision
 from vstore.format.table import Table
 from vstore.repository.repository import Repository
+from vstore.repository.small_packs import merge_small_packs
 
 WHAT = "decisions"
 
@@ -58,6 +59,7 @@ def decide(repo: Repository, choices: Iterable[Choice]) -> list[Decision]:
         assert after.root is not None
         about = f"{len(made)} decision{'s' * (len(made) != 1)}"
         repo.publish("decide", {"trees": {"decisions": after.root.hex()}}, blobs=after.fresh, about=about)
+        merge_small_packs(repo)
         return made
 
 

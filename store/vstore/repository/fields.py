@@ -10,6 +10,7 @@ from vstore.format.entries import Snapshot
 from vstore.format.fields import FieldValue, decode_field, encode_field, field_key, split_field_key
 from vstore.format.table import Table
 from vstore.repository.repository import Repository
+from vstore.repository.small_packs import merge_small_packs
 from vstore.repository.snapshots import new_snapshot
 
 WHAT = "fields of pictures"
@@ -83,4 +84,5 @@ def set_fields(
         )
         about = f"{snapshot.name}: {len(entries)} field{'s' * (len(entries) != 1)}"
         repo.publish("fields", changes, blobs=blobs, about=about)
+        merge_small_packs(repo)
         return snapshot

@@ -19,8 +19,8 @@ def merge_small(repo: Repository, space: str, command: str) -> None:
     """Merge small packs and small neighbouring segments of a space, if there are too many, and runs of facts by level.
 
     Holds `ingest`. All files are written before `commit` is taken, as that may take longer than others would wait.
-    Meanwhile others may add packs; only holders of `ingest` change segments, runs of facts, and the places of listed
-    packs.
+    Meanwhile others may add packs, and merge some of these too: their blobs are in both then. Only holders of `ingest`
+    change segments and runs of facts.
     """
     packs, runs = small_packs(repo.state.packs), small_neighbours(repo.state.segments(space))
     facts = _merged_facts(repo)

@@ -12,6 +12,7 @@ from vstore.format.canonical import Json
 from vstore.gc.plan import plan_of
 from vstore.paths import several
 from vstore.repository.repository import Repository
+from vstore.repository.small_packs import merge_small_packs
 from vstore.versions.policy import Policy, kept_by, moment
 
 
@@ -75,6 +76,7 @@ def snapshot_forget(
         if forgotten:
             changes = {"snapshots": {name: {"kept": False} for name in forgotten}}
             repo.publish("forget", changes, about=", ".join(forgotten[:10]) + (" …" if len(forgotten) > 10 else ""))
+            merge_small_packs(repo)
         return report
 
 

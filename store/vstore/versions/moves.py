@@ -10,6 +10,7 @@ from vstore.format.listing import Listing
 from vstore.format.records import Record
 from vstore.format.undo import operations_in_force, restoring
 from vstore.repository.repository import Repository
+from vstore.repository.small_packs import merge_small_packs
 from vstore.versions.log import why_records_are_cut
 
 
@@ -114,4 +115,5 @@ def _restore(repo: Repository, earlier: Listing, record: Record, op: str) -> Mov
         repo.publish(op, changes, undoes=record.number, about=about)
     else:
         repo.publish(op, changes, redoes=record.number, about=about)
+    merge_small_packs(repo)
     return MoveReport(op=op, current=repo.state.current, before=before, hold=repo.state.hold, changed=True, about=about)
