@@ -55,10 +55,23 @@ def test_its_json_is_the_same_but_for_what_it_did(old: Line) -> None:
 
 def test_stats_and_doctor_name_the_format(old: Line) -> None:
     assert "(format 1, hash xxh3_128, vectors float16)" in old("stats").lines[0]
-    assert old("stats").lines[-1] == "A newer format exists; the store works without it. See: vstore migrate --dry-run"
+    not_done = "The upgrade to the newest format is not done; the store works without it. See: vstore migrate --dry-run"
+    assert old("stats").lines[-1] == not_done
     old("migrate")
     assert "(format 2, hash xxh3_128, vectors float16)" in old("stats").lines[0]
     assert "migrate" not in old("stats").out
+
+
+def test_after_an_interruption_it_says_what_is_left(old: Line) -> None:
+    form = read_form(old.home / ".vstore")
+    (old.home / ".vstore" / "FORMAT").write_bytes(form._replace(format=2).to_bytes())
+    assert old("stats").lines[-1].startswith("The upgrade to the newest format is not done; ")
+    plan, done = old("migrate", "--dry-run").lines, old("migrate").lines
+    assert plan[1:-1] == done[1:-1] and len(done) == 3
+    assert (
+        plan[-1] == "Older versions of vstore now refuse the store, and earlier operations could no longer be undone."
+    )
+    assert done[-1] == "Older versions of vstore now refuse the store, and earlier operations can no longer be undone."
 
 
 def test_a_store_in_use_ends_it_with_11(old: Line) -> None:

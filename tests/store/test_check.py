@@ -153,10 +153,10 @@ def test_files_of_a_killed_run_are_noted_and_are_no_damage(world: World) -> None
     report = looked(world)
     assert sound(report)
     assert set(report.notes) == {
-        "16 vectors in journals (the next sync stores them)",
-        "1 unused files in packs/ (gc deletes them)",
-        "1 unused files in segments/ (gc deletes them)",
-        *(f"1 unfinished files in {folder}/" for folder in ("refs", "packs", "segments", "journal")),
+        "vectors in journals: 16 (the next sync stores them)",
+        "unused files in packs/: 1 (gc deletes them)",
+        "unused files in segments/: 1 (gc deletes them)",
+        *(f"unfinished files in {folder}/: 1" for folder in ("refs", "packs", "segments", "journal")),
     }
 
 

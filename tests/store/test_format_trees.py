@@ -123,7 +123,7 @@ def test_the_key_of_a_snapshot_is_at_the_offsets_of_its_table() -> None:
 def test_the_window_is_as_wide_as_format_says(builder: Builder) -> None:
     part = TEXT[TEXT.index("## 20.") : TEXT.index("## 21.")]
     (pending,) = re.findall(r"leaves more than (\d+) own\s+snapshots", part)
-    (line,) = re.findall(r"the newest (\d+) of current's line", part)
+    (line,) = re.findall(r"the first (\d+) of current's line", part)
     assert (int(pending), int(line)) == (listing.PENDING, listing.WINDOW)
     for number in range(listing.PENDING):
         builder.add_pictures(aliases(number % 5))

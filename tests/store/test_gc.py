@@ -210,7 +210,7 @@ def test_the_journal_of_a_space_that_was_dropped_goes_like_a_vector_that_nothing
     world.store.gc()
     assert journal.exists(), "young"
     notes = world.store.check().notes
-    assert "1 vectors in journals of unknown spaces (gc deletes them)" in notes
+    assert "vectors in journals of unknown spaces: 1 (gc deletes them)" in notes
     older(monkeypatch, 14.1)
     dry = world.store.gc(dry_run=True)
     assert (dry.unlisted, journal.exists()) == (1, True)

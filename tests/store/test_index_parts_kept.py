@@ -236,8 +236,8 @@ def test_unused_and_unfinished_parts_are_counted_in_notes(world: World) -> None:
     put_part(world.repo, space_of(world), [ref._replace(check="0" * 16)])
     put_part(world.repo, "ef" * 32)
     notes = world.store.check().notes
-    assert "2 unused files in indexes/ (gc deletes them)" in notes
-    assert "1 unfinished files in indexes/" in notes
+    assert "unused files in indexes/: 2 (gc deletes them)" in notes
+    assert "unfinished files in indexes/: 1" in notes
 
 
 def test_a_part_that_may_not_be_read_is_a_note_of_its_own(disk: Watched, world: World) -> None:

@@ -125,7 +125,7 @@ def test_format_1_with_sha256_and_float32_has_its_identity(old: Path) -> None:
 
 def test_a_picture_that_format_1_embedded_is_not_embedded_again(old: Path) -> None:
     with Store(old / "store") as store:
-        assert "1 vectors in journals" in store.check().notes[0]
+        assert "vectors in journals: 1" in store.check().notes[0]
         report = store.sync()
         assert (report.recovered, report.embedded, report.snapshot) == (1, 0, "v3")
         assert (report.unchanged, report.known, report.paths) == (5, 1, 6)

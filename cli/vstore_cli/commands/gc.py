@@ -16,8 +16,9 @@ from vstore_cli.output import count, echo_json, json_option, size
 def gc(dry_run: bool, drop_unnamed: bool, wait: bool, as_json: bool) -> None:
     """Delete data that no snapshot uses.
 
-    This means unused vectors, forgotten snapshots and old records. Earlier operations can no longer be undone, but
-    `vstore log` still lists them. Running searches are not disturbed. On a full disk, gc makes its own room.
+    This means unused vectors, forgotten snapshots and old records. Earlier operations can no longer be undone. In a
+    store of format 2, `vstore log` still lists them. Running searches are not disturbed. On a full disk, gc makes its
+    own room.
 
     \b
     Example:

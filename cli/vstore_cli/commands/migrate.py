@@ -16,8 +16,9 @@ def migrate(dry_run: bool, wait: bool, as_json: bool) -> None:
     """Upgrade a store of an older format.
 
     Snapshots, ids, tags and vectors stay as they are, and no picture is read. Older versions of vstore cannot open the
-    store afterwards, and earlier operations can no longer be undone. A store that is not upgraded works as it is; only
-    new kinds of data need the newest format. If the upgrade is interrupted, nothing is lost: run it again.
+    store afterwards, and earlier operations can no longer be undone. There is no way back but a copy of the store that
+    was made before. A store that is not upgraded works as it is; only new kinds of data need the newest format. If the
+    upgrade is interrupted, nothing is lost: run it again.
 
     \b
     Example:
@@ -38,7 +39,8 @@ def migrate(dry_run: bool, wait: bool, as_json: bool) -> None:
     )
     for step in report.steps:
         click.echo(f"  {step}")
+    begun = report.format == report.newest  # FORMAT is written: by this run, or by one that was interrupted
     click.echo(
-        f"Older versions of vstore {'would then' if dry_run else 'now'} refuse the store, and earlier operations "
+        f"Older versions of vstore {'now' if begun else 'would then'} refuse the store, and earlier operations "
         f"{'could' if dry_run else 'can'} no longer be undone."
     )

@@ -53,4 +53,6 @@ def _print(report: StatsReport) -> None:
     plain = f"; a separate index for each would take {size(report.copies)}" if report.snapshots > 1 else ""
     click.echo(f"{count(report.snapshots, 'snapshot')}, {count(report.images, 'vector')}, each stored once{plain}.")
     if not report.newest:
-        click.echo("A newer format exists; the store works without it. See: vstore migrate --dry-run")
+        click.echo(
+            "The upgrade to the newest format is not done; the store works without it. See: vstore migrate --dry-run"
+        )

@@ -18,11 +18,11 @@ def check_index_parts(layout: Layout, state: State, findings: Findings, *, read_
         unfinished += len(unfinished_parts(folder))
         unused += sum(_is_unused(path, state, findings, read_whole) for path in part_files(folder))
     for amount, what in (
-        (unused, "unused files in indexes/ (gc deletes them)"),
-        (unfinished, "unfinished files in indexes/"),
+        (unused, "unused files in indexes/: {} (gc deletes them)"),
+        (unfinished, "unfinished files in indexes/: {}"),
     ):
         if amount:
-            findings.notes.append(f"{amount} {what}")
+            findings.notes.append(what.format(amount))
 
 
 def _is_unused(path: Path, state: State, findings: Findings, read_whole: bool) -> bool:

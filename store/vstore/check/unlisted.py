@@ -16,7 +16,7 @@ from vstore.format.state import State
 def check_unlisted(layout: Layout, state: State, listed: set[str], findings: Findings) -> None:
     """Note unfinished files, unused files and journals. listed: the names of packs and segments in use."""
     counts = _files(layout, listed) + _journals(layout, state, findings)
-    findings.notes += [f"{amount} {what}" for what, amount in sorted(counts.items()) if amount]
+    findings.notes += [what.format(amount) for what, amount in sorted(counts.items()) if amount]
 
 
 def _files(layout: Layout, listed: set[str]) -> Counter[str]:
@@ -24,9 +24,9 @@ def _files(layout: Layout, listed: set[str]) -> Counter[str]:
     for folder in (layout.refs, layout.packs, layout.segments, layout.journal):
         for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
             if name.startswith(durable.TEMPORARY):
-                counts[f"unfinished files in {folder.name}/"] += 1
+                counts[f"unfinished files in {folder.name}/: {{}}"] += 1
             elif folder in (layout.packs, layout.segments) and name not in listed:
-                counts[f"unused files in {folder.name}/ (gc deletes them)"] += 1
+                counts[f"unused files in {folder.name}/: {{}} (gc deletes them)"] += 1
     return counts
 
 
@@ -42,7 +42,7 @@ def _journals(layout: Layout, state: State, findings: Findings) -> Counter[str]:
             findings.wrong(f"journal/{path.name}", err.message)
             continue
         if journal.space in state.spaces:
-            counts["vectors in journals (the next sync stores them)"] += frames
+            counts["vectors in journals: {} (the next sync stores them)"] += frames
         else:
-            counts["vectors in journals of unknown spaces (gc deletes them)"] += frames
+            counts["vectors in journals of unknown spaces: {} (gc deletes them)"] += frames
     return counts

@@ -43,7 +43,7 @@ def _format(repo: Repository) -> Finding:
     if is_between(repo):
         what = f"its migration to format {NEWEST} was interrupted; nothing is lost, and every command works"
     else:
-        what = f"{repo.format}; every command works that needs nothing of format {NEWEST}"
+        what = f"{repo.format}; the store works as it is, and only new kinds of data need format {NEWEST}"
     return Finding("format", NOTE, what, "vstore migrate --dry-run")
 
 

@@ -39,7 +39,7 @@ class ForgetReport(NamedTuple):
     dry_run:   nothing was written.
     kept:      snapshots kept.
     forgotten: snapshots forgotten.
-    gc_frees:  bytes a gc would free now, but for the lines of the log that it keeps.
+    gc_frees:  bytes a gc would free now; the lines of the log that it writes are not subtracted.
     """
 
     dry_run: bool
