@@ -189,8 +189,8 @@ def test_what_is_no_chunk_is_lost(document: Json) -> None:
 
 def test_a_chunk_of_other_numbers_is_lost() -> None:
     blobs = Blobs()
-    digest = blobs.put(canonical([ROW]))
-    for named in ([0, 1], [1, 2]):
+    digest = blobs.put(canonical([[2, *ROW[1:]]]))
+    for named in ([1, 2], [2, 3]):
         history = History(HASH, blobs.fetch, blobs.put(canonical([[*named, digest.hex()]])))
         assert history.lost_chunks() == history.chunks != []
 
@@ -223,8 +223,10 @@ HEX = "00" * 16
         canonical([[2, 1, HEX]]),
         canonical([[1, 5, HEX], [5, 9, HEX]]),
         canonical([[5, 9, HEX], [1, 4, HEX]]),
+        canonical([[0, 9, HEX]]),
+        canonical([[1, 10**12, HEX]]),
     ],
-    ids=range(13),
+    ids=range(15),
 )
 def test_what_is_no_list_of_chunks_is_lost(data: bytes) -> None:
     blobs = Blobs()

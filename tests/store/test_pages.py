@@ -417,6 +417,19 @@ def test_a_tree_whose_pages_are_not_what_their_parents_say_is_damage() -> None:
         Tree(HASH, {b"root": inner, b"leaf" * 4: leaf}.__getitem__, b"root").leaves
 
 
+@pytest.mark.parametrize(
+    "child", [Child(b"b", b"leaf" * 4, 1), Child(b"a", b"leaf" * 4, 2), Child(b"", b"none" * 4, 0)]
+)
+def test_a_leaf_that_is_not_what_its_parent_says_is_damage(child: Child) -> None:
+    pages = {b"leaf" * 4: encode_leaf([(b"a", b"k" * 16)]), b"none" * 4: encode_leaf([])}
+    pages[b"root"] = encode_inner([child], 1)
+    for read in (list, lambda tree: tree.get(child.first), lambda tree: tree.edited({child.first: b"l" * 16})):
+        with pytest.raises(Damage):
+            read(Tree(HASH, pages.__getitem__, b"root"))
+    pages[b"root"] = encode_inner([Child(b"a", b"leaf" * 4, 1)], 1)
+    assert list(Tree(HASH, pages.__getitem__, b"root")) == [(b"a", b"k" * 16)]
+
+
 def test_a_root_that_is_no_page_is_damage() -> None:
     for data in (b"", b"vp", b"vp:", b"junk"):
         with pytest.raises(Damage):

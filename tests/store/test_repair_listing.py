@@ -123,6 +123,26 @@ def test_any_page_may_be_lost(builder: Builder, repo: Repository, tmp_path: Path
         assert checked(again).ok
 
 
+def test_snapshots_that_nothing_tells_of_any_more_are_said_to_be_lost(repo: Repository) -> None:
+    before = entries(repo)
+    shown = repo.state.window.keys()
+    tree = Table(repo.hash, repo.packs.get, repo.state.root("snapshots"))
+    leaf = next(leaf for leaf in tree.leaves if any(snapshot_name(k) not in shown for k, _ in tree.entries(leaf)))
+    names = [name for key, _ in tree.entries(leaf) if (name := snapshot_name(key)) not in shown]
+    lose(repo, leaf.digest, *(before[name].manifest for name in names[:1]))
+    report = repaired(repo)
+    assert before.keys() - entries(repo).keys() == {names[0]}
+    assert report.left == ("1 snapshot of the list of snapshots could not be recovered",)
+    is_sound(repo)
+
+
+def test_of_a_list_without_a_root_no_page_tells_what_it_held(repo: Repository) -> None:
+    root = repo.state.root("snapshots")
+    assert root is not None
+    lose(repo, root)
+    assert "no page tells whether the list held other snapshots, too" in repaired(repo).done
+
+
 def test_what_gc_freed_does_not_come_back(repo: Repository) -> None:
     rollback(repo, "v4")
     gc(repo, drop_unnamed=True)

@@ -146,7 +146,10 @@ def _inner(draw: st.DrawFn, kind: bytes, made: list[Made]) -> tuple[bytes, Made]
     if draw(st.integers(0, 3)):
         below = sorted({page.first: page for page in below}.values(), key=lambda page: page.first)
     children = [Child(page.first, page.digest, page.count) for page in below]
-    if not draw(st.integers(0, 5)):
+    if not draw(st.integers(0, 5)):  # a few such pages would unfold to more than a disk holds
+        one = children[0]
+        children = [one, *(one._replace(first=one.first + bytes([n])) for n in range(draw(st.integers(1, 200))))]
+    elif not draw(st.integers(0, 5)):
         at = draw(st.integers(0, len(children) - 1))
         wrong: dict[str, Any] = {"first": draw(keys()), "digest": MISSING, "count": draw(st.sampled_from(STRANGE))}
         name = draw(st.sampled_from(sorted(wrong)))

@@ -13,6 +13,7 @@ from vstore.format.canonical import Json, canonical
 from vstore.format.hashing import Hash
 
 LINES = 1_000  # of each chunk but the last
+END = 10**12  # no record has this number
 LONGEST = 16_777_216  # bytes of a chunk, or of the list of chunks: parsed JSON takes up to 25 times as many
 
 
@@ -158,7 +159,7 @@ class History:
 def _decoded_chunks(data: bytes, digest_size: int) -> list[Chunk]:
     """Read the list of chunks. Raises: Damage."""
     chunks = [Chunk(first, last, _digest(digest)) for first, last, digest in _rows(data, (int, int, str))]
-    fits = all(chunk.first <= chunk.last and len(chunk.digest) == digest_size for chunk in chunks)
+    fits = all(1 <= chunk.first <= chunk.last < END and len(chunk.digest) == digest_size for chunk in chunks)
     if not fits or any(a.last >= b.first for a, b in pairwise(chunks)):
         raise _damage("its chunks are out of order")
     return chunks

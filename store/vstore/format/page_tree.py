@@ -57,6 +57,13 @@ class PageTree:
         """Read a leaf. Raises: Damage."""
         raise NotImplementedError
 
+    def matched(self, leaf: Child, entries: list[Entry]) -> list[Entry]:
+        """Give the entries of a leaf back. Raises: Damage if they are not as the page above says."""
+        is_child = leaf.count >= 0
+        if is_child and (not entries or (entries[0][0], len(entries)) != (leaf.first, leaf.count)):
+            raise Damage("a page of a tree does not match the page above it", "run: vstore check")
+        return entries
+
     def page(self, digest: bytes) -> bytes:
         """Read a page by its digest. Raises: Damage."""
         found = self.fresh.get(digest)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterator, Mapping
 
-from vstore.errors import Damage
 from vstore.format.hashing import Hash
 from vstore.format.page_tree import Fetch, PageTree, root_of
 from vstore.format.pages import TABLE, Child, Entry, level_of
@@ -33,11 +32,7 @@ class Table(PageTree):
         return encode_table_leaf(entries)
 
     def decode(self, leaf: Child) -> list[Entry]:
-        entries = decode_table_leaf(self.page(leaf.digest))
-        is_child = leaf.count >= 0
-        if is_child and (not entries or (entries[0][0], len(entries)) != (leaf.first, leaf.count)):
-            raise Damage("a table page does not match the page above it", "run: vstore check")
-        return entries
+        return self.matched(leaf, decode_table_leaf(self.page(leaf.digest)))
 
     def get(self, key: bytes) -> bytes | None:
         """Find the value of a key, or None. Raises: Damage."""

@@ -34,7 +34,7 @@ class Tree(PageTree):
         return encode_leaf(entries)
 
     def decode(self, leaf: Child) -> list[Alias]:
-        return decode_leaf(self.page(leaf.digest), self._hash.size)
+        return self.matched(leaf, decode_leaf(self.page(leaf.digest), self._hash.size))
 
     def aliases(self, leaf: Child) -> list[Alias]:
         """Read the aliases of a leaf. The last few leaves stay unpacked, as an edit looks at the same ones again."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
-from vstore.format.listing_left import listing_left
+from vstore.format.listing_left import ListingLeft, listing_left
 from vstore.format.state import merge_patch
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import Findings
@@ -28,6 +30,7 @@ def list_all(repo: Repository, found: Findings, blobs: Blobs, manifests: Manifes
         }
         entries |= recovered
         found.did(f"the list of snapshots was damaged: {len(recovered)} snapshots were recovered from their manifests")
+        _say_lost(found, left, entries)
     elif left.faults:
         found.did(f"the list of snapshots was written again: {'; '.join(left.faults)}")
     entries |= {name: merge_patch(entries[name], change) for name, change in found.fragments.items() if name in entries}
@@ -39,3 +42,13 @@ def list_all(repo: Repository, found: Findings, blobs: Blobs, manifests: Manifes
         # Their manifests do not tell under which name of their store they were listed.
         for store in manifests.unlisted_fetched():
             found.left.append(f"snapshots fetched from the store {store} are no longer listed: fetch them again")
+
+
+def _say_lost(found: Findings, left: ListingLeft, entries: Mapping[str, Json]) -> None:
+    """Say how many snapshots of lost pages are in no manifest either, or that no page tells."""
+    if left.left.gone is None:
+        found.done.append("no page tells whether the list held other snapshots, too")
+        return
+    lost = left.left.gone - sum(map(left.is_lost, entries))
+    if lost > 0:
+        found.left.append(f"{lost} snapshot{'s' * (lost != 1)} of the list of snapshots could not be recovered")
