@@ -21,7 +21,7 @@ from vstore.store import Store
 
 FIGURES: Counter[str] = Counter()
 EVERY_OPERATION = [*OPERATIONS, *KIND_OPERATIONS]
-FEW = 24  # calls that fail in the short form of an operation that says so
+FEW = 16  # calls that fail in the short form of an operation that says so
 REPAIRS = ("repair", "every kind: repair")
 
 
@@ -85,7 +85,7 @@ def run_with_faults(operation: Operation, capsys: pytest.CaptureFixture[str], *,
         proved(folder / "well")
         count = 0
         turns: Counter[str] = Counter()  # by the name of the call, so that each kind fails in all of its ways
-        for number in range(0, len(well.calls), max(1, len(well.calls) // FEW) if few else 1):
+        for number in range(0, len(well.calls), -(-len(well.calls) // FEW) if few else 1):
             faults = [fault for fault in FAULTS if well.has(number, fault)]
             turn = turns[well.calls[number]]
             turns[well.calls[number]] += 1

@@ -36,9 +36,9 @@ from vstore.search.query import Operand
 from vstore.store import Store
 
 LONG = int(os.environ.get("VSTORE_EXAMPLES", "0"))
-QUICK = settings(max_examples=LONG or 300, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=LONG or 120, deadline=None, suppress_health_check=list(HealthCheck))
 SLOW = settings(
-    max_examples=LONG or 20, deadline=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False
+    max_examples=LONG or 10, deadline=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False
 )
 
 

@@ -260,9 +260,9 @@ def _copied(model: Model) -> Model:
 def run(wanted: int, more: int, every: int) -> Counter[str]:
     figures: Counter[str] = Counter()
     for name, script, prepare, share in (
-        ("life", life, None, 0.4),
+        ("life", life, None, 0.45),
         ("spaces", spaces, None, 0.25),
-        ("kinds", kinds, None, 0.25),
+        ("kinds", kinds, None, 0.2),
         ("repair", repairing, stores.damaged, 0.1),
     ):
         with quick_folder() as folder:
@@ -312,7 +312,7 @@ def show(figures: Counter[str], capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_ten_thousand_power_cuts_lose_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    figures = run(10_000, 12, 200)
+    figures = run(10_000, 8, 200)
     show(figures, capsys)
     assert sum(count for name, count in figures.items() if name.endswith("states")) >= 10_000
 

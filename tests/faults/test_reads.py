@@ -25,6 +25,7 @@ from vstore.errors import VstoreError
 from vstore.search.query import Operand
 from vstore.store import Store
 
+FEW = 60  # reading calls that fail in the short form
 BAD = [errno.EIO, errno.EBADMSG]  # a block that cannot be read; a checksum of the file system that fails
 
 
@@ -149,12 +150,25 @@ def run(top: Path, command: Callable[[Store], Any], disk: Disk) -> tuple[Any, Vs
 def test_a_file_that_cannot_be_read_is_named_or_not_missed(
     name: str, top: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    fail_each(name, top, lambda calls: -(-calls // FEW), capsys)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_file_that_cannot_be_read_from_any_call_on_is_named_or_not_missed(
+    name: str, top: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fail_each(name, top, lambda calls: 1, capsys)
+
+
+def fail_each(name: str, top: Path, step: Callable[[int], int], capsys: pytest.CaptureFixture[str]) -> None:
+    """Let reading calls of a command fail, each with all later ones on its file. step: from one to the next."""
     command = COMMANDS[name]
     well = BadFile()
     expected, error, _ = run(top, command, well)
     assert error is None
     figures: Counter[str] = Counter()
-    for number in range(len(well.calls)):
+    for number in range(0, len(well.calls), step(len(well.calls))):
         disk = BadFile(number, BAD[number % len(BAD)])
         answer, error, complaint = run(top, command, disk)
         where = f"{name}: call {number} ({well.calls[number]}) of {disk.bad}: {error!r}"
@@ -190,7 +204,7 @@ def test_a_file_that_cannot_be_read_is_named_or_not_missed(
             figures["found"] += 1
     with capsys.disabled():
         said = ", ".join(f"{what} {count}" for what, count in figures.items())
-        print(f"\n{name}: {len(well.calls)} reading calls, {said}", end=" ")
+        print(f"\n{name}: {len(well.calls)} reading calls, {sum(figures.values())} failed, {said}", end=" ")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -200,12 +214,22 @@ def test_a_disk_that_gives_less_than_was_asked_for_is_asked_again(name: str, top
 
 
 def test_a_repair_gives_up_nothing_for_a_disk_that_hesitates(top: Path) -> None:
+    hesitate(top, 4)
+
+
+@pytest.mark.long
+def test_a_repair_gives_up_nothing_for_a_disk_that_hesitates_anywhere(top: Path) -> None:
+    hesitate(top, 1)
+
+
+def hesitate(top: Path, step: int) -> None:
+    """Let a reading call of a repair fail once, each of them or every so many."""
     counting = Hesitating()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(durable, "disk", counting)
         Store.repair(top / ".vstore", load_embedder=load, dry_run=True)
     assert counting.reads > 50
-    for at in range(counting.reads):
+    for at in range(0, counting.reads, step):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(durable, "disk", Hesitating(at))
             report = Store.repair(top / ".vstore", load_embedder=load)

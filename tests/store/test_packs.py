@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,34 @@ def test_a_blob_is_found_in_whichever_pack_it_lies(tmp_path: Path) -> None:
     with pytest.raises(Damage, match=f"no pack holds the blob {HASH.digest(b'three').hex()}"):
         packs.get(HASH.digest(b"three"))
     packs.close()
+
+
+@pytest.mark.parametrize("harm", [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes()[:-1])])
+def test_a_pack_that_cannot_be_read_hides_nothing_that_another_holds(
+    tmp_path: Path, harm: Callable[[Path], object]
+) -> None:
+    refs = [write(tmp_path, [name, b"both"]) for name in (b"one", b"two", b"three")]
+    harm(tmp_path / refs[1].name)
+    packs = Packs(tmp_path, refs, HASH)
+    assert [packs.get(HASH.digest(one)) for one in (b"three", b"one", b"both")] == [b"three", b"one", b"both"]
+    with pytest.raises((Damage, FileNotFoundError), match=refs[1].name):
+        packs.get(HASH.digest(b"two"))
+    with pytest.raises((Damage, FileNotFoundError), match=refs[1].name):
+        packs.opened()
+    packs.close()
+
+
+def test_a_blob_that_is_spoilt_in_one_pack_is_read_from_another(tmp_path: Path) -> None:
+    refs = [write(tmp_path, [b"both"]), write(tmp_path, [b"both", b"two"])]
+    path = tmp_path / refs[0].name
+    data = bytearray(path.read_bytes())
+    data[12] ^= 1
+    path.write_bytes(data)
+    for order in (refs, refs[::-1]):
+        packs = Packs(tmp_path, order, HASH)
+        packs.opened()
+        assert packs.get(HASH.digest(b"both")) == b"both"
+        packs.close()
 
 
 def test_packs_that_are_open_answer_although_their_files_were_collected(tmp_path: Path) -> None:

@@ -225,23 +225,42 @@ class Packs:
         return list(self._each())
 
     def get(self, digest: bytes) -> bytes:
-        """Read a blob and check it. Raises: Damage if no pack has it; FileNotFoundError (collected, or lost)."""
-        for at, pack in enumerate(self._each()):
-            blob = pack.get(digest)
+        """Read a blob and check it; a pack that cannot be read hides nothing that another one holds.
+
+        Raises: Damage if no pack has it; FileNotFoundError (collected, or lost).
+        """
+        bad: list[Damage | OSError] = []
+        for at, pack in enumerate(self._each(bad)):
+            try:
+                blob = pack.get(digest)
+            except Damage as err:
+                bad.append(err)
+                continue
             if blob is not None:
                 # Most pages of a tree lie in one pack, and a digest is found wherever it lies: next time begin here.
                 self._open.insert(0, self._open.pop(at))
                 return blob
+        if bad:
+            raise next((err for err in bad if isinstance(err, FileNotFoundError)), bad[0])
         raise Damage(f"no pack holds the blob {digest.hex()}", "run: vstore check")
 
-    def _each(self) -> Iterator[Pack]:
+    def _each(self, bad: list[Damage | OSError] | None = None) -> Iterator[Pack]:
+        """Yield each pack. bad: takes the errors of those that cannot be opened; None lets them out."""
         yield from list(self._open)
         if self._left is None:
             opened = {pack.ref.name for pack in self._open}
             self._left = _in_turn(self._folder, [ref for ref in self._refs if ref.name not in opened])[::-1]
-        while self._left:
-            pack = Pack(self._folder, self._left[-1], self._hash)
-            self._left.pop()
+        left = list(self._left)
+        while left:
+            ref = left.pop()
+            try:
+                pack = Pack(self._folder, ref, self._hash)
+            except (Damage, OSError) as err:
+                if bad is None:
+                    raise
+                bad.append(err)
+                continue
+            self._left.remove(ref)
             self._open.append(pack)
             yield pack
 
