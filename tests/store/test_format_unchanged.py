@@ -26,7 +26,7 @@ JSON = [table for section in MOVED for table in FORMAT_1[section]["tables"]]
 REWORDED = {  # how many facts of format 1 are said otherwise since, by section
     "1": 1,  # a content id begins with 1: with the number of the format, while that was 1
     "2": 2,  # the number in `FORMAT` is 1 or 2; `migrate` and `repair` write `FORMAT` again
-    "3": 4,  # gc writes the trees of format 2, and removes parts of indexes; packs merge by levels; repair finds more again
+    "3": 3,  # gc writes the trees of format 2, and removes parts of indexes; packs merge by levels
     "4": 2,  # the snapshots in the state are the window; `decide` is undoable
     "15": 1,  # the example reads both formats
 }
