@@ -132,9 +132,12 @@ def judge_gap(top: Path, lost: int, states: dict[int, Contents], figures: Counte
         if name not in now.snapshots and "/" in name:
             assert any("fetch them again" in one for one in report.left), where
             figures["fetched snapshots lost"] += 1
-    is_named_later = any("decisions" in records[n].changes.get("trees", {}) for n in range(lost + 1, last + 1))
-    assert now.decisions in (before.decisions, before.decisions if is_named_later else prior.decisions), where
-    figures["decisions lost"] += max(0, len(before.decisions) - len(now.decisions))
+    # Later files are still there, as a killed run leaves them: what they hold may come back, with what was undone.
+    assert [one for one in now.decisions if one in before.decisions] == before.decisions, where
+    assert all(any(one in state.decisions for state in states.values()) for one in now.decisions), where
+    if any("decisions" in records[n].changes.get("trees", {}) for n in range(lost + 1, last + 1)):
+        assert now.decisions == before.decisions, where
+    figures["decisions that came back"] += len(now.decisions) - len(before.decisions)
     # Facts are functions of the bytes: those that any pack holds are as good as those that the log lists.
     ever = [fact for state in states.values() for fact in state.facts]
     assert {fact.key for fact in now.facts} >= {fact.key for fact in before.facts}, where

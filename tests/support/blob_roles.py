@@ -8,7 +8,7 @@ from typing import NamedTuple
 from vstore.format.fact_pages import FactPage
 from vstore.format.fact_runs import Run
 from vstore.format.history import History
-from vstore.format.pages import FACTS, Entry, level_of
+from vstore.format.pages import FACTS, TABLE, Entry, level_of
 from vstore.format.table import Table
 from vstore.repository.fields import fields_of
 from vstore.repository.repository import Repository
@@ -62,6 +62,11 @@ def _table_pages(repo: Repository, tree: str) -> Iterator[bytes]:
 def entries_below(repo: Repository, digest: bytes) -> list[Entry]:
     """List the entries of a table on a page, or below it."""
     return list(Table(repo.hash, repo.packs.get, digest).items())
+
+
+def leaf_entries(repo: Repository, digest: bytes) -> int:
+    """Count the entries on a leaf of a table; an inner page has none."""
+    return 0 if level_of(repo.packs.get(digest), TABLE) else len(entries_below(repo, digest))
 
 
 def facts_on(repo: Repository, digest: bytes) -> list[bytes]:

@@ -31,6 +31,7 @@ class Blobs:
     manifests: all manifests found, by digest.
     leftovers: digests of the names of rows set aside by imports.
     facts:     digests of all leaves of facts.
+    tables:    digests of all leaves of tables.
     """
 
     def __init__(self, repo: Repository, found: Findings, progress: Progress) -> None:
@@ -45,6 +46,7 @@ class Blobs:
         self.manifests: dict[bytes, Manifest] = {}
         self.leftovers: set[bytes] = set()
         self.facts: set[bytes] = set()
+        self.tables: set[bytes] = set()
 
     def read_packs(self) -> None:
         """Read every blob of every pack, listed or not."""
@@ -91,6 +93,8 @@ class Blobs:
             self.pages.append(digest)
         elif blob[:3] == b"vf0":
             self.facts.add(digest)
+        elif blob[:3] == b"vt0":
+            self.tables.add(digest)
         elif blob[:2] == b"[[" and _is_of_import(blob):
             self.leftovers.add(digest)
         elif blob[:1] == b"{" and b'"tree"' in blob:

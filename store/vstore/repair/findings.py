@@ -46,6 +46,8 @@ class Findings:
     next_before_gap: the number of the next snapshot before the gap.
     tail_is_lost:    the newest record is among the lost ones.
     fragments:       later changes of snapshots whose entry is lost with its record, by name.
+    decided:         roots of the decisions that sound records name, oldest first.
+    may_be_decided:  a lost record may have named other decisions than the state does.
     """
 
     dry_run: bool
@@ -61,6 +63,8 @@ class Findings:
     next_before_gap: int = 1
     tail_is_lost: bool = False
     fragments: dict[str, Document] = field(default_factory=dict)
+    decided: list[bytes] = field(default_factory=list)
+    may_be_decided: bool = False
 
     @property
     def state(self) -> State:
@@ -85,6 +89,13 @@ class Findings:
         if not self.gap:
             self.next_before_gap = self.state.next_v
         self.gap = True
+
+    def note_decisions(self, trees: Document) -> None:
+        """Note the decisions that a sound record names: those of lost records before it count no more."""
+        if "decisions" in trees:
+            self.may_be_decided = False
+            if trees["decisions"] is not None:
+                self.decided.append(bytes.fromhex(trees["decisions"]))
 
     def put_snapshot(self, snapshot: Snapshot) -> None:
         self.document.setdefault("snapshots", {})[snapshot.name] = snapshot.to_json()  # a copy each would be quadratic

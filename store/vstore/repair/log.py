@@ -33,18 +33,25 @@ def fold(repo: Repository, found: Findings) -> Tip:
     base = max(wholes, default=0)
     before = ""
     found.gap = not wholes
+    for number in (n for n in sorted(sound) if n < base):
+        found.note_decisions(sound[number].changes.get("trees", {}))
+    found.may_be_decided = not wholes
     for number in (n for n in sorted(sound) if n >= base):
         record = sound[number]
         if record.whole is not None:
             found.document = dict(record.whole)
+            found.note_decisions(record.whole.get("trees", {}))
         else:
             if record.before != before:
                 found.mark_gap()
+                found.may_be_decided = True
             found.document = merge_patch(found.document, record.changes)
+            found.note_decisions(record.changes.get("trees", {}))
         before = record.digest
     if any(number > base for number in bad):
         found.mark_gap()
     found.tail_is_lost = bool(bad) and bad[-1] == numbers[-1]
+    found.may_be_decided |= found.tail_is_lost
     newest = max(sound, default=0)
     tip = Tip(found.state, newest, highest=numbers[-1] if numbers else 0)
     if newest:
@@ -59,7 +66,8 @@ def fold(repo: Repository, found: Findings) -> Tip:
 
 
 def _chain_is_broken(sound: dict[int, Record]) -> bool:
-    numbers = [number for number in sorted(sound) if number >= beginning(sound)]
+    begin = beginning(sound)
+    numbers = [number for number in sorted(sound) if number >= begin]
     first = sound[numbers[0]] if numbers else None
     begins = first is None or ends_the_log(first) or not first.before
     return not begins or any(sound[b].before != sound[a].digest for a, b in pairwise(numbers))
