@@ -8,13 +8,12 @@ import os
 import statistics
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from measure import TOP, VSTORE, environment
 
@@ -30,7 +29,7 @@ class Cost(NamedTuple):
     cpu: float
 
 
-C = TypeVar("C", bound=Any)  # a Cost, or another record of seconds
+C = TypeVar("C")
 Sides = tuple[Callable[[], C], Callable[[], C]]
 
 
@@ -42,6 +41,8 @@ def base_commit() -> str:
 @contextmanager
 def checkout(commit: str) -> Iterator[Path]:
     """Lay the sources of a commit into a folder that is gone afterwards. Raises: SystemExit where git lacks it."""
+    import tarfile  # a process that `bench_commit.py` measures imports this module too
+
     done = subprocess.run(["git", "-C", str(TOP), "archive", commit, "store", "cli", "benchmarks"], capture_output=True)
     if done.returncode:
         sys.exit(f"git has no commit {commit}: {done.stderr.decode().strip()}; fetch the whole history")
@@ -121,7 +122,7 @@ def interval(ratios: Sequence[float]) -> tuple[float, float, float]:
     return ordered[below], statistics.median(ordered), ordered[n - 1 - below]
 
 
-def report(ratio: str, found: Mapping[str, Sequence[tuple[C, C]]], most: float = MOST) -> bool:
+def report(ratio: str, found: Mapping[str, Sequence[tuple[Cost, Cost]]], most: float = MOST) -> bool:
     """Print a line for each command and measure.
 
     ratio: what is divided by what.
@@ -130,7 +131,7 @@ def report(ratio: str, found: Mapping[str, Sequence[tuple[C, C]]], most: float =
     """
     good = True
     for name, pairs in found.items():
-        for measure in pairs[0][0]._fields:
+        for measure in Cost._fields:
             over, under = ([getattr(pair[side], measure) for pair in pairs] for side in (0, 1))
             low, middle, high = interval([a / b for a, b in zip(over, under, strict=True)])
             good &= low <= most

@@ -75,10 +75,9 @@ def beyond_embedding(store: Path, pictures: Path, dim: int) -> float:
 
 
 class Sync(NamedTuple):
-    """Seconds that a sync of new pictures took. wall, cpu: of the process. beyond: from its last embedding on."""
+    """A sync of new pictures. cost: of the process. beyond: seconds from its last embedding on."""
 
-    wall: float
-    cpu: float
+    cost: against.Cost
     beyond: float
 
 
@@ -123,7 +122,7 @@ class Case:
     def sync(self) -> Sync:
         """Take in what `add` added."""
         cost, printed = against.run(self.once(), self._sources)
-        return Sync(*cost, float(printed))
+        return Sync(cost, float(printed))
 
 
 def main() -> None:
@@ -170,8 +169,11 @@ def against_base(sizes: list[int], dim: int, commit: str) -> bool:
         for size in sizes:
             sides = Case(top / "now", size, dim), Case(top / "base", size, dim, old)
             for case in CASES:
-                found = against.in_pairs({f"{case}, {size:,} pictures": added(case, *sides)})
-                good &= against.report(f"now / {commit[:7]}", found)
+                name = f"{case}, {size:,} pictures"
+                found = against.in_pairs({name: added(case, *sides)})[name]
+                good &= against.report(f"now / {commit[:7]}", {name: [(now.cost, base.cost) for now, base in found]})
+                now, base = (spread([pair[side].beyond for pair in found]) for side in (0, 1))
+                print(f"    beyond embedding: {now}; {commit[:7]}: {base}")
     return good
 
 

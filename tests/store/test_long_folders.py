@@ -125,6 +125,14 @@ def test_a_note_that_is_damaged_is_not_used(short_and_new: None, cache: Path, fo
     assert recall(cache, folder) is None
 
 
+def test_the_first_name_that_a_folder_lacks_is_found(folder: Path, tmp_path: Path) -> None:
+    assert long_folders.first_absent(folder, "abc") is None
+    assert long_folders.first_absent(folder, "axcy") == "x"
+    assert long_folders.first_absent(tmp_path / "missing", "ab") == "a"
+    assert long_folders.first_absent(folder / "a", "ab") == "a", "a file is no folder"
+    assert long_folders.first_absent(tmp_path / "missing", "") is None
+
+
 # The log
 
 

@@ -68,6 +68,11 @@ def filled(log: Oplog, count: int, size: int = 10) -> list[dict[str, Any]]:
 # Folding
 
 
+def test_what_an_operation_is_about_is_cut_short(log: Oplog) -> None:
+    append(log, {}, op="seal", about="label, " * 1000)
+    assert len(log.read(1).about) == 1000
+
+
 def test_an_empty_log_folds_to_an_empty_state(log: Oplog) -> None:
     assert log.load() == Tip(State({}), 0, "", 0, 0, 0)
     assert records(log) == []

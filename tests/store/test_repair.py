@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from vstore.format.canonical import canonical
 from vstore.format.entries import FileRef, listed_segments
 from vstore.format.layout import NEWEST
 from vstore.format.recipes import space_id
+from vstore.format.records import Record
+from vstore.repair import log
 from vstore.repository import leftovers
 from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
@@ -694,3 +696,20 @@ def test_a_log_whose_oldest_records_are_missing_starts_again(world: World) -> No
     with world.another() as store:
         assert store.check(read_data=True).ok
     assert not repaired(world).changed
+
+
+def test_the_beginning_of_a_long_log_is_looked_for_once() -> None:
+    class Counted(dict[int, Record]):
+        looks = 0
+
+        def items(self) -> ItemsView[int, Record]:
+            self.looks += 1
+            return super().items()
+
+    sound = Counted()
+    for number in range(1, 6):
+        sound[number] = Record(number, "sync", "", "", str(number - 1) if number > 1 else "", {}, digest=str(number))
+    assert not log._chain_is_broken(sound)
+    assert sound.looks == 1
+    del sound[3]
+    assert log._chain_is_broken(sound)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,6 +53,18 @@ def recall(cache: Path, folder: Path) -> str | None:
     if not isinstance(noted, list) or len(noted) != 2 or look(folder).stat != noted[0]:
         return None
     return str(noted[1])
+
+
+def first_absent(folder: Path, names: Iterable[str]) -> str | None:
+    """Find the first of some names that a folder lacks. It is not listed: until gc it has many others."""
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return next(iter(names), None)
+    try:
+        return next((name for name in names if not os.access(name, os.F_OK, dir_fd=fd)), None)
+    finally:
+        os.close(fd)
 
 
 def _name(folder: Path) -> str:

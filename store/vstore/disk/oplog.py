@@ -20,6 +20,7 @@ from vstore.format.state import State, merge_patch
 
 _CACHE = "state"
 _LONG = 1 << 13  # bytes of records from which on a fold is left in the cache; more where it costs more to write
+_LONGEST_ABOUT = 1000  # characters: a thousand lines of the log stay far below what a reader takes
 _REPAIR = "run: vstore repair"
 _COLLECTING = frozenset({"gc", "repair"})  # operations that carry the whole state and remove what lies before
 
@@ -240,7 +241,7 @@ class Oplog:
             changes=changes,
             undoes=words.get("undoes"),
             redoes=words.get("redoes"),
-            about=words.get("about", ""),
+            about=words.get("about", "")[:_LONGEST_ABOUT],
             origin=words.get("origin"),
             format=format,
         )

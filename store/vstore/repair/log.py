@@ -66,7 +66,8 @@ def fold(repo: Repository, found: Findings) -> Tip:
 
 
 def _chain_is_broken(sound: dict[int, Record]) -> bool:
-    numbers = [number for number in sorted(sound) if number >= beginning(sound)]
+    begin = beginning(sound)
+    numbers = [number for number in sorted(sound) if number >= begin]
     first = sound[numbers[0]] if numbers else None
     begins = first is None or ends_the_log(first) or not first.before
     return not begins or any(sound[b].before != sound[a].digest for a, b in pairwise(numbers))

@@ -64,11 +64,11 @@ class Snapshots:
 
         stored_keys: the keys with a vector, by space.
         """
+        lost_keys = {space: keys - stored_keys.get(space, set()) for space, keys in self.named.items()}
         for snapshot in list(self._found.listing.kept()):
             stored = stored_keys.get(snapshot.space, set())
-            lost_keys = self.named.get(snapshot.space, set()) - stored
             has_fields = self._fields.are_whole(snapshot.fields)
-            if snapshot.name not in self._broken and not lost_keys and has_fields:
+            if snapshot.name not in self._broken and not lost_keys.get(snapshot.space) and has_fields:
                 continue
             aliases = dict(self._manifests.aliases(snapshot))
             kept = {path: key for path, key in aliases.items() if key in stored}

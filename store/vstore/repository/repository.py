@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from vstore.clock import now
 from vstore.disk import durable
-from vstore.disk.long_folders import look, note, recall
+from vstore.disk.long_folders import first_absent, look, note, recall
 from vstore.disk.oplog import Oplog, Tip
 from vstore.errors import (
     Damage,
@@ -139,11 +139,9 @@ class Repository:
             ("pack", self.layout.packs, state.packs),
             ("segment", self.layout.segments, state.all_segments()),
         ):
-            for ref in refs:
-                try:
-                    os.stat(f"{folder}/{ref.name}")  # a folder has unlisted files too, until gc
-                except (FileNotFoundError, NotADirectoryError):
-                    return f"the {kind} {ref.name} is missing"
+            name = first_absent(folder, (ref.name for ref in refs)) if refs else None
+            if name is not None:
+                return f"the {kind} {name} is missing"
         return None
 
     def reading(self, read: Callable[[], T]) -> T:

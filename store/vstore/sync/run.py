@@ -206,6 +206,7 @@ class Run:
 
     def _act(self, survey: Survey) -> Edits:
         """Read, hash and embed the new pictures, and commit. Raises: Moved."""
+        from vstore.sync.merge import merge_small  # `look` does without it
 
         def pause() -> None:
             due = time.monotonic() - self._committed > self._options.commit_every
@@ -215,8 +216,6 @@ class Run:
         self._ingest.read_and_embed(survey, pause)
         self._ingest.embed_rest(survey, pause)
         edits = self._commit(survey, complete=not self._stop.is_set())
-        from vstore.sync.merge import merge_small  # `look` does without it
-
         merge_small(self._repo, self._space, "sync")
         return edits
 
