@@ -244,7 +244,8 @@ def test_on_a_disk_too_full_for_the_history_the_records_stay_for_another_gc(
     """Ten thousand lines take more than all that can be given up."""
     snapshot_forget(repo, ["v2", "v3"])
     with repo.committing("test"):
-        repo.publish("test", {}, about=os.urandom(100_000).hex())
+        for _ in range(100):
+            repo.publish("test", {}, about=os.urandom(500).hex())
     before = rows(repo)
     repo.layout.reserve.unlink()
     state = len(canonical(repo.state.document))
