@@ -36,7 +36,7 @@ def test_it_says_what_it_would_write_and_what_it_wrote(line: Line) -> None:
     assert [re.sub(r"[\d,]+ bytes", "N bytes", step) for step in done[1:-1]] == [
         "  packs/: the list of all 140 snapshots, N bytes",
         "  FORMAT: format 2, N bytes",
-        "  refs/000000000151.json: the state of the store, N bytes",
+        "  refs/000000000152.json: the state of the store, N bytes",
     ]
     assert plan[-1] == (
         "Older versions of vstore would then refuse the store, and earlier operations could no longer be undone."
