@@ -14,19 +14,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.builder import HASH, key
 from support.every_kind import lean
-from support.hostile_pages import Forged, Limited, forged, histories, keys
+from support.hostile_pages import Forged, Limited, Made, forged, histories, keys
 from support.stores import load, opened, quick_folder
 
 from vstore.errors import Damage, VstoreError
 from vstore.format.canonical import Document
+from vstore.format.decisions import Decision, encode_decision
 from vstore.format.entries import RunRef, Snapshot
-from vstore.format.fact_pages import FactPage
+from vstore.format.fact_pages import FactPage, encode_facts
 from vstore.format.fact_runs import Run, merged, new_run
+from vstore.format.facts import WIDTH, Fact
+from vstore.format.fields import encode_field, field_key
 from vstore.format.history import History, Line
 from vstore.format.leb128 import put_number
-from vstore.format.pages import ALIAS, FACTS, TABLE, decode_inner
+from vstore.format.listing import snapshot_key
+from vstore.format.pages import ALIAS, FACTS, TABLE, Child, decode_inner, encode_inner, encode_leaf
 from vstore.format.table import Table
-from vstore.format.table_pages import decode_table_leaf
+from vstore.format.table_pages import decode_table_leaf, encode_table_leaf
 from vstore.format.tree import Tree
 from vstore.repository.decisions import Choice, decide, newest_decisions
 from vstore.repository.facts import facts_of
@@ -152,9 +156,9 @@ def take_in(repo: Repository, slot: str, tree: Forged) -> None:
     """Publish a forged tree in a place of the state, or in the manifest of the current snapshot."""
     root = tree.root.digest
     with repo.committing("test"):
-        if slot == "fields":
+        if slot in ("fields", "aliases"):
             current = repo.snapshot("current")
-            manifest = repo.manifest(current)._replace(fields=root)
+            manifest = repo.manifest(current)._replace(**{"fields" if slot == "fields" else "tree": root})
             data = manifest.to_bytes()
             digest = repo.hash.digest(data)
             snapshot = Snapshot.of(manifest, digest, manifest.content_id(repo.hash))
@@ -215,6 +219,45 @@ def test_a_store_with_forged_trees_is_read_or_refused_and_repaired(template: Pat
                 assert not wrong, (slot, wrong, report)
                 store.gc()
                 store.sync([top / "pictures"])
+
+
+def unfolding(kind: bytes, leaf: bytes, first: bytes) -> Forged:
+    """Make seven pages over one leaf with one entry that unfold to a thousand million million leaves."""
+    made = Made(HASH.digest(leaf), 0, first, first, 1)
+    blobs = {made.digest: leaf}
+    for level in range(1, 8):
+        children = [Child(first + b"%03d" % n if n else first, made.digest, made.count) for n in range(200)]
+        page = encode_inner(children, level, kind)
+        made = Made(HASH.digest(page), level, first, first, 200 * made.count)
+        blobs[made.digest] = page
+    return Forged(kind, made, blobs)
+
+
+@pytest.mark.parametrize("slot", ["aliases", *SLOTS])
+def test_pages_that_unfold_without_end_are_refused_and_repaired(template: Path, slot: str) -> None:
+    kind = SLOTS.get(slot, ALIAS)
+    decision = Decision(b"i" * 16, "same", (b"a" * 16, b"b" * 16), (), 5)
+    entry = {
+        "aliases": (b"pictures/a.png", b"k" * 16),
+        "fields": (field_key(key(1), "a"), encode_field(1)),
+        "decisions": encode_decision(decision),
+        "snapshots": (snapshot_key("v4"), b"{}"),
+        "facts": (key(1), b""),
+    }[slot]
+    leaf = {
+        ALIAS: lambda: encode_leaf([entry]),
+        TABLE: lambda: encode_table_leaf([entry]),
+        FACTS: lambda: encode_facts([Fact(key(1), 1, {WIDTH: 1})], 16),
+    }[kind]()
+    with quick_folder() as folder:
+        top = folder / "top"
+        shutil.copytree(template, top)
+        with opened(top) as store:
+            take_in(store._repo, slot, unfolding(kind, leaf, entry[0]))
+            attempt(store, *READS, *WRITES)
+        Store.repair(top / ".vstore", load_embedder=load, no_embed=True)
+        with opened(top) as store:
+            assert store.check(read_data=True).ok
 
 
 def attempt(store: Store, *commands: Callable[[Store], object]) -> None:

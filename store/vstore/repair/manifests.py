@@ -53,9 +53,14 @@ class Manifests:
         """Read the aliases of a snapshot from the pages left, in path order."""
         root = self.root_of(snapshot)
         stack = [] if root is None else [root]
+        seen: set[bytes] = set()  # no page stands twice in a sound tree, and few would unfold to very many
         while stack:
+            digest = stack.pop()
+            if digest in seen:
+                continue
+            seen.add(digest)
             try:
-                page = self._blobs.fetch(stack.pop())
+                page = self._blobs.fetch(digest)
                 if level_of(page):
                     stack += [child.digest for child in decode_inner(page, self._repo.hash.size)][::-1]
                 else:
