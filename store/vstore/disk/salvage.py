@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from vstore.disk.file import File
-from vstore.disk.footer import FOOTER_SIZE, Footer
 from vstore.errors import Damage, VstoreError
 from vstore.format.entries import FileRef
 
@@ -43,10 +41,14 @@ def pack_ref(path: Path) -> FileRef:
 
 def segment_ref(path: Path) -> FileRef:
     """Describe a segment as the log would list it. Raises: ValueError if its footer is not sound; OSError, Damage."""
+    from vstore.disk.footer import FOOTER_SIZE, Footer  # the log insists too, and knows no segments
+
     tail = _tail(path, FOOTER_SIZE)
     return FileRef(path.name, path.stat().st_size, tail[-16:-8].hex(), Footer.from_bytes(tail).rows)
 
 
 def _tail(path: Path, size: int) -> bytes:
+    from vstore.disk.file import File
+
     with File(path) as file:
         return file.pread(size, max(0, file.size - size))

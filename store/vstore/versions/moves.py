@@ -10,8 +10,6 @@ from vstore.format.listing import Listing
 from vstore.format.records import Record
 from vstore.format.undo import operations_in_force, restoring
 from vstore.repository.repository import Repository
-from vstore.repository.small_packs import merge_small_packs
-from vstore.versions.log import why_records_are_cut
 
 
 class MoveReport(NamedTuple):
@@ -87,6 +85,8 @@ def undo(repo: Repository) -> MoveReport:
         if not done:
             if barrier is not None and barrier.op != "init":
                 raise NothingToUndo(f"nothing before the {barrier.op} of {barrier.time} can be undone")
+            from vstore.versions.log import why_records_are_cut  # a rollback does without it
+
             lost = why_records_are_cut(repo)
             if lost is not None:
                 raise NothingToUndo(f"earlier operations cannot be undone: {lost}", "run: vstore repair")
@@ -108,6 +108,8 @@ def redo(repo: Repository) -> MoveReport:
 
 
 def _restore(repo: Repository, earlier: Listing, record: Record, op: str) -> MoveReport:
+    from vstore.repository.small_packs import merge_small_packs  # a rollback does without it
+
     before = repo.state.current
     changes = restoring(repo.listing, earlier)
     about = f"{record.op} of {record.time}" + (f" ({record.about})" if record.about else "")
