@@ -1,4 +1,4 @@
-"""What the names in a long folder told, kept in `cache/` while the folder does not change.
+"""The greatest name in a long folder, kept in `cache/` while the folder does not change.
 
 `refs/` and `packs/` get a name with every commit until gc: to list ten thousand costs a quick command a tenth of
 its time. Whatever name comes or goes changes the times of its folder.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,7 +21,7 @@ def root_of(digest: bytes) -> Child:
     return Child(b"", digest, -1)
 
 
-class PageTree:
+class PageTree(ABC):
     """The pages under a root, read through `fetch` and never changed: an edit gives another tree with shared pages.
 
     kind:  the letter of its pages.
@@ -49,13 +50,13 @@ class PageTree:
         return cls(hash, fetch, None)
 
     @staticmethod
+    @abstractmethod
     def encode(entries: list[Entry]) -> bytes:
         """Write a leaf."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, leaf: Child) -> list[Entry]:
         """Read a leaf. Raises: Damage."""
-        raise NotImplementedError
 
     def matched(self, leaf: Child, entries: list[Entry]) -> list[Entry]:
         """Give the entries of a leaf back. Raises: Damage if they are not as the page above says."""

@@ -27,7 +27,7 @@ class Lost(NamedTuple):
 
 
 class Left(NamedTuple):
-    """What is left of a table.
+    """The rest of a damaged table.
 
     entries: value by key.
     lost:    the pages that cannot be read.

@@ -12,7 +12,7 @@ from vstore.format.table_pages import decode_table_leaf
 
 
 class Span(NamedTuple):
-    """What stands under a page.
+    """The range of keys under a page.
 
     first: the first key.
     last:  the last key.

@@ -12,7 +12,7 @@ from vstore.repository.repository import Repository
 
 
 class Writes(NamedTuple):
-    """What a gc writes besides records, and what these need.
+    """The choice of what a gc writes besides records.
 
     rewritten: files without their unused parts; else only wholly unused files are deleted.
     history:   the lines of the records; else the records stay, for another gc.

@@ -65,7 +65,7 @@ def _facts_of(leaf: FactPage) -> list[Fact]:
 
 
 class _Known(NamedTuple):
-    """What the kept runs know of a picture. pixels: the preparations whose digests of pixels they have."""
+    """The knowledge of the kept runs about a picture. pixels: the preparations whose digests of pixels they have."""
 
     reader: int
     pixels: frozenset[Column]

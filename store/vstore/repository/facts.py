@@ -12,7 +12,7 @@ from vstore.repository.repository import Repository
 
 
 class Added(NamedTuple):
-    """What a commit publishes to add facts.
+    """The changes and blobs of a commit that adds facts.
 
     changes: of the state.
     blobs:   named by the changes, by digest.

@@ -18,7 +18,7 @@ _AFTER_NAMES = b"\xff"  # no UTF-8 begins with it
 
 
 class Field(NamedTuple):
-    """What a user says of a picture.
+    """A user's words about a picture.
 
     key:   of the picture.
     name:  of the field.
