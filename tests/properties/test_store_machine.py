@@ -21,6 +21,7 @@ from PIL import Image
 from support import kinds
 from support.folders import ClosedOs, Unflushed
 from support.lost import lose, pages_of
+from support.same_decisions import same_decisions
 
 import vstore.intake.reader
 import vstore.pictures.listing
@@ -107,9 +108,10 @@ class StoreMachine(RuleBasedStateMachine):
         self.clock = 10**18
         self.settled_ns = vstore.intake.reader.SETTLED_NS
         durable.disk = Unflushed()
-        self.usual = [(module, name, getattr(module, name)) for module, name, _ in SMALL]
+        self.patch = pytest.MonkeyPatch()
         for module, name, value in SMALL:
-            setattr(module, name, value)
+            self.patch.setattr(module, name, value)
+        same_decisions(self.patch)
         if settled:  # as if every file had been written long ago
             vstore.intake.reader.SETTLED_NS = 0
         for module in LOOKING:
@@ -127,8 +129,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.store.close()
             vstore.intake.reader.SETTLED_NS = self.settled_ns
             durable.disk = durable.Disk()
-            for module, name, value in self.usual:
-                setattr(module, name, value)
+            self.patch.undo()
             for looking in LOOKING:
                 looking.os = os  # type: ignore[assignment]
             shutil.rmtree(self.top, ignore_errors=True)

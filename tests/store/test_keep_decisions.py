@@ -6,6 +6,7 @@ import pytest
 from support.builder import Builder, aliases, key
 from support.folders import Unflushed
 from support.lost import lose, pages_of
+from support.same_decisions import same_decisions
 
 from vstore.check.report import CheckReport
 from vstore.check.run import check
@@ -32,6 +33,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a few decisions fill a tree of several levels."""
     monkeypatch.setattr(durable, "disk", Unflushed())
     monkeypatch.setattr(cutting, "TARGET", 4)
+    same_decisions(monkeypatch)
 
 
 @pytest.fixture

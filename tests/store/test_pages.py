@@ -295,6 +295,14 @@ def test_long_runs_without_a_boundary_are_cut_alike_whatever_their_history(
         assert reachable(tree) == reachable(built(expected))
 
 
+def test_paths_that_begin_a_page_at_every_level_make_nine_levels_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cutting, "TARGET", 1)  # as if every path had been chosen so
+    for count in (2, 513, 600):
+        tree = built({b"%05d" % i: HASH.digest(b"%d" % i) for i in range(count)})
+        assert max(level for _, level in tree.pages()) == (7 if count > 512 else 6)
+        assert len(list(tree)) == count
+
+
 def test_removing_everything_gives_the_empty_tree() -> None:
     aliases = {b"a/%04d" % i: HASH.digest(b"%d" % i) for i in range(2000)}
     store = Pages()

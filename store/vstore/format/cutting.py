@@ -14,12 +14,13 @@ from vstore.format.hashing import Hash
 from vstore.format.pages import MAXIMUM, Child, Entry, encode_inner
 
 TARGET = 128  # entries per page on average
+HASHED = 5  # pages of higher levels end where they are full: chosen keys would else pile up levels without end
 Edits = Sequence[tuple[bytes, bytes | None]]
 
 
 def is_boundary(key: bytes, level: int) -> bool:
     """Tell whether a page of this level begins at this key. Each level looks at seven other bits of xxh3_64(key)."""
-    return (xxhash.xxh3_64_intdigest(key) >> (7 * level)) % TARGET == 0
+    return level <= HASHED and (xxhash.xxh3_64_intdigest(key) >> (7 * level)) % TARGET == 0
 
 
 class Cutter:
@@ -141,8 +142,6 @@ class Cutter:
             inner.add(above[-1].digest)
             children = above
             level += 1
-            if level > 9:
-                raise ValueError("a tree of more than nine levels")
         return children[0].digest, inner
 
     def _inner_page(self, run: list[Child], level: int, known: Container[bytes]) -> Child:
