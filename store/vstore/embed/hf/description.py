@@ -34,8 +34,8 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
     trusted = words.trust_remote_code or False
     folder = find_model(words.model, words.revision, code=trusted)
     cls = family_of(folder, trust_code=trusted)
-    pooling = words.pooling or cls.poolings[0]
-    _refuse_unfit(folder, cls, words, pooling)
+    pooling = _pooling(folder, cls, words.pooling)
+    _refuse_unfit(folder, cls, words)
     try:
         own = cls.describe(folder, words, digests)
     except (AttributeError, KeyError, TypeError, ValueError) as err:
@@ -72,16 +72,22 @@ def _with_base_of(adapter: ModelFolder, words: Words) -> Words:
     return words._replace(model=str(base), revision=words.revision or adapter.config.get("revision"))
 
 
-def _refuse_unfit(folder: ModelFolder, cls: type[Family], words: Words, pooling: str) -> None:
-    """Raises: ModelError for a quantised model, and for a pooling or a prompt that the family does not know."""
+def _pooling(folder: ModelFolder, cls: type[Family], wanted: str | None) -> str:
+    """Choose a model's pooling. Raises: ModelError for one that it does not have."""
+    poolings = cls.poolings_for(folder)
+    if wanted is not None and wanted not in poolings:
+        raise ModelError(
+            f"a {folder.model_type} model has no pooling {wanted!r}", f"choose one of: {', '.join(poolings)}"
+        )
+    return wanted or poolings[0]
+
+
+def _refuse_unfit(folder: ModelFolder, cls: type[Family], words: Words) -> None:
+    """Raises: ModelError for a quantised model, and for a prompt that the family does not take."""
     if "quantization_config" in folder.config:
         raise ModelError(
             f"{folder.name} is quantised: its vectors would be less precise than their number format",
             "use the original model, with --compute bf16 where memory is short",
-        )
-    if pooling not in cls.poolings:
-        raise ModelError(
-            f"a {folder.model_type} model has no pooling {pooling!r}", f"choose one of: {', '.join(cls.poolings)}"
         )
     if words.prompt is not None and not cls.takes_prompt:
         raise ModelError(

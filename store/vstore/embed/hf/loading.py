@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from vstore.format.recipes import Recipe
 
+# A language model's way from its last state, which is the vector, to the next word: every such checkpoint has it.
+_KNOWN_HEADS = frozenset({"lm_head"})
+
 
 class Files(NamedTuple):
     """The files of a recipe's model, proved to be the recipe's.
@@ -80,7 +83,13 @@ def load(
     family, folder, adapter = find_files(recipe, words, digests)
     compute = words.compute or "fp32"
     with quiet():
-        model = load_model(folder, family.load_options(recipe), _dtype_until_merged(folder, adapter, compute))
+        model = load_model(
+            folder,
+            family.load_options(recipe),
+            _dtype_until_merged(folder, adapter, compute),
+            cls=family.model_class(recipe),
+            note=note,
+        )
         if adapter is not None:
             adapters.apply(model, adapter, note)
             if proof:
@@ -103,14 +112,23 @@ def _dtype_until_merged(folder: ModelFolder, adapter: ModelFolder | None, comput
     return torch.bfloat16 if compute == "bf16" and exact else torch.float32
 
 
-def load_model(folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype) -> Any:
+def load_model(
+    folder: ModelFolder,
+    options: dict[str, Any],
+    dtype: torch.dtype,
+    *,
+    cls: str = "AutoModel",
+    note: Callable[[str], None] = lambda text: None,
+) -> Any:
     """Load a model, every weight from its files.
 
+    cls:    a class of transformers.
+    note:   receives a line for weights of the files that the model has no place for, such as a classifier.
     Raises: ModelError if a weight is missing: transformers would make it random without an error.
     """
     _, transformers = libraries()
     try:
-        model, info = transformers.AutoModel.from_pretrained(
+        model, info = getattr(transformers, cls).from_pretrained(
             folder.path,
             dtype=dtype,
             use_safetensors=True,
@@ -138,6 +156,9 @@ def load_model(folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype)
             f"the model {folder.name} should be loaded as {dtype}, but has {', '.join(sorted(wrong))}",
             "this version of transformers ignores the dtype: see vstore doctor",
         )
+    heads = sorted({key.split(".")[0] for key in info["unexpected_keys"]} - _KNOWN_HEADS)
+    if heads:
+        note(f"{folder.name}: weights without a part in the vector are left out: {', '.join(heads[:5])}")
     return model.eval()
 
 
