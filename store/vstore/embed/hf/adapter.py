@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vstore.embed.faults import DOCTOR, reason
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.folder import ModelFolder
+from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.errors import ModelError
 from vstore.packages import PEFT
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vstore.embed.hf.dual import DualEncoder
-from vstore.embed.hf.folder import ModelFolder
+from vstore.embed.hf.source.model_folder import ModelFolder
 
 
 class Clip(DualEncoder):

@@ -7,7 +7,8 @@ from typing import Any
 from vstore.embed.hf import adapter as adapters
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.family import Family
-from vstore.embed.hf.folder import ModelFolder, canonical_config, find_adapter, find_model, weight_digests
+from vstore.embed.hf.source.find import find_adapter, find_model
+from vstore.embed.hf.source.model_folder import ModelFolder, canonical_config, weight_digests
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError
 from vstore.pictures.formats import MAX_SIDE, prepare_recipe

@@ -9,7 +9,7 @@ from vstore.errors import ModelError
 
 if TYPE_CHECKING:
     from vstore.embed.hf.family import Family
-    from vstore.embed.hf.folder import ModelFolder
+    from vstore.embed.hf.source.model_folder import ModelFolder
 
 FAMILIES = {
     "clip": "clip:Clip",

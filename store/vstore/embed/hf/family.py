@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.folder import ModelFolder
+from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.model_words import Words
 from vstore.embed.variations import Variation
 

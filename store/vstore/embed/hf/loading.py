@@ -11,16 +11,10 @@ from vstore.embed.hf.devices import first_device
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import family_class
 from vstore.embed.hf.family import Family
-from vstore.embed.hf.folder import (
-    ModelFolder,
-    canonical_config,
-    find_adapter,
-    find_model,
-    is_stored_in_bf16,
-    weight_digests,
-)
 from vstore.embed.hf.libraries import libraries, quiet
 from vstore.embed.hf.loaded import Loaded
+from vstore.embed.hf.source.find import find_adapter, find_model
+from vstore.embed.hf.source.model_folder import ModelFolder, canonical_config, is_stored_in_bf16, weight_digests
 from vstore.embed.hf.transformer import TransformerEmbedder
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import ModelError

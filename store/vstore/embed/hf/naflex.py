@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from vstore.embed.hf.folder import ModelFolder
 from vstore.embed.hf.siglip import Siglip
+from vstore.embed.hf.source.model_folder import ModelFolder
 
 
 class Naflex(Siglip):

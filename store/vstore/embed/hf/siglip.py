@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from vstore.embed.hf.dual import DualEncoder
-from vstore.embed.hf.folder import ModelFolder
+from vstore.embed.hf.source.model_folder import ModelFolder
 
 
 class Siglip(DualEncoder):

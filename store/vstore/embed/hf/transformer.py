@@ -10,9 +10,9 @@ from vstore.embed.hf import adapter as adapters
 from vstore.embed.hf.batches import Limits
 from vstore.embed.hf.devices import is_out_of_memory
 from vstore.embed.hf.family import Family, Prepared, TextFamily
-from vstore.embed.hf.folder import ModelFolder
 from vstore.embed.hf.libraries import libraries
 from vstore.embed.hf.loaded import Loaded
+from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.model_words import Settings
 from vstore.embed.rows import unit_rows
 from vstore.embed.variations import Variation
