@@ -25,6 +25,8 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
     from vstore.embed.hf.families import family_of
 
     adapter = find_adapter(words.adapter, words.adapter_revision) if words.adapter else None
+    _refuse_idle_revision("--adapter-revision", words.adapter_revision, adapter)
+    said = words.revision
     if words.model is None:
         assert adapter is not None
         words = _with_base_of(adapter, words)
@@ -33,6 +35,7 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
         raise ModelError(f"unknown compute {words.compute!r}", f"choose one of: {', '.join(COMPUTES)}")
     trusted = words.trust_remote_code or False
     folder = find_model(words.model, words.revision, code=trusted)
+    _refuse_idle_revision("--revision", said, folder)
     cls = family_of(folder, trust_code=trusted)
     pooling = _pooling(folder, cls, words.pooling)
     _refuse_unfit(folder, cls, words)
@@ -62,6 +65,13 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
         compute=words.compute or "fp32",
     )
     return recipe, place
+
+
+def _refuse_idle_revision(option: str, revision: str | None, found: ModelFolder | None) -> None:
+    """Refuse a revision of something that is not from the hub. Raises: ModelError."""
+    if revision is not None and (found is None or found.commit is None):
+        what = "no adapter is named" if found is None else f"{found.name} is a folder, which has none"
+        raise ModelError(f"{option} {revision} names a revision of the hub, and {what}", f"leave {option} out")
 
 
 def _with_base_of(adapter: ModelFolder, words: Words) -> Words:

@@ -45,22 +45,23 @@ class Files(NamedTuple):
 def find_files(recipe: Recipe, words: Words, digests: Digests) -> Files:
     """Find the model of a recipe, and prove it by its files. Raises: ModelError."""
     if words.model is None:
-        raise changed("the model", "its place is unknown")
+        raise changed("the model", "its place is unknown", words)
     folder = find_model(words.model, words.revision, code="code" in recipe)
     if "code" in recipe:
         from vstore.embed.hf.remote import code_digests
 
         if code_digests(folder, digests) != recipe["code"]:
-            raise changed(f"the model {words.model}", "its Python code has changed, and the new code is not trusted")
+            why = "its Python code has changed, and the new code is not trusted"
+            raise changed(f"the model {words.model}", why, words)
     if weight_digests(folder, digests) != recipe["weights"] or canonical_config(folder.config) != recipe["config"]:
-        raise changed(f"the model {words.model}", "its weights or its configuration have changed")
+        raise changed(f"the model {words.model}", "its weights or its configuration have changed", words)
     adapter = None
     if recipe["adapter"] is not None:
         if words.adapter is None:
-            raise changed("the adapter", "its place is unknown")
+            raise changed("the adapter", "its place is unknown", words._replace(adapter="ADAPTER"))
         adapter = find_adapter(words.adapter, words.adapter_revision)
         if adapters.describe(adapter, digests) != recipe["adapter"]:
-            raise changed(f"the adapter {words.adapter}", "its weights or its configuration have changed")
+            raise changed(f"the adapter {words.adapter}", "its weights or its configuration have changed", words)
     return Files(family_class(recipe["family"])(recipe, folder), folder, adapter)
 
 
@@ -179,10 +180,14 @@ def settled(model: Any, compute: str | None) -> Any:
     return model.eval().requires_grad_(False)
 
 
-def changed(what: str, why: str) -> ModelError:
-    """Make the error for a model or an adapter of another space."""
+def changed(what: str, why: str, words: Words) -> ModelError:
+    """Make the error for a model or an adapter of another space.
+
+    words: name the space's model, in the command of the next step.
+    """
     return ModelError(
         f"{what} is not what the space was made with: {why}",
-        "name the right one with: vstore model add NAME --model DIR [--adapter DIR]; or add the new one in the same "
-        "way as a space of its own, and sync with --space NAME",
+        f"put the old files back; or run {words.command('NAME')}: with the name of the space and the folders where the "
+        "old files are now it finds them again, with another name it adds a space for the new files, which "
+        "vstore sync --space NAME fills",
     )
