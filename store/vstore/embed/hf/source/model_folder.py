@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.source.json_file import read_json
+from vstore.errors import ModelError
 
 # Words of a configuration that say nothing about the vectors.
 _IDLE = frozenset(
@@ -51,6 +52,20 @@ def is_stored_in_bf16(folder: ModelFolder) -> bool:
         with safe_open(path, "np") as file:
             kinds.update(file.get_slice(key).get_dtype() for key in file.keys())  # noqa: SIM118  # no mapping
     return {kind for kind in kinds if kind.startswith(("F", "BF"))} == {"BF16"}
+
+
+def tensor_names(folder: ModelFolder) -> set[str]:
+    """Read the names of all tensors from the headers of the weight files. Raises: ModelError."""
+    from safetensors import safe_open
+
+    names: set[str] = set()
+    for path in folder.weights():
+        try:
+            with safe_open(path, "np") as file:
+                names.update(file.keys())
+        except Exception as err:
+            raise ModelError(f"{path} cannot be read: {err}", "copy or download the model again") from err
+    return names
 
 
 def weight_digests(folder: ModelFolder, digests: Digests) -> list[str]:
