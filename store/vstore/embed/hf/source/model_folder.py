@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.source.json_file import read_json
-from vstore.errors import ModelError
 
 # Words of a configuration that say nothing about the vectors.
 _IDLE = frozenset(
@@ -55,16 +54,13 @@ def is_stored_in_bf16(folder: ModelFolder) -> bool:
 
 
 def tensor_names(folder: ModelFolder) -> set[str]:
-    """Read the names of all tensors from the headers of the weight files. Raises: ModelError."""
+    """Read the names of all tensors from the headers of the weight files, which are whole."""
     from safetensors import safe_open
 
     names: set[str] = set()
     for path in folder.weights():
-        try:
-            with safe_open(path, "np") as file:
-                names.update(file.keys())
-        except Exception as err:
-            raise ModelError(f"{path} cannot be read: {err}", "copy or download the model again") from err
+        with safe_open(path, "np") as file:
+            names.update(file.keys())
     return names
 
 
