@@ -15,7 +15,8 @@ from support.adapters import rewrite, save_adapter
 from support.embedders import embedder, probes, recipe_of
 from support.zoo import Zoo
 
-from vstore.embed.hf.folder import find_model, is_stored_in_bf16
+from vstore.embed.hf.source.find import find_model
+from vstore.embed.hf.source.model_folder import is_stored_in_bf16
 from vstore.errors import ModelError
 from vstore.format.recipes import space_id
 

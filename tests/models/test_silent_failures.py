@@ -28,10 +28,10 @@ from support.zoo import Zoo
 
 from vstore.embed.hf import adapters
 from vstore.embed.hf.dual import features
-from vstore.embed.hf.folder import find_adapter, find_model
 from vstore.embed.hf.libraries import quiet
 from vstore.embed.hf.loading import load_model
 from vstore.embed.hf.processor import describe_processor, effective
+from vstore.embed.hf.source.find import find_adapter, find_model
 from vstore.errors import ModelError
 from vstore.format.recipes import space_id
 

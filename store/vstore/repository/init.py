@@ -56,7 +56,7 @@ def init(
     if words.model is not None or words.adapter is not None:
         from vstore.repository.model_space import make, name_for
 
-        refuse_existing(folder)
+        refuse_existing(folder, words)
         name = name_for(words, name)
         made = make(words, settings or Settings(), note)
     elif words != Words():

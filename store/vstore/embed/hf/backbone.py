@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.family import Family, Prepared
-from vstore.embed.hf.folder import ModelFolder
 from vstore.embed.hf.processor import describe_processor, load_processor
+from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError
 
@@ -27,6 +27,7 @@ class Backbone(Family):
     """A backbone. Its last hidden state has the class token first, then the registers, then the patches."""
 
     name = "backbone"
+    title = "picture encoders"
     model_types = frozenset({"dinov2", "dinov2_with_registers", "dinov3_vit", "vit"})
     poolings = ("cls", "mean")
 

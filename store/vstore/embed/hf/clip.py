@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from vstore.embed.hf.dual import DualEncoder
-from vstore.embed.hf.folder import ModelFolder
+from vstore.embed.hf.source.model_folder import ModelFolder
 
 
 class Clip(DualEncoder):
     """CLIP and MetaCLIP 2."""
 
     name = "clip"
+    title = "CLIP"
     model_types = frozenset({"clip", "metaclip_2"})
 
     @classmethod

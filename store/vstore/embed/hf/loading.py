@@ -12,16 +12,10 @@ from vstore.embed.hf.devices import first_device
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import family_class
 from vstore.embed.hf.family import Family
-from vstore.embed.hf.folder import (
-    ModelFolder,
-    canonical_config,
-    find_adapter,
-    find_model,
-    is_stored_in_bf16,
-    weight_digests,
-)
 from vstore.embed.hf.libraries import libraries, quiet
 from vstore.embed.hf.loaded import Loaded
+from vstore.embed.hf.source.find import find_adapter, find_model
+from vstore.embed.hf.source.model_folder import ModelFolder, canonical_config, is_stored_in_bf16, weight_digests
 from vstore.embed.hf.transformer import TransformerEmbedder
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import ModelError
@@ -31,6 +25,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from vstore.format.recipes import Recipe
+
+# A language model's way from its last state, which is the vector, to the next word: every such checkpoint has it.
+_KNOWN_HEADS = frozenset({"lm_head"})
 
 
 class Files(NamedTuple):
@@ -49,22 +46,23 @@ class Files(NamedTuple):
 def find_files(recipe: Recipe, words: Words, digests: Digests) -> Files:
     """Find the model of a recipe, and prove it by its files. Raises: ModelError."""
     if words.model is None:
-        raise changed("the model", "its place is unknown")
+        raise changed("the model", "its place is unknown", words)
     folder = find_model(words.model, words.revision, code="code" in recipe)
     if "code" in recipe:
         from vstore.embed.hf.remote import code_digests
 
         if code_digests(folder, digests) != recipe["code"]:
-            raise changed(f"the model {words.model}", "its Python code has changed, and the new code is not trusted")
+            why = "its Python code has changed, and the new code is not trusted"
+            raise changed(f"the model {words.model}", why, words)
     if weight_digests(folder, digests) != recipe["weights"] or canonical_config(folder.config) != recipe["config"]:
-        raise changed(f"the model {words.model}", "its weights or its configuration have changed")
+        raise changed(f"the model {words.model}", "its weights or its configuration have changed", words)
     adapter = None
     if recipe["adapter"] is not None:
         if words.adapter is None:
-            raise changed("the adapter", "its place is unknown")
+            raise changed("the adapter", "its place is unknown", words._replace(adapter="ADAPTER"))
         adapter = find_adapter(words.adapter, words.adapter_revision)
         if adapters.describe(adapter, digests) != recipe["adapter"]:
-            raise changed(f"the adapter {words.adapter}", "its weights or its configuration have changed")
+            raise changed(f"the adapter {words.adapter}", "its weights or its configuration have changed", words)
     return Files(family_class(recipe["family"])(recipe, folder), folder, adapter)
 
 
@@ -87,7 +85,13 @@ def load(
     family, folder, adapter = find_files(recipe, words, digests)
     compute = words.compute or "fp32"
     with quiet():
-        model = load_model(folder, family.load_options(recipe), _dtype_until_merged(folder, adapter, compute))
+        model = load_model(
+            folder,
+            family.load_options(recipe),
+            _dtype_until_merged(folder, adapter, compute),
+            cls=family.model_class(recipe),
+            note=note,
+        )
         if adapter is not None:
             # On the CPU: the model may be fp32 until the adapter is merged, and too large for the device then.
             here = TransformerEmbedder(family, Loaded(model, "cpu"), Settings("cpu"), compute)
@@ -112,14 +116,23 @@ def _dtype_until_merged(folder: ModelFolder, adapter: ModelFolder | None, comput
     return torch.bfloat16 if compute == "bf16" and exact else torch.float32
 
 
-def load_model(folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype) -> Any:
+def load_model(
+    folder: ModelFolder,
+    options: dict[str, Any],
+    dtype: torch.dtype,
+    *,
+    cls: str = "AutoModel",
+    note: Callable[[str], None] = lambda text: None,
+) -> Any:
     """Load a model, every weight from its files.
 
+    cls:    a class of transformers.
+    note:   receives a line for weights of the files that the model has no place for, such as a classifier.
     Raises: ModelError if a weight is missing: transformers would make it random without an error.
     """
     _, transformers = libraries()
     try:
-        model, info = transformers.AutoModel.from_pretrained(
+        model, info = getattr(transformers, cls).from_pretrained(
             folder.path,
             dtype=dtype,
             use_safetensors=True,
@@ -147,6 +160,9 @@ def load_model(folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype)
             f"the model {folder.name} should be loaded as {dtype}, but has {', '.join(sorted(wrong))}",
             "this version of transformers ignores the dtype: see vstore doctor",
         )
+    heads = sorted({key.split(".")[0] for key in info["unexpected_keys"]} - _KNOWN_HEADS)
+    if heads:
+        note(f"{folder.name}: weights without a part in the vector are left out: {', '.join(heads[:5])}")
     return model.eval()
 
 
@@ -167,10 +183,14 @@ def settled(model: Any, compute: str | None) -> Any:
     return model.eval().requires_grad_(False)
 
 
-def changed(what: str, why: str) -> ModelError:
-    """Make the error for a model or an adapter of another space."""
+def changed(what: str, why: str, words: Words) -> ModelError:
+    """Make the error for a model or an adapter of another space.
+
+    words: name the space's model, in the command of the next step.
+    """
     return ModelError(
         f"{what} is not what the space was made with: {why}",
-        "name the right one with: vstore model add NAME --model DIR [--adapter DIR]; or add the new one in the same "
-        "way as a space of its own, and sync with --space NAME",
+        f"put the old files back; or run {words.command('NAME')}: with the name of the space and the folders where the "
+        "old files are now it finds them again, with another name it adds a space for the new files, which "
+        "vstore sync --space NAME fills",
     )

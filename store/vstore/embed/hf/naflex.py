@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from vstore.embed.hf.folder import ModelFolder
 from vstore.embed.hf.siglip import Siglip
+from vstore.embed.hf.source.model_folder import ModelFolder
 
 
 class Naflex(Siglip):
     """SigLIP 2 at a variable size."""
 
     name = "siglip-naflex"
+    title = "SigLIP 2 NaFlex"
     model_types = frozenset({"siglip2"})
 
     @classmethod

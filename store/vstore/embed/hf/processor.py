@@ -8,7 +8,7 @@ from vstore.embed.faults import DOCTOR, reason
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:
-    from vstore.embed.hf.folder import ModelFolder
+    from vstore.embed.hf.source.model_folder import ModelFolder
 
 
 def describe_processor(folder: ModelFolder) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.family import Prepared, TextFamily
-from vstore.embed.hf.folder import ModelFolder
 from vstore.embed.hf.processor import describe_processor, load_processor
+from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.hf.text import load_tokenizer, tokenizer_digests
 from vstore.embed.model_words import Words
 from vstore.embed.variations import Variation
@@ -43,6 +43,7 @@ class QwenVL(TextFamily):
     """
 
     name = "qwen-vl"
+    title = "Qwen-VL"
     model_types = frozenset({"qwen2_vl", "qwen2_5_vl", "qwen3_vl"})
     poolings = ("last", "mean", *_PADDING)
     takes_prompt = True

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.dual import DualEncoder
-from vstore.embed.hf.folder import ModelFolder
+from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError
 
@@ -25,6 +25,7 @@ class Remote(DualEncoder):
     """
 
     name = "remote"
+    title = "models with code of their own"
     model_types = frozenset()
     poolings = ("features",)
 

@@ -6,13 +6,14 @@ import json
 from typing import Any
 
 from vstore.embed.hf.dual import DualEncoder
-from vstore.embed.hf.folder import ModelFolder
+from vstore.embed.hf.source.model_folder import ModelFolder
 
 
 class Siglip(DualEncoder):
     """SigLIP, and SigLIP 2 at a fixed size."""
 
     name = "siglip"
+    title = "SigLIP"
     model_types = frozenset({"siglip"})
 
     @classmethod

@@ -10,7 +10,7 @@ from vstore.errors import ModelError
 
 if TYPE_CHECKING:
     from vstore.embed.hf.digests import Digests
-    from vstore.embed.hf.folder import ModelFolder
+    from vstore.embed.hf.source.model_folder import ModelFolder
 
 _FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 _MORE = ("vocab.json", "vocab.txt", "merges.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model")

@@ -10,7 +10,7 @@ from vstore.embed.hf.adapters import patterns
 from vstore.embed.hf.adapters.keys import Key, read_keys
 from vstore.embed.hf.adapters.layers import fill, merge, put_in
 from vstore.embed.hf.adapters.naming import Naming, find_naming, is_head
-from vstore.embed.hf.folder import ModelFolder
+from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.errors import ModelError
 from vstore.packages import PEFT
 
@@ -45,7 +45,7 @@ def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda 
         naming = _naming(model, folder, used)
         used, inner = _without_inner(model, naming, used)
         parts = _sorted(model, naming, used)
-        _refuse_missing(model, naming, config, weights)
+        _refuse_missing(model, naming, config, weights, trained_class=_trained_class(folder))
         numbers = patterns.ranks(folder.config, _names(naming, weights))
     except LookupError as err:
         raise unfit(folder, str(err.args[0])) from err
@@ -130,15 +130,20 @@ def _naming(model: Any, folder: ModelFolder, weights: Tensors) -> Naming:
                     return False
         return True
 
-    said: dict[str, Any] = folder.config.get("auto_mapping") or {}
     return find_naming(
         {key.module for key in weights},
         there,
         model_type=model.config.model_type,
         prefix=str(getattr(model, "base_model_prefix", "")),
-        trained_class=str(said.get("base_model_class") or ""),
+        trained_class=_trained_class(folder),
         fits=fits,
     )
+
+
+def _trained_class(folder: ModelFolder) -> str:
+    """Find the class that an adapter was trained on; empty where peft did not write it."""
+    said = folder.config.get("auto_mapping")
+    return str(said.get("base_model_class") or "") if isinstance(said, dict) else ""
 
 
 def _sorted(model: Any, naming: Naming, weights: Tensors) -> _Parts:
@@ -162,17 +167,22 @@ def _sorted(model: Any, naming: Naming, weights: Tensors) -> _Parts:
     return parts
 
 
-def _refuse_missing(model: Any, naming: Naming, config: Any, weights: Tensors) -> None:
+def _refuse_missing(model: Any, naming: Naming, config: Any, weights: Tensors, *, trained_class: str) -> None:
     """Raises: LookupError if the configuration asks for modules that have no weights."""
     import torch
     from peft.tuners.tuners_utils import check_target_module_exists
 
     layers = (torch.nn.Linear, torch.nn.Embedding, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
     have = {key.module for key in weights}
+    # A tower that was trained alone has no weights for the other one; nor does it say so in each case.
+    is_tower = not trained_class or "Vision" in trained_class or "Text" in trained_class
+    parts = {(naming.in_model(module) or "").partition(".")[0] for module in have}
     lost = []
     for name, module in model.named_modules():
         trained = naming.as_trained(name)
         if not isinstance(module, layers) or trained is None or trained in have:
+            continue
+        if is_tower and name.partition(".")[0] not in parts:
             continue
         if config.target_modules == "all-linear":
             if isinstance(module, torch.nn.Linear) and not is_head(model.config.model_type, trained):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.folder import ModelFolder
+from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.errors import ModelError
 
 KINDS = ("LORA", "LOHA", "LOKR", "IA3")  # those whose layers peft merges, each proved against peft in the tests
