@@ -228,8 +228,11 @@ def test_an_adapter_that_changes_nothing(vstore: Shell, zoo: Zoo) -> None:
 
 
 def test_an_adapter_of_another_kind(vstore: Shell, zoo: Zoo) -> None:
+    rewrite(zoo.adapter("clip"), vstore.top / "vera", peft_type="VERA")
+    assert "LoRA, rsLoRA, DoRA" in vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./vera")
     rewrite(zoo.adapter("clip"), vstore.top / "ia3", peft_type="IA3")
-    assert "LoRA, rsLoRA and DoRA" in vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./ia3")
+    said = vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./ia3")
+    assert "its configuration says IA3, and its weights have other parts (lora_A, lora_B)" in said
 
 
 def test_a_model_with_no_image_side(vstore: Shell) -> None:

@@ -8,7 +8,8 @@ from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.errors import ModelError
 
-KINDS = ("LORA", "LOHA", "LOKR", "IA3")  # those whose layers peft merges, each proved against peft in the tests
+# The kinds whose layers peft merges, each proved against peft in the tests -> the beginning of their weights' names.
+KINDS = {"LORA": "lora_", "LOHA": "hada_", "LOKR": "lokr_", "IA3": "ia3_"}
 # Words of adapter_config.json that say nothing about the vectors: its origin and its training.
 _IDLE = frozenset(
     ["base_model_name_or_path", "revision", "peft_version", "inference_mode", "auto_mapping", "task_type"]

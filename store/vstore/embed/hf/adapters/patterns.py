@@ -38,7 +38,7 @@ def ranks(config: Mapping[str, Any], modules: Mapping[str, Sequence[str]]) -> Ra
 
 def exact(names: Iterable[str]) -> str:
     """Write a regular expression that matches these names and no others."""
-    return "|".join(re.escape(name) for name in sorted(names))
+    return "|".join(re.escape(name) for name in sorted(names)) or r"(?!)"
 
 
 def exact_entry(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vstore.embed.faults import DOCTOR, reason
 from vstore.embed.hf.adapters import patterns
 from vstore.embed.hf.adapters.keys import Key, read_keys
+from vstore.embed.hf.adapters.kinds import KINDS
 from vstore.embed.hf.adapters.layers import fill, merge, put_in
 from vstore.embed.hf.adapters.naming import Naming, find_naming, is_head
 from vstore.embed.hf.source.model_folder import ModelFolder
@@ -85,6 +86,10 @@ def _weights(folder: ModelFolder) -> Tensors:
         keys = read_keys(weights)
     except ValueError as err:
         raise unfit(folder, str(err)) from err
+    kind = str(folder.config["peft_type"])
+    odd = sorted({key.part for key in keys.values() if key.part and not key.part.startswith(KINDS[kind])})
+    if odd:
+        raise unfit(folder, f"its configuration says {kind}, and its weights have other parts ({_some(odd)})")
     return {keys[name]: value for name, value in weights.items()}
 
 
