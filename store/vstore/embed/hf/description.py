@@ -93,6 +93,12 @@ def _refuse_unfit(folder: ModelFolder, cls: type[Family], words: Words, pooling:
         raise ModelError(
             f"a {folder.model_type} model has no pooling {pooling!r}", f"choose one of: {', '.join(cls.poolings)}"
         )
+    if words.adapter is not None and not cls.takes_adapter:
+        raise ModelError(
+            f"an adapter cannot be put on {folder.name}: it comes in the layout of {folder.model_type}, and adapters "
+            "name the parts of transformers' models",
+            "name the model in transformers' layout that the adapter was trained on, or leave --adapter out",
+        )
     if words.prompt is not None and not cls.takes_prompt:
         raise ModelError(
             f"a {folder.model_type} model does not take a prompt with a picture",

@@ -17,6 +17,7 @@ FAMILIES = {
     "siglip-naflex": "naflex:Naflex",
     "backbone": "backbone:Backbone",
     "qwen-vl": "qwen_vl:QwenVL",
+    "open-clip": "open_clip:OpenClip",
     "remote": "remote:Remote",
 }
 

@@ -10,7 +10,7 @@ from vstore.embed.hf import adapter as adapters
 from vstore.embed.hf.devices import first_device
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import family_class
-from vstore.embed.hf.family import Family
+from vstore.embed.hf.family import Family, Opened
 from vstore.embed.hf.libraries import libraries, quiet
 from vstore.embed.hf.loaded import Loaded
 from vstore.embed.hf.source.find import find_adapter, find_model
@@ -81,7 +81,8 @@ def load(
     family, folder, adapter = find_files(recipe, words, digests)
     compute = words.compute or "fp32"
     with quiet():
-        model = load_model(folder, family.load_options(recipe), _dtype_until_merged(folder, adapter, compute))
+        dtype = _dtype_until_merged(folder, adapter, compute)
+        model = load_model(folder, family.load_options(recipe), dtype, family.open)
         if adapter is not None:
             adapters.apply(model, adapter, note)
             if proof:
@@ -104,21 +105,19 @@ def _dtype_until_merged(folder: ModelFolder, adapter: ModelFolder | None, comput
     return torch.bfloat16 if compute == "bf16" and exact else torch.float32
 
 
-def load_model(folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype) -> Any:
+def load_model(
+    folder: ModelFolder,
+    options: dict[str, Any],
+    dtype: torch.dtype,
+    open_model: Callable[[ModelFolder, dict[str, Any], torch.dtype], Opened] = Family.open,
+) -> Any:
     """Load a model, every weight from its files.
 
+    open_model: makes the model, as `Family.open` does.
     Raises: ModelError if a weight is missing: transformers would make it random without an error.
     """
-    _, transformers = libraries()
     try:
-        model, info = transformers.AutoModel.from_pretrained(
-            folder.path,
-            dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-            **{"trust_remote_code": False, **options},
-        )
+        model, info = open_model(folder, options, dtype)
     except ModelError:
         raise
     except Exception as err:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vstore.embed.hf.source.hub import fetch
 from vstore.embed.hf.source.json_file import read_json
+from vstore.embed.hf.source.layouts import layout_of, read_config
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.hf.source.pickles import refuse_pickles
 from vstore.errors import ModelError
@@ -20,7 +21,8 @@ def find_model(name: str, revision: str | None = None, *, code: bool = False) ->
     Raises: ModelError, naming what is missing and what to do.
     """
     path, commit = _locate(name, revision, "model", code)
-    if not (path / "config.json").is_file():
+    layout = layout_of(path)
+    if layout is None:
         if (path / "adapter_config.json").is_file():
             raise ModelError(
                 f"{name} is an adapter, not a model: it holds adapter_config.json and no config.json",
@@ -36,9 +38,9 @@ def find_model(name: str, revision: str | None = None, *, code: bool = False) ->
             f"{name} holds a model and an adapter in one folder",
             "move adapter_config.json and adapter_model.safetensors into a folder of their own, for --adapter",
         )
-    folder = ModelFolder(name, path, commit, read_json(path / "config.json"))
+    folder = ModelFolder(name, path, commit, read_config(path, layout), layout)
     weights = folder.weights()
-    refuse_pickles(folder.path, "model.safetensors", has_weights=bool(weights))
+    refuse_pickles(folder.path, layout.weights, has_weights=bool(weights))
     missing = [weight.name for weight in weights if not weight.is_file()]
     if missing:
         raise ModelError(
