@@ -27,6 +27,7 @@ class Backbone(Family):
     """A backbone. Its last hidden state has the class token first, then the registers, then the patches."""
 
     name = "backbone"
+    title = "picture encoders"
     model_types = frozenset({"dinov2", "dinov2_with_registers", "dinov3_vit", "vit"})
     poolings = ("cls", "mean")
 

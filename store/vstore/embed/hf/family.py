@@ -28,6 +28,7 @@ class Family(ABC):
     A subclass has `describe`, `prepare` and `forward`.
 
     name:         of the family, in recipes.
+    title:        its name for people.
     model_types:  its values of `model_type` in config.json.
     poolings:     its poolings; the first is the default.
     takes_prompt: its models get a prompt with a picture.
@@ -35,6 +36,7 @@ class Family(ABC):
     """
 
     name: ClassVar[str]
+    title: ClassVar[str]
     model_types: ClassVar[frozenset[str]]
     poolings: ClassVar[tuple[str, ...]]
     takes_prompt: ClassVar[bool] = False
@@ -49,6 +51,16 @@ class Family(ABC):
         """Load the processor and the tokenizer, if the family needs them."""
 
     @classmethod
+    def takes(cls, folder: ModelFolder) -> bool:
+        """Tell whether a model is one of the family."""
+        return folder.model_type in cls.model_types
+
+    @classmethod
+    def poolings_for(cls, folder: ModelFolder) -> tuple[str, ...]:
+        """List the poolings of a model; the first is the default."""
+        return cls.poolings
+
+    @classmethod
     @abstractmethod
     def describe(cls, folder: ModelFolder, words: Words, digests: Digests) -> dict[str, Any]:
         """Describe the family's part of a recipe from the model's files: processor, text, positions, prompt, dim.
@@ -57,23 +69,28 @@ class Family(ABC):
         """
 
     @classmethod
+    def model_class(cls, recipe: Recipe) -> str:
+        """Choose the class of transformers that loads the model."""
+        return "AutoModel"
+
+    @classmethod
     def load_options(cls, recipe: Recipe) -> dict[str, Any]:
         """Choose further arguments of from_pretrained."""
         return {}
 
     @classmethod
-    def open(cls, folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype) -> Opened:
+    def open(cls, folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype, model_class: str) -> Opened:
         """Make the model with the weights of its files. Raises: whatever the libraries do.
 
-        options: of `load_options`.
+        options: of `load_options`. model_class: of `model_class`.
         """
         _, transformers = libraries()
-        opened: Opened = transformers.AutoModel.from_pretrained(
+        opened: Opened = getattr(transformers, model_class).from_pretrained(
             folder.path,
             dtype=dtype,
             use_safetensors=True,
             local_files_only=True,
-            ignore_mismatched_sizes=True,  # they stand in the report
+            ignore_mismatched_sizes=True,  # they are refused by the report
             output_loading_info=True,
             **{"trust_remote_code": False, **options},
         )
@@ -84,7 +101,7 @@ class Family(ABC):
         found = []
         if self.recipe["adapter"] is not None:
             found.append(Variation("no-adapter", "the adapter was not applied", {**self.recipe, "adapter": None}))
-        for pooling in self.poolings:
+        for pooling in self.poolings_for(self.folder):
             if pooling != self.recipe["pooling"]:
                 about = f"the vectors were pooled by {pooling}"
                 found.append(Variation(f"pooling-{pooling}", about, {**self.recipe, "pooling": pooling}))

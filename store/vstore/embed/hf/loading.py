@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.embed.faults import DOCTOR, is_about_a_file, reason
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from vstore.format.recipes import Recipe
+
+# A language model's way from its last state, which is the vector, to the next word: every such checkpoint has it.
+_KNOWN_HEADS = frozenset({"lm_head"})
 
 
 class Files(NamedTuple):
@@ -81,8 +84,14 @@ def load(
     family, folder, adapter = find_files(recipe, words, digests)
     compute = words.compute or "fp32"
     with quiet():
-        dtype = _dtype_until_merged(folder, adapter, compute)
-        model = load_model(folder, family.load_options(recipe), dtype, family.open)
+        model = load_model(
+            folder,
+            family.load_options(recipe),
+            _dtype_until_merged(folder, adapter, compute),
+            cls=family.model_class(recipe),
+            open_model=family.open,
+            note=note,
+        )
         if adapter is not None:
             adapters.apply(model, adapter, note)
             if proof:
@@ -109,15 +118,20 @@ def load_model(
     folder: ModelFolder,
     options: dict[str, Any],
     dtype: torch.dtype,
-    open_model: Callable[[ModelFolder, dict[str, Any], torch.dtype], Opened] = Family.open,
+    *,
+    cls: str = "AutoModel",
+    open_model: Callable[[ModelFolder, dict[str, Any], torch.dtype, str], Opened] = Family.open,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Any:
     """Load a model, every weight from its files.
 
+    cls:        a class of transformers.
     open_model: makes the model, as `Family.open` does.
+    note:       receives a line for weights of the files that the model has no place for, such as a classifier.
     Raises: ModelError if a weight is missing: transformers would make it random without an error.
     """
     try:
-        model, info = open_model(folder, options, dtype)
+        model, info = open_model(folder, options, dtype, cls)
     except ModelError:
         raise
     except Exception as err:
@@ -125,20 +139,29 @@ def load_model(
             f"the model {folder.name} cannot be loaded: {reason(err)}",
             "copy or download the model again" if is_about_a_file(err) else DOCTOR,
         ) from err
-    lost = sorted(info["missing_keys"]) + sorted(str(one) for one in info["mismatched_keys"])
-    if lost:
-        raise ModelError(
-            f"the model {folder.name} has no weights for {len(lost)} parameters of {type(model).__name__} "
-            f"({', '.join(lost[:3])}): they would be random",
-            "copy or download the model again, or name one whose files fit its config.json",
-        )
+    _refuse_lost(folder, type(model).__name__, info)
     wrong = {str(value.dtype) for value in model.parameters() if value.is_floating_point() and value.dtype != dtype}
     if wrong:
         raise ModelError(
             f"the model {folder.name} should be loaded as {dtype}, but has {', '.join(sorted(wrong))}",
             "this version of transformers ignores the dtype: see vstore doctor",
         )
+    heads = sorted({key.split(".")[0] for key in info["unexpected_keys"]} - _KNOWN_HEADS)
+    if heads:
+        note(f"{folder.name}: weights without a part in the vector are left out: {', '.join(heads[:5])}")
     return model.eval()
+
+
+def _refuse_lost(folder: ModelFolder, cls: str, info: Mapping[str, Any]) -> None:
+    """Raises: ModelError for a parameter that the files lack, or have in another size: it would be random."""
+    for what, keys in (("no weights", info["missing_keys"]), ("weights of another size", info["mismatched_keys"])):
+        if keys:
+            some = sorted(str(key[0] if isinstance(key, tuple) else key) for key in keys)
+            raise ModelError(
+                f"the model {folder.name} has {what} for {len(some)} parameters of {cls} "
+                f"({', '.join(some[:3])}): they would be random",
+                "copy or download the model again, or name one whose files fit its config.json",
+            )
 
 
 def settled(model: Any, compute: str | None) -> Any:

@@ -32,6 +32,7 @@ class OpenClip(DualEncoder):
     """A model of OpenCLIP whose towers are CLIP's or SigLIP's."""
 
     name = "open-clip"
+    title = "CLIP and SigLIP of OpenCLIP"
     model_types = frozenset({"open_clip"})
     takes_adapter = False
 
@@ -76,7 +77,7 @@ class OpenClip(DualEncoder):
         }
 
     @classmethod
-    def open(cls, folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype) -> Opened:
+    def open(cls, folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype, model_class: str) -> Opened:
         from safetensors.torch import load_file
 
         _, transformers = libraries()
@@ -88,7 +89,7 @@ class OpenClip(DualEncoder):
             config=getattr(transformers, f"{kind}Config")(**found.config),
             state_dict=renamed(weights, found),
             dtype=dtype,
-            ignore_mismatched_sizes=True,  # they stand in the report
+            ignore_mismatched_sizes=True,  # they are refused by the report
             output_loading_info=True,
         )
         return opened
