@@ -11,7 +11,7 @@ from vstore.embed.hf.adapters.kinds import leaves_base_whole
 from vstore.embed.hf.devices import first_device
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import family_class
-from vstore.embed.hf.family import Family
+from vstore.embed.hf.family import Family, Opened
 from vstore.embed.hf.libraries import libraries, quiet
 from vstore.embed.hf.loaded import Loaded
 from vstore.embed.hf.source.find import find_adapter, find_model
@@ -90,6 +90,7 @@ def load(
             family.load_options(recipe),
             _dtype_until_merged(folder, adapter, compute),
             cls=family.model_class(recipe),
+            open_model=family.open,
             note=note,
         )
         if adapter is not None:
@@ -122,25 +123,18 @@ def load_model(
     dtype: torch.dtype,
     *,
     cls: str = "AutoModel",
+    open_model: Callable[[ModelFolder, dict[str, Any], torch.dtype, str], Opened] = Family.open,
     note: Callable[[str], None] = lambda text: None,
 ) -> Any:
     """Load a model, every weight from its files.
 
-    cls:    a class of transformers.
-    note:   receives a line for weights of the files that the model has no place for, such as a classifier.
+    cls:        a class of transformers.
+    open_model: makes the model, as `Family.open` does.
+    note:       receives a line for weights of the files that the model has no place for, such as a classifier.
     Raises: ModelError if a weight is missing: transformers would make it random without an error.
     """
-    _, transformers = libraries()
     try:
-        model, info = getattr(transformers, cls).from_pretrained(
-            folder.path,
-            dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are refused below, by name
-            **{"trust_remote_code": False, **options},
-        )
+        model, info = open_model(folder, options, dtype, cls)
     except ModelError:
         raise
     except Exception as err:
