@@ -77,6 +77,11 @@ def model_show(space: str, as_json: bool) -> None:
     row = detail.row
     click.echo(f"{row.space_name}  {row.space}")
     click.echo(f"  {row.status}, {count(row.rows, 'vector')} of {number(row.dim)} numbers")
+    if detail.max_side is not None and detail.model_side is not None:
+        click.echo(
+            f"  pictures are shrunk to {number(detail.max_side)} pixels on the longer side; the model sees up to "
+            f"{number(detail.model_side)} x {number(detail.model_side)}"
+        )
     for heading, values in (("recipe", detail.recipe), ("where", detail.place), ("made with", detail.made_with)):
         if values:
             click.echo(f"  {heading}:")

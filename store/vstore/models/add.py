@@ -39,7 +39,8 @@ def model_add(
     if inherited:
         say("taken from the current space: " + " ".join(inherited))
     with whole_commands(lambda found: found.command(name)):
-        made = make(merged, settings, say, repo.layout.cache)
+        same_name = [space.id for space in repo.state.spaces.values() if space.name == name]
+        made = make(merged, settings, say, repo.layout.cache, known=same_name)
     if _has_drifted(repo, name, made):
         # The libraries compute differently now: the same files make another space.
         made.recipe["computed_by"] = {
