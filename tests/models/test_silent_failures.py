@@ -353,7 +353,7 @@ def test_an_installed_torchvision_changes_no_processor(zoo: Zoo, monkeypatch: py
 def test_dinov3_is_prepared_here_as_torchvision_would(zoo: Zoo) -> None:
     from support.reference import dinov3_pixels
 
-    from vstore.embed.hf.backbone import prepare_dinov3
+    from vstore.embed.hf.dinov3 import prepare_dinov3
 
     with pytest.raises(ModelError):
         describe_processor(find_model(str(zoo["dinov3"])))  # there is none without torchvision

@@ -21,6 +21,7 @@ FAMILIES = {
     "siglip": "siglip:Siglip",
     "siglip-naflex": "naflex:Naflex",
     "backbone": "backbone:Backbone",
+    "pooled": "pooled:Pooled",
     "qwen-vl": "qwen_vl:QwenVL",
     "remote": "remote:Remote",
 }
