@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from typing import Any
 
-from vstore.embed.hf import adapter as adapters
+from vstore.embed.hf import adapters
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.family import Family
 from vstore.embed.hf.source.bases import base_of
@@ -114,6 +114,12 @@ def _pooling(folder: ModelFolder, cls: type[Family], wanted: str | None) -> str:
 
 def _refuse_unfit(folder: ModelFolder, cls: type[Family], words: Words) -> None:
     """Raises: ModelError for a prompt that the family does not take."""
+    if words.adapter is not None and not cls.takes_adapter:
+        raise ModelError(
+            f"an adapter cannot be put on {folder.name}: it comes in the layout of {folder.model_type}, and adapters "
+            "name the parts of transformers' models",
+            "name the model in transformers' layout that the adapter was trained on, or leave --adapter out",
+        )
     said = {"--prompt": words.prompt, "--query-prompt": words.query_prompt, "--preset": words.preset}
     option = next((option for option, value in said.items() if value is not None), None)
     if option is not None and not cls.takes_prompt:
