@@ -219,4 +219,4 @@ def test_a_space_whose_model_is_gone_is_named(tmp_path: Path, zoo: Zoo, quick: d
     assert found(Store.doctor(tmp_path / ".vstore"), "space dino").state == "ok"
     model.rename(tmp_path / "elsewhere")
     finding = found(Store.doctor(tmp_path / ".vstore"), "space dino")
-    assert (finding.state, finding.fix) == ("trouble", "vstore model add dino --model DIR")
+    assert (finding.state, finding.fix) == ("trouble", "vstore model add dino --model DIR --compute fp32")

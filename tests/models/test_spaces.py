@@ -165,10 +165,10 @@ def test_one_probe_in_turn_is_proved_before_each_run_that_embeds(world: World, m
     world.sync()
     assert runs == [[*PROBES, "text"]], "all of them the first time"
     runs.clear()
-    for i in range(10, 18):
+    for i in range(10, 21):
         put(world.pictures, {f"{i}.png": i})
         world.sync()
-    assert [len(run) for run in runs] == [1] * 8
+    assert [len(run) for run in runs] == [1] * 11
     assert {run[0] for run in runs} == {*PROBES, "text"}
 
 
