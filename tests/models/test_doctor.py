@@ -131,7 +131,7 @@ def test_trying_an_adapter_does_what_init_does_and_leaves_nothing(
         warnings.simplefilter("ignore")  # of peft about transformers
         assert try_adapter()["dim"] == 8
     assert not list(tmp_path.iterdir())
-    monkeypatch.setattr("vstore.embed.hf.adapter.has_effect", lambda on, off: False)
+    monkeypatch.setattr("vstore.embed.hf.adapters.has_effect", lambda on, off: False)
     with warnings.catch_warnings(), pytest.raises(ModelError, match="changes nothing"):
         warnings.simplefilter("ignore")
         try_adapter()

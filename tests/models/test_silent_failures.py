@@ -26,7 +26,7 @@ from support.embedders import embedder, probes, recipe_of
 from support.reference import Reference, unit
 from support.zoo import Zoo
 
-from vstore.embed.hf import adapter as adapters
+from vstore.embed.hf import adapters
 from vstore.embed.hf.dual import features
 from vstore.embed.hf.libraries import quiet
 from vstore.embed.hf.loading import load_model
@@ -93,7 +93,10 @@ def test_target_modules_that_were_renamed_are_found_and_it_is_said(zoo: Zoo, tmp
     with quiet():
         model = load_model(folder, {}, torch.float32)
         adapters.apply(model, find_adapter(str(old)), said.append)
-    assert said == ["adapter: target modules renamed: query -> q_proj, value -> v_proj"], names
+    assert said == [
+        "adapter: modules renamed: attention.attention.query -> attention.q_proj, "
+        "attention.attention.value -> attention.v_proj"
+    ], names
     assert np.abs(rows(embedder(zoo["dinov2"], old)) - rows(embedder(zoo["dinov2"], new))).max() < 1e-6
 
 
@@ -271,6 +274,15 @@ def test_a_base_with_a_missing_weight_is_refused(zoo: Zoo, tmp_path: Path) -> No
     assert gone in caught.value.message
 
 
+def test_a_base_with_a_weight_of_another_size_is_refused_by_its_name(zoo: Zoo, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(zoo["clip"], tmp_path / "clip"))
+    value = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**value, "projection_dim": 12}))
+    with pytest.raises(ModelError, match="weights of another size for 2 parameters of CLIPModel") as caught:
+        embedder(folder)
+    assert "visual_projection.weight" in caught.value.message
+
+
 def test_a_vit_without_a_pooler_gives_no_random_vector(zoo: Zoo) -> None:
     with quiet():
         one = transformers.AutoModel.from_pretrained(zoo["vit"])
@@ -344,7 +356,7 @@ def test_an_installed_torchvision_changes_no_processor(zoo: Zoo, monkeypatch: py
 def test_dinov3_is_prepared_here_as_torchvision_would(zoo: Zoo) -> None:
     from support.reference import dinov3_pixels
 
-    from vstore.embed.hf.backbone import prepare_dinov3
+    from vstore.embed.hf.dinov3 import prepare_dinov3
 
     with pytest.raises(ModelError):
         describe_processor(find_model(str(zoo["dinov3"])))  # there is none without torchvision

@@ -13,11 +13,17 @@ if TYPE_CHECKING:
     from vstore.embed.hf.source.model_folder import ModelFolder
 
 FAMILIES = {
+    "vision-tower": "tower:VisionTower",
     "clip": "clip:Clip",
+    "chinese-clip": "chinese_clip:ChineseClip",
+    "altclip": "altclip:AltClip",
+    "aimv2": "aimv2:Aimv2",
     "siglip": "siglip:Siglip",
     "siglip-naflex": "naflex:Naflex",
     "backbone": "backbone:Backbone",
+    "pooled": "pooled:Pooled",
     "qwen-vl": "qwen_vl:QwenVL",
+    "open-clip": "open_clip:OpenClip",
     "remote": "remote:Remote",
 }
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.embed.faults import DOCTOR, is_about_a_file, reason
-from vstore.embed.hf import adapter as adapters
+from vstore.embed.hf import adapters
+from vstore.embed.hf.adapters.kinds import leaves_base_whole
 from vstore.embed.hf.devices import first_device
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import family_class
-from vstore.embed.hf.family import Family
+from vstore.embed.hf.family import Family, Opened
 from vstore.embed.hf.libraries import libraries, quiet
 from vstore.embed.hf.loaded import Loaded
 from vstore.embed.hf.source.find import find_adapter, find_model
@@ -89,16 +90,19 @@ def load(
             family.load_options(recipe),
             _dtype_until_merged(folder, adapter, compute),
             cls=family.model_class(recipe),
+            open_model=family.open,
             note=note,
         )
         if adapter is not None:
+            # On the CPU: the model may be fp32 until the adapter is merged, and too large for the device then.
+            here = TransformerEmbedder(family, Loaded(model, "cpu"), Settings("cpu"), compute)
+            plain = here.proof(proof) if proof else None
             adapters.apply(model, adapter, note)
-            if proof:
-                # On the CPU: the model may be fp32 until the adapter is merged, and too large for the device then.
-                TransformerEmbedder(family, Loaded(model, "cpu"), Settings("cpu"), compute).prove_adapter(
-                    adapter, proof
+            if plain is not None and not adapters.has_effect(here.proof(proof), plain):
+                raise ModelError(
+                    f"the adapter {adapter.name} changes nothing: with it and without it the vectors are the same",
+                    "name the folder of the trained adapter, or leave --adapter out",
                 )
-            adapters.merge(model)
         return TransformerEmbedder(family, Loaded(settled(model, compute), device), settings, compute)
 
 
@@ -109,7 +113,7 @@ def _dtype_until_merged(folder: ModelFolder, adapter: ModelFolder | None, comput
     alone and the adapter brings no biases of the base's own layers; else it is fp32.
     """
     torch, _ = libraries()
-    exact = adapter is None or (is_stored_in_bf16(folder) and adapter.config.get("bias") in (None, "none"))
+    exact = adapter is None or (is_stored_in_bf16(folder) and leaves_base_whole(adapter))
     return torch.bfloat16 if compute == "bf16" and exact else torch.float32
 
 
@@ -119,24 +123,18 @@ def load_model(
     dtype: torch.dtype,
     *,
     cls: str = "AutoModel",
+    open_model: Callable[[ModelFolder, dict[str, Any], torch.dtype, str], Opened] = Family.open,
     note: Callable[[str], None] = lambda text: None,
 ) -> Any:
     """Load a model, every weight from its files.
 
-    cls:    a class of transformers.
-    note:   receives a line for weights of the files that the model has no place for, such as a classifier.
+    cls:        a class of transformers.
+    open_model: makes the model, as `Family.open` does.
+    note:       receives a line for weights of the files that the model has no place for, such as a classifier.
     Raises: ModelError if a weight is missing: transformers would make it random without an error.
     """
-    _, transformers = libraries()
     try:
-        model, info = getattr(transformers, cls).from_pretrained(
-            folder.path,
-            dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-            **{"trust_remote_code": False, **options},
-        )
+        model, info = open_model(folder, options, dtype, cls)
     except ModelError:
         raise
     except Exception as err:
@@ -144,13 +142,7 @@ def load_model(
             f"the model {folder.name} cannot be loaded: {reason(err)}",
             "copy or download the model again" if is_about_a_file(err) else DOCTOR,
         ) from err
-    lost = sorted(info["missing_keys"]) + sorted(str(one) for one in info["mismatched_keys"])
-    if lost:
-        raise ModelError(
-            f"the model {folder.name} has no weights for {len(lost)} parameters of {type(model).__name__} "
-            f"({', '.join(lost[:3])}): they would be random",
-            "copy or download the model again, or name one whose files fit its config.json",
-        )
+    _refuse_lost(folder, type(model).__name__, info)
     wrong = {str(value.dtype) for value in model.parameters() if value.is_floating_point() and value.dtype != dtype}
     if wrong:
         raise ModelError(
@@ -161,6 +153,18 @@ def load_model(
     if heads:
         note(f"{folder.name}: weights without a part in the vector are left out: {', '.join(heads[:5])}")
     return model.eval()
+
+
+def _refuse_lost(folder: ModelFolder, cls: str, info: Mapping[str, Any]) -> None:
+    """Raises: ModelError for a parameter that the files lack, or have in another size: it would be random."""
+    for what, keys in (("no weights", info["missing_keys"]), ("weights of another size", info["mismatched_keys"])):
+        if keys:
+            some = sorted(str(key[0] if isinstance(key, tuple) else key) for key in keys)
+            raise ModelError(
+                f"the model {folder.name} has {what} for {len(some)} parameters of {cls} "
+                f"({', '.join(some[:3])}): they would be random",
+                "copy or download the model again, or name one whose files fit its config.json",
+            )
 
 
 def settled(model: Any, compute: str | None) -> Any:
