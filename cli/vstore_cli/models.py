@@ -30,17 +30,6 @@ _MODEL = (
     ),
     click.option("--prompt", metavar="TEXT", help="Text that a vision-language model gets with each picture."),
     click.option(
-        "--query-prompt",
-        metavar="TEXT",
-        help="Instruction that such a model gets with each searched text, or a whole template with %s for the text.",
-    ),
-    click.option(
-        "--preset",
-        metavar="NAME",
-        help="Prepare pictures and searched texts as the authors of a published model do: qwen3-vl-embedding, gme or "
-        "vlm2vec.",
-    ),
-    click.option(
         "--pooling", metavar="HOW", help="features, cls, mean or last; which ones apply depends on the model."
     ),
     click.option(
@@ -51,18 +40,7 @@ _MODEL = (
     ),
 )
 MODEL_WORDS = (
-    *(
-        "model",
-        "adapter",
-        "revision",
-        "adapter_revision",
-        "compute",
-        "max_side",
-        "prompt",
-        "query_prompt",
-        "preset",
-        "pooling",
-    ),
+    *("model", "adapter", "revision", "adapter_revision", "compute", "max_side", "prompt", "pooling"),
     "trust_remote_code",
 )
 

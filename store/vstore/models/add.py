@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from vstore.embed.hf.source.other_words import whole_commands
 from vstore.embed.model_words import Settings, Words
-from vstore.embed.probes import Probes
-from vstore.errors import Damage, ModelError, UsageError
+from vstore.errors import ModelError, UsageError
+from vstore.format.entries import Space
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import space_id
 from vstore.models.report import ModelAdded
 from vstore.repository.model_space import Made, add, make
-from vstore.repository.proof import kept_probes
+from vstore.repository.proof import has_drifted
 from vstore.repository.repository import Repository
 
 
@@ -39,12 +39,15 @@ def model_add(
     if inherited:
         say("taken from the current space: " + " ".join(inherited))
     with whole_commands(lambda found: found.command(name)):
-        same_name = [space.id for space in repo.state.spaces.values() if space.name == name]
-        made = make(merged, settings, say, repo.layout.cache, known=same_name)
-    proved = _proved(repo, name, made)
-    if proved.recipe != made.recipe:
+        made = make(merged, settings, say, repo.layout.cache)
+    if _has_drifted(repo, name, made):
+        # The libraries compute differently now: the same files make another space.
+        made.recipe["computed_by"] = {
+            library: version
+            for library, version in made.probes.environment.items()
+            if library not in ("compute", "device")
+        }
         say("the same files give other vectors now: this is a new space")
-    made = proved
     space = space_id(made.recipe)
     known = repo.state.spaces.get(space)
     if known is not None and known.name != name:
@@ -79,47 +82,23 @@ def _filled(repo: Repository, words: Words) -> tuple[Words, tuple[str, ...]]:
     return merged, inherited
 
 
-def _proved(repo: Repository, name: str, made: Made) -> Made:
-    """Compare the probes with those of the model's space, if it has one.
+def _has_drifted(repo: Repository, name: str, made: Made) -> bool:
+    """Tell whether the model's space exists, and had other vectors when it was made.
 
-    Returns: the model as its space is to have it: with a recipe of its own where the libraries compute differently now.
-    Raises:  ModelError if its space has this name and other vectors.
+    Raises: ModelError if that space has this name.
     """
-    same = _compared(repo, name, made)
-    if same is not None:
-        return same
-    environment = made.probes.environment
-    computed_by = {word: value for word, value in environment.items() if word not in ("compute", "device")}
-    other = made._replace(recipe={**made.recipe, "computed_by": computed_by})
-    return _compared(repo, name, other) or other
 
+    def compare() -> tuple[Space | None, bool]:
+        known = repo.state.spaces.get(space_id(made.recipe))
+        return known, known is not None and has_drifted(repo, known, made.probes)
 
-def _compared(repo: Repository, name: str, made: Made) -> Made | None:
-    """Compare the probes with those of the space of this very recipe, whose vectors stay the first ones.
-
-    Returns: the model with the probes that its space is to have; None if the space has other vectors and another name.
-    Raises:  ModelError if it has other vectors and this name.
-    """
-    kept = repo.reading(lambda: _known_probes(repo, made))
-    if kept is None:
-        return made
-    if not kept.worst(made.probes.first).is_too_much:
-        return made._replace(probes=kept.with_later(made.probes.first))
-    if repo.state.spaces[space_id(made.recipe)].name == name:
+    known, drifted = repo.reading(compare)
+    if drifted and known is not None and known.name == name:
         raise ModelError(
             f"the model gives other vectors than when the space {name!r} was made, with the same files",
-            f"add it as a new space, under another name: {made.words.command('NEWNAME')}",
+            "add it as a new space, under another name",
         )
-    return None
-
-
-def _known_probes(repo: Repository, made: Made) -> Probes | None:
-    """Read the probes of the model's space; None if it has no space, or its probes are lost."""
-    known = repo.state.spaces.get(space_id(made.recipe))
-    try:
-        return None if known is None else kept_probes(repo, known)
-    except Damage:
-        return None  # they are computed again: nothing else brings the space back into use
+    return drifted
 
 
 def _current_words(repo: Repository) -> Words:

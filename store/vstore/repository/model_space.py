@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +14,7 @@ from vstore.embed.faults import faults_of
 from vstore.embed.hf.digests import Digests
 from vstore.embed.load import load_embedder
 from vstore.embed.model_words import BUILTIN, Settings, Words
-from vstore.embed.probes import Probes, Proofs, drift
-from vstore.embed.sight import small_pictures
+from vstore.embed.probes import Probes, drift
 from vstore.errors import ModelError, UsageError
 from vstore.format.layout import why_not_a_name
 from vstore.repository.add_space import add_space
@@ -40,19 +39,11 @@ class Made(NamedTuple):
     digests: Digests
 
 
-def make(
-    words: Words,
-    settings: Settings,
-    note: Callable[[str], None],
-    cache: Path | None = None,
-    *,
-    known: Container[str] = (),
-) -> Made:
+def make(words: Words, settings: Settings, note: Callable[[str], None], cache: Path | None = None) -> Made:
     """Work out the recipe of a model, load it, and embed its probes. Nothing is written.
 
     note:   receives a line for each thing done without being asked for.
     cache:  the store's cache folder, if there is a store.
-    known:  ids of spaces: if an earlier version of vstore described these words as one of them, so does this.
     Raises: UsageError, ModelError.
     """
     from vstore.embed.plugins import describe_by_plugin
@@ -74,10 +65,7 @@ def make(
             from vstore.embed.hf.description import describe
             from vstore.embed.hf.loading import load
 
-            recipe, words = describe(words, digests, known=known, note=note)
-            loss = small_pictures(recipe)
-            if loss is not None:
-                note(loss)
+            recipe, words = describe(words, digests)
             proof = list(prepared_probes(recipe, _PROOF).values())
             embedder = load(recipe, words, settings, digests, proof=proof, note=note)
         vectors = embed_probes(embedder, probe_names(embedder))
@@ -87,7 +75,7 @@ def make(
                 f"the model {words.model} gives no usable vector for the probe {name!r}: its numbers are not finite",
                 "its weights are damaged, or bf16 is too coarse for it: try --compute fp32",
             )
-    return Made(recipe, words, Probes(Proofs(vectors, environment_of(embedder))), digests)
+    return Made(recipe, words, Probes(vectors, environment_of(embedder)), digests)
 
 
 def name_for(words: Words, wanted: str | None) -> str:

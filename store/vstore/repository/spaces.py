@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 from vstore.embed.embedder import Embedder
@@ -11,10 +10,10 @@ from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import FAMILIES
 from vstore.embed.load import load_embedder
 from vstore.embed.model_words import Settings, Words
+from vstore.embed.probes import Probes
 from vstore.errors import ModelError
 from vstore.format.entries import Space
-from vstore.repository.proof import kept_probes, prove
-from vstore.repository.renewal import renew
+from vstore.repository.proof import prove
 from vstore.repository.repository import Repository
 
 
@@ -25,7 +24,7 @@ def load(repo: Repository, space: Space, settings: Settings) -> Embedder:
     """
     recipe = repo.recipe(space.id)
     digests = Digests(repo.layout.cache)
-    kept = kept_probes(repo, space)
+    kept = Probes.from_bytes(repo.packs.get(space.probes)) if space.probes else None
     with faults_of(f"of the space {space.name!r}"):
         embedder = load_embedder(recipe, Words.from_json(space.place), settings, digests)
         digests.keep()
@@ -37,9 +36,8 @@ def load(repo: Repository, space: Space, settings: Settings) -> Embedder:
 def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
     """Load the model of a space on every device of the settings, in a process each; a single one is as in `load`.
 
-    Each is proved by its probes before it gets a picture, the later ones while the first one works. Probes that the
-    space lacks are added: a run on all devices writes the store.
-    Raises: as `load`; Locked, Damage, DiskTrouble.
+    Each is proved by its probes before it gets a picture, the later ones while the first one works.
+    Raises: as `load`.
     """
     recipe = repo.recipe(space.id)
     if recipe.get("family") not in FAMILIES:
@@ -49,23 +47,14 @@ def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
                 f"{recipe.get('family')!r} runs in one process",
                 "name one of them, or leave --device out",
             )
-        return _load_and_renew(repo, space, settings)
+        return load(repo, space, settings)
     from vstore.embed.hf.devices import all_devices
 
     with faults_of(f"of the space {space.name!r}"):
         devices = all_devices(settings)
     if len(devices) == 1:
-        return _load_and_renew(repo, space, settings)
+        return load(repo, space, settings)
     return _load_in_workers(repo, space, settings, devices)
-
-
-def _load_and_renew(repo: Repository, space: Space, settings: Settings) -> Embedder:
-    embedder = load(repo, space, settings)
-    kept = kept_probes(repo, space)
-    if kept is not None:
-        with faults_of(f"of the space {space.name!r}"):
-            renew(repo, space, embedder, kept)
-    return embedder
 
 
 def _load_in_workers(repo: Repository, space: Space, settings: Settings, devices: list[str]) -> Embedder:
@@ -78,7 +67,7 @@ def _load_in_workers(repo: Repository, space: Space, settings: Settings, devices
     recipe = repo.recipe(space.id)
     words = Words.from_json(space.place)
     digests = Digests(repo.layout.cache)
-    kept = kept_probes(repo, space)
+    kept = Probes.from_bytes(repo.packs.get(space.probes)) if space.probes else None
     with faults_of(f"of the space {space.name!r}"):
         family = find_files(recipe, words, digests).family
     digests.keep()
@@ -97,14 +86,10 @@ def _load_in_workers(repo: Repository, space: Space, settings: Settings, devices
             ),
         )
 
-    first = threading.Lock()  # of the workers to be admitted; the others may be while it embeds
-
     def admit(load: Callable[[], Embedder]) -> None:
         with faults_of(f"of the space {space.name!r}"):
             embedder = load()
             if kept is not None:
                 prove(repo, space, embedder, kept, files_changed=files_changed)
-                if first.acquire(blocking=False):
-                    renew(repo, space, embedder, kept)
 
     return Workers(family, Limits.of(settings, devices), devices=devices, start=start, admit=admit)
