@@ -50,10 +50,20 @@ class Job(NamedTuple):
 
 
 class WorkerFault(RuntimeError):
-    """An unexpected error in a worker, with the traceback from there."""
+    """An unexpected error in a worker, with the traceback from there.
 
-    def __init__(self, device: str, kind: str, trace: str) -> None:
+    kind:   the class and the message of the error there.
+    number: of the batch that met it; the worker goes on with the next one. None if it does not.
+    """
+
+    def __init__(self, device: str, kind: str, trace: str, number: int | None = None) -> None:
         super().__init__(f"{kind}, in the worker process on {device}\n{trace}")
+        self.kind = kind
+        self.number = number
+
+
+class WorkerDied(ModelError):
+    """The end of a worker process that nobody asked for."""
 
 
 class Worker:
@@ -108,11 +118,14 @@ class Worker:
         return self.receive()[1]
 
     def send(self, number: int, what: Sequence[Prepared | None] | tuple[str, ...]) -> None:
-        """Send a batch (a list) or texts (a tuple). Raises: ModelError if the process has died."""
+        """Send a batch (a list) or texts (a tuple). Raises: WorkerDied."""
         self._write((number, what))
 
     def receive(self) -> tuple[int, Floats]:
-        """Wait for the number and the vectors of a batch. Raises: ModelError, or the error that was raised there."""
+        """Wait for the number and the vectors of a batch.
+
+        Raises: WorkerDied; WorkerFault, or the error of vstore that was raised there.
+        """
         number, rows = self._read()
         return number, rows
 
@@ -155,7 +168,7 @@ class Worker:
         with self._process.stderr as lines:
             self._said.extend(line.decode("utf-8", "replace").strip() for line in lines)
 
-    def _death(self) -> ModelError:
+    def _death(self) -> WorkerDied:
         try:
             code = self._process.wait(_SECONDS)
         except subprocess.TimeoutExpired:  # its pipes are closed, but it runs on
@@ -168,7 +181,7 @@ class Worker:
                 how = signal.Signals(-code).name
         last = next((f": {line}" for line in reversed(self._said.copy()) if line), "")
         why = "the system kills processes where memory is short; " if -code == signal.SIGKILL else ""
-        return ModelError(
+        return WorkerDied(
             f"the worker process on {self.device} has died ({how}){last}",
             f"{why}finished vectors are safe: run the command again, without that device in --device if it dies again",
         )
