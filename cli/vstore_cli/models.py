@@ -19,6 +19,7 @@ _MODEL = (
         "--adapter", metavar="DIR_OR_NAME", help="A LoRA adapter. Without --model, its own base model is used."
     ),
     click.option("--revision", metavar="R", help="Branch, tag or commit of a hub model."),
+    click.option("--adapter-revision", metavar="R", help="Branch, tag or commit of a hub adapter."),
     click.option(
         "--compute", type=click.Choice(["fp32", "bf16"]), help="The number format of the computation (default fp32)."
     ),
@@ -38,7 +39,10 @@ _MODEL = (
         help="Run Python code from the model's folder. Off by default; recorded in the space.",
     ),
 )
-MODEL_WORDS = ("model", "adapter", "revision", "compute", "max_side", "prompt", "pooling", "trust_remote_code")
+MODEL_WORDS = (
+    *("model", "adapter", "revision", "adapter_revision", "compute", "max_side", "prompt", "pooling"),
+    "trust_remote_code",
+)
 
 
 def model_options(command: F) -> F:

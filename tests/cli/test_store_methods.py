@@ -83,7 +83,7 @@ DEFAULTS: dict[str, Any] = {
 )
 def test_the_record_of_an_operation_holds_the_words_of_its_callers(words: type, records: tuple[Any, ...]) -> None:
     fields = {name for record in records for name in record._fields}
-    internal = {"named", "place", "dry_run", "adapter_revision"}
+    internal = {"named", "place", "dry_run"}
     assert fields - internal == set(words.__annotations__)
 
 

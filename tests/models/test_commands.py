@@ -17,49 +17,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from support.adapters import rewrite
 from support.folders import put
+from support.shell import Shell
 from support.zoo import Zoo
 
 from vstore.repository.repository import Repository
-from vstore_cli.main import run
-
-
-class Shell:
-    """A working directory with pictures, and `vstore` in it."""
-
-    def __init__(self, top: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.top = top
-        self._capsys = capsys
-        put(top / "pictures", {f"{i}.png": i for i in range(4)})
-
-    def __call__(self, *words: str | Path) -> tuple[int, str, str]:
-        code = run([str(word) for word in words])
-        out, err = self._capsys.readouterr()
-        return code, out, err
-
-    def good(self, *words: str | Path) -> str:
-        code, out, err = self(*words)
-        assert code == 0, err
-        return out
-
-    def json(self, *words: str | Path) -> Any:
-        return json.loads(self.good(*words, "--json"))
-
-    def bad(self, exit_code: int, *words: str | Path) -> str:
-        """The error as a program gets it: one message and one next step, stdout empty."""
-        code, out, err = self(*words, "--json")
-        assert (code, out) == (exit_code, ""), err
-        error = json.loads(err.splitlines()[-1])["error"]
-        assert error["exit"] == exit_code
-        assert error["next"], "it says what to do next"
-        assert "\n" not in error["message"].strip()
-        return f"{error['message']}; {error['next']}"
-
-
-@pytest.fixture
-def vstore(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("VSTORE_DIR", raising=False)
-    return Shell(tmp_path, capsys)
 
 
 def test_a_store_of_a_model_from_init_to_rollback(vstore: Shell, zoo: Zoo) -> None:
@@ -126,12 +87,14 @@ def test_an_adapter_given_as_a_model(vstore: Shell, zoo: Zoo) -> None:
 
 
 def test_a_model_given_as_an_adapter(vstore: Shell, zoo: Zoo) -> None:
-    assert "holds no adapter" in vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", zoo["clip"])
+    said = vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", zoo["clip"])
+    assert "is a model, not an adapter" in said and f"vstore init --name clip --model {zoo['clip']}" in said
 
 
 def test_a_run_folder_given_instead_of_its_checkpoint(vstore: Shell, zoo: Zoo) -> None:
     shutil.copytree(zoo.adapter("clip"), vstore.top / "run/checkpoint-1095")
-    assert "its folders checkpoint-1095" in vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./run")
+    said = vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./run")
+    assert f"vstore init --name run --model {zoo['clip']} --adapter ./run/checkpoint-1095" in said
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "preprocessor_config.json"])
@@ -163,11 +126,13 @@ def test_a_weight_file_that_is_cut_off(vstore: Shell, zoo: Zoo) -> None:
     folder = Path(shutil.copytree(zoo["clip"], vstore.top / "clip"))
     os.truncate(folder / "model.safetensors", 5000)
     said = vstore.bad(13, "init", "--model", "./clip")
-    assert "cannot be loaded" in said and "copy or download the model again" in said
+    assert "model.safetensors is cut short: it has 5000 bytes" in said
+    assert "copy or download model.safetensors again" in said
     broken = Path(shutil.copytree(zoo.adapter("clip"), vstore.top / "adapter"))
     os.truncate(broken / "adapter_model.safetensors", 300)
     said = vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./adapter")
-    assert "cannot be read" in said and "copy or download it again" in said
+    assert "adapter_model.safetensors is cut short: it has 300 bytes" in said
+    assert "copy or download adapter_model.safetensors again" in said
 
 
 @pytest.mark.parametrize(
@@ -241,8 +206,7 @@ def test_a_model_with_no_image_side(vstore: Shell) -> None:
     )
     transformers.BertModel(config).save_pretrained(vstore.top / "bert")
     said = vstore.bad(13, "init", "--model", "./bert")
-    assert "'bert', which vstore does not support" in said
-    assert "qwen2_vl" in said, "it lists what it knows"
+    assert "reads texts alone, and takes no pictures" in said
 
 
 def test_a_model_whose_numbers_are_not_finite(vstore: Shell, zoo: Zoo) -> None:
@@ -318,19 +282,22 @@ def test_a_hub_id_without_a_network(vstore: Shell) -> None:
     assert "HF_HUB_OFFLINE" in said
 
 
+def downloaded(cache: Path, name: str, folder: Path, commit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lay a folder into the hub's cache as the newest commit of somebody/NAME."""
+    import huggingface_hub.constants
+
+    there = cache / f"models--somebody--{name}"
+    shutil.copytree(folder, there / "snapshots" / commit)
+    (there / "refs").mkdir(exist_ok=True)
+    (there / "refs/main").write_text(commit)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
+
+
 def test_a_hub_model_that_was_downloaded_before_needs_no_network(
     vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import huggingface_hub.constants
-
     commit = "a" * 40
-    cache = vstore.top / "hub"
-    snapshot = cache / "models--somebody--clip/snapshots" / commit
-    shutil.copytree(zoo["clip"], snapshot)
-    refs = cache / "models--somebody--clip/refs"
-    refs.mkdir()
-    (refs / "main").write_text(commit)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
+    downloaded(vstore.top / "hub", "clip", zoo["clip"], commit, monkeypatch)
     vstore.good("sync", "pictures", "--model", "somebody/clip")
     detail = vstore.json("model", "show", "clip")
     assert detail["place"]["model"] == "somebody/clip"
@@ -366,6 +333,96 @@ def test_words_of_a_model_without_a_model(vstore: Shell) -> None:
     assert "--compute without a model" in vstore.bad(2, "init", "--compute", "bf16")
     code, _, err = vstore("sync", "pictures", "--batch-size", "none")
     assert (code, "auto" in err) == (2, True)
+
+
+@pytest.mark.parametrize("option", ["--revision", "--adapter-revision"])
+def test_a_revision_of_a_folder(vstore: Shell, zoo: Zoo, option: str) -> None:
+    said = vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", zoo.adapter("clip"), option, "main")
+    assert f"{option} main names a revision of the hub" in said
+    said = vstore.bad(13, "init", "--model", zoo["clip"], "--adapter-revision", "main")
+    assert "no adapter is named" in said
+
+
+# The commands that errors print
+
+
+def pasted(text: str, before: str, after: str, name: str) -> list[str]:
+    """Take the command between two texts out of an error, split by a shell, with the name of a space filled in."""
+    command = text.partition(before)[2].partition(after)[0]
+    out = subprocess.run(["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True).stdout.decode()
+    words = out.split("\0")[:-1]
+    assert words[:3] == ["vstore", "model", "add"] and words[3] in ("NAME", "NEWNAME"), text
+    return [*words[1:3], name, *words[4:]]
+
+
+PROMPT = "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>it's\t$HOME<|im_end|>"
+WORDS = ["--prompt", PROMPT, "--pooling", "mean", "--max-side", "256", "--compute", "bf16"]
+
+
+def test_the_command_of_a_drift_error_makes_the_same_space(
+    vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vstore.embed.hf import qwen_vl
+
+    base, adapter = zoo["qwen2_vl"], zoo.adapter("qwen2_vl")
+    vstore.good("init", "--name", "tuned", "--model", base, "--adapter", adapter, *WORDS)
+    before = vstore.json("model", "show", "tuned")
+    plain = qwen_vl.QwenVL.prepare
+
+    def shifted(self: Any, picture: Any) -> Any:
+        found = plain(self, picture)
+        return found and {**found, "pixels": found["pixels"] * 1.5 + 0.3}
+
+    monkeypatch.setattr(qwen_vl.QwenVL, "prepare", shifted)
+    said = vstore.bad(13, "sync", "pictures")
+    monkeypatch.undo()
+    monkeypatch.chdir(vstore.top)
+    vstore.good("init", "--store", "other")
+    vstore.good(*pasted(said, "or make a new space: ", ", then vstore sync", "again"), "--store", "other")
+    again = vstore.json("model", "show", "again", "--store", "other")
+    assert (again["space"], again["recipe"]) == (before["space"], before["recipe"])
+    assert again["place"] == before["place"]
+
+
+def test_the_command_of_a_changed_adapter_finds_the_old_one(vstore: Shell, zoo: Zoo) -> None:
+    adapter = Path(shutil.copytree(zoo.adapter("clip"), vstore.top / "it's a"))
+    vstore.good("init", "--name", "tuned", "--model", zoo["clip"], "--adapter", adapter, "--compute", "bf16")
+    before = vstore.json("model", "show", "tuned")
+    shutil.move(adapter, vstore.top / "old")
+    shutil.copytree(zoo.adapter("clip", "rslora"), adapter)
+    said = vstore.bad(13, "sync", "pictures")
+    assert "is not what the space was made with" in said
+    words = pasted(said, "or run ", ": with the name", "tuned")
+    vstore.good(*[str(vstore.top / "old") if word == str(adapter) else word for word in words])
+    after = vstore.json("model", "show", "tuned")
+    assert after["space"] == before["space"] and after["place"]["adapter"] == str(vstore.top / "old")
+    vstore.good(*pasted(said, "or run ", ": with the name", "new"))
+    new = vstore.json("model", "show", "new")
+    assert new["recipe"]["adapter"]["config"]["use_rslora"] is True
+    assert (new["place"]["compute"], new["place"]["model"]) == ("bf16", str(zoo["clip"]))
+
+
+def test_the_command_names_the_commits_of_the_hub(vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    from vstore.embed.model_words import Words
+
+    hub = vstore.top / "hub"
+    downloaded(hub, "clip", zoo["clip"], "a" * 40, monkeypatch)
+    downloaded(hub, "lora", zoo.adapter("clip"), "b" * 40, monkeypatch)
+    vstore.good("init", "--name", "tuned", "--model", "somebody/clip", "--adapter", "somebody/lora")
+    before = vstore.json("model", "show", "tuned")
+    downloaded(hub, "lora", zoo.adapter("clip", "rslora"), "c" * 40, monkeypatch)  # it has moved on since
+    command = Words.from_json(before["place"]).command("again")
+    vstore.good("init", "--store", "other")
+    vstore.good(*command.split()[1:], "--store", "other")
+    assert vstore.json("model", "show", "again", "--store", "other")["space"] == before["space"]
+
+
+def test_a_store_that_exists_says_how_the_model_is_added(vstore: Shell, zoo: Zoo) -> None:
+    vstore.good("init")
+    words = ["--model", str(zoo["clip"]), "--adapter", str(zoo.adapter("clip")), "--compute", "bf16"]
+    wanted = f"vstore model add NAME {' '.join(words)}"
+    assert wanted in vstore.bad(2, "init", *words)
+    assert f"{wanted}, then vstore sync --space NAME" in vstore.bad(13, "sync", "pictures", *words)
 
 
 # Security

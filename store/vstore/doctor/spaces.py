@@ -8,6 +8,7 @@ from typing import Any
 
 from vstore.doctor import installed
 from vstore.doctor.report import NOTE, OK, TROUBLE, Finding
+from vstore.embed.model_words import Words
 from vstore.errors import VstoreError
 from vstore.format.layout import NEWEST
 from vstore.packages import TORCH
@@ -54,7 +55,7 @@ def _space(name: str, place: dict[str, Any], recipe: dict[str, Any]) -> Finding:
     for word in ("model", "adapter"):
         where = place.get(word)
         if where and os.path.isabs(where) and not os.path.isdir(where):
-            fix = f"vstore model add {name} --model DIR" + (" --adapter DIR" if place.get("adapter") else "")
+            fix = Words.from_json({**place, word: "DIR"}).command(name)
             return Finding(
                 title, TROUBLE, f"its {word} is no longer at {where}; the stored vectors stay searchable", fix
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 from vstore.errors import UsageError
 
+BUILTIN = "builtin"  # the word of --model for the embedder that needs no model
+_UNKNOWN = "MODEL"  # stands in a command for the model of a space that was made without one
 _DEVICE = re.compile(r"[a-z]+(:(0|[1-9][0-9]*))?")
 
 
@@ -20,6 +23,7 @@ class ModelWords(TypedDict, total=False):
     model:             a folder, a hub id, or `builtin`.
     adapter:           a folder or a hub id of a LoRA adapter; alone, it stands on the base that it names.
     revision:          branch, tag or commit of a hub model.
+    adapter_revision:  branch, tag or commit of a hub adapter.
     compute:           `fp32` or `bf16`.
     max_side:          pixels of the longer side of a picture as the model gets it.
     prompt:            text that a vision-language model gets with each picture.
@@ -30,6 +34,7 @@ class ModelWords(TypedDict, total=False):
     model: str | None
     adapter: str | None
     revision: str | None
+    adapter_revision: str | None
     compute: str | None
     max_side: int | None
     prompt: str | None
@@ -38,10 +43,7 @@ class ModelWords(TypedDict, total=False):
 
 
 class Words(NamedTuple):
-    """The words of `ModelWords` as a space keeps them.
-
-    adapter_revision: the commit of a hub adapter, noted when the space is made.
-    """
+    """The words of `ModelWords` as a space keeps them: its revisions are commits, noted when the space is made."""
 
     model: str | None = None
     adapter: str | None = None
@@ -76,6 +78,39 @@ class Words(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         return {name: value for name, value in self._asdict().items() if value is not None}
+
+    def command(self, name: str) -> str:
+        """Write the whole command that adds a space of these words: it takes nothing from the current space.
+
+        name: of the space.
+        """
+        words = self if self.model is not None or self.adapter is not None else self._replace(model=_UNKNOWN)
+        parts = ["vstore", "model", "add", name]
+        for option in ModelWords.__annotations__:
+            value = getattr(words, option)
+            if value is not None and value is not False:
+                parts.append("--" + option.replace("_", "-"))
+                if value is not True:
+                    parts.append(str(value))
+        return " ".join(map(quoted, parts))
+
+
+def quoted(word: str) -> str:
+    """Quote a word for a shell, on one line: a prompt may hold line breaks."""
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = "".join(_escaped(letter) for letter in word)
+    return f"$'{escaped}'"
+
+
+def _escaped(letter: str) -> str:
+    if letter in ("'", "\\"):
+        return "\\" + letter
+    if letter.isprintable():
+        return letter
+    return {"\n": "\\n", "\t": "\\t"}.get(letter) or "".join(
+        f"\\{byte:03o}" for byte in letter.encode("utf-8", "surrogateescape")
+    )
 
 
 class Settings(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vstore.embed.model_words import Words
 from vstore.errors import Damage
 from vstore.format.entries import Space
 from vstore.repair.blobs import Blobs
@@ -23,7 +24,7 @@ def keep_recipes(repo: Repository, found: Findings, blobs: Blobs) -> None:
             except Damage:
                 found.left.append(
                     f"the probes of the space {space.name} are lost: nothing can be embedded in it, and gc does not "
-                    f"run, until its model is added again: vstore model add {space.name} --model MODEL"
+                    f"run, until its model is added again: {Words.from_json(space.place).command(space.name)}"
                 )
 
 

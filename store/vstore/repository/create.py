@@ -10,6 +10,7 @@ from vstore.disk import durable
 from vstore.disk.lock import Lock
 from vstore.disk.reserve import write_reserve
 from vstore.disk.trouble import trouble
+from vstore.embed.model_words import Words
 from vstore.errors import Damage, UsageError, VstoreError
 from vstore.format.hashing import store_hash
 from vstore.format.layout import DTYPES, Layout, record_number
@@ -44,15 +45,16 @@ def create_store(folder: Path, hash: str = "xxh3_128", dtype: str = "float16") -
     return Repository(folder)
 
 
-def refuse_existing(folder: Path) -> None:
+def refuse_existing(folder: Path, words: Words) -> None:
     """Refuse the folder of a store. One whose maker was killed before a record does not count.
 
+    words:  name a model that can be added to the store instead.
     Raises: UsageError.
     """
     if Layout(folder).format.exists() and Repository(folder).tip.highest:
         raise UsageError(
             f"a store already exists at {folder}",
-            "use it, adding the model with: vstore model add NAME; or name another folder with --store",
+            f"use it, adding the model with: {words.command('NAME')}; or name another folder with --store",
         )
 
 

@@ -13,7 +13,7 @@ from vstore.embed.embedder import Embedder
 from vstore.embed.faults import faults_of
 from vstore.embed.hf.digests import Digests
 from vstore.embed.load import load_embedder
-from vstore.embed.model_words import Settings, Words
+from vstore.embed.model_words import BUILTIN, Settings, Words
 from vstore.embed.probes import Probes, drift
 from vstore.errors import ModelError, UsageError
 from vstore.format.layout import why_not_a_name
@@ -21,7 +21,6 @@ from vstore.repository.add_space import add_space
 from vstore.repository.proof import embed_probes, environment_of, prepared_probes, probe_names
 from vstore.repository.repository import Repository
 
-BUILTIN = "builtin"  # the word of --model for the embedder that needs no model
 _PROOF = ("tiny", "landscape")  # an adapter must change one of them: few pixels, as they are embedded in fp32
 
 

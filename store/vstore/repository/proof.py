@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vstore._version import __version__
 from vstore.disk.cache import read_cache_json, write_cache
 from vstore.embed.embedder import Embedder, text_side
+from vstore.embed.model_words import BUILTIN, Words
 from vstore.embed.probes import PROBES, Probes, differences, drift, probe_file, tolerance
 from vstore.embed.rows import require_rows
 from vstore.errors import Damage, ModelError
@@ -62,12 +63,12 @@ def prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, f
     found, allowed = drift(kept.vectors[worst], vectors[worst]), tolerance(kept.environment, now)
     if not found <= allowed:
         what = "; ".join(differences(kept.environment, now)) or "nothing that vstore records: its files or its code"
+        words = Words(BUILTIN) if embedder.recipe.get("family") == BUILTIN else Words.from_json(space.place)
         raise ModelError(
             f"the model of the space {space.name!r}{where} does not give the vectors that it gave when the space was "
             f"made: the probe {worst!r} is off by {found:.2g} (allowed: {allowed:g}). Changed since: {what}. It has "
             "embedded nothing, and the stored vectors are unchanged",
-            "restore what changed, or make a new space: vstore model add NEWNAME --model "
-            f"{space.place.get('model', 'MODEL')}, then vstore sync --space NEWNAME",
+            f"restore what changed, or make a new space: {words.command('NEWNAME')}, then vstore sync --space NEWNAME",
         )
     body = json.dumps({"environment": now, "turn": turn, "probes": space.probes.hex()}, sort_keys=True).encode()
     write_cache(repo.layout.cache, proof, body)

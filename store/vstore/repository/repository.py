@@ -14,6 +14,7 @@ from vstore.clock import now
 from vstore.disk import durable
 from vstore.disk.long_folders import first_absent, look, note, recall
 from vstore.disk.oplog import Oplog, Tip
+from vstore.embed.model_words import Words
 from vstore.errors import (
     Damage,
     MigrationNeeded,
@@ -359,6 +360,6 @@ class Repository:
 def how_to_give(space: Space) -> str:
     """Say how to bring back the recipe of a space."""
     return (
-        f"add the same model again: vstore model add {space.name} --model MODEL; or, if its vectors were imported "
-        "without a model, import the same index again"
+        f"add the same model again: {Words.from_json(space.place).command(space.name)}; or, if its vectors were "
+        "imported without a model, import the same index again"
     )

@@ -96,7 +96,7 @@ def _refuse_existing(folder: Path, words: Words) -> NoReturn:
         raise UsageError(f"the store {folder} already exists", "open it, and sync it")
     raise ModelError(
         f"the store {folder} already exists, and {named} can only be given for a new one",
-        "a new model is a new space: vstore model add NAME --model M [--adapter A], then vstore sync --space NAME",
+        f"a new model is a new space: {words.command('NAME')}, then vstore sync --space NAME",
     )
 
 

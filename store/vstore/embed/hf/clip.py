@@ -12,6 +12,7 @@ class Clip(DualEncoder):
     """CLIP and MetaCLIP 2."""
 
     name = "clip"
+    title = "CLIP"
     model_types = frozenset({"clip", "metaclip_2"})
 
     @classmethod

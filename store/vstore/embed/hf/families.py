@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from vstore.embed.hf.unsupported import refuse_known
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:
@@ -12,10 +13,15 @@ if TYPE_CHECKING:
     from vstore.embed.hf.source.model_folder import ModelFolder
 
 FAMILIES = {
+    "vision-tower": "tower:VisionTower",
     "clip": "clip:Clip",
+    "chinese-clip": "chinese_clip:ChineseClip",
+    "altclip": "altclip:AltClip",
+    "aimv2": "aimv2:Aimv2",
     "siglip": "siglip:Siglip",
     "siglip-naflex": "naflex:Naflex",
     "backbone": "backbone:Backbone",
+    "pooled": "pooled:Pooled",
     "qwen-vl": "qwen_vl:QwenVL",
     "remote": "remote:Remote",
 }
@@ -29,16 +35,15 @@ def family_class(family: str) -> type[Family]:
 
 
 def family_of(folder: ModelFolder, *, trust_code: bool) -> type[Family]:
-    """Find the family of a model by its model_type. A model's own code is used only where no family knows the type.
+    """Find the family that takes a model. A model's own code is used only where no family does.
 
     Raises: ModelError if no family takes it.
     """
-    known: list[str] = []
-    for family in FAMILIES:
-        cls = family_class(family)
-        if folder.model_type in cls.model_types:
+    refuse_known(folder)
+    families = [family_class(family) for family in FAMILIES]
+    for cls in families:
+        if cls.takes(folder):
             return cls
-        known += sorted(cls.model_types)
     if "AutoModel" in (folder.config.get("auto_map") or {}):
         if trust_code:
             return family_class("remote")
@@ -46,8 +51,8 @@ def family_of(folder: ModelFolder, *, trust_code: bool) -> type[Family]:
             f"{folder.name} ({folder.model_type or 'no type'}) runs Python code of its own, which is not trusted",
             "read its .py files; if you trust them, add --trust-remote-code",
         )
+    known = "; ".join(f"{cls.title} ({', '.join(sorted(cls.model_types))})" for cls in families if cls.model_types)
     raise ModelError(
         f"{folder.name} is a model of the type {folder.model_type!r}, which vstore does not support",
-        f"supported types: {', '.join(known)}; another embedder can be added as a plug-in (examples/plugin in the "
-        "sources)",
+        f"supported types: {known}; another embedder can be added as a plug-in (examples/plugin in the sources)",
     )

@@ -26,12 +26,14 @@ class Family(ABC):
     A subclass has `describe`, `prepare` and `forward`.
 
     name:         of the family, in recipes.
+    title:        its name for people.
     model_types:  its values of `model_type` in config.json.
     poolings:     its poolings; the first is the default.
     takes_prompt: its models get a prompt with a picture.
     """
 
     name: ClassVar[str]
+    title: ClassVar[str]
     model_types: ClassVar[frozenset[str]]
     poolings: ClassVar[tuple[str, ...]]
     takes_prompt: ClassVar[bool] = False
@@ -45,12 +47,27 @@ class Family(ABC):
         """Load the processor and the tokenizer, if the family needs them."""
 
     @classmethod
+    def takes(cls, folder: ModelFolder) -> bool:
+        """Tell whether a model is one of the family."""
+        return folder.model_type in cls.model_types
+
+    @classmethod
+    def poolings_for(cls, folder: ModelFolder) -> tuple[str, ...]:
+        """List the poolings of a model; the first is the default."""
+        return cls.poolings
+
+    @classmethod
     @abstractmethod
     def describe(cls, folder: ModelFolder, words: Words, digests: Digests) -> dict[str, Any]:
         """Describe the family's part of a recipe from the model's files: processor, text, positions, prompt, dim.
 
         Raises: ModelError.
         """
+
+    @classmethod
+    def model_class(cls, recipe: Recipe) -> str:
+        """Choose the class of transformers that loads the model."""
+        return "AutoModel"
 
     @classmethod
     def load_options(cls, recipe: Recipe) -> dict[str, Any]:
@@ -62,7 +79,7 @@ class Family(ABC):
         found = []
         if self.recipe["adapter"] is not None:
             found.append(Variation("no-adapter", "the adapter was not applied", {**self.recipe, "adapter": None}))
-        for pooling in self.poolings:
+        for pooling in self.poolings_for(self.folder):
             if pooling != self.recipe["pooling"]:
                 about = f"the vectors were pooled by {pooling}"
                 found.append(Variation(f"pooling-{pooling}", about, {**self.recipe, "pooling": pooling}))

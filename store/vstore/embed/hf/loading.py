@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.embed.faults import DOCTOR, is_about_a_file, reason
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from vstore.format.recipes import Recipe
 
+# A language model's way from its last state, which is the vector, to the next word: every such checkpoint has it.
+_KNOWN_HEADS = frozenset({"lm_head"})
+
 
 class Files(NamedTuple):
     """The files of a recipe's model, proved to be the recipe's.
@@ -42,22 +45,23 @@ class Files(NamedTuple):
 def find_files(recipe: Recipe, words: Words, digests: Digests) -> Files:
     """Find the model of a recipe, and prove it by its files. Raises: ModelError."""
     if words.model is None:
-        raise changed("the model", "its place is unknown")
+        raise changed("the model", "its place is unknown", words)
     folder = find_model(words.model, words.revision, code="code" in recipe)
     if "code" in recipe:
         from vstore.embed.hf.remote import code_digests
 
         if code_digests(folder, digests) != recipe["code"]:
-            raise changed(f"the model {words.model}", "its Python code has changed, and the new code is not trusted")
+            why = "its Python code has changed, and the new code is not trusted"
+            raise changed(f"the model {words.model}", why, words)
     if weight_digests(folder, digests) != recipe["weights"] or canonical_config(folder.config) != recipe["config"]:
-        raise changed(f"the model {words.model}", "its weights or its configuration have changed")
+        raise changed(f"the model {words.model}", "its weights or its configuration have changed", words)
     adapter = None
     if recipe["adapter"] is not None:
         if words.adapter is None:
-            raise changed("the adapter", "its place is unknown")
+            raise changed("the adapter", "its place is unknown", words._replace(adapter="ADAPTER"))
         adapter = find_adapter(words.adapter, words.adapter_revision)
         if adapters.describe(adapter, digests) != recipe["adapter"]:
-            raise changed(f"the adapter {words.adapter}", "its weights or its configuration have changed")
+            raise changed(f"the adapter {words.adapter}", "its weights or its configuration have changed", words)
     return Files(family_class(recipe["family"])(recipe, folder), folder, adapter)
 
 
@@ -80,7 +84,13 @@ def load(
     family, folder, adapter = find_files(recipe, words, digests)
     compute = words.compute or "fp32"
     with quiet():
-        model = load_model(folder, family.load_options(recipe), _dtype_until_merged(folder, adapter, compute))
+        model = load_model(
+            folder,
+            family.load_options(recipe),
+            _dtype_until_merged(folder, adapter, compute),
+            cls=family.model_class(recipe),
+            note=note,
+        )
         if adapter is not None:
             adapters.apply(model, adapter, note)
             if proof:
@@ -103,19 +113,29 @@ def _dtype_until_merged(folder: ModelFolder, adapter: ModelFolder | None, comput
     return torch.bfloat16 if compute == "bf16" and exact else torch.float32
 
 
-def load_model(folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype) -> Any:
+def load_model(
+    folder: ModelFolder,
+    options: dict[str, Any],
+    dtype: torch.dtype,
+    *,
+    cls: str = "AutoModel",
+    note: Callable[[str], None] = lambda text: None,
+) -> Any:
     """Load a model, every weight from its files.
 
+    cls:    a class of transformers.
+    note:   receives a line for weights of the files that the model has no place for, such as a classifier.
     Raises: ModelError if a weight is missing: transformers would make it random without an error.
     """
     _, transformers = libraries()
     try:
-        model, info = transformers.AutoModel.from_pretrained(
+        model, info = getattr(transformers, cls).from_pretrained(
             folder.path,
             dtype=dtype,
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused below, by name
             **{"trust_remote_code": False, **options},
         )
     except ModelError:
@@ -125,20 +145,29 @@ def load_model(folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype)
             f"the model {folder.name} cannot be loaded: {reason(err)}",
             "copy or download the model again" if is_about_a_file(err) else DOCTOR,
         ) from err
-    lost = sorted(info["missing_keys"]) + sorted(str(one) for one in info["mismatched_keys"])
-    if lost:
-        raise ModelError(
-            f"the model {folder.name} has no weights for {len(lost)} parameters of {type(model).__name__} "
-            f"({', '.join(lost[:3])}): they would be random",
-            "copy or download the model again, or name one whose files fit its config.json",
-        )
+    _refuse_lost(folder, type(model).__name__, info)
     wrong = {str(value.dtype) for value in model.parameters() if value.is_floating_point() and value.dtype != dtype}
     if wrong:
         raise ModelError(
             f"the model {folder.name} should be loaded as {dtype}, but has {', '.join(sorted(wrong))}",
             "this version of transformers ignores the dtype: see vstore doctor",
         )
+    heads = sorted({key.split(".")[0] for key in info["unexpected_keys"]} - _KNOWN_HEADS)
+    if heads:
+        note(f"{folder.name}: weights without a part in the vector are left out: {', '.join(heads[:5])}")
     return model.eval()
+
+
+def _refuse_lost(folder: ModelFolder, cls: str, info: Mapping[str, Any]) -> None:
+    """Raises: ModelError for a parameter that the files lack, or have in another size: it would be random."""
+    for what, keys in (("no weights", info["missing_keys"]), ("weights of another size", info["mismatched_keys"])):
+        if keys:
+            some = sorted(str(key[0] if isinstance(key, tuple) else key) for key in keys)
+            raise ModelError(
+                f"the model {folder.name} has {what} for {len(some)} parameters of {cls} "
+                f"({', '.join(some[:3])}): they would be random",
+                "copy or download the model again, or name one whose files fit its config.json",
+            )
 
 
 def settled(model: Any, compute: str | None) -> Any:
@@ -158,10 +187,14 @@ def settled(model: Any, compute: str | None) -> Any:
     return model.eval().requires_grad_(False)
 
 
-def changed(what: str, why: str) -> ModelError:
-    """Make the error for a model or an adapter of another space."""
+def changed(what: str, why: str, words: Words) -> ModelError:
+    """Make the error for a model or an adapter of another space.
+
+    words: name the space's model, in the command of the next step.
+    """
     return ModelError(
         f"{what} is not what the space was made with: {why}",
-        "name the right one with: vstore model add NAME --model DIR [--adapter DIR]; or add the new one in the same "
-        "way as a space of its own, and sync with --space NAME",
+        f"put the old files back; or run {words.command('NAME')}: with the name of the space and the folders where the "
+        "old files are now it finds them again, with another name it adds a space for the new files, which "
+        "vstore sync --space NAME fills",
     )

@@ -10,6 +10,7 @@ class Naflex(Siglip):
     """SigLIP 2 at a variable size."""
 
     name = "siglip-naflex"
+    title = "SigLIP 2 NaFlex"
     model_types = frozenset({"siglip2"})
 
     @classmethod

@@ -43,6 +43,7 @@ class QwenVL(TextFamily):
     """
 
     name = "qwen-vl"
+    title = "Qwen-VL"
     model_types = frozenset({"qwen2_vl", "qwen2_5_vl", "qwen3_vl"})
     poolings = ("last", "mean", *_PADDING)
     takes_prompt = True

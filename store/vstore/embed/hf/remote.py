@@ -25,6 +25,7 @@ class Remote(DualEncoder):
     """
 
     name = "remote"
+    title = "models with code of their own"
     model_types = frozenset()
     poolings = ("features",)
 

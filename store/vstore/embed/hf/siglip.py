@@ -13,6 +13,7 @@ class Siglip(DualEncoder):
     """SigLIP, and SigLIP 2 at a fixed size."""
 
     name = "siglip"
+    title = "SigLIP"
     model_types = frozenset({"siglip"})
 
     @classmethod
