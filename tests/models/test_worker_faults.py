@@ -21,7 +21,7 @@ from vstore.embed.embedder import Devices
 from vstore.embed.hf.batches import Limits
 from vstore.embed.workers.desk import Care
 from vstore.embed.workers.pool import RESTARTS, Workers
-from vstore.embed.workers.worker import WorkerDied, WorkerFault
+from vstore.embed.workers.worker import WorkerFault, _WorkerDied
 from vstore.errors import ModelError
 
 
@@ -182,8 +182,8 @@ class Threadless:
             if self._dead:
                 raise self._death()
 
-    def _death(self) -> WorkerDied:
-        return WorkerDied(f"the worker process on {self.device} has died (exit code 1)", "finished vectors are safe")
+    def _death(self) -> _WorkerDied:
+        return _WorkerDied(f"the worker process on {self.device} has died (exit code 1)", "finished vectors are safe")
 
     def kill(self) -> None:
         with self._changed:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from vstore.embed.workers.parts import Part
-from vstore.embed.workers.worker import Worker, WorkerDied, WorkerFault
+from vstore.embed.workers.worker import Worker, WorkerFault, is_death
+from vstore.errors import ModelError
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Embedder
@@ -103,7 +104,7 @@ class Desk:
         try:
             work()
         except BaseException as err:
-            lost = isinstance(err, WorkerDied) or (self.is_restart and not self.is_ready)
+            lost = is_death(err) or (self.is_restart and not self.is_ready)
             if lost and isinstance(err, Exception):
                 self._pool.lose(self, err)
             else:
@@ -139,7 +140,9 @@ class Desk:
                 continue
             try:
                 worker.send(number, part.inputs)
-            except WorkerDied:
+            except ModelError as err:
+                if not is_death(err):
+                    raise
                 return  # the other thread takes what it has answered, and meets its end then
 
     def _is_over(self) -> bool:

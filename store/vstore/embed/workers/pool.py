@@ -16,7 +16,7 @@ from vstore.embed.hf.batches import Limits
 from vstore.embed.hf.family import Family, Prepared
 from vstore.embed.workers.desk import Care, Desk
 from vstore.embed.workers.parts import DEATHS, Batch, Part
-from vstore.embed.workers.worker import Worker, WorkerDied
+from vstore.embed.workers.worker import Worker, is_death
 from vstore.errors import VstoreError
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class Workers:
             parts = list(desk.under_way.values())
             desk.under_way.clear()
             for part in reversed(parts):
-                rest = self._after_death(desk, part, err) if isinstance(err, WorkerDied) else [part]
+                rest = self._after_death(desk, part, err) if is_death(err) else [part]
                 self.waiting.extendleft(reversed(rest))
             if desk.worker is not None:
                 desk.worker.kill()
@@ -207,8 +207,7 @@ class Workers:
                 self.fault = err
             self.changed.notify_all()
         if self.fault is None:
-            said = err.message if isinstance(err, VstoreError) else str(err).partition("\n")[0]
-            self.care.note(f"going on without the worker on {desk.device}: {said}")
+            self.care.note(f"going on without the worker on {desk.device}: {_said(err)}")
 
     def end(self, err: BaseException) -> None:
         """End the run with an error."""
@@ -219,9 +218,9 @@ class Workers:
 
     # The rest is called by those above, which hold `changed`
 
-    def _after_death(self, desk: Desk, part: Part, err: WorkerDied) -> list[Part]:
+    def _after_death(self, desk: Desk, part: Part, err: Exception) -> list[Part]:
         """Divide a part after a death. If it is the part's doing, its devices may be started again."""
-        rest = part.after_death(desk.device, err.message)
+        rest = part.after_death(desk.device, _said(err))
         if len(part.deaths) >= DEATHS:
             devices = part.deaths if len(part.deaths) == DEATHS else part.deaths[-1:]
             some = devices[: self._restarts]
@@ -256,3 +255,7 @@ class Workers:
         desk = Desk(self, self._devices[number], is_restart=number >= self._count)
         self._desks.append(desk)
         desk.open()
+
+
+def _said(err: Exception) -> str:
+    return err.message if isinstance(err, VstoreError) else str(err).partition("\n")[0]

@@ -62,8 +62,13 @@ class WorkerFault(RuntimeError):
         self.number = number
 
 
-class WorkerDied(ModelError):
+class _WorkerDied(ModelError):
     """The end of a worker process that nobody asked for."""
+
+
+def is_death(err: BaseException) -> bool:
+    """Tell whether an error says that a worker process has died."""
+    return isinstance(err, _WorkerDied)
 
 
 class Worker:
@@ -118,13 +123,13 @@ class Worker:
         return self.receive()[1]
 
     def send(self, number: int, what: Sequence[Prepared | None] | tuple[str, ...]) -> None:
-        """Send a batch (a list) or texts (a tuple). Raises: WorkerDied."""
+        """Send a batch (a list) or texts (a tuple). Raises: ModelError if the process has died."""
         self._write((number, what))
 
     def receive(self) -> tuple[int, Floats]:
         """Wait for the number and the vectors of a batch.
 
-        Raises: WorkerDied; WorkerFault, or the error of vstore that was raised there.
+        Raises: ModelError if the process has died; WorkerFault, or the error of vstore that was raised there.
         """
         number, rows = self._read()
         return number, rows
@@ -168,7 +173,7 @@ class Worker:
         with self._process.stderr as lines:
             self._said.extend(line.decode("utf-8", "replace").strip() for line in lines)
 
-    def _death(self) -> WorkerDied:
+    def _death(self) -> _WorkerDied:
         try:
             code = self._process.wait(_SECONDS)
         except subprocess.TimeoutExpired:  # its pipes are closed, but it runs on
@@ -181,7 +186,7 @@ class Worker:
                 how = signal.Signals(-code).name
         last = next((f": {line}" for line in reversed(self._said.copy()) if line), "")
         why = "the system kills processes where memory is short; " if -code == signal.SIGKILL else ""
-        return WorkerDied(
+        return _WorkerDied(
             f"the worker process on {self.device} has died ({how}){last}",
             f"{why}finished vectors are safe: run the command again, without that device in --device if it dies again",
         )
