@@ -23,6 +23,7 @@ FAMILIES = {
     "backbone": "backbone:Backbone",
     "pooled": "pooled:Pooled",
     "qwen-vl": "qwen_vl:QwenVL",
+    "open-clip": "open_clip:OpenClip",
     "remote": "remote:Remote",
 }
 
