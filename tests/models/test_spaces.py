@@ -297,10 +297,15 @@ def test_drift_stops_a_sync_before_its_first_batch_and_says_what_changed(world: 
 
 
 def test_a_lost_adapter_is_drift(world: World, monkeypatch: Any) -> None:
-    from vstore.embed.hf import adapter
+    from vstore.embed.hf.adapters import layers
 
     world.sync()
-    monkeypatch.setattr(adapter, "merge", lambda model: model.disable_adapters())
+
+    def forget(model: Any) -> None:
+        for name, layer in layers._layers(model):
+            model.set_submodule(name, layer.get_base_layer())
+
+    monkeypatch.setattr("vstore.embed.hf.adapters.placing.merge", forget)
     put(world.pictures, {"10.png": 10})
     with pytest.raises(ModelError, match="nothing that vstore records"):
         world.sync()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vstore.embed.hf import adapter as adapters
+from vstore.embed.hf import adapters
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.family import Family
 from vstore.embed.hf.source.bases import base_of

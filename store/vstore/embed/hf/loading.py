@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.embed.faults import DOCTOR, is_about_a_file, reason
-from vstore.embed.hf import adapter as adapters
+from vstore.embed.hf import adapters
+from vstore.embed.hf.adapters.kinds import leaves_base_whole
 from vstore.embed.hf.devices import first_device
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import family_class
@@ -93,13 +94,15 @@ def load(
             note=note,
         )
         if adapter is not None:
+            # On the CPU: the model may be fp32 until the adapter is merged, and too large for the device then.
+            here = TransformerEmbedder(family, Loaded(model, "cpu"), Settings("cpu"), compute)
+            plain = here.proof(proof) if proof else None
             adapters.apply(model, adapter, note)
-            if proof:
-                # On the CPU: the model may be fp32 until the adapter is merged, and too large for the device then.
-                TransformerEmbedder(family, Loaded(model, "cpu"), Settings("cpu"), compute).prove_adapter(
-                    adapter, proof
+            if plain is not None and not adapters.has_effect(here.proof(proof), plain):
+                raise ModelError(
+                    f"the adapter {adapter.name} changes nothing: with it and without it the vectors are the same",
+                    "name the folder of the trained adapter, or leave --adapter out",
                 )
-            adapters.merge(model)
         return TransformerEmbedder(family, Loaded(settled(model, compute), device), settings, compute)
 
 
@@ -110,7 +113,7 @@ def _dtype_until_merged(folder: ModelFolder, adapter: ModelFolder | None, comput
     alone and the adapter brings no biases of the base's own layers; else it is fp32.
     """
     torch, _ = libraries()
-    exact = adapter is None or (is_stored_in_bf16(folder) and adapter.config.get("bias") in (None, "none"))
+    exact = adapter is None or (is_stored_in_bf16(folder) and leaves_base_whole(adapter))
     return torch.bfloat16 if compute == "bf16" and exact else torch.float32
 
 
