@@ -44,7 +44,8 @@ def model_add(
     if inherited:
         say("taken from the current space: " + " ".join(inherited))
     with whole_commands(lambda found: found.command(name)):
-        made = make(merged, settings, say, repo.layout.cache)
+        same_name = [space.id for space in repo.state.spaces.values() if space.name == name]
+        made = make(merged, settings, say, repo.layout.cache, known=same_name)
     proved = _proved(repo, name, made)
     if proved.recipe != made.recipe:
         say("the same files give other vectors now: this is a new space")

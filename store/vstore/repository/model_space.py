@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from vstore.embed.hf.source.other_words import OtherWords
 from vstore.embed.load import load_embedder
 from vstore.embed.model_words import BUILTIN, Settings, Words
 from vstore.embed.probes import Probes, Proofs, drift
+from vstore.embed.sight import small_pictures
 from vstore.errors import ModelError, UsageError
 from vstore.format.layout import why_not_a_name
 from vstore.repository.add_space import add_space
@@ -40,11 +41,19 @@ class Made(NamedTuple):
     digests: Digests
 
 
-def make(words: Words, settings: Settings, note: Callable[[str], None], cache: Path | None = None) -> Made:
+def make(
+    words: Words,
+    settings: Settings,
+    note: Callable[[str], None],
+    cache: Path | None = None,
+    *,
+    known: Container[str] = (),
+) -> Made:
     """Work out the recipe of a model, load it, and embed its probes. Nothing is written.
 
     note:   receives a line for each thing done without being asked for.
     cache:  the store's cache folder, if there is a store.
+    known:  ids of spaces: if an earlier version of vstore described these words as one of them, so does this.
     Raises: UsageError, ModelError.
     """
     from vstore.embed.plugins import describe_by_plugin
@@ -68,11 +77,14 @@ def make(words: Words, settings: Settings, note: Callable[[str], None], cache: P
             from vstore.embed.hf.source.bases import other_base
 
             said = words
-            recipe, words = describe(words, digests)
+            recipe, words = describe(words, digests, known=known, note=note)
             if said.model is not None and said.adapter is not None:
                 base = other_base(words, recipe["weights"], digests)
                 if base is not None:
                     note(f"the adapter says that it was trained on {base[0]}; it is put on {said.model}")
+            loss = small_pictures(recipe)
+            if loss is not None:
+                note(loss)
             proof = list(prepared_probes(recipe, _PROOF).values())
             try:
                 embedder = load(recipe, words, settings, digests, proof=proof, note=note)
