@@ -16,6 +16,7 @@ from PIL.Image import Image
 
 from vstore.embed.hf.batches import Limits
 from vstore.embed.model_words import Settings, Words
+from vstore.embed.workers.desk import Care
 from vstore.embed.workers.pool import Workers
 from vstore.embed.workers.worker import Job, Worker
 
@@ -78,13 +79,13 @@ class FakeFamily:
         return 0
 
 
-def fake_workers(count: int, admit: Any = lambda load: load()) -> Workers:
+def fake_workers(count: int, admit: Any = lambda load: load(), **care: Any) -> Workers:
     family: Any = FakeFamily()
 
     def start(device: str) -> Worker:
         return Worker(family, Job(RECIPE, Words(), Settings(device), {}, count))
 
-    return Workers(family, Limits(4, None), [f"fake:{number}" for number in range(count)], start, admit)
+    return Workers(family, Limits(4, None), [f"fake:{number}" for number in range(count)], start, Care(admit, **care))
 
 
 def pictures(*seeds: int, **more: Any) -> list[dict[str, Any]]:

@@ -121,3 +121,46 @@ class ModelDropped(NamedTuple):
 
     def to_json(self) -> dict[str, Json]:
         return self._asdict()
+
+
+class ConvertedFile(NamedTuple):
+    """A file of weights that was converted.
+
+    source:  its path in the folder of the model.
+    sha256:  of the source, in hex.
+    target:  the new file's path in the new folder.
+    tensors: number of its tensors.
+    """
+
+    source: str
+    sha256: str
+    target: str
+    tensors: int
+
+    def to_json(self) -> dict[str, Json]:
+        return self._asdict()
+
+
+@briefly
+class ModelConverted(NamedTuple):
+    """The results of converting pickled weights.
+
+    source:  folder or hub id.
+    commit:  of a hub model, or None.
+    output:  the new folder.
+    adapter: it holds an adapter.
+    known:   it was converted before, and is used as it is.
+    files:   the converted files.
+    """
+
+    source: str
+    commit: str | None
+    output: str
+    adapter: bool
+    known: bool
+    files: tuple[ConvertedFile, ...]
+
+    def to_json(self) -> dict[str, Json]:
+        value = self._asdict()
+        value["files"] = [one.to_json() for one in self.files]
+        return value

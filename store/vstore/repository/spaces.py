@@ -10,9 +10,9 @@ from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import FAMILIES
 from vstore.embed.load import load_embedder
 from vstore.embed.model_words import Settings, Words
-from vstore.embed.probes import Probes
 from vstore.errors import ModelError
 from vstore.format.entries import Space
+from vstore.repository.health import kept_probes, require_sound
 from vstore.repository.proof import prove
 from vstore.repository.repository import Repository
 
@@ -24,7 +24,7 @@ def load(repo: Repository, space: Space, settings: Settings) -> Embedder:
     """
     recipe = repo.recipe(space.id)
     digests = Digests(repo.layout.cache)
-    kept = Probes.from_bytes(repo.packs.get(space.probes)) if space.probes else None
+    kept = kept_probes(repo, space)
     with faults_of(f"of the space {space.name!r}"):
         embedder = load_embedder(recipe, Words.from_json(space.place), settings, digests)
         digests.keep()
@@ -33,10 +33,13 @@ def load(repo: Repository, space: Space, settings: Settings) -> Embedder:
     return embedder
 
 
-def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
+def load_on_all(
+    repo: Repository, space: Space, settings: Settings, note: Callable[[str], None] = lambda text: None
+) -> Embedder:
     """Load the model of a space on every device of the settings, in a process each; a single one is as in `load`.
 
     Each is proved by its probes before it gets a picture, the later ones while the first one works.
+    note:   receives a line for each device that is lost.
     Raises: as `load`.
     """
     recipe = repo.recipe(space.id)
@@ -54,20 +57,23 @@ def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
         devices = all_devices(settings)
     if len(devices) == 1:
         return load(repo, space, settings)
-    return _load_in_workers(repo, space, settings, devices)
+    return _load_in_workers(repo, space, settings, devices, note=note)
 
 
-def _load_in_workers(repo: Repository, space: Space, settings: Settings, devices: list[str]) -> Embedder:
+def _load_in_workers(
+    repo: Repository, space: Space, settings: Settings, devices: list[str], *, note: Callable[[str], None]
+) -> Embedder:
     from vstore.embed.hf.batches import Limits
     from vstore.embed.hf.devices import release_memory
     from vstore.embed.hf.loading import find_files
+    from vstore.embed.workers.desk import Care
     from vstore.embed.workers.pool import Workers
     from vstore.embed.workers.worker import Job, Worker
 
     recipe = repo.recipe(space.id)
     words = Words.from_json(space.place)
     digests = Digests(repo.layout.cache)
-    kept = Probes.from_bytes(repo.packs.get(space.probes)) if space.probes else None
+    kept = kept_probes(repo, space)
     with faults_of(f"of the space {space.name!r}"):
         family = find_files(recipe, words, digests).family
     digests.keep()
@@ -92,4 +98,8 @@ def _load_in_workers(repo: Repository, space: Space, settings: Settings, devices
             if kept is not None:
                 prove(repo, space, embedder, kept, files_changed=files_changed)
 
-    return Workers(family, Limits.of(settings, devices), devices=devices, start=start, admit=admit)
+    def prove_again(embedder: Embedder, met: str) -> None:
+        require_sound(embedder, kept, name=space.name, met=met)
+
+    care = Care(admit, prove_again, note)
+    return Workers(family, Limits.of(settings, devices), devices, start=start, care=care)

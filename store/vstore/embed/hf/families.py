@@ -24,6 +24,7 @@ FAMILIES = {
     "pooled": "pooled:Pooled",
     "qwen-vl": "qwen_vl:QwenVL",
     "open-clip": "open_clip:OpenClip",
+    "timm": "timm_model:Timm",
     "remote": "remote:Remote",
 }
 

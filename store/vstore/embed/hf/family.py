@@ -33,6 +33,7 @@ class Family(ABC):
     poolings:     its poolings; the first is the default.
     takes_prompt: its models get a prompt with a picture.
     takes_adapter: adapters of peft can be put on its models.
+    libraries:    distributions beside torch and transformers that decide its vectors.
     """
 
     name: ClassVar[str]
@@ -41,6 +42,7 @@ class Family(ABC):
     poolings: ClassVar[tuple[str, ...]]
     takes_prompt: ClassVar[bool] = False
     takes_adapter: ClassVar[bool] = True
+    libraries: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, recipe: Recipe, folder: ModelFolder) -> None:
         self.recipe = recipe

@@ -172,6 +172,7 @@ class TransformerEmbedder:
     def environment(self) -> dict[str, Any]:
         """The device, dtype and versions of this run: recorded and compared, never part of the identity."""
         import platform
+        from importlib.metadata import version
 
         import numpy
         import PIL
@@ -188,6 +189,7 @@ class TransformerEmbedder:
             "numpy": numpy.__version__,
             "pillow": PIL.__version__,
         }
+        found |= {library: version(library) for library in self.family.libraries}
         if self.recipe["adapter"] is not None:
             import peft
 

@@ -22,31 +22,41 @@ def find_model(name: str, revision: str | None = None, *, code: bool = False) ->
     code:   fetch the Python files of a hub repository too.
     Raises: ModelError, naming what is missing and what to do.
     """
-    path, commit = _locate(name, revision, "model", code)
+    path, commit = locate(name, revision, "model", code=code)
     layout = layout_of(path)
     if layout is None or (path / "adapter_config.json").is_file():
         raise not_a_model(name, path)
     folder = ModelFolder(name, path, commit, read_config(path, layout), layout)
     refuse_quantised(folder)
     weights = folder.weights()
-    refuse_pickles(folder.path, layout.weights, has_weights=bool(weights))
+    refuse_pickles(name, folder.path, layout.weights, has_weights=bool(weights))
     require_whole(folder, weights)
     return folder
 
 
 def find_adapter(name: str, revision: str | None = None) -> ModelFolder:
     """Find a peft adapter by folder or hub id. Its `config` is the adapter's. Raises: ModelError."""
-    path, commit = _locate(name, revision, "adapter", False)
+    path, commit = locate(name, revision, "adapter")
     if not (path / "adapter_config.json").is_file():
         raise not_an_adapter(name, path)
     folder = ModelFolder(name, path, commit, read_json(path / "adapter_config.json"))
     weights = path / "adapter_model.safetensors"
-    refuse_pickles(path, weights.name, has_weights=weights.is_file())
+    refuse_pickles(name, path, weights.name, has_weights=weights.is_file())
     require_whole(folder, [weights])
     return folder
 
 
-def _locate(name: str, revision: str | None, what: str, code: bool) -> tuple[Path, str | None]:
+def locate(
+    name: str, revision: str | None, what: str, *, code: bool = False, pickles: bool = False
+) -> tuple[Path, str | None]:
+    """Find the folder of a model, or fetch it from the hub.
+
+    what:    `model` or `adapter`, for messages.
+    code:    fetch the Python files of a repository too.
+    pickles: fetch pickled weights instead of safetensors.
+    Returns: the folder, and the commit of a hub model.
+    Raises:  ModelError.
+    """
     folder = Path(name)
     if folder.is_dir():
         return Path(os.path.realpath(folder)), None
@@ -58,4 +68,4 @@ def _locate(name: str, revision: str | None, what: str, code: bool) -> tuple[Pat
             f"there is no {what} folder {name}",
             "check the path; a hub id has the form OWNER/NAME, such as openai/clip-vit-base-patch32",
         )
-    return fetch(name, revision, what, code)
+    return fetch(name, revision, what, code=code, pickles=pickles)
