@@ -134,7 +134,8 @@ def test_vectors_are_those_of_the_full_class(zoo: Zoo, tmp_path: Path, case: Cas
         found = made.embed_images(list(probes().values()))
         # Merged weights round otherwise; the random SigLIP magnifies that. Merged by peft they are the same again.
         assert np.abs(found - wanted).max() < (1e-4 if case.base == "siglip" else 1e-5)
-    if case.base == "siglip":
+    # Merging reaches a projection that torch's own attention reads past the adapter: in training it had no part.
+    if case.base == "siglip" and case.targets != "all-linear":
         merged = Reference(zoo[case.base], own, merged=True)
         same = np.stack([merged.picture(picture) for picture in probes().values()])
         assert np.abs(found - same).max() < 1e-5
