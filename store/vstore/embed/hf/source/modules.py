@@ -90,8 +90,8 @@ def _inside(path: Path, row: dict[str, str]) -> Path:
 def _refuse_later(name: str, rows: list[dict[str, str]]) -> None:
     if rows:
         raise ModelError(
-            f"{name} is a model of sentence-transformers with the module {rows[0]['type']}, which vstore does not apply; "
-            "without it the vectors would be others",
+            f"{name} is a model of sentence-transformers with the module {rows[0]['type']}, which vstore does not "
+            "apply, and without which the vectors would be others",
             f"name a model that ends with Pooling and Normalize alone, or {_PLUG_IN}",
         )
 
