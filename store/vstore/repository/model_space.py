@@ -12,6 +12,7 @@ from vstore.embed.builtin import DEFAULT_RECIPE
 from vstore.embed.embedder import Embedder
 from vstore.embed.faults import faults_of
 from vstore.embed.hf.digests import Digests
+from vstore.embed.hf.source.other_words import OtherWords
 from vstore.embed.load import load_embedder
 from vstore.embed.model_words import BUILTIN, Settings, Words
 from vstore.embed.probes import Probes, Proofs, drift
@@ -73,13 +74,22 @@ def make(
         else:
             from vstore.embed.hf.description import describe
             from vstore.embed.hf.loading import load
+            from vstore.embed.hf.source.bases import other_base
 
+            said = words
             recipe, words = describe(words, digests, known=known, note=note)
+            if said.model is not None and said.adapter is not None:
+                base = other_base(words, recipe["weights"], digests)
+                if base is not None:
+                    note(f"the adapter says that it was trained on {base[0]}; it is put on {said.model}")
             loss = small_pictures(recipe)
             if loss is not None:
                 note(loss)
             proof = list(prepared_probes(recipe, _PROOF).values())
-            embedder = load(recipe, words, settings, digests, proof=proof, note=note)
+            try:
+                embedder = load(recipe, words, settings, digests, proof=proof, note=note)
+            except OtherWords as err:  # for an adapter that does not fit
+                raise err.completed(words) from err
         vectors = embed_probes(embedder, probe_names(embedder))
     for name, vector in vectors.items():
         if not drift(vector, vector) < 1:
