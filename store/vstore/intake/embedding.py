@@ -263,7 +263,8 @@ class Embedding:
 
     def _prover(self, embedder: Embedder) -> Callable[[str], bool]:
         """Make the function that proves an embedder on one device."""
-        from vstore.repository.health import kept_probes, require_sound
+        from vstore.repository.health import require_sound
+        from vstore.repository.proof import kept_probes
 
         space = self._repo.state.spaces[self._space]
 

@@ -6,14 +6,7 @@ from vstore.embed.embedder import Embedder
 from vstore.embed.faults import DOCTOR, said
 from vstore.embed.probes import PROBES, Probes, drift, tolerance
 from vstore.errors import ModelError, VstoreError
-from vstore.format.entries import Space
 from vstore.repository.proof import embed_probes, environment_of
-from vstore.repository.repository import Repository
-
-
-def kept_probes(repo: Repository, space: Space) -> Probes | None:
-    """Read the first vectors of a space's probes; None if it has none. Raises: Damage."""
-    return Probes.from_bytes(repo.packs.get(space.probes)) if space.probes else None
 
 
 def require_sound(embedder: Embedder, kept: Probes | None, *, name: str, met: str) -> None:
