@@ -247,6 +247,7 @@ class Embedding:
     def _ready(self) -> Pipeline:
         if self._pipeline is None:
             from vstore.packages import faiss_module
+            from vstore.repository.health import prover
             from vstore.repository.proof import environment_of
 
             began = time.perf_counter()
@@ -254,24 +255,12 @@ class Embedding:
             embedder = self._load()
             space = self._repo.state.spaces[self._space]
             self._pipeline = embedder if isinstance(embedder, Pipeline) else _Plain(embedder)
-            self._prove = embedder.prove if isinstance(embedder, Devices) else self._prover(embedder)
+            self._prove = embedder.prove if isinstance(embedder, Devices) else prover(self._repo, space, embedder)
             require_width(embedder.dim, space.dim)
             self._dim = space.dim
             self._pictures.loaded(environment_of(embedder))
             self._since += time.perf_counter() - began  # paid once, however many pictures there are
         return self._pipeline
-
-    def _prover(self, embedder: Embedder) -> Callable[[str], bool]:
-        """Make the function that proves an embedder on one device."""
-        from vstore.repository.health import kept_probes, require_sound
-
-        space = self._repo.state.spaces[self._space]
-
-        def prove(met: str) -> bool:
-            require_sound(embedder, kept_probes(self._repo, space), name=space.name, met=met)
-            return False
-
-        return prove
 
     def write_rest(self) -> list[FileRef]:
         """Write the unsealed vectors as a segment, to be listed by the next record."""

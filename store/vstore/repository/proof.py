@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from vstore.embed.embedder import Floats
 
-_TEXT = "text"  # the probe of the text side
+TEXT = "text"  # the probe of the text side
 _TEXT_PROBE = "a photo of a red car"
 
 
@@ -76,20 +76,20 @@ def prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, f
 
 def probe_names(embedder: Embedder) -> list[str]:
     """List the probes of an embedder: all pictures, and a text if it embeds texts."""
-    return [*PROBES, *([_TEXT] if text_side(embedder) else [])]
+    return [*PROBES, *([TEXT] if text_side(embedder) else [])]
 
 
 def embed_probes(embedder: Embedder, names: list[str]) -> dict[str, Floats]:
     """Embed probes. Returns: probe -> float32 (dim,). Raises: ModelError for vectors of another width."""
     found = {}
-    for name, picture in prepared_probes(embedder.recipe, [name for name in names if name != _TEXT]).items():
+    for name, picture in prepared_probes(embedder.recipe, [name for name in names if name != TEXT]).items():
         # One at a time, always: in bf16 a row depends a little on the batch that it is in.
         rows = embedder.embed_images([picture])
         require_rows(rows, 1, embedder.dim)
         found[name] = rows[0]
     side = text_side(embedder)
-    if _TEXT in names and side is not None:
-        found[_TEXT] = side([_TEXT_PROBE])[0]
+    if TEXT in names and side is not None:
+        found[TEXT] = side([_TEXT_PROBE])[0]
     return {name: found[name] for name in names}
 
 

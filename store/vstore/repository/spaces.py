@@ -12,7 +12,7 @@ from vstore.embed.load import load_embedder
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import ModelError
 from vstore.format.entries import Space
-from vstore.repository.health import kept_probes, require_sound
+from vstore.repository.health import kept_probes, model_of, require_sound
 from vstore.repository.proof import prove
 from vstore.repository.repository import Repository
 
@@ -99,7 +99,7 @@ def _load_in_workers(
                 prove(repo, space, embedder, kept, files_changed=files_changed)
 
     def prove_again(embedder: Embedder, met: str) -> None:
-        require_sound(embedder, kept, name=space.name, met=met)
+        require_sound(embedder, kept, model=model_of(space), met=met)
 
     care = Care(admit, prove_again, note)
     return Workers(family, Limits.of(settings, devices), devices, start=start, care=care)
