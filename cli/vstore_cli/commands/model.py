@@ -78,6 +78,11 @@ def model_show(space: str, as_json: bool) -> None:
     row = detail.row
     click.echo(f"{row.space_name}  {row.space}")
     click.echo(f"  {row.status}, {count(row.rows, 'vector')} of {number(row.dim)} numbers")
+    if detail.max_side is not None and detail.model_side is not None:
+        click.echo(
+            f"  pictures are shrunk to {number(detail.max_side)} pixels on the longer side; the model sees up to "
+            f"{number(detail.model_side)} x {number(detail.model_side)}"
+        )
     for heading, values in (("recipe", detail.recipe), ("where", detail.place), ("made with", detail.made_with)):
         if values:
             click.echo(f"  {heading}:")
@@ -94,8 +99,9 @@ def model_show(space: str, as_json: bool) -> None:
 def model_add(name: str, as_json: bool, **words: Any) -> None:
     """Add the space NAME: load its model, test its adapter, embed the probe pictures. The current snapshot stays.
 
-    With --adapter alone, everything else is taken from the current space: an upgrade only names what is new. If the
-    store already has the space, only the place of its model is updated.
+    With --adapter alone, everything else is taken from the current space: an upgrade only names what is new. An adapter
+    that was trained on another base is refused then; name its base with --model. If the store already has the space,
+    only the place of its model is updated.
 
     \b
     Example:

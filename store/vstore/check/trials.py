@@ -19,7 +19,8 @@ from vstore.pictures.decoding import prepare
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.preparation import preparation_of
 from vstore.progress import Progress
-from vstore.repository.health import kept_probes, model_of, require_sound
+from vstore.repository.health import model_of, require_sound
+from vstore.repository.proof import kept_probes
 from vstore.repository.repository import Repository
 
 FITS = 0.999  # cosine from which two vectors are those of one picture and one model

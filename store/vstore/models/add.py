@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.source.other_words import whole_commands
 from vstore.embed.model_words import Settings, Words
-from vstore.errors import ModelError, UsageError
+from vstore.embed.probes import Probes
+from vstore.errors import Damage, ModelError, UsageError
 from vstore.format.entries import Space
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import space_id
 from vstore.models.report import ModelAdded
 from vstore.repository.model_space import Made, add, make
-from vstore.repository.proof import has_drifted
+from vstore.repository.proof import kept_probes
 from vstore.repository.repository import Repository
 
 
@@ -36,18 +38,18 @@ def model_add(
         notes.append(text)
         note(text)
 
+    if words.model is None and merged.model is not None:
+        with whole_commands(lambda found: found.command(name)):
+            _require_base(repo, merged)
     if inherited:
         say("taken from the current space: " + " ".join(inherited))
     with whole_commands(lambda found: found.command(name)):
-        made = make(merged, settings, say, repo.layout.cache)
-    if _has_drifted(repo, name, made):
-        # The libraries compute differently now: the same files make another space.
-        made.recipe["computed_by"] = {
-            library: version
-            for library, version in made.probes.environment.items()
-            if library not in ("compute", "device")
-        }
+        same_name = [space.id for space in repo.state.spaces.values() if space.name == name]
+        made = make(merged, settings, say, repo.layout.cache, known=same_name)
+    proved = _proved(repo, name, made)
+    if proved.recipe != made.recipe:
         say("the same files give other vectors now: this is a new space")
+    made = proved
     space = space_id(made.recipe)
     known = repo.state.spaces.get(space)
     if known is not None and known.name != name:
@@ -82,28 +84,68 @@ def _filled(repo: Repository, words: Words) -> tuple[Words, tuple[str, ...]]:
     return merged, inherited
 
 
-def _has_drifted(repo: Repository, name: str, made: Made) -> bool:
-    """Tell whether the model's space exists, and had other vectors when it was made.
+def _proved(repo: Repository, name: str, made: Made) -> Made:
+    """Compare the probes with those of the model's space, if it has one.
 
-    Raises: ModelError if that space has this name.
+    Returns: the model as its space is to have it: with a recipe of its own where the libraries compute differently now.
+    Raises:  ModelError if its space has this name and other vectors.
     """
+    same = _compared(repo, name, made)
+    if same is not None:
+        return same
+    environment = made.probes.environment
+    computed_by = {word: value for word, value in environment.items() if word not in ("compute", "device")}
+    other = made._replace(recipe={**made.recipe, "computed_by": computed_by})
+    return _compared(repo, name, other) or other
 
-    def compare() -> tuple[Space | None, bool]:
-        known = repo.state.spaces.get(space_id(made.recipe))
-        return known, known is not None and has_drifted(repo, known, made.probes)
 
-    known, drifted = repo.reading(compare)
-    if drifted and known is not None and known.name == name:
+def _compared(repo: Repository, name: str, made: Made) -> Made | None:
+    """Compare the probes with those of the space of this very recipe, whose vectors stay the first ones.
+
+    Returns: the model with the probes that its space is to have; None if the space has other vectors and another name.
+    Raises:  ModelError if it has other vectors and this name.
+    """
+    kept = repo.reading(lambda: _known_probes(repo, made))
+    if kept is None:
+        return made
+    if not kept.worst(made.probes.first).is_too_much:
+        return made._replace(probes=kept.with_later(made.probes.first))
+    if repo.state.spaces[space_id(made.recipe)].name == name:
         raise ModelError(
             f"the model gives other vectors than when the space {name!r} was made, with the same files",
-            "add it as a new space, under another name",
+            f"add it as a new space, under another name: {made.words.command('NEWNAME')}",
         )
-    return drifted
+    return None
+
+
+def _known_probes(repo: Repository, made: Made) -> Probes | None:
+    """Read the probes of the model's space; None if it has no space, or its probes are lost."""
+    known = repo.state.spaces.get(space_id(made.recipe))
+    try:
+        return None if known is None else kept_probes(repo, known)
+    except Damage:
+        return None  # they are computed again: nothing else brings the space back into use
+
+
+def _require_base(repo: Repository, words: Words) -> None:
+    """Make sure that an adapter was not trained on another base than that of the current space. Raises: ModelError."""
+    from vstore.embed.hf.source.bases import require_base
+
+    space = _current_space(repo)
+    assert space is not None
+    digests = Digests(repo.layout.cache)
+    weights = repo.reading(lambda: repo.recipe(space.id)).get("weights", [])
+    require_base(words, weights, digests)
+    digests.keep()
 
 
 def _current_words(repo: Repository) -> Words:
     """Find the words that name the current space's model; none if it has no model."""
+    space = _current_space(repo)
+    return Words.from_json(space.place) if space else Words()
+
+
+def _current_space(repo: Repository) -> Space | None:
     state = repo.state
     current = state.current_snapshot
-    space = state.spaces.get((current.space if current else state.start_space) or "")
-    return Words.from_json(space.place) if space else Words()
+    return state.spaces.get((current.space if current else state.start_space) or "")

@@ -47,19 +47,25 @@ class ModelRow(NamedTuple):
 class ModelDetail(NamedTuple):
     """The details of one space.
 
-    row:       its line in `model list`.
-    recipe:    everything that decides its vectors.
-    place:     the words by which its model is found.
-    made_with: the device, dtype and versions that its probes were embedded with.
+    row:        its line in `model list`.
+    recipe:     everything that decides its vectors.
+    place:      the words by which its model is found.
+    made_with:  the device, dtype and versions that its probes were embedded with.
+    max_side:   pixels of the longer side to which pictures are shrunk, or None.
+    model_side: pixels of a side of the largest square that the model sees; None where its files do not say.
     """
 
     row: ModelRow
     recipe: dict[str, Any]
     place: dict[str, Any]
     made_with: dict[str, Any]
+    max_side: int | None = None
+    model_side: int | None = None
 
     def to_json(self) -> dict[str, Json]:
-        return {**self.row.to_json(), "recipe": self.recipe, "place": self.place, "made_with": self.made_with}
+        fields = self._asdict()
+        del fields["row"]
+        return {**self.row.to_json(), **fields}
 
 
 @briefly

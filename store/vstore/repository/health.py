@@ -7,19 +7,14 @@ from typing import TYPE_CHECKING
 
 from vstore.embed.embedder import Embedder
 from vstore.embed.faults import DOCTOR, said
-from vstore.embed.probes import PROBES, Probes, drift, tolerance
+from vstore.embed.probes import PROBES, Probes, Proofs, drift
 from vstore.errors import ModelError, VstoreError
 from vstore.format.entries import Space
-from vstore.repository.proof import TEXT, embed_probes, environment_of
+from vstore.repository.proof import TEXT, embed_probes, environment_of, kept_probes
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Floats
-
-
-def kept_probes(repo: Repository, space: Space) -> Probes | None:
-    """Read the first vectors of a space's probes; None if it has none. Raises: Damage."""
-    return Probes.from_bytes(repo.packs.get(space.probes)) if space.probes else None
 
 
 def require_sound(
@@ -74,10 +69,8 @@ def _wrong(probe: str, vector: Floats, kept: Probes | None, embedder: Embedder) 
         return f"it gives no usable vector for its probe {probe!r} either"
     if kept is None:
         return ""
-    found = drift(kept.vectors[probe], vector)
-    if found <= tolerance(kept.environment, environment_of(embedder)):
-        return ""
-    return f"its probe {probe!r} is off by {found:.2g} now"
+    worst = kept.worst(Proofs({probe: vector}, environment_of(embedder)))
+    return f"its probe {probe!r} is off by {worst.found:.2g} now" if worst.is_too_much else ""
 
 
 def _sick(model: str, met: str, also: str) -> ModelError:

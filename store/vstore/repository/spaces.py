@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from vstore.embed.embedder import Embedder
@@ -12,8 +13,9 @@ from vstore.embed.load import load_embedder
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import ModelError
 from vstore.format.entries import Space
-from vstore.repository.health import kept_probes, model_of, require_sound
-from vstore.repository.proof import prove
+from vstore.repository.health import model_of, require_sound
+from vstore.repository.proof import kept_probes, prove
+from vstore.repository.renewal import renew
 from vstore.repository.repository import Repository
 
 
@@ -38,9 +40,10 @@ def load_on_all(
 ) -> Embedder:
     """Load the model of a space on every device of the settings, in a process each; a single one is as in `load`.
 
-    Each is proved by its probes before it gets a picture, the later ones while the first one works.
+    Each is proved by its probes before it gets a picture, the later ones while the first one works. Probes that the
+    space lacks are added: a run on all devices writes the store.
     note:   receives a line for each device that is lost.
-    Raises: as `load`.
+    Raises: as `load`; Locked, Damage, DiskTrouble.
     """
     recipe = repo.recipe(space.id)
     if recipe.get("family") not in FAMILIES:
@@ -50,14 +53,23 @@ def load_on_all(
                 f"{recipe.get('family')!r} runs in one process",
                 "name one of them, or leave --device out",
             )
-        return load(repo, space, settings)
+        return _load_and_renew(repo, space, settings)
     from vstore.embed.hf.devices import all_devices
 
     with faults_of(f"of the space {space.name!r}"):
         devices = all_devices(settings)
     if len(devices) == 1:
-        return load(repo, space, settings)
+        return _load_and_renew(repo, space, settings)
     return _load_in_workers(repo, space, settings, devices, note=note)
+
+
+def _load_and_renew(repo: Repository, space: Space, settings: Settings) -> Embedder:
+    embedder = load(repo, space, settings)
+    kept = kept_probes(repo, space)
+    if kept is not None:
+        with faults_of(f"of the space {space.name!r}"):
+            renew(repo, space, embedder, kept)
+    return embedder
 
 
 def _load_in_workers(
@@ -92,11 +104,15 @@ def _load_in_workers(
             ),
         )
 
+    first = threading.Lock()  # of the workers to be admitted; the others may be while it embeds
+
     def admit(load: Callable[[], Embedder]) -> None:
         with faults_of(f"of the space {space.name!r}"):
             embedder = load()
             if kept is not None:
                 prove(repo, space, embedder, kept, files_changed=files_changed)
+                if first.acquire(blocking=False):
+                    renew(repo, space, embedder, kept)
 
     def prove_again(embedder: Embedder, met: str) -> None:
         require_sound(embedder, kept, model=model_of(space), met=met)
