@@ -235,7 +235,6 @@ def test_an_error_of_the_processor_costs_one_picture_and_is_tried_once_more(tmp_
     many = {f"{number:03}.png": number for number in range(60)}
     world.put({"a.png": 1000, "b.png": 1001, **many, "zz.png": plain(BAD)})
     report = world.sync()
-    # The last picture is prepared in a reader's thread first: the model is loaded by then.
     assert known(report) == ({} if times == 1 else {"zz.png": ("model", False)})
     assert report.embedded == (63 if times == 1 else 62)
     if times > 1:

@@ -29,10 +29,12 @@ class Made(NamedTuple):
     """A decoded picture, on its way to the model.
 
     is_input: the value is an input of the model; while no model is loaded, it is the picture itself.
+    attempts: how often the processor may be tried on the picture.
     """
 
     is_input: bool
     value: Any
+    attempts: int = 2
 
 
 class Batch(NamedTuple):
@@ -124,7 +126,7 @@ class Embedding:
         except Exception as err:
             if not may_be_of_a_picture(err):
                 raise
-            return Made(False, picture)  # tried once more, alone: some processors fail beside other threads
+            return Made(False, picture, 1)  # once more, alone: some processors fail beside other threads
 
     def ahead(self) -> int:
         """Count the pictures to hold ready: those of the batch after the running one, and half of one more."""
@@ -133,17 +135,18 @@ class Embedding:
 
     def add(self, key: bytes, made: Made, batch: Batch) -> None:
         """Add the model's input for a picture to a batch; not for one that the processor fails on."""
+        value = made.value
         if not made.is_input:
             pipeline = self._ready()  # not below: an error of loading is not about a picture
             try:
-                made = Made(True, pipeline.prepare(made.value))
+                value = _prepared(pipeline, made)
             except Exception as err:
                 if not may_be_of_a_picture(err):
                     raise
                 self._doubt([Doubt(key, why(err))])
                 return
         batch.keys.append(key)
-        batch.inputs.append(made.value)
+        batch.inputs.append(value)
 
     def is_full(self, batch: Batch) -> bool:
         """Tell whether a batch is as large as the model likes it."""
@@ -280,6 +283,17 @@ class Embedding:
         """Leave unsealed vectors where the next run finds them."""
         if self._keeper:
             self._keeper.close()
+
+
+def _prepared(pipeline: Pipeline, made: Made) -> Any:
+    """Turn a picture into an input of the model. Raises: what the processor raises in the last attempt."""
+    for _ in range(made.attempts - 1):
+        try:
+            return pipeline.prepare(made.value)
+        except Exception as err:
+            if not may_be_of_a_picture(err):
+                raise
+    return pipeline.prepare(made.value)
 
 
 def _nothing_to_prove(met: str) -> bool:
