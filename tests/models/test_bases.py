@@ -65,7 +65,9 @@ def test_an_adapter_of_another_size_is_told_its_base_in_a_whole_command(vstore: 
     assert said.endswith(f"name that one: {command}")
     unnamed = rewrite(adapter, vstore.top / "unnamed", base_model_name_or_path=None)
     said = vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", unnamed)
-    assert said.endswith(f"in place of BASE: vstore init --name unnamed --model BASE --adapter {unnamed}")
+    assert said.endswith(
+        f"in place of BASE: vstore init --name unnamed --model BASE --adapter {unnamed} --compute fp32"
+    )
 
 
 HERE = "/models/clip-vit-base"
