@@ -109,7 +109,8 @@ def _pooling(folder: ModelFolder, cls: type[Family], wanted: str | None) -> str:
     poolings = cls.poolings_for(folder)
     if wanted is not None and wanted not in poolings:
         raise ModelError(
-            f"a {folder.model_type} model has no pooling {wanted!r}", f"choose one of: {', '.join(poolings)}"
+            f"the model {folder.name} ({folder.model_type}) has no pooling {wanted!r}",
+            f"choose one of: {', '.join(poolings)}",
         )
     return wanted or _said_pooling(folder, cls) or poolings[0]
 
