@@ -19,7 +19,7 @@ from vstore.disk.catalogue import Catalogue
 from vstore.embed.hf.families import FAMILIES
 from vstore.embed.machine import machine_of
 from vstore.embed.model_words import Settings, Words
-from vstore.embed.text_cache import cache_text
+from vstore.embed.text_cache import cache_text, text_name
 from vstore.errors import ModelError, VstoreError
 from vstore.intake.embedding import DOUBTS
 from vstore.pictures.decoding import prepare as decode
@@ -429,7 +429,8 @@ def test_a_text_without_a_vector_is_not_kept_and_the_probes_say_who_is_at_fault(
 
 def test_a_text_vector_that_an_earlier_version_kept_of_a_sick_device_is_not_believed(reading: World) -> None:
     [space] = reading.repo.state.spaces
-    cache_text(reading.repo.layout.cache, space, "a cat", np.full(8, np.nan, np.float32))
+    name = text_name(space, reading.fake.recipe, "a cat")
+    cache_text(reading.repo.layout.cache, name, np.full(8, np.nan, np.float32))
     assert len(reading.store.search([Operand(1.0, None, "a cat")]).hits) == 2
 
 

@@ -11,7 +11,7 @@ from vstore.embed.careful import embed_pictures, may_be_of_a_picture
 from vstore.embed.embedder import Embedder, text_side
 from vstore.embed.faults import said
 from vstore.embed.rows import require_width, unit_rows, usable
-from vstore.embed.text_cache import cache_text, cached_text
+from vstore.embed.text_cache import cache_text, cached_text, text_name
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.recipes import Recipe
 from vstore.repository.repository import Repository
@@ -97,7 +97,7 @@ def vectors_of(
                 if recipe.get("text", True) is None:  # known without loading anything
                     raise _no_text_side(repo, space, operand.text)
                 # Earlier versions kept what a sick device gave.
-                cached = cached_text(repo.layout.cache, space, operand.text, recipe["dim"])
+                cached = cached_text(repo.layout.cache, text_name(space, recipe, operand.text), recipe["dim"])
                 if cached is not None and usable(unit_rows(cached[None], 1, recipe["dim"]))[0]:
                     vectors[at] = cached
         missing = [at for at, vector in enumerate(vectors) if vector is None]
@@ -137,9 +137,13 @@ def _embed_missing(
         side = text_side(embedder)
         if side is None:
             raise _no_text_side(repo, space, texts[min(texts)])
+        from vstore.repository.proof import prove_text
+
+        prove_text(repo, of, embedder)
+        recipe = repo.recipe(space)
         for at, text in texts.items():
             vectors[at] = row = _text_vector(repo, space, embedder, text, side)
-            cache_text(repo.layout.cache, space, text, row)
+            cache_text(repo.layout.cache, text_name(space, recipe, text), row)
 
 
 def _text_vector(
