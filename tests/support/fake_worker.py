@@ -82,7 +82,7 @@ def fake_workers(count: int, admit: Any = lambda load: load()) -> Workers:
     family: Any = FakeFamily()
 
     def start(device: str) -> Worker:
-        return Worker(family, Job(RECIPE, Words(), Settings(device), {}, count))
+        return Worker(family, Job(RECIPE, Words(), Settings(device), Remembered({}, {}), Known(RECIPE), count))
 
     return Workers(family, Limits(4, None), [f"fake:{number}" for number in range(count)], start, admit)
 
