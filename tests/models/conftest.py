@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from support.shell import Shell
     from support.zoo import Zoo
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -30,3 +32,13 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zoo]:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     yield Zoo(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def vstore(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """A working directory with pictures, and `vstore` in it."""
+    from support.shell import Shell
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VSTORE_DIR", raising=False)
+    return Shell(tmp_path, capsys)

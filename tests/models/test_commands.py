@@ -17,49 +17,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from support.adapters import rewrite
 from support.folders import put
+from support.shell import Shell
 from support.zoo import Zoo
 
 from vstore.repository.repository import Repository
-from vstore_cli.main import run
-
-
-class Shell:
-    """A working directory with pictures, and `vstore` in it."""
-
-    def __init__(self, top: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.top = top
-        self._capsys = capsys
-        put(top / "pictures", {f"{i}.png": i for i in range(4)})
-
-    def __call__(self, *words: str | Path) -> tuple[int, str, str]:
-        code = run([str(word) for word in words])
-        out, err = self._capsys.readouterr()
-        return code, out, err
-
-    def good(self, *words: str | Path) -> str:
-        code, out, err = self(*words)
-        assert code == 0, err
-        return out
-
-    def json(self, *words: str | Path) -> Any:
-        return json.loads(self.good(*words, "--json"))
-
-    def bad(self, exit_code: int, *words: str | Path) -> str:
-        """The error as a program gets it: one message and one next step, stdout empty."""
-        code, out, err = self(*words, "--json")
-        assert (code, out) == (exit_code, ""), err
-        error = json.loads(err.splitlines()[-1])["error"]
-        assert error["exit"] == exit_code
-        assert error["next"], "it says what to do next"
-        assert "\n" not in error["message"].strip()
-        return f"{error['message']}; {error['next']}"
-
-
-@pytest.fixture
-def vstore(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("VSTORE_DIR", raising=False)
-    return Shell(tmp_path, capsys)
 
 
 def test_a_store_of_a_model_from_init_to_rollback(vstore: Shell, zoo: Zoo) -> None:
@@ -126,12 +87,14 @@ def test_an_adapter_given_as_a_model(vstore: Shell, zoo: Zoo) -> None:
 
 
 def test_a_model_given_as_an_adapter(vstore: Shell, zoo: Zoo) -> None:
-    assert "holds no adapter" in vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", zoo["clip"])
+    said = vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", zoo["clip"])
+    assert "is a model, not an adapter" in said and f"vstore init --name clip --model {zoo['clip']}" in said
 
 
 def test_a_run_folder_given_instead_of_its_checkpoint(vstore: Shell, zoo: Zoo) -> None:
     shutil.copytree(zoo.adapter("clip"), vstore.top / "run/checkpoint-1095")
-    assert "its folders checkpoint-1095" in vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./run")
+    said = vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./run")
+    assert f"vstore init --name run --model {zoo['clip']} --adapter ./run/checkpoint-1095" in said
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "preprocessor_config.json"])
@@ -163,11 +126,13 @@ def test_a_weight_file_that_is_cut_off(vstore: Shell, zoo: Zoo) -> None:
     folder = Path(shutil.copytree(zoo["clip"], vstore.top / "clip"))
     os.truncate(folder / "model.safetensors", 5000)
     said = vstore.bad(13, "init", "--model", "./clip")
-    assert "cannot be loaded" in said and "copy or download the model again" in said
+    assert "model.safetensors is cut short: it has 5000 bytes" in said
+    assert "copy or download model.safetensors again" in said
     broken = Path(shutil.copytree(zoo.adapter("clip"), vstore.top / "adapter"))
     os.truncate(broken / "adapter_model.safetensors", 300)
     said = vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./adapter")
-    assert "cannot be read" in said and "copy or download it again" in said
+    assert "adapter_model.safetensors is cut short: it has 300 bytes" in said
+    assert "copy or download adapter_model.safetensors again" in said
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from vstore.embed.hf.source.other_words import whole_commands
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import ModelError, UsageError
 from vstore.format.entries import Space
@@ -37,7 +38,8 @@ def model_add(
 
     if inherited:
         say("taken from the current space: " + " ".join(inherited))
-    made = make(merged, settings, say, repo.layout.cache)
+    with whole_commands(lambda found: found.command(name)):
+        made = make(merged, settings, say, repo.layout.cache)
     if _has_drifted(repo, name, made):
         # The libraries compute differently now: the same files make another space.
         made.recipe["computed_by"] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,11 +55,13 @@ def init(
 
     made = None
     if words.model is not None or words.adapter is not None:
+        from vstore.embed.hf.source.other_words import whole_commands
         from vstore.repository.model_space import make, name_for
 
         refuse_existing(folder, words)
         name = name_for(words, name)
-        made = make(words, settings or Settings(), note)
+        with whole_commands(partial(_command, name)):
+            made = make(words, settings or Settings(), note)
     elif words != Words():
         options = ", ".join(f"--{option.replace('_', '-')}" for option in words.to_json())
         raise UsageError(f"{options} without a model", "name one with --model NAME_OR_DIR")
@@ -83,3 +86,7 @@ def init(
         )
     finally:
         repo.close()
+
+
+def _command(name: str, words: Words) -> str:
+    return words.command(name).replace("vstore model add", "vstore init --name", 1)

@@ -7,8 +7,10 @@ from typing import Any
 from vstore.embed.hf import adapter as adapters
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.family import Family
+from vstore.embed.hf.source.bases import base_of
 from vstore.embed.hf.source.find import find_adapter, find_model
 from vstore.embed.hf.source.model_folder import ModelFolder, canonical_config, weight_digests
+from vstore.embed.hf.source.other_words import OtherWords
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError
 from vstore.pictures.formats import MAX_SIDE, prepare_recipe
@@ -24,18 +26,10 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
     """
     from vstore.embed.hf.families import family_of
 
-    adapter = find_adapter(words.adapter, words.adapter_revision) if words.adapter else None
-    _refuse_idle_revision("--adapter-revision", words.adapter_revision, adapter)
-    said = words.revision
-    if words.model is None:
-        assert adapter is not None
-        words = _with_base_of(adapter, words)
-    assert words.model is not None
     if words.compute not in (None, *COMPUTES):
         raise ModelError(f"unknown compute {words.compute!r}", f"choose one of: {', '.join(COMPUTES)}")
     trusted = words.trust_remote_code or False
-    folder = find_model(words.model, words.revision, code=trusted)
-    _refuse_idle_revision("--revision", said, folder)
+    words, folder, adapter = _found(words, trusted)
     cls = family_of(folder, trust_code=trusted)
     pooling = _pooling(folder, cls, words.pooling)
     _refuse_unfit(folder, cls, words)
@@ -67,19 +61,32 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
     return recipe, place
 
 
+def _found(words: Words, trusted: bool) -> tuple[Words, ModelFolder, ModelFolder | None]:
+    """Find the files that words name.
+
+    Returns: the words with their model, the model, its adapter.
+    Raises:  ModelError.
+    """
+    try:
+        adapter = find_adapter(words.adapter, words.adapter_revision) if words.adapter else None
+        _refuse_idle_revision("--adapter-revision", words.adapter_revision, adapter)
+        said = words.revision
+        if words.model is None:
+            assert adapter is not None
+            words = words._replace(model=base_of(adapter), revision=said or adapter.config.get("revision"))
+        assert words.model is not None
+        folder = find_model(words.model, words.revision, code=trusted)
+        _refuse_idle_revision("--revision", said, folder)
+    except OtherWords as err:
+        raise err.completed(words) from err
+    return words, folder, adapter
+
+
 def _refuse_idle_revision(option: str, revision: str | None, found: ModelFolder | None) -> None:
     """Refuse a revision of something that is not from the hub. Raises: ModelError."""
     if revision is not None and (found is None or found.commit is None):
         what = "no adapter is named" if found is None else f"{found.name} is a folder, which has none"
         raise ModelError(f"{option} {revision} names a revision of the hub, and {what}", f"leave {option} out")
-
-
-def _with_base_of(adapter: ModelFolder, words: Words) -> Words:
-    """Take the base model that an adapter names. Raises: ModelError if it names none."""
-    base = adapter.config.get("base_model_name_or_path")
-    if not base:
-        raise ModelError(f"the adapter {words.adapter} does not name its base model", "name it with --model")
-    return words._replace(model=str(base), revision=words.revision or adapter.config.get("revision"))
 
 
 def _pooling(folder: ModelFolder, cls: type[Family], wanted: str | None) -> str:
@@ -93,12 +100,7 @@ def _pooling(folder: ModelFolder, cls: type[Family], wanted: str | None) -> str:
 
 
 def _refuse_unfit(folder: ModelFolder, cls: type[Family], words: Words) -> None:
-    """Raises: ModelError for a quantised model, and for a prompt that the family does not take."""
-    if "quantization_config" in folder.config:
-        raise ModelError(
-            f"{folder.name} is quantised: its vectors would be less precise than their number format",
-            "use the original model, with --compute bf16 where memory is short",
-        )
+    """Raises: ModelError for a prompt that the family does not take."""
     if words.prompt is not None and not cls.takes_prompt:
         raise ModelError(
             f"a {folder.model_type} model does not take a prompt with a picture",

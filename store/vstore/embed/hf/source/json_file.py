@@ -6,11 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+from vstore.embed.hf.source.lfs import is_pointer, pull
 from vstore.errors import ModelError
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON file that holds an object. Raises: ModelError."""
+    if is_pointer(path):
+        raise ModelError(
+            f"{path} is a pointer of Git LFS, a few lines of text in place of the file",
+            pull(path.parent),
+        )
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError) as err:
