@@ -15,6 +15,8 @@ import pytest
 from PIL.Image import Image
 
 from vstore.embed.hf.batches import Limits
+from vstore.embed.hf.digests import Remembered
+from vstore.embed.hf.identity import Known
 from vstore.embed.model_words import Settings, Words
 from vstore.embed.workers.pool import Workers
 from vstore.embed.workers.worker import Job, Worker

@@ -25,7 +25,7 @@ def load_embedder(
     """Load the embedder that a recipe describes, in this process, on the first device of the settings.
 
     words:  name its model.
-    known:  the space of the recipe.
+    known:  the space of the recipe, or of the one that it varies.
     Raises: UsageError; ModelError if the recipe's family is unknown here, or the model does not have this recipe.
     """
     family = str(recipe.get("family"))

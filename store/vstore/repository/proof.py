@@ -40,22 +40,25 @@ def has_drifted(repo: Repository, space: Space, now: Probes) -> bool:
     return any(not drift(kept.vectors[name], now.vectors[name]) <= allowed for name in both)
 
 
-def prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, files_changed: bool) -> None:
+def prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, files: str, every: bool = False) -> bool:
     """Embed probes again, and compare their vectors with the first ones.
 
-    One probe in turn is enough in the environment of the last proof.
-    kept:          the probes of the space.
-    files_changed: files of the model are new since the last proof: prove all probes.
-    Raises:        ModelError if a vector is off by more than the tolerance.
+    One probe in turn is enough in the environment and with the files of the last proof.
+    kept:    the probes of the space.
+    files:   names the content of the model's files.
+    every:   prove all probes.
+    Returns: all of them were proved.
+    Raises:  ModelError if a vector is off by more than the tolerance.
     """
     now = environment_of(embedder)
     proof = f"proof-{space.id[:32]}"
     last = read_cache_json(repo.layout.cache, proof)
     names = [name for name in probe_names(embedder) if name in kept.vectors]
+    about = {"environment": now, "files": files, "probes": space.probes.hex()}
     turn = 0
-    if last is not None and last.get("environment") == now and last.get("probes") == space.probes.hex():
+    if last is not None and all(last.get(name) == value for name, value in about.items()):
         turn = int(last.get("turn", 0)) + 1
-        if not files_changed:
+        if not every:
             names = [names[turn % len(names)]]
     vectors = embed_probes(embedder, names)
     worst = max(names, key=lambda name: drift(kept.vectors[name], vectors[name]))
@@ -70,8 +73,8 @@ def prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, f
             "embedded nothing, and the stored vectors are unchanged",
             f"restore what changed, or make a new space: {words.command('NEWNAME')}, then vstore sync --space NEWNAME",
         )
-    body = json.dumps({"environment": now, "turn": turn, "probes": space.probes.hex()}, sort_keys=True).encode()
-    write_cache(repo.layout.cache, proof, body)
+    write_cache(repo.layout.cache, proof, json.dumps({**about, "turn": turn}, sort_keys=True).encode())
+    return len(names) == len(kept.vectors)
 
 
 def probe_names(embedder: Embedder) -> list[str]:

@@ -13,30 +13,40 @@ from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import Probes
 from vstore.errors import ModelError
 from vstore.format.entries import Space
+from vstore.repository.identities import known_model, may_have_identity, note_identity
 from vstore.repository.proof import prove
 from vstore.repository.repository import Repository
 
 
-def load(repo: Repository, space: Space, settings: Settings) -> Embedder:
+def load(repo: Repository, space: Space, settings: Settings, *, identify: bool = False) -> Embedder:
     """Load the model of a space on one device, and prove it by its probes.
 
-    Raises: UsageError; ModelError if it is missing, another one, or has drifted, naming the change.
+    identify: note the identity of the space once all probes are proved. The caller changes the store.
+    Raises:   UsageError; ModelError if it is missing, another one, or has drifted, naming the change.
     """
     recipe = repo.recipe(space.id)
     digests = Digests(repo.layout.cache)
-    kept = Probes.from_bytes(repo.packs.get(space.probes)) if space.probes else None
+    kept = _probes(repo, space)
+    identify = identify and may_have_identity(repo, space)
+    every = identify and not space.identity
     with faults_of(f"of the space {space.name!r}"):
-        embedder = load_embedder(recipe, Words.from_json(space.place), settings, digests)
+        known = known_model(repo, space)
+        embedder = load_embedder(recipe, Words.from_json(space.place), settings, digests, known=known)
+        if kept is not None and prove(repo, space, embedder, kept, files=digests.seen, every=every) and identify:
+            note_identity(repo, space, digests)
         digests.keep()
-        if kept is not None:
-            prove(repo, space, embedder, kept, files_changed=digests.read > 0)
     return embedder
+
+
+def _probes(repo: Repository, space: Space) -> Probes | None:
+    return Probes.from_bytes(repo.packs.get(space.probes)) if space.probes else None
 
 
 def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
     """Load the model of a space on every device of the settings, in a process each; a single one is as in `load`.
 
-    Each is proved by its probes before it gets a picture, the later ones while the first one works.
+    Each is proved by its probes before it gets a picture, the later ones while the first one works. The caller changes
+    the store: the identity of the space is noted once all probes are proved.
     Raises: as `load`.
     """
     recipe = repo.recipe(space.id)
@@ -47,31 +57,33 @@ def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
                 f"{recipe.get('family')!r} runs in one process",
                 "name one of them, or leave --device out",
             )
-        return load(repo, space, settings)
+        return load(repo, space, settings, identify=True)
     from vstore.embed.hf.devices import all_devices
 
     with faults_of(f"of the space {space.name!r}"):
         devices = all_devices(settings)
     if len(devices) == 1:
-        return load(repo, space, settings)
+        return load(repo, space, settings, identify=True)
     return _load_in_workers(repo, space, settings, devices)
 
 
 def _load_in_workers(repo: Repository, space: Space, settings: Settings, devices: list[str]) -> Embedder:
     from vstore.embed.hf.batches import Limits
     from vstore.embed.hf.devices import release_memory
-    from vstore.embed.hf.loading import find_files
+    from vstore.embed.hf.loading import family_of_recipe, find_files
     from vstore.embed.workers.pool import Workers
     from vstore.embed.workers.worker import Job, Worker
 
-    recipe = repo.recipe(space.id)
+    recipe, known = repo.recipe(space.id), known_model(repo, space)
     words = Words.from_json(space.place)
     digests = Digests(repo.layout.cache)
-    kept = Probes.from_bytes(repo.packs.get(space.probes)) if space.probes else None
+    kept = _probes(repo, space)
+    identify = may_have_identity(repo, space)
     with faults_of(f"of the space {space.name!r}"):
-        family = find_files(recipe, words, digests).family
+        family = family_of_recipe(recipe, find_files(known, words, digests))
     digests.keep()
-    files_changed = digests.read > 0
+    seen = digests.seen
+    proved: list[bool] = []
     release_memory()
 
     def start(device: str) -> Worker:
@@ -81,7 +93,8 @@ def _load_in_workers(repo: Repository, space: Space, settings: Settings, devices
                 recipe=recipe,
                 words=words,
                 settings=settings._replace(device=device),
-                known=digests.known,
+                digests=digests.known,
+                known=known,
                 share=len(devices),
             ),
         )
@@ -90,6 +103,10 @@ def _load_in_workers(repo: Repository, space: Space, settings: Settings, devices
         with faults_of(f"of the space {space.name!r}"):
             embedder = load()
             if kept is not None:
-                prove(repo, space, embedder, kept, files_changed=files_changed)
+                proved.append(prove(repo, space, embedder, kept, files=seen, every=identify and not space.identity))
 
-    return Workers(family, Limits.of(settings, devices), devices=devices, start=start, admit=admit)
+    workers = Workers(family, Limits.of(settings, devices), devices=devices, start=start, admit=admit)
+    if identify and proved and proved[0]:
+        note_identity(repo, space, digests)
+        digests.keep()
+    return workers

@@ -43,6 +43,7 @@ class Digests:
         self._tensors: dict[str, list[object]] | None = dict(known.tensors) if known else None
         self._fresh: dict[str, list[object]] = {}
         self._changed = False
+        self._seen: set[str] = set()
         self.read = 0
         if cache is not None:
             self._known = read_cache_json(cache, _NAME) or {}
@@ -50,9 +51,9 @@ class Digests:
     def of(self, path: Path) -> str:
         """Compute or remember the sha256 of a file, in hex. Raises: OSError."""
         known = self._known.get(os.path.realpath(path))
-        if known is not None and known[:4] == _stat(path):
-            return str(known[4])
-        return self._computed(path).sha256
+        found = str(known[4]) if known is not None and known[:4] == _stat(path) else self._computed(path).sha256
+        self._seen.add(found)
+        return found
 
     def tensors(self, path: Path) -> Mapping[str, list[object]] | None:
         """Compute or remember the tensors of a weight file: name -> dtype, shape, sha256 in hex.
@@ -85,6 +86,11 @@ class Digests:
                 self._fresh[name] = [*stat, found.tensors]
         self._changed = True
         return found
+
+    @property
+    def seen(self) -> str:
+        """The sha256 over the digests of all files asked for, in hex: another one means other files."""
+        return hashlib.sha256("".join(sorted(self._seen)).encode()).hexdigest()
 
     @property
     def known(self) -> Remembered:

@@ -11,7 +11,9 @@ from vstore.embed.hf.source.model_folder import canonical_config
 # Words of config.json that say nothing about a vector: labels of heads, forms of outputs, training, and the settings of
 # text generation, which older versions of transformers wrote into every part of a configuration.
 _IDLE_CONFIG = (
-    frozenset(["use_cache", "id2label", "label2id", "num_labels", "problem_type", "finetuning_task", "task_specific_params"])
+    frozenset(
+        ["use_cache", "id2label", "label2id", "num_labels", "problem_type", "finetuning_task", "task_specific_params"]
+    )
     | frozenset(["output_attentions", "output_hidden_states", "output_scores", "output_logits", "return_dict"])
     | frozenset(["return_dict_in_generate", "use_return_dict", "torchscript", "gradient_checkpointing"])
     | frozenset(["chat_template", "tokenizer_class", "processor_class", "_attn_implementation_autoset"])

@@ -58,9 +58,7 @@ def identity_of(recipe: Recipe, folder: ModelFolder, adapter: ModelFolder | None
     return _hash(_document(recipe, folder, adapter, digests))
 
 
-def differences(
-    recipe: Recipe, folder: ModelFolder, adapter: ModelFolder | None, digests: Digests
-) -> list[Difference]:
+def differences(recipe: Recipe, folder: ModelFolder, adapter: ModelFolder | None, digests: Digests) -> list[Difference]:
     """Compare a recipe with the files of a model, part by part. Raises: ModelError, OSError."""
     found = []
     if weight_digests(folder, digests) != recipe["weights"]:
@@ -100,9 +98,7 @@ def clear_differences(
     return sure if _hash(document) == known.identity else found
 
 
-def _document(
-    recipe: Recipe, folder: ModelFolder, adapter: ModelFolder | None, digests: Digests
-) -> dict[str, Any]:
+def _document(recipe: Recipe, folder: ModelFolder, adapter: ModelFolder | None, digests: Digests) -> dict[str, Any]:
     found: dict[str, Any] = {name: value for name, value in recipe.items() if name not in _FILES}
     text = recipe.get("text")
     if text is not None:
@@ -115,9 +111,7 @@ def _document(
     return {
         **found,
         "identity": _RULE,
-        "tensors": _tensors(
-            folder.weights(), lambda names: canonical_names(folder.model_type, names), digests
-        ),
+        "tensors": _tensors(folder.weights(), lambda names: canonical_names(folder.model_type, names), digests),
         "config": effective_config(folder.config),
         "processor": effective_processor(recipe.get("processor") or {}),
         "text": text,

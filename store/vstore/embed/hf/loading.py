@@ -10,12 +10,12 @@ from vstore.embed.hf import adapter as adapters
 from vstore.embed.hf.devices import first_device
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import family_class
-from vstore.embed.hf.identity import Known, clear_differences, differences, identity_of
 from vstore.embed.hf.family import Family
+from vstore.embed.hf.identity import Known, clear_differences, differences, identity_of
 from vstore.embed.hf.libraries import libraries, quiet
 from vstore.embed.hf.loaded import Loaded
 from vstore.embed.hf.source.find import find_adapter, find_model
-from vstore.embed.hf.source.model_folder import ModelFolder, canonical_config, is_stored_in_bf16, weight_digests
+from vstore.embed.hf.source.model_folder import ModelFolder, is_stored_in_bf16
 from vstore.embed.hf.transformer import TransformerEmbedder
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import ModelError
@@ -31,27 +31,24 @@ _KNOWN_HEADS = frozenset({"lm_head"})
 
 
 class Files(NamedTuple):
-    """The files of a recipe's model, proved to be the recipe's.
+    """The folders of a space's model, proved to hold it.
 
-    family:      prepares pictures for the model.
     folder:      the model.
     adapter:     its adapter, or None.
-    is_original: they are the very files of the recipe, but for words that say nothing about vectors.
+    is_original: their files are the very ones of the recipe, but for words that say nothing about vectors.
     """
 
-    family: Family
     folder: ModelFolder
     adapter: ModelFolder | None
     is_original: bool
 
 
-def find_files(recipe: Recipe, words: Words, digests: Digests, known: Known | None = None) -> Files:
-    """Find the model of a recipe, and prove it by its files: they are the recipe's, or hold the same model.
+def find_files(known: Known, words: Words, digests: Digests) -> Files:
+    """Find the model of a space, and prove it by its files: they are the recipe's, or hold the same model.
 
-    known:  the space of a recipe that varies it.
     Raises: ModelError, naming what differs.
     """
-    known = known or Known(recipe)
+    recipe = known.recipe
     if words.model is None:
         raise changed("the model", "its place is unknown", words)
     folder = find_model(words.model, words.revision, code="code" in recipe)
@@ -62,31 +59,26 @@ def find_files(recipe: Recipe, words: Words, digests: Digests, known: Known | No
             why = "its Python code has changed, and the new code is not trusted"
             raise changed(f"the model {words.model}", why, words)
     adapter = None
-    if known.recipe["adapter"] is not None and words.adapter is not None:
+    if recipe["adapter"] is not None and words.adapter is not None:
         adapter = find_adapter(words.adapter, words.adapter_revision)
-    is_original = _prove_files(known, words, folder, adapter, digests=digests)
-    family = family_class(recipe["family"])(recipe, folder)
-    return Files(family, folder, None if recipe["adapter"] is None else adapter, is_original)
-
-
-def _prove_files(
-    known: Known, words: Words, folder: ModelFolder, adapter: ModelFolder | None, *, digests: Digests
-) -> bool:
-    """Prove that files hold the model of a space. Returns: they are its very files. Raises: ModelError."""
     # An adapter may have been merged into its base since.
-    without = known.recipe["adapter"] is not None and adapter is None
-    if not without and not differences(known.recipe, folder, adapter, digests):
-        return True
-    if known.identity and identity_of(known.recipe, folder, adapter, digests) == known.identity:
-        return False
+    without = recipe["adapter"] is not None and adapter is None
+    if not without and not differences(recipe, folder, adapter, digests):
+        return Files(folder, adapter, is_original=True)
+    if known.identity and identity_of(recipe, folder, adapter, digests) == known.identity:
+        return Files(folder, adapter, is_original=False)
     if without:
         raise changed("the adapter", "its place is unknown", words._replace(adapter="ADAPTER"))
     found = clear_differences(known, folder, adapter, digests=digests)
-    on_adapter = all(one.is_adapters for one in found)
-    what = f"the adapter {words.adapter}" if on_adapter else f"the model {words.model}"
+    what = f"the adapter {words.adapter}" if all(one.is_adapters for one in found) else f"the model {words.model}"
     # Files that surely hold another model cannot be proved to be the same.
     space = None if any(one.is_sure for one in found) else known.name
     raise changed(what, "; ".join(one.about for one in found), words, space)
+
+
+def family_of_recipe(recipe: Recipe, files: Files) -> Family:
+    """Make the family of a recipe, or of a variation of it. Raises: ModelError."""
+    return family_class(recipe["family"])(recipe, files.folder)
 
 
 def load(
@@ -101,13 +93,15 @@ def load(
 ) -> TransformerEmbedder:
     """Load the model of a recipe on the first device of the settings, and prove that it is the recipe's.
 
-    known:  the space of the recipe.
+    known:  the space of the recipe, or of the one that it varies.
     proof:  pictures for the proof of an adapter: it must change their vectors.
     note:   receives a line for each thing done without being asked for.
     Raises: UsageError, ModelError.
     """
     device = first_device(settings)
-    family, folder, adapter, _ = find_files(recipe, words, digests, known)
+    files = find_files(known or Known(recipe), words, digests)
+    family, folder = family_of_recipe(recipe, files), files.folder
+    adapter = None if recipe["adapter"] is None else files.adapter  # a variation may be without it
     compute = words.compute or "fp32"
     with quiet():
         model = load_model(

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 _BLOCK = 1 << 20
 _HEADER = 100_000_000  # bytes of a header at most, as in safetensors itself
@@ -64,10 +64,7 @@ def _places(header: bytes, length: int) -> list[_Place] | None:
     try:
         value = json.loads(header)
         value.pop("__metadata__", None)
-        places = sorted(
-            _Place(*map(int, one["data_offsets"]), name, str(one["dtype"]), [int(side) for side in one["shape"]])
-            for name, one in value.items()
-        )
+        places = sorted(_place(name, one) for name, one in value.items())
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     at = 0
@@ -76,6 +73,11 @@ def _places(header: bytes, length: int) -> list[_Place] | None:
             return None
         at = place.end
     return places if at == length else None
+
+
+def _place(name: str, one: dict[str, Any]) -> _Place:
+    begin, end = one["data_offsets"]
+    return _Place(int(begin), int(end), name, str(one["dtype"]), [int(side) for side in one["shape"]])
 
 
 def _read(file: BinaryIO, size: int) -> bytes:
