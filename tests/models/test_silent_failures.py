@@ -271,6 +271,15 @@ def test_a_base_with_a_missing_weight_is_refused(zoo: Zoo, tmp_path: Path) -> No
     assert gone in caught.value.message
 
 
+def test_a_base_with_a_weight_of_another_size_is_refused_by_its_name(zoo: Zoo, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(zoo["clip"], tmp_path / "clip"))
+    value = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**value, "projection_dim": 12}))
+    with pytest.raises(ModelError, match="weights of another size for 2 parameters of CLIPModel") as caught:
+        embedder(folder)
+    assert "visual_projection.weight" in caught.value.message
+
+
 def test_a_vit_without_a_pooler_gives_no_random_vector(zoo: Zoo) -> None:
     with quiet():
         one = transformers.AutoModel.from_pretrained(zoo["vit"])

@@ -12,6 +12,7 @@ import peft
 import torch
 import transformers
 from PIL.Image import Image
+from support import reference_towers
 
 CLASSES: dict[str, Any] = {
     "clip": transformers.CLIPModel,
@@ -36,7 +37,10 @@ class Reference:
         options = {"add_pooling_layer": False} if self.kind == "vit" else {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self.model = CLASSES[self.kind].from_pretrained(folder, dtype=torch.float32, **options)
+            if reference_towers.is_tower(folder):
+                self.model = reference_towers.load(folder)
+            else:
+                self.model = CLASSES[self.kind].from_pretrained(folder, dtype=torch.float32, **options)
             if adapter is not None:
                 self.model = peft.PeftModel.from_pretrained(self.model, adapter)
             self.model.eval()
@@ -56,6 +60,8 @@ class Reference:
             inputs = {"pixel_values": dinov3_pixels(picture, self.folder)}
         else:
             inputs = dict(self.processed(picture))
+        if reference_towers.is_tower(self.folder):
+            return unit(reference_towers.vector(self.model, inputs, pooling))
         if self.kind in ("clip", "metaclip_2", "siglip", "siglip2"):
             return unit(self.model.get_image_features(**inputs).pooler_output[0])
         state = self.model(**inputs).last_hidden_state[0]

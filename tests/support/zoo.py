@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 import transformers
-from support import tiny
+from support import tiny, tiny_towers
 from support.adapters import save_adapter
 
 torch.set_num_threads(1)  # threads that wait for one another cost such small models most of their time
@@ -20,6 +20,19 @@ MAKERS = {
     "dinov2_with_registers": lambda folder: tiny.save_dinov2(folder, kind="Dinov2WithRegisters"),
     "dinov3": tiny.save_dinov3,
     "vit": tiny.save_vit,
+    "clip_vision": lambda folder: tiny_towers.save_tower(folder, "clip"),
+    "clip_projected": lambda folder: tiny_towers.save_tower(folder, "clip", projected=True),
+    "clip_classifier": lambda folder: tiny_towers.save_classifier(folder, "clip"),
+    "metaclip_2_projected": lambda folder: tiny_towers.save_tower(folder, "metaclip_2", projected=True),
+    "metaclip_2_classifier": lambda folder: tiny_towers.save_classifier(folder, "metaclip_2"),
+    "chinese_clip_vision": lambda folder: tiny_towers.save_tower(folder, "chinese_clip"),
+    "altclip_vision": lambda folder: tiny_towers.save_tower(folder, "altclip"),
+    "siglip_vision": lambda folder: tiny_towers.save_tower(folder, "siglip"),
+    "siglip_classifier": lambda folder: tiny_towers.save_classifier(folder, "siglip"),
+    "naflex_vision": lambda folder: tiny_towers.save_tower(folder, "siglip2"),
+    "naflex_classifier": lambda folder: tiny_towers.save_classifier(folder, "siglip2"),
+    "aimv2_vision": lambda folder: tiny_towers.save_tower(folder, "aimv2"),
+    "aimv2_headless": lambda folder: tiny_towers.save_tower(folder, "aimv2", use_head=False),
     "qwen2_vl": lambda folder: tiny.save_qwen(folder, "qwen2_vl"),
     "qwen2_5_vl": lambda folder: tiny.save_qwen(folder, "qwen2_5_vl"),
     "qwen3_vl": lambda folder: tiny.save_qwen(folder, "qwen3_vl"),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vstore.embed.hf.source.model_folder import ModelFolder
 
 FAMILIES = {
+    "vision-tower": "tower:VisionTower",
     "clip": "clip:Clip",
     "siglip": "siglip:Siglip",
     "siglip-naflex": "naflex:Naflex",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.embed.faults import DOCTOR, is_about_a_file, reason
@@ -155,6 +155,7 @@ def load_model(
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused below, by name
             **{"trust_remote_code": False, **options},
         )
     except ModelError:
@@ -164,13 +165,7 @@ def load_model(
             f"the model {folder.name} cannot be loaded: {reason(err)}",
             "copy or download the model again" if is_about_a_file(err) else DOCTOR,
         ) from err
-    lost = sorted(info["missing_keys"]) + sorted(str(one) for one in info["mismatched_keys"])
-    if lost:
-        raise ModelError(
-            f"the model {folder.name} has no weights for {len(lost)} parameters of {type(model).__name__} "
-            f"({', '.join(lost[:3])}): they would be random",
-            "copy or download the model again, or name one whose files fit its config.json",
-        )
+    _refuse_lost(folder, type(model).__name__, info)
     wrong = {str(value.dtype) for value in model.parameters() if value.is_floating_point() and value.dtype != dtype}
     if wrong:
         raise ModelError(
@@ -181,6 +176,18 @@ def load_model(
     if heads:
         note(f"{folder.name}: weights without a part in the vector are left out: {', '.join(heads[:5])}")
     return model.eval()
+
+
+def _refuse_lost(folder: ModelFolder, cls: str, info: Mapping[str, Any]) -> None:
+    """Raises: ModelError for a parameter that the files lack, or have in another size: it would be random."""
+    for what, keys in (("no weights", info["missing_keys"]), ("weights of another size", info["mismatched_keys"])):
+        if keys:
+            some = sorted(str(key[0] if isinstance(key, tuple) else key) for key in keys)
+            raise ModelError(
+                f"the model {folder.name} has {what} for {len(some)} parameters of {cls} "
+                f"({', '.join(some[:3])}): they would be random",
+                "copy or download the model again, or name one whose files fit its config.json",
+            )
 
 
 def settled(model: Any, compute: str | None) -> Any:

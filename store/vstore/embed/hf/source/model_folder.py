@@ -53,6 +53,17 @@ def is_stored_in_bf16(folder: ModelFolder) -> bool:
     return {kind for kind in kinds if kind.startswith(("F", "BF"))} == {"BF16"}
 
 
+def tensor_names(folder: ModelFolder) -> set[str]:
+    """Read the names of all tensors from the headers of the weight files, which are whole."""
+    from safetensors import safe_open
+
+    names: set[str] = set()
+    for path in folder.weights():
+        with safe_open(path, "np") as file:
+            names.update(file.keys())
+    return names
+
+
 def weight_digests(folder: ModelFolder, digests: Digests) -> list[str]:
     """Compute the sha256 of every weight file, sorted: names say nothing about vectors."""
     return sorted(digests.of(path) for path in folder.weights())
