@@ -11,6 +11,7 @@ from vstore.format.entries import Space
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import space_id
 from vstore.models.report import ModelAdded
+from vstore.repository.identities import space_of
 from vstore.repository.model_space import Made, add, make
 from vstore.repository.proof import has_drifted
 from vstore.repository.repository import Repository
@@ -40,6 +41,9 @@ def model_add(
         say("taken from the current space: " + " ".join(inherited))
     with whole_commands(lambda found: found.command(name)):
         made = make(merged, settings, say, repo.layout.cache)
+    known = repo.reading(lambda: space_of(repo, made.recipe, made.identity))
+    if known is not None and known.recipe:
+        made = made._replace(recipe=repo.recipe(known.id))
     if _has_drifted(repo, name, made):
         # The libraries compute differently now: the same files make another space.
         made.recipe["computed_by"] = {

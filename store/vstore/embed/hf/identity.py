@@ -58,6 +58,13 @@ def identity_of(recipe: Recipe, folder: ModelFolder, adapter: ModelFolder | None
     return _hash(_document(recipe, folder, adapter, digests))
 
 
+def is_variation(recipe: Recipe, other: Recipe) -> bool:
+    """Tell whether a recipe has the files of another one: all of them, or all but the adapter's."""
+    same = all(recipe.get(name) == other.get(name) for name in ("weights", "config", "code"))
+    tokenizers = [(one.get("text") or {}).get("tokenizer") for one in (recipe, other)]
+    return same and tokenizers[0] == tokenizers[1] and recipe.get("adapter") in (None, other.get("adapter"))
+
+
 def differences(recipe: Recipe, folder: ModelFolder, adapter: ModelFolder | None, digests: Digests) -> list[Difference]:
     """Compare a recipe with the files of a model, part by part. Raises: ModelError, OSError."""
     found = []

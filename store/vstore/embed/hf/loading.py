@@ -11,7 +11,7 @@ from vstore.embed.hf.devices import first_device
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import family_class
 from vstore.embed.hf.family import Family
-from vstore.embed.hf.identity import Known, clear_differences, differences, identity_of
+from vstore.embed.hf.identity import Known, clear_differences, differences, identity_of, is_variation
 from vstore.embed.hf.libraries import libraries, quiet
 from vstore.embed.hf.loaded import Loaded
 from vstore.embed.hf.source.find import find_adapter, find_model
@@ -99,7 +99,7 @@ def load(
     Raises: UsageError, ModelError.
     """
     device = first_device(settings)
-    files = find_files(known or Known(recipe), words, digests)
+    files = find_files(known if known and is_variation(recipe, known.recipe) else Known(recipe), words, digests)
     family, folder = family_of_recipe(recipe, files), files.folder
     adapter = None if recipe["adapter"] is None else files.adapter  # a variation may be without it
     compute = words.compute or "fp32"
