@@ -20,11 +20,17 @@ from vstore.errors import ModelError
 from vstore.format.recipes import space_id
 
 PROMPT = "describe the image"
-WITH_TEXT = ("clip", "metaclip_2", "siglip", "naflex", "qwen2_vl", "qwen2_5_vl", "qwen3_vl")
+WITH_TEXT = (
+    *("clip", "metaclip_2", "chinese_clip", "altclip", "aimv2", "siglip", "naflex"),
+    *("qwen2_vl", "qwen2_5_vl", "qwen3_vl"),
+)
 ADAPTED = [
     ("clip", "lora"),
     ("clip", "rslora"),
     ("clip", "dora"),
+    ("chinese_clip", "lora"),
+    ("altclip", "lora"),
+    ("aimv2", "lora"),
     ("siglip", "lora"),
     ("naflex", "lora"),
     ("dinov2", "lora"),

@@ -17,6 +17,9 @@ from support import reference_towers
 CLASSES: dict[str, Any] = {
     "clip": transformers.CLIPModel,
     "metaclip_2": transformers.MetaClip2Model,
+    "chinese_clip": transformers.ChineseCLIPModel,
+    "altclip": transformers.AltCLIPModel,
+    "aimv2": transformers.Aimv2Model,
     "siglip": transformers.SiglipModel,
     "siglip2": transformers.Siglip2Model,
     "dinov2": transformers.Dinov2Model,
@@ -27,6 +30,7 @@ CLASSES: dict[str, Any] = {
     "qwen2_5_vl": transformers.Qwen2_5_VLForConditionalGeneration,
     "qwen3_vl": transformers.Qwen3VLForConditionalGeneration,
 }
+_PADDED = {"chinese_clip": 52, "altclip": 77}
 SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
 
 
@@ -34,7 +38,10 @@ class Reference:
     def __init__(self, folder: Path, adapter: Path | None = None) -> None:
         self.folder = folder
         self.kind = json.loads((folder / "config.json").read_text())["model_type"]
-        options = {"add_pooling_layer": False} if self.kind == "vit" else {}
+        options: dict[str, Any] = {"add_pooling_layer": False} if self.kind == "vit" else {}
+        if self.kind == "aimv2":
+            # By SDPA the text side is causal, as it was trained, only where a text is padded.
+            options = {"attn_implementation": "eager"}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if reference_towers.is_tower(folder):
@@ -44,7 +51,7 @@ class Reference:
             if adapter is not None:
                 self.model = peft.PeftModel.from_pretrained(self.model, adapter)
             self.model.eval()
-            if (folder / "tokenizer.json").exists():
+            if (folder / "tokenizer.json").exists() or (folder / "vocab.txt").exists():
                 self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
 
     def processed(self, picture: Image) -> Any:
@@ -62,7 +69,7 @@ class Reference:
             inputs = dict(self.processed(picture))
         if reference_towers.is_tower(self.folder):
             return unit(reference_towers.vector(self.model, inputs, pooling))
-        if self.kind in ("clip", "metaclip_2", "siglip", "siglip2"):
+        if hasattr(CLASSES[self.kind], "get_image_features"):
             return unit(self.model.get_image_features(**inputs).pooler_output[0])
         state = self.model(**inputs).last_hidden_state[0]
         skip = 1 + (4 if self.kind in ("dinov3_vit", "dinov2_with_registers") else 0)
@@ -73,7 +80,13 @@ class Reference:
         if self.kind.startswith("qwen"):
             words = f"{SYSTEM}<|im_start|>user\n{text}{prompt}<|im_end|>\n<|im_start|>assistant\n"
             return unit(self._hidden(**self.tokenizer(words, return_tensors="pt"))[0, -1])
-        if self.kind in ("clip", "metaclip_2"):
+        if self.kind in _PADDED:
+            # As in training: padded to the full length, which the mask hides.
+            lowered = text.lower() if self.kind == "chinese_clip" else text
+            inputs = self.tokenizer(
+                lowered, padding="max_length", max_length=_PADDED[self.kind], truncation=True, return_tensors="pt"
+            )
+        elif self.kind in ("clip", "metaclip_2", "aimv2"):
             inputs = self.tokenizer(text, truncation=True, max_length=77, return_tensors="pt")
         else:
             lowered = text.lower() if self.kind == "siglip2" else text

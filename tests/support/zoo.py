@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 import transformers
-from support import tiny, tiny_towers
+from support import tiny, tiny_duals, tiny_towers
 from support.adapters import save_adapter
 
 torch.set_num_threads(1)  # threads that wait for one another cost such small models most of their time
@@ -20,6 +20,9 @@ MAKERS = {
     "dinov2_with_registers": lambda folder: tiny.save_dinov2(folder, kind="Dinov2WithRegisters"),
     "dinov3": tiny.save_dinov3,
     "vit": tiny.save_vit,
+    "chinese_clip": tiny_duals.save_chinese_clip,
+    "altclip": tiny_duals.save_altclip,
+    "aimv2": tiny_duals.save_aimv2,
     "clip_vision": lambda folder: tiny_towers.save_tower(folder, "clip"),
     "clip_projected": lambda folder: tiny_towers.save_tower(folder, "clip", projected=True),
     "clip_classifier": lambda folder: tiny_towers.save_classifier(folder, "clip"),

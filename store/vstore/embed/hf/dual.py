@@ -64,13 +64,16 @@ class DualEncoder(TextFamily):
         return features(on.model.get_image_features(**inputs), len(batch))
 
     def forward_text(self, on: Loaded, text: str) -> torch.Tensor:
+        return features(on.model.get_text_features(**self.text_inputs(on, text)), 1)
+
+    def text_inputs(self, on: Loaded, text: str) -> dict[str, Any]:
+        """Compute the model's inputs for a text, as tensors on its device."""
         import torch
 
         if self._tokenizer is None:
             self._tokenizer = load_tokenizer(self.folder)
         ids = token_ids(self._tokenizer, [text], self.recipe["text"])
-        inputs = {name: torch.from_numpy(value).to(on.device) for name, value in ids.items()}
-        return features(on.model.get_text_features(**inputs), 1)
+        return {name: torch.from_numpy(value).to(on.device) for name, value in ids.items()}
 
 
 def features(output: Any, count: int) -> torch.Tensor:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 FAMILIES = {
     "vision-tower": "tower:VisionTower",
     "clip": "clip:Clip",
+    "chinese-clip": "chinese_clip:ChineseClip",
+    "altclip": "altclip:AltClip",
+    "aimv2": "aimv2:Aimv2",
     "siglip": "siglip:Siglip",
     "siglip-naflex": "naflex:Naflex",
     "backbone": "backbone:Backbone",
