@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # Installed first, by its exact version: what is installed after it then takes the torch that is there. Another build of
 # it, with CUDA or without, is a matter of pip's index: make test PIP_INDEX_URL=…
 TORCH := $(shell grep '^torch==' constraints.txt)
+# What the tests compare with. Without what they need: torchvision, whose place a stub takes in the tests.
+REFERENCES := open_clip_torch timm
 
 .PHONY: demo test lanes lane-user lane-newest lane-lowest lane-pythons format docs docs-output clean
 
@@ -64,6 +66,7 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt $(VENV)/pip.stamp
 $(VENV)/dev.stamp: pyproject.toml constraints.txt $(VENV)/pip.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps $(REFERENCES)
 	touch $@
 
 $(VENV)/docs.stamp: $(VENV)/demo.stamp

@@ -68,6 +68,7 @@ FAISS = Package("faiss", ("cpu", "gpu"), "faiss cannot be used", proof="IndexSca
 HEIC = Package("pillow_heif", ("heic",), "HEIC pictures need one more package")
 PARQUET = Package("pyarrow.parquet", ("parquet",), "Parquet files need pyarrow")
 TORCH, TRANSFORMERS, PEFT, HUB = map(_for_models, ("torch", "transformers", "peft", "huggingface_hub"))
+FTFY = _for_models("ftfy")
 
 
 def faiss_module() -> Any:

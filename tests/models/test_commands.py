@@ -138,9 +138,8 @@ def test_a_weight_file_that_is_cut_off(vstore: Shell, zoo: Zoo) -> None:
 @pytest.mark.parametrize(
     ("broken", "error"),
     [
-        ("peft.tuners.tuners_utils.BaseTunerLayer.enable_adapters", ValueError("it needs peft >= 99")),
         ("peft.tuners.lora.layer.Linear.merge", AttributeError("no such part")),
-        ("transformers.CLIPModel.load_adapter", ImportError("it needs peft >= 99")),
+        ("peft.inject_adapter_in_model", ImportError("it needs transformers >= 99")),
         ("transformers.CLIPModel.get_image_features", TypeError("an argument that nobody knows")),
         ("transformers.AutoModel.from_pretrained", ImportError("it needs torch >= 99")),
         ("transformers.AutoImageProcessor.from_pretrained", ImportError("it needs torchvision")),
@@ -194,8 +193,11 @@ def test_an_adapter_that_changes_nothing(vstore: Shell, zoo: Zoo) -> None:
 
 
 def test_an_adapter_of_another_kind(vstore: Shell, zoo: Zoo) -> None:
+    rewrite(zoo.adapter("clip"), vstore.top / "vera", peft_type="VERA")
+    assert "LoRA, rsLoRA, DoRA" in vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./vera")
     rewrite(zoo.adapter("clip"), vstore.top / "ia3", peft_type="IA3")
-    assert "LoRA, rsLoRA and DoRA" in vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./ia3")
+    said = vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./ia3")
+    assert "its configuration says IA3, and its weights have other parts (lora_A, lora_B)" in said
 
 
 def test_a_model_with_no_image_side(vstore: Shell) -> None:

@@ -131,7 +131,7 @@ def test_trying_an_adapter_does_what_init_does_and_leaves_nothing(
         warnings.simplefilter("ignore")  # of peft about transformers
         assert try_adapter()["dim"] == 8
     assert not list(tmp_path.iterdir())
-    monkeypatch.setattr("vstore.embed.hf.adapter.has_effect", lambda on, off: False)
+    monkeypatch.setattr("vstore.embed.hf.adapters.has_effect", lambda on, off: False)
     with warnings.catch_warnings(), pytest.raises(ModelError, match="changes nothing"):
         warnings.simplefilter("ignore")
         try_adapter()
@@ -219,4 +219,4 @@ def test_a_space_whose_model_is_gone_is_named(tmp_path: Path, zoo: Zoo, quick: d
     assert found(Store.doctor(tmp_path / ".vstore"), "space dino").state == "ok"
     model.rename(tmp_path / "elsewhere")
     finding = found(Store.doctor(tmp_path / ".vstore"), "space dino")
-    assert (finding.state, finding.fix) == ("trouble", "vstore model add dino --model DIR")
+    assert (finding.state, finding.fix) == ("trouble", "vstore model add dino --model DIR --compute fp32")

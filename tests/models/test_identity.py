@@ -30,7 +30,7 @@ from support.zoo import Zoo
 
 from vstore.embed.hf.description import describe
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.effective import effective_config
+from vstore.embed.hf.effective import config_values
 from vstore.embed.hf.identity import Known, differences, identity_of
 from vstore.embed.hf.loading import find_files
 from vstore.embed.hf.tensor_names import adapter_names, canonical_names
@@ -60,6 +60,22 @@ def saved(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> P
 def in_full(config: dict[str, Any]) -> dict[str, Any]:
     made = transformers.CONFIG_MAPPING[config["model_type"]].from_dict(config)
     return dict(json.loads(made.to_json_string(use_diff=False)))
+
+
+def in_part(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration without the values that are its class's defaults."""
+    default = transformers.CONFIG_MAPPING[config["model_type"]]().to_dict()
+
+    def less(values: dict[str, Any], usual: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: less(value, usual.get(name, {})) if isinstance(value, dict) and name.endswith("_config") else value
+            for name, value in values.items()
+            if name == "model_type" or usual.get(name) != value
+        }
+
+    left = less(config, default)
+    assert len(json.dumps(left)) < len(json.dumps(config)) - 100
+    return left
 
 
 def of_version_4(config: dict[str, Any]) -> dict[str, Any]:
@@ -101,6 +117,7 @@ SAME: dict[str, Callable[[Path], object]] = {
     "where it came from": lambda folder: with_json(folder, "config.json", _name_or_path="me/mine", architectures=["X"]),
     "outputs": lambda folder: with_json(folder, "config.json", output_hidden_states=True, return_dict=False),
     "every default written out": lambda folder: saved(folder, in_full),
+    "defaults left out": lambda folder: saved(folder, in_part),
     "what version 4 wrote besides": lambda folder: saved(folder, of_version_4),
     "a colour conversion of RGB": lambda folder: with_json(folder, "preprocessor_config.json", do_convert_rgb=False),
     "the processor of more": lambda folder: with_json(folder, "preprocessor_config.json", processor_class="Any"),
@@ -406,6 +423,11 @@ def test_each_difference_is_named(zoo: Zoo, tmp_path: Path) -> None:
     ]
 
 
+def test_every_word_counts_where_the_class_is_not_of_transformers() -> None:
+    own = {"model_type": "somebodys_own", "use_cache": True, "max_length": 5, "torch_dtype": "float32"}
+    assert config_values(own) == {"model_type": "somebodys_own", "use_cache": True, "max_length": 5}
+
+
 def test_a_configuration_that_its_class_refuses_is_taken_as_it_is_written() -> None:
     odd = {"model_type": "clip", "vision_config": "none", "use_cache": True}
-    assert effective_config(odd) == {"model_type": "clip", "vision_config": "none"}
+    assert config_values(odd) == {"model_type": "clip", "vision_config": "none"}

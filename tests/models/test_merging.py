@@ -157,21 +157,6 @@ def test_an_adapter_that_changes_nothing_is_refused_on_a_base_in_bf16(zoo: Zoo, 
         embedder(in_bf16(zoo[name], tmp_path / "base"), zoo.adapter(name, "idle"), compute="bf16")
 
 
-def test_an_adapter_that_the_library_rounds_is_noticed(
-    zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By itself `load_adapter` gives an adapter the dtype of its base, and says nothing."""
-    base = in_bf16(zoo["clip"], tmp_path / "base")
-    plain = transformers.CLIPModel.load_adapter
-
-    def forgetful(self: Any, *args: Any, dtype_plan: Any, **options: Any) -> Any:
-        return plain(self, *args, **options)
-
-    monkeypatch.setattr(transformers.CLIPModel, "load_adapter", forgetful)
-    with pytest.raises(ModelError, match="should be loaded as fp32"):
-        embedder(base, zoo.adapter("clip"), compute="bf16")
-
-
 def test_the_dtype_of_the_files_is_no_part_of_how_a_space_is_named(zoo: Zoo, tmp_path: Path) -> None:
     base = in_bf16(zoo["clip"], tmp_path / "base")
     one, other = (recipe_of(base, zoo.adapter("clip"), compute=compute) for compute in ("fp32", "bf16"))

@@ -26,7 +26,7 @@ from support.embedders import embedder, probes, recipe_of
 from support.reference import Reference, unit
 from support.zoo import Zoo
 
-from vstore.embed.hf import adapter as adapters
+from vstore.embed.hf import adapters
 from vstore.embed.hf.dual import features
 from vstore.embed.hf.libraries import quiet
 from vstore.embed.hf.loading import load_model
@@ -93,7 +93,10 @@ def test_target_modules_that_were_renamed_are_found_and_it_is_said(zoo: Zoo, tmp
     with quiet():
         model = load_model(folder, {}, torch.float32)
         adapters.apply(model, find_adapter(str(old)), said.append)
-    assert said == ["adapter: target modules renamed: query -> q_proj, value -> v_proj"], names
+    assert said == [
+        "adapter: modules renamed: attention.attention.query -> attention.q_proj, "
+        "attention.attention.value -> attention.v_proj"
+    ], names
     assert np.abs(rows(embedder(zoo["dinov2"], old)) - rows(embedder(zoo["dinov2"], new))).max() < 1e-6
 
 
@@ -353,7 +356,7 @@ def test_an_installed_torchvision_changes_no_processor(zoo: Zoo, monkeypatch: py
 def test_dinov3_is_prepared_here_as_torchvision_would(zoo: Zoo) -> None:
     from support.reference import dinov3_pixels
 
-    from vstore.embed.hf.backbone import prepare_dinov3
+    from vstore.embed.hf.dinov3 import prepare_dinov3
 
     with pytest.raises(ModelError):
         describe_processor(find_model(str(zoo["dinov3"])))  # there is none without torchvision

@@ -12,49 +12,25 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from support.adapters import rewrite
 from support.embedders import embedder, recipe_of
 from support.folders import put
+from support.model_store import World, change_json, change_weight, proved, settle
 from support.zoo import Zoo
 
 from vstore.embed.hf.digests import Digests
 from vstore.embed.model_words import Settings, Words
-from vstore.embed.probes import PROBES, Probes, differences, drift, probe_file, tolerance
+from vstore.embed.probes import PROBES
 from vstore.errors import ModelError, Refused, UsageError
 from vstore.format.recipes import space_id
-from vstore.repository import proof, spaces
-from vstore.repository.repository import Repository
+from vstore.repository import spaces
 from vstore.store import Store
-
-
-class World:
-    """A folder of pictures and a store with a model's space."""
-
-    def __init__(self, top: Path, model: Path, adapter: Path | None = None, **words: Any) -> None:
-        self.pictures = top / "pictures"
-        self.pictures.mkdir()
-        put(self.pictures, {f"{i}.png": i for i in range(5)})
-        self.folder = top / ".vstore"
-        Store.init(self.folder, model=str(model), adapter=adapter and str(adapter), device="cpu", name="one", **words)
-        self.store = Store(self.folder)
-
-    def sync(self, **options: Any) -> Any:
-        return self.store.sync([self.pictures], device="cpu", **options)
-
-    @property
-    def repo(self) -> Repository:
-        return Repository(self.folder)
 
 
 @pytest.fixture
 def world(tmp_path: Path, zoo: Zoo) -> World:
     return World(tmp_path, zoo["clip"], zoo.adapter("clip"))
-
-
-def settle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if the files of a folder had been written long ago."""
-    monkeypatch.setattr("vstore.embed.hf.digests._SETTLED_NS", 0)
 
 
 # What a space is
@@ -85,17 +61,6 @@ def test_what_an_adapter_says_of_its_origin_is_no_part_of_its_space(
 ) -> None:
     other = rewrite(zoo.adapter("clip"), tmp_path / "a", **{field: value})
     assert space_id(recipe_of(zoo["clip"], other)) == space_id(recipe_of(zoo["clip"], zoo.adapter("clip")))
-
-
-def change_weight(folder: Path, name: str = "model.safetensors") -> None:
-    weights = load_file(folder / name)
-    first = max(weights)
-    save_file({**weights, first: weights[first] + 0.5}, folder / name, {"format": "pt"})
-
-
-def change_json(folder: Path, name: str, **values: Any) -> None:
-    path = folder / name
-    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
 CHANGES: dict[str, Any] = {
@@ -191,45 +156,7 @@ def test_a_damaged_cache_of_digests_is_not_believed(zoo: Zoo, tmp_path: Path, mo
     assert Digests(tmp_path).of(path) == digest
 
 
-# Probes
-
-
-def test_the_probes_are_the_same_everywhere_and_not_square() -> None:
-    import hashlib
-    import io
-
-    from PIL import Image
-
-    pictures = {name: Image.open(io.BytesIO(probe_file(name))) for name in PROBES}
-    assert len(pictures) >= 5
-    assert all(picture.width != picture.height for picture in pictures.values())
-    assert {picture.mode for picture in pictures.values()} == {"RGB", "RGBA", "I;16"}
-    assert pictures["turned"].getexif()[0x0112] == 6
-    digest = hashlib.sha256(b"".join(picture.tobytes() for picture in pictures.values())).hexdigest()
-    assert digest[:16] == "e869b7e1621c6e67", "stores hold the vectors of these very pixels"
-
-
-def test_the_probes_of_a_space_are_stored_with_it_and_no_part_of_it(world: World) -> None:
-    (space,) = world.repo.state.spaces.values()
-    kept = Probes.from_bytes(world.repo.packs.get(space.probes))
-    assert set(kept.vectors) == {*PROBES, "text"}
-    assert all(vector.shape == (24,) and abs(np.linalg.norm(vector) - 1) < 1e-6 for vector in kept.vectors.values())
-    assert kept.environment["transformers"]
-    assert space.id == space_id(world.repo.recipe(space.id))
-    assert Probes.from_bytes(kept.to_bytes()).to_bytes() == kept.to_bytes()
-
-
-def proved(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Note the probes that were embedded, run by run."""
-    runs: list[list[str]] = []
-    plain = proof.embed_probes
-
-    def noted(embedder: Any, names: list[str]) -> Any:
-        runs.append(names)
-        return plain(embedder, names)
-
-    monkeypatch.setattr(proof, "embed_probes", noted)
-    return runs
+# The proof before a run embeds
 
 
 def test_one_probe_in_turn_is_proved_before_each_run_that_embeds(world: World, monkeypatch: Any) -> None:
@@ -238,10 +165,10 @@ def test_one_probe_in_turn_is_proved_before_each_run_that_embeds(world: World, m
     world.sync()
     assert runs == [[*PROBES, "text"]], "all of them the first time"
     runs.clear()
-    for i in range(10, 18):
+    for i in range(10, 21):
         put(world.pictures, {f"{i}.png": i})
         world.sync()
-    assert [len(run) for run in runs] == [1] * 8
+    assert [len(run) for run in runs] == [1] * 11
     assert {run[0] for run in runs} == {*PROBES, "text"}
 
 
@@ -297,24 +224,18 @@ def test_drift_stops_a_sync_before_its_first_batch_and_says_what_changed(world: 
 
 
 def test_a_lost_adapter_is_drift(world: World, monkeypatch: Any) -> None:
-    from vstore.embed.hf import adapter
+    from vstore.embed.hf.adapters import layers
 
     world.sync()
-    monkeypatch.setattr(adapter, "merge", lambda model: model.disable_adapters())
+
+    def forget(model: Any) -> None:
+        for name, layer in layers._layers(model):
+            model.set_submodule(name, layer.get_base_layer())
+
+    monkeypatch.setattr("vstore.embed.hf.adapters.placing.merge", forget)
     put(world.pictures, {"10.png": 10})
     with pytest.raises(ModelError, match="nothing that vstore records"):
         world.sync()
-
-
-def test_drift_is_measured_by_class() -> None:
-    same = {"compute": "fp32", "device": "cpu (x)", "attention": "sdpa", "torch": "2.13"}
-    assert tolerance(same, {**same, "torch": "2.14"}) == 1e-4
-    assert tolerance(same, {**same, "device": "cuda (y)"}) == 5e-3
-    assert differences(same, {**same, "torch": "2.14"}) == ["torch 2.13 -> 2.14"]
-    one = np.array([1.0, 0.0], np.float32)
-    assert drift(one, one) == 0
-    assert drift(one, np.array([np.nan, 1], np.float32)) == float("inf")
-    assert drift(one, np.zeros(2, np.float32)) == float("inf")
 
 
 # Files that are others, or gone

@@ -39,7 +39,7 @@ from vstore.disk.segment_writer import rounded, write_segment
 from vstore.disk.segments import Segment
 from vstore.embed.builtin import DEFAULT_RECIPE, BuiltinEmbedder
 from vstore.embed.hf.digests import Digests
-from vstore.embed.probes import PROBES, Probes
+from vstore.embed.probes import PROBES, Probes, Proofs
 from vstore.embed.text_cache import cache_text
 from vstore.format import listing, records, small_files
 from vstore.format.canonical import canonical
@@ -656,7 +656,8 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
     refs = long_folders.look(repo.layout.refs)
     long_folders.note(repo.layout.cache, repo.layout.refs, refs._replace(settled=True), ["1.json", "2.json"] * 250)
     fake = FakeEmbedder()
-    kept = Probes({name: fake.of(picture) for name, picture in proof.prepared_probes(fake.recipe, PROBES).items()}, {})
+    vectors = {name: fake.of(picture) for name, picture in proof.prepared_probes(fake.recipe, PROBES).items()}
+    kept = Probes(Proofs(vectors, {}))
     proof.prove(repo, repo.space("fake-1"), fake, kept, files=digests.seen)
     names = {path.name: path.read_bytes() for path in repo.layout.cache.iterdir()}
     for name, data in names.items():

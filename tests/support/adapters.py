@@ -33,6 +33,9 @@ def save_adapter(
             for name, value in adapted.named_parameters():
                 if "lora_B" in name:
                     value.copy_(torch.randn(value.shape) * strength)
+                if "modules_to_save" in name:
+                    # Noise: a constant in front of a layer norm changes nothing.
+                    value.add_(torch.randn(value.shape) * strength)
                 if "lora_magnitude_vector" in name:
                     # Trained: at its first value a lost magnitude could not be told.
                     value.mul_(1 + strength * torch.rand(value.shape))
@@ -49,3 +52,24 @@ def rewrite(folder: Path, to: Path, rename: Any = None, drop: Any = None, **conf
     value = {**json.loads((folder / "adapter_config.json").read_text()), **config}
     (to / "adapter_config.json").write_text(json.dumps(value))
     return to
+
+
+def save_kind(folder: Path, base: Path, kind: str, *, cls: Any, seed: int = 1) -> Path:
+    """An adapter of another kind than LoRA. kind: LoHa, LoKr or IA3."""
+    with warnings.catch_warnings(), seeded(seed):
+        warnings.simplefilter("ignore")
+        model = cls.from_pretrained(base, dtype=torch.float32)
+        targets = r".*\.(q_proj|v_proj|fc1)"
+        if kind == "IA3":
+            config: Any = peft.IA3Config(target_modules=targets, feedforward_modules=r".*\.fc1")
+        else:
+            config = getattr(peft, f"{kind}Config")(r=4, alpha=8, target_modules=targets, alpha_pattern={"v_proj": 3})
+        adapted = peft.get_peft_model(model, config)
+        with torch.no_grad():
+            for name, value in adapted.named_parameters():
+                if any(part in name for part in ("hada_", "lokr_")):
+                    value.copy_(torch.randn(value.shape) * 0.3)
+                if "ia3_l" in name:
+                    value.mul_(1 + 0.3 * torch.randn(value.shape))
+        adapted.save_pretrained(folder)
+    return folder

@@ -44,7 +44,7 @@ class Reference:
             options = {"attn_implementation": "eager"}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if reference_towers.is_tower(folder):
+            if reference_towers.is_tower(folder) or reference_towers.pools(folder):
                 self.model = reference_towers.load(folder)
             else:
                 self.model = CLASSES[self.kind].from_pretrained(folder, dtype=torch.float32, **options)
@@ -63,10 +63,12 @@ class Reference:
     def picture(self, picture: Image, prompt: str = "", pooling: str = "") -> np.ndarray:
         if self.kind.startswith("qwen"):
             return self._qwen(picture, prompt, pooling)
-        if self.kind == "dinov3_vit":
+        if self.kind.startswith("dinov3"):
             inputs = {"pixel_values": dinov3_pixels(picture, self.folder)}
         else:
             inputs = dict(self.processed(picture))
+        if reference_towers.pools(self.folder):
+            return unit(reference_towers.pooled_vector(self.model, inputs))
         if reference_towers.is_tower(self.folder):
             return unit(reference_towers.vector(self.model, inputs, pooling))
         if hasattr(CLASSES[self.kind], "get_image_features"):

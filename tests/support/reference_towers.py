@@ -22,6 +22,12 @@ def is_tower(folder: Path) -> bool:
     return "VisionModel" in name or (name.endswith(CLASSIFIER) and name.startswith(("CLIP", "MetaClip", "Siglip")))
 
 
+def pools(folder: Path) -> bool:
+    """An encoder that pools by itself."""
+    names = ("ConvNext", "DINOv3ConvNext", "Swin", "ResNet", "Beit", "Data2VecVision")
+    return architecture(folder).startswith(names)
+
+
 def load(folder: Path) -> Any:
     return getattr(transformers, architecture(folder)).from_pretrained(folder, dtype=torch.float32)
 
@@ -43,6 +49,14 @@ def vector(model: Any, inputs: dict[str, torch.Tensor], pooling: str) -> Any:
             return state[inputs["pixel_attention_mask"][0].bool()].mean(0)
         return state[1 if "CLIP" in name or "MetaClip" in name else 0 :].mean(0)
     return (output.image_embeds if "Projection" in name else output.pooler_output)[0]
+
+
+def pooled_vector(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """What the classifier takes; of DINOv3, which has none, the class token of its last hidden state."""
+    if hasattr(model, "classifier"):
+        return taken_by_the_head(model, inputs).flatten()
+    found: torch.Tensor = model(**inputs).last_hidden_state[0, 0]
+    return found
 
 
 def taken_by_the_head(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 import transformers
-from support import tiny, tiny_duals, tiny_towers
+from support import tiny, tiny_duals, tiny_pooled, tiny_towers
 from support.adapters import save_adapter
 
 torch.set_num_threads(1)  # threads that wait for one another cost such small models most of their time
@@ -36,6 +36,14 @@ MAKERS = {
     "naflex_classifier": lambda folder: tiny_towers.save_classifier(folder, "siglip2"),
     "aimv2_vision": lambda folder: tiny_towers.save_tower(folder, "aimv2"),
     "aimv2_headless": lambda folder: tiny_towers.save_tower(folder, "aimv2", use_head=False),
+    "convnext": lambda folder: tiny_pooled.save_pooled(folder, "convnext"),
+    "convnextv2": lambda folder: tiny_pooled.save_pooled(folder, "convnextv2"),
+    "dinov3_convnext": lambda folder: tiny_pooled.save_pooled(folder, "dinov3_convnext"),
+    "swin": lambda folder: tiny_pooled.save_pooled(folder, "swin"),
+    "swinv2": lambda folder: tiny_pooled.save_pooled(folder, "swinv2"),
+    "resnet": lambda folder: tiny_pooled.save_pooled(folder, "resnet"),
+    "beit": lambda folder: tiny_pooled.save_pooled(folder, "beit"),
+    "data2vec-vision": lambda folder: tiny_pooled.save_pooled(folder, "data2vec-vision"),
     "qwen2_vl": lambda folder: tiny.save_qwen(folder, "qwen2_vl"),
     "qwen2_5_vl": lambda folder: tiny.save_qwen(folder, "qwen2_5_vl"),
     "qwen3_vl": lambda folder: tiny.save_qwen(folder, "qwen3_vl"),

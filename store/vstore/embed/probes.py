@@ -1,7 +1,11 @@
-"""Probe pictures: drawn by code, the same on every machine, never square. Their vectors prove a space's model.
+"""Probe pictures: the same on every machine, never square. Their vectors prove a space's model.
 
 They are embedded when a space is made. One of them in turn is embedded again before every run that embeds: a lost
 adapter, a changed processor or a library that computes differently shows in its vector.
+
+Six are drawn by code, without loss. Three are JPEG files, as no encoder writes the same bytes everywhere. Stripes in
+them are too loud for black and white, which cut them off: any other way of decoding gives whole areas another mean, and
+the smallest model sees it.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ import base64
 import io
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -20,13 +25,18 @@ if TYPE_CHECKING:
 
     Pixels = npt.NDArray[np.uint8]
 
-PROBES = ("landscape", "turned", "transparent", "deep", "tiny", "large")
-VERSION = 1  # raised when a picture is drawn differently; the old ones must stay, as stores hold their vectors
+_DRAWN = ("landscape", "turned", "transparent", "deep", "tiny", "large")
+# photograph: baseline, 4:2:0, decoded at half its size. progressive: 4:2:0, decoded whole. print: CMYK, decoded whole,
+# then reduced before it is scaled.
+_FILES = ("photograph", "progressive", "print")
+PROBES = (*_DRAWN, *_FILES)
+VERSION = 2  # raised when a picture is added; those that are there must stay, as stores hold their vectors
 SAME_CLASS, ACROSS = 1e-4, 5e-3  # largest 1 - cosine: within one compute class, and between two
+_FOLDER = Path(__file__).with_name("probe_pictures")
 
 
-class Probes(NamedTuple):
-    """The vectors of a space's probes.
+class Proofs(NamedTuple):
+    """The vectors of probes that were embedded in one run.
 
     vectors:     probe -> float32 (dim,), norm 1.
     environment: the device, dtype and versions that they were computed with.
@@ -35,18 +45,16 @@ class Probes(NamedTuple):
     vectors: dict[str, Floats]
     environment: dict[str, Any]
 
-    def to_bytes(self) -> bytes:
+    def to_json(self) -> dict[str, Any]:
         vectors = {
             name: base64.b64encode(vector.astype("<f4").tobytes()).decode() for name, vector in self.vectors.items()
         }
-        value = {"version": VERSION, "environment": self.environment, "vectors": vectors}
-        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+        return {"environment": self.environment, "vectors": vectors}
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Probes:
+    def from_json(cls, value: Mapping[str, Any]) -> Proofs:
         import numpy as np
 
-        value = json.loads(data)
         vectors = {
             name: np.frombuffer(base64.b64decode(text), "<f4").astype(np.float32)
             for name, text in value["vectors"].items()
@@ -54,8 +62,81 @@ class Probes(NamedTuple):
         return cls(vectors, value["environment"])
 
 
+class Probes(NamedTuple):
+    """The vectors of a space's probes.
+
+    first: those that were embedded when the space was made.
+    later: those that were added after all of the earlier ones were proved.
+    """
+
+    first: Proofs
+    later: tuple[Proofs, ...] = ()
+
+    @property
+    def vectors(self) -> dict[str, Floats]:
+        return {name: vector for proofs in (self.first, *self.later) for name, vector in proofs.vectors.items()}
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """The environment in which the space was made."""
+        return self.first.environment
+
+    def environment_of(self, probe: str) -> dict[str, Any]:
+        """Find the environment in which a probe was embedded."""
+        return next(proofs.environment for proofs in (*self.later, self.first) if probe in proofs.vectors)
+
+    def with_later(self, found: Proofs) -> Probes:
+        """Add the probes that are not there yet. Vectors that are there stay: small drifts must not add up."""
+        known = self.vectors
+        new = {name: vector for name, vector in found.vectors.items() if name not in known}
+        return self._replace(later=(*self.later, found._replace(vectors=new))) if new else self
+
+    def worst(self, now: Proofs) -> Drift:
+        """Find the probe that is off by most, measured by its tolerance; at least one must be in both."""
+        names = [name for name in now.vectors if name in self.vectors]
+        found = [
+            Drift(
+                name,
+                drift(self.vectors[name], now.vectors[name]),
+                tolerance(self.environment_of(name), now.environment),
+            )
+            for name in names
+        ]
+        return max(found, key=lambda one: one.found / one.allowed)
+
+    def to_bytes(self) -> bytes:
+        value = {"version": VERSION, **self.first.to_json()}
+        if self.later:
+            value["later"] = [proofs.to_json() for proofs in self.later]
+        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Probes:
+        value = json.loads(data)
+        return cls(Proofs.from_json(value), tuple(map(Proofs.from_json, value.get("later", ()))))
+
+
+class Drift(NamedTuple):
+    """The drift of one probe.
+
+    probe:   its name.
+    found:   1 - cosine of its vector to the first one.
+    allowed: the largest that is.
+    """
+
+    probe: str
+    found: float
+    allowed: float
+
+    @property
+    def is_too_much(self) -> bool:
+        return not self.found <= self.allowed
+
+
 def probe_file(name: str) -> bytes:
-    """Draw one of PROBES as a lossless picture file: decoding is proved with it."""
+    """Draw or read one of PROBES as a picture file: decoding is proved with it."""
+    if name in _FILES:
+        return (_FOLDER / f"{name}.jpg").read_bytes()
     from PIL import Image
 
     if name == "landscape":
@@ -92,8 +173,8 @@ def tolerance(before: Mapping[str, Any], now: Mapping[str, Any]) -> float:
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """List the differences of two environments, for people."""
-    names = sorted({*before, *now})
-    return [f"{name} {before.get(name)} -> {now.get(name)}" for name in names if before.get(name) != now.get(name)]
+    # A name that is new was not recorded before, and says nothing of what changed.
+    return [f"{name} {before[name]} -> {now.get(name)}" for name in sorted(before) if before[name] != now.get(name)]
 
 
 def _waves(width: int, height: int, seed: int) -> Pixels:

@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 from vstore.embed.hf.source.other_words import whole_commands
 from vstore.embed.model_words import Settings, Words
-from vstore.errors import ModelError, UsageError
-from vstore.format.entries import Space
+from vstore.embed.probes import Probes
+from vstore.errors import Damage, ModelError, UsageError
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import space_id
 from vstore.models.report import ModelAdded
 from vstore.repository.identities import space_of
 from vstore.repository.model_space import Made, add, make
-from vstore.repository.proof import has_drifted
+from vstore.repository.proof import kept_probes
 from vstore.repository.repository import Repository
 
 
@@ -41,17 +41,13 @@ def model_add(
         say("taken from the current space: " + " ".join(inherited))
     with whole_commands(lambda found: found.command(name)):
         made = make(merged, settings, say, repo.layout.cache)
-    known = repo.reading(lambda: space_of(repo, made.recipe, made.identity))
-    if known is not None and known.recipe:
-        made = made._replace(recipe=repo.recipe(known.id))
-    if _has_drifted(repo, name, made):
-        # The libraries compute differently now: the same files make another space.
-        made.recipe["computed_by"] = {
-            library: version
-            for library, version in made.probes.environment.items()
-            if library not in ("compute", "device")
-        }
+    same = repo.reading(lambda: space_of(repo, made.recipe, made.identity))
+    if same is not None and same.recipe:
+        made = made._replace(recipe=repo.recipe(same.id))
+    proved = _proved(repo, name, made)
+    if proved.recipe != made.recipe:
         say("the same files give other vectors now: this is a new space")
+    made = proved
     space = space_id(made.recipe)
     known = repo.state.spaces.get(space)
     if known is not None and known.name != name:
@@ -86,23 +82,47 @@ def _filled(repo: Repository, words: Words) -> tuple[Words, tuple[str, ...]]:
     return merged, inherited
 
 
-def _has_drifted(repo: Repository, name: str, made: Made) -> bool:
-    """Tell whether the model's space exists, and had other vectors when it was made.
+def _proved(repo: Repository, name: str, made: Made) -> Made:
+    """Compare the probes with those of the model's space, if it has one.
 
-    Raises: ModelError if that space has this name.
+    Returns: the model as its space is to have it: with a recipe of its own where the libraries compute differently now.
+    Raises:  ModelError if its space has this name and other vectors.
     """
+    same = _compared(repo, name, made)
+    if same is not None:
+        return same
+    environment = made.probes.environment
+    computed_by = {word: value for word, value in environment.items() if word not in ("compute", "device")}
+    other = made._replace(recipe={**made.recipe, "computed_by": computed_by})
+    return _compared(repo, name, other) or other
 
-    def compare() -> tuple[Space | None, bool]:
-        known = repo.state.spaces.get(space_id(made.recipe))
-        return known, known is not None and has_drifted(repo, known, made.probes)
 
-    known, drifted = repo.reading(compare)
-    if drifted and known is not None and known.name == name:
+def _compared(repo: Repository, name: str, made: Made) -> Made | None:
+    """Compare the probes with those of the space of this very recipe, whose vectors stay the first ones.
+
+    Returns: the model with the probes that its space is to have; None if the space has other vectors and another name.
+    Raises:  ModelError if it has other vectors and this name.
+    """
+    kept = repo.reading(lambda: _known_probes(repo, made))
+    if kept is None:
+        return made
+    if not kept.worst(made.probes.first).is_too_much:
+        return made._replace(probes=kept.with_later(made.probes.first))
+    if repo.state.spaces[space_id(made.recipe)].name == name:
         raise ModelError(
             f"the model gives other vectors than when the space {name!r} was made, with the same files",
-            "add it as a new space, under another name",
+            f"add it as a new space, under another name: {made.words.command('NEWNAME')}",
         )
-    return drifted
+    return None
+
+
+def _known_probes(repo: Repository, made: Made) -> Probes | None:
+    """Read the probes of the model's space; None if it has no space, or its probes are lost."""
+    known = repo.state.spaces.get(space_id(made.recipe))
+    try:
+        return None if known is None else kept_probes(repo, known)
+    except Damage:
+        return None  # they are computed again: nothing else brings the space back into use
 
 
 def _current_words(repo: Repository) -> Words:

@@ -14,7 +14,7 @@ from vstore.embed.faults import faults_of
 from vstore.embed.hf.digests import Digests
 from vstore.embed.load import load_embedder
 from vstore.embed.model_words import BUILTIN, Settings, Words
-from vstore.embed.probes import Probes, drift
+from vstore.embed.probes import Probes, Proofs, drift
 from vstore.errors import ModelError, UsageError
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import Recipe
@@ -95,7 +95,7 @@ def make(words: Words, settings: Settings, note: Callable[[str], None], cache: P
                 f"the model {words.model} gives no usable vector for the probe {name!r}: its numbers are not finite",
                 "its weights are damaged, or bf16 is too coarse for it: try --compute fp32",
             )
-    return Made(recipe, words, Probes(vectors, environment_of(embedder)), digests, files)
+    return Made(recipe, words, Probes(Proofs(vectors, environment_of(embedder))), digests, files)
 
 
 def name_for(words: Words, wanted: str | None) -> str:

@@ -10,9 +10,9 @@ from vstore._version import __version__
 from vstore.disk.cache import read_cache_json, write_cache
 from vstore.embed.embedder import Embedder, text_side
 from vstore.embed.model_words import BUILTIN, Words
-from vstore.embed.probes import PROBES, Probes, differences, drift, probe_file, tolerance
+from vstore.embed.probes import PROBES, Probes, Proofs, differences, drift, probe_file
 from vstore.embed.rows import require_rows
-from vstore.errors import Damage, ModelError
+from vstore.errors import ModelError
 from vstore.format.entries import Space
 from vstore.format.recipes import Recipe
 from vstore.pictures.formats import POLICY
@@ -27,17 +27,9 @@ _TEXT = "text"  # the probe of the text side
 _TEXT_PROBE = "a photo of a red car"
 
 
-def has_drifted(repo: Repository, space: Space, now: Probes) -> bool:
-    """Tell whether a model of the same files gives its probes other vectors now than when its space was made."""
-    if not space.probes:
-        return False
-    try:
-        kept = Probes.from_bytes(repo.packs.get(space.probes))
-    except Damage:
-        return False  # they are lost, and computed again: nothing else brings the space back into use
-    allowed = tolerance(kept.environment, now.environment)
-    both = kept.vectors.keys() & now.vectors.keys()
-    return any(not drift(kept.vectors[name], now.vectors[name]) <= allowed for name in both)
+def kept_probes(repo: Repository, space: Space) -> Probes | None:
+    """Read the probes of a space; None if it has none. Raises: Damage."""
+    return Probes.from_bytes(repo.packs.get(space.probes)) if space.probes else None
 
 
 def prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, files: str, every: bool = False) -> bool:
@@ -55,26 +47,47 @@ def prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, f
     last = read_cache_json(repo.layout.cache, proof)
     names = [name for name in probe_names(embedder) if name in kept.vectors]
     about = {"environment": now, "files": files, "probes": space.probes.hex()}
-    turn = 0
+    turn, asked = 0, names
     if last is not None and all(last.get(name) == value for name, value in about.items()):
         turn = int(last.get("turn", 0)) + 1
         if not every:
-            names = [names[turn % len(names)]]
-    vectors = embed_probes(embedder, names)
-    worst = max(names, key=lambda name: drift(kept.vectors[name], vectors[name]))
-    where = f" on {device}" if (device := getattr(embedder, "device", None)) else ""
-    found, allowed = drift(kept.vectors[worst], vectors[worst]), tolerance(kept.environment, now)
-    if not found <= allowed:
-        what = "; ".join(differences(kept.environment, now)) or "nothing that vstore records: its files or its code"
-        words = Words(BUILTIN) if embedder.recipe.get("family") == BUILTIN else Words.from_json(space.place)
-        raise ModelError(
-            f"the model of the space {space.name!r}{where} does not give the vectors that it gave when the space was "
-            f"made: the probe {worst!r} is off by {found:.2g} (allowed: {allowed:g}). Changed since: {what}. It has "
-            "embedded nothing, and the stored vectors are unchanged",
-            f"restore what changed, or make a new space: {words.command('NEWNAME')}, then vstore sync --space NEWNAME",
-        )
+            asked = [names[turn % len(names)]]
+    _compare(space, embedder, kept, Proofs(embed_probes(embedder, asked), now))
     write_cache(repo.layout.cache, proof, json.dumps({**about, "turn": turn}, sort_keys=True).encode())
-    return len(names) == len(kept.vectors)
+    return asked == names
+
+
+def prove_all(space: Space, embedder: Embedder, kept: Probes) -> Proofs | None:
+    """Prove all probes of a space, then embed those of this version that it lacks.
+
+    Returns: the new ones; None if it lacks none, or the model gives no usable vector for one of them.
+    Raises:  ModelError if one of the space's is off by more than the tolerance.
+    """
+    names = probe_names(embedder)
+    missing = [name for name in names if name not in kept.vectors]
+    if not missing:
+        return None
+    now = environment_of(embedder)
+    _compare(space, embedder, kept, Proofs(embed_probes(embedder, [n for n in names if n in kept.vectors]), now))
+    vectors = embed_probes(embedder, missing)
+    return Proofs(vectors, now) if all(drift(one, one) < 1 for one in vectors.values()) else None
+
+
+def _compare(space: Space, embedder: Embedder, kept: Probes, now: Proofs) -> None:
+    """Compare the vectors of probes with the first ones. Raises: ModelError if one is off by more than allowed."""
+    worst = kept.worst(now)
+    if not worst.is_too_much:
+        return
+    where = f" on {device}" if (device := getattr(embedder, "device", None)) else ""
+    changes = differences(kept.environment_of(worst.probe), now.environment)
+    what = "; ".join(changes) or "nothing that vstore records: its files or its code"
+    words = Words(BUILTIN) if embedder.recipe.get("family") == BUILTIN else Words.from_json(space.place)
+    raise ModelError(
+        f"the model of the space {space.name!r}{where} does not give the vectors that it gave when the space was "
+        f"made: the probe {worst.probe!r} is off by {worst.found:.2g} (allowed: {worst.allowed:g}). Changed since: "
+        f"{what}. It has embedded nothing, and the stored vectors are unchanged",
+        f"restore what changed, or make a new space: {words.command('NEWNAME')}, then vstore sync --space NEWNAME",
+    )
 
 
 def probe_names(embedder: Embedder) -> list[str]:
@@ -106,5 +119,9 @@ def prepared_probes(recipe: Recipe, names: Iterable[str]) -> dict[str, Image]:
 
 
 def environment_of(embedder: Embedder) -> dict[str, Any]:
-    """Record the device, dtype and versions of an embedder."""
-    return {"vstore": __version__, "policy": POLICY, **getattr(embedder, "environment", {})}
+    """Record the device, dtype and versions of an embedder, and the versions of the decoders."""
+    import PIL
+    from PIL import features
+
+    decoders = {"pillow": PIL.__version__, "libjpeg": features.version("libjpeg_turbo") or features.version("jpg")}
+    return {"vstore": __version__, "policy": POLICY, **decoders, **getattr(embedder, "environment", {})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from vstore.embed.embedder import Embedder
@@ -10,11 +11,11 @@ from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import FAMILIES
 from vstore.embed.load import load_embedder
 from vstore.embed.model_words import Settings, Words
-from vstore.embed.probes import Probes
 from vstore.errors import ModelError
 from vstore.format.entries import Space
 from vstore.repository.identities import known_model, may_have_identity, note_identity
-from vstore.repository.proof import prove
+from vstore.repository.proof import kept_probes, prove
+from vstore.repository.renewal import renew
 from vstore.repository.repository import Repository
 
 
@@ -26,28 +27,25 @@ def load(repo: Repository, space: Space, settings: Settings, *, identify: bool =
     """
     recipe = repo.recipe(space.id)
     digests = Digests(repo.layout.cache)
-    kept = _probes(repo, space)
+    kept = kept_probes(repo, space)
     identify = identify and may_have_identity(repo, space)
     every = identify and not space.identity
     with faults_of(f"of the space {space.name!r}"):
         known = known_model(repo, space)
         embedder = load_embedder(recipe, Words.from_json(space.place), settings, digests, known=known)
+        digests.keep()
         if kept is not None and prove(repo, space, embedder, kept, files=digests.seen, every=every) and identify:
             note_identity(repo, space, digests)
-        digests.keep()
+            digests.keep()
     return embedder
-
-
-def _probes(repo: Repository, space: Space) -> Probes | None:
-    return Probes.from_bytes(repo.packs.get(space.probes)) if space.probes else None
 
 
 def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
     """Load the model of a space on every device of the settings, in a process each; a single one is as in `load`.
 
-    Each is proved by its probes before it gets a picture, the later ones while the first one works. The caller changes
-    the store: the identity of the space is noted once all probes are proved.
-    Raises: as `load`.
+    Each is proved by its probes before it gets a picture, the later ones while the first one works. A run on all
+    devices writes the store: probes that the space lacks are added, and its identity once all probes are proved.
+    Raises: as `load`; Locked, Damage, DiskTrouble.
     """
     recipe = repo.recipe(space.id)
     if recipe.get("family") not in FAMILIES:
@@ -57,14 +55,23 @@ def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
                 f"{recipe.get('family')!r} runs in one process",
                 "name one of them, or leave --device out",
             )
-        return load(repo, space, settings, identify=True)
+        return _load_and_renew(repo, space, settings)
     from vstore.embed.hf.devices import all_devices
 
     with faults_of(f"of the space {space.name!r}"):
         devices = all_devices(settings)
     if len(devices) == 1:
-        return load(repo, space, settings, identify=True)
+        return _load_and_renew(repo, space, settings)
     return _load_in_workers(repo, space, settings, devices)
+
+
+def _load_and_renew(repo: Repository, space: Space, settings: Settings) -> Embedder:
+    embedder = load(repo, space, settings, identify=True)
+    kept = kept_probes(repo, space)
+    if kept is not None:
+        with faults_of(f"of the space {space.name!r}"):
+            renew(repo, space, embedder, kept)
+    return embedder
 
 
 def _load_in_workers(repo: Repository, space: Space, settings: Settings, devices: list[str]) -> Embedder:
@@ -77,7 +84,7 @@ def _load_in_workers(repo: Repository, space: Space, settings: Settings, devices
     recipe, known = repo.recipe(space.id), known_model(repo, space)
     words = Words.from_json(space.place)
     digests = Digests(repo.layout.cache)
-    kept = _probes(repo, space)
+    kept = kept_probes(repo, space)
     identify = may_have_identity(repo, space)
     with faults_of(f"of the space {space.name!r}"):
         family = family_of_recipe(recipe, find_files(known, words, digests))
@@ -99,11 +106,15 @@ def _load_in_workers(repo: Repository, space: Space, settings: Settings, devices
             ),
         )
 
+    first = threading.Lock()  # of the workers to be admitted; the others may be while it embeds
+
     def admit(load: Callable[[], Embedder]) -> None:
         with faults_of(f"of the space {space.name!r}"):
             embedder = load()
             if kept is not None:
                 proved.append(prove(repo, space, embedder, kept, files=seen, every=identify and not space.identity))
+                if first.acquire(blocking=False):
+                    renew(repo, space, embedder, kept)
 
     workers = Workers(family, Limits.of(settings, devices), devices=devices, start=start, admit=admit)
     if identify and proved and proved[0]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vstore.embed.hf import adapter as adapters
+from vstore.embed.hf import adapters
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.family import Family
 from vstore.embed.hf.source.bases import base_of
@@ -101,6 +101,12 @@ def _pooling(folder: ModelFolder, cls: type[Family], wanted: str | None) -> str:
 
 def _refuse_unfit(folder: ModelFolder, cls: type[Family], words: Words) -> None:
     """Raises: ModelError for a prompt that the family does not take."""
+    if words.adapter is not None and not cls.takes_adapter:
+        raise ModelError(
+            f"an adapter cannot be put on {folder.name}: it comes in the layout of {folder.model_type}, and adapters "
+            "name the parts of transformers' models",
+            "name the model in transformers' layout that the adapter was trained on, or leave --adapter out",
+        )
     if words.prompt is not None and not cls.takes_prompt:
         raise ModelError(
             f"a {folder.model_type} model does not take a prompt with a picture",

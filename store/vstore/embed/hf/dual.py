@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.family import Prepared, TextFamily
@@ -26,7 +26,7 @@ class DualEncoder(TextFamily):
     and not normalised.
     """
 
-    poolings = ("features",)
+    poolings: ClassVar[tuple[str, ...]] = ("features",)
 
     def set_up(self) -> None:
         self._processor = load_processor(self.recipe["processor"])

@@ -58,20 +58,24 @@ _IDLE_SETTINGS = (
 )
 
 
-def effective_config(config: dict[str, Any]) -> dict[str, Any]:
-    """Give the values of a configuration that decide a vector, the defaults of its class filled in."""
+def config_values(config: dict[str, Any]) -> dict[str, Any]:
+    """Give the values of a configuration that decide a vector, the defaults of its class filled in.
+
+    Of a class that transformers does not have, whose code may read any word, all words count.
+    """
     from vstore.embed.hf.libraries import libraries, quiet
 
     _, transformers = libraries()
-    values = config
-    cls = transformers.CONFIG_MAPPING.get(str(config.get("model_type")), None)
-    if cls is not None:
+    name, classes = str(config.get("model_type")), transformers.CONFIG_MAPPING
+    values = canonical_config(config)
+    if name in classes:
         try:
             with quiet():
-                values = cls.from_dict(config).to_dict()
+                values = canonical_config(classes[name].from_dict(config).to_dict())
         except Exception:  # of other people's checks: such values are compared as they are written
-            values = config
-    found: dict[str, Any] = json.loads(json.dumps(_counting(canonical_config(values))))
+            values = canonical_config(config)
+        values = _counting(values)
+    found: dict[str, Any] = json.loads(json.dumps(values))
     return found
 
 
@@ -85,7 +89,7 @@ def _counting(value: Any) -> Any:
     return [_counting(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
-def effective_processor(values: dict[str, Any]) -> dict[str, Any]:
+def processor_values(values: dict[str, Any]) -> dict[str, Any]:
     """Give the values of a recipe's processor that decide the numbers of a picture."""
     idle = {name for step, names in _STEPS.items() if step in values and not values[step] for name in names}
     return {
@@ -95,7 +99,7 @@ def effective_processor(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def effective_tokenizer(folder: Path) -> dict[str, Any] | None:
+def tokenizer_values(folder: Path) -> dict[str, Any] | None:
     """Give what decides the ids of a text: the parts of tokenizer.json, and the settings beside it.
 
     Returns: None where there is no tokenizer.json, or a file is not valid: its files decide then, byte by byte.

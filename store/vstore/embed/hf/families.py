@@ -21,7 +21,9 @@ FAMILIES = {
     "siglip": "siglip:Siglip",
     "siglip-naflex": "naflex:Naflex",
     "backbone": "backbone:Backbone",
+    "pooled": "pooled:Pooled",
     "qwen-vl": "qwen_vl:QwenVL",
+    "open-clip": "open_clip:OpenClip",
     "remote": "remote:Remote",
 }
 

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vstore.embed.hf.digests import Digests
+from vstore.embed.hf.libraries import libraries
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.model_words import Words
 from vstore.embed.variations import Variation
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from vstore.format.recipes import Recipe
 
 Prepared = dict[str, Any]  # the model's inputs for one picture, as numpy arrays
+Opened = tuple[Any, dict[str, Any]]  # a model, and a report on its weights: missing_keys, mismatched_keys
 
 
 class Family(ABC):
@@ -30,6 +32,7 @@ class Family(ABC):
     model_types:  its values of `model_type` in config.json.
     poolings:     its poolings; the first is the default.
     takes_prompt: its models get a prompt with a picture.
+    takes_adapter: adapters of peft can be put on its models.
     """
 
     name: ClassVar[str]
@@ -37,6 +40,7 @@ class Family(ABC):
     model_types: ClassVar[frozenset[str]]
     poolings: ClassVar[tuple[str, ...]]
     takes_prompt: ClassVar[bool] = False
+    takes_adapter: ClassVar[bool] = True
 
     def __init__(self, recipe: Recipe, folder: ModelFolder) -> None:
         self.recipe = recipe
@@ -73,6 +77,24 @@ class Family(ABC):
     def load_options(cls, recipe: Recipe) -> dict[str, Any]:
         """Choose further arguments of from_pretrained."""
         return {}
+
+    @classmethod
+    def open(cls, folder: ModelFolder, options: dict[str, Any], dtype: torch.dtype, model_class: str) -> Opened:
+        """Make the model with the weights of its files. Raises: whatever the libraries do.
+
+        options: of `load_options`. model_class: of `model_class`.
+        """
+        _, transformers = libraries()
+        opened: Opened = getattr(transformers, model_class).from_pretrained(
+            folder.path,
+            dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,  # they are refused by the report
+            output_loading_info=True,
+            **{"trust_remote_code": False, **options},
+        )
+        return opened
 
     def variations(self) -> list[Variation]:
         """List the usual variations of its recipe, the likeliest first."""

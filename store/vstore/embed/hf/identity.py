@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vstore.embed.hf import adapter as adapters
+from vstore.embed.hf import adapters
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.effective import effective_config, effective_processor, effective_tokenizer
+from vstore.embed.hf.effective import config_values, processor_values, tokenizer_values
 from vstore.embed.hf.source.model_folder import ModelFolder, canonical_config, weight_digests
 from vstore.embed.hf.tensor_names import adapter_names, canonical_names
 from vstore.embed.hf.text import tokenizer_digests
@@ -71,7 +71,7 @@ def differences(recipe: Recipe, folder: ModelFolder, adapter: ModelFolder | None
     if weight_digests(folder, digests) != recipe["weights"]:
         found.append(Difference("its weights have changed"))
     if canonical_config(folder.config) != recipe["config"]:
-        changes = _changes(effective_config(recipe["config"]), effective_config(folder.config))
+        changes = _changes(config_values(recipe["config"]), config_values(folder.config))
         found += [Difference(f"its config.json has changed: {text}", is_sure=True) for text in changes]
     text = recipe.get("text")
     if text is not None and tokenizer_digests(folder, digests) != text["tokenizer"]:
@@ -99,7 +99,7 @@ def clear_differences(
     if not sure or not known.identity:
         return found
     document = _document(known.recipe, folder, adapter, digests)
-    document["config"] = effective_config(known.recipe["config"])
+    document["config"] = config_values(known.recipe["config"])
     if document["adapter"] is not None:
         document["adapter"]["config"] = known.recipe["adapter"]["config"]
     return sure if _hash(document) == known.identity else found
@@ -119,8 +119,8 @@ def _document(recipe: Recipe, folder: ModelFolder, adapter: ModelFolder | None, 
         **found,
         "identity": _RULE,
         "tensors": _tensors(folder.weights(), lambda names: canonical_names(folder.model_type, names), digests),
-        "config": effective_config(folder.config),
-        "processor": effective_processor(recipe.get("processor") or {}),
+        "config": config_values(folder.config),
+        "processor": processor_values(recipe.get("processor") or {}),
         "text": text,
         "adapter": described,
     }
@@ -140,7 +140,7 @@ def _tensors(paths: Iterable[Path], named: Any, digests: Digests) -> str:
 
 def _tokenizer(folder: ModelFolder, digests: Digests) -> Any:
     """Describe a tokenizer by what decides the ids of a text, else by its files."""
-    effective = effective_tokenizer(folder.path)
+    effective = tokenizer_values(folder.path)
     if effective is None:
         return tokenizer_digests(folder, digests)
     pieces = [folder.path / name for name in ("spiece.model", "tokenizer.model", "sentencepiece.bpe.model")]

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.embed.faults import DOCTOR, is_about_a_file, reason
-from vstore.embed.hf import adapter as adapters
+from vstore.embed.hf import adapters
+from vstore.embed.hf.adapters.kinds import leaves_base_whole
 from vstore.embed.hf.devices import first_device
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import family_class
-from vstore.embed.hf.family import Family
+from vstore.embed.hf.family import Family, Opened
 from vstore.embed.hf.identity import Known, clear_differences, differences, identity_of, is_variation
 from vstore.embed.hf.libraries import libraries, quiet
 from vstore.embed.hf.loaded import Loaded
@@ -109,16 +110,19 @@ def load(
             family.load_options(recipe),
             _dtype_until_merged(folder, adapter, compute),
             cls=family.model_class(recipe),
+            open_model=family.open,
             note=note,
         )
         if adapter is not None:
+            # On the CPU: the model may be fp32 until the adapter is merged, and too large for the device then.
+            here = TransformerEmbedder(family, Loaded(model, "cpu"), Settings("cpu"), compute)
+            plain = here.proof(proof) if proof else None
             adapters.apply(model, adapter, note)
-            if proof:
-                # On the CPU: the model may be fp32 until the adapter is merged, and too large for the device then.
-                TransformerEmbedder(family, Loaded(model, "cpu"), Settings("cpu"), compute).prove_adapter(
-                    adapter, proof
+            if plain is not None and not adapters.has_effect(here.proof(proof), plain):
+                raise ModelError(
+                    f"the adapter {adapter.name} changes nothing: with it and without it the vectors are the same",
+                    "name the folder of the trained adapter, or leave --adapter out",
                 )
-            adapters.merge(model)
         return TransformerEmbedder(family, Loaded(settled(model, compute), device), settings, compute)
 
 
@@ -129,7 +133,7 @@ def _dtype_until_merged(folder: ModelFolder, adapter: ModelFolder | None, comput
     alone and the adapter brings no biases of the base's own layers; else it is fp32.
     """
     torch, _ = libraries()
-    exact = adapter is None or (is_stored_in_bf16(folder) and adapter.config.get("bias") in (None, "none"))
+    exact = adapter is None or (is_stored_in_bf16(folder) and leaves_base_whole(adapter))
     return torch.bfloat16 if compute == "bf16" and exact else torch.float32
 
 
@@ -139,25 +143,18 @@ def load_model(
     dtype: torch.dtype,
     *,
     cls: str = "AutoModel",
+    open_model: Callable[[ModelFolder, dict[str, Any], torch.dtype, str], Opened] = Family.open,
     note: Callable[[str], None] = lambda text: None,
 ) -> Any:
     """Load a model, every weight from its files.
 
-    cls:    a class of transformers.
-    note:   receives a line for weights of the files that the model has no place for, such as a classifier.
+    cls:        a class of transformers.
+    open_model: makes the model, as `Family.open` does.
+    note:       receives a line for weights of the files that the model has no place for, such as a classifier.
     Raises: ModelError if a weight is missing: transformers would make it random without an error.
     """
-    _, transformers = libraries()
     try:
-        model, info = getattr(transformers, cls).from_pretrained(
-            folder.path,
-            dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # they are refused below, by name
-            **{"trust_remote_code": False, **options},
-        )
+        model, info = open_model(folder, options, dtype, cls)
     except ModelError:
         raise
     except Exception as err:

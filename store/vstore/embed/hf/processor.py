@@ -30,6 +30,25 @@ def describe_processor(folder: ModelFolder) -> dict[str, Any]:
     return effective(processor)
 
 
+def describe_fixed_processor(folder: ModelFolder) -> dict[str, Any]:
+    """Describe the processor of a model whose pictures all have one size, as a batch needs. Raises: ModelError."""
+    from PIL import Image
+
+    recipe = describe_processor(folder)
+    processor = load_processor(recipe)
+    tried = [Image.new("RGB", size) for size in ((60, 40), (40, 90))]
+    heights, widths = zip(
+        *(processor(one, return_tensors="np")["pixel_values"].shape[-2:] for one in tried), strict=True
+    )
+    if len(set(heights)) > 1 or len(set(widths)) > 1:
+        raise ModelError(
+            f"the image processor of {folder.name} gives each picture a size of its own "
+            f"({widths[0]} x {heights[0]}, {widths[1]} x {heights[1]}), and a batch has one size",
+            "name a checkpoint of a fixed size, whose preprocessor_config.json resizes or crops to a square",
+        )
+    return recipe
+
+
 def effective(processor: Any) -> dict[str, Any]:
     """Turn a processor into plain values. Raises: ModelError if it is not on Pillow: `backend` may be ignored."""
     name = type(processor).__name__

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from vstore.embed.hf.adapters.keys import read_keys
+
 _ATTENTION = (
     (r"attention\.attention\.query\.", "attention.q_proj."),
     (r"attention\.attention\.key\.", "attention.k_proj."),
@@ -56,11 +58,6 @@ _IDLE: dict[str, str] = {
     "qwen3_vl": r"lm_head\.",
 }
 
-# A part of an adapter's layer, and the adapter's own name after it, which a state dict has and a saved adapter has not.
-_ADAPTER = re.compile(
-    r"(\.(?:lora_[AB]|lora_embedding_[AB]|lora_magnitude_vector|modules_to_save))\.(?!weight$|bias$)[^.]+((?:\..*)?)$"
-)
-
 
 def canonical_names(model_type: str, names: Iterable[str]) -> Mapping[str, str]:
     """Give the tensors of a model their canonical names: name in the file -> canonical name. Idle ones are left out.
@@ -80,9 +77,12 @@ def canonical_names(model_type: str, names: Iterable[str]) -> Mapping[str, str]:
 
 
 def adapter_names(names: Iterable[str]) -> Mapping[str, str]:
-    """Give the tensors of an adapter their canonical names, without the adapter's own name: name in the file -> name.
+    """Give the tensors of an adapter their canonical names, without wrappers and the adapter's own name.
 
-    Two names of one parameter are never made one: such a file keeps its names.
+    Returns: name in the file -> name. A file of several adapters keeps its names.
     """
-    found = {name: _ADAPTER.sub(r"\1\2", name) for name in names}
-    return found if len(set(found.values())) == len(found) else {name: name for name in found}
+    found = list(names)
+    try:
+        return {name: " ".join(key) for name, key in read_keys(found).items()}
+    except ValueError:
+        return {name: name for name in found}

@@ -48,6 +48,7 @@ def token_ids(tokenizer: Any, texts: Sequence[str], recipe: dict[str, Any]) -> d
         truncation=True,
         max_length=recipe["max_length"],
         return_attention_mask=recipe["attention_mask"],
+        **({"split_special_tokens": True} if "split_special_tokens" in recipe else {}),
         return_tensors="np",
     )
     names = ["input_ids", "attention_mask"] if recipe["attention_mask"] else ["input_ids"]

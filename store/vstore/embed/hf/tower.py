@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vstore.embed.hf.config import effective_config
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.family import Family, Prepared
-from vstore.embed.hf.processor import describe_processor, load_processor
+from vstore.embed.hf.processor import describe_fixed_processor, load_processor
 from vstore.embed.hf.source.model_folder import ModelFolder, tensor_names
 from vstore.embed.model_words import Words
 from vstore.embed.variations import Variation
@@ -75,7 +75,7 @@ class VisionTower(Family):
         config = _vision_config(folder)
         return {
             "model_class": tower.projected if projects else tower.alone,
-            "processor": describe_processor(folder),
+            "processor": describe_fixed_processor(folder),
             "positions": "learned",
             "text": None,
             "dim": int(config.projection_dim if projects else config.hidden_size),

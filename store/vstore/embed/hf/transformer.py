@@ -6,13 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vstore.embed.embedder import text_side
-from vstore.embed.hf import adapter as adapters
 from vstore.embed.hf.batches import Limits
 from vstore.embed.hf.devices import is_out_of_memory
 from vstore.embed.hf.family import Family, Prepared, TextFamily
 from vstore.embed.hf.libraries import libraries
 from vstore.embed.hf.loaded import Loaded
-from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.model_words import Settings
 from vstore.embed.rows import unit_rows
 from vstore.embed.variations import Variation
@@ -158,23 +156,13 @@ class TransformerEmbedder:
             ) from err
         self.limits.batch_size = size // 2
 
-    def prove_adapter(self, adapter: ModelFolder, proof: Sequence[Image]) -> None:
-        """Prove that the adapter changes vectors, of pictures or of a text. Raises: ModelError if it changes none."""
+    def proof(self, pictures: Sequence[Image]) -> Floats:
+        """Compute the vectors that prove an adapter: of pictures, and of a text where there is a text side."""
         import numpy as np
 
-        def vectors() -> Floats:
-            rows = self.embed_images(proof)
-            side = text_side(self)
-            return rows if side is None else np.concatenate([rows, side(["a red car"])])
-
-        on = vectors()
-        with adapters.switched_off(self.model):
-            off = vectors()
-        if not adapters.has_effect(on, off):
-            raise ModelError(
-                f"the adapter {adapter.name} changes nothing: with it and without it the vectors are the same",
-                "name the folder of the trained adapter, or leave --adapter out",
-            )
+        rows = self.embed_images(pictures)
+        side = text_side(self)
+        return rows if side is None else np.concatenate([rows, side(["a red car"])])
 
     def _unit(self, raw: torch.Tensor) -> Floats:
         """Rows of norm 1 as float32 on the CPU; NaN for those that have no direction."""

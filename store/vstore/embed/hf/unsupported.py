@@ -46,7 +46,7 @@ _TEXTS_ALONE = Kind(
     frozenset(
         f"{name}_text_model" for name in ("aimv2", "altclip", "chinese_clip", "clip", "metaclip_2", "siglip", "siglip2")
     )
-    | frozenset({"bert", "distilbert", "mpnet", "roberta", "xlm-roberta", "nomic_bert"}),
+    | frozenset({"bert", "distilbert", "mpnet", "roberta", "xlm-roberta"}),
     None,
     "reads texts alone, and takes no pictures",
     "name the whole model, with its picture side, such as google/siglip2-base-patch16-224",

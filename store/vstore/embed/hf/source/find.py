@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vstore.embed.hf.source.hub import fetch
 from vstore.embed.hf.source.json_file import read_json
+from vstore.embed.hf.source.layouts import layout_of, read_config
 from vstore.embed.hf.source.misnamed import is_no_folder, not_a_model, not_an_adapter
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.hf.source.pickles import refuse_pickles
@@ -22,12 +23,13 @@ def find_model(name: str, revision: str | None = None, *, code: bool = False) ->
     Raises: ModelError, naming what is missing and what to do.
     """
     path, commit = _locate(name, revision, "model", code)
-    if not (path / "config.json").is_file() or (path / "adapter_config.json").is_file():
+    layout = layout_of(path)
+    if layout is None or (path / "adapter_config.json").is_file():
         raise not_a_model(name, path)
-    folder = ModelFolder(name, path, commit, read_json(path / "config.json"))
+    folder = ModelFolder(name, path, commit, read_config(path, layout), layout)
     refuse_quantised(folder)
     weights = folder.weights()
-    refuse_pickles(folder.path, "model.safetensors", has_weights=bool(weights))
+    refuse_pickles(folder.path, layout.weights, has_weights=bool(weights))
     require_whole(folder, weights)
     return folder
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.source.json_file import read_json
+from vstore.embed.hf.source.layouts import TRANSFORMERS, Layout, weight_files
 
 # Words of a configuration that say nothing about the vectors.
 _IDLE = frozenset(
@@ -21,25 +21,22 @@ class ModelFolder(NamedTuple):
     path:   its real path.
     commit: of a hub model, else None.
     config: its config.json, or its adapter_config.json.
+    layout: of a model.
     """
 
     name: str
     path: Path
     commit: str | None
     config: dict[str, Any]
+    layout: Layout = TRANSFORMERS
 
     @property
     def model_type(self) -> str:
         return str(self.config.get("model_type", ""))
 
     def weights(self) -> list[Path]:
-        """List the weight files that transformers reads: one, or those that the index names."""
-        if (self.path / "model.safetensors").is_file():
-            return [self.path / "model.safetensors"]
-        index = self.path / "model.safetensors.index.json"
-        return sorted(
-            {self.path / name for name in read_json(index).get("weight_map", {}).values()} if index.is_file() else ()
-        )
+        """List the weight files of its layout: one, or those that the index names."""
+        return weight_files(self.path, self.layout)
 
 
 def is_stored_in_bf16(folder: ModelFolder) -> bool:

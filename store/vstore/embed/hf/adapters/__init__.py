@@ -1,0 +1,12 @@
+"""Adapters that cannot fail silently: every weight lands in its module, and the adapter changes vectors.
+
+An adapter is trained on a full class (Qwen2VLForConditionalGeneration, CLIPVisionModel, …), and vstore runs the bare
+one. So its own keys say where its weights belong: `keys` reads them, `naming` finds their modules in the bare model,
+`patterns` evaluates its configuration on the names that it was trained with, `placing` puts it in, `layers` merges it.
+"""
+
+from vstore.embed.hf.adapters.effect import has_effect
+from vstore.embed.hf.adapters.kinds import describe, version
+from vstore.embed.hf.adapters.placing import apply
+
+__all__ = ["apply", "describe", "has_effect", "version"]

@@ -1,0 +1,60 @@
+"""The patterns of an adapter's configuration, evaluated on the names that it was trained with. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+
+class Ranks(NamedTuple):
+    """The ranks and alphas of modules that differ from the adapter's own.
+
+    rank:  module -> rank.
+    alpha: module -> alpha.
+    """
+
+    rank: dict[str, int]
+    alpha: dict[str, float]
+
+
+def ranks(config: Mapping[str, Any], modules: Mapping[str, Sequence[str]]) -> Ranks:
+    """Evaluate rank_pattern and alpha_pattern.
+
+    modules: module -> the names by which its pattern may know it, the trained one first.
+    Raises:  LookupError if an entry of a pattern matches no module: it would be ignored, and the vectors wrong.
+    """
+    found: list[dict[str, Any]] = []
+    for word in ("rank_pattern", "alpha_pattern"):
+        pattern: Mapping[str, Any] = config.get(word) or {}
+        entries = {module: _entry(pattern, names) for module, names in modules.items()} if pattern else {}
+        unused = pattern.keys() - set(entries.values())
+        if unused:
+            some = ", ".join(sorted(unused)[:3])
+            raise LookupError(f"its {word} names {some}, and none of its modules has such a name")
+        found.append({module: pattern[entry] for module, entry in entries.items() if entry is not None})
+    return Ranks(*found)
+
+
+def exact(names: Iterable[str]) -> str:
+    """Write a regular expression that matches these names and no others."""
+    return "|".join(re.escape(name) for name in sorted(names)) or r"(?!)"
+
+
+def exact_entry(name: str) -> str:
+    """Write an entry of a pattern that matches this whole name alone: peft lets entries match the end of a name."""
+    return r"(?<!.)" + re.escape(name)
+
+
+def is_saved(entries: Sequence[str], module: str) -> bool:
+    """Tell whether a trained module is one of modules_to_save, or is below one."""
+    return any(re.match(rf"(^|.*\.){entry}($|\..*)", module) for entry in entries)
+
+
+def _entry(pattern: Mapping[str, Any], names: Sequence[str]) -> str | None:
+    """Find the entry that peft would take for a module; it lets an entry match the end of a name."""
+    for name in names:
+        for entry in pattern:
+            if re.match(rf"(.*\.)?({entry})$", name):
+                return entry
+    return None

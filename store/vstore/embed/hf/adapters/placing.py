@@ -1,0 +1,284 @@
+"""Puts an adapter into a model, merged: every weight lands, or it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vstore.embed.faults import DOCTOR, reason
+from vstore.embed.hf.adapters import patterns
+from vstore.embed.hf.adapters.keys import Key, read_keys
+from vstore.embed.hf.adapters.kinds import KINDS
+from vstore.embed.hf.adapters.layers import fill, merge, put_in
+from vstore.embed.hf.adapters.naming import Naming, find_naming, is_head
+from vstore.embed.hf.source.model_folder import ModelFolder
+from vstore.errors import ModelError
+from vstore.packages import PEFT
+
+if TYPE_CHECKING:
+    import torch
+
+    Tensors = dict[Key, torch.Tensor]
+
+
+class _Parts(NamedTuple):
+    """The weights of an adapter, by what is done with them.
+
+    layers: module of the model -> its parts.
+    saved:  parameter of the model -> its value after training.
+    """
+
+    layers: dict[str, Tensors]
+    saved: dict[str, torch.Tensor]
+
+
+def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda text: None) -> None:
+    """Put an adapter into a model and merge it: in fp32, then cast to the dtype of each layer.
+
+    model:  of the bare class, as transformers loaded it.
+    note:   receives a line for renamed modules, and for weights that have no part in the vector.
+    Raises: ModelError if any weight does not land where it belongs.
+    """
+    config = _configuration(folder)
+    weights = _weights(folder)
+    try:
+        used, heads = _without_heads(model, weights)
+        naming = _naming(model, folder, used)
+        used, inner = _without_inner(model, naming, used)
+        parts = _sorted(model, naming, used)
+        _refuse_missing(model, naming, config, weights, trained_class=_trained_class(folder))
+        numbers = patterns.ranks(folder.config, _names(naming, weights))
+    except LookupError as err:
+        raise unfit(folder, str(err.args[0])) from err
+    renamed = naming.applied(key.module for key in used)
+    if renamed:
+        note("adapter: modules renamed: " + ", ".join(f"{old} -> {new}" for old, new in renamed))
+    if heads or inner:
+        note(f"adapter: {_some([*heads, *inner])} left out: no part of the vector")
+    for name, value in parts.saved.items():
+        _replace(model, name, value)
+    if parts.layers:
+        _put_in(model, folder, config, parts.layers, naming, numbers)
+        merge(model)
+
+
+def _configuration(folder: ModelFolder) -> Any:
+    peft = PEFT.load()
+    try:
+        return peft.PeftConfig.from_pretrained(str(folder.path))
+    except Exception as err:
+        raise ModelError(
+            f"peft {peft.__version__} cannot use the adapter_config.json of {folder.name}: {reason(err)}",
+            f"compare it with the adapter's own, or {DOCTOR}",
+        ) from err
+
+
+def _weights(folder: ModelFolder) -> Tensors:
+    from safetensors.torch import load_file
+
+    try:
+        weights = load_file(folder.path / "adapter_model.safetensors")
+    except Exception as err:
+        raise ModelError(
+            f"the weights of the adapter {folder.name} cannot be read: {reason(err)}", "copy or download it again"
+        ) from err
+    try:
+        keys = read_keys(weights)
+    except ValueError as err:
+        raise unfit(folder, str(err)) from err
+    kind = str(folder.config["peft_type"])
+    odd = sorted({key.part for key in keys.values() if key.part and not key.part.startswith(KINDS[kind])})
+    if odd:
+        raise unfit(folder, f"its configuration says {kind}, and its weights have other parts ({_some(odd)})")
+    return {keys[name]: value for name, value in weights.items()}
+
+
+def _without_heads(model: Any, weights: Tensors) -> tuple[Tensors, list[str]]:
+    """Leave out what stands behind the vector. Returns: the rest, and the modules that were left out."""
+    there = {name for name, _ in model.named_modules()}
+    kind = model.config.model_type
+    heads = {key.module for key in weights if is_head(kind, key.module) and key.module not in there}
+    return _without(heads, weights), sorted(heads)
+
+
+def _without_inner(model: Any, naming: Naming, weights: Tensors) -> tuple[Tensors, list[str]]:
+    """Leave out projections inside torch's own attention, which reads their weights past any adapter, in training too.
+
+    Returns: the rest, and the modules that were left out.
+    """
+    there = dict(model.named_modules())
+    inner = set()
+    for key in weights:
+        parent = there.get((naming.in_model(key.module) or "").rpartition(".")[0])
+        if key.part and type(parent).__name__ == "MultiheadAttention":
+            inner.add(key.module)
+    return _without(inner, weights), sorted(inner)
+
+
+def _without(modules: set[str], weights: Tensors) -> Tensors:
+    left = {key: value for key, value in weights.items() if key.module not in modules}
+    if not left:
+        raise LookupError("all of its weights are of modules that have no part in the vector: " + ", ".join(modules))
+    return left
+
+
+def _naming(model: Any, folder: ModelFolder, weights: Tensors) -> Naming:
+    there = dict(model.named_modules())
+
+    def fits(naming: Naming) -> bool:
+        for key, value in weights.items():
+            base = getattr(there.get(naming.in_model(key.module) or ""), "weight", None)
+            if base is not None and base.ndim == 2:
+                if key.part == "lora_A" and value.shape[-1] != base.shape[1]:
+                    return False
+                if key.part == "lora_B" and key.tensor == "weight" and value.shape[0] != base.shape[0]:
+                    return False
+        return True
+
+    return find_naming(
+        {key.module for key in weights},
+        there,
+        model_type=model.config.model_type,
+        prefix=str(getattr(model, "base_model_prefix", "")),
+        trained_class=_trained_class(folder),
+        fits=fits,
+    )
+
+
+def _trained_class(folder: ModelFolder) -> str:
+    """Find the class that an adapter was trained on; empty where peft did not write it."""
+    said = folder.config.get("auto_mapping")
+    return str(said.get("base_model_class") or "") if isinstance(said, dict) else ""
+
+
+def _sorted(model: Any, naming: Naming, weights: Tensors) -> _Parts:
+    """Sort the weights by what is done with them. Raises: LookupError if a tensor has no place, or another shape."""
+    parts = _Parts({}, {})
+    there = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    for key, value in weights.items():
+        module = naming.in_model(key.module)
+        assert module is not None
+        if key.part:
+            parts.layers.setdefault(module, {})[key] = value
+            continue
+        name = f"{module}.{key.tensor}" if module else key.tensor
+        if name not in there:
+            raise LookupError(f"1 of its weights have no place in it ({key.module}.{key.tensor})")
+        if there[name].shape != value.shape:
+            shapes = f"{tuple(value.shape)} instead of {tuple(there[name].shape)}"
+            grown = "; its vocabulary was changed in training, and the base's was not" if "embed" in name else ""
+            raise LookupError(f"1 of its weights have the wrong shape ({key.module}.{key.tensor}: {shapes}{grown})")
+        parts.saved[name] = value
+    return parts
+
+
+def _refuse_missing(model: Any, naming: Naming, config: Any, weights: Tensors, *, trained_class: str) -> None:
+    """Raises: LookupError if the configuration asks for modules that have no weights."""
+    import torch
+    from peft.tuners.tuners_utils import check_target_module_exists
+
+    layers = (torch.nn.Linear, torch.nn.Embedding, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
+    have = {key.module for key in weights}
+    # A tower that was trained alone has no weights for the other one; nor does it say so in each case.
+    is_tower = not trained_class or "Vision" in trained_class or "Text" in trained_class
+    parts = {(naming.in_model(module) or "").partition(".")[0] for module in have}
+    lost = []
+    for name, module in model.named_modules():
+        trained = naming.as_trained(name)
+        if not isinstance(module, layers) or trained is None or trained in have:
+            continue
+        if is_tower and name.partition(".")[0] not in parts:
+            continue
+        if config.target_modules == "all-linear":
+            if isinstance(module, torch.nn.Linear) and not is_head(model.config.model_type, trained):
+                lost.append(trained)
+        elif config.target_modules and _is_true(check_target_module_exists(config, trained)):
+            lost.append(trained)
+    entries = list(config.modules_to_save or ())
+    saved = [key for key in weights if not key.part]
+    lost += [entry for entry in entries if not any(patterns.is_saved([entry], key.module) for key in saved)]
+    there = dict(model.named_modules())
+    for trained in {key.module for key in saved if patterns.is_saved(entries, key.module)}:
+        base = there.get(naming.in_model(trained) or "")
+        whole = {name for name, _ in base.named_parameters(recurse=False)} if base is not None else set()
+        lost += [f"{trained}.{name}" for name in whole if Key(trained, "", name) not in weights]
+    if lost:
+        raise LookupError(f"{len(lost)} of its weights are missing ({_some(sorted(lost))})")
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+
+
+def _is_true(found: Any) -> bool:
+    """Tell whether peft targets a module: it answers with a match, a boolean, or an object for what it excludes."""
+    return bool(found) and type(found).__name__ != "_ExcludedModule"
+
+
+def _names(naming: Naming, weights: Tensors) -> dict[str, list[str]]:
+    """List, for each adapted module, the names by which a pattern may know it: the trained one, today's, the bare one.
+
+    Heads are among them: an entry that only they match is no mistake.
+    """
+    found: dict[str, list[str]] = {}
+    for key in weights:
+        if key.part:
+            name = naming.in_model(key.module) or key.module
+            found[name] = list(dict.fromkeys([key.module, f"model.{name}", name]))
+    return found
+
+
+def _put_in(
+    model: Any,
+    folder: ModelFolder,
+    config: Any,
+    layers: dict[str, Tensors],
+    naming: Naming,
+    numbers: patterns.Ranks,
+) -> None:
+    peft = PEFT.load()
+    whole = config.target_modules
+    feedforward = getattr(config, "feedforward_modules", None)
+    if feedforward:
+        from peft.tuners.ia3.model import IA3Model
+
+        config.feedforward_modules = patterns.exact(
+            name
+            for name in layers
+            if IA3Model._check_target_module_feedforward(config, naming.as_trained(name) or name)
+        )
+    try:
+        put_in(model, config, list(layers), numbers)
+        fill(model, layers)
+    except LookupError as err:
+        raise unfit(folder, str(err.args[0])) from err
+    except (ValueError, RuntimeError, KeyError) as err:  # for modules of unknown classes, and other versions' options
+        raise unfit(folder, reason(err)) from err
+    except Exception as err:
+        raise ModelError(
+            f"peft {peft.__version__} cannot put the adapter {folder.name} into the model "
+            f"({type(err).__name__}: {reason(err)}); it targets {whole!r}",
+            DOCTOR,
+        ) from err
+
+
+def _replace(model: Any, name: str, value: torch.Tensor) -> None:
+    """Give a parameter or a buffer its value after training."""
+    import torch
+
+    place: Any = model
+    *path, last = name.split(".")
+    for part in path:
+        place = getattr(place, part)
+    old = getattr(place, last)
+    with torch.no_grad():
+        old.copy_(value)
+
+
+def unfit(folder: ModelFolder, why: str) -> ModelError:
+    """Make the error for an adapter that does not fit a model."""
+    base = folder.config.get("base_model_name_or_path")
+    return ModelError(
+        f"the adapter {folder.name} does not fit the model: {why}",
+        f"it was trained on {base!r}: name that one with --model" if base else "name the model it was trained on",
+    )

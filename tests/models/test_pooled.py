@@ -1,0 +1,135 @@
+"""Picture encoders that pool by themselves: ConvNeXt, Swin, ResNet, BEiT."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import transformers
+from safetensors.torch import load_file, save_file
+from support.adapters import save_adapter
+from support.embedders import embedder, probes, recipe_of
+from support.reference import Reference
+from support.reference_towers import architecture
+from support.tiny_pooled import KINDS, save_pooled
+from support.zoo import Zoo
+
+from vstore.embed.hf.description import describe
+from vstore.embed.hf.digests import Digests
+from vstore.embed.hf.loading import load
+from vstore.embed.model_words import Settings, Words
+from vstore.errors import ModelError
+
+
+def rows(made: Any) -> np.ndarray:
+    found: np.ndarray = made.embed_images(list(probes().values()))
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if name != "dinov3_convnext"])
+def test_a_head_is_left_out_with_a_note_and_has_no_part_in_the_vector(zoo: Zoo, tmp_path: Path, name: str) -> None:
+    said: list[str] = []
+    recipe, place = describe(Words(str(zoo[name])), Digests())
+    made = load(recipe, place, Settings("cpu"), Digests(), note=said.append)
+    assert said == [f"{zoo[name]}: weights without a part in the vector are left out: classifier"]
+    other = Path(shutil.copytree(zoo[name], tmp_path / name))
+    weights = load_file(other / "model.safetensors")
+    changed = {key: -value if key.startswith("classifier") else value for key, value in weights.items()}
+    save_file(changed, other / "model.safetensors")
+    assert np.array_equal(rows(embedder(other)), rows(made))
+
+
+@pytest.mark.parametrize("name", ["convnext", "convnextv2", "swin", "swinv2", "resnet"])
+def test_a_bare_model_gives_the_vectors_of_its_classifier(zoo: Zoo, tmp_path: Path, name: str) -> None:
+    bare = Path(shutil.copytree(zoo[name], tmp_path / name))
+    cls = getattr(transformers, f"{KINDS[name][0]}Model")
+    cls.from_pretrained(zoo[name]).save_pretrained(bare)
+    assert json.loads((bare / "config.json").read_text())["architectures"] == [cls.__name__]
+    assert np.array_equal(rows(embedder(bare)), rows(embedder(zoo[name])))
+
+
+def test_a_swin_of_transformers_4_gives_the_same_vectors(zoo: Zoo, tmp_path: Path) -> None:
+    old = Path(shutil.copytree(zoo["swin"], tmp_path / "swin"))
+    names = {
+        "attention.q_proj": "attention.self.query",
+        "attention.k_proj": "attention.self.key",
+        "attention.v_proj": "attention.self.value",
+        "attention.relative_position_bias.": "attention.self.",
+        "attention.o_proj": "attention.output.dense",
+        "mlp.fc1": "intermediate.dense",
+        "mlp.fc2": "output.dense",
+    }
+    weights = load_file(old / "model.safetensors")
+    renamed = {}
+    for key, value in weights.items():
+        for new, before in names.items():
+            key = key.replace(new, before)
+        renamed[key] = value
+    assert any("attention.self.query" in key for key in renamed)
+    save_file(renamed, old / "model.safetensors")
+    assert np.array_equal(rows(embedder(old)), rows(embedder(zoo["swin"])))
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_missing_weight_is_refused(zoo: Zoo, tmp_path: Path, name: str) -> None:
+    folder = Path(shutil.copytree(zoo[name], tmp_path / name))
+    weights = load_file(folder / "model.safetensors")
+    gone = max(key for key in weights if key.endswith("weight") and not key.startswith("classifier"))
+    save_file({key: value for key, value in weights.items() if key != gone}, folder / "model.safetensors")
+    with pytest.raises(ModelError, match="they would be random"):
+        embedder(folder)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_processor_is_on_pillow_or_written_here(zoo: Zoo, name: str) -> None:
+    found = recipe_of(zoo[name])["processor"]
+    assert found["backend"] == ("vstore" if name == "dinov3_convnext" else "pil")
+
+
+@pytest.mark.parametrize(
+    ("name", "targets"),
+    [
+        ("convnext", ["pwconv1", "pwconv2"]),
+        ("convnextv2", ["pwconv1"]),
+        ("dinov3_convnext", ["pointwise_conv1"]),
+        ("swin", ["q_proj", "v_proj"]),
+        ("swinv2", ["query", "value"]),
+        ("beit", ["q_proj", "fc1"]),
+        ("data2vec-vision", ["query", "value"]),
+    ],
+)
+def test_an_adapter_trained_on_the_class_with_the_head_is_applied(
+    zoo: Zoo, tmp_path: Path, name: str, targets: list[str]
+) -> None:
+    adapter = save_adapter(tmp_path / "a", zoo[name], targets, cls=getattr(transformers, architecture(zoo[name])))
+    made, reference = rows(embedder(zoo[name], adapter)), Reference(zoo[name], adapter)
+    assert (made * rows(embedder(zoo[name]))).sum(1).min() < 0.9999
+    assert np.abs(made - np.stack([reference.picture(one) for one in probes().values()])).max() < 1e-5
+
+
+def test_pictures_of_many_sizes_after_preparation_are_refused(zoo: Zoo, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(zoo["swin"], tmp_path / "swin"))
+    values = json.loads((folder / "preprocessor_config.json").read_text())
+    (folder / "preprocessor_config.json").write_text(json.dumps({**values, "do_resize": False}))
+    with pytest.raises(ModelError, match=r"a size of its own \(60 x 40, 40 x 90\)"):
+        recipe_of(folder)
+
+
+def test_a_model_without_its_pooling_layer_is_refused(tmp_path: Path) -> None:
+    """As data2vec's were saved before they were tuned: a random pooler would be taken for one."""
+    folder = save_pooled(tmp_path / "m", "data2vec-vision", classifier=False)
+    with pytest.raises(ModelError, match="pooler"):
+        embedder(folder)
+
+
+def test_a_batch_of_a_resnet_knows_no_other_picture(zoo: Zoo) -> None:
+    """Batch normalisation in training mode would mix them."""
+    made = embedder(zoo["resnet"])
+    some = list(probes().values())
+    made.limits.batch_size = 8
+    assert np.abs(made.embed_images(some) - np.concatenate([made.embed_images([one]) for one in some])).max() < 1e-5
+    assert np.abs(made.embed_images(some[:1])[0] - Reference(zoo["resnet"]).picture(some[0])).max() < 1e-5

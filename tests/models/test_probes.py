@@ -1,0 +1,321 @@
+"""Probes: the same everywhere, moved by whatever moves a photograph, and added to older spaces after a proof."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, JpegImagePlugin
+from support.embedders import embedder
+from support.folders import put
+from support.model_store import World, proved
+from support.zoo import Zoo
+
+import vstore
+from vstore.embed.builtin import BuiltinEmbedder
+from vstore.embed.probes import PROBES, SAME_CLASS, Probes, Proofs, differences, drift, probe_file, tolerance
+from vstore.errors import ModelError
+from vstore.format.recipes import space_id
+from vstore.pictures import decoding
+from vstore.pictures.preparation import Preparation
+from vstore.repository import proof
+
+DRAWN = ("landscape", "turned", "transparent", "deep", "tiny", "large")
+JPEGS = ("photograph", "progressive", "print")
+
+
+@pytest.fixture
+def world(tmp_path: Path, zoo: Zoo) -> World:
+    return World(tmp_path, zoo["clip"], zoo.adapter("clip"))
+
+
+# The pictures
+
+
+def test_the_probes_are_the_same_everywhere_and_not_square() -> None:
+    pictures = {name: Image.open(io.BytesIO(probe_file(name))) for name in PROBES}
+    assert all(picture.width != picture.height for picture in pictures.values())
+    assert {pictures[name].mode for name in DRAWN} == {"RGB", "RGBA", "I;16"}
+    assert pictures["turned"].getexif()[0x0112] == 6
+    digest = hashlib.sha256(b"".join(pictures[name].tobytes() for name in DRAWN)).hexdigest()
+    assert digest[:16] == "e869b7e1621c6e67", "stores hold the vectors of these very pixels"
+
+
+def test_the_jpeg_files_are_those_of_format() -> None:
+    text = (Path(vstore.__file__).parents[1] / "FORMAT.md").read_text(encoding="utf-8")
+    said = dict(re.findall(r"\| `(\w+)` \| `([0-9a-f]{64})` \|", text))
+    assert said == {name: hashlib.sha256(probe_file(name)).hexdigest() for name in JPEGS}
+    assert set(DRAWN) | set(JPEGS) == set(PROBES)
+
+
+def test_the_jpeg_files_are_of_the_kinds_that_photographs_have() -> None:
+    found: dict[str, Any] = {name: Image.open(io.BytesIO(probe_file(name))) for name in JPEGS}
+    halved = [(1, 2, 2, 0), (2, 1, 1, 1), (3, 1, 1, 1)]  # 4:2:0
+    photograph, progressive, printed = found.values()
+    assert (photograph.layer, "progressive" in photograph.info) == (halved, False)
+    assert min(photograph.size) >= 2000, "pictures of half that size would not be decoded at a fraction of it"
+    assert (progressive.layer, progressive.info["progressive"]) == (halved, 1)
+    assert (printed.mode, printed.info["adobe_transform"]) == ("CMYK", 0)
+
+
+# What they see
+
+
+@contextmanager
+def without_draft() -> Iterator[None]:
+    """Decode every JPEG at its full size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JpegImagePlugin.JpegImageFile, "draft", lambda self, mode, size: None)
+        yield
+
+
+@contextmanager
+def with_gap(gap: float | None) -> Iterator[None]:
+    """Scale with another reducing_gap than 2."""
+    with pytest.MonkeyPatch.context() as patch:
+        resample = Image.Resampling.LANCZOS
+        patch.setattr(decoding, "_thumbnail", lambda picture, box: picture.thumbnail(box, resample, reducing_gap=gap))
+        yield
+
+
+@contextmanager
+def with_repeated_colours() -> Iterator[None]:
+    """Decode as a libjpeg that repeats the colours of a 4:2:0 picture instead of interpolating them."""
+    plain = decoding._thumbnail
+
+    def thumbnail(picture: Any, box: tuple[int, int]) -> None:
+        halved = picture.format == "JPEG" and picture.layer[0][1:3] == (2, 2)
+        picture.draft(None, (box[0] * 2, box[1] * 2))
+        if halved and picture.decoderconfig[0] == 1:  # one that is decoded at half its size has all its colours
+            light, *colours = picture.convert("YCbCr").split()
+            repeated = [one.reduce(2).resize(one.size, Image.Resampling.NEAREST) for one in colours]
+            picture.im = Image.merge("YCbCr", [light, *repeated]).convert("RGB").im
+        plain(picture, box)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoding, "_thumbnail", thumbnail)
+        yield
+
+
+DECODERS: dict[str, Callable[[], Any]] = {
+    "draft is off": without_draft,
+    "no reducing": lambda: with_gap(None),
+    "reducing_gap 3": lambda: with_gap(3.0),
+    "reducing_gap 1.5": lambda: with_gap(1.5),
+    "colours are repeated": with_repeated_colours,
+}
+SEEING = ("clip", "siglip", "dinov2", "builtin")
+UNSEEN = {("reducing_gap 1.5", "dinov2")}  # its vector moves by 4e-5
+
+
+def pixels(names: tuple[str, ...]) -> dict[str, Image.Image]:
+    return {name: decoding.prepare(probe_file(name), Preparation())[0] for name in names}
+
+
+@pytest.mark.parametrize("change", DECODERS)
+def test_another_way_of_decoding_jpeg_moves_a_probe(zoo: Zoo, change: str) -> None:
+    before = pixels(PROBES)
+    with DECODERS[change]():
+        after = pixels(PROBES)
+    assert all(before[name] == after[name] for name in DRAWN), "no drawn one sees it"
+    for name in SEEING:
+        made = BuiltinEmbedder() if name == "builtin" else embedder(zoo[name])
+        moved = [drift(*made.embed_images([before[probe], after[probe]])) for probe in JPEGS]
+        assert (max(moved) > SAME_CLASS) == ((change, name) not in UNSEEN), (name, moved)
+
+
+@pytest.mark.parametrize("change", ["draft is off", "no reducing", "colours are repeated"])
+def test_a_sync_that_would_decode_otherwise_is_refused(world: World, change: str) -> None:
+    with DECODERS[change](), pytest.raises(ModelError, match=r"the probe '(photograph|progressive|print)' is off"):
+        world.sync()
+    assert world.sync().embedded == 5
+
+
+# Their vectors
+
+
+def test_the_probes_of_a_space_are_stored_with_it_and_no_part_of_it(world: World) -> None:
+    (space,) = world.repo.state.spaces.values()
+    kept = Probes.from_bytes(world.repo.packs.get(space.probes))
+    assert set(kept.vectors) == {*PROBES, "text"}
+    assert all(vector.shape == (24,) and abs(np.linalg.norm(vector) - 1) < 1e-6 for vector in kept.vectors.values())
+    assert kept.environment["transformers"] and kept.environment["libjpeg"] and kept.environment["pillow"]
+    assert space.id == space_id(world.repo.recipe(space.id))
+    assert Probes.from_bytes(kept.to_bytes()).to_bytes() == kept.to_bytes()
+
+
+def test_drift_is_measured_by_class() -> None:
+    same = {"compute": "fp32", "device": "cpu (x)", "attention": "sdpa", "torch": "2.13"}
+    assert tolerance(same, {**same, "torch": "2.14"}) == 1e-4
+    assert tolerance(same, {**same, "device": "cuda (y)"}) == 5e-3
+    assert differences(same, {**same, "torch": "2.14"}) == ["torch 2.13 -> 2.14"]
+    assert differences(same, {**same, "libjpeg": "3.2.0"}) == [], "it was not recorded before"
+    one = np.array([1.0, 0.0], np.float32)
+    assert drift(one, one) == 0
+    assert drift(one, np.array([np.nan, 1], np.float32)) == float("inf")
+    assert drift(one, np.zeros(2, np.float32)) == float("inf")
+
+
+def turned_by(angle: float) -> Any:
+    return np.array([np.cos(angle), np.sin(angle)], np.float32)
+
+
+def test_each_probe_is_measured_from_the_environment_it_was_embedded_in() -> None:
+    cpu, gpu = {"device": "cpu"}, {"device": "cuda"}
+    kept = Probes(Proofs({"tiny": turned_by(0)}, cpu)).with_later(Proofs({"print": turned_by(0)}, gpu))
+    off = turned_by(0.05)  # 1.2e-3: too much within one class
+    on_gpu = kept.worst(Proofs({"tiny": off, "print": off}, gpu))
+    assert (on_gpu.probe, on_gpu.allowed, on_gpu.is_too_much) == ("print", 1e-4, True)
+    on_cpu = kept.worst(Proofs({"tiny": off, "print": off}, cpu))
+    assert (on_cpu.probe, on_cpu.allowed, on_cpu.is_too_much) == ("tiny", 1e-4, True)
+    assert not kept.worst(Proofs({"tiny": off}, gpu)).is_too_much
+    assert kept.worst(Proofs({"tiny": np.full(2, np.nan, np.float32), "print": off}, gpu)).probe == "tiny"
+    assert Probes.from_bytes(kept.to_bytes()).environment_of("print") == gpu
+
+
+def test_vectors_that_are_there_stay_when_others_are_added() -> None:
+    kept = Probes(Proofs({"tiny": turned_by(0)}, {}))
+    more = kept.with_later(Proofs({"tiny": turned_by(1), "print": turned_by(2)}, {}))
+    assert np.array_equal(more.vectors["tiny"], turned_by(0))
+    assert more.with_later(Proofs({"tiny": turned_by(1), "print": turned_by(3)}, {})) == more
+
+
+# Spaces of an older vstore
+
+
+def aged(world: World) -> Probes:
+    """Give the space the probes that a vstore without JPEG files gave it. Returns: them."""
+    repo = world.repo
+    (space,) = repo.state.spaces.values()
+    blob = json.loads(repo.packs.get(space.probes))
+    blob["version"] = 1
+    del blob["environment"]["libjpeg"]
+    for name in JPEGS:
+        del blob["vectors"][name]
+    data = json.dumps(blob, sort_keys=True, separators=(",", ":")).encode()
+    digest = repo.hash.digest(data)
+    with repo.committing("model add"):
+        repo.publish("model add", {"spaces": {space.id: {"probes": digest.hex()}}}, blobs={digest: data})
+    return Probes.from_bytes(data)
+
+
+def probes_of(world: World) -> Probes:
+    repo = world.repo
+    (space,) = repo.state.spaces.values()
+    return Probes.from_bytes(repo.packs.get(space.probes))
+
+
+def test_an_older_space_gets_the_new_probes_after_all_of_its_own_are_proved(world: World, monkeypatch: Any) -> None:
+    old = aged(world)
+    runs = proved(monkeypatch)
+    assert world.sync().embedded == 5
+    assert runs[-2:] == [[*DRAWN, "text"], [*JPEGS]]
+    now = probes_of(world)
+    assert now.first.to_json() == old.first.to_json(), "the vectors of its own stay, to the byte"
+    assert [sorted(later.vectors) for later in now.later] == [sorted(JPEGS)]
+    assert now.later[0].environment["libjpeg"]
+    fresh = proof.embed_probes(embedder(world.model, world.adapter), list(JPEGS))
+    assert all(np.abs(now.vectors[name] - fresh[name]).max() < 1e-6 for name in JPEGS)
+    assert next(row.about for row in world.store.log() if row.op == "model add") == "one: probes added"
+    runs.clear()
+    put(world.pictures, {"10.png": 10})
+    assert world.sync().embedded == 1
+    assert runs == [[*PROBES, "text"]], "the new ones are proved with the others, and added once"
+    assert probes_of(world).to_bytes() == now.to_bytes()
+    put(world.pictures, {"11.png": 11})
+    with without_draft(), pytest.raises(ModelError, match="'photograph' is off"):
+        for _ in range(len(PROBES) + 1):  # one in turn
+            world.sync()
+            put(world.pictures, {f"{_}-more.png": 20 + _})
+
+
+def test_no_probe_is_added_to_a_space_that_drifts(world: World, monkeypatch: Any) -> None:
+    from vstore.embed.hf import dual
+
+    old = aged(world)
+    world.store.check()
+    plain = dual.DualEncoder.prepare
+
+    def shifted(self: Any, picture: Image.Image) -> Any:
+        found = plain(self, picture)
+        # Only the probe "tiny" sees it, which is the last to have its turn.
+        return {name: value * 1.5 + 0.3 for name, value in found.items()} if picture.width == 24 else found
+
+    monkeypatch.setattr(dual.DualEncoder, "prepare", shifted)
+    monkeypatch.setattr(proof, "prove", lambda *args, **words: None)  # as if another probe had its turn
+    monkeypatch.setattr("vstore.repository.spaces.prove", lambda *args, **words: None)
+    with pytest.raises(ModelError, match="the probe 'tiny' is off"):
+        world.sync()
+    assert probes_of(world).to_bytes() == old.to_bytes()
+
+
+def test_no_probe_is_added_that_has_no_usable_vector(world: World, monkeypatch: Any) -> None:
+    from vstore.embed.hf import dual
+
+    old = aged(world)
+    plain = dual.DualEncoder.prepare
+
+    def spoilt(self: Any, picture: Image.Image) -> Any:
+        found = plain(self, picture)
+        return {n: v * np.nan for n, v in found.items()} if picture.size == (512, 198) else found
+
+    monkeypatch.setattr(dual.DualEncoder, "prepare", spoilt)
+    assert world.sync().embedded == 5
+    assert probes_of(world).to_bytes() == old.to_bytes()
+
+
+def test_a_search_adds_no_probe(world: World) -> None:
+    from vstore.search.query import Operand
+
+    world.sync()
+    old = aged(world)
+    before = world.repo.tip.number
+    assert world.store.search([Operand(1.0, None, "a red car")]).hits
+    assert probes_of(world).to_bytes() == old.to_bytes()
+    assert world.repo.tip.number == before
+
+
+def test_a_space_of_several_workers_gets_them_once(world: World, monkeypatch: Any) -> None:
+    aged(world)
+    assert world.store.sync([world.pictures], device="cpu,cpu", batch_size=1).embedded == 5
+    assert set(probes_of(world).vectors) == {*PROBES, "text"}
+    assert [row.about for row in world.store.log()].count("one: probes added") == 1
+
+
+def test_a_model_that_is_added_again_keeps_its_first_vectors(world: World, monkeypatch: Any) -> None:
+    old = aged(world)
+    place = world.store.model_show("one").place
+    added = world.store.model_add("one", model=place["model"], adapter=place["adapter"], device="cpu")
+    assert added.known
+    now = probes_of(world)
+    assert now.first.to_json() == old.first.to_json()
+    assert set(now.vectors) == {*PROBES, "text"}
+
+
+def test_small_drifts_do_not_add_up_when_a_model_is_added_again(world: World, monkeypatch: Any) -> None:
+    from vstore.embed.hf.transformer import TransformerEmbedder
+
+    kept = probes_of(world)
+    plain = TransformerEmbedder._unit
+    off = 0.0
+
+    def shifted(self: Any, raw: Any) -> Any:
+        found = plain(self, raw)
+        found[:, 0] += off
+        return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+    monkeypatch.setattr(TransformerEmbedder, "_unit", shifted)
+    place = world.store.model_show("one").place
+    with pytest.raises(ModelError, match="gives other vectors than when the space 'one' was made"):
+        for _ in range(8):
+            off += 0.005
+            world.store.model_add("one", model=place["model"], adapter=place["adapter"], device="cpu")
+    assert probes_of(world).to_bytes() == kept.to_bytes()
