@@ -16,7 +16,9 @@ _MODEL = (
         "--model", metavar="NAME_OR_DIR", help="The model: a folder, a hub id such as OWNER/NAME, or builtin."
     ),
     click.option(
-        "--adapter", metavar="DIR_OR_NAME", help="A LoRA adapter. Without --model, its own base model is used."
+        "--adapter",
+        metavar="DIR_OR_NAME",
+        help="A LoRA adapter. Without --model, its own base model is used; model add takes that of the current space.",
     ),
     click.option("--revision", metavar="R", help="Branch, tag or commit of a hub model."),
     click.option("--adapter-revision", metavar="R", help="Branch, tag or commit of a hub adapter."),
@@ -30,6 +32,17 @@ _MODEL = (
     ),
     click.option("--prompt", metavar="TEXT", help="Text that a vision-language model gets with each picture."),
     click.option(
+        "--query-prompt",
+        metavar="TEXT",
+        help="Instruction that such a model gets with each searched text, or a whole template with %s for the text.",
+    ),
+    click.option(
+        "--preset",
+        metavar="NAME",
+        help="Prepare pictures and searched texts as the authors of a published model do: qwen3-vl-embedding, gme or "
+        "vlm2vec.",
+    ),
+    click.option(
         "--pooling", metavar="HOW", help="features, cls, mean or last; which ones apply depends on the model."
     ),
     click.option(
@@ -40,7 +53,18 @@ _MODEL = (
     ),
 )
 MODEL_WORDS = (
-    *("model", "adapter", "revision", "adapter_revision", "compute", "max_side", "prompt", "pooling"),
+    *(
+        "model",
+        "adapter",
+        "revision",
+        "adapter_revision",
+        "compute",
+        "max_side",
+        "prompt",
+        "query_prompt",
+        "preset",
+        "pooling",
+    ),
     "trust_remote_code",
 )
 

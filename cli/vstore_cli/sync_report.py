@@ -59,12 +59,14 @@ def _print_classes(report: SyncReport) -> None:
         if not report.interrupted:
             where = f"{report.current}: " if report.current else ""
             click.echo(f"Nothing changed. {where}{_paths(report)}, checked in {duration(report.seconds)}")
+        _print_retried(report)
         if known:
-            click.echo(f"{count(known, 'picture')} could not be read, as before; --json lists them.")
+            also = "--json lists them, --retry-failed tries them again"
+            click.echo(f"{count(known, 'picture')} could not be read, as before; {also}.")
         return
     rows = [(getattr(report, name), words + _example(report, name)) for name, words in _WORDS]
     rows.append((len(report.failed) - known, "failed: see below"))
-    rows.append((known, "failed before, and did not change; --json lists them"))
+    rows.append((known, "failed before, and did not change; --json lists them, --retry-failed tries them again"))
     rows.append((report.ignored, "other file, not opened" if report.ignored == 1 else "other files, not opened"))
     width = max(len(number(amount)) for amount, _ in rows)
     for amount, words in rows:
@@ -72,6 +74,7 @@ def _print_classes(report: SyncReport) -> None:
             click.echo(f"  {number(amount).rjust(width)}  {words}")
     if report.recovered:
         click.echo(f"Recovered {count(report.recovered, 'vector')} of an interrupted run.")
+    _print_retried(report)
     _print_candidates(report)
     if report.dry_run:
         click.echo(_forecast(report))
@@ -82,6 +85,12 @@ def _print_classes(report: SyncReport) -> None:
     )
     click.echo(f"{wrote}: {_paths(report)}")
     click.echo(f"Embedded {count(report.embedded, 'picture')} in {duration(report.seconds)}" + _saving(report))
+
+
+def _print_retried(report: SyncReport) -> None:
+    if report.retried and not report.dry_run:
+        have = f"{number(report.retried_embedded)} {'has' if report.retried_embedded == 1 else 'have'} a vector now"
+        click.echo(f"Tried {count(report.retried, 'picture')} again that failed before: {have}.")
 
 
 def _print_candidates(report: SyncReport) -> None:

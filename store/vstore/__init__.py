@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     from vstore.importing.report import ImportReport as ImportReport
     from vstore.importing.report import Row as Row
     from vstore.migrate import MigrateReport as MigrateReport
+    from vstore.models.report import ConvertedFile as ConvertedFile
     from vstore.models.report import ModelAdded as ModelAdded
+    from vstore.models.report import ModelConverted as ModelConverted
     from vstore.models.report import ModelDetail as ModelDetail
     from vstore.models.report import ModelDropped as ModelDropped
     from vstore.models.report import ModelRow as ModelRow
@@ -100,7 +102,7 @@ _HOMES = {
     "vstore.importing.options": "ImportWords",
     "vstore.importing.report": "ImportRefused ImportReport Row",
     "vstore.migrate": "MigrateReport",
-    "vstore.models.report": "ModelAdded ModelDetail ModelDropped ModelRow ModelUsed",
+    "vstore.models.report": "ConvertedFile ModelAdded ModelConverted ModelDetail ModelDropped ModelRow ModelUsed",
     "vstore.progress": "Progress",
     "vstore.repair.report": "Loss RepairReport",
     "vstore.repository.candidates": "Candidate",

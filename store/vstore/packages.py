@@ -19,6 +19,7 @@ class Package(NamedTuple):
     why:    the message where it cannot be imported, without the reason.
     proof:  a name that a whole installation has; an uninstalled twin may leave an empty module behind.
     error:  the class of the error where it is missing.
+    alone:  the command that installs it, where no extra can: what it asks for must stay away.
     """
 
     module: str
@@ -26,11 +27,12 @@ class Package(NamedTuple):
     why: str
     proof: str = ""
     error: type[VstoreError] = MissingPackage
+    alone: str = ""
 
     @property
     def pip(self) -> str:
         """The command that installs it, with the first of its extras."""
-        return f"pip install '{DISTRIBUTION}[{self.extras[0]}]'"
+        return self.alone or f"pip install '{DISTRIBUTION}[{self.extras[0]}]'"
 
     @property
     def fix(self) -> str:
@@ -69,6 +71,8 @@ HEIC = Package("pillow_heif", ("heic",), "HEIC pictures need one more package")
 PARQUET = Package("pyarrow.parquet", ("parquet",), "Parquet files need pyarrow")
 TORCH, TRANSFORMERS, PEFT, HUB = map(_for_models, ("torch", "transformers", "peft", "huggingface_hub"))
 FTFY = _for_models("ftfy")
+# Without what it asks for: a torchvision of another build than torch breaks the import of every CLIP model.
+TIMM = _for_models("timm")._replace(alone="pip install --no-deps 'timm>=1.0.20'")
 
 
 def faiss_module() -> Any:

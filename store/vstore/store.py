@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from vstore.importing.options import ImportWords
     from vstore.importing.report import ImportReport
     from vstore.migrate import MigrateReport
-    from vstore.models.report import ModelAdded, ModelDetail, ModelDropped, ModelRow, ModelUsed
+    from vstore.models.report import ModelAdded, ModelConverted, ModelDetail, ModelDropped, ModelRow, ModelUsed
     from vstore.progress import Progress
     from vstore.repair.report import RepairReport
     from vstore.repository.init import InitReport
@@ -440,6 +440,26 @@ class Store:
         from vstore.models.drop import model_drop
 
         return model_drop(self._repo, space, dry_run=dry_run)
+
+    @staticmethod
+    def model_convert(
+        name: str,
+        *,
+        output: AnyPath | None = None,
+        revision: str | None = None,
+        note: Callable[[str], None] | None = None,
+    ) -> ModelConverted:
+        """Convert the pickled weights of a model or an adapter to safetensors, in a process of their own.
+
+        name:   a folder or a hub id.
+        output: the new folder; None makes one in the user's cache.
+        note:   receives a line for each file.
+        Raises: UsageError, ModelError, DiskTrouble, ReadOnly.
+        """
+        from vstore.models.convert import model_convert
+
+        place = None if output is None else absolute(output)
+        return model_convert(name, place, revision=revision, note=note or _silent)
 
     @staticmethod
     def doctor(folder: AnyPath | None = None) -> DoctorReport:

@@ -49,7 +49,7 @@ COMMANDS = [
 
 GROUPS = {"snapshot", "model"}
 # They want an old index, this machine, or a second model: tests/store/test_format.py looks at what they print.
-ELSEWHERE = {("import",), ("doctor",), ("model", "add"), ("model", "drop")}
+ELSEWHERE = {("import",), ("doctor",), ("model", "add"), ("model", "convert"), ("model", "drop")}
 
 
 def texts(value: Any) -> Iterator[str]:

@@ -66,7 +66,8 @@ def test_the_report_says_what_became_of_every_picture_and_what_it_cost(pictures:
     os.unlink("pictures/copy.png")
     ran = pictures("sync")
     assert ran.lines[0] == "  2  removed: pictures/copy.png, …"
-    assert "  1  failed before, and did not change; --json lists them" in ran.lines
+    again = "--json lists them, --retry-failed tries them again"
+    assert f"  1  failed before, and did not change; {again}" in ran.lines
     assert ran.err == ""
 
 
@@ -82,7 +83,9 @@ def test_what_failed_before_is_not_an_error_again(pictures: Line) -> None:
     pictures.put({"pictures/bad.jpg": b"no", "pictures/worse.jpg": b""})
     assert "2 paths could not be read:" in pictures("sync", code=3).err
     ran = pictures("sync")
-    assert ran.lines[1:] == ["2 pictures could not be read, as before; --json lists them."]
+    assert ran.lines[1:] == [
+        "2 pictures could not be read, as before; --json lists them, --retry-failed tries them again."
+    ]
     assert ran.err == ""
     assert [failure["known"] for failure in pictures("sync", "--json").json["failed"]] == [True, True]
 

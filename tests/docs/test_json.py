@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from support.tables import Row, Tables, fits, is_optional, word, words
 
 from vstore import errors
 from vstore.doctor import installed
+from vstore.embed.hf.source.unpickle import Converted
 from vstore.errors import VstoreError
 from vstore.store import Store
 from vstore_cli.main import all_commands, run
@@ -158,6 +160,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         say("model", "list")
         say("model", "show", "two")
         say("model", "drop", "spare")
+        patch.setattr("vstore.models.convert.convert", _convert)
+        say("model", "convert", str(_pickled(top / "pickled")), "--output", str(top / "converted"))
         patch.setattr(installed, "is_there", lambda name: False)  # importing what is installed has tests of its own
         say("doctor", expect=1)
     harmed = top / "harmed"
@@ -176,6 +180,20 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     say("gc")
     say("migrate")
     return said
+
+
+def _pickled(folder: Path) -> Path:
+    """A model whose weights are a pickle, by its name."""
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "pytorch_model.bin").write_bytes(b"a pickle")
+    return folder
+
+
+def _convert(source: Path, target: Path) -> Converted:
+    """Write a safetensors file without tensors, in place of torch."""
+    target.write_bytes(struct.pack("<Q", 2) + b"{}")
+    return Converted(["a"], [])
 
 
 def _adopt(top: Path, say: Callable[..., None]) -> None:

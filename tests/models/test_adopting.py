@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.reembed_photos import photo
-from support.reference import Reference
+from support.reference import SYSTEMS, Reference
 from support.tiny import save_clip, save_dinov2
 from support.zoo import Zoo
 
@@ -93,6 +93,7 @@ CAUSES = [
     ("qwen2_vl", {}, {"pooling": "last-column-v4"}, "pooling-last-column-v4"),
     ("qwen2_vl", {}, {"prompt": "Describe the image."}, "prompt-3"),
     ("qwen2_vl", {"prompt": "find what is like it"}, {}, "no-prompt"),
+    ("qwen3_vl", {}, {"system": SYSTEMS["qwen2_vl"]}, "no-prompt-system"),
 ]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import transformers
 from safetensors.torch import load_file, save_file
-from support.adapters import save_adapter
+from support.adapters import rewrite, save_adapter
 from support.embedders import embedder, probes, recipe_of
 from support.reference import Reference
 from support.reference_towers import architecture
@@ -98,7 +98,7 @@ def test_the_processor_is_on_pillow_or_written_here(zoo: Zoo, name: str) -> None
         ("dinov3_convnext", ["pointwise_conv1"]),
         ("swin", ["q_proj", "v_proj"]),
         ("swinv2", ["query", "value"]),
-        ("beit", ["q_proj", "fc1"]),
+        ("beit", "all-linear"),
         ("data2vec-vision", ["query", "value"]),
     ],
 )
@@ -109,6 +109,43 @@ def test_an_adapter_trained_on_the_class_with_the_head_is_applied(
     made, reference = rows(embedder(zoo[name], adapter)), Reference(zoo[name], adapter)
     assert (made * rows(embedder(zoo[name]))).sum(1).min() < 0.9999
     assert np.abs(made - np.stack([reference.picture(one) for one in probes().values()])).max() < 1e-5
+
+
+OLD = {
+    "swin": {
+        "attention.q_proj": "attention.self.query",
+        "attention.v_proj": "attention.self.value",
+        "attention.o_proj": "attention.output.dense",
+        "mlp.fc1": "intermediate.dense",
+        "mlp.fc2": "output.dense",
+    },
+    "beit": {
+        "beit.layers.": "beit.encoder.layer.",
+        "attention.q_proj": "attention.attention.query",
+        "attention.v_proj": "attention.attention.value",
+        "attention.o_proj": "attention.output.dense",
+        "mlp.fc1": "intermediate.dense",
+        "mlp.fc2": "output.dense",
+    },
+    "dinov3_convnext": {"model.model.stages": "model.stages"},
+}
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_an_adapter_trained_with_transformers_4_is_applied(zoo: Zoo, tmp_path: Path, name: str) -> None:
+    cls = getattr(transformers, architecture(zoo[name]))
+    targets = ["pointwise_conv1"] if name == "dinov3_convnext" else ["q_proj", "v_proj", "o_proj", "fc1", "fc2"]
+    new = save_adapter(tmp_path / "new", zoo[name], targets, cls=cls)
+
+    def as_before(key: str) -> str:
+        for today, before in OLD[name].items():
+            key = key.replace(today, before)
+        return key
+
+    before = targets if name == "dinov3_convnext" else ["query", "value", "dense"]
+    old = rewrite(new, tmp_path / "old", rename=as_before, target_modules=before)
+    assert load_file(old / "adapter_model.safetensors").keys().isdisjoint(load_file(new / "adapter_model.safetensors"))
+    assert np.array_equal(rows(embedder(zoo[name], old)), rows(embedder(zoo[name], new)))
 
 
 def test_pictures_of_many_sizes_after_preparation_are_refused(zoo: Zoo, tmp_path: Path) -> None:

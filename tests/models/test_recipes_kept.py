@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from support.kept_recipes import CASES, RECIPES, Case, recipe_in, written
 
+from vstore.format.recipes import space_id
+
 KEPT: dict[str, Any] = json.loads(RECIPES.read_text())
 
 
@@ -27,4 +29,14 @@ def test_every_case_is_kept() -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_recipe_is_what_it_was(folders: Path, case: Case) -> None:
     """A difference here is another space for everybody who has this model, that is, hours of embedding it again."""
-    assert recipe_in(folders, case) == KEPT[case.name]
+    kept = KEPT[case.name]
+    if case.model != "qwen3_vl":
+        assert recipe_in(folders, case) == kept
+        return
+    # Its prompt had a system turn, which its chat template does not have. Spaces of before are found again.
+    new = recipe_in(folders, case)
+    assert {name for name in kept if kept[name] != new[name]} == {"prompt", "text"}
+    system = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+    assert kept["prompt"] == system + new["prompt"]
+    assert kept["text"] == {**new["text"], "template": system + new["text"]["template"]}
+    assert recipe_in(folders, case, known=[space_id(kept)]) == kept

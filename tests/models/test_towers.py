@@ -12,8 +12,10 @@ import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
+from support.adapters import rewrite, save_adapter
 from support.embedders import embedder, probes, recipe_of
 from support.reference import Reference
+from support.reference_towers import architecture
 from support.zoo import Zoo
 
 from vstore.embed.embedder import text_side
@@ -143,3 +145,37 @@ def test_a_folder_that_does_not_name_its_class_is_read_by_its_type(zoo: Zoo, tmp
     del values["architectures"]
     (folder / "config.json").write_text(json.dumps(values))
     assert space_id(recipe_of(folder)) == space_id(recipe_of(zoo["clip_projected"]))
+
+
+@pytest.mark.parametrize("name", ["clip_vision", "clip_projected", "siglip_vision", "naflex_vision", "aimv2_vision"])
+def test_an_adapter_of_a_tower_is_applied_whatever_transformers_called_its_modules(
+    zoo: Zoo, tmp_path: Path, name: str
+) -> None:
+    adapter = save_adapter(
+        tmp_path / "a", zoo[name], ["q_proj", "v_proj"], cls=getattr(transformers, architecture(zoo[name]))
+    )
+    made, reference = rows(embedder(zoo[name], adapter)), Reference(zoo[name], adapter)
+    assert np.abs(made - np.stack([reference.picture(one) for one in probes().values()])).max() < 1e-5
+    assert (made * rows(embedder(zoo[name]))).sum(1).min() < 0.9999
+    old = rewrite(adapter, tmp_path / "old", rename=lambda key: key.replace(".model.", ".model.vision_model.", 1))
+    assert np.array_equal(rows(embedder(zoo[name], old)), made)
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_an_adapter_that_saved_a_classifier_is_applied_without_it(zoo: Zoo, tmp_path: Path, name: str) -> None:
+    cls = getattr(transformers, architecture(zoo[name]))
+    adapter = save_adapter(
+        tmp_path / "a", zoo[name], ["q_proj", "v_proj"], cls=cls, strength=0.1, modules_to_save=["classifier"]
+    )
+    recipe, place = describe(Words(str(zoo[name]), str(adapter)), Digests())
+    said: list[str] = []
+    made = rows(load(recipe, place, Settings("cpu"), Digests(), proof=list(probes().values())[:1], note=said.append))
+    assert "adapter: classifier left out: no part of the vector" in said
+    reference = Reference(zoo[name], adapter)
+    assert np.abs(made - np.stack([reference.picture(one) for one in probes().values()])).max() < 1e-5
+
+
+def test_an_adapter_of_the_whole_model_does_not_fit_one_tower(zoo: Zoo, tmp_path: Path) -> None:
+    whole = save_adapter(tmp_path / "a", zoo["clip"], ["q_proj", "v_proj"], cls=transformers.CLIPModel)
+    with pytest.raises(ModelError, match="does not fit the model"):
+        embedder(zoo["clip_projected"], whole)

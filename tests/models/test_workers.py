@@ -383,7 +383,7 @@ def test_a_slow_worker_swaps_no_vectors_and_holds_no_other_up(fakes: Callable[..
     slow = pictures(1, 2, sleep=1.5)
     batches = [slow, *(pictures(10 * n, 10 * n + 1) for n in range(1, 8))]
     started = [pool.start(batch) for batch in batches]
-    assert all(batch.inputs is not batches for batch in pool._waiting)
+    assert all(batch.inputs is not batches for batch in pool.waiting)
     order: list[int] = []
     left = list(range(len(batches)))
     while left:
@@ -432,19 +432,24 @@ def test_a_worker_that_crashes_is_named_with_its_last_words(fakes: Callable[...,
         pool.start(pictures(1, do="die"))()
 
 
-def test_a_killed_worker_ends_the_run_and_what_was_finished_is_kept(fakes: Callable[..., Workers]) -> None:
+def test_the_last_worker_that_is_killed_ends_the_run_and_what_was_finished_is_kept(
+    fakes: Callable[..., Workers],
+) -> None:
     pool = fakes()
     both_ready(pool)
     hung = pool.start(pictures(1, sleep=60))
     done = pool.start(pictures(2))
     wait_for(lambda: pool.first_of([hung, done]) == 1)
+    (one,) = (desk for desk in pool._desks if not desk.under_way)
+    assert one.worker is not None
+    pool.lose(one, ModelError("it is sick"))
     killed = next(desk for desk in pool._desks if desk.under_way)
     assert killed.worker is not None
     os.kill(killed.worker.pid, signal.SIGKILL)
-    wait_for(lambda: pool.in_flight == 1)
+    wait_for(lambda: pool.in_flight == 1 and pool.has_ended)
     assert pool.first_of([hung, done]) == 1
     assert done().shape == (1, 8)
-    with pytest.raises(ModelError, match=rf"{killed._device} has died \(SIGKILL\)") as caught:
+    with pytest.raises(ModelError, match=rf"{killed.device} has died \(SIGKILL\)") as caught:
         hung()
     assert "finished vectors are safe" in caught.value.next_step
 

@@ -18,12 +18,13 @@ from support.stores import quick_folder
 
 from vstore.disk import environment
 from vstore.disk.catalogue import Catalogue
-from vstore.disk.facts import LOCATION
+from vstore.disk.facts import LOCATION, MODEL_FAILURE, ModelFailure, space_key
 from vstore.errors import DiskTrouble
 from vstore.store import Store
 
 OTHER = "cd" * 32
 KEY = bytes(range(16))
+FAILURE = ModelFailure("model", "no vector", "machine-1", '{"device": "cpu"}')
 ALL = (320, 0)  # of what `put_all` puts, all is there and nothing is wrong
 
 
@@ -65,7 +66,7 @@ def test_facts_come_back_as_they_were_put(folder: Path) -> None:
         batch.put_locations(SPACE, [(KEY, 3, 4_000_000_000), (bytes(16), 0, 0)])
         batch.put_facts(KEY, size=1 << 40, format="JPEG", width=100_000, height=1)
         batch.put_decode_failure(KEY, "decoder-1", "truncated", "cut\0short é")
-        batch.put_model_failure(SPACE, KEY, "model", "no vector")
+        batch.put_model_failure(SPACE, KEY, FAILURE)
         batch.put_meta("count/" + "é" * 5000 + "\udcff", b"\0\1")
 
     put(folder, fill)
@@ -77,9 +78,24 @@ def test_facts_come_back_as_they_were_put(folder: Path) -> None:
             assert catalogue.location(SPACE, bytes(16)) == (0, 0)
             assert catalogue.facts(KEY) == (1 << 40, "JPEG", 100_000, 1)
             assert catalogue.decode_failure(KEY, "decoder-1") == ("truncated", "cut short é")
-            assert catalogue.model_failure(SPACE, KEY) == ("model", "no vector")
+            assert catalogue.model_failure(SPACE, KEY) == FAILURE
             assert catalogue.meta("count/" + "é" * 5000 + "\udcff") == b"\0\1"
             assert not catalogue.damaged
+
+
+def test_a_failure_that_an_earlier_version_remembered_names_no_machine(folder: Path) -> None:
+    put(folder, lambda batch: batch._put(space_key(MODEL_FAILURE, SPACE, KEY), b"model\0no vector"))
+    with opened(folder) as catalogue:
+        assert catalogue.model_failure(SPACE, KEY) == ModelFailure("model", "no vector", machine="", environment="")
+
+
+def test_a_failure_can_be_dropped(folder: Path) -> None:
+    put(folder, lambda batch: batch.put_model_failure(SPACE, KEY, FAILURE))
+    put(folder, lambda batch: batch.put_decode_failure(KEY, "decoder-1", "truncated", "cut short"))
+    put(folder, lambda batch: [batch.drop_model_failure(SPACE, KEY), batch.drop_decode_failure(KEY)])
+    with opened(folder) as catalogue:
+        assert catalogue.model_failure(SPACE, KEY) is catalogue.decode_failure(KEY, "decoder-1") is None
+        assert not catalogue.damaged
 
 
 def test_what_was_not_put_is_not_there(folder: Path) -> None:
@@ -87,7 +103,7 @@ def test_what_was_not_put_is_not_there(folder: Path) -> None:
         batch.put_folder(b"a", 0, b"x")
         batch.put_locations(SPACE, [(KEY, 0, 0)])
         batch.put_decode_failure(KEY, "decoder-1", "truncated", "cut short")
-        batch.put_model_failure(SPACE, KEY, "model", "no vector")
+        batch.put_model_failure(SPACE, KEY, FAILURE)
 
     put(folder, fill)
     with opened(folder) as catalogue:

@@ -23,6 +23,8 @@ EVERYTHING: ModelWords = {
     "compute": "bf16",
     "max_side": 384,
     "prompt": '<|im_start|>user\n%s $HOME `x` "é"\\\t\'<|im_end|>\r\n\x1b\u2028',
+    "query_prompt": "find the picture of %s",
+    "preset": "gme",
     "pooling": "mean",
     "trust_remote_code": True,
 }

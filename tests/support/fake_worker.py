@@ -18,6 +18,7 @@ from vstore.embed.hf.batches import Limits
 from vstore.embed.hf.digests import Remembered
 from vstore.embed.hf.identity import Known
 from vstore.embed.model_words import Settings, Words
+from vstore.embed.workers.desk import Care
 from vstore.embed.workers.pool import Workers
 from vstore.embed.workers.worker import Job, Worker
 
@@ -80,13 +81,13 @@ class FakeFamily:
         return 0
 
 
-def fake_workers(count: int, admit: Any = lambda load: load()) -> Workers:
+def fake_workers(count: int, admit: Any = lambda load: load(), **care: Any) -> Workers:
     family: Any = FakeFamily()
 
     def start(device: str) -> Worker:
         return Worker(family, Job(RECIPE, Words(), Settings(device), Remembered({}, {}), Known(RECIPE), count))
 
-    return Workers(family, Limits(4, None), [f"fake:{number}" for number in range(count)], start, admit)
+    return Workers(family, Limits(4, None), [f"fake:{number}" for number in range(count)], start, Care(admit, **care))
 
 
 def pictures(*seeds: int, **more: Any) -> list[dict[str, Any]]:

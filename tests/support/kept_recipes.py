@@ -9,7 +9,7 @@ import json
 import math
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,10 +67,14 @@ def written(top: Path) -> Iterator[Case]:
     yield from CASES
 
 
-def recipe_in(top: Path, case: Case) -> dict[str, Any]:
-    from support.embedders import recipe_of
+def recipe_in(top: Path, case: Case, known: Sequence[str] = ()) -> dict[str, Any]:
+    """known: ids of spaces in the store."""
+    from vstore.embed.hf.description import describe
+    from vstore.embed.hf.digests import Digests
+    from vstore.embed.model_words import Words
 
-    return recipe_of(top / case.model, case.adapter and top / case.adapter, **case.words)  # type: ignore[arg-type]
+    words = Words(str(top / case.model), str(top / case.adapter) if case.adapter else None, **case.words)
+    return describe(words, Digests(), known=known)[0]
 
 
 def zeros(tensors: dict[str, list[Any]]) -> bytes:

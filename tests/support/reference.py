@@ -31,11 +31,16 @@ CLASSES: dict[str, Any] = {
     "qwen3_vl": transformers.Qwen3VLForConditionalGeneration,
 }
 _PADDED = {"chinese_clip": 52, "altclip": 77}
-SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+# The system turn that the chat template of each type puts in by itself.
+SYSTEMS = {
+    "qwen2_vl": "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n",
+    "qwen2_5_vl": "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n",
+    "qwen3_vl": "",
+}
 
 
 class Reference:
-    def __init__(self, folder: Path, adapter: Path | None = None) -> None:
+    def __init__(self, folder: Path, adapter: Path | None = None, *, merged: bool = False) -> None:
         self.folder = folder
         self.kind = json.loads((folder / "config.json").read_text())["model_type"]
         options: dict[str, Any] = {"add_pooling_layer": False} if self.kind == "vit" else {}
@@ -50,6 +55,7 @@ class Reference:
                 self.model = CLASSES[self.kind].from_pretrained(folder, dtype=torch.float32, **options)
             if adapter is not None:
                 self.model = peft.PeftModel.from_pretrained(self.model, adapter)
+                self.model = self.model.merge_and_unload() if merged else self.model
             self.model.eval()
             if (folder / "tokenizer.json").exists() or (folder / "vocab.txt").exists():
                 self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
@@ -60,9 +66,9 @@ class Reference:
         return cls.from_pretrained(self.folder)(images=picture, return_tensors="pt")
 
     @torch.inference_mode()
-    def picture(self, picture: Image, prompt: str = "", pooling: str = "") -> np.ndarray:
+    def picture(self, picture: Image, prompt: str = "", pooling: str = "", system: str | None = None) -> np.ndarray:
         if self.kind.startswith("qwen"):
-            return self._qwen(picture, prompt, pooling)
+            return self._qwen(picture, prompt, pooling, SYSTEMS[self.kind] if system is None else system)
         if self.kind.startswith("dinov3"):
             inputs = {"pixel_values": dinov3_pixels(picture, self.folder)}
         else:
@@ -80,7 +86,7 @@ class Reference:
     @torch.inference_mode()
     def text(self, text: str, prompt: str = "") -> np.ndarray:
         if self.kind.startswith("qwen"):
-            words = f"{SYSTEM}<|im_start|>user\n{text}{prompt}<|im_end|>\n<|im_start|>assistant\n"
+            words = f"{SYSTEMS[self.kind]}<|im_start|>user\n{text}{prompt}<|im_end|>\n<|im_start|>assistant\n"
             return unit(self._hidden(**self.tokenizer(words, return_tensors="pt"))[0, -1])
         if self.kind in _PADDED:
             # As in training: padded to the full length, which the mask hides.
@@ -96,15 +102,14 @@ class Reference:
             inputs = {"input_ids": found["input_ids"]}
         return unit(self.model.get_text_features(**inputs).pooler_output[0])
 
-    def _qwen(self, picture: Image, prompt: str, pooling: str) -> np.ndarray:
+    def _qwen(self, picture: Image, prompt: str, pooling: str, system: str) -> np.ndarray:
         cls = transformers.Qwen2VLImageProcessorPil
         inputs = cls.from_pretrained(self.folder)(images=picture, return_tensors="pt")
         merge = 2
         count = int(inputs["image_grid_thw"].prod()) // merge**2
         pads = "<|image_pad|>" * count
-        words = (
-            f"{SYSTEM}<|im_start|>user\n<|vision_start|>{pads}<|vision_end|>{prompt}<|im_end|>\n<|im_start|>assistant\n"
-        )
+        content = f"<|vision_start|>{pads}<|vision_end|>{prompt}"
+        words = f"{system}<|im_start|>user\n{content}<|im_end|>\n<|im_start|>assistant\n"
         ids = self.tokenizer(words, return_tensors="pt")["input_ids"]
         types = (ids == self.tokenizer.convert_tokens_to_ids("<|image_pad|>")).int()
         if pooling.startswith("last-column"):

@@ -37,6 +37,7 @@ def vector(model: Any, inputs: dict[str, torch.Tensor], pooling: str) -> Any:
 
     pooling: empty for the default.
     """
+    model = model.get_base_model() if hasattr(model, "get_base_model") else model  # of peft; its layers are inside
     name = type(model).__name__
     if name.endswith(CLASSIFIER):
         if pooling == "features":

@@ -41,7 +41,8 @@ def get_dimensions(img: Image.Image) -> list[int]:
     return [len(img.getbands()), img.height, img.width]
 
 
-def pad(img: Image.Image, padding: Any, fill: Any = 0) -> Image.Image:
+def pad(img: Image.Image, padding: Any, fill: Any = 0, padding_mode: str = "constant") -> Image.Image:
+    assert padding_mode == "constant"
     colour = (fill,) * 3 if isinstance(fill, int) else tuple(fill)
     return ImageOps.expand(img, tuple(padding), colour)
 

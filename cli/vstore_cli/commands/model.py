@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any
 
 import click
@@ -77,6 +78,11 @@ def model_show(space: str, as_json: bool) -> None:
     row = detail.row
     click.echo(f"{row.space_name}  {row.space}")
     click.echo(f"  {row.status}, {count(row.rows, 'vector')} of {number(row.dim)} numbers")
+    if detail.max_side is not None and detail.model_side is not None:
+        click.echo(
+            f"  pictures are shrunk to {number(detail.max_side)} pixels on the longer side; the model sees up to "
+            f"{number(detail.model_side)} x {number(detail.model_side)}"
+        )
     for heading, values in (("recipe", detail.recipe), ("where", detail.place), ("made with", detail.made_with)):
         if values:
             click.echo(f"  {heading}:")
@@ -93,8 +99,9 @@ def model_show(space: str, as_json: bool) -> None:
 def model_add(name: str, as_json: bool, **words: Any) -> None:
     """Add the space NAME: load its model, test its adapter, embed the probe pictures. The current snapshot stays.
 
-    With --adapter alone, everything else is taken from the current space: an upgrade only names what is new. If the
-    store already has the space, only the place of its model is updated.
+    With --adapter alone, everything else is taken from the current space: an upgrade only names what is new. An adapter
+    that was trained on another base is refused then; name its base with --model. If the store already has the space,
+    only the place of its model is updated.
 
     \b
     Example:
@@ -111,6 +118,41 @@ def model_add(name: str, as_json: bool, **words: Any) -> None:
     else:
         click.echo(f"Added the space {report.space_name} ({number(report.dim)} numbers per picture).")
         click.echo(f"Fill it with: vstore sync --space {report.space_name}")
+
+
+@model.command("convert")
+@click.argument("name", metavar="ID_OR_DIR")
+@click.option("--output", metavar="DIR", help="The new folder (default: one under ~/.cache/vstore/models).")
+@click.option("--revision", metavar="R", help="Branch, tag or commit of a hub model.")
+@json_option
+def model_convert(name: str, output: str | None, revision: str | None, as_json: bool) -> None:
+    """Convert the pickled weights of a model or an adapter to safetensors, into a new folder. The source stays.
+
+    A pickle may run any program when it is read. Another process reads it, with torch's reader for bare weights:
+    anything but tensors and plain containers is an error, and is not run.
+
+    \b
+    Example:
+      vstore model convert checkpoints/old-clip
+      vstore model convert OWNER/NAME --output models/old-clip
+    """
+    from vstore import Store
+
+    report = Store.model_convert(name, output=output, revision=revision, note=note)
+    if as_json:
+        echo_json(report)
+        return
+    if report.known:
+        click.echo(f"Converted before: {shown(report.output)}")
+    else:
+        click.echo(f"Converted {count(len(report.files), 'file')} into {shown(report.output)}")
+    for file in report.files:
+        click.echo(f"  {shown(file.source)} ({count(file.tensors, 'tensor')}) -> {shown(file.target)}")
+        click.echo(f"    sha256 of the source: {file.sha256}")
+    click.echo("Trusted: torch's reader for bare weights, which runs nothing of a file, and the numbers in the file.")
+    words = f"--{'adapter' if report.adapter else 'model'} {shlex.quote(report.output)}"
+    click.echo(f"Use it with: vstore init {words}")
+    click.echo(f"or, in a store that exists: vstore model add NAME {words}")
 
 
 @model.command("use")

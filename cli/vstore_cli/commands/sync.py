@@ -46,6 +46,11 @@ if TYPE_CHECKING:
 )
 @click.option("--as", "as_label", metavar="LABEL", help="The name under which the store keeps this folder's paths.")
 @click.option("--space", metavar="SPACE", help="The embedding space to fill; by default that of the current snapshot.")
+@click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="Try all pictures again that failed earlier: some may have failed for the machine, not for the picture.",
+)
 @click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
 @click.option("--allow-mass-delete", is_flag=True, help="Accept that many pictures have disappeared.")
 @click.option("--max-file-size", type=Size(), default="256M", show_default=True, help="Do not read larger files.")

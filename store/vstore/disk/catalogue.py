@@ -36,6 +36,7 @@ from vstore.disk.facts import (
     PICTURE,
     SUM,
     Batch,
+    ModelFailure,
     folder_key,
     meta_key,
     space_key,
@@ -110,11 +111,14 @@ class Catalogue:
         parts = value.decode("utf-8", "replace").split("\0")
         return (parts[1], parts[2]) if len(parts) == 3 and parts[0] == decoder else None
 
-    def model_failure(self, space: str, key: bytes) -> tuple[str, str] | None:
-        """Look up kind and reason of an earlier failure of this space's model on this picture."""
+    def model_failure(self, space: str, key: bytes) -> ModelFailure | None:
+        """Look up an earlier failure of this space's model on this picture.
+
+        Earlier versions of vstore remembered neither the machine nor the environment.
+        """
         value = self._get(space_key(MODEL_FAILURE, space, key))
         parts = value.decode("utf-8", "replace").split("\0") if value is not None else []
-        return (parts[0], parts[1]) if len(parts) == 2 else None
+        return ModelFailure(*parts) if len(parts) in (2, 4) else None
 
     def meta(self, name: str) -> bytes | None:
         """Look up a note of an earlier run. It may say that other tables are whole, which only an exact file proves."""

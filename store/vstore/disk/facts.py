@@ -9,7 +9,7 @@ import os
 import struct
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import xxhash
 
@@ -21,6 +21,21 @@ FACTS_VALUE = struct.Struct("<QII")
 _SORTED = 4096  # locations that are put in the order of their keys: quicker, and no more of them are held at once
 # One byte each, at the head of a key.
 FOLDER, LOCATION, PICTURE, DECODE_FAILURE, MODEL_FAILURE, META = b"f", b"l", b"p", b"d", b"m", b"x"
+
+
+class ModelFailure(NamedTuple):
+    """A picture to which the model of a space gave no vector.
+
+    kind:        of the failure.
+    reason:      one line for people.
+    machine:     what was known of the machine before the model was loaded there.
+    environment: the device, compute dtype and versions of the loaded model, as JSON.
+    """
+
+    kind: str
+    reason: str
+    machine: str = ""
+    environment: str = ""
 
 
 class Batch:
@@ -65,8 +80,15 @@ class Batch:
     def put_decode_failure(self, key: bytes, decoder: str, kind: str, reason: str) -> None:
         self._put(DECODE_FAILURE + key, "\0".join((decoder, kind, reason.replace("\0", " "))).encode())
 
-    def put_model_failure(self, space: str, key: bytes, kind: str, reason: str) -> None:
-        self._put(space_key(MODEL_FAILURE, space, key), "\0".join((kind, reason.replace("\0", " "))).encode())
+    def drop_decode_failure(self, key: bytes) -> None:
+        self._transaction.delete(DECODE_FAILURE + key)
+
+    def put_model_failure(self, space: str, key: bytes, failure: ModelFailure) -> None:
+        parts = (part.replace("\0", " ") for part in failure)
+        self._put(space_key(MODEL_FAILURE, space, key), "\0".join(parts).encode())
+
+    def drop_model_failure(self, space: str, key: bytes) -> None:
+        self._transaction.delete(space_key(MODEL_FAILURE, space, key))
 
     def take_over(self, items: Iterable[tuple[bytes, bytes]]) -> None:
         """Put the items of another catalogue, but for the notes of its runs."""

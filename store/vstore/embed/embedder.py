@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -67,6 +67,33 @@ class Pipeline(Protocol):
 
     def close(self) -> None:
         """Release everything but memory. The embedder is not used afterwards."""
+        ...
+
+
+@runtime_checkable
+class Devices(Protocol):
+    """The part of a pipeline over several devices that deals with their faults."""
+
+    @property
+    def has_ended(self) -> bool:
+        """True if no device computes anything any more."""
+        ...
+
+    def elsewhere(self, inputs: Sequence[Any], before: Callable[[], Floats]) -> Callable[[], Floats]:
+        """Begin some inputs of an earlier batch again, on another device where there is one."""
+        ...
+
+    def killers(self, started: Callable[[], Floats]) -> Mapping[int, str]:
+        """Name the rows of a finished batch whose pictures end each process that gets them, and what happened."""
+        ...
+
+    def prove(self, met: str) -> bool:
+        """Prove the devices that failed. Those that are not sound are left out.
+
+        met:     what they did to pictures, for the message.
+        Returns: True if a device was left out since the last call, and others are left.
+        Raises:  ModelError if none is left.
+        """
         ...
 
 

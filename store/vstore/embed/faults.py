@@ -16,6 +16,12 @@ def reason(err: BaseException) -> str:
     return " ".join(str(err).split())[:300] or type(err).__name__
 
 
+def said(err: BaseException) -> str:
+    """Say in one line what an error says, with its kind: 1 to 400 characters."""
+    there = getattr(err, "kind", None)  # of an error in a worker process
+    return there if isinstance(there, str) else f"{type(err).__name__}: {reason(err)}"
+
+
 def is_about_a_file(err: BaseException) -> bool:
     """Tell whether an error is about a file that was being read: only then may the file be at fault."""
     if type(err).__name__ == "SafetensorError":  # by its name: safetensors may be missing

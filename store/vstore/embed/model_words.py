@@ -27,6 +27,8 @@ class ModelWords(TypedDict, total=False):
     compute:           `fp32` or `bf16`.
     max_side:          pixels of the longer side of a picture as the model gets it.
     prompt:            text that a vision-language model gets with each picture.
+    query_prompt:      instruction that such a model gets with each searched text.
+    preset:            name of a published model's own way to prepare pictures and texts.
     pooling:           `features`, `cls`, `mean` or `last`.
     trust_remote_code: run Python code from the model's folder.
     """
@@ -38,6 +40,8 @@ class ModelWords(TypedDict, total=False):
     compute: str | None
     max_side: int | None
     prompt: str | None
+    query_prompt: str | None
+    preset: str | None
     pooling: str | None
     trust_remote_code: bool | None
 
@@ -51,6 +55,8 @@ class Words(NamedTuple):
     compute: str | None = None
     max_side: int | None = None
     prompt: str | None = None
+    query_prompt: str | None = None
+    preset: str | None = None
     pooling: str | None = None
     trust_remote_code: bool | None = None
     adapter_revision: str | None = None
@@ -59,6 +65,10 @@ class Words(NamedTuple):
         """Fill the words that are left open with those of an older space."""
         if self.adapter is not None:
             older = older._replace(adapter_revision=None)
+        if self.prompt is not None:
+            older = older._replace(preset=None)
+        if self.preset is not None:
+            older = older._replace(prompt=None, query_prompt=None)
         return Words.from_json({**older.to_json(), **self.to_json()})
 
     @classmethod

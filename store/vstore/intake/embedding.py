@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vstore.embed.embedder import Embedder, Pipeline
-from vstore.embed.rows import require_width, unit_rows, usable
+from vstore.embed.careful import Attempts, begin, failed_on, may_be_of_a_picture, try_all, why
+from vstore.embed.embedder import Devices, Embedder, Pipeline
+from vstore.embed.rows import require_width, usable
 from vstore.format.entries import FileRef
 from vstore.intake.keeper import Keeper, publish_seal
 from vstore.intake.known_pictures import KnownPictures
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from vstore.embed.embedder import Floats
 
 BATCH = 16  # pictures per call of an embedder that asks for no other number
+DOUBTS = 8  # pictures that failed alone, until the probes are asked: they cost as much as one picture each
 
 
 class Made(NamedTuple):
@@ -31,6 +33,43 @@ class Made(NamedTuple):
 
     is_input: bool
     value: Any
+
+
+class Batch(NamedTuple):
+    """A batch in the making.
+
+    keys:   of its pictures.
+    inputs: of the model, one for each key.
+    """
+
+    keys: list[bytes]
+    inputs: list[Any]
+
+
+class Started(NamedTuple):
+    """A batch under way.
+
+    keys:    of its pictures.
+    inputs:  one for each key: a batch that fails is tried again.
+    vectors: waits for its vectors.
+    """
+
+    keys: list[bytes]
+    inputs: list[Any]
+    vectors: Callable[[], Floats]
+
+
+class Doubt(NamedTuple):
+    """A picture that failed alone: it or the device is at fault.
+
+    key:    of the picture.
+    reason: what the model did to it.
+    input:  of the model; None where another attempt has no sense.
+    """
+
+    key: bytes
+    reason: str
+    input: Any = None
 
 
 class Embedding:
@@ -64,8 +103,10 @@ class Embedding:
         self._stored = stored
         self._command = command
         self._pipeline: Pipeline | None = None
+        self._prove: Callable[[str], bool] = _nothing_to_prove
         self._dim = 0
-        self._under_way: list[tuple[list[bytes], Callable[[], Floats]]] = []
+        self._under_way: list[Started] = []
+        self._doubts: list[Doubt] = []
         self._keeper: Keeper | None = None
         self._since = 0.0
 
@@ -76,55 +117,128 @@ class Embedding:
     def finish(self, picture: Image) -> Made:
         """Do the processor's part, in a reader's thread: the model's own thread has the model to run."""
         pipeline = self._pipeline
-        return Made(False, picture) if pipeline is None else Made(True, pipeline.prepare(picture))
+        if pipeline is None:
+            return Made(False, picture)
+        try:
+            return Made(True, pipeline.prepare(picture))
+        except Exception as err:
+            if not may_be_of_a_picture(err):
+                raise
+            return Made(False, picture)  # tried once more, alone: some processors fail beside other threads
 
     def ahead(self) -> int:
         """Count the pictures to hold ready: those of the batch after the running one, and half of one more."""
         size = BATCH if self._pipeline is None else self._pipeline.batch_size
         return max(WORKERS * 4, size + size // 2)
 
-    def input_of(self, made: Made) -> Any:
-        """Return the model's input for a picture."""
-        return made.value if made.is_input else self._ready().prepare(made.value)
+    def add(self, key: bytes, made: Made, batch: Batch) -> None:
+        """Add the model's input for a picture to a batch; not for one that the processor fails on."""
+        if not made.is_input:
+            pipeline = self._ready()  # not below: an error of loading is not about a picture
+            try:
+                made = Made(True, pipeline.prepare(made.value))
+            except Exception as err:
+                if not may_be_of_a_picture(err):
+                    raise
+                self._doubt([Doubt(key, why(err))])
+                return
+        batch.keys.append(key)
+        batch.inputs.append(made.value)
 
-    def is_full(self, inputs: Sequence[Any]) -> bool:
-        """Tell whether these inputs are a batch."""
-        return self._ready().is_full(inputs)
+    def is_full(self, batch: Batch) -> bool:
+        """Tell whether a batch is as large as the model likes it."""
+        return bool(batch.keys) and self._ready().is_full(batch.inputs)
 
-    def start(self, keys: list[bytes], inputs: list[Any]) -> None:
+    def start(self, batch: Batch) -> None:
         """Begin a batch. Keep the vectors of earlier batches until no more are under way than the model allows."""
         pipeline = self._ready()
-        self._under_way.append((keys, pipeline.start(inputs)))
+        self._under_way.append(Started(*batch, begin(pipeline.start, batch.inputs)))
         self._keep_started(pipeline.in_flight - 1)
 
     def settle(self) -> None:
-        """Keep the vectors of all batches that are under way, also where a reading was abandoned."""
+        """Keep the vectors of all batches that are under way, also where a reading was abandoned.
+
+        Raises: ModelError if pictures failed, and the probes say that they are not at fault.
+        """
         self._keep_started(0)
+        self._judge()
 
     def _keep_started(self, left: int) -> None:
         while len(self._under_way) > left:
-            first = self._ready().first_of([vectors for _, vectors in self._under_way])
-            keys, vectors = self._under_way.pop(first)
-            self._keep(keys, vectors())
+            first = self._ready().first_of([batch.vectors for batch in self._under_way])
+            self._take(self._under_way.pop(first))
 
-    def _keep(self, batch: list[bytes], rows: Floats) -> None:
+    def _take(self, batch: Started) -> None:
+        """Wait for a batch, keep its vectors, and note the pictures that failed alone."""
+        attempts = self._attempts(batch.vectors)
+        tried = try_all(batch.inputs, batch.vectors, attempts)
+        good = usable(tried.unit)
+        keys = [key for key, fine in zip(batch.keys, good, strict=True) if fine]
+        if keys:
+            self._keep(keys, tried.unit[good])
+        final = attempts.final()
+        self._doubt(
+            [
+                Doubt(batch.keys[row], reason, None if row in final else batch.inputs[row])
+                for row, reason in sorted(tried.reasons.items())
+            ]
+        )
+
+    def _attempts(self, before: Callable[[], Floats] | None = None) -> Attempts:
+        """Name the ways to try pictures again. before: their batch, if they are tried on another device now."""
+        pipeline = self._ready()
+        if not isinstance(pipeline, Devices):
+            return Attempts(self._dim, pipeline.start, self._prove)
+        devices, ended = pipeline, lambda: devices.has_ended
+        if before is None:
+            return Attempts(self._dim, pipeline.start, self._prove, ended=ended)
+        return Attempts(
+            self._dim,
+            lambda inputs: devices.elsewhere(inputs, before),
+            self._prove,
+            final=lambda: devices.killers(before),
+            ended=ended,
+        )
+
+    def _doubt(self, doubts: list[Doubt]) -> None:
+        self._doubts += doubts
+        if len(self._doubts) >= DOUBTS:
+            self._judge()
+
+    def _judge(self) -> None:
+        """Decide whether pictures that failed alone are at fault, or the model.
+
+        Raises: ModelError if it is the model: no failure of these pictures is remembered.
+        """
+        doubts, self._doubts = self._doubts, []
+        while doubts and self._prove(failed_on(doubt.reason for doubt in doubts)):
+            # One device less, and it may be the one on which they failed.
+            doubts = [again for doubt in doubts if (again := self._once_more(doubt)) is not None]
+        for doubt in doubts:
+            self._pictures.fail(doubt.key, PictureFailure("model", doubt.reason))
+
+    def _once_more(self, doubt: Doubt) -> Doubt | None:
+        """Try a picture on the devices that are left. Returns: the doubt, if there is one still."""
+        if doubt.input is None:
+            return doubt
+        attempts = self._attempts()
+        tried = try_all([doubt.input], begin(attempts.again, [doubt.input]), attempts)
+        if tried.reasons:
+            return doubt._replace(reason=tried.reasons[0])
+        self._keep([doubt.key], tried.unit)
+        return None
+
+    def _keep(self, keys: list[bytes], unit: Floats) -> None:
         if self._keeper is None:
             self._keeper = Keeper(self._repo, self._space, self._dim)
         keeper = self._keeper
-        unit = unit_rows(rows, len(batch), self._dim)
-        good = usable(unit)
-        for key, fine in zip(batch, good, strict=True):
-            if not fine:
-                self._pictures.fail(key, PictureFailure("model", "the model gave no usable vector for it"))
-        keys = [key for key, fine in zip(batch, good, strict=True) if fine]
-        if keys:
-            keeper.keep(keys, unit[good])
-            self._pictures.vectors.add(keys)
-            self._stored(keys)
-            self.embedded += len(keys)
-            now = time.perf_counter()
-            self.seconds += now - self._since
-            self._since = now
+        keeper.keep(keys, unit)
+        self._pictures.vectors.add(keys)
+        self._stored(keys)
+        self.embedded += len(keys)
+        now = time.perf_counter()
+        self.seconds += now - self._since
+        self._since = now
         if keeper.is_due:
             refs = keeper.write()
             publish_seal(self._repo, self._command, self._space, refs)
@@ -133,16 +247,32 @@ class Embedding:
     def _ready(self) -> Pipeline:
         if self._pipeline is None:
             from vstore.packages import faiss_module
+            from vstore.repository.proof import environment_of
 
             began = time.perf_counter()
             faiss_module()  # a broken one must fail before the first vector is computed, not after the last
             embedder = self._load()
+            space = self._repo.state.spaces[self._space]
             self._pipeline = embedder if isinstance(embedder, Pipeline) else _Plain(embedder)
-            dim = self._repo.state.spaces[self._space].dim
-            require_width(embedder.dim, dim)
-            self._dim = dim
+            self._prove = embedder.prove if isinstance(embedder, Devices) else self._prover(embedder)
+            require_width(embedder.dim, space.dim)
+            self._dim = space.dim
+            self._pictures.loaded(environment_of(embedder))
             self._since += time.perf_counter() - began  # paid once, however many pictures there are
         return self._pipeline
+
+    def _prover(self, embedder: Embedder) -> Callable[[str], bool]:
+        """Make the function that proves an embedder on one device."""
+        from vstore.repository.health import require_sound
+        from vstore.repository.proof import kept_probes
+
+        space = self._repo.state.spaces[self._space]
+
+        def prove(met: str) -> bool:
+            require_sound(embedder, kept_probes(self._repo, space), name=space.name, met=met)
+            return False
+
+        return prove
 
     def write_rest(self) -> list[FileRef]:
         """Write the unsealed vectors as a segment, to be listed by the next record."""
@@ -162,6 +292,10 @@ class Embedding:
         """Leave unsealed vectors where the next run finds them."""
         if self._keeper:
             self._keeper.close()
+
+
+def _nothing_to_prove(met: str) -> bool:
+    raise AssertionError(met)  # no picture fails before a model is loaded
 
 
 class _Plain:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.facts import Batch
 from vstore.embed.embedder import Embedder
 from vstore.format.entries import FileRef
 from vstore.format.recipes import Recipe
+from vstore.intake.embedding import Batch as ModelBatch
 from vstore.intake.embedding import Embedding
 from vstore.intake.known_pictures import KnownPictures
 from vstore.intake.reader import Answer, Reader
@@ -45,6 +46,8 @@ class Ingest:
         max_pixels: int | None,
         command: str,
         isolate: bool = False,
+        machine: Callable[[Recipe], str] = lambda recipe: "",
+        retry_failed: bool = False,
     ) -> None:
         """
         load:          loads the model of a recipe, once a picture needs it.
@@ -53,6 +56,8 @@ class Ingest:
         max_pixels:    larger pictures are not decoded.
         command:       the running command, for its records.
         isolate:       decode in other processes.
+        machine:       names what is known of the machine before the model of a recipe is loaded there.
+        retry_failed:  try every picture again that an earlier run remembers as failed.
         """
         self._progress = progress
         self._stop = stop
@@ -60,7 +65,14 @@ class Ingest:
         self._decoder: str | None = None
         self._isolated = _isolated_decoder() if isolate else None
         self.vectors = Vectors(repo, space, catalogue)
-        self._pictures = KnownPictures(space, catalogue, self.vectors, fingerprint=self._fingerprint)
+        self._pictures = KnownPictures(
+            space,
+            catalogue,
+            self.vectors,
+            fingerprint=self._fingerprint,
+            machine=lambda: machine(repo.recipe(space)),
+            retry_failed=retry_failed,
+        )
         self._embedding = Embedding(
             repo,
             space,
@@ -99,6 +111,11 @@ class Ingest:
     def troubles(self) -> dict[bytes, PictureFailure]:
         """The reason, by unread path."""
         return self._pictures.troubles
+
+    @property
+    def tried_again(self) -> Collection[bytes]:
+        """The keys with a failure that an earlier run remembers, and that this one does not take for granted."""
+        return self._pictures.again
 
     @property
     def embedded(self) -> int:
@@ -163,22 +180,20 @@ class Ingest:
             return
         self._progress.stage(stage, total)
         self._embedding.begin()
-        keys: list[bytes] = []
-        inputs: list[Any] = []
+        batch = ModelBatch([], [])
         with closing(self._reader.answers(items, decode=decode)) as answers:
             for answer in answers:
                 self._take(survey, answer)
                 if answer.key is not None and answer.made is not None:
-                    keys.append(answer.key)
-                    inputs.append(self._embedding.input_of(answer.made))
-                    if self._embedding.is_full(inputs):
-                        self._embedding.start(keys, inputs)
-                        keys, inputs = [], []
+                    self._embedding.add(answer.key, answer.made, batch)
+                    if self._embedding.is_full(batch):
+                        self._embedding.start(batch)
+                        batch = ModelBatch([], [])
                         if pause is not None:
                             pause()
                 self._progress.advance()
-        if keys:
-            self._embedding.start(keys, inputs)
+        if batch.keys:
+            self._embedding.start(batch)
         self.settle()
 
     def _take(self, survey: Survey, answer: Answer) -> None:

@@ -47,19 +47,25 @@ class ModelRow(NamedTuple):
 class ModelDetail(NamedTuple):
     """The details of one space.
 
-    row:       its line in `model list`.
-    recipe:    everything that decides its vectors.
-    place:     the words by which its model is found.
-    made_with: the device, dtype and versions that its probes were embedded with.
+    row:        its line in `model list`.
+    recipe:     everything that decides its vectors.
+    place:      the words by which its model is found.
+    made_with:  the device, dtype and versions that its probes were embedded with.
+    max_side:   pixels of the longer side to which pictures are shrunk, or None.
+    model_side: pixels of a side of the largest square that the model sees; None where its files do not say.
     """
 
     row: ModelRow
     recipe: dict[str, Any]
     place: dict[str, Any]
     made_with: dict[str, Any]
+    max_side: int | None = None
+    model_side: int | None = None
 
     def to_json(self) -> dict[str, Json]:
-        return {**self.row.to_json(), "recipe": self.recipe, "place": self.place, "made_with": self.made_with}
+        fields = self._asdict()
+        del fields["row"]
+        return {**self.row.to_json(), **fields}
 
 
 @briefly
@@ -121,3 +127,46 @@ class ModelDropped(NamedTuple):
 
     def to_json(self) -> dict[str, Json]:
         return self._asdict()
+
+
+class ConvertedFile(NamedTuple):
+    """A file of weights that was converted.
+
+    source:  its path in the folder of the model.
+    sha256:  of the source, in hex.
+    target:  the new file's path in the new folder.
+    tensors: number of its tensors.
+    """
+
+    source: str
+    sha256: str
+    target: str
+    tensors: int
+
+    def to_json(self) -> dict[str, Json]:
+        return self._asdict()
+
+
+@briefly
+class ModelConverted(NamedTuple):
+    """The results of converting pickled weights.
+
+    source:  folder or hub id.
+    commit:  of a hub model, or None.
+    output:  the new folder.
+    adapter: it holds an adapter.
+    known:   it was converted before, and is used as it is.
+    files:   the converted files.
+    """
+
+    source: str
+    commit: str | None
+    output: str
+    adapter: bool
+    known: bool
+    files: tuple[ConvertedFile, ...]
+
+    def to_json(self) -> dict[str, Json]:
+        value = self._asdict()
+        value["files"] = [one.to_json() for one in self.files]
+        return value

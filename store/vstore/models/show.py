@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vstore.embed.probes import Probes
+from vstore.embed.sight import sight
 from vstore.format.entries import Space
 from vstore.models.report import ModelDetail, ModelRow
 from vstore.repository.repository import Repository
@@ -18,7 +19,15 @@ def model_show(repo: Repository, name: str) -> ModelDetail:
     space = repo.space(name)
     made_with = Probes.from_bytes(repo.packs.get(space.probes)).environment if space.probes else {}
     recipe = repo.recipe(space.id) if space.recipe else {}
-    return ModelDetail(_row(repo, space), recipe, dict(space.place), made_with)
+    seen = sight(recipe)
+    return ModelDetail(
+        row=_row(repo, space),
+        recipe=recipe,
+        place=dict(space.place),
+        made_with=made_with,
+        max_side=recipe.get("prepare", {}).get("max_side"),
+        model_side=None if seen is None else seen.side,
+    )
 
 
 def _row(repo: Repository, space: Space) -> ModelRow:

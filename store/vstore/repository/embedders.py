@@ -32,14 +32,29 @@ class Embedders:
 
         return spaces.load(self._repo, self._repo.state.spaces[space_id(recipe)], settings or Settings())
 
-    def load_on_all(self, recipe: Recipe, settings: Settings) -> Embedder:
-        """Load the model of a space of this store, on every device of the settings. Raises: as `load`."""
+    def load_on_all(
+        self, recipe: Recipe, settings: Settings, note: Callable[[str], None] = lambda text: None
+    ) -> Embedder:
+        """Load the model of a space of this store, on every device of the settings.
+
+        note:   receives a line for each device that is lost.
+        Raises: as `load`.
+        """
         if self._given is not None:
             return self._given(recipe)
         from vstore.format.recipes import space_id
         from vstore.repository import spaces
 
-        return spaces.load_on_all(self._repo, self._repo.state.spaces[space_id(recipe)], settings)
+        return spaces.load_on_all(self._repo, self._repo.state.spaces[space_id(recipe)], settings, note)
+
+    def machine(self, recipe: Recipe, settings: Settings) -> str:
+        """Name what is known of this machine before the model of a recipe is loaded here."""
+        if self._given is not None:
+            return "given"
+        from vstore.embed.machine import machine_of
+        from vstore.format.recipes import space_id
+
+        return machine_of(recipe, Words.from_json(self._repo.state.spaces[space_id(recipe)].place), settings)
 
     def load_variant(
         self, recipe: Recipe, place: Mapping[str, Any], settings: Settings, *, known: Known | None = None

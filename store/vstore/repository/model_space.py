@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,9 +12,11 @@ from vstore.embed.builtin import DEFAULT_RECIPE
 from vstore.embed.embedder import Embedder
 from vstore.embed.faults import faults_of
 from vstore.embed.hf.digests import Digests
+from vstore.embed.hf.source.other_words import OtherWords
 from vstore.embed.load import load_embedder
 from vstore.embed.model_words import BUILTIN, Settings, Words
 from vstore.embed.probes import Probes, Proofs, drift
+from vstore.embed.sight import small_pictures
 from vstore.errors import ModelError, UsageError
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import Recipe
@@ -56,11 +58,19 @@ class Made(NamedTuple):
         return identity_of(recipe, self.files.folder, self.files.adapter, self.digests)
 
 
-def make(words: Words, settings: Settings, note: Callable[[str], None], cache: Path | None = None) -> Made:
+def make(
+    words: Words,
+    settings: Settings,
+    note: Callable[[str], None],
+    cache: Path | None = None,
+    *,
+    known: Container[str] = (),
+) -> Made:
     """Work out the recipe of a model, load it, and embed its probes. Nothing is written.
 
     note:   receives a line for each thing done without being asked for.
     cache:  the store's cache folder, if there is a store.
+    known:  ids of spaces: if an earlier version of vstore described these words as one of them, so does this.
     Raises: UsageError, ModelError.
     """
     from vstore.embed.plugins import describe_by_plugin
@@ -83,10 +93,22 @@ def make(words: Words, settings: Settings, note: Callable[[str], None], cache: P
             from vstore.embed.hf.description import describe
             from vstore.embed.hf.identity import Known
             from vstore.embed.hf.loading import find_files, load
+            from vstore.embed.hf.source.bases import other_base
 
-            recipe, words = describe(words, digests)
+            said = words
+            recipe, words = describe(words, digests, known=known, note=note)
+            if said.model is not None and said.adapter is not None:
+                base = other_base(words, recipe["weights"], digests)
+                if base is not None:
+                    note(f"the adapter says that it was trained on {base[0]}; it is put on {said.model}")
+            loss = small_pictures(recipe)
+            if loss is not None:
+                note(loss)
             proof = list(prepared_probes(recipe, _PROOF).values())
-            embedder = load(recipe, words, settings, digests, proof=proof, note=note)
+            try:
+                embedder = load(recipe, words, settings, digests, proof=proof, note=note)
+            except OtherWords as err:  # for an adapter that does not fit
+                raise err.completed(words) from err
             files = find_files(Known(recipe), words, digests)
         vectors = embed_probes(embedder, probe_names(embedder))
     for name, vector in vectors.items():

@@ -105,7 +105,9 @@ def embed_probes(embedder: Embedder, names: list[str]) -> dict[str, Floats]:
         found[name] = rows[0]
     side = text_side(embedder)
     if _TEXT in names and side is not None:
-        found[_TEXT] = side([_TEXT_PROBE])[0]
+        rows = side([_TEXT_PROBE])
+        require_rows(rows, 1, embedder.dim)
+        found[_TEXT] = rows[0]
     return {name: found[name] for name in names}
 
 

@@ -13,6 +13,7 @@ from vstore.embed.load import load_embedder
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import ModelError
 from vstore.format.entries import Space
+from vstore.repository.health import require_sound
 from vstore.repository.identities import known_model, may_have_identity, note_identity
 from vstore.repository.proof import kept_probes, prove
 from vstore.repository.renewal import renew
@@ -40,11 +41,14 @@ def load(repo: Repository, space: Space, settings: Settings, *, identify: bool =
     return embedder
 
 
-def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
+def load_on_all(
+    repo: Repository, space: Space, settings: Settings, note: Callable[[str], None] = lambda text: None
+) -> Embedder:
     """Load the model of a space on every device of the settings, in a process each; a single one is as in `load`.
 
     Each is proved by its probes before it gets a picture, the later ones while the first one works. A run on all
     devices writes the store: probes that the space lacks are added, and its identity once all probes are proved.
+    note:   receives a line for each device that is lost.
     Raises: as `load`; Locked, Damage, DiskTrouble.
     """
     recipe = repo.recipe(space.id)
@@ -62,7 +66,7 @@ def load_on_all(repo: Repository, space: Space, settings: Settings) -> Embedder:
         devices = all_devices(settings)
     if len(devices) == 1:
         return _load_and_renew(repo, space, settings)
-    return _load_in_workers(repo, space, settings, devices)
+    return _load_in_workers(repo, space, settings, devices, note=note)
 
 
 def _load_and_renew(repo: Repository, space: Space, settings: Settings) -> Embedder:
@@ -74,10 +78,13 @@ def _load_and_renew(repo: Repository, space: Space, settings: Settings) -> Embed
     return embedder
 
 
-def _load_in_workers(repo: Repository, space: Space, settings: Settings, devices: list[str]) -> Embedder:
+def _load_in_workers(
+    repo: Repository, space: Space, settings: Settings, devices: list[str], *, note: Callable[[str], None]
+) -> Embedder:
     from vstore.embed.hf.batches import Limits
     from vstore.embed.hf.devices import release_memory
     from vstore.embed.hf.loading import family_of_recipe, find_files
+    from vstore.embed.workers.desk import Care
     from vstore.embed.workers.pool import Workers
     from vstore.embed.workers.worker import Job, Worker
 
@@ -116,7 +123,11 @@ def _load_in_workers(repo: Repository, space: Space, settings: Settings, devices
                 if first.acquire(blocking=False):
                     renew(repo, space, embedder, kept)
 
-    workers = Workers(family, Limits.of(settings, devices), devices=devices, start=start, admit=admit)
+    def prove_again(embedder: Embedder, met: str) -> None:
+        require_sound(embedder, kept, name=space.name, met=met)
+
+    care = Care(admit, prove_again, note)
+    workers = Workers(family, Limits.of(settings, devices), devices, start=start, care=care)
     if identify and proved and proved[0]:
         note_identity(repo, space, digests)
         digests.keep()

@@ -14,7 +14,7 @@ from vstore.paths import AnyPath, several
 from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.scan import Scan
 from vstore.pictures.scan_options import ScanOptions
-from vstore.progress import Progress
+from vstore.progress import Progress, Silent
 from vstore.repository.discovery import is_store
 from vstore.repository.embedders import Embedders
 from vstore.repository.repository import Repository
@@ -42,7 +42,15 @@ def sync(
     Raises: UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
     """
     named, settings = options.paths(paths), options.settings
-    run = Run(repo, options, load=lambda recipe: embedders.load_on_all(recipe, settings), progress=progress, stop=stop)
+    listener: Progress = progress or Silent()
+    run = Run(
+        repo,
+        options,
+        load=lambda recipe: embedders.load_on_all(recipe, settings, listener.note),
+        machine=lambda recipe: embedders.machine(recipe, settings),
+        progress=listener,
+        stop=stop,
+    )
     if not dry_run:
         return run.sync(named)
     repo.reload()

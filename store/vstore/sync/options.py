@@ -27,6 +27,7 @@ class SyncWords(TypedDict, total=False):
     ignore_ctime:      for filesystems that invent change times.
     as_label:          the name under which the store keeps the folder's paths.
     space:             the embedding space to fill; by default that of the current snapshot.
+    retry_failed:      try all pictures again that an earlier run remembers as failed.
     wait:              wait for another process that is changing the store.
     allow_mass_delete: accept that many pictures have disappeared.
     max_file_size:     larger files are listed, unread.
@@ -51,6 +52,7 @@ class SyncWords(TypedDict, total=False):
     ignore_ctime: bool | None
     as_label: str | None
     space: str | None
+    retry_failed: bool
     wait: bool
     allow_mass_delete: bool
     max_file_size: int
@@ -81,6 +83,7 @@ class Options(NamedTuple):
     ignore_ctime: bool | None = None
     as_label: str | None = None
     space: str | None = None
+    retry_failed: bool = False
     wait: bool = False
     allow_mass_delete: bool = False
     max_file_size: int = 256 << 20

@@ -67,6 +67,8 @@ class SyncReport(NamedTuple):
     moved:         label -> new place of a moved folder.
     absorbed:      old label -> new prefix of its paths, for a folder taken in by a wider one.
     candidates:    new paths that may belong to rows set aside by an import.
+    retried:       pictures with a remembered failure that were tried again.
+    retried_embedded: those of them with a vector now.
     examples:      class -> its first few paths; both paths of renamed ones.
     """
 
@@ -103,6 +105,8 @@ class SyncReport(NamedTuple):
     moved: Mapping[str, str] = {}  # never changed
     absorbed: Mapping[str, str] = {}
     candidates: tuple[Candidate, ...] = ()
+    retried: int = 0
+    retried_embedded: int = 0
     examples: Mapping[str, tuple[tuple[bytes, ...], ...]] = {}  # never changed
 
     def to_json(self) -> dict[str, Json]:

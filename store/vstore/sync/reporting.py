@@ -112,6 +112,8 @@ class Reporter:
             moved=outcome.moved,
             absorbed=outcome.absorbed,
             candidates=self._candidates(edits, before),
+            retried=len(ingest.tried_again),
+            retried_embedded=sum(key in ingest.vectors for key in ingest.tried_again),
             examples={name: tuple(delta.examples[name]) for name in CLASSES},
         )
 

@@ -63,16 +63,19 @@ class Run:
         options: Options,
         *,
         load: Callable[[Recipe], Embedder],
+        machine: Callable[[Recipe], str],
         progress: Progress | None = None,
         stop: threading.Event | None = None,
     ) -> None:
         """
-        load: loads the model of a recipe, once a picture needs it.
-        stop: set by another thread, ends the run after the batch at hand.
+        load:    loads the model of a recipe, once a picture needs it.
+        machine: names what is known of the machine before that.
+        stop:    set by another thread, ends the run after the batch at hand.
         """
         self._repo = repo
         self._options = options
         self._load = load
+        self._machine = machine
         self._progress: Progress = progress or Silent()
         self._stop = stop or threading.Event()
         self._edits = options.edits()  # the option changes that no record of this run has yet
@@ -144,6 +147,8 @@ class Run:
             max_pixels=options.max_pixels,
             command="sync",
             isolate=options.isolate_decoding,
+            machine=self._machine,
+            retry_failed=options.retry_failed,
         )
         self._planner = Planner(
             repo,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container
 from typing import Any
 
 from vstore.embed.hf import adapters
@@ -13,14 +14,23 @@ from vstore.embed.hf.source.model_folder import ModelFolder, canonical_config, w
 from vstore.embed.hf.source.other_words import OtherWords
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError
+from vstore.format.recipes import space_id
 from vstore.pictures.formats import MAX_SIDE, prepare_recipe
 
 COMPUTES = ("fp32", "bf16")
 
 
-def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
+def describe(
+    words: Words,
+    digests: Digests,
+    *,
+    known: Container[str] = (),
+    note: Callable[[str], None] = lambda text: None,
+) -> tuple[dict[str, Any], Words]:
     """Work out the recipe of a model and its adapter from their files; nothing is loaded.
 
+    known:   ids of spaces: if an earlier version of vstore described these words as one of them, so does this.
+    note:    receives a line for each thing done without being asked for.
     Returns: the recipe, and the words by which exactly this model is found again.
     Raises:  ModelError.
     """
@@ -34,7 +44,9 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
     pooling = _pooling(folder, cls, words.pooling)
     _refuse_unfit(folder, cls, words)
     try:
-        own = cls.describe(folder, words, digests)
+        settled = cls.settle(folder, words, note)
+        own = cls.describe(folder, settled, digests)
+        plain = own if settled == words else cls.describe(folder, words, digests)
     except (AttributeError, KeyError, TypeError, ValueError) as err:
         raise ModelError(
             f"the configuration of {folder.name} is not valid: {err!r}", "copy or download the model again"
@@ -49,14 +61,17 @@ def describe(words: Words, digests: Digests) -> tuple[dict[str, Any], Words]:
         "prepare": prepare_recipe(words.max_side or MAX_SIDE),
         "pooling": pooling,
         "normalise": "l2",
-        **own,
     }
-    place = words._replace(
+    older = next((one for one in cls.before({**recipe, **plain}, words) if space_id(one) in known), None)
+    recipe = {**recipe, **own} if older is None else older
+    place = (settled if older is None else words)._replace(
         model=str(folder.path) if folder.commit is None else words.model,
         revision=folder.commit,
         adapter=None if adapter is None else str(adapter.path) if adapter.commit is None else words.adapter,
         adapter_revision=adapter.commit if adapter else None,
         compute=words.compute or "fp32",
+        # The folder within does not say it.
+        pooling=words.pooling or _said_pooling(folder, cls),
     )
     return recipe, place
 
@@ -94,9 +109,24 @@ def _pooling(folder: ModelFolder, cls: type[Family], wanted: str | None) -> str:
     poolings = cls.poolings_for(folder)
     if wanted is not None and wanted not in poolings:
         raise ModelError(
-            f"a {folder.model_type} model has no pooling {wanted!r}", f"choose one of: {', '.join(poolings)}"
+            f"the model {folder.name} ({folder.model_type}) has no pooling {wanted!r}",
+            f"choose one of: {', '.join(poolings)}",
         )
-    return wanted or poolings[0]
+    return wanted or _said_pooling(folder, cls) or poolings[0]
+
+
+def _said_pooling(folder: ModelFolder, cls: type[Family]) -> str | None:
+    """Find the pooling that a model's modules say; None if they say nothing. Raises: ModelError for another one."""
+    if folder.pooling is None:
+        return None
+    found = {"lasttoken": "last", "mean": "mean", "cls": "cls"}.get(folder.pooling)
+    if found is None or found not in cls.token_poolings:
+        raise ModelError(
+            f"{folder.name} pools the tokens of its model by {folder.pooling}, and vstore takes no such vector from a "
+            f"{folder.model_type} model",
+            "write a plug-in (examples/plugin in the sources)",
+        )
+    return found
 
 
 def _refuse_unfit(folder: ModelFolder, cls: type[Family], words: Words) -> None:
@@ -107,8 +137,10 @@ def _refuse_unfit(folder: ModelFolder, cls: type[Family], words: Words) -> None:
             "name the parts of transformers' models",
             "name the model in transformers' layout that the adapter was trained on, or leave --adapter out",
         )
-    if words.prompt is not None and not cls.takes_prompt:
+    said = {"--prompt": words.prompt, "--query-prompt": words.query_prompt, "--preset": words.preset}
+    option = next((option for option, value in said.items() if value is not None), None)
+    if option is not None and not cls.takes_prompt:
         raise ModelError(
             f"a {folder.model_type} model does not take a prompt with a picture",
-            "leave --prompt out; it is for models such as Qwen2-VL",
+            f"leave {option} out; it is for models such as Qwen2-VL",
         )

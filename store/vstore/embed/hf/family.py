@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vstore.embed.hf.digests import Digests
@@ -31,16 +32,20 @@ class Family(ABC):
     title:        its name for people.
     model_types:  its values of `model_type` in config.json.
     poolings:     its poolings; the first is the default.
-    takes_prompt: its models get a prompt with a picture.
+    token_poolings: its poolings that are those of all tokens, as sentence-transformers pools them.
+    takes_prompt: its models get a prompt with a picture, and with a text.
     takes_adapter: adapters of peft can be put on its models.
+    libraries:    distributions beside torch and transformers that decide its vectors.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     model_types: ClassVar[frozenset[str]]
     poolings: ClassVar[tuple[str, ...]]
+    token_poolings: ClassVar[frozenset[str]] = frozenset()
     takes_prompt: ClassVar[bool] = False
     takes_adapter: ClassVar[bool] = True
+    libraries: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, recipe: Recipe, folder: ModelFolder) -> None:
         self.recipe = recipe
@@ -61,6 +66,15 @@ class Family(ABC):
         return cls.poolings
 
     @classmethod
+    def settle(cls, folder: ModelFolder, words: Words, note: Callable[[str], None]) -> Words:
+        """Fill in words that are left open and that the model's files decide.
+
+        note:   receives a line for each thing that the user should know of.
+        Raises: ModelError.
+        """
+        return words
+
+    @classmethod
     @abstractmethod
     def describe(cls, folder: ModelFolder, words: Words, digests: Digests) -> dict[str, Any]:
         """Describe the family's part of a recipe from the model's files: processor, text, positions, prompt, dim.
@@ -72,6 +86,11 @@ class Family(ABC):
     def model_class(cls, recipe: Recipe) -> str:
         """Choose the class of transformers that loads the model."""
         return "AutoModel"
+
+    @classmethod
+    def before(cls, recipe: Recipe, words: Words) -> list[dict[str, Any]]:
+        """List the recipes that earlier versions described for the same words and files, where they differ."""
+        return []
 
     @classmethod
     def load_options(cls, recipe: Recipe) -> dict[str, Any]:

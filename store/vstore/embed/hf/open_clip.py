@@ -35,6 +35,7 @@ class OpenClip(DualEncoder):
     title = "CLIP and SigLIP of OpenCLIP"
     model_types = frozenset({"open_clip"})
     takes_adapter = False
+    libraries = ("ftfy",)
 
     @classmethod
     def describe(cls, folder: ModelFolder, words: Words, digests: Digests) -> dict[str, Any]:

@@ -5,31 +5,38 @@ The prompt is built here: transformers' own processors of these models need torc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.family import Prepared, TextFamily
+from vstore.embed.hf.presets import PRESETS, preset_by_name, preset_named
 from vstore.embed.hf.processor import describe_processor, load_processor
+from vstore.embed.hf.qwen_prompts import (
+    PAD,
+    SYSTEM,
+    TURNS,
+    Templates,
+    added_at_the_end,
+    own_template,
+    parts,
+    system_of,
+    templates,
+)
+from vstore.embed.hf.qwen_recipes import as_preset, fetched_size, prompt_variations, with_templates
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.hf.text import load_tokenizer, tokenizer_digests
 from vstore.embed.model_words import Words
 from vstore.embed.variations import Variation
-from vstore.errors import ModelError
+from vstore.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
     from vstore.embed.hf.loaded import Loaded
+    from vstore.format.recipes import Recipe
 
-PICTURE = "<|vision_start|><|image_pad|><|vision_end|>"
-_PAD = "<|image_pad|>"
-# The chat form of these models: the picture in the user's turn, then the text of --prompt.
-_TEMPLATE = (
-    "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
-    f"<|im_start|>user\n{PICTURE}%s<|im_end|>\n<|im_start|>assistant\n"
-)
-_PROMPTS = ("", "Describe this image.", "Describe the image.", "What is in this image?", "Represent the given image.")
 # Pooling -> the position that transformers gives to padding: 0 in version 5, 1 in version 4.
 _PADDING = {"last-column": 0, "last-column-v4": 1}
 _EXTREME = 200  # longest side to shortest: these models take no picture beyond it
@@ -46,7 +53,30 @@ class QwenVL(TextFamily):
     title = "Qwen-VL"
     model_types = frozenset({"qwen2_vl", "qwen2_5_vl", "qwen3_vl"})
     poolings = ("last", "mean", *_PADDING)
+    token_poolings = frozenset({"last", "mean"})
     takes_prompt = True
+
+    @classmethod
+    def settle(cls, folder: ModelFolder, words: Words, note: Callable[[str], None]) -> Words:
+        if words.preset is not None or words.prompt is not None:
+            return words
+        if folder.model_type == "qwen3_vl":
+            own = own_template(folder, load_tokenizer(folder), "")
+            preset = next((one for one in PRESETS if own is not None and own == one.picture), None)
+            if preset is not None:
+                note(
+                    f"the chat template of {folder.name} is that of {preset.about}: --preset {preset.name} is taken "
+                    "with it; --prompt '' leaves it out"
+                )
+                return words._replace(preset=preset.name)
+        preset = preset_by_name([folder.name, words.adapter], folder.model_type)
+        if preset is not None:
+            note(
+                f"by its name this is {preset.about}, whose authors prepare pictures and searches otherwise than it is "
+                "done now. Make a space that does it their way: "
+                f"{words._replace(preset=preset.name).command(preset.name)}"
+            )
+        return words
 
     @classmethod
     def describe(cls, folder: ModelFolder, words: Words, digests: Digests) -> dict[str, Any]:
@@ -56,23 +86,41 @@ class QwenVL(TextFamily):
                 f"{folder.name} has no tokenizer, and its prompt needs one",
                 "copy tokenizer.json and tokenizer_config.json of the model into its folder",
             )
-        prompt = words.prompt or ""
-        template = prompt if PICTURE in prompt else _TEMPLATE % prompt
-        if template.count(_PAD) != 1:
-            raise ModelError(
-                f"the prompt holds the picture {template.count(_PAD)} times",
-                f"leave {PICTURE} out of --prompt, or write a whole template that holds it once",
-            )
-        processor = describe_processor(folder)
         text = folder.config.get("text_config", folder.config)
-        return {
-            "processor": processor,
+        described: dict[str, Any] = {
+            "processor": describe_processor(folder),
             "positions": "m-rope",
-            "prompt": template,
             "image_token": cls._image_token(folder),
-            "text": {"tokenizer": files, "template": template.replace(PICTURE, "%s"), "max_length": 8192},
+            "text": {"tokenizer": files, "max_length": 8192},
             "dim": int(text.get("hidden_size", folder.config.get("hidden_size", 0))),
         }
+        if words.preset is None:
+            return with_templates(described, cls._templates(folder, words))
+        preset = preset_named(words.preset, folder.model_type)
+        if words.prompt is not None:
+            raise UsageError(
+                f"the preset {preset.name} has a prompt of its own", "leave out --prompt; searches have --query-prompt"
+            )
+        return as_preset(described, preset, words.query_prompt, added_at_the_end(load_tokenizer(folder)))
+
+    @classmethod
+    def _templates(cls, folder: ModelFolder, words: Words) -> Templates:
+        """Write the templates of a model without a preset."""
+        prompt = words.prompt or ""
+        default = system_of(folder.model_type) + TURNS % prompt
+        if folder.model_type != "qwen3_vl" or PAD in prompt:
+            return templates(prompt, words.query_prompt, default)
+        # Not so for Qwen2-VL and Qwen2.5-VL: spaces have these prompts, whatever their model's folder says.
+        tokenizer = load_tokenizer(folder)
+        default = own_template(folder, tokenizer, prompt) or default
+        return templates(prompt, words.query_prompt, default, added_at_the_end(tokenizer))
+
+    @classmethod
+    def before(cls, recipe: Recipe, words: Words) -> list[dict[str, Any]]:
+        prompt = words.prompt or ""
+        if recipe["model_type"] != "qwen3_vl" or words.query_prompt is not None or PAD in prompt:
+            return []
+        return [with_templates(recipe, templates(prompt, None, SYSTEM + TURNS % prompt))]
 
     def variations(self) -> list[Variation]:
         found = [
@@ -81,14 +129,7 @@ class QwenVL(TextFamily):
             else one
             for one in super().variations()
         ]
-        for number, prompt in enumerate(_PROMPTS, 1):
-            template = _TEMPLATE % prompt
-            if template != self.recipe["prompt"]:
-                text = {**self.recipe["text"], "template": template.replace(PICTURE, "%s")}
-                about = f"the prompt was {prompt!r}" if prompt else "there was no prompt"
-                recipe = {**self.recipe, "prompt": template, "text": text}
-                found.append(Variation(f"prompt-{number}" if prompt else "no-prompt", about, recipe))
-        return found
+        return [*found, *prompt_variations(self.recipe, added_at_the_end(self._tokenizer))]
 
     @classmethod
     def _image_token(cls, folder: ModelFolder) -> int:
@@ -103,12 +144,12 @@ class QwenVL(TextFamily):
         self._processor = load_processor(self.recipe["processor"])
         self._tokenizer = load_tokenizer(self.folder)
         self._token: int = self.recipe["image_token"]
-        if self._tokenizer.convert_tokens_to_ids(_PAD) != self._token:
+        if self._tokenizer.convert_tokens_to_ids(PAD) != self._token:
             raise ModelError(
-                f"the tokenizer of {self.folder.name} and its config.json disagree about {_PAD}",
+                f"the tokenizer of {self.folder.name} and its config.json disagree about {PAD}",
                 "copy the model again: its files belong to different versions",
             )
-        before, after = self.recipe["prompt"].split(_PAD)
+        before, after = self.recipe["prompt"].split(PAD)
         self._before, self._after = self._ids(before), self._ids(after)
 
     def _ids(self, text: str, *, plain: bool = False) -> list[int]:
@@ -122,6 +163,8 @@ class QwenVL(TextFamily):
         width, height = picture.size
         if max(width, height) > _EXTREME * min(width, height):
             return None  # their resize raises, which must not end a run
+        if "fetch" in self.recipe:
+            picture = picture.resize(fetched_size(picture.size, self.recipe["fetch"]))
         found = self._processor(images=picture, return_tensors="np")
         grid = np.asarray(found["image_grid_thw"])[0].astype(np.int64)
         count = int(grid.prod()) // self.recipe["processor"]["merge_size"] ** 2
@@ -139,9 +182,11 @@ class QwenVL(TextFamily):
         pixels = torch.from_numpy(np.concatenate([one["pixels"] for one in batch]))
         grid = torch.from_numpy(np.stack([one["grid"] for one in batch]))
         # Positions are computed on the CPU: on a GPU each picture would wait for the one before it.
-        positions, _ = on.model.get_rope_index(
-            ids, (ids == self._token).int() * mask.int(), image_grid_thw=grid, attention_mask=mask
-        )
+        positions = _linear(ids)
+        if self.recipe["positions"] == "m-rope":
+            positions, _ = on.model.get_rope_index(
+                ids, (ids == self._token).int() * mask.int(), image_grid_thw=grid, attention_mask=mask
+            )
         return self._pooled(
             on,
             ids,
@@ -152,14 +197,23 @@ class QwenVL(TextFamily):
         )
 
     def forward_text(self, on: Loaded, text: str) -> torch.Tensor:
-        """Compute the vector of a text, which takes the picture's place in the prompt."""
+        """Compute the vector of a text, in the template of searches."""
         import numpy as np
-        import torch
 
-        before, after = self.recipe["text"]["template"].split("%s")
-        words = self._ids(text, plain=True)[: self.recipe["text"]["max_length"]]
-        ids, mask = self._padded([np.array([*self._ids(before), *words, *self._ids(after)], np.int64)])
-        return self._pooled(on, ids, mask, torch.arange(ids.shape[1]).repeat(3, 1, 1))
+        ids, mask = self._padded([np.array(self.text_ids(text), np.int64)])
+        return self._pooled(on, ids, mask, _linear(ids))
+
+    def text_ids(self, text: str) -> list[int]:
+        """Tokenise a searched text in its template."""
+        said = self.recipe["text"]
+        if not said.get("joined"):
+            before, after = said["template"].split("%s")
+            words = self._ids(text, plain=True)[: said["max_length"]]
+            return [*self._ids(before), *words, *self._ids(after)]
+        # " cat" is one token where a word precedes it: what stands between special tokens is tokenised as one.
+        first, left, right, last = parts(said["template"])
+        words = self._ids(left + text + right, plain=True)[: said["max_length"]]
+        return [*self._ids(first), *words, *self._ids(last)]
 
     def _padded(self, sequences: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
         """Pad on the right, where no real token sees it: attention is causal. Returns: ids, mask: int64 (n, length)."""
@@ -197,3 +251,10 @@ class QwenVL(TextFamily):
         last = mask.sum(1) - 1
         found: torch.Tensor = state[torch.arange(len(state), device=state.device), last]
         return found
+
+
+def _linear(ids: torch.Tensor) -> torch.Tensor:
+    """Number tokens one after another, as texts have it: int64 (3, n, length)."""
+    import torch
+
+    return torch.arange(ids.shape[1]).expand(3, *ids.shape)

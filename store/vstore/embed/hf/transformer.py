@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from vstore.embed.embedder import Floats
+    from vstore.format.recipes import Recipe
 
 
 class TransformerEmbedder:
@@ -55,7 +57,19 @@ class TransformerEmbedder:
         return self.limits.batch_size
 
     def variations(self) -> list[Variation]:
-        return self.family.variations()
+        """List the usual variations of its recipe; those of the same weights use this model, which is slow to load."""
+        return [
+            one
+            if one.load is not None or one.recipe["adapter"] != self.recipe["adapter"]
+            else one._replace(load=functools.partial(self._with, one.recipe))
+            for one in self.family.variations()
+        ]
+
+    def _with(self, recipe: Recipe) -> TransformerEmbedder:
+        """Make an embedder of another recipe with the same model."""
+        return TransformerEmbedder(
+            type(self.family)(recipe, self.family.folder), self._on, Settings(self.device), self.compute
+        )
 
     def prepare(self, picture: Image) -> Prepared | None:
         return self.family.prepare(picture)
@@ -172,6 +186,7 @@ class TransformerEmbedder:
     def environment(self) -> dict[str, Any]:
         """The device, dtype and versions of this run: recorded and compared, never part of the identity."""
         import platform
+        from importlib.metadata import version
 
         import numpy
         import PIL
@@ -188,6 +203,7 @@ class TransformerEmbedder:
             "numpy": numpy.__version__,
             "pillow": PIL.__version__,
         }
+        found |= {library: version(library) for library in self.family.libraries}
         if self.recipe["adapter"] is not None:
             import peft
 

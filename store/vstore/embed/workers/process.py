@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any
 
 from vstore import errors
+from vstore.embed.faults import said
 from vstore.embed.workers.wire import receive, send
 from vstore.embed.workers.worker import Job
 from vstore.errors import VstoreError
@@ -47,7 +48,7 @@ def serve() -> None:
     def finish() -> None:
         while True:
             number, vectors = begun.get()
-            answers.send(lambda: (number, vectors()))  # noqa: B023  # called at once
+            answers.send(lambda: (number, vectors()), number)  # noqa: B023  # called at once
             slots.release()
 
     _in_thread(finish)
@@ -64,20 +65,24 @@ class _Answers:
         self._file = file
         self._lock = threading.Lock()
 
-    def send(self, make: Callable[[], Any]) -> None:
-        """Send the result of `make`, or its error; after an error this process does nothing more."""
+    def send(self, make: Callable[[], Any], number: int | None = None) -> None:
+        """Send the result of `make`, or its error.
+
+        number: of the batch: an error that nobody foresaw costs that batch. After others this process does nothing.
+        """
         message: tuple[Any, ...]
         try:
             message = ("done", make())
         except VstoreError as err:
+            number = None
             known = next(cls.__name__ for cls in type(err).__mro__ if cls.__module__ == errors.__name__)
             message = ("known", known, err.message, err.next_step)
         except BaseException as err:
-            kind = f"{type(err).__name__}: {' '.join(str(err).split())[:300]}"
-            message = ("unknown", kind, traceback.format_exc())
+            number = number if isinstance(err, Exception) else None
+            message = ("unknown", said(err), traceback.format_exc(), number)
         with self._lock:
             send(self._file, message)
-        if message[0] != "done":
+        if message[0] != "done" and number is None:
             # The owner ends this process. Until then its requests are still read: a broken pipe could reach it before
             # this error does.
             threading.Event().wait()

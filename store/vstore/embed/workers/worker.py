@@ -54,10 +54,25 @@ class Job(NamedTuple):
 
 
 class WorkerFault(RuntimeError):
-    """An unexpected error in a worker, with the traceback from there."""
+    """An unexpected error in a worker, with the traceback from there.
 
-    def __init__(self, device: str, kind: str, trace: str) -> None:
+    kind:   the class and the message of the error there.
+    number: of the batch that met it; the worker goes on with the next one. None if it does not.
+    """
+
+    def __init__(self, device: str, kind: str, trace: str, number: int | None = None) -> None:
         super().__init__(f"{kind}, in the worker process on {device}\n{trace}")
+        self.kind = kind
+        self.number = number
+
+
+class _WorkerDied(ModelError):
+    """The end of a worker process that nobody asked for."""
+
+
+def is_death(err: BaseException) -> bool:
+    """Tell whether an error says that a worker process has died."""
+    return isinstance(err, _WorkerDied)
 
 
 class Worker:
@@ -116,7 +131,10 @@ class Worker:
         self._write((number, what))
 
     def receive(self) -> tuple[int, Floats]:
-        """Wait for the number and the vectors of a batch. Raises: ModelError, or the error that was raised there."""
+        """Wait for the number and the vectors of a batch.
+
+        Raises: ModelError if the process has died; WorkerFault, or the error of vstore that was raised there.
+        """
         number, rows = self._read()
         return number, rows
 
@@ -159,7 +177,7 @@ class Worker:
         with self._process.stderr as lines:
             self._said.extend(line.decode("utf-8", "replace").strip() for line in lines)
 
-    def _death(self) -> ModelError:
+    def _death(self) -> _WorkerDied:
         try:
             code = self._process.wait(_SECONDS)
         except subprocess.TimeoutExpired:  # its pipes are closed, but it runs on
@@ -172,7 +190,7 @@ class Worker:
                 how = signal.Signals(-code).name
         last = next((f": {line}" for line in reversed(self._said.copy()) if line), "")
         why = "the system kills processes where memory is short; " if -code == signal.SIGKILL else ""
-        return ModelError(
+        return _WorkerDied(
             f"the worker process on {self.device} has died ({how}){last}",
             f"{why}finished vectors are safe: run the command again, without that device in --device if it dies again",
         )

@@ -23,17 +23,29 @@ _QWEN: Renames = (
     ("^model.embed_tokens", "^language_model.embed_tokens"),
     ("^model.norm", "^language_model.norm"),
 )
+_VIT: Renames = (
+    ("^encoder.layer.", "^layers."),
+    *_ATTENTION,
+    ("intermediate.dense", "mlp.fc1"),
+    ("output.dense", "mlp.fc2"),
+)
 # Renamed modules by model type, as transformers' own conversion_mapping.py has them for whole models.
 RENAMED: dict[str, Renames] = {
     "dinov2": _ATTENTION,
     "dinov2_with_registers": _ATTENTION,
     "dinov3_vit": (("^layer.", "^model.layer."),),
-    "vit": (
-        ("^encoder.layer.", "^layers."),
-        *_ATTENTION,
+    "vit": _VIT,
+    "beit": _VIT,
+    "swin": (
+        ("attention.self.query", "attention.q_proj"),
+        ("attention.self.key", "attention.k_proj"),
+        ("attention.self.value", "attention.v_proj"),
+        ("attention.output.dense", "attention.o_proj"),
         ("intermediate.dense", "mlp.fc1"),
         ("output.dense", "mlp.fc2"),
     ),
+    "altclip": (("encoder.layer.", "encoder.layers."),),
+    "dinov3_convnext": (("^stages.", "^model.stages."),),
     "qwen2_vl": _QWEN,
     "qwen2_5_vl": _QWEN,
 }

@@ -12,6 +12,7 @@ from vstore.embed.hf.adapters.kinds import KINDS
 from vstore.embed.hf.adapters.layers import fill, merge, put_in
 from vstore.embed.hf.adapters.naming import Naming, find_naming, is_head
 from vstore.embed.hf.source.model_folder import ModelFolder
+from vstore.embed.hf.source.other_words import OtherWords
 from vstore.errors import ModelError
 from vstore.packages import PEFT
 
@@ -278,7 +279,7 @@ def _replace(model: Any, name: str, value: torch.Tensor) -> None:
 def unfit(folder: ModelFolder, why: str) -> ModelError:
     """Make the error for an adapter that does not fit a model."""
     base = folder.config.get("base_model_name_or_path")
-    return ModelError(
-        f"the adapter {folder.name} does not fit the model: {why}",
-        f"it was trained on {base!r}: name that one with --model" if base else "name the model it was trained on",
-    )
+    message = f"the adapter {folder.name} does not fit the model: {why}"
+    if not base:
+        return OtherWords(message, "name the model it was trained on in place of BASE", model="BASE")
+    return OtherWords(message, f"it was trained on {base!r}: name that one", model=str(base))

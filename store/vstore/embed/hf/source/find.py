@@ -10,6 +10,7 @@ from vstore.embed.hf.source.json_file import read_json
 from vstore.embed.hf.source.layouts import layout_of, read_config
 from vstore.embed.hf.source.misnamed import is_no_folder, not_a_model, not_an_adapter
 from vstore.embed.hf.source.model_folder import ModelFolder
+from vstore.embed.hf.source.modules import modules_of
 from vstore.embed.hf.source.pickles import refuse_pickles
 from vstore.embed.hf.source.quantised import refuse_quantised
 from vstore.embed.hf.source.whole import require_whole
@@ -22,31 +23,44 @@ def find_model(name: str, revision: str | None = None, *, code: bool = False) ->
     code:   fetch the Python files of a hub repository too.
     Raises: ModelError, naming what is missing and what to do.
     """
-    path, commit = _locate(name, revision, "model", code)
+    path, commit = locate(name, revision, "model", code=code)
+    modules = modules_of(name, path)
+    path = path if modules is None else modules.inner
     layout = layout_of(path)
     if layout is None or (path / "adapter_config.json").is_file():
         raise not_a_model(name, path)
-    folder = ModelFolder(name, path, commit, read_config(path, layout), layout)
+    pooling = None if modules is None else modules.pooling
+    folder = ModelFolder(name, path, commit, read_config(path, layout), layout, pooling)
     refuse_quantised(folder)
     weights = folder.weights()
-    refuse_pickles(folder.path, layout.weights, has_weights=bool(weights))
+    refuse_pickles(name, folder.path, layout.weights, has_weights=bool(weights))
     require_whole(folder, weights)
     return folder
 
 
 def find_adapter(name: str, revision: str | None = None) -> ModelFolder:
     """Find a peft adapter by folder or hub id. Its `config` is the adapter's. Raises: ModelError."""
-    path, commit = _locate(name, revision, "adapter", False)
+    path, commit = locate(name, revision, "adapter")
     if not (path / "adapter_config.json").is_file():
         raise not_an_adapter(name, path)
     folder = ModelFolder(name, path, commit, read_json(path / "adapter_config.json"))
     weights = path / "adapter_model.safetensors"
-    refuse_pickles(path, weights.name, has_weights=weights.is_file())
+    refuse_pickles(name, path, weights.name, has_weights=weights.is_file())
     require_whole(folder, [weights])
     return folder
 
 
-def _locate(name: str, revision: str | None, what: str, code: bool) -> tuple[Path, str | None]:
+def locate(
+    name: str, revision: str | None, what: str, *, code: bool = False, pickles: bool = False
+) -> tuple[Path, str | None]:
+    """Find the folder of a model, or fetch it from the hub.
+
+    what:    `model` or `adapter`, for messages.
+    code:    fetch the Python files of a repository too.
+    pickles: fetch pickled weights instead of safetensors.
+    Returns: the folder, and the commit of a hub model.
+    Raises:  ModelError.
+    """
     folder = Path(name)
     if folder.is_dir():
         return Path(os.path.realpath(folder)), None
@@ -58,4 +72,4 @@ def _locate(name: str, revision: str | None, what: str, code: bool) -> tuple[Pat
             f"there is no {what} folder {name}",
             "check the path; a hub id has the form OWNER/NAME, such as openai/clip-vit-base-patch32",
         )
-    return fetch(name, revision, what, code)
+    return fetch(name, revision, what, code=code, pickles=pickles)

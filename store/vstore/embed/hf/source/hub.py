@@ -11,14 +11,14 @@ from vstore.packages import HUB
 _PATTERNS = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "tokenizer*", "merges*", "vocab*"]
 
 
-def fetch(name: str, revision: str | None, what: str, code: bool) -> tuple[Path, str]:
+def fetch(name: str, revision: str | None, what: str, *, code: bool = False, pickles: bool = False) -> tuple[Path, str]:
     """Find the files of a repository. Returns: their folder, and the commit. Raises: ModelError."""
     snapshot_download = HUB.load().snapshot_download
-    patterns = [*_PATTERNS, "*.py"] if code else _PATTERNS
+    patterns = [*_PATTERNS, *(["*.py"] if code else []), *(["*.bin"] if pickles else [])]
     try:
         # An earlier download is used as it is: a sync must neither wait for the network nor change with it.
         fetched = snapshot_download(name, revision=revision, allow_patterns=patterns, local_files_only=True)
-        if not list(Path(fetched).glob("*.safetensors")):
+        if not list(Path(fetched).rglob("*.safetensors")):
             raise FileNotFoundError(fetched)
     except Exception:
         try:

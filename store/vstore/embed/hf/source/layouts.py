@@ -14,23 +14,38 @@ class Layout(NamedTuple):
     config:     name of its configuration.
     weights:    name of its weight file; it may be in parts, beside an index of that name.
     model_type: the type of its models where the configuration has none, as only transformers' has.
+    word:       stands in its configuration alone, where several layouts call it alike.
     """
 
     config: str
     weights: str
     model_type: str | None = None
+    word: str | None = None
 
 
 TRANSFORMERS = Layout("config.json", "model.safetensors")
 OPEN_CLIP = Layout("open_clip_config.json", "open_clip_model.safetensors", "open_clip")
-# In this order: a folder may have several, and spaces were made of transformers' first.
-LAYOUTS = (TRANSFORMERS, OPEN_CLIP)
+TIMM = Layout("config.json", "model.safetensors", "timm", word="architecture")
+# In this order, as a folder may have several: spaces were made of transformers', and timm's has no text side.
+LAYOUTS = (TRANSFORMERS, OPEN_CLIP, TIMM)
 
 
 def layout_of(path: Path) -> Layout | None:
     """Find the layout of a folder: the first with weights, else the first with a configuration. Raises: ModelError."""
-    found = [layout for layout in LAYOUTS if (path / layout.config).is_file()]
+    found = [layout for layout in LAYOUTS if _is_in(path, layout)]
     return next((one for one in found if weight_files(path, one)), found[0] if found else None)
+
+
+def _is_in(path: Path, layout: Layout) -> bool:
+    """Tell whether a folder has the configuration of a layout. Raises: ModelError."""
+    if not (path / layout.config).is_file():
+        return False
+    others = {one.word for one in LAYOUTS if one.config == layout.config and one.word is not None}
+    if not others:
+        return True
+    config = read_json(path / layout.config)
+    words = set() if "model_type" in config else others & config.keys()
+    return words == ({layout.word} if layout.word else set())
 
 
 def weight_files(path: Path, layout: Layout) -> list[Path]:

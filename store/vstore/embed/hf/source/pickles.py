@@ -1,35 +1,68 @@
-"""Pickled weights: never opened, as reading one may run any program."""
+"""Pickled weights: never opened here, as reading one may run any program; converted in a process of their own."""
 
 from __future__ import annotations
 
-import shlex
+import re
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import NamedTuple
 
+from vstore.embed.model_words import quoted
 from vstore.errors import ModelError
 
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+ENDINGS = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+# What trainers save beside the weights to go on from: no weights of the model.
+_STATES = (
+    *("training_args.bin", "optimizer*", "scheduler*", "scaler*", "rng_state*", "*_optim_states.pt"),
+    *("*_model_states.pt", "random_states*", "events.out.*"),
+)
+_SHARD = re.compile(r"pytorch_(model-\d+-of-\d+)\.bin")
+_WRITTEN = {
+    "pytorch_model.bin": "model.safetensors",
+    "adapter_model.bin": "adapter_model.safetensors",
+    "open_clip_pytorch_model.bin": "open_clip_model.safetensors",
+}
 
 
-def refuse_pickles(path: Path, wanted: str, *, has_weights: bool) -> None:
-    """Refuse weights that are only there as pickles. They are never opened: reading them may run any code."""
+class Pickled(NamedTuple):
+    """A file of pickled weights.
+
+    source: its path.
+    target: the name of its safetensors file.
+    """
+
+    source: Path
+    target: str
+
+
+def refuse_pickles(name: str, path: Path, wanted: str, *, has_weights: bool) -> None:
+    """Refuse weights that are only there as pickles. They are never opened: reading them may run any code.
+
+    name: of the model or the adapter, as the user wrote it.
+    """
     if has_weights:
         return
-    found = sorted({file.name for pattern in _PICKLES for file in path.glob(pattern)} - {"training_args.bin"})
+    found = [pickled.source.name for pickled in pickles_in(path)]
     if not found:
-        raise ModelError(f"{path} holds no weights: there is no {wanted}", "copy or download the model again")
+        raise ModelError(f"{name} holds no weights: there is no {wanted} in {path}", "copy or download the model again")
     raise ModelError(
-        f"{path} has its weights only as pickles ({', '.join(found[:5])}), which may run any program when they are "
+        f"{name} has its weights only as pickles ({', '.join(found[:5])}), which may run any program when they are "
         "read; vstore reads only safetensors",
-        f"if you trust them, convert them once: {conversion(path, found, wanted)}",
+        f"convert them in a process of their own, with a reader that runs nothing: vstore model convert {quoted(name)}",
     )
 
 
-def conversion(path: Path, names: list[str], wanted: str) -> str:
-    """Write the command that turns pickled weights into safetensors; torch's reader for bare weights runs no code."""
-    code = (
-        "import sys,torch;from safetensors.torch import save_file;t={};"
-        "[t.update(torch.load(f,map_location='cpu',weights_only=True)) for f in sys.argv[2:]];"
-        "save_file({k:v.clone().contiguous() for k,v in t.items()},sys.argv[1],{'format':'pt'})"
-    )
-    words = ["python", "-c", code, str(path / wanted), *(str(path / name) for name in names)]
-    return " ".join(shlex.quote(word) for word in words)
+def pickles_in(folder: Path) -> list[Pickled]:
+    """List the pickled weights in a folder with the name that each has as safetensors, in the order of their names."""
+    there = sorted(path for path in folder.iterdir() if path.suffix in ENDINGS and path.is_file())
+    weights = [path for path in there if not any(fnmatch(path.name, state) for state in _STATES)]
+    known = [Pickled(path, target) for path in weights if (target := _target(path.name)) is not None]
+    if known or len(weights) != 1:
+        return known
+    is_open_clip = (folder / "open_clip_config.json").is_file()
+    return [Pickled(weights[0], "open_clip_model.safetensors" if is_open_clip else "model.safetensors")]
+
+
+def _target(name: str) -> str | None:
+    shard = _SHARD.fullmatch(name)
+    return f"{shard[1]}.safetensors" if shard else _WRITTEN.get(name)

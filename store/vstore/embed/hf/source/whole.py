@@ -44,7 +44,7 @@ def require_whole(folder: ModelFolder, weights: Iterable[Path]) -> None:
             _again(folder, missing),
         )
     for path in weights:
-        why = _fault(path)
+        why = fault_of(path)
         if why:
             raise ModelError(
                 f"{folder.name} is not complete: {path.name} {why}{_unfinished(folder.path)}",
@@ -52,7 +52,7 @@ def require_whole(folder: ModelFolder, weights: Iterable[Path]) -> None:
             )
 
 
-def _fault(path: Path) -> str | None:
+def fault_of(path: Path) -> str | None:
     """Find out why a safetensors file is not whole; None if it is."""
     size = path.stat().st_size
     with open(path, "rb") as file:

@@ -1,0 +1,165 @@
+"""Converts pickled weights to safetensors, into a folder from which the model can be loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from vstore._version import __version__
+from vstore.embed.hf.digests import Digests
+from vstore.embed.hf.source.find import locate
+from vstore.embed.hf.source.json_file import read_json
+from vstore.embed.hf.source.lfs import is_pointer, pull
+from vstore.embed.hf.source.pickles import Pickled, pickles_in
+from vstore.embed.hf.source.unpickle import convert
+from vstore.embed.hf.source.whole import fault_of
+from vstore.embed.model_words import quoted
+from vstore.errors import ModelError, UsageError
+from vstore.models.converted_folder import (
+    copy_others,
+    default_top,
+    flush,
+    folder_at,
+    refuse_taken,
+    require_room,
+    write,
+)
+from vstore.models.report import ConvertedFile, ModelConverted
+
+RECORD = "vstore-converted.json"  # in the new folder: where its weights come from
+_INDEX, _NEW_INDEX = "pytorch_model.bin.index.json", "model.safetensors.index.json"
+_SHARD = "-of-"
+
+
+class _Found(NamedTuple):
+    """A file of pickled weights in a model's folder.
+
+    folder:  its folder, relative.
+    pickled: its path and its new name.
+    digest:  its sha256.
+    """
+
+    folder: Path
+    pickled: Pickled
+    digest: str
+
+
+def model_convert(
+    name: str,
+    output: Path | None = None,
+    *,
+    revision: str | None = None,
+    note: Callable[[str], None] = lambda text: None,
+) -> ModelConverted:
+    """Convert the pickled weights of a model or an adapter into a new folder, beside copies of its other files.
+
+    output: the new folder; None makes one in the user's cache, named by the digest of the weights.
+    note:   receives a line for each file.
+    Raises: UsageError, ModelError, DiskTrouble, ReadOnly. Nothing is left then that could be taken for the model.
+    """
+    if output is not None:
+        refuse_taken(output)
+    folder, commit = locate(name, revision, "model", pickles=True)
+    found = _find(name, folder)
+    place = output or default_top() / f"{_base(name)}-{_digest(found)}"
+    known = output is None and place.is_dir()
+    if known:
+        files = _recorded(place)
+    else:
+        require_room(place.parent, sum(one.pickled.source.stat().st_size for one in found))
+        with folder_at(place) as made:
+            copy_others(folder, made)
+            files = tuple(_convert(found, made, note))
+            body = {"source": name, "commit": commit, "vstore": __version__, "files": [one.to_json() for one in files]}
+            write(made / RECORD, [json.dumps(body, indent=1).encode()])
+    is_adapter = (folder / "adapter_config.json").is_file()
+    return ModelConverted(name, commit, str(place), is_adapter, known, files)
+
+
+def _find(name: str, folder: Path) -> list[_Found]:
+    """Look for pickled weights in a folder and in the folders of its parts. Raises: UsageError, ModelError."""
+    inner = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    found = [
+        (one.relative_to(folder), pickled)
+        for one in [folder, *inner]
+        if not any(one.glob("*.safetensors"))
+        for pickled in _of_one_set(one)
+    ]
+    if not found and any(folder.glob("*.safetensors")):
+        raise UsageError(f"{name} has its weights as safetensors already", f"use it as it is: --model {quoted(name)}")
+    if not found:
+        raise ModelError(f"{name} holds no weights: there is no pickle in {folder}", "copy or download the model again")
+    digests = Digests()
+    return [_Found(one, pickled, digests.of(pickled.source)) for one, pickled in found]
+
+
+def _of_one_set(folder: Path) -> list[Pickled]:
+    """List the pickled weights of a folder: one file, or all shards that its index names. Raises: ModelError."""
+    pickled = pickles_in(folder)
+    alone = [one for one in pickled if _SHARD not in one.target]
+    if not alone and (folder / _INDEX).is_file():
+        named = set(map(str, read_json(folder / _INDEX).get("weight_map", {}).values()))
+        missing = ", ".join(sorted(named - {one.source.name for one in pickled})[:5])
+        if missing:
+            raise ModelError(
+                f"{folder} is not complete: files listed in its index are missing: {missing}",
+                f"copy or download {missing} again",
+            )
+    for one in pickled:
+        if is_pointer(one.source):
+            raise ModelError(f"{one.source} is a pointer of Git LFS, a few lines of text", pull(folder))
+    return alone or pickled
+
+
+def _convert(found: list[_Found], made: Path, note: Callable[[str], None]) -> Iterator[ConvertedFile]:
+    """Convert files into a folder, with the index of the shards. Raises: ModelError, DiskTrouble."""
+    indices: dict[Path, dict[str, str]] = {}
+    for folder, (source, name), digest in found:
+        before = source.stat()
+        note(f"converting {folder / source.name} ({before.st_size / 1e6:,.0f} MB)")
+        target = made / folder / name
+        tensors, left_out = convert(source, target)
+        after = source.stat()
+        fault = fault_of(target)
+        if fault is not None or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise ModelError(
+                f"{source} changed while it was converted" if fault is None else f"the converted {name} {fault}",
+                "look at the disk, then run the command again",
+            )
+        flush(target)
+        if left_out:
+            note(f"left out, as they are no tensors: {', '.join(left_out[:10])}")
+        if _SHARD in name:
+            indices.setdefault(folder, {}).update(dict.fromkeys(tensors, name))
+        yield ConvertedFile(str(folder / source.name), digest, str(folder / name), len(tensors))
+    for folder, names in indices.items():
+        body = {"metadata": {}, "weight_map": names}
+        write(made / folder / _NEW_INDEX, [json.dumps(body, indent=1).encode()])
+
+
+def _recorded(place: Path) -> tuple[ConvertedFile, ...]:
+    """Read what an earlier conversion recorded. Raises: ModelError if its folder is not whole."""
+    record = place / RECORD
+    files = tuple(ConvertedFile(**one) for one in read_json(record)["files"]) if record.is_file() else ()
+    if not files or not all((place / one.target).is_file() and not fault_of(place / one.target) for one in files):
+        raise ModelError(
+            f"{place} was converted before, and its files are not whole any more",
+            f"remove it, and run the command again: rm -r {quoted(str(place))}",
+        )
+    return files
+
+
+def _digest(found: list[_Found]) -> str:
+    """Compute the digest of all pickled weights: 12 hex digits."""
+    return hashlib.sha256("".join(sorted(one.digest for one in found)).encode()).hexdigest()[:12]
+
+
+def _base(name: str) -> str:
+    """Choose the beginning of the new folder's name."""
+    source = os.path.basename(os.path.realpath(name)) if os.path.isdir(name) else name.rpartition("/")[2]
+    return re.sub(r"[^\w.-]+", "-", source).strip("-.") or "model"

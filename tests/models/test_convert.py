@@ -1,0 +1,259 @@
+"""`vstore model convert`: pickled weights become safetensors, and a pickle that wants more does nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from support.shell import Shell
+from support.small_disk import fill, small_disk
+from support.zoo import Zoo
+
+from vstore import ModelError, Store
+from vstore.embed.hf.source import unpickle
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache/vstore/models"
+
+
+class Evil:
+    """Unpickling it leaves a folder behind."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = str(path)
+
+    def __reduce__(self) -> Any:
+        return (os.mkdir, (self.path,))
+
+
+def pickled(folder: Path, to: Path, name: str = "pytorch_model.bin", **how: Any) -> Path:
+    """A copy of a model with its weights as one pickle."""
+    shutil.copytree(folder, to)
+    (weights,) = to.glob("*model.safetensors")
+    torch.save(load_file(weights), to / name, **how)
+    weights.unlink()
+    return to
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_model_as_a_pickle_becomes_the_same_space(vstore: Shell, zoo: Zoo, cache: Path, zipped: bool) -> None:
+    pickled(zoo["clip"], vstore.top / "old clip", _use_new_zipfile_serialization=zipped)
+    said = vstore.bad(13, "init", "--model", "./old clip")
+    assert said.endswith("vstore model convert './old clip'")
+    made = vstore.json("model", "convert", "./old clip")
+    place = Path(made["output"])
+    assert place.parent == cache and place.name.startswith("old-clip-")
+    assert (made["adapter"], made["known"], made["files"][0]["source"]) == (False, False, "pytorch_model.bin")
+    assert [path.suffix for path in place.glob("*model*")] == [".safetensors"], "the pickle is not copied"
+    before, after = load_file(zoo["clip"] / "model.safetensors"), load_file(place / "model.safetensors")
+    assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
+    assert (
+        vstore.json("init", "--model", place)["space"]
+        == vstore.json("init", "--store", "b", "--model", zoo["clip"])["space"]
+    )
+
+
+def test_a_second_time_it_is_found(vstore: Shell, zoo: Zoo, cache: Path) -> None:
+    pickled(zoo["clip"], vstore.top / "old")
+    first = vstore.json("model", "convert", "old")
+    second = vstore.json("model", "convert", "old")
+    assert (second["known"], second["output"], second["files"]) == (True, first["output"], first["files"])
+    os.truncate(Path(first["output"]) / "model.safetensors", 100)
+    said = vstore.bad(13, "model", "convert", "old")
+    assert f"rm -r {first['output']}" in said
+    assert [path.name for path in cache.iterdir()] == [Path(first["output"]).name]
+
+
+def test_the_digests_of_the_source_are_recorded_and_the_next_command_works(vstore: Shell, zoo: Zoo) -> None:
+    import hashlib
+
+    folder = pickled(zoo["clip"], vstore.top / "old")
+    said = vstore.good("model", "convert", "old", "--output", "new")
+    digest = hashlib.sha256((folder / "pytorch_model.bin").read_bytes()).hexdigest()
+    assert digest in said and "Trusted: torch's reader" in said
+    record = json.loads((vstore.top / "new/vstore-converted.json").read_text())
+    assert record["files"][0]["sha256"] == digest and record["source"] == "old"
+    assert f"vstore init --model {vstore.top}/new" in said
+    vstore.good("sync", "pictures", "--model", "new")
+
+
+def test_an_adapter_as_a_pickle(vstore: Shell, zoo: Zoo) -> None:
+    pickled(zoo.adapter("clip"), vstore.top / "v11", "adapter_model.bin")
+    (vstore.top / "v11/optimizer.pt").write_bytes(b"no pickle")
+    said = vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "v11")
+    assert said.endswith("vstore model convert v11")
+    made = vstore.json("model", "convert", "v11")
+    assert made["adapter"] and not (Path(made["output"]) / "optimizer.pt").exists()
+    assert f"--adapter {made['output']}" in vstore.good("model", "convert", "v11")
+    one = vstore.json("init", "--model", zoo["clip"], "--adapter", made["output"])
+    assert one["space"] == vstore.json("init", "--store", "b", "--adapter", zoo.adapter("clip"))["space"]
+
+
+def test_shards_keep_their_names_and_get_an_index(vstore: Shell, zoo: Zoo) -> None:
+    folder = Path(shutil.copytree(zoo["clip"], vstore.top / "old"))
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    names, index = sorted(weights), {}
+    for number, part in enumerate((names[::2], names[1::2]), 1):
+        file = f"pytorch_model-{number:05}-of-00002.bin"
+        torch.save({name: weights[name] for name in part}, folder / file)
+        index.update(dict.fromkeys(part, file))
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"metadata": {}, "weight_map": index}))
+    new = Path(vstore.json("model", "convert", "old", "--output", "new")["output"])
+    assert sorted(path.name for path in new.glob("*.safetensors")) == [
+        "model-00001-of-00002.safetensors",
+        "model-00002-of-00002.safetensors",
+    ]
+    assert not (new / "pytorch_model.bin.index.json").exists()
+    assert vstore.json("sync", "pictures", "--model", "new")["embedded"] == 4
+    (folder / "pytorch_model-00002-of-00002.bin").unlink()
+    said = vstore.bad(13, "model", "convert", "old", "--output", "other")
+    assert "pytorch_model-00002-of-00002.bin" in said
+    assert not (vstore.top / "other").exists()
+
+
+def test_tied_weights_wrapped_weights_and_other_values(tmp_path: Path) -> None:
+    shared = torch.arange(12, dtype=torch.bfloat16).reshape(3, 4)
+    inner = OrderedDict({"module.a": shared, "module.b": shared, "module.t": shared.T, "module.row": shared[1]})
+    (tmp_path / "old").mkdir()
+    torch.save({"epoch": 3, "state_dict": {**inner, "module.step": 7}}, tmp_path / "old/open_clip_pytorch_model.bin")
+    notes: list[str] = []
+    made = Store.model_convert(str(tmp_path / "old"), output=tmp_path / "new", note=notes.append)
+    found = load_file(tmp_path / "new/open_clip_model.safetensors")
+    assert sorted(found) == ["a", "b", "row", "t"]
+    for name, value in found.items():
+        assert torch.equal(value, inner[f"module.{name}"])
+    assert made.files[0].tensors == 4
+    assert notes[-1] == "left out, as they are no tensors: step"
+
+
+# Pickles that want more
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_malicious_pickle_does_nothing_and_is_named(vstore: Shell, zoo: Zoo, cache: Path, zipped: bool) -> None:
+    folder = pickled(zoo["clip"], vstore.top / "old")
+    torch.save({"x": Evil(vstore.top / "was-run")}, folder / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
+    said = vstore.bad(13, "model", "convert", "old")
+    assert "it wants to run posix.mkdir" in said
+    assert not (vstore.top / "was-run").exists()
+    assert list(cache.iterdir()) == []
+    with pytest.raises(ModelError, match=r"posix\.mkdir"):
+        Store.model_convert("old", output="new")
+    assert not (vstore.top / "new").exists()
+
+
+def test_the_process_itself_refuses_what_its_reader_lets_through(tmp_path: Path) -> None:
+    """With a reader that has a hole: the hook is what stands then."""
+    source = tmp_path / "pytorch_model.bin"
+    torch.save({"x": Evil(tmp_path / "was-run")}, source)
+    code = (
+        "import torch; load = torch.load; "
+        "torch.load = lambda *a, **k: load(*a, **{**k, 'weights_only': False}); "
+        "from vstore.embed.hf.source.unpickle import serve; serve()"
+    )
+    job = json.dumps({"source": str(source), "target": str(tmp_path / "t.safetensors")})
+    done = subprocess.run([sys.executable, "-c", code], input=job.encode(), capture_output=True, check=True)
+    assert json.loads(done.stdout)["wanted"] == ["os.mkdir"]
+    assert not (tmp_path / "was-run").exists()
+
+
+def test_the_process_has_no_secrets_in_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    code = "import os, json; print(json.dumps({'error': str(dict(os.environ)), 'wanted': []}))"
+    monkeypatch.setattr(unpickle, "command", lambda _: [sys.executable, "-c", code])
+    with pytest.raises(ModelError) as caught:
+        unpickle.convert(tmp_path / "a.bin", tmp_path / "b")
+    assert "PATH" in caught.value.message and "hf_secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "cannot be converted"),
+        (b"no pickle at all", "cannot be converted"),
+        (pickle.dumps([1, 2]), "cannot be converted"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n", "git lfs pull"),
+    ],
+)
+def test_what_is_no_file_of_weights(vstore: Shell, zoo: Zoo, content: bytes, words: str) -> None:
+    folder = pickled(zoo["clip"], vstore.top / "old")
+    (folder / "pytorch_model.bin").write_bytes(content)
+    assert words in vstore.bad(13, "model", "convert", "old", "--output", "new")
+    assert sorted(os.listdir(vstore.top)) == ["old", "pictures"]
+
+
+def test_a_cut_off_pickle_and_a_program(vstore: Shell, zoo: Zoo) -> None:
+    folder = pickled(zoo["clip"], vstore.top / "old")
+    os.truncate(folder / "pytorch_model.bin", 20_000)
+    assert "cannot be converted" in vstore.bad(13, "model", "convert", "old", "--output", "new")
+    (folder / "pytorch_model.bin").unlink()
+    torch.save([torch.zeros(2)], folder / "pytorch_model.bin")
+    assert "it holds a list" in vstore.bad(13, "model", "convert", "old", "--output", "new")
+    with zipfile.ZipFile(folder / "pytorch_model.bin", "w") as file:
+        file.writestr("archive/constants.pkl", b"")
+        file.writestr("archive/data.pkl", b"")
+        file.writestr("archive/version", b"3\n")
+        file.writestr("archive/code/a.py", b"")
+    assert "TorchScript" in vstore.bad(13, "model", "convert", "old", "--output", "new")
+    assert not (vstore.top / "new").exists()
+
+
+# Bad places and broken runs
+
+
+def test_places_that_cannot_be_written(vstore: Shell, zoo: Zoo) -> None:
+    pickled(zoo["clip"], vstore.top / "old")
+    assert "already exists" in vstore.bad(2, "model", "convert", "old", "--output", "old")
+    assert "there is no folder" in vstore.bad(2, "model", "convert", "old", "--output", "no/where")
+    assert "safetensors already" in vstore.bad(2, "model", "convert", zoo["clip"], "--output", "new")
+    assert "holds no weights" in vstore.bad(13, "model", "convert", "pictures", "--output", "new")
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_full_disk_leaves_nothing(vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch, seen: bool) -> None:
+    """seen: before anything is written; else another program fills the disk meanwhile."""
+    pickled(zoo["clip"], vstore.top / "old")
+    if not seen:
+        monkeypatch.setattr("vstore.models.convert.require_room", lambda top, size: None)
+    with small_disk("8m") as disk:
+        fill(disk, 100_000)
+        said = vstore.bad(1, "model", "convert", "old", "--output", disk / "new")
+        assert "free some space" in said
+        assert os.listdir(disk) == ["filler"]
+
+
+def test_a_killed_run_leaves_what_cannot_be_mistaken_and_goes_with_the_next(
+    vstore: Shell, zoo: Zoo, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pickled(zoo["clip"], vstore.top / "old")
+    code = (
+        "import time, vstore.models.convert as convert; from vstore import Store; "
+        "convert.convert = lambda *a: time.sleep(60); Store.model_convert('old')"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
+        for _ in range(600):
+            if cache.is_dir() and list(cache.glob(".tmp-convert-*/config.json")):
+                break
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    (left,) = cache.iterdir()
+    assert left.name.startswith(".tmp-convert-")
+    made = vstore.json("model", "convert", "old")
+    assert [path.name for path in cache.iterdir()] == [Path(made["output"]).name]
