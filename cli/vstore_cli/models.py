@@ -16,7 +16,9 @@ _MODEL = (
         "--model", metavar="NAME_OR_DIR", help="The model: a folder, a hub id such as OWNER/NAME, or builtin."
     ),
     click.option(
-        "--adapter", metavar="DIR_OR_NAME", help="A LoRA adapter. Without --model, its own base model is used."
+        "--adapter",
+        metavar="DIR_OR_NAME",
+        help="A LoRA adapter. Without --model, its own base model is used; model add takes that of the current space.",
     ),
     click.option("--revision", metavar="R", help="Branch, tag or commit of a hub model."),
     click.option("--adapter-revision", metavar="R", help="Branch, tag or commit of a hub adapter."),

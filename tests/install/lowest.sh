@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The lowest of everything that pyproject.toml allows, torch aside: the tests of the core, then models with adapters.
+# The lowest of everything that pyproject.toml allows, torch aside: the tests of the core, models with adapters, then the
+# matrix of adapters.
 source "$(dirname "$0")/fresh.sh"
 
 fresh uv
@@ -20,6 +21,9 @@ fresh lowest
 pip_install "$torch"
 echo "$torch" > "$scratch/torch.txt"
 lowest --constraints "$scratch/torch.txt" '.[cpu,heic,parquet,model]'
+pip_install pytest hypothesis psutil
 versions
 cd "$scratch"
 "$bin/python" "$top/tests/install/models.py"
+cd "$top"
+"$bin/python" -m pytest -q -p no:cacheprovider tests/models/test_adapter_matrix.py tests/models/test_adapter_kinds.py

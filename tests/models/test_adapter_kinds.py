@@ -194,6 +194,32 @@ def test_wrappers_are_left_out(zoo: Zoo, tmp_path: Path, wrapped: str) -> None:
     assert np.abs(rows(embedder(zoo["clip"], other)) - peft_rows(zoo["clip"], own)).max() < 1e-5
 
 
+@pytest.mark.parametrize("name", ["qwen2_5_vl", "qwen3_vl"])
+def test_an_adapter_of_the_language_model_alone(zoo: Zoo, tmp_path: Path, name: str) -> None:
+    """As trained on the text class of the same language model (vllm#48019): model.layers, and no word of a picture."""
+    full = {"qwen2_5_vl": "Qwen2_5_VL", "qwen3_vl": "Qwen3VL"}[name] + "ForConditionalGeneration"
+    own = save_adapter(
+        tmp_path / "own", zoo[name], r".*language_model.*(q_proj|v_proj)", cls=getattr(transformers, full)
+    )
+    text = rewrite(
+        own,
+        tmp_path / "text",
+        rename=lambda key: key.replace("model.language_model.layers", "model.layers"),
+        target_modules=["q_proj", "v_proj"],
+        task_type="CAUSAL_LM",
+        auto_mapping=None,
+    )
+    assert np.abs(rows(embedder(zoo[name], text)) - peft_rows(zoo[name], own)).max() < 1e-5
+
+
+def test_a_convolution_that_the_trainer_passed_over_is_not_missing(zoo: Zoo, tmp_path: Path) -> None:
+    """ms-swift leaves out what its own regular expression matches besides layers that are linear (ms-swift#2640)."""
+    targets = r"^(model\.visual(?=\.).*\.(qkv|proj))$"
+    linear = save_adapter(tmp_path / "own", zoo["qwen2_vl"], r".*visual.*(qkv|attn\.proj)", cls=FULL["qwen2_vl"])
+    swift = rewrite(linear, tmp_path / "swift", target_modules=targets)
+    assert np.abs(rows(embedder(zoo["qwen2_vl"], swift)) - peft_rows(zoo["qwen2_vl"], linear)).max() < 1e-5
+
+
 # Weights that are not what the configuration says
 
 
@@ -236,6 +262,16 @@ def test_two_adapters_in_one_file_are_refused(zoo: Zoo, tmp_path: Path) -> None:
     both = {key.replace(".weight", f".{name}.weight"): value for key, value in weights.items() for name in ("a", "b")}
     save_file({key: value.clone() for key, value in both.items()}, odd / "adapter_model.safetensors")
     with pytest.raises(ModelError, match="several adapters: a, b"):
+        embedder(zoo["clip"], odd)
+
+
+def test_a_weight_that_stands_twice_is_refused(zoo: Zoo, tmp_path: Path) -> None:
+    weights = weights_of(zoo.adapter("clip"))
+    odd = rewrite(zoo.adapter("clip"), tmp_path / "odd")
+    first = next(iter(weights))
+    weights[first.replace(".weight", ".default.weight")] = weights[first].clone()
+    save_file(weights, odd / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match="1 of its weights stand twice"):
         embedder(zoo["clip"], odd)
 
 

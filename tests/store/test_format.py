@@ -12,6 +12,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Iterator
 from hashlib import sha256
@@ -39,7 +40,7 @@ from vstore.disk.segments import Segment
 from vstore.embed.builtin import DEFAULT_RECIPE, BuiltinEmbedder
 from vstore.embed.hf.digests import Digests
 from vstore.embed.probes import PROBES, Probes, Proofs
-from vstore.embed.text_cache import cache_text
+from vstore.embed.text_cache import cache_text, text_name
 from vstore.format import listing, records, small_files
 from vstore.format.canonical import canonical
 from vstore.format.entries import Snapshot, Space
@@ -645,14 +646,20 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
         store.search([Operand(1.0, os.fsencode(tmp_path / "a.png"))])
     digests = Digests(repo.layout.cache)
     digests.of(tmp_path / "a.png")
+    header = b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}'
+    (tmp_path / "a.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"x")
+    monkeypatch.setattr("vstore.embed.hf.digests._SETTLED_NS", 0)
+    time.sleep(0.02)  # a tick of the file system's clock
+    digests.of(tmp_path / "a.safetensors")
     digests.keep()
-    cache_text(repo.layout.cache, builder.space, "a red car", unit_vectors(1)[0])
+    recipe = {"text": {"tokenizer": ["1f", "2e"]}}
+    cache_text(repo.layout.cache, text_name(builder.space, recipe, "a red car"), unit_vectors(1)[0])
     refs = long_folders.look(repo.layout.refs)
     long_folders.note(repo.layout.cache, repo.layout.refs, refs._replace(settled=True), ["1.json", "2.json"] * 250)
     fake = FakeEmbedder()
     vectors = {name: fake.of(picture) for name, picture in proof.prepared_probes(fake.recipe, PROBES).items()}
     kept = Probes(Proofs(vectors, {}))
-    proof.prove(repo, repo.space("fake-1"), fake, kept, files_changed=False)
+    proof.prove(repo, repo.space("fake-1"), fake, kept, files=digests.seen)
     names = {path.name: path.read_bytes() for path in repo.layout.cache.iterdir()}
     for name, data in names.items():
         assert data[:8] == checksum(name.encode(), data[8:])
@@ -660,7 +667,10 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
     listed = repo.hash.digest(ref.name.encode()).hex()
     rows = f"rows-{repo.snapshot('current').id[:32]}-{listed[:32]}"
     named = {"<id>-<list>": rows.removeprefix("rows-"), "<checksum>": r"[0-9a-f]{16}"}
-    named |= {"<space>": builder.space[:32], "<text>": sha256(f"{builder.space} a red car".encode()).hexdigest()[:32]}
+    named |= {
+        "<space>": builder.space[:32],
+        "<text>": sha256(f"{builder.space} 1f 2e a red car".encode()).hexdigest()[:32],
+    }
     named |= {"<folder>": "refs"}
     patterns = [re.sub("<.*>", lambda found: named[found[0]], word(row["name"])) for row in table("cache")]
     for pattern, name in zip(sorted(patterns), sorted(names), strict=True):
@@ -671,6 +681,14 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
     found = (repo.layout.segments / ref.name).stat()
     stats = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
     assert json.loads(names["checked"][8:]) == {ref.name: stats}
+    found = (tmp_path / "a.safetensors").stat()
+    stats = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    tensors = {"a": ["U8", [1], sha256(b"x").hexdigest()]}
+    assert json.loads(names["model-tensors"][8:]) == {os.path.realpath(tmp_path / "a.safetensors"): [*stats, tensors]}
+    about = json.loads(names[f"proof-{builder.space[:32]}"][8:])
+    assert sorted(about) == ["environment", "files", "probes", "turn"]
+    read = sorted(sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("a.png", "a.safetensors"))
+    assert about["files"] == sha256("".join(read).encode()).hexdigest()
     found = repo.layout.refs.stat()
     stats = [found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns]
     assert json.loads(names["names-refs"][8:]) == [stats, "2.json"]

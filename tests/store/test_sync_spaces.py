@@ -114,6 +114,17 @@ def test_a_part_alone_cannot_be_brought_into_another_space(two: Worlds) -> None:
     assert (report.snapshot, report.embedded, two.second.embedded) == ("v2", 2, 3)
 
 
+def test_a_space_with_missing_vectors_is_not_made_current(two: Worlds) -> None:
+    two.put({"a.png": 1, "x/b.png": 2})
+    two.sync()
+    with pytest.raises(ModelError, match="2 of the 2 pictures have no vector in the space 'fake-2' yet: pictures/a"):
+        two.store.model_use("fake-2")
+    with pytest.raises(VstoreError, match="1 picture has no vector"):
+        two.sync(two.pictures / "x", space="fake-2")
+    with pytest.raises(ModelError, match=r"1 of the 2 pictures has no vector in the space 'fake-2' yet: pictures/a"):
+        two.store.model_use("fake-2")
+
+
 def test_what_is_carried_over_has_no_vector_in_another_space(two: Worlds, faulty: FakeOs) -> None:
     two.put({"a.png": 1, "x/b.png": 2})
     two.sync()

@@ -40,7 +40,7 @@ SYSTEMS = {
 
 
 class Reference:
-    def __init__(self, folder: Path, adapter: Path | None = None) -> None:
+    def __init__(self, folder: Path, adapter: Path | None = None, *, merged: bool = False) -> None:
         self.folder = folder
         self.kind = json.loads((folder / "config.json").read_text())["model_type"]
         options: dict[str, Any] = {"add_pooling_layer": False} if self.kind == "vit" else {}
@@ -55,6 +55,7 @@ class Reference:
                 self.model = CLASSES[self.kind].from_pretrained(folder, dtype=torch.float32, **options)
             if adapter is not None:
                 self.model = peft.PeftModel.from_pretrained(self.model, adapter)
+                self.model = self.model.merge_and_unload() if merged else self.model
             self.model.eval()
             if (folder / "tokenizer.json").exists() or (folder / "vocab.txt").exists():
                 self.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)

@@ -99,8 +99,9 @@ def model_show(space: str, as_json: bool) -> None:
 def model_add(name: str, as_json: bool, **words: Any) -> None:
     """Add the space NAME: load its model, test its adapter, embed the probe pictures. The current snapshot stays.
 
-    With --adapter alone, everything else is taken from the current space: an upgrade only names what is new. If the
-    store already has the space, only the place of its model is updated.
+    With --adapter alone, everything else is taken from the current space: an upgrade only names what is new. An adapter
+    that was trained on another base is refused then; name its base with --model. If the store already has the space,
+    only the place of its model is updated.
 
     \b
     Example:

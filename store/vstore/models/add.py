@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.source.other_words import whole_commands
 from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import Probes
 from vstore.errors import Damage, ModelError, UsageError
+from vstore.format.entries import Space
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import space_id
 from vstore.models.report import ModelAdded
+from vstore.repository.identities import space_of
 from vstore.repository.model_space import Made, add, make
 from vstore.repository.proof import kept_probes
 from vstore.repository.repository import Repository
@@ -36,11 +39,17 @@ def model_add(
         notes.append(text)
         note(text)
 
+    if words.model is None and merged.model is not None:
+        with whole_commands(lambda found: found.command(name)):
+            _require_base(repo, merged)
     if inherited:
         say("taken from the current space: " + " ".join(inherited))
     with whole_commands(lambda found: found.command(name)):
         same_name = [space.id for space in repo.state.spaces.values() if space.name == name]
         made = make(merged, settings, say, repo.layout.cache, known=same_name)
+    same = repo.reading(lambda: space_of(repo, made.recipe, made.identity))
+    if same is not None and same.recipe:
+        made = made._replace(recipe=repo.recipe(same.id))
     proved = _proved(repo, name, made)
     if proved.recipe != made.recipe:
         say("the same files give other vectors now: this is a new space")
@@ -122,9 +131,25 @@ def _known_probes(repo: Repository, made: Made) -> Probes | None:
         return None  # they are computed again: nothing else brings the space back into use
 
 
+def _require_base(repo: Repository, words: Words) -> None:
+    """Make sure that an adapter was not trained on another base than that of the current space. Raises: ModelError."""
+    from vstore.embed.hf.source.bases import require_base
+
+    space = _current_space(repo)
+    assert space is not None
+    digests = Digests(repo.layout.cache)
+    weights = repo.reading(lambda: repo.recipe(space.id)).get("weights", [])
+    require_base(words, weights, digests)
+    digests.keep()
+
+
 def _current_words(repo: Repository) -> Words:
     """Find the words that name the current space's model; none if it has no model."""
+    space = _current_space(repo)
+    return Words.from_json(space.place) if space else Words()
+
+
+def _current_space(repo: Repository) -> Space | None:
     state = repo.state
     current = state.current_snapshot
-    space = state.spaces.get((current.space if current else state.start_space) or "")
-    return Words.from_json(space.place) if space else Words()
+    return state.spaces.get((current.space if current else state.start_space) or "")

@@ -32,8 +32,9 @@ def model_use(repo: Repository, name: str, message: str = "") -> ModelUsed:
         missing = [path for path, key in tree if key not in stored]
         if missing:
             some = ", ".join(path.decode("utf-8", "replace") for path in missing[:_NAMED])
+            have = "has" if len(missing) == 1 else "have"
             raise ModelError(
-                f"{len(missing)} of the {len(tree)} pictures have no vector in the space {space.name!r} yet: {some}",
+                f"{len(missing)} of the {len(tree)} pictures {have} no vector in the space {space.name!r} yet: {some}",
                 f"embed them with: vstore sync --space {space.name}; {current.name} stays current until that is done",
             )
         snapshot, changes, blobs = new_snapshot(

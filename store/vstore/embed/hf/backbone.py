@@ -26,6 +26,7 @@ class Backbone(Family):
     title = "picture encoders"
     model_types = frozenset({"dinov2", "dinov2_with_registers", "dinov3_vit", "vit"})
     poolings = ("cls", "mean")
+    token_poolings = frozenset({"cls"})
 
     @classmethod
     def describe(cls, folder: ModelFolder, words: Words, digests: Digests) -> dict[str, Any]:

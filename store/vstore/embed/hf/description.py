@@ -70,6 +70,8 @@ def describe(
         adapter=None if adapter is None else str(adapter.path) if adapter.commit is None else words.adapter,
         adapter_revision=adapter.commit if adapter else None,
         compute=words.compute or "fp32",
+        # The folder within does not say it.
+        pooling=words.pooling or _said_pooling(folder, cls),
     )
     return recipe, place
 
@@ -107,9 +109,24 @@ def _pooling(folder: ModelFolder, cls: type[Family], wanted: str | None) -> str:
     poolings = cls.poolings_for(folder)
     if wanted is not None and wanted not in poolings:
         raise ModelError(
-            f"a {folder.model_type} model has no pooling {wanted!r}", f"choose one of: {', '.join(poolings)}"
+            f"the model {folder.name} ({folder.model_type}) has no pooling {wanted!r}",
+            f"choose one of: {', '.join(poolings)}",
         )
-    return wanted or poolings[0]
+    return wanted or _said_pooling(folder, cls) or poolings[0]
+
+
+def _said_pooling(folder: ModelFolder, cls: type[Family]) -> str | None:
+    """Find the pooling that a model's modules say; None if they say nothing. Raises: ModelError for another one."""
+    if folder.pooling is None:
+        return None
+    found = {"lasttoken": "last", "mean": "mean", "cls": "cls"}.get(folder.pooling)
+    if found is None or found not in cls.token_poolings:
+        raise ModelError(
+            f"{folder.name} pools the tokens of its model by {folder.pooling}, and vstore takes no such vector from a "
+            f"{folder.model_type} model",
+            "write a plug-in (examples/plugin in the sources)",
+        )
+    return found
 
 
 def _refuse_unfit(folder: ModelFolder, cls: type[Family], words: Words) -> None:

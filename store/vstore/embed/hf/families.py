@@ -53,6 +53,7 @@ def family_of(folder: ModelFolder, *, trust_code: bool) -> type[Family]:
             f"{folder.name} ({folder.model_type or 'no type'}) runs Python code of its own, which is not trusted",
             "read its .py files; if you trust them, add --trust-remote-code",
         )
+    families.sort(key=lambda cls: cls.title.casefold())
     known = "; ".join(f"{cls.title} ({', '.join(sorted(cls.model_types))})" for cls in families if cls.model_types)
     raise ModelError(
         f"{folder.name} is a model of the type {folder.model_type!r}, which vstore does not support",

@@ -32,6 +32,7 @@ class Family(ABC):
     title:        its name for people.
     model_types:  its values of `model_type` in config.json.
     poolings:     its poolings; the first is the default.
+    token_poolings: its poolings that are those of all tokens, as sentence-transformers pools them.
     takes_prompt: its models get a prompt with a picture, and with a text.
     takes_adapter: adapters of peft can be put on its models.
     libraries:    distributions beside torch and transformers that decide its vectors.
@@ -41,6 +42,7 @@ class Family(ABC):
     title: ClassVar[str]
     model_types: ClassVar[frozenset[str]]
     poolings: ClassVar[tuple[str, ...]]
+    token_poolings: ClassVar[frozenset[str]] = frozenset()
     takes_prompt: ClassVar[bool] = False
     takes_adapter: ClassVar[bool] = True
     libraries: ClassVar[tuple[str, ...]] = ()

@@ -53,6 +53,7 @@ class QwenVL(TextFamily):
     title = "Qwen-VL"
     model_types = frozenset({"qwen2_vl", "qwen2_5_vl", "qwen3_vl"})
     poolings = ("last", "mean", *_PADDING)
+    token_poolings = frozenset({"last", "mean"})
     takes_prompt = True
 
     @classmethod

@@ -10,6 +10,7 @@ from vstore.embed.hf.source.json_file import read_json
 from vstore.embed.hf.source.layouts import layout_of, read_config
 from vstore.embed.hf.source.misnamed import is_no_folder, not_a_model, not_an_adapter
 from vstore.embed.hf.source.model_folder import ModelFolder
+from vstore.embed.hf.source.modules import modules_of
 from vstore.embed.hf.source.pickles import refuse_pickles
 from vstore.embed.hf.source.quantised import refuse_quantised
 from vstore.embed.hf.source.whole import require_whole
@@ -23,10 +24,13 @@ def find_model(name: str, revision: str | None = None, *, code: bool = False) ->
     Raises: ModelError, naming what is missing and what to do.
     """
     path, commit = locate(name, revision, "model", code=code)
+    modules = modules_of(name, path)
+    path = path if modules is None else modules.inner
     layout = layout_of(path)
     if layout is None or (path / "adapter_config.json").is_file():
         raise not_a_model(name, path)
-    folder = ModelFolder(name, path, commit, read_config(path, layout), layout)
+    pooling = None if modules is None else modules.pooling
+    folder = ModelFolder(name, path, commit, read_config(path, layout), layout, pooling)
     refuse_quantised(folder)
     weights = folder.weights()
     refuse_pickles(name, folder.path, layout.weights, has_weights=bool(weights))

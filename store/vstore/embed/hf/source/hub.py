@@ -18,7 +18,7 @@ def fetch(name: str, revision: str | None, what: str, *, code: bool = False, pic
     try:
         # An earlier download is used as it is: a sync must neither wait for the network nor change with it.
         fetched = snapshot_download(name, revision=revision, allow_patterns=patterns, local_files_only=True)
-        if not list(Path(fetched).glob("*.safetensors")):
+        if not list(Path(fetched).rglob("*.safetensors")):
             raise FileNotFoundError(fetched)
     except Exception:
         try:

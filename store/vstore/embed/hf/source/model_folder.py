@@ -22,6 +22,7 @@ class ModelFolder(NamedTuple):
     commit: of a hub model, else None.
     config: its config.json, or its adapter_config.json.
     layout: of a model.
+    pooling: of its tokens, as sentence-transformers calls it; None if the files say nothing.
     """
 
     name: str
@@ -29,6 +30,7 @@ class ModelFolder(NamedTuple):
     commit: str | None
     config: dict[str, Any]
     layout: Layout = TRANSFORMERS
+    pooling: str | None = None
 
     @property
     def model_type(self) -> str:
