@@ -162,3 +162,15 @@ def test_a_text_is_tokenised_with_the_words_beside_it(zoo: Zoo, tmp_path: Path) 
     asked = embedder(folder, query_prompt="find")
     said = "<|im_start|>system\nfind<|im_end|>\n<|im_start|>user\n\na cat<|im_end|>\n<|im_start|>assistant\n"
     assert asked.family.text_ids("\na cat") == script.tokenizer(said)["input_ids"]
+
+
+def test_an_instruction_in_files_for_sentence_transformers_is_told(zoo: Zoo, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(zoo["qwen2_vl"], tmp_path / "q"))
+    saved = folder / "config_sentence_transformers.json"
+    for value in ({"prompts": {"query": "", "document": "x"}}, {"prompts": None}, [], {}):
+        saved.write_text(json.dumps(value))
+        assert notes_of(folder)[1] == []
+    saved.write_text(json.dumps({"prompts": {"query": "Find it."}}))
+    (note,) = notes_of(folder)[1]
+    assert f"vstore model add asked --model {folder} --query-prompt 'Find it.'" in note
+    assert notes_of(folder, query_prompt="x")[1] == notes_of(folder, preset="gme")[1] == []
