@@ -9,12 +9,12 @@ from vstore.embed.hf.qwen_prompts import prompt_of_before
 from vstore.embed.hf.source.other_words import whole_commands
 from vstore.embed.model_words import Settings, Words, quoted
 from vstore.embed.probes import Probes
+from vstore.embed.short_names import with_full_name
 from vstore.errors import Damage, ModelError, UsageError
 from vstore.format.entries import Space
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import space_id
 from vstore.models.report import ModelAdded
-from vstore.repository.identities import space_of
 from vstore.repository.model_space import Made, add, make
 from vstore.repository.proof import kept_probes
 from vstore.repository.repository import Repository
@@ -47,10 +47,8 @@ def model_add(
         say("taken from the current space: " + " ".join(inherited))
     with whole_commands(lambda found: found.command(name)):
         same_name = [space.id for space in repo.state.spaces.values() if space.name == name]
-        made = make(merged, settings, say, repo.layout.cache, known=same_name)
-    same = repo.reading(lambda: space_of(repo, made.recipe, made.identity))
-    if same is not None and same.recipe:
-        made = made._replace(recipe=repo.recipe(same.id))
+        full = with_full_name(merged, say)
+        made = make(full, settings, say, repo.layout.cache, known=same_name)
     proved = _proved(repo, name, made)
     if proved.recipe != made.recipe:
         say("the same files give other vectors now: this is a new space")

@@ -32,29 +32,26 @@ def kept_probes(repo: Repository, space: Space) -> Probes | None:
     return Probes.from_bytes(repo.packs.get(space.probes)) if space.probes else None
 
 
-def prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, files: str, every: bool = False) -> bool:
+def prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, files_changed: bool) -> None:
     """Embed probes again, and compare their vectors with the first ones.
 
-    One probe in turn is enough in the environment and with the files of the last proof.
-    kept:    the probes of the space.
-    files:   names the content of the model's files.
-    every:   prove all probes.
-    Returns: all of them were proved.
-    Raises:  ModelError if a vector is off by more than the tolerance.
+    One probe in turn is enough in the environment of the last proof.
+    kept:          the probes of the space.
+    files_changed: files of the model are new since the last proof: prove all probes.
+    Raises:        ModelError if a vector is off by more than the tolerance.
     """
     now = environment_of(embedder)
     proof = f"proof-{space.id[:32]}"
     last = read_cache_json(repo.layout.cache, proof)
     names = [name for name in probe_names(embedder) if name in kept.vectors]
-    about = {"environment": now, "files": files, "probes": space.probes.hex()}
-    turn, asked = 0, names
-    if last is not None and all(last.get(name) == value for name, value in about.items()):
+    turn = 0
+    if last is not None and last.get("environment") == now and last.get("probes") == space.probes.hex():
         turn = int(last.get("turn", 0)) + 1
-        if not every:
-            asked = [names[turn % len(names)]]
-    _compare(space, embedder, kept, Proofs(embed_probes(embedder, asked), now))
-    write_cache(repo.layout.cache, proof, json.dumps({**about, "turn": turn}, sort_keys=True).encode())
-    return asked == names
+        if not files_changed:
+            names = [names[turn % len(names)]]
+    _compare(space, embedder, kept, Proofs(embed_probes(embedder, names), now))
+    body = json.dumps({"environment": now, "turn": turn, "probes": space.probes.hex()}, sort_keys=True).encode()
+    write_cache(repo.layout.cache, proof, body)
 
 
 def prove_text(repo: Repository, space: Space, embedder: Embedder) -> None:

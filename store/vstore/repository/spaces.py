@@ -14,30 +14,24 @@ from vstore.embed.model_words import Settings, Words
 from vstore.errors import ModelError
 from vstore.format.entries import Space
 from vstore.repository.health import require_sound
-from vstore.repository.identities import known_model, may_have_identity, note_identity
 from vstore.repository.proof import kept_probes, prove
 from vstore.repository.renewal import renew
 from vstore.repository.repository import Repository
 
 
-def load(repo: Repository, space: Space, settings: Settings, *, identify: bool = False) -> Embedder:
+def load(repo: Repository, space: Space, settings: Settings) -> Embedder:
     """Load the model of a space on one device, and prove it by its probes.
 
-    identify: note the identity of the space once all probes are proved. The caller changes the store.
-    Raises:   UsageError; ModelError if it is missing, another one, or has drifted, naming the change.
+    Raises: UsageError; ModelError if it is missing, another one, or has drifted, naming the change.
     """
     recipe = repo.recipe(space.id)
     digests = Digests(repo.layout.cache)
     kept = kept_probes(repo, space)
-    identify = identify and may_have_identity(repo, space)
-    every = identify and not space.identity
     with faults_of(f"of the space {space.name!r}"):
-        known = known_model(repo, space)
-        embedder = load_embedder(recipe, Words.from_json(space.place), settings, digests, known=known)
+        embedder = load_embedder(recipe, Words.from_json(space.place), settings, digests)
         digests.keep()
-        if kept is not None and prove(repo, space, embedder, kept, files=digests.seen, every=every) and identify:
-            note_identity(repo, space, digests)
-            digests.keep()
+        if kept is not None:
+            prove(repo, space, embedder, kept, files_changed=digests.read > 0)
     return embedder
 
 
@@ -46,8 +40,8 @@ def load_on_all(
 ) -> Embedder:
     """Load the model of a space on every device of the settings, in a process each; a single one is as in `load`.
 
-    Each is proved by its probes before it gets a picture, the later ones while the first one works. A run on all
-    devices writes the store: probes that the space lacks are added, and its identity once all probes are proved.
+    Each is proved by its probes before it gets a picture, the later ones while the first one works. Probes that the
+    space lacks are added: a run on all devices writes the store.
     note:   receives a line for each device that is lost.
     Raises: as `load`; Locked, Damage, DiskTrouble.
     """
@@ -70,7 +64,7 @@ def load_on_all(
 
 
 def _load_and_renew(repo: Repository, space: Space, settings: Settings) -> Embedder:
-    embedder = load(repo, space, settings, identify=True)
+    embedder = load(repo, space, settings)
     kept = kept_probes(repo, space)
     if kept is not None:
         with faults_of(f"of the space {space.name!r}"):
@@ -83,21 +77,19 @@ def _load_in_workers(
 ) -> Embedder:
     from vstore.embed.hf.batches import Limits
     from vstore.embed.hf.devices import release_memory
-    from vstore.embed.hf.loading import family_of_recipe, find_files
+    from vstore.embed.hf.loading import find_files
     from vstore.embed.workers.desk import Care
     from vstore.embed.workers.pool import Workers
     from vstore.embed.workers.worker import Job, Worker
 
-    recipe, known = repo.recipe(space.id), known_model(repo, space)
+    recipe = repo.recipe(space.id)
     words = Words.from_json(space.place)
     digests = Digests(repo.layout.cache)
     kept = kept_probes(repo, space)
-    identify = may_have_identity(repo, space)
     with faults_of(f"of the space {space.name!r}"):
-        family = family_of_recipe(recipe, find_files(known, words, digests))
+        family = find_files(recipe, words, digests).family
     digests.keep()
-    seen = digests.seen
-    proved: list[bool] = []
+    files_changed = digests.read > 0
     release_memory()
 
     def start(device: str) -> Worker:
@@ -107,8 +99,7 @@ def _load_in_workers(
                 recipe=recipe,
                 words=words,
                 settings=settings._replace(device=device),
-                digests=digests.known,
-                known=known,
+                known=digests.known,
                 share=len(devices),
             ),
         )
@@ -119,7 +110,7 @@ def _load_in_workers(
         with faults_of(f"of the space {space.name!r}"):
             embedder = load()
             if kept is not None:
-                proved.append(prove(repo, space, embedder, kept, files=seen, every=identify and not space.identity))
+                prove(repo, space, embedder, kept, files_changed=files_changed)
                 if first.acquire(blocking=False):
                     renew(repo, space, embedder, kept)
 
@@ -127,8 +118,4 @@ def _load_in_workers(
         require_sound(embedder, kept, name=space.name, met=met)
 
     care = Care(admit, prove_again, note)
-    workers = Workers(family, Limits.of(settings, devices), devices, start=start, care=care)
-    if identify and proved and proved[0]:
-        note_identity(repo, space, digests)
-        digests.keep()
-    return workers
+    return Workers(family, Limits.of(settings, devices), devices, start=start, care=care)

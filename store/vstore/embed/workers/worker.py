@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore import errors
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from vstore.embed.embedder import Floats
-    from vstore.embed.hf.digests import Remembered
-    from vstore.embed.hf.identity import Known
     from vstore.format.recipes import Recipe
 
 _SECONDS = 5.0  # until a process that has closed its pipes is killed
@@ -40,16 +38,14 @@ class Job(NamedTuple):
     recipe:   of its space.
     words:    name the model.
     settings: with one device.
-    digests:  of the model's files, from `Digests.known`.
-    known:    its space.
+    known:    digests of the model's files, from `Digests.known`.
     share:    number of workers that share the cores.
     """
 
     recipe: Recipe
     words: Words
     settings: Settings
-    digests: Remembered
-    known: Known
+    known: Mapping[str, list[object]]
     share: int
 
 
