@@ -194,6 +194,32 @@ def test_wrappers_are_left_out(zoo: Zoo, tmp_path: Path, wrapped: str) -> None:
     assert np.abs(rows(embedder(zoo["clip"], other)) - peft_rows(zoo["clip"], own)).max() < 1e-5
 
 
+@pytest.mark.parametrize("name", ["qwen2_5_vl", "qwen3_vl"])
+def test_an_adapter_of_the_language_model_alone(zoo: Zoo, tmp_path: Path, name: str) -> None:
+    """As trained on the text class of the same language model (vllm#48019): model.layers, and no word of a picture."""
+    full = {"qwen2_5_vl": "Qwen2_5_VL", "qwen3_vl": "Qwen3VL"}[name] + "ForConditionalGeneration"
+    own = save_adapter(
+        tmp_path / "own", zoo[name], r".*language_model.*(q_proj|v_proj)", cls=getattr(transformers, full)
+    )
+    text = rewrite(
+        own,
+        tmp_path / "text",
+        rename=lambda key: key.replace("model.language_model.layers", "model.layers"),
+        target_modules=["q_proj", "v_proj"],
+        task_type="CAUSAL_LM",
+        auto_mapping=None,
+    )
+    assert np.abs(rows(embedder(zoo[name], text)) - peft_rows(zoo[name], own)).max() < 1e-5
+
+
+def test_a_convolution_that_the_trainer_passed_over_is_not_missing(zoo: Zoo, tmp_path: Path) -> None:
+    """ms-swift leaves out what its own regular expression matches besides layers that are linear (ms-swift#2640)."""
+    targets = r"^(model\.visual(?=\.).*\.(qkv|proj))$"
+    linear = save_adapter(tmp_path / "own", zoo["qwen2_vl"], r".*visual.*(qkv|attn\.proj)", cls=FULL["qwen2_vl"])
+    swift = rewrite(linear, tmp_path / "swift", target_modules=targets)
+    assert np.abs(rows(embedder(zoo["qwen2_vl"], swift)) - peft_rows(zoo["qwen2_vl"], linear)).max() < 1e-5
+
+
 # Weights that are not what the configuration says
 
 

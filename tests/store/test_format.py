@@ -39,7 +39,7 @@ from vstore.disk.segments import Segment
 from vstore.embed.builtin import DEFAULT_RECIPE, BuiltinEmbedder
 from vstore.embed.hf.digests import Digests
 from vstore.embed.probes import PROBES, Probes, Proofs
-from vstore.embed.text_cache import cache_text
+from vstore.embed.text_cache import cache_text, text_name
 from vstore.format import listing, records, small_files
 from vstore.format.canonical import canonical
 from vstore.format.entries import Snapshot, Space
@@ -646,7 +646,8 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
     digests = Digests(repo.layout.cache)
     digests.of(tmp_path / "a.png")
     digests.keep()
-    cache_text(repo.layout.cache, builder.space, "a red car", unit_vectors(1)[0])
+    recipe = {"text": {"tokenizer": ["1f", "2e"]}}
+    cache_text(repo.layout.cache, text_name(builder.space, recipe, "a red car"), unit_vectors(1)[0])
     refs = long_folders.look(repo.layout.refs)
     long_folders.note(repo.layout.cache, repo.layout.refs, refs._replace(settled=True), ["1.json", "2.json"] * 250)
     fake = FakeEmbedder()
@@ -660,7 +661,10 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
     listed = repo.hash.digest(ref.name.encode()).hex()
     rows = f"rows-{repo.snapshot('current').id[:32]}-{listed[:32]}"
     named = {"<id>-<list>": rows.removeprefix("rows-"), "<checksum>": r"[0-9a-f]{16}"}
-    named |= {"<space>": builder.space[:32], "<text>": sha256(f"{builder.space} a red car".encode()).hexdigest()[:32]}
+    named |= {
+        "<space>": builder.space[:32],
+        "<text>": sha256(f"{builder.space} 1f 2e a red car".encode()).hexdigest()[:32],
+    }
     named |= {"<folder>": "refs"}
     patterns = [re.sub("<.*>", lambda found: named[found[0]], word(row["name"])) for row in table("cache")]
     for pattern, name in zip(sorted(patterns), sorted(names), strict=True):

@@ -54,6 +54,17 @@ def prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, f
     write_cache(repo.layout.cache, proof, body)
 
 
+def prove_text(repo: Repository, space: Space, embedder: Embedder) -> None:
+    """Prove the text side of an embedder, before a vector of a text is used and remembered.
+
+    Without a text among the probes there is nothing to compare: a program may bring its own embedder.
+    Raises: ModelError if the vector of the text probe is off by more than the tolerance; Damage.
+    """
+    kept = kept_probes(repo, space)
+    if kept is not None and _TEXT in kept.vectors:
+        _compare(space, embedder, kept, Proofs(embed_probes(embedder, [_TEXT]), environment_of(embedder)))
+
+
 def prove_all(space: Space, embedder: Embedder, kept: Probes) -> Proofs | None:
     """Prove all probes of a space, then embed those of this version that it lacks.
 

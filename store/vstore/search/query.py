@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.embed.embedder import Embedder, text_side
 from vstore.embed.rows import require_width
-from vstore.embed.text_cache import cache_text, cached_text
+from vstore.embed.text_cache import cache_text, cached_text, text_name
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.recipes import Recipe
 from vstore.repository.repository import Repository
@@ -94,7 +94,7 @@ def vectors_of(
             if vectors[at] is None and data is None and operand.text is not None:
                 if recipe.get("text", True) is None:  # known without loading anything
                     raise _no_text_side(repo, space, operand.text)
-                vectors[at] = cached_text(repo.layout.cache, space, operand.text, recipe["dim"])
+                vectors[at] = cached_text(repo.layout.cache, text_name(space, recipe, operand.text), recipe["dim"])
         missing = [at for at, vector in enumerate(vectors) if vector is None]
         if missing:
             pictures = _prepared(recipe, terms, missing)
@@ -125,9 +125,15 @@ def _embed_missing(
         side = text_side(embedder)
         if side is None:
             raise _no_text_side(repo, space, texts[min(texts)])
+        from vstore.embed.probes import drift
+        from vstore.repository.proof import prove_text
+
+        prove_text(repo, repo.state.spaces[space], embedder)
+        recipe = repo.recipe(space)
         for (at, text), row in zip(texts.items(), side(list(texts.values())), strict=True):
             vectors[at] = row
-            cache_text(repo.layout.cache, space, text, row)
+            if drift(row, row) < 1:  # a sick device would be remembered
+                cache_text(repo.layout.cache, text_name(space, recipe, text), row)
 
 
 def _prepared(recipe: Recipe, terms: Sequence[Term], missing: Sequence[int]) -> dict[int, Image]:

@@ -16,6 +16,7 @@ from vstore.embed.hf.libraries import libraries, quiet
 from vstore.embed.hf.loaded import Loaded
 from vstore.embed.hf.source.find import find_adapter, find_model
 from vstore.embed.hf.source.model_folder import ModelFolder, canonical_config, is_stored_in_bf16, weight_digests
+from vstore.embed.hf.text import tokenizer_digests
 from vstore.embed.hf.transformer import TransformerEmbedder
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import ModelError
@@ -56,6 +57,9 @@ def find_files(recipe: Recipe, words: Words, digests: Digests) -> Files:
             raise changed(f"the model {words.model}", why, words)
     if weight_digests(folder, digests) != recipe["weights"] or canonical_config(folder.config) != recipe["config"]:
         raise changed(f"the model {words.model}", "its weights or its configuration have changed", words)
+    text = recipe.get("text")
+    if text is not None and tokenizer_digests(folder, digests) != text["tokenizer"]:
+        raise changed(f"the model {words.model}", "its tokenizer has changed", words)
     adapter = None
     if recipe["adapter"] is not None:
         if words.adapter is None:

@@ -178,17 +178,20 @@ def _refuse_missing(model: Any, naming: Naming, config: Any, weights: Tensors, *
     import torch
     from peft.tuners.tuners_utils import check_target_module_exists
 
-    layers = (torch.nn.Linear, torch.nn.Embedding, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
+    there = dict(model.named_modules())
     have = {key.module for key in weights}
+    # Some trainers pass over the other classes that a target matches: a convolution, the projection of an attention.
+    layers = {torch.nn.Linear, torch.nn.Embedding}
+    layers |= {type(there[name]) for module in have if (name := naming.in_model(module)) in there}
     # A tower that was trained alone has no weights for the other one; nor does it say so in each case.
     is_tower = not trained_class or "Vision" in trained_class or "Text" in trained_class
     parts = {(naming.in_model(module) or "").partition(".")[0] for module in have}
     lost = []
-    for name, module in model.named_modules():
+    for name, module in there.items():
         trained = naming.as_trained(name)
-        if not isinstance(module, layers) or trained is None or trained in have:
+        if type(module) not in layers or next(module.children(), None) is not None or trained is None:
             continue
-        if is_tower and name.partition(".")[0] not in parts:
+        if trained in have or (is_tower and name.partition(".")[0] not in parts):
             continue
         if config.target_modules == "all-linear":
             if isinstance(module, torch.nn.Linear) and not is_head(model.config.model_type, trained):
@@ -198,7 +201,6 @@ def _refuse_missing(model: Any, naming: Naming, config: Any, weights: Tensors, *
     entries = list(config.modules_to_save or ())
     saved = [key for key in weights if not key.part]
     lost += [entry for entry in entries if not any(patterns.is_saved([entry], key.module) for key in saved)]
-    there = dict(model.named_modules())
     for trained in {key.module for key in saved if patterns.is_saved(entries, key.module)}:
         base = there.get(naming.in_model(trained) or "")
         whole = {name for name, _ in base.named_parameters(recurse=False)} if base is not None else set()
