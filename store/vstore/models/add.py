@@ -8,6 +8,7 @@ from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.source.other_words import whole_commands
 from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import Probes
+from vstore.embed.short_names import with_full_name
 from vstore.errors import Damage, ModelError, UsageError
 from vstore.format.entries import Space
 from vstore.format.layout import why_not_a_name
@@ -45,7 +46,8 @@ def model_add(
         say("taken from the current space: " + " ".join(inherited))
     with whole_commands(lambda found: found.command(name)):
         same_name = [space.id for space in repo.state.spaces.values() if space.name == name]
-        made = make(merged, settings, say, repo.layout.cache, known=same_name)
+        full = with_full_name(merged, say)
+        made = make(full, settings, say, repo.layout.cache, known=same_name)
     proved = _proved(repo, name, made)
     if proved.recipe != made.recipe:
         say("the same files give other vectors now: this is a new space")
