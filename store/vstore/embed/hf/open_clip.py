@@ -32,7 +32,7 @@ class OpenClip(DualEncoder):
     """A model of OpenCLIP whose towers are CLIP's or SigLIP's."""
 
     name = "open-clip"
-    title = "CLIP and SigLIP of OpenCLIP"
+    title = "OpenCLIP"
     model_types = frozenset({"open_clip"})
     takes_adapter = False
     libraries: ClassVar[tuple[str, ...]] = ("ftfy",)

@@ -34,11 +34,12 @@ class OpenClipOwn(OpenClip):
 
     name = "open-clip-own"
     title = "others of OpenCLIP"
+    model_types = frozenset()  # each is one of OpenClip's, built otherwise
     libraries = ("open_clip_torch", "timm", "ftfy")
 
     @classmethod
     def takes(cls, folder: ModelFolder) -> bool:
-        return super(OpenClip, cls).takes(folder) and not is_plain(folder.config)
+        return folder.model_type in OpenClip.model_types and not is_plain(folder.config)
 
     @classmethod
     def describe(cls, folder: ModelFolder, words: Words, digests: Digests) -> dict[str, Any]:
