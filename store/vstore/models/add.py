@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vstore.embed.hf.digests import Digests
+from vstore.embed.hf.qwen_prompts import prompt_of_before
 from vstore.embed.hf.source.other_words import whole_commands
-from vstore.embed.model_words import Settings, Words
+from vstore.embed.model_words import Settings, Words, quoted
 from vstore.embed.probes import Probes
 from vstore.embed.short_names import with_full_name
 from vstore.errors import Damage, ModelError, UsageError
@@ -79,7 +80,7 @@ def _filled(repo: Repository, words: Words) -> tuple[Words, tuple[str, ...]]:
         raise UsageError("no model was named", "add --model NAME_OR_DIR, --adapter DIR, or both")
     merged = words if words.model is not None else words.over(_current_words(repo))
     inherited = tuple(
-        f"--{field.replace('_', '-')} {value}"
+        f"--{field.replace('_', '-')} {quoted(str(value))}"
         for field, value in merged.to_json().items()
         if getattr(words, field) is None and value is not False
     )
@@ -144,7 +145,11 @@ def _require_base(repo: Repository, words: Words) -> None:
 def _current_words(repo: Repository) -> Words:
     """Find the words that name the current space's model; none if it has no model."""
     space = _current_space(repo)
-    return Words.from_json(space.place) if space else Words()
+    if space is None:
+        return Words()
+    words = Words.from_json(space.place)
+    prompt = prompt_of_before(repo.recipe(space.id), words) if space.recipe else None
+    return words if prompt is None else words._replace(prompt=prompt)
 
 
 def _current_space(repo: Repository) -> Space | None:
