@@ -9,15 +9,18 @@ from typing import Any, NamedTuple
 
 from vstore.brief import briefly
 from vstore.check.sampling import SampledPicture, read_unchanged
+from vstore.embed.careful import embed_pictures
 from vstore.embed.embedder import Embedder
 from vstore.embed.variations import Variation, Varied, preparations
 from vstore.errors import UsageError, VstoreError
 from vstore.format.canonical import Json
-from vstore.format.recipes import Recipe
+from vstore.format.recipes import Recipe, space_id
 from vstore.pictures.decoding import prepare
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.preparation import preparation_of
 from vstore.progress import Progress
+from vstore.repository.health import model_of, require_sound
+from vstore.repository.proof import kept_probes
 from vstore.repository.repository import Repository
 
 FITS = 0.999  # cosine from which two vectors are those of one picture and one model
@@ -157,7 +160,7 @@ class Trials:
                         prepared[number] = prepare(data, preparation)[0]
                     except PictureFailure:
                         continue
-            rows = dict(zip(prepared, embedder.embed_images(list(prepared.values())), strict=True)) if prepared else {}
+            rows = self._rows(recipe, embedder, prepared) if prepared else {}
             for number, picture in enumerate(part):
                 row = rows.get(number)
                 if row is None or row.shape != picture.row.shape:
@@ -166,3 +169,15 @@ class Trials:
                 a, b = row.astype(np.float64), picture.row.astype(np.float64)
                 yield float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
             self._progress.advance(len(part))
+
+    def _rows(self, recipe: Recipe, embedder: Embedder, prepared: Mapping[int, Any]) -> dict[int, Any]:
+        """Embed prepared pictures. Raises: ModelError if the model does not work: no stored vector is at fault then."""
+        space = self._repo.state.spaces.get(space_id(recipe))
+        kept = kept_probes(self._repo, space) if space is not None else None
+        model = model_of(space) if space is not None else "the model of this recipe"
+
+        def prove(met: str) -> None:
+            require_sound(embedder, kept, model=model, met=met)
+
+        tried = embed_pictures(embedder, list(prepared.values()), embedder.dim, prove)
+        return dict(zip(prepared, tried.unit, strict=True))

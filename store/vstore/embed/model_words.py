@@ -104,6 +104,11 @@ class Words(NamedTuple):
                     parts.append(str(value))
         return " ".join(map(quoted, parts))
 
+    def proof_command(self, space: str) -> str:
+        """Write the whole command that proves the model of these words to be that of a space."""
+        own = Words(self.model, self.adapter, self.revision, trust_remote_code=self.trust_remote_code)
+        return own.command("").replace(" add ''", f" add --same-as {quoted(space)}", 1)
+
 
 def quoted(word: str) -> str:
     """Quote a word for a shell, on one line: a prompt may hold line breaks."""

@@ -15,6 +15,7 @@ from vstore.format.entries import Space
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import space_id
 from vstore.models.report import ModelAdded
+from vstore.repository.identities import space_of
 from vstore.repository.model_space import Made, add, make
 from vstore.repository.proof import kept_probes
 from vstore.repository.repository import Repository
@@ -49,6 +50,9 @@ def model_add(
         same_name = [space.id for space in repo.state.spaces.values() if space.name == name]
         full = with_full_name(merged, say)
         made = make(full, settings, say, repo.layout.cache, known=same_name)
+    same = repo.reading(lambda: space_of(repo, made.recipe, made.identity))
+    if same is not None and same.recipe:
+        made = made._replace(recipe=repo.recipe(same.id))
     proved = _proved(repo, name, made)
     if proved.recipe != made.recipe:
         say("the same files give other vectors now: this is a new space")
