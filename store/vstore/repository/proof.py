@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from vstore.embed.embedder import Floats
 
-_TEXT = "text"  # the probe of the text side
+TEXT = "text"  # the probe of the text side
 _TEXT_PROBE = "a photo of a red car"
 
 
@@ -64,8 +64,8 @@ def prove_text(repo: Repository, space: Space, embedder: Embedder) -> None:
     Raises: ModelError if the vector of the text probe is off by more than the tolerance; Damage.
     """
     kept = kept_probes(repo, space)
-    if kept is not None and _TEXT in kept.vectors:
-        _compare(space, embedder, kept, Proofs(embed_probes(embedder, [_TEXT]), environment_of(embedder)))
+    if kept is not None and TEXT in kept.vectors:
+        _compare(space, embedder, kept, Proofs(embed_probes(embedder, [TEXT]), environment_of(embedder)))
 
 
 def prove_all(space: Space, embedder: Embedder, kept: Probes) -> Proofs | None:
@@ -103,22 +103,22 @@ def _compare(space: Space, embedder: Embedder, kept: Probes, now: Proofs) -> Non
 
 def probe_names(embedder: Embedder) -> list[str]:
     """List the probes of an embedder: all pictures, and a text if it embeds texts."""
-    return [*PROBES, *([_TEXT] if text_side(embedder) else [])]
+    return [*PROBES, *([TEXT] if text_side(embedder) else [])]
 
 
 def embed_probes(embedder: Embedder, names: list[str]) -> dict[str, Floats]:
     """Embed probes. Returns: probe -> float32 (dim,). Raises: ModelError for vectors of another width."""
     found = {}
-    for name, picture in prepared_probes(embedder.recipe, [name for name in names if name != _TEXT]).items():
+    for name, picture in prepared_probes(embedder.recipe, [name for name in names if name != TEXT]).items():
         # One at a time, always: in bf16 a row depends a little on the batch that it is in.
         rows = embedder.embed_images([picture])
         require_rows(rows, 1, embedder.dim)
         found[name] = rows[0]
     side = text_side(embedder)
-    if _TEXT in names and side is not None:
+    if TEXT in names and side is not None:
         rows = side([_TEXT_PROBE])
         require_rows(rows, 1, embedder.dim)
-        found[_TEXT] = rows[0]
+        found[TEXT] = rows[0]
     return {name: found[name] for name in names}
 
 

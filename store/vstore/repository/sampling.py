@@ -1,8 +1,9 @@
-"""Chooses a sample of a snapshot's pictures, and reads their files and their stored vectors."""
+"""Samples of a snapshot's pictures: chosen, read, and embedded again beside their stored vectors."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.format.entries import Snapshot
 from vstore.format.tree import paths_by_key
@@ -13,7 +14,12 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from vstore.embed.embedder import Embedder
+    from vstore.format.recipes import Recipe
+
     Array = npt.NDArray[np.generic]
+
+BATCH = 8
 
 
 class SampledPicture(NamedTuple):
@@ -51,6 +57,35 @@ def sample_pictures(repo: Repository, snapshot: Snapshot, count: int) -> tuple[l
             break
     rows = stored_rows(repo, snapshot.space, {key for key, _, _ in found})
     return [SampledPicture(key, path, file, rows[key]) for key, path, file in found], unread
+
+
+def cosines(repo: Repository, sample: Sequence[SampledPicture], recipe: Recipe, embedder: Embedder) -> Iterator[float]:
+    """Embed pictures again. Yields: the cosine to the stored vector of each; nan if it could not be embedded."""
+    import numpy as np
+
+    from vstore.pictures.decoding import prepare
+    from vstore.pictures.failures import PictureFailure
+    from vstore.pictures.preparation import preparation_of
+
+    preparation = preparation_of(recipe)
+    for at in range(0, len(sample), BATCH):
+        part = sample[at : at + BATCH]
+        prepared: dict[int, Any] = {}
+        for number, picture in enumerate(part):
+            data = read_unchanged(repo, picture.key, picture.file)
+            if data is not None:
+                try:
+                    prepared[number] = prepare(data, preparation)[0]
+                except PictureFailure:
+                    continue
+        rows = dict(zip(prepared, embedder.embed_images(list(prepared.values())), strict=True)) if prepared else {}
+        for number, picture in enumerate(part):
+            row = rows.get(number)
+            if row is None or row.shape != picture.row.shape:
+                yield float("nan")
+                continue
+            a, b = row.astype(np.float64), picture.row.astype(np.float64)
+            yield float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
 
 
 def read_unchanged(repo: Repository, key: bytes, file: bytes) -> bytes | None:
