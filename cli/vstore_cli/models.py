@@ -13,7 +13,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _MODEL = (
     click.option(
-        "--model", metavar="NAME_OR_DIR", help="The model: a folder, a hub id such as OWNER/NAME, or builtin."
+        "--model",
+        metavar="NAME_OR_DIR",
+        help="The model: a folder, a hub id such as OWNER/NAME, a short name of `vstore model recommend`, or builtin.",
     ),
     click.option(
         "--adapter",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from vstore.doctor.report import Finding as Finding
     from vstore.embed.embedder import Embedder as Embedder
     from vstore.embed.model_words import ModelWords as ModelWords
+    from vstore.embed.recommended import RecommendedModel as RecommendedModel
     from vstore.errors import AmbiguousSnapshot as AmbiguousSnapshot
     from vstore.errors import CommitRace as CommitRace
     from vstore.errors import Damage as Damage
@@ -92,6 +93,7 @@ _HOMES = {
     "vstore.doctor.report": "DoctorReport Finding",
     "vstore.embed.embedder": "Embedder",
     "vstore.embed.model_words": "ModelWords",
+    "vstore.embed.recommended": "RecommendedModel",
     "vstore.errors": (
         "AmbiguousSnapshot CommitRace Damage DiskTrouble FormatTooNew Interrupted LabelTaken Locked MigrationNeeded "
         "MissingPackage ModelError NoStore NothingToUndo ReadOnly Refused SnapshotNotFound UsageError "

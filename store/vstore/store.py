@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vstore.doctor.report import DoctorReport
     from vstore.embed.embedder import Embedder
     from vstore.embed.model_words import ModelWords
+    from vstore.embed.recommended import RecommendedModel
     from vstore.export.run import ExportReport
     from vstore.format.recipes import Recipe
     from vstore.gc.run import GcReport
@@ -440,6 +441,13 @@ class Store:
 
             raise UsageError("the space has no name", "name it: vstore model add NAME --model M")
         return model_add(self._repo, name, words, settings=settings, note=note or _silent)
+
+    @staticmethod
+    def model_recommend() -> list[RecommendedModel]:
+        """List the recommended models; their short names are words of `model`."""
+        from vstore.embed.recommended import RECOMMENDED
+
+        return list(RECOMMENDED)
 
     def model_use(self, space: str, *, message: str = "") -> ModelUsed:
         """Make a space current: write a snapshot of the current paths in it. Raises: UsageError, ModelError."""

@@ -153,6 +153,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     _adopt(top, say)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(plugin(top / "plugin")))
+        say("model", "recommend")
         say("model", "add", "two", "--model", "fake:two")
         say("model", "add", "spare", "--model", "fake:spare")
         say("sync", "--space", "two")

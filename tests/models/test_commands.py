@@ -564,3 +564,34 @@ def test_a_model_command_is_a_method_of_the_store() -> None:
     for name in ("list", "show", "add", "use", "drop"):
         assert callable(getattr(Store, f"model_{name}"))
     assert Repository
+
+
+# What a model sees, and what it is asked
+
+
+def test_init_says_what_max_side_costs_and_show_has_both_numbers(vstore: Shell, zoo: Zoo) -> None:
+    code, _, said = vstore("init", "--model", zoo["clip"], "--max-side", "40")
+    assert code == 0
+    assert "pictures are shrunk to 40 pixels" in said and "--max-side 48 keeps it" in said
+    assert "pictures are shrunk to 40 pixels on the longer side; the model sees up to 32 x 32" in vstore.good(
+        "model", "show", "clip"
+    )
+    shown = vstore.json("model", "show", "clip")
+    assert (shown["max_side"], shown["model_side"]) == (40, 32)
+    added = vstore.json("model", "add", "whole", "--model", zoo["clip"], "--max-side", "48")
+    assert added["notes"] == []
+
+
+def test_a_preset_and_an_instruction_from_init_to_a_search(vstore: Shell, zoo: Zoo) -> None:
+    words = ("--preset", "vlm2vec", "--query-prompt", "Find this:", "--max-side", "64")
+    vstore.good("init", "--model", zoo["qwen2_vl"], *words, "--name", "v")
+    assert vstore.json("sync", "pictures")["embedded"] == 4
+    assert len(vstore.json("search", "a red car", "-k", "2")["hits"]) == 2
+    place = vstore.json("model", "show", "v")["place"]
+    assert (place["preset"], place["query_prompt"]) == ("vlm2vec", "Find this:")
+    assert "is for models of the type qwen3_vl" in vstore.bad(
+        2, "model", "add", "w", "--model", zoo["qwen2_vl"], "--preset", "qwen3-vl-embedding"
+    )
+    assert "choose one of: qwen3-vl-embedding, gme, vlm2vec" in vstore.bad(
+        2, "model", "add", "w", "--model", zoo["qwen2_vl"], "--preset", "x"
+    )

@@ -143,3 +143,34 @@ def test_a_model_with_the_name_of_a_published_one_is_told_its_preset(zoo: Zoo, t
     assert {**recipe, "place": 0} == {**recipe_of(zoo["qwen2_vl"], max_side=256), "place": 0}, "no name decides a space"
     assert notes_of(folder, preset=preset)[1] == []
     assert notes_of(zoo["qwen2_vl"])[1] == []
+
+
+def test_a_text_is_tokenised_with_the_words_beside_it(zoo: Zoo, tmp_path: Path) -> None:
+    """A word and the space before it are one token of the published tokenizers, and so are line breaks in a row."""
+    folder = Path(shutil.copytree(zoo["qwen2_vl"], tmp_path / "q"))
+    values = json.loads((folder / "tokenizer.json").read_text())
+    values["model"]["vocab"] |= {"Ġa": 290, "ĊĊ": 291}
+    values["model"]["merges"] = [["Ġ", "a"], ["Ċ", "Ċ"]]
+    (folder / "tokenizer.json").write_text(json.dumps(values))
+    made, script = embedder(folder, preset="vlm2vec"), VLM2Vec(folder)
+    for text in ("a cat", "\na cat\n", "cat"):
+        said = f"Find me an everyday image that matches the given caption: {text}\n"
+        ids = script.tokenizer(said)["input_ids"]
+        assert made.family.text_ids(text) == ids
+        assert {290, 291} & set(ids) or text == "cat"
+        assert np.abs(made.embed_texts([text])[0] - script.encode(said)).max() < 1e-5
+    asked = embedder(folder, query_prompt="find")
+    said = "<|im_start|>system\nfind<|im_end|>\n<|im_start|>user\n\na cat<|im_end|>\n<|im_start|>assistant\n"
+    assert asked.family.text_ids("\na cat") == script.tokenizer(said)["input_ids"]
+
+
+def test_an_instruction_in_files_for_sentence_transformers_is_told(zoo: Zoo, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(zoo["qwen2_vl"], tmp_path / "q"))
+    saved = folder / "config_sentence_transformers.json"
+    for value in ({"prompts": {"query": "", "document": "x"}}, {"prompts": None}, [], {}):
+        saved.write_text(json.dumps(value))
+        assert notes_of(folder)[1] == []
+    saved.write_text(json.dumps({"prompts": {"query": "Find it."}}))
+    (note,) = notes_of(folder)[1]
+    assert f"vstore model add asked --model {folder} --query-prompt 'Find it.'" in note
+    assert notes_of(folder, query_prompt="x")[1] == notes_of(folder, preset="gme")[1] == []

@@ -146,6 +146,9 @@ def test_a_space_of_before_keeps_its_prompt_and_is_found_again_where_its_model_m
         added = store.model_add("old", model=str(tmp_path / "moved"), device="cpu")
         assert (added.known, added.space) == (True, old.id)
         assert store.sync([tmp_path / "pictures"], device="cpu").embedded == 3
+        lora = store.model_add("lora", adapter=str(zoo.adapter("qwen3_vl")), device="cpu")
+        assert store.model_show("lora").recipe["prompt"] == before, "an upgrade takes all else from the current space"
+        assert any(word.startswith("--prompt $'<|im_start|>system\\n") for word in lora.inherited)
         new = store.model_add("new", model=str(tmp_path / "moved"), device="cpu")
         assert not new.known and new.space != old.id
         assert store.model_show("new").recipe["prompt"] == before.removeprefix(SYSTEM)

@@ -39,7 +39,7 @@ def init(hash: str, store_dtype: str, as_json: bool, **words: Any) -> None:
 
     \b
     Example:
-      vstore init --model openai/clip-vit-base-patch32
+      vstore init --model siglip2-base
       vstore init --adapter checkpoints/v11 --compute bf16
     """
     from vstore import Store

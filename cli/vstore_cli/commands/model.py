@@ -10,7 +10,7 @@ import click
 
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, model_options, note
-from vstore_cli.output import count, echo_json, json_option, number, shown, table
+from vstore_cli.output import columns, count, echo_json, json_option, number, shown, size, table
 
 
 @click.group()
@@ -18,7 +18,7 @@ def model() -> None:
     """List, add, use and drop embedding spaces: the models whose vectors this store holds.
 
     A new model gets a space of its own. The old space stays current and searchable until every picture has a vector in
-    the new one.
+    the new one. `vstore model recommend` lists models to begin with.
 
     \b
     Example:
@@ -91,6 +91,34 @@ def model_show(space: str, as_json: bool) -> None:
             click.echo(f"    {name}: {shown(text)}")
 
 
+@model.command("recommend")
+@json_option
+def model_recommend(as_json: bool) -> None:
+    """List recommended models by purpose. The short name of one is a word of --model; a folder of that name wins.
+
+    A short name stands for the hub id and the commit below it, and the space records both. `builtin` downloads nothing.
+
+    \b
+    Example:
+      vstore model recommend
+      vstore init --model siglip2-base
+    """
+    from vstore import Store
+
+    rows = Store.model_recommend()
+    if as_json:
+        echo_json(rows)
+        return
+    heading = ["model", "for", "download", "dim", "licence"]
+    lines = [
+        [row.name, row.purpose, size(row.bytes) if row.bytes else "none", number(row.dim), row.licence] for row in rows
+    ]
+    for row, line in zip((None, *rows), columns([heading, *lines], right=(2, 3)), strict=True):
+        click.echo(line)
+        if row is not None and row.revision is not None:
+            click.echo(f"  {row.model}@{row.revision}")
+
+
 @model.command("add")
 @click.argument("name", required=False)
 @click.option("--same-as", metavar="SPACE", help="Prove that the model is that of a space whose own files are gone.")
@@ -110,7 +138,7 @@ def model_add(name: str | None, as_json: bool, **words: Any) -> None:
     \b
     Example:
       vstore model add lora-v12 --adapter checkpoints/v12
-      vstore model add clip --model openai/clip-vit-base-patch32
+      vstore model add words --model siglip2-base
       vstore model add --same-as lora-v12 --model merged/lora-v12
     """
     with open_store() as store:

@@ -36,9 +36,11 @@ def declared(words: Words, recipe: Recipe | None, cache: Path | None = None) -> 
         raise UsageError("these options need a model, and none was named", "name it with --model")
     from vstore.embed.builtin import DEFAULT_RECIPE
     from vstore.embed.plugins import describe_by_plugin
+    from vstore.embed.short_names import with_full_name
 
     if words.model in ("builtin", DEFAULT_RECIPE["name"]) and words.adapter is None:
         return Declared(DEFAULT_RECIPE, {})
+    words = with_full_name(words)
     plugged = describe_by_plugin(words)
     if plugged is not None:
         return Declared(plugged, words.to_json())

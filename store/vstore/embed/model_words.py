@@ -20,7 +20,7 @@ _DEVICE = re.compile(r"[a-z]+(:(0|[1-9][0-9]*))?")
 class ModelWords(TypedDict, total=False):
     """Options that name a model. None, or none given: what the model's files say, else its family's usual choice.
 
-    model:             a folder, a hub id, or `builtin`.
+    model:             a folder, a hub id, the short name of a recommended model, or `builtin`.
     adapter:           a folder or a hub id of a LoRA adapter; alone, it stands on the base that it names.
     revision:          branch, tag or commit of a hub model.
     adapter_revision:  branch, tag or commit of a hub adapter.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vstore.embed.hf.digests import Digests
+from vstore.embed.hf.qwen_prompts import prompt_of_before
 from vstore.embed.hf.source.other_words import whole_commands
-from vstore.embed.model_words import Settings, Words
+from vstore.embed.model_words import Settings, Words, quoted
 from vstore.embed.probes import Probes
+from vstore.embed.short_names import with_full_name
 from vstore.errors import Damage, ModelError, UsageError
 from vstore.format.entries import Space
 from vstore.format.layout import why_not_a_name
@@ -46,7 +48,8 @@ def model_add(
         say("taken from the current space: " + " ".join(inherited))
     with whole_commands(lambda found: found.command(name)):
         same_name = [space.id for space in repo.state.spaces.values() if space.name == name]
-        made = make(merged, settings, say, repo.layout.cache, known=same_name)
+        full = with_full_name(merged, say)
+        made = make(full, settings, say, repo.layout.cache, known=same_name)
     same = repo.reading(lambda: space_of(repo, made.recipe, made.identity))
     if same is not None and same.recipe:
         made = made._replace(recipe=repo.recipe(same.id))
@@ -81,7 +84,7 @@ def _filled(repo: Repository, words: Words) -> tuple[Words, tuple[str, ...]]:
         raise UsageError("no model was named", "add --model NAME_OR_DIR, --adapter DIR, or both")
     merged = words if words.model is not None else words.over(_current_words(repo))
     inherited = tuple(
-        f"--{field.replace('_', '-')} {value}"
+        f"--{field.replace('_', '-')} {quoted(str(value))}"
         for field, value in merged.to_json().items()
         if getattr(words, field) is None and value is not False
     )
@@ -146,7 +149,11 @@ def _require_base(repo: Repository, words: Words) -> None:
 def _current_words(repo: Repository) -> Words:
     """Find the words that name the current space's model; none if it has no model."""
     space = _current_space(repo)
-    return Words.from_json(space.place) if space else Words()
+    if space is None:
+        return Words()
+    words = Words.from_json(space.place)
+    prompt = prompt_of_before(repo.recipe(space.id), words) if space.recipe else None
+    return words if prompt is None else words._replace(prompt=prompt)
 
 
 def _current_space(repo: Repository) -> Space | None:

@@ -12,6 +12,7 @@ from vstore.embed.hf.identity import Known
 from vstore.embed.load import load_embedder
 from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import Proofs
+from vstore.embed.short_names import with_full_name
 from vstore.errors import ModelError, UsageError
 from vstore.format.entries import Snapshot, Space
 from vstore.models.report import ModelAdded
@@ -69,6 +70,7 @@ def model_add_same(
 
 def _place(space: Space, words: Words) -> Words:
     """Fill the words of a model with those of the space's recipe. Raises: UsageError for one that would change it."""
+    words = with_full_name(words)
     odd = [f"--{name.replace('_', '-')}" for name in words.to_json() if name not in _FILES]
     if odd:
         raise UsageError(f"{', '.join(odd)} is a word of the space {space.name!r} already", "leave it out")

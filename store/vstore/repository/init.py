@@ -56,12 +56,16 @@ def init(
     made = None
     if words.model is not None or words.adapter is not None:
         from vstore.embed.hf.source.other_words import whole_commands
+        from vstore.embed.short_names import with_full_name
         from vstore.repository.model_space import make, name_for
 
         refuse_existing(folder, words)
-        name = name_for(words, name)
+        wanted = name
+        with whole_commands(lambda found: _command(name_for(found, wanted), found)):
+            full = with_full_name(words, note)
+        name = name_for(words, wanted)
         with whole_commands(partial(_command, name)):
-            made = make(words, settings or Settings(), note)
+            made = make(full, settings or Settings(), note)
     elif words != Words():
         options = ", ".join(f"--{option.replace('_', '-')}" for option in words.to_json())
         raise UsageError(f"{options} without a model", "name one with --model NAME_OR_DIR")

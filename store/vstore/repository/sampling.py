@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.format.entries import Snapshot
@@ -60,7 +60,10 @@ def sample_pictures(repo: Repository, snapshot: Snapshot, count: int) -> tuple[l
 
 
 def cosines(repo: Repository, sample: Sequence[SampledPicture], recipe: Recipe, embedder: Embedder) -> Iterator[float]:
-    """Embed pictures again. Yields: the cosine to the stored vector of each; nan if it could not be embedded."""
+    """Embed pictures again. Yields: the cosine to the stored vector of each; nan if it could not be embedded.
+
+    Raises: ModelError if the model does not work: no stored vector is at fault then.
+    """
     import numpy as np
 
     from vstore.pictures.decoding import prepare
@@ -78,7 +81,7 @@ def cosines(repo: Repository, sample: Sequence[SampledPicture], recipe: Recipe, 
                     prepared[number] = prepare(data, preparation)[0]
                 except PictureFailure:
                     continue
-        rows = dict(zip(prepared, embedder.embed_images(list(prepared.values())), strict=True)) if prepared else {}
+        rows = _rows(repo, recipe, embedder, prepared) if prepared else {}
         for number, picture in enumerate(part):
             row = rows.get(number)
             if row is None or row.shape != picture.row.shape:
@@ -86,6 +89,24 @@ def cosines(repo: Repository, sample: Sequence[SampledPicture], recipe: Recipe, 
                 continue
             a, b = row.astype(np.float64), picture.row.astype(np.float64)
             yield float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+
+
+def _rows(repo: Repository, recipe: Recipe, embedder: Embedder, prepared: Mapping[int, Any]) -> dict[int, Any]:
+    """Embed prepared pictures. Raises: ModelError if the model does not work."""
+    from vstore.embed.careful import embed_pictures
+    from vstore.format.recipes import space_id
+    from vstore.repository.health import model_of, require_sound
+    from vstore.repository.proof import kept_probes
+
+    space = repo.state.spaces.get(space_id(recipe))
+    kept = kept_probes(repo, space) if space is not None else None
+    model = model_of(space) if space is not None else "the model of this recipe"
+
+    def prove(met: str) -> None:
+        require_sound(embedder, kept, model=model, met=met)
+
+    tried = embed_pictures(embedder, list(prepared.values()), embedder.dim, prove)
+    return dict(zip(prepared, tried.unit, strict=True))
 
 
 def read_unchanged(repo: Repository, key: bytes, file: bytes) -> bytes | None:

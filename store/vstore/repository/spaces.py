@@ -13,7 +13,7 @@ from vstore.embed.load import load_embedder
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import ModelError
 from vstore.format.entries import Space
-from vstore.repository.health import require_sound
+from vstore.repository.health import model_of, require_sound
 from vstore.repository.identities import known_model, may_have_identity, note_identity
 from vstore.repository.proof import kept_probes, prove
 from vstore.repository.renewal import renew
@@ -124,7 +124,7 @@ def _load_in_workers(
                     renew(repo, space, embedder, kept)
 
     def prove_again(embedder: Embedder, met: str) -> None:
-        require_sound(embedder, kept, name=space.name, met=met)
+        require_sound(embedder, kept, model=model_of(space), met=met)
 
     care = Care(admit, prove_again, note)
     workers = Workers(family, Limits.of(settings, devices), devices, start=start, care=care)

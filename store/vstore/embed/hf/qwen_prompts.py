@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from vstore.embed.faults import reason
 from vstore.embed.hf.presets import Preset
 from vstore.embed.hf.source.model_folder import ModelFolder
+from vstore.embed.model_words import Words
 from vstore.errors import ModelError
 
 PAD = "<|image_pad|>"
@@ -37,6 +39,13 @@ class Templates(NamedTuple):
 def system_of(model_type: str) -> str:
     """Choose the system turn that the chat template of a type begins with by itself."""
     return "" if model_type == "qwen3_vl" else SYSTEM
+
+
+def prompt_of_before(recipe: Mapping[str, Any], words: Words) -> str | None:
+    """Find the whole prompt of a space that its words gave before, and do not give now; None where they still do."""
+    template = SYSTEM + TURNS % (words.prompt or "")
+    before = recipe.get("model_type") == "qwen3_vl" and words.preset is None and recipe.get("prompt") == template
+    return template if before else None
 
 
 def templates(prompt: str, query_prompt: str | None, default: str, ending: str = "") -> Templates:
@@ -147,3 +156,13 @@ def _saved_by_processor(folder: ModelFolder) -> str | None:
         return None
     found = value.get("chat_template") if isinstance(value, dict) else None
     return found if isinstance(found, str) else None
+
+
+def saved_query_prompt(folder: ModelFolder) -> str | None:
+    """Read the prompt of searches that a model's files for sentence-transformers name; None if they name none."""
+    try:
+        value = json.loads((folder.path / "config_sentence_transformers.json").read_bytes())
+        found = value["prompts"]["query"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, str) and found.strip() else None

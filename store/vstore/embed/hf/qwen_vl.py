@@ -20,6 +20,7 @@ from vstore.embed.hf.qwen_prompts import (
     added_at_the_end,
     own_template,
     parts,
+    saved_query_prompt,
     system_of,
     templates,
 )
@@ -70,11 +71,17 @@ class QwenVL(TextFamily):
                 )
                 return words._replace(preset=preset.name)
         preset = preset_by_name([folder.name, words.adapter], folder.model_type)
+        saved = saved_query_prompt(folder)
         if preset is not None:
             note(
                 f"by its name this is {preset.about}, whose authors prepare pictures and searches otherwise than it is "
                 "done now. Make a space that does it their way: "
                 f"{words._replace(preset=preset.name).command(preset.name)}"
+            )
+        elif saved is not None and words.query_prompt is None:
+            note(
+                "its files for sentence-transformers have an instruction for searches, which is not used now. Make a "
+                f"space that uses it: {words._replace(query_prompt=saved).command('asked')}"
             )
         return words
 

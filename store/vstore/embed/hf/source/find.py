@@ -70,6 +70,6 @@ def locate(
     if looks_local:
         raise ModelError(
             f"there is no {what} folder {name}",
-            "check the path; a hub id has the form OWNER/NAME, such as openai/clip-vit-base-patch32",
+            "check the path; a hub id has the form OWNER/NAME, such as google/siglip2-base-patch16-224",
         )
     return fetch(name, revision, what, code=code, pickles=pickles)

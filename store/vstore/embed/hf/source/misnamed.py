@@ -28,7 +28,7 @@ def not_a_model(name: str, path: Path) -> ModelError:
         return OtherWords(message, "name it with --adapter", model=None, adapter=name)
     return _looked_inside(name, path, "model") or ModelError(
         f"{name} holds no model: there is no {MODEL} in {path}",
-        "name the folder that save_pretrained wrote, or a hub id such as openai/clip-vit-base-patch32",
+        "name the folder that save_pretrained wrote, or a hub id such as google/siglip2-base-patch16-224",
     )
 
 

@@ -1,0 +1,174 @@
+"""The recommended models: each is of a supported family, and its short name leads to one commit on the hub."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from docs_tools.console import TOP, blocks
+from support.shell import Shell
+from support.zoo import Zoo
+
+from vstore.embed.hf.families import family_of
+from vstore.embed.hf.source.find import find_model
+from vstore.embed.model_words import BUILTIN
+from vstore.embed.recommended import BY_NAME, RECOMMENDED, RecommendedModel
+
+FROM_THE_HUB = [row for row in RECOMMENDED if row.name != BUILTIN]
+# The model_type of each configuration at its commit, and thus the tiny model that stands for it.
+TYPES = {
+    "siglip2-base": "siglip",
+    "siglip2-so400m": "siglip",
+    "qwen3-vl-embedding-2b": "qwen3_vl",
+    "dinov2-base": "dinov2",
+}
+
+
+class Hub:
+    """The hub's cache, with recommended models as if they had been downloaded."""
+
+    def __init__(self, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        import huggingface_hub.constants
+
+        self._cache = cache
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(cache))
+
+    def hold(self, row: RecommendedModel, folder: Path, commit: str | None = None) -> None:
+        """Lay a folder down as the newest commit of a row's repository."""
+        there = self._cache / f"models--{row.model.replace('/', '--')}"
+        commit = commit or row.revision
+        assert commit is not None
+        shutil.copytree(folder, there / "snapshots" / commit)
+        (there / "refs").mkdir(exist_ok=True)
+        (there / "refs/main").write_text(commit)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    return Hub(tmp_path / "hub", monkeypatch)
+
+
+def test_each_row_has_a_type() -> None:
+    assert TYPES.keys() == {row.name for row in FROM_THE_HUB}
+
+
+@pytest.mark.parametrize("row", FROM_THE_HUB, ids=lambda row: row.name)
+def test_a_row_is_of_a_supported_family(vstore: Shell, zoo: Zoo, hub: Hub, row: RecommendedModel) -> None:
+    folder = zoo[TYPES[row.name]]
+    assert find_model(str(folder)).model_type == TYPES[row.name]
+    family = family_of(find_model(str(folder)), trust_code=False)
+    hub.hold(row, folder)
+    code, out, err = vstore("init", "--model", row.name)
+    assert (code, "space " + row.name in out) == (0, True), err
+    assert f"{row.name} stands for {row.model} at {row.revision}" in err
+    shown = vstore.json("model", "show", row.name)
+    assert (shown["place"]["model"], shown["place"]["revision"]) == (row.model, row.revision)
+    assert shown["family"] == family.name
+    assert (shown["recipe"]["text"] is not None) == row.texts
+    assert shown["place"].get("preset") == row.preset
+
+
+def full_size(name: str) -> tuple[Any, int, int]:
+    """A row's model at its full size, without memory for it; the width of its vectors; the bytes of a number."""
+    so400m = {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27, "num_attention_heads": 16}
+    with torch.device("meta"):
+        if name == "siglip2-base":
+            siglip = transformers.SiglipConfig(text_config={"vocab_size": 256_000}, vision_config={})
+            return transformers.SiglipModel(siglip), siglip.vision_config.hidden_size, 4
+        if name == "siglip2-so400m":
+            text = {"vocab_size": 256_000, "projection_size": 1152, **so400m}
+            siglip = transformers.SiglipConfig(
+                text_config=text, vision_config={"image_size": 384, "patch_size": 14, **so400m}
+            )
+            return transformers.SiglipModel(siglip), siglip.vision_config.hidden_size, 4
+        if name == "dinov2-base":
+            dinov2 = transformers.Dinov2Config(image_size=518, patch_size=14)
+            return transformers.Dinov2Model(dinov2), dinov2.hidden_size, 4
+        text = {"num_hidden_layers": 28, "intermediate_size": 6144, "num_attention_heads": 16, "vocab_size": 151_936}
+        qwen = transformers.Qwen3VLConfig(
+            text_config={**text, "hidden_size": 2048, "num_key_value_heads": 8, "head_dim": 128},
+            vision_config={
+                "depth": 24,
+                "hidden_size": 1024,
+                "intermediate_size": 4096,
+                "out_hidden_size": 2048,
+                "deepstack_visual_indexes": [5, 11, 17],
+            },
+        )
+        return transformers.Qwen3VLModel(qwen), qwen.text_config.hidden_size, 2
+
+
+@pytest.mark.parametrize("row", FROM_THE_HUB, ids=lambda row: row.name)
+def test_the_bytes_and_the_numbers_are_those_of_the_architecture(row: RecommendedModel) -> None:
+    model, dim, width = full_size(row.name)
+    assert row.dim == dim
+    header = row.bytes - width * sum(tensor.numel() for tensor in model.state_dict().values())
+    assert 0 < header < 200 * len(model.state_dict()), "a header names each tensor with its shape and its place"
+
+
+def test_only_the_pinned_commit_is_taken(vstore: Shell, zoo: Zoo, hub: Hub) -> None:
+    row = BY_NAME["dinov2-base"]
+    hub.hold(row, zoo["dinov2"], commit="f" * 40)  # what main is today
+    said = vstore.bad(13, "init", "--model", row.name)
+    assert f"{row.model} is not a folder here" in said
+    assert not (vstore.top / ".vstore").exists()
+    vstore.good("init", "--model", row.name, "--revision", "main")
+    assert vstore.json("model", "show", row.name)["place"]["revision"] == "f" * 40
+
+
+def test_a_short_name_is_a_word_of_every_command_that_takes_a_model(vstore: Shell, zoo: Zoo, hub: Hub) -> None:
+    row = BY_NAME["siglip2-base"]
+    hub.hold(row, zoo["siglip"])
+    assert vstore.json("sync", "pictures", "--model", row.name)["space_name"] == row.name
+    (first,) = vstore.json("model", "list")
+    assert first["model"] == row.model
+    report = vstore.json("model", "add", row.name, "--model", row.name)
+    assert report["known"], "the same model, thus the same space"
+    assert any("stands for" in note for note in report["notes"])
+    tried = vstore.json("check", "--reembed", "2", "--model", row.name)["reembed"]
+    assert (tried["asked"], tried["fits"]) == (2, True), tried
+
+
+def test_an_adapter_on_a_short_name(vstore: Shell, zoo: Zoo, hub: Hub) -> None:
+    row = BY_NAME["siglip2-base"]
+    hub.hold(row, zoo["siglip"])
+    vstore.good("init", "--model", row.name, "--adapter", zoo.adapter("siglip"), "--name", "lora")
+    place = vstore.json("model", "show", "lora")["place"]
+    assert (place["model"], place["revision"]) == (row.model, row.revision)
+
+
+def test_a_folder_of_that_name_wins(vstore: Shell, zoo: Zoo) -> None:
+    shutil.copytree(zoo["clip"], vstore.top / "siglip2-base")
+    code, _, err = vstore("init", "--model", "siglip2-base")
+    assert (code, "is taken as the folder here" in err) == (0, True)
+    assert vstore.json("model", "list")[0]["family"] == "clip"
+
+
+def test_a_misspelt_name_ends_with_the_whole_command(vstore: Shell, zoo: Zoo, hub: Hub) -> None:
+    hub.hold(BY_NAME["siglip2-base"], zoo["siglip"])
+    for words in (["init", "--compute", "bf16"], ["sync", "pictures", "--compute", "bf16"]):
+        said = vstore.bad(13, *words, "--model", "siglip2-bse")
+        assert said.endswith("vstore init --name siglip2-base --model siglip2-base --compute bf16")
+    vstore.good(*shlex.split(said.partition("vstore ")[2]))
+    said = vstore.bad(13, "model", "add", "two", "--model", "dino-v2-base")
+    assert said.endswith("vstore model add two --model dinov2-base")
+
+
+def test_the_first_model_example_of_readme_works_as_written(vstore: Shell, zoo: Zoo, hub: Hub) -> None:
+    text = (TOP / "README.md").read_text(encoding="utf-8")
+    example = next(block for block in blocks(text) if "test_recommended.py" in block.directives.get("not run", ""))
+    commands = [step.command.partition(" #")[0] for step in example.steps()]
+    named = re.search(r"--model (\S+)", commands[0])
+    assert named is not None
+    hub.hold(BY_NAME[named[1]], zoo[TYPES[named[1]]])
+    shutil.copytree(TOP / "examples/pictures", vstore.top / "examples/pictures")
+    for command in commands:
+        program, *words = shlex.split(command)
+        assert program == "vstore"
+        assert vstore.good(*words)
