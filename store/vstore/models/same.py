@@ -70,13 +70,12 @@ def model_add_same(
 
 def _place(space: Space, words: Words) -> Words:
     """Fill the words of a model with those of the space's recipe. Raises: UsageError for one that would change it."""
-    words = with_full_name(words)
     odd = [f"--{name.replace('_', '-')}" for name in words.to_json() if name not in _FILES]
     if odd:
         raise UsageError(f"{', '.join(odd)} is a word of the space {space.name!r} already", "leave it out")
     if words.model is None and words.adapter is None:
         raise UsageError("no model was named", "add --model NAME_OR_DIR, --adapter DIR, or both")
-    old = Words.from_json(space.place)
+    words, old = with_full_name(words), Words.from_json(space.place)
     return old._replace(
         model=words.model or old.model,
         revision=words.revision if words.model is not None else words.revision or old.revision,
