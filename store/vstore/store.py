@@ -414,21 +414,33 @@ class Store:
 
     def model_add(
         self,
-        name: str,
+        name: str | None = None,
         *,
+        same_as: str | None = None,
         device: str = "auto",
         note: Callable[[str], None] | None = None,
         **model: Unpack[ModelWords],
     ) -> ModelAdded:
-        """Add an embedding space; a sync with `space=name` fills it.
+        """Add an embedding space; a sync with `space=name` fills it. Or prove that a space's model lies elsewhere now.
 
-        model:  the words of `ModelWords`.
-        Raises: UsageError, ModelError.
+        name:    of the space; needed unless `same_as` is given.
+        same_as: a space whose own files are gone: its probes and 32 of its pictures prove that this is its model.
+        model:   the words of `ModelWords`.
+        Raises:  UsageError, ModelError, MigrationNeeded.
         """
+        self._repo.reload()
+        words, settings = Words.of(**model), settings_of(device)
+        if same_as is not None:
+            from vstore.models.same import model_add_same
+
+            return model_add_same(self._repo, same_as, words, settings=settings, name=name)
         from vstore.models.add import model_add
 
-        self._repo.reload()
-        return model_add(self._repo, name, Words.of(**model), settings=settings_of(device), note=note or _silent)
+        if name is None:
+            from vstore.errors import UsageError
+
+            raise UsageError("the space has no name", "name it: vstore model add NAME --model M")
+        return model_add(self._repo, name, words, settings=settings, note=note or _silent)
 
     @staticmethod
     def model_recommend() -> list[RecommendedModel]:
