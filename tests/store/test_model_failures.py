@@ -157,7 +157,7 @@ def test_an_error_over_one_picture_costs_that_picture(frail: World) -> None:
     report = frail.sync()
     assert (report.embedded, report.paths) == (30, 30)
     [failure] = report.failed
-    assert (failure.kind, failure.reason) == ("model", "the model failed on it (ValueError: its shape is odd)")
+    assert (failure.kind, failure.reason) == ("model", "the model failed on it: ValueError: its shape is odd")
     assert known(frail.sync()) == {"bad.png": ("model", True)}
     for path, key in frail.aliases().items():
         assert key == frail.key((frail.pictures / path.partition("/")[2]).read_bytes())
@@ -238,7 +238,7 @@ def test_an_error_of_the_processor_costs_one_picture_and_is_tried_once_more(tmp_
     assert known(report) == ({} if times == 1 else {"zz.png": ("model", False)})
     assert report.embedded == (63 if times == 1 else 62)
     if times > 1:
-        assert report.failed[0].reason == "the model failed on it (ZeroDivisionError: a side of 0)"
+        assert report.failed[0].reason == "the model failed on it: ZeroDivisionError: a side of 0"
 
 
 # What is remembered
@@ -402,7 +402,7 @@ def test_a_search_on_a_sick_device_names_it_and_not_the_picture(reading: World, 
         reading.store.search([operand])
     assert not isinstance(caught.value, ModelError)
     of(reading).nan, of(reading).raises = [], {BAD: ValueError("its shape")}
-    with pytest.raises(VstoreError, match=r"query\.png: the model failed on it \(ValueError: its shape\)"):
+    with pytest.raises(VstoreError, match=r"query\.png: the model failed on it: ValueError: its shape"):
         reading.store.search([operand])
     of(reading).raises, of(reading).sick = {}, 0
     with pytest.raises(ModelError, match=r"on cuda:1 does not work"):
