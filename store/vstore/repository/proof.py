@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from vstore._version import __version__
 from vstore.disk.cache import read_cache_json, write_cache
 from vstore.embed.embedder import Embedder, text_side
+from vstore.embed.faults import DOCTOR
 from vstore.embed.model_words import BUILTIN, Words
 from vstore.embed.probes import PROBES, Probes, Proofs, differences, drift, probe_file
 from vstore.embed.rows import require_rows
@@ -90,6 +92,12 @@ def _compare(space: Space, embedder: Embedder, kept: Probes, now: Proofs) -> Non
     if not worst.is_too_much:
         return
     where = f" on {device}" if (device := getattr(embedder, "device", None)) else ""
+    if not math.isfinite(worst.found):
+        raise ModelError(
+            f"the model of the space {space.name!r}{where} gives no usable vector for its probe {worst.probe!r}: its "
+            "numbers are not finite. It has embedded nothing, and the stored vectors are unchanged",
+            f"run the command again, with another --device if this one is at fault; {DOCTOR}",
+        )
     changes = differences(kept.environment_of(worst.probe), now.environment)
     what = "; ".join(changes) or "nothing that vstore records: its files or its code"
     words = Words(BUILTIN) if embedder.recipe.get("family") == BUILTIN else Words.from_json(space.place)

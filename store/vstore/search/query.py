@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore.embed.careful import embed_pictures, may_be_of_a_picture
+from vstore.embed.careful import NO_VECTOR, embed_pictures, may_be_of_a_picture
+from vstore.embed.careful import why as why_of
 from vstore.embed.embedder import Embedder, text_side
-from vstore.embed.faults import said
 from vstore.embed.rows import require_width, unit_rows, usable
 from vstore.embed.text_cache import cache_text, cached_text, text_name
 from vstore.errors import ModelError, UsageError, VstoreError
@@ -152,17 +152,18 @@ def _text_vector(
     """Embed a text. Raises: ModelError if the model does not work; VstoreError if it is this text that it fails on."""
     from vstore.repository.health import require_sound_texts
 
-    why = "the model gave no usable vector for it"
+    why = NO_VECTOR
     cause: Exception | None = None
-    try:
-        rows = side([text])
-        if usable(unit_rows(rows, 1, embedder.dim))[0]:
-            row: Floats = rows[0]
-            return row
-    except Exception as err:
-        if not may_be_of_a_picture(err):
-            raise
-        why, cause = f"the model failed on it ({said(err)})", err
+    for _ in range(2):
+        try:
+            rows = side([text])
+            if usable(unit_rows(rows, 1, embedder.dim))[0]:
+                row: Floats = rows[0]
+                return row
+        except Exception as err:
+            if not may_be_of_a_picture(err):
+                raise
+            why, cause = why_of(err), err
     require_sound_texts(repo, repo.state.spaces[space], embedder, f"with the text {text!r} {why}")
     raise VstoreError(f"cannot search for the text {text!r}: {why}", "search with other words") from cause
 
