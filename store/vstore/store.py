@@ -95,13 +95,15 @@ class Store:
         recipe: Recipe | None = None,
         name: str | None = None,
         device: str = "auto",
+        offline: bool = False,
         note: Callable[[str], None] | None = None,
         **model: Unpack[ModelWords],
     ) -> InitReport:
         """Make an empty store for one embedding space: the built-in one, unless a recipe or a model is given.
 
-        note:   receives a line for each thing done without being asked for.
-        model:  the words of `ModelWords`.
+        offline: download no model.
+        note:    receives a line for each thing done without being asked for.
+        model:   the words of `ModelWords`.
         Raises: UsageError if there is a store already; ModelError, and nothing is made then.
         """
         from vstore.repository.init import init
@@ -113,7 +115,7 @@ class Store:
             store_dtype=store_dtype,
             recipe=recipe,
             name=name,
-            settings=settings_of(device),
+            settings=settings_of(device, offline=offline),
             note=note or _silent,
         )
 
@@ -252,16 +254,22 @@ class Store:
     # Searching
 
     def search(
-        self, operands: Sequence[Operand], *, device: str = "auto", **options: Unpack[SearchWords]
+        self,
+        operands: Sequence[Operand],
+        *,
+        device: str = "auto",
+        offline: bool = False,
+        **options: Unpack[SearchWords],
     ) -> SearchReport:
         """Find the pictures of a snapshot most similar to the operands.
 
+        offline: download no model.
         options: the words of `SearchWords`.
         Raises:  UsageError, SnapshotNotFound, Damage, ModelError; VstoreError if a picture cannot be decoded.
         """
         from vstore.search.search import search
 
-        settings = settings_of(device)
+        settings = settings_of(device, offline=offline)
         self._repo.reload()
         return search(
             self._repo, operands, load_embedder=lambda recipe: self._embedders.load(recipe, settings), **options
@@ -414,21 +422,35 @@ class Store:
 
     def model_add(
         self,
-        name: str,
+        name: str | None = None,
         *,
+        same_as: str | None = None,
         device: str = "auto",
+        offline: bool = False,
         note: Callable[[str], None] | None = None,
         **model: Unpack[ModelWords],
     ) -> ModelAdded:
-        """Add an embedding space; a sync with `space=name` fills it.
+        """Add an embedding space; a sync with `space=name` fills it. Or prove that a space's model lies elsewhere now.
 
-        model:  the words of `ModelWords`.
-        Raises: UsageError, ModelError.
+        name:    of the space; needed unless `same_as` is given.
+        same_as: a space whose own files are gone: its probes and 32 of its pictures prove that this is its model.
+        offline: download no model.
+        model:   the words of `ModelWords`.
+        Raises:  UsageError, ModelError, MigrationNeeded.
         """
+        self._repo.reload()
+        words, settings = Words.of(**model), settings_of(device, offline=offline)
+        if same_as is not None:
+            from vstore.models.same import model_add_same
+
+            return model_add_same(self._repo, same_as, words, settings=settings, name=name)
         from vstore.models.add import model_add
 
-        self._repo.reload()
-        return model_add(self._repo, name, Words.of(**model), settings=settings_of(device), note=note or _silent)
+        if name is None:
+            from vstore.errors import UsageError
+
+            raise UsageError("the space has no name", "name it: vstore model add NAME --model M")
+        return model_add(self._repo, name, words, settings=settings, note=note or _silent)
 
     @staticmethod
     def model_recommend() -> list[RecommendedModel]:

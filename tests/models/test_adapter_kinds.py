@@ -265,6 +265,16 @@ def test_two_adapters_in_one_file_are_refused(zoo: Zoo, tmp_path: Path) -> None:
         embedder(zoo["clip"], odd)
 
 
+def test_a_weight_that_stands_twice_is_refused(zoo: Zoo, tmp_path: Path) -> None:
+    weights = weights_of(zoo.adapter("clip"))
+    odd = rewrite(zoo.adapter("clip"), tmp_path / "odd")
+    first = next(iter(weights))
+    weights[first.replace(".weight", ".default.weight")] = weights[first].clone()
+    save_file(weights, odd / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match="1 of its weights stand twice"):
+        embedder(zoo["clip"], odd)
+
+
 def test_the_reference_itself_applies_the_adapter(zoo: Zoo) -> None:
     """A reference that lost the adapter would agree with a loader that lost it."""
     reference = Reference(zoo["qwen2_vl"], zoo.adapter("qwen2_vl"))

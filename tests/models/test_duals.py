@@ -59,6 +59,13 @@ def test_chinese_clip_reads_lower_case_from_a_vocabulary_alone(zoo: Zoo) -> None
     assert np.abs(text_vector(made, "红车") - text_vector(made, "蓝猫")).max() > 1e-3
 
 
+def test_chinese_clip_reads_lower_case_whatever_its_tokenizer_keeps(zoo: Zoo, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(zoo["chinese_clip"], tmp_path / "m"))
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer", "do_lower_case": false}')
+    assert transformers.AutoTokenizer.from_pretrained(folder).tokenize("CAR") == ["[UNK]"]
+    assert np.abs(text_vector(embedder(folder), "CAR") - text_vector(embedder(zoo["chinese_clip"]), "car")).max() < 1e-6
+
+
 def test_an_upload_of_aimv2_with_code_of_its_own_is_named_as_such(zoo: Zoo, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(zoo["aimv2"], tmp_path / "m"))
     flat = {"model_type": "aimv2", "hidden_size": 32, "auto_map": {"AutoModel": "modeling_aimv2.AIMv2Model"}}

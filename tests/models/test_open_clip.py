@@ -16,12 +16,12 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from support.embedder_suite import check_embedder
 from support.embedders import embedder, probes, recipe_of
-from support.open_clip_side import KINDS, TEXTS
+from support.open_clip_side import KINDS, OWN, TEXTS
 from support.sides import run_side
 from support.zoo import Zoo
 
 from vstore.embed.hf import open_clip_config
-from vstore.embed.hf.open_clip_config import towers
+from vstore.embed.hf.open_clip_config import NotPlain, towers
 from vstore.embed.hf.open_clip_weights import renamed
 from vstore.embed.hf.text_cleaning import cleaned
 from vstore.errors import ModelError
@@ -93,7 +93,7 @@ def test_every_plain_architecture_of_open_clip_has_its_place_in_transformers(mod
     for name, facts in json.loads((models / "architectures.json").read_text()).items():
         try:
             found = towers(facts["cfg"])
-        except ModelError:
+        except NotPlain:
             continue
         taken.append(name)
         kind = {"clip": "CLIP", "siglip": "Siglip"}[found.model_type]
@@ -129,18 +129,70 @@ def test_every_plain_architecture_of_open_clip_has_its_place_in_transformers(mod
         ("ViT-M-16-alt", "ls_init_value"),
     ],
 )
-def test_another_architecture_is_refused_by_the_word_that_makes_it_one(models: Path, name: str, word: str) -> None:
+def test_another_architecture_is_told_by_the_word_that_makes_it_one(models: Path, name: str, word: str) -> None:
     cfg = json.loads((models / "architectures.json").read_text())[name]["cfg"]
-    with pytest.raises(ModelError, match=f"its configuration says {word}"):
+    with pytest.raises(NotPlain, match=word):
         towers(cfg)
 
 
 @pytest.mark.parametrize("tower", ["vision_cfg", "text_cfg"])
-def test_a_word_that_is_not_known_is_refused(tower: str) -> None:
+def test_a_word_that_is_not_known_makes_another_architecture(tower: str) -> None:
     cfg = json.loads(json.dumps(KINDS["clip"]["model_cfg"]))
     cfg[tower]["rotary"] = True
-    with pytest.raises(ModelError, match="its configuration says rotary: True"):
+    with pytest.raises(NotPlain, match="rotary: True"):
         towers(cfg)
+
+
+def test_what_is_built_otherwise_is_computed_by_open_clip(models: Path) -> None:
+    assert {kind: recipe_of(models / kind)["family"] for kind in KINDS} == {
+        kind: "open-clip-own" if kind in OWN else "open-clip" for kind in KINDS
+    }
+    made = embedder(models / "mobile")
+    assert {"open_clip_torch", "timm", "ftfy"} <= made.environment.keys()
+    assert made.environment["attention"] == "open_clip"
+    assert made.family.picture_side(made.model) is made.model.model.visual, "what --compile compiles"
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("coca_ViT-B-32", "multimodal_cfg"),
+        ("xlm-roberta-base-ViT-B-32", "hf_model_name: xlm-roberta-base"),
+        ("nllb-clip-base-siglip", "hf_model_name"),
+    ],
+)
+def test_what_needs_more_than_the_folder_is_refused(models: Path, tmp_path: Path, name: str, word: str) -> None:
+    cfg = json.loads((models / "architectures.json").read_text())[name]["cfg"]
+    with pytest.raises(ModelError, match=f"vstore does not compute: its configuration says {word}"):
+        recipe_of(changed(models, tmp_path / "m", lambda config: config.update(model_cfg=cfg)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda cfg: cfg["vision_cfg"].update(rotary=True),
+        lambda cfg: cfg["vision_cfg"].update(timm_model_name="of_tomorrow"),
+        lambda cfg: cfg["text_cfg"].update(rotary=True),
+        lambda cfg: cfg.update(rotary=True),
+    ],
+)
+def test_what_open_clip_does_not_know_is_refused(models: Path, tmp_path: Path, change: Any) -> None:
+    with pytest.raises(ModelError, match="open_clip cannot make the model") as caught:
+        recipe_of(changed(models, tmp_path / "m", lambda config: change(config["model_cfg"]), "mobile"))
+    assert "pip install --no-deps 'open_clip_torch>=3.2' 'timm>=1.0.20' --upgrade" in caught.value.next_step
+
+
+@pytest.mark.parametrize("module", ["open_clip", "timm"])
+def test_without_open_clip_the_whole_command_is_named(
+    models: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ModelError, match=f"the model of a space needs {module}") as caught:
+        recipe_of(models / "mobile")
+    assert "pip install --no-deps" in caught.value.next_step
+    assert recipe_of(models / "clip")["family"] == "open-clip", "which needs neither"
 
 
 # The files
@@ -168,6 +220,22 @@ def reweighted(models: Path, to: Path, change: Callable[[dict[str, Any]], None],
 def test_a_missing_weight_is_refused(models: Path, tmp_path: Path, weight: str) -> None:
     with pytest.raises(ModelError, match="they would be random"):
         embedder(reweighted(models, tmp_path / "m", lambda weights: weights.pop(weight)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "why"),
+    [
+        ("mobile", lambda weights: weights.pop("visual.trunk.final_conv.conv_scale.bn.bias"), "they would be random"),
+        ("mobile", lambda weights: weights.pop("text.text_projection"), "they would be random"),
+        ("mobile", lambda weights: weights.update(extra=torch.ones(2)), r"there is no place for 1 of them \(extra\)"),
+        ("resnet", lambda weights: weights.update({"visual.bn1.bias": torch.ones(2)}), "size mismatch"),
+    ],
+)
+def test_weights_of_what_is_built_otherwise_are_guarded_too(
+    models: Path, tmp_path: Path, kind: str, change: Any, why: str
+) -> None:
+    with pytest.raises(ModelError, match=why):
+        embedder(reweighted(models, tmp_path / "m", change, kind))
 
 
 def test_half_a_pool_is_refused(models: Path, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_head_is_left_out_with_a_note_and_has_no_part_in_the_vector(zoo: Zoo, 
     weights = load_file(other / "model.safetensors")
     changed = {key: -value if key.startswith("classifier") else value for key, value in weights.items()}
     save_file(changed, other / "model.safetensors")
-    assert np.array_equal(rows(embedder(other)), rows(made))
+    assert np.abs(rows(embedder(other)) - rows(made)).max() < 1e-6
 
 
 @pytest.mark.parametrize("name", ["convnext", "convnextv2", "swin", "swinv2", "resnet"])
@@ -49,7 +49,7 @@ def test_a_bare_model_gives_the_vectors_of_its_classifier(zoo: Zoo, tmp_path: Pa
     cls = getattr(transformers, f"{KINDS[name][0]}Model")
     cls.from_pretrained(zoo[name]).save_pretrained(bare)
     assert json.loads((bare / "config.json").read_text())["architectures"] == [cls.__name__]
-    assert np.array_equal(rows(embedder(bare)), rows(embedder(zoo[name])))
+    assert np.abs(rows(embedder(bare)) - rows(embedder(zoo[name]))).max() < 1e-6
 
 
 def test_a_swin_of_transformers_4_gives_the_same_vectors(zoo: Zoo, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_swin_of_transformers_4_gives_the_same_vectors(zoo: Zoo, tmp_path: Pat
         renamed[key] = value
     assert any("attention.self.query" in key for key in renamed)
     save_file(renamed, old / "model.safetensors")
-    assert np.array_equal(rows(embedder(old)), rows(embedder(zoo["swin"])))
+    assert np.abs(rows(embedder(old)) - rows(embedder(zoo["swin"]))).max() < 1e-6
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -145,7 +145,7 @@ def test_an_adapter_trained_with_transformers_4_is_applied(zoo: Zoo, tmp_path: P
     before = targets if name == "dinov3_convnext" else ["query", "value", "dense"]
     old = rewrite(new, tmp_path / "old", rename=as_before, target_modules=before)
     assert load_file(old / "adapter_model.safetensors").keys().isdisjoint(load_file(new / "adapter_model.safetensors"))
-    assert np.array_equal(rows(embedder(zoo[name], old)), rows(embedder(zoo[name], new)))
+    assert np.abs(rows(embedder(zoo[name], old)) - rows(embedder(zoo[name], new))).max() < 1e-6
 
 
 def test_pictures_of_many_sizes_after_preparation_are_refused(zoo: Zoo, tmp_path: Path) -> None:

@@ -6,8 +6,11 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+import transformers
 from docs_tools.console import TOP, blocks
 from support.shell import Shell
 from support.zoo import Zoo
@@ -68,6 +71,45 @@ def test_a_row_is_of_a_supported_family(vstore: Shell, zoo: Zoo, hub: Hub, row: 
     assert (shown["place"]["model"], shown["place"]["revision"]) == (row.model, row.revision)
     assert shown["family"] == family.name
     assert (shown["recipe"]["text"] is not None) == row.texts
+    assert shown["place"].get("preset") == row.preset
+
+
+def full_size(name: str) -> tuple[Any, int, int]:
+    """A row's model at its full size, without memory for it; the width of its vectors; the bytes of a number."""
+    so400m = {"hidden_size": 1152, "intermediate_size": 4304, "num_hidden_layers": 27, "num_attention_heads": 16}
+    with torch.device("meta"):
+        if name == "siglip2-base":
+            siglip = transformers.SiglipConfig(text_config={"vocab_size": 256_000}, vision_config={})
+            return transformers.SiglipModel(siglip), siglip.vision_config.hidden_size, 4
+        if name == "siglip2-so400m":
+            text = {"vocab_size": 256_000, "projection_size": 1152, **so400m}
+            siglip = transformers.SiglipConfig(
+                text_config=text, vision_config={"image_size": 384, "patch_size": 14, **so400m}
+            )
+            return transformers.SiglipModel(siglip), siglip.vision_config.hidden_size, 4
+        if name == "dinov2-base":
+            dinov2 = transformers.Dinov2Config(image_size=518, patch_size=14)
+            return transformers.Dinov2Model(dinov2), dinov2.hidden_size, 4
+        text = {"num_hidden_layers": 28, "intermediate_size": 6144, "num_attention_heads": 16, "vocab_size": 151_936}
+        qwen = transformers.Qwen3VLConfig(
+            text_config={**text, "hidden_size": 2048, "num_key_value_heads": 8, "head_dim": 128},
+            vision_config={
+                "depth": 24,
+                "hidden_size": 1024,
+                "intermediate_size": 4096,
+                "out_hidden_size": 2048,
+                "deepstack_visual_indexes": [5, 11, 17],
+            },
+        )
+        return transformers.Qwen3VLModel(qwen), qwen.text_config.hidden_size, 2
+
+
+@pytest.mark.parametrize("row", FROM_THE_HUB, ids=lambda row: row.name)
+def test_the_bytes_and_the_numbers_are_those_of_the_architecture(row: RecommendedModel) -> None:
+    model, dim, width = full_size(row.name)
+    assert row.dim == dim
+    header = row.bytes - width * sum(tensor.numel() for tensor in model.state_dict().values())
+    assert 0 < header < 200 * len(model.state_dict()), "a header names each tensor with its shape and its place"
 
 
 def test_only_the_pinned_commit_is_taken(vstore: Shell, zoo: Zoo, hub: Hub) -> None:

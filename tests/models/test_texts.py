@@ -95,7 +95,7 @@ def test_a_vector_that_is_not_finite_is_not_remembered(world: World, monkeypatch
         return plain(self, on, text) * (np.nan if text == TEXT.text else 1)
 
     monkeypatch.setattr(DualEncoder, "forward_text", sick)
-    with pytest.raises(VstoreError, match="no vector for one of the operands"):
+    with pytest.raises(VstoreError, match="the model gave no usable vector for it"):
         scores(world)
     assert remembered(world) == set()
 

@@ -93,7 +93,7 @@ def test_a_tower_as_transformers_4_saved_it_gives_the_same_vectors(zoo: Zoo, tmp
         weights = load_file(old / "model.safetensors")
         assert not [key for key in weights if key.startswith("vision_model.")]
         save_file({f"vision_model.{key}": value for key, value in weights.items()}, old / "model.safetensors")
-        assert np.array_equal(rows(embedder(old)), rows(embedder(zoo[name])))
+        assert np.abs(rows(embedder(old)) - rows(embedder(zoo[name]))).max() < 1e-6
 
 
 @pytest.mark.parametrize("name", ["clip_projected", "clip_classifier", "siglip_vision"])
@@ -158,7 +158,7 @@ def test_an_adapter_of_a_tower_is_applied_whatever_transformers_called_its_modul
     assert np.abs(made - np.stack([reference.picture(one) for one in probes().values()])).max() < 1e-5
     assert (made * rows(embedder(zoo[name]))).sum(1).min() < 0.9999
     old = rewrite(adapter, tmp_path / "old", rename=lambda key: key.replace(".model.", ".model.vision_model.", 1))
-    assert np.array_equal(rows(embedder(zoo[name], old)), made)
+    assert np.abs(rows(embedder(zoo[name], old)) - made).max() < 1e-6
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)

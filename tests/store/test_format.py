@@ -12,6 +12,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Iterator
 from hashlib import sha256
@@ -645,6 +646,11 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
         store.search([Operand(1.0, os.fsencode(tmp_path / "a.png"))])
     digests = Digests(repo.layout.cache)
     digests.of(tmp_path / "a.png")
+    header = b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}'
+    (tmp_path / "a.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"x")
+    monkeypatch.setattr("vstore.embed.hf.digests._SETTLED_NS", 0)
+    time.sleep(0.02)  # a tick of the file system's clock
+    digests.of(tmp_path / "a.safetensors")
     digests.keep()
     recipe = {"text": {"tokenizer": ["1f", "2e"]}}
     cache_text(repo.layout.cache, text_name(builder.space, recipe, "a red car"), unit_vectors(1)[0])
@@ -653,7 +659,7 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
     fake = FakeEmbedder()
     vectors = {name: fake.of(picture) for name, picture in proof.prepared_probes(fake.recipe, PROBES).items()}
     kept = Probes(Proofs(vectors, {}))
-    proof.prove(repo, repo.space("fake-1"), fake, kept, files_changed=False)
+    proof.prove(repo, repo.space("fake-1"), fake, kept, files=digests.seen)
     names = {path.name: path.read_bytes() for path in repo.layout.cache.iterdir()}
     for name, data in names.items():
         assert data[:8] == checksum(name.encode(), data[8:])
@@ -675,6 +681,14 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
     found = (repo.layout.segments / ref.name).stat()
     stats = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
     assert json.loads(names["checked"][8:]) == {ref.name: stats}
+    found = (tmp_path / "a.safetensors").stat()
+    stats = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    tensors = {"a": ["U8", [1], sha256(b"x").hexdigest()]}
+    assert json.loads(names["model-tensors"][8:]) == {os.path.realpath(tmp_path / "a.safetensors"): [*stats, tensors]}
+    about = json.loads(names[f"proof-{builder.space[:32]}"][8:])
+    assert sorted(about) == ["environment", "files", "probes", "turn"]
+    read = sorted(sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("a.png", "a.safetensors"))
+    assert about["files"] == sha256("".join(read).encode()).hexdigest()
     found = repo.layout.refs.stat()
     stats = [found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns]
     assert json.loads(names["names-refs"][8:]) == [stats, "2.json"]

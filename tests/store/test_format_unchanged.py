@@ -29,7 +29,7 @@ REWORDED = {  # how many facts of format 1 are said otherwise since, by section
     "3": 3,  # gc writes the trees of format 2, and removes parts of indexes; packs merge by levels
     "4": 2,  # the snapshots in the state are the window; `decide` is undoable
     "8": 5,  # recipes of more families have more values: their names, preparations, positions and texts
-    "10": 1,  # the name of a text in the cache holds its tokenizer too
+    "10": 2,  # the proof of a space is one of certain files; vectors of texts are those of a tokenizer
     "15": 1,  # the example reads both formats
 }
 

@@ -19,10 +19,12 @@ from vstore.disk.catalogue import Catalogue
 from vstore.embed.hf.families import FAMILIES
 from vstore.embed.machine import machine_of
 from vstore.embed.model_words import Settings, Words
-from vstore.errors import ModelError
+from vstore.embed.text_cache import cache_text, text_name
+from vstore.errors import ModelError, VstoreError
 from vstore.intake.embedding import DOUBTS
 from vstore.pictures.decoding import prepare as decode
 from vstore.pictures.preparation import Preparation
+from vstore.search.query import Operand
 from vstore.store import Store
 from vstore.testing import FakeEmbedder
 from vstore_cli.main import run
@@ -93,7 +95,7 @@ def test_a_sick_device_stops_the_run_and_no_picture_is_remembered_as_failed(frai
         frail.sync()
     assert caught.value.exit_code == 13
     assert "on cuda:1 does not work" in caught.value.message
-    assert "the pictures are not at fault" in caught.value.message and "--device" in caught.value.next_step
+    assert "So no picture is at fault" in caught.value.message and "--device" in caught.value.next_step
     of(frail).sick = None
     report = frail.sync()
     assert (report.embedded, report.failed) == (20, ())
@@ -155,7 +157,7 @@ def test_an_error_over_one_picture_costs_that_picture(frail: World) -> None:
     report = frail.sync()
     assert (report.embedded, report.paths) == (30, 30)
     [failure] = report.failed
-    assert (failure.kind, failure.reason) == ("model", "the model failed on it (ValueError: its shape is odd)")
+    assert (failure.kind, failure.reason) == ("model", "the model failed on it: ValueError: its shape is odd")
     assert known(frail.sync()) == {"bad.png": ("model", True)}
     for path, key in frail.aliases().items():
         assert key == frail.key((frail.pictures / path.partition("/")[2]).read_bytes())
@@ -233,11 +235,63 @@ def test_an_error_of_the_processor_costs_one_picture_and_is_tried_once_more(tmp_
     many = {f"{number:03}.png": number for number in range(60)}
     world.put({"a.png": 1000, "b.png": 1001, **many, "zz.png": plain(BAD)})
     report = world.sync()
-    # The last picture is prepared in a reader's thread first: the model is loaded by then.
     assert known(report) == ({} if times == 1 else {"zz.png": ("model", False)})
     assert report.embedded == (63 if times == 1 else 62)
     if times > 1:
-        assert report.failed[0].reason == "the model failed on it (ZeroDivisionError: a side of 0)"
+        assert report.failed[0].reason == "the model failed on it: ZeroDivisionError: a side of 0"
+
+
+class Several(Prepared):
+    """A pipeline over several devices: the second batch cannot be computed on any, and the others are finished."""
+
+    in_flight = 5
+    has_ended = False
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.started = 0
+        self.elsewhere_asked: list[int] = []
+
+    def start(self, inputs: Sequence[Any]) -> Callable[[], Any]:
+        self.started += 1
+        number = self.started
+
+        def vectors() -> Any:
+            if number == 2:
+                raise OSError("the device is gone")
+            return self.embed_images(inputs)
+
+        return vectors
+
+    def first_of(self, started: Sequence[Any]) -> int:
+        return 0
+
+    def elsewhere(self, inputs: Sequence[Any], before: Any) -> Callable[[], Any]:
+        self.elsewhere_asked.append(len(inputs))
+        self.has_ended = True
+
+        def vectors() -> Any:
+            raise ModelError("no device is left", "")
+
+        return vectors
+
+    def killers(self, started: Any) -> dict[int, str]:
+        return {}
+
+    def prove(self, met: str) -> bool:
+        return False
+
+
+def test_what_other_devices_had_finished_when_the_last_one_was_lost_is_kept(tmp_path: Path) -> None:
+    fake = Several()
+    world = World(tmp_path, fake)
+    world.put({f"{number:02}.png": number for number in range(20)})
+    with pytest.raises(ModelError, match="no device is left"):
+        world.sync()
+    assert fake.elsewhere_asked == [2]
+    world.fake = Frail()
+    report = world.sync()
+    assert (report.recovered, report.embedded) == (16, 4)
 
 
 # What is remembered
@@ -364,6 +418,121 @@ def test_the_command_says_it(
     assert "--retry-failed tries them again" in capsys.readouterr().out
     assert run([*words, "--retry-failed"]) == 3
     assert "Tried 1 picture again that failed before: 0 have a vector now." in capsys.readouterr().out
+
+
+# Other commands that embed
+
+
+class Reading(Frail):
+    """Embeds texts, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: dict[str, Any] = {}
+
+    def embed_texts(self, texts: Sequence[str]) -> Any:
+        found = [self.texts.get(text, np.ones(8, np.float32)) for text in texts]
+        for row in found:
+            if isinstance(row, Exception):
+                raise row
+        return np.stack(found)
+
+
+@pytest.fixture
+def reading(tmp_path: Path) -> World:
+    world = World(tmp_path, Reading())
+    world.put({"a.png": 1, "b.png": 2})
+    world.sync()
+    return world
+
+
+def test_a_search_on_a_sick_device_names_it_and_not_the_picture(reading: World, tmp_path: Path) -> None:
+    query = tmp_path / "query.png"
+    query.write_bytes(plain(BAD))
+    operand = Operand(1.0, os.fsencode(query))
+    of(reading).nan = [BAD]
+    with pytest.raises(VstoreError, match=r"cannot search with .*query\.png: the model gave no usable") as caught:
+        reading.store.search([operand])
+    assert not isinstance(caught.value, ModelError)
+    of(reading).nan, of(reading).raises = [], {BAD: ValueError("its shape")}
+    with pytest.raises(VstoreError, match=r"query\.png: the model failed on it: ValueError: its shape"):
+        reading.store.search([operand])
+    of(reading).raises, of(reading).sick = {}, 0
+    with pytest.raises(ModelError, match=r"on cuda:1 does not work"):
+        reading.store.search([operand])
+    of(reading).sick = None
+    of(reading).passing = 1
+    assert len(reading.store.search([operand]).hits) == 2
+
+
+@pytest.mark.parametrize("what", [np.full(8, np.nan, np.float32), np.zeros(8, np.float32), ValueError("odd")])
+def test_a_text_without_a_vector_is_not_kept_and_the_probes_say_who_is_at_fault(reading: World, what: Any) -> None:
+    fake: Any = reading.fake
+    fake.texts = {"a cat": what}
+    operand = Operand(1.0, None, "a cat")
+    with pytest.raises(VstoreError, match="cannot search for the text 'a cat': the model") as caught:
+        reading.store.search([operand])
+    assert not isinstance(caught.value, ModelError)
+    fake.texts = {"a cat": what, "a photo of a red car": what}  # the probe
+    with pytest.raises(ModelError, match="on cuda:1 does not work: with the text 'a cat'"):
+        reading.store.search([operand])
+    fake.texts = {}
+    assert len(reading.store.search([operand]).hits) == 2
+
+
+def test_a_text_vector_that_an_earlier_version_kept_of_a_sick_device_is_not_believed(reading: World) -> None:
+    [space] = reading.repo.state.spaces
+    name = text_name(space, reading.fake.recipe, "a cat")
+    cache_text(reading.repo.layout.cache, name, np.full(8, np.nan, np.float32))
+    assert len(reading.store.search([Operand(1.0, None, "a cat")]).hits) == 2
+
+
+def test_a_repair_on_a_sick_device_takes_no_picture_from_a_snapshot(frail: World) -> None:
+    frail.put({f"{number:02}.png": number for number in range(40)})
+    frail.sync()
+    [space] = frail.repo.state.spaces
+    [ref] = frail.repo.state.segments(space)
+    (frail.repo.layout.folder / "segments" / ref.name).unlink()
+    frail.store.close()
+    of(frail).embedded, of(frail).sick = 0, 16
+    report = repaired(frail)
+    assert any("does not work" in line and "24 pictures" in line for line in report.left), report.left
+    assert len(frail.paths()) == 40
+    assert report.embedded == 16
+    of(frail).sick = None
+    report = repaired(frail)
+    assert (report.embedded, report.left) == (24, ())
+    assert len(frail.paths()) == 40 and len(stored(frail)) == 40
+
+
+def test_a_repair_goes_on_where_the_model_fails_on_one_picture(frail: World) -> None:
+    frail.put({"bad.png": plain(BAD), **{f"{number:02}.png": number for number in range(20)}})
+    frail.sync()
+    [space] = frail.repo.state.spaces
+    [ref] = frail.repo.state.segments(space)
+    (frail.repo.layout.folder / "segments" / ref.name).unlink()
+    frail.store.close()
+    of(frail).raises = {BAD: ValueError("its shape")}
+    assert repaired(frail).embedded == 20
+
+
+def repaired(world: World) -> Any:
+    return Store.repair(world.folder, load_embedder=world.load)
+
+
+def test_a_check_on_a_sick_device_blames_no_stored_vector(frail: World) -> None:
+    frail.put({"bad.png": plain(BAD), **{f"{number:02}.png": number for number in range(19)}})
+    frail.sync()
+    of(frail).sick = 0
+    with pytest.raises(ModelError, match="on cuda:1 does not work"):
+        frail.store.check(reembed=20)
+    of(frail).sick = None
+    of(frail).passing = 1
+    report = frail.store.check(reembed=20).reembed
+    assert report is not None and report.fits and not report.off
+    of(frail).raises = {BAD: ValueError("its shape")}
+    report = frail.store.check(reembed=20).reembed
+    assert report is not None and [path for path, _ in report.off] == [b"pictures/bad.png"]
 
 
 # Whatever fails, no vector gets another picture's key

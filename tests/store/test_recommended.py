@@ -50,8 +50,17 @@ def test_the_builtin_embedder_is_what_the_table_says() -> None:
 def test_a_short_name_stands_for_the_id_and_the_commit(row: RecommendedModel) -> None:
     said: list[str] = []
     words = with_full_name(Words(row.name, compute="bf16"), said.append)
-    assert words == Words(row.model, revision=row.revision, compute="bf16")
-    assert said == [f"{row.name} stands for {row.model} at {row.revision} ({row.licence})"]
+    assert words == Words(row.model, revision=row.revision, compute="bf16", preset=row.preset)
+    preset = f", --preset {row.preset}" if row.preset else ""
+    assert said == [f"{row.name} stands for {row.model} at {row.revision} ({row.licence}){preset}"]
+
+
+def test_a_prompt_or_a_preset_that_was_asked_for_is_taken() -> None:
+    (row,) = [row for row in FROM_THE_HUB if row.preset is not None]
+    for asked in (Words(row.name, prompt="a"), Words(row.name, preset="gme")):
+        said: list[str] = []
+        assert with_full_name(asked, said.append) == asked._replace(model=row.model, revision=row.revision)
+        assert "--preset" not in said[0]
 
 
 def test_a_revision_that_was_asked_for_is_taken() -> None:

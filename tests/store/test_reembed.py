@@ -154,7 +154,7 @@ def test_one_picture_of_32_may_be_off_and_is_named(case: Case) -> None:
 
 def _sampled(case: Case, count: int) -> list[int]:
     """Number the pictures of a sample of this snapshot; equal aliases have equal samples."""
-    from vstore.check.sampling import sample_pictures
+    from vstore.repository.sampling import sample_pictures
 
     repo = case.old.repo
     snapshot = repo.snapshot("current")

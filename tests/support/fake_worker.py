@@ -15,6 +15,8 @@ import pytest
 from PIL.Image import Image
 
 from vstore.embed.hf.batches import Limits
+from vstore.embed.hf.digests import Remembered
+from vstore.embed.hf.identity import Known
 from vstore.embed.model_words import Settings, Words
 from vstore.embed.workers.desk import Care
 from vstore.embed.workers.pool import Workers
@@ -83,7 +85,7 @@ def fake_workers(count: int, admit: Any = lambda load: load(), **care: Any) -> W
     family: Any = FakeFamily()
 
     def start(device: str) -> Worker:
-        return Worker(family, Job(RECIPE, Words(), Settings(device), {}, count))
+        return Worker(family, Job(RECIPE, Words(), Settings(device), Remembered({}, {}), Known(RECIPE), count))
 
     return Workers(family, Limits(4, None), [f"fake:{number}" for number in range(count)], start, Care(admit, **care))
 

@@ -64,7 +64,38 @@ KINDS: dict[str, dict[str, Any]] = {
             "resize_mode": "squash",
         },
     },
+    # Built otherwise.
+    "mobile": {
+        "model_cfg": {
+            "embed_dim": 24,
+            "custom_text": True,
+            "vision_cfg": {
+                "image_size": 64, "timm_model_name": "fastvit_t8", "timm_model_pretrained": False, "timm_pool": "avg",
+                "timm_proj": None, "timm_drop": 0.0, "timm_drop_path": 0.0,
+            },
+            "text_cfg": {
+                "context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1, "no_causal_mask": True,
+            },
+        },
+        "preprocess_cfg": {
+            "size": 64, "mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0], "interpolation": "bilinear",
+            "resize_mode": "shortest",
+        },
+    },
+    "resnet": {
+        "model_cfg": {
+            "embed_dim": 24,
+            "quick_gelu": True,
+            "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 8, "head_width": 8, "patch_size": None},
+            "text_cfg": {
+                "context_length": 16, "vocab_size": 300, "hf_tokenizer_name": "none", "width": 16, "heads": 2,
+                "layers": 1, "pool_type": "eos", "eos_id": 0,
+            },
+        },
+        "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3},
+    },
 }  # fmt: skip
+OWN = ("mobile", "resnet")
 
 
 def main(top: Path) -> None:
@@ -141,10 +172,13 @@ def make(folder: Path, config: dict[str, Any], open_clip: Any) -> None:
         plain = {name: value for name, value in cfg.items() if name != "custom_text"}
         model = cls(**plain).eval()
         with torch.no_grad():
+            for name, value in model.named_buffers():
+                if "running" in name:
+                    value.add_(torch.rand(value.shape))
             for name, value in model.named_parameters():
                 # At first biases and norms are 0 and 1, and matrices so small that all pictures look alike.
                 is_matrix = value.ndim > 1 and "embed" not in name
-                value.mul_(8) if is_matrix else value.add_(torch.randn(value.shape) * 0.2)
+                value.mul_(8 if value.ndim == 2 else 5) if is_matrix else value.add_(torch.randn(value.shape) * 0.2)
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
     save_file(weights, folder / "open_clip_model.safetensors")
     prepare = open_clip.transform.image_transform_v2(

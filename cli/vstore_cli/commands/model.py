@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from vstore_cli.locate import open_store
-from vstore_cli.models import device_option, model_options, note
+from vstore_cli.models import device_option, model_options, note, offline_option
 from vstore_cli.output import columns, count, echo_json, json_option, number, shown, size, table
 
 
@@ -120,28 +120,38 @@ def model_recommend(as_json: bool) -> None:
 
 
 @model.command("add")
-@click.argument("name")
+@click.argument("name", required=False)
+@click.option("--same-as", metavar="SPACE", help="Prove that the model is that of a space whose own files are gone.")
 @model_options
 @device_option
+@offline_option
 @json_option
-def model_add(name: str, as_json: bool, **words: Any) -> None:
+def model_add(name: str | None, as_json: bool, **words: Any) -> None:
     """Add the space NAME: load its model, test its adapter, embed the probe pictures. The current snapshot stays.
 
     With --adapter alone, everything else is taken from the current space: an upgrade only names what is new. An adapter
     that was trained on another base is refused then; name its base with --model. If the store already has the space,
-    only the place of its model is updated.
+    only the place of its model is updated: other shards, metadata or a chat template make no other model.
+
+    With --same-as no space is added. All probes of SPACE, and 32 of its pictures, read from their folders, must get
+    their vectors again (cosine 0.9999 each): SPACE then has this model's place. NAME is left out.
 
     \b
     Example:
       vstore model add lora-v12 --adapter checkpoints/v12
       vstore model add words --model siglip2-base
+      vstore model add --same-as lora-v12 --model merged/lora-v12
     """
     with open_store() as store:
         report = store.model_add(name, note=note, **words)
     if as_json:
         echo_json(report)
         return
-    if report.known:
+    if words["same_as"] is not None:
+        click.echo(f"The model of the space {report.space_name} is the same; its place is updated.")
+        for line in report.notes:
+            click.echo(f"  {line}")
+    elif report.known:
         click.echo(f"The space {report.space_name} already exists; the place of its model is updated.")
     else:
         click.echo(f"Added the space {report.space_name} ({number(report.dim)} numbers per picture).")

@@ -11,7 +11,6 @@ from vstore.brief import briefly
 from vstore.check.adopt import Adopted, adopt
 from vstore.check.findings import Problem
 from vstore.check.request import Sample
-from vstore.check.sampling import SampledPicture, sample_pictures
 from vstore.check.trials import FITS, Trial, Trials, best_of, mixture, rounded
 from vstore.embed.rows import require_width
 from vstore.errors import ModelError, UsageError
@@ -20,6 +19,7 @@ from vstore.format.entries import Snapshot, Space
 from vstore.format.recipes import Recipe, space_id
 from vstore.progress import Progress, Silent
 from vstore.repository.repository import Repository
+from vstore.repository.sampling import SampledPicture, sample_pictures
 
 SHARE = 32  # one picture in so many may be off: a decoder that changed, a file that was saved again
 

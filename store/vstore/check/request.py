@@ -11,6 +11,7 @@ from vstore.embed.model_words import Settings, Words
 from vstore.errors import UsageError
 from vstore.format.recipes import Recipe
 from vstore.repository.embedders import Embedders
+from vstore.repository.identities import declared_space
 from vstore.repository.repository import Repository
 
 
@@ -50,6 +51,9 @@ def sample_of(
             raise UsageError("a model is tried on a sample", "say of how many pictures: --reembed 32")
         return None
     wanted, place = declared(words, recipe, repo.layout.cache)
+    known = declared_space(repo, wanted, place)
+    if known is not None:
+        wanted = known.recipe
     chosen = settings or Settings()
-    load = lambda other: embedders.load_variant(other, place, chosen)  # noqa: E731
+    load = lambda other: embedders.load_variant(other, place, chosen, known=known)  # noqa: E731
     return Sample(pictures, load, wanted, place=place, adopt=adopt)

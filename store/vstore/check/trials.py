@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from vstore.brief import briefly
-from vstore.check.sampling import SampledPicture, read_unchanged
 from vstore.embed.embedder import Embedder
 from vstore.embed.variations import Variation, Varied, preparations
 from vstore.errors import UsageError, VstoreError
 from vstore.format.canonical import Json
 from vstore.format.recipes import Recipe
-from vstore.pictures.decoding import prepare
-from vstore.pictures.failures import PictureFailure
-from vstore.pictures.preparation import preparation_of
 from vstore.progress import Progress
 from vstore.repository.repository import Repository
+from vstore.repository.sampling import SampledPicture, cosines
 
 FITS = 0.999  # cosine from which two vectors are those of one picture and one model
-BATCH = 8
 DECLARED = "as-declared"
 
 
@@ -133,8 +129,11 @@ class Trials:
         self._progress.stage(f"embed: {variation.name}", len(self._sample))
         try:
             embedder = embedder or (variation.load() if variation.load else self._load(variation.recipe))
-            cosines = tuple(self._cosines(variation.recipe, embedder))
-            return Trial(variation.name, variation.about, variation.recipe, cosines)
+            found = []
+            for cosine in cosines(self._repo, self._sample, variation.recipe, embedder):
+                found.append(cosine)
+                self._progress.advance()
+            return Trial(variation.name, variation.about, variation.recipe, tuple(found))
         except VstoreError as err:
             if variation.name == DECLARED:
                 raise
@@ -142,27 +141,3 @@ class Trials:
             return Trial(
                 name=variation.name, about=variation.about, recipe=variation.recipe, cosines=nothing, error=err.message
             )
-
-    def _cosines(self, recipe: Recipe, embedder: Embedder) -> Iterator[float]:
-        import numpy as np
-
-        preparation = preparation_of(recipe)
-        for at in range(0, len(self._sample), BATCH):
-            part = self._sample[at : at + BATCH]
-            prepared: dict[int, Any] = {}
-            for number, picture in enumerate(part):
-                data = read_unchanged(self._repo, picture.key, picture.file)
-                if data is not None:
-                    try:
-                        prepared[number] = prepare(data, preparation)[0]
-                    except PictureFailure:
-                        continue
-            rows = dict(zip(prepared, embedder.embed_images(list(prepared.values())), strict=True)) if prepared else {}
-            for number, picture in enumerate(part):
-                row = rows.get(number)
-                if row is None or row.shape != picture.row.shape:
-                    yield float("nan")
-                    continue
-                a, b = row.astype(np.float64), picture.row.astype(np.float64)
-                yield float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
-            self._progress.advance(len(part))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vstore.embed.embedder import Embedder, Floats
 
 NO_VECTOR = "the model gave no usable vector for it"
+FAILED = "the model failed on it: "
 NO_INPUT = "the model takes no picture of this shape"
 
 
@@ -123,13 +124,16 @@ def may_be_of_a_picture(err: Exception) -> bool:
 
 def why(err: BaseException) -> str:
     """Say in one line what the model did to a picture."""
-    return f"the model failed on it ({said(err)})"
+    return f"{FAILED}{said(err)}"
 
 
 def failed_on(reasons: Iterable[str]) -> str:
     """Say what the model did to pictures that failed alone."""
     first, *others = reasons
-    return f"it failed on {len(others) + 1} picture{'s' * bool(others)} alone ({first})"
+    example = first.removeprefix(FAILED)
+    if not others:
+        return f"it failed on a picture even alone ({example})"
+    return f"it failed on {len(others) + 1} pictures even alone (the first: {example})"
 
 
 def _in_halves(inputs: Sequence[Any], attempts: Attempts) -> Tried:

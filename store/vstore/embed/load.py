@@ -10,15 +10,22 @@ from vstore.errors import ModelError
 if TYPE_CHECKING:
     from vstore.embed.embedder import Embedder
     from vstore.embed.hf.digests import Digests
+    from vstore.embed.hf.identity import Known
     from vstore.format.recipes import Recipe
 
 
 def load_embedder(
-    recipe: Recipe, words: Words | None = None, settings: Settings | None = None, digests: Digests | None = None
+    recipe: Recipe,
+    words: Words | None = None,
+    settings: Settings | None = None,
+    digests: Digests | None = None,
+    *,
+    known: Known | None = None,
 ) -> Embedder:
     """Load the embedder that a recipe describes, in this process, on the first device of the settings.
 
     words:  name its model.
+    known:  the space of the recipe, or of the one that it varies.
     Raises: UsageError; ModelError if the recipe's family is unknown here, or the model does not have this recipe.
     """
     family = str(recipe.get("family"))
@@ -38,7 +45,7 @@ def load_embedder(
         from vstore.embed.hf.digests import Digests
         from vstore.embed.hf.loading import load
 
-        return load(recipe, words, settings, digests or Digests())
+        return load(recipe, words, settings, digests or Digests(), known=known)
     from vstore.embed.plugins import find_plugin
 
     plugin = find_plugin(family)

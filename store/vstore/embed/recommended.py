@@ -15,6 +15,7 @@ revision is one that several independent projects pin, and at which they found s
 - facebook/dinov2-base: the commit in mteb's registry (dino_models.py: Apache-2.0, 768 numbers); model.safetensors of
   346,345,912 bytes, sha256 d73036b56966….
 
+The sizes are those of the architectures to the byte, but for the header of a file (tests/models/test_recommended.py).
 A model enters with such a record or not at all: for facebook/metaclip-2-worldwide-huge-quickgelu several projects pin
 one commit, and no list of its files was found.
 """
@@ -39,6 +40,7 @@ class RecommendedModel(NamedTuple):
     dim:      numbers per vector.
     bytes:    of its weights, which are downloaded once.
     texts:    it reads texts: pictures are found by words.
+    preset:   the value of `--preset` that comes with its short name, or None.
     """
 
     name: str
@@ -49,6 +51,7 @@ class RecommendedModel(NamedTuple):
     dim: int
     bytes: int
     texts: bool
+    preset: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         return self._asdict()
@@ -84,6 +87,7 @@ RECOMMENDED = (
         dim=2048,
         bytes=4_255_140_312,
         texts=True,
+        preset="qwen3-vl-embedding",
     ),
     RecommendedModel(
         name="dinov2-base",

@@ -1,4 +1,4 @@
-"""The short names of models: words of `--model` that stand for a recommended model at its pinned commit."""
+"""The short names of models: words of `--model` that stand for a recommended model, as its authors use it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHORT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # neither a path, nor a hub 
 
 
 def with_full_name(words: Words, note: Callable[[str], None] = lambda text: None) -> Words:
-    """Replace a short name by the hub id and the commit that it stands for. A folder of that name wins.
+    """Replace a short name by the hub id, the commit and the preset that it stands for. A folder of that name wins.
 
     note:   receives a line about the model that was taken.
     Raises: ModelError for a short name that no model has.
@@ -31,8 +31,10 @@ def with_full_name(words: Words, note: Callable[[str], None] = lambda text: None
     if row is None:
         raise _unknown(words, name)
     revision = words.revision or row.revision
-    note(f"{name} stands for {row.model} at {revision} ({row.licence})")
-    return words._replace(model=row.model, revision=revision)
+    preset = words.preset if words.preset is not None or words.prompt is not None else row.preset
+    with_preset = f", --preset {preset}" if preset != words.preset else ""
+    note(f"{name} stands for {row.model} at {revision} ({row.licence}){with_preset}")
+    return words._replace(model=row.model, revision=revision, preset=preset)
 
 
 def _unknown(words: Words, name: str) -> ModelError:

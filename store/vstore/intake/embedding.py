@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.embed.careful import Attempts, begin, failed_on, may_be_of_a_picture, try_all, why
 from vstore.embed.embedder import Devices, Embedder, Pipeline
-from vstore.embed.rows import require_width, usable
+from vstore.embed.rows import require_width, unit_rows, usable
 from vstore.format.entries import FileRef
 from vstore.intake.keeper import Keeper, publish_seal
 from vstore.intake.known_pictures import KnownPictures
@@ -29,10 +29,12 @@ class Made(NamedTuple):
     """A decoded picture, on its way to the model.
 
     is_input: the value is an input of the model; while no model is loaded, it is the picture itself.
+    attempts: how often the processor may be tried on the picture.
     """
 
     is_input: bool
     value: Any
+    attempts: int = 2
 
 
 class Batch(NamedTuple):
@@ -124,7 +126,7 @@ class Embedding:
         except Exception as err:
             if not may_be_of_a_picture(err):
                 raise
-            return Made(False, picture)  # tried once more, alone: some processors fail beside other threads
+            return Made(False, picture, 1)  # once more, alone: some processors fail beside other threads
 
     def ahead(self) -> int:
         """Count the pictures to hold ready: those of the batch after the running one, and half of one more."""
@@ -133,17 +135,18 @@ class Embedding:
 
     def add(self, key: bytes, made: Made, batch: Batch) -> None:
         """Add the model's input for a picture to a batch; not for one that the processor fails on."""
+        value = made.value
         if not made.is_input:
             pipeline = self._ready()  # not below: an error of loading is not about a picture
             try:
-                made = Made(True, pipeline.prepare(made.value))
+                value = _prepared(pipeline, made)
             except Exception as err:
                 if not may_be_of_a_picture(err):
                     raise
                 self._doubt([Doubt(key, why(err))])
                 return
         batch.keys.append(key)
-        batch.inputs.append(made.value)
+        batch.inputs.append(value)
 
     def is_full(self, batch: Batch) -> bool:
         """Tell whether a batch is as large as the model likes it."""
@@ -165,17 +168,32 @@ class Embedding:
 
     def _keep_started(self, left: int) -> None:
         while len(self._under_way) > left:
-            first = self._ready().first_of([batch.vectors for batch in self._under_way])
-            self._take(self._under_way.pop(first))
+            batch = self._next_finished()
+            try:
+                self._take(batch)
+            except Exception:
+                self._keep_finished()
+                raise
+
+    def _next_finished(self) -> Started:
+        return self._under_way.pop(self._ready().first_of([batch.vectors for batch in self._under_way]))
+
+    def _keep_finished(self) -> None:
+        """Keep what other devices had finished when an error ended the run."""
+        devices = self._pipeline
+        while isinstance(devices, Devices) and devices.has_ended and self._under_way:
+            batch = self._next_finished()
+            try:
+                unit = unit_rows(batch.vectors(), len(batch.keys), self._dim)
+            except Exception:
+                return  # it was not finished, and no other one is: `first_of` chooses finished ones first
+            self._keep_good(batch.keys, unit)
 
     def _take(self, batch: Started) -> None:
         """Wait for a batch, keep its vectors, and note the pictures that failed alone."""
         attempts = self._attempts(batch.vectors)
         tried = try_all(batch.inputs, batch.vectors, attempts)
-        good = usable(tried.unit)
-        keys = [key for key, fine in zip(batch.keys, good, strict=True) if fine]
-        if keys:
-            self._keep(keys, tried.unit[good])
+        self._keep_good(batch.keys, tried.unit)
         final = attempts.final()
         self._doubt(
             [
@@ -228,6 +246,13 @@ class Embedding:
         self._keep([doubt.key], tried.unit)
         return None
 
+    def _keep_good(self, keys: list[bytes], unit: Floats) -> None:
+        """Keep the rows that are vectors."""
+        good = usable(unit)
+        some = [key for key, fine in zip(keys, good, strict=True) if fine]
+        if some:
+            self._keep(some, unit[good])
+
     def _keep(self, keys: list[bytes], unit: Floats) -> None:
         if self._keeper is None:
             self._keeper = Keeper(self._repo, self._space, self._dim)
@@ -247,6 +272,7 @@ class Embedding:
     def _ready(self) -> Pipeline:
         if self._pipeline is None:
             from vstore.packages import faiss_module
+            from vstore.repository.health import prover
             from vstore.repository.proof import environment_of
 
             began = time.perf_counter()
@@ -254,25 +280,12 @@ class Embedding:
             embedder = self._load()
             space = self._repo.state.spaces[self._space]
             self._pipeline = embedder if isinstance(embedder, Pipeline) else _Plain(embedder)
-            self._prove = embedder.prove if isinstance(embedder, Devices) else self._prover(embedder)
+            self._prove = embedder.prove if isinstance(embedder, Devices) else prover(self._repo, space, embedder)
             require_width(embedder.dim, space.dim)
             self._dim = space.dim
             self._pictures.loaded(environment_of(embedder))
             self._since += time.perf_counter() - began  # paid once, however many pictures there are
         return self._pipeline
-
-    def _prover(self, embedder: Embedder) -> Callable[[str], bool]:
-        """Make the function that proves an embedder on one device."""
-        from vstore.repository.health import require_sound
-        from vstore.repository.proof import kept_probes
-
-        space = self._repo.state.spaces[self._space]
-
-        def prove(met: str) -> bool:
-            require_sound(embedder, kept_probes(self._repo, space), name=space.name, met=met)
-            return False
-
-        return prove
 
     def write_rest(self) -> list[FileRef]:
         """Write the unsealed vectors as a segment, to be listed by the next record."""
@@ -292,6 +305,17 @@ class Embedding:
         """Leave unsealed vectors where the next run finds them."""
         if self._keeper:
             self._keeper.close()
+
+
+def _prepared(pipeline: Pipeline, made: Made) -> Any:
+    """Turn a picture into an input of the model. Raises: what the processor raises in the last attempt."""
+    for _ in range(made.attempts - 1):
+        try:
+            return pipeline.prepare(made.value)
+        except Exception as err:
+            if not may_be_of_a_picture(err):
+                raise
+    return pipeline.prepare(made.value)
 
 
 def _nothing_to_prove(met: str) -> bool:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from vstore.embed.careful import embed_pictures
 from vstore.embed.embedder import Embedder
-from vstore.embed.rows import unit_rows, usable
+from vstore.embed.rows import usable
 from vstore.errors import Damage, MissingPackage, ModelError
 from vstore.format.entries import Space
 from vstore.format.recipes import Recipe
@@ -21,6 +22,7 @@ from vstore.progress import Progress
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import Findings
 from vstore.repair.manifests import Manifests
+from vstore.repository.health import prover
 from vstore.repository.repository import Repository, how_to_give
 
 if TYPE_CHECKING:
@@ -67,15 +69,23 @@ class Recompute:
         if not space.recipe:
             self._leave(space, lost, f"its recipe is lost; {how_to_give(space)}, and repair again")
             return
+        keeper = Keeper(self._repo, space.id, space.dim)
+        before = self._found.embedded
+        failed: ModelError | MissingPackage | Damage | None = None
         try:
-            count = self._embed(space, lost, self._load)
+            self._embed(space, lost, self._load, keeper)
         except (ModelError, MissingPackage, Damage) as err:  # Damage: the probes that would prove it are lost
-            step = err.next_step or "install it"
-            self._leave(space, lost, f"its model cannot be used ({err.message}); {step} and repair again")
-            return
+            failed = err
+        for ref in keeper.write():
+            self._found.list_segment(space.id, ref)
+        count = self._found.embedded - before
         if count:
-            self._found.embedded += count
             self._found.did(f"{count} vectors computed again from pictures that still exist")
+        if failed is not None:
+            step = failed.next_step or "install it"
+            left = lost - self.stored[space.id]
+            self._leave(space, left, f"its model cannot be used ({failed.message}); {step} and repair again")
+            return
         away = self._away.keys() & (lost - self.stored[space.id])
         if away:
             self._leave(space, away, self._away[min(away)])
@@ -86,12 +96,10 @@ class Recompute:
         )
         self.stored[space.id].update(keys)  # nothing is taken from a snapshot that may yet be made whole
 
-    def _embed(self, space: Space, lost: set[bytes], load: Callable[[Space, Recipe], Embedder]) -> int:
-        """Embed pictures in batches, and write their vectors. Returns: how many."""
+    def _embed(self, space: Space, lost: set[bytes], load: Callable[[Space, Recipe], Embedder], keeper: Keeper) -> None:
+        """Embed pictures in batches, and keep their vectors."""
         recipe = json.loads(self._blobs.read(space.recipe))
         embedder: Embedder | None = None
-        keeper = Keeper(self._repo, space.id, space.dim)
-        count = 0
         self._progress.stage("embed what was lost", len(lost))
         pictures = self._pictures(lost, preparation_of(recipe))
         while batch := list(islice(pictures, _BATCH)):
@@ -100,12 +108,9 @@ class Recompute:
                 if embedder is None:
                     embedder = load(space, recipe)
                     self.keepers.append(keeper)
-                keys = _embed_batch(space, embedder, keeper, batch)
+                keys = _embed_batch(batch, space, keeper, embedder, prover(self._repo, space, embedder))
             self.stored[space.id].update(keys)
-            count += len(keys)
-        for ref in keeper.write():
-            self._found.list_segment(space.id, ref)
-        return count
+            self._found.embedded += len(keys)
 
     def _pictures(self, lost: set[bytes], preparation: Preparation) -> Iterator[tuple[bytes, Image]]:
         """Read the existing pictures of lost vectors, each once. Yields: key, prepared picture."""
@@ -140,11 +145,17 @@ class Recompute:
             return None
 
 
-def _embed_batch(space: Space, embedder: Embedder, keeper: Keeper, batch: Sequence[tuple[bytes, Image]]) -> list[bytes]:
-    """Embed a batch and keep its vectors. Returns: the keys with one now."""
-    unit = unit_rows(embedder.embed_images([picture for _, picture in batch]), len(batch), space.dim)
-    good = usable(unit)
+def _embed_batch(
+    batch: Sequence[tuple[bytes, Image]],
+    space: Space,
+    keeper: Keeper,
+    embedder: Embedder,
+    prove: Callable[[str], bool],
+) -> list[bytes]:
+    """Embed a batch and keep its vectors. Returns: the keys with one now. Raises: ModelError if the model is sick."""
+    tried = embed_pictures(embedder, [picture for _, picture in batch], space.dim, prove)
+    good = usable(tried.unit)
     keys = [key for (key, _), fine in zip(batch, good, strict=True) if fine]
     if keys:
-        keeper.keep(keys, unit[good])
+        keeper.keep(keys, tried.unit[good])
     return keys

@@ -20,13 +20,15 @@ def add_space(
     status: str = "verified",
     place: Mapping[str, Any] | None = None,
     probes: bytes = b"",
+    identity: str = "",
 ) -> None:
     """Add a space with its recipe. The first space is the one in which the first sync starts.
 
-    status: of a new space; a known one keeps its own.
-    place:  the place of its model today; replaces the place of a known space.
-    probes: the vectors of its probes.
-    Raises: UsageError if another space has the name; Locked; Damage, DiskTrouble, ReadOnly.
+    status:   of a new space; a known one keeps its own.
+    place:    the place of its model today; replaces the place of a known space.
+    probes:   the vectors of its probes.
+    identity: of its model; a known space keeps its own where none is given.
+    Raises:   UsageError if another space has the name; Locked; Damage, DiskTrouble, ReadOnly.
     """
     data = canonical(recipe)
     space, digest = space_id(recipe), repo.hash.digest(data)
@@ -45,6 +47,7 @@ def add_space(
             dim=recipe["dim"],
             place=place or {},
             probes=proofs,
+            identity=(identity or (old.identity if old else "")) if repo.format >= 2 else "",
         )
         if old is not None and (not place or old == entry):
             _bring_back(repo, old, entry, blobs)

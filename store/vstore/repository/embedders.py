@@ -9,6 +9,7 @@ from vstore.embed.model_words import Settings, Words
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Embedder
+    from vstore.embed.hf.identity import Known
     from vstore.format.recipes import Recipe
     from vstore.repository.repository import Repository
 
@@ -55,21 +56,27 @@ class Embedders:
 
         return machine_of(recipe, Words.from_json(self._repo.state.spaces[space_id(recipe)].place), settings)
 
-    def load_variant(self, recipe: Recipe, place: Mapping[str, Any], settings: Settings) -> Embedder:
+    def load_variant(
+        self, recipe: Recipe, place: Mapping[str, Any], settings: Settings, *, known: Known | None = None
+    ) -> Embedder:
         """Load a model by a recipe that may differ from those of all spaces.
 
         place: the words of the model; if empty, the model of the current snapshot's space.
+        known: the space of the model, where words name it.
         Raises: as `load`.
         """
         from vstore.embed.hf.digests import Digests
         from vstore.embed.load import load_embedder
         from vstore.format.recipes import space_id
+        from vstore.repository.identities import known_model
 
         repo = self._repo
         if self._given is not None or (not place and space_id(recipe) in repo.state.spaces):
             return self.load(recipe, settings)
-        words = Words.from_json(place or repo.state.spaces[repo.snapshot("current").space].place)
+        if not place:
+            space = repo.state.spaces[repo.snapshot("current").space]
+            place, known = space.place, known_model(repo, space) if space.recipe else None
         digests = Digests(repo.layout.cache)
-        found = load_embedder(recipe, words, settings, digests)
+        found = load_embedder(recipe, Words.from_json(place), settings, digests, known=known)
         digests.keep()
         return found

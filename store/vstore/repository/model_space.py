@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Container
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.embed.builtin import DEFAULT_RECIPE
 from vstore.embed.embedder import Embedder
@@ -19,9 +19,13 @@ from vstore.embed.probes import Probes, Proofs, drift
 from vstore.embed.sight import small_pictures
 from vstore.errors import ModelError, UsageError
 from vstore.format.layout import why_not_a_name
+from vstore.format.recipes import Recipe
 from vstore.repository.add_space import add_space
 from vstore.repository.proof import embed_probes, environment_of, prepared_probes, probe_names
 from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from vstore.embed.hf.loading import Files
 
 _PROOF = ("tiny", "landscape")  # an adapter must change one of them: few pixels, as they are embedded in fp32
 
@@ -33,12 +37,25 @@ class Made(NamedTuple):
     words:   name its model.
     probes:  the vectors of its probes.
     digests: of the model's files.
+    files:   the folders of the model; None where no files decide its vectors.
     """
 
     recipe: dict[str, Any]
     words: Words
     probes: Probes
     digests: Digests
+    files: Files | None
+
+    def identity(self, recipe: Recipe) -> str:
+        """Compute the identity of a recipe with the model; empty where no files decide its vectors.
+
+        Raises: ModelError, OSError.
+        """
+        if self.files is None:
+            return ""
+        from vstore.embed.hf.identity import identity_of
+
+        return identity_of(recipe, self.files.folder, self.files.adapter, self.digests)
 
 
 def make(
@@ -60,6 +77,7 @@ def make(
 
     digests = Digests(cache)
     embedder: Embedder
+    files: Files | None = None
     recipe: dict[str, Any] | None = None
     if words.model == BUILTIN:
         odd = [f"--{name.replace('_', '-')}" for name in words._replace(model=None).to_json()]
@@ -73,11 +91,13 @@ def make(
             embedder = load_embedder(recipe, words, settings)
         else:
             from vstore.embed.hf.description import describe
-            from vstore.embed.hf.loading import load
+            from vstore.embed.hf.identity import Known
+            from vstore.embed.hf.loading import find_files, load
             from vstore.embed.hf.source.bases import other_base
+            from vstore.embed.hf.source.hub import Hub
 
             said = words
-            recipe, words = describe(words, digests, known=known, note=note)
+            recipe, words = describe(words, digests, Hub(settings.offline, note), known=known, note=note)
             if said.model is not None and said.adapter is not None:
                 base = other_base(words, recipe["weights"], digests)
                 if base is not None:
@@ -90,6 +110,7 @@ def make(
                 embedder = load(recipe, words, settings, digests, proof=proof, note=note)
             except OtherWords as err:  # for an adapter that does not fit
                 raise err.completed(words) from err
+            files = find_files(Known(recipe), words, digests)
         vectors = embed_probes(embedder, probe_names(embedder))
     for name, vector in vectors.items():
         if not drift(vector, vector) < 1:
@@ -97,7 +118,7 @@ def make(
                 f"the model {words.model} gives no usable vector for the probe {name!r}: its numbers are not finite",
                 "its weights are damaged, or bf16 is too coarse for it: try --compute fp32",
             )
-    return Made(recipe, words, Probes(Proofs(vectors, environment_of(embedder))), digests)
+    return Made(recipe, words, Probes(Proofs(vectors, environment_of(embedder))), digests, files)
 
 
 def name_for(words: Words, wanted: str | None) -> str:
@@ -115,5 +136,7 @@ def name_for(words: Words, wanted: str | None) -> str:
 
 def add(repo: Repository, name: str, made: Made) -> None:
     """Add the space to the store. Raises: UsageError if another space has the name; Locked, Damage, DiskTrouble."""
-    add_space(repo, made.recipe, name, place=made.words.to_json(), probes=made.probes.to_bytes())
+    identity = made.identity(made.recipe) if repo.format >= 2 else ""
+    place, probes = made.words.to_json(), made.probes.to_bytes()
+    add_space(repo, made.recipe, name, place=place, probes=probes, identity=identity)
     made.digests.keep(repo.layout.cache)

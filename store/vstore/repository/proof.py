@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from vstore._version import __version__
 from vstore.disk.cache import read_cache_json, write_cache
 from vstore.embed.embedder import Embedder, text_side
+from vstore.embed.faults import DOCTOR
 from vstore.embed.model_words import BUILTIN, Words
 from vstore.embed.probes import PROBES, Probes, Proofs, differences, drift, probe_file
 from vstore.embed.rows import require_rows
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from vstore.embed.embedder import Floats
 
-_TEXT = "text"  # the probe of the text side
+TEXT = "text"  # the probe of the text side
 _TEXT_PROBE = "a photo of a red car"
 
 
@@ -32,26 +34,29 @@ def kept_probes(repo: Repository, space: Space) -> Probes | None:
     return Probes.from_bytes(repo.packs.get(space.probes)) if space.probes else None
 
 
-def prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, files_changed: bool) -> None:
+def prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, files: str, every: bool = False) -> bool:
     """Embed probes again, and compare their vectors with the first ones.
 
-    One probe in turn is enough in the environment of the last proof.
-    kept:          the probes of the space.
-    files_changed: files of the model are new since the last proof: prove all probes.
-    Raises:        ModelError if a vector is off by more than the tolerance.
+    One probe in turn is enough in the environment and with the files of the last proof.
+    kept:    the probes of the space.
+    files:   names the content of the model's files.
+    every:   prove all probes.
+    Returns: all of them were proved.
+    Raises:  ModelError if a vector is off by more than the tolerance.
     """
     now = environment_of(embedder)
     proof = f"proof-{space.id[:32]}"
     last = read_cache_json(repo.layout.cache, proof)
     names = [name for name in probe_names(embedder) if name in kept.vectors]
-    turn = 0
-    if last is not None and last.get("environment") == now and last.get("probes") == space.probes.hex():
+    about = {"environment": now, "files": files, "probes": space.probes.hex()}
+    turn, asked = 0, names
+    if last is not None and all(last.get(name) == value for name, value in about.items()):
         turn = int(last.get("turn", 0)) + 1
-        if not files_changed:
-            names = [names[turn % len(names)]]
-    _compare(space, embedder, kept, Proofs(embed_probes(embedder, names), now))
-    body = json.dumps({"environment": now, "turn": turn, "probes": space.probes.hex()}, sort_keys=True).encode()
-    write_cache(repo.layout.cache, proof, body)
+        if not every:
+            asked = [names[turn % len(names)]]
+    _compare(space, embedder, kept, Proofs(embed_probes(embedder, asked), now))
+    write_cache(repo.layout.cache, proof, json.dumps({**about, "turn": turn}, sort_keys=True).encode())
+    return asked == names
 
 
 def prove_text(repo: Repository, space: Space, embedder: Embedder) -> None:
@@ -61,8 +66,8 @@ def prove_text(repo: Repository, space: Space, embedder: Embedder) -> None:
     Raises: ModelError if the vector of the text probe is off by more than the tolerance; Damage.
     """
     kept = kept_probes(repo, space)
-    if kept is not None and _TEXT in kept.vectors:
-        _compare(space, embedder, kept, Proofs(embed_probes(embedder, [_TEXT]), environment_of(embedder)))
+    if kept is not None and TEXT in kept.vectors:
+        _compare(space, embedder, kept, Proofs(embed_probes(embedder, [TEXT]), environment_of(embedder)))
 
 
 def prove_all(space: Space, embedder: Embedder, kept: Probes) -> Proofs | None:
@@ -87,9 +92,24 @@ def _compare(space: Space, embedder: Embedder, kept: Probes, now: Proofs) -> Non
     if not worst.is_too_much:
         return
     where = f" on {device}" if (device := getattr(embedder, "device", None)) else ""
+    if not math.isfinite(worst.found):
+        raise ModelError(
+            f"the model of the space {space.name!r}{where} gives no usable vector for its probe {worst.probe!r}: its "
+            "numbers are not finite. It has embedded nothing, and the stored vectors are unchanged",
+            f"run the command again, with another --device if this one is at fault; {DOCTOR}",
+        )
     changes = differences(kept.environment_of(worst.probe), now.environment)
     what = "; ".join(changes) or "nothing that vstore records: its files or its code"
     words = Words(BUILTIN) if embedder.recipe.get("family") == BUILTIN else Words.from_json(space.place)
+    left_out = _left_out(space, embedder.recipe)
+    if left_out:
+        raise ModelError(
+            f"the vectors of the space {space.name!r} were computed without part of the adapter: an earlier version of "
+            f"vstore left out its {' and '.join(left_out)}, in part or whole, and this one does not (the probe "
+            f"{worst.probe!r} is off by {worst.found:.2g}). It has embedded nothing; the stored vectors are unchanged, "
+            "and can be searched",
+            f"make a new space: {words.command('NEWNAME')}, then vstore sync --space NEWNAME",
+        )
     raise ModelError(
         f"the model of the space {space.name!r}{where} does not give the vectors that it gave when the space was "
         f"made: the probe {worst.probe!r} is off by {worst.found:.2g} (allowed: {worst.allowed:g}). Changed since: "
@@ -98,24 +118,37 @@ def _compare(space: Space, embedder: Embedder, kept: Probes, now: Proofs) -> Non
     )
 
 
+def _left_out(space: Space, recipe: Recipe) -> list[str]:
+    """List the parts of an adapter that may not have been applied when the space was made.
+
+    A space with an identity was proved since by a version of vstore that applies them.
+    """
+    from vstore.embed.hf.adapters.kinds import parts_of_version_2
+
+    adapter = recipe.get("adapter")
+    if recipe.get("version") != 1 or not isinstance(adapter, dict) or space.identity:
+        return []
+    return parts_of_version_2(adapter.get("config", {}))
+
+
 def probe_names(embedder: Embedder) -> list[str]:
     """List the probes of an embedder: all pictures, and a text if it embeds texts."""
-    return [*PROBES, *([_TEXT] if text_side(embedder) else [])]
+    return [*PROBES, *([TEXT] if text_side(embedder) else [])]
 
 
 def embed_probes(embedder: Embedder, names: list[str]) -> dict[str, Floats]:
     """Embed probes. Returns: probe -> float32 (dim,). Raises: ModelError for vectors of another width."""
     found = {}
-    for name, picture in prepared_probes(embedder.recipe, [name for name in names if name != _TEXT]).items():
+    for name, picture in prepared_probes(embedder.recipe, [name for name in names if name != TEXT]).items():
         # One at a time, always: in bf16 a row depends a little on the batch that it is in.
         rows = embedder.embed_images([picture])
         require_rows(rows, 1, embedder.dim)
         found[name] = rows[0]
     side = text_side(embedder)
-    if _TEXT in names and side is not None:
+    if TEXT in names and side is not None:
         rows = side([_TEXT_PROBE])
         require_rows(rows, 1, embedder.dim)
-        found[_TEXT] = rows[0]
+        found[TEXT] = rows[0]
     return {name: found[name] for name in names}
 
 

@@ -13,25 +13,31 @@ from vstore.embed.load import load_embedder
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import ModelError
 from vstore.format.entries import Space
-from vstore.repository.health import require_sound
+from vstore.repository.health import model_of, require_sound
+from vstore.repository.identities import known_model, may_have_identity, note_identity
 from vstore.repository.proof import kept_probes, prove
 from vstore.repository.renewal import renew
 from vstore.repository.repository import Repository
 
 
-def load(repo: Repository, space: Space, settings: Settings) -> Embedder:
+def load(repo: Repository, space: Space, settings: Settings, *, identify: bool = False) -> Embedder:
     """Load the model of a space on one device, and prove it by its probes.
 
-    Raises: UsageError; ModelError if it is missing, another one, or has drifted, naming the change.
+    identify: note the identity of the space once all probes are proved. The caller changes the store.
+    Raises:   UsageError; ModelError if it is missing, another one, or has drifted, naming the change.
     """
     recipe = repo.recipe(space.id)
     digests = Digests(repo.layout.cache)
     kept = kept_probes(repo, space)
+    identify = identify and may_have_identity(repo, space)
+    every = identify and not space.identity
     with faults_of(f"of the space {space.name!r}"):
-        embedder = load_embedder(recipe, Words.from_json(space.place), settings, digests)
+        known = known_model(repo, space)
+        embedder = load_embedder(recipe, Words.from_json(space.place), settings, digests, known=known)
         digests.keep()
-        if kept is not None:
-            prove(repo, space, embedder, kept, files_changed=digests.read > 0)
+        if kept is not None and prove(repo, space, embedder, kept, files=digests.seen, every=every) and identify:
+            note_identity(repo, space, digests)
+            digests.keep()
     return embedder
 
 
@@ -40,8 +46,8 @@ def load_on_all(
 ) -> Embedder:
     """Load the model of a space on every device of the settings, in a process each; a single one is as in `load`.
 
-    Each is proved by its probes before it gets a picture, the later ones while the first one works. Probes that the
-    space lacks are added: a run on all devices writes the store.
+    Each is proved by its probes before it gets a picture, the later ones while the first one works. A run on all
+    devices writes the store: probes that the space lacks are added, and its identity once all probes are proved.
     note:   receives a line for each device that is lost.
     Raises: as `load`; Locked, Damage, DiskTrouble.
     """
@@ -64,7 +70,7 @@ def load_on_all(
 
 
 def _load_and_renew(repo: Repository, space: Space, settings: Settings) -> Embedder:
-    embedder = load(repo, space, settings)
+    embedder = load(repo, space, settings, identify=True)
     kept = kept_probes(repo, space)
     if kept is not None:
         with faults_of(f"of the space {space.name!r}"):
@@ -77,19 +83,22 @@ def _load_in_workers(
 ) -> Embedder:
     from vstore.embed.hf.batches import Limits
     from vstore.embed.hf.devices import release_memory
-    from vstore.embed.hf.loading import find_files
+    from vstore.embed.hf.loading import family_of_recipe, find_files
+    from vstore.embed.hf.source.hub import Hub
     from vstore.embed.workers.desk import Care
     from vstore.embed.workers.pool import Workers
     from vstore.embed.workers.worker import Job, Worker
 
-    recipe = repo.recipe(space.id)
+    recipe, known = repo.recipe(space.id), known_model(repo, space)
     words = Words.from_json(space.place)
     digests = Digests(repo.layout.cache)
     kept = kept_probes(repo, space)
+    identify = may_have_identity(repo, space)
     with faults_of(f"of the space {space.name!r}"):
-        family = find_files(recipe, words, digests).family
+        family = family_of_recipe(recipe, find_files(known, words, digests, Hub(settings.offline)))
     digests.keep()
-    files_changed = digests.read > 0
+    seen = digests.seen
+    proved: list[bool] = []
     release_memory()
 
     def start(device: str) -> Worker:
@@ -99,7 +108,8 @@ def _load_in_workers(
                 recipe=recipe,
                 words=words,
                 settings=settings._replace(device=device),
-                known=digests.known,
+                digests=digests.known,
+                known=known,
                 share=len(devices),
             ),
         )
@@ -110,12 +120,16 @@ def _load_in_workers(
         with faults_of(f"of the space {space.name!r}"):
             embedder = load()
             if kept is not None:
-                prove(repo, space, embedder, kept, files_changed=files_changed)
+                proved.append(prove(repo, space, embedder, kept, files=seen, every=identify and not space.identity))
                 if first.acquire(blocking=False):
                     renew(repo, space, embedder, kept)
 
     def prove_again(embedder: Embedder, met: str) -> None:
-        require_sound(embedder, kept, name=space.name, met=met)
+        require_sound(embedder, kept, model=model_of(space), met=met)
 
     care = Care(admit, prove_again, note)
-    return Workers(family, Limits.of(settings, devices), devices, start=start, care=care)
+    workers = Workers(family, Limits.of(settings, devices), devices, start=start, care=care)
+    if identify and proved and proved[0]:
+        note_identity(repo, space, digests)
+        digests.keep()
+    return workers

@@ -7,8 +7,10 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from vstore.embed.careful import NO_VECTOR, embed_pictures, may_be_of_a_picture
+from vstore.embed.careful import why as why_of
 from vstore.embed.embedder import Embedder, text_side
-from vstore.embed.rows import require_width
+from vstore.embed.rows import require_width, unit_rows, usable
 from vstore.embed.text_cache import cache_text, cached_text, text_name
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.recipes import Recipe
@@ -94,7 +96,10 @@ def vectors_of(
             if vectors[at] is None and data is None and operand.text is not None:
                 if recipe.get("text", True) is None:  # known without loading anything
                     raise _no_text_side(repo, space, operand.text)
-                vectors[at] = cached_text(repo.layout.cache, text_name(space, recipe, operand.text), recipe["dim"])
+                # Earlier versions kept what a sick device gave.
+                cached = cached_text(repo.layout.cache, text_name(space, recipe, operand.text), recipe["dim"])
+                if cached is not None and usable(unit_rows(cached[None], 1, recipe["dim"]))[0]:
+                    vectors[at] = cached
         missing = [at for at, vector in enumerate(vectors) if vector is None]
         if missing:
             pictures = _prepared(recipe, terms, missing)
@@ -116,24 +121,51 @@ def _embed_missing(
     load: Callable[[], Embedder],
 ) -> None:
     """Embed the terms that have no vector yet. pictures: prepared, by the number of their term."""
+    from vstore.repository.health import prover  # most searches embed nothing, and save its import
+
     embedder = load()
+    of = repo.state.spaces[space]
     if pictures:
-        for at, row in zip(pictures, embedder.embed_images(list(pictures.values())), strict=True):
+        tried = embed_pictures(embedder, list(pictures.values()), of.dim, prover(repo, of, embedder))
+        for number, (at, row) in enumerate(zip(pictures, tried.unit, strict=True)):
+            if number in tried.reasons:
+                name = os.fsdecode(terms[at].operand.image or b"")
+                raise VstoreError(f"cannot search with {name}: {tried.reasons[number]}", "search with another picture")
             vectors[at] = row
     texts = {at: terms[at].operand.text or "" for at, vector in enumerate(vectors) if vector is None}
     if texts:
         side = text_side(embedder)
         if side is None:
             raise _no_text_side(repo, space, texts[min(texts)])
-        from vstore.embed.probes import drift
         from vstore.repository.proof import prove_text
 
-        prove_text(repo, repo.state.spaces[space], embedder)
+        prove_text(repo, of, embedder)
         recipe = repo.recipe(space)
-        for (at, text), row in zip(texts.items(), side(list(texts.values())), strict=True):
-            vectors[at] = row
-            if drift(row, row) < 1:  # a sick device would be remembered
-                cache_text(repo.layout.cache, text_name(space, recipe, text), row)
+        for at, text in texts.items():
+            vectors[at] = row = _text_vector(repo, space, embedder, text, side)
+            cache_text(repo.layout.cache, text_name(space, recipe, text), row)
+
+
+def _text_vector(
+    repo: Repository, space: str, embedder: Embedder, text: str, side: Callable[[Sequence[str]], Floats]
+) -> Floats:
+    """Embed a text. Raises: ModelError if the model does not work; VstoreError if it is this text that it fails on."""
+    from vstore.repository.health import require_sound_texts
+
+    why = NO_VECTOR
+    cause: Exception | None = None
+    for _ in range(2):
+        try:
+            rows = side([text])
+            if usable(unit_rows(rows, 1, embedder.dim))[0]:
+                row: Floats = rows[0]
+                return row
+        except Exception as err:
+            if not may_be_of_a_picture(err):
+                raise
+            why, cause = why_of(err), err
+    require_sound_texts(repo, repo.state.spaces[space], embedder, f"with the text {text!r} {why}")
+    raise VstoreError(f"cannot search for the text {text!r}: {why}", "search with other words") from cause
 
 
 def _prepared(recipe: Recipe, terms: Sequence[Term], missing: Sequence[int]) -> dict[int, Image]:

@@ -24,6 +24,7 @@ FAMILIES = {
     "pooled": "pooled:Pooled",
     "qwen-vl": "qwen_vl:QwenVL",
     "open-clip": "open_clip:OpenClip",
+    "open-clip-own": "open_clip_own:OpenClipOwn",
     "timm": "timm_model:Timm",
     "remote": "remote:Remote",
 }

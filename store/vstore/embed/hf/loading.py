@@ -12,11 +12,12 @@ from vstore.embed.hf.devices import first_device
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import family_class
 from vstore.embed.hf.family import Family, Opened
+from vstore.embed.hf.identity import Known, clear_differences, differences, identity_of, is_variation
 from vstore.embed.hf.libraries import libraries, quiet
 from vstore.embed.hf.loaded import Loaded
 from vstore.embed.hf.source.find import find_adapter, find_model
-from vstore.embed.hf.source.model_folder import ModelFolder, canonical_config, is_stored_in_bf16, weight_digests
-from vstore.embed.hf.text import tokenizer_digests
+from vstore.embed.hf.source.hub import ONLINE, Hub
+from vstore.embed.hf.source.model_folder import ModelFolder, is_stored_in_bf16
 from vstore.embed.hf.transformer import TransformerEmbedder
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import ModelError
@@ -32,42 +33,57 @@ _KNOWN_HEADS = frozenset({"lm_head"})
 
 
 class Files(NamedTuple):
-    """The files of a recipe's model, proved to be the recipe's.
+    """The folders of a space's model, proved to hold it.
 
-    family:  prepares pictures for the model.
-    folder:  the model.
-    adapter: its adapter, or None.
+    folder:      the model.
+    adapter:     its adapter, or None.
+    is_original: their files are the very ones of the recipe, but for words that say nothing about vectors.
     """
 
-    family: Family
     folder: ModelFolder
     adapter: ModelFolder | None
+    is_original: bool
 
 
-def find_files(recipe: Recipe, words: Words, digests: Digests) -> Files:
-    """Find the model of a recipe, and prove it by its files. Raises: ModelError."""
+def find_files(known: Known, words: Words, digests: Digests, hub: Hub = ONLINE) -> Files:
+    """Find the model of a space, and prove it by its files: they are the recipe's, or hold the same model.
+
+    hub:    the way to the hub in this run.
+    Raises: ModelError, naming what differs; DiskTrouble.
+    """
+    recipe = known.recipe
     if words.model is None:
         raise changed("the model", "its place is unknown", words)
-    folder = find_model(words.model, words.revision, code="code" in recipe)
+    folder = find_model(
+        words.model, words.revision, code="code" in recipe, text=recipe.get("text", True) is not None, hub=hub
+    )
     if "code" in recipe:
         from vstore.embed.hf.remote import code_digests
 
         if code_digests(folder, digests) != recipe["code"]:
             why = "its Python code has changed, and the new code is not trusted"
             raise changed(f"the model {words.model}", why, words)
-    if weight_digests(folder, digests) != recipe["weights"] or canonical_config(folder.config) != recipe["config"]:
-        raise changed(f"the model {words.model}", "its weights or its configuration have changed", words)
-    text = recipe.get("text")
-    if text is not None and tokenizer_digests(folder, digests) != text["tokenizer"]:
-        raise changed(f"the model {words.model}", "its tokenizer has changed", words)
     adapter = None
-    if recipe["adapter"] is not None:
-        if words.adapter is None:
-            raise changed("the adapter", "its place is unknown", words._replace(adapter="ADAPTER"))
-        adapter = find_adapter(words.adapter, words.adapter_revision)
-        if adapters.describe(adapter, digests) != recipe["adapter"]:
-            raise changed(f"the adapter {words.adapter}", "its weights or its configuration have changed", words)
-    return Files(family_class(recipe["family"])(recipe, folder), folder, adapter)
+    if recipe["adapter"] is not None and words.adapter is not None:
+        adapter = find_adapter(words.adapter, words.adapter_revision, hub=hub)
+    # An adapter may have been merged into its base since.
+    without = recipe["adapter"] is not None and adapter is None
+    if not without and not differences(recipe, folder, adapter, digests):
+        return Files(folder, adapter, is_original=True)
+    if known.identity and identity_of(recipe, folder, adapter, digests) == known.identity:
+        return Files(folder, adapter, is_original=False)
+    if without:
+        raise changed("the adapter", "its place is unknown", words._replace(adapter="ADAPTER"))
+    found = clear_differences(known, folder, adapter, digests=digests)
+    what = f"the adapter {words.adapter}" if all(one.is_adapters for one in found) else f"the model {words.model}"
+    # Files that surely hold another model cannot be proved to be the same.
+    space = None if any(one.is_sure for one in found) else known.name
+    raise changed(what, "; ".join(one.about for one in found), words, space)
+
+
+def family_of_recipe(recipe: Recipe, files: Files) -> Family:
+    """Make the family of a recipe, or of a variation of it. Raises: ModelError."""
+    return family_class(recipe["family"])(recipe, files.folder)
 
 
 def load(
@@ -76,17 +92,22 @@ def load(
     settings: Settings,
     digests: Digests,
     *,
+    known: Known | None = None,
     proof: Sequence[Image] = (),
     note: Callable[[str], None] = lambda text: None,
 ) -> TransformerEmbedder:
     """Load the model of a recipe on the first device of the settings, and prove that it is the recipe's.
 
+    known:  the space of the recipe, or of the one that it varies.
     proof:  pictures for the proof of an adapter: it must change their vectors.
     note:   receives a line for each thing done without being asked for.
     Raises: UsageError, ModelError.
     """
     device = first_device(settings)
-    family, folder, adapter = find_files(recipe, words, digests)
+    taken = known if known and is_variation(recipe, known.recipe) else Known(recipe)
+    files = find_files(taken, words, digests, Hub(settings.offline, note))
+    family, folder = family_of_recipe(recipe, files), files.folder
+    adapter = None if recipe["adapter"] is None else files.adapter  # a variation may be without it
     compute = words.compute or "fp32"
     with quiet():
         model = load_model(
@@ -188,14 +209,16 @@ def settled(model: Any, compute: str | None) -> Any:
     return model.eval().requires_grad_(False)
 
 
-def changed(what: str, why: str, words: Words) -> ModelError:
+def changed(what: str, why: str, words: Words, space: str | None = None) -> ModelError:
     """Make the error for a model or an adapter of another space.
 
     words: name the space's model, in the command of the next step.
+    space: the name of the space, if the files may hold its model nevertheless.
     """
+    same = f"; if they hold the same model, prove it with: {words.proof_command(space)}" if space else ""
     return ModelError(
         f"{what} is not what the space was made with: {why}",
         f"put the old files back; or run {words.command('NAME')}: with the name of the space and the folders where the "
         "old files are now it finds them again, with another name it adds a space for the new files, which "
-        "vstore sync --space NAME fills",
+        f"vstore sync --space NAME fills{same}",
     )

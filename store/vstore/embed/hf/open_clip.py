@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.dual import DualEncoder
 from vstore.embed.hf.family import Opened, Prepared
 from vstore.embed.hf.libraries import libraries
-from vstore.embed.hf.open_clip_config import towers
+from vstore.embed.hf.open_clip_config import is_plain, towers
 from vstore.embed.hf.open_clip_weights import renamed
 from vstore.embed.hf.pixels import pixels_recipe, prepare_pixels
 from vstore.embed.hf.source.model_folder import ModelFolder
@@ -32,17 +32,26 @@ class OpenClip(DualEncoder):
     """A model of OpenCLIP whose towers are CLIP's or SigLIP's."""
 
     name = "open-clip"
-    title = "CLIP and SigLIP of OpenCLIP"
+    title = "OpenCLIP"
     model_types = frozenset({"open_clip"})
     takes_adapter = False
-    libraries = ("ftfy",)
+    libraries: ClassVar[tuple[str, ...]] = ("ftfy",)
+
+    @classmethod
+    def takes(cls, folder: ModelFolder) -> bool:
+        return super().takes(folder) and is_plain(folder.config)
+
+    @classmethod
+    def side(cls, folder: ModelFolder) -> int:
+        """Find the side of a picture as the model gets it, in pixels. Raises: ModelError if it is not square."""
+        side: int = towers(folder.config["model_cfg"]).config["vision_config"]["image_size"]
+        return side
 
     @classmethod
     def describe(cls, folder: ModelFolder, words: Words, digests: Digests) -> dict[str, Any]:
-        found = towers(folder.config["model_cfg"])
         files = tokenizer_digests(folder, digests)
         return {
-            "processor": _processor(folder, found.config["vision_config"]["image_size"]),
+            "processor": _processor(folder, cls.side(folder)),
             "positions": "learned",
             "text": {"tokenizer": files, **cls.text_recipe(folder)} if files else None,
             "dim": cls.width(folder),
@@ -55,9 +64,9 @@ class OpenClip(DualEncoder):
     @classmethod
     def text_recipe(cls, folder: ModelFolder) -> dict[str, Any]:
         text = folder.config["model_cfg"]["text_cfg"]
-        own = bool(text.get("hf_tokenizer_name"))
+        own = not text.get("hf_tokenizer_name")
         options = {name: value for name, value in (text.get("tokenizer_kwargs") or {}).items() if value}
-        clean = options.pop("clean", "whitespace" if own else "lower")
+        clean = options.pop("clean", "lower" if own else "whitespace")
         if options or text.get("tokenizer_mode") or clean not in CLEANINGS:
             raise ModelError(
                 f"the texts of {folder.name} are prepared in a way that vstore does not know: "
@@ -68,13 +77,13 @@ class OpenClip(DualEncoder):
         causal = not text.get("no_causal_mask", False)
         return {
             # A causal tower does not see what follows the last token of a text; the other one sees its padding.
-            "padding": True if causal else "max_length",
+            "padding": True if own and causal else "max_length",
             "max_length": text.get("context_length", 77),
             "lowercase": False,
             "attention_mask": False,
             "clean": clean,
             # To OpenCLIP's own tokenizer a special token in a text is letters.
-            **({} if own else {"split_special_tokens": True}),
+            **({"split_special_tokens": True} if own else {}),
         }
 
     @classmethod

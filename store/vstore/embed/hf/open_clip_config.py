@@ -1,7 +1,7 @@
 """The configuration of an OpenCLIP model, in the words of transformers' CLIP and SigLIP. Pure.
 
 The plain architectures of OpenCLIP are those of transformers under other names. A word that says otherwise is refused
-by its name: passed over, it would make another model.
+by its name: passed over, it would make another model. Such a model is open_clip's own to compute.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ import re
 from collections.abc import Collection
 from typing import Any, NamedTuple, NoReturn
 
-from vstore.errors import ModelError
+
+class NotPlain(Exception):
+    """An architecture that is neither CLIP's nor SigLIP's, by the word that says so."""
+
 
 _TOP = {"embed_dim", "quick_gelu", "custom_text", "init_logit_scale", "init_logit_bias", "nonscalar_logit_scale"}
 # Words of training, of tokenizers, and of parts that are not there: they may say anything.
@@ -75,13 +78,24 @@ class Towers(NamedTuple):
 
 
 def towers(model_cfg: dict[str, Any]) -> Towers:
-    """Translate the `model_cfg` of OpenCLIP. Raises: ModelError for an architecture that is not CLIP's or SigLIP's."""
+    """Translate the `model_cfg` of OpenCLIP. Raises: NotPlain."""
     vision, text = model_cfg["vision_cfg"], model_cfg["text_cfg"]
     _require(model_cfg, {*_TOP, "vision_cfg", "text_cfg"}, {})
     prefix = "text." if model_cfg.get("custom_text") else ""
     if _SIGLIP.fullmatch(str(vision.get("timm_model_name"))):
         return Towers("siglip", _siglip(model_cfg, vision, text), prefix)
     return Towers("clip", _clip(model_cfg, vision, text), prefix)
+
+
+def is_plain(config: dict[str, Any]) -> bool:
+    """Tell whether the towers of a configuration are CLIP's or SigLIP's; one that lacks its parts counts as plain."""
+    try:
+        towers(config["model_cfg"])
+    except NotPlain:
+        return False
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return True
+    return True
 
 
 def _clip(model_cfg: dict[str, Any], vision: dict[str, Any], text: dict[str, Any]) -> dict[str, Any]:
@@ -101,7 +115,7 @@ def _clip(model_cfg: dict[str, Any], vision: dict[str, Any], text: dict[str, Any
             "num_attention_heads": width // vision.get("head_width", 64),
             "intermediate_size": int(width * vision.get("mlp_ratio", 4.0)),
             "patch_size": vision.get("patch_size", 16),
-            "image_size": _side(vision),
+            "image_size": square_side(vision),
             "layer_norm_eps": _eps(vision),
             "hidden_act": act,
         },
@@ -131,7 +145,7 @@ def _siglip(model_cfg: dict[str, Any], vision: dict[str, Any], text: dict[str, A
             "num_attention_heads": heads,
             "intermediate_size": inner,
             "patch_size": int(found[2]),
-            "image_size": _side(vision),
+            "image_size": square_side(vision),
             "layer_norm_eps": 1e-6,
             "hidden_act": "gelu_pytorch_tanh" if _TANH.fullmatch(name) else "gelu",
         },
@@ -183,7 +197,8 @@ def _eps(tower: dict[str, Any]) -> float:
     return float(kwargs.get("eps", 1e-5))
 
 
-def _side(vision: dict[str, Any]) -> int:
+def square_side(vision: dict[str, Any]) -> int:
+    """Find the side of a square picture, in pixels. Raises: NotPlain for another shape."""
     size = vision.get("image_size", 224)
     sides = size if isinstance(size, list) else [size, size]
     if len(set(sides)) != 1:
@@ -192,9 +207,4 @@ def _side(vision: dict[str, Any]) -> int:
 
 
 def _refuse(word: str, value: Any) -> NoReturn:
-    raise ModelError(
-        "this OpenCLIP model is not built like CLIP or SigLIP, and vstore cannot compute it: its configuration says "
-        f"{word}: {value}",
-        "take the model in transformers' layout, if its authors publish one, or write a plug-in (examples/plugin in "
-        "the sources)",
-    )
+    raise NotPlain(f"{word}: {value}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from vstore.embed.faults import reason
@@ -57,7 +58,7 @@ class Timm(Family):
         class Features(torch.nn.Module):  # type: ignore[misc]  # torch is not followed
             """The model without its classifier, with what vstore asks of a model of transformers."""
 
-            config = None
+            config = SimpleNamespace(_attn_implementation="timm")
 
             def __init__(self) -> None:
                 super().__init__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -205,7 +206,8 @@ class TransformerEmbedder:
         }
         found |= {library: version(library) for library in self.family.libraries}
         if self.recipe["adapter"] is not None:
-            import peft
+            with contextlib.suppress(ImportError):  # it may be merged into the base by now
+                import peft
 
-            found["peft"] = peft.__version__
+                found["peft"] = peft.__version__
         return found

@@ -207,7 +207,7 @@ class Workers:
                 self.fault = err
             self.changed.notify_all()
         if self.fault is None:
-            self.care.note(f"going on without the worker on {desk.device}: {_said(err)}")
+            self.care.note(f"{_said(err)}; going on without {desk.device}")
 
     def end(self, err: BaseException) -> None:
         """End the run with an error."""

@@ -113,7 +113,7 @@ def _load(job: Job) -> TransformerEmbedder:
     torch.set_num_threads(max(1, torch.get_num_threads() // job.share))
     if job.settings.device.startswith("cuda"):
         torch.cuda.set_device(job.settings.device)  # else pinned memory would use some of the first GPU's
-    return load(job.recipe, job.words, job.settings, Digests(known=job.known))
+    return load(job.recipe, job.words, job.settings, Digests(known=job.digests), known=job.known)
 
 
 def _in_thread(work: Callable[..., None], *args: Any) -> None:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore import errors
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from vstore.embed.embedder import Floats
+    from vstore.embed.hf.digests import Remembered
+    from vstore.embed.hf.identity import Known
     from vstore.format.recipes import Recipe
 
 _SECONDS = 5.0  # until a process that has closed its pipes is killed
@@ -38,14 +40,16 @@ class Job(NamedTuple):
     recipe:   of its space.
     words:    name the model.
     settings: with one device.
-    known:    digests of the model's files, from `Digests.known`.
+    digests:  of the model's files, from `Digests.known`.
+    known:    its space.
     share:    number of workers that share the cores.
     """
 
     recipe: Recipe
     words: Words
     settings: Settings
-    known: Mapping[str, list[object]]
+    digests: Remembered
+    known: Known
     share: int
 
 

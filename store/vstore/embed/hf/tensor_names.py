@@ -1,0 +1,88 @@
+"""Canonical names of tensors: a parameter has one name, whichever class and version of transformers saved it. Pure.
+
+The table is vstore's own: that of transformers changes with its versions, and a space's identity must not. A type that
+is not in it keeps the names of its file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from vstore.embed.hf.adapters.keys import read_keys
+
+_ATTENTION = (
+    (r"attention\.attention\.query\.", "attention.q_proj."),
+    (r"attention\.attention\.key\.", "attention.k_proj."),
+    (r"attention\.attention\.value\.", "attention.v_proj."),
+    (r"attention\.output\.dense\.", "attention.o_proj."),
+)
+_DINOV2 = (
+    *_ATTENTION,
+    (r"mlp\.weights_out\.", "mlp.down_proj."),
+)
+_QWEN_2 = (
+    (r"^model\.", ""),
+    # Before version 4.52 the layers of the language model stood beside the vision tower.
+    (r"^(embed_tokens|layers|norm)\.", r"language_model.\1."),
+)
+# Model type -> replacements, one after another.
+_RENAMED: dict[str, tuple[tuple[str, str], ...]] = {
+    "dinov2": ((r"^dinov2\.", ""), *_DINOV2),
+    "dinov2_with_registers": ((r"^dinov2_with_registers\.", ""), *_DINOV2),
+    "dinov3_vit": ((r"^(dinov3_vit\.|model\.)+", ""),),
+    "vit": (
+        (r"^vit\.", ""),
+        *_ATTENTION,
+        (r"intermediate\.dense\.", "mlp.fc1."),
+        (r"output\.dense\.", "mlp.fc2."),
+        (r"^encoder\.layer\.", "layers."),
+    ),
+    "qwen2_vl": _QWEN_2,
+    "qwen2_5_vl": _QWEN_2,
+    "qwen3_vl": ((r"^model\.", ""),),
+}
+_HEAD = r"classifier\."
+# Model type -> tensors without a part in a vector: heads, and numbers that a class computes by itself.
+_IDLE: dict[str, str] = {
+    "clip": r"(text|vision)_model\.embeddings\.position_ids",
+    "metaclip_2": r"(text|vision)_model\.embeddings\.position_ids",
+    "siglip": r"(text|vision)_model\.embeddings\.position_ids",
+    "siglip2": r"(text|vision)_model\.embeddings\.position_ids",
+    "dinov2": _HEAD,
+    "dinov2_with_registers": _HEAD,
+    "dinov3_vit": _HEAD,
+    "vit": rf"{_HEAD}|pooler\.",
+    "qwen2_vl": r"lm_head\.",
+    "qwen2_5_vl": r"lm_head\.",
+    "qwen3_vl": r"lm_head\.",
+}
+
+
+def canonical_names(model_type: str, names: Iterable[str]) -> Mapping[str, str]:
+    """Give the tensors of a model their canonical names: name in the file -> canonical name. Idle ones are left out.
+
+    Two names of one parameter are never made one: such a file keeps its names.
+    """
+    idle = re.compile(_IDLE.get(model_type, r"(?!)"))
+    rules = [(re.compile(old), new) for old, new in _RENAMED.get(model_type, ())]
+    found: dict[str, str] = {}
+    for name in names:
+        canonical = name
+        for old, new in rules:
+            canonical = old.sub(new, canonical)
+        if not idle.match(canonical):
+            found[name] = canonical
+    return found if len(set(found.values())) == len(found) else {name: name for name in found}
+
+
+def adapter_names(names: Iterable[str]) -> Mapping[str, str]:
+    """Give the tensors of an adapter their canonical names, without wrappers and the adapter's own name.
+
+    Returns: name in the file -> name. A file of several adapters keeps its names.
+    """
+    found = list(names)
+    try:
+        return {name: " ".join(key) for name, key in read_keys(found).items()}
+    except ValueError:
+        return {name: name for name in found}

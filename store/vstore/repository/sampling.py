@@ -1,0 +1,126 @@
+"""Samples of a snapshot's pictures: chosen, read, and embedded again beside their stored vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vstore.format.entries import Snapshot
+from vstore.format.tree import paths_by_key
+from vstore.repository.repository import Repository
+from vstore.repository.stored_rows import stored_rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from vstore.embed.embedder import Embedder
+    from vstore.format.recipes import Recipe
+
+    Array = npt.NDArray[np.generic]
+
+BATCH = 8
+
+
+class SampledPicture(NamedTuple):
+    """A picture of a sample.
+
+    key:  the hash of its bytes.
+    path: its stored path.
+    file: its place today.
+    row:  its stored vector, (dim,) in the store's dtype.
+    """
+
+    key: bytes
+    path: bytes
+    file: bytes
+    row: Array
+
+
+def sample_pictures(repo: Repository, snapshot: Snapshot, count: int) -> tuple[list[SampledPicture], int]:
+    """Choose pictures whose file exists and is unchanged. Chosen by the snapshot's id: every call agrees.
+
+    Returns: the pictures, and how many were passed over.
+    Raises:  Damage, FileNotFoundError.
+    """
+    paths = paths_by_key(repo.tree(snapshot))
+    salt = bytes.fromhex(snapshot.id)
+    found: list[tuple[bytes, bytes, bytes]] = []
+    unread = 0
+    for key in sorted(paths, key=lambda key: repo.hash.digest(salt + key)):
+        readable = next((pair for path in paths[key] if (pair := _readable(repo, key, path)) is not None), None)
+        if readable is None:
+            unread += 1
+            continue
+        found.append((key, *readable))
+        if len(found) == count:
+            break
+    rows = stored_rows(repo, snapshot.space, {key for key, _, _ in found})
+    return [SampledPicture(key, path, file, rows[key]) for key, path, file in found], unread
+
+
+def cosines(repo: Repository, sample: Sequence[SampledPicture], recipe: Recipe, embedder: Embedder) -> Iterator[float]:
+    """Embed pictures again. Yields: the cosine to the stored vector of each; nan if it could not be embedded.
+
+    Raises: ModelError if the model does not work: no stored vector is at fault then.
+    """
+    import numpy as np
+
+    from vstore.pictures.decoding import prepare
+    from vstore.pictures.failures import PictureFailure
+    from vstore.pictures.preparation import preparation_of
+
+    preparation = preparation_of(recipe)
+    for at in range(0, len(sample), BATCH):
+        part = sample[at : at + BATCH]
+        prepared: dict[int, Any] = {}
+        for number, picture in enumerate(part):
+            data = read_unchanged(repo, picture.key, picture.file)
+            if data is not None:
+                try:
+                    prepared[number] = prepare(data, preparation)[0]
+                except PictureFailure:
+                    continue
+        rows = _rows(repo, recipe, embedder, prepared) if prepared else {}
+        for number, picture in enumerate(part):
+            row = rows.get(number)
+            if row is None or row.shape != picture.row.shape:
+                yield float("nan")
+                continue
+            a, b = row.astype(np.float64), picture.row.astype(np.float64)
+            yield float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+
+
+def _rows(repo: Repository, recipe: Recipe, embedder: Embedder, prepared: Mapping[int, Any]) -> dict[int, Any]:
+    """Embed prepared pictures. Raises: ModelError if the model does not work."""
+    from vstore.embed.careful import embed_pictures
+    from vstore.format.recipes import space_id
+    from vstore.repository.health import model_of, require_sound
+    from vstore.repository.proof import kept_probes
+
+    space = repo.state.spaces.get(space_id(recipe))
+    kept = kept_probes(repo, space) if space is not None else None
+    model = model_of(space) if space is not None else "the model of this recipe"
+
+    def prove(met: str) -> None:
+        require_sound(embedder, kept, model=model, met=met)
+
+    tried = embed_pictures(embedder, list(prepared.values()), embedder.dim, prove)
+    return dict(zip(prepared, tried.unit, strict=True))
+
+
+def read_unchanged(repo: Repository, key: bytes, file: bytes) -> bytes | None:
+    """Read a picture; None if it cannot be read, or is no longer the picture with this key."""
+    try:
+        with open(file, "rb") as opened:
+            data = opened.read()
+    except OSError:
+        return None
+    return data if repo.hash.digest(data) == key else None
+
+
+def _readable(repo: Repository, key: bytes, path: bytes) -> tuple[bytes, bytes] | None:
+    file = repo.file_of(path)
+    if file is None or read_unchanged(repo, key, file) is None:
+        return None
+    return path, file
