@@ -29,19 +29,30 @@ TYPES = {
     "qwen3-vl-embedding-2b": "qwen3_vl",
     "dinov2-base": "dinov2",
 }
-# Files of another layout that lie beside the model at its commit.
+_OWN = "sentence_transformers"
+_MODULES = [
+    {"idx": 0, "name": "0", "path": "", "type": f"{_OWN}.base.modules.transformer.Transformer"},
+    {"idx": 1, "name": "1", "path": "1_Pooling", "type": f"{_OWN}.sentence_transformer.modules.pooling.Pooling"},
+    {"idx": 2, "name": "2", "path": "2_Normalize", "type": f"{_OWN}.sentence_transformer.modules.normalize.Normalize"},
+]
+_POOLING = {"embedding_dimension": 2048, "pooling_mode": "lasttoken", "include_prompt": True}
+_FORWARD = {"method": "forward", "method_output_name": "last_hidden_state"}
+# Files of another layout that lie beside the model at its commit; the sizes of the first two are on record.
 BESIDE = {
     "qwen3-vl-embedding-2b": {
-        "modules.json": json.dumps(
-            [
-                {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
-                {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
-                {"idx": 2, "name": "2", "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"},
-            ]
+        "modules.json": json.dumps(_MODULES, indent=2),
+        "1_Pooling/config.json": json.dumps(_POOLING, indent=4),
+        "config_sentence_transformers.json": json.dumps({"model_type": "SentenceTransformer"}),
+        "sentence_bert_config.json": json.dumps(
+            {
+                "transformer_task": "feature-extraction",
+                "modality_config": {
+                    **dict.fromkeys(("text", "image", "video"), _FORWARD),
+                    "message": {**_FORWARD, "format": "structured"},
+                },
+                "module_output_name": "token_embeddings",
+            }
         ),
-        "1_Pooling/config.json": json.dumps({"word_embedding_dimension": 64, "pooling_mode_lasttoken": True}),
-        "config_sentence_transformers.json": "{}",
-        "sentence_bert_config.json": "{}",
     }
 }
 
@@ -72,6 +83,8 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
 
 def test_each_row_has_a_type() -> None:
     assert TYPES.keys() == {row.name for row in FROM_THE_HUB}
+    beside = BESIDE["qwen3-vl-embedding-2b"]
+    assert (len(beside["modules.json"]), len(beside["1_Pooling/config.json"])) == (429, 96)
 
 
 @pytest.mark.parametrize("row", FROM_THE_HUB, ids=lambda row: row.name)
