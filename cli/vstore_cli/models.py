@@ -15,7 +15,8 @@ _MODEL = (
     click.option(
         "--model",
         metavar="NAME_OR_DIR",
-        help="The model: a folder, a hub id such as OWNER/NAME, a short name of `vstore model recommend`, or builtin.",
+        help="The model: a folder, a hub id (OWNER/NAME, or hf://OWNER/NAME/FOLDER), a short name of `vstore model "
+        "recommend`, or builtin.",
     ),
     click.option(
         "--adapter",
@@ -95,6 +96,13 @@ def devices_option(command: F) -> F:
 
 def _device_option(help: str) -> Callable[[F], F]:
     return click.option("--device", default="auto", show_default=True, metavar="DEVICE[,DEVICE]", help=help)
+
+
+def offline_option(command: F) -> F:
+    """Add --offline to a command that may download a model."""
+    return click.option("--offline", is_flag=True, help="Download no model: use folders and earlier downloads alone.")(
+        command
+    )
 
 
 class BatchSize(click.ParamType[int | None]):

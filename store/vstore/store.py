@@ -95,13 +95,15 @@ class Store:
         recipe: Recipe | None = None,
         name: str | None = None,
         device: str = "auto",
+        offline: bool = False,
         note: Callable[[str], None] | None = None,
         **model: Unpack[ModelWords],
     ) -> InitReport:
         """Make an empty store for one embedding space: the built-in one, unless a recipe or a model is given.
 
-        note:   receives a line for each thing done without being asked for.
-        model:  the words of `ModelWords`.
+        offline: download no model.
+        note:    receives a line for each thing done without being asked for.
+        model:   the words of `ModelWords`.
         Raises: UsageError if there is a store already; ModelError, and nothing is made then.
         """
         from vstore.repository.init import init
@@ -113,7 +115,7 @@ class Store:
             store_dtype=store_dtype,
             recipe=recipe,
             name=name,
-            settings=settings_of(device),
+            settings=settings_of(device, offline=offline),
             note=note or _silent,
         )
 
@@ -252,16 +254,22 @@ class Store:
     # Searching
 
     def search(
-        self, operands: Sequence[Operand], *, device: str = "auto", **options: Unpack[SearchWords]
+        self,
+        operands: Sequence[Operand],
+        *,
+        device: str = "auto",
+        offline: bool = False,
+        **options: Unpack[SearchWords],
     ) -> SearchReport:
         """Find the pictures of a snapshot most similar to the operands.
 
+        offline: download no model.
         options: the words of `SearchWords`.
         Raises:  UsageError, SnapshotNotFound, Damage, ModelError; VstoreError if a picture cannot be decoded.
         """
         from vstore.search.search import search
 
-        settings = settings_of(device)
+        settings = settings_of(device, offline=offline)
         self._repo.reload()
         return search(
             self._repo, operands, load_embedder=lambda recipe: self._embedders.load(recipe, settings), **options
@@ -418,6 +426,7 @@ class Store:
         *,
         same_as: str | None = None,
         device: str = "auto",
+        offline: bool = False,
         note: Callable[[str], None] | None = None,
         **model: Unpack[ModelWords],
     ) -> ModelAdded:
@@ -425,11 +434,12 @@ class Store:
 
         name:    of the space; needed unless `same_as` is given.
         same_as: a space whose own files are gone: its probes and 32 of its pictures prove that this is its model.
+        offline: download no model.
         model:   the words of `ModelWords`.
         Raises:  UsageError, ModelError, MigrationNeeded.
         """
         self._repo.reload()
-        words, settings = Words.of(**model), settings_of(device)
+        words, settings = Words.of(**model), settings_of(device, offline=offline)
         if same_as is not None:
             from vstore.models.same import model_add_same
 

@@ -279,7 +279,7 @@ def test_a_text_on_a_space_without_a_text_side(vstore: Shell, zoo: Zoo, monkeypa
 
 def test_a_hub_id_without_a_network(vstore: Shell) -> None:
     said = vstore.bad(13, "init", "--model", "nobody/no-such-model-anywhere")
-    assert "is not a folder here, and it could not be fetched" in said
+    assert "is not a folder here, is not among the earlier downloads" in said
     assert "HF_HUB_OFFLINE" in said
 
 

@@ -126,6 +126,39 @@ def close(unit: Any, rows: Any) -> bool:
     return bool(np.abs(unit - rows / np.linalg.norm(rows, axis=1, keepdims=True)).max() < 1e-6)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_processes_killed_at_any_moment_swap_no_vector_and_hang_nothing(
+    fakes: Callable[..., Workers], seed: int
+) -> None:
+    chance = random.Random(seed)
+    pool = fakes(3)
+    over = threading.Event()
+
+    def kill() -> None:
+        for _ in range(chance.randrange(1, 5)):
+            over.wait(chance.random() * 0.7)
+            workers = [desk.worker for desk in list(pool._desks) if desk.worker is not None and not desk.is_lost]
+            if workers and not over.is_set():
+                os.kill(chance.choice(workers).pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    batches = [pictures(10 * number, 10 * number + 1, sleep=0.02) for number in range(60)]
+    left = [(batch, pool.start(batch)) for batch in batches]
+    done = 0
+    try:
+        while left:
+            batch, vectors = left.pop(pool.first_of([started for _, started in left]))
+            assert np.array_equal(vectors(), wanted(batch))
+            done += 1
+    except ModelError as err:
+        assert "has died" in err.message and pool.has_ended
+    finally:
+        over.set()
+        killer.join()
+    assert done == 60 or pool.has_ended
+
+
 # Workers without a process, for many seeds
 
 

@@ -241,6 +241,59 @@ def test_an_error_of_the_processor_costs_one_picture_and_is_tried_once_more(tmp_
         assert report.failed[0].reason == "the model failed on it: ZeroDivisionError: a side of 0"
 
 
+class Several(Prepared):
+    """A pipeline over several devices: the second batch cannot be computed on any, and the others are finished."""
+
+    in_flight = 5
+    has_ended = False
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.started = 0
+        self.elsewhere_asked: list[int] = []
+
+    def start(self, inputs: Sequence[Any]) -> Callable[[], Any]:
+        self.started += 1
+        number = self.started
+
+        def vectors() -> Any:
+            if number == 2:
+                raise OSError("the device is gone")
+            return self.embed_images(inputs)
+
+        return vectors
+
+    def first_of(self, started: Sequence[Any]) -> int:
+        return 0
+
+    def elsewhere(self, inputs: Sequence[Any], before: Any) -> Callable[[], Any]:
+        self.elsewhere_asked.append(len(inputs))
+        self.has_ended = True
+
+        def vectors() -> Any:
+            raise ModelError("no device is left", "")
+
+        return vectors
+
+    def killers(self, started: Any) -> dict[int, str]:
+        return {}
+
+    def prove(self, met: str) -> bool:
+        return False
+
+
+def test_what_other_devices_had_finished_when_the_last_one_was_lost_is_kept(tmp_path: Path) -> None:
+    fake = Several()
+    world = World(tmp_path, fake)
+    world.put({f"{number:02}.png": number for number in range(20)})
+    with pytest.raises(ModelError, match="no device is left"):
+        world.sync()
+    assert fake.elsewhere_asked == [2]
+    world.fake = Frail()
+    report = world.sync()
+    assert (report.recovered, report.embedded) == (16, 4)
+
+
 # What is remembered
 
 

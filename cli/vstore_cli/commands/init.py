@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from vstore_cli.locate import new_folder
-from vstore_cli.models import device_option, model_options, note
+from vstore_cli.models import device_option, model_options, note, offline_option
 from vstore_cli.output import echo_json, json_option, shown
 
 
@@ -30,6 +30,7 @@ from vstore_cli.output import echo_json, json_option, shown
 @model_options
 @click.option("--name", metavar="NAME", help="The name of the model's space; by default that of its folder.")
 @device_option
+@offline_option
 @json_option
 def init(hash: str, store_dtype: str, as_json: bool, **words: Any) -> None:
     """Make an empty store: .vstore in this folder, or the folder that --store names.

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from vstore_cli.locate import open_store
-from vstore_cli.models import device_option, model_options, note
+from vstore_cli.models import device_option, model_options, note, offline_option
 from vstore_cli.output import columns, count, echo_json, json_option, number, shown, size, table
 
 
@@ -125,6 +125,7 @@ def model_recommend(as_json: bool) -> None:
 @click.option("--same-as", metavar="SPACE", help="Prove that the model is that of a space whose own files are gone.")
 @model_options
 @device_option
+@offline_option
 @json_option
 def model_add(name: str | None, as_json: bool, **words: Any) -> None:
     """Add the space NAME: load its model, test its adapter, embed the probe pictures. The current snapshot stays.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vstore_cli.locate import open_store
-from vstore_cli.models import device_option
+from vstore_cli.models import device_option, offline_option
 from vstore_cli.output import echo_json, json_option, openable, shown, table, write_raw
 from vstore_cli.query import Part, parse
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("-l", "--paths-only", is_flag=True, help="Print only paths, one per line.")
 @click.option("-0", "--null", is_flag=True, help="Print only paths, each ended by NUL.")
 @device_option
+@offline_option
 @json_option
 def search(
     words: tuple[str, ...], images: tuple[str, ...], paths_only: bool, null: bool, as_json: bool, **options: Any

@@ -12,7 +12,7 @@ import click
 from vstore_cli.bar import progress
 from vstore_cli.interrupts import stopping
 from vstore_cli.locate import find_store, new_folder, no_store, refuse_network
-from vstore_cli.models import MODEL_WORDS, batch_option, devices_option, model_options, note
+from vstore_cli.models import MODEL_WORDS, batch_option, devices_option, model_options, note, offline_option
 from vstore_cli.output import json_option, shown
 from vstore_cli.sync_report import show
 from vstore_cli.units import Duration, Size
@@ -70,6 +70,7 @@ if TYPE_CHECKING:
 @batch_option
 @click.option("--compile", is_flag=True, help="Let torch compile the model first: worth it for many pictures.")
 @devices_option
+@offline_option
 @model_options
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress, and no report unless something is wrong.")
 @json_option

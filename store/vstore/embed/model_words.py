@@ -134,11 +134,13 @@ class Settings(NamedTuple):
     device:     the value of `--device`.
     batch_size: most pictures of a batch; None chooses by the device.
     compile:    let torch compile the model for this machine first, which takes up to a minute.
+    offline:    download nothing.
     """
 
     device: str = "auto"
     batch_size: int | None = None
     compile: bool = False
+    offline: bool = False
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -146,10 +148,12 @@ class Settings(NamedTuple):
         return device_words(self.device)
 
 
-def settings_of(device: str = "auto", batch_size: int | None = None, compile: bool = False) -> Settings:
+def settings_of(
+    device: str = "auto", batch_size: int | None = None, compile: bool = False, *, offline: bool = False
+) -> Settings:
     """Read the settings of a caller before anything is done. Raises: UsageError for a malformed device."""
     device_words(device)
-    return Settings(device, batch_size, compile)
+    return Settings(device, batch_size, compile, offline)
 
 
 def device_words(text: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.embed.careful import Attempts, begin, failed_on, may_be_of_a_picture, try_all, why
 from vstore.embed.embedder import Devices, Embedder, Pipeline
-from vstore.embed.rows import require_width, usable
+from vstore.embed.rows import require_width, unit_rows, usable
 from vstore.format.entries import FileRef
 from vstore.intake.keeper import Keeper, publish_seal
 from vstore.intake.known_pictures import KnownPictures
@@ -168,17 +168,32 @@ class Embedding:
 
     def _keep_started(self, left: int) -> None:
         while len(self._under_way) > left:
-            first = self._ready().first_of([batch.vectors for batch in self._under_way])
-            self._take(self._under_way.pop(first))
+            batch = self._next_finished()
+            try:
+                self._take(batch)
+            except Exception:
+                self._keep_finished()
+                raise
+
+    def _next_finished(self) -> Started:
+        return self._under_way.pop(self._ready().first_of([batch.vectors for batch in self._under_way]))
+
+    def _keep_finished(self) -> None:
+        """Keep what other devices had finished when an error ended the run."""
+        devices = self._pipeline
+        while isinstance(devices, Devices) and devices.has_ended and self._under_way:
+            batch = self._next_finished()
+            try:
+                unit = unit_rows(batch.vectors(), len(batch.keys), self._dim)
+            except Exception:
+                return  # it was not finished, and no other one is: `first_of` chooses finished ones first
+            self._keep_good(batch.keys, unit)
 
     def _take(self, batch: Started) -> None:
         """Wait for a batch, keep its vectors, and note the pictures that failed alone."""
         attempts = self._attempts(batch.vectors)
         tried = try_all(batch.inputs, batch.vectors, attempts)
-        good = usable(tried.unit)
-        keys = [key for key, fine in zip(batch.keys, good, strict=True) if fine]
-        if keys:
-            self._keep(keys, tried.unit[good])
+        self._keep_good(batch.keys, tried.unit)
         final = attempts.final()
         self._doubt(
             [
@@ -230,6 +245,13 @@ class Embedding:
             return doubt._replace(reason=tried.reasons[0])
         self._keep([doubt.key], tried.unit)
         return None
+
+    def _keep_good(self, keys: list[bytes], unit: Floats) -> None:
+        """Keep the rows that are vectors."""
+        good = usable(unit)
+        some = [key for key, fine in zip(keys, good, strict=True) if fine]
+        if some:
+            self._keep(some, unit[good])
 
     def _keep(self, keys: list[bytes], unit: Floats) -> None:
         if self._keeper is None:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from vstore._version import __version__
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.source.find import locate
+from vstore.embed.hf.source.find import find_pickled
+from vstore.embed.hf.source.hub import Hub
 from vstore.embed.hf.source.json_file import read_json
 from vstore.embed.hf.source.lfs import is_pointer, pull
 from vstore.embed.hf.source.pickles import Pickled, pickles_in
@@ -64,7 +65,7 @@ def model_convert(
     """
     if output is not None:
         refuse_taken(output)
-    folder, commit = locate(name, revision, "model", pickles=True)
+    folder, commit = find_pickled(name, revision, Hub(note=note))
     found = _find(name, folder)
     place = output or default_top() / f"{_base(name)}-{_digest(found)}"
     known = output is None and place.is_dir()

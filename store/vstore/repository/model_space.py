@@ -94,9 +94,10 @@ def make(
             from vstore.embed.hf.identity import Known
             from vstore.embed.hf.loading import find_files, load
             from vstore.embed.hf.source.bases import other_base
+            from vstore.embed.hf.source.hub import Hub
 
             said = words
-            recipe, words = describe(words, digests, known=known, note=note)
+            recipe, words = describe(words, digests, Hub(settings.offline, note), known=known, note=note)
             if said.model is not None and said.adapter is not None:
                 base = other_base(words, recipe["weights"], digests)
                 if base is not None:

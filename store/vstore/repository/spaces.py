@@ -84,6 +84,7 @@ def _load_in_workers(
     from vstore.embed.hf.batches import Limits
     from vstore.embed.hf.devices import release_memory
     from vstore.embed.hf.loading import family_of_recipe, find_files
+    from vstore.embed.hf.source.hub import Hub
     from vstore.embed.workers.desk import Care
     from vstore.embed.workers.pool import Workers
     from vstore.embed.workers.worker import Job, Worker
@@ -94,7 +95,7 @@ def _load_in_workers(
     kept = kept_probes(repo, space)
     identify = may_have_identity(repo, space)
     with faults_of(f"of the space {space.name!r}"):
-        family = family_of_recipe(recipe, find_files(known, words, digests))
+        family = family_of_recipe(recipe, find_files(known, words, digests, Hub(settings.offline)))
     digests.keep()
     seen = digests.seen
     proved: list[bool] = []

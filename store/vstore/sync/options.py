@@ -37,6 +37,7 @@ class SyncWords(TypedDict, total=False):
     compile:           let torch compile the model first: slower to start, faster for many pictures.
     device:            auto, cpu, cuda, cuda:1, mps, or several (`cuda:0,cuda:1`), each with a worker process. auto and
                        cuda take every CUDA GPU.
+    offline:           download no model.
     isolate_decoding:  decode in worker processes with limits of time and memory: for pictures of strangers.
     """
 
@@ -61,6 +62,7 @@ class SyncWords(TypedDict, total=False):
     batch_size: int | None
     compile: bool
     device: str
+    offline: bool
     isolate_decoding: bool
 
 
@@ -92,12 +94,13 @@ class Options(NamedTuple):
     batch_size: int | None = None
     compile: bool = False
     device: str = "auto"
+    offline: bool = False
     isolate_decoding: bool = False
 
     @property
     def settings(self) -> Settings:
         """The settings of the model. Raises: UsageError for a malformed device."""
-        return settings_of(self.device, self.batch_size, self.compile)
+        return settings_of(self.device, self.batch_size, self.compile, offline=self.offline)
 
     def edits(self) -> OptionEdits:
         """Collect the changes to the options of a folder.

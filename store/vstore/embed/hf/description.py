@@ -7,22 +7,30 @@ from typing import Any
 
 from vstore.embed.hf import adapters
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.family import Family
+from vstore.embed.hf.family import Family, TextFamily
 from vstore.embed.hf.source.bases import base_of
 from vstore.embed.hf.source.find import find_adapter, find_model
+from vstore.embed.hf.source.hub import ONLINE, Hub
+from vstore.embed.hf.source.hub_files import has_text_side
 from vstore.embed.hf.source.model_folder import ModelFolder, canonical_config, weight_digests
 from vstore.embed.hf.source.other_words import OtherWords
+from vstore.embed.hf.text import tokenizer_digests
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError
 from vstore.format.recipes import space_id
 from vstore.pictures.formats import MAX_SIDE, prepare_recipe
 
 COMPUTES = ("fp32", "bf16")
+_NO_TEXT = (
+    "no text side: search by words is not possible, as the model's tokenizer files are missing (tokenizer.json, "
+    "tokenizer_config.json); with them in its folder another space can be made"
+)
 
 
 def describe(
     words: Words,
     digests: Digests,
+    hub: Hub = ONLINE,
     *,
     known: Container[str] = (),
     note: Callable[[str], None] = lambda text: None,
@@ -39,7 +47,7 @@ def describe(
     if words.compute not in (None, *COMPUTES):
         raise ModelError(f"unknown compute {words.compute!r}", f"choose one of: {', '.join(COMPUTES)}")
     trusted = words.trust_remote_code or False
-    words, folder, adapter = _found(words, trusted)
+    words, folder, adapter = _found(words, trusted, hub)
     cls = family_of(folder, trust_code=trusted)
     pooling = _pooling(folder, cls, words.pooling)
     _refuse_unfit(folder, cls, words)
@@ -51,6 +59,9 @@ def describe(
         raise ModelError(
             f"the configuration of {folder.name} is not valid: {err!r}", "copy or download the model again"
         ) from err
+    is_without_text = issubclass(cls, TextFamily) and own.get("text", True) is None
+    if is_without_text and has_text_side(folder.config) and not tokenizer_digests(folder, digests):
+        note(_NO_TEXT)
     recipe: dict[str, Any] = {
         "family": cls.name,
         "version": 1,
@@ -76,21 +87,21 @@ def describe(
     return recipe, place
 
 
-def _found(words: Words, trusted: bool) -> tuple[Words, ModelFolder, ModelFolder | None]:
+def _found(words: Words, trusted: bool, hub: Hub) -> tuple[Words, ModelFolder, ModelFolder | None]:
     """Find the files that words name.
 
     Returns: the words with their model, the model, its adapter.
     Raises:  ModelError.
     """
     try:
-        adapter = find_adapter(words.adapter, words.adapter_revision) if words.adapter else None
+        adapter = find_adapter(words.adapter, words.adapter_revision, hub=hub) if words.adapter else None
         _refuse_idle_revision("--adapter-revision", words.adapter_revision, adapter)
         said = words.revision
         if words.model is None:
             assert adapter is not None
             words = words._replace(model=base_of(adapter), revision=said or adapter.config.get("revision"))
         assert words.model is not None
-        folder = find_model(words.model, words.revision, code=trusted)
+        folder = find_model(words.model, words.revision, code=trusted, hub=hub)
         _refuse_idle_revision("--revision", said, folder)
     except OtherWords as err:
         raise err.completed(words) from err

@@ -16,6 +16,7 @@ from vstore.embed.hf.identity import Known, clear_differences, differences, iden
 from vstore.embed.hf.libraries import libraries, quiet
 from vstore.embed.hf.loaded import Loaded
 from vstore.embed.hf.source.find import find_adapter, find_model
+from vstore.embed.hf.source.hub import ONLINE, Hub
 from vstore.embed.hf.source.model_folder import ModelFolder, is_stored_in_bf16
 from vstore.embed.hf.transformer import TransformerEmbedder
 from vstore.embed.model_words import Settings, Words
@@ -44,15 +45,18 @@ class Files(NamedTuple):
     is_original: bool
 
 
-def find_files(known: Known, words: Words, digests: Digests) -> Files:
+def find_files(known: Known, words: Words, digests: Digests, hub: Hub = ONLINE) -> Files:
     """Find the model of a space, and prove it by its files: they are the recipe's, or hold the same model.
 
-    Raises: ModelError, naming what differs.
+    hub:    the way to the hub in this run.
+    Raises: ModelError, naming what differs; DiskTrouble.
     """
     recipe = known.recipe
     if words.model is None:
         raise changed("the model", "its place is unknown", words)
-    folder = find_model(words.model, words.revision, code="code" in recipe)
+    folder = find_model(
+        words.model, words.revision, code="code" in recipe, text=recipe.get("text", True) is not None, hub=hub
+    )
     if "code" in recipe:
         from vstore.embed.hf.remote import code_digests
 
@@ -61,7 +65,7 @@ def find_files(known: Known, words: Words, digests: Digests) -> Files:
             raise changed(f"the model {words.model}", why, words)
     adapter = None
     if recipe["adapter"] is not None and words.adapter is not None:
-        adapter = find_adapter(words.adapter, words.adapter_revision)
+        adapter = find_adapter(words.adapter, words.adapter_revision, hub=hub)
     # An adapter may have been merged into its base since.
     without = recipe["adapter"] is not None and adapter is None
     if not without and not differences(recipe, folder, adapter, digests):
@@ -100,7 +104,8 @@ def load(
     Raises: UsageError, ModelError.
     """
     device = first_device(settings)
-    files = find_files(known if known and is_variation(recipe, known.recipe) else Known(recipe), words, digests)
+    taken = known if known and is_variation(recipe, known.recipe) else Known(recipe)
+    files = find_files(taken, words, digests, Hub(settings.offline, note))
     family, folder = family_of_recipe(recipe, files), files.folder
     adapter = None if recipe["adapter"] is None else files.adapter  # a variation may be without it
     compute = words.compute or "fp32"

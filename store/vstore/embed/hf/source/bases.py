@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.source.find import find_adapter, find_model
+from vstore.embed.hf.source.hub import Hub
 from vstore.embed.hf.source.model_folder import ModelFolder, weight_digests
 from vstore.embed.hf.source.other_words import OtherWords
 from vstore.embed.hf.source.quantised import refuse_quantised_base
@@ -73,7 +74,7 @@ def other_base(words: Words, weights: Sequence[str], digests: Digests) -> tuple[
     """
     assert words.model is not None and words.adapter is not None
     try:
-        adapter = find_adapter(words.adapter, words.adapter_revision)
+        adapter = find_adapter(words.adapter, words.adapter_revision, hub=Hub(offline=True))
     except ModelError:
         return None  # which says more when it is looked for itself
     base, revision = (str(adapter.config.get(name) or "") for name in ("base_model_name_or_path", "revision"))

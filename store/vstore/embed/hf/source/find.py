@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from vstore.embed.hf.source.hub import fetch
+from vstore.embed.hf.source.hub import ONLINE, Hub, Wanted, fetch
+from vstore.embed.hf.source.hub_name import hub_name
 from vstore.embed.hf.source.json_file import read_json
 from vstore.embed.hf.source.layouts import layout_of, read_config
 from vstore.embed.hf.source.misnamed import is_no_folder, not_a_model, not_an_adapter
@@ -17,13 +18,17 @@ from vstore.embed.hf.source.whole import require_whole
 from vstore.errors import ModelError
 
 
-def find_model(name: str, revision: str | None = None, *, code: bool = False) -> ModelFolder:
+def find_model(
+    name: str, revision: str | None = None, *, code: bool = False, text: bool = True, hub: Hub = ONLINE
+) -> ModelFolder:
     """Find a model by folder or hub id.
 
     code:   fetch the Python files of a hub repository too.
-    Raises: ModelError, naming what is missing and what to do.
+    text:   an earlier download without the tokenizer of a model that reads texts is not enough.
+    hub:    the way to the hub in this run.
+    Raises: ModelError, naming what is missing and what to do; DiskTrouble.
     """
-    path, commit = locate(name, revision, "model", code=code)
+    path, commit = _locate(name, revision, "model", hub, code=code, text=text)
     modules = modules_of(name, path)
     path = path if modules is None else modules.inner
     layout = layout_of(path)
@@ -38,9 +43,9 @@ def find_model(name: str, revision: str | None = None, *, code: bool = False) ->
     return folder
 
 
-def find_adapter(name: str, revision: str | None = None) -> ModelFolder:
-    """Find a peft adapter by folder or hub id. Its `config` is the adapter's. Raises: ModelError."""
-    path, commit = locate(name, revision, "adapter")
+def find_adapter(name: str, revision: str | None = None, *, hub: Hub = ONLINE) -> ModelFolder:
+    """Find a peft adapter by folder or hub id. Its `config` is the adapter's. Raises: ModelError, DiskTrouble."""
+    path, commit = _locate(name, revision, "adapter", hub)
     if not (path / "adapter_config.json").is_file():
         raise not_an_adapter(name, path)
     folder = ModelFolder(name, path, commit, read_json(path / "adapter_config.json"))
@@ -50,26 +55,27 @@ def find_adapter(name: str, revision: str | None = None) -> ModelFolder:
     return folder
 
 
-def locate(
-    name: str, revision: str | None, what: str, *, code: bool = False, pickles: bool = False
-) -> tuple[Path, str | None]:
-    """Find the folder of a model, or fetch it from the hub.
+def find_pickled(name: str, revision: str | None, hub: Hub) -> tuple[Path, str | None]:
+    """Find the folder of a model or an adapter with pickled weights, by folder or hub id.
 
-    what:    `model` or `adapter`, for messages.
-    code:    fetch the Python files of a repository too.
-    pickles: fetch pickled weights instead of safetensors.
     Returns: the folder, and the commit of a hub model.
-    Raises:  ModelError.
+    Raises:  UsageError, ModelError, DiskTrouble.
     """
+    return _locate(name, revision, "model", hub, pickles=True)
+
+
+def _locate(name: str, revision: str | None, what: str, hub: Hub, **files: bool) -> tuple[Path, str | None]:
+    """Find the folder of a model, or fetch it from the hub. files: the fields of `Wanted`."""
     folder = Path(name)
     if folder.is_dir():
         return Path(os.path.realpath(folder)), None
     if folder.exists():
         raise is_no_folder(folder, what)
-    looks_local = name.startswith((".", "/", "~")) or name.count("/") != 1 or name.endswith("/")
-    if looks_local:
+    found = hub_name(name)
+    if found is None:
         raise ModelError(
             f"there is no {what} folder {name}",
-            "check the path; a hub id has the form OWNER/NAME, such as google/siglip2-base-patch16-224",
+            "check the path; a hub id has the form OWNER/NAME, such as google/siglip2-base-patch16-224, or "
+            "hf://OWNER/NAME/FOLDER for a folder in it",
         )
-    return fetch(name, revision, what, code=code, pickles=pickles)
+    return fetch(Wanted(found, revision, what, **files), hub)

@@ -45,7 +45,12 @@ def refuse_pickles(name: str, path: Path, wanted: str, *, has_weights: bool) -> 
     found = [pickled.source.name for pickled in pickles_in(path)]
     if not found:
         raise ModelError(f"{name} holds no weights: there is no {wanted} in {path}", "copy or download the model again")
-    raise ModelError(
+    raise only_pickled(name, found)
+
+
+def only_pickled(name: str, found: list[str]) -> ModelError:
+    """Make the error for a model or an adapter whose weights are pickles alone. found: their names."""
+    return ModelError(
         f"{name} has its weights only as pickles ({', '.join(found[:5])}), which may run any program when they are "
         "read; vstore reads only safetensors",
         f"convert them in a process of their own, with a reader that runs nothing: vstore model convert {quoted(name)}",
@@ -56,13 +61,14 @@ def pickles_in(folder: Path) -> list[Pickled]:
     """List the pickled weights in a folder with the name that each has as safetensors, in the order of their names."""
     there = sorted(path for path in folder.iterdir() if path.suffix in ENDINGS and path.is_file())
     weights = [path for path in there if not any(fnmatch(path.name, state) for state in _STATES)]
-    known = [Pickled(path, target) for path in weights if (target := _target(path.name)) is not None]
+    known = [Pickled(path, target) for path in weights if (target := target_of(path.name)) is not None]
     if known or len(weights) != 1:
         return known
     is_open_clip = (folder / "open_clip_config.json").is_file()
     return [Pickled(weights[0], "open_clip_model.safetensors" if is_open_clip else "model.safetensors")]
 
 
-def _target(name: str) -> str | None:
+def target_of(name: str) -> str | None:
+    """Choose the name of the safetensors file for a file of pickled weights; None if its name says nothing."""
     shard = _SHARD.fullmatch(name)
     return f"{shard[1]}.safetensors" if shard else _WRITTEN.get(name)
