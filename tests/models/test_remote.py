@@ -76,14 +76,14 @@ def test_code_that_pools_nothing_is_pooled_as_asked(zoo: Zoo, tmp_path: Path, st
 
 def test_code_that_pools_nothing_is_refused_without_a_pooling(zoo: Zoo, tmp_path: Path) -> None:
     made = trusted(save_remote(tmp_path / "own", zoo["clip"], "states"))
-    with pytest.raises(ModelError, match="gives BaseModelOutput instead of 6 vectors") as caught:
+    with pytest.raises(ModelError, match=r"gives BaseModelOutput instead of \d+ vectors") as caught:
         rows(made)
     assert "--pooling cls or mean" in caught.value.next_step
 
 
 def test_other_shapes_of_code_are_refused(zoo: Zoo, tmp_path: Path) -> None:
     made = trusted(save_remote(tmp_path / "own", zoo["clip"], "matrices"))
-    with pytest.raises(ModelError, match=r"gives Tensor of the shape \(6, 1, 8\) instead of 6 vectors"):
+    with pytest.raises(ModelError, match=r"gives Tensor of the shape \(\d+, 1, 8\) instead of \d+ vectors"):
         rows(made)
     with pytest.raises(ModelError, match=r"gives Tensor of the shape \(1, 1, 8\) instead of 1 vectors"):
         made.embed_texts(["a red car"])
