@@ -194,7 +194,22 @@ def test_without_timm_the_whole_command_is_named(models: Path, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ModelError, match="the model of a space needs timm") as caught:
         recipe_of(models / "vit")
-    assert "pip install --no-deps 'timm>=1.0.20'" in caught.value.next_step
+    assert "pip install --no-deps 'timm>=1.0.22'" in caught.value.next_step
+
+
+@pytest.mark.parametrize(("version", "fits"), [("1.0.20", False), ("1.0.22", True), ("1.1.0.dev0", True)])
+def test_a_timm_that_is_too_old_is_refused(
+    models: Path, monkeypatch: pytest.MonkeyPatch, version: str, fits: bool
+) -> None:
+    import timm
+
+    monkeypatch.setattr(timm, "__version__", version)
+    if fits:
+        assert recipe_of(models / "vit")["dim"] == 32
+        return
+    with pytest.raises(ModelError, match=r"timm 1\.0\.20 is too old") as caught:
+        recipe_of(models / "vit")
+    assert "pip install --no-deps 'timm>=1.0.22' --upgrade" in caught.value.next_step
 
 
 def test_an_adapter_is_refused(models: Path, zoo: Zoo) -> None:
