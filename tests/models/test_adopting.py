@@ -52,6 +52,18 @@ def test_a_declared_model_is_verified_and_goes_on_embedding(tmp_path: Path) -> N
         assert store.sync().embedded == 1
 
 
+def test_an_index_of_a_model_in_other_files_goes_into_its_space(tmp_path: Path) -> None:
+    from support.recut import copied, resharded
+
+    model = save_clip(tmp_path / "clip")
+    Store.init(tmp_path / ".vstore", model=str(model), name="one", device="cpu")
+    copy = resharded(copied(model, tmp_path / "copy"))
+    with Store(tmp_path / ".vstore") as store:
+        report = store.import_index(**_old(tmp_path, Words(str(copy))), model=str(copy), trust_edited=True)
+        assert (report.space_name, len(store.model_list())) == ("one", 1)
+        assert store.check(reembed=8, model=str(copy)).reembed.next == ""
+
+
 @pytest.mark.parametrize("cause", ["exif-ignored", "pooling-mean"])
 def test_what_was_made_otherwise_is_found_and_adopted(tmp_path: Path, cause: str) -> None:
     words = Words(str(save_dinov2(tmp_path / "dino")))

@@ -11,6 +11,7 @@ from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import Recipe, space_id
 from vstore.importing.old_index import Old
 from vstore.importing.options import ImportOptions
+from vstore.repository.identities import declared_space
 from vstore.repository.repository import Repository
 
 FAMILY = "imported"  # the family of a recipe without a model
@@ -43,7 +44,7 @@ def choose_space(repo: Repository, options: ImportOptions, old: Old) -> Chosen:
     Raises: UsageError if its name is taken or not valid, or the index has vectors of another width; ModelError if
             the index names another model than the options do.
     """
-    recipe = _recipe_of(old, options)
+    recipe = _recipe_of(repo, old, options)
     step = "name the model that made this index"
     require_width(recipe["dim"], old.source.dim, old.origin, step=step, error=UsageError)
     space = space_id(recipe)
@@ -61,7 +62,7 @@ def choose_space(repo: Repository, options: ImportOptions, old: Old) -> Chosen:
     return Chosen(space, name, "claimed", recipe)
 
 
-def _recipe_of(old: Old, options: ImportOptions) -> Recipe:
+def _recipe_of(repo: Repository, old: Old, options: ImportOptions) -> Recipe:
     if old.exported is not None:
         if options.recipe is not None and space_id(options.recipe) != space_id(old.exported.recipe):
             raise ModelError(
@@ -70,7 +71,8 @@ def _recipe_of(old: Old, options: ImportOptions) -> Recipe:
         recipe: Recipe = old.exported.recipe
         return recipe
     if options.recipe is not None:
-        return options.recipe
+        known = declared_space(repo, options.recipe, options.place)
+        return options.recipe if known is None else known.recipe
     return {"family": FAMILY, "dim": old.source.dim, "sha256": old.fingerprint()}
 
 

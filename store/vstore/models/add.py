@@ -15,7 +15,7 @@ from vstore.format.entries import Space
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import space_id
 from vstore.models.report import ModelAdded
-from vstore.repository.identities import space_of
+from vstore.repository.identities import space_of, with_older
 from vstore.repository.model_space import Made, add, make
 from vstore.repository.proof import kept_probes
 from vstore.repository.repository import Repository
@@ -50,9 +50,7 @@ def model_add(
         same_name = [space.id for space in repo.state.spaces.values() if space.name == name]
         full = with_full_name(merged, say)
         made = make(full, settings, say, repo.layout.cache, known=same_name)
-    same = repo.reading(lambda: space_of(repo, made.recipe, made.identity))
-    if same is not None and same.recipe:
-        made = made._replace(recipe=repo.recipe(same.id))
+    made = repo.reading(lambda: _as_known(repo, made))
     proved = _proved(repo, name, made)
     if proved.recipe != made.recipe:
         say("the same files give other vectors now: this is a new space")
@@ -89,6 +87,23 @@ def _filled(repo: Repository, words: Words) -> tuple[Words, tuple[str, ...]]:
         if getattr(words, field) is None and value is not False
     )
     return merged, inherited
+
+
+def _as_known(repo: Repository, made: Made) -> Made:
+    """Give a model the recipe of its space, if it has one: other files of the same model, or an earlier version.
+
+    A space of an earlier version counts only if its probes agree: part of the adapter may be missing in its vectors.
+    Raises: ModelError, Damage, OSError.
+    """
+    for recipe in with_older(made.recipe):
+        same = space_of(repo, recipe, made.identity)
+        if same is None or not same.recipe:
+            continue
+        known = made._replace(recipe=repo.recipe(same.id))
+        kept = _known_probes(repo, known)
+        if recipe is made.recipe or (kept is not None and not kept.worst(made.probes.first).is_too_much):
+            return known
+    return made
 
 
 def _proved(repo: Repository, name: str, made: Made) -> Made:

@@ -53,6 +53,11 @@ def space_of(repo: Repository, recipe: Recipe, identity: Callable[[Recipe], str]
     return next((space for space in others if space.identity == wanted), None)
 
 
+def with_older(recipe: Recipe) -> list[Recipe]:
+    """List a recipe and that of version 1, by which an earlier version of vstore may have made its space."""
+    return [recipe, *([{**recipe, "version": 1}] if recipe.get("version") == 2 else [])]
+
+
 def declared_space(repo: Repository, recipe: Recipe | None, place: Mapping[str, Any]) -> Known | None:
     """Find the space of a declared model, which may lie in other files than those of the space.
 
@@ -63,9 +68,11 @@ def declared_space(repo: Repository, recipe: Recipe | None, place: Mapping[str, 
     if recipe is None or not place:
         return None
     digests = Digests(repo.layout.cache)
-    space = space_of(repo, recipe, lambda given: identity_with(given, Words.from_json(place), digests))
+    words = Words.from_json(place)
+    found = (space_of(repo, one, lambda given: identity_with(given, words, digests)) for one in with_older(recipe))
+    space = next((one for one in found if one is not None and one.recipe), None)
     digests.keep()
-    return None if space is None or not space.recipe else known_model(repo, space)
+    return None if space is None else known_model(repo, space)
 
 
 def note_identity(repo: Repository, space: Space, digests: Digests) -> None:

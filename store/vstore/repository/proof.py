@@ -101,12 +101,34 @@ def _compare(space: Space, embedder: Embedder, kept: Probes, now: Proofs) -> Non
     changes = differences(kept.environment_of(worst.probe), now.environment)
     what = "; ".join(changes) or "nothing that vstore records: its files or its code"
     words = Words(BUILTIN) if embedder.recipe.get("family") == BUILTIN else Words.from_json(space.place)
+    left_out = _left_out(space, embedder.recipe)
+    if left_out:
+        raise ModelError(
+            f"the vectors of the space {space.name!r} were computed without part of the adapter: an earlier version of "
+            f"vstore left out its {' and '.join(left_out)}, in part or whole, and this one does not (the probe "
+            f"{worst.probe!r} is off by {worst.found:.2g}). It has embedded nothing; the stored vectors are unchanged, "
+            "and can be searched",
+            f"make a new space: {words.command('NEWNAME')}, then vstore sync --space NEWNAME",
+        )
     raise ModelError(
         f"the model of the space {space.name!r}{where} does not give the vectors that it gave when the space was "
         f"made: the probe {worst.probe!r} is off by {worst.found:.2g} (allowed: {worst.allowed:g}). Changed since: "
         f"{what}. It has embedded nothing, and the stored vectors are unchanged",
         f"restore what changed, or make a new space: {words.command('NEWNAME')}, then vstore sync --space NEWNAME",
     )
+
+
+def _left_out(space: Space, recipe: Recipe) -> list[str]:
+    """List the parts of an adapter that may not have been applied when the space was made.
+
+    A space with an identity was proved since by a version of vstore that applies them.
+    """
+    from vstore.embed.hf.adapters.kinds import parts_of_version_2
+
+    adapter = recipe.get("adapter")
+    if recipe.get("version") != 1 or not isinstance(adapter, dict) or space.identity:
+        return []
+    return parts_of_version_2(adapter.get("config", {}))
 
 
 def probe_names(embedder: Embedder) -> list[str]:

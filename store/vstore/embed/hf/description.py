@@ -64,7 +64,7 @@ def describe(
         note(_NO_TEXT)
     recipe: dict[str, Any] = {
         "family": cls.name,
-        "version": 1,
+        "version": adapters.version(adapter.config) if adapter else 1,
         "model_type": folder.model_type,
         "weights": weight_digests(folder, digests),
         "config": canonical_config(folder.config),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from vstore.embed.hf.digests import Digests
@@ -49,13 +50,18 @@ def describe(folder: ModelFolder, digests: Digests) -> dict[str, Any]:
     }
 
 
-def version(folder: ModelFolder) -> int:
-    """Tell the version of the way from this adapter to vectors.
+def version(config: Mapping[str, Any]) -> int:
+    """Tell the version of the way from an adapter of this configuration to vectors.
 
     Version 1 applied patterns only where the names of the bare class matched, and its first probes lacked the modules
     that were trained whole.
     """
-    return 2 if folder.config.get("alpha_pattern") or folder.config.get("modules_to_save") else 1
+    return 2 if parts_of_version_2(config) else 1
+
+
+def parts_of_version_2(config: Mapping[str, Any]) -> list[str]:
+    """List the words of a configuration that version 1 left out, or applied in part."""
+    return [word for word in ("alpha_pattern", "modules_to_save") if config.get(word)]
 
 
 def leaves_base_whole(folder: ModelFolder) -> bool:
