@@ -91,7 +91,7 @@ def fetch(wanted: Wanted, hub: Hub) -> tuple[Path, str]:
         return found
     if hub.offline:
         if found is None or not _has_weights(found[0], wanted):
-            raise offline(wanted.name, wanted.what)
+            raise offline(wanted.name, wanted.what, wanted.revision)
         return found
     try:
         return _download(wanted, found[1] if found else wanted.revision, hub)
