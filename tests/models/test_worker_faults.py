@@ -78,6 +78,8 @@ def test_a_picture_that_ends_each_process_is_found_and_the_others_have_vectors(f
     pool = fakes(2, note=lines.append)
     deadly = [*pictures(1), *pictures(2, do="die"), *pictures(3)]
     started = [pool.start(deadly), pool.start(pictures(4))]
+    tried = carefully(pool, deadly, started[0])
+    assert list(tried.reasons) == [1] and close(tried.unit[[0, 2]], wanted(deadly)[[0, 2]])
     rows = started[0]()
     assert np.array_equal(rows[[0, 2]], wanted(deadly)[[0, 2]]) and np.isnan(rows[1]).all()
     (said,) = pool.killers(started[0]).values()
@@ -86,7 +88,7 @@ def test_a_picture_that_ends_each_process_is_found_and_the_others_have_vectors(f
     assert "SIGSEGV" in said and "\n" not in said
     assert np.array_equal(started[1](), wanted(pictures(4)))
     assert np.array_equal(pool.start(pictures(5))(), wanted(pictures(5)))
-    assert len(lines) == 3
+    assert len(lines) == 3, "it is not tried again"
 
 
 def test_an_error_of_a_batch_is_that_batchs_alone(fakes: Callable[..., Workers]) -> None:
@@ -109,9 +111,9 @@ def test_an_error_over_one_picture_costs_that_picture(fakes: Callable[..., Worke
     assert not pool.prove("it failed") and proved == ["it failed"]
 
 
-def carefully(pool: Workers, batch: Sequence[Any]) -> Any:
+def carefully(pool: Workers, batch: Sequence[Any], before: Any = None) -> Any:
     assert isinstance(pool, Devices)
-    started = pool.start(batch)
+    started = before or pool.start(batch)
     attempts = Attempts(
         8,
         lambda inputs: pool.elsewhere(inputs, started),
