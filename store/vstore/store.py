@@ -477,19 +477,21 @@ class Store:
         *,
         output: AnyPath | None = None,
         revision: str | None = None,
+        cache: AnyPath | None = None,
         note: Callable[[str], None] | None = None,
     ) -> ModelConverted:
         """Convert the pickled weights of a model or an adapter to safetensors, in a process of their own.
 
         name:   a folder or a hub id.
         output: the new folder; None makes one in the user's cache.
+        cache:  the user's folder for caches; None is ~/.cache.
         note:   receives a line for each file.
         Raises: UsageError, ModelError, DiskTrouble, ReadOnly.
         """
         from vstore.models.convert import model_convert
 
-        place = None if output is None else absolute(output)
-        return model_convert(name, place, revision=revision, note=note or _silent)
+        place, caches = (None if path is None else absolute(path) for path in (output, cache))
+        return model_convert(name, place, revision=revision, cache=caches, note=note or _silent)
 
     @staticmethod
     def doctor(folder: AnyPath | None = None) -> DoctorReport:

@@ -34,7 +34,7 @@ ONLY_IN_PYTHON = {
     "init": {"folder", "recipe", "note"},  # the folder is what --store names; a recipe has no words
     "doctor": {"folder"},
     "model_add": {"note"},
-    "model_convert": {"note"},
+    "model_convert": {"cache", "note"},
     "sync": {"progress", "stop"},
     "status": {"progress"},
     "dupes": {"progress"},

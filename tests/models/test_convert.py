@@ -245,7 +245,7 @@ def test_a_killed_run_leaves_what_cannot_be_mistaken_and_goes_with_the_next(
     pickled(zoo["clip"], vstore.top / "old")
     code = (
         "import time, vstore.models.convert as convert; from vstore import Store; "
-        "convert.convert = lambda *a: time.sleep(60); Store.model_convert('old')"
+        "convert.convert = lambda *a: time.sleep(60); Store.model_convert('old', cache='cache')"
     )
     with subprocess.Popen([sys.executable, "-c", code]) as process:
         for _ in range(600):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from typing import Any
 
@@ -177,7 +178,8 @@ def model_convert(name: str, output: str | None, revision: str | None, as_json: 
     """
     from vstore import Store
 
-    report = Store.model_convert(name, output=output, revision=revision, note=note)
+    cache = os.environ.get("XDG_CACHE_HOME") or None
+    report = Store.model_convert(name, output=output, revision=revision, cache=cache, note=note)
     if as_json:
         echo_json(report)
         return

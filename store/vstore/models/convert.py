@@ -55,11 +55,13 @@ def model_convert(
     output: Path | None = None,
     *,
     revision: str | None = None,
+    cache: Path | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> ModelConverted:
     """Convert the pickled weights of a model or an adapter into a new folder, beside copies of its other files.
 
     output: the new folder; None makes one in the user's cache, named by the digest of the weights.
+    cache:  the user's folder for caches; None is ~/.cache.
     note:   receives a line for each file.
     Raises: UsageError, ModelError, DiskTrouble, ReadOnly. Nothing is left then that could be taken for the model.
     """
@@ -67,7 +69,7 @@ def model_convert(
         refuse_taken(output)
     folder, commit = find_pickled(name, revision, Hub(note=note))
     found = _find(name, folder)
-    place = output or default_top() / f"{_base(name)}-{_digest(found)}"
+    place = output or default_top(cache) / f"{_base(name)}-{_digest(found)}"
     known = output is None and place.is_dir()
     if known:
         files = _recorded(place)

@@ -22,10 +22,9 @@ _CHUNK = 1 << 22  # bytes that are copied at a time
 _DEPTH = 2  # parts of a path: files of a model, and of the folders of its parts
 
 
-def default_top() -> Path:
+def default_top(cache: Path | None) -> Path:
     """Find the user's folder for converted models, and make it. Raises: DiskTrouble, ReadOnly."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    top = Path(home) / "vstore" / "models"
+    top = (cache or Path.home() / ".cache") / "vstore" / "models"
     make_folder(top)
     return top
 

@@ -21,7 +21,6 @@ from vstore.child_python import command
 from vstore.errors import DiskTrouble, ModelError
 
 _ROOM = 4 << 30  # bytes of addresses beside those of the file, twice
-_KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "VIRTUAL_ENV")  # of the environment
 _REFUSED = re.compile(
     r"os\.(system|exec|posix_spawn|spawn|fork|forkpty|kill|killpg|remove|rename|rmdir|mkdir|link|symlink|chmod|chown"
     r"|truncate|putenv)|subprocess\.Popen|pty\.spawn|socket\.(connect|bind|sendto|getaddrinfo)|shutil\..*|ftplib\..*"
@@ -53,7 +52,7 @@ def convert(source: Path, target: Path) -> Converted:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={name: value for name, value in os.environ.items() if name in _KEPT},
+        env={"PATH": os.defpath},
     ) as process:
         try:
             out, _ = process.communicate(job.encode())
