@@ -117,6 +117,31 @@ def test_a_model_that_names_no_token_for_a_picture_is_refused(zoo: Zoo, tmp_path
         embedder(folder)
 
 
+def test_a_model_without_the_tokenizer_that_its_prompt_needs_is_refused(zoo: Zoo, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(zoo["qwen2_vl"], tmp_path / "q"))
+    for path in folder.glob("tokenizer*"):
+        path.unlink()
+    with pytest.raises(ModelError, match="has no tokenizer, and its prompt needs one"):
+        recipe_of(folder)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"do_center_crop": True}, {"do_rescale": False}, {"do_normalize": False}, {"size": {"shortest_edge": 32}}],
+)
+def test_a_dinov3_with_another_preparation_is_refused(zoo: Zoo, tmp_path: Path, values: dict[str, Any]) -> None:
+    """It is prepared here, in the order of DINOv3: what is left out or added would be ignored."""
+    folder = Path(shutil.copytree(zoo["dinov3"], tmp_path / "d"))
+    change_json(folder, "preprocessor_config.json", **values)
+    with pytest.raises(ModelError, match="needs a different preparation than other DINOv3 models"):
+        recipe_of(folder)
+
+
+def test_a_number_format_that_nobody_computes_in_is_refused(zoo: Zoo) -> None:
+    with pytest.raises(ModelError, match="unknown compute 'fp16'"):
+        recipe_of(zoo["clip"], compute="fp16")
+
+
 # Libraries that do something else than they are asked for
 
 

@@ -179,7 +179,7 @@ def test_what_needs_more_than_the_folder_is_refused(models: Path, tmp_path: Path
 def test_what_open_clip_does_not_know_is_refused(models: Path, tmp_path: Path, change: Any) -> None:
     with pytest.raises(ModelError, match="open_clip cannot make the model") as caught:
         recipe_of(changed(models, tmp_path / "m", lambda config: change(config["model_cfg"]), "mobile"))
-    assert "pip install --no-deps 'open_clip_torch>=3.2' 'timm>=1.0.20' --upgrade" in caught.value.next_step
+    assert "pip install --no-deps 'open_clip_torch>=3.2' 'timm>=1.0.22' --upgrade" in caught.value.next_step
 
 
 @pytest.mark.parametrize("module", ["open_clip", "timm"])

@@ -283,6 +283,28 @@ def test_no_probe_is_added_that_has_no_usable_vector(world: World, monkeypatch: 
     assert probes_of(world).to_bytes() == old.to_bytes()
 
 
+def test_probes_that_another_program_added_meanwhile_stay(world: World, monkeypatch: Any) -> None:
+    from vstore.repository import renewal
+
+    aged(world)
+    plain = renewal.prove_all
+    other: list[Probes] = []
+
+    def slow(space: Any, embedder: Any, kept: Probes) -> Any:
+        found = plain(space, embedder, kept)
+        repo = world.repo
+        other.append(kept.with_later(found._replace(environment={"vstore": "of the other program"})))
+        data = other[0].to_bytes()
+        digest = repo.hash.digest(data)
+        with repo.committing("model add"):
+            repo.publish("model add", {"spaces": {space.id: {"probes": digest.hex()}}}, blobs={digest: data})
+        return found
+
+    monkeypatch.setattr(renewal, "prove_all", slow)
+    assert world.sync().embedded == 5
+    assert probes_of(world).to_bytes() == other[0].to_bytes()
+
+
 def test_a_search_adds_no_probe(world: World) -> None:
     from vstore.search.query import Operand
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import types
 import warnings
 from pathlib import Path
@@ -346,10 +345,18 @@ def test_a_processor_of_another_backend_is_refused() -> None:
 
 
 def test_an_installed_torchvision_changes_no_processor(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is installed, transformers takes its processor, unless the one on Pillow is asked for."""
     before = describe_processor(find_model(str(zoo["clip"])))
-    fake = types.ModuleType("torchvision")
-    fake.__spec__ = None  # type: ignore[assignment]
-    monkeypatch.setitem(sys.modules, "torchvision", fake)
+    plain = transformers.AutoImageProcessor.from_pretrained
+
+    class CLIPImageProcessor:
+        def to_dict(self) -> dict[str, Any]:
+            return {}
+
+    def with_torchvision(*args: Any, backend: str | None = None, **options: Any) -> Any:
+        return plain(*args, backend=backend, **options) if backend == "pil" else CLIPImageProcessor()
+
+    monkeypatch.setattr(transformers.AutoImageProcessor, "from_pretrained", with_torchvision)
     assert describe_processor(find_model(str(zoo["clip"]))) == before
 
 

@@ -20,6 +20,7 @@ from support.sides import run_side
 from support.timm_side import KINDS
 from support.zoo import Zoo
 
+from vstore.embed.hf.timm_model import timm_module
 from vstore.errors import ModelError
 from vstore.format.recipes import space_id
 
@@ -60,9 +61,7 @@ def test_bf16_is_a_class_of_the_same_space(models: Path) -> None:
 
 
 def test_the_version_of_timm_is_recorded_with_each_proof(models: Path) -> None:
-    import timm
-
-    assert embedder(models / "vit").environment["timm"] == timm.__version__
+    assert embedder(models / "vit").environment["timm"] == timm_module().__version__
 
 
 def test_what_stood_in_for_torchvision_is_gone_after_the_import() -> None:
@@ -194,7 +193,20 @@ def test_without_timm_the_whole_command_is_named(models: Path, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ModelError, match="the model of a space needs timm") as caught:
         recipe_of(models / "vit")
-    assert "pip install --no-deps 'timm>=1.0.20'" in caught.value.next_step
+    assert "pip install --no-deps 'timm>=1.0.22'" in caught.value.next_step
+
+
+@pytest.mark.parametrize(("version", "fits"), [("1.0.20", False), ("1.0.22", True), ("1.1.0.dev0", True)])
+def test_a_timm_that_is_too_old_is_refused(
+    models: Path, monkeypatch: pytest.MonkeyPatch, version: str, fits: bool
+) -> None:
+    monkeypatch.setattr(timm_module(), "__version__", version)
+    if fits:
+        assert recipe_of(models / "vit")["dim"] == 32
+        return
+    with pytest.raises(ModelError, match=r"timm 1\.0\.20 is too old") as caught:
+        recipe_of(models / "vit")
+    assert "pip install --no-deps 'timm>=1.0.22' --upgrade" in caught.value.next_step
 
 
 def test_an_adapter_is_refused(models: Path, zoo: Zoo) -> None:

@@ -15,7 +15,7 @@ import pytest
 from support.failing_disks import Watched, disk  # noqa: F401
 from support.folders import Reads, World, classes, during, put, stats_of
 
-from vstore.errors import CommitRace, DiskTrouble, Interrupted, Locked, NothingToUndo, Refused
+from vstore.errors import CommitRace, DiskTrouble, Interrupted, Locked, ModelError, NothingToUndo, Refused
 from vstore.progress import Silent
 from vstore.repository import repository
 from vstore.store import Store
@@ -194,10 +194,10 @@ def test_an_error_after_a_partial_snapshot_leaves_that_and_the_next_run_complete
     single.put({f"{number}.png": number for number in range(5)})
 
     def fails() -> None:
-        raise RuntimeError("the model fell over")
+        raise ModelError("the model fell over")
 
     during(single.fake, fails, batch=4)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ModelError):
         single.sync(commit_every=-1.0)
     assert (len(single.paths()), single.repo.snapshot("current").partial) == (3, True)
     report = single.sync()

@@ -97,6 +97,7 @@ def model_recommend(as_json: bool) -> None:
     """List recommended models by purpose. The short name of one is a word of --model; a folder of that name wins.
 
     A short name stands for the hub id and the commit below it, and the space records both. `builtin` downloads nothing.
+    Copies that were cropped or edited are found by SSCD, a plug-in in the sources: examples/plugin-sscd.
 
     \b
     Example:

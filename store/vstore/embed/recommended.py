@@ -4,9 +4,9 @@ Each row was checked in public records, since a repository of the hub may change
 pickles on their main branch (openai/clip-vit-base-patch32 does: its safetensors are on the branch of a pull request). A
 revision is one that several independent projects pin, and at which they found safetensors of this size:
 
-- google/siglip2-base-patch16-224: nine files; model.safetensors of 1,500,800,904 bytes, sha256 612923381c76…;
-  config.json, preprocessor_config.json, tokenizer.json and tokenizer_config.json by digest in export scripts.
-  Card: Apache-2.0.
+- google/siglip2-base-patch16-224: nine files; model.safetensors of 1,500,800,904 bytes, sha256 612923381c76…; by size
+  and digest config.json, preprocessor_config.json, special_tokens_map.json, tokenizer.json, tokenizer.model and
+  tokenizer_config.json, which pads on the right (transformers' conversion script). Card: Apache-2.0.
 - google/siglip2-so400m-patch14-384: model.safetensors of 4,544,143,072 bytes, sha256 9f4f4a49f908…; config.json and
   preprocessor_config.json by digest; its tokenizer is loaded at that commit. Card: Apache-2.0.
 - Qwen/Qwen3-VL-Embedding-2B: the commit in mteb's registry (qwen3_vl_embedding_models.py: Apache-2.0, 2,048 numbers);

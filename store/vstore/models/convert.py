@@ -122,7 +122,7 @@ def _convert(found: list[_Found], made: Path, note: Callable[[str], None]) -> It
     indices: dict[Path, dict[str, str]] = {}
     for folder, (source, name), digest in found:
         before = source.stat()
-        note(f"converting {folder / source.name} ({before.st_size / 1e6:,.0f} MB)")
+        note(f"converting {folder / source.name} ({before.st_size / 1e6:,.1f} MB)")
         target = made / folder / name
         tensors, left_out = convert(source, target)
         after = source.stat()

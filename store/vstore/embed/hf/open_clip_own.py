@@ -15,10 +15,11 @@ from vstore.embed.hf.open_clip_config import is_plain, square_side
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.hf.text import load_tokenizer, token_ids
 from vstore.embed.hf.text_cleaning import cleaned
+from vstore.embed.hf.timm_model import timm_module
 from vstore.embed.hf.torchvision_absent import torchvision_absent
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError
-from vstore.packages import OPEN_CLIP, TIMM
+from vstore.packages import OPEN_CLIP
 
 if TYPE_CHECKING:
     import torch
@@ -126,8 +127,8 @@ def _made(folder: ModelFolder) -> Any:
                 "take the model in transformers' layout, if its authors publish one, or write a plug-in "
                 "(examples/plugin in the sources)",
             )
+    timm_module()  # which open_clip would do without until it needs it
     with torchvision_absent():
-        TIMM.load()
         open_clip = OPEN_CLIP.load()
     cls = open_clip.CustomTextCLIP if cfg.get("custom_text") else open_clip.CLIP
     try:

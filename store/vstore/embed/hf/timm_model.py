@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from vstore.embed.hf.loaded import Loaded
 
+_OLDEST = (1, 0, 22)
 _PLUG_IN = "write a plug-in (examples/plugin in the sources)"
 
 
@@ -84,9 +86,15 @@ class Timm(Family):
 
 
 def timm_module() -> Any:
-    """Import timm. Raises: ModelError if it is missing."""
+    """Import timm. Raises: ModelError if it is missing, or too old."""
     with torchvision_absent():
-        return TIMM.load()
+        timm = TIMM.load()
+    if tuple(int(part) for part in re.findall(r"\d+", timm.__version__)[:3]) < _OLDEST:
+        raise ModelError(
+            f"timm {timm.__version__} is too old: it cannot tell the size of a vector before a model has its numbers",
+            f"upgrade it: {TIMM.pip} --upgrade",
+        )
+    return timm
 
 
 def _features(model: Any, pixels: torch.Tensor) -> torch.Tensor:

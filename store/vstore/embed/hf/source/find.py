@@ -38,7 +38,7 @@ def find_model(
     folder = ModelFolder(name, path, commit, read_config(path, layout), layout, pooling)
     refuse_quantised(folder)
     weights = folder.weights()
-    refuse_pickles(name, folder.path, layout.weights, has_weights=bool(weights))
+    refuse_pickles(name, folder.path, layout.weights, has_weights=bool(weights), commit=commit)
     require_whole(folder, weights)
     return folder
 
@@ -50,7 +50,7 @@ def find_adapter(name: str, revision: str | None = None, *, hub: Hub = ONLINE) -
         raise not_an_adapter(name, path)
     folder = ModelFolder(name, path, commit, read_json(path / "adapter_config.json"))
     weights = path / "adapter_model.safetensors"
-    refuse_pickles(name, path, weights.name, has_weights=weights.is_file())
+    refuse_pickles(name, path, weights.name, has_weights=weights.is_file(), commit=commit)
     require_whole(folder, [weights])
     return folder
 

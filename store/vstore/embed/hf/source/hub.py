@@ -91,7 +91,7 @@ def fetch(wanted: Wanted, hub: Hub) -> tuple[Path, str]:
         return found
     if hub.offline:
         if found is None or not _has_weights(found[0], wanted):
-            raise offline(wanted.name, wanted.what)
+            raise offline(wanted.name, wanted.what, wanted.revision)
         return found
     try:
         return _download(wanted, found[1] if found else wanted.revision, hub)
@@ -167,8 +167,8 @@ def _download(wanted: Wanted, revision: str | None, hub: Hub) -> tuple[Path, str
     listed = _list(wanted, revision)
     if wanted.pickles and any(name.endswith(".safetensors") for name in listed.sizes if "/" not in name):
         raise UsageError(
-            f"{wanted.name.repository} has its weights as safetensors already",
-            f"use it as it is: --model {quoted(wanted.name.repository)}",
+            f"{wanted.name.written} has its weights as safetensors already",
+            f"use it as it is: --model {quoted(wanted.name.written)}",
         )
     root = _get(wanted, small_files(listed.sizes, code=wanted.code), revision, listed, hub)
     if root.name != listed.commit:  # the branch has moved meanwhile
@@ -183,7 +183,7 @@ def _download(wanted: Wanted, revision: str | None, hub: Hub) -> tuple[Path, str
                 "name another --revision, or another model",
             )
         if not weights and (pickled := pickled_files(listed.sizes)):
-            raise only_pickled(wanted.name.repository, pickled)
+            raise only_pickled(wanted.name.written, pickled, listed.commit if wanted.revision else None)
         if weights:
             _get(wanted, weights, listed.commit, listed, hub)
     return folder, listed.commit

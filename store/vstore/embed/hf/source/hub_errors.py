@@ -7,6 +7,7 @@ from typing import Any
 
 from vstore.disk.trouble import FULL
 from vstore.embed.hf.source.hub_name import HubName
+from vstore.embed.model_words import quoted
 from vstore.errors import DiskTrouble, ModelError, VstoreError
 
 _LOG_IN = "hf auth login"
@@ -42,7 +43,7 @@ def explain(err: BaseException, hub: HubName, what: str, revision: str | None) -
         if _status(found):
             return _of_status(_status(found), found.response, hub, what)
     if any(isinstance(found, errors.OfflineModeIsEnabled) for found in causes):
-        return offline(hub, what)
+        return offline(hub, what, revision)
     short = next((one for one in causes if "Consistency check failed" in str(one)), None)
     if short is not None:
         return ModelError(
@@ -54,20 +55,25 @@ def explain(err: BaseException, hub: HubName, what: str, revision: str | None) -
         f"the {what} {hub.repository} is not a folder here, and it could not be fetched from the hub "
         f"({constants.ENDPOINT}): {reason}",
         "check the network, and HTTPS_PROXY, NO_PROXY and HF_ENDPOINT where they are set, and run it again: whole "
-        f"files are kept; or download it elsewhere with: hf download {hub.repository}, and name the folder",
+        f"files are kept; or download it elsewhere with: {_elsewhere(hub, revision)}, and name the folder",
     )
 
 
-def offline(hub: HubName, what: str) -> ModelError:
+def offline(hub: HubName, what: str, revision: str | None) -> ModelError:
     """Make the error for a model that would have to be downloaded, where that is not wanted."""
     from huggingface_hub import constants
 
     return ModelError(
         f"the {what} {hub.repository} is not a folder here, is not among the earlier downloads in "
         f"{constants.HF_HUB_CACHE}, and nothing is downloaded, as --offline or HF_HUB_OFFLINE says",
-        f"run the command once without them, or download it elsewhere with: hf download {hub.repository}, and name the "
-        "folder",
+        "run the command once without them, or download it elsewhere with: "
+        f"{_elsewhere(hub, revision)}, and name the folder",
     )
+
+
+def _elsewhere(hub: HubName, revision: str | None) -> str:
+    at = "" if revision is None else f" --revision {quoted(revision)}"
+    return f"hf download {hub.repository}{at}"
 
 
 def full(hub: HubName, size: int | None) -> DiskTrouble:

@@ -19,6 +19,11 @@ class HubName(NamedTuple):
     repository: str
     folder: str
 
+    @property
+    def written(self) -> str:
+        """The name as it is written for --model."""
+        return f"{_SCHEME}{self.repository}/{self.folder}" if self.folder else self.repository
+
     def inside(self, name: str) -> str:
         """Write the path of a file in the repository."""
         return f"{self.folder}/{name}" if self.folder else name

@@ -35,25 +35,28 @@ class Pickled(NamedTuple):
     target: str
 
 
-def refuse_pickles(name: str, path: Path, wanted: str, *, has_weights: bool) -> None:
+def refuse_pickles(name: str, path: Path, wanted: str, *, has_weights: bool, commit: str | None = None) -> None:
     """Refuse weights that are only there as pickles. They are never opened: reading them may run any code.
 
-    name: of the model or the adapter, as the user wrote it.
+    name:   of the model or the adapter, as the user wrote it.
+    commit: of a hub model.
     """
     if has_weights:
         return
     found = [pickled.source.name for pickled in pickles_in(path)]
     if not found:
         raise ModelError(f"{name} holds no weights: there is no {wanted} in {path}", "copy or download the model again")
-    raise only_pickled(name, found)
+    raise only_pickled(name, found, commit)
 
 
-def only_pickled(name: str, found: list[str]) -> ModelError:
+def only_pickled(name: str, found: list[str], commit: str | None) -> ModelError:
     """Make the error for a model or an adapter whose weights are pickles alone. found: their names."""
+    revision = "" if commit is None else f" --revision {commit}"
     return ModelError(
         f"{name} has its weights only as pickles ({', '.join(found[:5])}), which may run any program when they are "
         "read; vstore reads only safetensors",
-        f"convert them in a process of their own, with a reader that runs nothing: vstore model convert {quoted(name)}",
+        f"convert them in a process of their own, with a reader that runs nothing: vstore model convert "
+        f"{quoted(name)}{revision}",
     )
 
 
