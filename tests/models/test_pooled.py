@@ -13,6 +13,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 from support.adapters import rewrite, save_adapter
 from support.embedders import embedder, probes, recipe_of
+from support.recut import copied, renamed
 from support.reference import Reference
 from support.reference_towers import architecture
 from support.tiny_pooled import KINDS, save_pooled
@@ -20,9 +21,17 @@ from support.zoo import Zoo
 
 from vstore.embed.hf.description import describe
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.loading import load
+from vstore.embed.hf.identity import Known, identity_of
+from vstore.embed.hf.loading import find_files, load
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import ModelError
+
+
+def identity(folder: Path) -> str:
+    digests = Digests()
+    recipe, place = describe(Words(str(folder)), digests)
+    files = find_files(Known(recipe), place, digests)
+    return identity_of(recipe, files.folder, files.adapter, digests)
 
 
 def rows(made: Any) -> np.ndarray:
@@ -52,26 +61,31 @@ def test_a_bare_model_gives_the_vectors_of_its_classifier(zoo: Zoo, tmp_path: Pa
     assert np.abs(rows(embedder(bare)) - rows(embedder(zoo[name]))).max() < 1e-6
 
 
-def test_a_swin_of_transformers_4_gives_the_same_vectors(zoo: Zoo, tmp_path: Path) -> None:
-    old = Path(shutil.copytree(zoo["swin"], tmp_path / "swin"))
-    names = {
-        "attention.q_proj": "attention.self.query",
-        "attention.k_proj": "attention.self.key",
-        "attention.v_proj": "attention.self.value",
-        "attention.relative_position_bias.": "attention.self.",
-        "attention.o_proj": "attention.output.dense",
-        "mlp.fc1": "intermediate.dense",
-        "mlp.fc2": "output.dense",
-    }
-    weights = load_file(old / "model.safetensors")
-    renamed = {}
-    for key, value in weights.items():
-        for new, before in names.items():
-            key = key.replace(new, before)
-        renamed[key] = value
-    assert any("attention.self.query" in key for key in renamed)
-    save_file(renamed, old / "model.safetensors")
-    assert np.abs(rows(embedder(old)) - rows(embedder(zoo["swin"]))).max() < 1e-6
+def test_a_swin_with_the_names_of_today_is_the_same_model(zoo: Zoo, tmp_path: Path) -> None:
+    """transformers 5 still saves it with the names of version 4."""
+    new = copied(zoo["swin"], tmp_path / "swin")
+    assert any("attention.self.query" in key for key in load_file(new / "model.safetensors"))
+    table = r"\1attention.relative_position_bias.relative_position_bias_table"
+    renamed(
+        new,
+        (r"(blocks\.\d+\.)attention\.self\.relative_position_bias_table", table),
+        *((rf"attention\.self\.{old}\.", f"attention.{old[0]}_proj.") for old in ("query", "key", "value")),
+        (r"attention\.output\.dense\.", "attention.o_proj."),
+        (r"intermediate\.dense\.", "mlp.fc1."),
+        (r"output\.dense\.", "mlp.fc2."),
+    )
+    assert identity(new) == identity(zoo["swin"])
+    assert np.abs(rows(embedder(new)) - rows(embedder(zoo["swin"]))).max() < 1e-6
+
+
+@pytest.mark.parametrize("name", ["convnext", "convnextv2", "swin", "swinv2", "resnet", "beit"])
+def test_the_identity_is_that_of_the_bare_model_and_of_no_other(zoo: Zoo, tmp_path: Path, name: str) -> None:
+    bare = copied(zoo[name], tmp_path / "bare")
+    cls = getattr(transformers, f"{KINDS[name][0]}Model")
+    cls.from_pretrained(zoo[name]).save_pretrained(bare)
+    assert identity(bare) == identity(zoo[name])
+    other = save_pooled(tmp_path / "other", name, seed=1)
+    assert identity(other) != identity(zoo[name])
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -14,6 +14,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 from support.adapters import rewrite, save_adapter
 from support.embedders import embedder, probes, recipe_of
+from support.recut import copied
 from support.reference import Reference
 from support.reference_towers import architecture
 from support.zoo import Zoo
@@ -21,13 +22,21 @@ from support.zoo import Zoo
 from vstore.embed.embedder import text_side
 from vstore.embed.hf.description import describe
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.loading import load
+from vstore.embed.hf.identity import Known, identity_of
+from vstore.embed.hf.loading import find_files, load
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import ModelError
 from vstore.format.recipes import space_id
 
 CLASSIFIERS = ("clip_classifier", "metaclip_2_classifier", "siglip_classifier", "naflex_classifier")
 POOLED = ("clip_vision", "chinese_clip_vision", "altclip_vision", "siglip_vision", "naflex_vision", "aimv2_vision")
+
+
+def identity(folder: Path, **words: Any) -> str:
+    digests = Digests()
+    recipe, place = describe(Words(str(folder), **words), digests)
+    files = find_files(Known(recipe), place, digests)
+    return identity_of(recipe, files.folder, files.adapter, digests)
 
 
 def rows(made: Any) -> np.ndarray:
@@ -48,6 +57,15 @@ def test_the_vector_of_a_classifier_is_what_its_head_takes(zoo: Zoo, name: str) 
     pooled = embedder(zoo[name], pooling="features")
     assert np.abs(rows(pooled) - wanted(zoo[name], pooling="features")).max() < 1e-5
     assert space_id(pooled.recipe) != space_id(made.recipe)
+
+
+def test_a_classifier_has_no_part_in_the_identity_and_the_tower_has(zoo: Zoo, tmp_path: Path) -> None:
+    for change, is_same in (("classifier", True), ("layers.1", False)):
+        other = copied(zoo["clip_classifier"], tmp_path / change)
+        weights = load_file(other / "model.safetensors")
+        save_file({k: v + 1 if change in k else v for k, v in weights.items()}, other / "model.safetensors")
+        assert (identity(other) == identity(zoo["clip_classifier"])) == is_same
+    assert identity(zoo["clip_classifier"]) != identity(zoo["clip_classifier"], pooling="features")
 
 
 @pytest.mark.parametrize("name", [*CLASSIFIERS, "vit"])
@@ -94,6 +112,7 @@ def test_a_tower_as_transformers_4_saved_it_gives_the_same_vectors(zoo: Zoo, tmp
         assert not [key for key in weights if key.startswith("vision_model.")]
         save_file({f"vision_model.{key}": value for key, value in weights.items()}, old / "model.safetensors")
         assert np.abs(rows(embedder(old)) - rows(embedder(zoo[name]))).max() < 1e-6
+        assert identity(old) == identity(zoo[name])
 
 
 @pytest.mark.parametrize("name", ["clip_projected", "clip_classifier", "siglip_vision"])

@@ -18,5 +18,9 @@ class AltClip(Clip):
     model_types = frozenset({"altclip"})
 
     @classmethod
+    def width(cls, folder: ModelFolder) -> int:
+        return int(folder.config.get("projection_dim", 768))
+
+    @classmethod
     def text_recipe(cls, folder: ModelFolder) -> dict[str, Any]:
         return {"padding": True, "max_length": _LENGTH, "lowercase": False, "attention_mask": True}

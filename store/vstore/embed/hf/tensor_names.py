@@ -26,29 +26,58 @@ _QWEN_2 = (
     # Before version 4.52 the layers of the language model stood beside the vision tower.
     (r"^(embed_tokens|layers|norm)\.", r"language_model.\1."),
 )
+_VIT = (
+    *_ATTENTION,
+    (r"intermediate\.dense\.", "mlp.fc1."),
+    (r"output\.dense\.", "mlp.fc2."),
+    (r"^encoder\.layer\.", "layers."),
+)
+_TOWER = ((r"^vision_model\.", ""),)  # before version 5 the classes of towers alone had a prefix
+_TOWERS = ("aimv2", "altclip", "chinese_clip", "clip", "metaclip_2", "siglip", "siglip2")
 # Model type -> replacements, one after another.
 _RENAMED: dict[str, tuple[tuple[str, str], ...]] = {
     "dinov2": ((r"^dinov2\.", ""), *_DINOV2),
     "dinov2_with_registers": ((r"^dinov2_with_registers\.", ""), *_DINOV2),
     "dinov3_vit": ((r"^(dinov3_vit\.|model\.)+", ""),),
-    "vit": (
-        (r"^vit\.", ""),
-        *_ATTENTION,
+    "vit": ((r"^vit\.", ""), *_VIT),
+    "beit": (
+        (r"^beit\.", ""),
+        (r"^encoder\.relative_position_bias\.", "shared_position_bias."),
+        (r"attention\.attention\.relative_position_bias\.", "relative_position_bias."),
+        *_VIT,
+    ),
+    "convnext": ((r"^convnext\.", ""),),
+    "convnextv2": ((r"^convnextv2\.", ""),),
+    "data2vec-vision": ((r"^data2vec_vision\.", ""),),
+    "dinov3_convnext": ((r"^model\.", ""),),
+    "resnet": ((r"^resnet\.", ""),),
+    "swin": (
+        (r"^swin\.", ""),
+        (r"attention\.self\.query\.", "attention.q_proj."),
+        (r"attention\.self\.key\.", "attention.k_proj."),
+        (r"attention\.self\.value\.", "attention.v_proj."),
+        (
+            r"attention\.self\.relative_position_bias_table",
+            "attention.relative_position_bias.relative_position_bias_table",
+        ),
+        (r"attention\.output\.dense\.", "attention.o_proj."),
         (r"intermediate\.dense\.", "mlp.fc1."),
         (r"output\.dense\.", "mlp.fc2."),
-        (r"^encoder\.layer\.", "layers."),
     ),
+    "swinv2": ((r"^swinv2\.", ""),),
+    "altclip": ((r"^text_model\.roberta\.encoder\.layer\.", "text_model.roberta.encoder.layers."),),
+    **{f"{name}_vision_model": _TOWER for name in _TOWERS},
     "qwen2_vl": _QWEN_2,
     "qwen2_5_vl": _QWEN_2,
     "qwen3_vl": ((r"^model\.", ""),),
 }
 _HEAD = r"classifier\."
+_OF_SIDES = rf"(text|vision)_model\.(roberta\.)?embeddings\.position_ids|{_HEAD}"
 # Model type -> tensors without a part in a vector: heads, and numbers that a class computes by itself.
 _IDLE: dict[str, str] = {
-    "clip": r"(text|vision)_model\.embeddings\.position_ids",
-    "metaclip_2": r"(text|vision)_model\.embeddings\.position_ids",
-    "siglip": r"(text|vision)_model\.embeddings\.position_ids",
-    "siglip2": r"(text|vision)_model\.embeddings\.position_ids",
+    **dict.fromkeys(_TOWERS, _OF_SIDES),
+    **{f"{name}_vision_model": r"embeddings\.position_ids" for name in _TOWERS},
+    **dict.fromkeys(["beit", "convnext", "convnextv2", "data2vec-vision", "resnet", "swin", "swinv2"], _HEAD),
     "dinov2": _HEAD,
     "dinov2_with_registers": _HEAD,
     "dinov3_vit": _HEAD,
