@@ -395,6 +395,22 @@ def test_a_model_whose_weights_are_cut_has_no_identity(zoo: Zoo, tmp_path: Path)
         identity_of(recipe, files.folder, None, Digests())
 
 
+def test_a_recipe_of_other_files_is_no_variation_of_a_space(zoo: Zoo, tmp_path: Path) -> None:
+    """The files of a space prove its own recipe and its variations, and no other."""
+    from vstore.embed.hf.loading import load
+    from vstore.embed.model_words import Settings
+
+    own, place = describe(Words(str(zoo["clip"]), str(zoo.adapter("clip"))), Digests())
+    other = copied(zoo["clip"], tmp_path / "clip")
+    one_bit(other)
+    wrong, _ = describe(Words(str(other), str(zoo.adapter("clip"))), Digests())
+    with pytest.raises(ModelError, match="its weights have changed"):
+        load(wrong, place, Settings("cpu"), Digests(), known=Known(own))
+    plain = load({**own, "adapter": None}, place, Settings("cpu"), Digests(), known=Known(own))
+    pictures = list(probes().values())[:1]
+    np.testing.assert_array_equal(plain.embed_images(pictures), embedder(zoo["clip"]).embed_images(pictures))
+
+
 # What differs, for people
 
 
