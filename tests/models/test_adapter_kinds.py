@@ -255,6 +255,26 @@ def test_embeddings_of_an_enlarged_vocabulary_are_refused(zoo: Zoo, tmp_path: Pa
         embedder(zoo["qwen2_vl"], own)
 
 
+def test_a_tensor_that_its_module_does_not_have_is_refused(zoo: Zoo, tmp_path: Path) -> None:
+    odd = rewrite(zoo.adapter("clip"), tmp_path / "odd")
+    more = {"base_model.model.visual_projection.bias": torch.zeros(24)}
+    save_file({**weights_of(zoo.adapter("clip")), **more}, odd / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match=r"have no place in it .visual_projection.bias"):
+        embedder(zoo["clip"], odd)
+
+
+def test_a_module_that_peft_passes_over_is_noticed(zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = peft.inject_adapter_in_model
+
+    def careless(config: Any, model: Any, name: str) -> Any:
+        config.target_modules = config.target_modules.partition("|")[2]
+        return plain(config, model, name)
+
+    monkeypatch.setattr(peft, "inject_adapter_in_model", careless)
+    with pytest.raises(ModelError, match="peft cannot take 1 of its modules"):
+        embedder(zoo["clip"], zoo.adapter("clip"))
+
+
 def test_two_adapters_in_one_file_are_refused(zoo: Zoo, tmp_path: Path) -> None:
     own = zoo.adapter("clip")
     odd = rewrite(own, tmp_path / "odd")

@@ -174,3 +174,14 @@ def test_an_instruction_in_files_for_sentence_transformers_is_told(zoo: Zoo, tmp
     (note,) = notes_of(folder)[1]
     assert f"vstore model add asked --model {folder} --query-prompt 'Find it.'" in note
     assert notes_of(folder, query_prompt="x")[1] == notes_of(folder, preset="gme")[1] == []
+
+
+def test_a_picture_that_the_first_resizing_makes_longer_than_200_to_1(zoo: Zoo) -> None:
+    """The script of Qwen3-VL-Embedding takes it as it is; that of GME resizes again, and fails."""
+    long = Image.effect_noise((6432, 33), 90).convert("RGB")
+    wanted = Qwen3VLEmbedder(zoo["qwen3_vl"]).process(image=long)
+    made = embedder(zoo["qwen3_vl"], preset="qwen3-vl-embedding")
+    assert np.abs(made.embed_images([long])[0] - wanted).max() < 1e-5
+    rows = embedder(zoo["qwen2_vl"], preset="gme").embed_images([Image.new("RGB", (5628, 29)), probes()["tiny"]])
+    assert np.isnan(rows[0]).all()
+    assert np.isfinite(rows[1]).all()

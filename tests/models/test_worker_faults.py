@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -20,6 +21,7 @@ from vstore.embed.careful import Attempts, begin, try_all
 from vstore.embed.embedder import Devices
 from vstore.embed.hf.batches import Limits
 from vstore.embed.workers.desk import Care
+from vstore.embed.workers.parts import Batch, Part
 from vstore.embed.workers.pool import RESTARTS, Workers
 from vstore.embed.workers.worker import WorkerFault, _WorkerDied
 from vstore.errors import ModelError
@@ -78,6 +80,8 @@ def test_a_picture_that_ends_each_process_is_found_and_the_others_have_vectors(f
     pool = fakes(2, note=lines.append)
     deadly = [*pictures(1), *pictures(2, do="die"), *pictures(3)]
     started = [pool.start(deadly), pool.start(pictures(4))]
+    tried = carefully(pool, deadly, started[0])
+    assert list(tried.reasons) == [1] and close(tried.unit[[0, 2]], wanted(deadly)[[0, 2]])
     rows = started[0]()
     assert np.array_equal(rows[[0, 2]], wanted(deadly)[[0, 2]]) and np.isnan(rows[1]).all()
     (said,) = pool.killers(started[0]).values()
@@ -86,7 +90,7 @@ def test_a_picture_that_ends_each_process_is_found_and_the_others_have_vectors(f
     assert "SIGSEGV" in said and "\n" not in said
     assert np.array_equal(started[1](), wanted(pictures(4)))
     assert np.array_equal(pool.start(pictures(5))(), wanted(pictures(5)))
-    assert len(lines) == 3
+    assert len(lines) == 3, "it is not tried again"
 
 
 def test_an_error_of_a_batch_is_that_batchs_alone(fakes: Callable[..., Workers]) -> None:
@@ -109,9 +113,9 @@ def test_an_error_over_one_picture_costs_that_picture(fakes: Callable[..., Worke
     assert not pool.prove("it failed") and proved == ["it failed"]
 
 
-def carefully(pool: Workers, batch: Sequence[Any]) -> Any:
+def carefully(pool: Workers, batch: Sequence[Any], before: Any = None) -> Any:
     assert isinstance(pool, Devices)
-    started = pool.start(batch)
+    started = before or pool.start(batch)
     attempts = Attempts(
         8,
         lambda inputs: pool.elsewhere(inputs, started),
@@ -404,3 +408,92 @@ def test_a_model_that_ends_each_process_ends_the_run_after_a_while() -> None:
         assert len(started) == 2 + RESTARTS
     finally:
         pool.close()
+
+
+@contextlib.contextmanager
+def pool_of(
+    count: int, acts: Callable[[str, Sequence[Any]], str], prove: Callable[[Any, str], None] = lambda worker, met: None
+) -> Iterator[Workers]:
+    """Open a pool of workers without a process, all of them ready."""
+    family: Any = FakeFamily()
+
+    def start(device: str) -> Any:
+        return Threadless(device, acts)
+
+    names = [f"cuda:{number}" for number in range(count)]
+    pool = Workers(family, Limits(4, None), names, start, Care(lambda load: load(), prove))  # type: ignore[arg-type, return-value]
+    try:
+        while len(pool._ready()) < count:
+            for started in [pool.start([input_of(1000)]) for _ in range(2 * count)]:
+                started()
+        yield pool
+    finally:
+        pool.close()
+
+
+@pytest.mark.parametrize("number", range(24))
+def test_a_picture_beside_one_that_ends_its_process_is_not_taken_for_it(number: int) -> None:
+    def acts(device: str, inputs: Sequence[Any]) -> str:
+        time.sleep(0.001)
+        return "die" if isinstance(inputs, list) and any(one["number"] == number for one in inputs) else ""
+
+    with pool_of(2, acts) as pool:
+        batches = [[input_of(n) for n in range(at, at + 4)] for at in range(0, 24, 4)]
+        started = [pool.start(batch) for batch in batches]
+        found = {}
+        for batch, vectors in zip(batches, started, strict=True):
+            rows = vectors()
+            found |= {batch[row]["number"]: said for row, said in pool.killers(vectors).items()}
+            good = [row for row in range(4) if batch[row]["number"] != number]
+            assert np.array_equal(rows[good], wanted(batch)[good])
+        assert list(found) == [number]
+
+
+def test_what_failed_is_tried_on_another_worker_and_the_first_one_proves_itself() -> None:
+    tried: list[str] = []
+    proved: list[tuple[str, str]] = []
+
+    def acts(device: str, inputs: Sequence[Any]) -> str:
+        if not isinstance(inputs, list) or inputs[0]["number"] != 7:
+            return ""
+        tried.append(device)
+        return "some" if device == tried[0] else ""
+
+    def prove(worker: Any, met: str) -> None:
+        proved.append((worker.device, met))
+        raise ModelError("it is sick")
+
+    for _ in range(10):
+        tried.clear()
+        proved.clear()
+        with pool_of(2, acts, prove) as pool:
+            some = [input_of(7), input_of(8)]
+            assert not carefully(pool, some).reasons
+            one, other = tried
+            assert one != other
+            until = time.monotonic() + 20
+            while len(pool._ready()) == 2 and time.monotonic() < until:
+                time.sleep(0.001)
+            assert proved == [(one, "it failed on pictures that another device could embed")]
+            assert [desk.device for desk in pool._ready()] == [other]
+            assert np.array_equal(pool.start(some[1:])(), wanted(some[1:]))
+
+
+def test_a_batch_that_a_worker_died_with_runs_alone_so_that_the_next_death_has_one_cause() -> None:
+    with pool_of(1, lambda device, inputs: "") as pool, pool.changed:
+        (desk,) = pool._desks
+        fresh, suspect = (
+            Part(Batch([input_of(n)], 8, lambda batch: batch.rows, frozenset()), [0], deaths)
+            for n, deaths in ((1, ()), (2, ("cuda:0",)))
+        )
+        for under_way, waiting, taken in [(None, suspect, suspect), (fresh, fresh, fresh)]:
+            desk.under_way = {} if under_way is None else {99: under_way}
+            pool.waiting.append(waiting)
+            assert pool.next_for(desk) is taken
+            pool.waiting.clear()
+        for under_way, waiting in [(fresh, suspect), (suspect, fresh)]:
+            desk.under_way = {99: under_way}
+            pool.waiting.append(waiting)
+            assert pool.next_for(desk) is None
+            pool.waiting.clear()
+        desk.under_way = {}

@@ -247,9 +247,10 @@ class Several(Prepared):
     in_flight = 5
     has_ended = False
 
-    def __init__(self) -> None:
+    def __init__(self, end: Exception) -> None:
         super().__init__({})
         self.started = 0
+        self.end = end
         self.elsewhere_asked: list[int] = []
 
     def start(self, inputs: Sequence[Any]) -> Callable[[], Any]:
@@ -271,7 +272,7 @@ class Several(Prepared):
         self.has_ended = True
 
         def vectors() -> Any:
-            raise ModelError("no device is left", "")
+            raise self.end
 
         return vectors
 
@@ -282,11 +283,12 @@ class Several(Prepared):
         return False
 
 
-def test_what_other_devices_had_finished_when_the_last_one_was_lost_is_kept(tmp_path: Path) -> None:
-    fake = Several()
+@pytest.mark.parametrize("end", [ModelError("no device is left"), RuntimeError("no device is left")])
+def test_what_other_devices_had_finished_when_the_last_one_was_lost_is_kept(tmp_path: Path, end: Exception) -> None:
+    fake = Several(end)
     world = World(tmp_path, fake)
     world.put({f"{number:02}.png": number for number in range(20)})
-    with pytest.raises(ModelError, match="no device is left"):
+    with pytest.raises(type(end), match="no device is left"):
         world.sync()
     assert fake.elsewhere_asked == [2]
     world.fake = Frail()

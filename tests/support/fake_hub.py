@@ -24,7 +24,7 @@ class FakeHub:
     fetched:      file -> bytes sent of it, over all requests.
     refuse:       status, headers and name of an error that every request gets; None for none.
     break_after:  bytes after which a file's connection is closed, once; None for never.
-    lie:          bytes by which files are shorter than their announced size.
+    lie:          bytes by which files are shorter than the size that was told beforehand.
     """
 
     def __init__(self) -> None:
@@ -120,6 +120,8 @@ class _Handler(BaseHTTPRequestHandler):
         if data is None:
             self._send(404, b"", {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"})
             return
+        if self.hub.lie and self.command == "GET":
+            data = data[: -self.hub.lie]
         begin = 0
         headers = {"ETag": f'"{_oid(data)}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
         status = 200
@@ -142,9 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
             if self.hub.break_after is not None and len(body) > self.hub.break_after:
                 body, self.hub.break_after = body[: self.hub.break_after], None
                 self.close_connection = True
-            body = body[: len(body) - self.hub.lie] if self.hub.lie else body
             self.hub.fetched[file] = self.hub.fetched.get(file, 0) + len(body)
-            self.close_connection = self.close_connection or bool(self.hub.lie)
         self.wfile.write(body)
 
 

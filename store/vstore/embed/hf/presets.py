@@ -27,7 +27,8 @@ class Preset(NamedTuple):
     full_stop:   an instruction without punctuation at its end gets a full stop.
     pixels:      fewest and most pixels of a picture in front of the model.
     fetch:       a first resizing, before the model's own: the multiple of its sides, fewest and most pixels; or None.
-    once:        the first resizing is the only one.
+    once:        the first resizing is the only one. A second one within the same pixels would change nothing, but takes
+                 no picture that the first one made longer than 200:1.
     positions:   `m-rope`, or `linear` where the authors' code numbers a picture's tokens like those of a text.
     max_length:  most tokens of a searched text.
     """

@@ -167,11 +167,12 @@ class QwenVL(TextFamily):
     def prepare(self, picture: Image) -> Prepared | None:
         import numpy as np
 
-        width, height = picture.size
-        if max(width, height) > _EXTREME * min(width, height):
-            return None  # their resize raises, which must not end a run
+        if _is_extreme(picture):
+            return None
         if "fetch" in self.recipe:
             picture = picture.resize(fetched_size(picture.size, self.recipe["fetch"]))
+            if self.recipe["processor"]["do_resize"] and _is_extreme(picture):
+                return None
         found = self._processor(images=picture, return_tensors="np")
         grid = np.asarray(found["image_grid_thw"])[0].astype(np.int64)
         count = int(grid.prod()) // self.recipe["processor"]["merge_size"] ** 2
@@ -258,6 +259,11 @@ class QwenVL(TextFamily):
         last = mask.sum(1) - 1
         found: torch.Tensor = state[torch.arange(len(state), device=state.device), last]
         return found
+
+
+def _is_extreme(picture: Image) -> bool:
+    """Tell whether the models' own resizing raises an error for a picture, which must not end a run."""
+    return max(picture.size) > _EXTREME * min(picture.size)
 
 
 def _linear(ids: torch.Tensor) -> torch.Tensor:

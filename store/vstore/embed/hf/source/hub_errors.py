@@ -11,6 +11,7 @@ from vstore.embed.model_words import quoted
 from vstore.errors import DiskTrouble, ModelError, VstoreError
 
 _LOG_IN = "hf auth login"
+_NO_ROOM = "Not enough free disk space"  # the client's own words
 
 
 def explain(err: BaseException, hub: HubName, what: str, revision: str | None) -> VstoreError:
@@ -21,7 +22,7 @@ def explain(err: BaseException, hub: HubName, what: str, revision: str | None) -
     page = f"{constants.ENDPOINT}/{hub.repository}"
     found: Any
     for found in causes:
-        if isinstance(found, OSError) and found.errno in FULL:
+        if getattr(found, "errno", None) in FULL or _NO_ROOM in str(found):
             return full(hub, None)
         if isinstance(found, errors.GatedRepoError):
             return ModelError(
