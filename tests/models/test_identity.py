@@ -31,7 +31,7 @@ from support.zoo import Zoo
 from vstore.embed.hf.description import describe
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.effective import config_values
-from vstore.embed.hf.identity import Known, differences, identity_of
+from vstore.embed.hf.identity import Known, differences, identity_of, told
 from vstore.embed.hf.loading import find_files
 from vstore.embed.hf.tensor_names import adapter_names, canonical_names
 from vstore.embed.hf.tensors import file_digests
@@ -395,14 +395,30 @@ def test_a_model_whose_weights_are_cut_has_no_identity(zoo: Zoo, tmp_path: Path)
         identity_of(recipe, files.folder, None, Digests())
 
 
+def test_a_recipe_of_other_files_is_no_variation_of_a_space(zoo: Zoo, tmp_path: Path) -> None:
+    """The files of a space prove its own recipe and its variations, and no other."""
+    from vstore.embed.hf.loading import load
+    from vstore.embed.model_words import Settings
+
+    own, place = describe(Words(str(zoo["clip"]), str(zoo.adapter("clip"))), Digests())
+    other = copied(zoo["clip"], tmp_path / "clip")
+    one_bit(other)
+    wrong, _ = describe(Words(str(other), str(zoo.adapter("clip"))), Digests())
+    with pytest.raises(ModelError, match="its weights have changed"):
+        load(wrong, place, Settings("cpu"), Digests(), known=Known(own))
+    plain = load({**own, "adapter": None}, place, Settings("cpu"), Digests(), known=Known(own))
+    pictures = list(probes().values())[:1]
+    np.testing.assert_array_equal(plain.embed_images(pictures), embedder(zoo["clip"]).embed_images(pictures))
+
+
 # What differs, for people
 
 
-def about(recipe: Any, folder: Path, adapter: Path | None = None) -> list[str]:
+def about(recipe: Any, folder: Path, adapter: Path | None = None) -> str:
     _, place = describe(Words(str(folder), adapter and str(adapter)), Digests())
     own, _ = describe(Words(str(folder), adapter and str(adapter)), Digests())
     files = find_files(Known(own), place, Digests())
-    return [one.about for one in differences(recipe, files.folder, files.adapter, Digests())]
+    return told(differences(recipe, files.folder, files.adapter, Digests()))
 
 
 def test_each_difference_is_named(zoo: Zoo, tmp_path: Path) -> None:
@@ -410,17 +426,14 @@ def test_each_difference_is_named(zoo: Zoo, tmp_path: Path) -> None:
     folder = copied(zoo["clip"], tmp_path / "clip")
     adapter = rewrite(zoo.adapter("clip"), tmp_path / "adapter", lora_alpha=9)
     one_bit(adapter, "adapter_model.safetensors")
-    assert about(recipe, folder, zoo.adapter("clip")) == []
+    assert about(recipe, folder, zoo.adapter("clip")) == ""
     one_bit(folder)
     with_json(folder, "config.json", use_cache=True, vision_config={"hidden_act": "gelu"}, projection_dim=24)
     another_word(folder)
-    assert about(recipe, folder, adapter) == [
-        "its weights have changed",
-        "its config.json has changed: vision_config.hidden_act: quick_gelu -> gelu",
-        "its tokenizer has changed",
-        "the adapter's weights have changed",
-        "its adapter_config.json has changed: lora_alpha: 8 -> 9",
-    ]
+    assert about(recipe, folder, adapter) == (
+        "its weights or its tokenizer or the adapter's weights have changed; its config.json has changed: "
+        "vision_config.hidden_act: quick_gelu -> gelu; its adapter_config.json has changed: lora_alpha: 8 -> 9"
+    )
 
 
 def test_every_word_counts_where_the_class_is_not_of_transformers() -> None:

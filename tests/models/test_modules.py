@@ -164,6 +164,13 @@ def test_a_folder_outside_of_the_model_is_refused(zoo: Zoo, tmp_path: Path, path
         recipe_of(tmp_path / "st")
 
 
+def test_a_folder_that_was_not_copied_is_named(zoo: Zoo, tmp_path: Path) -> None:
+    folder = wrapped(zoo, tmp_path / "st", "clip", f"{OLD}.CLIPModel")
+    shutil.rmtree(folder / "0_Inner")
+    with pytest.raises(ModelError, match="names the folder 0_Inner, which is not there"):
+        recipe_of(folder)
+
+
 def test_a_model_of_texts_alone_is_told(zoo: Zoo, tmp_path: Path) -> None:
     """clip-ViT-B-32-multilingual-v1 reads texts; its pictures are those of another model."""
     folder = wrapped(

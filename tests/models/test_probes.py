@@ -161,6 +161,7 @@ def test_drift_is_measured_by_class() -> None:
     one = np.array([1.0, 0.0], np.float32)
     assert drift(one, one) == 0
     assert drift(one, np.array([np.nan, 1], np.float32)) == float("inf")
+    assert drift(one, np.array([np.inf, 1], np.float32)) == float("inf")
     assert drift(one, np.zeros(2, np.float32)) == float("inf")
 
 

@@ -95,6 +95,13 @@ def test_another_model_is_refused_with_figures(world: World) -> None:
     assert world.space == before
 
 
+def test_values_that_differ_are_told_though_the_vectors_agree(world: World) -> None:
+    with_json(world.model, "config.json", vision_config={"written_by": "another program"})
+    report = same(world)
+    assert report.notes[2:] == ("its config.json has changed: vision_config.written_by: none -> another program",)
+    assert world.sync().embedded == 1
+
+
 def test_pictures_that_disagree_are_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from vstore.repository import sampling
 

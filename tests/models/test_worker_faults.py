@@ -21,6 +21,7 @@ from vstore.embed.careful import Attempts, begin, try_all
 from vstore.embed.embedder import Devices
 from vstore.embed.hf.batches import Limits
 from vstore.embed.workers.desk import Care
+from vstore.embed.workers.parts import Batch, Part
 from vstore.embed.workers.pool import RESTARTS, Workers
 from vstore.embed.workers.worker import WorkerFault, _WorkerDied
 from vstore.errors import ModelError
@@ -476,3 +477,23 @@ def test_what_failed_is_tried_on_another_worker_and_the_first_one_proves_itself(
             assert proved == [(one, "it failed on pictures that another device could embed")]
             assert [desk.device for desk in pool._ready()] == [other]
             assert np.array_equal(pool.start(some[1:])(), wanted(some[1:]))
+
+
+def test_a_batch_that_a_worker_died_with_runs_alone_so_that_the_next_death_has_one_cause() -> None:
+    with pool_of(1, lambda device, inputs: "") as pool, pool.changed:
+        (desk,) = pool._desks
+        fresh, suspect = (
+            Part(Batch([input_of(n)], 8, lambda batch: batch.rows, frozenset()), [0], deaths)
+            for n, deaths in ((1, ()), (2, ("cuda:0",)))
+        )
+        for under_way, waiting, taken in [(None, suspect, suspect), (fresh, fresh, fresh)]:
+            desk.under_way = {} if under_way is None else {99: under_way}
+            pool.waiting.append(waiting)
+            assert pool.next_for(desk) is taken
+            pool.waiting.clear()
+        for under_way, waiting in [(fresh, suspect), (suspect, fresh)]:
+            desk.under_way = {99: under_way}
+            pool.waiting.append(waiting)
+            assert pool.next_for(desk) is None
+            pool.waiting.clear()
+        desk.under_way = {}

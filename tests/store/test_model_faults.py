@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 
 from vstore.embed.faults import faults_of, reason
+from vstore.embed.probes import Probes, Proofs
 from vstore.errors import ModelError, UsageError
+from vstore.repository.health import require_sound
+from vstore.repository.proof import embed_probes
+from vstore.testing import FakeEmbedder
 
 
 @pytest.mark.parametrize(
@@ -49,3 +53,13 @@ def test_a_reason_is_one_line() -> None:
     assert reason(ValueError("a\n  b\tc")) == "a b c"
     assert reason(ValueError()) == "ValueError"
     assert len(reason(ValueError("x" * 1000))) == 300
+
+
+def test_a_model_whose_probes_drifted_is_at_fault_and_no_picture() -> None:
+    """It gave its probes usable vectors when its pictures failed: other ones than when the space was made."""
+    fake, other = FakeEmbedder(), FakeEmbedder("fake-2")
+    kept = Probes(Proofs(embed_probes(fake, ["tiny"]), {}))
+    require_sound(fake, kept, model="the model", met="it gave no vector")
+    with pytest.raises(ModelError, match=r"the model does not work: it gave no vector, and its probe 'tiny' is off by"):
+        require_sound(other, kept, model="the model", met="it gave no vector")
+    require_sound(other, None, model="the model", met="it gave no vector")

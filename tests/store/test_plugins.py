@@ -6,6 +6,8 @@ import shutil
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from support.embedder_suite import check_embedder, check_loads_again
@@ -49,6 +51,14 @@ def test_the_example_keeps_to_what_every_embedder_keeps_to(installed: Path) -> N
     other = describe_by_plugin(Words("thumbnail:5"))
     assert other is not None
     assert space_id(other) != space_id(recipe)
+
+
+@pytest.mark.parametrize("recipe", [{"family": "other", "dim": 4}, {"family": "odd"}, {"family": "odd", "dim": "4"}])
+def test_a_recipe_without_its_family_or_its_dim_is_refused(recipe: dict[str, Any], monkeypatch: Any) -> None:
+    plugin = SimpleNamespace(describe=lambda words: recipe)
+    monkeypatch.setattr("vstore.embed.plugins.find_plugin", lambda family: plugin)
+    with pytest.raises(ModelError, match="the recipe of the plug-in 'odd' lacks its family or its dim"):
+        describe_by_plugin(Words("odd:4"))
 
 
 def test_a_store_of_a_plugin_is_a_store_like_any(installed: Path, tmp_path: Path) -> None:

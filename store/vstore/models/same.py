@@ -32,11 +32,13 @@ class Candidate(NamedTuple):
     place:    the words by which it is found.
     identity: of the space, if it is.
     digests:  of its files.
+    odd:      its values that differ from the space's, for people.
     """
 
     place: Words
     identity: str
     digests: Digests
+    odd: tuple[str, ...]
 
 
 def model_add_same(
@@ -65,7 +67,7 @@ def model_add_same(
         notes = (_prove_probes(repo, space, embedder), _prove_pictures(repo, space, embedder, sample))
     _take(repo, space, candidate)
     candidate.digests.keep(repo.layout.cache)
-    return ModelAdded(space.id, space.name, space.dim, known=True, inherited=(), notes=notes)
+    return ModelAdded(space.id, space.name, space.dim, known=True, inherited=(), notes=(*notes, *candidate.odd))
 
 
 def _place(space: Space, words: Words) -> Words:
@@ -92,7 +94,7 @@ def _candidate(repo: Repository, space: Space, place: Words) -> Candidate:
     Raises: ModelError if they are of another kind than the space's; UsageError if the model has another space.
     """
     from vstore.embed.hf.description import describe
-    from vstore.embed.hf.identity import identity_of
+    from vstore.embed.hf.identity import differences, identity_of
     from vstore.embed.hf.source.find import find_adapter, find_model
 
     recipe, digests = repo.recipe(space.id), Digests(repo.layout.cache)
@@ -117,7 +119,8 @@ def _candidate(repo: Repository, space: Space, place: Words) -> Candidate:
         raise UsageError(
             f"this model already has a space: {other[0]!r}", f"sync it with: vstore sync --space {other[0]}"
         )
-    return Candidate(place, identity, digests)
+    odd = tuple(one.about for one in differences(recipe, folder, adapter, digests) if one.is_sure)
+    return Candidate(place, identity, digests, odd)
 
 
 def _sample(repo: Repository, space: Space) -> list[SampledPicture]:

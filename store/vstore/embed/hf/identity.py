@@ -6,7 +6,7 @@ A space is named by its recipe, which holds the digests of files. Two recipes wi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,7 +43,7 @@ class Known(NamedTuple):
 class Difference(NamedTuple):
     """A difference between a recipe and the files of a model.
 
-    about:       for people.
+    about:       for people: what has changed, or the whole sentence if it is sure.
     is_sure:     vectors depend on it; else the files are others, which may hold the same.
     is_adapters: it is one of the adapter.
     """
@@ -69,17 +69,17 @@ def differences(recipe: Recipe, folder: ModelFolder, adapter: ModelFolder | None
     """Compare a recipe with the files of a model, part by part. Raises: ModelError, OSError."""
     found = []
     if weight_digests(folder, digests) != recipe["weights"]:
-        found.append(Difference("its weights have changed"))
+        found.append(Difference("its weights"))
     if canonical_config(folder.config) != recipe["config"]:
         changes = _changes(config_values(recipe["config"]), config_values(folder.config))
         found += [Difference(f"its config.json has changed: {text}", is_sure=True) for text in changes]
     text = recipe.get("text")
     if text is not None and tokenizer_digests(folder, digests) != text["tokenizer"]:
-        found.append(Difference("its tokenizer has changed"))
+        found.append(Difference("its tokenizer"))
     if adapter is not None:
         before, now = recipe["adapter"], adapters.describe(adapter, digests)
         if now["weights"] != before["weights"]:
-            found.append(Difference("the adapter's weights have changed", is_adapters=True))
+            found.append(Difference("the adapter's weights", is_adapters=True))
         found += [
             Difference(f"its adapter_config.json has changed: {text}", is_sure=True, is_adapters=True)
             for text in _changes(before["config"], now["config"])
@@ -103,6 +103,13 @@ def clear_differences(
     if document["adapter"] is not None:
         document["adapter"]["config"] = known.recipe["adapter"]["config"]
     return sure if _hash(document) == known.identity else found
+
+
+def told(found: Sequence[Difference]) -> str:
+    """Say what makes files another model. Of files that may hold the same, one at least does not."""
+    unsure = [one.about for one in found if not one.is_sure]
+    said = [f"{' or '.join(unsure)} {'has' if unsure == ['its tokenizer'] else 'have'} changed"] if unsure else []
+    return "; ".join([*said, *(one.about for one in found if one.is_sure)])
 
 
 def _document(recipe: Recipe, folder: ModelFolder, adapter: ModelFolder | None, digests: Digests) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from vstore.embed.hf.devices import first_device
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import family_class
 from vstore.embed.hf.family import Family, Opened
-from vstore.embed.hf.identity import Known, clear_differences, differences, identity_of, is_variation
+from vstore.embed.hf.identity import Known, clear_differences, differences, identity_of, is_variation, told
 from vstore.embed.hf.libraries import libraries, quiet
 from vstore.embed.hf.loaded import Loaded
 from vstore.embed.hf.source.find import find_adapter, find_model
@@ -78,7 +78,7 @@ def find_files(known: Known, words: Words, digests: Digests, hub: Hub = ONLINE) 
     what = f"the adapter {words.adapter}" if all(one.is_adapters for one in found) else f"the model {words.model}"
     # Files that surely hold another model cannot be proved to be the same.
     space = None if any(one.is_sure for one in found) else known.name
-    raise changed(what, "; ".join(one.about for one in found), words, space)
+    raise changed(what, told(found), words, space)
 
 
 def family_of_recipe(recipe: Recipe, files: Files) -> Family:

@@ -50,6 +50,11 @@ def modules_of(name: str, path: Path) -> Modules | None:
     if _kind(first) not in _MODELS:
         _refuse_later(name, [first])
     inner = _inside(path, first)
+    if not inner.is_dir():
+        raise ModelError(
+            f"{name} is not complete: its {MODULES} names the folder {first['path']}, which is not there",
+            "copy or download the model again",
+        )
     pooling = None
     for row in later:
         if _kind(row) == "Pooling" and pooling is None:
