@@ -49,7 +49,14 @@ COMMANDS = [
 
 GROUPS = {"snapshot", "model"}
 # They want an old index, this machine, or a second model: tests/store/test_format.py looks at what they print.
-ELSEWHERE = {("import",), ("doctor",), ("model", "add"), ("model", "convert"), ("model", "drop")}
+ELSEWHERE = {
+    ("import",),
+    ("doctor",),
+    ("model", "add"),
+    ("model", "convert"),
+    ("model", "recommend"),
+    ("model", "drop"),
+}
 
 
 def texts(value: Any) -> Iterator[str]:
