@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import transformers
 from PIL import Image
+from safetensors.torch import save_file
 from support.embedder_suite import check_embedder, pictures
 from support.embedders import embedder, probes, recipe_of
 from support.reference import Reference
@@ -57,6 +59,16 @@ def assert_equal_to(reference: Reference, made: Any, **how: str) -> None:
 @pytest.mark.parametrize("name", MAKERS)
 def test_pictures_have_the_vectors_of_the_reference(zoo: Zoo, name: str) -> None:
     assert_equal_to(Reference(zoo[name]), embedder(zoo[name]))
+
+
+@pytest.mark.parametrize("name", ["qwen2_vl", "qwen2_5_vl", "qwen3_vl"])
+def test_weights_with_the_names_of_the_full_class_are_the_same_model(zoo: Zoo, tmp_path: Path, name: str) -> None:
+    """As a fine-tune is saved by its state dict: transformers takes `model.visual` for a part of the language model."""
+    folder = Path(shutil.copytree(zoo[name], tmp_path / "tuned"))
+    full = transformers.AutoModelForImageTextToText.from_pretrained(folder)
+    save_file({key: value.detach().clone() for key, value in full.named_parameters()}, folder / "model.safetensors")
+    some = list(probes().values())
+    assert np.abs(embedder(folder).embed_images(some) - embedder(zoo[name]).embed_images(some)).max() < 1e-6
 
 
 @pytest.mark.parametrize(("name", "kind"), ADAPTED)

@@ -86,6 +86,11 @@ class QwenVL(TextFamily):
         return words
 
     @classmethod
+    def load_options(cls, recipe: Recipe) -> dict[str, Any]:
+        # Of the names of the full class transformers takes `model.visual` for a part of the language model.
+        return {"key_mapping": {r"^model\.visual\.": "visual.", r"^model\.language_model\.": "language_model."}}
+
+    @classmethod
     def describe(cls, folder: ModelFolder, words: Words, digests: Digests) -> dict[str, Any]:
         files = tokenizer_digests(folder, digests)
         if not files:
