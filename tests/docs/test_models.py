@@ -30,7 +30,7 @@ def test_a_family_has_its_row(family: str) -> None:
 
 
 def test_every_row_is_a_family_with_or_without_texts() -> None:
-    from vstore.embed.hf.family import TextFamily
+    from vstore.embed.hf.families.family import TextFamily
 
     for family, _, _, _, texts in ROWS:
         assert issubclass(family_class(quoted(family)[0]), TextFamily) == (texts != "none"), family

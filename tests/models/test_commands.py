@@ -221,7 +221,7 @@ def test_a_model_whose_numbers_are_not_finite(vstore: Shell, zoo: Zoo) -> None:
 def test_a_picture_whose_vector_is_not_finite_is_one_failure(
     vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vstore.embed.hf.dual import DualEncoder
+    from vstore.embed.hf.families.dual import DualEncoder
 
     vstore.good("init", "--model", zoo["clip"])
     plain = DualEncoder.prepare
@@ -243,7 +243,7 @@ def test_a_picture_whose_vector_is_not_finite_is_one_failure(
 def test_out_of_memory_halves_the_batch_and_ends_at_one(
     vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vstore.embed.hf.dual import DualEncoder
+    from vstore.embed.hf.families.dual import DualEncoder
 
     vstore.good("init", "--model", zoo["clip"])
     plain = DualEncoder.forward
@@ -307,7 +307,7 @@ def test_a_hub_model_that_was_downloaded_before_needs_no_network(
 
 
 def test_a_vector_size_that_differs_from_the_stores(vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vstore.embed.hf.dual import DualEncoder
+    from vstore.embed.hf.families.dual import DualEncoder
 
     vstore.good("init", "--model", zoo["clip"])
     plain = DualEncoder.forward
@@ -363,7 +363,7 @@ WORDS = ["--prompt", PROMPT, "--pooling", "mean", "--max-side", "256", "--comput
 def test_the_command_of_a_drift_error_makes_the_same_space(
     vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vstore.embed.hf import qwen_vl
+    from vstore.embed.hf.families import qwen_vl
 
     base, adapter = zoo["qwen2_vl"], zoo.adapter("qwen2_vl")
     vstore.good("init", "--name", "tuned", "--model", base, "--adapter", adapter, *WORDS)

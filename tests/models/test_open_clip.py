@@ -20,10 +20,10 @@ from support.open_clip_side import KINDS, OWN, TEXTS
 from support.sides import run_side
 from support.zoo import Zoo
 
-from vstore.embed.hf import open_clip_config
-from vstore.embed.hf.open_clip_config import NotPlain, towers
-from vstore.embed.hf.open_clip_weights import renamed
-from vstore.embed.hf.text_cleaning import cleaned
+from vstore.embed.hf.families import open_clip_config
+from vstore.embed.hf.families.open_clip_config import NotPlain, towers
+from vstore.embed.hf.families.open_clip_weights import renamed
+from vstore.embed.hf.families.text_cleaning import cleaned
 from vstore.errors import ModelError
 from vstore.format.recipes import space_id
 

@@ -14,7 +14,7 @@ from support.embedders import embedder, probes
 from support.folders import World, put
 from support.zoo import Zoo
 
-from vstore.embed.hf.dual import DualEncoder
+from vstore.embed.hf.families.dual import DualEncoder
 from vstore.errors import ModelError
 from vstore.intake.reader import WORKERS
 from vstore.pictures.decoding import prepare as decode

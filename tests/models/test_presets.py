@@ -15,7 +15,7 @@ from support.embedders import embedder, probes, recipe_of
 from support.official import QWEN3_VL_EMBEDDING_TEMPLATE, GmeQwen2VL, Qwen3VLEmbedder, VLM2Vec
 from support.zoo import Zoo
 
-from vstore.embed.hf.presets import PRESETS
+from vstore.embed.hf.families.presets import PRESETS
 from vstore.errors import ModelError, UsageError
 from vstore.format.recipes import space_id
 

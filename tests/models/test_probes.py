@@ -190,7 +190,7 @@ def test_vectors_that_are_there_stay_when_others_are_added() -> None:
 
 
 def test_a_text_side_of_another_width_makes_no_space(tmp_path: Path, zoo: Zoo, monkeypatch: Any) -> None:
-    from vstore.embed.hf import dual
+    from vstore.embed.hf.families import dual
 
     plain = dual.DualEncoder.forward_text
     monkeypatch.setattr(dual.DualEncoder, "forward_text", lambda self, on, text: plain(self, on, text)[:, :16])
@@ -250,7 +250,7 @@ def test_an_older_space_gets_the_new_probes_after_all_of_its_own_are_proved(worl
 
 
 def test_no_probe_is_added_to_a_space_that_drifts(world: World, monkeypatch: Any) -> None:
-    from vstore.embed.hf import dual
+    from vstore.embed.hf.families import dual
 
     old = aged(world)
     world.store.check()
@@ -270,7 +270,7 @@ def test_no_probe_is_added_to_a_space_that_drifts(world: World, monkeypatch: Any
 
 
 def test_no_probe_is_added_that_has_no_usable_vector(world: World, monkeypatch: Any) -> None:
-    from vstore.embed.hf import dual
+    from vstore.embed.hf.families import dual
 
     old = aged(world)
     plain = dual.DualEncoder.prepare

@@ -90,7 +90,7 @@ def test_an_older_space_without_part_of_its_adapter_is_refused_with_the_whole_co
 def test_an_older_space_that_was_proved_since_has_drifted_for_another_reason(
     zoo: Zoo, tmp_path: Path, trained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vstore.embed.hf import dual
+    from vstore.embed.hf.families import dual
 
     world = World(tmp_path, zoo["clip"], trained)
     begin_older(world, probes_of="one")

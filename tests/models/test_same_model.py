@@ -109,7 +109,7 @@ def test_an_identity_is_noted_only_of_the_original_files(world: World) -> None:
 
 
 def test_probes_that_disagree_leave_no_identity(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vstore.embed.hf import dual
+    from vstore.embed.hf.families import dual
 
     world.forget()
     plain = dual.DualEncoder.prepare
@@ -156,7 +156,7 @@ def test_all_probes_are_proved_for_other_files_that_another_command_read(
 
 
 def test_files_that_drift_are_refused_however_equal_they_are(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vstore.embed.hf import dual
+    from vstore.embed.hf.families import dual
 
     world.sync()
     resharded(world.model)
@@ -188,7 +188,7 @@ def test_a_copy_of_a_model_is_its_space(world: World) -> None:
 def test_a_copy_that_drifts_is_a_space_of_its_own_and_known_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vstore.embed.hf import dual
+    from vstore.embed.hf.families import dual
 
     copy = copied(world.model, world.top / "copy")
     resharded(copy)

@@ -26,7 +26,7 @@ from support.reference import Reference, unit
 from support.zoo import Zoo
 
 from vstore.embed.hf import adapters
-from vstore.embed.hf.dual import features
+from vstore.embed.hf.families.dual import features
 from vstore.embed.hf.libraries import quiet
 from vstore.embed.hf.loading import load_model
 from vstore.embed.hf.processor import describe_processor, effective
@@ -363,7 +363,7 @@ def test_an_installed_torchvision_changes_no_processor(zoo: Zoo, monkeypatch: py
 def test_dinov3_is_prepared_here_as_torchvision_would(zoo: Zoo) -> None:
     from support.reference import dinov3_pixels
 
-    from vstore.embed.hf.dinov3 import prepare_dinov3
+    from vstore.embed.hf.families.dinov3 import prepare_dinov3
 
     with pytest.raises(ModelError):
         describe_processor(find_model(str(zoo["dinov3"])))  # there is none without torchvision

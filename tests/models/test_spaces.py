@@ -199,7 +199,7 @@ def test_all_probes_are_proved_when_a_library_changed(world: World, monkeypatch:
 def test_drift_stops_a_sync_before_its_first_batch_and_says_what_changed(world: World, monkeypatch: Any) -> None:
     import transformers
 
-    from vstore.embed.hf import dual
+    from vstore.embed.hf.families import dual
 
     world.sync()
     plain = dual.DualEncoder.prepare

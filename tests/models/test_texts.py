@@ -15,7 +15,7 @@ from support.zoo import Zoo
 
 from vstore.embed.hf.description import describe
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.dual import DualEncoder
+from vstore.embed.hf.families.dual import DualEncoder
 from vstore.embed.hf.loading import load
 from vstore.embed.model_words import Settings, Words
 from vstore.embed.text_cache import text_name

@@ -20,7 +20,7 @@ from support.sides import run_side
 from support.timm_side import KINDS
 from support.zoo import Zoo
 
-from vstore.embed.hf.timm_model import timm_module
+from vstore.embed.hf.families.timm_model import timm_module
 from vstore.errors import ModelError
 from vstore.format.recipes import space_id
 
@@ -68,7 +68,7 @@ def test_what_stood_in_for_torchvision_is_gone_after_the_import() -> None:
     """Else transformers would take another image backend, and a later import of torchvision would find nothing."""
     code = (
         "import sys\n"
-        "from vstore.embed.hf.timm_model import timm_module\n"
+        "from vstore.embed.hf.families.timm_model import timm_module\n"
         "timm = timm_module()\n"
         "assert not [name for name in sys.modules if name.partition('.')[0] == 'torchvision']\n"
         "try:\n"
@@ -95,7 +95,7 @@ def test_an_installed_torchvision_is_left_to_timm(tmp_path: Path) -> None:
     code = (
         "import sys\n"
         f"sys.path.insert(0, {str(tmp_path)!r})\n"
-        "from vstore.embed.hf.torchvision_absent import torchvision_absent\n"
+        "from vstore.embed.hf.families.torchvision_absent import torchvision_absent\n"
         "with torchvision_absent():\n"
         "    import torchvision\n"
         "assert torchvision.here and 'torchvision' in sys.modules\n"

@@ -1,6 +1,7 @@
 """The vectors of published embedding models as their authors' scripts compute them, rewritten for transformers alone.
 
-One picture or text at a time. The scripts are named in vstore/embed/hf/presets.py; nothing of vstore is used here.
+One picture or text at a time. The scripts are named in vstore/embed/hf/families/presets.py; nothing of vstore is used
+here.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.qwen_prompts import prompt_of_before
+from vstore.embed.hf.families.qwen_prompts import prompt_of_before
 from vstore.embed.hf.source.other_words import whole_commands
 from vstore.embed.model_words import Settings, Words, quoted
 from vstore.embed.probes import Probes

@@ -7,7 +7,7 @@ from typing import Any
 
 from vstore.embed.hf import adapters
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.family import Family, TextFamily
+from vstore.embed.hf.families.family import Family, TextFamily
 from vstore.embed.hf.source.bases import base_of
 from vstore.embed.hf.source.find import find_adapter, find_model
 from vstore.embed.hf.source.hub import ONLINE, Hub

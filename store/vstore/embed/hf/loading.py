@@ -11,7 +11,7 @@ from vstore.embed.hf.adapters.kinds import leaves_base_whole
 from vstore.embed.hf.devices import first_device
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import family_class
-from vstore.embed.hf.family import Family, Opened
+from vstore.embed.hf.families.family import Family, Opened
 from vstore.embed.hf.identity import Known, clear_differences, differences, identity_of, is_variation, told
 from vstore.embed.hf.libraries import libraries, quiet
 from vstore.embed.hf.loaded import Loaded
@@ -58,7 +58,7 @@ def find_files(known: Known, words: Words, digests: Digests, hub: Hub = ONLINE) 
         words.model, words.revision, code="code" in recipe, text=recipe.get("text", True) is not None, hub=hub
     )
     if "code" in recipe:
-        from vstore.embed.hf.remote import code_digests
+        from vstore.embed.hf.families.remote import code_digests
 
         if code_digests(folder, digests) != recipe["code"]:
             why = "its Python code has changed, and the new code is not trusted"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vstore.embed.embedder import text_side
 from vstore.embed.hf.batches import Limits
 from vstore.embed.hf.devices import is_out_of_memory
-from vstore.embed.hf.family import Family, Prepared, TextFamily
+from vstore.embed.hf.families.family import Family, Prepared, TextFamily
 from vstore.embed.hf.libraries import libraries
 from vstore.embed.hf.loaded import Loaded
 from vstore.embed.model_words import Settings

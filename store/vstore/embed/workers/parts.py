@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from vstore.embed.hf.family import Prepared
+from vstore.embed.hf.families.family import Prepared
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Floats

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vstore.embed.hf.batches import Limits
-from vstore.embed.hf.family import Family, Prepared
+from vstore.embed.hf.families.family import Family, Prepared
 from vstore.embed.workers.desk import Care, Desk
 from vstore.embed.workers.parts import DEATHS, Batch, Part
 from vstore.embed.workers.worker import Worker, is_death

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore import errors
 from vstore.child_python import command
-from vstore.embed.hf.family import Family, Prepared
+from vstore.embed.hf.families.family import Family, Prepared
 from vstore.embed.model_words import Settings, Words
 from vstore.embed.workers.wire import receive, send, widen_pipe
 from vstore.errors import ModelError, VstoreError

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from vstore.embed.faults import reason
-from vstore.embed.hf.presets import Preset
+from vstore.embed.hf.families.presets import Preset
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError

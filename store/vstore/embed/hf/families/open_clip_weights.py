@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from vstore.embed.hf.open_clip_config import Towers
+from vstore.embed.hf.families.open_clip_config import Towers
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.dual import DualEncoder
-from vstore.embed.hf.family import Opened, Prepared
+from vstore.embed.hf.families.dual import DualEncoder
+from vstore.embed.hf.families.family import Opened, Prepared
+from vstore.embed.hf.families.open_clip_config import is_plain, towers
+from vstore.embed.hf.families.open_clip_weights import renamed
+from vstore.embed.hf.families.text_cleaning import CLEANINGS, cleaned, require_cleaning
 from vstore.embed.hf.libraries import libraries
-from vstore.embed.hf.open_clip_config import is_plain, towers
-from vstore.embed.hf.open_clip_weights import renamed
 from vstore.embed.hf.pixels import pixels_recipe, prepare_pixels
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.hf.text import tokenizer_digests
-from vstore.embed.hf.text_cleaning import CLEANINGS, cleaned, require_cleaning
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError
 

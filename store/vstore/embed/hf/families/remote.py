@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.dual import DualEncoder
+from vstore.embed.hf.families.dual import DualEncoder
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError
@@ -13,7 +13,7 @@ from vstore.errors import ModelError
 if TYPE_CHECKING:
     import torch
 
-    from vstore.embed.hf.family import Prepared
+    from vstore.embed.hf.families.family import Prepared
     from vstore.embed.hf.loaded import Loaded
     from vstore.format.recipes import Recipe
 

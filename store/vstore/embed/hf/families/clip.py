@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vstore.embed.hf.dual import DualEncoder
+from vstore.embed.hf.families.dual import DualEncoder
 from vstore.embed.hf.source.model_folder import ModelFolder
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.embed.hf.config import effective_config
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.family import Family, Prepared
+from vstore.embed.hf.families.family import Family, Prepared
 from vstore.embed.hf.processor import describe_fixed_processor, load_processor
 from vstore.embed.hf.source.model_folder import ModelFolder, tensor_names
 from vstore.embed.model_words import Words

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from vstore.embed.hf.config import effective_config
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.dinov3 import describe_dinov3, prepare_dinov3
-from vstore.embed.hf.family import Family, Prepared
+from vstore.embed.hf.families.dinov3 import describe_dinov3, prepare_dinov3
+from vstore.embed.hf.families.family import Family, Prepared
 from vstore.embed.hf.processor import describe_fixed_processor, load_processor
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.model_words import Words

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from vstore.embed.hf.presets import PRESETS, Preset
-from vstore.embed.hf.qwen_prompts import PICTURE, SYSTEM, TURNS, Templates, preset_templates, system_of
+from vstore.embed.hf.families.presets import PRESETS, Preset
+from vstore.embed.hf.families.qwen_prompts import PICTURE, SYSTEM, TURNS, Templates, preset_templates, system_of
 from vstore.embed.variations import Variation
 
 _PROMPTS = ("", "Describe this image.", "Describe the image.", "What is in this image?", "Represent the given image.")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from vstore.embed.faults import reason
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.family import Family, Opened, Prepared
+from vstore.embed.hf.families.family import Family, Opened, Prepared
+from vstore.embed.hf.families.torchvision_absent import torchvision_absent
 from vstore.embed.hf.libraries import libraries
 from vstore.embed.hf.pixels import pixels_recipe, prepare_pixels
 from vstore.embed.hf.source.model_folder import ModelFolder
-from vstore.embed.hf.torchvision_absent import torchvision_absent
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError
 from vstore.packages import TIMM

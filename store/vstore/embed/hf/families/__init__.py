@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from vstore.embed.hf.unsupported import refuse_known
+from vstore.embed.hf.families.unsupported import refuse_known
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:
-    from vstore.embed.hf.family import Family
+    from vstore.embed.hf.families.family import Family
     from vstore.embed.hf.source.model_folder import ModelFolder
 
 FAMILIES = {
@@ -33,7 +33,7 @@ FAMILIES = {
 def family_class(family: str) -> type[Family]:
     """Import the class of a family."""
     module, _, name = FAMILIES[family].partition(":")
-    found: type[Family] = getattr(importlib.import_module(f"vstore.embed.hf.{module}"), name)
+    found: type[Family] = getattr(importlib.import_module(f"vstore.embed.hf.families.{module}"), name)
     return found
 
 

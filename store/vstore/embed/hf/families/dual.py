@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.family import Prepared, TextFamily
+from vstore.embed.hf.families.family import Prepared, TextFamily
 from vstore.embed.hf.processor import describe_processor, load_processor
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.hf.text import load_tokenizer, token_ids, tokenizer_digests

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vstore.embed.hf.clip import Clip
+from vstore.embed.hf.families.clip import Clip
 from vstore.embed.hf.source.model_folder import ModelFolder
 
 _LENGTH = 52  # tokens; every published model was trained on texts of this length (cn_clip.clip.tokenize)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vstore.embed.hf.clip import Clip
+from vstore.embed.hf.families.clip import Clip
 from vstore.embed.hf.source.model_folder import ModelFolder
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from vstore.embed.hf.dual import DualEncoder
+from vstore.embed.hf.families.dual import DualEncoder
 from vstore.embed.hf.source.model_folder import ModelFolder
 
 

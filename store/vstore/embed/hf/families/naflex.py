@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vstore.embed.hf.siglip import Siglip
+from vstore.embed.hf.families.siglip import Siglip
 from vstore.embed.hf.source.model_folder import ModelFolder
 
 

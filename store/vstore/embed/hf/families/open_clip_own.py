@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from vstore.embed.faults import reason
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.dual import features
-from vstore.embed.hf.family import Opened
+from vstore.embed.hf.families.dual import features
+from vstore.embed.hf.families.family import Opened
+from vstore.embed.hf.families.open_clip import OpenClip
+from vstore.embed.hf.families.open_clip_config import is_plain, square_side
+from vstore.embed.hf.families.text_cleaning import cleaned
+from vstore.embed.hf.families.timm_model import timm_module
+from vstore.embed.hf.families.torchvision_absent import torchvision_absent
 from vstore.embed.hf.libraries import libraries
-from vstore.embed.hf.open_clip import OpenClip
-from vstore.embed.hf.open_clip_config import is_plain, square_side
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.hf.text import load_tokenizer, token_ids
-from vstore.embed.hf.text_cleaning import cleaned
-from vstore.embed.hf.timm_model import timm_module
-from vstore.embed.hf.torchvision_absent import torchvision_absent
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError
 from vstore.packages import OPEN_CLIP

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vstore.embed.hf.clip import Clip
+from vstore.embed.hf.families.clip import Clip
 from vstore.embed.hf.source.model_folder import ModelFolder
 
 _LENGTH = 77  # tokens; those of the CLIP whose text side it was trained to replace (flagai.model.mm.AltCLIP)

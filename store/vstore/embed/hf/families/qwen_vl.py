@@ -9,10 +9,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from vstore.embed.hf.digests import Digests
-from vstore.embed.hf.family import Prepared, TextFamily
-from vstore.embed.hf.presets import PRESETS, preset_by_name, preset_named
-from vstore.embed.hf.processor import describe_processor, load_processor
-from vstore.embed.hf.qwen_prompts import (
+from vstore.embed.hf.families.family import Prepared, TextFamily
+from vstore.embed.hf.families.presets import PRESETS, preset_by_name, preset_named
+from vstore.embed.hf.families.qwen_prompts import (
     PAD,
     SYSTEM,
     TURNS,
@@ -24,7 +23,8 @@ from vstore.embed.hf.qwen_prompts import (
     system_of,
     templates,
 )
-from vstore.embed.hf.qwen_recipes import as_preset, fetched_size, prompt_variations, with_templates
+from vstore.embed.hf.families.qwen_recipes import as_preset, fetched_size, prompt_variations, with_templates
+from vstore.embed.hf.processor import describe_processor, load_processor
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.hf.text import load_tokenizer, tokenizer_digests
 from vstore.embed.model_words import Words
