@@ -266,6 +266,27 @@ def test_a_model_that_moved_is_found_again_when_it_is_said_where(tmp_path: Path,
     assert len(world.repo.state.spaces) == 1
 
 
+def test_a_model_that_moved_is_computed_as_before(tmp_path: Path, zoo: Zoo) -> None:
+    copy = Path(shutil.copytree(zoo["clip"], tmp_path / "clip"))
+    Store.init(tmp_path / ".vstore", model=str(copy), compute="bf16", device="cpu", name="one")
+    store = Store(tmp_path / ".vstore")
+    copy.rename(tmp_path / "moved")
+    store.model_add("one", model=str(tmp_path / "moved"), device="cpu")
+    assert store.model_show("one").place["compute"] == "bf16"
+    store.model_add("one", model=str(tmp_path / "moved"), compute="fp32", device="cpu")
+    assert store.model_show("one").place["compute"] == "fp32"
+
+
+def test_a_moved_model_named_without_its_adapter_is_told(tmp_path: Path, zoo: Zoo) -> None:
+    adapter = str(zoo.adapter("clip"))
+    Store.init(tmp_path / ".vstore", model=str(zoo["clip"]), adapter=adapter, device="cpu", name="one")
+    store = Store(tmp_path / ".vstore")
+    with pytest.raises(UsageError, match=f"has the adapter {adapter}, and none was named") as caught:
+        store.model_add("one", model=str(zoo["clip"]), device="cpu")
+    command = caught.value.next_step.removeprefix("if its model has moved: ").partition(";")[0]
+    assert command == f"vstore model add one --model {zoo['clip']} --adapter {adapter} --compute fp32"
+
+
 # A model upgrade as a snapshot
 
 

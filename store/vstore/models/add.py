@@ -35,6 +35,11 @@ def model_add(
     if why_not:
         raise UsageError(why_not, "choose another name")
     merged, inherited = _filled(repo, words)
+    named = next((space for space in repo.state.spaces.values() if space.name == name), None)
+    if named is not None:
+        _require_adapter(named, words)
+        # Its model may have moved; nobody said that it is to be computed otherwise.
+        merged = merged._replace(compute=words.compute or named.place.get("compute") or merged.compute)
     notes: list[str] = []
 
     def say(text: str) -> None:
@@ -47,7 +52,7 @@ def model_add(
     if inherited:
         say("taken from the current space: " + " ".join(inherited))
     with whole_commands(lambda found: found.command(name)):
-        same_name = [space.id for space in repo.state.spaces.values() if space.name == name]
+        same_name = [] if named is None else [named.id]
         full = with_full_name(merged, say)
         made = make(full, settings, say, repo.layout.cache, known=same_name)
     made = repo.reading(lambda: _as_known(repo, made))
@@ -87,6 +92,17 @@ def _filled(repo: Repository, words: Words) -> tuple[Words, tuple[str, ...]]:
         if getattr(words, field) is None and value is not False
     )
     return merged, inherited
+
+
+def _require_adapter(space: Space, words: Words) -> None:
+    """Make sure that the adapter of a space is named where its model is. Raises: UsageError."""
+    adapter = space.place.get("adapter")
+    if adapter is not None and words.model is not None and words.adapter is None:
+        moved = Words.from_json(space.place)._replace(model=words.model, revision=words.revision)
+        raise UsageError(
+            f"the space {space.name!r} has the adapter {adapter}, and none was named",
+            f"if its model has moved: {moved.command(space.name)}; for the model without it choose another name",
+        )
 
 
 def _as_known(repo: Repository, made: Made) -> Made:
