@@ -258,8 +258,9 @@ def test_a_model_that_moved_is_found_again_when_it_is_said_where(tmp_path: Path,
     world.sync()
     copy.rename(tmp_path / "moved")
     put(world.pictures, {"10.png": 10})
-    with pytest.raises(ModelError, match="there is no model folder"):
+    with pytest.raises(ModelError, match=f"the model of the space 'one' is no longer at {copy}") as caught:
         world.sync()
+    assert "vstore model add one --model DIR --compute fp32" in caught.value.next_step
     added = world.store.model_add("one", model=str(tmp_path / "moved"), device="cpu")
     assert added.known
     assert world.sync().embedded == 1

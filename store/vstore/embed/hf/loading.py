@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -54,6 +55,7 @@ def find_files(known: Known, words: Words, digests: Digests, hub: Hub = ONLINE) 
     recipe = known.recipe
     if words.model is None:
         raise changed("the model", "its place is unknown", words)
+    _refuse_moved(known, words)
     folder = find_model(
         words.model, words.revision, code="code" in recipe, text=recipe.get("text", True) is not None, hub=hub
     )
@@ -79,6 +81,18 @@ def find_files(known: Known, words: Words, digests: Digests, hub: Hub = ONLINE) 
     # Files that surely hold another model cannot be proved to be the same.
     space = None if any(one.is_sure for one in found) else known.name
     raise changed(what, told(found), words, space)
+
+
+def _refuse_moved(known: Known, words: Words) -> None:
+    """Raises: ModelError if the folder of a space's model or of its adapter is gone."""
+    for word in ("model", "adapter"):
+        place = getattr(words, word)
+        if known.name and place and os.path.isabs(place) and not os.path.exists(place):
+            there = Words.from_json({**words.to_json(), word: "DIR"}).command(known.name)
+            raise ModelError(
+                f"the {word} of the space {known.name!r} is no longer at {place}",
+                f"if it has moved, say where it is: {there}",
+            )
 
 
 def family_of_recipe(recipe: Recipe, files: Files) -> Family:
