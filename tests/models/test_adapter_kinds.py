@@ -17,6 +17,10 @@ from support.embedders import embedder, probes
 from support.reference import Reference
 from support.zoo import Zoo
 
+from vstore.embed.hf.description import describe
+from vstore.embed.hf.digests import Digests
+from vstore.embed.hf.loading import load
+from vstore.embed.model_words import Settings, Words
 from vstore.errors import ModelError
 
 LANGUAGE = "model.language_model.layers"
@@ -109,6 +113,14 @@ def test_an_entry_of_a_pattern_that_matches_nothing_is_refused(zoo: Zoo, tmp_pat
     odd = rewrite(zoo.adapter("clip"), tmp_path / "odd", **{word: {"q_proj": 4, "text_model.layers.0.q_prj": 4}})
     with pytest.raises(ModelError, match=f"its {word} names text_model.layers.0.q_prj, and none"):
         embedder(zoo["clip"], odd)
+
+
+def test_a_pattern_is_of_the_names_that_were_trained(zoo: Zoo, tmp_path: Path) -> None:
+    """peft knows no other names: one of the bare class was ignored in training, and is a mistake of its author."""
+    own = save_adapter(tmp_path / "own", zoo["qwen2_vl"], ["q_proj"], cls=FULL["qwen2_vl"])
+    odd = rewrite(own, tmp_path / "odd", alpha_pattern={r"^language_model\.layers\.0\.self_attn\.q_proj": 64})
+    with pytest.raises(ModelError, match="and none of its modules has such a name"):
+        embedder(zoo["qwen2_vl"], odd)
 
 
 def test_a_rank_that_its_weights_do_not_have_is_refused(zoo: Zoo, tmp_path: Path) -> None:
@@ -218,6 +230,26 @@ def test_a_convolution_that_the_trainer_passed_over_is_not_missing(zoo: Zoo, tmp
     linear = save_adapter(tmp_path / "own", zoo["qwen2_vl"], r".*visual.*(qkv|attn\.proj)", cls=FULL["qwen2_vl"])
     swift = rewrite(linear, tmp_path / "swift", target_modules=targets)
     assert np.abs(rows(embedder(zoo["qwen2_vl"], swift)) - peft_rows(zoo["qwen2_vl"], linear)).max() < 1e-5
+
+
+def test_an_adapter_that_changes_texts_alone_says_so(zoo: Zoo, tmp_path: Path) -> None:
+    own = save_adapter(tmp_path / "own", zoo["clip"], r".*text_model.*q_proj", cls=FULL["clip"])
+    said: list[str] = []
+    words = Words(str(zoo["clip"]), str(own))
+    recipe, place = describe(words, Digests())
+    load(recipe, place, Settings("cpu"), Digests(), proof=list(probes().values())[:2], note=said.append)
+    assert "adapter: it changes the vectors of texts alone; pictures have those of the base" in said
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_of_the_adapter(zoo: Zoo, tmp_path: Path, value: float) -> None:
+    weights = weights_of(zoo.adapter("clip"))
+    odd = rewrite(zoo.adapter("clip"), tmp_path / "odd")
+    weights[next(iter(weights))].view(-1)[3] = value
+    save_file(weights, odd / "adapter_model.safetensors")
+    with pytest.raises(ModelError, match="has weights that are not finite") as caught:
+        embedder(zoo["clip"], odd)
+    assert "earlier checkpoint" in caught.value.next_step
 
 
 # Weights that are not what the configuration says

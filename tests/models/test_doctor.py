@@ -17,6 +17,7 @@ from vstore.doctor import installed
 from vstore.doctor.report import Finding
 from vstore.doctor.run import doctor
 from vstore.doctor.trial import try_adapter
+from vstore.embed.hf import adapters
 from vstore.errors import ModelError
 from vstore.store import Store
 from vstore_cli.main import run
@@ -131,7 +132,7 @@ def test_trying_an_adapter_does_what_init_does_and_leaves_nothing(
         warnings.simplefilter("ignore")  # of peft about transformers
         assert try_adapter()["dim"] == 8
     assert not list(tmp_path.iterdir())
-    monkeypatch.setattr("vstore.embed.hf.adapters.has_effect", lambda on, off: False)
+    monkeypatch.setattr("vstore.embed.hf.adapters.effect_of", lambda on, off, pictures: adapters.Effect.NONE)
     with warnings.catch_warnings(), pytest.raises(ModelError, match="changes nothing"):
         warnings.simplefilter("ignore")
         try_adapter()

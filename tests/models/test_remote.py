@@ -119,3 +119,12 @@ def test_a_missing_weight_is_refused_and_a_width_is_asked_for(zoo: Zoo, tmp_path
     (folder / "config.json").write_text(json.dumps(values))
     with pytest.raises(ModelError, match=r"\(projection_dim, embed_dim, hidden_size or n_embd\)"):
         recipe_of(folder, trust_remote_code=True)
+
+
+def test_code_of_another_repository_is_not_run(zoo: Zoo, tmp_path: Path) -> None:
+    folder = save_remote(tmp_path / "own", zoo["clip"], "tensors")
+    config = json.loads((folder / "config.json").read_text())
+    config["auto_map"]["AutoModel"] = "stranger/code--" + config["auto_map"]["AutoModel"]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=r"takes its Python code from another repository .stranger/code."):
+        trusted(folder)

@@ -310,3 +310,21 @@ def test_an_index_beside_the_weights_of_an_adapter_changes_nothing(vstore: Shell
     folder = copied(zoo.adapter("clip"), vstore.top / "lora")
     save_file(load_file(folder / "adapter_model.safetensors"), folder / "other.safetensors")
     vstore.good("init", "--adapter", "lora")
+
+
+def test_weights_that_the_configuration_names_elsewhere_are_refused(vstore: Shell, zoo: Zoo) -> None:
+    """transformers reads the file of that word, whatever lies beside it; no digest covers it."""
+    folder = Path(shutil.copytree(zoo["clip"], vstore.top / "clip"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "transformers_weights": "other.safetensors"}))
+    shutil.copy(folder / "model.safetensors", folder / "other.safetensors")
+    assert "names a file of weights of its own ('other.safetensors')" in vstore.bad(13, "init", "--model", "./clip")
+
+
+@pytest.mark.parametrize("names", [None, [], 5, {"a": 5}])
+def test_an_index_that_says_nothing_is_told(vstore: Shell, zoo: Zoo, names: object) -> None:
+    folder = Path(shutil.copytree(zoo["clip"], vstore.top / "clip"))
+    (folder / "model.safetensors").rename(folder / "model-1.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
+    said = vstore.bad(13, "init", "--model", "./clip")
+    assert "does not say which file holds which weight" in said and "download the model again" in said

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.embed.faults import DOCTOR, is_about_a_file, reason
@@ -16,9 +17,11 @@ from vstore.embed.hf.families.family import Family, Opened
 from vstore.embed.hf.identity import Known, clear_differences, differences, identity_of, is_variation, told
 from vstore.embed.hf.libraries import libraries, quiet
 from vstore.embed.hf.loaded import Loaded
+from vstore.embed.hf.source.bases import other_base
 from vstore.embed.hf.source.find import find_adapter, find_model
 from vstore.embed.hf.source.hub import ONLINE, Hub
 from vstore.embed.hf.source.model_folder import ModelFolder, is_stored_in_bf16
+from vstore.embed.hf.source.other_words import OtherWords
 from vstore.embed.hf.transformer import TransformerEmbedder
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import ModelError
@@ -136,13 +139,43 @@ def load(
             # On the CPU: the model may be fp32 until the adapter is merged, and too large for the device then.
             here = TransformerEmbedder(family, Loaded(model, "cpu"), Settings("cpu"), compute)
             plain = here.proof(proof) if proof else None
-            adapters.apply(model, adapter, note)
-            if plain is not None and not adapters.has_effect(here.proof(proof), plain):
-                raise ModelError(
-                    f"the adapter {adapter.name} changes nothing: with it and without it the vectors are the same",
-                    "name the folder of the trained adapter, or leave --adapter out",
-                )
+            with _told_of_its_base(adapter, words, recipe, digests):
+                adapters.apply(model, adapter, note)
+            if plain is not None:
+                _require_effect(adapter, adapters.effect_of(here.proof(proof), plain, len(proof)), note)
         return TransformerEmbedder(family, Loaded(settled(model, compute), device), settings, compute)
+
+
+@contextmanager
+def _told_of_its_base(adapter: ModelFolder, words: Words, recipe: Recipe, digests: Digests) -> Iterator[None]:
+    """Blame an adapter that does not fit the very base that it names, and not its base."""
+    try:
+        yield
+    except OtherWords as err:
+        named = adapter.config.get("base_model_name_or_path")
+        if not named or other_base(words, recipe["weights"], digests) is not None:
+            raise
+        raise ModelError(
+            err.message,
+            "its base is the one that it names, so its own files do not belong together: copy or download the adapter "
+            "again, or name another checkpoint with --adapter",
+        ) from err
+
+
+def _require_effect(adapter: ModelFolder, effect: adapters.Effect, note: Callable[[str], None]) -> None:
+    """Raises: ModelError if an adapter changes nothing, or breaks the model."""
+    if effect is adapters.Effect.BROKEN:
+        raise ModelError(
+            f"with the adapter {adapter.name} the model gives numbers that are not finite",
+            "its weights are damaged, or its training diverged: copy it again, or take an earlier checkpoint",
+        )
+    if effect is adapters.Effect.NONE:
+        raise ModelError(
+            f"the adapter {adapter.name} changes nothing: with it and without it the vectors are the same",
+            "name the folder of the trained adapter, or leave --adapter out",
+        )
+    if effect is adapters.Effect.TEXTS:
+        note("adapter: it changes the vectors of texts alone; pictures have those of the base")
 
 
 def _dtype_until_merged(folder: ModelFolder, adapter: ModelFolder | None, compute: str) -> Any:

@@ -5,8 +5,8 @@ one. So its own keys say where its weights belong: `keys` reads them, `naming` f
 `patterns` evaluates its configuration on the names that it was trained with, `placing` puts it in, `layers` merges it.
 """
 
-from vstore.embed.hf.adapters.effect import has_effect
+from vstore.embed.hf.adapters.effect import Effect, effect_of
 from vstore.embed.hf.adapters.kinds import describe, version
 from vstore.embed.hf.adapters.placing import apply
 
-__all__ = ["apply", "describe", "has_effect", "version"]
+__all__ = ["Effect", "apply", "describe", "effect_of", "version"]

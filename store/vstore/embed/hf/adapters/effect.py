@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,8 +11,26 @@ if TYPE_CHECKING:
 NO_EFFECT = 0.9999  # least cosine between vectors with an adapter and without it that counts as no change
 
 
-def has_effect(on: Floats, off: Floats) -> bool:
-    """Tell whether an adapter changes vectors. on, off: rows of norm 1 with it and without it."""
+class Effect(Enum):
+    """The vectors that an adapter changes."""
+
+    NONE = "none"
+    TEXTS = "those of texts alone"
+    PICTURES = "those of pictures"
+    BROKEN = "all, into numbers that are not finite"
+
+
+def effect_of(on: Floats, off: Floats, pictures: int) -> Effect:
+    """Tell what an adapter changes.
+
+    on, off:  rows of norm 1 with it and without it: of pictures, then of texts.
+    pictures: the number of the former.
+    """
     import numpy as np
 
-    return bool(np.sum(on.astype(np.float64) * off, axis=1).min() <= NO_EFFECT)
+    cosines = np.sum(on.astype(np.float64) * off, axis=1)
+    if not np.isfinite(on).all():
+        return Effect.BROKEN
+    if cosines[:pictures].min(initial=1) <= NO_EFFECT:
+        return Effect.PICTURES
+    return Effect.TEXTS if cosines.min() <= NO_EFFECT else Effect.NONE

@@ -18,16 +18,16 @@ class Ranks(NamedTuple):
     alpha: dict[str, float]
 
 
-def ranks(config: Mapping[str, Any], modules: Mapping[str, Sequence[str]]) -> Ranks:
+def ranks(config: Mapping[str, Any], modules: Mapping[str, str]) -> Ranks:
     """Evaluate rank_pattern and alpha_pattern.
 
-    modules: module -> the names by which its pattern may know it, the trained one first.
+    modules: module -> the name that it was trained with.
     Raises:  LookupError if an entry of a pattern matches no module: it would be ignored, and the vectors wrong.
     """
     found: list[dict[str, Any]] = []
     for word in ("rank_pattern", "alpha_pattern"):
         pattern: Mapping[str, Any] = config.get(word) or {}
-        entries = {module: _entry(pattern, names) for module, names in modules.items()} if pattern else {}
+        entries = {module: _entry(pattern, trained) for module, trained in modules.items()} if pattern else {}
         unused = pattern.keys() - set(entries.values())
         if unused:
             some = ", ".join(sorted(unused)[:3])
@@ -51,10 +51,6 @@ def is_saved(entries: Sequence[str], module: str) -> bool:
     return any(re.match(rf"(^|.*\.){entry}($|\..*)", module) for entry in entries)
 
 
-def _entry(pattern: Mapping[str, Any], names: Sequence[str]) -> str | None:
+def _entry(pattern: Mapping[str, Any], trained: str) -> str | None:
     """Find the entry that peft would take for a module; it lets an entry match the end of a name."""
-    for name in names:
-        for entry in pattern:
-            if re.match(rf"(.*\.)?({entry})$", name):
-                return entry
-    return None
+    return next((entry for entry in pattern if re.match(rf"(.*\.)?({entry})$", trained)), None)

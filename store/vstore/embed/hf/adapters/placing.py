@@ -11,6 +11,7 @@ from vstore.embed.hf.adapters.keys import Key, read_keys
 from vstore.embed.hf.adapters.kinds import KINDS
 from vstore.embed.hf.adapters.layers import fill, merge, put_in
 from vstore.embed.hf.adapters.naming import Naming, find_naming, is_head
+from vstore.embed.hf.source.bases import place_of_base
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.hf.source.other_words import OtherWords
 from vstore.errors import ModelError
@@ -87,6 +88,12 @@ def _weights(folder: ModelFolder) -> Tensors:
         keys = read_keys(weights)
     except ValueError as err:
         raise unfit(folder, str(err)) from err
+    sick = [name for name, value in weights.items() if not value.isfinite().all()]
+    if sick:
+        raise ModelError(
+            f"the adapter {folder.name} has weights that are not finite ({_some(sick)})",
+            "its training diverged, or the file is damaged: take an earlier checkpoint, or copy it again",
+        )
     kind = str(folder.config["peft_type"])
     odd = sorted({key.part for key in keys.values() if key.part and not key.part.startswith(KINDS[kind])})
     if odd:
@@ -218,17 +225,12 @@ def _is_true(found: Any) -> bool:
     return bool(found) and type(found).__name__ != "_ExcludedModule"
 
 
-def _names(naming: Naming, weights: Tensors) -> dict[str, list[str]]:
-    """List, for each adapted module, the names by which a pattern may know it: the trained one, today's, the bare one.
+def _names(naming: Naming, weights: Tensors) -> dict[str, str]:
+    """Name each adapted module as it was trained: a pattern is written for those names, and peft knows no others.
 
     Heads are among them: an entry that only they match is no mistake.
     """
-    found: dict[str, list[str]] = {}
-    for key in weights:
-        if key.part:
-            name = naming.in_model(key.module) or key.module
-            found[name] = list(dict.fromkeys([key.module, f"model.{name}", name]))
-    return found
+    return {naming.in_model(key.module) or key.module: key.module for key in weights if key.part}
 
 
 def _put_in(
@@ -284,4 +286,6 @@ def unfit(folder: ModelFolder, why: str) -> ModelError:
     message = f"the adapter {folder.name} does not fit the model: {why}"
     if not base:
         return OtherWords(message, "name the model it was trained on in place of BASE", model="BASE")
-    return OtherWords(message, f"it was trained on {base!r}: name that one", model=str(base))
+    there = place_of_base(str(base))
+    step = "name that one" if there != "BASE" else "name that one in place of BASE"
+    return OtherWords(message, f"it was trained on {base!r}: {step}", model=there)

@@ -105,5 +105,17 @@ def _vectors(output: Any, count: int, folder: ModelFolder) -> torch.Tensor:
 
 
 def code_digests(folder: ModelFolder, digests: Digests) -> list[str]:
-    """Compute the sha256 of every Python file, sorted: code decides a vector as weights do."""
+    """Compute the sha256 of every Python file, sorted: code decides a vector as weights do.
+
+    Raises: ModelError if the configuration takes code from another repository, whose next commit nobody has read.
+    """
+    for value in (folder.config.get("auto_map") or {}).values():
+        for name in value if isinstance(value, list) else [value]:
+            if "--" in str(name):
+                raise ModelError(
+                    f"{folder.name} takes its Python code from another repository ({str(name).partition('--')[0]}), "
+                    "where it may change unread",
+                    "download that code into the model's folder, and take the repository and '--' out of auto_map in "
+                    "its config.json",
+                )
     return sorted(digests.of(path) for path in folder.path.rglob("*.py"))

@@ -40,6 +40,11 @@ def base_of(adapter: ModelFolder) -> str:
     return base
 
 
+def place_of_base(base: str) -> str:
+    """Find where the base that an adapter names may be had: a folder here, a hub id, or else the word BASE."""
+    return base if os.path.isdir(base) else _hub_id(base) or "BASE"
+
+
 def require_base(words: Words, weights: Sequence[str], digests: Digests) -> None:
     """Make sure that an adapter was not trained on another base than the model of the current space.
 
@@ -51,7 +56,7 @@ def require_base(words: Words, weights: Sequence[str], digests: Digests) -> None
     if found is None:
         return
     base, revision = found
-    there = _hub_id(base) or (base if os.path.isdir(base) else "BASE")
+    there = place_of_base(base)
     raise OtherWords(
         f"the adapter {words.adapter} was trained on {base!r}{f' ({revision})' if revision else ''}, and the "
         f"current space has the model {words.model}",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vstore.embed.hf.source.json_file import read_json
+from vstore.errors import ModelError
 
 
 class Layout(NamedTuple):
@@ -54,10 +55,21 @@ def weight_files(path: Path, layout: Layout) -> list[Path]:
     if whole.is_file():
         return [whole]
     index = path / f"{layout.weights}.index.json"
-    return sorted({path / name for name in read_json(index).get("weight_map", {}).values()} if index.is_file() else ())
+    if not index.is_file():
+        return []
+    files = read_json(index).get("weight_map")
+    if not isinstance(files, dict) or not all(isinstance(name, str) for name in files.values()):
+        raise ModelError(f"{index} does not say which file holds which weight", "copy or download the model again")
+    return sorted({path / name for name in files.values()})
 
 
 def read_config(path: Path, layout: Layout) -> dict[str, Any]:
     """Read the configuration of a folder. Raises: ModelError."""
     config = read_json(path / layout.config)
+    other = config.get("transformers_weights")
+    if other is not None:  # transformers would read that file, and no digest covers it
+        raise ModelError(
+            f"{path / layout.config} names a file of weights of its own ({other!r}), and vstore reads {layout.weights}",
+            "take that line out of it if these are the same weights, or rename the file",
+        )
     return config if layout.model_type is None else {"model_type": layout.model_type, **config}
