@@ -80,6 +80,41 @@ def test_a_second_time_it_is_found(vstore: Shell, zoo: Zoo, cache: Path) -> None
     assert [path.name for path in cache.iterdir()] == [Path(first["output"]).name]
 
 
+def test_another_configuration_is_another_conversion(vstore: Shell, zoo: Zoo) -> None:
+    """Equal weights with another lora_alpha are another adapter."""
+    folder = pickled(zoo.adapter("clip"), vstore.top / "v11", "adapter_model.bin")
+    first = vstore.json("model", "convert", "v11")
+    config = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps({**config, "lora_alpha": 64}))
+    second = vstore.json("model", "convert", "v11")
+    assert not second["known"] and second["output"] != first["output"]
+    assert json.loads((Path(second["output"]) / "adapter_config.json").read_text())["lora_alpha"] == 64
+
+
+def test_what_another_run_has_just_made_is_found(vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
+    from vstore.models import convert
+
+    pickled(zoo["clip"], vstore.top / "old")
+    plain = convert.copy_others
+
+    def slower(folder: Path, made: Path) -> None:
+        monkeypatch.setattr(convert, "copy_others", plain)
+        vstore.json("model", "convert", "old")
+        plain(folder, made)
+
+    monkeypatch.setattr(convert, "copy_others", slower)
+    assert vstore.json("model", "convert", "old")["known"]
+
+
+def test_safetensors_that_hold_no_model_are_no_reason_to_stop(vstore: Shell, zoo: Zoo) -> None:
+    folder = pickled(zoo["clip"], vstore.top / "old")
+    shutil.copy(zoo["clip"] / "model.safetensors", folder / "training_extra.safetensors")
+    assert vstore.bad(13, "init", "--model", "old").endswith("vstore model convert old")
+    assert vstore.json("model", "convert", "old")["files"][0]["source"] == "pytorch_model.bin"
+    said = vstore.bad(2, "model", "convert", zoo.adapter("clip"))
+    assert said.endswith(f"use it as it is: --adapter {zoo.adapter('clip')}")
+
+
 def test_the_digests_of_the_source_are_recorded_and_the_next_command_works(vstore: Shell, zoo: Zoo) -> None:
     import hashlib
 

@@ -8,13 +8,14 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from vstore._version import __version__
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.source.find import find_pickled
 from vstore.embed.hf.source.hub import Hub
 from vstore.embed.hf.source.json_file import read_json
+from vstore.embed.hf.source.layouts import LAYOUTS
 from vstore.embed.hf.source.lfs import is_pointer, pull
 from vstore.embed.hf.source.pickles import Pickled, pickles_in
 from vstore.embed.hf.source.unpickle import convert
@@ -26,6 +27,7 @@ from vstore.models.converted_folder import (
     default_top,
     flush,
     folder_at,
+    others,
     refuse_taken,
     require_room,
     write,
@@ -60,7 +62,7 @@ def model_convert(
 ) -> ModelConverted:
     """Convert the pickled weights of a model or an adapter into a new folder, beside copies of its other files.
 
-    output: the new folder; None makes one in the user's cache, named by the digest of the weights.
+    output: the new folder; None makes one in the user's cache, named by the digest of all files.
     cache:  the user's folder for caches; None is ~/.cache.
     note:   receives a line for each file.
     Raises: UsageError, ModelError, DiskTrouble, ReadOnly. Nothing is left then that could be taken for the model.
@@ -69,17 +71,23 @@ def model_convert(
         refuse_taken(output)
     folder, commit = find_pickled(name, revision, Hub(note=note))
     found = _find(name, folder)
-    place = output or default_top(cache) / f"{_base(name)}-{_digest(found)}"
+    place = output or default_top(cache) / f"{_base(name)}-{_digest(folder, found)}"
     known = output is None and place.is_dir()
+    if not known:
+        require_room(place.parent, sum(one.pickled.source.stat().st_size for one in found))
+        try:
+            with folder_at(place) as made:
+                copy_others(folder, made)
+                files = tuple(_convert(found, made, note))
+                body: dict[str, Any] = {"source": name, "commit": commit, "vstore": __version__}
+                body["files"] = [one.to_json() for one in files]
+                write(made / RECORD, [json.dumps(body, indent=1).encode()])
+        except UsageError:
+            if output is not None or not place.is_dir():
+                raise
+            known = True  # another run was quicker
     if known:
         files = _recorded(place)
-    else:
-        require_room(place.parent, sum(one.pickled.source.stat().st_size for one in found))
-        with folder_at(place) as made:
-            copy_others(folder, made)
-            files = tuple(_convert(found, made, note))
-            body = {"source": name, "commit": commit, "vstore": __version__, "files": [one.to_json() for one in files]}
-            write(made / RECORD, [json.dumps(body, indent=1).encode()])
     is_adapter = (folder / "adapter_config.json").is_file()
     return ModelConverted(name, commit, str(place), is_adapter, known, files)
 
@@ -90,15 +98,22 @@ def _find(name: str, folder: Path) -> list[_Found]:
     found = [
         (one.relative_to(folder), pickled)
         for one in [folder, *inner]
-        if not any(one.glob("*.safetensors"))
+        if not _has_weights(one)
         for pickled in _of_one_set(one)
     ]
-    if not found and any(folder.glob("*.safetensors")):
-        raise UsageError(f"{name} has its weights as safetensors already", f"use it as it is: --model {quoted(name)}")
+    if not found and _has_weights(folder):
+        option = "--adapter" if (folder / "adapter_config.json").is_file() else "--model"
+        raise UsageError(f"{name} has its weights as safetensors already", f"use it as it is: {option} {quoted(name)}")
     if not found:
         raise ModelError(f"{name} holds no weights: there is no pickle in {folder}", "copy or download the model again")
     digests = Digests()
     return [_Found(one, pickled, digests.of(pickled.source)) for one, pickled in found]
+
+
+def _has_weights(folder: Path) -> bool:
+    """Tell whether a folder has weights that need no conversion: a model's or an adapter's, by their names."""
+    names = {"adapter_model.safetensors", *(layout.weights for layout in LAYOUTS)}
+    return any((folder / name).is_file() or (folder / f"{name}.index.json").is_file() for name in names)
 
 
 def _of_one_set(folder: Path) -> list[Pickled]:
@@ -157,9 +172,12 @@ def _recorded(place: Path) -> tuple[ConvertedFile, ...]:
     return files
 
 
-def _digest(found: list[_Found]) -> str:
-    """Compute the digest of all pickled weights: 12 hex digits."""
-    return hashlib.sha256("".join(sorted(one.digest for one in found)).encode()).hexdigest()[:12]
+def _digest(folder: Path, found: list[_Found]) -> str:
+    """Compute the digest of all that the new folder is made of, configurations too: 12 hex digits."""
+    digests = Digests()
+    lines = [f"{one.digest} {one.folder / one.pickled.target}" for one in found]
+    lines += [f"{digests.of(path)} {path.relative_to(folder)}" for path in others(folder)]
+    return hashlib.sha256("\n".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def _base(name: str) -> str:

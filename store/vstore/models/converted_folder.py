@@ -72,15 +72,24 @@ def folder_at(place: Path) -> Iterator[Path]:
 
 
 def copy_others(folder: Path, made: Path) -> None:
-    """Copy a model's other files: configurations, tokenizers, processors, code. Raises: DiskTrouble, ReadOnly."""
+    """Copy a model's other files. Raises: DiskTrouble, ReadOnly."""
+    for path in others(folder):
+        to = made / path.relative_to(folder)
+        make_folder(to.parent)
+        with open(path, "rb") as file:
+            write(to, iter(lambda file=file: file.read(_CHUNK), b""))  # type: ignore[misc]
+
+
+def others(folder: Path) -> list[Path]:
+    """List a model's files besides pickled weights: configurations, tokenizers, processors, code; sorted."""
+    found = []
     for path in sorted(folder.rglob("*")):
         inner = path.relative_to(folder)
         if any(part.startswith(".") for part in inner.parts) or len(inner.parts) > _DEPTH or not path.is_file():
             continue
         if path.suffix in _COPIED and not path.name.endswith((*ENDINGS, ".bin.index.json")):
-            make_folder((made / inner).parent)
-            with open(path, "rb") as file:
-                write(made / inner, iter(lambda file=file: file.read(_CHUNK), b""))  # type: ignore[misc]
+            found.append(path)
+    return found
 
 
 def make_folder(folder: Path) -> None:
