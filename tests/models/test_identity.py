@@ -193,6 +193,11 @@ OTHER: dict[str, Callable[[Path], object]] = {
     "a normaliser": lambda folder: with_json(folder, "tokenizer.json", normalizer={"type": "NFC"}),
     "a word": another_word,
     "the side of padding": lambda folder: with_json(folder, "tokenizer_config.json", padding_side="left"),
+    "the side that is cut off": lambda folder: with_json(folder, "tokenizer_config.json", truncation_side="left"),
+    "the end that is left": lambda folder: with_json(
+        folder, "tokenizer.json", truncation={"direction": "Left", "max_length": 77, "strategy": "LongestFirst"}
+    ),
+    "added tokens": lambda folder: (folder / "added_tokens.json").write_text('{"blue": 5}'),
     "the class of a tokenizer": lambda folder: with_json(
         folder, "tokenizer_config.json", tokenizer_class="CLIPTokenizer"
     ),

@@ -125,3 +125,14 @@ def test_a_changed_preparation_in_the_folder_changes_no_vector_and_refuses_none(
     assert describe(Words(str(folder)), Digests())[0]["processor"] != recipe["processor"]
     (folder / "preprocessor_config.json").unlink()
     assert np.array_equal(load(recipe, place, Settings("cpu"), Digests()).embed_images(pictures), before)
+
+
+def test_a_tokenizer_that_no_digest_covers_is_refused(world: World) -> None:
+    """transformers reads the file that fast_tokenizer_files names for its version, in the place of tokenizer.json."""
+    folder = world.pictures.parent / "clip"
+    shutil.copy(folder / "tokenizer.json", folder / "tokenizer.4.0.0.json")
+    change_json(folder, "tokenizer_config.json", fast_tokenizer_files=["tokenizer.json", "tokenizer.4.0.0.json"])
+    recipe, place = describe(Words(str(folder)), Digests())
+    made = load(recipe, place, Settings("cpu"), Digests())
+    with pytest.raises(ModelError, match=r"names another tokenizer .tokenizer\.4\.0\.0\.json."):
+        made.embed_texts(["a red car"])

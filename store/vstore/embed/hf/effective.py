@@ -54,7 +54,7 @@ _IDLE_SETTINGS = (
     frozenset(["chat_template", "response_schema", "model_max_length", "clean_up_tokenization_spaces"])
     | frozenset(["processor_class", "name_or_path", "_name_or_path", "tokenizer_file", "special_tokens_map_file"])
     | frozenset(["transformers_version", "is_local", "local_files_only", "backend", "device_map", "max_length"])
-    | frozenset(["truncation_side", "truncation_strategy", "stride", "pad_to_multiple_of", "use_fast"])
+    | frozenset(["pad_to_multiple_of", "use_fast"])
 )
 
 
@@ -111,6 +111,8 @@ def tokenizer_values(folder: Path) -> dict[str, Any] | None:
             if (folder / name).is_file():
                 settings |= json.loads((folder / name).read_bytes())
         parts = {name: value for name, value in own.items() if name not in _IDLE_TOKENIZER}
+        if (own.get("truncation") or {}).get("direction", "Right") != "Right":
+            parts["truncation"] = own["truncation"]["direction"]  # which end of a long text is left
     except (OSError, ValueError, TypeError, AttributeError):
         return None
     kept = {name: value for name, value in settings.items() if value is not None and name not in _IDLE_SETTINGS}

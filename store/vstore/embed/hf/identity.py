@@ -150,7 +150,8 @@ def _tokenizer(folder: ModelFolder, digests: Digests) -> Any:
     effective = tokenizer_values(folder.path)
     if effective is None:
         return tokenizer_digests(folder, digests)
-    pieces = [folder.path / name for name in ("spiece.model", "tokenizer.model", "sentencepiece.bpe.model")]
+    names = ("added_tokens.json", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model")
+    pieces = [folder.path / name for name in names]
     return _hash([effective, sorted(digests.of(path) for path in pieces if path.is_file())])
 
 

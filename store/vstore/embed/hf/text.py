@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from vstore.embed.faults import DOCTOR, reason
+from vstore.embed.hf.source.json_file import read_json
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def load_tokenizer(folder: ModelFolder) -> Any:
     from vstore.embed.hf.libraries import libraries, quiet
 
     _, transformers = libraries()
+    _refuse_other_files(folder)
     try:
         with quiet():
             return transformers.AutoTokenizer.from_pretrained(
@@ -37,6 +39,18 @@ def load_tokenizer(folder: ModelFolder) -> Any:
             f"{folder.name} has no tokenizer that can be loaded: {reason(err)}",
             DOCTOR if isinstance(err, ImportError) else copy,
         ) from err
+
+
+def _refuse_other_files(folder: ModelFolder) -> None:
+    """Raises: ModelError if transformers would read a tokenizer of another name, which no digest covers."""
+    path = folder.path / "tokenizer_config.json"
+    named = read_json(path).get("fast_tokenizer_files") if path.is_file() else None
+    for name in named if isinstance(named, list) else ():
+        if name != "tokenizer.json" and (folder.path / str(name)).is_file():
+            raise ModelError(
+                f"{path} names another tokenizer ({name}), and vstore reads tokenizer.json",
+                "take fast_tokenizer_files out of it; if its tokenizer is the right one, rename that to tokenizer.json",
+            )
 
 
 def token_ids(tokenizer: Any, texts: Sequence[str], recipe: dict[str, Any]) -> dict[str, Any]:
