@@ -1,4 +1,4 @@
-"""What decides how a model computes, as far as it is known without loading it: packages, devices, words of the run.
+"""The machine that a model computes on, as far as it is known without loading it: packages, devices, options.
 
 A failure of a model is met again only where all of it is the same. The model's own `environment` says more, but it is
 known only once the model is loaded, which takes seconds; a run without news takes milliseconds.

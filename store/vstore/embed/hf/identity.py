@@ -28,7 +28,7 @@ _FILES = frozenset(["weights", "config", "processor", "text", "adapter"])
 
 
 class Known(NamedTuple):
-    """What a store knows of the model of a space.
+    """The record that a store has of the model of a space.
 
     recipe:   of the space.
     identity: of the space; empty if it is not known.

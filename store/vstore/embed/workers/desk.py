@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Care(NamedTuple):
-    """What keeps vectors of a worker that is not sound out of a space.
+    """The checks that keep the vectors of an unsound worker out of a space.
 
     admit: gets the function that loads a worker's model; raises unless the model gives the vectors of its space.
            Called once for each worker, in a thread of its own.
