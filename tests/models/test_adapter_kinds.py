@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from support.embedders import embedder, probes
 from support.reference import Reference
 from support.zoo import Zoo
 
+from vstore.embed.hf.adapters.naming import find_naming
+from vstore.embed.hf.adapters.patterns import exact_entry
 from vstore.embed.hf.description import describe
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.loading import load
@@ -333,3 +336,27 @@ def test_the_reference_itself_applies_the_adapter(zoo: Zoo) -> None:
     assert isinstance(reference.model, peft.PeftModel)
     assert json.loads((zoo.adapter("qwen2_vl") / "adapter_config.json").read_text())["peft_type"] == "LORA"
     assert all(value.abs().max() > 0 for name, value in reference.model.named_parameters() if "lora_B" in name)
+
+
+def test_a_part_that_its_kind_does_not_have_is_refused(zoo: Zoo, tmp_path: Path) -> None:
+    odd = rewrite(zoo.adapter("clip", "dora"), tmp_path / "odd", use_dora=False)
+    with pytest.raises(ModelError, match=r"have no place in it .*lora_magnitude_vector"):
+        embedder(zoo["clip"], odd)
+
+
+def test_an_exact_entry_matches_no_longer_name() -> None:
+    entry = exact_entry("layers.0.q_proj")
+    assert [bool(re.match(rf"(.*\.)?({entry})$", name)) for name in ("layers.0.q_proj", "a.layers.0.q_proj")] == [True, False]  # fmt: skip  # noqa: E501
+
+
+def test_shapes_tell_a_tower() -> None:
+    modules = {"text_model.encoder.q", "vision_model.encoder.q"}
+    for tower in ("text_model.", "vision_model."):
+        found = find_naming(
+            {"encoder.q"},
+            modules,
+            model_type="clip",
+            prefix="clip",
+            fits=lambda naming, tower=tower: naming.add == tower,
+        )
+        assert found.add == tower
