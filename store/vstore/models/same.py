@@ -15,6 +15,7 @@ from vstore.embed.probes import Proofs
 from vstore.embed.short_names import with_full_name
 from vstore.errors import ModelError, UsageError
 from vstore.format.entries import Snapshot, Space
+from vstore.models.filling import filling
 from vstore.models.report import ModelAdded
 from vstore.repository.proof import TEXT, embed_probes, environment_of, kept_probes, probe_names
 from vstore.repository.repository import Repository
@@ -67,7 +68,15 @@ def model_add_same(
         notes = (_prove_probes(repo, space, embedder), _prove_pictures(repo, space, embedder, sample))
     _take(repo, space, candidate)
     candidate.digests.keep(repo.layout.cache)
-    return ModelAdded(space.id, space.name, space.dim, known=True, inherited=(), notes=(*notes, *candidate.odd))
+    return ModelAdded(
+        space=space.id,
+        space_name=space.name,
+        dim=space.dim,
+        known=True,
+        inherited=(),
+        notes=(*notes, *candidate.odd),
+        next=filling(repo, space.name),
+    )
 
 
 def _place(space: Space, words: Words) -> Words:
@@ -116,9 +125,7 @@ def _candidate(repo: Repository, space: Space, place: Words) -> Candidate:
     identity = identity_of(recipe, folder, adapter, digests)
     other = [one.name for one in repo.state.spaces.values() if one.identity == identity and one.id != space.id]
     if other:
-        raise UsageError(
-            f"this model already has a space: {other[0]!r}", f"sync it with: vstore sync --space {other[0]}"
-        )
+        raise UsageError(f"this model already has a space: {other[0]!r}", f"sync it with: {filling(repo, other[0])}")
     odd = tuple(one.about for one in differences(recipe, folder, adapter, digests) if one.is_sure)
     return Candidate(place, identity, digests, odd)
 
