@@ -64,7 +64,9 @@ def model_add(
     space = space_id(made.recipe)
     known = repo.state.spaces.get(space)
     if known is not None and known.name != name:
-        raise UsageError(f"this model already has a space: {known.name!r}", f"sync it with: {filling(repo, known.name)}")
+        raise UsageError(
+            f"this model already has a space: {known.name!r}", f"sync it with: {filling(repo, known.name)}"
+        )
     add(repo, name, made)
     return ModelAdded(
         space=space,
