@@ -37,7 +37,7 @@ def same(world: World, same_as: str = "one", **words: Any) -> Any:
 def test_the_same_model_is_proved_and_its_space_goes_on(world: World, zoo: Zoo) -> None:
     with pytest.raises(ModelError, match="its weights have changed") as caught:
         world.sync()
-    command = f"vstore model add --same-as one --model {world.model} --adapter {world.adapter}"
+    command = f"vstore model add --same-as one --model {world.model} --adapter {world.adapter} --compute fp32"
     assert caught.value.next_step.endswith(command)
     before = world.space
     report = same(world)

@@ -10,11 +10,12 @@ from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import FAMILIES
 from vstore.embed.hf.identity import Known
 from vstore.embed.load import load_embedder
-from vstore.embed.model_words import Settings, Words
+from vstore.embed.model_words import OF_FILES, Settings, Words
 from vstore.embed.probes import Proofs
 from vstore.embed.short_names import with_full_name
 from vstore.errors import ModelError, UsageError
 from vstore.format.entries import Snapshot, Space
+from vstore.models.filling import filling
 from vstore.models.report import ModelAdded
 from vstore.repository.proof import TEXT, embed_probes, environment_of, kept_probes, probe_names
 from vstore.repository.repository import Repository
@@ -22,8 +23,6 @@ from vstore.repository.sampling import SampledPicture, cosines, sample_pictures
 
 PICTURES = 32  # embedded again
 LEAST = 0.9999  # cosine of each to its stored vector
-# The words of a model's files. All others are in the recipe, and stay.
-_FILES = ("model", "adapter", "revision", "adapter_revision", "compute", "trust_remote_code")
 
 
 class Candidate(NamedTuple):
@@ -67,12 +66,20 @@ def model_add_same(
         notes = (_prove_probes(repo, space, embedder), _prove_pictures(repo, space, embedder, sample))
     _take(repo, space, candidate)
     candidate.digests.keep(repo.layout.cache)
-    return ModelAdded(space.id, space.name, space.dim, known=True, inherited=(), notes=(*notes, *candidate.odd))
+    return ModelAdded(
+        space=space.id,
+        space_name=space.name,
+        dim=space.dim,
+        known=True,
+        inherited=(),
+        notes=(*notes, *candidate.odd),
+        next=filling(repo, space.name),
+    )
 
 
 def _place(space: Space, words: Words) -> Words:
     """Fill the words of a model with those of the space's recipe. Raises: UsageError for one that would change it."""
-    odd = [f"--{name.replace('_', '-')}" for name in words.to_json() if name not in _FILES]
+    odd = [f"--{name.replace('_', '-')}" for name in words.to_json() if name not in OF_FILES]
     if odd:
         raise UsageError(f"{', '.join(odd)} is a word of the space {space.name!r} already", "leave it out")
     if words.model is None and words.adapter is None:
@@ -98,7 +105,7 @@ def _candidate(repo: Repository, space: Space, place: Words) -> Candidate:
     from vstore.embed.hf.source.find import find_adapter, find_model
 
     recipe, digests = repo.recipe(space.id), Digests(repo.layout.cache)
-    plain = Words(**{name: getattr(place, name) for name in _FILES})
+    plain = place.of_files
     found, named = describe(plain, digests)
     for what in ("family", "model_type", "dim"):
         if found[what] != recipe[what]:
@@ -107,7 +114,7 @@ def _candidate(repo: Repository, space: Space, place: Words) -> Candidate:
                 f"{recipe[what]}",
                 f"add it as a space of its own: {plain.command('NEWNAME')}",
             )
-    place = place._replace(**{name: getattr(named, name) for name in _FILES})
+    place = place._replace(**{name: getattr(named, name) for name in OF_FILES})
     assert place.model is not None
     folder = find_model(place.model, place.revision, code="code" in recipe)
     adapter = None if place.adapter is None else find_adapter(place.adapter, place.adapter_revision)
@@ -116,9 +123,7 @@ def _candidate(repo: Repository, space: Space, place: Words) -> Candidate:
     identity = identity_of(recipe, folder, adapter, digests)
     other = [one.name for one in repo.state.spaces.values() if one.identity == identity and one.id != space.id]
     if other:
-        raise UsageError(
-            f"this model already has a space: {other[0]!r}", f"sync it with: vstore sync --space {other[0]}"
-        )
+        raise UsageError(f"this model already has a space: {other[0]!r}", f"sync it with: {filling(repo, other[0])}")
     odd = tuple(one.about for one in differences(recipe, folder, adapter, digests) if one.is_sure)
     return Candidate(place, identity, digests, odd)
 
