@@ -13,6 +13,7 @@ from vstore.embed.model_words import OF_FILES, Settings, Words
 from vstore.embed.short_names import with_full_name
 from vstore.errors import ModelError, UsageError
 from vstore.format.entries import Space
+from vstore.models.filling import filling
 from vstore.models.report import ModelAdded
 from vstore.models.same_proof import choose_pictures, prove_pictures, prove_probes, require_tokenizer
 from vstore.repository.repository import Repository
@@ -64,7 +65,15 @@ def model_add_same(
         )
     _take(repo, space, candidate)
     candidate.digests.keep(repo.layout.cache)
-    return ModelAdded(space.id, space.name, space.dim, known=True, inherited=(), notes=(*notes, *candidate.odd))
+    return ModelAdded(
+        space=space.id,
+        space_name=space.name,
+        dim=space.dim,
+        known=True,
+        inherited=(),
+        notes=(*notes, *candidate.odd),
+        next=filling(repo, space.name),
+    )
 
 
 def _place(space: Space, words: Words) -> Words:
@@ -115,9 +124,7 @@ def _candidate(repo: Repository, space: Space, place: Words) -> Candidate:
         require_tokenizer(space, recipe, folder, digests, own=place.command("NEWNAME"))
     other = [one.name for one in repo.state.spaces.values() if one.identity == identity and one.id != space.id]
     if other:
-        raise UsageError(
-            f"this model already has a space: {other[0]!r}", f"sync it with: vstore sync --space {other[0]}"
-        )
+        raise UsageError(f"this model already has a space: {other[0]!r}", f"sync it with: {filling(repo, other[0])}")
     odd = [one.about for one in differences(recipe, folder, adapter, digests) if one.is_sure]
     odd += [
         f"its folder says how to prepare pictures otherwise ({text}); they are prepared as the space records it"
