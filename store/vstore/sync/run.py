@@ -175,7 +175,7 @@ class Run:
         current = state.current_snapshot
         space = current.space if current else state.start_space
         if space is None:
-            raise ModelError("this store has no embedding space", "make a new store with: vstore init")
+            raise ModelError("this store has no embedding space", "make a new store with: vstore init --store DIR")
         return space
 
     def _compared_with_current(self, paths: Sequence[bytes], previous: Base | None = None) -> Base:
