@@ -17,9 +17,14 @@ _FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", 
 _MORE = ("vocab.json", "vocab.txt", "merges.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model")
 
 
+def tokenizer_files(folder: ModelFolder, digests: Digests) -> dict[str, str]:
+    """Find the files that make a tokenizer: name -> sha256; none if there is no tokenizer."""
+    return {name: digests.of(folder.path / name) for name in (*_FILES, *_MORE) if (folder.path / name).is_file()}
+
+
 def tokenizer_digests(folder: ModelFolder, digests: Digests) -> list[str]:
     """Compute the sha256 of the files that make a tokenizer, sorted; none if there is no tokenizer."""
-    return sorted(digests.of(folder.path / name) for name in (*_FILES, *_MORE) if (folder.path / name).is_file())
+    return sorted(tokenizer_files(folder, digests).values())
 
 
 def load_tokenizer(folder: ModelFolder) -> Any:
