@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vstore.counts import counted
 from vstore.embed.embedder import Embedder
 from vstore.embed.faults import faults_of
 from vstore.embed.hf.digests import Digests
@@ -170,7 +171,7 @@ def _prove_probes(repo: Repository, space: Space, embedder: Embedder) -> str:
     worst = kept.worst(Proofs(embed_probes(embedder, names), environment_of(embedder)))
     if worst.is_too_much:
         raise _other(space, f"the probe {worst.probe!r} is off by {worst.found:.2g} (allowed: {worst.allowed:g})")
-    return f"{len(names)} probes agree; the worst is off by {max(worst.found, 0.0):.2g}"
+    return f"{counted(len(names), 'probe')} agree; the worst is off by {max(worst.found, 0.0):.2g}"
 
 
 def _prove_pictures(repo: Repository, space: Space, embedder: Embedder, sample: list[SampledPicture]) -> str:
