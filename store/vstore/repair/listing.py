@@ -30,7 +30,9 @@ def list_all(repo: Repository, found: Findings, blobs: Blobs, manifests: Manifes
             if name not in entries and manifest.space in found.state.spaces and manifests.has_tree(manifest.tree)
         }
         entries |= recovered
-        found.did(f"the list of snapshots was damaged; recovered from their manifests: {counted(len(recovered), 'snapshot')}")
+        found.did(
+            f"the list of snapshots was damaged; recovered from their manifests: {counted(len(recovered), 'snapshot')}"
+        )
         _say_lost(found, left, entries)
     elif left.faults:
         found.did(f"the list of snapshots was written again: {'; '.join(left.faults)}")
