@@ -106,7 +106,7 @@ def make(
                 told = base and base.note(said.model)
                 if told:
                     note(told)
-            loss = small_pictures(recipe)
+            loss = small_pictures(recipe, said)
             if loss is not None:
                 note(loss)
             proof = list(prepared_probes(recipe, _PROOF).values())
