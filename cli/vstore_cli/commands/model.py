@@ -14,7 +14,7 @@ import click
 from vstore_cli.interrupts import ending
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, model_options, note, offline_option
-from vstore_cli.output import columns, count, echo_json, json_option, number, shown, size, table
+from vstore_cli.output import columns, count, echo_json, json_option, number, say, shown, size, table
 
 
 @click.group()
@@ -160,7 +160,7 @@ def model_add(name: str | None, as_json: bool, **words: Any) -> None:
         click.echo(f"The space {report.space_name} already exists; the place of its model is updated.")
     else:
         click.echo(f"Added the space {report.space_name} ({number(report.dim)} numbers per picture).")
-        click.echo(f"Fill it with: vstore sync --space {report.space_name}")
+        say(f"Fill it with: {report.next}")
 
 
 @model.command("convert")
@@ -195,8 +195,8 @@ def model_convert(name: str, output: str | None, revision: str | None, as_json: 
         click.echo(f"    sha256 of the source: {file.sha256}")
     click.echo("Trusted: torch's reader for bare weights, which runs nothing of a file, and the numbers in the file.")
     words = f"--{'adapter' if report.adapter else 'model'} {shlex.quote(report.output)}"
-    click.echo(f"Use it with: vstore init {words}")
-    click.echo(f"or, in a store that exists: vstore model add NAME {words}")
+    say(f"Use it with: vstore init {words}")
+    say(f"or, in a store that exists: vstore model add NAME {words}")
 
 
 @model.command("use")
@@ -217,7 +217,7 @@ def model_use(space: str, message: str, as_json: bool) -> None:
     elif report.snapshot is None:
         click.echo(f"{report.current} is already in the space {report.space_name}.")
     else:
-        click.echo(f"Wrote snapshot {report.snapshot} in the space {report.space_name}; go back with: vstore undo")
+        say(f"Wrote snapshot {report.snapshot} in the space {report.space_name}; go back with: vstore undo")
 
 
 @model.command("serve")

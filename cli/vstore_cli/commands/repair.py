@@ -6,7 +6,7 @@ import click
 
 from vstore_cli.bar import progress
 from vstore_cli.locate import find_store, no_store, refuse_network
-from vstore_cli.output import count, echo_json, json_option, shown
+from vstore_cli.output import count, echo_json, json_option, say, shown
 
 
 @click.command()
@@ -44,17 +44,17 @@ def repair(dry_run: bool, no_embed: bool, wait: bool, quiet: bool, as_json: bool
         echo_json(report)
         return code
     for line in report.done:
-        click.echo(("would be done: " if dry_run else "") + shown(line))
+        say(("would be done: " if dry_run else "") + shown(line))
     for loss in report.degraded:
         click.echo(f"{'WOULD LOSE' if dry_run else 'LOST'} {count(loss.lost, 'path')} of {loss.snapshot}", err=True)
         for path in loss.paths:
             click.echo(f"    {shown(path)}", err=True)
     for line in report.left:
-        click.echo(f"NOT REPAIRED {shown(line)}", err=True)
+        say(f"NOT REPAIRED {shown(line)}", err=True)
     if report.quarantined:
         click.echo(f"{count(len(report.quarantined), 'damaged file')} in quarantine/: {', '.join(report.quarantined)}")
     if not report.done:
         click.echo("Nothing to repair. Nothing was changed.")
     elif not dry_run:
-        click.echo(f"Re-embedded {count(report.embedded, 'picture')}. Verify the store with: vstore check --read-data")
+        say(f"Re-embedded {count(report.embedded, 'picture')}. Verify the store with: vstore check --read-data")
     return code

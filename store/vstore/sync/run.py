@@ -174,7 +174,7 @@ class Run:
             return self._repo.space(self._options.space).id
         space = state.current_space
         if space is None:
-            raise ModelError("this store has no embedding space", "make a new store with: vstore init")
+            raise ModelError("this store has no embedding space", "make a new store with: vstore init --store DIR")
         return space
 
     def _compared_with_current(self, paths: Sequence[bytes], previous: Base | None = None) -> Base:

@@ -96,6 +96,8 @@ def _found(words: Words, trusted: bool, hub: Hub) -> tuple[Words, ModelFolder, M
     try:
         adapter = find_adapter(words.adapter, words.adapter_revision, hub=hub) if words.adapter else None
         _refuse_idle_revision("--adapter-revision", words.adapter_revision, adapter)
+        if adapter is not None:
+            adapters.refuse_other_kinds(adapter)
         said = words.revision
         if words.model is None:
             assert adapter is not None
