@@ -21,7 +21,8 @@ _MODEL = (
     click.option(
         "--adapter",
         metavar="DIR_OR_NAME",
-        help="A LoRA adapter. Without --model, its own base model is used; model add takes that of the current space.",
+        help="A LoRA adapter. Without --model, its own base model is used; model add takes that of the current space, "
+        "if the adapter was trained on it.",
     ),
     click.option("--revision", metavar="R", help="Branch, tag or commit of a hub model."),
     click.option("--adapter-revision", metavar="R", help="Branch, tag or commit of a hub adapter."),
@@ -46,7 +47,10 @@ _MODEL = (
         "vlm2vec.",
     ),
     click.option(
-        "--pooling", metavar="HOW", help="features, cls, mean or last; which ones apply depends on the model."
+        "--pooling",
+        metavar="HOW",
+        help="The output that becomes the vector: features, cls, mean, last, last-column or last-column-v4; which ones "
+        "apply depends on the model.",
     ),
     click.option(
         "--trust-remote-code",

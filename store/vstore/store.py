@@ -33,7 +33,15 @@ if TYPE_CHECKING:
     from vstore.importing.options import ImportWords
     from vstore.importing.report import ImportReport
     from vstore.migrate import MigrateReport
-    from vstore.models.report import ModelAdded, ModelConverted, ModelDetail, ModelDropped, ModelRow, ModelUsed
+    from vstore.models.report import (
+        ModelAdded,
+        ModelConverted,
+        ModelDetail,
+        ModelDropped,
+        ModelRow,
+        ModelServed,
+        ModelUsed,
+    )
     from vstore.progress import Progress
     from vstore.repair.report import RepairReport
     from vstore.repository.init import InitReport
@@ -272,7 +280,10 @@ class Store:
         settings = settings_of(device, offline=offline)
         self._repo.reload()
         return search(
-            self._repo, operands, load_embedder=lambda recipe: self._embedders.load(recipe, settings), **options
+            self._repo,
+            operands,
+            load_embedder=lambda recipe: self._embedders.load_for_query(recipe, settings),
+            **options,
         )
 
     def dupes(
@@ -354,18 +365,21 @@ class Store:
         *,
         format: str = "triple",
         operands: Sequence[Operand] = (),
+        device: str = "auto",
+        offline: bool = False,
         **options: Unpack[SearchWords],
     ) -> ExportReport:
         """Write a snapshot (`at`) in a format for other tools, or, with the format `links`, a folder of links to the
         pictures found by a search.
 
+        offline: download no model.
         options: the words of `SearchWords`.
         Raises:  UsageError if `out` exists, or if a search is given for another format than `links`; Damage.
         """
         from vstore.export.run import LINKS, export_links, refuse_search, snapshot_export
 
         if format == LINKS:
-            found = self.search(operands, **options)
+            found = self.search(operands, device=device, offline=offline, **options)
             return export_links(found.snapshot, [(hit.score, hit.files) for hit in found.hits], as_path(out))
         snap = options.get("at") or "current"
         refuse_search(operands, options)
@@ -449,7 +463,7 @@ class Store:
         if name is None:
             from vstore.errors import UsageError
 
-            raise UsageError("the space has no name", "name it: vstore model add NAME --model M")
+            raise UsageError("the space has no name", f"name it: {words.command('NAME')}")
         return model_add(self._repo, name, words, settings=settings, note=note or _silent)
 
     @staticmethod
@@ -465,11 +479,36 @@ class Store:
 
         return model_use(self._repo, space, message)
 
-    def model_drop(self, space: str, *, dry_run: bool = False) -> ModelDropped:
+    def model_serve(
+        self,
+        space: str | None = None,
+        *,
+        device: str = "auto",
+        offline: bool = False,
+        idle: float | None = None,
+        ready: Callable[[str], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> ModelServed:
+        """Load the model of a space, and answer the searches of this user's other processes with it until it ends.
+
+        space:   by default the current one.
+        offline: download no model.
+        idle:    end after so many minutes without a search.
+        ready:   called with the name of the space once searches are answered.
+        stop:    ends it when set.
+        Raises:  UsageError, ModelError, MissingPackage, Damage; Locked if another process serves this model.
+        """
+        from vstore.models.serve import model_serve
+
+        settings = settings_of(device, offline=offline)
+        self._repo.reload()
+        return model_serve(self._repo, self._embedders, space, settings, idle=idle, ready=ready or _silent, stop=stop)
+
+    def model_drop(self, space: str, *, dry_run: bool = False, wait: bool = False) -> ModelDropped:
         """Forget a space that no snapshot uses. Raises: UsageError, Refused, Locked."""
         from vstore.models.drop import model_drop
 
-        return model_drop(self._repo, space, dry_run=dry_run)
+        return model_drop(self._repo, space, dry_run=dry_run, wait=wait)
 
     @staticmethod
     def model_convert(
@@ -580,18 +619,28 @@ class Store:
         dry_run: bool = False,
         no_embed: bool = False,
         wait: bool = False,
+        device: str = "auto",
+        offline: bool = False,
         load_embedder: Callable[[Recipe], Embedder] | None = None,
         progress: Progress | None = None,
     ) -> RepairReport:
         """Repair a store, even one too damaged to open.
 
         no_embed: do not embed the pictures of lost vectors again.
+        offline:  download no model.
         Raises:   NoStore, FormatTooNew, Locked, DiskTrouble.
         """
         from vstore.repair.run import repair
 
-        path = absolute(folder)
-        return repair(path, load_embedder, dry_run=dry_run, embed=not no_embed, wait=wait, progress=progress)
+        return repair(
+            absolute(folder),
+            load_embedder,
+            dry_run=dry_run,
+            embed=not no_embed,
+            wait=wait,
+            settings=settings_of(device, offline=offline),
+            progress=progress,
+        )
 
     # Life
 
