@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 import pytest
-from support.lines import TOP, Line
+from support.lines import TOP, Line, found
 
-from vstore_cli.main import COMMANDS, vstore
+from vstore_cli.main import COMMANDS, all_commands, vstore
 from vstore_cli.suggestions import typed, typed_fields
 
 SOURCES = sorted((TOP / "store" / "vstore").rglob("*.py")) + sorted((TOP / "cli" / "vstore_cli").rglob("*.py"))
@@ -44,11 +44,11 @@ def command_of(words: str) -> click.Command | None:
 def suggested() -> list[tuple[str, str, str]]:
     """List the commands of all messages: the place in the sources, the words of the command, and what follows."""
     return [
-        (f"{path.name}:{getattr(node, 'lineno', 0)}", found[1], found[2])
+        (f"{path.name}:{getattr(node, 'lineno', 0)}", match[1], match[2])
         for path in SOURCES
         for node, text in texts(ast.parse(path.read_text()))
-        for found in COMMAND.finditer(text)
-        if not re.search(r"(of|vstore) $", text[: found.start()])  # "of vstore export" is no command to type
+        for match in COMMAND.finditer(text)
+        if not re.search(r"(of|vstore) $", text[: match.start()])  # "of vstore export" is no command to type
     ]
 
 
@@ -62,6 +62,45 @@ def test_a_suggested_command_has_the_options_that_it_is_given(place: str, words:
     assert command is not None, place
     known = {name for param in command.params for name in param.opts} | {"--store", "--help"}
     assert set(re.findall(r"--[a-z][a-z-]*", rest)) <= known, place
+
+
+# The commands of the verbs: what stands in a verb's folder is said by them alone.
+VERBS = {
+    "sync": ("sync", "status"),
+    "importing": ("import",),
+    "repair": ("repair",),
+    "check": ("check",),
+    "search": ("search", "dupes", "export"),
+    "versions": ("rollback", "undo", "snapshot tag", "snapshot untag", "snapshot forget", "snapshot list"),
+    "export": ("export",),
+    "models": ("model add", "model use", "model drop", "model convert"),
+    "gc": ("gc",),
+}
+EMBEDDING = ("init", "sync", "search", "export", "check", "repair", "model add")
+WAITING = ("sync", "import", "repair", "migrate", "gc", "model drop")  # they take the lock `ingest`
+ELSEWHERE = {"--upgrade", "--force-download", "--no-deps", "--force-reinstall"}  # those of pip and of hf
+
+
+def options_of(words: str) -> set[str]:
+    command = command_of(words)
+    assert command is not None
+    return {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if "vstore_cli" not in path.parts], ids=lambda p: p.name)
+def test_an_option_that_a_message_names_is_one_of_a_command_that_says_it(path: Path) -> None:
+    verb = path.relative_to(TOP / "store" / "vstore").parts[0]
+    every = (" ".join(words) for words in all_commands() if words and not isinstance(found(words), click.Group))
+    known = set().union(*map(options_of, VERBS.get(verb, every))) | {"--store", "--help"} | ELSEWHERE
+    for node, text in texts(ast.parse(path.read_text())):
+        prose = COMMAND.sub("", text)
+        named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]\b", prose))
+        assert named <= known, f"{path.name}:{getattr(node, 'lineno', 0)}"
+
+
+@pytest.mark.parametrize(("option", "commands"), [("--device", EMBEDDING), ("--wait", WAITING)])
+def test_what_all_of_several_commands_may_say_is_an_option_of_each(option: str, commands: tuple[str, ...]) -> None:
+    assert [words for words in commands if option not in options_of(words)] == []
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if "vstore_cli" in path.parts], ids=lambda path: path.name)
@@ -82,7 +121,7 @@ def given(**what: object) -> click.Context:
 @pytest.mark.parametrize(
     ("text", "whole"),
     [
-        ("run: vstore repair", "run: vstore --store 'a b' repair"),
+        ("run: vstore repair", "run: vstore --store 'a b' repair --offline"),
         ("vstore undo brings it back", "vstore --store 'a b' undo brings it back"),
         ("(vstore model add NAME --model M)", "(vstore --store 'a b' model add --offline NAME --model M)"),
         (

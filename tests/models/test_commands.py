@@ -581,7 +581,10 @@ def test_a_model_command_is_a_method_of_the_store() -> None:
 def test_init_says_what_max_side_costs_and_show_has_both_numbers(vstore: Shell, zoo: Zoo) -> None:
     code, _, said = vstore("init", "--model", zoo["clip"], "--max-side", "40")
     assert code == 0
-    assert "pictures are shrunk to 40 pixels" in said and "--max-side 48 keeps it" in said
+    assert (
+        "pictures are shrunk to 40 pixels" in said
+        and f"vstore model add sharp --model {zoo['clip']} --max-side 48\n" in said
+    )
     assert "pictures are shrunk to 40 pixels on the longer side; the model sees up to 32 x 32" in vstore.good(
         "model", "show", "clip"
     )

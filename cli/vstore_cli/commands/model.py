@@ -220,8 +220,9 @@ def model_use(space: str, message: str, as_json: bool) -> None:
 @model.command("drop")
 @click.argument("space")
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be dropped.")
+@click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
 @json_option
-def model_drop(space: str, dry_run: bool, as_json: bool) -> None:
+def model_drop(space: str, dry_run: bool, wait: bool, as_json: bool) -> None:
     """Drop a space that no snapshot uses, with its vectors. This cannot be undone; `vstore gc` frees the disk.
 
     \b
@@ -229,7 +230,7 @@ def model_drop(space: str, dry_run: bool, as_json: bool) -> None:
       vstore model drop lora-v10 -n
     """
     with open_store() as store:
-        report = store.model_drop(space, dry_run=dry_run)
+        report = store.model_drop(space, dry_run=dry_run, wait=wait)
     if as_json:
         echo_json(report)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from vstore.counts import counted
 from vstore.embed.embedder import Embedder
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.source.model_folder import ModelFolder
@@ -120,7 +121,7 @@ def prove_probes(repo: Repository, space: Space, embedder: Embedder, sample: lis
         raise _other(
             space, f"the probe {worst!r} is off by {off[worst]:.2g} (allowed: {SAME_CLASS:g}){elsewhere}", own=own
         )
-    return f"{len(names)} probes agree; the worst is off by {max(off[worst], 0.0):.2g}"
+    return f"{counted(len(names), 'probe')} agree; the worst is off by {max(off[worst], 0.0):.2g}"
 
 
 def prove_pictures(
