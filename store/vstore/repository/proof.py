@@ -68,12 +68,18 @@ def prove_text(repo: Repository, space: Space, embedder: Embedder) -> None:
     names = [] if kept is None else [name for name in probe_texts(embedder.recipe) if name in kept.vectors]
     if kept is None or not names:
         return
-    now = environment_of(embedder)
     last = read_cache_json(repo.layout.cache, _proof_of(space))
-    about = {"environment": now, "probes": space.probes.hex()}
+    about = {"environment": environment_of(embedder), "probes": space.probes.hex()}
     if last is not None and all(last.get(name) == value for name, value in about.items()):
         names = [names[int(last.get("turn", 0)) % len(names)]]
-    _compare(space, embedder, kept, Proofs(embed_probes(embedder, names), now))
+    prove_some(space, embedder, kept, names)
+
+
+def prove_some(space: Space, embedder: Embedder, kept: Probes, names: Iterable[str]) -> None:
+    """Prove some probes of a space. Raises: ModelError if one is off by more than the tolerance."""
+    asked = [name for name in names if name in kept.vectors]
+    if asked:
+        _compare(space, embedder, kept, Proofs(embed_probes(embedder, asked), environment_of(embedder)))
 
 
 def prove_all(space: Space, embedder: Embedder, kept: Probes) -> Proofs | None:
