@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from vstore.embed.hf.source.again import get_again
 from vstore.embed.hf.source.lfs import is_pointer, pull
 from vstore.errors import ModelError
 
@@ -20,7 +21,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError) as err:
-        raise ModelError(f"{path} cannot be read: {err}", "copy or download the model again") from err
+        raise ModelError(f"{path} cannot be read: {err}", get_again(path.parent, [path.name])) from err
     if not isinstance(value, dict):
-        raise ModelError(f"{path} is not a valid configuration", "copy or download the model again")
+        raise ModelError(f"{path} is not a valid configuration", get_again(path.parent, [path.name]))
     return value
