@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from vstore_cli.output import duration, number
+from vstore_cli.output import duration, number, say
+from vstore_cli.suggestions import typed
 
 EVERY = 30.0  # seconds between two lines
 SOON = 0.5  # seconds after which a stage of unknown length is worth a bar
@@ -68,9 +69,9 @@ class Bar:
 
     def note(self, text: str) -> None:
         if self._bar is not None:
-            self._bar.write(text, file=sys.stderr)
+            self._bar.write(typed(text), file=sys.stderr)
         else:
-            click.echo(text, err=True)
+            say(text, err=True)
 
     def close(self) -> None:
         if self._bar is not None:

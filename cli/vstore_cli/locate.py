@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vstore import NoStore, UsageError
-from vstore_cli.output import shown
+from vstore_cli.output import say, shown
 
 if TYPE_CHECKING:
     from vstore import Store
@@ -43,8 +43,14 @@ def find_store(paths: Sequence[str] = ()) -> Path | None:
     named = named_folder()
     if named is not None:
         return named
-    found = (Store.find(start) for start in (os.curdir, *paths))
-    return next((folder for folder in found if folder is not None), None)
+    near = Store.find(os.curdir)
+    if near is not None:
+        return near
+    found = next((folder for folder in map(Store.find, paths) if folder is not None), None)
+    ctx = click.get_current_context(silent=True)
+    if found is not None and ctx is not None:
+        ctx.ensure_object(dict)["found"] = found  # a command without these paths would not find it
+    return found
 
 
 def no_store() -> NoStore:
@@ -68,9 +74,7 @@ def open_store(paths: Sequence[str] = (), *, damaged: bool = False) -> Store:
         raise no_store()
     store = Store(folder, damaged=damaged)
     if store.complaint is not None:
-        click.echo(
-            f"Warning: {shown(store.complaint)}; this output shows the state before. Run: vstore repair", err=True
-        )
+        say(f"Warning: {shown(store.complaint)}; this output shows the state before. Run: vstore repair", err=True)
     return store
 
 

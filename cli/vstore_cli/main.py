@@ -8,12 +8,13 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 gc.set_threshold(100_000)  # modules stay loaded: collecting among them again and again is wasted
 
 import click  # noqa: E402
 
-from vstore import __version__  # noqa: E402
+from vstore import VstoreError, __version__  # noqa: E402
 from vstore_cli.failures import fail  # noqa: E402
 
 WIDTH = 100
@@ -74,9 +75,20 @@ class Group(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         store, rest = _store_option(args)
+        given = ctx.ensure_object(dict)
         if store is not None:
-            ctx.ensure_object(dict)["store"] = store
+            given["store"] = store
+        given["offline"] = "--offline" in (rest[: rest.index("--")] if "--" in rest else rest)
         return super().parse_args(ctx, rest)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except VstoreError as err:
+            from vstore_cli.suggestions import typed
+
+            err.message, err.next_step = typed(err.message), typed(err.next_step)
+            raise
 
 
 def _store_option(args: Sequence[str]) -> tuple[str | None, list[str]]:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from vstore_cli.output import shown
+from vstore_cli.output import say, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -131,4 +131,4 @@ def batch_option(command: F) -> F:
 
 def note(text: str) -> None:
     """Print a line about something done without being asked for."""
-    click.echo(shown(text), err=True)
+    say(shown(text), err=True)

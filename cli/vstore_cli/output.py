@@ -11,6 +11,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import click
 
+from vstore_cli.suggestions import typed, typed_fields
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -31,7 +33,12 @@ def echo_json(report: Report | Sequence[Report]) -> None:
     # A report is a named tuple, thus a sequence too.
     value = report.to_json() if isinstance(report, Report) else [one.to_json() for one in report]
     # A text that is not UTF-8 (a label, a message) must not break the document; paths come as path_b64 too.
-    click.echo(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+    click.echo(json.dumps(typed_fields(value), ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line that suggests commands."""
+    click.echo(typed(text), err=err)
 
 
 def shown(path: bytes | str) -> str:

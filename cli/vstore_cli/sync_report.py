@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vstore_cli.output import count, duration, echo_json, number, shown
+from vstore_cli.output import count, duration, echo_json, number, say, shown
 
 if TYPE_CHECKING:
     from vstore import Failure, SyncReport
@@ -49,7 +49,7 @@ def _print(report: SyncReport) -> None:
         click.echo(f"{shown(label)} is now part of another folder: {shown(prefix)}")
     _print_classes(report)
     if report.held is not None:
-        click.echo(f"Syncing is held at {report.held} until: vstore rollback --release")
+        say(f"Syncing is held at {report.held} until: vstore rollback --release")
 
 
 def _print_classes(report: SyncReport) -> None:
@@ -97,7 +97,7 @@ def _print_candidates(report: SyncReport) -> None:
     """List the new pictures that may belong to rows that an import set aside."""
     for import_id, by in dict.fromkeys((candidate.id, candidate.by) for candidate in report.candidates):
         some = [candidate for candidate in report.candidates if (candidate.id, candidate.by) == (import_id, by)]
-        click.echo(
+        say(
             f"{count(len(some), 'new picture')} with the same {by} as a row that an import set aside (such as "
             f"{shown(some[0].path)} and {shown(some[0].old)}). Match them with: vstore import --resume {import_id}"
         )

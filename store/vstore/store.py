@@ -354,18 +354,21 @@ class Store:
         *,
         format: str = "triple",
         operands: Sequence[Operand] = (),
+        device: str = "auto",
+        offline: bool = False,
         **options: Unpack[SearchWords],
     ) -> ExportReport:
         """Write a snapshot (`at`) in a format for other tools, or, with the format `links`, a folder of links to the
         pictures found by a search.
 
+        offline: download no model.
         options: the words of `SearchWords`.
         Raises:  UsageError if `out` exists, or if a search is given for another format than `links`; Damage.
         """
         from vstore.export.run import LINKS, export_links, refuse_search, snapshot_export
 
         if format == LINKS:
-            found = self.search(operands, **options)
+            found = self.search(operands, device=device, offline=offline, **options)
             return export_links(found.snapshot, [(hit.score, hit.files) for hit in found.hits], as_path(out))
         snap = options.get("at") or "current"
         refuse_search(operands, options)
@@ -465,11 +468,11 @@ class Store:
 
         return model_use(self._repo, space, message)
 
-    def model_drop(self, space: str, *, dry_run: bool = False) -> ModelDropped:
+    def model_drop(self, space: str, *, dry_run: bool = False, wait: bool = False) -> ModelDropped:
         """Forget a space that no snapshot uses. Raises: UsageError, Refused, Locked."""
         from vstore.models.drop import model_drop
 
-        return model_drop(self._repo, space, dry_run=dry_run)
+        return model_drop(self._repo, space, dry_run=dry_run, wait=wait)
 
     @staticmethod
     def model_convert(
@@ -580,18 +583,28 @@ class Store:
         dry_run: bool = False,
         no_embed: bool = False,
         wait: bool = False,
+        device: str = "auto",
+        offline: bool = False,
         load_embedder: Callable[[Recipe], Embedder] | None = None,
         progress: Progress | None = None,
     ) -> RepairReport:
         """Repair a store, even one too damaged to open.
 
         no_embed: do not embed the pictures of lost vectors again.
+        offline:  download no model.
         Raises:   NoStore, FormatTooNew, Locked, DiskTrouble.
         """
         from vstore.repair.run import repair
 
-        path = absolute(folder)
-        return repair(path, load_embedder, dry_run=dry_run, embed=not no_embed, wait=wait, progress=progress)
+        return repair(
+            absolute(folder),
+            load_embedder,
+            dry_run=dry_run,
+            embed=not no_embed,
+            wait=wait,
+            settings=settings_of(device, offline=offline),
+            progress=progress,
+        )
 
     # Life
 

@@ -13,6 +13,7 @@ import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from support.failing_disks import Watched
@@ -106,6 +107,23 @@ def test_exit_code_11_while_somebody_else_is_at_work(pictures: Line) -> None:
             assert ran.code == 11
             assert ran.error["code"] == "locked"
             assert "--wait" in ran.error["next"]
+
+
+def test_a_drop_waits_for_another_process_if_it_is_told_to(pictures: Line) -> None:
+    with (pictures.store / "locks" / "ingest").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert "--wait" in pictures("model", "drop", "builtin-1", code=11).err
+        Timer(0.2, fcntl.flock, (file, fcntl.LOCK_UN)).start()
+        assert "needed by 1 snapshot: v1" in pictures("model", "drop", "builtin-1", "--wait", code=5).err
+
+
+def test_a_dry_repair_says_what_a_repair_would_report(pictures: Line) -> None:
+    for segment in (pictures.store / "segments").iterdir():
+        segment.unlink()
+    told = pictures("repair", "-n").lines
+    assert told[0] == "A repair would report:"
+    assert told[1:] == [f"  {line}" for line in pictures("repair").lines[: len(told) - 1]]
+    assert "  computed 3 vectors again from pictures that still exist" in told
 
 
 # The store

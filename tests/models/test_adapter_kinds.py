@@ -13,6 +13,7 @@ import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
+from support import tiny
 from support.adapters import rewrite, save_adapter, save_kind
 from support.embedders import embedder, probes
 from support.reference import Reference
@@ -83,8 +84,8 @@ def test_a_beginning_that_cannot_be_computed_again_is_refused(zoo: Zoo, tmp_path
     assert "path_initial_model_for_weight_conversion" in caught.value.next_step
 
 
-@pytest.mark.parametrize("kind", ["VERA", "BOFT", "PROMPT_TUNING", "ADALORA", None])
-def test_an_unknown_kind_is_refused(zoo: Zoo, tmp_path: Path, kind: str | None) -> None:
+@pytest.mark.parametrize("kind", ["VERA", "BOFT", "PROMPT_TUNING", "ADALORA"])
+def test_an_unknown_kind_is_refused(zoo: Zoo, tmp_path: Path, kind: str) -> None:
     odd = rewrite(zoo.adapter("clip"), tmp_path / "odd", peft_type=kind)
     with pytest.raises(ModelError, match=f"of the type {kind}") as caught:
         embedder(zoo["clip"], odd)
@@ -114,21 +115,24 @@ def test_patterns_with_names_of_the_full_class(zoo: Zoo, tmp_path: Path, options
 @pytest.mark.parametrize("word", ["alpha_pattern", "rank_pattern"])
 def test_an_entry_of_a_pattern_that_matches_nothing_is_refused(zoo: Zoo, tmp_path: Path, word: str) -> None:
     odd = rewrite(zoo.adapter("clip"), tmp_path / "odd", **{word: {"q_proj": 4, "text_model.layers.0.q_prj": 4}})
-    with pytest.raises(ModelError, match=f"its {word} names text_model.layers.0.q_prj, and none"):
+    with pytest.raises(
+        ModelError, match=f"its {word} has the entry 'text_model.layers.0.q_prj', and no module"
+    ) as caught:
         embedder(zoo["clip"], odd)
+    assert caught.value.next_step.endswith(f"it met nothing then either: take it out of {word}")
 
 
 def test_a_pattern_is_of_the_names_that_were_trained(zoo: Zoo, tmp_path: Path) -> None:
     """peft knows no other names: one of the bare class was ignored in training, and is a mistake of its author."""
     own = save_adapter(tmp_path / "own", zoo["qwen2_vl"], ["q_proj"], cls=FULL["qwen2_vl"])
     odd = rewrite(own, tmp_path / "odd", alpha_pattern={r"^language_model\.layers\.0\.self_attn\.q_proj": 64})
-    with pytest.raises(ModelError, match="and none of its modules has such a name"):
+    with pytest.raises(ModelError, match="no module that it has weights for has such a name"):
         embedder(zoo["qwen2_vl"], odd)
 
 
 def test_a_rank_that_its_weights_do_not_have_is_refused(zoo: Zoo, tmp_path: Path) -> None:
     odd = rewrite(zoo.adapter("clip"), tmp_path / "odd", rank_pattern={"q_proj": 2})
-    with pytest.raises(ModelError, match="have the wrong shape"):
+    with pytest.raises(ModelError, match=r"says a rank of 2 for .*q_proj, and its weights have 4"):
         embedder(zoo["clip"], odd)
 
 
@@ -152,11 +156,61 @@ def test_adapters_of_a_vision_tower_alone(zoo: Zoo, tmp_path: Path, cls: str) ->
     assert np.abs(rows(embedder(zoo["clip"], tower)) - peft_rows(zoo["clip"], full)).max() < 1e-5
 
 
-def test_a_tower_that_is_not_said_is_told_by_its_shapes_or_refused(zoo: Zoo, tmp_path: Path) -> None:
-    own = save_adapter(tmp_path / "own", zoo["clip"], ["q_proj"], cls=transformers.CLIPVisionModel)
-    silent = rewrite(own, tmp_path / "silent", auto_mapping=None)
-    with pytest.raises(ModelError, match=r"fit text_model and vision_model alike"):
-        embedder(zoo["clip"], silent)
+@pytest.mark.parametrize("kind", ["clip", "siglip"])
+@pytest.mark.parametrize("tower", ["Vision", "Text"])
+def test_a_tower_of_equal_size_is_asked_for_and_may_be_said(zoo: Zoo, tmp_path: Path, kind: str, tower: str) -> None:
+    """SigLIP's base has 12 layers of width 768 in both towers; peft names no class beside a task type."""
+    prefix = {"clip": "CLIP", "siglip": "Siglip"}[kind]
+    part = f"{tower.lower()}_model"
+    cls = getattr(transformers, f"{prefix}Model")
+    full = save_adapter(tmp_path / "full", zoo[kind], rf"{part}\.encoder\..*(q_proj|fc1)", cls=cls)
+    silent = rewrite(
+        full, tmp_path / "silent", rename=lambda key: key.replace(f"model.{part}.", "model."),
+        target_modules=r".*layers.*(q_proj|fc1)", auto_mapping=None, task_type="FEATURE_EXTRACTION",
+    )  # fmt: skip
+    with pytest.raises(ModelError, match="fit text_model and vision_model alike") as caught:
+        embedder(zoo[kind], silent)
+    written = f'"auto_mapping": {{"base_model_class": "{prefix}VisionModel"}}'
+    assert written in caught.value.next_step and f"{prefix}TextModel in the same place" in caught.value.next_step
+    said = rewrite(silent, tmp_path / "said", auto_mapping={"base_model_class": f"{prefix}{tower}Model"})
+    found, wanted = embedder(zoo[kind], said), embedder(zoo[kind], full)
+    assert np.array_equal(rows(found), rows(wanted))
+    assert np.array_equal(found.embed_texts(["a red car"]), wanted.embed_texts(["a red car"]))
+
+
+@pytest.mark.parametrize(
+    ("targets", "of_tower", "saved"),
+    [
+        (r"vision_model\.encoder.*q_proj", ["q_proj"], ["post_layernorm"]),
+        (r"vision_model\..*(q_proj|head\.mlp\.fc2)", r".*(q_proj|head\.mlp\.fc2)", []),
+    ],
+)
+def test_a_tower_is_told_by_what_the_other_does_not_have(
+    zoo: Zoo, tmp_path: Path, targets: str, of_tower: Any, saved: list[str]
+) -> None:
+    full = save_adapter(tmp_path / "full", zoo["siglip"], targets, cls=transformers.SiglipModel, modules_to_save=saved)
+    silent = rewrite(
+        full, tmp_path / "silent", rename=lambda key: key.replace("model.vision_model.", "model."),
+        target_modules=of_tower, auto_mapping=None,
+    )  # fmt: skip
+    assert np.array_equal(rows(embedder(zoo["siglip"], silent)), rows(embedder(zoo["siglip"], full)))
+
+
+def test_a_tower_is_told_by_its_number_of_layers(tmp_path: Path) -> None:
+    """CLIP models with towers of one width and another depth."""
+    base = tiny.save_clip(tmp_path / "base", text_layers=3)
+    for tower in ("vision_model", "text_model"):
+        full = save_adapter(tmp_path / tower, base, rf"{tower}\..*(q_proj|fc1)", cls=transformers.CLIPModel)
+        silent = rewrite(
+            full,
+            tmp_path / f"{tower}-silent",
+            rename=lambda key, tower=tower: key.replace(f"model.{tower}.", "model."),
+            target_modules=["q_proj", "fc1"],
+            auto_mapping=None,
+        )
+        found, wanted = embedder(base, silent), embedder(base, full)
+        assert np.array_equal(rows(found), rows(wanted))
+        assert np.array_equal(found.embed_texts(["a red car"]), wanted.embed_texts(["a red car"]))
 
 
 @pytest.mark.parametrize("age", ["today", "before"])
@@ -198,7 +252,7 @@ def test_a_head_of_ones_own_has_no_place(zoo: Zoo, tmp_path: Path) -> None:
     weights = load_file(zoo.adapter("clip") / "adapter_model.safetensors")
     odd = rewrite(zoo.adapter("clip"), tmp_path / "odd", modules_to_save=["projector"])
     save_file({**weights, "base_model.model.projector.weight": torch.randn(8, 24)}, odd / "adapter_model.safetensors")
-    with pytest.raises(ModelError, match=r"have no place in it .projector"):
+    with pytest.raises(ModelError, match=r"1 of its weights has no place in it .projector"):
         embedder(zoo["clip"], odd)
 
 
@@ -265,7 +319,7 @@ def test_a_saved_module_without_its_weights_is_refused(zoo: Zoo, tmp_path: Path)
     assert_is_peft(zoo["clip"], own)
     for number, lost in enumerate(("visual_projection", "post_layernorm", "post_layernorm.bias")):
         odd = rewrite(own, tmp_path / str(number), drop=lambda key, lost=lost: lost in key)
-        with pytest.raises(ModelError, match="of its weights are missing"):
+        with pytest.raises(ModelError, match=r"of its weights (is|are) missing"):
             embedder(zoo["clip"], odd)
 
 
@@ -276,7 +330,7 @@ def test_weights_of_one_layer_that_are_missing_are_noticed(zoo: Zoo, tmp_path: P
         ("layers.1.self_attn.q_proj", "blocks.0.attn.qkv", "layers.0.self_attn.q_proj.lora_A")
     ):
         odd = rewrite(own, tmp_path / str(number), drop=lambda key, lost=lost: lost in key)
-        with pytest.raises(ModelError, match="of its weights are missing"):
+        with pytest.raises(ModelError, match=r"of its weights (is|are) missing"):
             embedder(zoo["qwen2_vl"], odd)
 
 
@@ -294,7 +348,7 @@ def test_a_tensor_that_its_module_does_not_have_is_refused(zoo: Zoo, tmp_path: P
     odd = rewrite(zoo.adapter("clip"), tmp_path / "odd")
     more = {"base_model.model.visual_projection.bias": torch.zeros(24)}
     save_file({**weights_of(zoo.adapter("clip")), **more}, odd / "adapter_model.safetensors")
-    with pytest.raises(ModelError, match=r"have no place in it .visual_projection.bias"):
+    with pytest.raises(ModelError, match=r"1 of its weights has no place in it .visual_projection.bias"):
         embedder(zoo["clip"], odd)
 
 
@@ -326,7 +380,7 @@ def test_a_weight_that_stands_twice_is_refused(zoo: Zoo, tmp_path: Path) -> None
     first = next(iter(weights))
     weights[first.replace(".weight", ".default.weight")] = weights[first].clone()
     save_file(weights, odd / "adapter_model.safetensors")
-    with pytest.raises(ModelError, match="1 of its weights stand twice"):
+    with pytest.raises(ModelError, match="1 of its weights stands twice"):
         embedder(zoo["clip"], odd)
 
 
@@ -357,6 +411,6 @@ def test_shapes_tell_a_tower() -> None:
             modules,
             model_type="clip",
             prefix="clip",
-            fits=lambda naming, tower=tower: naming.add == tower,
+            evidence=[lambda naming, tower=tower: naming.add == tower],
         )
         assert found.add == tower

@@ -61,6 +61,15 @@ def test_a_checkpoint_that_is_called_like_a_snapshot_gets_another_name(vstore: S
     assert vstore.json("init", "--adapter", folder)["space_name"] == "model-v11"
 
 
+def test_the_command_that_fills_a_new_space_names_a_folder_where_the_store_has_none(vstore: Shell, zoo: Zoo) -> None:
+    vstore.good("init")
+    said = vstore.good("model", "add", "words", "--model", zoo["clip"])
+    assert "Fill it with: vstore sync FOLDER --space words\n" in said
+    vstore.good("sync", "pictures")
+    said = vstore.good("model", "add", "looks", "--model", zoo["dinov2"], "--offline")
+    assert "Fill it with: vstore sync --offline --space looks\n" in said
+
+
 def test_the_built_in_embedder_can_be_added_and_used_beside_a_model(vstore: Shell, zoo: Zoo) -> None:
     vstore.good("sync", "pictures", "--model", zoo["clip"])
     vstore.good("model", "add", "looks", "--model", "builtin")
@@ -572,7 +581,10 @@ def test_a_model_command_is_a_method_of_the_store() -> None:
 def test_init_says_what_max_side_costs_and_show_has_both_numbers(vstore: Shell, zoo: Zoo) -> None:
     code, _, said = vstore("init", "--model", zoo["clip"], "--max-side", "40")
     assert code == 0
-    assert "pictures are shrunk to 40 pixels" in said and "--max-side 48 keeps it" in said
+    assert (
+        "pictures are shrunk to 40 pixels" in said
+        and f"vstore model add sharp --model {zoo['clip']} --max-side 48\n" in said
+    )
     assert "pictures are shrunk to 40 pixels on the longer side; the model sees up to 32 x 32" in vstore.good(
         "model", "show", "clip"
     )

@@ -201,6 +201,46 @@ def test_a_query_prompt_without_one_place_for_the_text_is_refused(zoo: Zoo, text
     assert "%s" in caught.value.next_step
 
 
+@pytest.mark.parametrize("kind", QWEN)
+@pytest.mark.parametrize(
+    ("prompt", "why"),
+    [
+        ("%s", "holds %s, which stands for a searched text"),
+        (f"{PICTURE}look for %s", "holds %s, which stands for a searched text"),
+        ("look<|im_end|>", r"holds special tokens \(<\|im_end\|>\), and no place for the picture"),
+        ("<|im_start|>user\nlook<|im_end|>", r"holds special tokens \(<\|im_start\|>\), and no place"),
+        ("<|vision_start|><|vision_end|>look", r"holds special tokens \(<\|vision_start\|>\), and no place"),
+    ],
+)
+def test_a_prompt_that_is_neither_words_nor_a_template_is_refused(zoo: Zoo, kind: str, prompt: str, why: str) -> None:
+    for query in (None, "find %s"):
+        with pytest.raises(ModelError, match=f"the prompt {why}") as caught:
+            recipe_of(zoo[kind], prompt=prompt, query_prompt=query)
+        assert "--query-prompt" in caught.value.next_step or PICTURE in caught.value.next_step
+
+
+@pytest.mark.parametrize("kind", QWEN)
+def test_signs_of_formats_in_prompts_and_in_texts_are_letters(zoo: Zoo, kind: str) -> None:
+    odd = "100% {x} {instruction} %d %(a)s {0} $x \\n"
+    made = embedder(zoo[kind], prompt=odd)
+    assert f"{PICTURE}{odd}<|im_end|>" in made.recipe["prompt"]
+    reference = Reference(zoo[kind])
+    picture = probes()["landscape"]
+    assert np.abs(made.embed_images([picture])[0] - reference.picture(picture, prompt=odd)).max() < 1e-5
+    assert np.abs(made.embed_texts(["a %s of {x}"])[0] - reference.text("a %s of {x}", prompt=odd)).max() < 1e-5
+    asked = embedder(zoo[kind], query_prompt=odd)
+    words = f"<|im_start|>system\n{odd}<|im_end|>\n<|im_start|>user\n%s {{x}}<|im_end|>\n<|im_start|>assistant\n"
+    assert np.abs(asked.embed_texts(["%s {x}"])[0] - direct(zoo, kind, words)).max() < 1e-5
+
+
+@pytest.mark.parametrize("option", ["prompt", "query_prompt", "preset"])
+@pytest.mark.parametrize("name", ["clip", "siglip", "dinov2"])
+def test_a_model_without_a_place_for_words_says_so(zoo: Zoo, name: str, option: str) -> None:
+    with pytest.raises(ModelError, match="nothing but the picture goes into it") as caught:
+        recipe_of(zoo[name], **{option: "gme"})
+    assert f"leave --{option.replace('_', '-')} out" in caught.value.next_step
+
+
 def test_a_query_prompt_is_for_models_that_take_prompts(zoo: Zoo) -> None:
     with pytest.raises(ModelError, match="clip model does not take a prompt") as caught:
         recipe_of(zoo["clip"], query_prompt="a photo of %s")

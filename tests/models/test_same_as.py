@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 from support.folders import put
@@ -37,7 +38,7 @@ def same(world: World, same_as: str = "one", **words: Any) -> Any:
 def test_the_same_model_is_proved_and_its_space_goes_on(world: World, zoo: Zoo) -> None:
     with pytest.raises(ModelError, match="its weights have changed") as caught:
         world.sync()
-    command = f"vstore model add --same-as one --model {world.model} --adapter {world.adapter}"
+    command = f"vstore model add --same-as one --model {world.model} --adapter {world.adapter} --compute fp32"
     assert caught.value.next_step.endswith(command)
     before = world.space
     report = same(world)
@@ -107,7 +108,8 @@ def test_pictures_that_disagree_are_counted(world: World, monkeypatch: pytest.Mo
 
     plain = sampling.cosines
     monkeypatch.setattr(
-        "vstore.models.same.cosines", lambda *args: [one - 0.001 * (at == 3) for at, one in enumerate(plain(*args))]
+        "vstore.models.same_proof.cosines",
+        lambda *args: [one - 0.001 * (at == 3) for at, one in enumerate(plain(*args))],
     )
     before = world.space
     with pytest.raises(ModelError, match=r"1 of 32 stored pictures, .* below 0.9999 .*\(the least: 0.99"):
@@ -120,7 +122,7 @@ def test_vectors_that_are_not_the_models_are_refused(world: World, tmp_path: Pat
     for number in range(40):
         (world.top / "pictures" / f"{number}.png").unlink()
     put(world.top / "pictures", {f"{number}.png": number + 100 for number in range(40)})
-    with pytest.raises(ModelError, match=r"only 0 of the pictures of v1 can be read .* and 32 are needed"):
+    with pytest.raises(ModelError, match=r"only 0 of the pictures of the space 'one' can be read .* and 32 are"):
         same(world)
 
 
@@ -129,15 +131,46 @@ def test_fewer_pictures_than_32_are_all_proved(tmp_path: Path, zoo: Zoo) -> None
     world.sync(5)
     world.forget()
     resharded(world.model)
-    assert same(world).notes[1].startswith("5 stored pictures agree")
+    said = same(world).notes[1]
+    assert said.startswith("5 stored pictures agree, and the space has no more: 32 would prove more; the least cosine")
     world.forget()
     (world.top / "pictures/3.png").unlink()
-    with pytest.raises(ModelError, match=r"only 4 of the pictures of v1 can be read .* and 5 are needed"):
+    with pytest.raises(ModelError, match=r"only 4 of the pictures of the space 'one' can be read .* and 5 are needed"):
         same(world)
+
+
+def test_pictures_of_older_snapshots_count_where_the_current_one_has_few(tmp_path: Path, zoo: Zoo) -> None:
+    world = World(tmp_path, zoo["dinov2"])
+    world.sync(40)
+    (world.top / "pictures").rename(world.top / "away")
+    put(world.top / "pictures", {"0.png": 0})
+    world.store.sync([world.top / "pictures"], device="cpu", allow_mass_delete=True)
+    shutil.copytree(world.top / "away", world.top / "pictures", dirs_exist_ok=True)
+    current = world.repo.state.current_snapshot
+    assert current is not None and current.images == 1
+    world.forget()
+    resharded(world.model)
+    assert same(world).notes[1].startswith("32 stored pictures agree; ")
 
 
 def test_a_space_without_vectors_has_nothing_to_prove_a_model_by(tmp_path: Path, zoo: Zoo) -> None:
     world = World(tmp_path, zoo["clip"])
+    with pytest.raises(ModelError, match="has no vectors yet") as caught:
+        same(world)
+    own = f"vstore model add NEWNAME --model {world.model} --compute fp32"
+    assert caught.value.next_step == f"add the model as a space of its own: {own}"
+
+
+def test_an_empty_snapshot_proves_no_model(tmp_path: Path, zoo: Zoo) -> None:
+    world = World(tmp_path, zoo["dinov2"])
+    world.sync(2)
+    for path in (world.top / "pictures").iterdir():
+        path.unlink()
+    world.store.sync([world.top / "pictures"], device="cpu", allow_mass_delete=True)
+    with pytest.raises(ModelError, match=r"only 0 of the pictures of the space 'one' can be read .* and 2 are needed"):
+        same(world)
+    world.store.snapshot_forget(["v1"])
+    assert [row.images for row in world.store.snapshot_list()] == [0]
     with pytest.raises(ModelError, match="has no vectors yet"):
         same(world)
 
@@ -146,31 +179,124 @@ def test_a_space_without_a_probe_of_its_text_side_cannot_be_proved(world: World)
     repo = world.repo
     with repo.committing("test"):
         repo.publish("verify", {"spaces": {world.space.id: {"probes": None}}}, about="test")
-    with pytest.raises(ModelError, match="no probe of its text side"):
+    with pytest.raises(ModelError, match="no probe of its text side") as caught:
         same(world)
+    own = f"vstore model add NEWNAME --model {world.model} --adapter {world.adapter} --compute fp32"
+    assert caught.value.next_step == f"add the model as a space of its own: {own}"
 
 
-def test_a_space_without_probes_and_texts_is_proved_by_its_pictures(tmp_path: Path, zoo: Zoo) -> None:
+@pytest.mark.parametrize("pictures", [31, 32])
+def test_a_space_without_probes_and_texts_is_proved_by_32_pictures(tmp_path: Path, zoo: Zoo, pictures: int) -> None:
     world = World(tmp_path, zoo["dinov2"])
-    world.sync(5)
+    world.sync(pictures)
     repo = world.repo
     with repo.committing("test"):
         repo.publish("verify", {"spaces": {world.space.id: {"probes": None, "identity": None}}}, about="test")
     resharded(world.model)
+    if pictures < 32:
+        with pytest.raises(ModelError, match="has no probes, and 31 pictures, which prove too little"):
+            same(world)
+        return
     assert same(world).notes[0] == "the space has no probes"
     one_bit(world.model, "model-00001-of-00003.safetensors")
     with pytest.raises(ModelError, match="its weights have changed"):
         world.sync()
 
 
-def test_a_tokenizer_of_another_model_is_no_same_model(world: World) -> None:
-    path = world.model / "tokenizer.json"
+# The text side
+
+
+def rarely(folder: Path) -> str:
+    """Give two words that no probe has each other's ids. Returns: the file."""
+    path = folder / "tokenizer.json"
     value = json.loads(path.read_text())
     words = value["model"]["vocab"]
-    for one, other in zip("aeot", "xqzj", strict=True):
-        words[one], words[other] = words[other], words[one]
+    words["~"], words["^"] = words["^"], words["~"]
     path.write_text(json.dumps(value))
-    with pytest.raises(ModelError, match="the probe 'text' is off by"):
+    return path.name
+
+
+def cut_on_the_left(folder: Path) -> str:
+    with_json(folder, "tokenizer_config.json", truncation_side="left")
+    return "tokenizer_config.json"
+
+
+def with_another_map(folder: Path) -> str:
+    (folder / "special_tokens_map.json").write_text('{"eos_token": "z"}')
+    return "special_tokens_map.json"
+
+
+@pytest.mark.parametrize("change", [rarely, cut_on_the_left, with_another_map])
+@pytest.mark.parametrize("identified", [False, True])
+def test_another_tokenizer_is_refused_and_named(world: World, change: Any, identified: bool) -> None:
+    if identified:
+        same(world)
+        with_json(world.model, "config.json", vision_config={"written_by": "another program"})
+    name = change(world.model)
+    before = world.space
+    with pytest.raises(ModelError, match=rf"its tokenizer is another one \({name} is not the space's\)") as caught:
+        same(world)
+    assert caught.value.exit_code == 13
+    assert f"into {world.model}, without others" in caught.value.next_step
+    own = f"vstore model add NEWNAME --model {world.model} --adapter {world.adapter} --compute fp32"
+    assert caught.value.next_step.endswith(own)
+    assert world.space == before
+
+
+def test_a_tokenizer_that_lacks_a_file_is_refused(world: World) -> None:
+    (world.model / "tokenizer_config.json").unlink()
+    with pytest.raises(ModelError, match=r"another one \(1 of the space's files of a tokenizer is not there\)"):
+        same(world)
+
+
+def test_a_tokenizer_with_another_chat_template_is_the_same(world: World) -> None:
+    """The identity of the space is known, and says so."""
+    same(world)
+    with_json(world.model, "tokenizer_config.json", chat_template="none")
+    assert same(world).known
+
+
+def test_a_text_side_with_other_weights_is_refused(world: World) -> None:
+    """The tokenizer is the space's, and no picture sees the difference."""
+    for path in sorted(world.model.glob("model-*.safetensors")):
+        with_weights(
+            world.model, lambda all: {k: v * 1.2 if "text_model" in k else v for k, v in all.items()}, path.name
+        )
+    with pytest.raises(ModelError, match=r"the probe 'text[a-z-]*' is off by [0-9.e-]+ \(allowed: 0.0001\)"):
+        same(world)
+
+
+def test_another_preparation_in_the_folder_is_told(world: World) -> None:
+    with_json(world.model, "preprocessor_config.json", image_mean=[0.1, 0.2, 0.3])
+    notes = same(world).notes
+    assert len(notes) == 3
+    assert "prepare pictures otherwise (image_mean: [0.48145466, 0.4578275, 0.40821073] -> [0.1, 0.2, 0.3])" in notes[2]
+    assert notes[2].endswith("they are prepared as the space records it")
+    assert world.sync().embedded == 1
+
+
+def test_probes_are_held_to_the_same_cosine_on_another_device(
+    tmp_path: Path, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sync would allow 5e-3 there; a proof has pictures of 1e-4, and texts that no picture proves."""
+    from vstore.embed.hf.transformer import TransformerEmbedder
+
+    world = World(tmp_path, zoo["clip"])
+    world.sync(3)
+    world.forget()
+    resharded(world.model)
+    plain, environment = TransformerEmbedder.embed_texts, TransformerEmbedder.environment
+    assert isinstance(environment, property) and environment.fget is not None
+    get = environment.fget
+
+    def shifted(self: Any, texts: Any) -> Any:
+        found = plain(self, texts)
+        found[:, 0] += 0.03
+        return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+    monkeypatch.setattr(TransformerEmbedder, "embed_texts", shifted)
+    monkeypatch.setattr(TransformerEmbedder, "environment", property(lambda self: {**get(self), "device": "gpu (x)"}))
+    with pytest.raises(ModelError, match=r"the probe 'text[a-z-]*' is off by .*embedded elsewhere \(device .* -> gpu"):
         same(world)
 
 

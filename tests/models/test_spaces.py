@@ -383,7 +383,12 @@ def test_a_repair_embeds_again_with_the_model_of_the_space(world: World) -> None
     before = world.store.search([_picture(world, "1.png")], k=5)
     (segment,) = (world.folder / "segments").iterdir()
     segment.unlink()
-    report = Store.repair(world.folder)
+    (left,) = Store.repair(world.folder, device="cuda:7").left
+    assert left.startswith(
+        "5 pictures of the space one without a vector: its model cannot be used (this machine has no"
+    )
+    assert left.endswith("repair again; or remove what has no vector from the snapshots with: vstore repair --no-embed")
+    report = Store.repair(world.folder, device="cpu", offline=True)
     assert report.embedded == 5
     with Store(world.folder) as store:
         assert store.check().ok

@@ -53,3 +53,12 @@ def test_words_that_say_nothing_add_nothing() -> None:
     assert Words("clip", trust_remote_code=False).command("c") == "vstore model add c --model clip"
     assert Words(adapter="a").command("c") == "vstore model add c --adapter a"
     assert Words().command("c") == "vstore model add c --model MODEL", "a space that was made without a model"
+
+
+def test_a_proof_names_every_word_of_a_models_files() -> None:
+    said = split_by_a_shell(Words(**EVERYTHING).proof_command("add ''"))
+    assert said[:5] == ["vstore", "model", "add", "--same-as", "add ''"]
+    made = split_by_a_shell(Words(**EVERYTHING).of_files.command("one"))
+    assert said[5:] == made[4:]
+    assert {"--adapter-revision", "--compute", "--revision", "--trust-remote-code"} < set(said)
+    assert not {"--max-side", "--prompt", "--query-prompt", "--preset", "--pooling"} & set(said), "they are the space's"

@@ -98,7 +98,7 @@ def test_leaves_below_a_lost_page_are_found_again(store: Builder) -> None:
     repo.close()
     lose(repo, before[0].root)
     report = repaired(store)
-    assert said(report)[1:] == ["recovered 2495 facts from pages that no record lists"], "five stand in the next run"
+    assert said(report)[1:] == ["recovered 2,495 facts from pages that no record lists"], "five stand in the next run"
     assert every(store).keys() == known.keys()
     pixels = [f for f in known.values() if f.reader == 2]
     assert {k: f for k, f in every(store).items() if f.reader == 1} == {k: f for k, f in known.items() if f.reader == 1}
@@ -113,7 +113,7 @@ def test_digests_of_pixels_are_found_again_although_newer_facts_without_them_are
     assert all(known[one].values.keys() == {facts.WIDTH, PREPARED} for one in prepared)
     repo.close()
     lose(repo, before[0].root)
-    assert said(repaired(store))[1:] == ["recovered 2495 facts from pages that no record lists"]
+    assert said(repaired(store))[1:] == ["recovered 2,495 facts from pages that no record lists"]
     assert every(store) == known
 
 

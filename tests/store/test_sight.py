@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from vstore.embed.model_words import Words
 from vstore.embed.sight import Sight, sight, small_pictures
 
+WORDS = Words("big", "mine", max_side=512)
 QWEN = {"merge_size": 2, "patch_size": 14}
 
 
@@ -23,6 +25,10 @@ CASES = [
     ({"max_num_patches": 256, "patch_size": 16}, Sight(256, 314, 65536)),
     ({**QWEN, "size": {"shortest_edge": 3136, "longest_edge": 12845056}}, Sight(3584, 4390, 12845056)),
     ({**QWEN, "size": {"shortest_edge": 3136, "longest_edge": 10**9}}, Sight(31622, 8192, 10**9)),
+    # The layouts of OpenCLIP and timm: a shortest edge, a squash, and a longest edge with borders.
+    ({"resize": "shortest", "resize_to": [378, 378], "crop": [378, 378]}, Sight(378, 567, None)),
+    ({"resize": "squash", "resize_to": [512, 512], "crop": [512, 512]}, Sight(512, 768, None)),
+    ({"resize": "longest", "resize_to": [518, 518], "crop": [518, 518]}, Sight(518, 518, None)),
 ]
 
 
@@ -36,7 +42,7 @@ def test_the_sight_of_a_model_is_read_from_its_own_preparation(processor: dict[s
 )
 def test_a_model_that_does_not_say_what_it_sees_gets_no_word(unknown: dict[str, Any]) -> None:
     assert sight(unknown) is None
-    assert small_pictures(unknown) is None
+    assert small_pictures(unknown, WORDS) is None
 
 
 def test_a_first_resizing_decides_where_it_is_the_only_one() -> None:
@@ -49,15 +55,16 @@ def test_a_first_resizing_decides_where_it_is_the_only_one() -> None:
 
 def test_what_max_side_costs_is_said_with_the_right_option() -> None:
     dino = {"size": {"shortest_edge": 518}}
-    text = small_pictures(recipe(dino))
+    text = small_pictures(recipe(dino), WORDS)
     assert text is not None
-    assert "512 pixels" in text and "512 x 341" in text and "518" in text and "--max-side 777" in text
-    assert small_pictures(recipe(dino, max_side=776)) is not None
-    assert small_pictures(recipe(dino, max_side=777)) is None
-    assert small_pictures(recipe({"size": {"height": 224, "width": 224}})) is None
-    qwen = small_pictures(recipe({**QWEN, "size": {"shortest_edge": 3136, "longest_edge": 12845056}}))
+    assert "512 pixels" in text and "512 x 341" in text and "518 x 518" in text
+    assert text.endswith(": vstore model add sharp --model big --adapter mine --max-side 777")
+    assert small_pictures(recipe(dino, max_side=776), WORDS) is not None
+    assert small_pictures(recipe(dino, max_side=777), WORDS) is None
+    assert small_pictures(recipe({"size": {"height": 224, "width": 224}}), WORDS) is None
+    qwen = small_pictures(recipe({**QWEN, "size": {"shortest_edge": 3136, "longest_edge": 12845056}}), WORDS)
     assert qwen is not None
     assert "1 % of the 12,845,056 pixels" in qwen and "--max-side 4390" in qwen and "up to 74 times" in qwen
-    assert "--max-side 1024 shows four times as many" in qwen
-    small = small_pictures(recipe({**QWEN, "size": {"shortest_edge": 3136, "longest_edge": 400000}}))
+    assert "--max-side 1024 would keep four times as many" in qwen
+    small = small_pictures(recipe({**QWEN, "size": {"shortest_edge": 3136, "longest_edge": 400000}}), WORDS)
     assert small is not None and "four times" not in small

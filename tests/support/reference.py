@@ -98,7 +98,15 @@ class Reference:
             inputs = self.tokenizer(text, truncation=True, max_length=77, return_tensors="pt")
         else:
             lowered = text.lower() if self.kind == "siglip2" else text
-            found = self.tokenizer(lowered, padding="max_length", max_length=64, truncation=True, return_tensors="pt")
+            # SigLIP 2 was trained like that, too; the class of its tokenizer pads on the left unless told.
+            found = self.tokenizer(
+                lowered,
+                padding="max_length",
+                max_length=64,
+                truncation=True,
+                padding_side="right",
+                return_tensors="pt",
+            )
             inputs = {"input_ids": found["input_ids"]}
         return unit(self.model.get_text_features(**inputs).pooler_output[0])
 

@@ -62,7 +62,7 @@ def _write(folder: Path, name: str, value: Any) -> None:
     (folder / name).write_text(json.dumps(value))
 
 
-def save_clip(folder: Path, seed: int = 0, kind: str = "CLIP") -> Path:
+def save_clip(folder: Path, seed: int = 0, kind: str = "CLIP", text_layers: int = 2) -> Path:
     """kind: CLIP or MetaClip2, whose classes are called alike."""
     folder.mkdir(parents=True, exist_ok=True)
     specials = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"}
@@ -72,7 +72,7 @@ def save_clip(folder: Path, seed: int = 0, kind: str = "CLIP") -> Path:
             text_config={
                 "hidden_size": 32,
                 "intermediate_size": 64,
-                "num_hidden_layers": 2,
+                "num_hidden_layers": text_layers,
                 "num_attention_heads": 4,
                 "vocab_size": 300,
                 "max_position_embeddings": 77,

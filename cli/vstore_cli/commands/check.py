@@ -9,7 +9,7 @@ import click
 from vstore_cli.bar import progress
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, model_options
-from vstore_cli.output import count, echo_json, json_option, shown, size, table
+from vstore_cli.output import count, echo_json, json_option, say, shown, size, table
 from vstore_cli.units import Duration
 
 if TYPE_CHECKING:
@@ -66,13 +66,13 @@ def check(quiet: bool, as_json: bool, **what: Any) -> int:
     if sample is not None:
         _print_sample(sample)
     for note in report.notes:
-        click.echo(f"note: {shown(note)}")
+        say(f"note: {shown(note)}")
     for problem in report.problems:
         rows = f" (rows {problem.rows[0]} to {problem.rows[1]})" if problem.rows and "row" not in problem.what else ""
         click.echo(f"DAMAGE {shown(problem.file)}: {shown(problem.what)}{rows}", err=True)
         for path in problem.paths:
             click.echo(f"    affects {shown(path)}", err=True)
-        click.echo(f"    {problem.next}", err=True)
+        say(f"    {problem.next}", err=True)
     looked = (
         f"{count(report.records, 'record')}, {count(report.snapshots, 'snapshot')}, {count(report.segments, 'segment')}"
     )
@@ -105,11 +105,11 @@ def _print_sample(sample: ReembedReport) -> None:
             f"Made the space {shown(sample.adopted)} from the same vectors; {sample.adopted_snapshot} is current."
         )
     elif sample.next:
-        click.echo(f"Adopt it with: {sample.next}")
+        say(f"Adopt it with: {sample.next}")
     elif sample.fits:
         click.echo(f"The space {shown(sample.space_name)} is {sample.status}.")
     elif sample.mixed:
-        click.echo(
+        say(
             f"The vectors were made in two ways, {sample.mixed[0]} and {sample.mixed[1]}, and do not belong to one "
             f"space. Add the model with vstore model add, and embed all pictures with vstore sync --space. The space "
             f"{shown(sample.space_name)} stays {sample.status}.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from vstore_cli.locate import find_store
-from vstore_cli.output import echo_json, json_option, shown
+from vstore_cli.output import echo_json, json_option, say, shown
 
 _MARKS = {"ok": "ok     ", "note": "note   ", "trouble": "TROUBLE"}
 
@@ -30,5 +30,5 @@ def doctor(as_json: bool) -> int:
     for finding in report.findings:
         click.echo(f"{_MARKS[finding.state]}  {shown(finding.name)}: {shown(finding.what)}")
         if finding.fix:
-            click.echo(f"         {shown(finding.fix)}")
+            say(f"         {shown(finding.fix)}")
     return 0 if report.ok else 1

@@ -8,6 +8,7 @@ import click
 
 from vstore import UsageError
 from vstore_cli.locate import open_store
+from vstore_cli.models import device_option, offline_option
 from vstore_cli.output import count, echo_json, json_option, shown, size
 from vstore_cli.query import parse
 
@@ -31,6 +32,8 @@ FORMATS = ["triple", "npz", "parquet", "jsonl", "clip-retrieval"]
 @click.option("--under", metavar="PATH", help="Only links to pictures below this folder.")
 @click.option("--min-score", type=float, help="Only links to pictures at least this similar (-1 to 1).")
 @click.option("--new-since", metavar="SNAP", help="Only links to pictures that this snapshot lacks.")
+@device_option
+@offline_option
 @json_option
 def export(out: str, words: tuple[str, ...], format: str, as_json: bool, **options: Any) -> None:
     """Write a snapshot to OUT in a format that other tools read.

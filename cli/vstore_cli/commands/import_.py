@@ -13,7 +13,7 @@ from vstore_cli.bar import progress
 from vstore_cli.interrupts import stopping
 from vstore_cli.locate import find_store, new_folder
 from vstore_cli.models import model_options
-from vstore_cli.output import count, duration, echo_json, json_option, number, shown
+from vstore_cli.output import count, duration, echo_json, json_option, number, say, shown
 from vstore_cli.units import Size
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _print(report: ImportReport, folder: Path) -> None:
         if counts[state]:
             click.echo(f"  {number(counts[state]).rjust(width)}  {words}")
     for note in report.notes:
-        click.echo(f"note: {shown(note)}")
+        say(f"note: {shown(note)}")
     for state, words in _WORDS[1:]:
         rows = report.of(state)
         if rows:
@@ -131,7 +131,7 @@ def _print(report: ImportReport, folder: Path) -> None:
         f"Added {added} to the space {shown(report.space_name)} ({report.status}) in {duration(report.seconds)}."
     )
     if report.import_id is not None:
-        click.echo(
+        say(
             f"Set aside {count(report.left, 'row')} without a picture. When the pictures are there, run: "
             f"vstore import --resume {report.import_id}"
         )

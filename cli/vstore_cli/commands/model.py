@@ -11,7 +11,7 @@ import click
 
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, model_options, note, offline_option
-from vstore_cli.output import columns, count, echo_json, json_option, number, shown, size, table
+from vstore_cli.output import columns, count, echo_json, json_option, number, say, shown, size, table
 
 
 @click.group()
@@ -157,7 +157,7 @@ def model_add(name: str | None, as_json: bool, **words: Any) -> None:
         click.echo(f"The space {report.space_name} already exists; the place of its model is updated.")
     else:
         click.echo(f"Added the space {report.space_name} ({number(report.dim)} numbers per picture).")
-        click.echo(f"Fill it with: vstore sync --space {report.space_name}")
+        say(f"Fill it with: {report.next}")
 
 
 @model.command("convert")
@@ -192,8 +192,8 @@ def model_convert(name: str, output: str | None, revision: str | None, as_json: 
         click.echo(f"    sha256 of the source: {file.sha256}")
     click.echo("Trusted: torch's reader for weights alone, which runs nothing of a file, and the numbers in the file.")
     words = f"--{'adapter' if report.adapter else 'model'} {shlex.quote(report.output)}"
-    click.echo(f"Use it with: vstore init {words}")
-    click.echo(f"or, in a store that exists: vstore model add NAME {words}")
+    say(f"Use it with: vstore init {words}")
+    say(f"or, in a store that exists: vstore model add NAME {words}")
 
 
 @model.command("use")
@@ -214,14 +214,15 @@ def model_use(space: str, message: str, as_json: bool) -> None:
     elif report.snapshot is None:
         click.echo(f"{report.current} is already in the space {report.space_name}.")
     else:
-        click.echo(f"Wrote snapshot {report.snapshot} in the space {report.space_name}; go back with: vstore undo")
+        say(f"Wrote snapshot {report.snapshot} in the space {report.space_name}; go back with: vstore undo")
 
 
 @model.command("drop")
 @click.argument("space")
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be dropped.")
+@click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
 @json_option
-def model_drop(space: str, dry_run: bool, as_json: bool) -> None:
+def model_drop(space: str, dry_run: bool, wait: bool, as_json: bool) -> None:
     """Drop a space that no snapshot uses, with its vectors. This cannot be undone; `vstore gc` frees the disk.
 
     \b
@@ -229,7 +230,7 @@ def model_drop(space: str, dry_run: bool, as_json: bool) -> None:
       vstore model drop lora-v10 -n
     """
     with open_store() as store:
-        report = store.model_drop(space, dry_run=dry_run)
+        report = store.model_drop(space, dry_run=dry_run, wait=wait)
     if as_json:
         echo_json(report)
     else:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from vstore_cli.bar import progress
 from vstore_cli.locate import find_store, no_store, refuse_network
-from vstore_cli.output import count, echo_json, json_option, shown
+from vstore_cli.models import device_option, offline_option
+from vstore_cli.output import count, echo_json, json_option, say, shown
 
 
 @click.command()
@@ -17,9 +20,11 @@ from vstore_cli.output import count, echo_json, json_option, shown
     help="Do not embed pictures again whose vectors are lost: remove them from the snapshots.",
 )
 @click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
+@device_option
+@offline_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
-def repair(dry_run: bool, no_embed: bool, wait: bool, quiet: bool, as_json: bool) -> int:
+def repair(dry_run: bool, quiet: bool, as_json: bool, **options: Any) -> int:
     """Repair a damaged store from its other files, and from the pictures that are still there.
 
     Mount the disks with the pictures first. If the folder is mounted but the picture is no longer in it, repair removes
@@ -38,23 +43,25 @@ def repair(dry_run: bool, no_embed: bool, wait: bool, quiet: bool, as_json: bool
     if not dry_run:
         refuse_network(folder)
     with progress(quiet) as bar:
-        report = Store.repair(folder, dry_run=dry_run, no_embed=no_embed, wait=wait, progress=bar)
+        report = Store.repair(folder, dry_run=dry_run, progress=bar, **options)
     code = 4 if report.left or report.degraded else 0
     if as_json:
         echo_json(report)
         return code
+    if dry_run and report.done:
+        click.echo("A repair would report:")
     for line in report.done:
-        click.echo(("would be done: " if dry_run else "") + shown(line))
+        say(("  " if dry_run else "") + shown(line))
     for loss in report.degraded:
         click.echo(f"{'WOULD LOSE' if dry_run else 'LOST'} {count(loss.lost, 'path')} of {loss.snapshot}", err=True)
         for path in loss.paths:
             click.echo(f"    {shown(path)}", err=True)
     for line in report.left:
-        click.echo(f"NOT REPAIRED {shown(line)}", err=True)
+        say(f"NOT REPAIRED {shown(line)}", err=True)
     if report.quarantined:
         click.echo(f"{count(len(report.quarantined), 'damaged file')} in quarantine/: {', '.join(report.quarantined)}")
     if not report.done:
         click.echo("Nothing to repair. Nothing was changed.")
     elif not dry_run:
-        click.echo(f"Re-embedded {count(report.embedded, 'picture')}. Verify the store with: vstore check --read-data")
+        say(f"Re-embedded {count(report.embedded, 'picture')}. Verify the store with: vstore check --read-data")
     return code

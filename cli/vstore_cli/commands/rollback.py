@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vstore_cli.locate import open_store, open_to_change
-from vstore_cli.output import echo_json, json_option, local, shown, table
+from vstore_cli.output import echo_json, json_option, local, say, shown, table
 
 if TYPE_CHECKING:
     from vstore import MoveReport
@@ -41,9 +41,9 @@ def rollback(snap: str | None, hold: bool, release: bool, as_json: bool) -> None
     else:
         click.echo(f"{report.current} is now current" + (f" (before: {report.before})." if report.before else "."))
     if report.hold:
-        click.echo("No picture was touched. Syncing is held until: vstore rollback --release")
+        say("No picture was touched. Syncing is held until: vstore rollback --release")
     elif report.changed:
-        click.echo("No picture was touched: the next sync returns to what is on disk. Go back with: vstore undo")
+        say("No picture was touched: the next sync returns to what is on disk. Go back with: vstore undo")
 
 
 @click.command()
@@ -96,7 +96,7 @@ def log(limit: int | None, as_json: bool) -> None:
         rows = store.log(limit)
         cut = store.why_log_is_cut if limit is None or len(rows) < limit else None
     if cut is not None:
-        click.echo(f"Warning: {shown(cut)}; not all operations are listed. Run: vstore repair", err=True)
+        say(f"Warning: {shown(cut)}; not all operations are listed. Run: vstore repair", err=True)
     if as_json:
         echo_json(rows)
         return

@@ -9,7 +9,7 @@ import click
 
 from vstore_cli.commands.export import FORMATS
 from vstore_cli.locate import open_store, open_to_change
-from vstore_cli.output import count, echo_json, json_option, local, number, shown, size, table
+from vstore_cli.output import count, echo_json, json_option, local, number, say, shown, size, table
 
 if TYPE_CHECKING:
     from vstore import SnapshotRow
@@ -51,7 +51,7 @@ def list_(as_json: bool) -> None:
         echo_json(rows)
         return
     if not rows:
-        click.echo("No snapshot yet. Make one with: vstore sync FOLDER", err=True)
+        say("No snapshot yet. Make one with: vstore sync FOLDER", err=True)
         return
     lines = [["", "snapshot", "id", "time", "paths", "pictures", "space", ""]]
     for row in rows:
@@ -225,7 +225,7 @@ def forget(snaps: tuple[str, ...], dry_run: bool, as_json: bool, **policy: Any) 
         click.echo("Nothing to forget.")
         return
     click.echo(f"{would} {count(len(report.forgotten), 'snapshot')}: {', '.join(report.forgotten)}")
-    click.echo(f"vstore gc would free {size(report.gc_frees)}" + ("" if dry_run else "; vstore undo brings them back"))
+    say(f"vstore gc would free {size(report.gc_frees)}" + ("" if dry_run else "; vstore undo brings them back"))
 
 
 @snapshot.command(short_help="Write a snapshot's pictures and vectors to a file.")

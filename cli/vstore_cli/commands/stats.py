@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vstore_cli.locate import open_store
-from vstore_cli.output import count, echo_json, json_option, number, shown, size, table
+from vstore_cli.output import count, echo_json, json_option, number, say, shown, size, table
 
 if TYPE_CHECKING:
     from vstore import StatsReport
@@ -53,6 +53,4 @@ def _print(report: StatsReport) -> None:
     plain = f"; a separate index for each would take {size(report.copies)}" if report.snapshots > 1 else ""
     click.echo(f"{count(report.snapshots, 'snapshot')}, {count(report.images, 'vector')}, each stored once{plain}.")
     if not report.newest:
-        click.echo(
-            "The upgrade to the newest format is not done; the store works without it. See: vstore migrate --dry-run"
-        )
+        say("The upgrade to the newest format is not done; the store works without it. See: vstore migrate --dry-run")

@@ -7,6 +7,7 @@ import platform
 import shutil
 
 from vstore._version import __version__
+from vstore.counts import counted
 from vstore.doctor.installed import Answer
 from vstore.doctor.report import NOTE, OK, TROUBLE, Finding
 
@@ -45,7 +46,9 @@ def hub_cache() -> list[Finding]:
     hub = os.environ.get("HF_HUB_CACHE") or os.path.join(home, "hub")
     models = sorted(name for name in os.listdir(hub) if name.startswith("models--")) if os.path.isdir(hub) else []
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
-    what = f"{hub}: {len(models)} models" + ("; HF_HUB_OFFLINE is set: nothing is downloaded" if offline else "")
+    what = f"{hub}: {counted(len(models), 'model')}" + (
+        "; HF_HUB_OFFLINE is set: nothing is downloaded" if offline else ""
+    )
     findings = [Finding("hub cache", OK, what)]
     if os.environ.get("TRANSFORMERS_CACHE"):
         what = "TRANSFORMERS_CACHE is set, but transformers 5 ignores it"

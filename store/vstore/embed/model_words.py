@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 from vstore.errors import UsageError
 
 BUILTIN = "builtin"  # the word of --model for the embedder that needs no model
+OF_FILES = ("model", "adapter", "revision", "adapter_revision", "compute", "trust_remote_code")
 _UNKNOWN = "MODEL"  # stands in a command for the model of a space that was made without one
 _DEVICE = re.compile(r"[a-z]+(:(0|[1-9][0-9]*))?")
 
@@ -94,8 +95,20 @@ class Words(NamedTuple):
 
         name: of the space.
         """
+        return self._command(name)
+
+    def proof_command(self, space: str) -> str:
+        """Write the whole command that proves the model of these words to be that of a space."""
+        return self.of_files._command("--same-as", space)
+
+    @property
+    def of_files(self) -> Words:
+        """The words that say where a model lies and how it is computed: all others are part of a space's recipe."""
+        return Words(**{word: getattr(self, word) for word in OF_FILES})
+
+    def _command(self, *of: str) -> str:
         words = self if self.model is not None or self.adapter is not None else self._replace(model=_UNKNOWN)
-        parts = ["vstore", "model", "add", name]
+        parts = ["vstore", "model", "add", *of]
         for option in ModelWords.__annotations__:
             value = getattr(words, option)
             if value is not None and value is not False:
@@ -103,11 +116,6 @@ class Words(NamedTuple):
                 if value is not True:
                     parts.append(str(value))
         return " ".join(map(quoted, parts))
-
-    def proof_command(self, space: str) -> str:
-        """Write the whole command that proves the model of these words to be that of a space."""
-        own = Words(self.model, self.adapter, self.revision, trust_remote_code=self.trust_remote_code)
-        return own.command("").replace(" add ''", f" add --same-as {quoted(space)}", 1)
 
 
 def quoted(word: str) -> str:

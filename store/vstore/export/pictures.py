@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from vstore.counts import counted
 from vstore.errors import Damage
 from vstore.format.canonical import named_path
 from vstore.format.entries import Snapshot
@@ -43,7 +44,7 @@ class Pictures:
                     places.setdefault(key, (number, row))  # the first row of a key wins
         missing = len(self.paths) - len(places)
         if missing:
-            raise Damage(f"{missing} pictures of {snapshot.name} have no vector", "run: vstore check")
+            raise Damage(f"{counted(missing, 'picture')} of {snapshot.name} without a vector", "run: vstore check")
         for number in {number for number, _ in places.values()}:
             self._segments[number].verify()
         self.keys = sorted(self.paths)

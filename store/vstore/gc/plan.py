@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
+from vstore.counts import counted
 from vstore.disk.footer import BLOCK, FOOTER_SIZE
 from vstore.disk.packs import packed_size
 from vstore.disk.segments import Segment
@@ -171,7 +172,9 @@ def _plan_spaces(
         unnamed += unused
     for space, keys in used.items():
         if keys and space not in segments:
-            raise Damage(f"{len(keys)} pictures of the space {space[:12]} have no vector", "run: vstore check")
+            raise Damage(
+                f"{counted(len(keys), 'picture')} of the space {space[:12]} without a vector", "run: vstore check"
+            )
     return segments, unnamed
 
 
@@ -195,7 +198,7 @@ def _plan_segments(
     missing = used - taken
     if missing:
         raise Damage(
-            f"{len(missing)} pictures of snapshots have no vector, among them {min(missing).hex()}",
+            f"{counted(len(missing), 'picture')} of snapshots without a vector, among them {min(missing).hex()}",
             "run: vstore repair",
         )
     return plans, unused

@@ -144,7 +144,7 @@ class Pairer:
         if exported.hash != repo.hash.name:
             raise UsageError(
                 f"vstore.json has keys of {exported.hash}, this store has keys of {repo.hash.name}",
-                f"import into a store made with: vstore init --hash {exported.hash}",
+                f"import into a store made with: vstore init --store DIR --hash {exported.hash}",
             )
         if options.as_label is not None:
             raise UsageError("--as cannot be used with vstore.json, which holds the labels", "leave --as out")

@@ -14,6 +14,7 @@ from vstore.errors import Damage, ModelError, UsageError
 from vstore.format.entries import Space
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import space_id
+from vstore.models.filling import filling
 from vstore.models.report import ModelAdded
 from vstore.repository.identities import space_of, with_older
 from vstore.repository.model_space import Made, add, make
@@ -64,7 +65,7 @@ def model_add(
     known = repo.state.spaces.get(space)
     if known is not None and known.name != name:
         raise UsageError(
-            f"this model already has a space: {known.name!r}", f"sync it with: vstore sync --space {known.name}"
+            f"this model already has a space: {known.name!r}", f"sync it with: {filling(repo, known.name)}"
         )
     add(repo, name, made)
     return ModelAdded(
@@ -74,6 +75,7 @@ def model_add(
         known=known is not None,
         inherited=inherited,
         notes=tuple(notes),
+        next=filling(repo, name),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vstore.counts import counted, some
 from vstore.disk import durable
 from vstore.disk.journal import journals
 from vstore.errors import Refused
@@ -11,26 +12,24 @@ from vstore.models.report import ModelDropped
 from vstore.repository.leftovers import as_of
 from vstore.repository.repository import Repository
 
-_NAMED = 10  # snapshots that an error names
 
-
-def model_drop(repo: Repository, name: str, *, dry_run: bool = False) -> ModelDropped:
+def model_drop(repo: Repository, name: str, *, dry_run: bool = False, wait: bool = False) -> ModelDropped:
     """Drop a space and its vectors; `vstore gc` frees the disk space. Cannot be undone.
 
     The leftovers of an import go too, unless another space adopted its vectors: they wait for that space then.
+    wait:   wait for another process that is changing the store.
     Raises: UsageError; Refused while a snapshot is in this space, or the first sync starts there; Locked.
     """
     with repo.lock("ingest") as lock:
-        lock.acquire(0.0, "model drop")
+        lock.acquire(None if wait else 0.0, "model drop")
         with repo.committing("model drop"):
             space = repo.space(name)
             used = [snapshot for snapshot in repo.listing.kept() if snapshot.space == space.id]
             if used:
-                some = ", ".join(snapshot.name for snapshot in used[:_NAMED])
-                snapshots = "1 snapshot" if len(used) == 1 else f"{len(used)} snapshots"
+                first = some([snapshot.name for snapshot in used])
                 raise Refused(
-                    f"the space {space.name!r} is needed by {snapshots}: {some}",
-                    "forget them first (vstore snapshot forget), or keep the space",
+                    f"the space {space.name!r} is needed by {counted(len(used), 'snapshot')}: {first}",
+                    f"forget {'it' if len(used) == 1 else 'them'} first (vstore snapshot forget), or keep the space",
                 )
             heirs = {f.id: _heir(repo, f) for f in repo.state.imports.values() if f.space == space.id}
             left = [repo.state.imports[id] for id, heir in heirs.items() if heir is None]
@@ -43,11 +42,11 @@ def model_drop(repo: Repository, name: str, *, dry_run: bool = False) -> ModelDr
                 if current is None:
                     raise Refused(
                         f"the first sync of this store starts in the space {space.name!r}",
-                        "sync with --space another one first",
+                        "make the first snapshot in another one: vstore sync FOLDER --space OTHER",
                     )
                 changes["start_space"] = current.space
             if not dry_run:
-                repo.publish("model drop", changes, about=f"{space.name}: {rows} vectors")
+                repo.publish("model drop", changes, about=f"{space.name}: {counted(rows, 'vector')}")
         if not dry_run:
             for path in journals(repo.layout.journal):
                 if path.name.startswith(space.id):

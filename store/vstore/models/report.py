@@ -78,6 +78,7 @@ class ModelAdded(NamedTuple):
     known:      the space existed, and the place of its model was updated.
     inherited:  options taken from the current space.
     notes:      things done that nobody asked for, for people.
+    next:       the command that fills the space.
     """
 
     space: str
@@ -86,6 +87,7 @@ class ModelAdded(NamedTuple):
     known: bool
     inherited: tuple[str, ...]
     notes: tuple[str, ...]
+    next: str
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()

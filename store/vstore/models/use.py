@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from vstore.counts import counted, some
 from vstore.errors import ModelError, UsageError
 from vstore.models.report import ModelUsed
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
-
-_NAMED = 10  # missing paths that an error names
 
 
 def model_use(repo: Repository, name: str, message: str = "") -> ModelUsed:
@@ -31,10 +30,11 @@ def model_use(repo: Repository, name: str, message: str = "") -> ModelUsed:
         stored = {key for ref in repo.state.segments(space.id) for key in repo.segment(ref).key_list()}
         missing = [path for path, key in tree if key not in stored]
         if missing:
-            some = ", ".join(path.decode("utf-8", "replace") for path in missing[:_NAMED])
+            first = some([path.decode("utf-8", "replace") for path in missing])
             have = "has" if len(missing) == 1 else "have"
             raise ModelError(
-                f"{len(missing)} of the {len(tree)} pictures {have} no vector in the space {space.name!r} yet: {some}",
+                f"{len(missing):,} of the {counted(len(tree), 'picture')} {have} no vector in the space {space.name!r} "
+                f"yet: {first}",
                 f"embed them with: vstore sync --space {space.name}; {current.name} stays current until that is done",
             )
         snapshot, changes, blobs = new_snapshot(

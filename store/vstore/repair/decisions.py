@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from vstore.counts import counted
 from vstore.errors import Damage
 from vstore.format.decisions import decode_decision
 from vstore.format.pages import TABLE, Entry, decode_inner, level_of
@@ -31,7 +32,7 @@ def keep_decisions(repo: Repository, found: Findings, blobs: Blobs) -> None:
     blobs.add(table.fresh)
     found.put_root("decisions", table.root)
     if recovered:
-        found.did(f"recovered {len(recovered)} decisions from pages that no record lists")
+        found.did(f"recovered {counted(len(recovered), 'decision')} from pages that no record lists")
     gone = None if left.gone is None else left.gone + len(left.entries) - len(entries)
     again = sum(map(left.is_lost, recovered))
     if table.root == root:

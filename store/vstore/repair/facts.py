@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from vstore.counts import counted
 from vstore.errors import Damage
 from vstore.format.entries import RunRef
 from vstore.format.fact_cut import FactCut
@@ -24,7 +25,7 @@ def keep_facts(repo: Repository, found: Findings, blobs: Blobs) -> None:
     if kept != refs or found.gap:
         recovered = _recovered(repo, blobs, kept)
         if recovered is not None:
-            found.did(f"recovered {recovered.rows} facts from pages that no record lists")
+            found.did(f"recovered {counted(recovered.rows, 'fact')} from pages that no record lists")
             kept.append(recovered)
     if kept != refs:
         found.document = merge_patch(found.document, {"facts": found.state.facts_changed(kept)})

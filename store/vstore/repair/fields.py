@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vstore.counts import counted
 from vstore.errors import Damage
 from vstore.format.fields import decode_field, split_field_key
 from vstore.format.hashing import Hash
@@ -26,7 +27,7 @@ class FieldsLeft(NamedTuple):
     @property
     def words(self) -> str:
         """Say how many are lost."""
-        return "fields" if self.gone is None else f"{self.gone} field{'s' * (self.gone != 1)}"
+        return "fields" if self.gone is None else counted(self.gone, "field")
 
 
 class Fields:

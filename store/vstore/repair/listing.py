@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from vstore.counts import counted
 from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
 from vstore.format.listing_left import ListingLeft, listing_left
@@ -29,7 +30,9 @@ def list_all(repo: Repository, found: Findings, blobs: Blobs, manifests: Manifes
             if name not in entries and manifest.space in found.state.spaces and manifests.has_tree(manifest.tree)
         }
         entries |= recovered
-        found.did(f"the list of snapshots was damaged: {len(recovered)} snapshots were recovered from their manifests")
+        found.did(
+            f"the list of snapshots was damaged; recovered from their manifests: {counted(len(recovered), 'snapshot')}"
+        )
         _say_lost(found, left, entries)
     elif left.faults:
         found.did(f"the list of snapshots was written again: {'; '.join(left.faults)}")
@@ -51,4 +54,4 @@ def _say_lost(found: Findings, left: ListingLeft, entries: Mapping[str, Json]) -
         return
     lost = left.left.gone - sum(map(left.is_lost, entries))
     if lost > 0:
-        found.left.append(f"{lost} snapshot{'s' * (lost != 1)} of the list of snapshots could not be recovered")
+        found.left.append(f"{counted(lost, 'snapshot')} of the list of snapshots could not be recovered")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from vstore.counts import counted
 from vstore.embed.careful import embed_pictures
 from vstore.embed.embedder import Embedder
 from vstore.embed.rows import usable
@@ -80,11 +81,11 @@ class Recompute:
             self._found.list_segment(space.id, ref)
         count = self._found.embedded - before
         if count:
-            self._found.did(f"{count} vectors computed again from pictures that still exist")
+            self._found.did(f"computed {counted(count, 'vector')} again from pictures that still exist")
         if failed is not None:
             step = failed.next_step or "install it"
             left = lost - self.stored[space.id]
-            self._leave(space, left, f"its model cannot be used ({failed.message}); {step} and repair again")
+            self._leave(space, left, f"its model cannot be used ({failed.message}); {step}, and repair again")
             return
         away = self._away.keys() & (lost - self.stored[space.id])
         if away:
@@ -92,7 +93,8 @@ class Recompute:
 
     def _leave(self, space: Space, keys: set[bytes], why: str) -> None:
         self._found.left.append(
-            f"{len(keys)} pictures of the space {space.name} have no vector, and {why}, or remove them with --no-embed"
+            f"{counted(len(keys), 'picture')} of the space {space.name} without a vector: {why}; or remove what has no "
+            "vector from the snapshots with: vstore repair --no-embed"
         )
         self.stored[space.id].update(keys)  # nothing is taken from a snapshot that may yet be made whole
 

@@ -62,6 +62,7 @@ def repair(
     dry_run: bool = False,
     embed: bool = True,
     wait: bool = False,
+    settings: Settings | None = None,
     progress: Progress | None = None,
 ) -> RepairReport:
     """Repair a store.
@@ -74,6 +75,7 @@ def repair(
     embed:         compute lost vectors again from the existing pictures; otherwise their pictures are removed
                    from every snapshot.
     wait:          wait for another process that is changing the store.
+    settings:      of the models of spaces.
     Raises: NoStore, FormatTooNew, Locked, DiskTrouble; Damage if no file tells the kind of store.
     """
     find_form(folder)  # of no store, and of one of a later format, not even a folder is made
@@ -81,7 +83,7 @@ def repair(
     def run() -> RepairReport:
         form, is_sound = find_form(folder)
         repo = Repository.unread(folder, form)
-        load = _loader(repo, load_embedder) if embed else None
+        load = _loader(repo, load_embedder, settings or Settings()) if embed else None
         job = _Job(repo=repo, load=load, progress=progress or Silent(), dry_run=dry_run, form_is_sound=is_sound)
         try:
             return _repair(job)
@@ -101,11 +103,13 @@ def repair(
             return run()
 
 
-def _loader(repo: Repository, given: Callable[[Recipe], Embedder] | None) -> Callable[[Space, Recipe], Embedder]:
+def _loader(
+    repo: Repository, given: Callable[[Recipe], Embedder] | None, settings: Settings
+) -> Callable[[Space, Recipe], Embedder]:
     """Choose the embedder of a space: the given one, or its own model, proved by its probes."""
 
     def load(space: Space, recipe: Recipe) -> Embedder:
-        return spaces.load(repo, space, Settings()) if given is None else given(recipe)
+        return spaces.load(repo, space, settings) if given is None else given(recipe)
 
     return load
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from vstore.counts import counted
 from vstore.errors import Damage
 from vstore.format.entries import Snapshot
 from vstore.format.pages import decode_inner, decode_leaf, level_of
@@ -78,7 +79,7 @@ class Snapshots:
             lost = sorted(path for path in aliases if path not in kept)
             loss = Loss(snapshot.name, max(snapshot.paths - len(kept), len(lost)), tuple(lost[:_PATHS]))
             self._found.degraded.append(loss)
-            what = [f"{loss.lost} path{'s' * (loss.lost != 1)}"] if loss.lost or has_fields else []
+            what = [counted(loss.lost, "path")] if loss.lost or has_fields else []
             what += [] if has_fields else [self._fields.left(snapshot.fields).words]
             self._found.did(f"{snapshot.name} lost {' and '.join(what)}, and is marked degraded")
 

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vstore.counts import counted
 from vstore.disk.journal import Journal, journals
 from vstore.disk.salvage import insisted, refuse_unreadable
 from vstore.disk.salvaged_rows import remains, sound_segment, whole_segment
@@ -84,7 +85,7 @@ class Vectors:
             key_size=repo.hash.size,
             known=self._named.get(space.id, set()),
         )
-        self._found.did(f"segments/{ref.name}: {len(left.keys)} of {ref.rows} rows are intact")
+        self._found.did(f"segments/{ref.name}: {len(left.keys):,} of {counted(ref.rows, 'row')} intact")
         self._found.put_aside(folder / ref.name)
         self.stored.setdefault(space.id, set()).update(left.keys)
         if not left.keys or self._found.dry_run:
@@ -117,7 +118,7 @@ class Vectors:
         if whole_segment(path.parent, segment.ref) is not None:
             stored.update(new)
             self._found.list_segment(space, segment.ref)
-            self._found.did(f"segments/{path.name}: recovered {len(new)} vectors from an unused file")
+            self._found.did(f"segments/{path.name}: recovered {counted(len(new), 'vector')} from an unused file")
         elif not listed:
             for ref in self._left_of(entry, segment.ref):
                 self._found.list_segment(space, ref)
@@ -154,7 +155,7 @@ class Vectors:
         found = lost.intersection(keys)
         if found:
             self.stored[space.id].update(found)
-            self._found.did(f"recovered {len(found)} vectors from a journal")
+            self._found.did(f"recovered {counted(len(found), 'vector')} from a journal")
             if not self._found.dry_run:
                 ref = segment_of(repo, path, lambda key: key in found)
                 assert ref is not None

@@ -104,7 +104,7 @@ def make(
                 base = other_base(words, recipe["weights"], digests)
                 if base is not None:
                     note(f"the adapter says that it was trained on {base[0]}; it is put on {said.model}")
-            loss = small_pictures(recipe)
+            loss = small_pictures(recipe, said)
             if loss is not None:
                 note(loss)
             proof = list(prepared_probes(recipe, _PROOF).values())

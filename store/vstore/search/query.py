@@ -192,7 +192,7 @@ def _no_text_side(repo: Repository, space: str, text: str) -> ModelError:
         f"cannot search for the text {text!r}: "
         f"the model of the space {repo.state.spaces[space].name!r} does not read text",
         f"if a picture is meant, write ./{text}; to search by words, make a store with a model that reads text "
-        "(vstore init --model MODEL), or add one to this store (vstore model add NAME --model MODEL)",
+        "(vstore init --store DIR --model MODEL), or add one to this store (vstore model add NAME --model MODEL)",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vstore.counts import counted
 from vstore.errors import CommitRace, VstoreError
 from vstore.format.canonical import Json
 from vstore.format.entries import FileRef, Snapshot
@@ -102,7 +103,7 @@ class Commit:
             message=self._message,
             partial=not self._complete,
         )
-        about = f"{snapshot.name}: {snapshot.paths} path{'s' * (snapshot.paths != 1)}"
+        about = f"{snapshot.name}: {counted(snapshot.paths, 'path')}"
         repo.publish("sync", {**changes, **more}, blobs=blobs, about=about)
         return snapshot
 

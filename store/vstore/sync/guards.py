@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
+from vstore.counts import counted
 from vstore.errors import Refused
 from vstore.format.delta import Change
 from vstore.format.pages import Alias
@@ -86,7 +87,7 @@ def loses_little(edits: Edits, survey: Survey, base: Tree, key_size: int) -> Non
         if total:
             first = [(path, key) for key, path in sorted(keys.items(), key=lambda pair: pair[1])[:10]]
             raise Refused(
-                f"This sync would remove {len(keys):,} of the {total:,} pictures in {os.fsdecode(label)!r}: "
+                f"This sync would remove {len(keys):,} of {counted(total, 'picture')} in {os.fsdecode(label)!r}: "
                 f"{_listed(first)}",
                 f"check that the right disk is mounted; {_ANYWAY}",
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from vstore.counts import counted
 from vstore.disk.packs import merge_packs, write_pack
 from vstore.format.entries import FileRef
 from vstore.format.small_files import small_neighbours, small_packs
@@ -30,7 +31,7 @@ def merge_small(repo: Repository, space: str, command: str) -> None:
     if facts is not None:
         added.append(write_pack(repo.layout.packs, repo.hash, facts.pages, "ingest"))
     listed = _merged_segments(repo, space, runs) if runs else None
-    about = f"{len(packs)} packs, {sum(map(len, runs))} segments"
+    about = f"{counted(len(packs), 'pack')}, {counted(sum(map(len, runs)), 'segment')}"
     with repo.committing(command):
         changes: dict[str, object] = {}
         if added:

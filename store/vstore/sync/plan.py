@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
+from vstore.counts import counted
 from vstore.disk.catalogue import Catalogue
 from vstore.errors import UsageError
 from vstore.intake.ingest import Ingest
@@ -65,7 +66,7 @@ class Planner:
         guards.roots_list_something(survey, base.tree, allowed=self._allowed)
         for target in targets:
             if not target.known and not survey.found.get(target.prefix) and not survey.troubled:
-                others = f"{survey.ignored:,} other file{'s' * (survey.ignored != 1)}"
+                others = counted(survey.ignored, "other file")
                 raise UsageError(
                     f"{os.fsdecode(target.place)} holds no pictures ({others})",
                     "name a folder of pictures; --include GLOB adds other file names",

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from vstore.counts import counted, some
 from vstore.disk.catalogue import Catalogue
 from vstore.embed.embedder import Embedder
 from vstore.errors import CommitRace, ModelError, VstoreError
@@ -175,7 +176,7 @@ class Run:
         current = state.current_snapshot
         space = current.space if current else state.start_space
         if space is None:
-            raise ModelError("this store has no embedding space", "make a new store with: vstore init")
+            raise ModelError("this store has no embedding space", "make a new store with: vstore init --store DIR")
         return space
 
     def _compared_with_current(self, paths: Sequence[bytes], previous: Base | None = None) -> Base:
@@ -272,10 +273,10 @@ class Run:
         self._memory.note(survey, self._ingest)
 
     def _incomplete(self, missing: list[bytes]) -> VstoreError:
-        first = ", ".join(os.fsdecode(path) for path in missing[:10])
-        have = "picture has" if len(missing) == 1 else "pictures have"
+        first = some([os.fsdecode(path) for path in missing])
+        have = "has" if len(missing) == 1 else "have"
         return VstoreError(
-            f"{len(missing):,} {have} no vector in the space {self._options.space!r} yet: {first}",
+            f"{counted(len(missing), 'picture')} {have} no vector in the space {self._options.space!r} yet: {first}",
             "sync all folders with --space, without naming a part of them; finished vectors are kept",
         )
 

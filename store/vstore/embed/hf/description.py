@@ -96,6 +96,8 @@ def _found(words: Words, trusted: bool, hub: Hub) -> tuple[Words, ModelFolder, M
     try:
         adapter = find_adapter(words.adapter, words.adapter_revision, hub=hub) if words.adapter else None
         _refuse_idle_revision("--adapter-revision", words.adapter_revision, adapter)
+        if adapter is not None:
+            adapters.refuse_other_kinds(adapter)
         said = words.revision
         if words.model is None:
             assert adapter is not None
@@ -152,6 +154,8 @@ def _refuse_unfit(folder: ModelFolder, cls: type[Family], words: Words) -> None:
     option = next((option for option, value in said.items() if value is not None), None)
     if option is not None and not cls.takes_prompt:
         raise ModelError(
-            f"a {folder.model_type} model does not take a prompt with a picture",
-            f"leave {option} out; it is for models such as Qwen2-VL",
+            f"a {folder.model_type} model does not take a prompt with a picture: nothing but the picture goes into it, "
+            "and nothing but the words into its text side, if it has one",
+            f"leave {option} out; it is for models such as Qwen2-VL. Words that go with every search, such as 'a photo "
+            "of', are written into it",
         )

@@ -155,6 +155,12 @@ def _tokenizer(folder: ModelFolder, digests: Digests) -> Any:
     return _hash([effective, sorted(digests.of(path) for path in pieces if path.is_file())])
 
 
+def processor_changes(recipe: Recipe, other: Recipe) -> list[str]:
+    """List the values of a recipe's processor that another recipe has otherwise, for people."""
+    before, now = (processor_values(one.get("processor") or {}) for one in (recipe, other))
+    return _changes(before, now)
+
+
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any], above: str = "") -> list[str]:
     """List the differences of two configurations, for people."""
     found = []

@@ -6,7 +6,7 @@ one. So its own keys say where its weights belong: `keys` reads them, `naming` f
 """
 
 from vstore.embed.hf.adapters.effect import Effect, effect_of
-from vstore.embed.hf.adapters.kinds import describe, version
+from vstore.embed.hf.adapters.kinds import describe, refuse_other_kinds, version
 from vstore.embed.hf.adapters.placing import apply
 
-__all__ = ["Effect", "apply", "describe", "effect_of", "version"]
+__all__ = ["Effect", "apply", "describe", "effect_of", "refuse_other_kinds", "version"]

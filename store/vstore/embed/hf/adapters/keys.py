@@ -41,7 +41,7 @@ def read_keys(names: Iterable[str]) -> dict[str, Key]:
         raise ValueError(f"its weights belong to several adapters: {', '.join(sorted(named)[:5])}")
     twice = len(found) - len(set(found.values()))
     if twice:
-        raise ValueError(f"{twice} of its weights stand twice")
+        raise ValueError(f"{twice} of its weights {'stands' if twice == 1 else 'stand'} twice")
     return found
 
 

@@ -35,7 +35,7 @@ def describe(folder: ModelFolder, digests: Digests) -> dict[str, Any]:
 
     Raises: ModelError if it is of a kind that cannot be taken.
     """
-    _refuse_other_kinds(folder)
+    refuse_other_kinds(folder)
     config = {
         name: sorted(value) if name in ("target_modules", "modules_to_save") and isinstance(value, list) else value
         for name, value in folder.config.items()
@@ -74,10 +74,20 @@ def _beginning(folder: ModelFolder) -> Any:
     return True if (value := folder.config.get("init_lora_weights")) is None else value
 
 
-def _refuse_other_kinds(folder: ModelFolder) -> None:
+def refuse_other_kinds(folder: ModelFolder) -> None:
+    """Raises: ModelError for an adapter of a kind that cannot be taken."""
     kind = folder.config.get("peft_type")
+    if not kind:
+        raise ModelError(
+            f"the adapter_config.json of the adapter {folder.name} does not say what kind of adapter it is (peft_type)",
+            'if it is a LoRA, write "peft_type": "LORA" there; else copy the file from beside its weights again',
+        )
     if kind not in KINDS:
-        raise ModelError(f"the adapter {folder.name} is of the type {kind}, which vstore does not support", _TAKEN)
+        meant = kind.upper()
+        raise ModelError(
+            f"the adapter {folder.name} is of the type {kind}, which vstore does not support",
+            f'write "peft_type": "{meant}" in its adapter_config.json, as peft does' if meant in KINDS else _TAKEN,
+        )
     odd = [name for name in _OTHER_KINDS if folder.config.get(name)]
     if odd:
         raise ModelError(f"the adapter {folder.name} is an unsupported kind of LoRA ({', '.join(odd)})", _TAKEN)

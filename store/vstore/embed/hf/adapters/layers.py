@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vstore.embed.hf.adapters import patterns
+from vstore.embed.hf.adapters.counted import of_its_weights
 from vstore.packages import PEFT
 
 if TYPE_CHECKING:
@@ -56,9 +57,13 @@ def fill(model: Any, layers: dict[str, dict[Key, torch.Tensor]]) -> None:
             else:
                 own.data = value.to(torch.float32)
         lost += [f"{name}.{place.replace(f'.{_NAME}', '')}" for place in places]
-    for what, names in (("are missing", lost), ("have no place in it", odd), ("have the wrong shape", wrong)):
+    for names, one, several in (
+        (lost, "is missing", "are missing"),
+        (odd, "has no place in it", "have no place in it"),
+        (wrong, "has the wrong shape", "have the wrong shape"),
+    ):
         if names:
-            raise LookupError(f"{len(names)} of its weights {what} ({', '.join(sorted(names)[:3])})")
+            raise LookupError(of_its_weights(names, one, several))
 
 
 def merge(model: Any) -> None:

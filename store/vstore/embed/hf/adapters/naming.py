@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
+from vstore.embed.hf.adapters.counted import of_its_weights
+
 Renames = tuple[tuple[str, str], ...]  # old -> new, in their order; ^ is the beginning of a name
 
 _ATTENTION: Renames = (
@@ -58,6 +60,10 @@ _HEADS = re.compile(r"(.+\.)?(lm_head|classifier|score|cls_classifier|distillati
 _HEADS_OF = {"vit": re.compile(r"(.+\.)?pooler(\..+)?"), "dinov3_vit": re.compile(r"(.+\.)?pooler(\..+)?")}
 
 
+class TwoTowers(LookupError):
+    """The names of an adapter that fit several towers of the model alike. Its argument: the towers, for a message."""
+
+
 class Naming(NamedTuple):
     """One way of naming.
 
@@ -103,7 +109,7 @@ def find_naming(
     model_type: str,
     prefix: str,
     trained_class: str = "",
-    fits: Callable[[Naming], bool] = lambda naming: True,
+    evidence: Iterable[Callable[[Naming], bool]] = (),
 ) -> Naming:
     """Find the naming under which each trained module is one of the model.
 
@@ -111,8 +117,8 @@ def find_naming(
     modules:       names of the model.
     prefix:        its base_model_prefix.
     trained_class: the class that the adapter says it was trained on, if it says so.
-    fits:          tells whether the shapes fit under a naming.
-    Raises:        LookupError, with what was not found or what is ambiguous.
+    evidence:      tells, each a little, whether a naming is the one: asked in turn while several fit by their names.
+    Raises:        LookupError, with what was not found; TwoTowers.
     """
     there = set(modules)
     best: list[str] = sorted(trained)
@@ -126,16 +132,16 @@ def find_naming(
             elif len(lost) < len(best):
                 best = lost
         several = list(found.values())
-        if len(several) > 1:
-            several = [naming for naming in several if fits(naming)] or several
+        for holds in evidence:
+            if len(several) > 1:
+                several = [naming for naming in several if holds(naming)] or several
         if len(several) > 1:
             several = [naming for naming in several if _is_of(naming, trained_class)] or several
         if len(several) == 1:
             return several[0]
         if several:
-            towers = " and ".join(sorted(naming.add.rstrip(".") or "the whole model" for naming in several))
-            raise LookupError(f"its names fit {towers} alike, and it does not say which one it was trained on")
-    raise LookupError(f"{len(best)} of its weights have no place in it ({', '.join(best[:3])})")
+            raise TwoTowers(" and ".join(sorted(naming.add.rstrip(".") or "the whole model" for naming in several)))
+    raise LookupError(of_its_weights(best, "has no place in it", "have no place in it"))
 
 
 def _tiers(model_type: str, prefix: str, trained: Iterable[str]) -> Iterator[list[Naming]]:

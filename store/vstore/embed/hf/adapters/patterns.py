@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from vstore.embed.hf.adapters.inconsistent import Inconsistent
+
 
 class Ranks(NamedTuple):
     """The ranks and alphas of modules that differ from the adapter's own.
@@ -22,7 +24,7 @@ def ranks(config: Mapping[str, Any], modules: Mapping[str, str]) -> Ranks:
     """Evaluate rank_pattern and alpha_pattern.
 
     modules: module -> the name that it was trained with.
-    Raises:  LookupError if an entry of a pattern matches no module: it would be ignored, and the vectors wrong.
+    Raises:  Inconsistent if an entry of a pattern matches no module: it would be ignored, and the vectors wrong.
     """
     found: list[dict[str, Any]] = []
     for word in ("rank_pattern", "alpha_pattern"):
@@ -30,8 +32,12 @@ def ranks(config: Mapping[str, Any], modules: Mapping[str, str]) -> Ranks:
         entries = {module: _entry(pattern, trained) for module, trained in modules.items()} if pattern else {}
         unused = pattern.keys() - set(entries.values())
         if unused:
-            some = ", ".join(sorted(unused)[:3])
-            raise LookupError(f"its {word} names {some}, and none of its modules has such a name")
+            entry = min(unused)
+            raise Inconsistent(
+                f"its {word} has the entry {entry!r}, and no module that it has weights for has such a name",
+                f"if the entry is misspelt, correct it in adapter_config.json only if training had it so; if training "
+                f"had it as it stands, it met nothing then either: take it out of {word}",
+            )
         found.append({module: pattern[entry] for module, entry in entries.items() if entry is not None})
     return Ranks(*found)
 

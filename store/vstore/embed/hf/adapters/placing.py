@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.embed.faults import DOCTOR, reason
 from vstore.embed.hf.adapters import patterns
+from vstore.embed.hf.adapters.counted import of_its_weights, some
+from vstore.embed.hf.adapters.inconsistent import Inconsistent
 from vstore.embed.hf.adapters.keys import Key, read_keys
 from vstore.embed.hf.adapters.kinds import KINDS
 from vstore.embed.hf.adapters.layers import fill, merge, put_in
-from vstore.embed.hf.adapters.naming import Naming, find_naming, is_head
+from vstore.embed.hf.adapters.naming import Naming, TwoTowers, find_naming, is_head
 from vstore.embed.hf.source.bases import place_of_base
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.hf.source.other_words import OtherWords
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
     import torch
 
     Tensors = dict[Key, torch.Tensor]
+
+# Parts of an adapter whose size along an axis is its rank.
+_RANK_AXES = {"lora_A": 0, "lora_embedding_A": 0, "hada_w1_b": 0, "hada_w2_b": 0}
 
 
 class _Parts(NamedTuple):
@@ -41,22 +48,27 @@ def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda 
     note:   receives a line for renamed modules, and for weights that have no part in the vector.
     Raises: ModelError if any weight does not land where it belongs.
     """
-    config = _configuration(folder)
+    config = _configuration(folder, note)
     weights = _weights(folder)
     try:
         used, heads = _without_heads(model, weights)
-        naming = _naming(model, folder, used)
+        naming = _naming(model, folder, config, used)
         used, inner = _without_inner(model, naming, used)
         parts = _sorted(model, naming, used)
-        _refuse_missing(model, naming, config, weights, trained_class=_trained_class(folder))
+        _refuse_missing(_missing(model, naming, config, weights, trained_class=_trained_class(folder)))
         numbers = patterns.ranks(folder.config, _names(naming, weights))
+        _refuse_other_ranks(config, parts.layers, numbers.rank)
+    except Inconsistent as err:
+        raise ModelError(f"the adapter {folder.name} contradicts itself: {err.message}", err.next_step) from err
+    except TwoTowers as err:
+        raise _of_an_unknown_tower(model, folder, str(err)) from err
     except LookupError as err:
         raise unfit(folder, str(err.args[0])) from err
     renamed = naming.applied(key.module for key in used)
     if renamed:
         note("adapter: modules renamed: " + ", ".join(f"{old} -> {new}" for old, new in renamed))
     if heads or inner:
-        note(f"adapter: {_some([*heads, *inner])} left out: no part of the vector")
+        note(f"adapter: {some([*heads, *inner])} left out: no part of the vector")
     for name, value in parts.saved.items():
         _replace(model, name, value)
     if parts.layers:
@@ -64,14 +76,27 @@ def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda 
         merge(model)
 
 
-def _configuration(folder: ModelFolder) -> Any:
+def _configuration(folder: ModelFolder, note: Callable[[str], None]) -> Any:
+    """Let peft read the configuration. What it does not know it leaves out, which is said."""
     peft = PEFT.load()
+    kind = peft.PEFT_TYPE_TO_CONFIG_MAPPING[folder.config["peft_type"]]
+    known = {field.name for field in fields(kind)}
+    odd = [
+        f"{name}: {json.dumps(value)}"
+        for name, value in folder.config.items()
+        if value and name not in known and name != "runtime_config"
+    ]
+    if odd:
+        note(
+            f"warning: the adapter_config.json of {folder.name} has fields that peft {peft.__version__} does not know, "
+            f"and that are left out ({some(odd)}): if the adapter was trained with a newer peft, install that one"
+        )
     try:
-        return peft.PeftConfig.from_pretrained(str(folder.path))
+        return kind(**{name: value for name, value in folder.config.items() if name in known - {"runtime_config"}})
     except Exception as err:
         raise ModelError(
-            f"peft {peft.__version__} cannot use the adapter_config.json of {folder.name}: {reason(err)}",
-            f"compare it with the adapter's own, or {DOCTOR}",
+            f"peft {peft.__version__} cannot use the adapter_config.json of the adapter {folder.name}: {reason(err)}",
+            "correct it, as the adapter was trained; or, if it was trained with a newer peft, install that one",
         ) from err
 
 
@@ -91,13 +116,13 @@ def _weights(folder: ModelFolder) -> Tensors:
     sick = [name for name, value in weights.items() if not value.isfinite().all()]
     if sick:
         raise ModelError(
-            f"the adapter {folder.name} has weights that are not finite ({_some(sick)})",
+            f"the adapter {folder.name} has weights that are not finite ({some(sick)})",
             "its training diverged, or the file is damaged: take an earlier checkpoint, or copy it again",
         )
     kind = str(folder.config["peft_type"])
     odd = sorted({key.part for key in keys.values() if key.part and not key.part.startswith(KINDS[kind])})
     if odd:
-        raise unfit(folder, f"its configuration says {kind}, and its weights have other parts ({_some(odd)})")
+        raise unfit(folder, f"its configuration says {kind}, and its weights have other parts ({some(odd)})")
     return {keys[name]: value for name, value in weights.items()}
 
 
@@ -126,12 +151,15 @@ def _without_inner(model: Any, naming: Naming, weights: Tensors) -> tuple[Tensor
 def _without(modules: set[str], weights: Tensors) -> Tensors:
     left = {key: value for key, value in weights.items() if key.module not in modules}
     if not left:
-        raise LookupError("all of its weights are of modules that have no part in the vector: " + ", ".join(modules))
+        raise LookupError(
+            f"all of its weights are of modules that have no part in the vector ({some(sorted(modules))})"
+        )
     return left
 
 
-def _naming(model: Any, folder: ModelFolder, weights: Tensors) -> Naming:
+def _naming(model: Any, folder: ModelFolder, config: Any, weights: Tensors) -> Naming:
     there = dict(model.named_modules())
+    trained_class = _trained_class(folder)
 
     def fits(naming: Naming) -> bool:
         for key, value in weights.items():
@@ -143,13 +171,16 @@ def _naming(model: Any, folder: ModelFolder, weights: Tensors) -> Naming:
                     return False
         return True
 
+    def is_whole(naming: Naming) -> bool:
+        return not _missing(model, naming, config, weights, trained_class=trained_class)
+
     return find_naming(
         {key.module for key in weights},
         there,
         model_type=model.config.model_type,
         prefix=str(getattr(model, "base_model_prefix", "")),
-        trained_class=_trained_class(folder),
-        fits=fits,
+        trained_class=trained_class,
+        evidence=(fits, is_whole),
     )
 
 
@@ -171,17 +202,17 @@ def _sorted(model: Any, naming: Naming, weights: Tensors) -> _Parts:
             continue
         name = f"{module}.{key.tensor}" if module else key.tensor
         if name not in there:
-            raise LookupError(f"1 of its weights have no place in it ({key.module}.{key.tensor})")
+            raise LookupError(f"1 of its weights has no place in it ({key.module}.{key.tensor})")
         if there[name].shape != value.shape:
             shapes = f"{tuple(value.shape)} instead of {tuple(there[name].shape)}"
             grown = "; its vocabulary was changed in training, and the base's was not" if "embed" in name else ""
-            raise LookupError(f"1 of its weights have the wrong shape ({key.module}.{key.tensor}: {shapes}{grown})")
+            raise LookupError(f"1 of its weights has the wrong shape ({key.module}.{key.tensor}: {shapes}{grown})")
         parts.saved[name] = value
     return parts
 
 
-def _refuse_missing(model: Any, naming: Naming, config: Any, weights: Tensors, *, trained_class: str) -> None:
-    """Raises: LookupError if the configuration asks for modules that have no weights."""
+def _missing(model: Any, naming: Naming, config: Any, weights: Tensors, *, trained_class: str) -> list[str]:
+    """List what the configuration asks for and the weights lack, by the trained names."""
     import torch
     from peft.tuners.tuners_utils import check_target_module_exists
 
@@ -212,12 +243,26 @@ def _refuse_missing(model: Any, naming: Naming, config: Any, weights: Tensors, *
         base = there.get(naming.in_model(trained) or "")
         whole = {name for name, _ in base.named_parameters(recurse=False)} if base is not None else set()
         lost += [f"{trained}.{name}" for name in whole if Key(trained, "", name) not in weights]
+    return sorted(lost)
+
+
+def _refuse_missing(lost: list[str]) -> None:
     if lost:
-        raise LookupError(f"{len(lost)} of its weights are missing ({_some(sorted(lost))})")
+        raise LookupError(of_its_weights(lost, "is missing", "are missing"))
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+def _refuse_other_ranks(config: Any, layers: dict[str, Tensors], ranks: dict[str, int]) -> None:
+    """Raises: Inconsistent if the weights have another rank than the configuration says: peft would first make that."""
+    for module, tensors in layers.items():
+        for key, value in tensors.items():
+            axis = _RANK_AXES.get(key.part)
+            said = ranks.get(module, getattr(config, "r", None))
+            if axis is not None and said is not None and value.shape[axis] != said:
+                raise Inconsistent(
+                    f"its adapter_config.json says a rank of {said} for {key.module}, and its weights have "
+                    f"{value.shape[axis]}",
+                    "copy adapter_config.json and adapter_model.safetensors again, both from one folder of its trainer",
+                )
 
 
 def _is_true(found: Any) -> bool:
@@ -278,6 +323,17 @@ def _replace(model: Any, name: str, value: torch.Tensor) -> None:
     old = getattr(place, last)
     with torch.no_grad():
         old.copy_(value)
+
+
+def _of_an_unknown_tower(model: Any, folder: ModelFolder, towers: str) -> ModelError:
+    """Make the error for an adapter of one tower that may be any of several."""
+    kind = type(model).__name__.removesuffix("Model")
+    written = f'"auto_mapping": {{"base_model_class": "{kind}VisionModel"}}'
+    return ModelError(
+        f"the weights of the adapter {folder.name} fit {towers} alike, and it does not say which one it was trained on",
+        f"if that was the tower of the pictures, write {written} in its adapter_config.json; if it was that of the "
+        f"texts, {kind}TextModel in the same place",
+    )
 
 
 def unfit(folder: ModelFolder, why: str) -> ModelError:

@@ -13,7 +13,7 @@ from vstore.embed.hf.families.text_cleaning import CLEANINGS, cleaned, require_c
 from vstore.embed.hf.libraries import libraries
 from vstore.embed.hf.pixels import pixels_recipe, prepare_pixels
 from vstore.embed.hf.source.model_folder import ModelFolder
-from vstore.embed.hf.text import tokenizer_digests
+from vstore.embed.hf.text import pads_left_by_its_class, tokenizer_digests
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError
 
@@ -82,8 +82,9 @@ class OpenClip(DualEncoder):
             "lowercase": False,
             "attention_mask": False,
             "clean": clean,
-            # To OpenCLIP's own tokenizer a special token in a text is letters.
+            # A word of recipes since the first: the texts of all models are tokenised so now.
             **({"split_special_tokens": True} if own else {}),
+            **({"padding_side": "right"} if not own and pads_left_by_its_class(folder) else {}),
         }
 
     @classmethod

@@ -53,8 +53,9 @@ def templates(prompt: str, query_prompt: str | None, default: str, ending: str =
 
     default: the template of pictures around a plain prompt, which is in it.
     ending:  the special tokens that the model's tokenizer adds to every text.
-    Raises:  ModelError for a template that holds no picture or no text, or several.
+    Raises:  ModelError for a template that holds no picture or no text, or several, or marks of turns without one.
     """
+    _refuse_marks(prompt)
     picture = prompt if PAD in prompt else default + ending
     if picture.count(PAD) != 1:
         raise ModelError(
@@ -128,6 +129,22 @@ def parts(template: str) -> tuple[str, str, str, str]:
     first = _SPECIAL.search(after)
     end = len(after) if first is None else first.start()
     return before[:cut], before[cut:], after[:end], after[end:]
+
+
+def _refuse_marks(prompt: str) -> None:
+    """Raises: ModelError for a text of --prompt that is neither plain words nor the template of a picture."""
+    if "%s" in prompt:
+        raise ModelError(
+            "the prompt holds %s, which stands for a searched text, and there is none beside a picture",
+            "leave %s out of --prompt; the template of searches is --query-prompt",
+        )
+    found = _SPECIAL.search(prompt)
+    if found is not None and PAD not in prompt:
+        raise ModelError(
+            f"the prompt holds special tokens ({found[0]}), and no place for the picture: they would stand within the "
+            "turn that is written around a plain text",
+            f"write the whole template, with {PICTURE} in the picture's place, or a text without special tokens",
+        )
 
 
 def _whole_query(text: str) -> str:

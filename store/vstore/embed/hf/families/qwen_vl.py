@@ -73,14 +73,15 @@ class QwenVL(TextFamily):
         preset = preset_by_name([folder.name, words.adapter], folder.model_type)
         saved = saved_query_prompt(folder)
         if preset is not None:
+            theirs = words._replace(preset=preset.name, query_prompt=None)
             note(
                 f"by its name this is {preset.about}, whose authors prepare pictures and searches otherwise than it is "
-                "done now. Make a space that does it their way: "
-                f"{words._replace(preset=preset.name).command(preset.name)}"
+                f"done now. For a space that does it their way: {theirs.command(preset.name)}"
+                + ("" if words.query_prompt is None else "; --query-prompt goes with it, in place of their instruction")
             )
         elif saved is not None and words.query_prompt is None:
             note(
-                "its files for sentence-transformers have an instruction for searches, which is not used now. Make a "
+                "its files for sentence-transformers have an instruction for searches, which is not used now. For a "
                 f"space that uses it: {words._replace(query_prompt=saved).command('asked')}"
             )
         return words

@@ -7,6 +7,7 @@ from typing import Any
 
 from vstore.embed.hf.families.dual import DualEncoder
 from vstore.embed.hf.source.model_folder import ModelFolder
+from vstore.embed.hf.text import pads_left_by_its_class
 
 
 class Siglip(DualEncoder):
@@ -30,6 +31,9 @@ class Siglip(DualEncoder):
             "max_length": length,
             "lowercase": cls.is_second(folder),
             "attention_mask": False,
+            # The class of SigLIP 2's tokenizer, Gemma's, pads on the left unless told: convert_siglip2_to_hf.py of
+            # transformers tells it, as texts were padded on the right in training.
+            **({"padding_side": "right"} if pads_left_by_its_class(folder) else {}),
         }
 
     @classmethod

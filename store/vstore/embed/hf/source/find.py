@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from vstore.embed.hf.source.adapter_config import read_adapter_config
 from vstore.embed.hf.source.hub import ONLINE, Hub, Wanted, fetch, is_downloaded
 from vstore.embed.hf.source.hub_errors import Unfound
 from vstore.embed.hf.source.hub_name import hub_name
-from vstore.embed.hf.source.json_file import read_json
 from vstore.embed.hf.source.layouts import layout_of, read_config
 from vstore.embed.hf.source.misnamed import is_no_folder, not_a_model, not_an_adapter
 from vstore.embed.hf.source.missing import is_written_as_a_path, nearest_folder, no_such_folder
@@ -51,7 +51,7 @@ def find_adapter(name: str, revision: str | None = None, *, hub: Hub = ONLINE) -
     path, commit = _locate(name, revision, "adapter", hub)
     if not (path / "adapter_config.json").is_file():
         raise not_an_adapter(name, path)
-    folder = ModelFolder(name, path, commit, read_json(path / "adapter_config.json"))
+    folder = ModelFolder(name, path, commit, read_adapter_config(name, path))
     weights = path / "adapter_model.safetensors"
     refuse_pickles(name, path, weights.name, has_weights=weights.is_file(), commit=commit)
     require_whole(folder, [weights])

@@ -10,9 +10,12 @@ from vstore.embed.hf.source.again import get_again
 from vstore.embed.hf.source.lfs import is_pointer, pull
 from vstore.errors import ModelError
 
+_NOUNS = {list: "list", str: "text", int: "number", float: "number", bool: "truth value", type(None): "null"}
+
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON file that holds an object. Raises: ModelError."""
+    again = get_again(path.parent, [path.name])
     if is_pointer(path):
         raise ModelError(
             f"{path} is a pointer of Git LFS, a few lines of text in place of the file",
@@ -21,7 +24,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError) as err:
-        raise ModelError(f"{path} cannot be read: {err}", get_again(path.parent, [path.name])) from err
+        raise ModelError(f"{path} cannot be read: {err}", again) from err
+    except RecursionError as err:
+        raise ModelError(f"{path} is not a valid configuration: it nests too deep", again) from err
     if not isinstance(value, dict):
-        raise ModelError(f"{path} is not a valid configuration", get_again(path.parent, [path.name]))
+        raise ModelError(f"{path} is not a valid configuration: it holds a {_NOUNS[type(value)]}, not an object", again)
     return value

@@ -1,0 +1,63 @@
+"""Commands that messages suggest, as they are to be typed here: for the same store, and offline if this command was."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+# A command at the beginning, or after a space or a bracket: other characters belong to a path or a quoted prompt.
+_COMMAND = re.compile(r"(?:(?<=^)|(?<=[ (`]))vstore (?P<words>[a-z]+(?: [a-z]+)?)(?P<rest>[^;,)`]*)")
+_WITHOUT_STORE = ("model recommend", "model convert")
+_MESSAGES = ("next", "fix", "notes", "left")  # fields of reports
+
+
+def typed(text: str) -> str:
+    """Add to each command in a text what this command line had: the store that it named or found, and --offline."""
+    ctx = click.get_current_context(silent=True)
+    given = (ctx.find_object(dict) or {}) if ctx is not None else {}
+    store, offline = given.get("store") or given.get("found"), given.get("offline", False)
+    if ctx is None or (store is None and not offline):
+        return text
+    root = ctx.find_root()
+
+    def whole(match: re.Match[str]) -> str:
+        found = _command(root, match["words"].split())
+        if found is None or match["rest"].strip() == "--help":
+            return match[0]
+        name, command = found
+        words = ["vstore"]
+        if store is not None and name not in _WITHOUT_STORE and "--store" not in match["rest"]:
+            words += ["--store", shlex.quote(str(store))]
+        words.append(name)
+        if offline and "--offline" not in match["rest"] and any("--offline" in one.opts for one in command.params):
+            words.append("--offline")
+        return " ".join(words) + match[0].removeprefix(f"vstore {name}")
+
+    return _COMMAND.sub(whole, text)
+
+
+def typed_fields(value: Any) -> Any:
+    """Do the same in the messages of a report's JSON document."""
+    if isinstance(value, Mapping):
+        return {name: _texts(one) if name in _MESSAGES else typed_fields(one) for name, one in value.items()}
+    return [typed_fields(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def _texts(value: Any) -> Any:
+    if isinstance(value, str):
+        return typed(value)
+    return [_texts(one) for one in value] if isinstance(value, (list, tuple)) else typed_fields(value)
+
+
+def _command(root: click.Context, words: list[str]) -> tuple[str, click.Command] | None:
+    """Find the command that words begin with. Returns: its name and itself; None if they are prose."""
+    assert isinstance(root.command, click.Group)
+    command = root.command.get_command(root, words[0])
+    if command is None or not isinstance(command, click.Group):
+        return None if command is None else (words[0], command)
+    below = command.get_command(root, words[1]) if len(words) > 1 else None
+    return (words[0], command) if below is None else (" ".join(words[:2]), below)

@@ -1,0 +1,18 @@
+"""Counts and lists of names, in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_NAMED = 3  # names that say what is meant; more of them hide the rest of a message
+
+
+def counted(amount: int, noun: str) -> str:
+    """Format a count: `1 picture`, `2,000 pictures`."""
+    return f"{amount:,} {noun}{'' if amount == 1 else 's'}"
+
+
+def some(names: Sequence[str], shown: int = _NAMED) -> str:
+    """List the first names, and count the others: `a, b, c and 7 more`."""
+    more = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {more:,} more" if more > 0 else "")

@@ -1,0 +1,159 @@
+"""The tokens of a searched text: all of its words are the user's, and it is padded as its model was trained."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from support.embedders import embedder, recipe_of
+from support.model_store import change_json
+from support.reference import unit
+from support.tiny_remote import save_remote
+from support.zoo import Zoo
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+from vstore.embed.hf.description import describe
+from vstore.embed.hf.digests import Digests
+from vstore.embed.hf.loading import load
+from vstore.embed.hf.text import load_tokenizer
+from vstore.embed.model_words import Settings, Words
+from vstore.errors import UsageError
+from vstore.format.recipes import space_id
+
+DUALS = ("clip", "metaclip_2", "chinese_clip", "altclip", "aimv2", "siglip", "naflex")
+ORDINARY = ["a red car", "A Blue Cat of the Sky", "50 < 60, </b> & <i>…", "红车 [sep] s>", "", "a " * 99]
+
+
+def ids_of(made: Any, text: str) -> list[int]:
+    found: list[int] = made.family.text_inputs(made._on, text)["input_ids"][0].tolist()
+    return found
+
+
+@pytest.mark.parametrize("name", DUALS)
+def test_an_ordinary_text_has_the_tokens_of_its_tokenizer(zoo: Zoo, name: str) -> None:
+    made = embedder(zoo[name])
+    plain, how = transformers.AutoTokenizer.from_pretrained(zoo[name]), made.recipe["text"]
+    for text in ORDINARY:
+        wanted = plain(
+            text.lower() if how["lowercase"] else text,
+            padding=how["padding"],
+            max_length=how["max_length"],
+            truncation=True,
+            padding_side="right",
+        )["input_ids"]
+        assert ids_of(made, text) == wanted
+
+
+@pytest.mark.parametrize("name", [*DUALS, "remote"])
+def test_a_special_token_in_a_text_is_letters(zoo: Zoo, tmp_path: Path, name: str) -> None:
+    """One that was read as the end of the text would take the vector before all that follows it."""
+    folder = zoo[name] if name != "remote" else save_remote(tmp_path / "own", zoo["clip"], "tensors")
+    made = embedder(folder, **({"trust_remote_code": True} if name == "remote" else {}))
+    tokenizer = load_tokenizer(made.family.folder)
+    assert tokenizer.all_special_tokens
+    for token in tokenizer.all_special_tokens:
+        found = ids_of(made, f"a {token} b")
+        plain = ids_of(made, "a b")
+        if tokenizer.convert_tokens_to_ids(token) != tokenizer.unk_token_id:
+            for special in set(tokenizer.all_special_ids) - {tokenizer.unk_token_id, tokenizer.pad_token_id}:
+                assert found.count(special) == plain.count(special), token
+        assert len([one for one in found if one != tokenizer.pad_token_id]) > len(
+            [one for one in plain if one != tokenizer.pad_token_id]
+        ), token
+        assert np.isfinite(made.embed_texts([f"a {token} b"])).all()
+
+
+# A vocabulary of pieces
+
+
+def of_pieces(folder: Path) -> Path:
+    """As XLM-RoBERTa's and T5's: special tokens are pieces too, the likeliest of all."""
+    pieces = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -3.0)]
+    pieces += [(letter, -4.0) for letter in "abcdefghijklmnopqrstuvwxyz</>"]
+    made = Tokenizer(models.Unigram(pieces, unk_id=3, byte_fallback=False))
+    made.pre_tokenizer = pre_tokenizers.Metaspace()
+    made.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    specials = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    transformers.PreTrainedTokenizerFast(tokenizer_object=made, **specials).save_pretrained(folder)
+    return folder
+
+
+def test_a_text_whose_tokenizer_cannot_split_a_special_token_is_refused(zoo: Zoo, tmp_path: Path) -> None:
+    folder = of_pieces(Path(shutil.copytree(zoo["altclip"], tmp_path / "m")))
+    made = embedder(folder)
+    split = transformers.AutoTokenizer.from_pretrained(folder)("a </s> b", split_special_tokens=True)["input_ids"]
+    assert split.count(2) == 2, "the library's own way does not help"
+    with pytest.raises(
+        UsageError, match="holds </s>, which the tokenizer of this model reads as the end or another mark"
+    ) as caught:
+        made.embed_texts(["a </s> b"])
+    assert "leave </s> out" in caught.value.next_step
+    for text in ("a b", "a < b > c", "é", "s> </"):
+        assert np.isfinite(made.embed_texts([text])).all()
+
+
+# Padding
+
+
+def as_gemma(folder: Path, **more: Any) -> Path:
+    """The tokenizer's class of SigLIP 2. transformers pads it on the left, unless the folder says otherwise."""
+    change_json(folder, "tokenizer_config.json", tokenizer_class="GemmaTokenizer", **more)
+    return folder
+
+
+def direct(folder: Path, text: str, side: str) -> np.ndarray:
+    """As trained: transformers' convert_siglip2_to_hf.py, get_siglip2_tokenizer has padding_side="right"."""
+    kind = json.loads((folder / "config.json").read_text())["model_type"]
+    cls = {"siglip": transformers.SiglipModel, "siglip2": transformers.Siglip2Model}[kind]
+    model = cls.from_pretrained(folder, dtype=torch.float32).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, padding_side=side)
+    ids = tokenizer(text.lower(), padding="max_length", max_length=64, truncation=True, return_tensors="pt")
+    with torch.inference_mode():
+        return unit(model.get_text_features(input_ids=ids["input_ids"]).pooler_output[0])
+
+
+@pytest.mark.parametrize("name", ["siglip", "naflex"])
+def test_a_siglip_2_that_names_no_side_is_padded_on_the_right(zoo: Zoo, tmp_path: Path, name: str) -> None:
+    folder = as_gemma(Path(shutil.copytree(zoo[name], tmp_path / "m")))
+    assert transformers.AutoTokenizer.from_pretrained(folder).padding_side == "left", "the library's default"
+    made = embedder(folder)
+    assert made.recipe["text"]["padding_side"] == "right"
+    right, left = direct(folder, "A red car", "right"), direct(folder, "A red car", "left")
+    assert np.abs(right - left).max() > 1e-3
+    assert np.abs(made.embed_texts(["A red car"])[0] - right).max() < 1e-5
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("name", ["siglip", "naflex"])
+def test_the_side_that_a_folder_names_is_taken(zoo: Zoo, tmp_path: Path, name: str, side: str) -> None:
+    folder = as_gemma(Path(shutil.copytree(zoo[name], tmp_path / "m")), padding_side=side)
+    made = embedder(folder)
+    assert "padding_side" not in made.recipe["text"], "the recipes of before"
+    assert np.abs(made.embed_texts(["A red car"])[0] - direct(folder, "A red car", side)).max() < 1e-5
+
+
+def test_a_siglip_whose_tokenizer_pads_on_the_right_by_itself_keeps_its_space(zoo: Zoo) -> None:
+    assert "padding_side" not in recipe_of(zoo["siglip"])["text"]
+
+
+def test_the_padding_in_tokenizer_json_names_a_side(zoo: Zoo, tmp_path: Path) -> None:
+    folder = as_gemma(Path(shutil.copytree(zoo["siglip"], tmp_path / "m")))
+    padding = {"strategy": {"Fixed": 64}, "direction": "Left", "pad_id": 0, "pad_type_id": 0, "pad_token": "</s>"}
+    change_json(folder, "tokenizer.json", padding={**padding, "pad_to_multiple_of": None})
+    assert "padding_side" not in recipe_of(folder)["text"]
+
+
+def test_a_space_of_before_keeps_its_padding(zoo: Zoo, tmp_path: Path) -> None:
+    folder = as_gemma(Path(shutil.copytree(zoo["siglip"], tmp_path / "m")))
+    recipe, place = describe(Words(str(folder)), Digests())
+    text = {name: value for name, value in recipe["text"].items() if name != "padding_side"}
+    before = {**recipe, "text": text}
+    assert space_id(before) != space_id(recipe)
+    made: Any = load(before, place, Settings("cpu"), Digests())
+    assert np.abs(made.embed_texts(["A red car"])[0] - direct(folder, "A red car", "left")).max() < 1e-5
