@@ -126,7 +126,7 @@ def test_a_name_that_the_hub_lacks_may_be_a_misspelt_folder(vstore: Shell, kept:
     assert said.startswith("there is no model modls/clip-b on the hub and no such folder here")
     assert said.endswith("vstore init --name clip-b --model models/clip-b")
     said = vstore.bad(13, "init", "--model", "modls/clip-b", "--offline")
-    assert said.endswith("vstore init --name clip-b --model models/clip-b")
+    assert said.endswith("vstore init --offline --name clip-b --model models/clip-b")
     assert "vstore init" not in vstore.bad(13, "init", "--model", "hf://modls/clip-b")
 
 

@@ -67,7 +67,7 @@ def test_an_adapter_with_the_config_of_its_base_is_an_adapter(vstore: Shell, zoo
     shutil.copy(zoo["clip"] / "config.json", folder)
     vstore.good("init", "--adapter", "adapter")
     said = vstore.bad(13, "init", "--store", "other", "--model", "adapter")
-    assert said.endswith("name it with --adapter: vstore init --name adapter --adapter adapter")
+    assert said.endswith("name it with --adapter: vstore --store other init --name adapter --adapter adapter")
 
 
 # Named in place of what was meant: each error ends with the whole command, and that command works
