@@ -21,7 +21,8 @@ _MODEL = (
     click.option(
         "--adapter",
         metavar="DIR_OR_NAME",
-        help="A LoRA adapter. Without --model, its own base model is used; model add takes that of the current space.",
+        help="A LoRA adapter. Without --model, its own base model is used; model add takes that of the current space, "
+        "if the adapter was trained on it.",
     ),
     click.option("--revision", metavar="R", help="Branch, tag or commit of a hub model."),
     click.option("--adapter-revision", metavar="R", help="Branch, tag or commit of a hub adapter."),

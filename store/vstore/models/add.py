@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families.qwen_prompts import prompt_of_before
@@ -20,6 +21,9 @@ from vstore.repository.identities import space_of, with_older
 from vstore.repository.model_space import Made, add, make
 from vstore.repository.proof import kept_probes
 from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from vstore.embed.hf.source.trained_on import Sibling
 
 
 def model_add(
@@ -47,15 +51,16 @@ def model_add(
         notes.append(text)
         note(text)
 
+    siblings = _siblings(repo, name) if merged.adapter is not None else []
     if words.model is None and merged.model is not None:
         with whole_commands(lambda found: found.command(name)):
-            _require_base(repo, merged)
+            _require_base(repo, merged, siblings)
     if inherited:
         say("taken from the current space: " + " ".join(inherited))
     with whole_commands(lambda found: found.command(name)):
         same_name = [] if named is None else [named.id]
         full = with_full_name(merged, say)
-        made = make(full, settings, say, repo.layout.cache, known=same_name)
+        made = make(full, settings, say, repo.layout.cache, known=same_name, siblings=siblings)
     made = repo.reading(lambda: _as_known(repo, made))
     proved = _proved(repo, name, made)
     if proved.recipe != made.recipe:
@@ -167,15 +172,34 @@ def _known_probes(repo: Repository, made: Made) -> Probes | None:
         return None  # they are computed again: nothing else brings the space back into use
 
 
-def _require_base(repo: Repository, words: Words) -> None:
+def _siblings(repo: Repository, name: str) -> list[Sibling]:
+    """List the spaces whose adapters may vouch for the base of another one. name: of the space that is added."""
+    from vstore.embed.hf.source.trained_on import Sibling
+
+    def read() -> list[Sibling]:
+        found = [
+            Sibling(
+                "" if space.name == name else space.name,
+                repo.recipe(space.id).get("weights", []),
+                Words.from_json(space.place),
+            )
+            for space in repo.state.spaces.values()
+            if space.recipe and space.place.get("adapter")
+        ]
+        return sorted(found, key=lambda one: one.name)  # itself first: there is nothing to say then
+
+    return repo.reading(read)
+
+
+def _require_base(repo: Repository, words: Words, siblings: list[Sibling]) -> None:
     """Make sure that an adapter was not trained on another base than that of the current space. Raises: ModelError."""
-    from vstore.embed.hf.source.bases import require_base
+    from vstore.embed.hf.source.trained_on import require_base
 
     space = _current_space(repo)
     assert space is not None
     digests = Digests(repo.layout.cache)
     weights = repo.reading(lambda: repo.recipe(space.id)).get("weights", [])
-    require_base(words, weights, digests)
+    require_base(words, weights, digests, siblings)
     digests.keep()
 
 

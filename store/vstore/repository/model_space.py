@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,6 +26,7 @@ from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
     from vstore.embed.hf.loading import Files
+    from vstore.embed.hf.source.trained_on import Sibling
 
 _CACHED = re.compile(r"models--[^/]+?--([^/]+)/snapshots/[0-9a-f]{40}$")  # a repository in the cache of the hub
 _STEP = re.compile(r"checkpoint-[0-9]+")
@@ -67,12 +68,14 @@ def make(
     cache: Path | None = None,
     *,
     known: Container[str] = (),
+    siblings: Iterable[Sibling] = (),
 ) -> Made:
     """Work out the recipe of a model, load it, and embed its probes. Nothing is written.
 
     note:   receives a line for each thing done without being asked for.
     cache:  the store's cache folder, if there is a store.
     known:  ids of spaces: if an earlier version of vstore described these words as one of them, so does this.
+    siblings: spaces whose adapters may vouch for the base of this one.
     Raises: UsageError, ModelError.
     """
     from vstore.embed.plugins import describe_by_plugin
@@ -95,15 +98,16 @@ def make(
             from vstore.embed.hf.description import describe
             from vstore.embed.hf.identity import Known
             from vstore.embed.hf.loading import find_files, load
-            from vstore.embed.hf.source.bases import other_base
             from vstore.embed.hf.source.hub import Hub
+            from vstore.embed.hf.source.trained_on import trained_on
 
             said = words
             recipe, words = describe(words, digests, Hub(settings.offline, note), known=known, note=note)
             if said.model is not None and said.adapter is not None:
-                base = other_base(words, recipe["weights"], digests)
-                if base is not None:
-                    note(f"the adapter says that it was trained on {base[0]}; it is put on {said.model}")
+                base = trained_on(words, recipe["weights"], digests, siblings)
+                told = base and base.note(said.model)
+                if told:
+                    note(told)
             loss = small_pictures(recipe, said)
             if loss is not None:
                 note(loss)

@@ -17,11 +17,11 @@ from vstore.embed.hf.families.family import Family, Opened
 from vstore.embed.hf.identity import Known, clear_differences, differences, identity_of, is_variation, told
 from vstore.embed.hf.libraries import libraries, quiet
 from vstore.embed.hf.loaded import Loaded
-from vstore.embed.hf.source.bases import other_base
 from vstore.embed.hf.source.find import find_adapter, find_model
 from vstore.embed.hf.source.hub import ONLINE, Hub
 from vstore.embed.hf.source.model_folder import ModelFolder, is_stored_in_bf16
 from vstore.embed.hf.source.other_words import OtherWords
+from vstore.embed.hf.source.trained_on import Kin, trained_on
 from vstore.embed.hf.transformer import TransformerEmbedder
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import ModelError
@@ -152,8 +152,8 @@ def _told_of_its_base(adapter: ModelFolder, words: Words, recipe: Recipe, digest
     try:
         yield
     except OtherWords as err:
-        named = adapter.config.get("base_model_name_or_path")
-        if not named or other_base(words, recipe["weights"], digests) is not None:
+        found = trained_on(words, recipe["weights"], digests)
+        if found is None or found.kin is not Kin.SAME:
             raise
         raise ModelError(
             err.message,
