@@ -151,7 +151,6 @@ def test_a_weight_file_that_is_cut_off(vstore: Shell, zoo: Zoo) -> None:
         ("transformers.CLIPModel.get_image_features", TypeError("an argument that nobody knows")),
         ("transformers.AutoModel.from_pretrained", ImportError("it needs torch >= 99")),
         ("transformers.AutoImageProcessor.from_pretrained", ImportError("it needs torchvision")),
-        ("peft.PeftConfig.from_pretrained", TypeError("an argument that nobody knows")),
     ],
 )
 def test_libraries_that_do_not_fit_are_not_blamed_on_the_files(
