@@ -21,7 +21,7 @@ from vstore.embed.machine import machine_of
 from vstore.embed.model_words import Settings, Words
 from vstore.embed.text_cache import cache_text, text_name
 from vstore.errors import ModelError, VstoreError
-from vstore.intake.embedding import DOUBTS
+from vstore.intake.doubts import DOUBTS
 from vstore.pictures.decoding import prepare as decode
 from vstore.pictures.preparation import Preparation
 from vstore.search.query import Operand

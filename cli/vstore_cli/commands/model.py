@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
+import threading
 from typing import Any
 
 import click
 
+from vstore_cli.interrupts import ending
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, model_options, note, offline_option
 from vstore_cli.output import columns, count, echo_json, json_option, number, say, shown, size, table
@@ -215,6 +218,38 @@ def model_use(space: str, message: str, as_json: bool) -> None:
         click.echo(f"{report.current} is already in the space {report.space_name}.")
     else:
         say(f"Wrote snapshot {report.snapshot} in the space {report.space_name}; go back with: vstore undo")
+
+
+@model.command("serve")
+@click.argument("space", required=False)
+@click.option("--idle", type=float, metavar="MINUTES", help="End after so many minutes without a search.")
+@device_option
+@offline_option
+@json_option
+def model_serve(space: str | None, as_json: bool, **options: Any) -> None:
+    """Keep the model of a space loaded, and answer searches with it, until Ctrl-C.
+
+    Without it each `vstore search` for words, or for a picture that the store lacks, loads the model first. This user's
+    searches of this store find the server by themselves; those with --device do not use it. A sync on one device
+    answers the searches beside it in the same way. SPACE is the current one by default.
+
+    \b
+    Example:
+      vstore model serve &
+      vstore search "a red car"
+    """
+    stop = threading.Event()
+    with contextlib.ExitStack() as serving, open_store() as store:
+
+        def ready(name: str) -> None:
+            serving.enter_context(ending(stop))  # until then Ctrl-C ends the loading of the model
+            note(f"Searches in the space {name} use the model of this process now; end it with Ctrl-C.")
+
+        report = store.model_serve(space, ready=ready, stop=stop, **options)
+    if as_json:
+        echo_json(report)
+    else:
+        click.echo(f"Answered {count(report.answered, 'request')} with the model of the space {report.space_name}.")
 
 
 @model.command("drop")

@@ -214,6 +214,4 @@ def _current_words(repo: Repository) -> Words:
 
 
 def _current_space(repo: Repository) -> Space | None:
-    state = repo.state
-    current = state.current_snapshot
-    return state.spaces.get((current.space if current else state.start_space) or "")
+    return repo.state.spaces.get(repo.state.current_space or "")

@@ -66,8 +66,15 @@ def prove_text(repo: Repository, space: Space, embedder: Embedder) -> None:
     Raises: ModelError if the vector of the text probe is off by more than the tolerance; Damage.
     """
     kept = kept_probes(repo, space)
-    if kept is not None and TEXT in kept.vectors:
-        _compare(space, embedder, kept, Proofs(embed_probes(embedder, [TEXT]), environment_of(embedder)))
+    if kept is not None:
+        prove_some(space, embedder, kept, [TEXT])
+
+
+def prove_some(space: Space, embedder: Embedder, kept: Probes, names: Iterable[str]) -> None:
+    """Prove some probes of a space. Raises: ModelError if one is off by more than the tolerance."""
+    asked = [name for name in names if name in kept.vectors]
+    if asked:
+        _compare(space, embedder, kept, Proofs(embed_probes(embedder, asked), environment_of(embedder)))
 
 
 def prove_all(space: Space, embedder: Embedder, kept: Probes) -> Proofs | None:
