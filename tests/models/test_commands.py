@@ -70,6 +70,12 @@ def test_the_command_that_fills_a_new_space_names_a_folder_where_the_store_has_n
     assert "Fill it with: vstore sync --offline --space looks\n" in said
 
 
+def test_an_adapter_without_a_name_for_its_space(vstore: Shell, zoo: Zoo) -> None:
+    vstore.good("init")
+    said = vstore.bad(2, "model", "add", "--adapter", zoo.adapter("clip"))
+    assert said == f"the space has no name; name it: vstore model add NAME --adapter {zoo.adapter('clip')}"
+
+
 def test_the_built_in_embedder_can_be_added_and_used_beside_a_model(vstore: Shell, zoo: Zoo) -> None:
     vstore.good("sync", "pictures", "--model", zoo["clip"])
     vstore.good("model", "add", "looks", "--model", "builtin")
@@ -279,10 +285,18 @@ def test_out_of_memory_halves_the_batch_and_ends_at_one(
 
 def test_a_text_on_a_space_without_a_text_side(vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
     vstore.good("sync", "pictures", "--model", zoo["dinov2"])
-    monkeypatch.setattr("vstore.repository.spaces.load_embedder", None)  # it is known without loading anything
-    said = vstore.bad(13, "search", "a red car")
+    with monkeypatch.context() as patch:
+        patch.setattr("vstore.repository.spaces.load_embedder", None)  # it is known without loading anything
+        said = vstore.bad(13, "search", "a red car")
     assert "does not read text" in said
     assert "vstore model add" in said
+    vstore.good("model", "add", "words", "--model", zoo["clip"])
+    said = vstore.bad(13, "search", "a red car")
+    assert said.endswith("fill the space 'words', which reads text: vstore sync --space words")
+    vstore.good("sync", "--space", "words")
+    vstore.good("rollback", "v1")
+    said = vstore.bad(13, "search", "a red car")
+    assert said.endswith("v2, whose space 'words' reads text: vstore search --at v2 'a red car'")
 
 
 def test_a_hub_id_without_a_network(vstore: Shell) -> None:
