@@ -105,7 +105,7 @@ def _find(name: str, folder: Path) -> list[_Found]:
         option = "--adapter" if (folder / "adapter_config.json").is_file() else "--model"
         raise UsageError(f"{name} has its weights as safetensors already", f"use it as it is: {option} {quoted(name)}")
     if not found:
-        raise ModelError(f"{name} holds no weights: there is no pickle in {folder}", "copy or download the model again")
+        raise ModelError(f"{name} holds no weights: there is no pickle in {folder}", "copy or download it again")
     digests = Digests()
     return [_Found(one, pickled, digests.of(pickled.source)) for one, pickled in found]
 

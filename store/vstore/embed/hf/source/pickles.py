@@ -45,7 +45,7 @@ def refuse_pickles(name: str, path: Path, wanted: str, *, has_weights: bool, com
         return
     found = [pickled.source.name for pickled in pickles_in(path)]
     if not found:
-        raise ModelError(f"{name} holds no weights: there is no {wanted} in {path}", "copy or download the model again")
+        raise ModelError(f"{name} holds no weights: there is no {wanted} in {path}", "copy or download it again")
     raise only_pickled(name, found, commit)
 
 
