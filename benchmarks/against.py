@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -64,6 +65,15 @@ def process(words: Sequence[str], sources: Path = TOP) -> Cost:
 
 def run(words: Sequence[str], sources: Path) -> tuple[Cost, str]:
     """Run a command; Python finds the sources in a folder. Returns: its cost and stdout. Raises: as `process`."""
+    wall, usage, out = observe(words, sources)
+    return Cost(wall, usage.ru_utime + usage.ru_stime), out
+
+
+def observe(words: Sequence[str], sources: Path = TOP) -> tuple[float, resource.struct_rusage, str]:
+    """Run a command; Python finds the sources in a folder. Returns: wall time in seconds, what it used, its stdout.
+
+    Raises: as `process`.
+    """
     paths = os.pathsep.join(str(sources / name) for name in ("store", "cli", "benchmarks"))
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.perf_counter()
@@ -75,7 +85,7 @@ def run(words: Sequence[str], sources: Path) -> tuple[Cost, str]:
             err.seek(0)
             sys.exit(f"{' '.join(words)} exited with {child.returncode}:\n{err.read().decode()}")
         out.seek(0)
-        return Cost(wall, usage.ru_utime + usage.ru_stime), out.read().decode()
+        return wall, usage, out.read().decode()
 
 
 def make(code: str, sources: Path) -> None:

@@ -169,7 +169,7 @@ def recorded(top: Path, script: Any) -> list[Event]:
             # Ten thousand times a mebibyte is no test of anything.
             patch.setattr("vstore.disk.reserve.RESERVE", 64)
             patch.setattr("vstore.intake.keeper.SEAL_BYTES", 0)
-            patch.setattr("vstore.intake.embedding.BATCH", 2)
+            patch.setattr("vstore.intake.lazy_model.BATCH", 2)
             script(top, disk)
     finally:
         durable.disk = before

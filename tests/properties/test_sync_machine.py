@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from PIL import Image
 from support.folders import ClosedOs, Unflushed, stats_of
 
-import vstore.intake.embedding
+import vstore.intake.lazy_model
 import vstore.intake.reader
 import vstore.pictures.listing
 import vstore.pictures.rules
@@ -128,13 +128,13 @@ class SyncMachine(RuleBasedStateMachine):
             (durable, "disk"): durable.disk,
             **{(module, "os"): os for module in LOOKING},
             (vstore.intake.reader, "SETTLED_NS"): vstore.intake.reader.SETTLED_NS,
-            (vstore.intake.embedding, "BATCH"): vstore.intake.embedding.BATCH,
+            (vstore.intake.lazy_model, "BATCH"): vstore.intake.lazy_model.BATCH,
         }
         for module in LOOKING:
             module.os = ClosedOs(self.identities)
         durable.disk = Unflushed()
         vstore.intake.reader.SETTLED_NS = 0  # as if every file had been written long ago
-        vstore.intake.embedding.BATCH = 2
+        vstore.intake.lazy_model.BATCH = 2
         for path, number in zip(paths, numbers, strict=False):
             self._put("one" if number % 3 else "two", path, number)
         if inner and any(path.startswith("a/") and path.endswith(".png") for path in self.disk["one"]):

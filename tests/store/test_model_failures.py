@@ -21,7 +21,7 @@ from vstore.embed.machine import machine_of
 from vstore.embed.model_words import Settings, Words
 from vstore.embed.text_cache import cache_text, text_name
 from vstore.errors import ModelError, VstoreError
-from vstore.intake.embedding import DOUBTS
+from vstore.intake.doubts import DOUBTS
 from vstore.pictures.decoding import prepare as decode
 from vstore.pictures.preparation import Preparation
 from vstore.search.query import Operand
@@ -417,7 +417,7 @@ def test_the_command_says_it(
     words = ["sync", "--store", str(world.folder)]
     assert run([*words, str(world.pictures)]) == 3
     assert run(words) == 0
-    assert "--retry-failed tries them again" in capsys.readouterr().out
+    assert "--retry-failed tries it again" in capsys.readouterr().out
     assert run([*words, "--retry-failed"]) == 3
     assert "Tried 1 picture again that failed before: 0 have a vector now." in capsys.readouterr().out
 

@@ -27,7 +27,7 @@ from vstore.sync.report import SyncReport
 @pytest.fixture
 def single(settled: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world whose pictures are embedded one by one."""
-    monkeypatch.setattr("vstore.intake.embedding.BATCH", 1)
+    monkeypatch.setattr("vstore.intake.lazy_model.BATCH", 1)
     return settled
 
 

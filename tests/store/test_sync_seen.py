@@ -201,7 +201,7 @@ def test_the_same_holds_where_that_part_alone_is_synced(settled: World, became: 
 def test_a_folder_that_became_a_file_stays_one_through_a_partial_snapshot(
     settled: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vstore.intake.embedding.BATCH", 1)
+    monkeypatch.setattr("vstore.intake.lazy_model.BATCH", 1)
     settled.put({"x.png/in.png": 1, "y.png": 2})
     settled.sync()
     shutil.rmtree(settled.pictures / "x.png")

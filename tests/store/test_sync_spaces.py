@@ -136,7 +136,7 @@ def test_what_is_carried_over_has_no_vector_in_another_space(two: Worlds, faulty
 
 
 def test_a_sync_in_a_space_that_was_asked_for_is_never_partial(two: Worlds, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vstore.intake.embedding.BATCH", 1)
+    monkeypatch.setattr("vstore.intake.lazy_model.BATCH", 1)
     two.put({f"{number}.png": number for number in range(5)})
     two.sync()
     stop = threading.Event()
@@ -151,7 +151,7 @@ def test_a_sync_in_a_space_that_was_asked_for_is_never_partial(two: Worlds, monk
 def test_nor_is_it_where_there_is_no_snapshot_yet_or_one_of_that_space(
     two: Worlds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vstore.intake.embedding.BATCH", 1)
+    monkeypatch.setattr("vstore.intake.lazy_model.BATCH", 1)
     two.put({f"{number}.png": number for number in range(3)})
     report = two.sync(space="fake-2", commit_every=-1.0)
     assert (report.snapshot, report.partial) == ("v1", False)

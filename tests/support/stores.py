@@ -417,8 +417,8 @@ ONE_PROBE = {"vstore.repository.proof.PROBES": ("tiny",)}  # to draw and to embe
 FEW_IN_STATE = {"vstore.format.listing.PENDING": 2, "vstore.format.listing.WINDOW": 3}
 OPERATIONS = [
     Operation("sync", rich, sync),
-    Operation("seal", base, sync, settings={"vstore.intake.keeper.SEAL_BYTES": 0, "vstore.intake.embedding.BATCH": 1}),
-    Operation("commit", base, partial_sync, settings={"vstore.intake.embedding.BATCH": 1}, turns=True),
+    Operation("seal", base, sync, settings={"vstore.intake.keeper.SEAL_BYTES": 0, "vstore.intake.lazy_model.BATCH": 1}),
+    Operation("commit", base, partial_sync, settings={"vstore.intake.lazy_model.BATCH": 1}, turns=True),
     Operation("recover", with_journal, sync, turns=True),
     Operation("merge", rich, sync, settings={"vstore.format.small_files.TOO_MANY": 1}, turns=True),
     Operation("rollback", rich, call("rollback", "v1")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -12,9 +13,12 @@ from vstore.disk.facts import Batch
 from vstore.embed.embedder import Embedder
 from vstore.format.entries import FileRef
 from vstore.format.recipes import Recipe
+from vstore.intake.doubts import Doubts
 from vstore.intake.embedding import Batch as ModelBatch
 from vstore.intake.embedding import Embedding
+from vstore.intake.kept_vectors import KeptVectors
 from vstore.intake.known_pictures import KnownPictures
+from vstore.intake.lazy_model import LazyModel
 from vstore.intake.reader import Answer, Reader
 from vstore.intake.stored_keys import Vectors
 from vstore.intake.survey import TROUBLE, Item, Survey
@@ -73,14 +77,17 @@ class Ingest:
             machine=lambda: machine(repo.recipe(space)),
             retry_failed=retry_failed,
         )
-        self._embedding = Embedding(
+        self._model = LazyModel(repo, space, lambda: load(repo.recipe(space)), self._pictures.loaded)
+        self._kept = KeptVectors(
             repo,
             space,
             self._pictures,
-            load=lambda: load(repo.recipe(space)),
             stored=lambda keys: self._reader.let_go(keys),
             command=command,
+            # Loading is paid once, however many pictures there are.
+            clock=lambda: time.perf_counter() - self._model.seconds,
         )
+        self._embedding = Embedding(self._model, self._kept, Doubts(self._model, self._kept, self._pictures))
         self._reader = Reader(
             repo.hash,
             self._preparation,
@@ -120,12 +127,12 @@ class Ingest:
     @property
     def embedded(self) -> int:
         """The number of vectors computed."""
-        return self._embedding.embedded
+        return self._kept.count
 
     @property
     def embed_seconds(self) -> float:
         """The wall time of reading pictures and embedding them, without loading the model."""
-        return self._embedding.seconds
+        return self._kept.seconds
 
     @property
     def has_news(self) -> bool:
@@ -179,7 +186,7 @@ class Ingest:
         if not total:
             return
         self._progress.stage(stage, total)
-        self._embedding.begin()
+        self._kept.begin()
         batch = ModelBatch([], [])
         with closing(self._reader.answers(items, decode=decode)) as answers:
             for answer in answers:
@@ -221,11 +228,11 @@ class Ingest:
 
     def write_rest(self) -> list[FileRef]:
         """Write the unsealed vectors as a segment, to be listed by the next record."""
-        return self._embedding.write_rest()
+        return self._kept.write_rest()
 
     def listed(self) -> None:
         """Remove the journals whose segments a record lists now."""
-        self._embedding.listed()
+        self._kept.listed()
 
     def put(self, batch: Batch) -> None:
         """Write the facts learnt of pictures, good and bad, to the catalogue."""
@@ -233,10 +240,10 @@ class Ingest:
 
     def close(self) -> None:
         """End the model and its processes, then leave unsealed vectors to the next run."""
-        self._embedding.end_model()
+        self._model.close()
         if self._isolated:
             self._isolated.close()
-        self._embedding.close()
+        self._kept.close()
 
 
 def _isolated_decoder() -> IsolatedDecoder:
