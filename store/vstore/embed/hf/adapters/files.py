@@ -63,9 +63,7 @@ def read_weights(folder: ModelFolder) -> dict[Key, torch.Tensor]:
     except ValueError as err:
         raise unfit(folder, str(err)) from err
     if not weights:
-        raise ModelError(
-            f"the file of the weights of the adapter {folder.name} holds none", "copy or download it again"
-        )
+        raise ModelError(f"the weight file of the adapter {folder.name} is empty", "copy or download it again")
     hollow = [name for name, value in weights.items() if not value.numel()]
     if hollow:
         raise ModelError(
