@@ -23,6 +23,9 @@ from vstore.embed.served.caller import ServedEmbedder, call
 from vstore.embed.served.messages import receive, send
 from vstore.embed.served.server import ModelServer, claim
 from vstore.errors import Locked, ModelError
+from vstore.repository.repository import Repository
+from vstore.repository.serving import serve, serving_beside
+from vstore.store import Store
 
 RECIPE: dict[str, Any] = {"family": "fake", "dim": 3}
 SPACE = "5" * 64
@@ -298,3 +301,16 @@ def test_without_a_runtime_folder_it_lies_beside_other_temporary_files(
     monkeypatch.setattr(os, "getuid", lambda: 12345)
     (tmp_path / "vstore-12345").mkdir(0o700)
     assert address_of(tmp_path, SPACE) is None, "somebody else's"
+
+
+def test_the_model_of_a_run_is_served_only_if_it_stands_several_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An embedder of a plug-in, or of a program, promises nothing about threads."""
+    repo = Repository(Path(Store.init(tmp_path / ".vstore").store))
+    with serving_beside(repo, SPACE, Fake()):
+        found = address_of(repo.layout.folder, SPACE)
+        assert found is not None
+        assert not found.exists()
+    with serve(repo, SPACE, Fake):
+        assert found.exists()
