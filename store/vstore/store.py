@@ -463,7 +463,7 @@ class Store:
         if name is None:
             from vstore.errors import UsageError
 
-            raise UsageError("the space has no name", "name it: vstore model add NAME --model M")
+            raise UsageError("the space has no name", f"name it: {words.command('NAME')}")
         return model_add(self._repo, name, words, settings=settings, note=note or _silent)
 
     @staticmethod

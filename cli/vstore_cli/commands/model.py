@@ -64,7 +64,7 @@ def model_list(as_json: bool) -> None:
     table(lines, right=(2, 3))
 
 
-@model.command("show")
+@model.command("show", short_help="Show all that decides the vectors of a space.")
 @click.argument("space")
 @json_option
 def model_show(space: str, as_json: bool) -> None:
@@ -122,9 +122,11 @@ def model_recommend(as_json: bool) -> None:
         click.echo(line)
         if row is not None and row.revision is not None:
             click.echo(f"  {row.model}@{row.revision}")
+    say("Use one with: vstore init --model MODEL")
+    say("or, in a store that exists: vstore model add NAME --model MODEL")
 
 
-@model.command("add")
+@model.command("add", short_help="Add a space for a model or an adapter.")
 @click.argument("name", required=False)
 @click.option("--same-as", metavar="SPACE", help="Prove that the model is that of a space whose own files are gone.")
 @model_options
@@ -163,7 +165,7 @@ def model_add(name: str | None, as_json: bool, **words: Any) -> None:
         say(f"Fill it with: {report.next}")
 
 
-@model.command("convert")
+@model.command("convert", short_help="Convert pickled weights to safetensors.")
 @click.argument("name", metavar="ID_OR_DIR")
 @click.option("--output", metavar="DIR", help="The new folder (default: one under ~/.cache/vstore/models).")
 @click.option("--revision", metavar="R", help="Branch, tag or commit of a hub model.")
@@ -171,7 +173,7 @@ def model_add(name: str | None, as_json: bool, **words: Any) -> None:
 def model_convert(name: str, output: str | None, revision: str | None, as_json: bool) -> None:
     """Convert the pickled weights of a model or an adapter to safetensors, into a new folder. The source stays.
 
-    A pickle may run any program when it is read. Another process reads it, with torch's reader for bare weights:
+    A pickle may run any program when it is read. Another process reads it, with torch's reader for weights alone:
     anything but tensors and plain containers is an error, and is not run.
 
     \b
@@ -193,13 +195,13 @@ def model_convert(name: str, output: str | None, revision: str | None, as_json: 
     for file in report.files:
         click.echo(f"  {shown(file.source)} ({count(file.tensors, 'tensor')}) -> {shown(file.target)}")
         click.echo(f"    sha256 of the source: {file.sha256}")
-    click.echo("Trusted: torch's reader for bare weights, which runs nothing of a file, and the numbers in the file.")
+    click.echo("Trusted: torch's reader for weights alone, which runs nothing of a file, and the numbers in the file.")
     words = f"--{'adapter' if report.adapter else 'model'} {shlex.quote(report.output)}"
     say(f"Use it with: vstore init {words}")
     say(f"or, in a store that exists: vstore model add NAME {words}")
 
 
-@model.command("use")
+@model.command("use", short_help="Make a space current, without embedding.")
 @click.argument("space")
 @click.option("-m", "--message", default="", help="A note for the snapshot.")
 @json_option
@@ -220,7 +222,7 @@ def model_use(space: str, message: str, as_json: bool) -> None:
         say(f"Wrote snapshot {report.snapshot} in the space {report.space_name}; go back with: vstore undo")
 
 
-@model.command("serve")
+@model.command("serve", short_help="Keep a model loaded, for quick searches.")
 @click.argument("space", required=False)
 @click.option("--idle", type=float, metavar="MINUTES", help="End after so many minutes without a search.")
 @device_option
@@ -252,7 +254,7 @@ def model_serve(space: str | None, as_json: bool, **options: Any) -> None:
         click.echo(f"Answered {count(report.answered, 'request')} with the model of the space {report.space_name}.")
 
 
-@model.command("drop")
+@model.command("drop", short_help="Drop a space that no snapshot uses.")
 @click.argument("space")
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be dropped.")
 @click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")

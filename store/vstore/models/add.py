@@ -15,8 +15,8 @@ from vstore.errors import Damage, ModelError, UsageError
 from vstore.format.entries import Space
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import space_id
-from vstore.models.filling import filling
 from vstore.models.report import ModelAdded
+from vstore.repository.filling import filling
 from vstore.repository.identities import space_of, with_older
 from vstore.repository.model_space import Made, add, make
 from vstore.repository.proof import kept_probes
