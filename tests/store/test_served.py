@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import stat
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -229,6 +230,16 @@ def test_noise_ends_its_own_call_alone(running: ModelServer, place: Path, said: 
     found = called(place, Loader())
     assert found is not None
     assert found.embed_texts(["one"])[0, 0] == 1
+
+
+@pytest.mark.parametrize(("of_json", "of_raw"), [((1 << 20) + 1, 0), (2, (1 << 28) + 1)])
+def test_a_message_has_limits(of_json: int, of_raw: int) -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        one.sendall(struct.pack("<4sII", b"vsm1", of_json, of_raw) + b"{}")
+        one.shutdown(socket.SHUT_WR)
+        with pytest.raises(ValueError, match="not a message of a served model"):
+            receive(other)
 
 
 def test_silent_callers_do_not_keep_others_out_for_long(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
