@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from vstore.embed.hf.families.unsupported import refuse_known
 from vstore.embed.hf.source.own_code import untrusted
+from vstore.embed.hf.source.unsupported import refuse_known
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def family_of(folder: ModelFolder, *, trust_code: bool) -> type[Family]:
 
     Raises: ModelError if no family takes it.
     """
-    refuse_known(folder)
+    refuse_known(folder.name, folder.config)
     families = [family_class(family) for family in FAMILIES]
     for cls in families:
         if cls.takes(folder):
