@@ -141,12 +141,12 @@ def test_a_weight_file_that_is_cut_off(vstore: Shell, zoo: Zoo) -> None:
     os.truncate(folder / "model.safetensors", 5000)
     said = vstore.bad(13, "init", "--model", "./clip")
     assert "model.safetensors is cut short: it has 5000 bytes" in said
-    assert "copy or download model.safetensors again" in said
+    assert "copy model.safetensors into it again" in said
     broken = Path(shutil.copytree(zoo.adapter("clip"), vstore.top / "adapter"))
     os.truncate(broken / "adapter_model.safetensors", 300)
     said = vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./adapter")
     assert "adapter_model.safetensors is cut short: it has 300 bytes" in said
-    assert "copy or download adapter_model.safetensors again" in said
+    assert "copy adapter_model.safetensors into it again" in said
 
 
 @pytest.mark.parametrize(

@@ -173,7 +173,7 @@ def model_add(name: str | None, as_json: bool, **words: Any) -> None:
 def model_convert(name: str, output: str | None, revision: str | None, as_json: bool) -> None:
     """Convert the pickled weights of a model or an adapter to safetensors, into a new folder. The source stays.
 
-    A pickle may run any program when it is read. Another process reads it, with torch's reader for bare weights:
+    A pickle may run any program when it is read. Another process reads it, with torch's reader for weights alone:
     anything but tensors and plain containers is an error, and is not run.
 
     \b
@@ -195,7 +195,7 @@ def model_convert(name: str, output: str | None, revision: str | None, as_json: 
     for file in report.files:
         click.echo(f"  {shown(file.source)} ({count(file.tensors, 'tensor')}) -> {shown(file.target)}")
         click.echo(f"    sha256 of the source: {file.sha256}")
-    click.echo("Trusted: torch's reader for bare weights, which runs nothing of a file, and the numbers in the file.")
+    click.echo("Trusted: torch's reader for weights alone, which runs nothing of a file, and the numbers in the file.")
     words = f"--{'adapter' if report.adapter else 'model'} {shlex.quote(report.output)}"
     say(f"Use it with: vstore init {words}")
     say(f"or, in a store that exists: vstore model add NAME {words}")
