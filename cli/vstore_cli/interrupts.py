@@ -1,4 +1,4 @@
-"""Ctrl-C of a long run."""
+"""Ctrl-C of a long run, and of a server."""
 
 from __future__ import annotations
 
@@ -25,6 +25,20 @@ def stopping(stop: threading.Event) -> Iterator[None]:
         yield
         return
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def ending(end: threading.Event) -> Iterator[None]:
+    """Let Ctrl-C, and a request to terminate, set an event: that is how a server ends."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: end.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

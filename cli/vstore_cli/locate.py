@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,6 +99,19 @@ def new_folder() -> Path:
         folder = Path(Store.FOLDER)
     refuse_network(folder)
     return folder
+
+
+@contextlib.contextmanager
+def saying_that_no_store_was_made(folder: Path) -> Iterator[None]:
+    """Say so where a model fails: the next sync without its options would make a store of another model."""
+    from vstore import MissingPackage, ModelError, Store
+
+    try:
+        yield
+    except (ModelError, MissingPackage) as err:
+        if not Store.exists(folder):
+            err.message += ". No store was made"
+        raise
 
 
 def _refuse_second() -> None:

@@ -47,7 +47,10 @@ _MODEL = (
         "vlm2vec.",
     ),
     click.option(
-        "--pooling", metavar="HOW", help="features, cls, mean or last; which ones apply depends on the model."
+        "--pooling",
+        metavar="HOW",
+        help="The output that becomes the vector: features, cls, mean, last, last-column or last-column-v4; which ones "
+        "apply depends on the model.",
     ),
     click.option(
         "--trust-remote-code",

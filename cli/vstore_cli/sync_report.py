@@ -12,16 +12,18 @@ if TYPE_CHECKING:
     from vstore import Failure, SyncReport
 
 FAILURES = 20  # failed pictures that the terminal names
+RETRY = "--retry-failed"
+_SET = {"too_large", "bomb", "needs_extra"}  # kinds of failures that another option or package ends, and no retry
 
 
-def show(report: SyncReport, *, as_json: bool, quiet: bool = False) -> int:
-    """Print a report. Returns: the exit code."""
+def show(report: SyncReport, *, as_json: bool, quiet: bool = False, retry: str = RETRY) -> int:
+    """Print a report. retry: tries failed pictures again. Returns: the exit code."""
     fresh = [failure for failure in report.failed if not failure.known]
     if as_json:
         echo_json(report)
     else:
         if not quiet:
-            _print(report)
+            _print(report, retry)
         _print_failures(fresh)
     if report.interrupted:
         saved = f"{report.snapshot} holds the finished work" if report.snapshot else "finished work is saved"
@@ -42,17 +44,17 @@ _WORDS = (
 )
 
 
-def _print(report: SyncReport) -> None:
+def _print(report: SyncReport, retry: str) -> None:
     for label, place in report.moved.items():
         click.echo(f"{shown(label)} is now at {shown(place)}.")
     for label, prefix in report.absorbed.items():
         click.echo(f"{shown(label)} is now part of another folder: {shown(prefix)}")
-    _print_classes(report)
+    _print_classes(report, retry)
     if report.held is not None:
         say(f"Syncing is held at {report.held} until: vstore rollback --release")
 
 
-def _print_classes(report: SyncReport) -> None:
+def _print_classes(report: SyncReport, retry: str) -> None:
     known = sum(failure.known for failure in report.failed)
     moved = sum(getattr(report, name) for name in ("new", "changed", "renamed", "copied", "known", "removed"))
     if not moved and report.snapshot is None:
@@ -61,17 +63,16 @@ def _print_classes(report: SyncReport) -> None:
             click.echo(f"Nothing changed. {where}{_paths(report)}, checked in {duration(report.seconds)}")
         _print_retried(report)
         if known:
-            also = "--json lists them, --retry-failed tries them again"
-            click.echo(f"{count(known, 'picture')} could not be read, as before; {also}.")
+            say(f"{count(known, 'picture')} could not be read, as before; {_of_known(report, retry)}.")
         return
     rows = [(getattr(report, name), words + _example(report, name)) for name, words in _WORDS]
     rows.append((len(report.failed) - known, "failed: see below"))
-    rows.append((known, "failed before, and did not change; --json lists them, --retry-failed tries them again"))
+    rows.append((known, f"failed before, and did not change; {_of_known(report, retry)}"))
     rows.append((report.ignored, "other file, not opened" if report.ignored == 1 else "other files, not opened"))
     width = max(len(number(amount)) for amount, _ in rows)
     for amount, words in rows:
         if amount:
-            click.echo(f"  {number(amount).rjust(width)}  {words}")
+            say(f"  {number(amount).rjust(width)}  {words}")
     if report.recovered:
         click.echo(f"Recovered {count(report.recovered, 'vector')} of an interrupted run.")
     _print_retried(report)
@@ -87,8 +88,19 @@ def _print_classes(report: SyncReport) -> None:
     click.echo(f"Embedded {count(report.embedded, 'picture')} in {duration(report.seconds)}" + _saving(report))
 
 
+def _of_known(report: SyncReport, retry: str) -> str:
+    """Say where the known failures are listed, and how they are tried again, if that can help."""
+    known = [failure for failure in report.failed if failure.known]
+    them = "it" if len(known) == 1 else "them"
+    helped = sum(failure.kind not in _SET for failure in known)
+    whom = them if helped == len(known) else number(helped)
+    return f"--json lists {them}" + (f", {retry} tries {whom} again" if helped else "")
+
+
 def _print_retried(report: SyncReport) -> None:
-    if report.retried and not report.dry_run:
+    if report.retried and report.dry_run:
+        click.echo(f"{count(report.retried, 'picture')} that failed before would be tried again.")
+    elif report.retried:
         have = f"{number(report.retried_embedded)} {'has' if report.retried_embedded == 1 else 'have'} a vector now"
         click.echo(f"Tried {count(report.retried, 'picture')} again that failed before: {have}.")
 

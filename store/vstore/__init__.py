@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from vstore.models.report import ModelDetail as ModelDetail
     from vstore.models.report import ModelDropped as ModelDropped
     from vstore.models.report import ModelRow as ModelRow
+    from vstore.models.report import ModelServed as ModelServed
     from vstore.models.report import ModelUsed as ModelUsed
     from vstore.progress import Progress as Progress
     from vstore.repair.report import Loss as Loss
@@ -104,7 +105,8 @@ _HOMES = {
     "vstore.importing.options": "ImportWords",
     "vstore.importing.report": "ImportRefused ImportReport Row",
     "vstore.migrate": "MigrateReport",
-    "vstore.models.report": "ConvertedFile ModelAdded ModelConverted ModelDetail ModelDropped ModelRow ModelUsed",
+    "vstore.models.report": "ConvertedFile ModelAdded ModelConverted ModelDetail ModelDropped ModelRow ModelServed "
+    "ModelUsed",
     "vstore.progress": "Progress",
     "vstore.repair.report": "Loss RepairReport",
     "vstore.repository.candidates": "Candidate",

@@ -33,7 +33,15 @@ if TYPE_CHECKING:
     from vstore.importing.options import ImportWords
     from vstore.importing.report import ImportReport
     from vstore.migrate import MigrateReport
-    from vstore.models.report import ModelAdded, ModelConverted, ModelDetail, ModelDropped, ModelRow, ModelUsed
+    from vstore.models.report import (
+        ModelAdded,
+        ModelConverted,
+        ModelDetail,
+        ModelDropped,
+        ModelRow,
+        ModelServed,
+        ModelUsed,
+    )
     from vstore.progress import Progress
     from vstore.repair.report import RepairReport
     from vstore.repository.init import InitReport
@@ -272,7 +280,10 @@ class Store:
         settings = settings_of(device, offline=offline)
         self._repo.reload()
         return search(
-            self._repo, operands, load_embedder=lambda recipe: self._embedders.load(recipe, settings), **options
+            self._repo,
+            operands,
+            load_embedder=lambda recipe: self._embedders.load_for_query(recipe, settings),
+            **options,
         )
 
     def dupes(
@@ -452,7 +463,7 @@ class Store:
         if name is None:
             from vstore.errors import UsageError
 
-            raise UsageError("the space has no name", "name it: vstore model add NAME --model M")
+            raise UsageError("the space has no name", f"name it: {words.command('NAME')}")
         return model_add(self._repo, name, words, settings=settings, note=note or _silent)
 
     @staticmethod
@@ -467,6 +478,31 @@ class Store:
         from vstore.models.use import model_use
 
         return model_use(self._repo, space, message)
+
+    def model_serve(
+        self,
+        space: str | None = None,
+        *,
+        device: str = "auto",
+        offline: bool = False,
+        idle: float | None = None,
+        ready: Callable[[str], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> ModelServed:
+        """Load the model of a space, and answer the searches of this user's other processes with it until it ends.
+
+        space:   by default the current one.
+        offline: download no model.
+        idle:    end after so many minutes without a search.
+        ready:   called with the name of the space once searches are answered.
+        stop:    ends it when set.
+        Raises:  UsageError, ModelError, MissingPackage, Damage; Locked if another process serves this model.
+        """
+        from vstore.models.serve import model_serve
+
+        settings = settings_of(device, offline=offline)
+        self._repo.reload()
+        return model_serve(self._repo, self._embedders, space, settings, idle=idle, ready=ready or _silent, stop=stop)
 
     def model_drop(self, space: str, *, dry_run: bool = False, wait: bool = False) -> ModelDropped:
         """Forget a space that no snapshot uses. Raises: UsageError, Refused, Locked."""

@@ -10,6 +10,7 @@ import click
 import pytest
 from support.lines import Line, environment, found
 
+from vstore.embed.hf.families import FAMILIES, family_class
 from vstore_cli.main import COMMANDS, HELP, WIDTH, all_commands, help_text
 
 WORDS = list(all_commands())
@@ -42,6 +43,19 @@ def test_every_command_has_json_and_a_help_for_each_option(words: tuple[str, ...
     options = [param for param in found(words).params if isinstance(param, click.Option)]
     assert "--json" in {name for option in options for name in option.opts}
     assert all(option.help and option.help.endswith((".", ")")) for option in options)
+
+
+@pytest.mark.parametrize("words", [("snapshot",), ("model",)], ids=" ".join)
+def test_the_list_of_a_group_is_not_cut_off(words: tuple[str, ...], line: Line) -> None:
+    assert "..." not in line(*words, "--help").out.partition("Commands:")[2]
+
+
+def test_the_help_of_pooling_names_each_pooling() -> None:
+    poolings = {word for family in FAMILIES for word in family_class(family).poolings}
+    for words in (("init",), ("sync",), ("model", "add"), ("check",)):
+        (option,) = (param for param in found(words).params if param.name == "pooling")
+        assert isinstance(option, click.Option) and option.help is not None
+        assert [word for word in sorted(poolings) if not re.search(rf"(?<![\w-]){word}(?![\w-])", option.help)] == []
 
 
 def test_the_examples_are_command_lines_that_parse(line: Line) -> None:

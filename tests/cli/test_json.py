@@ -56,6 +56,7 @@ ELSEWHERE = {
     ("model", "convert"),
     ("model", "recommend"),
     ("model", "drop"),
+    ("model", "serve"),
 }
 
 

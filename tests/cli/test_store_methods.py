@@ -35,6 +35,7 @@ ONLY_IN_PYTHON = {
     "doctor": {"folder"},
     "model_add": {"note"},
     "model_convert": {"cache", "note"},
+    "model_serve": {"ready", "stop"},
     "sync": {"progress", "stop"},
     "status": {"progress"},
     "dupes": {"progress"},

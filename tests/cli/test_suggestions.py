@@ -73,10 +73,10 @@ VERBS = {
     "search": ("search", "dupes", "export"),
     "versions": ("rollback", "undo", "snapshot tag", "snapshot untag", "snapshot forget", "snapshot list"),
     "export": ("export",),
-    "models": ("model add", "model use", "model drop", "model convert"),
+    "models": ("model add", "model use", "model drop", "model convert", "model serve"),
     "gc": ("gc",),
 }
-EMBEDDING = ("init", "sync", "search", "export", "check", "repair", "model add")
+EMBEDDING = ("init", "sync", "search", "export", "check", "repair", "model add", "model serve")
 WAITING = ("sync", "import", "repair", "migrate", "gc", "model drop")  # they take the lock `ingest`
 ELSEWHERE = {"--upgrade", "--force-download", "--no-deps", "--force-reinstall"}  # those of pip and of hf
 

@@ -36,12 +36,13 @@ def mixed(line: Line) -> None:
 def test_the_first_sync_makes_a_store_and_says_so(line: Line) -> None:
     line.put({"pictures/a.png": 1, "pictures/b.png": 2})
     ran = line("sync", "pictures/")
-    assert ran.lines[:3] == [
+    assert ran.lines[:4] == [
         "Made the store .vstore",
+        ran.lines[1],
         "  2  new: pictures/a.png, …",
         "Wrote snapshot v1: 2 pictures",
     ]
-    assert ran.lines[3].startswith("Embedded 2 pictures in ")
+    assert ran.lines[4].startswith("Embedded 2 pictures in ")
     assert ran.err == ""
     assert line("sync", "--json").json["created_store"] is False
 
@@ -66,7 +67,7 @@ def test_the_report_says_what_became_of_every_picture_and_what_it_cost(pictures:
     os.unlink("pictures/copy.png")
     ran = pictures("sync")
     assert ran.lines[0] == "  2  removed: pictures/copy.png, …"
-    again = "--json lists them, --retry-failed tries them again"
+    again = "--json lists it, --retry-failed tries it again"
     assert f"  1  failed before, and did not change; {again}" in ran.lines
     assert ran.err == ""
 
@@ -88,6 +89,43 @@ def test_what_failed_before_is_not_an_error_again(pictures: Line) -> None:
     ]
     assert ran.err == ""
     assert [failure["known"] for failure in pictures("sync", "--json").json["failed"]] == [True, True]
+    assert "; --json lists them, vstore sync --retry-failed tries them again." in pictures("status").out
+    store = f"--store {pictures.store}"
+    assert f"vstore {store} sync --retry-failed tries them again." in pictures("status", *store.split()).out
+    told = pictures("sync", "-n", "--retry-failed").lines
+    assert told[-2] == "2 pictures that failed before would be tried again."
+
+
+def test_a_retry_is_suggested_only_where_it_can_help(pictures: Line) -> None:
+    pictures.put({"pictures/large.jpg": b"no" * 3000})
+    words = ("sync", "--max-file-size", "5K")
+    assert "--max-file-size" in pictures(*words, code=3).err
+    (_, last) = pictures(*words).lines
+    assert last == "1 picture could not be read, as before; --json lists it."
+    pictures.put({"pictures/bad.jpg": b"no"})
+    pictures(*words, code=3)
+    (_, last) = pictures(*words).lines
+    assert last == "2 pictures could not be read, as before; --json lists them, --retry-failed tries 1 again."
+
+
+def test_a_first_sync_says_which_embedder_it_uses_and_how_to_choose_another(line: Line) -> None:
+    line.put({"pictures/a.png": 1})
+    said = line("sync", "pictures", "--store", "there").lines
+    assert said[0] == "Made the store there"
+    assert said[1].startswith(
+        "It uses the built-in embedder, which finds look-alikes and reads no text; for models see:"
+    )
+    assert "vstore --store there model add NAME --model MODEL" in line("model", "recommend", "--store", "there").out
+
+
+@pytest.mark.parametrize("command", ["init", "sync"])
+def test_a_model_that_fails_leaves_no_store_and_says_so(line: Line, command: str) -> None:
+    line.put({"pictures/a.png": 1})
+    words = ["pictures"] if command == "sync" else []
+    assert ". No store was made\n" in line(command, *words, "--model", "./nowhere", code=13).err
+    assert not line.store.exists()
+    line("init")
+    assert "No store was made" not in line(command, *words, "--model", "./nowhere", code=13 if words else 2).err
 
 
 def test_at_most_twenty_failures_are_named(pictures: Line) -> None:

@@ -70,6 +70,12 @@ def test_the_command_that_fills_a_new_space_names_a_folder_where_the_store_has_n
     assert "Fill it with: vstore sync --offline --space looks\n" in said
 
 
+def test_an_adapter_without_a_name_for_its_space(vstore: Shell, zoo: Zoo) -> None:
+    vstore.good("init")
+    said = vstore.bad(2, "model", "add", "--adapter", zoo.adapter("clip"))
+    assert said == f"the space has no name; name it: vstore model add NAME --adapter {zoo.adapter('clip')}"
+
+
 def test_the_built_in_embedder_can_be_added_and_used_beside_a_model(vstore: Shell, zoo: Zoo) -> None:
     vstore.good("sync", "pictures", "--model", zoo["clip"])
     vstore.good("model", "add", "looks", "--model", "builtin")
@@ -135,12 +141,12 @@ def test_a_weight_file_that_is_cut_off(vstore: Shell, zoo: Zoo) -> None:
     os.truncate(folder / "model.safetensors", 5000)
     said = vstore.bad(13, "init", "--model", "./clip")
     assert "model.safetensors is cut short: it has 5000 bytes" in said
-    assert "copy or download model.safetensors again" in said
+    assert "copy model.safetensors into it again" in said
     broken = Path(shutil.copytree(zoo.adapter("clip"), vstore.top / "adapter"))
     os.truncate(broken / "adapter_model.safetensors", 300)
     said = vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "./adapter")
     assert "adapter_model.safetensors is cut short: it has 300 bytes" in said
-    assert "copy or download adapter_model.safetensors again" in said
+    assert "copy adapter_model.safetensors into it again" in said
 
 
 @pytest.mark.parametrize(
@@ -151,7 +157,6 @@ def test_a_weight_file_that_is_cut_off(vstore: Shell, zoo: Zoo) -> None:
         ("transformers.CLIPModel.get_image_features", TypeError("an argument that nobody knows")),
         ("transformers.AutoModel.from_pretrained", ImportError("it needs torch >= 99")),
         ("transformers.AutoImageProcessor.from_pretrained", ImportError("it needs torchvision")),
-        ("peft.PeftConfig.from_pretrained", TypeError("an argument that nobody knows")),
     ],
 )
 def test_libraries_that_do_not_fit_are_not_blamed_on_the_files(
@@ -280,10 +285,18 @@ def test_out_of_memory_halves_the_batch_and_ends_at_one(
 
 def test_a_text_on_a_space_without_a_text_side(vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
     vstore.good("sync", "pictures", "--model", zoo["dinov2"])
-    monkeypatch.setattr("vstore.repository.spaces.load_embedder", None)  # it is known without loading anything
-    said = vstore.bad(13, "search", "a red car")
+    with monkeypatch.context() as patch:
+        patch.setattr("vstore.repository.spaces.load_embedder", None)  # it is known without loading anything
+        said = vstore.bad(13, "search", "a red car")
     assert "does not read text" in said
     assert "vstore model add" in said
+    vstore.good("model", "add", "words", "--model", zoo["clip"])
+    said = vstore.bad(13, "search", "a red car")
+    assert said.endswith("fill the space 'words', which reads text: vstore sync --space words")
+    vstore.good("sync", "--space", "words")
+    vstore.good("rollback", "v1")
+    said = vstore.bad(13, "search", "a red car")
+    assert said.endswith("v2, whose space 'words' reads text: vstore search --at v2 'a red car'")
 
 
 def test_a_hub_id_without_a_network(vstore: Shell) -> None:

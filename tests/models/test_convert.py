@@ -32,6 +32,16 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache/vstore/models"
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Convert in this process: another one takes seconds to begin, and does the same."""
+    monkeypatch.setattr(
+        unpickle,
+        "_apart_from_here",
+        lambda source, target: json.loads(json.dumps(unpickle._answer(source, target, []))),
+    )
+
+
 class Evil:
     """Unpickling it leaves a folder behind."""
 
@@ -69,6 +79,7 @@ def test_a_model_as_a_pickle_becomes_the_same_space(vstore: Shell, zoo: Zoo, cac
     )
 
 
+@pytest.mark.usefixtures("here")
 def test_a_second_time_it_is_found(vstore: Shell, zoo: Zoo, cache: Path) -> None:
     pickled(zoo["clip"], vstore.top / "old")
     first = vstore.json("model", "convert", "old")
@@ -80,6 +91,7 @@ def test_a_second_time_it_is_found(vstore: Shell, zoo: Zoo, cache: Path) -> None
     assert [path.name for path in cache.iterdir()] == [Path(first["output"]).name]
 
 
+@pytest.mark.usefixtures("here")
 def test_another_configuration_is_another_conversion(vstore: Shell, zoo: Zoo) -> None:
     """Equal weights with another lora_alpha are another adapter."""
     folder = pickled(zoo.adapter("clip"), vstore.top / "v11", "adapter_model.bin")
@@ -91,6 +103,7 @@ def test_another_configuration_is_another_conversion(vstore: Shell, zoo: Zoo) ->
     assert json.loads((Path(second["output"]) / "adapter_config.json").read_text())["lora_alpha"] == 64
 
 
+@pytest.mark.usefixtures("here")
 def test_what_another_run_has_just_made_is_found(vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch) -> None:
     from vstore.models import convert
 
@@ -106,6 +119,7 @@ def test_what_another_run_has_just_made_is_found(vstore: Shell, zoo: Zoo, monkey
     assert vstore.json("model", "convert", "old")["known"]
 
 
+@pytest.mark.usefixtures("here")
 def test_safetensors_that_hold_no_model_are_no_reason_to_stop(vstore: Shell, zoo: Zoo) -> None:
     folder = pickled(zoo["clip"], vstore.top / "old")
     shutil.copy(zoo["clip"] / "model.safetensors", folder / "training_extra.safetensors")
@@ -115,6 +129,7 @@ def test_safetensors_that_hold_no_model_are_no_reason_to_stop(vstore: Shell, zoo
     assert said.endswith(f"use it as it is: --adapter {zoo.adapter('clip')}")
 
 
+@pytest.mark.usefixtures("here")
 def test_the_digests_of_the_source_are_recorded_and_the_next_command_works(vstore: Shell, zoo: Zoo) -> None:
     import hashlib
 
@@ -128,6 +143,7 @@ def test_the_digests_of_the_source_are_recorded_and_the_next_command_works(vstor
     vstore.good("sync", "pictures", "--model", "new")
 
 
+@pytest.mark.usefixtures("here")
 def test_an_adapter_as_a_pickle(vstore: Shell, zoo: Zoo) -> None:
     pickled(zoo.adapter("clip"), vstore.top / "v11", "adapter_model.bin")
     (vstore.top / "v11/optimizer.pt").write_bytes(b"no pickle")
@@ -140,6 +156,7 @@ def test_an_adapter_as_a_pickle(vstore: Shell, zoo: Zoo) -> None:
     assert one["space"] == vstore.json("init", "--store", "b", "--adapter", zoo.adapter("clip"))["space"]
 
 
+@pytest.mark.usefixtures("here")
 def test_shards_keep_their_names_and_get_an_index(vstore: Shell, zoo: Zoo) -> None:
     folder = Path(shutil.copytree(zoo["clip"], vstore.top / "old"))
     weights = load_file(folder / "model.safetensors")
@@ -163,6 +180,7 @@ def test_shards_keep_their_names_and_get_an_index(vstore: Shell, zoo: Zoo) -> No
     assert not (vstore.top / "other").exists()
 
 
+@pytest.mark.usefixtures("here")
 def test_tied_weights_wrapped_weights_and_other_values(tmp_path: Path) -> None:
     shared = torch.arange(12, dtype=torch.bfloat16).reshape(3, 4)
     inner = OrderedDict({"module.a": shared, "module.b": shared, "module.t": shared.T, "module.row": shared[1]})
@@ -178,6 +196,61 @@ def test_tied_weights_wrapped_weights_and_other_values(tmp_path: Path) -> None:
     assert notes[-1] == "left out, as they are no tensors: step"
 
 
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("what", ["model", "adapter"])
+def test_the_folder_of_a_training_run_names_one_checkpoint(vstore: Shell, zoo: Zoo, what: str) -> None:
+    source = zoo["clip"] if what == "model" else zoo.adapter("clip")
+    name = "pytorch_model.bin" if what == "model" else "adapter_model.bin"
+    for step in (500, 1095):
+        folder = pickled(source, vstore.top / f"run/checkpoint-{step}", name)
+        for state in ("optimizer.pt", "scheduler.pt", "rng_state.pth", "training_args.bin", "sampler.bin"):
+            torch.save({"state": {0: torch.zeros(3)}}, folder / state)
+    said = vstore.bad(13, "model", "convert", "run", "--output", "new")
+    assert "is the folder of a training run, and holds the checkpoints checkpoint-500, checkpoint-1095" in said
+    assert said.endswith("name one of them, the newest for example: vstore model convert run/checkpoint-1095")
+    assert not (vstore.top / "new").exists()
+    made = vstore.json("model", "convert", "run/checkpoint-1095", "--output", "new")
+    assert [file["source"] for file in made["files"]] == [name]
+    options = ["--model", "new"] if what == "model" else ["--model", zoo["clip"], "--adapter", "new"]
+    vstore.good("init", *options)
+    for state in ("optimizer.pt", "scheduler.pt", "sampler.bin"):
+        assert not (vstore.top / "new" / state).exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_model_beside_its_checkpoints_is_converted_alone(vstore: Shell, zoo: Zoo) -> None:
+    """A trainer saves the model of the end beside the checkpoints: they are other models."""
+    pickled(zoo["clip"], vstore.top / "run")
+    pickled(zoo["clip"], vstore.top / "run/checkpoint-4")
+    shutil.copytree(zoo["clip"], vstore.top / "run/checkpoint-5")
+    made = vstore.json("model", "convert", "run", "--output", "new")
+    assert [file["target"] for file in made["files"]] == ["model.safetensors"]
+    assert not [path for path in (vstore.top / "new").rglob("*") if path.is_dir()]
+
+
+def test_what_was_meant_by_a_folder_without_pickles(vstore: Shell, zoo: Zoo) -> None:
+    for step in (5, 6):
+        shutil.copytree(zoo.adapter("clip"), vstore.top / f"run/checkpoint-{step}")
+    said = vstore.bad(2, "model", "convert", "run")
+    assert said.endswith("its weights are safetensors already: use it as --adapter run/checkpoint-6")
+    pickled(zoo["clip"], vstore.top / "outer/inner")
+    said = vstore.bad(13, "model", "convert", "outer")
+    assert said.endswith("name the inner folder: vstore model convert outer/inner")
+    (vstore.top / "states").mkdir()
+    torch.save({"state": torch.zeros(3)}, vstore.top / "states/optimizer.bin")
+    torch.save({"state": torch.zeros(3)}, vstore.top / "states/sampler.bin")
+    assert "states holds no weights" in vstore.bad(13, "model", "convert", "states")
+    assert vstore.bad(13, "model", "convert", "stats").endswith("hf://OWNER/NAME/FOLDER for a folder in it")
+
+
+@pytest.mark.usefixtures("here")
+def test_the_parts_of_a_model_with_modules_are_converted_too(vstore: Shell, zoo: Zoo) -> None:
+    pickled(zoo["clip"], vstore.top / "old/0_CLIPModel")
+    (vstore.top / "old/modules.json").write_text("[]")
+    made = vstore.json("model", "convert", "old", "--output", "new")
+    assert [file["target"] for file in made["files"]] == ["0_CLIPModel/model.safetensors"]
+
+
 # Pickles that want more
 
 
@@ -186,12 +259,18 @@ def test_a_malicious_pickle_does_nothing_and_is_named(vstore: Shell, zoo: Zoo, c
     folder = pickled(zoo["clip"], vstore.top / "old")
     torch.save({"x": Evil(vstore.top / "was-run")}, folder / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
     said = vstore.bad(13, "model", "convert", "old")
-    assert "it wants to run posix.mkdir" in said
+    assert "holds more than weights: to read it is to run posix.mkdir." in said
     assert not (vstore.top / "was-run").exists()
     assert list(cache.iterdir()) == []
+
+
+@pytest.mark.usefixtures("here")
+def test_torchs_reader_alone_refuses_it_too(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    torch.save({"x": Evil(tmp_path / "was-run")}, tmp_path / "old/pytorch_model.bin")
     with pytest.raises(ModelError, match=r"posix\.mkdir"):
-        Store.model_convert("old", output="new")
-    assert not (vstore.top / "new").exists()
+        Store.model_convert(str(tmp_path / "old"), output=tmp_path / "new")
+    assert sorted(os.listdir(tmp_path)) == ["old"]
 
 
 def test_the_process_itself_refuses_what_its_reader_lets_through(tmp_path: Path) -> None:
@@ -218,6 +297,7 @@ def test_the_process_has_no_secrets_in_its_environment(tmp_path: Path, monkeypat
     assert "PATH" in caught.value.message and "hf_secret" not in caught.value.message
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -234,6 +314,7 @@ def test_what_is_no_file_of_weights(vstore: Shell, zoo: Zoo, content: bytes, wor
     assert sorted(os.listdir(vstore.top)) == ["old", "pictures"]
 
 
+@pytest.mark.usefixtures("here")
 def test_a_cut_off_pickle_and_a_program(vstore: Shell, zoo: Zoo) -> None:
     folder = pickled(zoo["clip"], vstore.top / "old")
     os.truncate(folder / "pytorch_model.bin", 20_000)
@@ -250,6 +331,25 @@ def test_a_cut_off_pickle_and_a_program(vstore: Shell, zoo: Zoo) -> None:
     assert not (vstore.top / "new").exists()
 
 
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"__metadata__": torch.zeros(3), "a": torch.ones(2)}, "it holds a tensor named __metadata__"),
+        ({"a": torch.eye(3).to_sparse()}, "cannot be converted"),
+        ({1: torch.zeros(2)}, "it holds a dict, and no tensors with names"),
+        ({"a\udce8": torch.zeros(2)}, "cannot be converted"),
+        ({"a": 5}, "it holds no tensors"),
+    ],
+)
+def test_what_safetensors_cannot_hold(vstore: Shell, zoo: Zoo, content: object, words: str) -> None:
+    folder = pickled(zoo["clip"], vstore.top / "old")
+    torch.save(content, folder / "pytorch_model.bin")
+    said = vstore.bad(13, "model", "convert", "old", "--output", "new")
+    assert words in said and "_Unfit" not in said
+    assert sorted(os.listdir(vstore.top)) == ["old", "pictures"]
+
+
 # Bad places and broken runs
 
 
@@ -259,8 +359,11 @@ def test_places_that_cannot_be_written(vstore: Shell, zoo: Zoo) -> None:
     assert "there is no folder" in vstore.bad(2, "model", "convert", "old", "--output", "no/where")
     assert "safetensors already" in vstore.bad(2, "model", "convert", zoo["clip"], "--output", "new")
     assert "holds no weights" in vstore.bad(13, "model", "convert", "pictures", "--output", "new")
+    said = vstore.bad(2, "model", "convert", "old", "--output", "n\udce8w")
+    assert "is not valid UTF-8" in said and said.endswith("name another --output")
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("seen", [True, False])
 def test_a_full_disk_leaves_nothing(vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch, seen: bool) -> None:
     """seen: before anything is written; else another program fills the disk meanwhile."""

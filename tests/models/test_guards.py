@@ -20,6 +20,7 @@ from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.loading import load
 from vstore.embed.hf.processor import load_processor
 from vstore.embed.model_words import Settings, Words
+from vstore.embed.probe_texts import TEXTS
 from vstore.embed.probes import PROBES
 from vstore.errors import ModelError
 
@@ -86,7 +87,7 @@ def test_all_probes_are_proved_when_files_changed(world: World, monkeypatch: pyt
     change_json(world.model, "tokenizer_config.json", chat_template="none")
     put(world.pictures, {"12.png": 12})
     world.sync()
-    assert runs[-1] == [*PROBES, "text"]
+    assert runs[-1] == [*PROBES, *TEXTS]
 
 
 # The files of one model

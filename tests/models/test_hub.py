@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
+import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,7 +109,7 @@ def test_a_quantised_model_is_told_before_its_weights_are_fetched(vstore: Shell,
     )
     hub.put("somebody/clip-AWQ", folder)
     said = vstore.bad(13, "init", "--model", "somebody/clip-AWQ")
-    assert said.endswith("vstore init --name clip-AWQ --model somebody/clip")
+    assert said.endswith("vstore init --name clip --model somebody/clip")
     assert "model.safetensors" not in hub.files_asked()
 
 
@@ -144,7 +149,9 @@ def test_pickled_weights_of_a_repository_are_converted(
     assert made["commit"] == commit and "training_args.bin" not in hub.files_asked()
     vstore.good("sync", "pictures", "--model", made["output"])
     hub.put("somebody/new", zoo["clip"], more={"pytorch_model.bin": b"x"})
-    assert "safetensors already" in vstore.bad(2, "model", "convert", "somebody/new")
+    assert vstore.bad(2, "model", "convert", "somebody/new").endswith("--model somebody/new")
+    hub.put("somebody/lora", zoo.adapter("clip"), more={"adapter_model.bin": b"x"})
+    assert vstore.bad(2, "model", "convert", "somebody/lora").endswith("--adapter somebody/lora")
 
 
 # An earlier download
@@ -235,6 +242,66 @@ def test_the_clients_own_variable_does_the_same(
 
 
 # What goes wrong
+
+
+def hf(said: str) -> None:
+    """Run the command of the hub's client in an error, with the client itself."""
+    from huggingface_hub.cli.hf import app
+
+    program, *words = shlex.split(re.search(r"hf download [^,;]*", said)[0])  # type: ignore[index]
+    assert program == "hf"
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        app(words, standalone_mode=False)
+
+
+@pytest.mark.parametrize("name", ["somebody/clip", "hf://somebody/clip/clips/small"])
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_damaged_file_of_a_download_comes_again_by_the_command_that_is_named(
+    vstore: Shell, zoo: Zoo, hub: FakeHub, monkeypatch: pytest.MonkeyPatch, name: str, elsewhere: bool
+) -> None:
+    """elsewhere: the download lies in another cache than the one in use, and is named by its folder."""
+    inner = "clips/small/" if name.startswith("hf://") else ""
+    commit = hub.put("somebody/clip", zoo["clip"], at=inner)
+    good = vstore.json("init", "--model", name)["space"]
+    hub.commit("somebody/clip", {"config.json": b"{}"})
+    folder = vstore.top / "cache/models--somebody--clip/snapshots" / commit / inner
+    if elsewhere:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(vstore.top / "other"))
+    for file in ("model.safetensors", "config.json"):
+        os.truncate(folder / file, 100)
+        said = vstore.bad(13, "init", "--store", "b", "--model", folder if elsewhere else name)
+        assert file in said
+        hf(said)
+    assert vstore.json("init", "--store", "b", "--model", folder if elsewhere else name)["space"] == good
+
+
+def test_a_damaged_file_of_a_local_download_comes_again_by_the_command_that_is_named(
+    vstore: Shell, zoo: Zoo, hub: FakeHub
+) -> None:
+    commit = hub.put("somebody/clip", sharded(zoo["clip"], vstore.top / "big"))
+    hf(f"hf download somebody/clip --revision {commit} --local-dir 'my clip'")
+    hub.commit("somebody/clip", {"config.json": b"{}"})
+    os.truncate("my clip/model-00002-of-00002.safetensors", 100)
+    said = vstore.bad(13, "init", "--model", "my clip")
+    assert f"hf download OWNER/NAME model-00002-of-00002.safetensors --revision {commit} --local-dir '" in said
+    hf(said.replace("write its name on the hub for OWNER/NAME: ", "").replace("OWNER/NAME", "somebody/clip"))
+    vstore.good("init", "--model", "my clip")
+
+
+def test_what_is_downloaded_elsewhere_can_be_named(vstore: Shell, zoo: Zoo, hub: FakeHub) -> None:
+    hub.put("somebody/many", zoo["clip"], at="clips/small/", more={"config.json": b"{}", "model.safetensors": b"x"})
+    for name in ("hf://somebody/many/clips/small", "hf://somebody/many"):
+        said = vstore.bad(13, "init", "--model", name, "--offline")
+        hf(said)
+    said = vstore.bad(13, "init", "--model", "hf://somebody/many/clips/small", "--offline")
+    vstore.good("init", "--model", said.rpartition(" ")[2])
+
+
+def test_a_repository_without_weights_is_told(vstore: Shell, zoo: Zoo, hub: FakeHub) -> None:
+    files = {path.name: path.read_bytes() for path in zoo["clip"].iterdir() if path.suffix == ".json"}
+    hub.commit("somebody/empty", {**files, "model.gguf": b"x"})
+    said = vstore.bad(13, "init", "--model", "somebody/empty")
+    assert "the repository somebody/empty holds no weights that vstore reads" in said and "hf download" not in said
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from support.zoo import Zoo
 
 import vstore
 from vstore.embed.builtin import BuiltinEmbedder
+from vstore.embed.probe_texts import TEXTS
 from vstore.embed.probes import PROBES, SAME_CLASS, Probes, Proofs, differences, drift, probe_file, tolerance
 from vstore.errors import ModelError
 from vstore.format.recipes import space_id
@@ -28,6 +29,7 @@ from vstore.pictures import decoding
 from vstore.pictures.preparation import Preparation
 from vstore.repository import proof
 
+LATER_TEXTS = tuple(TEXTS)[1:]
 DRAWN = ("landscape", "turned", "transparent", "deep", "tiny", "large")
 JPEGS = ("photograph", "progressive", "print")
 
@@ -49,9 +51,11 @@ def test_the_probes_are_the_same_everywhere_and_not_square() -> None:
     assert digest[:16] == "e869b7e1621c6e67", "stores hold the vectors of these very pixels"
 
 
-def test_the_jpeg_files_are_those_of_format() -> None:
+def test_the_jpeg_files_and_the_texts_are_those_of_format() -> None:
     text = (Path(vstore.__file__).parents[1] / "FORMAT.md").read_text(encoding="utf-8")
-    said = dict(re.findall(r"\| `(\w+)` \| `([0-9a-f]{64})` \|", text))
+    said = dict(re.findall(r"\| `([\w-]+)` \| `([0-9a-f]{64})` \|", text))
+    texts = said.pop("text"), *(said.pop(name) for name in LATER_TEXTS)
+    assert list(texts) == [hashlib.sha256(text.encode()).hexdigest() for text in TEXTS.values()]
     assert said == {name: hashlib.sha256(probe_file(name)).hexdigest() for name in JPEGS}
     assert set(DRAWN) | set(JPEGS) == set(PROBES)
 
@@ -145,7 +149,7 @@ def test_a_sync_that_would_decode_otherwise_is_refused(world: World, change: str
 def test_the_probes_of_a_space_are_stored_with_it_and_no_part_of_it(world: World) -> None:
     (space,) = world.repo.state.spaces.values()
     kept = Probes.from_bytes(world.repo.packs.get(space.probes))
-    assert set(kept.vectors) == {*PROBES, "text"}
+    assert set(kept.vectors) == {*PROBES, *TEXTS}
     assert all(vector.shape == (24,) and abs(np.linalg.norm(vector) - 1) < 1e-6 for vector in kept.vectors.values())
     assert kept.environment["transformers"] and kept.environment["libjpeg"] and kept.environment["pillow"]
     assert space.id == space_id(world.repo.recipe(space.id))
@@ -204,13 +208,13 @@ def test_a_text_side_of_another_width_makes_no_space(tmp_path: Path, zoo: Zoo, m
 
 
 def aged(world: World) -> Probes:
-    """Give the space the probes that a vstore without JPEG files gave it. Returns: them."""
+    """Give the space the probes that a vstore without JPEG files and with one text gave it. Returns: them."""
     repo = world.repo
     (space,) = repo.state.spaces.values()
     blob = json.loads(repo.packs.get(space.probes))
     blob["version"] = 1
     del blob["environment"]["libjpeg"]
-    for name in JPEGS:
+    for name in (*JPEGS, *LATER_TEXTS):
         del blob["vectors"][name]
     data = json.dumps(blob, sort_keys=True, separators=(",", ":")).encode()
     digest = repo.hash.digest(data)
@@ -229,22 +233,22 @@ def test_an_older_space_gets_the_new_probes_after_all_of_its_own_are_proved(worl
     old = aged(world)
     runs = proved(monkeypatch)
     assert world.sync().embedded == 5
-    assert runs[-2:] == [[*DRAWN, "text"], [*JPEGS]]
+    assert runs[-2:] == [[*DRAWN, "text"], [*JPEGS, *LATER_TEXTS]]
     now = probes_of(world)
     assert now.first.to_json() == old.first.to_json(), "the vectors of its own stay, to the byte"
-    assert [sorted(later.vectors) for later in now.later] == [sorted(JPEGS)]
+    assert [sorted(later.vectors) for later in now.later] == [sorted([*JPEGS, *LATER_TEXTS])]
     assert now.later[0].environment["libjpeg"]
-    fresh = proof.embed_probes(embedder(world.model, world.adapter), list(JPEGS))
-    assert all(np.abs(now.vectors[name] - fresh[name]).max() < 1e-6 for name in JPEGS)
+    fresh = proof.embed_probes(embedder(world.model, world.adapter), [*JPEGS, *LATER_TEXTS])
+    assert all(np.abs(now.vectors[name] - fresh[name]).max() < 1e-6 for name in fresh)
     assert next(row.about for row in world.store.log() if row.op == "model add") == "one: probes added"
     runs.clear()
     put(world.pictures, {"10.png": 10})
     assert world.sync().embedded == 1
-    assert runs == [[*PROBES, "text"]], "the new ones are proved with the others, and added once"
+    assert runs == [[*PROBES, *TEXTS]], "the new ones are proved with the others, and added once"
     assert probes_of(world).to_bytes() == now.to_bytes()
     put(world.pictures, {"11.png": 11})
     with without_draft(), pytest.raises(ModelError, match="'photograph' is off"):
-        for _ in range(len(PROBES) + 1):  # one in turn
+        for _ in range(len(PROBES) + len(TEXTS)):  # one in turn
             world.sync()
             put(world.pictures, {f"{_}-more.png": 20 + _})
 
@@ -320,7 +324,7 @@ def test_a_search_adds_no_probe(world: World) -> None:
 def test_a_space_of_several_workers_gets_them_once(world: World, monkeypatch: Any) -> None:
     aged(world)
     assert world.store.sync([world.pictures], device="cpu,cpu", batch_size=1).embedded == 5
-    assert set(probes_of(world).vectors) == {*PROBES, "text"}
+    assert set(probes_of(world).vectors) == {*PROBES, *TEXTS}
     assert [row.about for row in world.store.log()].count("one: probes added") == 1
 
 
@@ -331,7 +335,7 @@ def test_a_model_that_is_added_again_keeps_its_first_vectors(world: World, monke
     assert added.known
     now = probes_of(world)
     assert now.first.to_json() == old.first.to_json()
-    assert set(now.vectors) == {*PROBES, "text"}
+    assert set(now.vectors) == {*PROBES, *TEXTS}
 
 
 def test_small_drifts_do_not_add_up_when_a_model_is_added_again(world: World, monkeypatch: Any) -> None:

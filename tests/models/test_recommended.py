@@ -159,7 +159,9 @@ def test_without_a_network_the_next_step_names_the_commit(
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     row = BY_NAME["siglip2-base"]
     said = vstore.bad(13, "init", "--model", row.name)
-    assert f"hf download {row.model} --revision {row.revision}, and name the folder" in said
+    place = "siglip2-base-patch16-224"
+    assert f"hf download {row.model} --revision {row.revision} --local-dir {place}, then" in said
+    assert said.endswith(f"name it: --model ./{place}")
 
 
 def test_a_short_name_is_a_word_of_every_command_that_takes_a_model(vstore: Shell, zoo: Zoo, hub: FakeHub) -> None:

@@ -16,13 +16,14 @@ from support.moved_model import World
 from support.recut import annotated, copied, one_bit, resharded, with_json
 from support.zoo import Zoo
 
+from vstore.embed.probe_texts import TEXTS
 from vstore.embed.probes import PROBES
 from vstore.errors import ModelError, UsageError
 from vstore.repository import proof
 from vstore.repository.repository import Repository
 from vstore.search.query import Operand
 
-EVERY = [*PROBES, "text"]
+EVERY = [*PROBES, *TEXTS]
 TEXT = [Operand(1.0, None, "a red car")]
 
 

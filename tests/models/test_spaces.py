@@ -21,6 +21,7 @@ from support.zoo import Zoo
 
 from vstore.embed.hf.digests import Digests
 from vstore.embed.model_words import Settings, Words
+from vstore.embed.probe_texts import TEXTS
 from vstore.embed.probes import PROBES
 from vstore.errors import ModelError, Refused, UsageError
 from vstore.format.recipes import space_id
@@ -164,13 +165,14 @@ def test_one_probe_in_turn_is_proved_before_each_run_that_embeds(world: World, m
     settle(world.folder, monkeypatch)
     runs = proved(monkeypatch)
     world.sync()
-    assert runs == [[*PROBES, "text"]], "all of them the first time"
+    assert runs == [[*PROBES, *TEXTS]], "all of them the first time"
     runs.clear()
-    for i in range(10, 21):
+    count = len(PROBES) + len(TEXTS)
+    for i in range(10, 10 + count):
         put(world.pictures, {f"{i}.png": i})
         world.sync()
-    assert [len(run) for run in runs] == [1] * 11
-    assert {run[0] for run in runs} == {*PROBES, "text"}
+    assert [len(run) for run in runs] == [1] * count
+    assert {run[0] for run in runs} == {*PROBES, *TEXTS}
 
 
 def test_a_run_that_embeds_nothing_loads_nothing(world: World, monkeypatch: Any) -> None:
@@ -193,7 +195,7 @@ def test_all_probes_are_proved_when_a_library_changed(world: World, monkeypatch:
     monkeypatch.setattr(transformers, "__version__", "5.99.0")
     put(world.pictures, {"10.png": 10})
     world.sync()
-    assert runs == [[*PROBES, "text"]]
+    assert runs == [[*PROBES, *TEXTS]]
 
 
 def test_drift_stops_a_sync_before_its_first_batch_and_says_what_changed(world: World, monkeypatch: Any) -> None:

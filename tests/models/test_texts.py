@@ -80,7 +80,7 @@ def test_a_text_is_embedded_only_after_the_text_probe_passed(world: World, monke
     plain = DualEncoder.forward_text
     monkeypatch.setattr(DualEncoder, "forward_text", lambda self, on, text: plain(self, on, text[::-1]))
     for _ in range(12):  # whichever probe has its turn when the model is loaded
-        with pytest.raises(ModelError, match="the probe 'text' is off"):
+        with pytest.raises(ModelError, match=r"the probe 'text[a-z-]*' is off"):
             scores(world)
     assert remembered(world) == set()
     monkeypatch.undo()

@@ -20,7 +20,8 @@ import vstore
 PLAIN = {"str", "int", "bool", "float", "bytes", "None", "Any", "list", "tuple", "dict", "Mapping", "Sequence"}
 PYTHONS = {"Callable", "Literal", "Unpack", "Path", "Event", "threading", "Store", "type", "BaseException"}
 ALIASES = {"AnyPath", "Recipe"}  # other names for Python's own types
-WITHIN = {"OtherWords": "ModelError"}  # an error of the name on the right for callers; the rest is for our messages
+# An error of the name on the right for callers; the rest is for our messages.
+WITHIN = {"OtherWords": "ModelError", "Unfound": "ModelError"}
 
 
 def methods() -> Iterator[tuple[str, Callable[..., Any]]]:

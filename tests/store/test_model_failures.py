@@ -417,7 +417,7 @@ def test_the_command_says_it(
     words = ["sync", "--store", str(world.folder)]
     assert run([*words, str(world.pictures)]) == 3
     assert run(words) == 0
-    assert "--retry-failed tries them again" in capsys.readouterr().out
+    assert "--retry-failed tries it again" in capsys.readouterr().out
     assert run([*words, "--retry-failed"]) == 3
     assert "Tried 1 picture again that failed before: 0 have a vector now." in capsys.readouterr().out
 

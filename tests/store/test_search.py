@@ -330,7 +330,7 @@ def test_a_store_without_a_snapshot_says_what_to_do(world: World) -> None:
 
 def test_text_needs_a_text_side(world: World) -> None:
     world.snapshot(FILES)
-    with pytest.raises(ModelError, match=r"does not read text.*vstore init --model.*vstore model add"):
+    with pytest.raises(ModelError, match=r"does not read text.*vstore init .*--model.*vstore model add"):
         world.search(Operand(1.0, text="a cat"), load=lambda recipe: FakeEmbedder())
 
 

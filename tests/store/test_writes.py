@@ -30,6 +30,9 @@ EXCEPTIONS = {
     "vstore.importing.report": {".open", ".unlink"},
     "vstore.importing.rclip": {"sqlite3.connect"},  # opened to be read alone
     "vstore.models.converted_folder": {"shutil.rmtree"},
+    # The socket of a served model, outside the store.
+    "vstore.embed.served.address": {".mkdir", "tempfile.gettempdir"},
+    "vstore.embed.served.server": {".unlink"},
     # A store that an import makes has no name yet.
     "vstore.importing.begin": {"shutil.rmtree", "tempfile.TemporaryDirectory"},
     "vstore_cli.main": {"os.open"},  # /dev/null

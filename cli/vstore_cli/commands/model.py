@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
+import threading
 from typing import Any
 
 import click
 
+from vstore_cli.interrupts import ending
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, model_options, note, offline_option
 from vstore_cli.output import columns, count, echo_json, json_option, number, say, shown, size, table
@@ -61,7 +64,7 @@ def model_list(as_json: bool) -> None:
     table(lines, right=(2, 3))
 
 
-@model.command("show")
+@model.command("show", short_help="Show all that decides the vectors of a space.")
 @click.argument("space")
 @json_option
 def model_show(space: str, as_json: bool) -> None:
@@ -119,9 +122,11 @@ def model_recommend(as_json: bool) -> None:
         click.echo(line)
         if row is not None and row.revision is not None:
             click.echo(f"  {row.model}@{row.revision}")
+    say("Use one with: vstore init --model MODEL")
+    say("or, in a store that exists: vstore model add NAME --model MODEL")
 
 
-@model.command("add")
+@model.command("add", short_help="Add a space for a model or an adapter.")
 @click.argument("name", required=False)
 @click.option("--same-as", metavar="SPACE", help="Prove that the model is that of a space whose own files are gone.")
 @model_options
@@ -160,7 +165,7 @@ def model_add(name: str | None, as_json: bool, **words: Any) -> None:
         say(f"Fill it with: {report.next}")
 
 
-@model.command("convert")
+@model.command("convert", short_help="Convert pickled weights to safetensors.")
 @click.argument("name", metavar="ID_OR_DIR")
 @click.option("--output", metavar="DIR", help="The new folder (default: one under ~/.cache/vstore/models).")
 @click.option("--revision", metavar="R", help="Branch, tag or commit of a hub model.")
@@ -168,7 +173,7 @@ def model_add(name: str | None, as_json: bool, **words: Any) -> None:
 def model_convert(name: str, output: str | None, revision: str | None, as_json: bool) -> None:
     """Convert the pickled weights of a model or an adapter to safetensors, into a new folder. The source stays.
 
-    A pickle may run any program when it is read. Another process reads it, with torch's reader for bare weights:
+    A pickle may run any program when it is read. Another process reads it, with torch's reader for weights alone:
     anything but tensors and plain containers is an error, and is not run.
 
     \b
@@ -190,13 +195,13 @@ def model_convert(name: str, output: str | None, revision: str | None, as_json: 
     for file in report.files:
         click.echo(f"  {shown(file.source)} ({count(file.tensors, 'tensor')}) -> {shown(file.target)}")
         click.echo(f"    sha256 of the source: {file.sha256}")
-    click.echo("Trusted: torch's reader for bare weights, which runs nothing of a file, and the numbers in the file.")
+    click.echo("Trusted: torch's reader for weights alone, which runs nothing of a file, and the numbers in the file.")
     words = f"--{'adapter' if report.adapter else 'model'} {shlex.quote(report.output)}"
     say(f"Use it with: vstore init {words}")
     say(f"or, in a store that exists: vstore model add NAME {words}")
 
 
-@model.command("use")
+@model.command("use", short_help="Make a space current, without embedding.")
 @click.argument("space")
 @click.option("-m", "--message", default="", help="A note for the snapshot.")
 @json_option
@@ -217,7 +222,39 @@ def model_use(space: str, message: str, as_json: bool) -> None:
         say(f"Wrote snapshot {report.snapshot} in the space {report.space_name}; go back with: vstore undo")
 
 
-@model.command("drop")
+@model.command("serve", short_help="Keep a model loaded, for quick searches.")
+@click.argument("space", required=False)
+@click.option("--idle", type=float, metavar="MINUTES", help="End after so many minutes without a search.")
+@device_option
+@offline_option
+@json_option
+def model_serve(space: str | None, as_json: bool, **options: Any) -> None:
+    """Keep the model of a space loaded, and answer searches with it, until Ctrl-C.
+
+    Without it each `vstore search` for words, or for a picture that the store lacks, loads the model first. This user's
+    searches of this store find the server by themselves; those with --device do not use it. A sync on one device
+    answers the searches beside it in the same way. SPACE is the current one by default.
+
+    \b
+    Example:
+      vstore model serve &
+      vstore search "a red car"
+    """
+    stop = threading.Event()
+    with contextlib.ExitStack() as serving, open_store() as store:
+
+        def ready(name: str) -> None:
+            serving.enter_context(ending(stop))  # until then Ctrl-C ends the loading of the model
+            note(f"Searches in the space {name} use the model of this process now; end it with Ctrl-C.")
+
+        report = store.model_serve(space, ready=ready, stop=stop, **options)
+    if as_json:
+        echo_json(report)
+    else:
+        click.echo(f"Answered {count(report.answered, 'request')} with the model of the space {report.space_name}.")
+
+
+@model.command("drop", short_help="Drop a space that no snapshot uses.")
 @click.argument("space")
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be dropped.")
 @click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")

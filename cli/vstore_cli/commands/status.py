@@ -7,7 +7,7 @@ import click
 from vstore_cli.bar import progress
 from vstore_cli.locate import open_store
 from vstore_cli.output import json_option
-from vstore_cli.sync_report import show
+from vstore_cli.sync_report import RETRY, show
 
 
 @click.command()
@@ -23,4 +23,4 @@ def status(paths: tuple[str, ...], quiet: bool, as_json: bool) -> int:
     """
     with open_store(paths) as store, progress(quiet) as bar:
         report = store.status(paths, progress=bar)
-    return show(report, as_json=as_json)
+    return show(report, as_json=as_json, retry=f"vstore sync {RETRY}")

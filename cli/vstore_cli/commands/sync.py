@@ -11,9 +11,9 @@ import click
 
 from vstore_cli.bar import progress
 from vstore_cli.interrupts import stopping
-from vstore_cli.locate import find_store, new_folder, no_store, refuse_network
+from vstore_cli.locate import find_store, new_folder, no_store, refuse_network, saying_that_no_store_was_made
 from vstore_cli.models import MODEL_WORDS, batch_option, devices_option, model_options, note, offline_option
-from vstore_cli.output import json_option, shown
+from vstore_cli.output import json_option, say, shown
 from vstore_cli.sync_report import show
 from vstore_cli.units import Duration, Size
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vstore import SyncReport
+
+_BUILT_IN = (
+    "It uses the built-in embedder, which finds look-alikes and reads no text; for models see: vstore model recommend"
+)
 
 
 @click.command()
@@ -118,12 +122,18 @@ def _run(folder: Path, paths: tuple[str, ...], options: dict[str, Any], *, quiet
         interrupts.enter_context(stopping(stop))  # before, there is no batch to finish: Ctrl-C ends it at once
         if not as_json and not quiet:
             click.echo(f"Made the store {shown(str(folder))}")
+            if is_built_in:
+                say(_BUILT_IN)
 
     model = {name: options.pop(name) for name in MODEL_WORDS}
+    is_built_in = model["model"] is None and model["adapter"] is None
     with interrupts, progress(quiet) as bar:
         try:
             if not Store.exists(folder) or any(value is not None for value in model.values()):
-                return Store.sync_new(folder, paths, note=note, made=made, progress=bar, stop=stop, **model, **options)
+                with saying_that_no_store_was_made(folder):
+                    return Store.sync_new(
+                        folder, paths, note=note, made=made, progress=bar, stop=stop, **model, **options
+                    )
             interrupts.enter_context(stopping(stop))
             with Store(folder) as store:
                 return store.sync(paths, progress=bar, stop=stop, **options)

@@ -30,7 +30,7 @@ class ModelWords(TypedDict, total=False):
     prompt:            text that a vision-language model gets with each picture.
     query_prompt:      instruction that such a model gets with each searched text.
     preset:            name of a published model's own way to prepare pictures and texts.
-    pooling:           `features`, `cls`, `mean` or `last`.
+    pooling:           `features`, `cls`, `mean`, `last`, `last-column` or `last-column-v4`.
     trust_remote_code: run Python code from the model's folder.
     """
 

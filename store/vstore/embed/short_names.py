@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from vstore.embed.hf.source.missing import nearest_folder, numbers
 from vstore.embed.hf.source.other_words import OtherWords
 from vstore.embed.model_words import BUILTIN, Words
 from vstore.embed.recommended import BY_NAME, RecommendedModel
@@ -39,6 +40,9 @@ def with_full_name(words: Words, note: Callable[[str], None] = lambda text: None
 
 def _unknown(words: Words, name: str) -> ModelError:
     message = f"there is no model folder {name}, and no recommended model has that short name"
+    here = nearest_folder(name, "model")
+    if here is not None:
+        return OtherWords(message, "the folder of the nearest name", model=here).completed(words)
     alike = _alike(name)
     if alike is not None:
         return OtherWords(message, "the recommended model of the nearest name", model=alike.name).completed(words)
@@ -49,9 +53,13 @@ def _unknown(words: Words, name: str) -> ModelError:
 
 
 def _alike(name: str) -> RecommendedModel | None:
-    """Find the recommended model that a misspelt name, or the last part of a hub id, may mean."""
+    """Find the recommended model that a misspelt name, or the last part of a hub id, may mean.
+
+    With other numbers a name is that of another model, such as dinov3-base.
+    """
     from difflib import get_close_matches
 
     names = {**{row.model.rpartition("/")[2].lower(): row for row in BY_NAME.values()}, **BY_NAME}
-    found = get_close_matches(name.lower(), names, n=1)
+    fitting = [one for one in names if numbers(one) == numbers(name)]
+    found = get_close_matches(name.lower(), fitting, n=1, cutoff=0.75)
     return names[found[0]] if found else None

@@ -57,6 +57,12 @@ class State(NamedTuple):
         return self.document.get("start_space")
 
     @property
+    def current_space(self) -> str | None:
+        """The id of the space of the current snapshot, or else of the first sync; None if there is no space."""
+        current = self.current_snapshot
+        return current.space if current else self.start_space
+
+    @property
     def hold(self) -> str | None:
         """The snapshot that holds syncing, or None."""
         return self.document.get("hold")

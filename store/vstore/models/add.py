@@ -15,8 +15,8 @@ from vstore.errors import Damage, ModelError, UsageError
 from vstore.format.entries import Space
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import space_id
-from vstore.models.filling import filling
 from vstore.models.report import ModelAdded
+from vstore.repository.filling import filling
 from vstore.repository.identities import space_of, with_older
 from vstore.repository.model_space import Made, add, make
 from vstore.repository.proof import kept_probes
@@ -214,6 +214,4 @@ def _current_words(repo: Repository) -> Words:
 
 
 def _current_space(repo: Repository) -> Space | None:
-    state = repo.state
-    current = state.current_snapshot
-    return state.spaces.get((current.space if current else state.start_space) or "")
+    return repo.state.spaces.get(repo.state.current_space or "")

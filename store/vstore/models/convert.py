@@ -12,15 +12,20 @@ from typing import Any, NamedTuple
 
 from vstore._version import __version__
 from vstore.embed.hf.digests import Digests
+from vstore.embed.hf.source.again import get_again
 from vstore.embed.hf.source.find import find_pickled
 from vstore.embed.hf.source.hub import Hub
 from vstore.embed.hf.source.json_file import read_json
 from vstore.embed.hf.source.layouts import LAYOUTS
 from vstore.embed.hf.source.lfs import is_pointer, pull
+from vstore.embed.hf.source.misnamed import not_a_model
+from vstore.embed.hf.source.modules import MODULES
+from vstore.embed.hf.source.other_words import OtherWords, whole_commands
+from vstore.embed.hf.source.paths import odd_folder
 from vstore.embed.hf.source.pickles import Pickled, pickles_in
 from vstore.embed.hf.source.unpickle import convert
 from vstore.embed.hf.source.whole import fault_of
-from vstore.embed.model_words import quoted
+from vstore.embed.model_words import Words, quoted
 from vstore.errors import ModelError, UsageError
 from vstore.models.converted_folder import (
     copy_others,
@@ -69,9 +74,12 @@ def model_convert(
     """
     if output is not None:
         refuse_taken(output)
-    folder, commit = find_pickled(name, revision, Hub(note=note))
+    with whole_commands(_command):
+        folder, commit = find_pickled(name, revision, Hub(note=note))
     found = _find(name, folder)
     place = output or default_top(cache) / f"{_base(name)}-{_digest(folder, found)}"
+    if odd_folder(os.path.realpath(place)) is not None:
+        raise UsageError(f"{place} is not valid UTF-8, and safetensors writes nothing there", "name another --output")
     known = output is None and place.is_dir()
     if not known:
         require_room(place.parent, sum(one.pickled.source.stat().st_size for one in found))
@@ -92,22 +100,55 @@ def model_convert(
     return ModelConverted(name, commit, str(place), is_adapter, known, files)
 
 
+def _command(words: Words) -> str:
+    at = f" --revision {quoted(words.revision)}" if words.revision else ""
+    return f"vstore model convert {quoted(words.adapter or words.model or 'MODEL')}{at}"
+
+
 def _find(name: str, folder: Path) -> list[_Found]:
-    """Look for pickled weights in a folder and in the folders of its parts. Raises: UsageError, ModelError."""
-    inner = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    """Look for pickled weights in a folder, and in those of its modules. Raises: UsageError, ModelError."""
     found = [
         (one.relative_to(folder), pickled)
-        for one in [folder, *inner]
+        for one in [folder, *_modules(folder)]
         if not _has_weights(one)
         for pickled in _of_one_set(one)
     ]
     if not found and _has_weights(folder):
-        option = "--adapter" if (folder / "adapter_config.json").is_file() else "--model"
-        raise UsageError(f"{name} has its weights as safetensors already", f"use it as it is: {option} {quoted(name)}")
+        raise _needs_none(name, folder)
     if not found:
-        raise ModelError(f"{name} holds no weights: there is no pickle in {folder}", "copy or download the model again")
+        raise _no_pickle(name, folder)
     digests = Digests()
     return [_Found(one, pickled, digests.of(pickled.source)) for one, pickled in found]
+
+
+def _modules(folder: Path) -> list[Path]:
+    """List the folders of a model's modules, in the layout of sentence-transformers. Other folders are other models."""
+    if not (folder / MODULES).is_file():
+        return []
+    return [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+
+
+def _needs_none(name: str, folder: Path) -> UsageError:
+    option = "--adapter" if (folder / "adapter_config.json").is_file() else "--model"
+    return UsageError(f"{name} has its weights as safetensors already", f"use it as it is: {option} {quoted(name)}")
+
+
+def _no_pickle(name: str, folder: Path) -> ModelError | UsageError:
+    """Make the error for a folder without pickled weights: those of a folder in it may be meant."""
+    if any((folder / file).is_file() for file in ("config.json", "open_clip_config.json", "adapter_config.json")):
+        wanted = "adapter_model.bin" if (folder / "adapter_config.json").is_file() else "pytorch_model.bin"
+        return ModelError(f"{name} holds no weights: there is no pickle in {folder}", get_again(folder, [wanted]))
+    meant = not_a_model(name, folder)
+    if not isinstance(meant, OtherWords):
+        return ModelError(
+            f"{name} holds no weights: there is no pickle in {folder}",
+            "name the folder of a model or an adapter, with its configuration, or a hub id",
+        )
+    inner = str(meant.words.adapter or meant.words.model)
+    if os.path.isdir(inner) and _has_weights(Path(inner)):
+        option = "--adapter" if meant.words.adapter else "--model"
+        return UsageError(meant.message, f"its weights are safetensors already: use it as {option} {quoted(inner)}")
+    return ModelError(meant.message, f"{meant.why}: {_command(meant.words)}")
 
 
 def _has_weights(folder: Path) -> bool:
@@ -126,7 +167,7 @@ def _of_one_set(folder: Path) -> list[Pickled]:
         if missing:
             raise ModelError(
                 f"{folder} is not complete: files listed in its index are missing: {missing}",
-                f"copy or download {missing} again",
+                get_again(folder, sorted(named - {one.source.name for one in pickled})),
             )
     for one in pickled:
         if is_pointer(one.source):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _COPIED = (".json", ".txt", ".model", ".jinja", ".py", ".vocab", ".bpe", ".md", ".safetensors", "")
 _PREFIX = ".tmp-convert-"
 _CHUNK = 1 << 22  # bytes that are copied at a time
+# Folders of a training run beside the model at its end: other models, and gigabytes.
+_OTHERS = re.compile(r"checkpoint-\d+|global_step\d+")
 _DEPTH = 2  # parts of a path: files of a model, and of the folders of its parts
 
 
@@ -86,6 +89,8 @@ def others(folder: Path) -> list[Path]:
     for path in sorted(folder.rglob("*")):
         inner = path.relative_to(folder)
         if any(part.startswith(".") for part in inner.parts) or len(inner.parts) > _DEPTH or not path.is_file():
+            continue
+        if len(inner.parts) > 1 and _OTHERS.fullmatch(inner.parts[0]):
             continue
         if path.suffix in _COPIED and not path.name.endswith((*ENDINGS, ".bin.index.json")):
             found.append(path)

@@ -131,6 +131,22 @@ class ModelDropped(NamedTuple):
         return self._asdict()
 
 
+class ModelServed(NamedTuple):
+    """The results of serving a model.
+
+    space:      id of the space.
+    space_name: its name.
+    answered:   requests of searches that were answered.
+    """
+
+    space: str
+    space_name: str
+    answered: int
+
+    def to_json(self) -> dict[str, Json]:
+        return self._asdict()
+
+
 class ConvertedFile(NamedTuple):
     """A file of weights that was converted.
 

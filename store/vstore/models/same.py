@@ -13,9 +13,9 @@ from vstore.embed.model_words import OF_FILES, Settings, Words
 from vstore.embed.short_names import with_full_name
 from vstore.errors import ModelError, UsageError
 from vstore.format.entries import Space
-from vstore.models.filling import filling
 from vstore.models.report import ModelAdded
 from vstore.models.same_proof import choose_pictures, prove_pictures, prove_probes, require_tokenizer
+from vstore.repository.filling import filling
 from vstore.repository.repository import Repository
 
 

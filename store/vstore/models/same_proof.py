@@ -10,12 +10,13 @@ from vstore.embed.embedder import Embedder
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.hf.text import tokenizer_files
+from vstore.embed.probe_texts import TEXT
 from vstore.embed.probes import SAME_CLASS, differences, drift, tolerance
 from vstore.errors import ModelError
 from vstore.format.entries import Snapshot, Space
 from vstore.format.recipes import Recipe
 from vstore.format.tree import paths_by_key
-from vstore.repository.proof import TEXT, embed_probes, environment_of, kept_probes, probe_names
+from vstore.repository.proof import embed_probes, environment_of, kept_probes, probe_names
 from vstore.repository.repository import Repository
 from vstore.repository.sampling import SampledPicture, cosines, sample_pictures
 

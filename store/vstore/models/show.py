@@ -32,7 +32,6 @@ def model_show(repo: Repository, name: str) -> ModelDetail:
 
 def _row(repo: Repository, space: Space) -> ModelRow:
     state = repo.state
-    current = state.current_snapshot
     return ModelRow(
         space=space.id,
         space_name=space.name,
@@ -44,5 +43,5 @@ def _row(repo: Repository, space: Space) -> ModelRow:
         compute=space.place.get("compute"),
         rows=sum(ref.rows for ref in state.segments(space.id)),
         snapshots=tuple(snapshot.name for snapshot in repo.listing.kept() if snapshot.space == space.id),
-        current=(current.space if current else state.start_space) == space.id,
+        current=state.current_space == space.id,
     )

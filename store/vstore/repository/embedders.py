@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from vstore.embed.model_words import Settings, Words
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from vstore.repository.repository import Repository
 
 Load = Callable[["Recipe"], "Embedder"]
+
+
+_SMALL = frozenset({"builtin", "imported"})  # families without a model to share
 
 
 class Embedders:
@@ -31,6 +35,32 @@ class Embedders:
         from vstore.repository import spaces
 
         return spaces.load(self._repo, self._repo.state.spaces[space_id(recipe)], settings or Settings())
+
+    def load_for_query(self, recipe: Recipe, settings: Settings) -> Embedder:
+        """Find the embedder of a query: that of a process which serves the model, or else load it here, as `load`.
+
+        A named device is asked for: the model is loaded there.
+        """
+        if self._given is None and settings.device == "auto" and recipe.get("family") not in _SMALL:
+            from vstore.format.recipes import space_id
+            from vstore.repository.serving import served
+
+            found = served(self._repo, space_id(recipe), lambda: self.load(recipe, settings))
+            if found is not None:
+                return found
+        return self.load(recipe, settings)
+
+    @contextlib.contextmanager
+    def serving(self, recipe: Recipe, embedder: Embedder) -> Iterator[None]:
+        """Serve a loaded model to the queries of other processes meanwhile, if it is safe in several threads."""
+        if self._given is not None or recipe.get("family") in _SMALL:
+            yield
+            return
+        from vstore.format.recipes import space_id
+        from vstore.repository.serving import serving_beside
+
+        with serving_beside(self._repo, space_id(recipe), embedder):
+            yield
 
     def load_on_all(
         self, recipe: Recipe, settings: Settings, note: Callable[[str], None] = lambda text: None

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from vstore.embed.embedder import Embedder
 from vstore.embed.faults import DOCTOR, said
+from vstore.embed.probe_texts import TEXT
 from vstore.embed.probes import PROBES, Probes, Proofs, drift
 from vstore.errors import ModelError, VstoreError
 from vstore.format.entries import Space
-from vstore.repository.proof import TEXT, embed_probes, environment_of, kept_probes
+from vstore.repository.proof import embed_probes, environment_of, kept_probes
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,11 +60,9 @@ def init(
 
         refuse_existing(folder, words)
         wanted = name
-        with whole_commands(lambda found: _command(name_for(found, wanted), found)):
-            full = with_full_name(words, note)
         name = name_for(words, wanted)
-        with whole_commands(partial(_command, name)):
-            made = make(full, settings or Settings(), note)
+        with whole_commands(lambda found: _command(name_for(found, wanted), found)):
+            made = make(with_full_name(words, note), settings or Settings(), note)
     elif words != Words():
         options = ", ".join(f"--{option.replace('_', '-')}" for option in words.to_json())
         raise UsageError(f"{options} without a model", "name one with --model NAME_OR_DIR")

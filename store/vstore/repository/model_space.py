@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from vstore.embed.hf.loading import Files
     from vstore.embed.hf.source.trained_on import Sibling
 
+_CACHED = re.compile(r"models--[^/]+?--([^/]+)/snapshots/[0-9a-f]{40}$")  # a repository in the cache of the hub
+_STEP = re.compile(r"checkpoint-[0-9]+")
 _PROOF = ("tiny", "landscape")  # an adapter must change one of them: few pixels, as they are embedded in fp32
 
 
@@ -128,7 +130,7 @@ def make(
 def name_for(words: Words, wanted: str | None) -> str:
     """Choose the name of a space: the wanted one, else that of its adapter's or model's folder. Raises: UsageError."""
     if wanted is None:
-        source = os.path.basename((words.adapter or words.model or "").rstrip("/"))
+        source = _title(words.adapter or words.model or "")
         wanted = re.sub(r"[^\w.-]+", "-", source).strip("-.+") or "model"
         if why_not_a_name(wanted):
             wanted = f"model-{wanted}"[:100]  # a checkpoint named v11 would look like a snapshot
@@ -136,6 +138,15 @@ def name_for(words: Words, wanted: str | None) -> str:
     if why_not:
         raise UsageError(why_not, "choose another name")
     return wanted
+
+
+def _title(name: str) -> str:
+    """Take the last part of a name that says something: `checkpoint-9` or a commit says less than what it lies in."""
+    parts = os.path.normpath(os.path.abspath(name) if os.path.isdir(name) else name).split("/")
+    cached = _CACHED.search("/".join(parts))
+    if cached:
+        return cached[1]
+    return parts[-2] if len(parts) > 1 and parts[-2] and _STEP.fullmatch(parts[-1]) else parts[-1]
 
 
 def add(repo: Repository, name: str, made: Made) -> None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from vstore._version import __version__
 from vstore.disk.cache import read_cache_json, write_cache
+from vstore.embed.careful import may_be_of_a_picture
 from vstore.embed.embedder import Embedder, text_side
 from vstore.embed.faults import DOCTOR
 from vstore.embed.model_words import BUILTIN, Words
+from vstore.embed.probe_texts import TEXTS, probe_texts
 from vstore.embed.probes import PROBES, Probes, Proofs, differences, drift, probe_file
 from vstore.embed.rows import require_rows
 from vstore.errors import ModelError
@@ -24,9 +26,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from vstore.embed.embedder import Floats
-
-TEXT = "text"  # the probe of the text side
-_TEXT_PROBE = "a photo of a red car"
 
 
 def kept_probes(repo: Repository, space: Space) -> Probes | None:
@@ -45,8 +44,7 @@ def prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, f
     Raises:  ModelError if a vector is off by more than the tolerance.
     """
     now = environment_of(embedder)
-    proof = f"proof-{space.id[:32]}"
-    last = read_cache_json(repo.layout.cache, proof)
+    last = read_cache_json(repo.layout.cache, _proof_of(space))
     names = [name for name in probe_names(embedder) if name in kept.vectors]
     about = {"environment": now, "files": files, "probes": space.probes.hex()}
     turn, asked = 0, names
@@ -55,25 +53,39 @@ def prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, f
         if not every:
             asked = [names[turn % len(names)]]
     _compare(space, embedder, kept, Proofs(embed_probes(embedder, asked), now))
-    write_cache(repo.layout.cache, proof, json.dumps({**about, "turn": turn}, sort_keys=True).encode())
+    write_cache(repo.layout.cache, _proof_of(space), json.dumps({**about, "turn": turn}, sort_keys=True).encode())
     return asked == names
 
 
 def prove_text(repo: Repository, space: Space, embedder: Embedder) -> None:
     """Prove the text side of an embedder, before a vector of a text is used and remembered.
 
-    Without a text among the probes there is nothing to compare: a program may bring its own embedder.
-    Raises: ModelError if the vector of the text probe is off by more than the tolerance; Damage.
+    One text in turn is enough after a proof of the space in this environment. Without a text among the probes there is
+    nothing to compare: a program may bring its own embedder.
+    Raises: ModelError if the vector of a text is off by more than the tolerance; Damage.
     """
     kept = kept_probes(repo, space)
-    if kept is not None and TEXT in kept.vectors:
-        _compare(space, embedder, kept, Proofs(embed_probes(embedder, [TEXT]), environment_of(embedder)))
+    names = [] if kept is None else [name for name in probe_texts(embedder.recipe) if name in kept.vectors]
+    if kept is None or not names:
+        return
+    last = read_cache_json(repo.layout.cache, _proof_of(space))
+    about = {"environment": environment_of(embedder), "probes": space.probes.hex()}
+    if last is not None and all(last.get(name) == value for name, value in about.items()):
+        names = [names[int(last.get("turn", 0)) % len(names)]]
+    prove_some(space, embedder, kept, names)
+
+
+def prove_some(space: Space, embedder: Embedder, kept: Probes, names: Iterable[str]) -> None:
+    """Prove some probes of a space. Raises: ModelError if one is off by more than the tolerance."""
+    asked = [name for name in names if name in kept.vectors]
+    if asked:
+        _compare(space, embedder, kept, Proofs(embed_probes(embedder, asked), environment_of(embedder)))
 
 
 def prove_all(space: Space, embedder: Embedder, kept: Probes) -> Proofs | None:
     """Prove all probes of a space, then embed those of this version that it lacks.
 
-    Returns: the new ones; None if it lacks none, or the model gives no usable vector for one of them.
+    Returns: the new ones; None if it lacks none, or the model gives no usable vector for one of them or fails on it.
     Raises:  ModelError if one of the space's is off by more than the tolerance.
     """
     names = probe_names(embedder)
@@ -82,8 +94,18 @@ def prove_all(space: Space, embedder: Embedder, kept: Probes) -> Proofs | None:
         return None
     now = environment_of(embedder)
     _compare(space, embedder, kept, Proofs(embed_probes(embedder, [n for n in names if n in kept.vectors]), now))
-    vectors = embed_probes(embedder, missing)
+    try:
+        vectors = embed_probes(embedder, missing)
+    except Exception as err:  # of a plug-in: all that its space has was proved, and it may go on
+        if not may_be_of_a_picture(err):
+            raise
+        return None
     return Proofs(vectors, now) if all(drift(one, one) < 1 for one in vectors.values()) else None
+
+
+def _proof_of(space: Space) -> str:
+    """Name the cache file of the last proof of a space."""
+    return f"proof-{space.id[:32]}"
 
 
 def _compare(space: Space, embedder: Embedder, kept: Probes, now: Proofs) -> None:
@@ -132,23 +154,24 @@ def _left_out(space: Space, recipe: Recipe) -> list[str]:
 
 
 def probe_names(embedder: Embedder) -> list[str]:
-    """List the probes of an embedder: all pictures, and a text if it embeds texts."""
-    return [*PROBES, *([TEXT] if text_side(embedder) else [])]
+    """List the probes of an embedder: all pictures, and texts if it embeds texts."""
+    return [*PROBES, *(probe_texts(embedder.recipe) if text_side(embedder) else [])]
 
 
 def embed_probes(embedder: Embedder, names: list[str]) -> dict[str, Floats]:
     """Embed probes. Returns: probe -> float32 (dim,). Raises: ModelError for vectors of another width."""
     found = {}
-    for name, picture in prepared_probes(embedder.recipe, [name for name in names if name != TEXT]).items():
+    for name, picture in prepared_probes(embedder.recipe, [name for name in names if name not in TEXTS]).items():
         # One at a time, always: in bf16 a row depends a little on the batch that it is in.
         rows = embedder.embed_images([picture])
         require_rows(rows, 1, embedder.dim)
         found[name] = rows[0]
     side = text_side(embedder)
-    if TEXT in names and side is not None:
-        rows = side([_TEXT_PROBE])
-        require_rows(rows, 1, embedder.dim)
-        found[TEXT] = rows[0]
+    for name in names:
+        if name in TEXTS and side is not None:
+            rows = side([TEXTS[name]])
+            require_rows(rows, 1, embedder.dim)
+            found[name] = rows[0]
     return {name: found[name] for name in names}
 
 

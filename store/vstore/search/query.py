@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from vstore.embed.careful import NO_VECTOR, embed_pictures, may_be_of_a_picture
 from vstore.embed.careful import why as why_of
 from vstore.embed.embedder import Embedder, text_side
+from vstore.embed.model_words import quoted
 from vstore.embed.rows import require_width, unit_rows, usable
 from vstore.embed.text_cache import cache_text, cached_text, text_name
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.recipes import Recipe
+from vstore.repository.filling import filling
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -191,8 +193,25 @@ def _no_text_side(repo: Repository, space: str, text: str) -> ModelError:
     return ModelError(
         f"cannot search for the text {text!r}: "
         f"the model of the space {repo.state.spaces[space].name!r} does not read text",
-        f"if a picture is meant, write ./{text}; to search by words, make a store with a model that reads text "
-        "(vstore init --store DIR --model MODEL), or add one to this store (vstore model add NAME --model MODEL)",
+        f"if a picture is meant, write ./{text}; to search by words, {_by_words(repo, text)}",
+    )
+
+
+def _by_words(repo: Repository, text: str) -> str:
+    """Say how texts can be searched for: in the newest snapshot of a space that reads them, or with another model."""
+    reading = {one.id: one.name for one in repo.state.spaces.values() if one.recipe and repo.recipe(one.id).get("text")}
+    found = max((one for one in repo.listing.kept() if one.space in reading), key=lambda one: one.time, default=None)
+    if found is not None:
+        return (
+            f"search the snapshot {found.name}, whose space {reading[found.space]!r} reads text: "
+            f"vstore search --at {found.name} {quoted(text)}"
+        )
+    if reading:
+        name = min(reading.values())
+        return f"fill the space {name!r}, which reads text: {filling(repo, name)}"
+    return (
+        "make a store with a model that reads text (vstore init --store DIR --model MODEL), or add one to this store "
+        "(vstore model add NAME --model MODEL)"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ from vstore.sync.report import SyncReport
 from vstore.sync.run import Run
 
 if TYPE_CHECKING:
+    from vstore.embed.embedder import Embedder
     from vstore.format.recipes import Recipe
     from vstore.repository.init import InitReport
 
@@ -43,18 +45,25 @@ def sync(
     """
     named, settings = options.paths(paths), options.settings
     listener: Progress = progress or Silent()
-    run = Run(
-        repo,
-        options,
-        load=lambda recipe: embedders.load_on_all(recipe, settings, listener.note),
-        machine=lambda recipe: embedders.machine(recipe, settings),
-        progress=listener,
-        stop=stop,
-    )
-    if not dry_run:
-        return run.sync(named)
-    repo.reload()
-    return repo.reading(lambda: run.look(named))
+    with contextlib.ExitStack() as serving:
+
+        def load(recipe: Recipe) -> Embedder:
+            embedder = embedders.load_on_all(recipe, settings, listener.note)
+            serving.enter_context(embedders.serving(recipe, embedder))
+            return embedder
+
+        run = Run(
+            repo,
+            options,
+            load=load,
+            machine=lambda recipe: embedders.machine(recipe, settings),
+            progress=listener,
+            stop=stop,
+        )
+        if not dry_run:
+            return run.sync(named)
+        repo.reload()
+        return repo.reading(lambda: run.look(named))
 
 
 def make_for(

@@ -173,8 +173,7 @@ class Run:
         state = self._repo.state
         if self._options.space is not None:
             return self._repo.space(self._options.space).id
-        current = state.current_snapshot
-        space = current.space if current else state.start_space
+        space = state.current_space
         if space is None:
             raise ModelError("this store has no embedding space", "make a new store with: vstore init --store DIR")
         return space

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,13 @@ class Loaded:
 
     model:  a torch module, whole on the device.
     device: in torch's words.
+    turn:   held while the model computes: some models keep the positions of a batch in themselves.
     """
 
     def __init__(self, model: Any, device: str) -> None:
         self.model = model.to(device)
         self.device = device
+        self.turn = threading.RLock()
 
     @property
     def is_cuda(self) -> bool:

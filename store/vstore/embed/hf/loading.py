@@ -262,10 +262,9 @@ def changed(what: str, why: str, words: Words, space: str | None = None) -> Mode
     words: name the space's model, in the command of the next step.
     space: the name of the space, if the files may hold its model nevertheless.
     """
-    same = f"; if they hold the same model, prove it with: {words.proof_command(space)}" if space else ""
+    same = f"; if these files hold the same model, prove it with: {words.proof_command(space)}" if space else ""
     return ModelError(
         f"{what} is not what the space was made with: {why}",
-        f"put the old files back; or run {words.command('NAME')}: with the name of the space and the folders where the "
-        "old files are now it finds them again, with another name it adds a space for the new files, which "
-        f"vstore sync --space NAME fills{same}",
+        f"put the old files back; or run {words.command('NAME')}: with the name of the space and the folders of the "
+        f"old files it finds them again, with another name it adds a space of these{same}",
     )

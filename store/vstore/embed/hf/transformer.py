@@ -92,7 +92,7 @@ class TransformerEmbedder:
 
         family = self.family
         assert isinstance(family, TextFamily)
-        with torch.inference_mode():
+        with self._on.turn, torch.inference_mode():
             rows = [family.forward_text(self._on, text) for text in texts]
             return self._unit(torch.cat(rows)) if rows else self.embed_prepared([])
 
@@ -149,7 +149,7 @@ class TransformerEmbedder:
         import torch
 
         try:
-            with torch.inference_mode():
+            with self._on.turn, torch.inference_mode():
                 return self.forward(batch)
         except Exception as err:
             if self.compiled and type(err).__module__.startswith(("torch._dynamo", "torch._inductor")):

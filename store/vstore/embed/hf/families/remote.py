@@ -49,6 +49,10 @@ class Remote(DualEncoder):
         return {"trust_remote_code": True}
 
     @classmethod
+    def side(cls, folder: ModelFolder) -> int | None:
+        return None  # its code knows
+
+    @classmethod
     def width(cls, folder: ModelFolder) -> int:
         return _width(folder, _VECTORS)
 

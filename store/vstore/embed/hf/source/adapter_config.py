@@ -22,7 +22,7 @@ def read_adapter_config(name: str, path: Path) -> dict[str, Any]:
     name:   of the adapter, as the user wrote it.
     Raises: ModelError for a file that is no configuration, or a field with a value that it cannot have.
     """
-    config = read_json(path / "adapter_config.json", of="adapter")
+    config = read_json(path / "adapter_config.json")
     for field, value in config.items():
         why = _why_not(field, value)
         if why is None and field in ("lora_alpha", "alpha") and value == 0 and not config.get("alpha_pattern"):

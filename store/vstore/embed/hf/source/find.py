@@ -6,16 +6,19 @@ import os
 from pathlib import Path
 
 from vstore.embed.hf.source.adapter_config import read_adapter_config
-from vstore.embed.hf.source.hub import ONLINE, Hub, Wanted, fetch
+from vstore.embed.hf.source.hub import ONLINE, Hub, Wanted, fetch, is_downloaded
+from vstore.embed.hf.source.hub_errors import Unfound
 from vstore.embed.hf.source.hub_name import hub_name
 from vstore.embed.hf.source.layouts import layout_of, read_config
 from vstore.embed.hf.source.misnamed import is_no_folder, not_a_model, not_an_adapter
+from vstore.embed.hf.source.missing import is_written_as_a_path, nearest_folder, no_such_folder
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.hf.source.modules import modules_of
+from vstore.embed.hf.source.other_words import OtherWords
+from vstore.embed.hf.source.paths import refuse_path
 from vstore.embed.hf.source.pickles import refuse_pickles
 from vstore.embed.hf.source.quantised import refuse_quantised
 from vstore.embed.hf.source.whole import require_whole
-from vstore.errors import ModelError
 
 
 def find_model(
@@ -68,14 +71,20 @@ def _locate(name: str, revision: str | None, what: str, hub: Hub, **files: bool)
     """Find the folder of a model, or fetch it from the hub. files: the fields of `Wanted`."""
     folder = Path(name)
     if folder.is_dir():
-        return Path(os.path.realpath(folder)), None
+        real = os.path.realpath(folder)
+        refuse_path(real)
+        return Path(real), None
     if folder.exists():
         raise is_no_folder(folder, what)
     found = hub_name(name)
-    if found is None:
-        raise ModelError(
-            f"there is no {what} folder {name}",
-            "check the path; a hub id has the form OWNER/NAME, such as google/siglip2-base-patch16-224, or "
-            "hf://OWNER/NAME/FOLDER for a folder in it",
-        )
-    return fetch(Wanted(found, revision, what, **files), hub)
+    wanted = found and Wanted(found, revision, what, **files)
+    # A commit was noted by a space; a name that was downloaded before is one on the hub.
+    if wanted is None or (is_written_as_a_path(name) and not revision and not is_downloaded(wanted)):
+        raise no_such_folder(name, what)
+    try:
+        return fetch(wanted, hub)
+    except Unfound as err:
+        nearest = None if name.startswith("hf://") else nearest_folder(name, what)
+        if nearest is None:
+            raise
+        raise OtherWords(err.message, "the folder of the nearest name here", **{what: nearest}) from err

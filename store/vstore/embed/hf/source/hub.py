@@ -104,6 +104,12 @@ def fetch(wanted: Wanted, hub: Hub) -> tuple[Path, str]:
         raise explain(err, wanted.name, wanted.what, wanted.revision) from err
 
 
+def is_downloaded(wanted: Wanted) -> bool:
+    """Tell whether any of a repository is here from an earlier download."""
+    HUB.load()
+    return _earlier(wanted) is not None
+
+
 def _earlier(wanted: Wanted) -> tuple[Path, str] | None:
     """Find the folder of an earlier download, whole or not. Returns: the folder and the commit, or None."""
     from huggingface_hub import snapshot_download
@@ -166,9 +172,10 @@ def _download(wanted: Wanted, revision: str | None, hub: Hub) -> tuple[Path, str
     """Download what is missing: first the small files, which tell what else is needed."""
     listed = _list(wanted, revision)
     if wanted.pickles and any(name.endswith(".safetensors") for name in listed.sizes if "/" not in name):
+        option = "--adapter" if "adapter_config.json" in listed.sizes else "--model"
         raise UsageError(
             f"{wanted.name.written} has its weights as safetensors already",
-            f"use it as it is: --model {quoted(wanted.name.written)}",
+            f"use it as it is: {option} {quoted(wanted.name.written)}",
         )
     root = _get(wanted, small_files(listed.sizes, code=wanted.code), revision, listed, hub)
     if root.name != listed.commit:  # the branch has moved meanwhile
@@ -184,8 +191,12 @@ def _download(wanted: Wanted, revision: str | None, hub: Hub) -> tuple[Path, str
             )
         if not weights and (pickled := pickled_files(listed.sizes)):
             raise only_pickled(wanted.name.written, pickled, listed.commit if wanted.revision else None)
-        if weights:
-            _get(wanted, weights, listed.commit, listed, hub)
+        if not weights:
+            raise ModelError(
+                f"the repository {wanted.name.written} holds no weights that vstore reads, at {listed.commit[:12]}",
+                "name another --revision, or the repository of the original model, with its safetensors files",
+            )
+        _get(wanted, weights, listed.commit, listed, hub)
     return folder, listed.commit
 
 

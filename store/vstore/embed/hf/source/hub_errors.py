@@ -14,6 +14,10 @@ _LOG_IN = "hf auth login"
 _NO_ROOM = "Not enough free disk space"  # the client's own words
 
 
+class Unfound(ModelError):
+    """A name of the hub of which nothing is here, and of which the hub says nothing: a misspelt path may be meant."""
+
+
 def explain(err: BaseException, hub: HubName, what: str, revision: str | None) -> VstoreError:
     """Make the error of ours for an error of the client. what: `model` or `adapter`."""
     from huggingface_hub import constants, errors
@@ -36,7 +40,7 @@ def explain(err: BaseException, hub: HubName, what: str, revision: str | None) -
             )
         # To those who are not logged in the hub says 401 of a name that it does not have.
         if isinstance(found, errors.RepositoryNotFoundError) or _status(found) == 401:
-            return ModelError(
+            return Unfound(
                 f"there is no {what} {hub.repository} on the hub and no such folder here, or it is private",
                 f"check the name at {page}; for a private one, log in with: {_LOG_IN}",
             )
@@ -52,11 +56,11 @@ def explain(err: BaseException, hub: HubName, what: str, revision: str | None) -
             "run the command again: files that are whole are kept; if it comes again, a proxy changes the files",
         )
     reason = _line(causes[-1])
-    return ModelError(
+    return Unfound(
         f"the {what} {hub.repository} is not a folder here, and it could not be fetched from the hub "
         f"({constants.ENDPOINT}): {reason}",
         "check the network, and HTTPS_PROXY, NO_PROXY and HF_ENDPOINT where they are set, and run it again: whole "
-        f"files are kept; or download it elsewhere with: {_elsewhere(hub, revision)}, and name the folder",
+        f"files are kept; or download it elsewhere: {_elsewhere(hub, what, revision)}",
     )
 
 
@@ -64,17 +68,21 @@ def offline(hub: HubName, what: str, revision: str | None) -> ModelError:
     """Make the error for a model that would have to be downloaded, where that is not wanted."""
     from huggingface_hub import constants
 
-    return ModelError(
+    return Unfound(
         f"the {what} {hub.repository} is not a folder here, is not among the earlier downloads in "
         f"{constants.HF_HUB_CACHE}, and nothing is downloaded, as --offline or HF_HUB_OFFLINE says",
-        "run the command once without them, or download it elsewhere with: "
-        f"{_elsewhere(hub, revision)}, and name the folder",
+        f"run the command once without them, or download it elsewhere: {_elsewhere(hub, what, revision)}",
     )
 
 
-def _elsewhere(hub: HubName, revision: str | None) -> str:
-    at = "" if revision is None else f" --revision {quoted(revision)}"
-    return f"hf download {hub.repository}{at}"
+def _elsewhere(hub: HubName, what: str, revision: str | None) -> str:
+    """Write the step that takes a model to a machine without a network."""
+    place = hub.repository.partition("/")[2]
+    inner = ["--include", f"{hub.folder}/*"] if hub.folder else []
+    at = [] if revision is None else ["--revision", revision]
+    command = " ".join(map(quoted, ["hf", "download", hub.repository, *inner, *at, "--local-dir", place]))
+    named = f"./{place}/{hub.folder}" if hub.folder else f"./{place}"
+    return f"{command}, then copy that folder here, and name it: --{what} {quoted(named)}"
 
 
 def full(hub: HubName, size: int | None) -> DiskTrouble:
@@ -90,6 +98,8 @@ def full(hub: HubName, size: int | None) -> DiskTrouble:
 
 
 def _of_status(status: int, response: Any, hub: HubName, what: str) -> ModelError:
+    from huggingface_hub import constants
+
     failed = f"the {what} {hub.repository} could not be fetched: the hub answers"
     if status == 429:
         wait = response.headers.get("Retry-After")
@@ -105,7 +115,7 @@ def _of_status(status: int, response: Any, hub: HubName, what: str) -> ModelErro
         )
     if status >= 500:
         return ModelError(f"{failed} with trouble of its own ({status})", "run the command again later")
-    return ModelError(f"{failed} {status}", f"check the name and HF_ENDPOINT, or try: hf download {hub.repository}")
+    return ModelError(f"{failed} {status}", f"check the name and HF_ENDPOINT, which is {constants.ENDPOINT} now")
 
 
 def _status(err: Any) -> int:

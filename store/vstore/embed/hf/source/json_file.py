@@ -6,19 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+from vstore.embed.hf.source.again import get_again
 from vstore.embed.hf.source.lfs import is_pointer, pull
 from vstore.errors import ModelError
 
 _NOUNS = {list: "list", str: "text", int: "number", float: "number", bool: "truth value", type(None): "null"}
 
 
-def read_json(path: Path, of: str = "model") -> dict[str, Any]:
-    """Read a JSON file that holds an object.
-
-    of:     what the file belongs to: model or adapter.
-    Raises: ModelError.
-    """
-    again = f"copy or download the {of} again"
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds an object. Raises: ModelError."""
+    again = get_again(path.parent, [path.name])
     if is_pointer(path):
         raise ModelError(
             f"{path} is a pointer of Git LFS, a few lines of text in place of the file",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vstore.embed.hf.source.again import get_again
 from vstore.embed.hf.source.json_file import read_json
 from vstore.errors import ModelError
 
@@ -59,7 +60,7 @@ def weight_files(path: Path, layout: Layout) -> list[Path]:
         return []
     files = read_json(index).get("weight_map")
     if not isinstance(files, dict) or not all(isinstance(name, str) for name in files.values()):
-        raise ModelError(f"{index} does not say which file holds which weight", "copy or download the model again")
+        raise ModelError(f"{index} does not say which file holds which weight", get_again(path, [index.name]))
     return sorted({path / name for name in files.values()})
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from vstore.embed.hf.source.again import get_again
 from vstore.embed.hf.source.json_file import read_json
 from vstore.errors import ModelError
 
@@ -53,7 +54,7 @@ def modules_of(name: str, path: Path) -> Modules | None:
     if not inner.is_dir():
         raise ModelError(
             f"{name} is not complete: its {MODULES} names the folder {first['path']}, which is not there",
-            "copy or download the model again",
+            get_again(path, [f"{first['path']}/*"]),
         )
     pooling = None
     for row in later:
@@ -73,9 +74,9 @@ def _rows(path: Path) -> list[dict[str, str]]:
             {"type": str(row["type"]), "path": str(row["path"])} for row in sorted(rows, key=lambda row: row["idx"])
         ]
     except (OSError, ValueError, KeyError, TypeError) as err:
-        raise ModelError(f"{file} cannot be read: {err!r}", "copy or download the model again") from err
+        raise ModelError(f"{file} cannot be read: {err!r}", get_again(path, [MODULES])) from err
     if not found:
-        raise ModelError(f"{file} lists no module", "copy or download the model again")
+        raise ModelError(f"{file} lists no module", get_again(path, [MODULES]))
     return found
 
 

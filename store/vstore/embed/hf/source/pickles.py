@@ -7,6 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
+from vstore.embed.hf.source.again import get_again
 from vstore.embed.model_words import quoted
 from vstore.errors import ModelError
 
@@ -14,7 +15,7 @@ ENDINGS = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 # What trainers save beside the weights to go on from: no weights of the model.
 _STATES = (
     *("training_args.bin", "optimizer*", "scheduler*", "scaler*", "rng_state*", "*_optim_states.pt"),
-    *("*_model_states.pt", "random_states*", "events.out.*"),
+    *("*_model_states.pt", "random_states*", "events.out.*", "sampler*", "dataloader*", "custom_checkpoint*"),
 )
 _SHARD = re.compile(r"pytorch_(model-\d+-of-\d+)\.bin")
 _WRITTEN = {
@@ -45,7 +46,7 @@ def refuse_pickles(name: str, path: Path, wanted: str, *, has_weights: bool, com
         return
     found = [pickled.source.name for pickled in pickles_in(path)]
     if not found:
-        raise ModelError(f"{name} holds no weights: there is no {wanted} in {path}", "copy or download the model again")
+        raise ModelError(f"{name} holds no weights: there is no {wanted} in {path}", get_again(path, [wanted]))
     raise only_pickled(name, found, commit)
 
 

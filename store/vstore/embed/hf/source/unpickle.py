@@ -27,7 +27,12 @@ _REFUSED = re.compile(
 )
 _GLOBAL = re.compile(r"GLOBAL (\S+)")
 _WRAPPINGS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts keep the weights
-_FULL = "No space left on device"
+_FULL = ("No space left on device", "Disk quota exceeded")
+_HEADER = "__metadata__"
+
+
+class _Unfit(ValueError):
+    """Content that is no set of named tensors, or none that a safetensors file can hold."""
 
 
 class Converted(NamedTuple):
@@ -46,6 +51,14 @@ def convert(source: Path, target: Path) -> Converted:
 
     Raises: ModelError, naming what a pickle wanted to run; DiskTrouble.
     """
+    answer = _apart_from_here(source, target)
+    if "error" in answer:
+        raise _error(source, target, answer)
+    return Converted(answer["tensors"], answer["left_out"])
+
+
+def _apart_from_here(source: Path, target: Path) -> dict[str, Any]:
+    """Ask another process for the answer of `_answer`. Raises: ModelError if it gives none."""
     job = json.dumps({"source": str(source), "target": str(target)})
     with subprocess.Popen(
         command("from vstore.embed.hf.source.unpickle import serve; serve()"),
@@ -60,27 +73,26 @@ def convert(source: Path, target: Path) -> Converted:
             process.kill()
             raise
     try:
-        answer = json.loads(out.splitlines()[-1])
+        answer: dict[str, Any] = json.loads(out.splitlines()[-1])
     except (ValueError, IndexError):
         raise ModelError(
             f"the process that read {source} ended without an answer (code {process.returncode}): the file may be "
             "damaged, or too large for the memory here",
             "download the file again, or convert it on a machine with more memory",
         ) from None
-    if "error" not in answer:
-        return Converted(answer["tensors"], answer["left_out"])
-    raise _error(source, target, answer)
+    return answer
 
 
 def _error(source: Path, target: Path, answer: Mapping[str, Any]) -> Exception:
-    if _FULL in answer["error"]:
+    full = next((words for words in _FULL if words in answer["error"]), None)
+    if full is not None:
         return DiskTrouble(
-            f"cannot write {target.parent}: {_FULL}", "free some space and run the command again: nothing is left of it"
+            f"cannot write {target.parent}: {full}", "free some space and run the command again: nothing is left of it"
         )
     if answer["wanted"]:
         return ModelError(
-            f"{source} is no file of bare weights: when it is read it wants to run {', '.join(answer['wanted'][:5])}; "
-            "nothing of it was run, and nothing was converted",
+            f"{source} holds more than weights: to read it is to run {', '.join(answer['wanted'][:5])}. Nothing of it "
+            "was run, and nothing was converted",
             "do not use this file; ask its author for safetensors",
         )
     return ModelError(
@@ -92,27 +104,44 @@ def serve() -> None:
     """Convert the file that stdin names, and answer on stdout. The other end of `convert`."""
     job = json.load(sys.stdin)
     source, target = Path(job["source"]), Path(job["target"])
-    answer: dict[str, Any]
     seen: list[str] = []
     try:
+        import safetensors.torch  # noqa: F401  # before files are refused
         import torch
-        from safetensors.torch import save_file
 
         torch.set_num_threads(1)
         _limit(2 * source.stat().st_size + _ROOM)
         _refuse_everything_else(seen)
+        answer = _answer(source, target, seen)
+    except Exception as err:
+        answer = {"error": f"{type(err).__name__}: {_short(err)}", "wanted": seen}
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _answer(source: Path, target: Path, seen: list[str]) -> dict[str, Any]:
+    """Convert one file in this process.
+
+    seen:    what was refused meanwhile.
+    Returns: the fields of `Converted`; else `error`, and `wanted`: what the file wanted to run.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    try:
         values = _read(source)
         tensors = {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
         left_out = sorted(str(name) for name in values.keys() - tensors.keys())
         if not tensors:
-            raise ValueError("it holds no tensors")
+            raise _Unfit("it holds no tensors")
+        if _HEADER in tensors:
+            raise _Unfit(f"it holds a tensor named {_HEADER}, a name that safetensors keeps for itself")
         save_file(_apart(tensors), target, {"format": "pt"})
-        answer = {"tensors": sorted(tensors), "left_out": left_out}
     except Exception as err:
-        answer = {"error": f"{type(err).__name__}: {_short(err)}", "wanted": seen or _wanted(source, err)}
-    sys.stdout.write(json.dumps(answer) + "\n")
-    sys.stdout.flush()
-    os._exit(0)
+        kind = "" if isinstance(err, _Unfit) else f"{type(err).__name__}: "
+        return {"error": kind + _short(err), "wanted": seen or _wanted(source, err)}
+    return {"tensors": sorted(tensors), "left_out": left_out}
 
 
 def _read(source: Path) -> dict[str, Any]:
@@ -129,7 +158,7 @@ def _read(source: Path) -> dict[str, Any]:
         if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
             found = found[name]
     if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
-        raise ValueError(f"it holds a {type(found).__name__}, and no tensors with names")
+        raise _Unfit(f"it holds a {type(found).__name__}, and no tensors with names")
     if all(name.startswith("module.") for name in found):  # of DataParallel
         found = {name.removeprefix("module."): value for name, value in found.items()}
     return dict(found)
@@ -161,7 +190,7 @@ def _short(err: BaseException) -> str:
     text = " ".join(str(err).split())
     for words in ("TorchScript", "legacy .tar"):
         if words in text:
-            return f"it is a {words.removeprefix('legacy ')} archive, which is a program and no bare weights"
+            return f"it is a {words.removeprefix('legacy ')} archive, which holds a program"
     return text[:300]
 
 

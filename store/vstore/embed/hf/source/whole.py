@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vstore.embed.hf.source.again import get_again
 from vstore.embed.hf.source.lfs import is_pointer, pull
-from vstore.embed.model_words import quoted
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ def require_whole(folder: ModelFolder, weights: Iterable[Path]) -> None:
     weights = list(weights)
     pointers = [path.name for path in sorted(folder.path.iterdir()) if path.suffix in _READ and is_pointer(path)]
     if pointers:
+        they_are = f"{pointers[0]} is a pointer" if len(pointers) == 1 else f"{_some(pointers)} are pointers"
         raise ModelError(
-            f"{folder.name} was cloned without its large files: {_some(pointers)} are pointers of Git LFS, a few lines "
-            "of text",
+            f"{folder.name} was cloned without its large files: {they_are} of Git LFS, a few lines of text",
             pull(folder.path),
         )
     missing = [path.name for path in weights if not path.is_file()]
@@ -41,14 +41,14 @@ def require_whole(folder: ModelFolder, weights: Iterable[Path]) -> None:
         raise ModelError(
             f"{folder.name} is not complete: of {len(weights)} files listed in its index "
             f"{_are(len(missing))} missing: {_some(missing)}{_unfinished(folder.path)}",
-            _again(folder, missing),
+            get_again(folder.path, missing),
         )
     for path in weights:
         why = fault_of(path)
         if why:
             raise ModelError(
                 f"{folder.name} is not complete: {path.name} {why}{_unfinished(folder.path)}",
-                _again(folder, [path.name]),
+                get_again(folder.path, [path.name]),
             )
 
 
@@ -73,13 +73,6 @@ def fault_of(path: Path) -> str | None:
     if size < expected:
         return f"is cut short: it has {size} of {expected} bytes"
     return None
-
-
-def _again(folder: ModelFolder, names: list[str]) -> str:
-    if folder.commit is None:
-        return f"copy or download {_some(names)} again"
-    files = " ".join(quoted(name) for name in names)
-    return f"download again: hf download {folder.name} {files} --revision {folder.commit} --force-download"
 
 
 def _unfinished(folder: Path) -> str:

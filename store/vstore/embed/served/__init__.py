@@ -1,0 +1,1 @@
+"""One loaded model for several processes: who has it answers the queries of the others."""
