@@ -63,7 +63,7 @@ class Package(NamedTuple):
 
 
 def _for_models(module: str) -> Package:
-    return Package(module, ("model",), f"the model of a space needs {module}", error=ModelError)
+    return Package(module, ("model",), f"the model needs {module}", error=ModelError)
 
 
 FAISS = Package("faiss", ("cpu", "gpu"), "faiss cannot be used", proof="IndexScalarQuantizer")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from vstore.embed.hf.families.unsupported import refuse_known
+from vstore.embed.hf.source.unsupported import refuse_known
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def family_of(folder: ModelFolder, *, trust_code: bool) -> type[Family]:
 
     Raises: ModelError if no family takes it.
     """
-    refuse_known(folder)
+    refuse_known(folder.name, folder.config)
     families = [family_class(family) for family in FAMILIES]
     for cls in families:
         if cls.takes(folder):
