@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vstore.embed.faults import DOCTOR, reason
+from vstore.embed.hf.source.own_code import refuse_own
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def describe_processor(folder: ModelFolder) -> dict[str, Any]:
                 folder.path, backend="pil", local_files_only=True, trust_remote_code=False
             )
     except Exception as err:
+        for name in ("preprocessor_config.json", "processor_config.json"):
+            refuse_own(folder.path / name, "AutoImageProcessor", "the image processor", folder.name)
         copy = "copy preprocessor_config.json (or processor_config.json) of the model into its folder"
         raise ModelError(
             f"{folder.name} does not say how pictures are prepared: {reason(err)}",

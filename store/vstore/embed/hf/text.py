@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from vstore.embed.faults import DOCTOR, reason
 from vstore.embed.hf.source.json_file import read_json
+from vstore.embed.hf.source.own_code import refuse_own
 from vstore.errors import ModelError, UsageError
 from vstore.packages import SENTENCEPIECE
 
@@ -41,6 +42,7 @@ def load_tokenizer(folder: ModelFolder) -> Any:
                 folder.path, local_files_only=True, trust_remote_code=False
             )
     except Exception as err:
+        refuse_own(folder.path / "tokenizer_config.json", "AutoTokenizer", "the tokenizer", folder.name)
         copy = "copy the tokenizer files of the model (tokenizer.json, tokenizer_config.json) into its folder"
         needs_pieces = isinstance(err, ImportError) and any(word in str(err).lower() for word in _PIECES)
         raise ModelError(
