@@ -110,7 +110,7 @@ def saying_that_no_store_was_made(folder: Path) -> Iterator[None]:
         yield
     except (ModelError, MissingPackage) as err:
         if not Store.exists(folder):
-            err.message += ". No store was made"
+            err.message = f"{err.message.rstrip('. ')}. No store was made"
         raise
 
 

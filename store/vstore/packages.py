@@ -63,7 +63,7 @@ class Package(NamedTuple):
 
 
 def _for_models(module: str) -> Package:
-    return Package(module, ("model",), f"the model of a space needs {module}", error=ModelError)
+    return Package(module, ("model",), f"the model needs {module}", error=ModelError)
 
 
 FAISS = Package("faiss", ("cpu", "gpu"), "faiss cannot be used", proof="IndexScalarQuantizer")
@@ -71,6 +71,7 @@ HEIC = Package("pillow_heif", ("heic",), "HEIC pictures need one more package")
 PARQUET = Package("pyarrow.parquet", ("parquet",), "Parquet files need pyarrow")
 TORCH, TRANSFORMERS, PEFT, HUB = map(_for_models, ("torch", "transformers", "peft", "huggingface_hub"))
 FTFY = _for_models("ftfy")
+SENTENCEPIECE = _for_models("sentencepiece")  # and protobuf: the tokenizer of the first SigLIP
 # Without what it asks for: a torchvision of another build than torch breaks the import of every CLIP model.
 OPEN_CLIP = _for_models("open_clip")._replace(alone="pip install --no-deps 'open_clip_torch>=3.2' 'timm>=1.0.22'")
 TIMM = _for_models("timm")._replace(alone="pip install --no-deps 'timm>=1.0.22'")

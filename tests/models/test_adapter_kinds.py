@@ -17,6 +17,7 @@ from support import tiny
 from support.adapters import rewrite, save_adapter, save_kind
 from support.embedders import embedder, probes
 from support.reference import Reference
+from support.shell import Shell
 from support.zoo import Zoo
 
 from vstore.embed.hf.adapters.naming import find_naming
@@ -295,7 +296,35 @@ def test_an_adapter_that_changes_texts_alone_says_so(zoo: Zoo, tmp_path: Path) -
     words = Words(str(zoo["clip"]), str(own))
     recipe, place = describe(words, Digests())
     load(recipe, place, Settings("cpu"), Digests(), proof=list(probes().values())[:2], note=said.append)
-    assert "adapter: it changes the vectors of texts alone; pictures have those of the base" in said
+    (warning,) = [text for text in said if text.startswith("Warning: ")]
+    assert warning.startswith(f"Warning: the adapter {own} changes no picture: pictures have the vectors of the base")
+    assert warning.endswith("its weights for them are lost: copy it again, or take an earlier checkpoint")
+
+
+@pytest.mark.parametrize("name", ["clip", "siglip"])
+def test_an_adapter_whose_vision_half_is_lost_is_told_by_every_command(
+    vstore: Shell, zoo: Zoo, tmp_path: Path, name: str
+) -> None:
+    own = save_adapter(tmp_path / "own", zoo[name], ["q_proj", "v_proj"])
+    half = rewrite(
+        own,
+        tmp_path / "half",
+        drop=lambda key: "vision_model" in key,
+        auto_mapping=None,
+        task_type="FEATURE_EXTRACTION",
+    )
+    base = ("--model", zoo[name], "--device", "cpu")
+    said = f"Warning: the adapter {half} changes no picture: "
+    for command in (("init",), ("init", "--json"), ("sync", "pictures"), ("model", "add", "half", "--json")):
+        store = ("--store", f"{len(command)}-{command[0]}")
+        if command[0] == "model":
+            vstore.good("init", *store)
+        code, out, err = vstore(*command, *base, "--adapter", half, *store)
+        assert code == 0, err
+        assert said in err, command
+        if "--json" in command:
+            assert [text for text in json.loads(out)["notes"] if text.startswith(said)]
+    assert "Warning" not in str(vstore.json("init", *base, "--adapter", own, "--store", "whole")["notes"])
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

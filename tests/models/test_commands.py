@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from support.adapters import rewrite
 from support.folders import put
+from support.lines import PATHS, environment, process
 from support.shell import Shell
 from support.zoo import Zoo
 
@@ -171,6 +172,20 @@ def test_libraries_that_do_not_fit_are_not_blamed_on_the_files(
     said = vstore.bad(13, "init", "--model", model, "--adapter", adapter)
     assert str(error) in said and "vstore doctor" in said
     assert "damaged" not in said and "download" not in said and "copy " not in said
+
+
+def test_a_torchvision_that_does_not_fit_is_told_with_its_fix(vstore: Shell, zoo: Zoo) -> None:
+    there = vstore.top / "there"
+    for name in ("torchvision", "torchvision-0.27.0.dist-info"):
+        (there / name).mkdir(parents=True)
+    (there / "torchvision" / "__init__.py").write_text(
+        "raise RuntimeError('operator torchvision::nms does not exist')\n"
+    )
+    (there / "torchvision-0.27.0.dist-info" / "METADATA").write_text("Name: torchvision\nVersion: 0.27.0\n")
+    env = environment(PYTHONPATH=os.pathsep.join([PATHS, str(there)]))
+    error = process("init", "--model", zoo["clip"], "--json", cwd=vstore.top, env=env).error
+    assert error["message"].startswith("the torchvision that is installed cannot be imported (RuntimeError: operator")
+    assert error["next"] == "vstore does not need it: pip uninstall -y torchvision"
 
 
 def test_a_configuration_that_is_no_json(vstore: Shell, zoo: Zoo) -> None:

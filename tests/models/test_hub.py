@@ -113,6 +113,31 @@ def test_a_quantised_model_is_told_before_its_weights_are_fetched(vstore: Shell,
     assert "model.safetensors" not in hub.files_asked()
 
 
+@pytest.mark.parametrize(
+    ("config", "values", "weights", "why"),
+    [
+        ("config.json", {"model_type": "blip"}, "model.safetensors", "writes texts about pictures"),
+        (
+            "open_clip_config.json",
+            {"model_cfg": {"multimodal_cfg": {"width": 8}, "text_cfg": {}}},
+            "open_clip_model.safetensors",
+            "its configuration says multimodal_cfg",
+        ),
+    ],
+    ids=["BLIP", "CoCa"],
+)
+def test_a_model_that_no_space_can_have_is_told_before_its_weights_are_fetched(
+    vstore: Shell, hub: FakeHub, config: str, values: dict[str, object], weights: str, why: str
+) -> None:
+    folder = vstore.top / "files"
+    folder.mkdir()
+    (folder / config).write_text(json.dumps(values))
+    (folder / weights).write_bytes(bytes(64))
+    hub.put("somebody/odd", folder)
+    assert why in vstore.bad(13, "init", "--model", "somebody/odd")
+    assert config in hub.files_asked() and weights not in hub.files_asked()
+
+
 def test_an_adapter_named_as_a_model_costs_no_download(vstore: Shell, zoo: Zoo, hub: FakeHub) -> None:
     hub.put("somebody/lora", zoo.adapter("clip"))
     assert vstore.bad(13, "init", "--model", "somebody/lora").endswith("--adapter somebody/lora")

@@ -189,7 +189,7 @@ def test_without_open_clip_the_whole_command_is_named(
     import sys
 
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ModelError, match=f"the model of a space needs {module}") as caught:
+    with pytest.raises(ModelError, match=f"the model needs {module}") as caught:
         recipe_of(models / "mobile")
     assert "pip install --no-deps" in caught.value.next_step
     assert recipe_of(models / "clip")["family"] == "open-clip", "which needs neither"
@@ -328,7 +328,7 @@ def test_without_ftfy_the_command_that_installs_it_is_named(models: Path, monkey
     import sys
 
     monkeypatch.setitem(sys.modules, "ftfy", None)
-    with pytest.raises(ModelError, match="the model of a space needs ftfy") as caught:
+    with pytest.raises(ModelError, match="the model needs ftfy") as caught:
         recipe_of(models / "clip")
     assert "pip install 'vstore-index[model]'" in caught.value.next_step
 

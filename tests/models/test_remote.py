@@ -14,11 +14,15 @@ import transformers
 from safetensors.torch import load_file, save_file
 from support.embedder_suite import check_embedder
 from support.embedders import embedder, probes, recipe_of
+from support.model_store import change_json
 from support.reference import unit
 from support.tiny_remote import save_remote
 from support.zoo import Zoo
 
 from vstore.embed.embedder import text_side
+from vstore.embed.hf.description import describe
+from vstore.embed.hf.digests import Digests
+from vstore.embed.model_words import Words
 from vstore.errors import ModelError
 
 
@@ -128,3 +132,75 @@ def test_code_of_another_repository_is_not_run(zoo: Zoo, tmp_path: Path) -> None
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError, match=r"takes its Python code from another repository .stranger/code."):
         trusted(folder)
+
+
+# What would run, and on whose word
+
+
+def test_the_code_of_a_model_is_named_before_it_is_trusted(zoo: Zoo, tmp_path: Path) -> None:
+    folder = save_remote(tmp_path / "own", zoo["clip"], "tensors")
+    with pytest.raises(
+        ModelError, match=r"not trusted: OwnModel of own\.py, which can do all that you can do"
+    ) as caught:
+        recipe_of(folder)
+    assert f"read {folder / 'own.py'}, and the files that it imports" in caught.value.next_step
+    assert "--trust-remote-code" in caught.value.next_step
+
+
+def test_the_code_of_another_repository_is_named_as_such(zoo: Zoo, tmp_path: Path) -> None:
+    folder = save_remote(tmp_path / "own", zoo["clip"], "tensors")
+    change_json(folder, "config.json", auto_map={"AutoModel": "stranger/code--own.OwnModel"})
+    with pytest.raises(ModelError, match=r"OwnModel of own\.py") as caught:
+        recipe_of(folder)
+    assert "own.py in the repository stranger/code" in caught.value.next_step
+
+
+def test_code_that_was_not_copied_is_named(zoo: Zoo, tmp_path: Path) -> None:
+    folder = save_remote(tmp_path / "own", zoo["clip"], "tensors")
+    (folder / "own.py").unlink()
+    with pytest.raises(ModelError, match=r"own\.py is not in its folder"):
+        recipe_of(folder, trust_remote_code=True)
+
+
+@pytest.mark.parametrize("trust", [False, True])
+def test_code_without_a_bare_model_is_refused_whatever_is_trusted(zoo: Zoo, tmp_path: Path, trust: bool) -> None:
+    folder = save_remote(tmp_path / "own", zoo["clip"], "tensors")
+    change_json(folder, "config.json", auto_map={"AutoConfig": "own.C", "AutoModelForCausalLM": "own.M"})
+    with pytest.raises(ModelError, match="which has AutoModelForCausalLM and no AutoModel") as caught:
+        recipe_of(folder, trust_remote_code=trust)
+    assert "trust-remote-code" not in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("file", "values", "what"),
+    [
+        (
+            "preprocessor_config.json",
+            {"image_processor_type": "OwnOne", "auto_map": {"AutoImageProcessor": "own.OwnOne"}},
+            "the image processor",
+        ),
+        (
+            "tokenizer_config.json",
+            {"tokenizer_class": "OwnOne", "auto_map": {"AutoTokenizer": ["own.OwnOne", None]}},
+            "the tokenizer",
+        ),
+    ],
+)
+def test_other_code_than_the_models_does_not_run_and_the_message_does_not_lead_in_a_circle(
+    zoo: Zoo, tmp_path: Path, file: str, values: dict[str, Any], what: str
+) -> None:
+    folder = save_remote(tmp_path / "own", zoo["clip"], "tensors")
+    change_json(folder, file, **values)
+    with pytest.raises(ModelError, match=rf"{what} of .* is Python code of its own .own\.OwnOne.") as caught:
+        trusted(folder).embed_texts(["a"])
+    assert caught.value.next_step.startswith("write a plug-in")
+
+
+def test_trust_that_changes_nothing_is_said(zoo: Zoo, tmp_path: Path) -> None:
+    notes: list[str] = []
+    describe(Words(str(zoo["clip"]), trust_remote_code=True), Digests(), note=notes.append)
+    assert ["--trust-remote-code changes nothing" in note for note in notes] == [True]
+    folder = save_remote(tmp_path / "own", zoo["clip"], "tensors")
+    notes.clear()
+    describe(Words(str(folder), trust_remote_code=True), Digests(), note=notes.append)
+    assert notes == []

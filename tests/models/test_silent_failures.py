@@ -198,14 +198,11 @@ def test_an_adapter_whose_effect_lies_in_a_module_trained_whole_has_one(zoo: Zoo
 @pytest.mark.parametrize(
     "options", [{"bias": "lora_only"}, {"lora_bias": True}, {"init_lora_weights": "pissa"}], ids=str
 )
-def test_what_a_library_may_load_otherwise_is_right_or_refused(
+def test_what_a_library_may_load_otherwise_is_taken_and_right(
     zoo: Zoo, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     adapter = save_adapter(tmp_path / "a", zoo["clip"], ["q_proj", "v_proj"], **options)
-    try:
-        made = embedder(zoo["clip"], adapter)
-    except ModelError:
-        return
+    made = embedder(zoo["clip"], adapter)
     assert np.abs(rows(made) - peft_rows(zoo["clip"], adapter)).max() < 1e-5
     other = rewrite(adapter, tmp_path / "b", **dict.fromkeys(options))
     assert space_id(recipe_of(zoo["clip"], other)) != space_id(made.recipe)

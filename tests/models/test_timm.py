@@ -191,7 +191,7 @@ def test_what_decides_a_vector_decides_the_space(models: Path, tmp_path: Path) -
 
 def test_without_timm_the_whole_command_is_named(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(ModelError, match="the model of a space needs timm") as caught:
+    with pytest.raises(ModelError, match="the model needs timm") as caught:
         recipe_of(models / "vit")
     assert "pip install --no-deps 'timm>=1.0.22'" in caught.value.next_step
 

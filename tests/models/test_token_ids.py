@@ -13,7 +13,7 @@ import torch
 import transformers
 from support.embedders import embedder, recipe_of
 from support.model_store import change_json
-from support.reference import unit
+from support.reference import Reference, unit
 from support.tiny_remote import save_remote
 from support.zoo import Zoo
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -23,7 +23,7 @@ from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.loading import load
 from vstore.embed.hf.text import load_tokenizer
 from vstore.embed.model_words import Settings, Words
-from vstore.errors import UsageError
+from vstore.errors import ModelError, UsageError
 from vstore.format.recipes import space_id
 
 DUALS = ("clip", "metaclip_2", "chinese_clip", "altclip", "aimv2", "siglip", "naflex")
@@ -96,6 +96,92 @@ def test_a_text_whose_tokenizer_cannot_split_a_special_token_is_refused(zoo: Zoo
     assert "leave </s> out" in caught.value.next_step
     for text in ("a b", "a < b > c", "é", "s> </"):
         assert np.isfinite(made.embed_texts([text])).all()
+
+
+# The end of a text
+
+
+def change_text(folder: Path, **values: Any) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"].update(values)
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize("end", [0, 2, 299])
+@pytest.mark.parametrize("name", ["clip", "metaclip_2", "aimv2"])
+def test_a_tokenizer_with_another_end_than_its_model_is_refused(zoo: Zoo, tmp_path: Path, name: str, end: int) -> None:
+    """transformers pools the first token of every text then, and all texts have one vector."""
+    folder = Path(shutil.copytree(zoo[name], tmp_path / "m"))
+    change_text(folder, eos_token_id=end)
+    made = embedder(folder)
+    with pytest.raises(ModelError, match=rf"disagree about the end of a text .1 and {end}.") as caught:
+        made.embed_texts(["a red car"])
+    assert caught.value.next_step.startswith("copy the model again")
+
+
+def test_a_configuration_of_before_says_two_and_means_the_largest(zoo: Zoo, tmp_path: Path) -> None:
+    """As all of OpenAI's do: their end is the last number of the vocabulary."""
+    folder = Path(shutil.copytree(zoo["clip"], tmp_path / "m"))
+    value = json.loads((folder / "tokenizer.json").read_text())
+    value["model"]["vocab"]["<|endoftext|>"] = 299
+    for token in value["added_tokens"]:
+        token["id"] = 299 if token["content"] == "<|endoftext|>" else token["id"]
+    value["post_processor"]["special_tokens"]["<|endoftext|>"]["ids"] = [299]
+    (folder / "tokenizer.json").write_text(json.dumps(value))
+    change_text(folder, eos_token_id=2)
+    model = transformers.CLIPModel.from_pretrained(folder, dtype=torch.float32).eval()
+    ids = transformers.AutoTokenizer.from_pretrained(folder)("a red car", return_tensors="pt")
+    assert ids["input_ids"][0, -1] == 299
+    with torch.inference_mode():
+        wanted = unit(model.get_text_features(**ids).pooler_output[0])
+    assert np.abs(embedder(folder).embed_texts(["a red car"])[0] - wanted).max() < 1e-5
+
+
+def test_a_siglip_without_its_pooling_head_has_no_vector_of_pictures(zoo: Zoo, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(zoo["siglip"], tmp_path / "m"))
+    config = json.loads((folder / "config.json").read_text())
+    config["vision_config"]["vision_use_head"] = False
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="without the pooling head of its picture tower") as caught:
+        recipe_of(folder)
+    assert "SiglipVisionModel" in caught.value.next_step
+
+
+# The pieces of the first SigLIP
+
+
+def with_pieces(folder: Path) -> Path:
+    (folder / "tokenizer.json").unlink()
+    settings = {"tokenizer_class": "SiglipTokenizer", "eos_token": "</s>", "pad_token": "</s>", "unk_token": "<unk>"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def test_a_tokenizer_of_pieces_says_what_to_install(zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = with_pieces(Path(shutil.copytree(zoo["siglip"], tmp_path / "m")))
+    (folder / "spiece.model").write_bytes(b"")
+    backends = transformers.utils.import_utils.BACKENDS_MAPPING
+    monkeypatch.setitem(backends, "sentencepiece", (lambda: False, backends["sentencepiece"][1]))
+    with pytest.raises(ModelError, match="it needs sentencepiece and protobuf, and one is not installed") as caught:
+        recipe_of(folder)
+    assert "pip install 'vstore-index[model]'" in caught.value.next_step
+
+
+def test_the_pieces_of_the_first_siglip_are_those_of_transformers(zoo: Zoo, tmp_path: Path) -> None:
+    pieces = pytest.importorskip("sentencepiece")
+    pytest.importorskip("google.protobuf")
+    folder = with_pieces(Path(shutil.copytree(zoo["siglip"], tmp_path / "m")))
+    (tmp_path / "corpus").write_text("a red car\nthe blue cat of the sky\nphoto of a dog\n" * 50)
+    pieces.SentencePieceTrainer.train(
+        input=str(tmp_path / "corpus"), model_prefix=str(tmp_path / "p"), vocab_size=60, hard_vocab_limit=False,
+        pad_id=-1, bos_id=-1, eos_id=1, unk_id=2, minloglevel=2,
+    )  # fmt: skip
+    shutil.copy(tmp_path / "p.model", folder / "spiece.model")
+    made, reference = embedder(folder), Reference(folder)
+    reference.tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    for text in ("a red car", "The Blue Cat, 2!", "a </s> b"):
+        wanted = reference.text(text.replace("</s>", "s"))
+        assert np.abs(made.embed_texts([text])[0] - wanted).max() < 1e-5
 
 
 # Padding

@@ -13,7 +13,7 @@ from support.zoo import Zoo
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
 from vstore.embed.hf.families import FAMILIES, family_class
-from vstore.embed.hf.families.unsupported import KINDS
+from vstore.embed.hf.source.unsupported import KINDS
 from vstore.errors import ModelError
 
 

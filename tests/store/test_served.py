@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import stat
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,9 @@ from vstore.embed.served.caller import ServedEmbedder, call
 from vstore.embed.served.messages import receive, send
 from vstore.embed.served.server import ModelServer, claim
 from vstore.errors import Locked, ModelError
+from vstore.repository.repository import Repository
+from vstore.repository.serving import serve, serving_beside
+from vstore.store import Store
 
 RECIPE: dict[str, Any] = {"family": "fake", "dim": 3}
 SPACE = "5" * 64
@@ -228,6 +232,16 @@ def test_noise_ends_its_own_call_alone(running: ModelServer, place: Path, said: 
     assert found.embed_texts(["one"])[0, 0] == 1
 
 
+@pytest.mark.parametrize(("of_json", "of_raw"), [((1 << 20) + 1, 0), (2, (1 << 28) + 1)])
+def test_a_message_has_limits(of_json: int, of_raw: int) -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        one.sendall(struct.pack("<4sII", b"vsm1", of_json, of_raw) + b"{}")
+        one.shutdown(socket.SHUT_WR)
+        with pytest.raises(ValueError, match="not a message of a served model"):
+            receive(other)
+
+
 def test_silent_callers_do_not_keep_others_out_for_long(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_PATIENCE", 0.05)
     with served(place):
@@ -298,3 +312,16 @@ def test_without_a_runtime_folder_it_lies_beside_other_temporary_files(
     monkeypatch.setattr(os, "getuid", lambda: 12345)
     (tmp_path / "vstore-12345").mkdir(0o700)
     assert address_of(tmp_path, SPACE) is None, "somebody else's"
+
+
+def test_the_model_of_a_run_is_served_only_if_it_stands_several_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An embedder of a plug-in, or of a program, promises nothing about threads."""
+    repo = Repository(Path(Store.init(tmp_path / ".vstore").store))
+    with serving_beside(repo, SPACE, Fake()):
+        found = address_of(repo.layout.folder, SPACE)
+        assert found is not None
+        assert not found.exists()
+    with serve(repo, SPACE, Fake):
+        assert found.exists()

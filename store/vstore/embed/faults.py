@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 from vstore.errors import ModelError, VstoreError
 
@@ -34,11 +35,36 @@ def faults_of(model: str) -> Iterator[None]:
     """Turn the errors of other people's code over a model into ModelError: the model is at fault, not vstore."""
     try:
         yield
-    except (VstoreError, MemoryError):
+    except MemoryError:
         raise
     except Exception as err:
+        _blame_torchvision(err)
+        if isinstance(err, VstoreError):
+            raise
         copy = f"its files may be damaged, or belong to different models: copy or download it again; or {DOCTOR}"
         raise ModelError(
             f"the model {model} cannot be used: {type(err).__name__}: {reason(err)}",
             copy if is_about_a_file(err) else DOCTOR,
+        ) from err
+
+
+def _blame_torchvision(err: BaseException) -> None:
+    """Look for a torchvision that cannot be imported behind an error: transformers imports it where it is installed.
+
+    Raises: ModelError if it is at fault.
+    """
+    from importlib.util import find_spec
+
+    behind: BaseException | None = err
+    while behind is not None and "torchvision" not in str(behind):
+        behind = behind.__cause__ or behind.__context__
+    if behind is None or find_spec("torchvision") is None:
+        return
+    try:
+        import_module("torchvision")
+    except Exception as broken:
+        raise ModelError(
+            f"the torchvision that is installed cannot be imported ({said(broken)}), as it does not fit the installed "
+            "torch; transformers imports it for most models",
+            "vstore does not need it: pip uninstall -y torchvision",
         ) from err

@@ -21,6 +21,7 @@ class InitReport(NamedTuple):
     dtype:      the number format of its vectors.
     space:      the id of its embedding space.
     space_name: the name of the space.
+    notes:      things done that nobody asked for, and warnings, for people.
     """
 
     store: str
@@ -29,9 +30,10 @@ class InitReport(NamedTuple):
     dtype: str
     space: str
     space_name: str
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return self._asdict()
+        return {**self._asdict(), "notes": list(self.notes)}
 
 
 def init(
@@ -53,6 +55,12 @@ def init(
     from vstore.embed.builtin import DEFAULT_RECIPE
 
     made = None
+    notes: list[str] = []
+
+    def say(text: str) -> None:
+        notes.append(text)
+        note(text)
+
     if words.model is not None or words.adapter is not None:
         from vstore.embed.hf.source.other_words import whole_commands
         from vstore.embed.short_names import with_full_name
@@ -62,7 +70,7 @@ def init(
         wanted = name
         name = name_for(words, wanted)
         with whole_commands(lambda found: _command(name_for(found, wanted), found)):
-            made = make(with_full_name(words, note), settings or Settings(), note)
+            made = make(with_full_name(words, say), settings or Settings(), say)
     elif words != Words():
         options = ", ".join(f"--{option.replace('_', '-')}" for option in words.to_json())
         raise UsageError(f"{options} without a model", "name one with --model NAME_OR_DIR")
@@ -84,6 +92,7 @@ def init(
             dtype=repo.dtype,
             space=space.id,
             space_name=space.name,
+            notes=tuple(notes),
         )
     finally:
         repo.close()

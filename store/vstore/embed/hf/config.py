@@ -23,3 +23,11 @@ def effective_config(folder: ModelFolder) -> Any:
         raise ModelError(
             f"the configuration of {folder.name} is not valid: {reason(err)}", "copy or download the model again"
         ) from err
+
+
+def side_of(config: Any) -> int | None:
+    """Find the side of the squares that a picture tower takes, in pixels; None if it takes others, too."""
+    side = getattr(config, "image_size", None)
+    # The positions of a native AIMv2 are computed for each size, and SigLIP 2 NaFlex has no size.
+    takes_any = getattr(config, "is_native", False) or hasattr(config, "num_patches")
+    return side if isinstance(side, int) and not takes_any else None

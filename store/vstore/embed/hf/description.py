@@ -49,6 +49,10 @@ def describe(
     trusted = words.trust_remote_code or False
     words, folder, adapter = _found(words, trusted, hub)
     cls = family_of(folder, trust_code=trusted)
+    if trusted and cls.name != "remote":
+        note(
+            f"--trust-remote-code changes nothing: {folder.name} is computed by libraries, and no code of its own runs"
+        )
     pooling = _pooling(folder, cls, words.pooling)
     _refuse_unfit(folder, cls, words)
     try:

@@ -139,7 +139,7 @@ def _tensors(paths: Iterable[Path], named: Any, digests: Digests) -> str:
     for path in paths:
         own = digests.tensors(path)
         if own is None:
-            raise ModelError(f"{path} is not a valid safetensors file", "copy or download the model again")
+            raise ModelError(f"{path} is not a valid safetensors file", "copy or download it again")
         tensors |= own
     names: Mapping[str, str] = named(tensors)
     return _hash(sorted([name, *tensors[key]] for key, name in names.items()))

@@ -175,7 +175,11 @@ def _require_effect(adapter: ModelFolder, effect: adapters.Effect, note: Callabl
             "name the folder of the trained adapter, or leave --adapter out",
         )
     if effect is adapters.Effect.TEXTS:
-        note("adapter: it changes the vectors of texts alone; pictures have those of the base")
+        note(
+            f"Warning: the adapter {adapter.name} changes no picture: pictures have the vectors of the base, and texts "
+            "alone those of the adapter. If it was trained on pictures, its weights for them are lost: copy it again, "
+            "or take an earlier checkpoint"
+        )
 
 
 def _dtype_until_merged(folder: ModelFolder, adapter: ModelFolder | None, compute: str) -> Any:

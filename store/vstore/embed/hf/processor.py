@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from vstore.embed.faults import DOCTOR, reason
+from vstore.embed.hf.source.own_code import refuse_own
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ def describe_processor(folder: ModelFolder) -> dict[str, Any]:
                 folder.path, backend="pil", local_files_only=True, trust_remote_code=False
             )
     except Exception as err:
+        for name in ("preprocessor_config.json", "processor_config.json"):
+            refuse_own(folder.path / name, "AutoImageProcessor", "the image processor", folder.name)
         copy = "copy preprocessor_config.json (or processor_config.json) of the model into its folder"
         raise ModelError(
             f"{folder.name} does not say how pictures are prepared: {reason(err)}",
@@ -30,8 +33,12 @@ def describe_processor(folder: ModelFolder) -> dict[str, Any]:
     return effective(processor)
 
 
-def describe_fixed_processor(folder: ModelFolder) -> dict[str, Any]:
-    """Describe the processor of a model whose pictures all have one size, as a batch needs. Raises: ModelError."""
+def describe_fixed_processor(folder: ModelFolder, side: int | None = None) -> dict[str, Any]:
+    """Describe the processor of a model whose pictures all have one size, as a batch needs.
+
+    side:   of the squares that the model takes, in pixels; None if it takes others, too.
+    Raises: ModelError.
+    """
     from PIL import Image
 
     recipe = describe_processor(folder)
@@ -45,6 +52,13 @@ def describe_fixed_processor(folder: ModelFolder) -> dict[str, Any]:
             f"the image processor of {folder.name} gives each picture a size of its own "
             f"({widths[0]} x {heights[0]}, {widths[1]} x {heights[1]}), and a batch has one size",
             "name a checkpoint of a fixed size, whose preprocessor_config.json resizes or crops to a square",
+        )
+    if side is not None and (heights[0], widths[0]) != (side, side):
+        raise ModelError(
+            f"the image processor of {folder.name} makes pictures of {widths[0]} x {heights[0]} pixels, and its model "
+            f"takes {side} x {side}",
+            "use the preprocessor_config.json of this very model: that of another size, or one without a size, does "
+            "not fit",
         )
     return recipe
 

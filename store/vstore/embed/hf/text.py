@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from vstore.embed.faults import DOCTOR, reason
 from vstore.embed.hf.source.json_file import read_json
+from vstore.embed.hf.source.own_code import refuse_own
 from vstore.errors import ModelError, UsageError
+from vstore.packages import SENTENCEPIECE
 
 if TYPE_CHECKING:
     from vstore.embed.hf.digests import Digests
     from vstore.embed.hf.source.model_folder import ModelFolder
 
 _FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+_PIECES = ("sentencepiece", "protobuf")
 _MORE = ("vocab.json", "vocab.txt", "merges.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model")
 
 
@@ -39,10 +42,13 @@ def load_tokenizer(folder: ModelFolder) -> Any:
                 folder.path, local_files_only=True, trust_remote_code=False
             )
     except Exception as err:
+        refuse_own(folder.path / "tokenizer_config.json", "AutoTokenizer", "the tokenizer", folder.name)
         copy = "copy the tokenizer files of the model (tokenizer.json, tokenizer_config.json) into its folder"
+        needs_pieces = isinstance(err, ImportError) and any(word in str(err).lower() for word in _PIECES)
         raise ModelError(
-            f"{folder.name} has no tokenizer that can be loaded: {reason(err)}",
-            DOCTOR if isinstance(err, ImportError) else copy,
+            f"{folder.name} has no tokenizer that can be loaded: "
+            + ("it needs sentencepiece and protobuf, and one is not installed" if needs_pieces else reason(err)),
+            SENTENCEPIECE.fix if needs_pieces else DOCTOR if isinstance(err, ImportError) else copy,
         ) from err
 
 

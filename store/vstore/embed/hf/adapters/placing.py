@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.embed.faults import DOCTOR, reason
 from vstore.embed.hf.adapters import patterns
 from vstore.embed.hf.adapters.counted import of_its_weights, some
+from vstore.embed.hf.adapters.files import read_configuration, read_weights
 from vstore.embed.hf.adapters.inconsistent import Inconsistent
-from vstore.embed.hf.adapters.keys import Key, read_keys
-from vstore.embed.hf.adapters.kinds import KINDS
+from vstore.embed.hf.adapters.keys import Key
 from vstore.embed.hf.adapters.layers import fill, merge, put_in
+from vstore.embed.hf.adapters.misfit import of_an_unknown_tower, unfit
 from vstore.embed.hf.adapters.naming import Naming, TwoTowers, find_naming, is_head
-from vstore.embed.hf.source.bases import place_of_base
 from vstore.embed.hf.source.model_folder import ModelFolder
-from vstore.embed.hf.source.other_words import OtherWords
 from vstore.errors import ModelError
 from vstore.packages import PEFT
 
@@ -48,8 +45,8 @@ def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda 
     note:   receives a line for renamed modules, and for weights that have no part in the vector.
     Raises: ModelError if any weight does not land where it belongs.
     """
-    config = _configuration(folder, note)
-    weights = _weights(folder)
+    config = read_configuration(folder, note)
+    weights = read_weights(folder)
     try:
         used, heads = _without_heads(model, weights)
         naming = _naming(model, folder, config, used)
@@ -61,7 +58,7 @@ def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda 
     except Inconsistent as err:
         raise ModelError(f"the adapter {folder.name} contradicts itself: {err.message}", err.next_step) from err
     except TwoTowers as err:
-        raise _of_an_unknown_tower(model, folder, str(err)) from err
+        raise of_an_unknown_tower(model, folder, str(err)) from err
     except LookupError as err:
         raise unfit(folder, str(err.args[0])) from err
     renamed = naming.applied(key.module for key in used)
@@ -74,56 +71,6 @@ def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda 
     if parts.layers:
         _put_in(model, folder, config, parts.layers, naming, numbers)
         merge(model)
-
-
-def _configuration(folder: ModelFolder, note: Callable[[str], None]) -> Any:
-    """Let peft read the configuration. What it does not know it leaves out, which is said."""
-    peft = PEFT.load()
-    kind = peft.PEFT_TYPE_TO_CONFIG_MAPPING[folder.config["peft_type"]]
-    known = {field.name for field in fields(kind)}
-    odd = [
-        f"{name}: {json.dumps(value)}"
-        for name, value in folder.config.items()
-        if value and name not in known and name != "runtime_config"
-    ]
-    if odd:
-        note(
-            f"warning: the adapter_config.json of {folder.name} has fields that peft {peft.__version__} does not know, "
-            f"and that are left out ({some(odd)}): if the adapter was trained with a newer peft, install that one"
-        )
-    try:
-        return kind(**{name: value for name, value in folder.config.items() if name in known - {"runtime_config"}})
-    except Exception as err:
-        raise ModelError(
-            f"peft {peft.__version__} cannot use the adapter_config.json of the adapter {folder.name}: {reason(err)}",
-            "correct it, as the adapter was trained; or, if it was trained with a newer peft, install that one",
-        ) from err
-
-
-def _weights(folder: ModelFolder) -> Tensors:
-    from safetensors.torch import load_file
-
-    try:
-        weights = load_file(folder.path / "adapter_model.safetensors")
-    except Exception as err:
-        raise ModelError(
-            f"the weights of the adapter {folder.name} cannot be read: {reason(err)}", "copy or download it again"
-        ) from err
-    try:
-        keys = read_keys(weights)
-    except ValueError as err:
-        raise unfit(folder, str(err)) from err
-    sick = [name for name, value in weights.items() if not value.isfinite().all()]
-    if sick:
-        raise ModelError(
-            f"the adapter {folder.name} has weights that are not finite ({some(sick)})",
-            "its training diverged, or the file is damaged: take an earlier checkpoint, or copy it again",
-        )
-    kind = str(folder.config["peft_type"])
-    odd = sorted({key.part for key in keys.values() if key.part and not key.part.startswith(KINDS[kind])})
-    if odd:
-        raise unfit(folder, f"its configuration says {kind}, and its weights have other parts ({some(odd)})")
-    return {keys[name]: value for name, value in weights.items()}
 
 
 def _without_heads(model: Any, weights: Tensors) -> tuple[Tensors, list[str]]:
@@ -323,25 +270,3 @@ def _replace(model: Any, name: str, value: torch.Tensor) -> None:
     old = getattr(place, last)
     with torch.no_grad():
         old.copy_(value)
-
-
-def _of_an_unknown_tower(model: Any, folder: ModelFolder, towers: str) -> ModelError:
-    """Make the error for an adapter of one tower that may be any of several."""
-    kind = type(model).__name__.removesuffix("Model")
-    written = f'"auto_mapping": {{"base_model_class": "{kind}VisionModel"}}'
-    return ModelError(
-        f"the weights of the adapter {folder.name} fit {towers} alike, and it does not say which one it was trained on",
-        f"if that was the tower of the pictures, write {written} in its adapter_config.json; if it was that of the "
-        f"texts, {kind}TextModel in the same place",
-    )
-
-
-def unfit(folder: ModelFolder, why: str) -> ModelError:
-    """Make the error for an adapter that does not fit a model."""
-    base = folder.config.get("base_model_name_or_path")
-    message = f"the adapter {folder.name} does not fit the model: {why}"
-    if not base:
-        return OtherWords(message, "name the model it was trained on in place of BASE", model="BASE")
-    there = place_of_base(str(base))
-    step = "name that one" if there != "BASE" else "name that one in place of BASE"
-    return OtherWords(message, f"it was trained on {base!r}: {step}", model=there)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from vstore.embed.hf.families.unsupported import refuse_known
+from vstore.embed.hf.source.own_code import untrusted
+from vstore.embed.hf.source.unsupported import refuse_known
 from vstore.errors import ModelError
 
 if TYPE_CHECKING:
@@ -42,17 +43,23 @@ def family_of(folder: ModelFolder, *, trust_code: bool) -> type[Family]:
 
     Raises: ModelError if no family takes it.
     """
-    refuse_known(folder)
+    refuse_known(folder.name, folder.config)
     families = [family_class(family) for family in FAMILIES]
     for cls in families:
         if cls.takes(folder):
             return cls
-    if "AutoModel" in (folder.config.get("auto_map") or {}):
+    own = folder.config.get("auto_map") or {}
+    if "AutoModel" in own:
         if trust_code:
             return family_class("remote")
+        raise untrusted(folder)
+    if own:
+        classes = ", ".join(sorted(own.keys() - {"AutoConfig"})) or "a configuration alone"
         raise ModelError(
-            f"{folder.name} ({folder.model_type or 'no type'}) runs Python code of its own, which is not trusted",
-            "read its .py files; if you trust them, add --trust-remote-code",
+            f"{folder.name} ({folder.model_type or 'no type'}) is made by Python code of its own, which has {classes} "
+            "and no AutoModel: vstore takes vectors from an AutoModel alone",
+            "name a model that was trained for retrieval, such as google/siglip2-base-patch16-224, or write a plug-in "
+            "(examples/plugin in the sources)",
         )
     families.sort(key=lambda cls: cls.title.casefold())
     known = "; ".join(f"{cls.title} ({', '.join(sorted(cls.model_types))})" for cls in families if cls.model_types)

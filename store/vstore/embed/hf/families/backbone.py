@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vstore.embed.hf.config import effective_config, side_of
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families.dinov3 import describe_dinov3, prepare_dinov3
 from vstore.embed.hf.families.family import Family, Prepared
-from vstore.embed.hf.processor import describe_processor, load_processor
+from vstore.embed.hf.processor import describe_fixed_processor, load_processor
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.model_words import Words
 
@@ -32,7 +33,7 @@ class Backbone(Family):
     def describe(cls, folder: ModelFolder, words: Words, digests: Digests) -> dict[str, Any]:
         own = folder.model_type == "dinov3_vit"
         return {
-            "processor": describe_dinov3(folder) if own else describe_processor(folder),
+            "processor": describe_dinov3(folder) if own else describe_fixed_processor(folder, _side(folder)),
             "positions": "learned" if not own else "rope",
             "text": None,
             "dim": int(folder.config.get("hidden_size", 768)),
@@ -59,3 +60,8 @@ class Backbone(Family):
         state = on.model(pixel_values=on.tensor([one["pixel_values"] for one in batch])).last_hidden_state
         found: torch.Tensor = state[:, 0] if self.recipe["pooling"] == "cls" else state[:, self._first_patch :].mean(1)
         return found
+
+
+def _side(folder: ModelFolder) -> int | None:
+    """Find the side of the squares that a model takes; None for DINOv2, which interpolates its positions."""
+    return side_of(effective_config(folder)) if folder.model_type == "vit" else None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from vstore.embed.hf.config import effective_config, side_of
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families.family import Prepared, TextFamily
-from vstore.embed.hf.processor import describe_processor, load_processor
+from vstore.embed.hf.processor import describe_fixed_processor, load_processor
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.hf.text import load_tokenizer, token_ids, tokenizer_digests
 from vstore.embed.model_words import Words
@@ -36,11 +37,16 @@ class DualEncoder(TextFamily):
     def describe(cls, folder: ModelFolder, words: Words, digests: Digests) -> dict[str, Any]:
         files = tokenizer_digests(folder, digests)
         return {
-            "processor": describe_processor(folder),
+            "processor": describe_fixed_processor(folder, cls.side(folder)),
             "positions": "learned",
             "text": {"tokenizer": files, **cls.text_recipe(folder)} if files else None,
             "dim": cls.width(folder),
         }
+
+    @classmethod
+    def side(cls, folder: ModelFolder) -> int | None:
+        """Find the side of the squares that the model takes, in pixels; None if it takes others, too."""
+        return side_of(effective_config(folder).vision_config)
 
     @classmethod
     @abstractmethod

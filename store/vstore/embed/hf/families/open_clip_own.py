@@ -119,14 +119,6 @@ class OpenClipOwn(OpenClip):
 def _made(folder: ModelFolder) -> Any:
     """Make the model of a folder with random weights. Raises: ModelError if open_clip cannot, or is missing."""
     cfg = folder.config["model_cfg"]
-    for word, where in (("multimodal_cfg", cfg), ("hf_model_name", cfg["text_cfg"])):
-        if where.get(word):
-            raise ModelError(
-                f"{folder.name} is a model of OpenCLIP that vstore does not compute: its configuration says {word}: "
-                f"{where[word]}",
-                "take the model in transformers' layout, if its authors publish one, or write a plug-in "
-                "(examples/plugin in the sources)",
-            )
     timm_module()  # which open_clip would do without until it needs it
     with torchvision_absent():
         open_clip = OPEN_CLIP.load()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families.dual import DualEncoder
 from vstore.embed.hf.source.model_folder import ModelFolder
+from vstore.embed.hf.source.own_code import require_code
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError
 
@@ -38,7 +39,9 @@ class Remote(DualEncoder):
 
     @classmethod
     def describe(cls, folder: ModelFolder, words: Words, digests: Digests) -> dict[str, Any]:
-        found = {**super().describe(folder, words, digests), "code": code_digests(folder, digests)}
+        code = code_digests(folder, digests)
+        require_code(folder)
+        found = {**super().describe(folder, words, digests), "code": code}
         if words.pooling in ("cls", "mean"):
             # Of states before the projection: as wide as they are, and texts are somewhere else.
             return {**found, "text": None, "dim": _width(folder, _STATES)}
@@ -47,6 +50,10 @@ class Remote(DualEncoder):
     @classmethod
     def load_options(cls, recipe: Recipe) -> dict[str, Any]:
         return {"trust_remote_code": True}
+
+    @classmethod
+    def side(cls, folder: ModelFolder) -> int | None:
+        return None  # its code knows
 
     @classmethod
     def width(cls, folder: ModelFolder) -> int:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from vstore.embed.hf.config import effective_config
+from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families.dual import DualEncoder
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.hf.text import pads_left_by_its_class
+from vstore.embed.model_words import Words
+from vstore.errors import ModelError
 
 
 class Siglip(DualEncoder):
@@ -16,6 +20,16 @@ class Siglip(DualEncoder):
     name = "siglip"
     title = "SigLIP"
     model_types = frozenset({"siglip"})
+
+    @classmethod
+    def describe(cls, folder: ModelFolder, words: Words, digests: Digests) -> dict[str, Any]:
+        if not effective_config(folder).vision_config.vision_use_head:
+            raise ModelError(
+                f"{folder.name} was saved without the pooling head of its picture tower, and with its text side: "
+                "pictures have no vector among texts",
+                "take the original model, or the picture tower alone (SiglipVisionModel), whose patches are averaged",
+            )
+        return super().describe(folder, words, digests)
 
     @classmethod
     def width(cls, folder: ModelFolder) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vstore.embed.hf.config import effective_config
+from vstore.embed.hf.config import effective_config, side_of
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families.family import Family, Prepared
 from vstore.embed.hf.processor import describe_fixed_processor, load_processor
@@ -75,7 +75,7 @@ class VisionTower(Family):
         config = _vision_config(folder)
         return {
             "model_class": tower.projected if projects else tower.alone,
-            "processor": describe_fixed_processor(folder),
+            "processor": describe_fixed_processor(folder, side_of(config)),
             "positions": "learned",
             "text": None,
             "dim": int(config.projection_dim if projects else config.hidden_size),

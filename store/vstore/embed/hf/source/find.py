@@ -19,6 +19,8 @@ from vstore.embed.hf.source.paths import refuse_path
 from vstore.embed.hf.source.pickles import refuse_pickles
 from vstore.embed.hf.source.quantised import refuse_quantised
 from vstore.embed.hf.source.whole import require_whole
+from vstore.embed.model_words import quoted
+from vstore.errors import ModelError
 
 
 def find_model(
@@ -53,9 +55,24 @@ def find_adapter(name: str, revision: str | None = None, *, hub: Hub = ONLINE) -
         raise not_an_adapter(name, path)
     folder = ModelFolder(name, path, commit, read_adapter_config(name, path))
     weights = path / "adapter_model.safetensors"
+    if not weights.is_file() and (path / f"{weights.name}.index.json").is_file():
+        raise _in_several_files(name, path)
     refuse_pickles(name, path, weights.name, has_weights=weights.is_file(), commit=commit)
     require_whole(folder, [weights])
     return folder
+
+
+def _in_several_files(name: str, path: Path) -> ModelError:
+    """Make the error for an adapter in several weight files, which peft neither writes nor reads."""
+    join = (
+        "import glob; from safetensors.torch import load_file, save_file; save_file({name: tensor for file in "
+        'glob.glob("adapter_model-*.safetensors") for name, tensor in load_file(file).items()}, '
+        '"adapter_model.safetensors")'
+    )
+    return ModelError(
+        f"the adapter {name} has its weights in several files, which peft does not read",
+        f"join them: cd {quoted(str(path))} && python -c {quoted(join)}",
+    )
 
 
 def find_pickled(name: str, revision: str | None, hub: Hub) -> tuple[Path, str | None]:

@@ -28,6 +28,7 @@ from vstore.embed.hf.source.modules import modules_of
 from vstore.embed.hf.source.other_words import OtherWords
 from vstore.embed.hf.source.pickles import only_pickled
 from vstore.embed.hf.source.quantised import quantisation
+from vstore.embed.hf.source.unsupported import refuse_known
 from vstore.embed.model_words import quoted
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.packages import HUB
@@ -189,6 +190,7 @@ def _download(wanted: Wanted, revision: str | None, hub: Hub) -> tuple[Path, str
     if root.name != listed.commit:  # the branch has moved meanwhile
         listed = _list(wanted, root.name)
     folder = root / wanted.name.folder
+    _refuse_early(folder, wanted)
     if wanted.pickles or _is_worth_it(folder, wanted):
         weights = _weights(list(listed.sizes), folder, wanted)
         lost = ", ".join(sorted(set(weights) - set(listed.sizes))[:5])
@@ -218,6 +220,14 @@ def _no_model(wanted: Wanted, inner: list[str]) -> ModelError:
     named = wanted.revision and {"model": "revision", "adapter": "adapter_revision"}[wanted.what]
     words = {wanted.what: place, **({named: wanted.revision} if named else {})}
     return OtherWords(f"{message}; these folders have one: {some}", "name one of them, for example", **words)
+
+
+def _refuse_early(folder: Path, wanted: Wanted) -> None:
+    """Refuse a model that no space can have before its weights are downloaded. Raises: ModelError."""
+    inner = _model_in(folder, wanted)
+    layout = layout_of(inner) if wanted.what != "adapter" else None
+    if layout is not None:
+        refuse_known(wanted.name.written, read_json(inner / layout.config))
 
 
 def _is_worth_it(folder: Path, wanted: Wanted) -> bool:

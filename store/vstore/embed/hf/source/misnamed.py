@@ -16,6 +16,7 @@ from vstore.errors import ModelError
 ADAPTER, MODEL = "adapter_config.json", "config.json"
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 _CACHED = re.compile(r"models--([^/]+?)--([^/]+)")  # a repository's folder in the cache of the hub
+_A = {"adapter": "an adapter", "model": "a model"}
 _SHOWN = 5  # folders that a message names
 
 
@@ -50,16 +51,16 @@ def is_no_folder(file: Path, what: str) -> ModelError:
     folder = file.parent
     if zipfile.is_zipfile(file) and file.suffix not in (".bin", ".pt", ".pth", ".ckpt"):  # torch's pickles are zips
         there = f"unzip {quoted(str(file))} -d {quoted(str(file.with_suffix('')))}"
-        return ModelError(f"{file} is an archive, not a {what} folder", f"unpack it, and name its folder: {there}")
+        return ModelError(f"{file} is an archive; {_A[what]} is a folder", f"unpack it, and name its folder: {there}")
     if file.suffix in (".tar", ".gz", ".tgz", ".xz", ".bz2") and tarfile.is_tarfile(file):
         there = f"tar -xf {quoted(str(file))} -C {quoted(str(folder))}"
-        return ModelError(f"{file} is an archive, not a {what} folder", f"unpack it, and name its folder: {there}")
+        return ModelError(f"{file} is an archive; {_A[what]} is a folder", f"unpack it, and name its folder: {there}")
     if file.suffix == ".gguf":
         return ModelError(
             f"{file} holds weights for llama.cpp, which vstore does not read",
             "name the folder or the hub id of the original model, with its safetensors files",
         )
-    message = f"{file} is one file; a {what} is a folder with its configuration"
+    message = f"{file} is one file; {_A[what]} is a folder with its configuration"
     if (folder / ADAPTER).is_file():
         return OtherWords(message, "name its folder", adapter=str(folder), **_without("model", what))
     if (folder / MODEL).is_file():

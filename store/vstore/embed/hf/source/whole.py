@@ -68,7 +68,7 @@ def fault_of(path: Path) -> str | None:
             header = json.loads(file.read(length))
             ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
             expected = _LENGTH.size + length + max(ends, default=0)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
             return "is damaged: its header cannot be read"
     if size < expected:
         return f"is cut short: it has {size} of {expected} bytes"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from vstore.errors import ModelError
-
-if TYPE_CHECKING:
-    from vstore.embed.hf.source.model_folder import ModelFolder
 
 
 class Kind(NamedTuple):
@@ -54,12 +52,28 @@ _TEXTS_ALONE = Kind(
 KINDS = (_MANY_VECTORS, _GENERATIVE, _TEXTS_ALONE)
 
 
-def refuse_known(folder: ModelFolder) -> None:
+def refuse_known(name: str, config: Mapping[str, Any]) -> None:
     """Refuse a model of a known kind that cannot be supported. Raises: ModelError, which says why."""
-    classes = [str(name) for name in folder.config.get("architectures") or ()]
+    classes = [str(one) for one in config.get("architectures") or ()]
+    model_type = str(config.get("model_type", ""))
     for kind in KINDS:
         pattern = kind.architectures
-        odd = [name for name in classes if pattern is not None and pattern.match(name)]
-        if odd or folder.model_type in kind.types:
-            what = odd[0] if odd else folder.model_type
-            raise ModelError(f"{folder.name} ({what}) {kind.why}", kind.instead)
+        odd = [one for one in classes if pattern is not None and pattern.match(one)]
+        if odd or model_type in kind.types:
+            what = odd[0] if odd else model_type
+            raise ModelError(f"{name} ({what}) {kind.why}", kind.instead)
+    _refuse_parts(name, config.get("model_cfg"))
+
+
+def _refuse_parts(name: str, model_cfg: Any) -> None:
+    """Refuse a model of OpenCLIP, such as CoCa, with a part that another library makes. Raises: ModelError."""
+    parts = model_cfg if isinstance(model_cfg, dict) else {}
+    text = parts.get("text_cfg")
+    for word, where in (("multimodal_cfg", parts), ("hf_model_name", text if isinstance(text, dict) else {})):
+        if where.get(word):
+            raise ModelError(
+                f"{name} is a model of OpenCLIP that vstore does not compute: its configuration says {word}: "
+                f"{where[word]}",
+                "take the model in transformers' layout, if its authors publish one, or write a plug-in "
+                "(examples/plugin in the sources)",
+            )
