@@ -119,6 +119,14 @@ def test_a_tokenizer_with_another_end_than_its_model_is_refused(zoo: Zoo, tmp_pa
     assert caught.value.next_step.startswith("copy the model again")
 
 
+def test_a_tokenizer_that_puts_no_end_behind_a_text_is_refused(zoo: Zoo, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(zoo["clip"], tmp_path / "m"))
+    value = json.loads((folder / "tokenizer.json").read_text())
+    (folder / "tokenizer.json").write_text(json.dumps({**value, "post_processor": None}))
+    with pytest.raises(ModelError, match=r"puts no end \(1\) behind a text: the text side would take"):
+        embedder(folder).embed_texts(["a red car"])
+
+
 def test_a_configuration_of_before_says_two_and_means_the_largest(zoo: Zoo, tmp_path: Path) -> None:
     """As all of OpenAI's do: their end is the last number of the vocabulary."""
     folder = Path(shutil.copytree(zoo["clip"], tmp_path / "m"))

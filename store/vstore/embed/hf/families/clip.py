@@ -49,8 +49,10 @@ class Clip(DualEncoder):
             end = max(ids)  # the largest number is pooled: configurations of before transformers 4.31 say 2
         own = self._tokenizer.eos_token_id
         if end not in ids or (own is not None and own != end):
+            why = f"and its config.json disagree about the end of a text ({own} and {config.eos_token_id})"
+            if own == end:
+                why = f"puts no end ({end}) behind a text"
             raise ModelError(
-                f"the tokenizer of {self.folder.name} and its config.json disagree about the end of a text "
-                f"({own} and {config.eos_token_id}): the text side would take its vector from another place",
+                f"the tokenizer of {self.folder.name} {why}: the text side would take its vector from another place",
                 "copy the model again: its files belong to different models",
             )
