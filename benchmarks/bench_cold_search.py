@@ -36,7 +36,11 @@ ALONE = "import gc, os; gc.disable(); {}; os._exit(0)"
 
 
 class Spent(NamedTuple):
-    """What a process took. wall, cpu: seconds. peak: the most memory that was resident, in MiB."""
+    """What a process took.
+
+    wall, cpu: seconds.
+    peak:      the most memory that was resident, in MiB; not less than that of this process, some 30.
+    """
 
     wall: float
     cpu: float

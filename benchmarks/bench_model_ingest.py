@@ -1,6 +1,7 @@
 """How near a sync with a real model on the CPU comes to what reading and the model cost by themselves.
 
     python benchmarks/bench_model_ingest.py [--models tiny b32] [--pictures 48] [--runs 7] [--rclip PYTHON]
+    python benchmarks/bench_model_ingest.py --base [COMMIT] [--models tiny b32] [--pictures 48]
 
 The models have random weights: how fast a model is does not depend on them. In turn, in one process per model:
   reading   read, hash, decode to 512 px and the processor's part, in as many threads as a sync has; nothing is embedded
@@ -12,6 +13,10 @@ The models have random weights: how fast a model is does not depend on them. In 
             python -m venv DIR && DIR/bin/pip install torch==2.13.0 rclip onnx onnxscript; then --rclip DIR/bin/python
 Target: sync at 0.90 or more of 1 / (1 / model + 1 / reading), by wall time. The same by CPU time, which tells how much
 work is done that neither needs: on a busy machine that ratio is the steadier one. Loading the model is counted in none.
+
+With --base: the same sync, by a process with this checkout and one with an older commit (by default the one that
+`benchmarks/base` names), 15 pairs by wall and CPU time; the lower end of the 95 % interval of the median ratio is at
+most 1.05.
 """
 
 from __future__ import annotations
@@ -20,16 +25,18 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from measure import RUNS, in_turn, machine, ratio, workplace
-from model_sides import Cost, Rclip, Side, Sides, cpus, draw_pictures, show, walls
+import against
+from measure import RUNS, TOP, in_turn, machine, ratio, workplace
+from model_sides import Cost, Side, Sides, cpus, draw_pictures, rclip, show, syncing, walls
 from random_models import B32, TINY, save_clip
 
 SHAPES = {"tiny": TINY, "b32": B32}
 
 
-def compare(top: Path, pictures: Path, name: str, runs: int, rclip: str | None) -> None:
+def compare(top: Path, pictures: Path, name: str, runs: int, python: str | None) -> None:
     save_clip(top / name, SHAPES[name], "cpu")
     sides = Sides(top / f"{name}-stores", pictures, top / name, None, "cpu", "fp32")
     each: dict[str, Side] = {
@@ -38,7 +45,7 @@ def compare(top: Path, pictures: Path, name: str, runs: int, rclip: str | None) 
         "sync": sides.sync,
         "plain": sides.plain,
     }
-    other = None if rclip is None else Rclip(rclip, top / f"{name}-rclip", pictures, SHAPES[name])
+    other = None if python is None else rclip(python, top / f"{name}-rclip", pictures, SHAPES[name])
     if other is not None:
         each["rclip"] = other
     try:
@@ -55,7 +62,26 @@ def compare(top: Path, pictures: Path, name: str, runs: int, rclip: str | None) 
     print(f"  the same by CPU time: {ratio(cpus(both), cpus(found['sync']))}")
     print(f"  plain loop / sync: {ratio(walls(found['plain']), walls(found['sync']))} slower")
     if other is not None:
-        print(f"  {other.versions} / sync: {ratio(walls(found['rclip']), walls(found['sync']))}")
+        print(f"  {other.ready} / sync: {ratio(walls(found['rclip']), walls(found['sync']))}")
+
+
+def against_base(top: Path, pictures: Path, names: Sequence[str], commit: str) -> bool:
+    """Compare with an older commit, each on a store of its own. Returns: whether the target is met."""
+    good = True
+    with against.checkout(commit) as old:
+        for name in names:
+            save_clip(top / name, SHAPES[name], "cpu")
+            sides = [
+                syncing(sources, top / f"{name}-{side}", pictures, top / name)
+                for side, sources in (("now", TOP), ("base", old))
+            ]
+            try:
+                found = against.in_pairs({f"sync, {name}": (sides[0], sides[1])})
+            finally:
+                for side in sides:
+                    side.close()
+            good &= against.report(f"now / {commit[:7]}", found)
+    return good
 
 
 def main() -> None:
@@ -65,6 +91,7 @@ def main() -> None:
     parser.add_argument("--megapixels", type=float, nargs="+", default=[2.0, 3.0, 4.0])
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--rclip", metavar="PYTHON", help="a Python that has rclip, torch, onnx and onnxscript")
+    parser.add_argument("--base", nargs="?", const=against.base_commit(), metavar="COMMIT")
     args = parser.parse_args()
     began = time.perf_counter()
     import torch
@@ -77,6 +104,9 @@ def main() -> None:
         pictures = top / "pictures"
         draw_pictures(pictures, args.pictures, args.megapixels)
         sizes = ", ".join(f"{size:g}" for size in args.megapixels)
+        if args.base:
+            print(f"{args.pictures} JPEG of {sizes} MP")
+            sys.exit(not against_base(top, pictures, args.models, args.base))
         print(f"{args.pictures} JPEG of {sizes} MP, {args.runs} runs")
         for name in args.models:
             sys.stdout.flush()

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from bench_ingest import draw
+from measure import environment
 from random_models import SIDE, Vit
 
 HELD = 256  # inputs that are kept ready for the model by itself; of a large model one takes megabytes
@@ -160,24 +161,17 @@ class Sides:
         return measured(work)
 
 
-class Rclip:
-    """rclip's own indexing with a random model of the same shape, in another Python that has it."""
+class Process:
+    """A side in a process of its own. It says that it is ready in a line; it answers a line with the cost of a run."""
 
-    def __init__(self, python: str, top: Path, pictures: Path, shape: Vit) -> None:
+    def __init__(self, name: str, words: Sequence[str], settings: Mapping[str, str], log: Path) -> None:
         """Raises: SystemExit with its stderr where it cannot run."""
-        words = [python, str(Path(__file__).with_name("rclip_side.py")), str(top), str(pictures), str(SIDE)]
-        settings = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "OMP_WAIT_POLICY")}
-        self._said = top.with_name(f"{top.name}.stderr")
-        with self._said.open("wb") as log:
+        self._name, self._log = name, log
+        with log.open("wb") as said:
             self._process = subprocess.Popen(
-                [*words, json.dumps(shape._asdict())],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                env={**settings, "RCLIP_DATADIR": str(top), "HF_HUB_OFFLINE": "1"},
+                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True, env=settings
             )
-        self.versions = self._answer()
+        self.ready = self._answer()
 
     def __call__(self) -> Cost:
         """One index from nothing."""
@@ -193,6 +187,43 @@ class Rclip:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            self._process.wait()
-            sys.exit(f"rclip cannot run: {self._said.read_text(errors='replace').strip()[-1000:]}")
+            self._process.communicate()
+            sys.exit(f"{self._name} cannot run: {self._log.read_text(errors='replace').strip()[-1000:]}")
         return line.strip()
+
+
+def rclip(python: str, top: Path, pictures: Path, shape: Vit) -> Process:
+    """Start rclip's own indexing with a random model of the same shape, in another Python that has it: see `Process`.
+
+    Its first line names its versions.
+    """
+    words = [python, str(Path(__file__).with_name("rclip_side.py")), str(top), str(pictures), str(SIDE)]
+    settings = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "OMP_WAIT_POLICY")}
+    return Process(
+        "rclip",
+        [*words, json.dumps(shape._asdict())],
+        {**settings, "RCLIP_DATADIR": str(top), "HF_HUB_OFFLINE": "1"},
+        top.with_name(f"{top.name}.stderr"),
+    )
+
+
+def syncing(sources: Path, top: Path, pictures: Path, model: Path) -> Process:
+    """Start `Sides.sync` with the vstore, and the benchmarks, of some sources: see `Process`."""
+    paths = os.pathsep.join(str(sources / name) for name in ("store", "cli", "benchmarks"))
+    return Process(
+        f"a sync of {sources}",
+        [sys.executable, "-c", _SYNCS, str(top), str(pictures), str(model)],
+        {**environment(), "PYTHONPATH": paths},
+        top.with_name(f"{top.name}.stderr"),
+    )
+
+
+_SYNCS = """
+import json, sys
+from pathlib import Path
+from model_sides import Sides
+sides = Sides(*map(Path, sys.argv[1:]), None, "cpu", "fp32")
+print("ready", flush=True)
+for line in sys.stdin:
+    print(json.dumps(sides.sync()), flush=True)
+"""

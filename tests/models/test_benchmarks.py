@@ -1,4 +1,4 @@
-"""The base of the benchmarks of models: the size of their random models, the operations counted, the whole run."""
+"""The base of the benchmarks of models: the size of their random models, operations counted, other processes."""
 
 from __future__ import annotations
 
@@ -99,3 +99,32 @@ def test_the_accelerators_benchmark_runs_with_toy_models(model: str) -> None:
     ):
         assert re.search(said, run.stdout), said
     assert ("a LoRA adapter" in run.stdout) == (model == "qwen2-vl-7b")
+
+
+def test_a_cold_search_is_measured_against_the_base_by_memory_too(
+    made: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from bench_cold_search import Spent, importing, report  # type: ignore[import-not-found]
+
+    even, large, quick = Spent(4.0, 4.0, 400.0), Spent(4.0, 4.0, 440.0), Spent(0.2, 0.1, 40.0)
+    assert report({"now": [even] * 7, "base": [even] * 7, "with a running model": [quick] * 7})
+    said = capsys.readouterr().out
+    assert "now / base, cpu: 1.000x (95 %: 1.000 to 1.000)   target: lower end at most 1.05" in said
+    assert "now / with a running model, wall: 20.000x (95 %: 20.000 to 20.000)\n" in said
+    assert not report({"now": [large] * 7, "base": [even] * 7})
+    one = importing("data = b'x' * (80 << 20)")()
+    assert one.wall > 0 and one.cpu > 0 and one.peak > 80
+
+
+def test_a_process_answers_with_costs_or_its_error_is_told(made: Any, tmp_path: Path) -> None:
+    from model_sides import Cost, Process  # type: ignore[import-not-found]
+
+    answering = "print('ready', flush=True)\nfor _ in __import__('sys').stdin: print('[2, 3]', flush=True)"
+    side = Process("it", [sys.executable, "-c", answering], dict(os.environ), tmp_path / "stderr")
+    try:
+        assert side.ready == "ready"
+        assert [side(), side()] == [Cost(2, 3)] * 2
+    finally:
+        side.close()
+    with pytest.raises(SystemExit, match=r"^it cannot run: (?s:.*)ModuleNotFoundError"):
+        Process("it", [sys.executable, "-c", "import not_there"], dict(os.environ), tmp_path / "stderr")

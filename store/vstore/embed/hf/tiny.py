@@ -42,12 +42,16 @@ def save_tiny(top: Path) -> tuple[Path, Path]:
 
 
 def _save_tokenizer(folder: Path) -> None:
-    """Save a tokenizer of single bytes, with the special tokens of CLIP."""
+    """Save a tokenizer of single bytes, with the special tokens of CLIP round each text."""
     import transformers
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
     words = [*dict.fromkeys(_TOKENS.values()), *sorted(pre_tokenizers.ByteLevel.alphabet())]
     tokenizer = Tokenizer(models.BPE(vocab={word: number for number, word in enumerate(words)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
+    begin, end = _TOKENS["bos_token"], _TOKENS["eos_token"]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{begin} $A {end}", special_tokens=[(token, words.index(token)) for token in (begin, end)]
+    )
     transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **_TOKENS).save_pretrained(folder)
