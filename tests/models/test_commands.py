@@ -635,3 +635,11 @@ def test_a_preset_and_an_instruction_from_init_to_a_search(vstore: Shell, zoo: Z
     assert "choose one of: qwen3-vl-embedding, gme, vlm2vec" in vstore.bad(
         2, "model", "add", "w", "--model", zoo["qwen2_vl"], "--preset", "x"
     )
+
+
+def test_a_space_is_shown_in_lines_that_can_be_read(vstore: Shell, zoo: Zoo) -> None:
+    vstore.good("init", "--adapter", zoo.adapter("clip"), "--name", "one")
+    shown = vstore.good("model", "show", "one")
+    assert "    config:\n" in shown and "\n      vision_config:\n" in shown and "        hidden_size: " in shown
+    assert max(map(len, shown.splitlines())) < 160
+    assert "{" not in shown

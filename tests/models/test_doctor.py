@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.lines import environment
+from support.tiny import save_dinov2
 from support.zoo import Zoo
 
 from vstore.doctor import installed
@@ -19,6 +24,8 @@ from vstore.doctor.run import doctor
 from vstore.doctor.trial import try_adapter
 from vstore.embed.hf import adapters
 from vstore.errors import ModelError
+from vstore.format.entries import Space
+from vstore.repository.repository import Repository
 from vstore.store import Store
 from vstore_cli.main import run
 
@@ -221,3 +228,95 @@ def test_a_space_whose_model_is_gone_is_named(tmp_path: Path, zoo: Zoo, quick: d
     model.rename(tmp_path / "elsewhere")
     finding = found(Store.doctor(tmp_path / ".vstore"), "space dino")
     assert (finding.state, finding.fix) == ("trouble", "vstore model add dino --model DIR --compute fp32")
+
+
+def test_a_space_whose_adapter_is_gone_is_named(tmp_path: Path, zoo: Zoo, quick: dict[str, Any]) -> None:
+    adapter = Path(shutil.copytree(zoo.adapter("clip"), tmp_path / "lora"))
+    Store.init(tmp_path / ".vstore", adapter=str(adapter), device="cpu", name="lora")
+    shutil.rmtree(adapter)
+    finding = found(Store.doctor(tmp_path / ".vstore"), "space lora")
+    assert finding.state == "trouble" and f"its adapter is no longer at {adapter}" in finding.what
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda folder: (folder / "model.safetensors").unlink(), "model.safetensors"),
+        (lambda folder: save_dinov2(folder, seed=7), "its weights have changed"),
+        (
+            lambda folder: (folder / "config.json").write_text(
+                (folder / "config.json").read_text().replace('"gelu"', '"relu"')
+            ),
+            "hidden_act: gelu -> relu",
+        ),
+    ],
+    ids=["gone", "other weights", "other config"],
+)
+def test_a_space_whose_files_have_changed_is_named(
+    tmp_path: Path, zoo: Zoo, quick: dict[str, Any], harm: Callable[[Path], object], said: str
+) -> None:
+    model = Path(shutil.copytree(zoo["dinov2"], tmp_path / "dino"))
+    Store.init(tmp_path / ".vstore", model=str(model), device="cpu", name="dino")
+    harm(model)
+    report = Store.doctor(tmp_path / ".vstore")
+    finding = found(report, "space dino")
+    assert finding.state == "trouble" and said in finding.what and finding.what.endswith("stay searchable")
+    assert finding.fix and not report.ok
+
+
+@pytest.mark.parametrize(
+    ("base", "library", "fix"),
+    [
+        ("clip-lora", "peft", "pip install 'vstore-index[model]'"),
+        ("clip-lora", "transformers", "pip install 'vstore-index[model]'"),
+        ("open-clip", "ftfy", "pip install 'vstore-index[model]'"),
+        ("open-clip-own", "open_clip_torch", "pip install --no-deps 'open_clip_torch>=3.2' 'timm>=1.0.22'"),
+        ("timm", "timm", "pip install --no-deps 'timm>=1.0.22'"),
+    ],
+)
+def test_a_library_that_a_space_needs_is_named(
+    tmp_path: Path, zoo: Zoo, quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch, base: str, library: str, fix: str
+) -> None:
+    Store.init(tmp_path / ".vstore", adapter=str(zoo.adapter("clip")), device="cpu", name="one")
+    if base != "clip-lora":  # what is asked for depends on the family alone
+        plain = Repository.recipe
+        monkeypatch.setattr(Repository, "recipe", lambda self, id: {**plain(self, id), "family": base})
+    version = installed.version_of
+    monkeypatch.setattr(installed, "version_of", lambda name: None if name == library else version(name) or "1")
+    finding = found(Store.doctor(tmp_path / ".vstore"), "space one")
+    assert (finding.state, finding.what) == ("trouble", f"its model needs {library}, which is not installed")
+    assert finding.fix == fix
+
+
+def test_a_space_of_a_plugin_that_is_not_installed_is_named(
+    tmp_path: Path, quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Store.init(tmp_path / ".vstore", recipe={"family": "toy", "name": "toy", "dim": 8})
+    finding = found(Store.doctor(tmp_path / ".vstore"), "space toy")
+    assert finding.state == "trouble" and "the family 'toy'" in finding.what
+    monkeypatch.setattr("vstore.doctor.space_model.plugins", lambda: ["toy"])
+    assert found(Store.doctor(tmp_path / ".vstore"), "space toy").state == "ok"
+
+
+def test_the_spaces_are_looked_at_without_torch(tmp_path: Path, zoo: Zoo) -> None:
+    Store.init(tmp_path / ".vstore", adapter=str(zoo.adapter("clip")), device="cpu", name="one")
+    code = (
+        "import sys; from pathlib import Path; from vstore.doctor.spaces import store; "
+        f"found = store(Path({str(tmp_path / '.vstore')!r})); "
+        "assert found[-1].state == 'ok', found; print(sorted({'torch', 'transformers', 'peft'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
+
+
+def test_a_model_of_the_hub_that_is_not_downloaded_is_no_trouble(
+    tmp_path: Path, zoo: Zoo, quick: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Store.init(tmp_path / ".vstore", model=str(zoo["dinov2"]), device="cpu", name="dino")
+    plain = Space.from_json
+    place = {"model": "somebody/dino", "revision": "0" * 40}
+    monkeypatch.setattr(Space, "from_json", lambda *args: plain(*args)._replace(place=place))
+    report = Store.doctor(tmp_path / ".vstore")
+    finding = found(report, "space dino")
+    assert finding.state == "note" and finding.what.endswith("the next run that needs it downloads it"), finding
+    assert report.ok

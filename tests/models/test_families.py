@@ -93,7 +93,7 @@ def test_texts_have_the_vectors_of_the_reference(zoo: Zoo, name: str, adapted: b
     assert np.abs(side(texts[::-1])[::-1] - wanted).max() < 1e-5
 
 
-@pytest.mark.parametrize("name", ["dinov2", "dinov2_with_registers", "dinov3", "vit", "qwen2_vl"])
+@pytest.mark.parametrize("name", ["dinov2", "dinov2_with_registers", "dinov3", "vit", "vit_mae", "qwen2_vl"])
 def test_the_mean_is_another_space_and_the_mean_of_the_reference(zoo: Zoo, name: str) -> None:
     made = embedder(zoo[name], pooling="mean")
     assert_equal_to(Reference(zoo[name]), made, pooling="mean")
@@ -139,6 +139,17 @@ def test_a_text_that_spells_a_special_token_is_letters(zoo: Zoo) -> None:
     special = made.family._tokenizer.convert_tokens_to_ids(["<|image_pad|>", "<|im_end|>"])
     assert [ids.count(special[0]) for ids in seen] == [0, 0]
     assert seen[0].count(special[1]) == seen[1].count(special[1]) == 2, "those of the prompt alone"
+
+
+def test_mae_sees_all_of_a_picture_and_gives_one_vector_of_it(zoo: Zoo) -> None:
+    model = transformers.ViTMAEModel.from_pretrained(zoo["vit_mae"]).eval()
+    picture = probes()["landscape"]
+    pixels = transformers.ViTImageProcessorPil.from_pretrained(zoo["vit_mae"])(picture, return_tensors="pt")
+    first, second = (model(**pixels).last_hidden_state for _ in range(2))
+    assert first.shape[1] == 1 + 4, "a quarter of 16 patches"
+    assert not np.allclose(first[0, 0].detach(), second[0, 0].detach()), "the library chooses others each time"
+    made = embedder(zoo["vit_mae"])
+    assert np.array_equal(made.embed_images([picture]), made.embed_images([picture]))
 
 
 @pytest.mark.parametrize("name", MAKERS)

@@ -322,6 +322,50 @@ def test_what_is_downloaded_elsewhere_can_be_named(vstore: Shell, zoo: Zoo, hub:
     vstore.good("init", "--model", said.rpartition(" ")[2])
 
 
+def test_the_folders_of_a_repository_without_a_model_are_named(vstore: Shell, zoo: Zoo, hub: FakeHub) -> None:
+    files = {f"{at}/{path.name}": path.read_bytes() for at in ("z/b", "a/c/d") for path in zoo["clip"].iterdir()}
+    hub.commit("somebody/many", {"README.md": b"#", "z/b/c/adapter_config.json": b"{}", **files}, branch="v1")
+    for name, some, step in (
+        ("somebody/many", "z/b, a/c/d", "vstore init --name b --model hf://somebody/many/z/b --revision v1"),
+        ("hf://somebody/many/a", "c/d", "vstore init --name d --model hf://somebody/many/a/c/d --revision v1"),
+    ):
+        said = vstore.bad(13, "init", "--model", name, "--revision", "v1")
+        assert (
+            f"{name} holds no model on the hub: there is no configuration in it; these folders have one: {some}" in said
+        )
+        assert said.endswith(step)
+    assert not hub.files_asked()
+    said = vstore.bad(13, "init", "--model", zoo["clip"], "--adapter", "somebody/many", "--adapter-revision", "v1")
+    assert said.endswith("--adapter hf://somebody/many/z/b/c --adapter-revision v1")
+    hub.commit("somebody/none", {"README.md": b"#", "weights.gguf": b"x"})
+    said = vstore.bad(13, "init", "--model", "somebody/none")
+    assert said.endswith("name a repository of a model")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_download_has_one_bar_on_a_terminal_and_none_in_a_log(
+    vstore: Shell, zoo: Zoo, hub: FakeHub, monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
+
+    monkeypatch.setattr("vstore.embed.hf.source.hub._WORTH_A_NOTE", 50_000)
+    hub.put("somebody/clip", zoo["clip"])
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: terminal)
+    monkeypatch.setattr("sys.stderr", screen)
+    enable_progress_bars()  # the tests' own setting would hide it
+    try:
+        assert vstore("init", "--model", "somebody/clip")[0] == 0
+    finally:
+        disable_progress_bars()
+    text = screen.getvalue()
+    assert "downloading somebody/clip (" in text.splitlines()[0]
+    assert ("\rdownloading somebody/clip:" in text) == terminal
+    for words in ("Fetching", "Reconstruct", "Downloading", "Download complete"):
+        assert words not in text
+    assert "\x1b[A" not in text, "one bar alone"
+
+
 def test_a_repository_without_weights_is_told(vstore: Shell, zoo: Zoo, hub: FakeHub) -> None:
     files = {path.name: path.read_bytes() for path in zoo["clip"].iterdir() if path.suffix == ".json"}
     hub.commit("somebody/empty", {**files, "model.gguf": b"x"})

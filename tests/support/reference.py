@@ -26,6 +26,8 @@ CLASSES: dict[str, Any] = {
     "dinov2_with_registers": transformers.Dinov2WithRegistersModel,
     "dinov3_vit": transformers.DINOv3ViTModel,
     "vit": transformers.ViTModel,
+    "vit_mae": transformers.ViTModel,  # the same layers; its own class hides patches at random
+    "vit_msn": transformers.ViTMSNModel,
     "qwen2_vl": transformers.Qwen2VLForConditionalGeneration,
     "qwen2_5_vl": transformers.Qwen2_5_VLForConditionalGeneration,
     "qwen3_vl": transformers.Qwen3VLForConditionalGeneration,
@@ -53,6 +55,8 @@ class Reference:
                 self.model = reference_towers.load(folder)
             else:
                 self.model = CLASSES[self.kind].from_pretrained(folder, dtype=torch.float32, **options)
+            if self.kind == "vit_mae":
+                self.model = _unmasked(folder)
             if adapter is not None:
                 self.model = peft.PeftModel.from_pretrained(self.model, adapter)
                 self.model = self.model.merge_and_unload() if merged else self.model
@@ -143,6 +147,15 @@ class Reference:
         inputs.pop("token_type_ids", None)
         hidden: torch.Tensor = self.model(**inputs, output_hidden_states=True).hidden_states[-1]
         return hidden
+
+
+def _unmasked(folder: Path) -> Any:
+    """The encoder of MAE as a ViT, which sees all of a picture."""
+    mae = transformers.ViTMAEModel.from_pretrained(folder, dtype=torch.float32)
+    same = {name: getattr(mae.config, name) for name in transformers.ViTConfig().to_dict() if hasattr(mae.config, name)}
+    vit = transformers.ViTModel(transformers.ViTConfig(**{**same, "model_type": "vit"}), add_pooling_layer=False)
+    vit.load_state_dict(mae.state_dict(), strict=True)
+    return vit
 
 
 def dinov3_pixels(picture: Image, folder: Path) -> torch.Tensor:

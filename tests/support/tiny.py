@@ -229,6 +229,26 @@ def save_vit(folder: Path, seed: int = 0, classifier: bool = True) -> Path:
     return folder
 
 
+def save_masked(folder: Path, kind: str, seed: int = 0) -> Path:
+    """kind: ViTMAE, as published under its decoder, or ViTMSN."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with seeded(seed):
+        config = getattr(transformers, f"{kind}Config")(
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            image_size=32,
+            patch_size=8,
+            **({"decoder_hidden_size": 16, "decoder_num_attention_heads": 2} if kind == "ViTMAE" else {}),
+        )
+        model = getattr(transformers, "ViTMAEForPreTraining" if kind == "ViTMAE" else "ViTMSNModel")(config)
+        widen(model)
+        model.save_pretrained(folder)
+    transformers.ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
 QWEN_TOKENS = (
     "<|im_start|>",
     "<|im_end|>",

@@ -20,6 +20,8 @@ MAKERS = {
     "dinov2_with_registers": lambda folder: tiny.save_dinov2(folder, kind="Dinov2WithRegisters"),
     "dinov3": tiny.save_dinov3,
     "vit": tiny.save_vit,
+    "vit_mae": lambda folder: tiny.save_masked(folder, "ViTMAE"),
+    "vit_msn": lambda folder: tiny.save_masked(folder, "ViTMSN"),
     "chinese_clip": tiny_duals.save_chinese_clip,
     "altclip": tiny_duals.save_altclip,
     "aimv2": tiny_duals.save_aimv2,

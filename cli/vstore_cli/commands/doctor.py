@@ -13,7 +13,7 @@ _MARKS = {"ok": "ok     ", "note": "note   ", "trouble": "TROUBLE"}
 @click.command()
 @json_option
 def doctor(as_json: bool) -> int:
-    """Check the installation and suggest fixes. Also shows which device would be used.
+    """Check the installation, and the model of each space, and suggest fixes. Also shows which device would be used.
 
     Exit code 1 means that there is trouble.
 

@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -15,6 +16,8 @@ from vstore_cli.interrupts import ending
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, model_options, note, offline_option
 from vstore_cli.output import columns, count, echo_json, json_option, number, say, shown, size, table
+
+_LINE = 80  # letters of a list that is one line
 
 
 @click.group()
@@ -87,12 +90,26 @@ def model_show(space: str, as_json: bool) -> None:
             f"  pictures are shrunk to {number(detail.max_side)} pixels on the longer side; the model sees up to "
             f"{number(detail.model_side)} x {number(detail.model_side)}"
         )
-    for heading, values in (("recipe", detail.recipe), ("where", detail.place), ("made with", detail.made_with)):
+    for heading, values in (("where", detail.place), ("made with", detail.made_with), ("recipe", detail.recipe)):
         if values:
-            click.echo(f"  {heading}:")
-        for name, value in values.items():
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-            click.echo(f"    {name}: {shown(text)}")
+            for line in _outline(heading, values):
+                click.echo(f"  {line}")
+
+
+def _outline(name: str, value: Any) -> Iterator[str]:
+    """Format a value in lines; what is in a mapping stands below its name, further in."""
+    if isinstance(value, dict) and value:
+        yield f"{shown(name)}:"
+        for inner, one in value.items():
+            yield from (f"  {line}" for line in _outline(inner, one))
+    elif isinstance(value, list) and value and all(isinstance(one, str) for one in value) and len(str(value)) < _LINE:
+        yield f"{shown(name)}: {shown(', '.join(value))}"
+    elif isinstance(value, list) and len(value) > 1 and all(isinstance(one, (str, dict, list)) for one in value):
+        for number, one in enumerate(value):
+            yield from _outline(f"{name}[{number}]", one)
+    else:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+        yield f"{shown(name)}: {shown(text)}"
 
 
 @model.command("recommend")

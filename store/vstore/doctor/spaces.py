@@ -1,23 +1,19 @@
-"""A store: its format, and the place of each model."""
+"""A store: its format, and the model of each space."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any
 
-from vstore.doctor import installed
 from vstore.doctor.report import NOTE, OK, TROUBLE, Finding
-from vstore.embed.model_words import Words
+from vstore.doctor.space_model import model_of
 from vstore.errors import VstoreError
 from vstore.format.layout import NEWEST
-from vstore.packages import TORCH
 from vstore.repository.newest import is_between, is_newest
 from vstore.repository.repository import Repository, how_to_give
 
 
 def store(folder: Path) -> list[Finding]:
-    """Check the format, and that each space's model is in its place. Reads only the log."""
+    """Check the format, and that the model of each space could be loaded here. Writes nothing."""
     try:
         repo = Repository(folder)
     except VstoreError as err:
@@ -28,7 +24,7 @@ def store(folder: Path) -> list[Finding]:
         listed = sorted(repo.state.spaces.values(), key=lambda space: space.name)
         for space in listed:
             if space.recipe:
-                findings.append(_space(space.name, dict(space.place), repo.recipe(space.id)))
+                findings.append(model_of(repo, space))
             else:
                 findings.append(Finding(f"space {space.name}", TROUBLE, "its recipe is lost", how_to_give(space)))
     except VstoreError as err:
@@ -46,20 +42,3 @@ def _format(repo: Repository) -> Finding:
     else:
         what = f"{repo.format}; the store works as it is, and only new kinds of data need format {NEWEST}"
     return Finding("format", NOTE, what, "vstore migrate --dry-run")
-
-
-def _space(name: str, place: dict[str, Any], recipe: dict[str, Any]) -> Finding:
-    title = f"space {name}"
-    if not place:
-        return Finding(title, OK, f"{recipe.get('family')}: needs no model")
-    for word in ("model", "adapter"):
-        where = place.get(word)
-        if where and os.path.isabs(where) and not os.path.isdir(where):
-            fix = Words.from_json({**place, word: "DIR"}).command(name)
-            return Finding(
-                title, TROUBLE, f"its {word} is no longer at {where}; the stored vectors stay searchable", fix
-            )
-    if not installed.is_there("torch"):
-        return Finding(title, TROUBLE, "it needs a model, and torch is not installed", TORCH.pip)
-    files = " + ".join(place[word] for word in ("model", "adapter") if place.get(word))
-    return Finding(title, OK, f"{files}, computed in {place.get('compute', 'fp32')}")

@@ -1,4 +1,4 @@
-"""Vision backbones without a text side (DINOv2, DINOv3, ViT): the class token, or the mean of the patches."""
+"""Vision backbones without a text side (DINOv2, DINOv3, ViT, MSN, MAE): the class token, or the mean of the patches."""
 
 from __future__ import annotations
 
@@ -20,12 +20,20 @@ if TYPE_CHECKING:
     from vstore.format.recipes import Recipe
 
 
+_OPTIONS: dict[str, dict[str, Any]] = {
+    # Most checkpoints of ViT have no pooler: it would be random, and nothing but a report would say so.
+    "vit": {"add_pooling_layer": False},
+    # MAE hides three quarters of a picture at random, as in training, unless told.
+    "vit_mae": {"mask_ratio": 0.0},
+}
+
+
 class Backbone(Family):
     """A backbone. Its last hidden state has the class token first, then the registers, then the patches."""
 
     name = "backbone"
     title = "picture encoders"
-    model_types = frozenset({"dinov2", "dinov2_with_registers", "dinov3_vit", "vit"})
+    model_types = frozenset({"dinov2", "dinov2_with_registers", "dinov3_vit", "vit", "vit_mae", "vit_msn"})
     poolings = ("cls", "mean")
     token_poolings = frozenset({"cls"})
 
@@ -41,8 +49,7 @@ class Backbone(Family):
 
     @classmethod
     def load_options(cls, recipe: Recipe) -> dict[str, Any]:
-        # Most checkpoints of ViT have no pooler: it would be random, and nothing but a report would say so.
-        return {"add_pooling_layer": False} if recipe["model_type"] == "vit" else {}
+        return _OPTIONS.get(recipe["model_type"], {})
 
     def set_up(self) -> None:
         self._own = self.recipe["processor"]["backend"] == "vstore"
@@ -57,11 +64,22 @@ class Backbone(Family):
         return {"pixel_values": self._processor(images=picture, return_tensors="np")["pixel_values"][0]}
 
     def forward(self, on: Loaded, batch: list[Prepared]) -> torch.Tensor:
-        state = on.model(pixel_values=on.tensor([one["pixel_values"] for one in batch])).last_hidden_state
+        inputs = {"pixel_values": on.tensor([one["pixel_values"] for one in batch])}
+        if self.recipe["model_type"] == "vit_mae":
+            inputs["noise"] = self._in_order(on, len(batch))
+        state = on.model(**inputs).last_hidden_state
         found: torch.Tensor = state[:, 0] if self.recipe["pooling"] == "cls" else state[:, self._first_patch :].mean(1)
         return found
+
+    def _in_order(self, on: Loaded, count: int) -> torch.Tensor:
+        """Keep MAE's patches in their order, which it shuffles by random numbers: float32 (count, patches)."""
+        import torch
+
+        config = on.model.config
+        order = torch.arange((config.image_size // config.patch_size) ** 2, dtype=torch.float32, device=on.device)
+        return order.expand(count, -1)
 
 
 def _side(folder: ModelFolder) -> int | None:
     """Find the side of the squares that a model takes; None for DINOv2, which interpolates its positions."""
-    return side_of(effective_config(folder)) if folder.model_type == "vit" else None
+    return side_of(effective_config(folder)) if folder.model_type.startswith("vit") else None

@@ -39,8 +39,10 @@ class Clip(DualEncoder):
         return inputs
 
     def _require_end(self, model: Any, ids: list[int]) -> None:
-        """Prove that the model pools the end of a text: without it, every text has the vector of its first token.
+        """Prove that tokenizer and model have one end of a text: with two, the model pools another token.
 
+        A tokenizer that knows the end and puts none behind a text is taken: transformers gives the same vector, and
+        the model may be there for its pictures.
         Raises: ModelError.
         """
         config = getattr(model.config, "text_config", model.config)
@@ -48,11 +50,9 @@ class Clip(DualEncoder):
         if end == _OLD_END and self.recipe["model_type"] == "clip":
             end = max(ids)  # the largest number is pooled: configurations of before transformers 4.31 say 2
         own = self._tokenizer.eos_token_id
-        if end not in ids or (own is not None and own != end):
-            why = f"and its config.json disagree about the end of a text ({own} and {config.eos_token_id})"
-            if own == end:
-                why = f"puts no end ({end}) behind a text"
+        if own != end and (own is not None or end not in ids):
             raise ModelError(
-                f"the tokenizer of {self.folder.name} {why}: the text side would take its vector from another place",
+                f"the tokenizer of {self.folder.name} and its config.json disagree about the end of a text ({own} and "
+                f"{config.eos_token_id}): the text side would take its vector from another place",
                 "copy the model again: its files belong to different models",
             )

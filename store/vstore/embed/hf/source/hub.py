@@ -9,8 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from vstore.embed.hf.source.download_bar import one_bar
 from vstore.embed.hf.source.hub_errors import explain, full, offline
 from vstore.embed.hf.source.hub_files import (
+    folders_of_models,
+    has_configuration,
     has_text_side,
     lacks_processor,
     lacks_text,
@@ -22,6 +25,7 @@ from vstore.embed.hf.source.hub_name import HubName
 from vstore.embed.hf.source.json_file import read_json
 from vstore.embed.hf.source.layouts import LAYOUTS, layout_of
 from vstore.embed.hf.source.modules import modules_of
+from vstore.embed.hf.source.other_words import OtherWords
 from vstore.embed.hf.source.pickles import only_pickled
 from vstore.embed.hf.source.quantised import quantisation
 from vstore.embed.hf.source.unsupported import refuse_known
@@ -30,6 +34,7 @@ from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.packages import HUB
 
 _WORTH_A_NOTE = 1 << 20  # bytes
+_SHOWN = 5  # folders that a message names
 
 
 def _silent(text: str) -> None:
@@ -178,7 +183,10 @@ def _download(wanted: Wanted, revision: str | None, hub: Hub) -> tuple[Path, str
             f"{wanted.name.written} has its weights as safetensors already",
             f"use it as it is: {option} {quoted(wanted.name.written)}",
         )
-    root = _get(wanted, small_files(listed.sizes, code=wanted.code), revision, listed, hub)
+    small = small_files(listed.sizes, code=wanted.code)
+    if not wanted.pickles and not has_configuration(small):
+        raise _no_model(wanted, folders_of_models(listed.sizes, wanted.what))
+    root = _get(wanted, small, revision, listed, hub)
     if root.name != listed.commit:  # the branch has moved meanwhile
         listed = _list(wanted, root.name)
     folder = root / wanted.name.folder
@@ -200,6 +208,18 @@ def _download(wanted: Wanted, revision: str | None, hub: Hub) -> tuple[Path, str
             )
         _get(wanted, weights, listed.commit, listed, hub)
     return folder, listed.commit
+
+
+def _no_model(wanted: Wanted, inner: list[str]) -> ModelError:
+    """Make the error for a repository without a configuration. inner: its folders that have one."""
+    message = f"{wanted.name.written} holds no {wanted.what} on the hub: there is no configuration in it"
+    if not inner:
+        return ModelError(message, f"name a repository of a{'n' if wanted.what == 'adapter' else ''} {wanted.what}")
+    some = ", ".join(inner[:_SHOWN]) + (f" and {len(inner) - _SHOWN} more" if len(inner) > _SHOWN else "")
+    place = HubName(wanted.name.repository, wanted.name.inside(inner[0])).written
+    named = wanted.revision and {"model": "revision", "adapter": "adapter_revision"}[wanted.what]
+    words = {wanted.what: place, **({named: wanted.revision} if named else {})}
+    return OtherWords(f"{message}; these folders have one: {some}", "name one of them, for example", **words)
 
 
 def _refuse_early(folder: Path, wanted: Wanted) -> None:
@@ -247,11 +267,6 @@ def _get(wanted: Wanted, names: list[str], revision: str | None, listed: _Reposi
     """
     from huggingface_hub import constants, snapshot_download
 
-    if not names:
-        raise ModelError(
-            f"the repository {wanted.name.repository} holds no model: there is no configuration in it",
-            "name a repository of a model for transformers or OpenCLIP",
-        )
     earlier = _earlier(wanted._replace(revision=listed.commit))
     missing = [name for name in names if earlier is None or not (earlier[0] / name).is_file()]
     lacking = sum(listed.sizes.get(name, 0) for name in missing)
@@ -262,4 +277,6 @@ def _get(wanted: Wanted, names: list[str], revision: str | None, listed: _Reposi
     if lacking >= _WORTH_A_NOTE:
         hub.note(f"downloading {wanted.name.repository} ({listed.commit[:12]}): {lacking / 1e6:,.0f} MB into {cache}")
     patterns = [glob.escape(wanted.name.inside(name)) for name in names]
-    return Path(snapshot_download(wanted.name.repository, revision=revision, allow_patterns=patterns))
+    with one_bar(f"downloading {wanted.name.repository}", drawn=lacking >= _WORTH_A_NOTE) as bar:
+        found = snapshot_download(wanted.name.repository, revision=revision, allow_patterns=patterns, tqdm_class=bar)
+    return Path(found)

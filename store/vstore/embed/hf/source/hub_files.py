@@ -13,6 +13,8 @@ from vstore.embed.hf.source.pickles import ENDINGS, target_of
 _SMALL = (".json", ".txt", ".model", ".jinja", ".bpe")
 _BEGINNINGS = ("tokenizer", "merges", "vocab")
 ADAPTER = "adapter_model.safetensors"
+_ADAPTER_CONFIG = "adapter_config.json"
+_CONFIGS = frozenset([_ADAPTER_CONFIG, MODULES, *(layout.config for layout in LAYOUTS)])
 # Each line is a tokenizer: all of its files.
 _TOKENIZERS = (
     ("tokenizer.json",),
@@ -33,6 +35,18 @@ def small_files(names: Iterable[str], *, code: bool) -> list[str]:
         if (_is_small(name) and (_depth(name) == 0 or (_depth(name) == 1 and MODULES in names)))
         or (code and name.endswith(".py"))
     )
+
+
+def has_configuration(names: Iterable[str]) -> bool:
+    """Tell whether a model or an adapter is among files: one without its configuration is none."""
+    return not _CONFIGS.isdisjoint(names)
+
+
+def folders_of_models(names: Iterable[str], what: str) -> list[str]:
+    """List the folders that hold a model or an adapter, the least deep first. what: `model` or `adapter`."""
+    wanted = {_ADAPTER_CONFIG} if what == "adapter" else _CONFIGS - {_ADAPTER_CONFIG}
+    found = {name.rpartition("/")[0] for name in names if name.rpartition("/")[2] in wanted} - {""}
+    return sorted(found, key=lambda folder: (_depth(folder), folder))
 
 
 def weight_files(names: Collection[str], what: str, index: Collection[str]) -> list[str]:
