@@ -40,7 +40,9 @@ def rows(made: Any) -> np.ndarray:
 def assert_is_peft(base: Path, adapter: Path, trained: Path | None = None, near: float = 1e-5) -> None:
     """trained: the adapter as peft reads it, if that is not the very folder."""
     reference = Reference(base, trained or adapter)
-    made = rows(embedder(base, adapter))
+    said: list[str] = []
+    made = rows(embedder(base, adapter, note=said.append))
+    assert not [line for line in said if line.startswith("warning")], said
     assert np.abs(made - np.stack([reference.picture(one) for one in probes().values()])).max() < near
     assert np.abs(made - rows(embedder(base))).max() > 1e-3, "an adapter without an effect proves nothing"
 
@@ -215,3 +217,19 @@ def test_a_header_that_nests_too_deep_is_damaged(zoo: Zoo, tmp_path: Path) -> No
     (odd / "adapter_model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
     with pytest.raises(ModelError, match="is damaged: its header cannot be read"):
         embedder(zoo["clip"], odd)
+
+
+def test_weights_that_the_configuration_does_not_ask_for_are_said(zoo: Zoo, tmp_path: Path) -> None:
+    """Two runs that wrote into one folder: peft would leave a part out with a warning of its own."""
+    own = save_adapter(
+        tmp_path / "own", zoo["clip"], ["q_proj", "k_proj"], cls=FULL["clip"], modules_to_save=["visual_projection"]
+    )
+    odd = rewrite(own, tmp_path / "odd", target_modules=["q_proj"], modules_to_save=None)
+    said: list[str] = []
+    found = rows(embedder(zoo["clip"], odd, note=said.append))
+    (line,) = [one for one in said if one.startswith("warning: the adapter has weights for ")]
+    assert "layers.0.self_attn.k_proj" in line and "q_proj" not in line
+    alone = rewrite(own, tmp_path / "alone", target_modules=["q_proj", "k_proj"], modules_to_save=None)
+    embedder(zoo["clip"], alone, note=said.append)
+    assert "weights for visual_projection.weight, which" in said[-1]
+    assert np.array_equal(found, rows(embedder(zoo["clip"], own)))

@@ -132,6 +132,10 @@ CACHE = "/root/.cache/huggingface/hub/models--openai--CLIP-vit-base/snapshots/" 
         (CACHE, "laion/clip-vit-base", Kin.OTHER),
         ("/m/.cache/modelscope/hub/Qwen/Qwen2___5-VL", "qwen/Qwen2.5-VL", Kin.SAME),
         ("/m/.cache/modelscope/hub/Qwen/Qwen2___5-VL", "/x/Qwen2-VL", Kin.OTHER),
+        ("unsloth/CLIP-vit-base-bnb-4bit", HERE, Kin.ALIKE),
+        ("unsloth/CLIP-vit-base-unsloth-bnb-4bit", "openai/clip-vit-base", Kin.ALIKE),
+        ("/home/me/clip-vit-base-4bit", "openai/clip-vit-base", Kin.ALIKE),
+        ("unsloth/CLIP-vit-large-bnb-4bit", "openai/clip-vit-base", Kin.OTHER),
         ("", HERE, None),
     ],
 )

@@ -308,7 +308,7 @@ def test_a_damaged_file_of_a_local_download_comes_again_by_the_command_that_is_n
     hub.commit("somebody/clip", {"config.json": b"{}"})
     os.truncate("my clip/model-00002-of-00002.safetensors", 100)
     said = vstore.bad(13, "init", "--model", "my clip")
-    assert f"hf download OWNER/NAME model-00002-of-00002.safetensors --revision {commit} --local-dir '" in said
+    assert f"model-00002-of-00002.safetensors --force-download --revision {commit} --local-dir '" in said
     hf(said.replace("write its name on the hub for OWNER/NAME: ", "").replace("OWNER/NAME", "somebody/clip"))
     vstore.good("init", "--model", "my clip")
 

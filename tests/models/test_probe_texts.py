@@ -16,6 +16,7 @@ from support.folders import put
 from support.model_store import World, change_json, proved
 from support.zoo import Zoo
 
+from vstore.disk.cache import read_cache_json, write_cache
 from vstore.embed.probe_texts import TEXTS, probe_texts
 from vstore.embed.probes import SAME_CLASS, Probes, drift
 from vstore.errors import ModelError
@@ -164,16 +165,23 @@ def test_a_search_proves_one_text_in_turn_and_all_without_a_proof(
         assert len(runs[-1]) == 1
         asked |= set(runs[-1])
     assert asked == set(TEXTS)
-    plain = world.store._embedders.load
+    cache = world.repo.layout.cache
+    (name,) = (path.name for path in cache.glob("proof-*"))
+    plain, last = world.store._embedders.load, read_cache_json(cache, name)
+    assert last is not None
 
     def unproved(*args: Any) -> Any:
         found = plain(*args)
-        next(world.repo.layout.cache.glob("proof-*")).unlink()
+        if number == 0:
+            (cache / name).unlink()
+        else:
+            write_cache(cache, name, json.dumps({**last, "probes": "00" * 16}).encode())
         return found
 
     monkeypatch.setattr(world.store._embedders, "load", unproved)
-    search(world, "once more")
-    assert runs[-1] == list(TEXTS)
+    for number in range(2):
+        search(world, f"once more {number}")
+        assert runs[-1] == list(TEXTS), "not proved, or proved by other probes"
 
 
 def test_a_search_in_another_environment_proves_all_texts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

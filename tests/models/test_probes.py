@@ -310,6 +310,43 @@ def test_probes_that_another_program_added_meanwhile_stay(world: World, monkeypa
     assert probes_of(world).to_bytes() == other[0].to_bytes()
 
 
+def test_a_space_that_was_dropped_meanwhile_gets_no_probe(world: World, monkeypatch: Any) -> None:
+    from vstore.repository import renewal
+
+    aged(world)
+    repo = world.repo
+    (space,) = repo.state.spaces.values()
+    plain = renewal.prove_all
+
+    def slow(*args: Any) -> Any:
+        other = world.repo
+        with other.committing("model drop"):
+            other.publish("model drop", {"spaces": {space.id: None}}, about="one")
+        return plain(*args)
+
+    monkeypatch.setattr(renewal, "prove_all", slow)
+    renewal.renew(repo, space, embedder(world.model, world.adapter), probes_of(world))
+    assert not world.repo.state.spaces
+
+
+def test_memory_that_is_short_for_a_new_probe_is_told(world: World, monkeypatch: Any) -> None:
+    import torch
+
+    aged(world)
+    kept, (space,) = probes_of(world), world.repo.state.spaces.values()
+    made = embedder(world.model, world.adapter)
+    plain = proof.embed_probes
+
+    def poor(one: Any, names: list[str]) -> Any:
+        if "print" in names:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return plain(one, names)
+
+    monkeypatch.setattr(proof, "embed_probes", poor)
+    with pytest.raises(torch.OutOfMemoryError):
+        proof.prove_all(space, made, kept)
+
+
 def test_a_search_adds_no_probe(world: World) -> None:
     from vstore.search.query import Operand
 

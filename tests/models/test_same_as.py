@@ -117,6 +117,57 @@ def test_pictures_that_disagree_are_counted(world: World, monkeypatch: pytest.Mo
     assert world.space == before
 
 
+@pytest.mark.parametrize("part", ["prove_pictures", "prove_probes"])
+def test_a_vector_that_is_no_number_is_not_the_same(world: World, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    from vstore.models import same_proof
+
+    if part == "prove_pictures":
+        cosines = same_proof.cosines
+        monkeypatch.setattr(
+            same_proof, "cosines", lambda *args: [np.nan if at == 3 else one for at, one in enumerate(cosines(*args))]
+        )
+    else:
+        embed = same_proof.embed_probes
+        monkeypatch.setattr(same_proof, "embed_probes", lambda *args: {**embed(*args), "deep": np.full(24, np.nan)})
+    before = world.space
+    with pytest.raises(ModelError, match="is not that of the space 'one'"):
+        same(world)
+    assert world.space == before
+
+
+def test_a_space_that_was_dropped_meanwhile_does_not_come_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from vstore.models import same as module
+
+    plain = module.prove_pictures
+
+    def slow(*args: Any, **words: Any) -> str:
+        repo = world.repo
+        with repo.committing("test"):
+            repo.publish("model drop", {"spaces": {repo.space("one").id: None}}, about="one")
+        return plain(*args, **words)
+
+    monkeypatch.setattr(module, "prove_pictures", slow)
+    with pytest.raises(UsageError, match="no space"):
+        same(world)
+    assert not world.repo.state.spaces
+
+
+def test_the_compute_of_the_space_stays(tmp_path: Path, zoo: Zoo) -> None:
+    world = World(tmp_path, zoo["dinov2"], compute="bf16")
+    world.sync(3)
+    world.forget()
+    resharded(world.model)
+    del world.words["compute"]
+    assert same(world).known
+    assert world.space.place["compute"] == "bf16"
+
+
+def test_vectors_of_another_space_prove_nothing(world: World, zoo: Zoo) -> None:
+    world.store.model_add("two", model=str(zoo["clip"]), device="cpu")
+    with pytest.raises(ModelError, match="the space 'two' has no vectors yet"):
+        same(world, "two", adapter=None)
+
+
 def test_vectors_that_are_not_the_models_are_refused(world: World, tmp_path: Path) -> None:
     """The probes agree, but the stored vectors are those of other pictures."""
     for number in range(40):

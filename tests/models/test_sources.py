@@ -228,6 +228,16 @@ def test_files_that_the_index_names_and_that_are_not_here(vstore: Shell, zoo: Zo
     said = vstore.bad(13, "init", "--model", "clip")
     assert f"of 3 files listed in its index 2 are missing: {names[0]}, {names[2]}" in said
     assert "a download is not finished: abc.incomplete" in said
+    assert f"hf download OWNER/NAME {names[0]} {names[2]} --force-download --local-dir {folder}" in said
+
+
+def test_of_many_missing_files_those_that_are_here_are_not_fetched_again(vstore: Shell, zoo: Zoo) -> None:
+    folder = copied(zoo["clip"], vstore.top / "clip")
+    names = [f"model-{n:05}-of-00012.safetensors" for n in range(1, 13)]
+    (folder / "model.safetensors").rename(folder / names[1])
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {name: name for name in names}}))
+    said = vstore.bad(13, "init", "--model", "clip")
+    assert said.endswith(f"hf download OWNER/NAME --include 'model-000*' --local-dir {folder}")
 
 
 def test_an_adapter_without_its_configuration(vstore: Shell, zoo: Zoo) -> None:
@@ -330,4 +340,4 @@ def test_an_index_that_says_nothing_is_told(vstore: Shell, zoo: Zoo, names: obje
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": names}))
     said = vstore.bad(13, "init", "--model", "./clip")
     assert "does not say which file holds which weight" in said
-    assert f"hf download OWNER/NAME model.safetensors.index.json --local-dir {folder}" in said
+    assert f"hf download OWNER/NAME model.safetensors.index.json --force-download --local-dir {folder}" in said

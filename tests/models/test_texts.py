@@ -18,7 +18,7 @@ from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families.dual import DualEncoder
 from vstore.embed.hf.loading import load
 from vstore.embed.model_words import Settings, Words
-from vstore.embed.text_cache import text_name
+from vstore.embed.text_cache import cache_text, cached_text, text_name
 from vstore.errors import ModelError, VstoreError
 from vstore.search.query import Operand
 
@@ -107,6 +107,14 @@ def test_vectors_are_remembered_by_their_tokenizer() -> None:
     }
     assert len(names) == 4
     assert text_name("s", {}, "x") == text_name("s", {"text": "any"}, "x"), "a plug-in may have no tokenizer"
+
+
+def test_a_vector_of_another_width_is_not_taken_from_the_cache(tmp_path: Path) -> None:
+    vector = np.arange(8, dtype=np.float32)
+    cache_text(tmp_path, "text-1", vector)
+    assert np.array_equal(cached_text(tmp_path, "text-1", 8), vector)
+    assert cached_text(tmp_path, "text-1", 16) is cached_text(tmp_path, "text-1", 4) is None
+    assert cached_text(tmp_path, "text-2", 8) is None
 
 
 @pytest.mark.parametrize("name", ["clip", "siglip", "dinov2", "dinov3", "qwen2_vl"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def embedder(
     *,
     batch_size: int | None = None,
     compile: bool = False,
+    note: Callable[[str], None] = lambda text: None,
     **words: Any,
 ) -> Any:
     """Load the embedder of a space, and prove its adapter."""
@@ -32,7 +34,7 @@ def embedder(
     recipe, place = describe(said, digests)
     some = probes()
     made: TransformerEmbedder = load(
-        recipe, place, Settings("cpu", batch_size, compile), digests, proof=[some["tiny"], some["landscape"]]
+        recipe, place, Settings("cpu", batch_size, compile), digests, proof=[some["tiny"], some["landscape"]], note=note
     )
     return made
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # Parts of an adapter whose size along an axis is its rank.
 _RANK_AXES = {"lora_A": 0, "lora_embedding_A": 0, "hada_w1_b": 0, "hada_w2_b": 0}
 
+_EMBEDDINGS = ("embed_tokens", "lm_head")  # peft saves these of its own accord beside an adapter of theirs
+
 
 class _Parts(NamedTuple):
     """The weights of an adapter, by what is done with them.
@@ -61,6 +63,13 @@ def apply(model: Any, folder: ModelFolder, note: Callable[[str], None] = lambda 
         raise of_an_unknown_tower(model, folder, str(err)) from err
     except LookupError as err:
         raise unfit(folder, str(err.args[0])) from err
+    more = _unasked(config, used)
+    if more:
+        note(
+            f"warning: the adapter has weights for {some(more)}, which its adapter_config.json does not name in "
+            "target_modules or modules_to_save: they are taken, and peft by itself leaves them out; if two runs wrote "
+            "into that folder, name another checkpoint"
+        )
     renamed = naming.applied(key.module for key in used)
     if renamed:
         note("adapter: modules renamed: " + ", ".join(f"{old} -> {new}" for old, new in renamed))
@@ -191,6 +200,25 @@ def _missing(model: Any, naming: Naming, config: Any, weights: Tensors, *, train
         whole = {name for name, _ in base.named_parameters(recurse=False)} if base is not None else set()
         lost += [f"{trained}.{name}" for name in whole if Key(trained, "", name) not in weights]
     return sorted(lost)
+
+
+def _unasked(config: Any, weights: Tensors) -> list[str]:
+    """List what the weights hold and the configuration does not ask for, by the trained names."""
+    from peft.tuners.tuners_utils import check_target_module_exists
+
+    targets = config.target_modules
+    says = bool(targets) and targets != "all-linear" and not getattr(config, "ensure_weight_tying", False)
+    entries, bias = list(config.modules_to_save or ()), getattr(config, "bias", "none")
+    found = set()
+    for key in weights:
+        if key.part:
+            if says and not _is_true(check_target_module_exists(config, key.module)):
+                found.add(key.module)
+        elif key.tensor == "bias" and bias not in (None, "none"):
+            continue
+        elif not patterns.is_saved(entries, key.module) and not key.module.endswith(_EMBEDDINGS):
+            found.add(f"{key.module}.{key.tensor}")
+    return sorted(found)
 
 
 def _refuse_missing(lost: list[str]) -> None:

@@ -22,23 +22,25 @@ def get_again(folder: Path, names: Sequence[str]) -> str:
     prefix = f"{inner}/" if inner else ""
     where = [] if _is_used(cache) else ["--cache-dir", cache]
     return "download again: " + _command(
-        f"{owner}/{name}", [prefix + one for one in names], "--revision", commit, *where, "--force-download"
+        f"{owner}/{name}", [prefix + one for one in names], "--revision", commit, *where
     )
 
 
 def _into_a_folder(folder: Path, names: Sequence[str]) -> str:
     commit = _commit_of(folder)
     at = ["--revision", commit] if commit else []
-    command = _command("OWNER/NAME", names, *at, "--local-dir", str(folder), "--force-download")
-    some = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
-    return f"copy {some} into it again, or write its name on the hub for OWNER/NAME: {command}"
+    command = _command("OWNER/NAME", names, *at, "--local-dir", str(folder))
+    what = names[0] if len(names) == 1 else "them"
+    return f"copy {what} into it again, or write its name on the hub for OWNER/NAME: {command}"
 
 
 def _command(repository: str, names: Sequence[str], *options: str) -> str:
+    """Write the command that fetches files, by their names or, if they are many, by how all of them begin."""
     if len(names) > _LISTED:
         alike = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
         names = ["".join(letters[0] for letters in alike) + "*"]
-    files = ["--include", *names] if names[0].endswith("*") else names
+    # What such a pattern fits and is here is not fetched again. A file that is named may be here, and damaged.
+    files = ["--include", *names] if names[0].endswith("*") else [*names, "--force-download"]
     return " ".join(map(quoted, ["hf", "download", repository, *files, *options]))
 
 

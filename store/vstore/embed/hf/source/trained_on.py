@@ -16,6 +16,7 @@ from vstore.embed.hf.source.find import find_adapter, find_model
 from vstore.embed.hf.source.hub import Hub
 from vstore.embed.hf.source.model_folder import weight_digests
 from vstore.embed.hf.source.other_words import OtherWords
+from vstore.embed.hf.source.quantised import original_of
 from vstore.embed.model_words import Words, quoted
 from vstore.errors import ModelError
 
@@ -151,9 +152,13 @@ def _is_same(base: str, revision: str, model: str, weights: Sequence[str], diges
 
 
 def _is_alike(base: str, model: str) -> bool:
-    """Tell whether two names end alike, as folders of models are called like their repositories."""
+    """Tell whether two names end alike, as folders of models are called like their repositories.
+
+    A quantised base stands for its original, whoever quantised it.
+    """
     one, other = hub_id_of(base), hub_id_of(model)
-    return not (one and other) and title_of(one or base) == title_of(other or model)
+    original = original_of(one or base)
+    return not (one and other and original is None) and title_of(original or one or base) == title_of(other or model)
 
 
 def _may_be_same(one: str | None, other: str | None) -> bool:
