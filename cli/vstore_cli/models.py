@@ -43,8 +43,8 @@ _MODEL = (
     click.option(
         "--preset",
         metavar="NAME",
-        help="Prepare pictures and searched texts as the authors of a published model do: qwen3-vl-embedding, gme or "
-        "vlm2vec.",
+        help="Prepare pictures and searched texts as the authors of a published model do: qwen3-vl-embedding, gme, "
+        "vlm2vec or unite.",
     ),
     click.option(
         "--pooling",

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.embedders import embedder, probes, recipe_of
-from support.official import QWEN3_VL_EMBEDDING_TEMPLATE, GmeQwen2VL, Qwen3VLEmbedder, VLM2Vec
+from support.official import QWEN3_VL_EMBEDDING_TEMPLATE, GmeQwen2VL, Qwen3VLEmbedder, UniteQwen2VL, VLM2Vec
 from support.zoo import Zoo
 
 from vstore.embed.hf.families.presets import PRESETS
@@ -31,6 +31,11 @@ SCRIPTS: dict[str, tuple[str, Callable[..., Any], Callable[..., Any]]] = {
         "qwen2_vl",
         lambda folder, picture: GmeQwen2VL(folder).embed(None, picture),
         lambda folder, text: GmeQwen2VL(folder).embed(text, None, "Find an image that matches the given text."),
+    ),
+    "unite": (
+        "qwen2_vl",
+        lambda folder, picture: UniteQwen2VL(folder).summary(None, picture),
+        lambda folder, text: UniteQwen2VL(folder).summary(text, None),
     ),
     "vlm2vec": (
         "qwen2_vl",
@@ -103,11 +108,18 @@ def test_a_preset_is_of_its_models_and_brings_its_prompt(zoo: Zoo) -> None:
         recipe_of(zoo["qwen3_vl"], preset="gme")
     with pytest.raises(UsageError, match="there is no preset 'x'") as caught:
         recipe_of(zoo["qwen2_vl"], preset="x")
-    assert "qwen3-vl-embedding, gme, vlm2vec" in caught.value.next_step
+    assert "qwen3-vl-embedding, gme, vlm2vec, unite" in caught.value.next_step
     with pytest.raises(UsageError, match="the preset gme has a prompt of its own"):
         recipe_of(zoo["qwen2_vl"], preset="gme", prompt="look")
     with pytest.raises(ModelError, match="clip model does not take a prompt"):
         recipe_of(zoo["clip"], preset="gme")
+
+
+def test_a_preset_without_an_instruction_takes_none(zoo: Zoo) -> None:
+    with pytest.raises(UsageError, match="searches of the preset unite have no place for an instruction"):
+        recipe_of(zoo["qwen2_vl"], preset="unite", query_prompt="find")
+    whole = recipe_of(zoo["qwen2_vl"], preset="unite", query_prompt="find: %s<|endoftext|>")
+    assert whole["text"]["template"] == "find: %s<|endoftext|>"
 
 
 def notes_of(folder: Path, **words: Any) -> tuple[dict[str, Any], list[str]]:
@@ -134,11 +146,13 @@ def test_the_chat_template_of_a_published_model_brings_its_preset(zoo: Zoo, tmp_
     assert "Represent the user's input." in recipe["prompt"], "it is its own template still"
 
 
-@pytest.mark.parametrize("name", ["gme-Qwen2-VL-2B-Instruct", "VLM2Vec_V2.0", "VLM2Vec-Qwen2VL-7B"])
+@pytest.mark.parametrize(
+    "name", ["gme-Qwen2-VL-2B-Instruct", "VLM2Vec_V2.0", "VLM2Vec-Qwen2VL-7B", "Unite-Base-Qwen2-VL-2B"]
+)
 def test_a_model_with_the_name_of_a_published_one_is_told_its_preset(zoo: Zoo, tmp_path: Path, name: str) -> None:
     folder = Path(shutil.copytree(zoo["qwen2_vl"], tmp_path / name))
     recipe, notes = notes_of(folder, max_side=256)
-    preset = "gme" if name.startswith("gme") else "vlm2vec"
+    preset = name.partition("-")[0].partition("_")[0].lower()
     assert f"vstore model add {preset} --model {folder} --max-side 256 --preset {preset}" in notes[0]
     assert {**recipe, "place": 0} == {**recipe_of(zoo["qwen2_vl"], max_side=256), "place": 0}, "no name decides a space"
     assert notes_of(folder, preset=preset)[1] == []

@@ -135,13 +135,15 @@ class GmeQwen2VL(_Script):
         super().__init__(folder, transformers.Qwen2VLForConditionalGeneration)
 
     @torch.inference_mode()
-    def embed(self, text: str | None, image: Image | None, instruction: str | None = None) -> np.ndarray:
+    def embed(
+        self, text: str | None, image: Image | None, instruction: str | None = None, after: str = ""
+    ) -> np.ndarray:
         system = instruction or "You are a helpful assistant."
         said = ""
         if image is not None:
             image = image.resize(smart_resize(image, 28, 4 * 28 * 28, 16384 * 28 * 28))
             said += "<|vision_start|><|image_pad|><|vision_end|>"
-        said += text or ""
+        said += (text or "") + after
         message = (
             f"<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{said}<|im_end|>\n<|im_start|>assistant\n"
             "<|endoftext|>"
@@ -157,6 +159,17 @@ class GmeQwen2VL(_Script):
             seen = self.model.model.visual(found["pixel_values"], grid_thw=found["image_grid_thw"]).pooler_output
             inside[self.types(ids).bool()] = seen
         return unit(self.model.model.language_model(inputs_embeds=inside).last_hidden_state[0, -1])
+
+
+class UniteQwen2VL(GmeQwen2VL):
+    """UNITE, inference/batch_inference_demo.py, unite/model/modeling_unite.py: pictures are put in as GME does it."""
+
+    def summary(self, text: str | None, image: Image | None) -> np.ndarray:
+        return self.embed(
+            None if image is not None else f"{text}\nSummary above sentence in one word:",
+            image,
+            after="" if image is None else "\nSummary above image in one word:",
+        )
 
 
 class VLM2Vec(_Script):

@@ -39,7 +39,7 @@ _RENAMED: dict[str, tuple[tuple[str, str], ...]] = {
     "dinov2": ((r"^dinov2\.", ""), *_DINOV2),
     "dinov2_with_registers": ((r"^dinov2_with_registers\.", ""), *_DINOV2),
     "dinov3_vit": ((r"^(dinov3_vit\.|model\.)+", ""),),
-    "vit": ((r"^vit\.", ""), *_VIT),
+    **dict.fromkeys(("vit", "vit_mae", "vit_msn"), ((r"^vit\.", ""), *_VIT)),
     "beit": (
         (r"^beit\.", ""),
         (r"^encoder\.relative_position_bias\.", "shared_position_bias."),
@@ -82,6 +82,8 @@ _IDLE: dict[str, str] = {
     "dinov2_with_registers": _HEAD,
     "dinov3_vit": _HEAD,
     "vit": rf"{_HEAD}|pooler\.",
+    "vit_mae": r"decoder\.",
+    "vit_msn": _HEAD,
     "qwen2_vl": r"lm_head\.",
     "qwen2_5_vl": r"lm_head\.",
     "qwen3_vl": r"lm_head\.",

@@ -22,7 +22,7 @@ class Preset(NamedTuple):
     model_types: the types that it is for.
     signs:       parts of the names of its models, in lower case.
     picture:     the template of pictures, with one picture in it.
-    query:       the template of searched texts, with `{instruction}` and `%s`.
+    query:       the template of searched texts, with `%s`, and with `{instruction}` if it knows one.
     instruction: of searches, unless `--query-prompt` says another.
     full_stop:   an instruction without punctuation at its end gets a full stop.
     pixels:      fewest and most pixels of a picture in front of the model.
@@ -48,7 +48,15 @@ class Preset(NamedTuple):
     max_length: int
 
     def query_with(self, instruction: str | None) -> str:
-        """Write the template of searched texts: `%s` stands for the text."""
+        """Write the template of searched texts: `%s` stands for the text.
+
+        Raises: UsageError for an instruction where the models know none.
+        """
+        if instruction is not None and "{instruction}" not in self.query:
+            raise UsageError(
+                f"searches of the preset {self.name} have no place for an instruction",
+                "leave --query-prompt out, or write a whole template, with %s where the searched text stands",
+            )
         said = self.instruction if instruction is None else instruction.strip()
         if self.full_stop and said and not unicodedata.category(said[-1]).startswith("P"):
             said += "."
@@ -110,6 +118,27 @@ PRESETS = (
         full_stop=False,
         pixels=(4 * 28 * 28, 1280 * 28 * 28),
         fetch=None,
+        once=False,
+        positions="linear",
+        max_length=8192,
+    ),
+    # friedrichor/UNITE unite/model/modeling_unite.py, inference/batch_inference_demo.py: a chat template, a last token;
+    # pictures are spliced in, and tokens numbered, as GME does it. Searches have no instruction.
+    Preset(
+        name="unite",
+        about="UNITE of Qwen2-VL (Unite-Base-Qwen2-VL, Unite-Instruct-Qwen2-VL)",
+        model_types=frozenset({"qwen2_vl"}),
+        signs=("unite-base-qwen2-vl", "unite-instruct-qwen2-vl"),
+        picture=_CHAT.format(
+            system="You are a helpful assistant.", user=f"{_PICTURE}\nSummary above image in one word:"
+        )
+        + "<|endoftext|>",
+        query=_CHAT.format(system="You are a helpful assistant.", user="%s\nSummary above sentence in one word:")
+        + "<|endoftext|>",
+        instruction="",
+        full_stop=False,
+        pixels=(256 * 28 * 28, 1280 * 28 * 28),
+        fetch=(28, 4 * 28 * 28, 16384 * 28 * 28),
         once=False,
         positions="linear",
         max_length=8192,
