@@ -6,6 +6,8 @@ Whole processes, in turn: `vstore search WORDS` with a tiny random CLIP and 20 p
 older commit (by default the one that `benchmarks/base` names), each on a store of its own; a Python that imports torch
 and transformers, which loads little of itself; and one that imports the class of the model too, which is the least that
 a search with the model in its own process can cost. Both collect no garbage and end at once, as `vstore search` does.
+Beside them a search that finds `vstore model serve` on its store; the CPU time of that process for it counts (in steps
+of 10 ms).
 The words are other ones each time: vectors of texts are kept. With a model so small the loading of libraries is nearly
 all there is. Target: the lower end of the 95 % interval of the median ratio of now and base is at most 1.05, by wall,
 CPU and memory.
@@ -14,20 +16,22 @@ CPU and memory.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
 import statistics
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import against
-from measure import TOP, VSTORE, in_turn, machine, make_pictures, workplace
+from measure import TOP, VSTORE, environment, in_turn, machine, make_pictures, workplace
 
 PICTURES = 20
-NOW, BASE = "now", "base"
+NOW, BASE, SERVED = "now", "base", "beside vstore model serve"
 FLOORS = {
     "import torch, transformers": "import torch, transformers",
     "import the model's class": "import torch; from transformers import CLIPModel",
@@ -57,13 +61,18 @@ def spent(words: Sequence[str], sources: Path = TOP) -> tuple[Spent, str]:
     return Spent(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit), out
 
 
-def searching(top: Path, model: Path, sources: Path) -> Side:
-    """Make a store with the vstore of some sources. Returns: a search by words that it has not seen."""
-    store, pictures = top / "store", top / "pictures"
+def store_of(top: Path, model: Path, sources: Path = TOP) -> list[str]:
+    """Make a store with the vstore of some sources. Returns: the beginning of commands on it."""
+    pictures = top / "pictures"
     make_pictures(pictures, PICTURES, PICTURES, size=(40, 30))
-    on_store = [*VSTORE, "--store", str(store)]
+    on_store = [*VSTORE, "--store", str(top / "store")]
     against.process([*on_store, "init", "--model", str(model)], sources)
     against.process([*on_store, "sync", str(pictures)], sources)
+    return on_store
+
+
+def searching(on_store: Sequence[str], sources: Path = TOP) -> Side:
+    """Make the side of searches by words that the store has not seen."""
     numbers = itertools.count()
 
     def search() -> Spent:
@@ -74,20 +83,45 @@ def searching(top: Path, model: Path, sources: Path) -> Side:
     return search
 
 
+def served(on_store: Sequence[str], until: contextlib.ExitStack) -> Side:
+    """Make the side of searches beside a process that keeps the model. Its CPU time counts, its memory does not."""
+    import psutil
+
+    words = [*on_store, "model", "serve"]
+    server = until.enter_context(
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment())
+    )
+    until.callback(server.terminate)
+    assert server.stdout is not None
+    said = server.stdout.readline()
+    if not said.startswith("Searches in the space"):
+        sys.exit(f"{' '.join(words)} said: {said}")
+    search, process = searching(on_store), psutil.Process(server.pid)
+
+    def both() -> Spent:
+        before = process.cpu_times()
+        cost = search()
+        after = process.cpu_times()
+        return cost._replace(cpu=cost.cpu + after.user + after.system - before.user - before.system)
+
+    return both
+
+
 def importing(code: str) -> Side:
     """Make the side of a Python that runs some code and ends."""
     return lambda: spent([sys.executable, "-c", ALONE.format(code)])[0]
 
 
-def sides_of(top: Path, old: Path) -> dict[str, Side]:
-    """Make the sides. A further one is a function beside `searching`, and a line here."""
+def sides_of(top: Path, old: Path, until: contextlib.ExitStack) -> dict[str, Side]:
+    """Make the sides. until: ends what they started."""
     against.make(f"from vstore.embed.hf.tiny import save_tiny; save_tiny(Path({str(top)!r}))", TOP)
     model = top / "model"
-    for side in (NOW, BASE):
+    for side in ("now", "base", "served"):
         (top / side).mkdir()
     return {
-        NOW: searching(top / NOW, model, TOP),
-        BASE: searching(top / BASE, model, old),
+        NOW: searching(store_of(top / "now", model)),
+        BASE: searching(store_of(top / "base", model, old), old),
+        SERVED: served(store_of(top / "served", model), until),
         **{name: importing(code) for name, code in FLOORS.items()},
     }
 
@@ -116,8 +150,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=against.PAIRS)
     args = parser.parse_args()
     print(f"{machine()}; base {args.base[:7]}; {args.runs} runs")
-    with workplace() as top, against.checkout(args.base) as old:
-        found = in_turn(sides_of(top, old), args.runs)
+    with workplace() as top, against.checkout(args.base) as old, contextlib.ExitStack() as until:
+        found = in_turn(sides_of(top, old, until), args.runs)
     good = report(found)
     print(f"load {os.getloadavg()[0]:.1f} after")
     sys.exit(not good)
