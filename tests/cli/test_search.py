@@ -84,6 +84,9 @@ def test_a_word_that_is_the_name_of_a_file_gets_a_hint(pictures: Line, monkeypat
     note = "Note: a.png is read as text; for the picture, write ./a.png\n"
     assert pictures("search", "a.png", code=13).err.startswith(note)
     assert "Note" not in pictures("search", "b", code=13).err
+    assert "Note: no.JPG is read as text; for the picture" in pictures("search", "no.JPG", code=13).err
+    assert "Note" not in pictures("search", "what is a.png", code=13).err
+    assert "write './a cat'; to search by words" in pictures("search", "a cat", code=13).err
     assert pictures("search", "a.png", "--json", code=13).error["code"] == "model"
 
 

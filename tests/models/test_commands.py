@@ -643,3 +643,14 @@ def test_a_space_is_shown_in_lines_that_can_be_read(vstore: Shell, zoo: Zoo) -> 
     assert "    config:\n" in shown and "\n      vision_config:\n" in shown and "        hidden_size: " in shown
     assert max(map(len, shown.splitlines())) < 160
     assert "{" not in shown
+
+
+def test_a_folder_that_cannot_become_a_store_is_told_before_the_model_is_loaded(
+    vstore: Shell, zoo: Zoo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vstore.repository.model_space.make", None)
+    (vstore.top / "full").mkdir()
+    (vstore.top / "full" / "notes.txt").write_text("words")
+    assert "is not a store, and holds 'notes.txt'" in vstore.bad(2, "init", "--store", "full", "--model", zoo["clip"])
+    said = vstore.bad(2, "init", "--store", "new/store", "--model", zoo["clip"])
+    assert said.endswith(f"make it first: mkdir -p {vstore.top}/new")

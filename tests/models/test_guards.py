@@ -98,7 +98,7 @@ def test_weights_of_another_size_are_refused(zoo: Zoo, tmp_path: Path) -> None:
     weights = load_file(folder / "model.safetensors")
     weights["visual_projection.weight"] = torch.zeros(20, 32)
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ModelError, match=r"weights of another size for 1 parameters .*visual_projection\.weight"):
+    with pytest.raises(ModelError, match=r"weights of another size for 1 parameter of .*visual_projection\.weight"):
         embedder(folder)
 
 

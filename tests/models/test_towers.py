@@ -131,7 +131,7 @@ def test_a_tower_whose_weights_are_cut_short_is_refused_by_name(zoo: Zoo, tmp_pa
     weights.write_bytes(weights.read_bytes()[:100])
     with pytest.raises(ModelError, match=r"model\.safetensors is cut short") as caught:
         recipe_of(folder)
-    assert "download model.safetensors again" in caught.value.next_step
+    assert "copy model.safetensors into it again" in caught.value.next_step
 
 
 def test_a_whole_model_that_lost_its_text_side_is_no_tower(zoo: Zoo, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ from vstore_cli.query import Part, parse
 
 if TYPE_CHECKING:
     from vstore import SearchReport
+
+# A file that is not there: its name was mistyped, or it is in another folder.
+_PICTURE = re.compile(r"\S+\.(jpe?g|png|webp|gif|tiff?|bmp|hei[cf]|avif)", re.IGNORECASE)
 
 
 @click.command()
@@ -74,7 +78,7 @@ def search(
 
 def _warn_of_names(parts: list[Part]) -> None:
     for part in parts:
-        if part.text is not None and os.path.isfile(part.text):
+        if part.text is not None and (os.path.isfile(part.text) or _PICTURE.fullmatch(part.text)):
             name = shown(part.text)
             click.echo(f"Note: {name} is read as text; for the picture, write ./{name}", err=True)
 

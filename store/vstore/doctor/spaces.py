@@ -17,7 +17,14 @@ def store(folder: Path) -> list[Finding]:
     try:
         repo = Repository(folder)
     except VstoreError as err:
-        return [Finding("store", TROUBLE, f"{folder}: {err.message}", err.next_step)]
+        return [
+            Finding(
+                "store",
+                TROUBLE,
+                err.message if str(folder) in err.message else f"{folder}: {err.message}",
+                err.next_step,
+            )
+        ]
     findings = [Finding("store", OK, f"{folder}; its cache is {repo.layout.cache}")]
     try:
         findings.append(_format(repo))

@@ -12,6 +12,8 @@ from vstore.models.report import ModelDropped
 from vstore.repository.leftovers import as_of
 from vstore.repository.repository import Repository
 
+_GIVEN = 10  # snapshots that a command names; it is run again for the others
+
 
 def model_drop(repo: Repository, name: str, *, dry_run: bool = False, wait: bool = False) -> ModelDropped:
     """Drop a space and its vectors; `vstore gc` frees the disk space. Cannot be undone.
@@ -26,10 +28,10 @@ def model_drop(repo: Repository, name: str, *, dry_run: bool = False, wait: bool
             space = repo.space(name)
             used = [snapshot for snapshot in repo.listing.kept() if snapshot.space == space.id]
             if used:
-                first = some([snapshot.name for snapshot in used])
+                names = [snapshot.name for snapshot in used]
                 raise Refused(
-                    f"the space {space.name!r} is needed by {counted(len(used), 'snapshot')}: {first}",
-                    f"forget {'it' if len(used) == 1 else 'them'} first (vstore snapshot forget), or keep the space",
+                    f"the space {space.name!r} is needed by {counted(len(used), 'snapshot')}: {some(names)}",
+                    f"keep the space, or forget first: vstore snapshot forget {' '.join(names[:_GIVEN])}",
                 )
             heirs = {f.id: _heir(repo, f) for f in repo.state.imports.values() if f.space == space.id}
             left = [repo.state.imports[id] for id, heir in heirs.items() if heir is None]

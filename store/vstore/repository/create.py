@@ -10,7 +10,7 @@ from vstore.disk import durable
 from vstore.disk.lock import Lock
 from vstore.disk.reserve import write_reserve
 from vstore.disk.trouble import trouble
-from vstore.embed.model_words import Words
+from vstore.embed.model_words import Words, quoted
 from vstore.errors import Damage, UsageError, VstoreError
 from vstore.format.hashing import store_hash
 from vstore.format.layout import DTYPES, Layout, record_number
@@ -46,12 +46,15 @@ def create_store(folder: Path, hash: str = "xxh3_128", dtype: str = "float16") -
 
 
 def refuse_existing(folder: Path, words: Words) -> None:
-    """Refuse the folder of a store. One whose maker was killed before a record does not count.
+    """Refuse a folder that cannot become a store. One whose maker was killed before a record can.
 
     words:  name a model that can be added to the store instead.
-    Raises: UsageError.
+    Raises: UsageError, Damage.
     """
-    if Layout(folder).format.exists() and Repository(folder).tip.highest:
+    layout = Layout(folder)
+    if not layout.format.exists():
+        _refuse_other_files(layout)
+    elif Repository(folder).tip.highest:
         raise UsageError(
             f"a store already exists at {folder}",
             f"use it, adding the model with: {words.command('NAME')}; or name another folder with --store",
@@ -80,7 +83,10 @@ def _refuse_other_files(layout: Layout) -> None:
         names = set(os.listdir(folder))
     except FileNotFoundError:
         if not folder.parent.is_dir():
-            raise UsageError(f"there is no folder {folder.parent} to make a store in", "make it first") from None
+            raise UsageError(
+                f"there is no folder {folder.parent} to make a store in",
+                f"make it first: mkdir -p {quoted(str(folder.parent))}",
+            ) from None
         return
     except NotADirectoryError:
         raise UsageError(f"{folder} is not a folder", "name a new or an empty one") from None

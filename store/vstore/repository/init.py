@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vstore.brief import briefly
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import UsageError
 from vstore.repository.add_space import add_space
 from vstore.repository.create import create_store, refuse_existing
 
 
+@briefly
 class InitReport(NamedTuple):
     """A new store.
 

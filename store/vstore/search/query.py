@@ -193,7 +193,7 @@ def _no_text_side(repo: Repository, space: str, text: str) -> ModelError:
     return ModelError(
         f"cannot search for the text {text!r}: "
         f"the model of the space {repo.state.spaces[space].name!r} does not read text",
-        f"if a picture is meant, write ./{text}; to search by words, {_by_words(repo, text)}",
+        f"if a picture is meant, write {quoted(f'./{text}')}; to search by words, {_by_words(repo, text)}",
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vstore.counts import counted, some
 from vstore.embed.faults import DOCTOR, is_about_a_file, reason
 from vstore.embed.hf import adapters
 from vstore.embed.hf.adapters.kinds import leaves_base_whole
@@ -235,10 +236,10 @@ def _refuse_lost(folder: ModelFolder, cls: str, info: Mapping[str, Any]) -> None
     """Raises: ModelError for a parameter that the files lack, or have in another size: it would be random."""
     for what, keys in (("no weights", info["missing_keys"]), ("weights of another size", info["mismatched_keys"])):
         if keys:
-            some = sorted(str(key[0] if isinstance(key, tuple) else key) for key in keys)
+            lost = sorted(str(key[0] if isinstance(key, tuple) else key) for key in keys)
             raise ModelError(
-                f"the model {folder.name} has {what} for {len(some)} parameters of {cls} "
-                f"({', '.join(some[:3])}): they would be random",
+                f"the model {folder.name} has {what} for {counted(len(lost), 'parameter')} of {cls} "
+                f"({some(lost)}): they would be random",
                 "copy or download the model again, or name one whose files fit its config.json",
             )
 

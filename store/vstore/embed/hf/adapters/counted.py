@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
-_SHOWN = 3  # names in a message
+from vstore.counts import some
 
 
 def of_its_weights(names: Collection[str], one: str, several: str) -> str:
     """Write how many weights are concerned, and their first names. one, several: the verb, such as `is missing`."""
     return f"{len(names)} of its weights {one if len(names) == 1 else several} ({some(sorted(names))})"
-
-
-def some(names: Sequence[str]) -> str:
-    """Write the first names of a list."""
-    return ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from vstore.counts import some
 from vstore.embed.faults import reason
-from vstore.embed.hf.adapters.counted import some
 from vstore.embed.hf.adapters.keys import Key, read_keys
 from vstore.embed.hf.adapters.kinds import KINDS
 from vstore.embed.hf.adapters.misfit import unfit

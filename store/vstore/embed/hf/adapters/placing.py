@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vstore.counts import some
 from vstore.embed.faults import DOCTOR, reason
 from vstore.embed.hf.adapters import patterns
-from vstore.embed.hf.adapters.counted import of_its_weights, some
+from vstore.embed.hf.adapters.counted import of_its_weights
 from vstore.embed.hf.adapters.files import read_configuration, read_weights
 from vstore.embed.hf.adapters.inconsistent import Inconsistent
 from vstore.embed.hf.adapters.keys import Key
