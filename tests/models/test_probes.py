@@ -246,6 +246,7 @@ def test_an_older_space_gets_the_new_probes_after_all_of_its_own_are_proved(worl
     assert world.sync().embedded == 1
     assert runs == [[*PROBES, *TEXTS]], "the new ones are proved with the others, and added once"
     assert probes_of(world).to_bytes() == now.to_bytes()
+    assert [row.about for row in world.store.log()].count("one: probes added") == 1
     put(world.pictures, {"11.png": 11})
     with without_draft(), pytest.raises(ModelError, match="'photograph' is off"):
         for _ in range(len(PROBES) + len(TEXTS)):  # one in turn

@@ -20,6 +20,7 @@ from vstore.embed.probe_texts import TEXTS
 from vstore.embed.probes import PROBES
 from vstore.errors import ModelError, UsageError
 from vstore.repository import proof
+from vstore.repository.identities import space_of
 from vstore.repository.repository import Repository
 from vstore.search.query import Operand
 
@@ -107,6 +108,26 @@ def test_an_identity_is_noted_only_of_the_original_files(world: World) -> None:
     with pytest.raises(ModelError, match="its weights have changed"):
         world.sync()
     assert world.space.identity == ""
+
+
+def test_a_space_is_known_by_its_recipe_before_its_identity(world: World, zoo: Zoo) -> None:
+    world.store.model_add("two", model=str(zoo["dinov2"]), device="cpu")
+    wanted = world.space.identity
+    repo = world.repo
+    with repo.committing("test"):
+        repo.publish("verify", {"spaces": {repo.space("two").id: {"identity": wanted}}}, about="test")
+    for name in ("one", "two"):
+        found = space_of(repo, repo.recipe(repo.space(name).id), lambda recipe: wanted)
+        assert found is not None and found.name == name
+
+
+def test_a_model_without_an_identity_is_no_space_without_one(world: World, zoo: Zoo) -> None:
+    """That of a plug-in has none, and an older space has none yet."""
+    world.store.model_add("two", model=str(zoo["dinov2"]), device="cpu")
+    world.forget()
+    repo = world.repo
+    assert repo.space("two").identity
+    assert space_of(repo, {"family": "of a plug-in", "dim": 24}, lambda recipe: "") is None
 
 
 def test_probes_that_disagree_leave_no_identity(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ def loses_little(edits: Edits, survey: Survey, base: Tree, key_size: int) -> Non
         if total:
             first = [(path, key) for key, path in sorted(keys.items(), key=lambda pair: pair[1])[:10]]
             raise Refused(
-                f"This sync would remove {len(keys):,} of {counted(total, 'picture')} in {os.fsdecode(label)!r}: "
+                f"This sync would remove {len(keys):,} of the {counted(total, 'picture')} in {os.fsdecode(label)!r}: "
                 f"{_listed(first)}",
                 f"check that the right disk is mounted; {_ANYWAY}",
             )
