@@ -206,3 +206,12 @@ def test_trust_that_changes_nothing_is_said(zoo: Zoo, tmp_path: Path) -> None:
     notes.clear()
     describe(Words(str(folder), trust_remote_code=True), Digests(), note=notes.append)
     assert notes == []
+
+
+def test_code_whose_configuration_has_no_text_side_has_none(zoo: Zoo, tmp_path: Path) -> None:
+    folder = save_remote(tmp_path / "own", zoo["clip"], "tensors")
+    config = json.loads((folder / "config.json").read_text())
+    del config["text_config"]
+    (folder / "config.json").write_text(json.dumps(config))
+    assert recipe_of(folder, trust_remote_code=True)["text"] is None
+    assert text_side(trusted(folder)) is None
