@@ -21,13 +21,15 @@ from support.zoo import Zoo
 
 import vstore
 from vstore.embed.builtin import BuiltinEmbedder
+from vstore.embed.model_words import Words
 from vstore.embed.probe_texts import TEXTS
 from vstore.embed.probes import PROBES, SAME_CLASS, Probes, Proofs, differences, drift, probe_file, tolerance
-from vstore.errors import ModelError
+from vstore.errors import ModelError, UsageError
 from vstore.format.recipes import space_id
 from vstore.pictures import decoding
 from vstore.pictures.preparation import Preparation
 from vstore.repository import proof
+from vstore.repository.model_space import name_for
 
 LATER_TEXTS = tuple(TEXTS)[1:]
 DRAWN = ("landscape", "turned", "transparent", "deep", "tiny", "large")
@@ -202,6 +204,22 @@ def test_a_text_side_of_another_width_makes_no_space(tmp_path: Path, zoo: Zoo, m
     with pytest.raises(ModelError, match="gives vectors of 16 numbers, its space has vectors of 24 numbers"):
         World(tmp_path, zoo["clip"])
     assert not (tmp_path / ".vstore").exists()
+
+
+def test_a_probe_of_another_width_is_refused() -> None:
+    class Wide(BuiltinEmbedder):
+        def embed_images(self, pictures: Any) -> Any:
+            return np.zeros((len(pictures), self.dim + 1), np.float32)
+
+    with pytest.raises(ModelError, match="gives vectors of"):
+        proof.embed_probes(Wide(), ["tiny"])
+
+
+def test_a_space_takes_no_name_that_stands_for_a_snapshot() -> None:
+    with pytest.raises(UsageError):
+        name_for(Words("models/clip"), "v1")
+    assert name_for(Words("models/clip"), None) == "clip"
+    assert name_for(Words(adapter="runs/v11"), None) == "model-v11"
 
 
 # Spaces of an older vstore
