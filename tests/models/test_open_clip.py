@@ -16,6 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from support.embedder_suite import check_embedder
 from support.embedders import embedder, probes, recipe_of
+from support.model_store import change_json
 from support.open_clip_side import KINDS, OWN, TEXTS
 from support.sides import run_side
 from support.zoo import Zoo
@@ -310,6 +311,14 @@ def test_a_tokenizer_with_other_options_is_refused(models: Path, tmp_path: Path,
                 models, tmp_path / "m", lambda config: config["model_cfg"]["text_cfg"].update(tokenizer_kwargs=kwargs)
             )
         )
+
+
+def test_a_tokenizer_of_siglip_2_that_names_no_side_pads_on_the_right(models: Path, tmp_path: Path) -> None:
+    """Its class, Gemma's, pads on the left: tests/models/test_token_ids.py compares the vectors."""
+    folder = Path(shutil.copytree(models / "siglip", tmp_path / "m"))
+    change_json(folder, "tokenizer_config.json", tokenizer_class="GemmaTokenizer")
+    assert recipe_of(folder)["text"]["padding_side"] == "right"
+    assert "padding_side" not in recipe_of(models / "siglip")["text"]
 
 
 def test_without_tokenizer_files_there_is_no_text_side(models: Path, tmp_path: Path) -> None:

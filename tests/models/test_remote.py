@@ -176,12 +176,12 @@ def test_code_without_a_bare_model_is_refused_whatever_is_trusted(zoo: Zoo, tmp_
     [
         (
             "preprocessor_config.json",
-            {"image_processor_type": "OwnOne", "auto_map": {"AutoImageProcessor": "own.OwnOne"}},
+            {"image_processor_type": "OwnOne", "auto_map": {"AutoImageProcessor": "part.OwnOne"}},
             "the image processor",
         ),
         (
             "tokenizer_config.json",
-            {"tokenizer_class": "OwnOne", "auto_map": {"AutoTokenizer": ["own.OwnOne", None]}},
+            {"tokenizer_class": "OwnOne", "auto_map": {"AutoTokenizer": ["part.OwnOne", None]}},
             "the tokenizer",
         ),
     ],
@@ -191,8 +191,10 @@ def test_other_code_than_the_models_does_not_run_and_the_message_does_not_lead_i
 ) -> None:
     folder = save_remote(tmp_path / "own", zoo["clip"], "tensors")
     change_json(folder, file, **values)
-    with pytest.raises(ModelError, match=rf"{what} of .* is Python code of its own .own\.OwnOne.") as caught:
+    (folder / "part.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n\nclass OwnOne:\n    pass\n")
+    with pytest.raises(ModelError, match=rf"{what} of .* is Python code of its own .part\.OwnOne.") as caught:
         trusted(folder).embed_texts(["a"])
+    assert not (tmp_path / "ran").exists()
     assert caught.value.next_step.startswith("write a plug-in")
 
 

@@ -21,7 +21,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from vstore.embed.hf.description import describe
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.loading import load
-from vstore.embed.hf.text import load_tokenizer
+from vstore.embed.hf.source.model_folder import ModelFolder
+from vstore.embed.hf.text import load_tokenizer, tokenizer_digests
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import ModelError, UsageError
 from vstore.format.recipes import space_id
@@ -96,6 +97,21 @@ def test_a_text_whose_tokenizer_cannot_split_a_special_token_is_refused(zoo: Zoo
     assert "leave </s> out" in caught.value.next_step
     for text in ("a b", "a < b > c", "é", "s> </"):
         assert np.isfinite(made.embed_texts([text])).all()
+
+
+_SETTINGS = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"]
+_WORDS = ["tokenizer.json", "vocab.json", "vocab.txt", "merges.txt"]
+_PIECES = ["spiece.model", "tokenizer.model", "sentencepiece.bpe.model"]
+
+
+@pytest.mark.parametrize("name", [*_SETTINGS, *_WORDS, *_PIECES])
+def test_every_file_of_a_tokenizer_is_part_of_a_space(tmp_path: Path, name: str) -> None:
+    folder = ModelFolder("m", tmp_path, None, {})
+    assert tokenizer_digests(folder, Digests()) == []
+    (tmp_path / name).write_text("one")
+    first = tokenizer_digests(folder, Digests())
+    (tmp_path / name).write_text("another")
+    assert len(first) == 1 and tokenizer_digests(folder, Digests()) != first
 
 
 # The end of a text

@@ -59,6 +59,9 @@ def search(
     # start. And the threads that read segments would wait 5 ms for their turn, again and again, while faiss is loaded.
     if all(part.image is not None for part in parts):
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    else:
+        # Threads of torch that spin between two products take a fourteenth of the CPU time of a cold search.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.setswitchinterval(0.0002)
     # By bench_cold_search.py: torch and transformers make 600,000 objects that stay. Looking for garbage in them is a
     # tenth of a cold search.
