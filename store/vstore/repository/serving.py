@@ -48,8 +48,8 @@ def serve(repo: Repository, space: str, load: Callable[[], Embedder]) -> ModelSe
     address = address_of(repo.layout.folder, space)
     if address is None:
         raise ModelError(
-            "there is no folder of your own for the socket of a served model",
-            "let XDG_RUNTIME_DIR name a folder that is yours alone (chmod 700)",
+            "the folder for the sockets of served models, vstore-UID among the temporary files, is not yours alone",
+            "remove it, or let TMPDIR name another folder for temporary files",
         )
     with contextlib.ExitStack() as undo:
         lock = claim(address)
@@ -60,7 +60,7 @@ def serve(repo: Repository, space: str, load: Callable[[], Embedder]) -> ModelSe
         except OSError as err:
             raise ModelError(
                 f"cannot open the socket {address}: {err.strerror or err}",
-                "let XDG_RUNTIME_DIR name a folder that is yours alone (chmod 700), with a short path",
+                "let TMPDIR name another folder for temporary files, with a short path",
             ) from err
         undo.pop_all()
         return server

@@ -25,9 +25,8 @@ def address_of(store: Path, space: str) -> Path | None:
 
 def _own_folder() -> Path | None:
     """Make the folder of this user's sockets. A folder of somebody else is not used: vectors come out of it."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     user = os.getuid()
-    folder = Path(runtime, "vstore") if os.path.isabs(runtime) else Path(tempfile.gettempdir(), f"vstore-{user}")
+    folder = Path(tempfile.gettempdir(), f"vstore-{user}")
     try:
         folder.mkdir(0o700, exist_ok=True)
         found = folder.lstat()

@@ -92,8 +92,9 @@ class ModelServer:
             return
         self._closed.set()
         self._thread.join()
-        with contextlib.suppress(OSError):
-            self._address.unlink()
+        for left in (self._address, self._lock.path):
+            with contextlib.suppress(OSError):
+                left.unlink()
         self._listener.close()
         self._lock.release()
 
