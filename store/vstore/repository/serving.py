@@ -6,19 +6,18 @@ import contextlib
 from collections.abc import Callable, Iterator
 
 from vstore.embed.embedder import Embedder
-from vstore.embed.probes import PROBES
 from vstore.embed.served.address import address_of
 from vstore.embed.served.caller import ServedEmbedder, call
 from vstore.embed.served.server import ModelServer, claim
 from vstore.errors import ModelError, VstoreError
-from vstore.repository.proof import environment_of, kept_probes, probe_names, prove_some
+from vstore.repository.proof import environment_of, kept_probes, prove_some, prove_text
 from vstore.repository.repository import Repository
 
 _PROOF = "tiny"  # the picture with the fewest pixels
 
 
 def served(repo: Repository, space: str, load: Callable[[], Embedder]) -> ServedEmbedder | None:
-    """Find the process that serves the model of a space, and prove what it gives by a picture and the texts.
+    """Find the process that serves the model of a space, and prove what it gives by a picture and a text.
 
     load:    loads the model here: a process that ends, or hangs, costs no answer.
     Returns: None if there is none, or its vectors are not those of the space.
@@ -31,10 +30,10 @@ def served(repo: Repository, space: str, load: Callable[[], Embedder]) -> Served
         return None
     of = repo.state.spaces[space]
     kept = kept_probes(repo, of)
-    names = [name for name in probe_names(found) if name == _PROOF or name not in PROBES]
     try:
         if kept is not None:
-            prove_some(of, found, kept, names)
+            prove_some(of, found, kept, [_PROOF])
+        prove_text(repo, of, found)
     except ModelError:
         return None  # the model that is loaded here instead names the fault, if it has one
     return found
