@@ -443,3 +443,16 @@ def test_shapes_tell_a_tower() -> None:
             evidence=[lambda naming, tower=tower: naming.add == tower],
         )
         assert found.add == tower
+
+
+@pytest.mark.parametrize("name", ["vit_msn", "vit_mae"])
+def test_masked_models_take_adapters_of_today_and_of_transformers_4(zoo: Zoo, tmp_path: Path, name: str) -> None:
+    today = save_adapter(tmp_path / "today", zoo[name], ["q_proj", "v_proj"])
+    assert_is_peft(zoo[name], today)
+
+    def old(key: str) -> str:
+        key = key.replace(".layers.", ".encoder.layer.")
+        return key.replace("q_proj", "attention.query").replace("v_proj", "attention.value")
+
+    before = rewrite(today, tmp_path / "before", rename=old, target_modules=["query", "value"])
+    np.testing.assert_array_equal(rows(embedder(zoo[name], before)), rows(embedder(zoo[name], today)))

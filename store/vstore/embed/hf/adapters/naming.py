@@ -36,7 +36,7 @@ RENAMED: dict[str, Renames] = {
     "dinov2": _ATTENTION,
     "dinov2_with_registers": _ATTENTION,
     "dinov3_vit": (("^layer.", "^model.layer."),),
-    "vit": _VIT,
+    **dict.fromkeys(("vit", "vit_mae", "vit_msn"), _VIT),
     "beit": _VIT,
     "swin": (
         ("attention.self.query", "attention.q_proj"),
