@@ -139,7 +139,16 @@ def _example(report: SyncReport, name: str) -> str:
     if name == "unchanged" or not some:
         return ""
     first = " -> ".join(shown(path) for path in some[0])
-    return f": {first}" + (", …" if getattr(report, name) > 1 else "")
+    return f": {first}" + (", …" if getattr(report, name) > 1 else "") + (_same(report) if name == "changed" else "")
+
+
+def _same(report: SyncReport) -> str:
+    """Say how many of the changed pictures have the same pixels."""
+    if not report.same_pixels:
+        return ""
+    if report.same_pixels == report.changed:
+        return " (same pixels: nothing was embedded)"
+    return f" (same pixels in {number(report.same_pixels)}: these were not embedded)"
 
 
 def _print_failures(failures: list[Failure]) -> None:
