@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from support.edited import Declared, edited, pixel
 from support.failing_disks import EVERY, Failing, Killed, Watched
 from support.folders import Reads, World, classes, drawn, during, put, trust_young_stats
@@ -19,8 +22,10 @@ from vstore.disk.facts import LOCATION, LOCATION_VALUE, space_key
 from vstore.errors import Damage, VstoreError
 from vstore.format.facts import pixels
 from vstore.format.hashing import checksum
+from vstore.intake import stored_keys
 from vstore.intake.copied_vectors import CopiedVectors
 from vstore.intake.prepared_pixels import PreparedPixels
+from vstore.intake.stored_keys import Vectors
 from vstore.repository.add_space import add_space
 from vstore.repository.facts import facts_of
 from vstore.store import Store
@@ -67,8 +72,18 @@ def test_a_run_without_news_writes_no_fact(settled: Declared) -> None:
 
 
 def test_a_picture_without_a_vector_gets_no_digest(settled: Declared) -> None:
-    settled.put({"1.png": 1, "broken.png": drawn(2)[:200]})
-    settled.sync()
+    plain_embed = settled.fake.embed_images
+
+    def embed_images(pictures: Sequence[Image.Image]) -> Any:
+        rows = plain_embed(pictures)
+        rows[[picture.size == (3, 2) for picture in pictures]] = np.nan
+        return rows
+
+    settled.fake.embed_images = embed_images  # type: ignore[method-assign]
+    small = io.BytesIO()
+    Image.new("RGB", (3, 2)).save(small, "PNG")
+    settled.put({"1.png": 1, "broken.png": drawn(2)[:200], "unfit.png": small.getvalue()})
+    assert sorted(failure.kind for failure in settled.sync().failed) == ["model", "truncated"]
     assert sum(ref.rows for ref in settled.repo.state.facts) == 1
 
 
@@ -381,9 +396,11 @@ def forge(world: Declared, key: str, place: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("place", [(0, 1), (0, 2), (0, 99), (7, 0)])
-def test_a_forged_catalogue_changes_no_vector(settled: Declared, place: tuple[int, int]) -> None:
+def test_a_forged_catalogue_changes_no_vector(
+    settled: Declared, place: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_keys, "REST", 0)  # the catalogue knows every vector
     settled.put({f"{number}.png": number for number in range(3)})
-    settled.sync()
     settled.sync()
     before = {number: settled.vector(settled.key(number)) for number in range(3)}
     for number in range(3):
@@ -394,6 +411,25 @@ def test_a_forged_catalogue_changes_no_vector(settled: Declared, place: tuple[in
     for number in range(3):
         after = settled.vector(settled.key(edited(number)))
         assert after == before[number], number
+
+
+@pytest.mark.parametrize("place", [(0, 1), (0, 99), (7, 0)])
+def test_the_row_of_a_key_is_what_the_key_column_says(
+    settled: Declared, place: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_keys, "REST", 0)
+    settled.put({f"{number}.png": number for number in range(3)})
+    settled.sync()
+    ref, _ = one = settled.repo.state.segments(str(settled.repo.state.current_space))[0], 0
+    first = settled.repo.segment(ref).key(0)
+    for forged in (False, True):
+        if forged:
+            forge(settled, first.hex(), place)
+        repo = settled.repo
+        catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=False)
+        assert catalogue is not None and catalogue.location(str(repo.state.current_space), first) is not None
+        with catalogue:
+            assert Vectors(repo, str(repo.state.current_space), catalogue).rows({first}) == {first: one}
 
 
 def test_a_catalogue_of_another_store_changes_no_vector(settled: Declared, tmp_path: Path) -> None:
