@@ -109,9 +109,12 @@ def _print_candidates(report: SyncReport) -> None:
     """List the new pictures that may belong to rows that an import set aside."""
     for import_id, by in dict.fromkeys((candidate.id, candidate.by) for candidate in report.candidates):
         some = [candidate for candidate in report.candidates if (candidate.id, candidate.by) == (import_id, by)]
+        how = "If they are these pictures, match" if by == "name" else "Match"
+        option = " --by-name" if by == "name" else ""
         say(
             f"{count(len(some), 'new picture')} with the same {by} as a row that an import set aside (such as "
-            f"{shown(some[0].path)} and {shown(some[0].old)}). Match them with: vstore import --resume {import_id}"
+            f"{shown(some[0].path)} and {shown(some[0].old)}). {how} them with: vstore import --resume "
+            f"{import_id}{option}"
         )
 
 
