@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from vstore.packages import HEIC
 from vstore.pictures.failures import PictureFailure
-from vstore.pictures.formats import MAX_PIXELS, POLICY
+from vstore.pictures.formats import MAX_PIXELS, POLICY, READING
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -123,7 +123,7 @@ _fingerprints: dict[Preparation, str] = {}
 
 
 def decoder_fingerprint(preparation: Preparation) -> str:
-    """Name all that decides whether bytes decode: our policy and limits, Pillow, its codecs and plug-ins.
+    """Name all that decides whether bytes decode: our policy, reading and limits, Pillow, its codecs and plug-ins.
 
     Known failures are tried again when it changes.
     Returns: 16 hex digits.
@@ -133,7 +133,7 @@ def decoder_fingerprint(preparation: Preparation) -> str:
 
         from PIL import __version__, features
 
-        parts = [f"policy {POLICY}", f"pixels {preparation.max_pixels}", f"pillow {__version__}"]
+        parts = [f"policy {POLICY}", f"reading {READING}", f"pixels {preparation.max_pixels}", f"pillow {__version__}"]
         for codec in ("libjpeg_turbo", "jpg", "zlib", "zlib_ng", "webp", "avif", "libtiff", "jpg_2000", "littlecms2"):
             try:
                 parts.append(f"{codec} {features.version(codec)}")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.pictures.colours import rgb
 from vstore.pictures.decoders import allow, open_picture, quiet
 from vstore.pictures.failures import PictureFailure, bomb, failure_of
+from vstore.pictures.pixels_only.copies import copies_of
 from vstore.pictures.preparation import Preparation
 
 if TYPE_CHECKING:
@@ -37,12 +39,28 @@ class Facts(NamedTuple):
 def prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
     """Decode a picture, scale it down to max_side and turn it upright, in RGB.
 
+    One that cannot be decoded is tried again without what makes no pixels: a damaged profile costs the profile alone.
     Raises: PictureFailure, and no other error whatever the bytes are.
     """
     if not data:
         raise PictureFailure("not_an_image", "the file is empty")
     quiet()
     allow(preparation.max_pixels)
+    try:
+        return _tried(data, preparation)
+    except PictureFailure as failure:
+        if failure.kind not in ("truncated", "not_an_image"):
+            raise
+        first = failure
+    if first.__cause__ is not None:  # a decoder's error, which holds all that was decoded
+        first.__cause__.with_traceback(None)
+    found = _prepared_from(copies_of(data), preparation)
+    if found is None:
+        raise first
+    return found
+
+
+def _tried(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
     try:
         return _prepare(data, preparation)
     except PictureFailure:
@@ -53,6 +71,25 @@ def prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
     except Exception as err:
         # Decoders raise whatever their parsers stumble over: struct.error, SyntaxError, KeyError, OverflowError …
         raise failure_of(err, data) from err
+
+
+def _prepared_from(copies: Iterator[bytes], preparation: Preparation) -> tuple[Image, Facts] | None:
+    """Decode copies of a picture. None where one fails, or they differ: made-up pixels are worse than none.
+
+    Raises: PictureFailure, if there is not enough memory.
+    """
+    found = None
+    for copy in copies:
+        try:
+            prepared = _tried(copy, preparation)
+        except PictureFailure as failure:
+            if failure.kind == "io":
+                raise
+            return None
+        if found is not None and found[0].tobytes() != prepared[0].tobytes():
+            return None
+        found = prepared
+    return found
 
 
 def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
