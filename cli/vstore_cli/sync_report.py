@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vstore_cli import passed_report
 from vstore_cli.output import count, duration, echo_json, number, say, shown
 
 if TYPE_CHECKING:
@@ -64,15 +65,15 @@ def _print_classes(report: SyncReport, retry: str) -> None:
         _print_retried(report)
         if known:
             say(f"{count(known, 'picture')} could not be read, as before; {_of_known(report, retry)}.")
+        _print_rows(list(passed_report.rows(report)))
+        passed_report.print_hints(report)
         return
     rows = [(getattr(report, name), words + _example(report, name)) for name, words in _WORDS]
     rows.append((len(report.failed) - known, "failed: see below"))
     rows.append((known, f"failed before, and did not change; {_of_known(report, retry)}"))
-    rows.append((report.ignored, "other file, not opened" if report.ignored == 1 else "other files, not opened"))
-    width = max(len(number(amount)) for amount, _ in rows)
-    for amount, words in rows:
-        if amount:
-            say(f"  {number(amount).rjust(width)}  {words}")
+    rows += passed_report.rows(report)
+    _print_rows(rows)
+    passed_report.print_hints(report)
     if report.recovered:
         click.echo(f"Recovered {count(report.recovered, 'vector')} of an interrupted run.")
     _print_retried(report)
@@ -86,6 +87,13 @@ def _print_classes(report: SyncReport, retry: str) -> None:
     )
     click.echo(f"{wrote}: {_paths(report)}")
     click.echo(f"Embedded {count(report.embedded, 'picture')} in {duration(report.seconds)}" + _saving(report))
+
+
+def _print_rows(rows: list[tuple[int, str]]) -> None:
+    width = max((len(number(amount)) for amount, _ in rows), default=0)
+    for amount, words in rows:
+        if amount:
+            say(f"  {number(amount).rjust(width)}  {words}")
 
 
 def _of_known(report: SyncReport, retry: str) -> str:
@@ -109,9 +117,12 @@ def _print_candidates(report: SyncReport) -> None:
     """List the new pictures that may belong to rows that an import set aside."""
     for import_id, by in dict.fromkeys((candidate.id, candidate.by) for candidate in report.candidates):
         some = [candidate for candidate in report.candidates if (candidate.id, candidate.by) == (import_id, by)]
+        how = "If they are these pictures, match" if by == "name" else "Match"
+        option = " --by-name" if by == "name" else ""
         say(
             f"{count(len(some), 'new picture')} with the same {by} as a row that an import set aside (such as "
-            f"{shown(some[0].path)} and {shown(some[0].old)}). Match them with: vstore import --resume {import_id}"
+            f"{shown(some[0].path)} and {shown(some[0].old)}). {how} them with: vstore import --resume "
+            f"{import_id}{option}"
         )
 
 

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from vstore.sync.options import FirstSyncWords as FirstSyncWords
     from vstore.sync.options import SyncWords as SyncWords
     from vstore.sync.report import Failure as Failure
+    from vstore.sync.report import PassedOver as PassedOver
     from vstore.sync.report import SyncReport as SyncReport
     from vstore.versions.diff import DiffReport as DiffReport
     from vstore.versions.forget import ForgetReport as ForgetReport
@@ -118,7 +119,7 @@ _HOMES = {
     "vstore.stats": "Part RootStats SpaceStats StatsReport",
     "vstore.store": "Store",
     "vstore.sync.options": "FirstSyncWords SyncWords",
-    "vstore.sync.report": "Failure SyncReport",
+    "vstore.sync.report": "Failure PassedOver SyncReport",
     "vstore.versions.diff": "DiffReport",
     "vstore.versions.forget": "ForgetReport Kept",
     "vstore.versions.log": "LogRow",

@@ -57,7 +57,7 @@ def test_the_report_says_what_became_of_every_picture_and_what_it_cost(pictures:
         "  1  copied: pictures/copy.png",
         "  1  unchanged",
         "  1  failed: see below",
-        "  1  other file, not opened",
+        "  1  other file, not opened: 1 txt",
         "Wrote snapshot v2: 5 paths, 4 pictures",
     ]
     assert ran.lines[8].startswith("Embedded 2 pictures in ")
@@ -155,7 +155,7 @@ def test_numbers_stand_below_one_another(pictures: Line) -> None:
     assert pictures("sync").lines[:3] == [
         "   1  new: pictures/new.png",
         "   3  unchanged",
-        "  10  other files, not opened",
+        "  10  other files, not opened: 10 txt",
     ]
 
 

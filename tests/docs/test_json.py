@@ -114,6 +114,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         Path(os.fsdecode(odd)).write_bytes(drawn(5))
         Path(os.fsdecode(odd[:-4] + b"2.png")).write_bytes(drawn(5))
         Path(os.fsdecode(odd[:-4] + b".gif")).write_bytes(b"no picture either")
+        Path(os.fsdecode(odd[:-4] + b".cr2")).write_bytes(b"")
+    put(pictures, {"#recycle/old.png": 1, "notes.txt": b""})
     say("sync", str(pictures), "-m", "first", expect=3)
     (pictures / "b.png").rename(pictures / "bb.png")
     (pictures / "gone.png").unlink()
@@ -202,7 +204,8 @@ def _adopt(top: Path, say: Callable[..., None]) -> None:
     """An old index whose names are not all UTF-8, and whose vectors no model gives."""
     old = OldIndex(top / "old", count=6, dim=333)
     odd, gone = os.fsdecode(b"\xfc.png"), os.fsdecode(b"\xfd.png")
-    old.put({odd: 60, "p05.png": 0})
+    old.put({odd: 60, "p05.png": 0, "phone/p03.png": 62})
+    (old.pictures / "p03.png").unlink()
     rows = old.rows.copy()
     rows[5] = rows[0]
     old.write(rows=rows)

@@ -310,7 +310,7 @@ def test_such_a_loss_can_be_allowed_and_stops_nothing_afterwards(settled: World,
 
 def test_a_new_folder_that_holds_no_picture_is_refused_and_not_remembered(world: World) -> None:
     put(world.top / "docs", {"a.txt": b"", "b.txt": b""})
-    with pytest.raises(UsageError, match=r"holds no pictures \(2 other files\)"):
+    with pytest.raises(UsageError, match=r"holds no pictures, only 2 other files \(2 txt\);"):
         world.sync(world.top / "docs")
     assert world.repo.state.roots == {}
 

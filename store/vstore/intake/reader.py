@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.format.hashing import Hash
 from vstore.intake.survey import GONE, KNOWN, LOOSE, TOO_LARGE, TROUBLE, UNKNOWN, Item
+from vstore.pictures.elsewhere import Elsewhere, program_of_pointer
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.preparation import Preparation
 
@@ -128,6 +129,9 @@ class Reader:
             shown = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
             reason = f"it is larger than {shown}; raise the limit with --max-file-size"
             return Answer(item, TOO_LARGE, failure=PictureFailure("too_large", reason))
+        program = program_of_pointer(data)
+        if program is not None:
+            return Answer(item, TROUBLE, failure=Elsewhere(program))
         key = self._hash.digest(data)
         if not decode or not self._claim(key):
             return Answer(item, state, key, len(data))

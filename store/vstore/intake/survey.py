@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from vstore.intake.targets import Target
 from vstore.pictures.folder import FileStat, Trouble, count_of, files_of
+from vstore.pictures.passed_over import PassedOver
 from vstore.pictures.scan import Scan
 from vstore.repository.places import is_below
 
@@ -102,6 +103,7 @@ class Survey:
     chunks:   runs with changes; all runs if the whole snapshot has to be compared.
     clean:    number of files in clean runs, without those among the chunks.
     ignored:  number of other files.
+    passed:   what was passed over, by kind.
     unlisted: folders that could not be listed; their aliases are carried over.
     troubled: folders not listed, and files not stat-ed, because of an error.
     unsure:   paths not stat-ed: maybe files; an alias there is carried over.
@@ -118,7 +120,7 @@ class Survey:
 
     __slots__ = (
         "chunks", "clean", "compared", "doubts", "emptied", "found", "ignored", "large", "listed", "names", "no_files",
-        "scans", "targets", "troubled", "unlisted", "unsure",
+        "passed", "scans", "targets", "troubled", "unlisted", "unsure",
     )  # fmt: skip
 
     def __init__(self, targets: list[Target]) -> None:  # a dataclass would cost each command two milliseconds
@@ -126,6 +128,7 @@ class Survey:
         self.chunks: list[Chunk] = []
         self.clean = 0
         self.ignored = 0
+        self.passed: PassedOver = {}
         self.unlisted: list[bytes] = []
         self.troubled: dict[bytes, Trouble] = {}
         self.unsure: set[bytes] = set()
@@ -224,6 +227,11 @@ class Survey:
         """Tell whether the excludes, as this scan met them, hide a stored path."""
         rest = path.partition(b"/")[2]
         return any(is_below(path, prefix) and scan.hides(rest) for prefix, scan in self.scans.items())
+
+    def is_left_out(self, path: bytes) -> bool:
+        """Tell whether a stored path lies in a folder that is left out by default."""
+        rest = path.partition(b"/")[2]
+        return any(is_below(path, prefix) and scan.leaves_out(rest) for prefix, scan in self.scans.items())
 
     def is_unlisted(self, path: bytes) -> bool:
         """Tell whether a stored path lies below an unlisted folder."""

@@ -18,6 +18,8 @@ from vstore.format.tree import Tree
 from vstore.intake.stat_cache import StatCache, facts_of, is_clean, is_settled, keys_and_states, subfolders_in
 from vstore.intake.survey import Chunk, Survey
 from vstore.intake.targets import Target
+from vstore.pictures import passed_over
+from vstore.pictures.elsewhere import ABSENT
 from vstore.pictures.folder import Folder, Trouble
 from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.shared_scan import shared_scan
@@ -83,11 +85,14 @@ class Surveyor:
             is_folder = is_folder or folder.path == under
             found += folder.count
             survey.ignored += folder.ignored
+            if folder.passed:
+                passed_over.add(survey.passed, folder.passed, label + b"/")
             self._progress.advance(folder.count)
             self._take(survey, folder, stored, os.path.join(target.place, folder.path), only=not is_folder)
             self._take_troubles(survey, target, folder.troubles)
             survey.unsure.update(label + b"/" + trouble.path for trouble in folder.troubles)
         self._take_troubles(survey, target, tuple(scan.troubles))
+        passed_over.add(survey.passed, scan.passed, label + b"/")
         survey.found[target.prefix] = found
         if is_folder and whole:
             survey.compared.append(target.prefix)
@@ -115,6 +120,8 @@ class Surveyor:
             stored = label + b"/" + trouble.path if trouble.path else label
             if is_below(target.prefix, stored):
                 stored = target.prefix  # a part was asked for, not its surroundings
+            if trouble.kind == ABSENT:
+                continue
             survey.troubled[stored] = trouble
             if trouble.is_folder:
                 survey.unlisted.append(stored)

@@ -11,6 +11,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from vstore.pictures.passed_over import NONE, PassedOver
+
 CHUNK = 1000  # files per head
 GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})  # errors of a path where nothing is
 _HEAD = struct.Struct("<IIII")
@@ -57,6 +59,7 @@ class Folder(NamedTuple):
     count:    candidates.
     ignored:  other files, never opened; hidden and excluded ones are not counted.
     troubles: files not stat-ed because of an error.
+    passed:   what was passed over in it, by kind; paths are relative to the root.
     """
 
     path: bytes
@@ -64,6 +67,7 @@ class Folder(NamedTuple):
     count: int  # type: ignore[assignment]  # not the method of tuples
     ignored: int
     troubles: tuple[Trouble, ...] = ()
+    passed: PassedOver = NONE
 
     @property
     def subfolders(self) -> list[bytes]:

@@ -9,7 +9,11 @@ from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from vstore.pictures import passed_over
+from vstore.pictures.elsewhere import ABSENT, ICLOUD, name_at_icloud, program_of_link, reason_of
 from vstore.pictures.folder import CHUNK, GONE, Trouble, pack_row, row_of, without
+from vstore.pictures.left_out import LeftOut
+from vstore.pictures.passed_over import BROKEN, LINK, OTHER, PassedOver
 from vstore.pictures.rules import IGNORE_FILE, Rules, is_hidden
 
 if TYPE_CHECKING:
@@ -53,7 +57,7 @@ class Lister:
             ignored = {"ctime": self.options.ignore_ctime, "inode": self.options.ignore_inode}
             rows = [without(row, **ignored) for row in rows]
         names, troubles = found.names + found.odd_names, tuple(found.troubles)
-        return Listing(names, rows, found.folders, found.ignored, troubles=troubles)
+        return Listing(names, rows, found.folders, troubles=troubles, passed=found.passed or passed_over.NONE)
 
 
 class Listing(NamedTuple):
@@ -62,15 +66,15 @@ class Listing(NamedTuple):
     names:    of candidates, in the order of the disk.
     rows:     their packed stats.
     folders:  name and (device, inode) of each subfolder; the latter only if an option asks for it.
-    ignored:  other files.
-    troubles: entries not stat-ed because of an error.
+    troubles: entries not stat-ed because of an error, and pictures whose content is elsewhere.
+    passed:   what was passed over; paths are relative to the root.
     """
 
     names: list[str]
     rows: list[bytes]
     folders: list[tuple[str, tuple[int, int]]]
-    ignored: int
     troubles: tuple[Trouble, ...]
+    passed: PassedOver
 
 
 class _Sorting:
@@ -83,13 +87,15 @@ class _Sorting:
         self.odd_rows: list[bytes] = []
         self.folders: list[tuple[str, tuple[int, int]]] = []
         self.troubles: list[Trouble] = []
-        self.ignored = 0
+        self.passed: PassedOver = {}
         self.met_rules = False
+        self._fd = -1
         self._lister = lister
         self._base = os.fsdecode(path) + "/" if path else ""
         self._chain: Chain = lister.rules.over(self._base)
 
     def read(self, fd: int, only: str | None) -> None:
+        self._fd = fd
         tails, chain, exclude = self._lister.tails, self._chain, self._lister.rules.exclude
         with os.scandir(fd) as entries:
             while block := list(islice(entries, CHUNK)):
@@ -142,38 +148,78 @@ class _Sorting:
     def _take(self, entry: os.DirEntry[str]) -> None:
         options, rules = self._lister.options, self._lister.rules
         path = self._base + entry.name
-        hidden = is_hidden(entry.name)
-        if hidden and not rules.include(path):
+        hidden = is_hidden(entry.name) and not rules.include(path)
+        if hidden and not rules.is_known(path):  # its type matters to nobody, and may be unreadable
+            self._take_placeholder(entry.name)
+            return
+        if entry.is_dir(follow_symlinks=options.follow_symlinks):
+            self._take_folder(entry, path + "/")
+            return
+        if hidden:
+            return
+        if self._chain and rules.exclude(path, self._chain):
             return
         is_link = entry.is_symlink()
-        is_folder = entry.is_dir(follow_symlinks=options.follow_symlinks)
-        if hidden and is_folder:
+        if not self._is_candidate(entry.name):
+            if is_link and entry.is_dir():
+                self._note(LINK, "", entry.name)
+            else:
+                passed_over.note_file(self.passed, entry.name, os.fsencode(path), self._lister.extensions)
             return
-        if self._chain and rules.exclude(path + "/" if is_folder else path, self._chain):
-            return
-        if is_folder:
-            self._take_folder(entry)
-            return
-        extension = entry.name[entry.name.rfind(".") :]
-        good = extension.lower() in self._lister.extensions or rules.include(path)
-        if not (good and (is_link or entry.is_file(follow_symlinks=False))):
-            self.ignored += 1
+        if not (is_link or entry.is_file(follow_symlinks=False)):
+            self._note(OTHER, "", entry.name)
             return
         try:
             found = entry.stat()
         except OSError as err:
             if err.errno not in GONE:
                 raise
-            self.ignored += is_link  # it leads nowhere
+            if is_link:
+                self._take_broken(entry.name)
             return
         if stat.S_ISREG(found.st_mode):
             self.odd_names.append(entry.name)
             self.odd_rows.append(row_of(found))
-        elif not stat.S_ISDIR(found.st_mode):
-            self.ignored += 1
+        elif stat.S_ISDIR(found.st_mode):
+            self._note(LINK, "", entry.name)
+        else:
+            self._note(OTHER, "", entry.name)
 
-    def _take_folder(self, entry: os.DirEntry[str]) -> None:
-        options = self._lister.options
+    def _is_candidate(self, name: str) -> bool:
+        good = name[name.rfind(".") :].lower() in self._lister.extensions
+        return good or self._lister.rules.include(self._base + name)
+
+    def _take_broken(self, name: str) -> None:
+        """Take a link of a candidate's name that leads nowhere."""
+        program = program_of_link(os.readlink(name, dir_fd=self._fd))
+        if program is None:
+            self._note(BROKEN, "", name)
+        else:
+            self._take_absent(name, program)
+
+    def _take_placeholder(self, hidden: str) -> None:
+        """Take a hidden name, if it stands for a candidate whose content is elsewhere."""
+        name = name_at_icloud(hidden)
+        if name is None or not self._is_candidate(name):
+            return
+        if not (self._chain and self._lister.rules.exclude(self._base + name, self._chain)):
+            self._take_absent(name, ICLOUD)
+
+    def _take_absent(self, name: str, program: str) -> None:
+        self._note(ABSENT, program, name)
+        path = os.fsencode(self._base + name)
+        self.troubles.append(Trouble(path, ABSENT, reason_of(program), is_folder=False))
+
+    def _note(self, kind: str, about: str, name: str) -> None:
+        passed_over.note(self.passed, kind, about, os.fsencode(self._base + name))
+
+    def _take_folder(self, entry: os.DirEntry[str], path: str) -> None:
+        options, rules = self._lister.options, self._lister.rules
+        out = rules.keeps_out(path, self._chain)
+        if isinstance(out, LeftOut):
+            self._note(out.kind, out.name, entry.name)
+        if out:
+            return
         identity = (0, 0)
         if options.follow_symlinks or options.one_file_system:
             found = entry.stat(follow_symlinks=options.follow_symlinks)

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
+from vstore.pictures.spelling import composed
+
 _CLASSES = {
     "alnum": "0-9A-Za-z",
     "alpha": "A-Za-z",
@@ -25,6 +27,7 @@ _CLASSES = {
     "upper": "A-Z",
     "xdigit": "0-9A-Fa-f",
 }
+_WILD = re.compile(r"(?<!\\)(?:\\\\)*[*?\[]")
 
 
 class Pattern(NamedTuple):
@@ -33,23 +36,27 @@ class Pattern(NamedTuple):
     brings_back:  it begins with `!`.
     folders_only: it ends in a slash.
     by_name:      it is matched against the last name of a path alone.
-    regex:        matches the whole name or path.
+    spelled:      its last name has no wildcard.
+    regex:        matches the whole name or path, in the composed form of Unicode.
     """
 
     brings_back: bool
     folders_only: bool
     by_name: bool
+    spelled: bool
     regex: re.Pattern[str]
 
     @classmethod
-    def parse(cls, text: str) -> Pattern:
-        """Read one pattern. Raises: ValueError if no name can match it."""
+    def parse(cls, text: str, *, fold: bool = False) -> Pattern:
+        """Read one pattern. fold: in any letter case. Raises: ValueError if no name can match it."""
         brings_back, text = text[:1] == "!", text.removeprefix("!")
         folders_only, text = text[-1:] == "/", text.removesuffix("/")
         by_name, text = "/" not in text, text.removeprefix("/")
         if not text:
             raise ValueError("it is empty")
-        return cls(brings_back, folders_only, by_name, re.compile(_regex(text), re.DOTALL))
+        spelled = not _WILD.search(text[text.rfind("/") + 1 :])
+        regex = re.compile(_regex(composed(text)), re.DOTALL | (re.IGNORECASE if fold else 0))
+        return cls(brings_back, folders_only, by_name, spelled=spelled, regex=regex)
 
 
 class Patterns:
@@ -59,14 +66,14 @@ class Patterns:
         self._patterns = list(patterns)[::-1]
 
     @classmethod
-    def from_file(cls, text: str) -> Patterns:
-        """Read an ignore file. A line that no name can match is skipped, as git does."""
+    def from_file(cls, text: str, *, fold: bool = False) -> Patterns:
+        """Read an ignore file. A line that no name can match is skipped, as git does. fold: in any letter case."""
         patterns = []
         for line in text.split("\n"):
             line = _trimmed(line.removesuffix("\r"))
             if line and line[0] != "#":
                 with suppress(ValueError):
-                    patterns.append(Pattern.parse(line))
+                    patterns.append(Pattern.parse(line, fold=fold))
         return cls(patterns)
 
     def __bool__(self) -> bool:
@@ -77,12 +84,17 @@ class Patterns:
 
         path: relative to the folder of the patterns; that of a folder ends in a slash.
         """
+        decides = self.deciding(path)
+        return None if decides is None else not decides.brings_back
+
+    def deciding(self, path: str) -> Pattern | None:
+        """Find the pattern that decides about a path."""
         is_folder = path[-1:] == "/"
-        whole = path.removesuffix("/")
+        whole = composed(path.removesuffix("/"))
         name = whole[whole.rfind("/") + 1 :]
         for pattern in self._patterns:
             if (is_folder or not pattern.folders_only) and pattern.regex.fullmatch(name if pattern.by_name else whole):
-                return not pattern.brings_back
+                return pattern
         return None
 
 

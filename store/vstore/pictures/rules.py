@@ -8,25 +8,41 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from vstore.errors import UsageError
+from vstore.pictures.left_out import LeftOut, left_out
+from vstore.pictures.spelling import folds_case
 
 if TYPE_CHECKING:
-    from vstore.pictures.patterns import Patterns
+    from vstore.pictures.patterns import Pattern, Patterns
     from vstore.pictures.scan_options import ScanOptions
 
     Chain = list[tuple[int, Patterns]]  # length of the folder's path, and the patterns that stand in it
 
 IGNORE_FILE = ".vstoreignore"
-_SKIPPED = frozenset({"@eaDir"})  # thumbnails that Synology's file server leaves beside the pictures
 
 
 class Rules:
     """The rules of one scan. Paths are relative to the root; those of folders end in a slash."""
 
-    def __init__(self, options: ScanOptions) -> None:
-        """Raises: UsageError for an invalid pattern."""
-        self._include = _patterns(options.include) if options.include else None
-        self._exclude = _patterns(options.exclude) if options.exclude else None
+    def __init__(self, options: ScanOptions, place: bytes) -> None:
+        """place: real path of the root. Raises: UsageError for an invalid pattern."""
+        self._place = place
+        self._above = os.fsdecode(place).rstrip("/") + "/"
+        self._folds: bool | None = None
+        self._include = self._patterns(options.include) if options.include else None
+        self._exclude = self._patterns(options.exclude) if options.exclude else None
         self._files: dict[str, Patterns | None] = {}
+
+    @property
+    def folds(self) -> bool:
+        """True if the disk of the root finds names in any letter case; then patterns do, too."""
+        if self._folds is None:
+            self._folds = folds_case(self._place)
+        return self._folds
+
+    def _patterns(self, globs: Iterable[str]) -> Patterns:
+        from vstore.pictures.patterns import Patterns
+
+        return Patterns(parsed(glob, fold=self.folds) for glob in globs)
 
     @property
     def met(self) -> bool:
@@ -54,7 +70,7 @@ class Rules:
 
                 with open(file, "rb", closefd=False) as text:
                     lines = text.read().removeprefix(b"\xef\xbb\xbf")
-                self._files[base] = Patterns.from_file(os.fsdecode(lines))
+                self._files[base] = Patterns.from_file(os.fsdecode(lines), fold=self.folds)
         finally:
             os.close(file)
 
@@ -88,12 +104,43 @@ class Rules:
             path = path[: path.rfind("/", 0, -1) + 1]
         return False
 
+    def is_known(self, path: str) -> bool:
+        """Tell whether a folder of this path would be left out by default."""
+        return left_out(self._above + path) is not None
+
+    def keeps_out(self, path: str, chain: Chain) -> LeftOut | bool:
+        """Tell whether a folder is never entered, whatever is above it: by default, or as it is hidden or excluded.
+
+        A pattern takes in what is left out by default if it spells its name: `!*/` says nothing of it.
+        path: ends in a slash.
+        """
+        known = left_out(self._above + path[:-1])
+        if known is None:
+            return is_hidden(path[path.rfind("/", 0, -1) + 1 :]) or self.exclude(path, chain)
+        for length, patterns in chain:
+            decides = patterns.deciding(path[length:])
+            if decides is not None and not decides.brings_back:
+                return True
+            if decides is not None and decides.spelled:
+                return False
+        return known
+
+    def left_out_above(self, path: str) -> LeftOut | None:
+        """Find the folder above a path that is left out by default."""
+        at = path.find("/")
+        while at >= 0:
+            found = self.keeps_out(path[: at + 1], self.over(path[: path.rfind("/", 0, at) + 1]))
+            if isinstance(found, LeftOut):
+                return found
+            at = path.find("/", at + 1)
+        return None
+
     def hide(self, path: str) -> bool:
         """Tell whether a path is hidden or excluded, by its own name or by that of a folder above it."""
         base = ""
         *folders, name = path.split("/")
         for folder in folders:
-            if is_hidden(folder) or self.exclude(f"{base}{folder}/", self.over(base)):
+            if self.keeps_out(f"{base}{folder}/", self.over(base)):
                 return True
             base += folder + "/"
         if not name:
@@ -103,16 +150,14 @@ class Rules:
 
 def is_hidden(name: str) -> bool:
     """Tell whether a name is hidden, whatever the options of the root are."""
-    return name[:1] == "." or name in _SKIPPED
+    return name[:1] == "."
 
 
-def _patterns(globs: Iterable[str]) -> Patterns:
-    from vstore.pictures.patterns import Pattern, Patterns
+def parsed(glob: str, *, fold: bool) -> Pattern:
+    """Read a pattern of an option. Raises: UsageError for an invalid one."""
+    from vstore.pictures.patterns import Pattern
 
-    patterns = []
-    for glob in globs:
-        try:
-            patterns.append(Pattern.parse(glob))
-        except ValueError as err:
-            raise UsageError(f"{glob!r} is not a valid pattern of an ignore file: {err}") from err
-    return Patterns(patterns)
+    try:
+        return Pattern.parse(glob, fold=fold)
+    except ValueError as err:
+        raise UsageError(f"{glob!r} is not a valid pattern of an ignore file: {err}") from err

@@ -10,8 +10,10 @@ import stat
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
+from vstore.pictures import passed_over
 from vstore.pictures.folder import GONE, Folder, Trouble, packed
 from vstore.pictures.listing import Lister
+from vstore.pictures.passed_over import PassedOver
 from vstore.pictures.rules import Rules
 from vstore.pictures.scan_options import ScanOptions
 
@@ -25,6 +27,8 @@ _LONGEST = 4000  # bytes of a path that one call can take, on every system
 
 class Scan:
     """A walk over a root, or over a part of it. Iterate once; `troubles` is complete only after that.
+
+    `passed` holds the folders above the part, or the part itself, that are left out: then nothing is walked.
 
     Folders come depth-first, those of one folder in byte order of their names. A folder that cannot be listed to its
     end is not yielded: it is in `troubles`. With `follow_symlinks`, a folder with several names is listed under the
@@ -50,11 +54,12 @@ class Scan:
         Raises: UsageError for an invalid pattern.
         """
         self.troubles: list[Trouble] = []
+        self.passed: PassedOver = {}
         self._place = place
         self._options = options
         self._under = under
         self._skip = skip
-        self._rules = Rules(options)
+        self._rules = Rules(options, place)
         self._lister = Lister(options, self._rules, extensions, self._keeps_out)
         self._owners: dict[tuple[int, int], bytes] = {}  # with follow_symlinks: the one path of each folder
         self._share = share
@@ -96,6 +101,19 @@ class Scan:
         """
         return self._rules.hide(os.fsdecode(path))
 
+    def leaves_out(self, path: bytes) -> bool:
+        """Tell whether a path lies in a folder that is left out by default."""
+        return self._rules.left_out_above(os.fsdecode(path)) is not None
+
+    def _passes_over(self, folder: bytes) -> bool:
+        """Tell whether a folder is hidden, and note it if it is left out by default."""
+        if not self.hides(folder + b"/"):
+            return False
+        found = self._rules.left_out_above(os.fsdecode(folder) + "/")
+        if found is not None:
+            passed_over.note(self.passed, found.kind, found.name, folder)
+        return True
+
     def _own_folders(self) -> dict[tuple[int, int], bytes]:
         """Find the folders that the walk meets without following a link, so that no link takes their place.
 
@@ -114,7 +132,7 @@ class Scan:
         try:
             for i in range(len(names)):
                 path = b"/".join(names[:i])
-                if path and self.hides(path + b"/"):
+                if path and self._passes_over(path):
                     return  # never entered, so nobody asks whether it can be
                 fd = self._open(path)
                 try:
@@ -122,8 +140,9 @@ class Scan:
                     if self._keeps_out(above):
                         return
                     self._rules.read(path, fd)
-                    found = os.stat(names[i], dir_fd=fd)
-                    is_link = stat.S_ISLNK(os.stat(names[i], dir_fd=fd, follow_symlinks=False).st_mode)
+                    named = os.stat(names[i], dir_fd=fd, follow_symlinks=False)
+                    is_link = stat.S_ISLNK(named.st_mode)
+                    found = _target(names[i], fd, named, is_last=i + 1 == len(names))
                 finally:
                     os.close(fd)
         except OSError as err:
@@ -134,7 +153,7 @@ class Scan:
             folder, identity, only = self._under, (found.st_dev, found.st_ino), None
         else:
             folder, identity, only = path, (above.st_dev, above.st_ino), os.fsdecode(names[-1])
-        if self.hides(self._under + b"/" if only is None else self._under):
+        if self._passes_over(self._under) if only is None else self.hides(self._under):
             return
         if self._options.follow_symlinks:
             if self._owners.get(identity) != folder:
@@ -210,7 +229,8 @@ class Scan:
     def _list(self, fd: int, path: bytes, only: str | None) -> Folder:
         found = self._lister.list(fd, path, only)
         heads = packed(found.names, found.rows, self._owned(path, found.folders))
-        return Folder(path, heads, len(found.names), found.ignored, troubles=found.troubles)
+        ignored = passed_over.times(found.passed, passed_over.FILES) if found.passed else 0
+        return Folder(path, heads, len(found.names), ignored, troubles=found.troubles, passed=found.passed)
 
     def _owned(self, path: bytes, folders: list[tuple[str, tuple[int, int]]]) -> list[bytes]:
         """Choose the subfolders to descend into, sorted: with follow_symlinks, those that have no other name."""
@@ -222,3 +242,13 @@ class Scan:
 
     def _trouble(self, path: bytes, err: OSError) -> None:
         self.troubles.append(Trouble.of(path, err, is_folder=True))
+
+
+def _target(name: bytes, fd: int, named: os.stat_result, *, is_last: bool) -> os.stat_result:
+    """Stat an entry. The last one of a path may be a link that leads nowhere: then it is the link. Raises: OSError."""
+    try:
+        return os.stat(name, dir_fd=fd)
+    except FileNotFoundError:
+        if is_last:
+            return named
+        raise

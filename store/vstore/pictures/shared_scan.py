@@ -72,8 +72,8 @@ def _finish(process: subprocess.Popen[bytes]) -> Found | None:
     except (EOFError, ValueError, TypeError):
         return None
     return [
-        Folder(path, heads, count, ignored, troubles=tuple(Trouble(*trouble) for trouble in below))
-        for path, heads, count, ignored, below in folders
+        Folder(path, heads, count, ignored, troubles=tuple(Trouble(*trouble) for trouble in below), passed=passed)
+        for path, heads, count, ignored, below, passed in folders
     ], [Trouble(*trouble) for trouble in troubles]
 
 
@@ -82,7 +82,7 @@ def serve() -> None:
     place, options, extensions, skip, folders = marshal.loads(sys.stdin.buffer.read())
     scan = Scan(place, ScanOptions.from_json(json.loads(options)), frozenset(extensions), skip=frozenset(skip))
     found = [
-        (f.path, f.heads, f.count, f.ignored, tuple(map(tuple, f.troubles)))
+        (f.path, f.heads, f.count, f.ignored, tuple(map(tuple, f.troubles)), f.passed)
         for path in folders
         for f in scan.below(path)
     ]

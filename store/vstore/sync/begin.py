@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, NoReturn
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError, NoStore, UsageError
 from vstore.paths import AnyPath, several
+from vstore.pictures.elsewhere import ABSENT
 from vstore.pictures.formats import EXTENSIONS
+from vstore.pictures.passed_over import PassedOver, add
 from vstore.pictures.scan import Scan
 from vstore.pictures.scan_options import ScanOptions
 from vstore.progress import Progress, Silent
@@ -20,6 +22,7 @@ from vstore.repository.discovery import is_store
 from vstore.repository.embedders import Embedders
 from vstore.repository.repository import Repository
 from vstore.sync.options import Options
+from vstore.sync.passing import no_pictures
 from vstore.sync.report import SyncReport
 from vstore.sync.run import Run
 
@@ -114,14 +117,11 @@ def _refuse_without_picture(path: bytes, options: Options) -> None:
     if not os.path.isdir(path):
         what = "is not a folder" if os.path.lexists(path) else "does not exist"
         raise UsageError(f"{shown} {what}", "name a folder of pictures")
-    if not _holds_picture(path, options):
-        raise UsageError(
-            f"{shown} holds no pictures",
-            "name a folder of pictures; --include GLOB adds other file names",
-        )
-
-
-def _holds_picture(path: bytes, options: Options) -> bool:
-    """Look for a candidate of a sync, or a folder that cannot be listed. Stops at the first."""
+    passed: PassedOver = {}
     scan = Scan(path, options.edits().applied(ScanOptions()), EXTENSIONS)
-    return any(folder.count or folder.troubles for folder in scan) or bool(scan.troubles)
+    for folder in scan:
+        if folder.count or any(trouble.kind != ABSENT for trouble in folder.troubles):
+            return  # a candidate, or a file that cannot be looked at: the first is enough
+        add(passed, folder.passed, b"")
+    if not scan.troubles:
+        raise no_pictures(path, passed)

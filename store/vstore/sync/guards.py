@@ -58,7 +58,7 @@ def roots_list_something(survey: Survey, base: Tree, *, allowed: bool) -> None:
     for target in survey.targets:
         if allowed or target.under or target.gone or survey.found.get(target.prefix):
             continue
-        named = _first(alias for alias in base.under(target.prefix) if not survey.hides(alias[0]))
+        named = _first(a for a in base.under(target.prefix) if a[0] not in survey.unsure and not survey.hides(a[0]))
         if named:
             what = "cannot be listed" if target.prefix in survey.unlisted else "holds no pictures"
             raise Refused(

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
-from vstore.counts import counted
 from vstore.disk.catalogue import Catalogue
-from vstore.errors import UsageError
 from vstore.intake.ingest import Ingest
 from vstore.intake.survey import Survey
 from vstore.intake.surveyor import Surveyor
@@ -17,6 +15,7 @@ from vstore.sync import guards
 from vstore.sync.decision import Base
 from vstore.sync.edits import Edits, edits_of
 from vstore.sync.memory import Memory
+from vstore.sync.passing import no_pictures
 
 
 class _Everything:
@@ -66,11 +65,7 @@ class Planner:
         guards.roots_list_something(survey, base.tree, allowed=self._allowed)
         for target in targets:
             if not target.known and not survey.found.get(target.prefix) and not survey.troubled:
-                others = counted(survey.ignored, "other file")
-                raise UsageError(
-                    f"{os.fsdecode(target.place)} holds no pictures ({others})",
-                    "name a folder of pictures; --include GLOB adds other file names",
-                )
+                raise no_pictures(target.place, survey.passed)
         return survey
 
     def is_safe(self, base: Base, survey: Survey) -> bool:

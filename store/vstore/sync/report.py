@@ -30,6 +30,28 @@ class Failure(NamedTuple):
         return {**named_path(self.path), "kind": self.kind, "reason": self.reason, "known": self.known}
 
 
+class PassedOver(NamedTuple):
+    """Files or folders that a sync passed over.
+
+    kind:    other, picture, broken (files); deleted, older, previews, originals, link (folders); elsewhere (pictures).
+    name:    of files the extension, of folders left out by default their name, of pictures the program that has them.
+    count:   how many.
+    path:    stored path of the first.
+    reason:  why, for people.
+    take_in: the option that takes them in, or None.
+    """
+
+    kind: str
+    name: str
+    count: int  # type: ignore[assignment]  # not the method of tuples
+    path: bytes
+    reason: str
+    take_in: str | None
+
+    def to_json(self) -> dict[str, Json]:
+        return {**self._asdict(), **named_path(self.path)}
+
+
 @briefly
 class SyncReport(NamedTuple):
     """The result of a sync, or of a dry run.
@@ -69,6 +91,8 @@ class SyncReport(NamedTuple):
     candidates:    new paths that may belong to rows set aside by an import.
     retried:       pictures with a remembered failure that were tried again.
     retried_embedded: those of them with a vector now.
+    passed:        what was passed over, by kind and name; its files are the ignored ones.
+    removed_left_out: removed paths in folders that are left out by default.
     examples:      class -> its first few paths; both paths of renamed ones.
     """
 
@@ -107,11 +131,14 @@ class SyncReport(NamedTuple):
     candidates: tuple[Candidate, ...] = ()
     retried: int = 0
     retried_embedded: int = 0
+    passed: tuple[PassedOver, ...] = ()
+    removed_left_out: int = 0
     examples: Mapping[str, tuple[tuple[bytes, ...], ...]] = {}  # never changed
 
     def to_json(self) -> dict[str, Json]:
         value: dict[str, Json] = {name: field for name, field in self._asdict().items() if name != "examples"}
         value["failed"] = [failure.to_json() for failure in self.failed]
+        value["passed"] = [passed.to_json() for passed in self.passed]
         value["moved"] = dict(self.moved)
         value["absorbed"] = dict(self.absorbed)
         value["candidates"] = [candidate.to_json() for candidate in self.candidates]

@@ -12,10 +12,12 @@ from vstore.format.entries import Snapshot
 from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
 from vstore.intake.survey import Survey
+from vstore.pictures.elsewhere import Elsewhere
 from vstore.repository.repository import Repository
 from vstore.sync.edits import Edits
 from vstore.sync.memory import Memory
 from vstore.sync.occurrences import images_gained, occurrences, touched
+from vstore.sync.passing import passed_over
 from vstore.sync.report import Failure, SyncReport
 
 if TYPE_CHECKING:
@@ -112,6 +114,8 @@ class Reporter:
             moved=outcome.moved,
             absorbed=outcome.absorbed,
             candidates=self._candidates(edits, before),
+            passed=passed_over(outcome.survey.passed, ingest.troubles),
+            removed_left_out=_left_out(outcome),
             retried=len(ingest.tried_again),
             retried_embedded=sum(key in ingest.vectors for key in ingest.tried_again),
             examples={name: tuple(delta.examples[name]) for name in CLASSES},
@@ -158,6 +162,8 @@ class Reporter:
                 if key is not None and key in ingest.failures:
                     failed.append(self._failure(path, key))
         for path, trouble in ingest.troubles.items():
+            if isinstance(trouble, Elsewhere):
+                continue
             known = trouble.kind == "too_large" and path in survey.large
             failed.append(Failure(path, trouble.kind, trouble.reason, known))
         for path, unlisted in survey.troubled.items():
@@ -169,6 +175,12 @@ class Reporter:
     def _failure(self, path: bytes, key: bytes) -> Failure:
         failure, known = self._ingest.failures[key]
         return Failure(path, failure.kind, failure.reason, known)
+
+
+def _left_out(outcome: Outcome) -> int:
+    """Count the removed paths in folders that are left out by default."""
+    survey = outcome.survey
+    return sum(new is None and survey.is_left_out(path) for path, _, new in outcome.edits.changes)
 
 
 class _Named:

@@ -1,0 +1,67 @@
+"""What a sync passed over, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from vstore_cli.output import count, number, say, shown
+
+if TYPE_CHECKING:
+    from vstore import PassedOver, SyncReport
+
+_NAMED = 5  # extensions, or folders, that the terminal names
+_FOLDERS = ("deleted", "older", "previews", "originals")
+
+
+def rows(report: SyncReport) -> Iterator[tuple[int, str]]:
+    """Yield a number and words for each kind of file that was passed over."""
+    unread = _of(report, "picture")
+    total = sum(passed.count for passed in unread)
+    kinds = "picture of a kind" if total == 1 else "pictures of kinds"
+    yield total, f"{kinds} that vstore does not read: {_by_name(unread)}{_such_as(unread)}"
+    other = _of(report, "other", "broken")
+    total = sum(passed.count for passed in other)
+    yield total, f"other {'file' if total == 1 else 'files'}, not opened: {_by_name(other)}"
+    for passed in _of(report, "elsewhere"):
+        pictures = "picture" if passed.count == 1 else "pictures"
+        yield passed.count, f"{pictures} not read (such as {shown(passed.path)}): {passed.reason}"
+    for passed in _of(report, "link"):
+        folders = "symlinked folder" if passed.count == 1 else "symlinked folders"
+        where = shown(passed.path) + (", …" if passed.count > 1 else "")
+        yield passed.count, f"{folders}, not entered without {passed.take_in}: {where}"
+
+
+def print_hints(report: SyncReport) -> None:
+    """Name the folders left out by default, and how to take in what was passed over."""
+    out = _of(report, *_FOLDERS)
+    if out:
+        named = ", ".join(map(_folder, out[:_NAMED]))
+        more = f" and {number(len(out) - _NAMED)} more (--json lists all)" if len(out) > _NAMED else ""
+        say(f"Left out: {named}{more}. To take one in: vstore sync {shown(out[0].take_in or '')}")
+    if report.removed_left_out:
+        paths = count(report.removed_left_out, "path")
+        leave = "would leave" if report.dry_run else "left"
+        say(f"{paths} of such folders {leave} the index. No file was touched, and taking them in again embeds nothing.")
+
+
+def _of(report: SyncReport, *kinds: str) -> list[PassedOver]:
+    return [passed for passed in report.passed if passed.kind in kinds]
+
+
+def _by_name(some: list[PassedOver]) -> str:
+    """List extensions with their numbers, the most frequent first; the rest as `other`."""
+    named = [passed for passed in some if passed.name]
+    shown_ones = sorted(named, key=lambda passed: (-passed.count, passed.name))[:_NAMED]
+    rest = sum(passed.count for passed in some) - sum(passed.count for passed in shown_ones)
+    said = [f"{number(passed.count)} {shown(passed.name)}" for passed in shown_ones]
+    return ", ".join(said + ([f"{number(rest)} other"] if rest else []))
+
+
+def _such_as(some: list[PassedOver]) -> str:
+    return f" (such as {shown(min(passed.path for passed in some))})" if some else ""
+
+
+def _folder(passed: PassedOver) -> str:
+    more = f" and {number(passed.count - 1)} more" if passed.count > 1 else ""
+    return f"{shown(passed.path)}{more} ({passed.reason})"

@@ -1,0 +1,52 @@
+"""Reports what a scan passed over. Pure."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+
+from vstore.errors import UsageError
+from vstore.pictures import passed_over as kinds
+from vstore.pictures.elsewhere import ABSENT, Elsewhere, reason_of
+from vstore.pictures.failures import PictureFailure
+from vstore.pictures.left_out import WORDS, taking_in
+from vstore.sync.report import PassedOver
+
+_REASONS = {
+    **WORDS,
+    kinds.OTHER: "other files",
+    kinds.PICTURE: "pictures of a kind that vstore does not read",
+    kinds.BROKEN: "links that lead nowhere",
+    kinds.LINK: "symlinked folders are not entered",
+}
+
+
+def passed_over(found: kinds.PassedOver, troubles: Mapping[bytes, PictureFailure]) -> tuple[PassedOver, ...]:
+    """List what was passed over: kinds in a fixed order, of each the most frequent names first.
+
+    troubles: of files read; those that were pointers to a content elsewhere count, too.
+    """
+    every = dict(found)
+    for path, trouble in sorted(troubles.items()):
+        if isinstance(trouble, Elsewhere):
+            kinds.note(every, ABSENT, trouble.program, path)
+    rows = sorted((kinds.KINDS.index(kind), -count, name, path) for (kind, name), (count, path) in every.items())
+    return tuple(_row(kinds.KINDS[at], name, -count, path) for at, count, name, path in rows)
+
+
+def no_pictures(folder: bytes, found: kinds.PassedOver) -> UsageError:
+    """Return the refusal of a new folder without pictures, with what it has instead."""
+    instead = f", only {kinds.in_words(found)}" if found else ""
+    return UsageError(
+        f"{os.fsdecode(folder)} holds no pictures{instead}",
+        "name a folder of pictures; --include GLOB adds other file names",
+    )
+
+
+def _row(kind: str, name: str, count: int, path: bytes) -> PassedOver:
+    take_in = "--follow-symlinks" if kind == kinds.LINK else None
+    if kind in WORDS:
+        take_in = f"--exclude {shlex.quote(taking_in(name))}"
+    reason = reason_of(name) if kind == ABSENT else _REASONS[kind]
+    return PassedOver(kind, name, count, path=path, reason=reason, take_in=take_in)

@@ -1,0 +1,112 @@
+"""What a sync passed over, in its report; and stores that hold pictures of folders which are left out today."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from support.folders import World, classes
+
+from vstore.errors import Refused
+from vstore.sync.report import PassedOver, SyncReport
+
+BACK = "!#recycle/"
+
+
+def old(world: World, *, inside: int, outside: int) -> None:
+    """Make the store of an older vstore: it holds the pictures of a recycle bin."""
+    world.put({f"#recycle/{n}.png": n for n in range(inside)})
+    world.put({f"{n}.png": 1000 + n for n in range(outside)})
+    world.sync(world.pictures, exclude=[BACK])
+    report = world.store.status(())
+    assert classes(report) == {"unchanged": inside + outside}
+
+
+def upgraded(world: World, **options: bool) -> SyncReport:
+    return world.sync(world.pictures, no_exclude=[BACK], **options)
+
+
+def test_each_kind_of_thing_passed_over_is_reported_once(world: World) -> None:
+    world.put({"a.png": 1, "#recycle/x/b.png": 2, "#recycle/c.png": 3, "d/@eaDir/e.png": 4, "@eaDir/f.png": 5})
+    world.put({"g.mp4": b"", "h.mp4": b"", "i.xmp": b"", "j.cr2": b"", "k": b""})
+    report = world.sync()
+    assert classes(report) == {"new": 1} and report.ignored == 5
+    assert [passed[:4] for passed in report.passed] == [
+        ("deleted", "#recycle", 1, b"pictures/#recycle"),
+        ("previews", "@eaDir", 2, b"pictures/@eaDir"),
+        ("picture", "cr2", 1, b"pictures/j.cr2"),
+        ("other", "mp4", 2, b"pictures/g.mp4"),
+        ("other", "", 1, b"pictures/k"),
+        ("other", "xmp", 1, b"pictures/i.xmp"),
+    ]
+    assert report.passed[0].take_in == "--exclude '!#recycle/'"
+    assert [passed.take_in for passed in report.passed[2:]] == [None] * 4
+    assert report.to_json()["passed"][0] == {  # type: ignore[index, call-overload]
+        "kind": "deleted", "name": "#recycle", "count": 1, "path": "pictures/#recycle", "reason": "deleted files",
+        "take_in": "--exclude '!#recycle/'",
+    }  # fmt: skip
+    assert world.store.status(()).passed == report.passed == world.sync().passed
+
+
+def test_a_record_names_its_fields() -> None:
+    assert PassedOver._fields == ("kind", "name", "count", "path", "reason", "take_in")
+
+
+def test_a_symlinked_folder_is_named_with_the_option_that_enters_it(world: World) -> None:
+    world.put({"a.png": 1, "../elsewhere/b.png": 2})
+    (world.pictures / "album").symlink_to("../elsewhere")
+    (link,) = world.sync().passed
+    assert (link.kind, link.path, link.take_in) == ("link", b"pictures/album", "--follow-symlinks")
+    assert world.sync(follow_symlinks=True).passed == ()
+
+
+@pytest.mark.parametrize(("inside", "outside"), [(25, 5), (25, 0), (2, 3)])
+def test_pictures_of_a_bin_that_an_old_store_holds_leave_it_and_are_no_accident(
+    world: World, inside: int, outside: int
+) -> None:
+    old(world, inside=inside, outside=outside)
+    before = world.store.status(())
+    report = upgraded(world)
+    expected = {"removed": inside, "unchanged": outside}
+    assert classes(report) == {name: count for name, count in expected.items() if count}
+    assert (report.removed_left_out, before.removed_left_out) == (inside, 0)
+    assert [p.name for p in report.passed] == ["#recycle"]
+    again = world.sync(world.pictures, exclude=[BACK])
+    assert (again.known, again.embedded, again.removed_left_out) == (inside, 0, 0)
+
+
+def test_a_dry_run_says_it_before_it_happens(world: World) -> None:
+    old(world, inside=25, outside=1)
+    report = upgraded(world, dry_run=True)
+    assert (report.removed, report.removed_left_out) == (25, 25)
+    assert world.sync().paths == 26
+
+
+def test_pictures_lost_beside_them_still_are_an_accident(world: World) -> None:
+    old(world, inside=25, outside=30)
+    for n in range(30):
+        (world.pictures / f"{n}.png").unlink()
+    with pytest.raises(Refused):
+        upgraded(world)
+
+
+def test_a_bin_that_went_away_with_the_change_is_left_out_all_the_same(world: World) -> None:
+    old(world, inside=25, outside=1)
+    shutil.rmtree(world.pictures / "#recycle")
+    report = upgraded(world)
+    assert (report.removed, report.removed_left_out) == (25, 25)
+
+
+def test_a_part_in_a_bin_says_that_it_is_left_out(world: World) -> None:
+    old(world, inside=3, outside=1)
+    upgraded(world)
+    report = world.sync(world.pictures / "#recycle")
+    assert classes(report) == {} and [p.path for p in report.passed] == [b"pictures/#recycle"]
+
+
+def test_the_folder_is_taken_in_for_later_syncs_too(world: World) -> None:
+    world.put({"a.png": 1, "#recycle/b.png": 2})
+    world.sync(world.pictures, exclude=[BACK])
+    assert world.sync().paths == 2
+    world.put({"#recycle/c.png": 3})
+    assert classes(world.sync()) == {"new": 1, "unchanged": 2}
