@@ -23,7 +23,7 @@ cp pictures/animals/cat-1.jpg pictures/cat-again.jpg
 rm pictures/landscapes/sunset-3.jpg
 
 run vstore import --faiss scripts/old.faiss --embeddings scripts/old.npy --metadata scripts/old.json \
-    --root pictures/ --model builtin-1 --report report.json
+    --root pictures/ --model builtin-1 --by-name --report report.json
 run vstore check --reembed 32 -q
 run vstore status
 run vstore sync -m "what the old index lacked"

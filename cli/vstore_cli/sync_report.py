@@ -119,9 +119,12 @@ def _print_candidates(report: SyncReport) -> None:
     """List the new pictures that may belong to rows that an import set aside."""
     for import_id, by in dict.fromkeys((candidate.id, candidate.by) for candidate in report.candidates):
         some = [candidate for candidate in report.candidates if (candidate.id, candidate.by) == (import_id, by)]
+        how = "If they are these pictures, match" if by == "name" else "Match"
+        option = " --by-name" if by == "name" else ""
         say(
             f"{count(len(some), 'new picture')} with the same {by} as a row that an import set aside (such as "
-            f"{shown(some[0].path)} and {shown(some[0].old)}). Match them with: vstore import --resume {import_id}"
+            f"{shown(some[0].path)} and {shown(some[0].old)}). {how} them with: vstore import --resume "
+            f"{import_id}{option}"
         )
 
 
@@ -149,7 +152,16 @@ def _example(report: SyncReport, name: str) -> str:
     if name == "unchanged" or not some:
         return ""
     first = " -> ".join(shown(path) for path in some[0])
-    return f": {first}" + (", …" if getattr(report, name) > 1 else "")
+    return f": {first}" + (", …" if getattr(report, name) > 1 else "") + (_same(report) if name == "changed" else "")
+
+
+def _same(report: SyncReport) -> str:
+    """Say how many of the changed pictures have the same pixels."""
+    if not report.same_pixels:
+        return ""
+    if report.same_pixels == report.changed:
+        return " (same pixels: nothing was embedded)"
+    return f" (same pixels in {number(report.same_pixels)}: these were not embedded)"
 
 
 def _print_failures(failures: list[Failure]) -> None:

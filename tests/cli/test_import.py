@@ -42,6 +42,27 @@ def test_an_import_makes_the_store_and_says_what_it_did(old: OldIndex, line: Lin
     assert line.current() == "v1"
 
 
+def test_a_table_says_why_rows_wait(old: OldIndex, line: Line) -> None:
+    for name in ("p03.png", "p04.png", "p06.png", "p07.png"):
+        (old.pictures / name).unlink()
+    old.put({"p05.png": 40}, newer=True)
+    old.put({"a/p06.png": 41, "phone/p07.png": 42})
+    old.write([*old.paths[:8], "../o00_images/a/p06.png", *old.paths[9:]])
+    ran = line("import", *TRIPLE)
+    at = ran.lines.index("waiting for their pictures:")
+    table = [" ".join(row.split()) for row in ran.lines[at + 1 : at + 5]]
+    assert table == [
+        "rows why first",
+        "1 only files elsewhere have the name ../o00_images/p07.png (phone/p07.png?)",
+        "1 the file is newer than the index ../o00_images/p05.png (p05.png?)",
+        "3 no file has the name ../o00_images/p03.png, ../o00_images/p04.png, ../o00_images/p06.png",
+    ]
+    again = line("import", "--resume", "i2", "-n").lines
+    assert again[again.index("waiting for their pictures:") + 1 :][:4] == ran.lines[at + 1 : at + 5]
+    value = line("import", "--resume", "i2", "-n", "--json").json["waiting"]
+    assert [(some["why"], some["rows"]) for some in value] == [("name_only", 1), ("newer", 1), ("no_file", 3)]
+
+
 def test_a_dry_run_leaves_nothing_behind(old: OldIndex, line: Line) -> None:
     before = sorted(os.listdir())
     ran = line("import", *TRIPLE, "-n")
@@ -76,7 +97,7 @@ def test_what_waits_is_joined_and_a_sync_names_it(old: OldIndex, line: Line) -> 
     line("import", *TRIPLE, "-q")
     old.put({"back/p04.png": 4})
     ran = line("status", "-q")
-    assert any("vstore import --resume i2" in text for text in ran.lines)
+    assert any(text.endswith("vstore import --resume i2 --by-name") for text in ran.lines)
     assert line("status", "--json").json["candidates"] == [
         {
             "import_id": "i2",
@@ -85,7 +106,10 @@ def test_what_waits_is_joined_and_a_sync_names_it(old: OldIndex, line: Line) -> 
             "by": "name",
         }
     ]
-    assert line("import", "--resume", "i2", "--json").json["added"] == 1
+    value = line("import", "--resume", "i2", "--json").json
+    assert (value["added"], value["near"], value["missing"]) == (0, 1, 1)
+    value = line("import", "--resume", "i2", "--by-name", "--json").json
+    assert (value["added"], value["by_name"]) == (1, 1)
 
 
 def test_an_import_needs_a_store_to_go_on_with(line: Line) -> None:

@@ -204,7 +204,8 @@ def _adopt(top: Path, say: Callable[..., None]) -> None:
     """An old index whose names are not all UTF-8, and whose vectors no model gives."""
     old = OldIndex(top / "old", count=6, dim=333)
     odd, gone = os.fsdecode(b"\xfc.png"), os.fsdecode(b"\xfd.png")
-    old.put({odd: 60, "p05.png": 0})
+    old.put({odd: 60, "p05.png": 0, "phone/p03.png": 62})
+    (old.pictures / "p03.png").unlink()
     rows = old.rows.copy()
     rows[5] = rows[0]
     old.write(rows=rows)

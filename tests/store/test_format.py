@@ -215,7 +215,7 @@ def test_what_the_state_lists_has_the_fields_of_its_table(
             seen.add(field)
     full: dict[str, Any] = {
         "snapshot": Snapshot("v1", "id", b"", "s", 1, 1, "t", "m", "v0", True, False, True, b"f").to_json(),
-        "space": Space("id", "n", "verified", b"r", 8, {"model": "m"}, b"p").to_json(),
+        "space": Space("id", "n", "verified", b"r", 8, {"model": "m"}, b"p", by_name=(b"k",)).to_json(),
     }
     assert seen | set(full.get(name, ())) == set(listed)
 

@@ -235,7 +235,7 @@ def test_an_absolute_path_that_leads_under_the_root_is_believed(tmp_path: Path) 
 
 def test_the_longest_common_end_of_a_path_wins(old: OldIndex) -> None:
     old.put({"summer/p00.png": 30, "winter/p00.png": 31})
-    old.write(["../o00/summer/p00.png", *old.paths[1:]])
+    old.write(["../o00_images/summer/p00.png", *old.paths[1:]])
     old.new()
     assert old.aliases()["pictures/summer/p00.png"] == old.key(30)
     assert "pictures/winter/p00.png" not in old.aliases()
@@ -248,11 +248,14 @@ def test_a_name_at_the_top_of_the_root_wins_over_one_further_down(old: OldIndex)
     assert "pictures/deep/p00.png" not in old.aliases()
 
 
-def test_a_moved_picture_is_found_by_its_name(old: OldIndex) -> None:
+def test_a_moved_picture_is_found_by_its_name_where_that_is_asked_for(old: OldIndex) -> None:
     (old.pictures / "moved").mkdir()
     (old.pictures / "p00.png").rename(old.pictures / "moved" / "p00.png")
-    report = old.new()
-    assert states(report) == {"matched": 12}
+    report = old.new(dry_run=True)
+    assert (states(report), report.near, report.by_name) == ({"matched": 11, "missing": 1}, 1, 0)
+    assert report.of("missing")[0].files == (b"moved/p00.png",)
+    report = old.new(by_name=True)
+    assert (states(report), report.near, report.by_name) == ({"matched": 12}, 0, 1)
     assert old.aliases()["pictures/moved/p00.png"] == old.key(0)
 
 
@@ -268,7 +271,8 @@ def test_a_name_that_fits_several_files_is_not_guessed(old: OldIndex) -> None:
 def test_several_files_that_are_one_picture_are_no_question(old: OldIndex) -> None:
     (old.pictures / "p00.png").unlink()
     old.put({"a/p00.png": 0, "b/p00.png": 0})
-    report = old.new()
+    assert states(old.new(dry_run=True)) == {"matched": 11, "ambiguous": 1}, "both may be another picture"
+    report = old.new(by_name=True)
     assert states(report) == {"matched": 12}
     assert old.aliases()["pictures/a/p00.png"] == old.key(0)
 
@@ -281,7 +285,7 @@ def test_a_name_that_fits_several_files_is_settled_by_size_or_date(old: OldIndex
     stat = (old.pictures / "a/p00.png").stat()
     said = {"path": old.paths[0], by: stat.st_size if by == "size" else stat.st_mtime}
     old.write([said, *({"path": path, by: None} for path in old.paths[1:])])
-    report = old.new()
+    report = old.new(by_name=True)
     assert states(report) == {"matched": 12}
     assert old.aliases()["pictures/a/p00.png"] == old.key(0)
     assert "settled by its" in report.rows_of[0].reason
@@ -291,21 +295,22 @@ def test_of_two_files_the_one_that_is_older_than_the_index_is_meant(old: OldInde
     (old.pictures / "p00.png").unlink()
     old.put({"a/p00.png": 0})
     old.put({"b/p00.png": 30}, newer=True)
-    report = old.new()
+    report = old.new(by_name=True)
     assert states(report) == {"matched": 12}
     assert "newer than the index" in report.rows_of[0].reason
 
 
 def test_two_rows_that_fit_one_file_alike_are_not_guessed(old: OldIndex) -> None:
     old.write(["../x/p00.png", "../y/p00.png", *old.paths[2:]])
-    report = old.new()
+    assert states(old.new(dry_run=True)) == {"matched": 10, "missing": 2}
+    report = old.new(by_name=True)
     assert states(report) == {"matched": 10, "ambiguous": 2}
 
 
 def test_a_row_that_fits_a_file_better_has_it(old: OldIndex) -> None:
     old.put({"x/q.png": 30})
     old.write(["../x/q.png", "../y/q.png", *old.paths[2:]])
-    report = old.new()
+    report = old.new(by_name=True)
     assert states(report) == {"matched": 11, "ambiguous": 1}
     assert old.aliases()["pictures/x/q.png"] == old.key(30)
 
@@ -318,7 +323,7 @@ def test_paths_of_windows_are_found_by_their_ends(tmp_path: Path) -> None:
 
 def test_a_name_may_hold_a_backslash(old: OldIndex) -> None:
     old.put({"odd\\p00.png": 30})
-    old.write(["odd\\p00.png", *old.paths[1:]])
+    old.write(["../o00_images/odd\\p00.png", *old.paths[1:]])
     old.new()
     assert old.aliases()["pictures/odd\\p00.png"] == old.key(30)
 
@@ -343,7 +348,7 @@ def test_a_path_that_no_file_has_is_missing_and_costs_one_row(old: OldIndex, pat
 
 def test_a_name_with_a_newline_is_found_where_it_is(old: OldIndex) -> None:
     old.put({"a\nb.png": 30})
-    old.write(["../o00/a\nb.png", *old.paths[1:]])
+    old.write(["../o00_images/a\nb.png", *old.paths[1:]])
     old.new()
     assert old.aliases()["pictures/a\nb.png"] == old.key(30)
 
@@ -351,7 +356,9 @@ def test_a_name_with_a_newline_is_found_where_it_is(old: OldIndex) -> None:
 def test_names_that_are_not_utf8_are_found(old: OldIndex) -> None:
     name = os.fsdecode(b"caf\xe9.png")
     old.put({name: 30})
-    (old.top / "list.txt").write_bytes(b"\n".join([b"../o00/caf\xe9.png", *map(os.fsencode, old.paths[1:])]) + b"\n")
+    (old.top / "list.txt").write_bytes(
+        b"\n".join([b"../o00_images/caf\xe9.png", *map(os.fsencode, old.paths[1:])]) + b"\n"
+    )
     report = old.new(metadata=old.top / "list.txt")
     assert states(report) == {"matched": 12}
 
@@ -487,7 +494,8 @@ def test_a_later_sync_reports_pictures_with_the_name_of_a_row_that_waits(old: Ol
         ]
         assert len(store.sync([old.pictures]).candidates) == 1
         report = store.import_index(resume=first.import_id)
-        assert (report.added, report.known, report.left) == (0, 1, 0)
+        assert reasons(report, "duplicated") == ["its picture exists as pictures/back/p04.png and was embedded again"]
+        assert (report.added, report.known, report.left) == (0, 0, 0)
 
 
 def test_a_renamed_picture_is_known_by_its_vector_once_it_was_embedded(old: OldIndex) -> None:
@@ -529,7 +537,7 @@ def test_joining_what_waited_leaves_a_verified_space_verified_and_a_new_import_d
         old.put({"p04.png": 4})
         assert store.import_index(resume=first.import_id).status == "verified"
         old.put({"q.png": 77})
-        old.write(["../o00/q.png"], old.rows[:1])
+        old.write(["pictures/q.png"], old.rows[:1])
         report = store.import_index(**old.triple(), recipe=fake.recipe)
     assert report.status == "claimed"
     assert any("only claimed" in note for note in report.notes)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from vstore.importing.matching import EDITED, MATCHED, MISSING
+from vstore.importing.matching import AMBIGUOUS, EDITED, MATCHED, MISSING, NOWHERE, SEVERAL
 from vstore.importing.refusal import NAMED, broken_order, nothing_found
-from vstore.importing.report import ImportReport, Row
+from vstore.importing.report import FIRST, ImportReport, Row
 from vstore.importing.verdict import Verdict
 
 
@@ -61,6 +61,25 @@ def test_an_index_without_pictures_is_refused_with_the_counts_and_a_step() -> No
     assert "--root" in refusal.step
     edited = verdict(EDITED)
     assert "--trust-edited" in nothing_found(edited, report(edited), resumed=False).step  # type: ignore[union-attr]
+
+
+def test_where_only_names_are_found_the_step_is_to_look_at_them() -> None:
+    found = verdict(MISSING)
+    refusal = nothing_found(found, report(found)._replace(near=1), resumed=False)
+    assert refusal is not None and "--by-name" in refusal.step
+
+
+def test_rows_that_wait_are_grouped_by_the_reason_with_the_first_of_each() -> None:
+    rows = tuple(Row(n, b"%d.png" % n, MISSING, "…", why=NOWHERE) for n in range(FIRST + 2))
+    several = Row(9, b"9.png", AMBIGUOUS, "2 files match it", (b"a/9.png", b"b/9.png"), why=SEVERAL)
+    found = report(verdict())._replace(rows_of=(*rows, several, Row(10, b"10.png", MATCHED, "…")))
+    assert [(waiting.why, waiting.rows, len(waiting.first)) for waiting in found.waiting()] == [
+        (SEVERAL, 1, 1),
+        (NOWHERE, FIRST + 2, FIRST),
+    ]
+    value = found.to_json()["waiting"]
+    assert [some["rows"] for some in value] == [1, FIRST + 2]
+    assert value[0]["first"][0]["files"] == ["a/9.png", "b/9.png"]
 
 
 def test_a_resumed_import_may_find_nothing() -> None:

@@ -89,6 +89,8 @@ def check(quiet: bool, as_json: bool, **what: Any) -> int:
 def _print_sample(sample: ReembedReport) -> None:
     declared = sample.trials[0]
     click.echo(f"Re-embedded {count(sample.asked, 'picture')}: {declared.fitting} match ({sample.needed} required)")
+    if sample.by_name:
+        click.echo(f"{count(sample.by_name, 'picture')} of these an import knew by name alone")
     for path, cosine in sample.off[:10]:
         click.echo(f"  {shown(path)}: cosine {cosine:.4f}")
     if len(sample.off) > 10:
@@ -108,6 +110,13 @@ def _print_sample(sample: ReembedReport) -> None:
         say(f"Adopt it with: {sample.next}")
     elif sample.fits:
         click.echo(f"The space {shown(sample.space_name)} is {sample.status}.")
+    elif sample.strangers:
+        say(
+            f"{count(sample.strangers, 'picture')} that an import knew by name alone {_has(sample.strangers)} the "
+            f"vector of another picture. The space {shown(sample.space_name)} stays {sample.status}. Import into a new "
+            "store without --by-name.",
+            err=True,
+        )
     elif sample.mixed:
         say(
             f"The vectors were made in two ways, {sample.mixed[0]} and {sample.mixed[1]}, and do not belong to one "
@@ -120,3 +129,7 @@ def _print_sample(sample: ReembedReport) -> None:
             f"No likely cause explains the difference. The space {shown(sample.space_name)} stays {sample.status}.",
             err=True,
         )
+
+
+def _has(amount: int) -> str:
+    return "has" if amount == 1 else "have"

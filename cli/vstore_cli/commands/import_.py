@@ -13,7 +13,7 @@ from vstore_cli.bar import progress
 from vstore_cli.interrupts import stopping
 from vstore_cli.locate import find_store, new_folder
 from vstore_cli.models import model_options
-from vstore_cli.output import count, duration, echo_json, json_option, number, say, shown
+from vstore_cli.output import count, duration, echo_json, json_option, number, say, shown, table
 from vstore_cli.units import Size
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ LONGEST = 200  # characters of a path that it shows
 @click.option("--as-space", metavar="NAME", help="The name of the embedding space.")
 @click.option("--path-field", metavar="FIELD", help="The field or column of the list that holds the paths.")
 @click.option("--rows-by", metavar="FIELD", help="The field that numbers the rows, or `order` if they are in order.")
+@click.option("--by-name", is_flag=True, help="Accept a file that shares only the name with a path of the list.")
 @click.option("--trust-edited", is_flag=True, help="Accept that pictures newer than the index were not edited.")
 @click.option("--force", is_flag=True, help="Continue although the files contradict one another.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done.")
@@ -55,11 +56,12 @@ LONGEST = 200  # characters of a path that it shows
 def import_(as_json: bool, quiet: bool, **options: Any) -> None:
     """Import an index that another tool made. Nothing is embedded.
 
-    You need one source of vectors and one list of paths. Each path is looked up where it points, then under --root by
-    the end of the path, then by the file's name; the bytes of the file give the key. If a path fits several files, or
-    none, or one that is newer than the index, vstore does not guess: the row is listed, and set aside with its vector
-    for --resume. The new embedding space is called *claimed* until `vstore check --reembed 32` verifies it. If there is
-    no store, one is made in .vstore here.
+    You need one source of vectors and one list of paths. Each path is looked up where it points, then under --root
+    where the whole list moved; the bytes of the file give the key. A file elsewhere that shares only the name may be
+    another picture: it is taken with --by-name alone. If a path fits several files, or none, or one that is newer than
+    the index, vstore does not guess: the row is listed, and set aside with its vector for --resume. The new embedding
+    space is called *claimed* until `vstore check --reembed 32` verifies it. If there is no store, one is made in
+    .vstore here.
 
     \b
     Example:
@@ -100,6 +102,31 @@ _WORDS = (
 )
 
 
+_WHY = {
+    "several_files": "several files match",
+    "shared_file": "another row matches the same file",
+    "name_only": "only files elsewhere have the name",
+    "other_size": "the file has another size",
+    "newer": "the file is newer than the index",
+    "unreadable": "the file cannot be read",
+    "no_file": "no file has the name",
+}
+
+
+def _print_waiting(report: ImportReport) -> None:
+    """Show why rows wait for their pictures, as a table with the first of each reason."""
+    waiting = report.waiting()
+    if not waiting:
+        return
+    click.echo("waiting for their pictures:")
+    rows = [["", "rows", "why", "first"]]
+    for some in waiting:
+        names = [_short(row.path, 50) + (f" ({_short(row.files[0], 50)}?)" if row.files else "") for row in some.first]
+        more = ", …" if some.rows > len(names) else ""
+        rows.append(["", number(some.rows), _WHY[some.why], ", ".join(names) + more])
+    table(rows, right=(1,))
+
+
 def _print(report: ImportReport, folder: Path) -> None:
     counts = report.counts()
     width = max(len(number(amount)) for amount in counts.values())
@@ -114,10 +141,12 @@ def _print(report: ImportReport, folder: Path) -> None:
         if rows:
             click.echo(f"{words}:")
         for row in rows[:NAMED]:
-            files = f": {', '.join(map(_short, row.files[:3]))}" if len(row.files) > 1 else ""
+            named = len(row.files) > 1 or row.why == "name_only"
+            files = f": {', '.join(map(_short, row.files[:3]))}" if named else ""
             click.echo(f"  row {row.row} {_short(row.path)}: {shown(row.reason)}{files}")
         if len(rows) > NAMED:
             click.echo(f"  and {number(len(rows) - NAMED)} more; --report FILE lists all")
+    _print_waiting(report)
     how = f"{number(report.kept_bits)} unchanged, {number(report.normalised)} normalised"
     added = f"{count(report.added, 'vector')} ({how})"
     if report.dry_run:
@@ -137,6 +166,6 @@ def _print(report: ImportReport, folder: Path) -> None:
         )
 
 
-def _short(path: bytes) -> str:
+def _short(path: bytes, most: int = LONGEST) -> str:
     text = shown(path)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}…{text[-LONGEST // 2 :]}"
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 2 :]}"

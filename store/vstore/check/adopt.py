@@ -46,7 +46,15 @@ def adopt(repo: Repository, snapshot: Snapshot, space: Space, best: Trial, *, pl
             raise UsageError(f"{state.current} became current meanwhile", "run the command again")
         name = _free_name(state, space, best)
         digest = repo.hash.digest(recipe)
-        entry = Space(id=identity, name=name, status="verified", recipe=digest, dim=space.dim, place=place)
+        entry = Space(
+            id=identity,
+            name=name,
+            status="verified",
+            recipe=digest,
+            dim=space.dim,
+            place=place,
+            by_name=space.by_name,
+        )
         made, changes, blobs = new_snapshot(
             repo=repo,
             space=identity,

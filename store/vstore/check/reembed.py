@@ -43,6 +43,8 @@ class ReembedReport(NamedTuple):
     next:             the command to adopt the best recipe, if it matches and is another one.
     unread:           pictures passed over: their file is missing or changed.
     mixed:            two trials that together match nearly every picture, if no single one does; else empty.
+    by_name:          pictures of the sample that an import knew by their names alone; they come first.
+    strangers:        those of them that have the vector of another picture; with one of them nothing fits.
     """
 
     snapshot: str
@@ -60,6 +62,8 @@ class ReembedReport(NamedTuple):
     next: str
     unread: int
     mixed: tuple[str, ...]
+    by_name: int = 0
+    strangers: int = 0
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
@@ -93,7 +97,9 @@ def reembed(repo: Repository, sample: Sample, progress: Progress | None = None) 
     needed = len(pictures) - len(pictures) // SHARE
     trials = Trials(repo, pictures, sample.load, progress or Silent()).run(declared, needed, sample.adopt)
     best = best_of(trials)
-    fits = best.fitting >= needed
+    named = {number for number, picture in enumerate(pictures) if picture.key in space.by_name}
+    strangers = sum(not best.cosines[number] >= FITS for number in named) if best.fitting else 0
+    fits = best.fitting >= needed and not strangers
     own = space_id(best.recipe) == space.id
     if fits and own and space.status != "verified":
         with repo.committing("check"):
@@ -118,6 +124,8 @@ def reembed(repo: Repository, sample: Sample, progress: Progress | None = None) 
         else "",
         unread=unread,
         mixed=() if fits else mixture(trials, needed),
+        by_name=len(named),
+        strangers=strangers,
     )
 
 
@@ -132,7 +140,7 @@ def _open(repo: Repository, sample: Sample) -> _Subject:
         )
     step = "name the model that made these vectors"
     require_width(declared["dim"], space.dim, f"the space {space.name!r}", step=step)
-    return _Subject(snapshot, space, declared, *sample_pictures(repo, snapshot, sample.pictures))
+    return _Subject(snapshot, space, declared, *sample_pictures(repo, snapshot, sample.pictures, space.by_name))
 
 
 def _adopted(repo: Repository, sample: Sample, subject: _Subject, best: Trial, *, fits: bool, own: bool) -> Adopted:

@@ -175,6 +175,7 @@ class Space(NamedTuple):
     place:    the place and settings of its model; no part of its identity.
     probes:   the digest of the vectors of its probes.
     identity: the sha256 of all that decides its vectors, however its files are cut; empty if not known.
+    by_name:  keys of pictures that an import matched by their names alone, not all if they are many.
     """
 
     id: str
@@ -185,6 +186,7 @@ class Space(NamedTuple):
     place: Document = {}  # noqa: RUF012  # never changed
     probes: bytes = b""
     identity: str = ""
+    by_name: tuple[bytes, ...] = ()
 
     @classmethod
     def from_json(cls, id: str, value: Document) -> Space:
@@ -197,6 +199,7 @@ class Space(NamedTuple):
             place=value.get("place", {}),
             probes=bytes.fromhex(value.get("probes", "")),
             identity=value.get("identity", ""),
+            by_name=tuple(bytes.fromhex(key) for key in value.get("by_name", [])),
         )
 
     def to_json(self) -> dict[str, Json]:
@@ -213,6 +216,8 @@ class Space(NamedTuple):
             value["probes"] = self.probes.hex()
         if self.identity:
             value["identity"] = self.identity
+        if self.by_name:
+            value["by_name"] = [key.hex() for key in self.by_name]
         return value
 
 
@@ -270,6 +275,7 @@ class Import(NamedTuple):
     vectors: the digests of the blobs with their vectors.
     written: when the old index was written, ns since 1970.
     time:    when it was imported.
+    moved:   the changes that led from the starts of the old paths to the starts of the files' paths in the folder.
     """
 
     id: str
@@ -280,6 +286,7 @@ class Import(NamedTuple):
     vectors: tuple[bytes, ...]
     written: int
     time: str
+    moved: tuple[tuple[bytes, bytes], ...] = ()
 
     @classmethod
     def from_json(cls, id: str, value: Document) -> Import:
@@ -292,6 +299,7 @@ class Import(NamedTuple):
             vectors=tuple(bytes.fromhex(digest) for digest in value["vectors"]),
             written=value["written"],
             time=value["time"],
+            moved=tuple((path_from_json(old), path_from_json(new)) for old, new in value.get("moved", [])),
         )
 
     def to_json(self) -> dict[str, Json]:
@@ -299,4 +307,8 @@ class Import(NamedTuple):
         del value["id"]
         value["names"] = self.names.hex()
         value["vectors"] = [digest.hex() for digest in self.vectors]
+        if self.moved:
+            value["moved"] = [[path_to_json(old), path_to_json(new)] for old, new in self.moved]
+        else:
+            del value["moved"]
         return value

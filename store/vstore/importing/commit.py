@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from vstore.clock import now
@@ -13,10 +14,13 @@ from vstore.importing.options import ImportOptions
 from vstore.importing.pairing import Pairing
 from vstore.importing.space import Chosen
 from vstore.importing.verdict import Verdict
+from vstore.importing.ways import Way
 from vstore.repository.add_space import add_space
 from vstore.repository.leftovers import left_rows, write_leftovers
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import images_of, new_snapshot
+
+NAMED = 128  # pictures known by their names alone that a space remembers, for a sample
 
 
 class Decided(NamedTuple):
@@ -134,13 +138,16 @@ class Commit:
             vectors=tuple(vectors),
             written=old.written,
             time=now(),
+            moved=_told(pairing.ways) if repo.format >= 2 else (),
         )
         return _Left(entry, packs)
 
     def _put_space(self, *, added: bool) -> None:
-        """Tell the log of the space, unless it knows both the space and its recipe."""
-        state, (old, chosen, *_, resumed) = self._repo.state, self._decided
+        """Tell the log of the space, unless it knows the space, its recipe, and what it holds by name."""
+        state, (old, chosen, _, verdict, resumed) = self._repo.state, self._decided
         known = state.spaces.get(chosen.id)
+        named = [verdict.winners[row] for row in sorted(verdict.by_name) if row in verdict.winners]
+        by_name = (*named, *(known.by_name if known is not None else ()))[:NAMED]
         if known is None:
             entry = Space(
                 id=chosen.id,
@@ -149,6 +156,7 @@ class Commit:
                 recipe=self._put_recipe(chosen),
                 dim=old.source.dim,
                 place=self._options.place,
+                by_name=by_name,
             )
             self._changes["spaces"] = {chosen.id: entry.to_json()}
             if state.start_space is None:
@@ -156,9 +164,12 @@ class Commit:
         elif not known.recipe and resumed is None:
             self._changes["spaces"] = {chosen.id: {"recipe": self._put_recipe(chosen).hex(), "status": "claimed"}}
             self._notes.append(f"the recipe of the space {known.name} was lost and is restored")
-        elif added and known.status != "claimed" and resumed is None:
+        elif added and known.status != "claimed" and (resumed is None or named):
             self._changes["spaces"] = {chosen.id: {"status": "claimed"}}
             self._notes.append("the space was verified; rows that are only claimed were added to it")
+        if named and known is not None:
+            of_space = dict(self._changes.get("spaces", {}).get(chosen.id, {}))
+            self._changes["spaces"] = {chosen.id: {**of_space, "by_name": [key.hex() for key in by_name]}}
 
     def _put_recipe(self, chosen: Chosen) -> bytes:
         """Add the recipe to the blobs. Returns: its digest."""
@@ -202,3 +213,7 @@ class Commit:
         self._changes |= changes
         self._blobs |= pages
         return snapshot
+
+
+def _told(ways: Sequence[Way]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((b"/".join(way.old), b"/".join(way.new)) for way in ways)

@@ -1,34 +1,30 @@
 """The matching of an old list's paths with the files under a root. Pure: the files come as a table of names and stats.
 
 Nothing is guessed silently: a path that fits several files, no file, or one newer than the index is reported as such.
+A file that shares only its name with a path is not its picture, unless the caller says so.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from vstore.importing.files import File, Files, Found
 from vstore.importing.listing import Entry
+from vstore.importing.spelling import is_escaped, loose, readings
+from vstore.importing.ways import Names, Pair, Way, common_ways
 
 MATCHED, AMBIGUOUS, MISSING, EDITED = "matched", "ambiguous", "missing", "possibly_edited"
 SAME_TIME = 2.0  # seconds by which a file's time may differ between two filesystems
-_WINDOWS = re.compile(rb"[A-Za-z]:[\\/]|\\\\|[^/]*\\[^/]*\Z")
-_HERE, _TAIL, _NAME = 3, 2, 1
-_WAYS = {_HERE: "where it says", _TAIL: "by the end of its path", _NAME: "by its name"}
-
-
-class File(NamedTuple):
-    """One candidate under the root.
-
-    size:     in bytes.
-    mtime_ns: since 1970.
-    """
-
-    size: int
-    mtime_ns: int
+HERE, MOVED, SAME, NAME = "where it says", "by the end of its path", "by its name, size and date", "by its name"
+_RANKS = {HERE: 4, MOVED: 3, SAME: 2, NAME: 1}
+_OFF = ("", ", in another Unicode form", ", in another letter case")
+SEVERAL, SHARED, NAMESAKE, NOWHERE = "several_files", "shared_file", "name_only", "no_file"
+OTHER_SIZE, NEWER, UNREADABLE = "other_size", "newer", "unreadable"
+WAITING = (SEVERAL, SHARED, NAMESAKE, OTHER_SIZE, NEWER, UNREADABLE, NOWHERE)  # why a row has no picture
+MOST = 16  # files of one path that speak for a way: of more nobody can say which it is
 
 
 class Answer(NamedTuple):
@@ -36,18 +32,46 @@ class Answer(NamedTuple):
 
     state:  matched, ambiguous, missing or possibly_edited.
     reason: how it was matched, or why it was not.
-    files:  the matching file, or the candidates; paths relative to the root.
+    files:  the matching file, or the candidates, or the near misses; paths relative to the root.
     rank:   quality of the match; a larger one is better.
+    how:    HERE, MOVED, SAME or NAME; empty if its files only share its name, and it was not asked for these.
+    why:    one of WAITING, unless it is matched.
     """
 
     state: str
     reason: str
     files: tuple[bytes, ...] = ()
-    rank: tuple[int, int] = (0, 0)
+    rank: tuple[int, ...] = ()
+    how: str = ""
+    why: str = ""
+
+
+class Matches(NamedTuple):
+    """The outcome of matching a list.
+
+    answers: one for each entry.
+    ways:    the changes that lead from the listed paths to the files; none if they are not clear.
+    """
+
+    answers: list[Answer]
+    ways: tuple[Way, ...]
+
+
+class _Reading(NamedTuple):
+    """One path that an entry may mean.
+
+    path:   the path.
+    names:  its names, without those that climb.
+    folded: the same in loose form.
+    """
+
+    path: bytes
+    names: Names
+    folded: Names
 
 
 class Matcher:
-    """A finder of files for paths."""
+    """A finder of files for the paths of one list."""
 
     def __init__(
         self,
@@ -55,104 +79,216 @@ class Matcher:
         places: Iterable[bytes],
         starts: Sequence[bytes],
         written: int,
+        *,
         trust_edited: bool = False,
+        by_name: bool = False,
+        ways: tuple[Way, ...] | None = None,
+        taken: Collection[bytes] = (),
     ) -> None:
-        """Index the files by their names.
+        """Take the files of a root.
 
         files:        path relative to the root -> its stats.
         places:       the absolute path of the root, and its other paths.
-        starts:       the folders to which a relative path may be relative.
+        starts:       the folders to which relative paths may be relative; the root is tried last.
         written:      when the index was written, in ns since 1970.
         trust_edited: match files that are newer than the index too.
+        by_name:      match files that share only the name.
+        ways:         the ways of the list that these entries are a part of; None if they are a whole list.
+        taken:        files with a vector of their own, which no name alone gives another one.
         """
-        self._files = files
+        self._stats = files
         self._places = [place.rstrip(b"/") + b"/" for place in places]
         self._starts = starts
         self._written = written
         self._trust = trust_edited
-        self._named: defaultdict[bytes, list[bytes]] = defaultdict(list)
-        for path in files:
-            self._named[path.rpartition(b"/")[2]].append(path)
+        self._by_name = by_name
+        self._ways = ways
+        self._taken = frozenset(taken)
 
-    def match(self, entries: Sequence[Entry], same: Mapping[int, int] | None = None) -> list[Answer]:
+    def match(self, entries: Sequence[Entry], same: Mapping[int, int] | None = None) -> Matches:
         """Find the file of each entry. same: entry -> an earlier entry with the same vector, bit for bit."""
-        answers = [self._one(entry) for entry in entries]
-        return _settle_claims(entries, answers, same or {})
+        escaped = is_escaped(entry.path for entry in entries)
+        asked = [_readings(entry.path, escaped) for entry in entries]
+        wanted = {reading.folded[-1] for some in asked for reading in some if reading.folded}
+        files = Files(self._stats, wanted)
+        here = self._here(files, asked)
+        ways = self._ways if self._ways is not None else self._find_ways(files, asked, here)
+        told = Counter((entry.size, entry.mtime) for entry in entries)
+        answers = []
+        for number, entry in enumerate(entries):
+            found = here.get(number) or (
+                Found() if here and self._ways is None else _placed(files, asked[number], ways)
+            )
+            sure = entry.size is not None and entry.mtime is not None and told[entry.size, entry.mtime] == 1
+            answers.append(
+                self._one(entry, asked[number], files, found, how=HERE if number in here else MOVED, sure=sure)
+            )
+        return Matches(_without_taken(_settle_claims(entries, answers, same or {}), self._taken), ways)
 
-    def _one(self, entry: Entry) -> Answer:
-        path = entry.path
-        if b"\0" in path or not path:
-            return Answer(MISSING, "no file can have this name")
-        if _WINDOWS.match(path) and path.rpartition(b"/")[2] not in self._named:  # a name may hold a backslash here
-            path = path.replace(b"\\", b"/")
-        here = self._where_it_says(path)
-        if here is not None:
-            return self._judged(entry, here, (_HERE, 0), "")
-        names = [name for name in os.path.normpath(path).split(b"/") if name not in (b"", b".", b"..")]
-        named = self._named.get(names[-1], []) if names else []
-        if not named:
-            return Answer(MISSING, "no file under --root has this name")
-        ranks = {file: _rank(names, file.split(b"/")) for file in named}
-        best = max(ranks.values())
-        fitting = sorted(file for file, rank in ranks.items() if rank == best)
-        if len(fitting) == 1:
-            return self._judged(entry, fitting[0], best, "")
-        return self._settled(entry, fitting, best)
+    # Where the list says, and where it moved
 
-    def _where_it_says(self, path: bytes) -> bytes | None:
-        for start in self._starts:
-            full = os.path.normpath(os.path.join(start, path))
+    def _here(self, files: Files, asked: Sequence[Sequence[_Reading]]) -> dict[int, Found]:
+        """Find the files that lie where the list says. A list is relative to one folder: the one with most files."""
+        if self._ways:  # a part of a list whose folder is known by its ways
+            return self._all_below(files, asked, b"/")
+        best: dict[int, Found] = {}
+        for start in dict.fromkeys(self._starts):
+            found = self._all_below(files, asked, start)
+            if len(found) > len(best):
+                best = found
+        if best:
+            return best
+        # Nobody said that the list is relative to the root: this must hold for half of what may be found at all.
+        best = self._all_below(files, asked, self._places[0])
+        known = sum(_nearest(files, some)[0] is not None for some in asked)
+        return best if 2 * len(best) >= known else {}
+
+    def _all_below(self, files: Files, asked: Sequence[Sequence[_Reading]], start: bytes) -> dict[int, Found]:
+        return {n: found for n, some in enumerate(asked) if (found := self._lies(files, some, start)).files}
+
+    def _lies(self, files: Files, some: Sequence[_Reading], start: bytes) -> Found:
+        best = Found()
+        for reading in some:
+            full = os.path.normpath(os.path.join(start, reading.path))
             for place in self._places:
-                if full.startswith(place) and full[len(place) :] in self._files:
-                    return full[len(place) :]
-        return None
+                below = _below(full, place)
+                found = files.at(below) if below else Found()
+                if found.files and (not best.files or found.off < best.off):
+                    best = found
+        return best
 
-    def _settled(self, entry: Entry, fitting: list[bytes], rank: tuple[int, int]) -> Answer:
+    def _find_ways(
+        self, files: Files, asked: Sequence[Sequence[_Reading]], here: Mapping[int, Found]
+    ) -> tuple[Way, ...]:
+        listed = {some[0].folded for some in asked if some and some[0].folded}
+        if here:
+            pairs = [_pair(asked[n][0].folded, found.files[0]) for n, found in here.items() if len(found.files) == 1]
+            counted = Counter(pair.way() for pair in pairs)
+            return tuple(way for way, _ in counted.most_common(1))
+        pairs = []
+        for some in asked:
+            reading, (_, found) = _nearest(files, some)
+            if reading is not None and len(found) <= MOST:
+                pairs += [_pair(reading.folded, file) for file in found]
+        return common_ways(pairs, listed | {pair.listed for pair in pairs})
+
+    # One entry
+
+    def _one(
+        self, entry: Entry, some: Sequence[_Reading], files: Files, found: Found, *, how: str, sure: bool
+    ) -> Answer:
+        if not some:
+            return Answer(MISSING, "no file can have this name", why=NOWHERE)
+        if found.files:
+            return self._settled(entry, list(found.files), how, (-found.off,))
+        reading, (shared, nearest) = _nearest(files, some)
+        if reading is None:
+            return Answer(MISSING, "no file under --root has this name", why=NOWHERE)
+        if sure:
+            twins = [file for file in files.namesakes(reading.folded[-1]) if self._is_as_told(entry, file)]
+            if twins:
+                return self._settled(entry, twins, SAME, ())
+        whole = [file for file in nearest if file.count(b"/") + 1 == shared]
+        best = whole or list(nearest)
+        if self._by_name and (best := [file for file in best if file not in self._taken]):
+            return self._settled(entry, best, NAME, (shared * 2 + bool(whole),))
+        if len(best) != 1:
+            return Answer(AMBIGUOUS, f"{len(best)} files match it", tuple(best), why=NAMESAKE)
+        return Answer(MISSING, "only a file elsewhere has its name", tuple(best), why=NAMESAKE)
+
+    def _is_as_told(self, entry: Entry, file: bytes) -> bool:
+        return self._stats[file].size == entry.size and self._same_time(entry, file)
+
+    def _settled(self, entry: Entry, fitting: list[bytes], how: str, quality: tuple[int, ...]) -> Answer:
         """Choose among several files by size, then by date."""
-        sizes = [file for file in fitting if self._files[file].size == entry.size]
+        rank = (_RANKS[how], *quality)
+        way = how + (_OFF[-quality[0]] if how in (HERE, MOVED) else "")
+        if len(fitting) == 1:
+            return self._judged(entry, fitting[0], Answer(MATCHED, way, rank=rank, how=how))
+        sizes = [file for file in fitting if self._stats[file].size == entry.size]
         if len(sizes) == 1:
-            return self._judged(entry, sizes[0], rank, ", settled by its size")
+            return self._judged(entry, sizes[0], Answer(MATCHED, f"{way}, settled by its size", rank=rank, how=how))
         rest = sizes or fitting
         times = [file for file in rest if self._same_time(entry, file)]
         if len(times) == 1:
-            return self._judged(entry, times[0], rank, ", settled by its date")
+            return self._judged(entry, times[0], Answer(MATCHED, f"{way}, settled by its date", rank=rank, how=how))
         rest = times or rest
-        old = [file for file in rest if self._files[file].mtime_ns <= self._written]
+        old = [file for file in rest if self._stats[file].mtime_ns <= self._written]
         if len(old) == 1:
-            return self._judged(entry, old[0], rank, ", settled by date: the others are newer than the index")
-        return Answer(AMBIGUOUS, f"{len(rest)} files match it", tuple(rest), rank)
+            by = f"{way}, settled by date: the others are newer than the index"
+            return self._judged(entry, old[0], Answer(MATCHED, by, rank=rank, how=how))
+        return Answer(AMBIGUOUS, f"{len(rest)} files match it", tuple(rest), rank, how, SEVERAL)
 
     def _same_time(self, entry: Entry, file: bytes) -> bool:
-        return entry.mtime is not None and abs(self._files[file].mtime_ns / 1e9 - entry.mtime) <= SAME_TIME
+        return entry.mtime is not None and abs(self._stats[file].mtime_ns / 1e9 - entry.mtime) <= SAME_TIME
 
-    def _judged(self, entry: Entry, file: bytes, rank: tuple[int, int], how: str) -> Answer:
-        found = self._files[file]
-        reason = _WAYS[rank[0]] + how
+    def _judged(self, entry: Entry, file: bytes, answer: Answer) -> Answer:
+        """Answer with one file, unless it was edited since the index was written."""
+        found = self._stats[file]
+        answer = answer._replace(files=(file,))
         if entry.size is not None and entry.size != found.size:
-            edited = f"it has {found.size} bytes now, the list has {entry.size}"
+            edited, why = f"it has {found.size} bytes now, the list has {entry.size}", OTHER_SIZE
         elif self._same_time(entry, file) or found.mtime_ns <= self._written:
-            return Answer(MATCHED, reason, (file,), rank)
+            return answer
         else:
-            edited = "it is newer than the index"
+            edited, why = "it is newer than the index", NEWER
         if self._trust:
-            return Answer(MATCHED, f"{reason}, although {edited}", (file,), rank)
-        return Answer(EDITED, edited, (file,), rank)
+            return answer._replace(reason=f"{answer.reason}, although {edited}")
+        return answer._replace(state=EDITED, reason=edited, why=why)
 
 
-def _rank(names: Sequence[bytes], file: Sequence[bytes]) -> tuple[int, int]:
-    """Rank a file for a path: by the names shared at the end, then by whether they are the file's whole path."""
-    shared = 0
-    while shared < min(len(names), len(file)) and names[-1 - shared] == file[-1 - shared]:
-        shared += 1
-    whole = shared == len(file)
-    return (_TAIL if whole or shared > 1 else _NAME, shared * 2 + whole)
+def _readings(path: bytes, escaped: bool) -> list[_Reading]:
+    """List the paths that an entry may mean; none if no file can have them."""
+    found = []
+    for one in readings(path, escaped=escaped):
+        if one and b"\0" not in one:
+            names = tuple(name for name in os.path.normpath(one).split(b"/") if name not in (b"", b".", b".."))
+            found.append(_Reading(one, names, tuple(map(loose, names))))
+    return found
+
+
+def _below(path: bytes, place: bytes) -> bytes:
+    """Find the part of a path below a folder, in any spelling; empty if it is not below it."""
+    if path.startswith(place):
+        return path[len(place) :]
+    names, depth = path.split(b"/"), place.count(b"/")
+    is_below = loose(b"/".join(names[:depth]) + b"/") == loose(place)
+    return b"/".join(names[depth:]) if is_below else b""
+
+
+def _nearest(files: Files, some: Sequence[_Reading]) -> tuple[_Reading | None, tuple[int, tuple[bytes, ...]]]:
+    """Find the files with the longest common end, for the first reading that has any."""
+    for reading in some:
+        found = files.longest_end(reading.folded)
+        if found[0]:
+            return reading, found
+    return None, (0, ())
+
+
+def _placed(files: Files, some: Sequence[_Reading], ways: Sequence[Way]) -> Found:
+    """Find the files where an entry is, if its list moved in these ways."""
+    best: list[Found] = []
+    for reading in some:
+        for way in ways:
+            place = way.place(reading.names, reading.folded)
+            found = files.at(b"/".join(place)) if place else Found()
+            if found.files:
+                best.append(found)
+    least = min((found.off for found in best), default=0)
+    chosen = dict.fromkeys(file for found in best if found.off == least for file in found.files)
+    return Found(tuple(chosen), least)
+
+
+def _pair(folded: Names, file: bytes) -> Pair:
+    names = tuple(file.split(b"/"))
+    return Pair(folded, names, tuple(map(loose, names)))
 
 
 def _settle_claims(entries: Sequence[Entry], answers: list[Answer], same: Mapping[int, int]) -> list[Answer]:
     """Let several entries share a file only if they have the same path or the same vector."""
     claims: defaultdict[bytes, list[int]] = defaultdict(list)
     for number, answer in enumerate(answers):
-        if len(answer.files) == 1:
+        if answer.state in (MATCHED, EDITED):
             claims[answer.files[0]].append(number)
     for file, claimants in claims.items():
         if len(claimants) < 2:
@@ -166,5 +302,22 @@ def _settle_claims(entries: Sequence[Entry], answers: list[Answer], same: Mappin
             others = [other for other in first if other != number][:3]
             whose = ", ".join(os.fsdecode(entries[other].path) for other in others)
             why = "as well" if number in first else "better"
-            answers[number] = Answer(AMBIGUOUS, f"{whose} matches the same file {why}", (file,), answers[number].rank)
+            reason = f"{whose} matches the same file {why}"
+            answers[number] = Answer(AMBIGUOUS, reason, (file,), answers[number].rank, why=SHARED)
+    return answers
+
+
+def _without_taken(answers: list[Answer], known: Collection[bytes]) -> list[Answer]:
+    """Take the files of other entries, and those known to be other pictures, from the near misses."""
+    taken = set(known) | {answer.files[0] for answer in answers if answer.state in (MATCHED, EDITED)}
+    for number, answer in enumerate(answers):
+        if answer.why != NAMESAKE:
+            continue
+        left = tuple(file for file in answer.files if file not in taken)
+        if not left:
+            answers[number] = Answer(MISSING, "the files of its name are those of other rows", why=NOWHERE)
+        elif len(left) == 1:
+            answers[number] = Answer(MISSING, "only a file elsewhere has its name", left, why=NAMESAKE)
+        else:
+            answers[number] = answer._replace(reason=f"{len(left)} files match it", files=left)
     return answers

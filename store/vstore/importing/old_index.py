@@ -20,6 +20,7 @@ from vstore.importing.profile import Profile, profile
 from vstore.importing.rclip import RclipSource
 from vstore.importing.report import ImportRefused
 from vstore.importing.source import Source, fingerprint, written_at
+from vstore.importing.ways import Way
 
 
 class Named(NamedTuple):
@@ -51,6 +52,7 @@ class Old(NamedTuple):
     written:  when it was written, in ns since 1970.
     exported: the contents of the `vstore.json` beside it, or None.
     numbers:  the row numbers in the first index, where an earlier import left these rows over.
+    ways:     the ways in which the first index moved; None for a whole index.
     """
 
     source: Source
@@ -62,6 +64,7 @@ class Old(NamedTuple):
     written: int = 0
     exported: Exported | None = None
     numbers: list[int] | None = None
+    ways: tuple[Way, ...] | None = None
 
     def number(self, row: int) -> int:
         """Find the number of a row in the index that it came from."""

@@ -29,6 +29,7 @@ class ImportWords(ModelWords, total=False):
     as_space:       the name of the embedding space.
     path_field:     the field or column of the paths in the list.
     rows_by:        the field that numbers the rows, or `order`.
+    by_name:        take pictures that share only the name with a path of the list.
     trust_edited:   accept that pictures newer than the index were not edited.
     force:          go on although the files contradict each other.
     report:         a file for the fate of every row, as JSON.
@@ -49,6 +50,7 @@ class ImportWords(ModelWords, total=False):
     as_space: str | None
     path_field: str | None
     rows_by: str | None
+    by_name: bool
     trust_edited: bool
     force: bool
     report: AnyPath | None
@@ -74,6 +76,7 @@ class ImportOptions(NamedTuple):
     as_space: str | None = None
     path_field: str | None = None
     rows_by: str | None = None
+    by_name: bool = False
     trust_edited: bool = False
     force: bool = False
     dry_run: bool = False

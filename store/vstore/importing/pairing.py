@@ -12,9 +12,11 @@ from vstore.errors import LabelTaken, UsageError
 from vstore.format.entries import Root
 from vstore.format.exported import Exported
 from vstore.format.tree import Tree
-from vstore.importing.matching import AMBIGUOUS, MATCHED, MISSING, Answer, File, Matcher
+from vstore.importing.files import File
+from vstore.importing.matching import AMBIGUOUS, MATCHED, MISSING, UNREADABLE, Answer, Matcher
 from vstore.importing.old_index import Old
 from vstore.importing.options import ImportOptions
+from vstore.importing.ways import Way
 from vstore.intake.reader import Reader
 from vstore.intake.survey import Chunk, Item, Survey
 from vstore.intake.surveyor import Surveyor
@@ -38,6 +40,7 @@ class Pairing(NamedTuple):
     scope:   changes of the roots, for the log.
     learnt:  the chunks in which files were read.
     notes:   remarks for the report.
+    ways:    the changes that lead from the listed paths to the files.
     """
 
     answers: list[Answer]
@@ -47,6 +50,7 @@ class Pairing(NamedTuple):
     scope: Scope
     learnt: Sequence[Chunk]
     notes: tuple[str, ...]
+    ways: tuple[Way, ...] = ()
 
 
 class Pairer:
@@ -96,11 +100,14 @@ class Pairer:
             starts=old.starts,
             written=old.written,
             trust_edited=options.trust_edited,
+            by_name=options.by_name,
+            ways=old.ways,
+            taken=self._with_vectors(prefix) if old.numbers is not None else (),
         )
         # Entries whose vectors are equal, bit for bit, may share a file.
         entry_of = {row: number for number, row in enumerate(old.rows_of)}
         same = {entry_of[row]: entry_of[first] for row, first in old.seen.same.items() if row in entry_of}
-        answers = matcher.match(old.entries, same)
+        answers, ways = matcher.match(old.entries, same)
         hashed, learnt = self._hash(survey, places, answers)
         return Pairing(
             answers=answers,
@@ -110,7 +117,14 @@ class Pairer:
             scope=scope,
             learnt=learnt,
             notes=tuple(notes),
+            ways=ways,
         )
+
+    def _with_vectors(self, prefix: bytes) -> set[bytes]:
+        """List the files of the current snapshot below a folder, relative to it. prefix: of their stored paths."""
+        current = self._repo.state.current_snapshot
+        tree = self._repo.mapped_tree(current) if current is not None else ()
+        return {path[len(prefix) :] for path, _ in tree if path.startswith(prefix)}
 
     def _hash(
         self, survey: Survey, places: Mapping[bytes, Item], answers: Sequence[Answer]
@@ -121,7 +135,7 @@ class Pairer:
         """
         wanted: dict[bytes, Item] = {}
         for answer in answers:
-            if answer.state == MATCHED or (answer.state == AMBIGUOUS and len(answer.files) > 1):
+            if answer.state == MATCHED or _is_choice(answer):
                 wanted.update((file, places[file]) for file in answer.files)
         items = [item for item in wanted.values() if item.chunk.key(item.number) is None]
         self._progress.stage("hash", len(items))
@@ -190,11 +204,17 @@ def _settle_by_keys(answers: list[Answer], hashed: Mapping[bytes, bytes]) -> dic
             if found:
                 keys[number] = found.pop()
             else:
-                answers[number] = Answer(MISSING, "its file could not be read", answer.files)
-        elif len(answer.files) > 1 and len(found) == 1 and all(file in hashed for file in answer.files):
-            answers[number] = Answer(MATCHED, "all files that match it are the same picture", answer.files[:1])
+                answers[number] = Answer(MISSING, "its file could not be read", answer.files, why=UNREADABLE)
+        elif _is_choice(answer) and len(found) == 1 and all(file in hashed for file in answer.files):
+            same = "all files that match it are the same picture"
+            answers[number] = Answer(MATCHED, same, answer.files[:1], answer.rank, answer.how)
             keys[number] = found.pop()
     return keys
+
+
+def _is_choice(answer: Answer) -> bool:
+    """Tell whether an entry has several files of which each may be its picture: they may turn out to be one."""
+    return answer.state == AMBIGUOUS and len(answer.files) > 1 and bool(answer.how)
 
 
 def _root(repo: Repository, label: str, place: bytes) -> Root:

@@ -45,6 +45,8 @@ def nothing_found(verdict: Verdict, report: ImportReport, *, resumed: bool) -> R
     counts = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in found.items() if count)
     some = "; ".join(f"{short(row.path)}: {row.reason}" for row in verdict.rows[:NAMED])
     step = "look at --root: the names, or the ends of the paths, must be those of files under it"
+    if report.near:
+        step = "files of these names exist, but no common move explains them: if they are the pictures, add --by-name"
     if found[EDITED]:
         step = "files that were copied are newer than the index: if nobody edited them, add --trust-edited"
     return Refusal(f"none of the {len(verdict.rows):,} rows has a picture ({counts}): {some}", step)

@@ -12,9 +12,10 @@ from typing import NamedTuple
 from vstore.brief import briefly
 from vstore.errors import Refused, UsageError
 from vstore.format.canonical import Json, named_path
-from vstore.importing.matching import AMBIGUOUS, EDITED, MATCHED, MISSING
+from vstore.importing.matching import AMBIGUOUS, EDITED, MATCHED, MISSING, WAITING
 
 DUPLICATED, UNFIT = "duplicated", "unfit"
+FIRST = 3  # rows that stand for those that wait for one reason
 STATES = (MATCHED, AMBIGUOUS, MISSING, DUPLICATED, EDITED, UNFIT)
 
 
@@ -28,6 +29,7 @@ class Row(NamedTuple):
     reason: how the picture was found, or why not.
     files:  the picture's file, or the candidates, relative to the root.
     key:    of the picture, in hex.
+    why:    why it waits for its picture, one of WAITING; empty if it does not.
     """
 
     row: int
@@ -36,6 +38,7 @@ class Row(NamedTuple):
     reason: str
     files: tuple[bytes, ...] = ()
     key: str | None = None
+    why: str = ""
 
     def to_json(self) -> dict[str, Json]:
         value: dict[str, Json] = {"row": self.row, **named_path(self.path), "state": self.state, "reason": self.reason}
@@ -43,7 +46,25 @@ class Row(NamedTuple):
             value["files"] = [named_path(file)["path"] for file in self.files]
         if self.key is not None:
             value["key"] = self.key
+        if self.why:
+            value["why"] = self.why
         return value
+
+
+class Waiting(NamedTuple):
+    """The rows that wait for their pictures for one reason.
+
+    why:   the reason, one of WAITING.
+    rows:  how many they are.
+    first: the first of them.
+    """
+
+    why: str
+    rows: int
+    first: tuple[Row, ...]
+
+    def to_json(self) -> dict[str, Json]:
+        return {"why": self.why, "rows": self.rows, "first": [row.to_json() for row in self.first]}
 
 
 @briefly
@@ -71,6 +92,9 @@ class ImportReport(NamedTuple):
     notes:         remarks, for people.
     rows_of:       every row of the old index, with its fate.
     created_store: the import made the store.
+    moved:         matched rows whose picture lies where the whole list moved.
+    by_name:       matched rows whose picture was known by its name alone.
+    near:          rows without a picture, whose name a file has that is no other row's.
     """
 
     import_id: str | None
@@ -94,6 +118,9 @@ class ImportReport(NamedTuple):
     notes: tuple[str, ...]
     rows_of: tuple[Row, ...]
     created_store: bool = False
+    moved: int = 0
+    by_name: int = 0
+    near: int = 0
 
     def counts(self) -> dict[str, int]:
         """Count the rows of each state."""
@@ -104,12 +131,21 @@ class ImportReport(NamedTuple):
         """List the rows of a state."""
         return [row for row in self.rows_of if row.state == state]
 
+    def waiting(self) -> list[Waiting]:
+        """List why rows wait for their pictures, what can be helped first, with the first rows of each reason."""
+        of: dict[str, list[Row]] = {why: [] for why in WAITING}
+        for row in self.rows_of:
+            if row.why:
+                of[row.why].append(row)
+        return [Waiting(why, len(rows), tuple(rows[:FIRST])) for why, rows in of.items() if rows]
+
     def to_json(self) -> dict[str, Json]:
         """Make the JSON form; it leaves out the matched rows, which may be very many."""
         value = self._asdict()
         del value["rows_of"]
         value["notes"] = list(self.notes)
         value.update(self.counts())
+        value["waiting"] = [waiting.to_json() for waiting in self.waiting()]
         value["unmatched"] = [row.to_json() for row in self.rows_of if row.state != MATCHED]
         return value
 

@@ -10,6 +10,7 @@ from vstore.format.entries import Import
 from vstore.importing.listing import Entry
 from vstore.importing.old_index import Old
 from vstore.importing.profile import Profile
+from vstore.importing.ways import Way
 from vstore.repository.leftovers import LeftVectors, left_rows
 from vstore.repository.repository import Repository
 
@@ -54,4 +55,9 @@ def open_resumed(repo: Repository, found: Import) -> Old:
         written=found.written,
         exported=None,
         numbers=numbers,
+        ways=tuple(Way(_names(old), _names(new)) for old, new in found.moved),
     )
+
+
+def _names(path: bytes) -> tuple[bytes, ...]:
+    return tuple(path.split(b"/")) if path else ()

@@ -14,6 +14,7 @@ from vstore.importing.options import ImportOptions
 from vstore.importing.pairing import Pairer, Pairing
 from vstore.importing.profile import UNIT
 from vstore.importing.refusal import broken_order, nothing_found
+from vstore.importing.remarks import remarks
 from vstore.importing.report import ImportRefused, ImportReport, look_at_report, write_report
 from vstore.importing.resumed import open_resumed
 from vstore.importing.space import choose_space, resumed_space
@@ -89,6 +90,9 @@ class ImportRun:
         verdict = Judge(repo, chosen.id).decide(old, pairing)
         if resumed is not None:
             settle_embedded_again(repo, resumed, verdict)
+        if verdict.by_name:
+            repo.require_format_2("vectors of pictures that are known by name alone")
+        self._notes += remarks(pairing.ways, verdict, resumed=resumed is not None)
         return Decided(old=old, chosen=chosen, pairing=pairing, verdict=verdict, resumed=resumed)
 
     def _open(self) -> Old:
@@ -191,6 +195,9 @@ class ImportRun:
             seconds=round(time.perf_counter() - self._began, 3),
             notes=(*old.notes, *pairing.notes, *self._notes),
             rows_of=tuple(verdict.rows),
+            moved=verdict.moved,
+            by_name=len(verdict.by_name),
+            near=verdict.near,
         )
 
     def _written(self, report: ImportReport) -> ImportReport:

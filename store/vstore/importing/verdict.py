@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.format.entries import FileRef, Import
 from vstore.importing.agreement import AGREE, cosine
-from vstore.importing.matching import AMBIGUOUS, EDITED, MATCHED, MISSING
+from vstore.importing.matching import AMBIGUOUS, EDITED, MATCHED, MISSING, MOVED, NAME, NAMESAKE
 from vstore.importing.old_index import Old
 from vstore.importing.pairing import Pairing
 from vstore.importing.report import DUPLICATED, UNFIT, Row, short
@@ -28,6 +28,9 @@ class Verdict(NamedTuple):
     left:    the rows that wait for their pictures.
     known:   number of entries whose picture already had a vector.
     torn:    pairs of rows with the same picture and different vectors: the order of the rows is broken.
+    by_name: the rows whose picture was known by its name alone.
+    moved:   number of rows whose picture lies where the list moved.
+    near:    number of rows without a picture, whose name a file has that is no other row's.
     """
 
     rows: list[Row]
@@ -36,6 +39,9 @@ class Verdict(NamedTuple):
     left: dict[int, LeftRow]
     known: int
     torn: list[str]
+    by_name: frozenset[int] = frozenset()
+    moved: int = 0
+    near: int = 0
 
 
 class Judge:
@@ -53,6 +59,8 @@ class Judge:
         """Decide the fate of each row; of several rows with one picture, the first gets it."""
         verdict = Verdict(rows=[], aliases={}, winners={}, left={}, known=0, torn=[])
         known = 0
+        by_name: set[int] = set()
+        moved = near = 0
         first_of: dict[bytes, int] = {}
         for number, (entry, answer) in enumerate(zip(old.entries, pairing.answers, strict=True)):
             row = old.rows_of[number]
@@ -62,10 +70,13 @@ class Judge:
                 verdict.rows.append(Row(told, entry.path, UNFIT, "its vector holds NaN or infinity, or only zeros"))
                 continue
             if key is None:
-                verdict.rows.append(Row(told, entry.path, answer.state, answer.reason, files=answer.files))
+                near += answer.why == NAMESAKE
+                verdict.rows.append(Row(told, entry.path, answer.state, answer.reason, answer.files, why=answer.why))
                 if answer.state in (AMBIGUOUS, MISSING, EDITED):
                     verdict.left[row] = LeftRow(told, entry.path, answer.state, answer.reason)
                 continue
+            by_name |= {row} if answer.how == NAME else set()
+            moved += answer.how == MOVED
             verdict.aliases[pairing.prefix + answer.files[0]] = key
             state, reason = MATCHED, answer.reason
             before = first_of.setdefault(key, row)
@@ -80,7 +91,7 @@ class Judge:
             else:
                 verdict.winners[row] = key
             verdict.rows.append(Row(told, entry.path, state, reason, files=answer.files, key=key.hex()))
-        return verdict._replace(known=known)
+        return verdict._replace(known=known, by_name=frozenset(by_name), moved=moved, near=near)
 
     def _is_stored_so(self, source: Source, row: int, key: bytes) -> bool:
         ref, at = self._stored[key]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.format.entries import Snapshot
@@ -37,9 +37,12 @@ class SampledPicture(NamedTuple):
     row: Array
 
 
-def sample_pictures(repo: Repository, snapshot: Snapshot, count: int) -> tuple[list[SampledPicture], int]:
+def sample_pictures(
+    repo: Repository, snapshot: Snapshot, count: int, first: Collection[bytes] = ()
+) -> tuple[list[SampledPicture], int]:
     """Choose pictures whose file exists and is unchanged. Chosen by the snapshot's id: every call agrees.
 
+    first:   keys of the pictures that are chosen before all others.
     Returns: the pictures, and how many were passed over.
     Raises:  Damage, FileNotFoundError.
     """
@@ -47,7 +50,8 @@ def sample_pictures(repo: Repository, snapshot: Snapshot, count: int) -> tuple[l
     salt = bytes.fromhex(snapshot.id)
     found: list[tuple[bytes, bytes, bytes]] = []
     unread = 0
-    for key in sorted(paths, key=lambda key: repo.hash.digest(salt + key)):
+    earlier = frozenset(first)
+    for key in sorted(paths, key=lambda key: (key not in earlier, repo.hash.digest(salt + key))):
         readable = next((pair for path in paths[key] if (pair := _readable(repo, key, path)) is not None), None)
         if readable is None:
             unread += 1

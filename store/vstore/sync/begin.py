@@ -60,6 +60,7 @@ def sync(
             options,
             load=load,
             machine=lambda recipe: embedders.machine(recipe, settings),
+            sees_pixels_alone=embedders.sees_pixels_alone,
             progress=listener,
             stop=stop,
         )

@@ -97,6 +97,11 @@ class Planner:
         if not self._allowed:
             self._refuse_losses(base, survey)
 
+    def refuse_spoilt(self, base: Base, survey: Survey, edits: Edits) -> None:
+        """Once every picture was tried: make sure that few are spoilt. edits: of the survey. Raises: Refused."""
+        if not self._allowed:
+            guards.spoils_little(edits, survey, base.tree, self._repo.hash.size)
+
     def _refuse_losses(self, base: Base, survey: Survey) -> None:
         guards.loses_little(_sighted(base, survey), survey, base.tree, self._repo.hash.size)
 
