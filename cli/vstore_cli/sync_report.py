@@ -25,6 +25,8 @@ def show(report: SyncReport, *, as_json: bool, quiet: bool = False, retry: str =
     else:
         if not quiet:
             _print(report, retry)
+        for note in report.notes:
+            say(f"Note: {shown(note)}", err=True)
         _print_failures(fresh)
     if report.interrupted:
         saved = f"{report.snapshot} holds the finished work" if report.snapshot else "finished work is saved"

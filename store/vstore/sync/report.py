@@ -93,6 +93,7 @@ class SyncReport(NamedTuple):
     retried:       pictures with a remembered failure that were tried again.
     retried_embedded: those of them with a vector now.
     passed:        what was passed over, by kind and name; its files are the ignored ones.
+    notes:         patterns that match nothing, and what to do.
     removed_left_out: removed paths in folders that are left out by default.
     examples:      class -> its first few paths, also of `same_pixels`; both paths of renamed ones.
     """
@@ -134,6 +135,7 @@ class SyncReport(NamedTuple):
     retried: int = 0
     retried_embedded: int = 0
     passed: tuple[PassedOver, ...] = ()
+    notes: tuple[str, ...] = ()
     removed_left_out: int = 0
     examples: Mapping[str, tuple[tuple[bytes, ...], ...]] = {}  # never changed
 
@@ -141,6 +143,7 @@ class SyncReport(NamedTuple):
         value: dict[str, Json] = {name: field for name, field in self._asdict().items() if name != "examples"}
         value["failed"] = [failure.to_json() for failure in self.failed]
         value["passed"] = [passed.to_json() for passed in self.passed]
+        value["notes"] = list(self.notes)
         value["moved"] = dict(self.moved)
         value["absorbed"] = dict(self.absorbed)
         value["candidates"] = [candidate.to_json() for candidate in self.candidates]

@@ -18,6 +18,7 @@ from vstore.sync.edits import Edits
 from vstore.sync.memory import Memory
 from vstore.sync.occurrences import images_gained, occurrences, touched
 from vstore.sync.passing import passed_over
+from vstore.sync.pattern_notes import notes
 from vstore.sync.report import Failure, SyncReport
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ class Reporter:
             same_pixels=len(same),
             candidates=self._candidates(edits, before),
             passed=passed_over(outcome.survey.passed, ingest.troubles),
+            notes=notes(outcome.survey, dry_run=dry_run),
             removed_left_out=_left_out(outcome),
             retried=len(ingest.tried_again),
             retried_embedded=sum(key in ingest.vectors for key in ingest.tried_again),
