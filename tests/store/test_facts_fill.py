@@ -218,6 +218,9 @@ def test_a_sync_says_that_digests_are_missing_once_an_edit_cost_an_embedding(wit
     assert (report.embedded, report.without_pixels) == (1, COUNT - 1)
     without.put({"0.png": edited(0, "again")})
     assert without.sync().without_pixels == 0
+    without.put({"0.png": 70})  # other pixels than its digest says: nobody could have known
+    report = without.sync()
+    assert (report.embedded, report.without_pixels) == (1, 0)
     without.store.facts(fill=True, pixels=True)
     without.put({"1.png": 60})
     report = without.sync()
