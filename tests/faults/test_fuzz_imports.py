@@ -80,10 +80,14 @@ INVERTED.cp.min_points_per_centroid = 1
 INVERTED.train(ROWS)
 NUMBERED = faiss.IndexIDMap(faiss.IndexFlatIP(8))
 NUMBERED.add_with_ids(ROWS, np.arange(40))
+GRAPH, REFINED = faiss.IndexHNSWFlat(8, 4), faiss.index_factory(8, "SQ8,RFlat")
+REFINED.train(ROWS)
 FLAT, HALF = faiss.IndexFlatIP(8), faiss.IndexScalarQuantizer(8, faiss.ScalarQuantizer.QT_fp16)
-for index in (INVERTED, FLAT, HALF):
+for index in (INVERTED, FLAT, HALF, GRAPH, REFINED):
     index.add(ROWS)
-INDEXES = [np.asarray(faiss.serialize_index(index)).tobytes() for index in (FLAT, HALF, INVERTED, NUMBERED)]
+INDEXES = [
+    np.asarray(faiss.serialize_index(index)).tobytes() for index in (FLAT, HALF, INVERTED, NUMBERED, GRAPH, REFINED)
+]
 
 
 @given(st.sampled_from(INDEXES), st.data())

@@ -25,7 +25,10 @@ LONGEST = 200  # characters of a path that it shows
 
 @click.command("import")
 @click.option(
-    "--faiss", type=click.Path(), metavar="FILE", help="A FAISS index: flat, scalar-quantised, IVF-flat or IDMap."
+    "--faiss",
+    type=click.Path(),
+    metavar="FILE",
+    help="A FAISS index: flat, scalar-quantised, IVF-flat, HNSW, refined, IDMap.",
 )
 @click.option("--embeddings", type=click.Path(), metavar="FILE", help="The vectors as .npy.")
 @click.option(
