@@ -12,11 +12,14 @@ from typing import Any
 
 import faiss
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vstore.errors import UsageError
+from vstore.importing.bundles import Bundle, open_bundle
 from vstore.importing.faiss_structure import structure
 from vstore.importing.metadata import read_metadata
 from vstore.importing.npy_source import NpySource
@@ -110,6 +113,37 @@ def test_an_npy_of_any_bytes_has_rows_or_is_refused(junk: bytes, data: Any) -> N
         found = read(bytes_, ".npy", lambda path: NpySource([path]))
         if found is not None:
             assert found.rows * found.dim * 2 <= len(bytes_)
+
+
+def _bundles() -> dict[str, bytes]:
+    npz, parquet = io.BytesIO(), io.BytesIO()
+    np.savez(npz, vectors=ROWS[:4], paths=np.array(["a", "b", "c", "d"]))
+    pq.write_table(pa.table({"path": ["a", "b"], "vector": ROWS[:2].tolist()}), parquet)
+    own = {"key": "0" * 32, "paths": ["pictures/a.png"], "vector": [0.5, 0.25]}
+    return {".npz": npz.getvalue(), ".parquet": parquet.getvalue(), ".jsonl": json.dumps(own).encode() * 2}
+
+
+BUNDLES = _bundles()
+
+
+@given(st.sampled_from(sorted(BUNDLES)), st.binary(max_size=60), st.data())
+@QUICK
+def test_vectors_with_their_list_of_any_bytes_are_read_or_refused(ending: str, junk: bytes, data: Any) -> None:
+    whole = BUNDLES[ending]
+    at = data.draw(st.integers(0, len(whole)))
+    for bytes_ in (junk, whole[:at] + junk, whole[:at] + junk + whole[at + len(junk) :]):
+        found = read(bytes_, ending, lambda path: _all_of(open_bundle(path, None, listed=False)))
+        assert found is None or found.shape[1] >= 1
+
+
+def _all_of(bundle: Bundle) -> np.ndarray:
+    return bundle.source.block(0, bundle.source.rows)
+
+
+@given(st.dictionaries(st.sampled_from(["key", "paths", "vector", "paths_b64", "path"]), VALUES, max_size=5))
+@QUICK
+def test_any_line_is_a_vector_with_its_paths_or_refused(value: Any) -> None:
+    read(json.dumps(value).encode(), ".jsonl", lambda path: open_bundle(path, None, listed=False))
 
 
 @given(st.binary(max_size=300))

@@ -1070,7 +1070,7 @@ def test_an_index_that_was_cut_anywhere_is_refused(tmp_path: Path) -> None:
             with pytest.raises(UsageError):
                 structure(cut)
         cut.write_bytes(data + b"x")
-        with pytest.raises(UsageError, match="follow its end|do not lie at its end"):
+        with pytest.raises(UsageError, match=r"follow its end|do not lie at its end"):
             structure(cut)
 
 
