@@ -25,6 +25,8 @@ def show(report: SyncReport, *, as_json: bool, quiet: bool = False, retry: str =
     else:
         if not quiet:
             _print(report, retry)
+        for note in report.notes:
+            say(f"Note: {shown(note)}", err=True)
         _print_failures(fresh)
     if report.interrupted:
         saved = f"{report.snapshot} holds the finished work" if report.snapshot else "finished work is saved"
@@ -150,7 +152,16 @@ def _example(report: SyncReport, name: str) -> str:
     if name == "unchanged" or not some:
         return ""
     first = " -> ".join(shown(path) for path in some[0])
-    return f": {first}" + (", …" if getattr(report, name) > 1 else "")
+    return f": {first}" + (", …" if getattr(report, name) > 1 else "") + (_same(report) if name == "changed" else "")
+
+
+def _same(report: SyncReport) -> str:
+    """Say how many of the changed pictures have the same pixels."""
+    if not report.same_pixels:
+        return ""
+    if report.same_pixels == report.changed:
+        return " (same pixels: nothing was embedded)"
+    return f" (same pixels in {number(report.same_pixels)}: these were not embedded)"
 
 
 def _print_failures(failures: list[Failure]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 MAX_SIDE = 512
+sees_pixels_alone = True  # no file, no path, no clock: pictures whose metadata was edited keep their vectors
 
 
 def describe(words: Any) -> dict[str, Any]:

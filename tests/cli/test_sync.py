@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from support.edited import edited
 from support.folders import drawn
 from support.lines import Line, process
 
@@ -45,6 +46,17 @@ def test_the_first_sync_makes_a_store_and_says_so(line: Line) -> None:
     assert ran.lines[4].startswith("Embedded 2 pictures in ")
     assert ran.err == ""
     assert line("sync", "--json").json["created_store"] is False
+
+
+def test_pictures_whose_metadata_was_edited_are_said_to_have_the_same_pixels(pictures: Line) -> None:
+    names = ["pictures/a.png", "pictures/b.png", "pictures/sub/c.png"]
+    pictures.put({name: edited(seed) for seed, name in enumerate(names, 1)})
+    assert pictures("sync").lines[0] == "  3  changed: pictures/a.png, … (same pixels: nothing was embedded)"
+    pictures.put({names[0]: edited(1, "again"), names[1]: 9})
+    assert pictures("sync").lines[0] == "  2  changed: pictures/a.png, … (same pixels in 1: these were not embedded)"
+    pictures.put({names[1]: edited(9)})
+    found = pictures("sync", "--json").json
+    assert (found["changed"], found["same_pixels"], found["reused"], found["embedded"]) == (1, 1, 1, 0)
 
 
 def test_the_report_says_what_became_of_every_picture_and_what_it_cost(pictures: Line) -> None:

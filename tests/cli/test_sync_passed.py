@@ -104,3 +104,33 @@ def test_a_new_folder_without_pictures_says_what_it_has(line: Line) -> None:
     assert "holds no pictures, only 7 other files" in first
     assert "holds no pictures, only 7 other files (2 mp4, 2 psd, 1 cr2 and 1 more), 3 folders left out" in message
     assert "1 symlinked folder, entered with --follow-symlinks" in message
+
+
+# Patterns
+
+
+def test_a_pattern_that_can_match_nothing_is_refused_with_the_right_form(line: Line) -> None:
+    line.put({"pictures/animals/a.png": 1, "pictures/b.png": 2})
+    error = line("sync", "pictures/", "--exclude", "./animals/", "--json", code=2).error
+    assert (error["code"], error["next"]) == ("usage", "give: --exclude /animals/")
+    assert not os.path.exists(".vstore")
+    line("sync", "pictures/", "-q")
+    for words in (["sync"], ["sync", "-n"]):
+        assert line(*words, "--exclude", os.path.abspath("pictures/animals"), "--json", code=2).error["next"] == (
+            "give: --exclude /animals"
+        )
+
+
+def test_notes_go_to_stderr_even_when_quiet_and_into_the_document(line: Line) -> None:
+    line.put({"pictures/animals/a.png": 1, "pictures/b.png": 2})
+    line("sync", "pictures/")
+    note = (
+        "--exclude ANIMALS/ matches nothing; there is animals. "
+        "To match that: vstore sync --no-exclude ANIMALS/ --exclude animals/"
+    )
+    ran = line("sync", "-q", "--exclude", "ANIMALS/")
+    assert (ran.out, ran.err) == ("", f"Note: {note}\n")
+    line("sync", "--no-exclude", "ANIMALS/")
+    ran = line("sync", "--json", "--exclude", "ANIMALS/")
+    assert ran.json["notes"] == [note] and ran.err == ""
+    assert line("sync", "--no-exclude", "ANIMALS/", "--exclude", "animals/", "--json").json["removed"] == 1

@@ -13,7 +13,7 @@ lowest() {
 # The core by itself first: what models bring would lift some of its packages.
 fresh lowest
 lowest '.[cpu,heic,parquet]'
-pip_install pytest hypothesis psutil
+pip_install pytest hypothesis psutil tifffile imagecodecs
 versions
 "$bin/python" -m pytest -q -p no:cacheprovider tests/store tests/cli
 

@@ -5,54 +5,18 @@ Which calls are tried is a sample that VSTORE_EVERY=1 makes whole.
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.failing_disks import Watched
+from support.failing_disks import EVERY, Failing, Killed, Watched
 from support.folders import World
 
 from vstore.disk import durable
 from vstore.errors import VstoreError
 from vstore.format import small_files
 from vstore.intake import keeper
-
-EVERY = int(os.environ.get("VSTORE_EVERY", "13"))
-
-
-class Killed(BaseException):
-    """What a process sees that is killed: nothing more."""
-
-
-class Failing(Watched):
-    """One call fails, or ends the process before or after it is done."""
-
-    def __init__(self, at: int, how: str) -> None:
-        super().__init__()
-        self._at = at
-        self._how = how
-        self._dead = False
-
-    @contextmanager
-    def _doing(self, call: str, path: str) -> Iterator[None]:
-        if self._dead:
-            raise Killed
-        self.calls.append((call, os.path.basename(path)))
-        if len(self.calls) != self._at + 1:
-            yield
-            return
-        if self._how in ("reports an error and yet succeeds", "killed after"):
-            yield
-        if self._how.startswith("killed"):
-            self._dead = True
-            raise Killed
-        full = self._how == "disk full" and call not in ("look", "read", "pread", "readinto", "map")
-        error = errno.ENOSPC if full else errno.EIO
-        raise OSError(error, os.strerror(error), path)
 
 
 @pytest.fixture

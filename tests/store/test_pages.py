@@ -28,7 +28,7 @@ from vstore.format.pages import (
     leaf_keys,
     level_of,
 )
-from vstore.format.tree import Tree
+from vstore.format.tree import Tree, keys_at
 
 HASH = store_hash("xxh3_128")
 NAMES = st.binary(min_size=1, max_size=4) | st.sampled_from([b"a", b"b", b"0", b"!", b"\xff", b"x" * 300])
@@ -237,6 +237,8 @@ def test_a_folder_holds_what_lies_below_it_and_its_own_files(aliases: dict[bytes
     assert list(tree.under(b"")) == list(tree)
     own = [(path, key) for path, key in below if b"/" not in path[len(folder) + 1 :]]
     assert list(tree.directly_in(folder)) == own
+    within = {path: key for path, key in aliases.items() if b"/" in path}
+    assert keys_at(tree, [path + more for more in (b"", b"!") for path in within]) == within
     names = {path[len(folder) + 1 :].partition(b"/")[0] for path, _ in below if b"/" in path[len(folder) + 1 :]}
     assert list(tree.folders_in(folder)) == sorted(names, key=lambda name: name + b"/")
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.edited import edited
 from support.embedder_suite import check_embedder, check_loads_again
 from support.folders import packs_by_age, put
 
@@ -72,6 +73,24 @@ def test_a_store_of_a_plugin_is_a_store_like_any(installed: Path, tmp_path: Path
         assert store.model_show("thumbnail-4").made_with["numpy"]
         with pytest.raises(ModelError, match="does not read text"):
             store.search([Operand(1.0, None, "a red car")])
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_plugin_declares_that_an_edit_of_metadata_changes_no_vector(
+    installed: Path, tmp_path: Path, declared: bool
+) -> None:
+    if not declared:
+        code = (installed / "vstore_thumbnail.py").read_text()
+        (installed / "vstore_thumbnail.py").write_text(code.replace("sees_pixels_alone", "something_else"))
+        sys.modules.pop("vstore_thumbnail", None)
+    put(tmp_path / "pictures", {"1.png": 1})
+    Store.init(tmp_path / ".vstore", model="thumbnail:4")
+    with Store(tmp_path / ".vstore") as store:
+        store.sync([tmp_path / "pictures"])
+        put(tmp_path / "pictures", {"1.png": edited(1)})
+        report = store.sync()
+    sys.modules.pop("vstore_thumbnail", None)
+    assert (report.same_pixels, report.embedded) == ((1, 0) if declared else (0, 1))
 
 
 def test_a_store_whose_plugin_is_gone_says_what_is_missing(

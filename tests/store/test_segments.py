@@ -228,6 +228,28 @@ def test_every_bad_block_is_found_and_no_other(tmp_path: Path, ref: FileRef) -> 
         segment.verify()
 
 
+def test_rows_are_checked_by_their_blocks_alone(tmp_path: Path, ref: FileRef) -> None:
+    segment = Segment(tmp_path, ref)
+    with open(tmp_path / ref.name, "r+b") as file:
+        file.seek(81 + BLOCK * DIM * 2)
+        file.write(b"\xff")
+    segment.verify_rows([0, BLOCK - 1])
+    with pytest.raises(Damage, match=f"rows {BLOCK} to {COUNT - 1} do not match their checksums"):
+        segment.verify_rows([0, BLOCK])
+
+
+@pytest.mark.parametrize("at", [4, -FOOTER_SIZE - 3])
+def test_rows_are_not_trusted_beside_a_damaged_header_or_damaged_checksums(
+    tmp_path: Path, ref: FileRef, at: int
+) -> None:
+    segment = Segment(tmp_path, ref)
+    with open(tmp_path / ref.name, "r+b") as file:
+        file.seek(at, os.SEEK_SET if at > 0 else os.SEEK_END)
+        file.write(b"\xfe")
+    with pytest.raises(Damage, match=r"header|own checksum"):
+        segment.verify_rows([0])
+
+
 def test_a_segment_that_is_missing_is_named(tmp_path: Path, ref: FileRef) -> None:
     (tmp_path / ref.name).unlink()
     with pytest.raises(FileNotFoundError) as caught:

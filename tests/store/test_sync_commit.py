@@ -218,10 +218,11 @@ def test_a_run_that_is_stopped_at_once_changes_nothing(single: World) -> None:
 def test_a_run_that_is_stopped_before_a_guard_could_decide_changes_nothing(settled: World, reads: Reads) -> None:
     settled.put({f"{number:02d}.png": number for number in range(40)})
     settled.sync()
-    settled.put({f"{number:02d}.png": number + 1 for number in range(39)})  # all but one are known
-    settled.put({f"{number:02d}.png": 39 for number in range(39)})
+    for number in range(39):
+        os.unlink(settled.pictures / f"{number:02d}.png")
+    settled.put({f"as {number:02d}.png": 39 for number in range(39)})  # a known picture: only their bytes tell
     stop = threading.Event()
-    reads.at_opening["20.png", 2] = stop.set
+    reads.at_opening["as 20.png", 1] = stop.set
     report = settled.sync(stop=stop)
     assert (report.snapshot, report.interrupted, classes(report)) == (None, True, {})
     with pytest.raises(Refused, match="39 of the 40"):

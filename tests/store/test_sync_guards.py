@@ -103,13 +103,34 @@ def test_pictures_that_moved_to_another_root_are_not_lost_if_that_is_synced_too(
     assert classes(settled.sync(settled.pictures, other)) == {"unchanged": 11, "renamed": 30}
 
 
-def test_pictures_that_are_written_over_are_lost(settled: World) -> None:
+def test_pictures_that_are_written_over_are_changed_and_not_lost(settled: World) -> None:
     settled.put(many(40))
     settled.sync()
-    settled.put(many(25, first=1000))
-    assert "25 of the 40" in refused(settled)
-    report = settled.sync(allow_mass_delete=True)
-    assert (classes(report), report.embedded) == ({"unchanged": 15, "changed": 25}, 25)
+    settled.put(many(40, first=1000))
+    report = settled.sync()
+    assert (classes(report), report.embedded) == ({"changed": 40}, 40)
+
+
+def test_what_is_written_over_does_not_hide_what_is_gone(settled: World) -> None:
+    settled.put(many(80))
+    settled.sync()
+    settled.put(many(40, first=1000))
+    unlink(settled, 25, first=50)
+    assert "25 of the 80" in refused(settled)
+
+
+def test_pictures_that_were_spoilt_are_lost_whatever_else_was_written_over(settled: World) -> None:
+    settled.put(many(80))
+    settled.sync()
+    settled.put(many(40, first=1000))
+    settled.put(dict.fromkeys(list(many(80))[50:75], b"encrypted, pay up"))
+    with pytest.raises(Refused, match="25 of the 80 pictures in 'pictures' cannot be read as pictures any more"):
+        settled.sync()
+    assert [row.snapshot for row in settled.store.snapshot_list()] == ["v1"]
+    settled.put(dict.fromkeys(list(many(80))[55:75], b"encrypted, pay up"))
+    settled.put({name: data for name, data in many(80).items() if "00050" <= name < "00055"})
+    report = settled.sync()  # 20 are no accident, and finished vectors were kept
+    assert (classes(report), report.embedded) == ({"unchanged": 20, "changed": 40, "failed": 20}, 0)
 
 
 def test_pictures_that_were_spoilt_are_lost(settled: World) -> None:

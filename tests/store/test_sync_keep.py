@@ -214,10 +214,10 @@ def test_a_journal_is_flushed_at_least_every_five_seconds_and_before_it_is_seale
 
 
 def test_no_flush_is_made_per_picture(world: World, disk: Watched) -> None:  # noqa: F811
-    world.put({"a.png": 1})
+    world.put({f"first {number}.png": number for number in range(64)})  # so many facts that no later ones are merged
     world.sync()
     counts = []
-    for first, count in ((10, 5), (1000, 150)):
+    for first, count in ((1000, 150), (10_000, 5)):
         world.put({f"{first + number:05d}.png": first + number for number in range(count)})
         disk.calls.clear()
         assert world.sync().embedded == count

@@ -17,6 +17,8 @@ from vstore.disk.durable import Disk
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+EVERY = int(os.environ.get("VSTORE_EVERY", "13"))  # of the calls that may go wrong, one in so many is tried
+
 
 class Watched(Disk):
     """A disk that notes each call as (call, path), and lets chosen calls fail.
@@ -174,3 +176,34 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Watched:
 
 
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+class Killed(BaseException):
+    """What a process sees that is killed: nothing more."""
+
+
+class Failing(Watched):
+    """One call fails, or ends the process before or after it is done."""
+
+    def __init__(self, at: int, how: str) -> None:
+        super().__init__()
+        self._at = at
+        self._how = how
+        self._dead = False
+
+    @contextmanager
+    def _doing(self, call: str, path: str) -> Iterator[None]:
+        if self._dead:
+            raise Killed
+        self.calls.append((call, os.path.basename(path)))
+        if len(self.calls) != self._at + 1:
+            yield
+            return
+        if self._how in ("reports an error and yet succeeds", "killed after"):
+            yield
+        if self._how.startswith("killed"):
+            self._dead = True
+            raise Killed
+        full = self._how == "disk full" and call not in ("look", "read", "pread", "readinto", "map")
+        error = errno.ENOSPC if full else errno.EIO
+        raise OSError(error, os.strerror(error), path)

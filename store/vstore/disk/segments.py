@@ -11,7 +11,7 @@ faiss ignores what follows the rows. The index *is* the embeddings, and the keys
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,11 +69,9 @@ class Segment:
         buffer = memoryview(bytearray(1 << 20))
         with File(self.path) as file:
             header = buffer[: file.readinto(buffer[: footer.header])]
-            sums = file.pread(8 * -(-footer.rows // BLOCK), footer.sums_at)
             if checksum(header) != footer.header_sum:
                 raise self.damage("its header does not match its checksum")
-            if checksum(sums) != footer.sums_sum:
-                raise self.damage("its checksums do not match their own checksum")
+            sums = self._sums(file)
             import xxhash
 
             for block, first in enumerate(range(0, footer.rows, BLOCK)):
@@ -93,6 +91,27 @@ class Segment:
         """Check every byte before any is used. Raises: Damage, naming file and rows."""
         for first, end in self.bad_blocks():
             raise self.damage(f"rows {first} to {end - 1} do not match their checksums")
+
+    def verify_rows(self, rows: Iterable[int]) -> None:
+        """Check the header, and every byte of the blocks that hold these rows. Raises: Damage, naming file and rows."""
+        footer = self.footer
+        with File(self.path) as file:
+            if checksum(file.pread(footer.header, 0)) != footer.header_sum:
+                raise self.damage("its header does not match its checksum")
+            sums = self._sums(file)
+            for block in sorted({row // BLOCK for row in rows}):
+                first = block * BLOCK
+                end = min(first + BLOCK, footer.rows)
+                data = file.pread((end - first) * footer.width, footer.header + first * footer.width)
+                if checksum(data) != sums[block * 8 : block * 8 + 8]:
+                    raise self.damage(f"rows {first} to {end - 1} do not match their checksums")
+
+    def _sums(self, file: File) -> bytes:
+        """Read the checksums of all blocks. Raises: Damage if they do not match their own."""
+        sums = file.pread(8 * -(-self.footer.rows // BLOCK), self.footer.sums_at)
+        if checksum(sums) != self.footer.sums_sum:
+            raise self.damage("its checksums do not match their own checksum")
+        return sums
 
     def rows(self) -> Rows:
         """Map the rows: float16 or float32 (n, dim), unaligned, read-only; copy them before BLAS. Raises: Damage."""

@@ -3,6 +3,9 @@
 The object of an entry point has two functions. `describe(words)` returns the recipe of `--model FAMILY:REST`: a plain
 JSON object with "family", "dim" and everything else that decides a vector. `load(recipe, words, settings)` returns the
 embedder. `settings.device` is one device, or `auto` where the user named none.
+
+If its attribute `sees_pixels_alone` is True, it declares that a vector depends on the recipe and on the prepared pixels
+that `embed_images` gets, and on nothing else: a picture whose metadata was edited keeps its vector then.
 """
 
 from __future__ import annotations

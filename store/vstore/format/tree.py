@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 
 from vstore.format.hashing import Hash
 from vstore.format.page_tree import Fetch, PageTree
@@ -108,6 +109,15 @@ class Tree(PageTree):
                     break
             else:
                 return
+
+
+def keys_at(tree: Tree, paths: Iterable[bytes]) -> dict[bytes, bytes]:
+    """Find the keys of those paths that a tree has. Paths of one folder in a row are looked up together."""
+    found: dict[bytes, bytes] = {}
+    for folder, some in groupby(paths, lambda path: path.rpartition(b"/")[0]):
+        here = dict(tree.directly_in(folder))
+        found.update((path, here[path]) for path in some if path in here)
+    return found
 
 
 def paths_by_key(aliases: Iterable[Alias]) -> dict[bytes, list[bytes]]:

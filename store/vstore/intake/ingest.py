@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.facts import Batch
 from vstore.embed.embedder import Embedder
+from vstore.format.delta import Change
 from vstore.format.entries import FileRef
 from vstore.format.recipes import Recipe
+from vstore.format.tree import Tree, keys_at
+from vstore.intake.copied_vectors import CopiedVectors
 from vstore.intake.doubts import Doubts
 from vstore.intake.embedding import Batch as ModelBatch
 from vstore.intake.embedding import Embedding
 from vstore.intake.kept_vectors import KeptVectors
 from vstore.intake.known_pictures import KnownPictures
 from vstore.intake.lazy_model import LazyModel
+from vstore.intake.prepared_pixels import PreparedPixels
 from vstore.intake.reader import Answer, Reader
 from vstore.intake.stored_keys import Vectors
 from vstore.intake.survey import TROUBLE, Item, Survey
@@ -29,6 +33,7 @@ from vstore.progress import Progress
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
+    from vstore.format.facts import Fact
     from vstore.pictures.isolation import IsolatedDecoder
 
 _ROUNDS = 3  # times that a picture is looked for whose file changes under us
@@ -51,33 +56,40 @@ class Ingest:
         command: str,
         isolate: bool = False,
         machine: Callable[[Recipe], str] = lambda recipe: "",
+        sees_pixels_alone: Callable[[Recipe], bool] = lambda recipe: False,
         retry_failed: bool = False,
     ) -> None:
         """
-        load:          loads the model of a recipe, once a picture needs it.
-        stop:          set by another thread, ends the run after the batch at hand.
-        max_file_size: larger files are not read.
-        max_pixels:    larger pictures are not decoded.
-        command:       the running command, for its records.
-        isolate:       decode in other processes.
-        machine:       names what is known of the machine before the model of a recipe is loaded there.
-        retry_failed:  try every picture again that an earlier run remembers as failed.
+        load:              loads the model of a recipe, once a picture needs it.
+        stop:              set by another thread, ends the run after the batch at hand.
+        max_file_size:     larger files are not read.
+        max_pixels:        larger pictures are not decoded.
+        command:           the running command, for its records.
+        isolate:           decode in other processes.
+        machine:           names what is known of the machine before the model of a recipe is loaded there.
+        sees_pixels_alone: tells whether equal prepared pixels get equal vectors from the model of a recipe.
+        retry_failed:      try every picture again that an earlier run remembers as failed.
         """
         self._progress = progress
         self._stop = stop
-        self._preparation = preparation_of(repo.recipe(space), max_pixels or MAX_PIXELS)
+        recipe = repo.recipe(space)
+        self._preparation = preparation_of(recipe, max_pixels or MAX_PIXELS)
+        self._recipe = recipe
+        self._sees_pixels_alone = sees_pixels_alone
         self._decoder: str | None = None
         self._isolated = _isolated_decoder() if isolate else None
         self.vectors = Vectors(repo, space, catalogue)
+        self._pixels = PreparedPixels(repo, recipe)
+        self._copied = CopiedVectors(repo, space, self.vectors, self._pixels)
         self._pictures = KnownPictures(
             space,
             catalogue,
             self.vectors,
             fingerprint=self._fingerprint,
-            machine=lambda: machine(repo.recipe(space)),
+            machine=lambda: machine(recipe),
             retry_failed=retry_failed,
         )
-        self._model = LazyModel(repo, space, lambda: load(repo.recipe(space)), self._pictures.loaded)
+        self._model = LazyModel(repo, space, lambda: load(recipe), self._pictures.loaded)
         self._kept = KeptVectors(
             repo,
             space,
@@ -95,6 +107,7 @@ class Ingest:
             stop=stop,
             wants=self._pictures.wants,
             finish=self._embedding.finish,
+            digest=self._pixels.digest,
             ahead=self._embedding.ahead,
             isolated=self._isolated,
         )
@@ -153,11 +166,16 @@ class Ingest:
         """Read and hash every unread file, and decode none."""
         self._run(survey, "hash", survey.unread(), survey.unread_count(), decode=False, pause=None)
 
-    def read_and_embed(self, survey: Survey, pause: Callable[[], None]) -> None:
-        """Read every unread file once, and embed its picture on the way. `pause` is called between batches."""
+    def read_and_embed(self, survey: Survey, base: Tree, pause: Callable[[], None]) -> None:
+        """Read every unread file once, and embed its picture on the way.
+
+        base:  the aliases before.
+        pause: called between batches.
+        """
+        self._expect(survey.unread(), base)
         self._run(survey, "read and embed", survey.unread(), survey.unread_count(), decode=True, pause=pause)
 
-    def embed_rest(self, survey: Survey, pause: Callable[[], None]) -> None:
+    def embed_rest(self, survey: Survey, base: Tree, pause: Callable[[], None]) -> None:
         """Embed the pictures with a known key and no vector: they are read and hashed a second time.
 
         If a file has changed since it was hashed, or cannot be read, another one of the same bytes is tried. In
@@ -167,6 +185,7 @@ class Ingest:
             items = list(survey.unembedded(self.wants))
             if not items or self._stop.is_set():
                 return
+            self._expect(items, base)
             self._run(survey, "embed", iter(items), len(items), decode=True, pause=pause)
         failure = PictureFailure("io", "it kept changing while it was read")
         while not self._stop.is_set() and (items := list(survey.unembedded(self.wants))):
@@ -191,7 +210,7 @@ class Ingest:
         with closing(self._reader.answers(items, decode=decode)) as answers:
             for answer in answers:
                 self._take(survey, answer)
-                if answer.key is not None and answer.made is not None:
+                if answer.key is not None and answer.made is not None and not self._copies(answer):
                     self._embedding.add(answer.key, answer.made, batch)
                     if self._embedding.is_full(batch):
                         self._embedding.start(batch)
@@ -214,6 +233,36 @@ class Ingest:
         if answer.key is not None and answer.facts is not None:
             self._pictures.add_facts(answer.key, answer.size, answer.facts)
 
+    def _copies(self, answer: Answer) -> bool:
+        """Take note of a picture's pixels. Returns: True if it takes the vector of one with the same, unembedded."""
+        key, digest = answer.key, answer.pixels
+        if key is None or digest is None:
+            return False
+        self._pixels.learn(key, digest)
+        if not self._copied.take(answer.item.path, key, digest):
+            return False
+        self._reader.let_go([key])
+        return True
+
+    def _expect(self, items: Iterable[Item], base: Tree) -> None:
+        """Before reading files: find the pictures that they were, and the digests of the pixels of these.
+
+        Raises: Damage, FileNotFoundError.
+        """
+        if self._pixels.are_stored and base.leaves and self._sees_pixels_alone(self._recipe):
+            self._copied.expect(keys_at(base, (item.path for item in items)))
+
+    def same_pixels(self, changes: Iterable[Change]) -> list[Change]:
+        """Choose the changes of paths whose pictures before and after have the same prepared pixels.
+
+        Raises: Damage, FileNotFoundError.
+        """
+        return self._pixels.same(changes)
+
+    def is_embedded(self, key: bytes) -> bool:
+        """Tell whether this run computed the vector of a picture."""
+        return key in self.vectors and key not in self._copied and not self.vectors.stored(key)
+
     def settle(self) -> None:
         """Keep the vectors of all batches under way, even if a reading was abandoned."""
         self._embedding.settle()
@@ -227,12 +276,17 @@ class Ingest:
     # Keeping
 
     def write_rest(self) -> list[FileRef]:
-        """Write the unsealed vectors as a segment, to be listed by the next record."""
-        return self._kept.write_rest()
+        """Write the unsealed vectors as segments, to be listed by the next record."""
+        return [*self._kept.write_rest(), *self._copied.write()]
 
-    def listed(self) -> None:
-        """Remove the journals whose segments a record lists now."""
+    def new_facts(self) -> list[Fact]:
+        """List the digests learnt of pictures with a vector, to be listed by the next record."""
+        return self._pixels.unlisted(self.vectors)
+
+    def listed(self, facts: Iterable[Fact]) -> None:
+        """Remove the journals whose segments a record lists now. facts: those that it lists."""
         self._kept.listed()
+        self._pixels.listed(facts)
 
     def put(self, batch: Batch) -> None:
         """Write the facts learnt of pictures, good and bad, to the catalogue."""

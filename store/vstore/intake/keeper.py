@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from vstore.disk import durable
 from vstore.disk.journal import Journal, JournalWriter, is_beheaded, journals
 from vstore.errors import Damage, VstoreError
+from vstore.format.canonical import Json
 from vstore.format.entries import FileRef
 from vstore.format.layout import DTYPES
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Floats
+    from vstore.format.facts import Fact
 
 SEAL_BYTES = 64 << 20
 SEAL_SECONDS = 600.0
@@ -109,13 +111,23 @@ def segment_of(repo: Repository, path: Path, wanted: Callable[[bytes], bool]) ->
     return repo.write_segment(journal.space, keys, journal.rows(numbers))
 
 
-def publish_seal(repo: Repository, command: str, space: str, refs: Sequence[FileRef]) -> None:
-    """Publish a record that adds segments to the end of a space's list."""
+def publish_seal(
+    repo: Repository, command: str, space: str, refs: Sequence[FileRef], facts: Sequence[Fact] = ()
+) -> None:
+    """Publish a record that adds segments to the end of a space's list, and facts to those of the store."""
     with repo.committing(command):
-        changes = repo.state.segments_changed(space, [*repo.state.segments(space), *refs])
+        changes: dict[str, Json] = {
+            "segments": repo.state.segments_changed(space, [*repo.state.segments(space), *refs])
+        }
+        blobs: dict[bytes, bytes] = {}
+        if facts:
+            from vstore.repository.facts import added
+
+            more, blobs = added(repo, facts)
+            changes |= more
         rows = sum(ref.rows for ref in refs)
         about = f"{rows} vector{'s' * (rows != 1)}"
-        repo.publish("seal", {"segments": changes}, about=about)
+        repo.publish("seal", changes, blobs=blobs, about=about)
 
 
 def recover(repo: Repository, command: str) -> int:

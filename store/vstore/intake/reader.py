@@ -40,6 +40,7 @@ class Answer(NamedTuple):
     key:     where it could be read.
     size:    bytes of the file.
     made:    the result of `finish`, where the picture was to be decoded.
+    pixels:  the result of `digest`, there too.
     facts:   format and size of the picture.
     failure: the reason why it was not read, or has no vector.
     """
@@ -49,6 +50,7 @@ class Answer(NamedTuple):
     key: bytes | None = None
     size: int = 0
     made: Any = None
+    pixels: bytes | None = None
     facts: Facts | None = None
     failure: PictureFailure | None = None
 
@@ -65,6 +67,7 @@ class Reader:
         stop: threading.Event,
         wants: Callable[[bytes], bool] = lambda key: False,
         finish: Callable[[Image], Any] = lambda picture: picture,
+        digest: Callable[[Image], bytes | None] = lambda picture: None,
         ahead: Callable[[], int] = lambda: 0,
         isolated: IsolatedDecoder | None = None,
     ) -> None:
@@ -72,6 +75,7 @@ class Reader:
         max_size: larger files are not read.
         wants:    decides, once per key and under a lock, whether a picture is decoded.
         finish:   turns a picture into an input of the embedder, never None; called in any of the threads.
+        digest:   names the pixels of a picture; called in any of the threads, before `finish`.
         ahead:    pictures to hold ready at least; may change at any time.
         isolated: decodes in other processes; without it pictures are decoded in this one.
         """
@@ -81,6 +85,7 @@ class Reader:
         self._max_size = max_size
         self._wants = wants
         self._finish = finish
+        self._digest = digest
         self._ahead = ahead
         self._stop = stop
         self._lock = threading.Lock()
@@ -142,7 +147,8 @@ class Reader:
             picture, facts = decode_it(data, self._preparation)
         except PictureFailure as failure:
             return Answer(item, state, key, len(data), failure=failure)
-        return Answer(item, state, key, len(data), made=self._finish(picture), facts=facts)
+        pixels = self._digest(picture)
+        return Answer(item, state, key, len(data), made=self._finish(picture), pixels=pixels, facts=facts)
 
     def let_go(self, keys: Iterable[bytes]) -> None:
         """Forget pictures to which `wants` says no from now on: else memory would grow with their number."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.facts import Batch
@@ -16,7 +16,7 @@ _ALIGNED = struct.Struct("<I8s")
 
 
 class Vectors:
-    """The keys of one space: those in its segments, and those that this run has journaled."""
+    """The keys of one space: those in its segments, and those whose vectors this run computed or copied."""
 
     def __init__(self, repo: Repository, space: str, catalogue: Catalogue | None) -> None:
         self._repo = repo
@@ -52,8 +52,24 @@ class Vectors:
         self._told, self._rest = 0, None
         return self.stored(key)
 
+    def rows(self, keys: Collection[bytes]) -> dict[bytes, tuple[FileRef, int]]:
+        """Find the segments and rows of keys that are stored; of a key that stands twice, one of its rows."""
+        found: dict[bytes, tuple[FileRef, int]] = {}
+        for key in keys if self._told and self._catalogue is not None else ():
+            assert self._catalogue is not None
+            location = self._catalogue.location(self._space, key)
+            if location is not None and location[0] < self._told:
+                ref = self._refs[location[0]]
+                if self._repo.segment(ref).key(location[1]) == key:
+                    found[key] = (ref, location[1])
+        for ref in self._refs if len(found) < len(keys) else ():
+            for row, key in enumerate(self._repo.segment(ref).key_list()):
+                if key in keys:
+                    found.setdefault(key, (ref, row))
+        return found
+
     def add(self, keys: Iterable[bytes]) -> None:
-        """Add the keys of vectors that this run has journaled."""
+        """Add the keys of vectors that this run computed or copied."""
         self._run.update(keys)
 
 

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import groupby
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.intake.targets import Target
 from vstore.pictures.folder import FileStat, Trouble, count_of, files_of
 from vstore.pictures.passed_over import PassedOver
 from vstore.pictures.scan import Scan
 from vstore.repository.places import is_below
+
+if TYPE_CHECKING:
+    from vstore.pictures.pattern_faults import Fault
+    from vstore.pictures.pattern_watch import Unmatched
 
 UNKNOWN, KNOWN, LOOSE, FAILED, TROUBLE, TOO_LARGE, GONE = range(7)
 """The state of a file.
@@ -104,6 +108,7 @@ class Survey:
     clean:    number of files in clean runs, without those among the chunks.
     ignored:  number of other files.
     passed:   what was passed over, by kind.
+    unmatched: new patterns that match nothing.
     unlisted: folders that could not be listed; their aliases are carried over.
     troubled: folders not listed, and files not stat-ed, because of an error.
     unsure:   paths not stat-ed: maybe files; an alias there is carried over.
@@ -120,7 +125,7 @@ class Survey:
 
     __slots__ = (
         "chunks", "clean", "compared", "doubts", "emptied", "found", "ignored", "large", "listed", "names", "no_files",
-        "passed", "scans", "targets", "troubled", "unlisted", "unsure",
+        "passed", "scans", "targets", "troubled", "unlisted", "unmatched", "unsure",
     )  # fmt: skip
 
     def __init__(self, targets: list[Target]) -> None:  # a dataclass would cost each command two milliseconds
@@ -129,6 +134,7 @@ class Survey:
         self.clean = 0
         self.ignored = 0
         self.passed: PassedOver = {}
+        self.unmatched: list[Unmatched] = []
         self.unlisted: list[bytes] = []
         self.troubled: dict[bytes, Trouble] = {}
         self.unsure: set[bytes] = set()
@@ -227,6 +233,12 @@ class Survey:
         """Tell whether the excludes, as this scan met them, hide a stored path."""
         rest = path.partition(b"/")[2]
         return any(is_below(path, prefix) and scan.hides(rest) for prefix, scan in self.scans.items())
+
+    def faults(self) -> Iterator[tuple[bytes, str, Fault]]:
+        """Yield the lines of ignore files that can match nothing: stored path of the file, line, and the reason."""
+        for prefix, scan in self.scans.items():
+            for path, line, fault in scan.faults:
+                yield prefix.partition(b"/")[0] + b"/" + path, line, fault
 
     def is_left_out(self, path: bytes) -> bool:
         """Tell whether a stored path lies in a folder that is left out by default."""

@@ -29,6 +29,7 @@ from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
     from vstore.disk.catalogue import Catalogue
+    from vstore.pictures.pattern_watch import Watch
 
 
 class Surveyor:
@@ -51,17 +52,20 @@ class Surveyor:
         self._cache = StatCache(catalogue, repo.state.absorbed if absorbed is None else absorbed)
         self._tree = tree
         self._size = repo.hash.size
+        self._watch: Watch | None = None
         self._skip = {(store.st_dev, store.st_ino)}
         self._progress = progress
         self._unproven: set[bytes] = set()  # folders that the catalogue's agreement does not cover
         self._awaited: dict[bytes, bytes] = {}  # of those, the ones not met yet, with their expected places
 
-    def survey(self, targets: list[Target], agreed: frozenset[bytes]) -> Survey:
+    def survey(self, targets: list[Target], agreed: frozenset[bytes], watch: Watch | None = None) -> Survey:
         """Scan all targets.
 
         agreed: labels whose clean folders agree with the snapshot; the others are compared as a whole.
+        watch:  sees every name that is met in whole folders.
         """
         survey = Survey(targets)
+        self._watch = watch
         for target in targets:
             if target.gone:
                 survey.no_files.append(target.prefix)
@@ -73,7 +77,9 @@ class Surveyor:
     def _scan(self, survey: Survey, target: Target, agreed: bool) -> None:
         label, under = os.fsencode(target.root.label), target.under
         expect = 0 if under else self._cache.count(target.root.label)
-        scan = shared_scan(target.place, target.options, EXTENSIONS, under=under, skip=self._skip, expect=expect)
+        scan = shared_scan(
+            target.place, target.options, EXTENSIONS, under=under, skip=self._skip, expect=expect, watch=self._watch
+        )
         survey.scans[target.prefix] = scan
         whole = not agreed or bool(under)  # the folder above a part may not know of it
         if whole:

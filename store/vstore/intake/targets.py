@@ -46,11 +46,13 @@ class Scope(NamedTuple):
     targets:  the folders and parts of folders, in the order of their stored paths.
     roots:    label -> new root for the log, or None if a wider root takes it in.
     absorbed: old label -> new prefix of its paths.
+    given:    option and pattern: those that are new for the folders.
     """
 
     targets: list[Target]
     roots: dict[str, Root | None]
     absorbed: dict[str, str]
+    given: Sequence[tuple[str, str]] = ()
 
     def changes(self) -> dict[str, Json]:
         """Return the changes of the roots, for a record."""
@@ -89,7 +91,7 @@ class _ScopeBuilder:
         self._edits = edits
         self._known = dict(repo.state.roots)
         self._edited: set[str] = set()
-        self._scope = Scope([], {}, {})
+        self._scope = Scope([], {}, {}, edits.given)
 
     def add_known(self) -> None:
         """Add all known folders. Raises: UsageError if there are none."""
@@ -152,6 +154,7 @@ class _ScopeBuilder:
             return root, before
         self._edited.add(root.label)
         options = self._edits.applied(before)
+        self._edits.refuse_faulty(os.fsdecode(self._repo.place(root)), root.label)
         if options != before:
             root = root._replace(options=options.to_json())
             self._scope.roots[root.label] = root
@@ -168,6 +171,7 @@ class _ScopeBuilder:
             options = options.taking_over(ScanOptions.from_json(taken.options), within)
             self._absorb(taken, os.fsdecode(os.path.join(os.fsencode(label), within)))
         options = self._edits.applied(options)
+        self._edits.refuse_faulty(os.fsdecode(real), label)
         root = self._root_at(label, real)._replace(options=options.to_json())
         self._edited.add(label)
         self._scope.roots[label] = root

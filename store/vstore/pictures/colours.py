@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from PIL.Image import Image
 
-_BITS, _PHOTOMETRIC = 0x0102, 0x0106  # tags of TIFF
+_BITS, _PHOTOMETRIC, _FORMAT = 0x0102, 0x0106, 0x0153  # tags of TIFF
 _BAND = 256  # lines
 
 
@@ -19,6 +19,8 @@ def rgb(picture: Image) -> Image:
         return picture
     if picture.mode.startswith(("I", "F")):
         return _from_deep(picture).convert("RGB")
+    if picture.mode == "La":  # grey multiplied by its opacity, which Pillow turns into nothing else
+        picture = picture.convert("LA")
     if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
         from PIL.Image import new
 
@@ -39,6 +41,8 @@ def _from_deep(picture: Image) -> Image:
 
     tags = getattr(picture, "tag_v2", {})
     values = np.asarray(picture)
+    if picture.mode == "I" and tags.get(_BITS) == (32,) and tags.get(_FORMAT, (1,)) == (1,):
+        values = values.view(np.uint32)  # which Pillow reads as signed
     grey = np.empty(values.shape, np.uint8)
     # In bands: a picture may have 178 million pixels, which are 1.4 GB as float64.
     bands = [slice(at, at + _BAND) for at in range(0, len(values), _BAND)]
@@ -53,8 +57,13 @@ def _from_deep(picture: Image) -> Image:
         scale = 255.0 / top
     for band in bands:
         grey[band] = np.clip(np.rint(_finite(values[band]) * scale), 0, 255)
-    if picture.mode == "I;16" and tags.get(_PHOTOMETRIC) == 0:  # white is zero, which Pillow respects up to 8 bits only
+    if (
+        picture.mode in ("I;16", "F") and tags.get(_PHOTOMETRIC) == 0
+    ):  # white is zero, which Pillow respects up to 8 bits only
         np.subtract(255, grey, out=grey)
+    if picture.mode == "I;16" and isinstance(clear := picture.info.get("transparency"), int):
+        for band in bands:
+            grey[band][values[band] == clear] = 255
     return fromarray(grey)
 
 

@@ -6,11 +6,14 @@ import contextlib
 import io
 import threading
 import warnings
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from vstore.packages import HEIC
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.formats import MAX_PIXELS, POLICY, READING
+from vstore.pictures.png import open_png
+from vstore.pictures.tiff import open_tiff
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -42,13 +45,20 @@ def open_picture(data: bytes) -> ImageFile:
         if not accepted or isinstance(accepted, str):
             continue
         try:
-            opened: ImageFile = factory(io.BytesIO(data), "")
-            return opened
+            return _OPENERS.get(name, _open)(factory, data)
         except Exception as err:
             error = err
     if error is not None:
         raise error
     raise PictureFailure("not_an_image", "not a supported image format")
+
+
+def _open(factory: Any, data: bytes) -> ImageFile:
+    opened: ImageFile = factory(io.BytesIO(data), "")
+    return opened
+
+
+_OPENERS: dict[str, Callable[[Any, bytes], ImageFile]] = {"PNG": open_png, "TIFF": open_tiff}
 
 
 def _is_heif(data: bytes) -> bool:

@@ -17,6 +17,7 @@ from vstore.pictures.passed_over import BROKEN, LINK, OTHER, PassedOver
 from vstore.pictures.rules import IGNORE_FILE, Rules, is_hidden
 
 if TYPE_CHECKING:
+    from vstore.pictures.pattern_watch import Watch
     from vstore.pictures.rules import Chain
     from vstore.pictures.scan_options import ScanOptions
 
@@ -33,8 +34,13 @@ class Lister:
         rules: Rules,
         extensions: frozenset[str],
         keeps_out: Callable[[os.stat_result], bool],
+        watch: Watch | None = None,
     ) -> None:
-        """extensions: of candidates, lower case, with the dot."""
+        """
+        extensions: of candidates, lower case, with the dot.
+        watch:      sees every name that is met.
+        """
+        self.watch = watch
         self.options = options
         self.rules = rules
         self.extensions = extensions
@@ -101,6 +107,8 @@ class _Sorting:
             while block := list(islice(entries, CHUNK)):
                 if only is not None:
                     block = [e for e in block if e.name == only]
+                if self._lister.watch is not None:
+                    self._show(block, self._lister.watch)
                 # Nearly every file of nearly every folder is one of these; `_take_odd` would decide the same, slowly.
                 plain = [
                     e
@@ -117,6 +125,12 @@ class _Sorting:
                 if chain:
                     plain = [e for e in plain if not exclude(self._base + e.name, chain)]
                 self._take_plain(plain)
+
+    def _show(self, entries: list[os.DirEntry[str]], watch: Watch) -> None:
+        folds = self._lister.rules.folds
+        for entry in entries:
+            is_folder = entry.is_dir(follow_symlinks=False)
+            watch.see(f"{self._base}{entry.name}/" if is_folder else self._base + entry.name, fold=folds)
 
     def _take_plain(self, entries: list[os.DirEntry[str]]) -> None:
         names, rows, pack = self.names, self.rows, pack_row

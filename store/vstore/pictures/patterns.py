@@ -7,10 +7,11 @@ A library was tried (pathspec 1.1.1): a pattern that matches a folder there appl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
+from vstore.errors import UsageError
 from vstore.pictures.spelling import composed
 
 _CLASSES = {
@@ -27,7 +28,25 @@ _CLASSES = {
     "upper": "A-Z",
     "xdigit": "0-9A-Fa-f",
 }
-_WILD = re.compile(r"(?<!\\)(?:\\\\)*[*?\[]")
+WILD = re.compile(r"(?<!\\)(?:\\\\)*[*?\[]")
+
+
+class Name(NamedTuple):
+    """A path as patterns see it.
+
+    is_folder: it ends in a slash.
+    whole:     without that slash, in the composed form of Unicode.
+    last:      its last name.
+    """
+
+    is_folder: bool
+    whole: str
+    last: str
+
+    @classmethod
+    def of(cls, path: str) -> Name:
+        whole = composed(path.removesuffix("/"))
+        return cls(path[-1:] == "/", whole, whole[whole.rfind("/") + 1 :])
 
 
 class Pattern(NamedTuple):
@@ -54,9 +73,14 @@ class Pattern(NamedTuple):
         by_name, text = "/" not in text, text.removeprefix("/")
         if not text:
             raise ValueError("it is empty")
-        spelled = not _WILD.search(text[text.rfind("/") + 1 :])
+        spelled = not WILD.search(text[text.rfind("/") + 1 :])
         regex = re.compile(_regex(composed(text)), re.DOTALL | (re.IGNORECASE if fold else 0))
         return cls(brings_back, folders_only, by_name, spelled=spelled, regex=regex)
+
+    def fits(self, name: Name) -> bool:
+        """Tell whether it matches a path."""
+        fits = self.regex.fullmatch(name.last if self.by_name else name.whole)
+        return fits is not None and (name.is_folder or not self.folders_only)
 
 
 class Patterns:
@@ -69,11 +93,9 @@ class Patterns:
     def from_file(cls, text: str, *, fold: bool = False) -> Patterns:
         """Read an ignore file. A line that no name can match is skipped, as git does. fold: in any letter case."""
         patterns = []
-        for line in text.split("\n"):
-            line = _trimmed(line.removesuffix("\r"))
-            if line and line[0] != "#":
-                with suppress(ValueError):
-                    patterns.append(Pattern.parse(line, fold=fold))
+        for line in lines_of(text):
+            with suppress(ValueError):
+                patterns.append(Pattern.parse(line, fold=fold))
         return cls(patterns)
 
     def __bool__(self) -> bool:
@@ -89,13 +111,24 @@ class Patterns:
 
     def deciding(self, path: str) -> Pattern | None:
         """Find the pattern that decides about a path."""
-        is_folder = path[-1:] == "/"
-        whole = composed(path.removesuffix("/"))
-        name = whole[whole.rfind("/") + 1 :]
-        for pattern in self._patterns:
-            if (is_folder or not pattern.folders_only) and pattern.regex.fullmatch(name if pattern.by_name else whole):
-                return pattern
-        return None
+        name = Name.of(path)
+        return next((pattern for pattern in self._patterns if pattern.fits(name)), None)
+
+
+def parsed(glob: str, *, fold: bool = False) -> Pattern:
+    """Read a pattern of an option. Raises: UsageError for an invalid one."""
+    try:
+        return Pattern.parse(glob, fold=fold)
+    except ValueError as err:
+        raise UsageError(f"{glob!r} is not a valid pattern of an ignore file: {err}") from err
+
+
+def lines_of(text: str) -> Iterator[str]:
+    """Yield the patterns of an ignore file, as they stand there."""
+    for line in text.split("\n"):
+        trimmed = _trimmed(line.removesuffix("\r"))
+        if trimmed and trimmed[0] != "#":
+            yield trimmed
 
 
 def _trimmed(line: str) -> str:

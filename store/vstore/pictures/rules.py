@@ -7,12 +7,12 @@ import stat
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from vstore.errors import UsageError
 from vstore.pictures.left_out import LeftOut, left_out
 from vstore.pictures.spelling import folds_case
 
 if TYPE_CHECKING:
-    from vstore.pictures.patterns import Pattern, Patterns
+    from vstore.pictures.pattern_faults import Fault
+    from vstore.pictures.patterns import Patterns
     from vstore.pictures.scan_options import ScanOptions
 
     Chain = list[tuple[int, Patterns]]  # length of the folder's path, and the patterns that stand in it
@@ -21,7 +21,10 @@ IGNORE_FILE = ".vstoreignore"
 
 
 class Rules:
-    """The rules of one scan. Paths are relative to the root; those of folders end in a slash."""
+    """The rules of one scan. Paths are relative to the root; those of folders end in a slash.
+
+    faults: the lines of ignore files that can match nothing: path of the file, line, and the reason.
+    """
 
     def __init__(self, options: ScanOptions, place: bytes) -> None:
         """place: real path of the root. Raises: UsageError for an invalid pattern."""
@@ -31,6 +34,7 @@ class Rules:
         self._include = self._patterns(options.include) if options.include else None
         self._exclude = self._patterns(options.exclude) if options.exclude else None
         self._files: dict[str, Patterns | None] = {}
+        self.faults: list[tuple[bytes, str, Fault]] = []
 
     @property
     def folds(self) -> bool:
@@ -40,7 +44,7 @@ class Rules:
         return self._folds
 
     def _patterns(self, globs: Iterable[str]) -> Patterns:
-        from vstore.pictures.patterns import Patterns
+        from vstore.pictures.patterns import Patterns, parsed
 
         return Patterns(parsed(glob, fold=self.folds) for glob in globs)
 
@@ -71,8 +75,20 @@ class Rules:
                 with open(file, "rb", closefd=False) as text:
                     lines = text.read().removeprefix(b"\xef\xbb\xbf")
                 self._files[base] = Patterns.from_file(os.fsdecode(lines), fold=self.folds)
+                self._note_faults(base, os.fsdecode(lines))
         finally:
             os.close(file)
+
+    def _note_faults(self, base: str, text: str) -> None:
+        """Note the lines of the ignore file of a folder that can match nothing."""
+        from vstore.pictures.pattern_faults import fault_of, fault_of_line
+        from vstore.pictures.patterns import lines_of
+
+        place = (self._above + base).rstrip("/")
+        for line in lines_of(text):
+            fault = fault_of_line(line) or fault_of(line, place, os.path.basename(place))
+            if fault is not None:
+                self.faults.append((os.fsencode(base + IGNORE_FILE), line, fault))
 
     def over(self, base: str) -> Chain:
         """List the patterns for the names in a folder: the excludes, then, as in git, the deepest ignore file first."""
@@ -151,13 +167,3 @@ class Rules:
 def is_hidden(name: str) -> bool:
     """Tell whether a name is hidden, whatever the options of the root are."""
     return name[:1] == "."
-
-
-def parsed(glob: str, *, fold: bool) -> Pattern:
-    """Read a pattern of an option. Raises: UsageError for an invalid one."""
-    from vstore.pictures.patterns import Pattern
-
-    try:
-        return Pattern.parse(glob, fold=fold)
-    except ValueError as err:
-        raise UsageError(f"{glob!r} is not a valid pattern of an ignore file: {err}") from err

@@ -18,6 +18,9 @@ from vstore.pictures.rules import Rules
 from vstore.pictures.scan_options import ScanOptions
 
 if TYPE_CHECKING:
+    from vstore.pictures.pattern_faults import Fault
+    from vstore.pictures.pattern_watch import Watch
+
     Found = tuple[list[Folder], list[Trouble]]
     Share = Callable[[list[bytes]], Callable[[], Found | None]]
 
@@ -44,12 +47,14 @@ class Scan:
         under: bytes = b"",
         skip: Collection[tuple[int, int]] = (),
         share: Share | None = None,
+        watch: Watch | None = None,
     ) -> None:
         """
         place:      real path of the root.
         extensions: of candidates, lower case, with the dot.
         under:      relative path of the folder or file to walk; b"" for the whole root.
         skip:       (device, inode) of folders that are never entered: the store itself.
+        watch:      sees every name that is met.
         share:      walks half of the folders in another process: see `shared_scan`.
         Raises: UsageError for an invalid pattern.
         """
@@ -60,7 +65,7 @@ class Scan:
         self._under = under
         self._skip = skip
         self._rules = Rules(options, place)
-        self._lister = Lister(options, self._rules, extensions, self._keeps_out)
+        self._lister = Lister(options, self._rules, extensions, self._keeps_out, watch or None)
         self._owners: dict[tuple[int, int], bytes] = {}  # with follow_symlinks: the one path of each folder
         self._share = share
         self._device = -1
@@ -100,6 +105,11 @@ class Scan:
         path: relative to the root; that of a folder ends in a slash.
         """
         return self._rules.hide(os.fsdecode(path))
+
+    @property
+    def faults(self) -> list[tuple[bytes, str, Fault]]:
+        """The lines of the ignore files met that can match nothing: path of the file, line, and the reason."""
+        return self._rules.faults
 
     def leaves_out(self, path: bytes) -> bool:
         """Tell whether a path lies in a folder that is left out by default."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -65,6 +66,28 @@ class OptionEdits(NamedTuple):
     one_file_system: bool | None = None
     ignore_inode: bool | None = None
     ignore_ctime: bool | None = None
+
+    @property
+    def given(self) -> list[tuple[str, str]]:
+        """List the new patterns, each after its option."""
+        return [(option, glob) for option in ("exclude", "include") for glob in getattr(self, option)]
+
+    def refuse_faulty(self, place: str, label: str) -> None:
+        """Refuse new patterns that can match nothing in a folder. label: its name in the store. Raises: UsageError."""
+        if not self.given:
+            return
+        from vstore.pictures.pattern_faults import fault_of
+        from vstore.pictures.patterns import parsed
+
+        for option, glob in self.given:
+            parsed(glob)
+            fault = fault_of(glob, place, label)
+            if fault is not None:
+                right = " ".join(f"--{option} {shlex.quote(one)}" for one in fault.right)
+                raise UsageError(
+                    f"--{option} {shlex.quote(glob)} can match nothing in {place}: {fault.reason}",
+                    f"give: {right}" if right else "name it as it is below the folder: /FOLDER/NAME",
+                )
 
     def applied(self, options: ScanOptions) -> ScanOptions:
         """Return the options with these changes. Raises: UsageError if `no_exclude` names one that is not set."""

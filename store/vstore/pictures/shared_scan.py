@@ -17,6 +17,7 @@ from vstore.pictures.scan import Scan
 from vstore.pictures.scan_options import ScanOptions
 
 if TYPE_CHECKING:
+    from vstore.pictures.pattern_watch import Watch
     from vstore.pictures.scan import Found, Share
 
 SHARE_FROM = 20_000  # files from which on a second process, which takes 30 ms to start, pays
@@ -30,16 +31,18 @@ def shared_scan(
     under: bytes,
     skip: Collection[tuple[int, int]],
     expect: int,
+    watch: Watch | None = None,
 ) -> Scan:
     """Return a scan. Another process walks half of the folders if about `expect` files make its start pay."""
 
     def start(folders: list[bytes]) -> Callable[[], Found | None]:
         return _start((place, json.dumps(options.to_json()), sorted(extensions), sorted(skip), folders))
 
-    # With follow_symlinks each folder is listed under one name, which only one process can know.
-    alone = expect < SHARE_FROM or options.follow_symlinks or (os.cpu_count() or 1) < 2
+    # Only one process can watch patterns. With follow_symlinks each folder is listed under one name, which only one
+    # process can know.
+    alone = expect < SHARE_FROM or options.follow_symlinks or bool(watch) or (os.cpu_count() or 1) < 2
     share: Share | None = None if alone else start
-    return Scan(place, options, extensions, under=under, skip=skip, share=share)
+    return Scan(place, options, extensions, under=under, skip=skip, share=share, watch=watch)
 
 
 def _start(task: tuple[Any, ...]) -> Callable[[], Found | None]:

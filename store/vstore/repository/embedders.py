@@ -86,6 +86,18 @@ class Embedders:
 
         return machine_of(recipe, Words.from_json(self._repo.state.spaces[space_id(recipe)].place), settings)
 
+    def sees_pixels_alone(self, recipe: Recipe) -> bool:
+        """Tell, without loading it, whether equal prepared pixels get equal vectors from the model of a recipe.
+
+        Of the code of others that is true only where it says so: in `sees_pixels_alone` of a plug-in's entry point, or
+        of the function by which a program brings its embedders.
+        """
+        if self._given is not None:
+            return getattr(self._given, "sees_pixels_alone", False) is True
+        from vstore.embed.pixels_alone import sees_pixels_alone
+
+        return sees_pixels_alone(recipe)
+
     def load_variant(
         self, recipe: Recipe, place: Mapping[str, Any], settings: Settings, *, known: Known | None = None
     ) -> Embedder:

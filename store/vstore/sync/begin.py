@@ -60,6 +60,7 @@ def sync(
             options,
             load=load,
             machine=lambda recipe: embedders.machine(recipe, settings),
+            sees_pixels_alone=embedders.sees_pixels_alone,
             progress=listener,
             stop=stop,
         )
@@ -117,6 +118,8 @@ def _refuse_without_picture(path: bytes, options: Options) -> None:
     if not os.path.isdir(path):
         what = "is not a folder" if os.path.lexists(path) else "does not exist"
         raise UsageError(f"{shown} {what}", "name a folder of pictures")
+    place = os.path.realpath(path)
+    options.edits().refuse_faulty(os.fsdecode(place), options.as_label or os.fsdecode(os.path.basename(place)))
     passed: PassedOver = {}
     scan = Scan(path, options.edits().applied(ScanOptions()), EXTENSIONS)
     for folder in scan:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 from vstore.counts import counted
 from vstore.errors import CommitRace, VstoreError
 from vstore.format.canonical import Json
@@ -12,9 +14,23 @@ from vstore.repository.snapshots import new_snapshot
 from vstore.sync.decision import Base, Decision
 from vstore.sync.occurrences import images_gained
 
+if TYPE_CHECKING:
+    from vstore.format.facts import Fact
+
 
 class Moved(Exception):
     """Another snapshot became current while this run was working."""
+
+
+class _Sealed(NamedTuple):
+    """The vectors and facts that a record lists, whatever else it says.
+
+    changes: of the state.
+    blobs:   named by the changes, by digest.
+    """
+
+    changes: dict[str, Json]
+    blobs: dict[bytes, bytes]
 
 
 class Commit:
@@ -53,23 +69,32 @@ class Commit:
         Raises: Moved if another snapshot became current; CommitRace if it is in another space; Refused if
         syncing is held. The vectors are sealed then.
         """
-        refs = self._ingest.write_rest()
+        refs, facts = self._ingest.write_rest(), self._ingest.new_facts()
         with self._repo.committing("sync"):
-            sealed = self._sealed(refs)
+            sealed = self._sealed(refs, facts)
             obstacle = self._obstacle()
             if obstacle is not None:
                 self._publish("seal", sealed)
-                self._ingest.listed()
+                self._ingest.listed(facts)
                 raise obstacle
             written = self._write_decision(sealed)
-            self._ingest.listed()
+            self._ingest.listed(facts)
         return written
 
-    def _sealed(self, refs: list[FileRef]) -> dict[str, Json]:
-        if not refs:
-            return {}
-        state = self._repo.state
-        return {"segments": state.segments_changed(self._space, [*state.segments(self._space), *refs])}
+    def _sealed(self, refs: list[FileRef], facts: list[Fact]) -> _Sealed:
+        """Add segments and facts to those of the state, in one record: a copied vector comes with its digest."""
+        repo = self._repo
+        changes: dict[str, Json] = {}
+        blobs: dict[bytes, bytes] = {}
+        if facts:
+            from vstore.repository.facts import added  # a run without news does without it
+
+            more, blobs = added(repo, facts)
+            changes |= more
+        if refs:
+            segments = [*repo.state.segments(self._space), *refs]
+            changes["segments"] = repo.state.segments_changed(self._space, segments)
+        return _Sealed(changes, blobs)
 
     def _obstacle(self) -> Exception | None:
         """Find what keeps the decision from being published."""
@@ -86,12 +111,13 @@ class Commit:
             return held
         return Moved() if moved else None
 
-    def _write_decision(self, sealed: dict[str, Json]) -> Snapshot | None:
+    def _write_decision(self, sealed: _Sealed) -> Snapshot | None:
         repo, base, decision = self._repo, self._base, self._decision
         found = repo.state.current_snapshot
-        changes = {**sealed, **base.scope.changes()}
+        changes = {**sealed.changes, **base.scope.changes()}
         if self._is_stored_in(found):
-            self._publish("seal" if sealed else "roots", changes, about=", ".join(sorted(base.scope.roots)))
+            op, about = "seal" if sealed.changes else "roots", ", ".join(sorted(base.scope.roots))
+            self._publish(op, _Sealed(changes, sealed.blobs), about=about)
             return None
         images = (found.images if found else 0) + images_gained(decision.before, decision.changes)
         snapshot, more, blobs = new_snapshot(
@@ -104,7 +130,7 @@ class Commit:
             partial=not self._complete,
         )
         about = f"{snapshot.name}: {counted(snapshot.paths, 'path')}"
-        repo.publish("sync", {**changes, **more}, blobs=blobs, about=about)
+        repo.publish("sync", {**changes, **more}, blobs={**sealed.blobs, **blobs}, about=about)
         return snapshot
 
     def _is_stored_in(self, found: Snapshot | None) -> bool:
@@ -116,6 +142,6 @@ class Commit:
         # A run that came to its end leaves no snapshot of its own current that is marked as cut short.
         return not (self._complete and found == self._base.written and found.partial)
 
-    def _publish(self, op: str, changes: dict[str, Json], about: str = "") -> None:
-        if changes:
-            self._repo.publish(op, changes, about=about)
+    def _publish(self, op: str, added: _Sealed, about: str = "") -> None:
+        if added.changes:
+            self._repo.publish(op, added.changes, blobs=added.blobs, about=about)

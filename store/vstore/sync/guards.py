@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import islice
 
 from vstore.counts import counted
@@ -72,25 +72,50 @@ def could_lose_much(edits: Edits, survey: Survey, base: Tree) -> bool:
 
     edits: of a survey before its files are read, as if every known key had a vector.
     """
-    worst = [*edits.changes, *((path, old, None) for path, old in edits.unreached)]
-    return any(_excess(keys, base, label) for label, keys in _losses(worst, survey, Counter()).items())
+    losses = _losses(edits.changes, survey, Counter())
+    return any(_excess(keys, base, label) for label, keys in losses.items())
 
 
 def loses_little(edits: Edits, survey: Survey, base: Tree, key_size: int) -> None:
-    """After hashing: refuse if more than 20 and more than 30 % of a folder's pictures would lose their last path."""
-    changes = edits.changes
-    if sum(old is not None for _, old, _ in changes) <= LOSS_COUNT:
+    """After hashing: refuse if more than 20 and more than 30 % of a folder's pictures would lose their last path.
+
+    A picture is lost if no file has its key, and there is no file at its path: one that was edited, or written over, is
+    not.
+    """
+    for keys, total, label in _much(edits.changes, survey, base, key_size):
+        raise Refused(
+            f"This sync would remove {len(keys):,} of the {counted(total, 'picture')} in {label!r}: {_listed(keys)}",
+            f"check that the right disk is mounted; {_ANYWAY}",
+        )
+
+
+def spoils_little(edits: Edits, survey: Survey, base: Tree, key_size: int) -> None:
+    """Before the last commit: refuse if so many pictures of a folder would lose their last path to unreadable bytes."""
+    changes = edits.every()
+    spoilt = {path for path, _ in edits.dropped}
+    for keys, total, label in _much(changes, survey, base, key_size, spoilt):
+        raise Refused(
+            f"{len(keys):,} of the {counted(total, 'picture')} in {label!r} cannot be read as pictures any more, and "
+            f"this sync would remove them: {_listed(keys)}",
+            f"look at the files; {_ANYWAY}",
+        )
+
+
+def _much(
+    changes: list[Change], survey: Survey, base: Tree, key_size: int, paths: Container[bytes] | None = None
+) -> Iterator[tuple[list[Alias], int, str]]:
+    """Find the folders that lose too many pictures. paths: the only ones that count.
+
+    Yields: the lost pictures with one of their paths each, in the order of these; the number of all; the label.
+    """
+    if sum(new is None and old is not None for _, old, new in changes) <= LOSS_COUNT:
         return
     named = after(occurrences(base, touched(changes), key_size), changes)
-    for label, keys in _losses(changes, survey, named).items():
+    counting = [change for change in changes if paths is None or change[0] in paths]
+    for label, keys in _losses(counting, survey, named).items():
         total = _excess(keys, base, label)
         if total:
-            first = [(path, key) for key, path in sorted(keys.items(), key=lambda pair: pair[1])[:10]]
-            raise Refused(
-                f"This sync would remove {len(keys):,} of the {counted(total, 'picture')} in {os.fsdecode(label)!r}: "
-                f"{_listed(first)}",
-                f"check that the right disk is mounted; {_ANYWAY}",
-            )
+            yield sorted((path, key) for key, path in keys.items()), total, os.fsdecode(label)
 
 
 def _losses(changes: Iterable[Change], survey: Survey, named: Counter[bytes]) -> dict[bytes, dict[bytes, bytes]]:
@@ -101,7 +126,7 @@ def _losses(changes: Iterable[Change], survey: Survey, named: Counter[bytes]) ->
     """
     lost: dict[bytes, dict[bytes, bytes]] = {}
     for path, old, new in changes:
-        if old is not None and old != new and named[old] <= 0 and not (new is None and survey.hides(path)):
+        if old is not None and new is None and named[old] <= 0 and not survey.hides(path):
             lost.setdefault(path.partition(b"/")[0], {}).setdefault(old, path)
     return lost
 
@@ -119,4 +144,5 @@ def _first(aliases: Iterable[Alias]) -> list[Alias]:
 
 
 def _listed(aliases: list[Alias]) -> str:
-    return ", ".join(ascii(os.fsdecode(path))[1:-1] if not path.isascii() else os.fsdecode(path) for path, _ in aliases)
+    shown = (os.fsdecode(path) for path, _ in aliases[:10])
+    return ", ".join(path if path.isascii() else ascii(path)[1:-1] for path in shown)

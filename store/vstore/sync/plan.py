@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from vstore.disk.catalogue import Catalogue
 from vstore.intake.ingest import Ingest
@@ -16,6 +18,9 @@ from vstore.sync.decision import Base
 from vstore.sync.edits import Edits, edits_of
 from vstore.sync.memory import Memory
 from vstore.sync.passing import no_pictures
+
+if TYPE_CHECKING:
+    from vstore.pictures.pattern_watch import Watch
 
 
 class _Everything:
@@ -61,7 +66,10 @@ class Planner:
         self._progress.stage("scan", None)
         absorbed = {**self._repo.state.absorbed, **base.scope.absorbed}
         surveyor = Surveyor(self._repo, self._catalogue, base.tree, progress=self._progress, absorbed=absorbed)
-        survey = surveyor.survey(targets, agreed)
+        watch = _watch(base.scope.given) if not any(target.under for target in targets) else None
+        survey = surveyor.survey(targets, agreed, watch)
+        if watch is not None:
+            survey.unmatched += watch.unmatched()
         guards.roots_list_something(survey, base.tree, allowed=self._allowed)
         for target in targets:
             if not target.known and not survey.found.get(target.prefix) and not survey.troubled:
@@ -89,8 +97,22 @@ class Planner:
         if not self._allowed:
             self._refuse_losses(base, survey)
 
+    def refuse_spoilt(self, base: Base, survey: Survey, edits: Edits) -> None:
+        """Once every picture was tried: make sure that few are spoilt. edits: of the survey. Raises: Refused."""
+        if not self._allowed:
+            guards.spoils_little(edits, survey, base.tree, self._repo.hash.size)
+
     def _refuse_losses(self, base: Base, survey: Survey) -> None:
         guards.loses_little(_sighted(base, survey), survey, base.tree, self._repo.hash.size)
+
+
+def _watch(given: Sequence[tuple[str, str]]) -> Watch | None:
+    """Watch whether new patterns match anything."""
+    if not given:
+        return None
+    from vstore.pictures.pattern_watch import Watch
+
+    return Watch(given)
 
 
 def _sighted(base: Base, survey: Survey) -> Edits:

@@ -77,7 +77,7 @@ class SyncReport(NamedTuple):
     ignored:       other files in the folders.
     failed:        the pictures without a vector.
     embedded:      vectors computed.
-    reused:        renamed, copied and known paths: their picture already had a vector.
+    reused:        renamed, copied and known paths, and those with the same pixels: no vector was computed for them.
     seconds:       time of the run.
     full_seconds:  estimated time of embedding everything, or None if no rate was measured.
     to_embed:      pictures to embed, in a dry run.
@@ -88,12 +88,14 @@ class SyncReport(NamedTuple):
     held:          in a dry run: the snapshot that holds syncing.
     moved:         label -> new place of a moved folder.
     absorbed:      old label -> new prefix of its paths, for a folder taken in by a wider one.
+    same_pixels:   changed paths whose prepared pixels are as before: only the metadata of the file was edited.
     candidates:    new paths that may belong to rows set aside by an import.
     retried:       pictures with a remembered failure that were tried again.
     retried_embedded: those of them with a vector now.
     passed:        what was passed over, by kind and name; its files are the ignored ones.
+    notes:         patterns that match nothing, and what to do.
     removed_left_out: removed paths in folders that are left out by default.
-    examples:      class -> its first few paths; both paths of renamed ones.
+    examples:      class -> its first few paths, also of `same_pixels`; both paths of renamed ones.
     """
 
     snapshot: str | None
@@ -128,10 +130,12 @@ class SyncReport(NamedTuple):
     held: str | None = None
     moved: Mapping[str, str] = {}  # never changed
     absorbed: Mapping[str, str] = {}
+    same_pixels: int = 0
     candidates: tuple[Candidate, ...] = ()
     retried: int = 0
     retried_embedded: int = 0
     passed: tuple[PassedOver, ...] = ()
+    notes: tuple[str, ...] = ()
     removed_left_out: int = 0
     examples: Mapping[str, tuple[tuple[bytes, ...], ...]] = {}  # never changed
 
@@ -139,6 +143,7 @@ class SyncReport(NamedTuple):
         value: dict[str, Json] = {name: field for name, field in self._asdict().items() if name != "examples"}
         value["failed"] = [failure.to_json() for failure in self.failed]
         value["passed"] = [passed.to_json() for passed in self.passed]
+        value["notes"] = list(self.notes)
         value["moved"] = dict(self.moved)
         value["absorbed"] = dict(self.absorbed)
         value["candidates"] = [candidate.to_json() for candidate in self.candidates]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore.format.delta import CLASSES, classify
+from vstore.format.delta import CLASSES, EXAMPLES, classify
 from vstore.format.entries import Snapshot
 from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
@@ -18,6 +18,7 @@ from vstore.sync.edits import Edits
 from vstore.sync.memory import Memory
 from vstore.sync.occurrences import images_gained, occurrences, touched
 from vstore.sync.passing import passed_over
+from vstore.sync.pattern_notes import notes
 from vstore.sync.report import Failure, SyncReport
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Reporter:
             before = occurrences(outcome.first, touched(edits.every()), repo.hash.size)
         delta = classify(edits.changes, _Named(before), _Stored(ingest))
         counts = delta.counts
+        same = [path for path, _, new in ingest.same_pixels(edits.changes) if new and not ingest.is_embedded(new)]
         to_embed = sum(map(ingest.wants, self._keys_after(outcome))) if dry_run else 0
         current = repo.state.current_snapshot
         paths, images = self._size_after(outcome, before) if dry_run else self._size()
@@ -103,7 +105,7 @@ class Reporter:
             ignored=outcome.survey.ignored,
             failed=tuple(self._failed(outcome)),
             embedded=ingest.embedded,
-            reused=counts["renamed"] + counts["copied"] + counts["known"],
+            reused=counts["renamed"] + counts["copied"] + counts["known"] + len(same),
             seconds=round(seconds, 3),
             full_seconds=round(full, 3) if full is not None else None,
             to_embed=to_embed,
@@ -113,12 +115,17 @@ class Reporter:
             held=repo.state.hold if dry_run else None,
             moved=outcome.moved,
             absorbed=outcome.absorbed,
+            same_pixels=len(same),
             candidates=self._candidates(edits, before),
             passed=passed_over(outcome.survey.passed, ingest.troubles),
+            notes=notes(outcome.survey, dry_run=dry_run),
             removed_left_out=_left_out(outcome),
             retried=len(ingest.tried_again),
             retried_embedded=sum(key in ingest.vectors for key in ingest.tried_again),
-            examples={name: tuple(delta.examples[name]) for name in CLASSES},
+            examples={
+                **{name: tuple(delta.examples[name]) for name in CLASSES},
+                "same_pixels": tuple((path,) for path in sorted(same)[:EXAMPLES]),
+            },
         )
 
     def _size(self) -> tuple[int, int]:

@@ -65,18 +65,21 @@ class Run:
         *,
         load: Callable[[Recipe], Embedder],
         machine: Callable[[Recipe], str],
+        sees_pixels_alone: Callable[[Recipe], bool],
         progress: Progress | None = None,
         stop: threading.Event | None = None,
     ) -> None:
         """
-        load:    loads the model of a recipe, once a picture needs it.
-        machine: names what is known of the machine before that.
-        stop:    set by another thread, ends the run after the batch at hand.
+        load:              loads the model of a recipe, once a picture needs it.
+        machine:           names what is known of the machine before that.
+        sees_pixels_alone: tells whether equal prepared pixels get equal vectors from the model of a recipe.
+        stop:              set by another thread, ends the run after the batch at hand.
         """
         self._repo = repo
         self._options = options
         self._load = load
         self._machine = machine
+        self._sees_pixels_alone = sees_pixels_alone
         self._progress: Progress = progress or Silent()
         self._stop = stop or threading.Event()
         self._edits = options.edits()  # the option changes that no record of this run has yet
@@ -149,6 +152,7 @@ class Run:
             command="sync",
             isolate=options.isolate_decoding,
             machine=self._machine,
+            sees_pixels_alone=self._sees_pixels_alone,
             retry_failed=options.retry_failed,
         )
         self._planner = Planner(
@@ -218,8 +222,8 @@ class Run:
             if due and not self._asked:  # a snapshot of a space that was asked for is never partial
                 self._commit(survey, complete=False)
 
-        self._ingest.read_and_embed(survey, pause)
-        self._ingest.embed_rest(survey, pause)
+        self._ingest.read_and_embed(survey, self._base.tree, pause)
+        self._ingest.embed_rest(survey, self._base.tree, pause)
         edits = self._commit(survey, complete=not self._stop.is_set())
         merge_small(self._repo, self._space, "sync")
         return edits
@@ -242,6 +246,8 @@ class Run:
                 raise self._incomplete(decision.missing)
         else:
             decision = decide(base, survey, ingest, space=self._space, key_size=size, complete=complete)
+        if complete:
+            self._planner.refuse_spoilt(base, survey, decision.edits)
         self._unfit = decision.unfit
         self._before = decision.before
         self._progress.stage("commit", None)
@@ -265,10 +271,10 @@ class Run:
 
     def _keep_for_later(self, survey: Survey) -> None:
         """Seal the vectors without a snapshot."""
-        refs = self._ingest.write_rest()
+        refs, facts = self._ingest.write_rest(), self._ingest.new_facts()
         if refs:
-            publish_seal(self._repo, "sync", self._space, refs)
-            self._ingest.listed()
+            publish_seal(self._repo, "sync", self._space, refs, facts)
+            self._ingest.listed(facts)
         self._memory.note(survey, self._ingest)
 
     def _incomplete(self, missing: list[bytes]) -> VstoreError:

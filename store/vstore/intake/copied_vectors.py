@@ -1,0 +1,82 @@
+"""The vectors that edited pictures take over: their bytes changed, and their prepared pixels did not.
+
+They go into a segment right before a commit, never into a journal: the record that lists them lists their digests, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from vstore.format.entries import FileRef
+from vstore.intake.prepared_pixels import PreparedPixels
+from vstore.intake.stored_keys import Vectors
+from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from vstore.disk.segments import Rows
+
+_ROWS = 1024  # copied at a time
+
+
+class CopiedVectors:
+    """The vectors that one run copies within a space, bit for bit."""
+
+    def __init__(self, repo: Repository, space: str, vectors: Vectors, pixels: PreparedPixels) -> None:
+        self._repo = repo
+        self._space = space
+        self._vectors = vectors
+        self._pixels = pixels
+        self._old: Mapping[bytes, bytes] = {}
+        self._by_digest: dict[bytes, bytes] = {}
+        self._sources: dict[bytes, bytes] = {}
+        self._unwritten: dict[bytes, bytes] = {}
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._sources
+
+    def expect(self, old: Mapping[bytes, bytes]) -> None:
+        """Look up the pixels of pictures whose files are about to be read. old: their keys before, by path."""
+        self._old = old
+        digests = self._pixels.of(old.values())
+        self._by_digest = {digest: key for key, digest in sorted(digests.items(), reverse=True)}
+
+    def take(self, path: bytes, key: bytes, digest: bytes) -> bool:
+        """Let a picture take the vector of one with the same pixels: that of its own path, or else any expected one.
+
+        Returns: False if there is none.
+        """
+        before = self._old.get(path)
+        if before is None or self._pixels.of([before]).get(before) != digest:
+            before = self._by_digest.get(digest)
+        if before is None or not self._vectors.stored(before):
+            return False
+        self._sources[key] = self._unwritten[key] = before
+        self._vectors.add([key])
+        return True
+
+    def write(self) -> list[FileRef]:
+        """Write the vectors taken since the last call as a segment, to be listed by the next record.
+
+        Raises: Damage, FileNotFoundError, DiskTrouble, MissingPackage.
+        """
+        if not self._unwritten:
+            return []
+        by_segment: dict[FileRef, list[tuple[int, bytes]]] = {}
+        rows = self._vectors.rows(set(self._unwritten.values()))
+        for key, before in self._unwritten.items():
+            ref, row = rows[before]
+            by_segment.setdefault(ref, []).append((row, key))
+        copies = {ref: sorted(by_segment[ref]) for ref in sorted(by_segment)}
+        self._unwritten = {}
+        keys = [key for pairs in copies.values() for _, key in pairs]
+        return [self._repo.write_segment(self._space, keys, self._blocks(copies))]
+
+    def _blocks(self, copies: Mapping[FileRef, list[tuple[int, bytes]]]) -> Iterator[Rows]:
+        for ref, pairs in copies.items():
+            segment = self._repo.segment(ref)
+            numbers = [row for row, _ in pairs]
+            segment.verify_rows(numbers)
+            mapped = segment.rows()
+            for at in range(0, len(numbers), _ROWS):
+                yield mapped[numbers[at : at + _ROWS]]

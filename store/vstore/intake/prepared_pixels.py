@@ -1,0 +1,93 @@
+"""The digests of prepared pixels: those that a run computes, and those that the facts of the store hold.
+
+The catalogue has no part in them: what a digest decides is whose vector a picture gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from typing import TYPE_CHECKING, Any
+
+from vstore.format.delta import Change
+from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from vstore.format.facts import Fact
+    from vstore.format.recipes import Recipe
+
+_READER = 0  # no reader of facts saw these bytes: all other columns come from one
+
+
+class PreparedPixels:
+    """The digests of pixels that are prepared for one space, as one run knows them."""
+
+    def __init__(self, repo: Repository, recipe: Recipe) -> None:
+        """recipe: of the space."""
+        self._repo = repo
+        # Without the word, another program chose the preparation.
+        self._preparation: dict[str, Any] | None = recipe.get("prepare") if repo.format > 1 else None
+        self._run: dict[bytes, bytes] = {}
+        self._unlisted: set[bytes] = set()
+        self._stored: dict[bytes, bytes | None] = {}
+
+    @property
+    def are_stored(self) -> bool:
+        """True if the store may hold digests of this preparation."""
+        return self._preparation is not None and bool(self._repo.state.facts)
+
+    def digest(self, picture: Image) -> bytes | None:
+        """Digest a prepared picture, in any thread; None where no digest is kept."""
+        if self._preparation is None:
+            return None
+        from vstore.format.pixel_digest import pixel_digest
+
+        return pixel_digest(self._repo.hash, self._preparation, picture.size, picture.tobytes())
+
+    def learn(self, key: bytes, digest: bytes) -> None:
+        """Take note of the digest of a picture that was read."""
+        self._run[key] = digest
+        self._unlisted.add(key)
+
+    def of(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """Find the digests of pictures, with one look-up in the facts for all that are asked for the first time.
+
+        Raises: Damage, FileNotFoundError.
+        """
+        wanted = set(keys)
+        unknown = wanted - self._run.keys() - self._stored.keys()
+        if unknown and self._preparation is not None and self._repo.state.facts:
+            from vstore.format.facts import pixels
+            from vstore.repository.facts import facts_of
+
+            column = pixels(self._preparation)
+            found = facts_of(self._repo, unknown, {column})
+            values = {key: found[key].values.get(column) if key in found else None for key in unknown}
+            self._stored |= {key: value if isinstance(value, bytes) else None for key, value in values.items()}
+        known = ((key, self._run.get(key) or self._stored.get(key)) for key in wanted)
+        return {key: digest for key, digest in known if digest is not None}
+
+    def same(self, changes: Iterable[Change]) -> list[Change]:
+        """Choose the changes of paths whose pictures before and after have the same pixels. Raises: as `of`."""
+        both = [change for change in changes if None not in change]
+        digests = self.of(key for _, old, new in both for key in (old, new) if key is not None)
+        return [
+            (path, old, new)
+            for path, old, new in both
+            if old is not None and new is not None and old in digests and digests[old] == digests.get(new)
+        ]
+
+    def unlisted(self, having: Container[bytes]) -> list[Fact]:
+        """Make facts of the digests that no record lists yet. having: the keys of pictures with a vector."""
+        keys = [key for key in self._unlisted if key in having]
+        if not keys or self._preparation is None:
+            return []
+        from vstore.format.facts import Fact, pixels
+
+        column = pixels(self._preparation)
+        return [Fact(key, _READER, {column: self._run[key]}) for key in keys]
+
+    def listed(self, facts: Iterable[Fact]) -> None:
+        """Take note that a record lists facts."""
+        self._unlisted.difference_update(fact.key for fact in facts)
