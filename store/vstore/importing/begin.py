@@ -96,10 +96,11 @@ def _exported(words: ImportWords) -> tuple[str, str]:
     """Find the hash and the dtype of the store that exported the old index; the defaults where no store did."""
     files = [optional(file) for file in (words.get("faiss"), words.get("metadata"), words.get("embeddings"))]
     named = [file for file in files if file is not None]
-    with contextlib.suppress(OSError, UsageError):  # the import itself reports a missing or damaged file
+    with contextlib.suppress(OSError):  # the import itself reports a missing file
         exported = beside(named) if named else None
         if exported is not None:
             return exported.hash, exported.dtype
+    with contextlib.suppress(OSError, UsageError):  # and a damaged one
         folder, embeddings = optional(words.get("clip_retrieval")), optional(words.get("embeddings"))
         if folder is not None:
             return form_of_folder(folder) or DEFAULT
