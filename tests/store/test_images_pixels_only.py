@@ -377,6 +377,20 @@ def test_a_tiff_is_read_whatever_tags_of_metadata_claim(compression: str | None,
             same(bytes(damaged), sound)
 
 
+@pytest.mark.parametrize("format", ["AVIF", "HEIF"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_an_avif_or_a_heic_is_read_whatever_its_exif_holds(format: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "CAMERA-MAKER"
+    exif[ORIENTATION] = orientation
+    sound = saved(scene(90, 60), format, exif=exif)
+    begin, end = sound.index(b"MM\0*"), sound.index(b"CAMERA-MAKER")
+    for at in range(begin - 10, end):
+        if b"mdat" not in sound[at - 4 : at + 4]:
+            same(sound[:at] + b"\xff" + sound[at + 1 :], sound)
+    same(sound[: begin - 10] + b"\xff" * (end - begin + 10) + sound[end:], sound)
+
+
 def test_a_gif_is_read_whatever_its_extensions_hold() -> None:
     sound = saved(scene(90, 60).quantize(100), "GIF")
     at = sound.index(b"\x2c\0\0\0\0")

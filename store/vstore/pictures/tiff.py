@@ -78,7 +78,6 @@ def _refused(tags: Any) -> PictureFailure:
     kind = _KINDS.get(tags.get(_FORMAT, (1,))[0], "")
     colour = _COLOURS.get(tags.get(_PHOTOMETRIC, 0), f"photometric {tags.get(_PHOTOMETRIC)}")
     depth = "/".join(str(n) for n in sorted(set(bits)))
-    what = " ".join(f"{tags.get(_SAMPLES, len(bits))} × {depth} bit {kind} {colour}".split())
-    return PictureFailure(
-        "not_an_image", f"this kind of TIFF is not read ({what}); save it with 8 bits for each colour"
-    )
+    planes = "in separate planes" if tags.get(_PLANES) == _SEPARATE else ""
+    what = " ".join(f"{tags.get(_SAMPLES, len(bits))} × {depth} bit {kind} {colour} {planes}".split())
+    return PictureFailure("not_an_image", f"this kind of TIFF is not read ({what}); save it as RGB with 8 bits")

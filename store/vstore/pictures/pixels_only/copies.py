@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vstore.pictures.pixels_only import gif, jpeg, png, tiff, webp
+from vstore.pictures.pixels_only import avif, gif, jpeg, png, tiff, webp
 
 
 def copies_of(data: bytes) -> Iterator[bytes]:
@@ -18,6 +18,8 @@ def copies_of(data: bytes) -> Iterator[bytes]:
     copy = None
     if data[:8] == png.SIGNATURE:
         copy = png.copy_of(data)
+    elif data[4:12] in (b"ftypavif", b"ftypavis", b"ftypmif1"):
+        copy = avif.copy_of(data)
     elif data[:4] == b"GIF8":
         copy = gif.copy_of(data)
     elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
