@@ -26,10 +26,11 @@ def rows(report: SyncReport) -> Iterator[tuple[int, str]]:
     for passed in _of(report, "elsewhere"):
         pictures = "picture" if passed.count == 1 else "pictures"
         yield passed.count, f"{pictures} not read (such as {shown(passed.path)}): {passed.reason}"
-    for passed in _of(report, "link"):
-        folders = "symlinked folder" if passed.count == 1 else "symlinked folders"
+    for passed in _of(report, "link", "disk"):
+        folder = "folder" if passed.count == 1 else "folders"
+        what = f"symlinked {folder}" if passed.kind == "link" else f"{folder} on other disks"
         where = shown(passed.path) + (", …" if passed.count > 1 else "")
-        yield passed.count, f"{folders}, not entered without {passed.take_in}: {where}"
+        yield passed.count, f"{what}, not entered without {passed.take_in}: {where}"
 
 
 def print_hints(report: SyncReport) -> None:

@@ -20,6 +20,18 @@ def several(given: Iterable[T]) -> tuple[T, ...]:
     return tuple(given)
 
 
+def hint_for_address(path: str) -> str | None:
+    """Say what to do with the address of a network share, as no path is one; None for a path."""
+    if path.startswith("file://"):
+        from urllib.parse import unquote, urlsplit
+
+        return f"name it as a path: {unquote(urlsplit(path).path)}"
+    scheme, colon, _ = path.partition("://")
+    if path.startswith("\\\\") or (colon and scheme.isalnum()):
+        return "mount it, and name the folder where it is mounted"
+    return None
+
+
 def as_path(path: AnyPath) -> Path:
     """Turn a path that a caller gave into a `Path`, as relative as it was."""
     return Path(os.fsdecode(path))

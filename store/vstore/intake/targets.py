@@ -10,6 +10,7 @@ from typing import NamedTuple
 from vstore.errors import LabelTaken, UsageError
 from vstore.format.canonical import Json
 from vstore.format.entries import Root
+from vstore.paths import hint_for_address
 from vstore.pictures.scan_options import OptionEdits, ScanOptions
 from vstore.repository.places import is_below, is_gone, is_same, relative
 from vstore.repository.repository import Repository
@@ -228,7 +229,8 @@ def _refuse_unless_folder(path: bytes, real: bytes) -> None:
     try:
         found = os.stat(real)
     except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(f"there is no folder {_shown(path)}", "check the name, or that its disk is mounted") from None
+        hint = hint_for_address(_shown(path)) or "check the name, or that its disk is mounted"
+        raise UsageError(f"there is no folder {_shown(path)}", hint) from None
     except OSError as err:
         raise UsageError(f"cannot read {_shown(path)}: {err.strerror}", "check its permissions") from err
     if not stat.S_ISDIR(found.st_mode):

@@ -13,7 +13,7 @@ from vstore.pictures import passed_over
 from vstore.pictures.elsewhere import ABSENT, ICLOUD, name_at_icloud, program_of_link, reason_of
 from vstore.pictures.folder import CHUNK, GONE, Trouble, pack_row, row_of, without
 from vstore.pictures.left_out import LeftOut
-from vstore.pictures.passed_over import BROKEN, LINK, OTHER, PassedOver
+from vstore.pictures.passed_over import BROKEN, DISK, LINK, OTHER, PassedOver
 from vstore.pictures.rules import IGNORE_FILE, Rules, is_hidden
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Lister:
     """The folders of one scan, listed one at a time.
 
-    keeps_out: tells of the stat of a folder whether it is never entered.
+    keeps_out: tells of the stat of a folder why it is never entered; None if it is.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Lister:
         options: ScanOptions,
         rules: Rules,
         extensions: frozenset[str],
-        keeps_out: Callable[[os.stat_result], bool],
+        keeps_out: Callable[[os.stat_result], str | None],
         watch: Watch | None = None,
     ) -> None:
         """
@@ -237,7 +237,10 @@ class _Sorting:
         identity = (0, 0)
         if options.follow_symlinks or options.one_file_system:
             found = entry.stat(follow_symlinks=options.follow_symlinks)
-            if self._lister.keeps_out(found):
+            reason = self._lister.keeps_out(found)
+            if reason == DISK:
+                self._note(DISK, "", entry.name)
+            if reason:
                 return
             identity = (found.st_dev, found.st_ino)
         self.folders.append((entry.name, identity))

@@ -8,18 +8,19 @@ from vstore.counts import counted, some
 from vstore.pictures.elsewhere import ABSENT
 from vstore.pictures.left_out import WORDS
 
-OTHER, PICTURE, BROKEN, LINK = "other", "picture", "broken", "link"
+OTHER, PICTURE, BROKEN, LINK, DISK = "other", "picture", "broken", "link", "disk"
 """Kinds beside those of `left_out`.
 
 other:     files of other kinds; the name is the extension, without the dot.
 picture:   files with the extension of a picture that vstore does not read.
 broken:    links that lead nowhere.
 link:      symlinked folders that are not entered.
+disk:      folders on other disks that are not entered.
 elsewhere: pictures whose content is not here; the name is the program's that has it.
 """
 FILES = (OTHER, PICTURE, BROKEN)  # these together are the other files of a report
 FOLDERS = tuple(WORDS)
-KINDS = (*FOLDERS, LINK, ABSENT, *reversed(FILES))
+KINDS = (*FOLDERS, LINK, DISK, ABSENT, *reversed(FILES))
 
 PassedOver = dict[tuple[str, str], tuple[int, bytes]]
 """(kind, name) -> how often, and the first path."""

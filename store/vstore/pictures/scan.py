@@ -215,10 +215,11 @@ class Scan:
                 yield from found_there[0]
                 self.troubles += found_there[1]
 
-    def _keeps_out(self, found: os.stat_result) -> bool:
+    def _keeps_out(self, found: os.stat_result) -> str | None:
+        """Tell why a folder is never entered: it is the store, or on another disk; None if it is."""
         if (found.st_dev, found.st_ino) in self._skip:
-            return True
-        return self._options.one_file_system and found.st_dev != self._device
+            return "store"
+        return passed_over.DISK if self._options.one_file_system and found.st_dev != self._device else None
 
     def _open(self, path: bytes) -> int:
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC

@@ -46,6 +46,10 @@ def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]
                     found.append(label + b"/" + rest)
                 elif is_same(place, path) or relative(path, place) is not None:
                     found.append(label)
+    if next(below(tree, found), None) is None:
+        from vstore.repository.respelling import respelled
+
+        found += [path for wanted in (found or [named]) for path in respelled(repo, tree, wanted)]
     if not found:
         raise UsageError(
             f"{os.fsdecode(under)} is not in any synced folder",

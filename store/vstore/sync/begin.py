@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError, NoStore, UsageError
-from vstore.paths import AnyPath, several
+from vstore.paths import AnyPath, hint_for_address, several
 from vstore.pictures.elsewhere import ABSENT
 from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.passed_over import PassedOver, add
@@ -117,7 +117,7 @@ def _refuse_without_picture(path: bytes, options: Options) -> None:
     shown = os.fsdecode(path)
     if not os.path.isdir(path):
         what = "is not a folder" if os.path.lexists(path) else "does not exist"
-        raise UsageError(f"{shown} {what}", "name a folder of pictures")
+        raise UsageError(f"{shown} {what}", hint_for_address(shown) or "name a folder of pictures")
     place = os.path.realpath(path)
     options.edits().refuse_faulty(os.fsdecode(place), options.as_label or os.fsdecode(os.path.basename(place)))
     passed: PassedOver = {}

@@ -19,6 +19,7 @@ _REASONS = {
     kinds.PICTURE: "pictures of a kind that vstore does not read",
     kinds.BROKEN: "links that lead nowhere",
     kinds.LINK: "symlinked folders are not entered",
+    kinds.DISK: "folders on other disks are not entered",
 }
 
 
@@ -45,7 +46,7 @@ def no_pictures(folder: bytes, found: kinds.PassedOver) -> UsageError:
 
 
 def _row(kind: str, name: str, count: int, path: bytes) -> PassedOver:
-    take_in = "--follow-symlinks" if kind == kinds.LINK else None
+    take_in = {kinds.LINK: "--follow-symlinks", kinds.DISK: "--cross-file-systems"}.get(kind)
     if kind in WORDS:
         take_in = f"--exclude {shlex.quote(taking_in(name))}"
     reason = reason_of(name) if kind == ABSENT else _REASONS[kind]

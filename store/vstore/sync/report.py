@@ -33,7 +33,8 @@ class Failure(NamedTuple):
 class PassedOver(NamedTuple):
     """Files or folders that a sync passed over.
 
-    kind:    other, picture, broken (files); deleted, older, previews, originals, link (folders); elsewhere (pictures).
+    kind:    of files other, picture or broken; of folders deleted, older, previews, originals, link or disk; of
+             pictures elsewhere.
     name:    of files the extension, of folders left out by default their name, of pictures the program that has them.
     count:   how many.
     path:    stored path of the first.
