@@ -128,7 +128,7 @@ def test_those_that_are_right_are_verified_and_stay_the_first(tmp_path: Path) ->
 
 
 def test_a_space_remembers_some_of_very_many(tmp_path: Path) -> None:
-    from vstore.importing.commit import NAMED
+    from vstore.format.entries import NAMED
 
     old = OldIndex(tmp_path, count=150)
     old.put({f"{n}/{name}": n for n, name in enumerate(old.names)})

@@ -18,6 +18,7 @@ from vstore.format.canonical import Json, named_path
 from vstore.format.entries import Snapshot, Space
 from vstore.format.recipes import Recipe, space_id
 from vstore.progress import Progress, Silent
+from vstore.repository.pixel_facts import same_pixels
 from vstore.repository.repository import Repository
 from vstore.repository.sampling import SampledPicture, sample_pictures
 
@@ -140,7 +141,8 @@ def _open(repo: Repository, sample: Sample) -> _Subject:
         )
     step = "name the model that made these vectors"
     require_width(declared["dim"], space.dim, f"the space {space.name!r}", step=step)
-    return _Subject(snapshot, space, declared, *sample_pictures(repo, snapshot, sample.pictures, space.by_name))
+    copies = same_pixels(repo, repo.recipe(space.id)) if space.recipe else set()
+    return _Subject(snapshot, space, declared, *sample_pictures(repo, snapshot, sample.pictures, space.by_name, copies))
 
 
 def _adopted(repo: Repository, sample: Sample, subject: _Subject, best: Trial, *, fits: bool, own: bool) -> Adopted:

@@ -9,6 +9,7 @@ EXAMPLES = 10  # paths of each class that a report names
 CLASSES = ("changed", "renamed", "copied", "known", "new", "removed")
 
 Change = tuple[bytes, bytes | None, bytes | None]  # path, key before, key after
+Edit = tuple[bytes, bytes, bytes]  # a change of a path that had a picture, and has another
 
 
 class Delta:

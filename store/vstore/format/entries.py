@@ -11,6 +11,8 @@ from typing import NamedTuple
 from vstore.format.canonical import Document, Json, path_from_json, path_to_json
 from vstore.format.manifest import Manifest
 
+NAMED = 128  # pictures known by their names alone that a space remembers, for a sample
+
 
 class Snapshot(NamedTuple):
     """A snapshot, as the log lists it.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from vstore.clock import now
 from vstore.format.canonical import Json, canonical
-from vstore.format.entries import FileRef, Import, Snapshot, Space, listed_packs
+from vstore.format.entries import NAMED, FileRef, Import, Snapshot, Space, listed_packs
 from vstore.importing.finishing import selected
 from vstore.importing.old_index import Old
 from vstore.importing.options import ImportOptions
@@ -19,8 +19,6 @@ from vstore.repository.add_space import add_space
 from vstore.repository.leftovers import left_rows, write_leftovers
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import images_of, new_snapshot
-
-NAMED = 128  # pictures known by their names alone that a space remembers, for a sample
 
 
 class Decided(NamedTuple):

@@ -19,11 +19,12 @@ from vstore.importing.ways import Names, Pair, Way, common_ways
 MATCHED, AMBIGUOUS, MISSING, EDITED = "matched", "ambiguous", "missing", "possibly_edited"
 SAME_TIME = 2.0  # seconds by which a file's time may differ between two filesystems
 HERE, MOVED, SAME, NAME = "where it says", "by the end of its path", "by its name, size and date", "by its name"
+BYTES = "by its bytes"  # which the list knows, as a store wrote it
 _RANKS = {HERE: 4, MOVED: 3, SAME: 2, NAME: 1}
 _OFF = ("", ", in another Unicode form", ", in another letter case")
 SEVERAL, SHARED, NAMESAKE, NOWHERE = "several_files", "shared_file", "name_only", "no_file"
-OTHER_SIZE, NEWER, UNREADABLE = "other_size", "newer", "unreadable"
-WAITING = (SEVERAL, SHARED, NAMESAKE, OTHER_SIZE, NEWER, UNREADABLE, NOWHERE)  # why a row has no picture
+OTHER_SIZE, OTHER_BYTES, NEWER, UNREADABLE = "other_size", "other_bytes", "newer", "unreadable"
+WAITING = (SEVERAL, SHARED, NAMESAKE, OTHER_SIZE, OTHER_BYTES, NEWER, UNREADABLE, NOWHERE)  # why a row has no picture
 MOST = 16  # files of one path that speak for a way: of more nobody can say which it is
 
 
@@ -34,7 +35,7 @@ class Answer(NamedTuple):
     reason: how it was matched, or why it was not.
     files:  the matching file, or the candidates, or the near misses; paths relative to the root.
     rank:   quality of the match; a larger one is better.
-    how:    HERE, MOVED, SAME or NAME; empty if its files only share its name, and it was not asked for these.
+    how:    HERE, MOVED, SAME, NAME or BYTES; empty if its files only share its name, and it was not asked for these.
     why:    one of WAITING, unless it is matched.
     """
 

@@ -5,7 +5,7 @@ They go into a segment right before a commit, never into a journal: the record t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from vstore.format.entries import FileRef
@@ -32,8 +32,13 @@ class CopiedVectors:
         self._sources: dict[bytes, bytes] = {}
         self._unwritten: dict[bytes, bytes] = {}
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._sources
+    def source(self, key: bytes) -> bytes | None:
+        """Tell whose vector a picture took; None if it took none."""
+        return self._sources.get(key)
+
+    def heirs(self, keys: Collection[bytes]) -> list[bytes]:
+        """List the pictures that took a vector of one of these."""
+        return [key for key, before in self._sources.items() if before in keys]
 
     def expect(self, old: Mapping[bytes, bytes]) -> None:
         """Look up the pixels of pictures whose files are about to be read. old: their keys before, by path."""

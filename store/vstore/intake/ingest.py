@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.facts import Batch
 from vstore.embed.embedder import Embedder
-from vstore.format.delta import Change
+from vstore.format.delta import Change, Edit
 from vstore.format.entries import FileRef
 from vstore.format.recipes import Recipe
 from vstore.format.tree import Tree, keys_at
@@ -252,16 +252,24 @@ class Ingest:
         if self._pixels.are_stored and base.leaves and self._sees_pixels_alone(self._recipe):
             self._copied.expect(keys_at(base, (item.path for item in items)))
 
-    def same_pixels(self, changes: Iterable[Change]) -> list[Change]:
+    def same_pixels(self, changes: Iterable[Change]) -> list[Edit]:
         """Choose the changes of paths whose pictures before and after have the same prepared pixels.
 
         Raises: Damage, FileNotFoundError.
         """
         return self._pixels.same(changes)
 
+    def copied_of(self, key: bytes) -> bytes | None:
+        """Tell whose vector this run copied for a picture; None if it copied none."""
+        return self._copied.source(key)
+
+    def heirs(self, keys: Collection[bytes]) -> list[bytes]:
+        """List the pictures for which this run copied the vector of one of these."""
+        return self._copied.heirs(keys)
+
     def is_embedded(self, key: bytes) -> bool:
         """Tell whether this run computed the vector of a picture."""
-        return key in self.vectors and key not in self._copied and not self.vectors.stored(key)
+        return key in self.vectors and self.copied_of(key) is None and not self.vectors.stored(key)
 
     def settle(self) -> None:
         """Keep the vectors of all batches under way, even if a reading was abandoned."""

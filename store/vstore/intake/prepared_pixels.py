@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, Any
 
-from vstore.format.delta import Change
+from vstore.format.delta import Change, Edit
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -68,15 +68,11 @@ class PreparedPixels:
         known = ((key, self._run.get(key) or self._stored.get(key)) for key in wanted)
         return {key: digest for key, digest in known if digest is not None}
 
-    def same(self, changes: Iterable[Change]) -> list[Change]:
+    def same(self, changes: Iterable[Change]) -> list[Edit]:
         """Choose the changes of paths whose pictures before and after have the same pixels. Raises: as `of`."""
-        both = [change for change in changes if None not in change]
-        digests = self.of(key for _, old, new in both for key in (old, new) if key is not None)
-        return [
-            (path, old, new)
-            for path, old, new in both
-            if old is not None and new is not None and old in digests and digests[old] == digests.get(new)
-        ]
+        edits = [(path, old, new) for path, old, new in changes if old is not None and new is not None]
+        digests = self.of(key for _, old, new in edits for key in (old, new))
+        return [edit for edit in edits if edit[1] in digests and digests[edit[1]] == digests.get(edit[2])]
 
     def unlisted(self, having: Container[bytes]) -> list[Fact]:
         """Make facts of the digests that no record lists yet. having: the keys of pictures with a vector."""

@@ -51,7 +51,7 @@ def decide(repo: Repository, choices: Iterable[Choice]) -> list[Decision]:
     with repo.committing("decide"):
         repo.require_format_2(WHAT)
         table = decisions_of(repo)
-        begin = max(microseconds(), _newest_time(table, repo.hash.size) + 1)
+        begin = max(microseconds(), newest_time(table, repo.hash.size) + 1)
         made = [decision._replace(time=time) for time, decision in enumerate(wanted, begin)]
         if made[-1].fault():
             raise Damage("no time is later than that of the newest decision", "take it back with: vstore undo")
@@ -71,7 +71,7 @@ def _decision(repo: Repository, choice: Choice) -> Decision:
     return Decision.of(choice.verb, choice.keys, choice.kept, id=os.urandom(ID_SIZE), time=0)
 
 
-def _newest_time(table: Table, key_size: int) -> int:
+def newest_time(table: Table, key_size: int) -> int:
     """Find the time of the newest decision; 0 where there is none. Reads one leaf. Raises: Damage."""
     newest = next(table.newest(), None)
     return 0 if newest is None else decode_decision(newest, key_size).time

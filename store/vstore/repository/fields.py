@@ -41,6 +41,11 @@ def every_field(repo: Repository, snapshot: Snapshot | None) -> Iterator[Field]:
         yield Field(*split_field_key(entry_key, repo.hash.size), decode_field(value))
 
 
+def fields_below(table: Table, key: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the fields of one picture as they are written: name in UTF-8, value. Raises: Damage."""
+    return ((entry_key[len(key) :], value) for entry_key, value in table.range(key, key + _AFTER_NAMES))
+
+
 def picture_fields(repo: Repository, table: Table, key: bytes) -> dict[str, FieldValue]:
     """Read the fields of one picture, by name. Raises: Damage."""
     entries = table.range(key, key + _AFTER_NAMES)

@@ -38,11 +38,12 @@ class SampledPicture(NamedTuple):
 
 
 def sample_pictures(
-    repo: Repository, snapshot: Snapshot, count: int, first: Collection[bytes] = ()
+    repo: Repository, snapshot: Snapshot, count: int, first: Collection[bytes] = (), second: Collection[bytes] = ()
 ) -> tuple[list[SampledPicture], int]:
     """Choose pictures whose file exists and is unchanged. Chosen by the snapshot's id: every call agrees.
 
     first:   keys of the pictures that are chosen before all others.
+    second:  keys of those that are chosen next.
     Returns: the pictures, and how many were passed over.
     Raises:  Damage, FileNotFoundError.
     """
@@ -50,8 +51,8 @@ def sample_pictures(
     salt = bytes.fromhex(snapshot.id)
     found: list[tuple[bytes, bytes, bytes]] = []
     unread = 0
-    earlier = frozenset(first)
-    for key in sorted(paths, key=lambda key: (key not in earlier, repo.hash.digest(salt + key))):
+    rank = {**dict.fromkeys(second, 1), **dict.fromkeys(first, 0)}
+    for key in sorted(paths, key=lambda key: (rank.get(key, 2), repo.hash.digest(salt + key))):
         readable = next((pair for path in paths[key] if (pair := _readable(repo, key, path)) is not None), None)
         if readable is None:
             unread += 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vstore.counts import counted
 from vstore.errors import CommitRace, VstoreError
 from vstore.format.canonical import Json
-from vstore.format.entries import FileRef, Snapshot
+from vstore.format.entries import NAMED, FileRef, Snapshot
 from vstore.intake.ingest import Ingest
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import new_snapshot
@@ -16,6 +16,7 @@ from vstore.sync.occurrences import images_gained
 
 if TYPE_CHECKING:
     from vstore.format.facts import Fact
+    from vstore.format.table import Table
 
 
 class Moved(Exception):
@@ -94,6 +95,10 @@ class Commit:
         if refs:
             segments = [*repo.state.segments(self._space), *refs]
             changes["segments"] = repo.state.segments_changed(self._space, segments)
+            doubted = repo.state.spaces[self._space].by_name
+            heirs = [key for key in self._ingest.heirs(doubted) if key not in doubted]
+            if heirs:  # a vector that came by a name alone is not known better for an edit
+                changes["spaces"] = {self._space: {"by_name": [key.hex() for key in (*heirs, *doubted)[:NAMED]]}}
         return _Sealed(changes, blobs)
 
     def _obstacle(self) -> Exception | None:
@@ -128,10 +133,35 @@ class Commit:
             parent=found,
             message=self._message,
             partial=not self._complete,
+            fields=self._fields(found),
         )
+        said = self._decisions()
         about = f"{snapshot.name}: {counted(snapshot.paths, 'path')}"
-        repo.publish("sync", {**changes, **more}, blobs={**sealed.blobs, **blobs}, about=about)
+        changes |= {**more, **said.changes}
+        repo.publish("sync", changes, blobs={**sealed.blobs, **blobs, **said.blobs}, about=about)
         return snapshot
+
+    def _fields(self, found: Snapshot | None) -> Table | None:
+        """Hand on the fields of edited pictures; None if there are none."""
+        if not self._decision.same or found is None or not found.fields:
+            return None
+        from vstore.repository.fields import fields_of  # most runs meet no edit of a picture with fields
+        from vstore.repository.heirs import fields_after
+
+        named = [key for key, count in self._decision.before.items() if count]
+        return fields_after(fields_of(self._repo, found), self._decision.same, named)
+
+    def _decisions(self) -> _Sealed:
+        """Hand on the decisions about edited pictures."""
+        before = self._repo.state.root("decisions")
+        if not self._decision.same or before is None:
+            return _Sealed({}, {})
+        from vstore.repository.heirs import decisions_after
+
+        after = decisions_after(self._repo, self._decision.same)
+        if after.root is None or after.root == before:
+            return _Sealed({}, {})
+        return _Sealed({"trees": {"decisions": after.root.hex()}}, dict(after.fresh))
 
     def _is_stored_in(self, found: Snapshot | None) -> bool:
         """Tell whether the current snapshot already holds the decided aliases."""

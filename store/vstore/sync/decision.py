@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from vstore.format.delta import Change
+from vstore.format.delta import Change, Edit
 from vstore.format.entries import Snapshot
 from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
@@ -45,6 +45,7 @@ class Decision(NamedTuple):
     changes: all changes, those of dropped and unfit paths included.
     before:  of the keys of the changes: how many aliases of the base name them.
     tree:    the aliases after the changes.
+    same:    of the changes: those whose pictures before and after have the same pixels.
     unfit:   path -> key of pictures without a vector in the wanted space, for a known reason.
     missing: paths of pictures without a vector there yet.
     """
@@ -53,6 +54,7 @@ class Decision(NamedTuple):
     changes: list[Change]
     before: Counter[bytes]
     tree: Tree
+    same: list[Edit]
     unfit: dict[bytes, bytes]
     missing: list[bytes]
 
@@ -65,7 +67,8 @@ def decide(base: Base, survey: Survey, ingest: Ingest, *, space: str, key_size: 
     edits = edits_of(survey, base.tree, ingest.vectors, ingest.failures, complete=complete)
     changes = edits.every()
     before = occurrences(base.tree, _nameable(base, changes, ingest, space), key_size)
-    return Decision(edits, changes, before, tree=_edited(base.tree, changes), unfit={}, missing=[])
+    same = ingest.same_pixels(changes)
+    return Decision(edits, changes, before, tree=_edited(base.tree, changes), same=same, unfit={}, missing=[])
 
 
 def decide_whole(base: Base, survey: Survey, ingest: Ingest, *, key_size: int, complete: bool) -> Decision:
@@ -87,7 +90,8 @@ def decide_whole(base: Base, survey: Survey, ingest: Ingest, *, key_size: int, c
     tree = tree.edited(dict.fromkeys(unfit))
     changes = _joined(changes, unfit)
     before = occurrences(base.tree, touched(changes), key_size)
-    return Decision(edits, changes, before, tree=tree, unfit=unfit, missing=missing)
+    same = ingest.same_pixels(changes)
+    return Decision(edits, changes, before, tree=tree, same=same, unfit=unfit, missing=missing)
 
 
 def _edited(tree: Tree, changes: list[Change]) -> Tree:
