@@ -169,7 +169,7 @@ class _ScopeBuilder:
         old = self._known.get(label)
         options = ScanOptions.from_json(old.options if old else {})
         for taken, within in inside:
-            options = options.taking_over(ScanOptions.from_json(taken.options), within)
+            options = options.taking_over(ScanOptions.from_json(taken.options), within, real)
             self._absorb(taken, os.fsdecode(os.path.join(os.fsencode(label), within)))
         options = self._edits.applied(options)
         self._edits.refuse_faulty(os.fsdecode(real), label)
