@@ -30,9 +30,9 @@ class ParquetSource:
         self._open: tuple[int, Array] | None = None
         try:
             self._file = pq.ParquetFile(path)
-        except (pyarrow.ArrowException, OSError) as err:
+            self.columns = tuple(field.name for field in self._file.schema_arrow)
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as err:  # of a name of a column
             raise self._wrong(f"it is not a valid Parquet file ({_line(err)})") from err
-        self.columns = tuple(field.name for field in self._file.schema_arrow)
         self._column, kind = self._choose()
         groups = self._file.metadata
         counts = [groups.row_group(number).num_rows for number in range(groups.num_row_groups)]
@@ -82,7 +82,7 @@ class ParquetSource:
         if self._open is None or self._open[0] != number:
             try:
                 table = self._file.read_row_group(number, columns=[self._column])
-            except (pyarrow.ArrowException, OSError) as err:
+            except (pyarrow.ArrowException, OSError, ValueError) as err:
                 raise self._wrong(f"its rows cannot be read ({_line(err)})") from err
             column = table.column(0).combine_chunks()
             column = pyarrow.concat_arrays(column.chunks) if isinstance(column, pyarrow.ChunkedArray) else column
@@ -104,7 +104,7 @@ class ParquetSource:
 
         try:
             values: list[Any] = self._file.read(columns=[column]).column(0).to_pylist()
-        except (pyarrow.ArrowException, OSError) as err:
+        except (pyarrow.ArrowException, OSError, ValueError) as err:
             raise self._wrong(f"its column {column!r} cannot be read ({_line(err)})") from err
         return values
 
