@@ -177,3 +177,12 @@ def test_a_search_by_one_says_that_its_content_is_not_here(world: World, drop: C
         VstoreError, match=r"the content of .*b\.png is not here but in (git-annex|Git LFS); get it first: git"
     ):
         world.store.search([Operand(1.0, os.fsencode(world.pictures / "b.png"))])
+
+
+def test_an_excluded_one_is_not_named_and_goes(world: World) -> None:
+    world.put({"a.png": 1, "b.png": 2, "c.png": 3, "d.png": 4})
+    world.sync()
+    for name, drop in (("b.png", locked), ("c.png", evicted)):
+        drop(world.pictures / name)
+    report = world.sync(exclude=["b.png", "c.png"])
+    assert classes(report) == {"unchanged": 2, "removed": 2} and report.passed == ()
