@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from vstore.importing.report import ImportRefused as ImportRefused
     from vstore.importing.report import ImportReport as ImportReport
     from vstore.importing.report import Row as Row
+    from vstore.importing.report import Waiting as Waiting
     from vstore.migrate import MigrateReport as MigrateReport
     from vstore.models.report import ConvertedFile as ConvertedFile
     from vstore.models.report import ModelAdded as ModelAdded
@@ -109,7 +110,7 @@ _HOMES = {
     "vstore.facts.report": "FactsReport Undecoded",
     "vstore.gc.run": "GcReport",
     "vstore.importing.options": "ImportWords",
-    "vstore.importing.report": "ImportRefused ImportReport Row",
+    "vstore.importing.report": "ImportRefused ImportReport Row Waiting",
     "vstore.migrate": "MigrateReport",
     "vstore.models.report": "ConvertedFile ModelAdded ModelConverted ModelDetail ModelDropped ModelRow ModelServed "
     "ModelUsed",

@@ -12,11 +12,14 @@ from typing import Any
 
 import faiss
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vstore.errors import UsageError
+from vstore.importing.bundles import Bundle, open_bundle
 from vstore.importing.faiss_structure import structure
 from vstore.importing.metadata import read_metadata
 from vstore.importing.npy_source import NpySource
@@ -80,10 +83,14 @@ INVERTED.cp.min_points_per_centroid = 1
 INVERTED.train(ROWS)
 NUMBERED = faiss.IndexIDMap(faiss.IndexFlatIP(8))
 NUMBERED.add_with_ids(ROWS, np.arange(40))
+GRAPH, REFINED = faiss.IndexHNSWFlat(8, 4), faiss.index_factory(8, "SQ8,RFlat")
+REFINED.train(ROWS)
 FLAT, HALF = faiss.IndexFlatIP(8), faiss.IndexScalarQuantizer(8, faiss.ScalarQuantizer.QT_fp16)
-for index in (INVERTED, FLAT, HALF):
+for index in (INVERTED, FLAT, HALF, GRAPH, REFINED):
     index.add(ROWS)
-INDEXES = [np.asarray(faiss.serialize_index(index)).tobytes() for index in (FLAT, HALF, INVERTED, NUMBERED)]
+INDEXES = [
+    np.asarray(faiss.serialize_index(index)).tobytes() for index in (FLAT, HALF, INVERTED, NUMBERED, GRAPH, REFINED)
+]
 
 
 @given(st.sampled_from(INDEXES), st.data())
@@ -106,6 +113,37 @@ def test_an_npy_of_any_bytes_has_rows_or_is_refused(junk: bytes, data: Any) -> N
         found = read(bytes_, ".npy", lambda path: NpySource([path]))
         if found is not None:
             assert found.rows * found.dim * 2 <= len(bytes_)
+
+
+def _bundles() -> dict[str, bytes]:
+    npz, parquet = io.BytesIO(), io.BytesIO()
+    np.savez(npz, vectors=ROWS[:4], paths=np.array(["a", "b", "c", "d"]))
+    pq.write_table(pa.table({"path": ["a", "b"], "vector": ROWS[:2].tolist()}), parquet)
+    own = {"key": "0" * 32, "paths": ["pictures/a.png"], "vector": [0.5, 0.25]}
+    return {".npz": npz.getvalue(), ".parquet": parquet.getvalue(), ".jsonl": json.dumps(own).encode() * 2}
+
+
+BUNDLES = _bundles()
+
+
+@given(st.sampled_from(sorted(BUNDLES)), st.binary(max_size=60), st.data())
+@QUICK
+def test_vectors_with_their_list_of_any_bytes_are_read_or_refused(ending: str, junk: bytes, data: Any) -> None:
+    whole = BUNDLES[ending]
+    at = data.draw(st.integers(0, len(whole)))
+    for bytes_ in (junk, whole[:at] + junk, whole[:at] + junk + whole[at + len(junk) :]):
+        found = read(bytes_, ending, lambda path: _all_of(open_bundle(path, None, listed=False)))
+        assert found is None or found.shape[1] >= 1
+
+
+def _all_of(bundle: Bundle) -> np.ndarray:
+    return bundle.source.block(0, bundle.source.rows)
+
+
+@given(st.dictionaries(st.sampled_from(["key", "paths", "vector", "paths_b64", "path"]), VALUES, max_size=5))
+@QUICK
+def test_any_line_is_a_vector_with_its_paths_or_refused(value: Any) -> None:
+    read(json.dumps(value).encode(), ".jsonl", lambda path: open_bundle(path, None, listed=False))
 
 
 @given(st.binary(max_size=300))

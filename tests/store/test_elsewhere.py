@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from support.folders import World, classes, drawn, put
 
-from vstore.errors import Refused, UsageError
+from vstore.errors import Refused, UsageError, VstoreError
 from vstore.pictures.elsewhere import ANNEX, ICLOUD, LFS, name_at_icloud, program_of_link, program_of_pointer
+from vstore.search.query import Operand
 
 OF_LFS = (
     b"version https://git-lfs.github.com/spec/v1\n"
@@ -165,3 +166,23 @@ def test_other_pictures_that_go_meanwhile_still_are_a_loss(world: World) -> None
         (world.pictures / f"{n}.png").unlink()
     with pytest.raises(Refused):
         world.sync()
+
+
+@pytest.mark.parametrize("drop", [unlocked, locked, lfs])
+def test_a_search_by_one_says_that_its_content_is_not_here(world: World, drop: Callable[[Path], None]) -> None:
+    world.put({"a.png": 1, "b.png": 2})
+    world.sync()
+    drop(world.pictures / "b.png")
+    with pytest.raises(
+        VstoreError, match=r"the content of .*b\.png is not here but in (git-annex|Git LFS); get it first: git"
+    ):
+        world.store.search([Operand(1.0, os.fsencode(world.pictures / "b.png"))])
+
+
+def test_an_excluded_one_is_not_named_and_goes(world: World) -> None:
+    world.put({"a.png": 1, "b.png": 2, "c.png": 3, "d.png": 4})
+    world.sync()
+    for name, drop in (("b.png", locked), ("c.png", evicted)):
+        drop(world.pictures / name)
+    report = world.sync(exclude=["b.png", "c.png"])
+    assert classes(report) == {"unchanged": 2, "removed": 2} and report.passed == ()

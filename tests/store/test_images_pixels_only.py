@@ -173,6 +173,24 @@ assert fit(sound[:33] + b"".join(texts * 5) + sound[33:])[1][1:] == (90, 60)
     run(code)
 
 
+def test_the_second_try_needs_no_memory_beside_the_first() -> None:
+    """A picture that fails after all of its 80 MB were decoded."""
+    code = """
+import resource
+from store.test_images import fit, saved
+from support.picture_files import chunk
+from PIL import Image
+sound = saved(Image.new("RGB", (5000, 4000)), "PNG")
+fit(saved(Image.new("RGB", (9, 9)), "PNG"))
+with open("/proc/self/statm") as file:
+    has = int(file.read().split()[0]) * 4096
+resource.setrlimit(resource.RLIMIT_AS, (has + (130 << 20), has + (130 << 20)))
+for damage in (chunk(b"gAMA", b""), chunk(b"iCCP", b"sRGB\\0"), chunk(b"tEXt", b"long\\0" + b"text" * 99)[:-50]):
+    assert fit(sound[:-12] + damage)[1][1:] == (5000, 4000)
+"""
+    run(code)
+
+
 # JPEG
 
 JPEG = saved(scene(90, 60), "JPEG", quality=90)

@@ -717,10 +717,13 @@ def test_rows_that_are_equal_are_remarked_upon(old: OldIndex) -> None:
         ("truncated faiss", "cut short"),
         ("empty faiss", "empty"),
         ("not faiss", "not a FAISS index"),
-        ("graph", "HNSW"),
+        ("graph", r"a graph \(HNSW\) over codes"),
+        ("graph without vectors", "vectors are in another file"),
+        ("refined by codes", "refines another index, and the vectors do not lie"),
         ("codes", "codes"),
         ("metric", "neither inner product nor L2"),
-        ("turned", "rotated or shortened"),
+        ("turned", "rotated, shifted or shortened"),
+        ("normalised, then codes", "normalised first, then stored as codes"),
         ("not json", "not JSON"),
         ("no list", "instead of a list"),
         ("missing file", "cannot be read"),
@@ -763,7 +766,17 @@ def _spoil(old: OldIndex, what: str, options: dict[str, Any]) -> None:
         case "not faiss":
             old.faiss.write_bytes(b"\x89PNG and so on")
         case "graph":
-            _write(old, faiss.IndexHNSWFlat(8, 4))
+            index = faiss.IndexHNSWPQ(8, 2, 4, 2)
+            index.train(old.rows)
+            _write(old, index)
+        case "graph without vectors":
+            index = faiss.IndexHNSWFlat(8, 4)
+            index.add(old.rows)
+            faiss.write_index(index, str(old.faiss), faiss.IO_FLAG_SKIP_STORAGE)
+        case "refined by codes":
+            index = faiss.index_factory(8, "Flat,Refine(SQ8)")
+            index.train(old.rows)
+            _write(old, index)
         case "codes":
             index = faiss.IndexPQ(8, 2, 2)
             index.train(old.rows)
@@ -772,6 +785,10 @@ def _spoil(old: OldIndex, what: str, options: dict[str, Any]) -> None:
             _write(old, faiss.IndexFlat(8, faiss.METRIC_L1))
         case "turned":
             index = faiss.index_factory(8, "PCA4,Flat")
+            index.train(old.rows)
+            _write(old, index)
+        case "normalised, then codes":
+            index = faiss.index_factory(8, "L2norm,SQ8")
             index.train(old.rows)
             _write(old, index)
         case "not json":
@@ -941,6 +958,57 @@ def test_flat_scalar_quantised_and_inverted_indexes_give_their_rows(tmp_path: Pa
     assert any("approximately" in note for note in report.notes) == ("SQ8" in kind)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "HNSW8",
+        "HNSW8,SQfp16",
+        "SQ8,RFlat",
+        "IVF2,Flat,RFlat",
+        "IVF2,PQ4x2,RFlat",
+        "SQ8,Refine(SQfp16)",
+        "IVF2_HNSW4,Flat",
+        "L2norm,Flat",
+        "L2norm,HNSW8",
+    ],
+)
+@pytest.mark.parametrize("numbered", [False, True])
+def test_graphs_and_refined_indexes_give_the_vectors_that_they_store(tmp_path: Path, kind: str, numbered: bool) -> None:
+    old = OldIndex(tmp_path, count=200)
+    index = faiss.index_factory(8, kind, faiss.METRIC_INNER_PRODUCT)
+    index.train(old.rows)
+    order = np.random.default_rng(1).permutation(200) if numbered else np.arange(200)
+    if numbered:
+        index = faiss.IndexIDMap2(index)
+        index.add_with_ids(old.rows[order], order)
+    else:
+        index.add(old.rows)
+    faiss.write_index(index, str(old.faiss))
+    report = old.only("faiss", "metadata")
+    assert states(report) == {"matched": 200}
+    assert not any("approximately" in note for note in report.notes)
+    stored = old.stored()
+    assert all(stored[old.key(i)].tobytes() == _once(old.rows[i], half="fp16" in kind) for i in range(200))
+
+
+def _once(row: Any, half: bool) -> bytes:
+    """Round a row once, as the store does: half floats of unit norm stay, others are normalised first."""
+    exact = row.astype(np.float16 if half else np.float32)
+    kept = half and abs(np.linalg.norm(exact.astype(np.float64)) - 1) <= 1e-3
+    wide = exact.astype(np.float64)
+    return exact.tobytes() if kept else (wide / np.linalg.norm(wide)).astype(np.float16).tobytes()
+
+
+def test_a_graph_over_coarse_codes_says_that_they_are(tmp_path: Path) -> None:
+    old = OldIndex(tmp_path, count=100)
+    faiss.write_index(_build("HNSW8,SQ8", old.rows), str(old.faiss))
+    report = old.only("faiss", "metadata")
+    assert states(report) == {"matched": 100}
+    assert any("HNSW over scalar-quantised" in note and "approximately" in note for note in report.notes)
+    stored = old.stored()
+    assert all(np.abs(stored[old.key(i)] - old.rows[i]).max() < 0.02 for i in range(100))
+
+
 def test_half_floats_of_a_faiss_file_keep_their_bits(old: OldIndex) -> None:
     _write(old, faiss.IndexScalarQuantizer(8, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT))
     report = old.only("faiss", "metadata")
@@ -999,7 +1067,7 @@ def test_an_index_that_was_cut_anywhere_is_refused(tmp_path: Path) -> None:
 
     rows = unit(np.random.default_rng(0).standard_normal((64, 8)))
     cut = tmp_path / "cut.faiss"
-    for kind in ("Flat", "SQfp16", "SQ8", "IVF4,Flat", "IVF4,SQ8"):
+    for kind in ("Flat", "SQfp16", "SQ8", "IVF4,Flat", "IVF4,SQ8", "HNSW4", "SQ8,RFlat"):
         path = tmp_path / "whole.faiss"
         faiss.write_index(_build(kind, rows), str(path))
         data = path.read_bytes()
@@ -1009,7 +1077,7 @@ def test_an_index_that_was_cut_anywhere_is_refused(tmp_path: Path) -> None:
             with pytest.raises(UsageError):
                 structure(cut)
         cut.write_bytes(data + b"x")
-        with pytest.raises(UsageError, match="follow its end"):
+        with pytest.raises(UsageError, match=r"follow its end|do not lie at its end"):
             structure(cut)
 
 

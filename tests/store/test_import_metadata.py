@@ -103,9 +103,23 @@ def test_a_text_file_of_paths_is_read(tmp_path: Path, end: bytes) -> None:
     assert paths(read(tmp_path, end.join(WANTED) + end, "m.txt")) == WANTED
 
 
+@pytest.mark.parametrize("code", ["utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("name", ["m.txt", "m.csv", "m.json", "m.jsonl"])
+def test_lists_with_a_mark_of_their_encoding_are_read(tmp_path: Path, code: str, name: str) -> None:
+    """Shells of Windows write UTF-16 with CRLF."""
+    text = {
+        "m.txt": "\r\n".join(PATHS) + "\r\n \r\n",
+        "m.csv": "path;n\r\n" + "".join(f"{path};1\r\n" for path in PATHS),
+        "m.json": json.dumps(PATHS, ensure_ascii=False),
+        "m.jsonl": "\r\n".join(json.dumps({"path": path}, ensure_ascii=False) for path in PATHS),
+    }[name]
+    assert paths(read(tmp_path, text.encode(code), name)) == WANTED
+
+
 def test_a_blank_line_within_a_text_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="line 2 is blank"):
-        read(tmp_path, b"a\n\nb\n", "m.txt")
+    for blank in (b"", b" ", b"\r"):
+        with pytest.raises(UsageError, match="line 2 is blank"):
+            read(tmp_path, b"a\n" + blank + b"\nb\n", "m.txt")
 
 
 def test_parquet_is_read(tmp_path: Path) -> None:

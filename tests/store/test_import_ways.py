@@ -86,7 +86,7 @@ def test_a_picture_that_is_gone_gives_its_vector_to_nobody(
 @QUICK
 def test_a_way_leads_two_paths_or_more_to_their_files(pairs: list[tuple[list[bytes], list[bytes]]]) -> None:
     given_ = [Pair((*a, b"x%d" % n), (*b, b"x%d" % n), (*b, b"x%d" % n)) for n, (a, b) in enumerate(pairs)]
-    for way in common_ways(given_, {pair.listed for pair in given_}):
+    for way in common_ways(given_, {pair.listed for pair in given_}, lambda names: True):
         led = [pair for pair in given_ if way.place(pair.listed, pair.listed) == pair.file]
         assert len(led) >= 2
 
@@ -145,6 +145,14 @@ def test_two_whole_copies_are_a_question() -> None:
 def test_two_copies_that_differ_are_not_chosen_from() -> None:
     matches = match(below(b"/far/away/canon/"), below(b"a/kanon/") + below(b"b/kanon/", *NAMES[:7]))
     assert found(matches) == [None] * 8
+
+
+def test_a_folder_in_one_of_its_own_name_is_not_guessed() -> None:
+    """Here the files of the inner folder have the longest common ends with the paths of the outer one."""
+    listed = below(b"/far/away/canon/") + below(b"/far/away/canon/canon/")
+    assert found(match(listed, below(b"") + below(b"canon/"))) == [None] * 16
+    clear = below(b"x/canon/") + below(b"x/canon/canon/")
+    assert found(match(listed, clear)) == clear
 
 
 def test_the_ways_of_a_list_hold_for_the_rows_that_it_left_over() -> None:

@@ -10,7 +10,7 @@ from support.folders import put
 
 from vstore.pictures import passed_over
 from vstore.pictures.formats import EXTENSIONS
-from vstore.pictures.passed_over import BROKEN, FILES, LINK, OTHER, PICTURE, PassedOver, extension_of, in_words
+from vstore.pictures.passed_over import BROKEN, FILES, LINK, OTHER, PICTURE, PassedOver, extension_of, in_words, kind_of
 from vstore.pictures.scan import Scan
 from vstore.pictures.scan_options import ScanOptions
 from vstore.pictures.shared_scan import shared_scan
@@ -50,9 +50,8 @@ def test_other_files_are_counted_by_extension_and_pictures_apart(tmp_path: Path)
 
 
 def test_no_candidate_counts_as_a_picture_that_is_not_read() -> None:
-    found: PassedOver = {}
-    passed_over.note_file(found, "a.jxl", b"a.jxl", frozenset({".jxl"}))
-    assert list(found) == [(OTHER, "jxl")]
+    assert kind_of("a.jxl", frozenset({".jxl"})) == (OTHER, "jxl")
+    assert kind_of("a.jxl", frozenset({".jpg"})) == (PICTURE, "jxl")
 
 
 def test_links_to_folders_are_no_files_and_broken_ones_are(tmp_path: Path) -> None:

@@ -10,8 +10,12 @@ import pytest
 from support.folders import World, classes, put
 
 from vstore.errors import UsageError
+from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.pattern_faults import fault_of, fault_of_line
+from vstore.pictures.pattern_watch import Watch
 from vstore.pictures.patterns import Patterns
+from vstore.pictures.scan_options import ScanOptions
+from vstore.pictures.shared_scan import shared_scan
 
 
 def right(glob: str, place: Path, label: str = "pictures") -> tuple[str, ...] | None:
@@ -210,3 +214,14 @@ def test_of_several_folders_one_match_is_enough_and_a_part_proves_nothing(world:
     world.sync(world.pictures, world.top / "more")
     assert world.all(exclude=["x/"]).notes == ()
     assert world.sync(world.pictures / "d", exclude=["nothing/"]).notes == ()
+
+
+def test_a_match_counts_whichever_process_would_have_met_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    put(tmp_path, {f"{number}/a{number}.jpg": b"" for number in range(40)})
+    watch = Watch(("exclude", f"a{number}.jpg") for number in range(40))
+    scan = shared_scan(
+        os.fsencode(tmp_path), ScanOptions(), EXTENSIONS, under=b"", skip=(), expect=1_000_000, watch=watch
+    )
+    assert sum(folder.count for folder in scan) == 40
+    assert list(watch.unmatched()) == [] and not watch

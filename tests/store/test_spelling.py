@@ -11,7 +11,7 @@ import pytest
 from support.folders import World, classes, put
 
 from vstore.pictures import rules, spelling
-from vstore.pictures.spelling import composed, folds_case
+from vstore.pictures.spelling import composed, folds_case, on_disk
 
 NFC, NFD = (unicodedata.normalize(form, "Été à Zürich") for form in ("NFC", "NFD"))
 
@@ -74,3 +74,15 @@ def test_on_such_a_disk_patterns_match_in_any_letter_case(
     expected = {"include": 3 if folds else 2}.get(how, 1 if folds else 2)
     assert report.new == expected
     assert bool(report.notes) == (not folds and how != "file")
+
+
+@pytest.mark.parametrize(("typed", "there"), [(NFC, NFD), (NFD, NFC)])
+def test_a_part_named_in_another_form_is_found(world: World, typed: str, there: str) -> None:
+    world.put({f"{there}/a.png": 1, f"{there}/{there}/b.png": 2, "c.png": 3})
+    world.sync()
+    world.put({f"{there}/a.png": 4, f"{there}/{there}/b.png": 5, "c.png": 6})
+    assert classes(world.sync(world.pictures / typed / typed)) == {"changed": 1}
+    assert classes(world.sync(world.pictures / typed / "a.png")) == {"changed": 1}
+    (world.pictures / there / "a.png").unlink()
+    assert classes(world.sync(world.pictures / typed)) == {"unchanged": 1, "removed": 1}
+    assert on_disk(os.fsencode(world.pictures), b"none/at/all") is None

@@ -110,3 +110,22 @@ def test_the_folder_is_taken_in_for_later_syncs_too(world: World) -> None:
     assert world.sync().paths == 2
     world.put({"#recycle/c.png": 3})
     assert classes(world.sync()) == {"new": 1, "unchanged": 2}
+
+
+def test_the_rarest_of_many_extensions_are_counted_together(world: World) -> None:
+    world.put({"a.png": 1, **{f"{n}.x{n:03d}y": b"" for n in range(130)}, "again.x129y": b""})
+    report = world.sync()
+    assert report.ignored == sum(passed.count for passed in report.passed) == 131
+    assert len(report.passed) == 101
+    assert [(p.name, p.count) for p in report.passed[:2]] == [("", 30), ("x129y", 2)]
+
+
+@pytest.mark.parametrize("inner", ["#recycle", "x/#recycle", "#recycle/trip", "#recycle/deep/trip"])
+def test_a_bin_that_was_synced_on_its_own_is_not_lost_to_a_wider_folder(world: World, inner: str) -> None:
+    world.put({f"{inner}/b.png": 2, f"{inner}/c/d.png": 3, "a.png": 1, "y/#recycle/e.png": 4})
+    if inner.endswith("trip"):
+        world.put({"#recycle/beside.png": 5, "#recycle/deep/beside/f.png": 6})
+    world.sync(world.pictures / inner)
+    report = world.sync()
+    assert (report.paths, report.new, report.removed, report.embedded) == (3, 1, 0, 1)
+    assert (world.sync().paths, len(report.absorbed)) == (3, 1)

@@ -1,4 +1,4 @@
-"""The kinds of TIFF, PNG, JPEG, WebP and GIF: each as files of other writers, with its right pixels.
+"""The kinds of TIFF, PNG, JPEG, WebP, AVIF and GIF: each as files of other writers, with its right pixels.
 
 `python -m support.picture_matrix` prints what is read and what is refused, as a table.
 """
@@ -336,6 +336,22 @@ def webps() -> Iterator[File]:
         yield File(f"{name} with opacity", "", data, over_white(smooth, smooth[..., 1]), 0.6 if lossless else 3)
 
 
+def avifs() -> Iterator[File]:
+    smooth = np.dstack([colours()[..., 0], colours()[..., 1], grey()])
+    right = np.rint(smooth * 255).astype(np.uint8)
+    for bits in (8, 10, 12):
+        options = {"level": 95, "bitspersample": bits}
+        kinds = {"RGB": right, "RGBA": np.dstack([right, right[..., 1]]), "grey": right[..., 0].copy()}
+        for name, pixels in kinds.items():
+            stored = pixels if bits == 8 else pixels.astype(np.uint16) << (bits - 8)
+            shown_as = (
+                thrice(pixels) if name == "grey" else over_white(right, pixels[..., -1]) if name == "RGBA" else right
+            )
+            for ratio in ("444", "422", "420") if name == "RGB" else (None,):
+                data = imagecodecs.avif_encode(stored, pixelformat=ratio, **options)
+                yield File(f"AVIF {bits} bit {name}", ratio or "", data, shown_as, 3)
+
+
 def gifs() -> Iterator[File]:
     yield File("GIF grey", "", imagecodecs.gif_encode(_BYTES[..., 1].copy()), thrice(_BYTES[..., 1]))
 
@@ -367,6 +383,7 @@ FAMILIES = {
     "PNG": pngs,
     "JPEG": jpegs,
     "WebP": webps,
+    "AVIF": avifs,
     "GIF": gifs,
 }
 

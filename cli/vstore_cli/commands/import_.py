@@ -25,9 +25,14 @@ LONGEST = 200  # characters of a path that it shows
 
 @click.command("import")
 @click.option(
-    "--faiss", type=click.Path(), metavar="FILE", help="A FAISS index: flat, scalar-quantised, IVF-flat or IDMap."
+    "--faiss",
+    type=click.Path(),
+    metavar="FILE",
+    help="A FAISS index: flat, scalar-quantised, IVF-flat, HNSW, refined, IDMap.",
 )
-@click.option("--embeddings", type=click.Path(), metavar="FILE", help="The vectors as .npy.")
+@click.option(
+    "--embeddings", type=click.Path(), metavar="FILE", help="The vectors as .npy, .npz, Parquet or JSON lines."
+)
 @click.option(
     "--metadata",
     type=click.Path(),
@@ -107,6 +112,7 @@ _WHY = {
     "shared_file": "another row matches the same file",
     "name_only": "only files elsewhere have the name",
     "other_size": "the file has another size",
+    "other_bytes": "the file is another picture than the exported one",
     "newer": "the file is newer than the index",
     "unreadable": "the file cannot be read",
     "no_file": "no file has the name",

@@ -15,6 +15,8 @@ from vstore.disk import durable
 from vstore.errors import DiskTrouble, UsageError
 from vstore.format.layout import Layout
 from vstore.importing.beside import beside
+from vstore.importing.bundles import form_of_export
+from vstore.importing.clipretrieval import form_of_folder
 from vstore.importing.options import ImportOptions, ImportWords
 from vstore.importing.report import ImportReport
 from vstore.importing.run import ImportRun
@@ -22,6 +24,8 @@ from vstore.paths import optional
 from vstore.progress import Progress
 from vstore.repository.create import create_store
 from vstore.repository.repository import Repository
+
+DEFAULT = ("xxh3_128", "float16")
 
 
 def import_index(
@@ -96,4 +100,10 @@ def _exported(words: ImportWords) -> tuple[str, str]:
         exported = beside(named) if named else None
         if exported is not None:
             return exported.hash, exported.dtype
-    return "xxh3_128", "float16"
+    with contextlib.suppress(OSError, UsageError):  # and a damaged one
+        folder, embeddings = optional(words.get("clip_retrieval")), optional(words.get("embeddings"))
+        if folder is not None:
+            return form_of_folder(folder) or DEFAULT
+        if embeddings is not None and len(named) == 1:
+            return form_of_export(embeddings) or DEFAULT
+    return DEFAULT

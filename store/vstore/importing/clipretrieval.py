@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from vstore.errors import UsageError
+from vstore.importing.bundles import KEY, hash_of_size
 from vstore.importing.listing import Entry, Listing
 from vstore.importing.metadata import read_metadata
 from vstore.importing.npy_source import NpySource
+from vstore.packages import PARQUET
 
 
-def read_clip_retrieval(folder: Path, path_field: str | None) -> tuple[NpySource, Listing]:
+def read_clip_retrieval(folder: Path, path_field: str | None) -> tuple[NpySource, Listing, bool]:
     """Read all parts in the order of their numbers, each with its own list.
+
+    Returns: the vectors, the list, and whether `vstore export` wrote the folder: its list has the keys then.
 
     Raises: UsageError if a part has no list, or a list of another length; MissingPackage.
     """
@@ -37,7 +42,36 @@ def read_clip_retrieval(folder: Path, path_field: str | None) -> tuple[NpySource
         notes = listing.notes
         # Numbers begin again in each part: they say nothing about the whole.
         numbers = listing.numbers if len(vectors) == 1 else {}
-    return NpySource([vectors[number] for number in sorted(vectors)]), Listing(entries, numbers, notes=notes)
+    keys = own_keys([lists[number] for number in sorted(lists)])
+    if keys is not None:
+        entries = [entry._replace(key=key) for entry, key in zip(entries, keys, strict=True)]
+        notes = (*notes, "keys are those of an export of vstore")
+    source = NpySource([vectors[number] for number in sorted(vectors)])
+    return source, Listing(entries, numbers, notes=notes), keys is not None
+
+
+def own_keys(lists: Sequence[Path]) -> list[bytes] | None:
+    """Read the keys that `vstore export` writes beside the paths; None if another tool wrote the lists."""
+    pq = PARQUET.load()
+    keys: list[bytes] = []
+    for path in lists:
+        with pq.ParquetFile(path) as file:
+            if {field.name for field in file.schema_arrow} != {"image_path", "key"}:
+                return None
+            texts = file.read(columns=["key"]).column(0).to_pylist()
+        if not all(isinstance(text, str) and KEY.fullmatch(text) for text in texts):
+            return None
+        keys += map(bytes.fromhex, texts)
+    return keys
+
+
+def form_of_folder(folder: Path) -> tuple[str, str] | None:
+    """Find the hash and the dtype of the store that exported a folder; None if none did. Raises: UsageError."""
+    lists = _parts(folder / "metadata", ".parquet")
+    keys = own_keys([lists[number] for number in sorted(lists)]) if lists else None
+    hash = hash_of_size(len(keys[0])) if keys else None
+    parts = _parts(folder / "img_emb", ".npy")
+    return (hash, NpySource(list(parts.values())).dtype) if hash and parts else None
 
 
 def _parts(folder: Path, ending: str) -> dict[int, Path]:

@@ -27,20 +27,13 @@ class FaissSource:
                 f"{path} cannot be imported: its metric (faiss's {found.metric}) is neither inner product nor L2",
                 "vstore ranks by cosine, which is not what these vectors were made for",
             )
-        faiss = faiss_module()
-        try:
-            # The whole keeps its parts alive: what downcast gives is a view.
-            self._whole = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-        except RuntimeError as err:
-            raise UsageError(f"{path} cannot be imported: faiss cannot read it ({_line(err)})") from err
-        self._index = faiss.downcast_index(self._whole)
         self.ids: Array | None = None
-        if hasattr(self._index, "id_map"):
-            self.ids = faiss.vector_to_array(self._index.id_map).copy()
-            self._index = faiss.downcast_index(self._index.index)
-        self._listed = _own_numbers(faiss, self._index, path) if found.inverted else None
-        if self.ids is None:
-            self.ids = self._listed
+        self._listed: Array | None = None
+        self._rows = _mapped_rows(path, found)
+        if self._rows is not None:
+            self.ids = _mapped_numbers(path, found)
+        else:
+            self._open(path, found)
         self.structure: Structure = found
         self.files: tuple[Path, ...] = (path,)
         self.rows, self.dim = found.rows, found.dim
@@ -48,14 +41,53 @@ class FaissSource:
         coarse = "" if found.exact else "; its codes restore the vectors only approximately"
         self.notes: tuple[str, ...] = (f"{path.name} is {found.kind}, metric {METRICS[found.metric]}{coarse}",)
 
+    def _open(self, path: Path, found: Structure) -> None:
+        """Let faiss map a file whose rows do not lie in it one after another as they are."""
+        faiss = faiss_module()
+        try:
+            # The whole keeps its parts alive: what downcast gives is a view.
+            self._whole = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        except RuntimeError as err:
+            raise UsageError(f"{path} cannot be imported: faiss cannot read it ({_line(err)})") from err
+        self._index = faiss.downcast_index(self._whole)
+        if hasattr(self._index, "id_map"):
+            self.ids = faiss.vector_to_array(self._index.id_map).copy()
+            self._index = faiss.downcast_index(self._index.index)
+        if hasattr(self._index, "storage"):  # of a graph
+            self._index = faiss.downcast_index(self._index.storage)
+        self._listed = _own_numbers(faiss, self._index, path) if found.inverted else None
+        if self.ids is None:
+            self.ids = self._listed
+
     def block(self, first: int, end: int) -> Array:
         import numpy as np
 
+        if self._rows is not None:
+            return np.array(self._rows[first:end])
         if self._listed is not None:
             rows = self._index.reconstruct_batch(np.ascontiguousarray(self._listed[first:end]))
         else:
             rows = self._index.reconstruct_n(first, end - first)
         return rows.astype(np.float16) if self.dtype == "float16" else rows  # type: ignore[no-any-return]
+
+
+def _mapped_rows(path: Path, found: Structure) -> Array | None:
+    """Map the rows of a file in which they lie one after another; None if they do not."""
+    import numpy as np
+
+    kind = "<f2" if found.half else "<f4"
+    if found.at is None:
+        return None
+    if not found.rows:
+        return np.zeros((0, found.dim), kind)
+    return np.memmap(path, kind, mode="r", offset=found.at, shape=(found.rows, found.dim))
+
+
+def _mapped_numbers(path: Path, found: Structure) -> Array | None:
+    """Read the numbers of such rows; None if they have none of their own."""
+    import numpy as np
+
+    return None if found.ids_at is None else np.fromfile(path, "<i8", count=found.rows, offset=found.ids_at)
 
 
 def _own_numbers(faiss: Any, index: Any, path: Path) -> Array | None:

@@ -15,14 +15,18 @@ from vstore.errors import UsageError
 
 METRICS = {0: "inner product", 1: "L2"}
 _FP16 = 4  # ScalarQuantizer::QuantizerType: numbers stored as halves
-_GRAPH = "a graph (HNSW, NSG) is not supported; import its storage: faiss.downcast_index(index.storage)"
+_GRAPH = "a graph (NSG, CAGRA) is not supported; import its storage: faiss.downcast_index(index.storage)"
 _CODES = "product, residual and one-bit codes cannot restore the vectors"
+_TURNED = "its vectors were rotated, shifted or shortened first; import the original vectors as .npy"
+_GRAPH_OF_CODES = f"it is a graph (HNSW) over codes; {_CODES}"
+_FLAT, _SCALAR, _GRAPHS = (b"IxFI", b"IxF2", b"IxFl"), b"IxSQ", (b"IHNf", b"IHNs")
 _REFUSED = {
+    b"IHNp": _GRAPH_OF_CODES,
+    b"IHN2": _GRAPH_OF_CODES,
     b"IHN": _GRAPH,
-    b"IxHN": _GRAPH,
+    b"IHc": _GRAPH,
     b"INS": _GRAPH,
-    b"IxPT": "its vectors were rotated or shortened first; import the original vectors as .npy",
-    b"IxRF": "it refines another index; import its refine_index, which is flat",
+    b"null": "its vectors are in another file; save the index with its storage",
     b"IxP": _CODES,
     b"IP": _CODES,
     b"IwP": _CODES,
@@ -45,6 +49,8 @@ class Structure(NamedTuple):
     half:     vectors are stored as float16.
     ids:      the rows have numbers of their own.
     inverted: the rows are stored in lists.
+    at:       the place of the first row in the file, if the rows lie there one after another as they are.
+    ids_at:   the place of the rows' own numbers, if `at` is known and they have some.
     """
 
     kind: str
@@ -55,6 +61,8 @@ class Structure(NamedTuple):
     half: bool = False
     ids: bool = False
     inverted: bool = False
+    at: int | None = None
+    ids_at: int | None = None
 
 
 def structure(path: str | os.PathLike[str]) -> Structure:
@@ -82,6 +90,7 @@ class _Walk:
         self._name = name
         self.size = os.fstat(file.fileno()).st_size
         self.at = 0
+        self._end = self.size  # of the index that is walked
 
     def wrong(self, why: str) -> UsageError:
         """Make the error for this file."""
@@ -121,36 +130,99 @@ class _Walk:
     def index(self) -> Structure:
         """Pass over one index. Raises: UsageError."""
         tag = self._tag()
-        if tag in (b"IxFI", b"IxF2", b"IxFl"):
-            dim, rows, metric = self._header()
-            self._counts(self._skip(4), rows * dim)
-            return Structure("flat", rows, dim, metric, exact=True)
-        if tag == b"IxSQ":
-            dim, rows, metric = self._header()
-            quantiser, width = self._quantiser()
-            self._counts(self._skip(1), rows * width)
-            return Structure(
-                kind="scalar-quantised",
-                rows=rows,
-                dim=dim,
-                metric=metric,
-                exact=quantiser == _FP16,
-                half=quantiser == _FP16,
-            )
+        if tag in _FLAT:
+            return self._flat()
+        if tag == _SCALAR:
+            return self._scalar()
         if tag in (b"IxMp", b"IxM2"):
-            _, rows, _ = self._header()
-            inner = self.index()
-            self._counts(self._skip(8), rows)
-            self._counts(inner.rows, rows)
-            return inner._replace(kind=f"IDMap over {inner.kind}", ids=True)
+            return self._numbered()
         if tag in (b"IwFl", b"IwSq", b"IwSQ"):
             return self._inverted(tag)
+        if tag in _GRAPHS:
+            return self._graph()
+        if tag == b"IxRF":
+            return self._refined()
+        if tag == b"IxPT":
+            return self._transformed()
         for start, why in _REFUSED.items():
             if tag.startswith(start):
-                raise self.wrong(f"vstore reads flat, scalar-quantised, IVF-flat and IDMap indexes; {why}")
+                raise self.wrong(
+                    f"vstore reads flat, scalar-quantised, IVF-flat, HNSW, refined and IDMap indexes; {why}"
+                )
         if tag[:1] == b"I" and tag.isalnum():
             raise self.wrong(f"it is a FAISS index of the kind {tag.decode()}, which vstore does not support")
         raise self.wrong("it is not a FAISS index")
+
+    def _flat(self) -> Structure:
+        dim, rows, metric = self._header()
+        at = self.at + 8
+        self._counts(self._skip(4), rows * dim)
+        return Structure("flat", rows, dim, metric, exact=True, at=at)
+
+    def _scalar(self) -> Structure:
+        dim, rows, metric = self._header()
+        quantiser, width = self._quantiser()
+        at = self.at + 8
+        self._counts(self._skip(1), rows * width)
+        half = quantiser == _FP16
+        if half:
+            self._counts(width, 2 * dim)
+        return Structure("scalar-quantised", rows, dim, metric, exact=half, half=half, at=at if half else None)
+
+    def _numbered(self) -> Structure:
+        _, rows, _ = self._header()
+        outer = self._end
+        self._end -= 8 + 8 * rows
+        inner = self.index()
+        self._end = outer
+        ids_at = self.at + 8
+        self._counts(self._skip(8), rows)
+        self._counts(inner.rows, rows)
+        known = ids_at if inner.at is not None else None
+        return inner._replace(kind=f"IDMap over {inner.kind}", ids=True, ids_at=known)
+
+    def _graph(self) -> Structure:
+        """Pass over a graph (HNSW): its neighbours, then the index that stores the vectors."""
+        dim, rows, metric = self._header()
+        for unit in (8, 4, 4, 8, 4):
+            self._skip(unit)
+        self._take("5i")
+        inner = self.index()
+        self._counts(inner.rows, rows)
+        self._counts(inner.dim, dim)
+        return inner._replace(kind=f"HNSW over {inner.kind}", metric=metric)
+
+    def _transformed(self) -> Structure:
+        """Pass over an index whose vectors were transformed first. Raises: UsageError unless they were normalised."""
+        dim, rows, _ = self._header()
+        (count,) = self._take("i")
+        for _ in range(count):
+            if self._tag() != b"VNrm":
+                raise self.wrong(f"vstore reads no index of this kind; {_TURNED}")
+            self._take("fiiB")
+        inner = self.index()
+        self._counts(inner.rows, rows)
+        self._counts(inner.dim, dim)
+        if inner.at is None:
+            raise self.wrong("its vectors were normalised first, then stored as codes or in lists; import them as .npy")
+        return inner._replace(kind=f"{inner.kind}, normalised first")
+
+    def _refined(self) -> Structure:
+        """Pass over an index that refines another, of whatever kind, by the vectors, which lie at its end."""
+        dim, rows, metric = self._header()
+        header = struct.calcsize("<iqqqBi") + (4 if metric > 1 else 0)
+        begin = self.at
+        for tags, size in ((_FLAT, 8 + 4 * rows * dim), ((_SCALAR,), struct.calcsize("<iifQQ") + 16 + 2 * rows * dim)):
+            self.at = self._end - 4 - size - header - 4  # behind it lies one float
+            if self.at >= begin and self._tag() in tags:
+                inner = self._flat() if tags is _FLAT else self._scalar()
+                self._take("f")
+                self._counts(inner.rows, rows)
+                self._counts(inner.dim, dim)
+                if inner.exact:
+                    return inner._replace(kind=f"{inner.kind}, refining another index", metric=metric)
+        why = "the vectors do not lie at its end as they are: they are codes, or it is cut short or too long"
+        raise self.wrong(f"it refines another index, and {why}")
 
     def _quantiser(self) -> tuple[int, int]:
         quantiser, _, _, _, width = self._take("iifQQ")

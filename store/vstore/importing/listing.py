@@ -16,11 +16,13 @@ class Entry(NamedTuple):
     path:  as the list has it.
     size:  in bytes, or None.
     mtime: seconds since 1970, or None.
+    key:   of the picture, where a store wrote the list.
     """
 
     path: bytes
     size: int | None = None
     mtime: float | None = None
+    key: bytes | None = None
 
 
 class Listing(NamedTuple):

@@ -11,19 +11,21 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from vstore.importing.asked import Reading, below, nearest, pair_of, placed, readings_of
 from vstore.importing.files import File, Files, Found
 from vstore.importing.listing import Entry
-from vstore.importing.spelling import is_escaped, loose, readings
-from vstore.importing.ways import Names, Pair, Way, common_ways
+from vstore.importing.spelling import is_escaped
+from vstore.importing.ways import Way, common_ways
 
 MATCHED, AMBIGUOUS, MISSING, EDITED = "matched", "ambiguous", "missing", "possibly_edited"
 SAME_TIME = 2.0  # seconds by which a file's time may differ between two filesystems
 HERE, MOVED, SAME, NAME = "where it says", "by the end of its path", "by its name, size and date", "by its name"
+BYTES = "by its bytes"  # which the list knows, as a store wrote it
 _RANKS = {HERE: 4, MOVED: 3, SAME: 2, NAME: 1}
 _OFF = ("", ", in another Unicode form", ", in another letter case")
 SEVERAL, SHARED, NAMESAKE, NOWHERE = "several_files", "shared_file", "name_only", "no_file"
-OTHER_SIZE, NEWER, UNREADABLE = "other_size", "newer", "unreadable"
-WAITING = (SEVERAL, SHARED, NAMESAKE, OTHER_SIZE, NEWER, UNREADABLE, NOWHERE)  # why a row has no picture
+OTHER_SIZE, OTHER_BYTES, NEWER, UNREADABLE = "other_size", "other_bytes", "newer", "unreadable"
+WAITING = (SEVERAL, SHARED, NAMESAKE, OTHER_SIZE, OTHER_BYTES, NEWER, UNREADABLE, NOWHERE)  # why a row has no picture
 MOST = 16  # files of one path that speak for a way: of more nobody can say which it is
 
 
@@ -34,7 +36,7 @@ class Answer(NamedTuple):
     reason: how it was matched, or why it was not.
     files:  the matching file, or the candidates, or the near misses; paths relative to the root.
     rank:   quality of the match; a larger one is better.
-    how:    HERE, MOVED, SAME or NAME; empty if its files only share its name, and it was not asked for these.
+    how:    HERE, MOVED, SAME, NAME or BYTES; empty if its files only share its name, and it was not asked for these.
     why:    one of WAITING, unless it is matched.
     """
 
@@ -55,19 +57,6 @@ class Matches(NamedTuple):
 
     answers: list[Answer]
     ways: tuple[Way, ...]
-
-
-class _Reading(NamedTuple):
-    """One path that an entry may mean.
-
-    path:   the path.
-    names:  its names, without those that climb.
-    folded: the same in loose form.
-    """
-
-    path: bytes
-    names: Names
-    folded: Names
 
 
 class Matcher:
@@ -108,7 +97,7 @@ class Matcher:
     def match(self, entries: Sequence[Entry], same: Mapping[int, int] | None = None) -> Matches:
         """Find the file of each entry. same: entry -> an earlier entry with the same vector, bit for bit."""
         escaped = is_escaped(entry.path for entry in entries)
-        asked = [_readings(entry.path, escaped) for entry in entries]
+        asked = [readings_of(entry.path, escaped) for entry in entries]
         wanted = {reading.folded[-1] for some in asked for reading in some if reading.folded}
         files = Files(self._stats, wanted)
         here = self._here(files, asked)
@@ -116,9 +105,9 @@ class Matcher:
         told = Counter((entry.size, entry.mtime) for entry in entries)
         answers = []
         for number, entry in enumerate(entries):
-            found = here.get(number) or (
-                Found() if here and self._ways is None else _placed(files, asked[number], ways)
-            )
+            found = here.get(number)
+            if found is None:  # of a list that lies where it says, what does not is gone
+                found = Found() if here and self._ways is None else placed(files, asked[number], ways)
             sure = entry.size is not None and entry.mtime is not None and told[entry.size, entry.mtime] == 1
             answers.append(
                 self._one(entry, asked[number], files, found, how=HERE if number in here else MOVED, sure=sure)
@@ -127,7 +116,7 @@ class Matcher:
 
     # Where the list says, and where it moved
 
-    def _here(self, files: Files, asked: Sequence[Sequence[_Reading]]) -> dict[int, Found]:
+    def _here(self, files: Files, asked: Sequence[Sequence[Reading]]) -> dict[int, Found]:
         """Find the files that lie where the list says. A list is relative to one folder: the one with most files."""
         if self._ways:  # a part of a list whose folder is known by its ways
             return self._all_below(files, asked, b"/")
@@ -140,56 +129,58 @@ class Matcher:
             return best
         # Nobody said that the list is relative to the root: this must hold for half of what may be found at all.
         best = self._all_below(files, asked, self._places[0])
-        known = sum(_nearest(files, some)[0] is not None for some in asked)
+        known = sum(nearest(files, some)[0] is not None for some in asked)
         return best if 2 * len(best) >= known else {}
 
-    def _all_below(self, files: Files, asked: Sequence[Sequence[_Reading]], start: bytes) -> dict[int, Found]:
+    def _all_below(self, files: Files, asked: Sequence[Sequence[Reading]], start: bytes) -> dict[int, Found]:
         return {n: found for n, some in enumerate(asked) if (found := self._lies(files, some, start)).files}
 
-    def _lies(self, files: Files, some: Sequence[_Reading], start: bytes) -> Found:
+    def _lies(self, files: Files, some: Sequence[Reading], start: bytes) -> Found:
         best = Found()
         for reading in some:
             full = os.path.normpath(os.path.join(start, reading.path))
             for place in self._places:
-                below = _below(full, place)
-                found = files.at(below) if below else Found()
+                inside = below(full, place)
+                found = files.at(inside) if inside else Found()
                 if found.files and (not best.files or found.off < best.off):
                     best = found
         return best
 
     def _find_ways(
-        self, files: Files, asked: Sequence[Sequence[_Reading]], here: Mapping[int, Found]
+        self, files: Files, asked: Sequence[Sequence[Reading]], here: Mapping[int, Found]
     ) -> tuple[Way, ...]:
         listed = {some[0].folded for some in asked if some and some[0].folded}
         if here:
-            pairs = [_pair(asked[n][0].folded, found.files[0]) for n, found in here.items() if len(found.files) == 1]
+            pairs = [pair_of(asked[n][0].folded, found.files[0]) for n, found in here.items() if len(found.files) == 1]
             counted = Counter(pair.way() for pair in pairs)
             return tuple(way for way, _ in counted.most_common(1))
         pairs = []
         for some in asked:
-            reading, (_, found) = _nearest(files, some)
+            reading, (_, found) = nearest(files, some)
             if reading is not None and len(found) <= MOST:
-                pairs += [_pair(reading.folded, file) for file in found]
-        return common_ways(pairs, listed | {pair.listed for pair in pairs})
+                pairs += [pair_of(reading.folded, file) for file in found]
+        return common_ways(
+            pairs, listed | {pair.listed for pair in pairs}, lambda names: bool(files.at(b"/".join(names)).files)
+        )
 
     # One entry
 
     def _one(
-        self, entry: Entry, some: Sequence[_Reading], files: Files, found: Found, *, how: str, sure: bool
+        self, entry: Entry, some: Sequence[Reading], files: Files, found: Found, *, how: str, sure: bool
     ) -> Answer:
         if not some:
             return Answer(MISSING, "no file can have this name", why=NOWHERE)
         if found.files:
             return self._settled(entry, list(found.files), how, (-found.off,))
-        reading, (shared, nearest) = _nearest(files, some)
+        reading, (shared, ending) = nearest(files, some)
         if reading is None:
             return Answer(MISSING, "no file under --root has this name", why=NOWHERE)
         if sure:
             twins = [file for file in files.namesakes(reading.folded[-1]) if self._is_as_told(entry, file)]
             if twins:
                 return self._settled(entry, twins, SAME, ())
-        whole = [file for file in nearest if file.count(b"/") + 1 == shared]
-        best = whole or list(nearest)
+        whole = [file for file in ending if file.count(b"/") + 1 == shared]
+        best = whole or list(ending)
         if self._by_name and (best := [file for file in best if file not in self._taken]):
             return self._settled(entry, best, NAME, (shared * 2 + bool(whole),))
         if len(best) != 1:
@@ -235,53 +226,6 @@ class Matcher:
         if self._trust:
             return answer._replace(reason=f"{answer.reason}, although {edited}")
         return answer._replace(state=EDITED, reason=edited, why=why)
-
-
-def _readings(path: bytes, escaped: bool) -> list[_Reading]:
-    """List the paths that an entry may mean; none if no file can have them."""
-    found = []
-    for one in readings(path, escaped=escaped):
-        if one and b"\0" not in one:
-            names = tuple(name for name in os.path.normpath(one).split(b"/") if name not in (b"", b".", b".."))
-            found.append(_Reading(one, names, tuple(map(loose, names))))
-    return found
-
-
-def _below(path: bytes, place: bytes) -> bytes:
-    """Find the part of a path below a folder, in any spelling; empty if it is not below it."""
-    if path.startswith(place):
-        return path[len(place) :]
-    names, depth = path.split(b"/"), place.count(b"/")
-    is_below = loose(b"/".join(names[:depth]) + b"/") == loose(place)
-    return b"/".join(names[depth:]) if is_below else b""
-
-
-def _nearest(files: Files, some: Sequence[_Reading]) -> tuple[_Reading | None, tuple[int, tuple[bytes, ...]]]:
-    """Find the files with the longest common end, for the first reading that has any."""
-    for reading in some:
-        found = files.longest_end(reading.folded)
-        if found[0]:
-            return reading, found
-    return None, (0, ())
-
-
-def _placed(files: Files, some: Sequence[_Reading], ways: Sequence[Way]) -> Found:
-    """Find the files where an entry is, if its list moved in these ways."""
-    best: list[Found] = []
-    for reading in some:
-        for way in ways:
-            place = way.place(reading.names, reading.folded)
-            found = files.at(b"/".join(place)) if place else Found()
-            if found.files:
-                best.append(found)
-    least = min((found.off for found in best), default=0)
-    chosen = dict.fromkeys(file for found in best if found.off == least for file in found.files)
-    return Found(tuple(chosen), least)
-
-
-def _pair(folded: Names, file: bytes) -> Pair:
-    names = tuple(file.split(b"/"))
-    return Pair(folded, names, tuple(map(loose, names)))
 
 
 def _settle_claims(entries: Sequence[Entry], answers: list[Answer], same: Mapping[int, int]) -> list[Answer]:

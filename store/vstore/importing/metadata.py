@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import csv
 import io
 import json
@@ -77,17 +79,17 @@ class _Reader:
         return self._shapes.of_list(values)
 
     def text(self, data: bytes) -> Listing:
-        lines = [line.removesuffix(b"\r") for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n")]
-        while lines and not lines[-1]:
+        data = _as_utf8(data).removeprefix(codecs.BOM_UTF8)
+        lines = [line.removesuffix(b"\r") for line in data.split(b"\n")]
+        while lines and not lines[-1].strip():
             lines.pop()
-        if b"" in lines:
-            raise self._wrong(
-                f"line {lines.index(b'') + 1} is blank", "write one path a line, in the order of the rows"
-            )
+        blank = next((number for number, line in enumerate(lines, 1) if not line.strip()), None)
+        if blank is not None:
+            raise self._wrong(f"line {blank} is blank", "write one path a line, in the order of the rows")
         return Listing([Entry(line) for line in lines], {})
 
     def table(self, data: bytes) -> Listing:
-        text = data.decode("utf-8-sig", "surrogateescape")
+        text = _as_utf8(data).decode("utf-8-sig", "surrogateescape")
         head = text.partition("\n")[0]
         delimiter = "\t" if self._path.suffix.lower() == ".tsv" else max(_DELIMITERS, key=head.count)
         try:
@@ -128,14 +130,25 @@ class _Reader:
                 objects: list[Mapping[str, Any]] = []
                 for batch in file.iter_batches(columns=wanted):
                     objects += batch.to_pylist()
-        except (pyarrow.ArrowException, OSError) as err:
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as err:  # of a name of a column
             if isinstance(err, OSError) and err.errno is not None:
                 raise
             raise self._wrong(f"it is not a valid Parquet file ({' '.join(str(err).split())[:200]})") from err
         return self._shapes.of_objects(objects)
 
     def _decoded(self, data: bytes) -> str:
+        wide = _as_utf8(data)
+        if wide is not data and wide.lstrip()[:1] in (b"[", b"{", b'"'):
+            return wide.decode()
         try:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as err:
             raise self._wrong(f"it is not UTF-8 (byte {err.start})") from err
+
+
+def _as_utf8(data: bytes) -> bytes:
+    """Turn UTF-16 with its mark, which shells of Windows write, into UTF-8; anything else stays."""
+    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        with contextlib.suppress(UnicodeError):
+            return data.decode("utf-16").encode()
+    return data

@@ -10,13 +10,14 @@ from vstore.errors import UsageError
 from vstore.format.exported import Exported
 from vstore.importing.agreement import disagreement
 from vstore.importing.beside import beside
+from vstore.importing.bundles import ENDINGS, Bundle, open_bundle
 from vstore.importing.clipretrieval import read_clip_retrieval
 from vstore.importing.faiss_source import FaissSource
-from vstore.importing.listing import Entry
+from vstore.importing.listing import Entry, Listing
 from vstore.importing.metadata import read_metadata
 from vstore.importing.npy_source import NpySource
 from vstore.importing.order import positions
-from vstore.importing.profile import Profile, profile
+from vstore.importing.profile import Profile, as_finished, profile
 from vstore.importing.rclip import RclipSource
 from vstore.importing.report import ImportRefused
 from vstore.importing.source import Source, fingerprint, written_at
@@ -28,7 +29,7 @@ class Named(NamedTuple):
 
     faiss:          a FAISS index file.
     metadata:       the list of its pictures.
-    embeddings:     a .npy file of vectors.
+    embeddings:     a file of vectors: .npy, .npz, Parquet or JSON lines.
     clip_retrieval: a folder written by clip-retrieval.
     rclip:          a database of rclip.
     """
@@ -53,6 +54,7 @@ class Old(NamedTuple):
     exported: the contents of the `vstore.json` beside it, or None.
     numbers:  the row numbers in the first index, where an earlier import left these rows over.
     ways:     the ways in which the first index moved; None for a whole index.
+    finished: a store wrote the rows: those of unit norm are as a store keeps them.
     """
 
     source: Source
@@ -65,6 +67,7 @@ class Old(NamedTuple):
     exported: Exported | None = None
     numbers: list[int] | None = None
     ways: tuple[Way, ...] | None = None
+    finished: bool = False
 
     def number(self, row: int) -> int:
         """Find the number of a row in the index that it came from."""
@@ -97,11 +100,12 @@ def open_old(named: Named, path_field: str | None, rows_by: str | None, force: b
     if named.faiss is None and named.embeddings is None:
         raise UsageError("no vectors were named", "name them with --faiss or --embeddings")
     flat = FaissSource(named.faiss) if named.faiss is not None else None
-    npy = NpySource([named.embeddings]) if named.embeddings is not None else None
-    notes: list[str] = [*(flat.notes if flat is not None else ())]
-    if flat is not None and npy is not None:
-        _compare(flat, npy, force, notes)
-    source, seen = _chosen(flat, npy, notes)
+    bundle = _open_vectors(named, path_field)
+    beside_it = bundle.source if bundle is not None else None
+    notes: list[str] = [*(flat.notes if flat is not None else ()), *(beside_it.notes if beside_it is not None else ())]
+    if flat is not None and beside_it is not None:
+        _compare(flat, beside_it, force, notes)
+    source, seen = _chosen(flat, beside_it, notes)
     files = [path for path in (named.faiss, named.metadata, named.embeddings) if path is not None]
     exported = beside(files)
     if exported is not None:
@@ -110,14 +114,13 @@ def open_old(named: Named, path_field: str | None, rows_by: str | None, force: b
         entries = [Entry(path) for path in exported.paths]
         rows_of = list(range(source.rows))
         notes.append(f"paths and keys are those of vstore.json, written by an export of {exported.snapshot}")
-    elif named.metadata is None:
-        raise UsageError("no list of the pictures was named", "name it with --metadata")
     else:
-        listing = read_metadata(named.metadata, source.rows, path_field)
+        listing = _listing(named, bundle, source.rows, path_field)
         ids = flat.ids if flat is not None else None
         rows_of, told = positions(listing, source.rows, ids, rows_by)
         entries = listing.entries
         notes += [*listing.notes, *told]
+    finished = exported is not None or (bundle is not None and bundle.own)
     _remark(seen, source, flat, notes)
     start = (named.metadata or files[0]).resolve().parent
     starts = (os.fsencode(start), os.getcwdb())
@@ -125,23 +128,46 @@ def open_old(named: Named, path_field: str | None, rows_by: str | None, force: b
         source=source,
         entries=entries,
         rows_of=rows_of,
-        seen=seen,
+        seen=as_finished(seen) if finished else seen,
         notes=tuple(notes),
         starts=starts,
         written=written_at(files),
         exported=exported,
+        finished=finished,
     )
+
+
+def _open_vectors(named: Named, path_field: str | None) -> Bundle | None:
+    """Open the file of `--embeddings`. Raises: UsageError, MissingPackage."""
+    if named.embeddings is None:
+        return None
+    if named.embeddings.suffix.lower() not in ENDINGS:
+        return Bundle(NpySource([named.embeddings]), None)
+    bundle = open_bundle(named.embeddings, path_field, listed=named.metadata is not None)
+    if bundle.own and named.faiss is not None:
+        raise UsageError(f"{named.embeddings} has rows of its own, not those of a FAISS index", "name one of the two")
+    return bundle
+
+
+def _listing(named: Named, bundle: Bundle | None, rows: int, path_field: str | None) -> Listing:
+    """Read the list of the pictures. Raises: UsageError if there is none."""
+    if named.metadata is not None:
+        return read_metadata(named.metadata, rows, path_field)
+    if bundle is None or bundle.listing is None:
+        raise UsageError("no list of the pictures was named", "name it with --metadata")
+    return bundle.listing
 
 
 def _open_whole(named: Named, path_field: str | None, rows_by: str | None) -> Old:
     source: Source
+    own = False
     if named.rclip is not None:
         source = table = RclipSource(named.rclip)
         listing = table.listing()
         start = named.rclip.resolve().parent
     else:
         assert named.clip_retrieval is not None
-        source, listing = read_clip_retrieval(named.clip_retrieval, path_field)
+        source, listing, own = read_clip_retrieval(named.clip_retrieval, path_field)
         start = named.clip_retrieval.resolve()
     rows_of, told = positions(listing, source.rows, None, rows_by)
     seen = profile(source)
@@ -152,14 +178,15 @@ def _open_whole(named: Named, path_field: str | None, rows_by: str | None) -> Ol
         source=source,
         entries=listing.entries,
         rows_of=rows_of,
-        seen=seen,
+        seen=as_finished(seen) if own else seen,
         notes=tuple(notes),
         starts=starts,
         written=written_at(source.files),
+        finished=own,
     )
 
 
-def _compare(flat: FaissSource, npy: NpySource, force: bool, notes: list[str]) -> None:
+def _compare(flat: FaissSource, npy: Source, force: bool, notes: list[str]) -> None:
     if flat.dim != npy.dim:
         raise UsageError(
             f"{flat.files[0]} has {flat.dim} numbers a vector, {npy.files[0]} {npy.dim}", "name files of one index"
@@ -178,8 +205,8 @@ def _compare(flat: FaissSource, npy: NpySource, force: bool, notes: list[str]) -
         notes.append(f"{flat.files[0].name} and {npy.files[0].name} agree in every compared row")
 
 
-def _chosen(flat: FaissSource | None, npy: NpySource | None, notes: list[str]) -> tuple[Source, Profile]:
-    """Choose the rows of the .npy file if they are half floats of unit norm, else those of the .faiss file."""
+def _chosen(flat: FaissSource | None, npy: Source | None, notes: list[str]) -> tuple[Source, Profile]:
+    """Choose the rows of the file of arrays if they are half floats of unit norm, else those of the .faiss file."""
     if npy is not None:
         seen = profile(npy)
         fit = npy.dtype == "float16" and seen.unit

@@ -20,7 +20,7 @@ class ImportWords(ModelWords, total=False):
 
     faiss:          a FAISS index.
     metadata:       the list of pictures.
-    embeddings:     the vectors as `.npy`.
+    embeddings:     the vectors as `.npy`; or as `.npz`, Parquet or JSON lines, which may hold the list too.
     clip_retrieval: the output folder of clip-retrieval.
     rclip:          rclip's database.
     root:           the folder of the pictures.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +13,17 @@ from vstore.format.entries import Root
 from vstore.format.exported import Exported
 from vstore.format.tree import Tree
 from vstore.importing.files import File
-from vstore.importing.matching import AMBIGUOUS, MATCHED, MISSING, UNREADABLE, Answer, Matcher
+from vstore.importing.matching import (
+    AMBIGUOUS,
+    BYTES,
+    EDITED,
+    MATCHED,
+    MISSING,
+    OTHER_BYTES,
+    UNREADABLE,
+    Answer,
+    Matcher,
+)
 from vstore.importing.old_index import Old
 from vstore.importing.options import ImportOptions
 from vstore.importing.ways import Way
@@ -108,10 +118,11 @@ class Pairer:
         entry_of = {row: number for number, row in enumerate(old.rows_of)}
         same = {entry_of[row]: entry_of[first] for row, first in old.seen.same.items() if row in entry_of}
         answers, ways = matcher.match(old.entries, same)
-        hashed, learnt = self._hash(survey, places, answers)
+        told = {n: entry.key for n, entry in enumerate(old.entries) if len(entry.key or b"") == repo.hash.size}
+        hashed, learnt = self._hash(survey, places, answers, told)
         return Pairing(
             answers=answers,
-            keys=_settle_by_keys(answers, hashed),
+            keys=_settle_by_keys(answers, hashed, told),
             prefix=prefix,
             label=target.root.label,
             scope=scope,
@@ -127,15 +138,16 @@ class Pairer:
         return {path[len(prefix) :] for path, _ in tree if path.startswith(prefix)}
 
     def _hash(
-        self, survey: Survey, places: Mapping[bytes, Item], answers: Sequence[Answer]
+        self, survey: Survey, places: Mapping[bytes, Item], answers: Sequence[Answer], told: Collection[int]
     ) -> tuple[dict[bytes, bytes], Sequence[Chunk]]:
         """Hash the candidates that the catalogue does not know.
 
+        told:    entries whose key the list tells: their near misses are candidates too.
         Returns: relative path -> key, and the chunks in which files were read.
         """
         wanted: dict[bytes, Item] = {}
-        for answer in answers:
-            if answer.state == MATCHED or _is_choice(answer):
+        for number, answer in enumerate(answers):
+            if answer.state == MATCHED or _is_choice(answer) or number in told:
                 wanted.update((file, places[file]) for file in answer.files)
         items = [item for item in wanted.values() if item.chunk.key(item.number) is None]
         self._progress.stage("hash", len(items))
@@ -191,16 +203,28 @@ class Pairer:
         )
 
 
-def _settle_by_keys(answers: list[Answer], hashed: Mapping[bytes, bytes]) -> dict[int, bytes]:
+def _settle_by_keys(
+    answers: list[Answer], hashed: Mapping[bytes, bytes], told: Mapping[int, bytes | None]
+) -> dict[int, bytes]:
     """Change the answers that the keys settle: unreadable files are missing, equal files are one picture.
 
     hashed:  relative path -> key.
+    told:    entry -> the key that the list tells: a file with another one is another picture.
     Returns: entry -> key.
     """
     keys: dict[int, bytes] = {}
     for number, answer in enumerate(answers):
         found = {hashed[file] for file in answer.files if file in hashed}
-        if answer.state == MATCHED:
+        key = told.get(number)
+        if key is not None and key in found:
+            file = next(file for file in answer.files if hashed.get(file) == key)
+            if answer.state != MATCHED:
+                answers[number] = Answer(MATCHED, BYTES, (file,), answer.rank, BYTES)
+            keys[number] = key
+        elif key is not None and found and answer.state == MATCHED:
+            other = "its bytes are not those that the export names"
+            answers[number] = Answer(EDITED, other, answer.files, answer.rank, why=OTHER_BYTES)
+        elif answer.state == MATCHED:
             if found:
                 keys[number] = found.pop()
             else:

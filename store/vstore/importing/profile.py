@@ -60,6 +60,23 @@ def profile(source: Source) -> Profile:
     return Profile(norms=norms, broken=tuple(broken.tolist()), zero=tuple(zero.tolist()), same=same, unit=unit)
 
 
+def as_finished(seen: Profile) -> Profile:
+    """Say that rows of unit norm are as a store keeps them: to take 1 for their norms keeps their bits."""
+    import numpy as np
+
+    return seen._replace(norms=np.where(np.abs(seen.norms - 1) <= UNIT, 1.0, seen.norms))
+
+
+def are_halves(source: Source) -> bool:
+    """Tell whether all numbers of a source are half floats, whatever they are stored as."""
+    import numpy as np
+
+    if source.dtype == "float16":
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        return all(bool((block.astype(np.float16) == block).all()) for _, block in blocks(source))
+
+
 def _norms(block: Array) -> npt.NDArray[np.float64]:
     import numpy as np
 

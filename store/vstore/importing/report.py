@@ -51,6 +51,7 @@ class Row(NamedTuple):
         return value
 
 
+@briefly
 class Waiting(NamedTuple):
     """The rows that wait for their pictures for one reason.
 

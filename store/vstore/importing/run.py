@@ -12,7 +12,7 @@ from vstore.importing.commit import Commit, Decided
 from vstore.importing.old_index import Old, open_old
 from vstore.importing.options import ImportOptions
 from vstore.importing.pairing import Pairer, Pairing
-from vstore.importing.profile import UNIT
+from vstore.importing.profile import UNIT, are_halves
 from vstore.importing.refusal import broken_order, nothing_found
 from vstore.importing.remarks import remarks
 from vstore.importing.report import ImportRefused, ImportReport, look_at_report, write_report
@@ -171,7 +171,9 @@ class ImportRun:
         old, chosen, pairing, verdict, _ = decided
         rows = np.array(sorted(verdict.winners), np.int64)
         kept = 0
-        if old.source.dtype == "float16":
+        if old.source.dtype == "float16" or (
+            old.finished and (self._repo.dtype != "float16" or are_halves(old.source))
+        ):
             kept = int((np.abs(old.seen.norms[rows] - 1) <= UNIT).sum())
         current = self._repo.state.current_snapshot
         return ImportReport(

@@ -21,6 +21,11 @@ ROW_FIELDS = ("row", "row_id", "index", "idx", "faiss_id", "vector_id", "embeddi
 SIZE_FIELDS = ("size", "file_size", "filesize", "bytes", "size_bytes")
 TIME_FIELDS = ("mtime", "modified", "modified_at", "file_mtime", "last_modified", "date_modified")
 
+VECTOR_FIELDS = (
+    "vectors", "vector", "embeddings", "embedding", "image_embeddings", "image_embedding", "features", "feature",
+    "img_emb", "emb", "arr_0",
+)  # fmt: skip
+
 _KINDS = (str, dict)
 
 Complaint = Callable[..., UsageError]

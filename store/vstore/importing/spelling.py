@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from urllib.parse import unquote_to_bytes
+
+from vstore.pictures.spelling import composed as nfc
 
 _DRIVE = rb"[A-Za-z]:[\\/]"
 _WINDOWS = re.compile(rb"%s|\\\\|[^/]*\\[^/]*\Z" % _DRIVE)
@@ -51,7 +52,7 @@ def composed(name: bytes) -> bytes:
     if name.isascii():
         return name
     try:
-        return unicodedata.normalize("NFC", name.decode()).encode()
+        return nfc(name.decode()).encode()
     except UnicodeDecodeError:
         return name
 
@@ -61,6 +62,6 @@ def loose(name: bytes) -> bytes:
     if name.isascii():
         return name.lower()
     try:
-        return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name.decode()).casefold()).encode()
+        return nfc(nfc(name.decode()).casefold()).encode()
     except UnicodeDecodeError:
         return name

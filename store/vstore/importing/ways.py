@@ -8,11 +8,12 @@ leads from each of them to its file, or the file is gone.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple, TypeAlias
 
 Names: TypeAlias = "tuple[bytes, ...]"  # the names of a path, from the top
 
+MOST = 64  # ways that are looked at
 LEAST = 2  # paths that agree on a way: one alone agrees with nobody
 
 
@@ -53,7 +54,7 @@ class Pair(NamedTuple):
         return Way(self.listed[: len(self.listed) - shared], self.file[: len(self.file) - shared])
 
 
-def common_ways(pairs: Iterable[Pair], listed: Iterable[Names]) -> tuple[Way, ...]:
+def common_ways(pairs: Iterable[Pair], listed: Collection[Names], is_file: Callable[[Names], bool]) -> tuple[Way, ...]:
     """Find the way in which a list moved; several if all that moved lies in several places; none if it is not clear.
 
     Each pair speaks for its way. A way is that of the list if
@@ -63,10 +64,13 @@ def common_ways(pairs: Iterable[Pair], listed: Iterable[Names]) -> tuple[Way, ..
     - it leads to files for more than half of the paths of those listed folders where it leads to any: a few namesakes
       in another folder are not the pictures of a folder that is gone;
     - the ways that it has to compete with (of the same part of the list, or of another one) lead fewer of the other
-      paths to files, and no more than half of its own.
+      paths to files, and no more than half of its own;
+    - no other leads all paths to files that it does, and those of a further folder: where a folder lies in one of its
+      own name, the longest common end is not the file's.
 
-    pairs:  each path with the files that have the longest common end with it.
-    listed: all paths, in loose form, each once.
+    pairs:   each path with the files that have the longest common end with it.
+    listed:  all paths, in loose form, each once.
+    is_file: tells whether there is a file with these names.
     """
     led: defaultdict[Way, set[Names]] = defaultdict(set)
     for pair in pairs:
@@ -88,7 +92,18 @@ def common_ways(pairs: Iterable[Pair], listed: Iterable[Names]) -> tuple[Way, ..
     beside = sum(of_folder[folder] for folder in folders)
     if 2 * len(paths) <= beside or len(theirs - paths) >= len(paths) or 2 * len(theirs & paths) > len(paths):
         return ()
+    leads = _led(best, listed, is_file)
+    reached = {path[:-1] for path in leads}
+    for way in sorted(agreed, key=lambda way: len(agreed[way]), reverse=True)[:MOST]:
+        further = set() if way in equal else _led(way, listed, is_file)
+        if leads < further and any(path[:-1] not in reached for path in further):
+            return ()
     return tuple(sorted(equal))
+
+
+def _led(way: Way, listed: Collection[Names], is_file: Callable[[Names], bool]) -> set[Names]:
+    """Find the paths that a way leads to files."""
+    return {path for path in listed if (place := way.place(path, path)) is not None and is_file(place)}
 
 
 def _is_wider(way: Way, other: Way) -> bool:

@@ -12,6 +12,7 @@ from vstore.format.canonical import Json
 from vstore.format.entries import Root
 from vstore.paths import hint_for_address
 from vstore.pictures.scan_options import OptionEdits, ScanOptions
+from vstore.pictures.spelling import on_disk
 from vstore.repository.places import is_below, is_gone, is_same, relative
 from vstore.repository.repository import Repository
 
@@ -138,6 +139,8 @@ class _ScopeBuilder:
             )
         root, options = self._with_options(root)
         gone = is_gone(os.path.join(place, under))
+        if gone and (spelled := on_disk(place, under)) is not None:
+            under, gone = spelled, False
         if gone and is_gone(place):
             raise UsageError(
                 f"neither {_shown(os.path.join(place, under))} nor its folder {_shown(place)} exists",
@@ -169,7 +172,7 @@ class _ScopeBuilder:
         old = self._known.get(label)
         options = ScanOptions.from_json(old.options if old else {})
         for taken, within in inside:
-            options = options.taking_over(ScanOptions.from_json(taken.options), within)
+            options = options.taking_over(ScanOptions.from_json(taken.options), within, real)
             self._absorb(taken, os.fsdecode(os.path.join(os.fsencode(label), within)))
         options = self._edits.applied(options)
         self._edits.refuse_faulty(os.fsdecode(real), label)

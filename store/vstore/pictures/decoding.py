@@ -52,8 +52,7 @@ def prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
         if failure.kind not in ("truncated", "not_an_image"):
             raise
         first = failure
-    if first.__cause__ is not None:  # a decoder's error, which holds all that was decoded
-        first.__cause__.with_traceback(None)
+    _let_go(first)
     found = _prepared_from(copies_of(data), preparation)
     if found is None:
         raise first
@@ -71,6 +70,13 @@ def _tried(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
     except Exception as err:
         # Decoders raise whatever their parsers stumble over: struct.error, SyntaxError, KeyError, OverflowError …
         raise failure_of(err, data) from err
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Free what the decoder's errors hold by their tracebacks: all that was decoded before the first of them."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _prepared_from(copies: Iterator[bytes], preparation: Preparation) -> tuple[Image, Facts] | None:

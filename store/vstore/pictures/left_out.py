@@ -67,6 +67,7 @@ _FAMILY = re.compile(
     r"|mipmaps-.+\.d"  # darktable
     r"|.+\.trickplay)"  # Jellyfin
 )
+_BEGINS, _SUFFIXES = ".@lm", (".lrdata", ".trickplay")  # of the names of all families
 _LIBRARY = r"(?:[^/]*\.(?:photos|migratedphoto|photo|ap|migratedap)library|iphoto library)"  # Photos, iPhoto, Aperture
 _WITHIN = (
     re.compile(rf".*/{_LIBRARY}/(?:thumbnails|previews|resources/(?:proxies|modelresources|caches)(?:/.*)?)"),
@@ -96,7 +97,7 @@ def left_out(path: str) -> LeftOut | None:
     name = path[path.rfind("/") + 1 :]
     folded = name.casefold()
     kind = _KINDS.get(folded)
-    if kind is None:
+    if kind is None and (folded[:1] in _BEGINS or folded.endswith(_SUFFIXES)):  # few names are worth a match
         family = _FAMILY.fullmatch(folded)
         kind = family.lastgroup if family else None
     if kind is None and folded in _ENDS and any(place.fullmatch(path.casefold()) for place in _WITHIN):

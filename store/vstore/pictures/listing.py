@@ -46,6 +46,18 @@ class Lister:
         self.extensions = extensions
         self.tails = frozenset(tail for e in extensions if len(e) in (4, 5) for tail in (e, e.upper()))
         self.keeps_out = keeps_out
+        self._kinds: dict[str, tuple[str, str] | None] = {}  # by what follows the last dot
+
+    def kind_of(self, name: str) -> tuple[str, str] | None:
+        """Return the kind of a file and its extension; None if that is one of candidates."""
+        at = name.rfind(".")
+        tail = name[at:] if at > 0 else ""
+        if tail not in self._kinds:
+            if len(self._kinds) >= CHUNK:
+                self._kinds.clear()
+            is_candidate = tail.lower() in self.extensions
+            self._kinds[tail] = None if is_candidate else passed_over.kind_of(name, self.extensions)
+        return self._kinds[tail]
 
     def list(self, fd: int, path: bytes, only: str | None = None) -> Listing:
         """List an open folder. only: the one name asked for.
@@ -63,7 +75,7 @@ class Lister:
             ignored = {"ctime": self.options.ignore_ctime, "inode": self.options.ignore_inode}
             rows = [without(row, **ignored) for row in rows]
         names, troubles = found.names + found.odd_names, tuple(found.troubles)
-        return Listing(names, rows, found.folders, troubles=troubles, passed=found.passed or passed_over.NONE)
+        return Listing(names, rows, found.folders, troubles=troubles, passed=found.passed)
 
 
 class Listing(NamedTuple):
@@ -93,7 +105,7 @@ class _Sorting:
         self.odd_rows: list[bytes] = []
         self.folders: list[tuple[str, tuple[int, int]]] = []
         self.troubles: list[Trouble] = []
-        self.passed: PassedOver = {}
+        self._passed: dict[tuple[str, str], list[str]] = {}
         self.met_rules = False
         self._fd = -1
         self._lister = lister
@@ -161,6 +173,11 @@ class _Sorting:
 
     def _take(self, entry: os.DirEntry[str]) -> None:
         options, rules = self._lister.options, self._lister.rules
+        if not self._chain and not options.include and entry.name[0] != "." and entry.is_file(follow_symlinks=False):
+            kind = self._lister.kind_of(entry.name)
+            if kind is not None:  # as below, for the many
+                self._note(*kind, entry.name)
+                return
         path = self._base + entry.name
         hidden = is_hidden(entry.name) and not rules.include(path)
         if hidden and not rules.is_known(path):  # its type matters to nobody, and may be unreadable
@@ -178,7 +195,7 @@ class _Sorting:
             if is_link and entry.is_dir():
                 self._note(LINK, "", entry.name)
             else:
-                passed_over.note_file(self.passed, entry.name, os.fsencode(path), self._lister.extensions)
+                self._note(*(self._lister.kind_of(entry.name) or (OTHER, "")), entry.name)
             return
         if not (is_link or entry.is_file(follow_symlinks=False)):
             self._note(OTHER, "", entry.name)
@@ -225,7 +242,14 @@ class _Sorting:
         self.troubles.append(Trouble(path, ABSENT, reason_of(program), is_folder=False))
 
     def _note(self, kind: str, about: str, name: str) -> None:
-        passed_over.note(self.passed, kind, about, os.fsencode(self._base + name))
+        self._passed.setdefault((kind, about), []).append(name)
+
+    @property
+    def passed(self) -> PassedOver:
+        """What was passed over; paths are relative to the root."""
+        if not self._passed:
+            return passed_over.NONE
+        return {key: (len(names), os.fsencode(self._base + min(names))) for key, names in self._passed.items()}
 
     def _take_folder(self, entry: os.DirEntry[str], path: str) -> None:
         options, rules = self._lister.options, self._lister.rules

@@ -46,11 +46,10 @@ def note(found: PassedOver, kind: str, name: str, path: bytes) -> None:
     found[kind, name] = times + 1, min(first, path)  # whatever the order of the disk
 
 
-def note_file(found: PassedOver, name: str, path: bytes, read: frozenset[str]) -> None:
-    """Count a file that is not opened. read: the extensions of candidates, with the dot."""
+def kind_of(name: str, read: frozenset[str]) -> tuple[str, str]:
+    """Return the kind of a file that is not opened, and its extension. read: those of candidates, with the dot."""
     extension = extension_of(name)
-    kind = PICTURE if extension in _PICTURES and f".{extension}" not in read else OTHER
-    note(found, kind, extension, path)
+    return (PICTURE if extension in _PICTURES and f".{extension}" not in read else OTHER), extension
 
 
 def extension_of(name: str) -> str:

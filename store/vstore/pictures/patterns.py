@@ -111,8 +111,16 @@ class Patterns:
 
     def deciding(self, path: str) -> Pattern | None:
         """Find the pattern that decides about a path."""
-        name = Name.of(path)
-        return next((pattern for pattern in self._patterns if pattern.fits(name)), None)
+        # As `Pattern.fits`, without an object per path: a scan asks this of every name.
+        is_folder = path[-1:] == "/"
+        whole = path.removesuffix("/")
+        if not whole.isascii():
+            whole = composed(whole)
+        last = whole[whole.rfind("/") + 1 :]
+        for pattern in self._patterns:
+            if (is_folder or not pattern.folders_only) and pattern.regex.fullmatch(last if pattern.by_name else whole):
+                return pattern
+        return None
 
 
 def parsed(glob: str, *, fold: bool = False) -> Pattern:

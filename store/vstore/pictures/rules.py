@@ -106,9 +106,9 @@ class Rules:
     def exclude(self, path: str, chain: Chain) -> bool:
         """Tell whether a path is excluded: the first of the patterns that matches it decides."""
         for length, patterns in chain:
-            verdict = patterns.matches(path[length:])
-            if verdict is not None:
-                return verdict
+            decides = patterns.deciding(path[length:])
+            if decides is not None:
+                return not decides.brings_back
         return False
 
     def include(self, path: str) -> bool:

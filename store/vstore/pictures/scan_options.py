@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from vstore.errors import UsageError
+from vstore.pictures.left_out import left_out
 
 
 class ScanOptions(NamedTuple):
@@ -41,13 +42,15 @@ class ScanOptions(NamedTuple):
         """Return every option: the log merges objects, so an option left out would stay as it was."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in self._asdict().items()}
 
-    def taking_over(self, inner: ScanOptions, within: bytes) -> ScanOptions:
+    def taking_over(self, inner: ScanOptions, within: bytes, place: bytes) -> ScanOptions:
         """Add the options of a folder inside this root, so that taking it over neither adds nor hides a picture.
 
         within: path of that folder, relative to the root.
+        place:  real path of the root.
         """
+        moved = (_moved_down(glob, within) for glob in inner.exclude)
         return ScanOptions(
-            exclude=(*self.exclude, *(_moved_down(glob, within) for glob in inner.exclude)),
+            exclude=(*self.exclude, *_entering(within, place), *moved),
             include=(*self.include, *(_moved_down(glob, within) for glob in inner.include)),
             follow_symlinks=self.follow_symlinks or inner.follow_symlinks,
             one_file_system=self.one_file_system or inner.one_file_system,
@@ -105,9 +108,27 @@ class OptionEdits(NamedTuple):
         return changed._replace(**given)
 
 
+def _entering(within: bytes, place: bytes) -> Iterator[str]:
+    """Yield the patterns that take in a folder in spite of the default, and nothing beside it.
+
+    within, place: as in `ScanOptions.taking_over`.
+    """
+    names = os.fsdecode(within).split("/")
+    paths = ["/" + "/".join(names[: at + 1]) for at in range(len(names))]
+    first = next((at for at, path in enumerate(paths) if left_out(os.fsdecode(place).rstrip("/") + path)), None)
+    for at, path in enumerate(paths[first:] if first is not None else ()):
+        if at:
+            yield f"{_escaped(path[: path.rindex('/')])}/*"
+        yield f"!{_escaped(path)}/"
+
+
+def _escaped(path: str) -> str:
+    return re.sub(r"([\\*?\[\]])", r"\\\1", path)
+
+
 def _moved_down(glob: str, within: bytes) -> str:
     """Rewrite a gitignore pattern of a folder for a root above it."""
-    folder = re.sub(r"([\\*?\[\]])", r"\\\1", os.fsdecode(within))
+    folder = _escaped(os.fsdecode(within))
     no, glob = ("!", glob[1:]) if glob.startswith("!") else ("", glob)
     # With a slash before its last character, a pattern means that folder's own names; else all names below it.
     anywhere = "" if "/" in glob.rstrip().rstrip("/") else "**/"

@@ -14,6 +14,21 @@ def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def on_disk(folder: bytes, path: bytes) -> bytes | None:
+    """Find a path below a folder whose names have another form of Unicode; None if there is none."""
+    found: list[bytes] = []
+    for name in path.split(b"/"):
+        here = os.path.join(folder, *found)
+        if not os.path.lexists(os.path.join(here, name)):
+            wanted = composed(os.fsdecode(name))
+            try:
+                name = next(other for other in os.listdir(here) if composed(os.fsdecode(other)) == wanted)
+            except (OSError, StopIteration):
+                return None
+        found.append(name)
+    return b"/".join(found)
+
+
 def folds_case(place: bytes) -> bool:
     """Tell whether a folder finds its entries in any letter case, as on most disks of Macs and Windows.
 

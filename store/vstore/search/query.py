@@ -15,6 +15,7 @@ from vstore.embed.rows import require_width, unit_rows, usable
 from vstore.embed.text_cache import cache_text, cached_text, text_name
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.recipes import Recipe
+from vstore.pictures.elsewhere import FETCH, program_of_link, program_of_pointer
 from vstore.repository.filling import filling
 from vstore.repository.repository import Repository
 
@@ -70,13 +71,22 @@ def _read(path: bytes) -> bytes:
     name = os.fsdecode(path)
     try:
         with open(path, "rb", buffering=0) as file:
-            return file.readall()
+            data = file.readall()
     except IsADirectoryError as err:
         raise UsageError(f"{name} is a folder", "name a picture file; to search in a folder: --under FOLDER") from err
     except (FileNotFoundError, NotADirectoryError) as err:
+        if os.path.islink(path) and (program := program_of_link(os.fsdecode(os.readlink(path)))):
+            raise _absent(name, program) from err
         raise UsageError(f"there is no picture {name}", "name a picture file") from err
     except OSError as err:
         raise VstoreError(f"cannot read {name}: {err.strerror}") from err
+    if program := program_of_pointer(data):
+        raise _absent(name, program)
+    return data
+
+
+def _absent(name: str, program: str) -> VstoreError:
+    return VstoreError(f"the content of {name} is not here but in {program}", f"get it first: {FETCH[program]}")
 
 
 def vectors_of(

@@ -13,6 +13,7 @@ from vstore.pictures.failures import PictureFailure
 from vstore.pictures.left_out import WORDS, taking_in
 from vstore.sync.report import PassedOver
 
+_MOST = 100  # extensions of other files that a report names
 _REASONS = {
     **WORDS,
     kinds.OTHER: "other files",
@@ -32,8 +33,16 @@ def passed_over(found: kinds.PassedOver, troubles: Mapping[bytes, PictureFailure
     for path, trouble in sorted(troubles.items()):
         if isinstance(trouble, Elsewhere):
             kinds.note(every, ABSENT, trouble.program, path)
+    _fold_rare(every)
     rows = sorted((kinds.KINDS.index(kind), -count, name, path) for (kind, name), (count, path) in every.items())
     return tuple(_row(kinds.KINDS[at], name, -count, path) for at, count, name, path in rows)
+
+
+def _fold_rare(every: kinds.PassedOver) -> None:
+    """Count the rarest extensions together, without a name: some programs give each file its own."""
+    others = sorted((-count, name) for (kind, name), (count, _) in every.items() if kind == kinds.OTHER and name)
+    for _, name in others[_MOST:]:
+        kinds.add(every, {(kinds.OTHER, ""): every.pop((kinds.OTHER, name))}, b"")
 
 
 def no_pictures(folder: bytes, found: kinds.PassedOver) -> UsageError:

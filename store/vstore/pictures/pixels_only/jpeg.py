@@ -61,7 +61,8 @@ def copies_of(data: bytes) -> Iterator[bytes]:
 def _segments(data: bytes) -> _Segments | None:
     """Walk the segments up to the end marker or the end of the file. None for what no copy can be made of."""
     kept: list[bytes] = []
-    exif = xmp = b""
+    exif: list[bytes] = []
+    xmp = b""
     frame: tuple[int, bytes] | None = None
     scans: list[bytes] = []
     colour_lost = False
@@ -79,7 +80,7 @@ def _segments(data: bytes) -> _Segments | None:
             return None
         body = data[at + 4 : end]
         if marker == _APP1 and body.startswith(b"Exif\0\0"):
-            exif += body[6:] if exif else body
+            exif.append(body[6:] if exif else body)
         elif marker == _APP1 and body.startswith(b"http://ns.adobe.com/xap/1.0/\0"):
             xmp = body
         elif marker == _SCAN:
@@ -96,7 +97,7 @@ def _segments(data: bytes) -> _Segments | None:
     # The colours of four inks are told by Adobe's segment alone; those of three are guessed as every viewer does.
     if frame is None or not scans or (colour_lost and len(frame[1]) > 5 and frame[1][5] == 4):
         return None
-    return _Segments(kept, exif, xmp, frame, scans, ended=at >= 0 and data[at : at + 2] == b"\xff\xd9")
+    return _Segments(kept, b"".join(exif), xmp, frame, scans, ended=at >= 0 and data[at : at + 2] == b"\xff\xd9")
 
 
 def _makes_pixels(marker: int, body: bytes) -> bool:

@@ -9,6 +9,7 @@ import zlib
 from vstore.pictures.pixels_only.orientation import exif_of, orientation_of
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PROFILE, _XMP = b"Raw profile type exif\0", b"XML:com.adobe.xmp\0"
 _TEXT = 1 << 20  # bytes of a compressed text; Pillow's limit is the same
 
 
@@ -18,29 +19,30 @@ def copy_of(data: bytes) -> bytes | None:
     One chunk that is cut may stand at the end: what misses then is the text behind the pixels.
     """
     kept: list[bytes] = []
-    names: list[bytes] = []
-    exif = xmp = b""
+    pixels, name = False, b""
+    exif = profile = xmp = (b"", b"")  # the last chunk of each kind, as Pillow takes it: name, body
     at = len(SIGNATURE)
-    while at + 12 <= len(data) and b"IEND" not in names:
+    while at + 12 <= len(data) and name != b"IEND":
         size = int.from_bytes(data[at : at + 4], "big")
         name, end = data[at + 4 : at + 8], at + 12 + size
-        ancillary = bool(name[0] & 0x20)
         whole = end <= len(data) and _has_right_checksum(data, at, end)
-        if name == b"tRNS" or not ancillary:
+        if name == b"tRNS" or not name[0] & 0x20:
             if not whole:
                 return None
             kept.append(data[at:end])
-            names.append(name)
-        elif whole:
-            body = data[at + 8 : end - 4]
-            exif = _exif(name, body) or exif
-            xmp = _xmp(name, body) or xmp
+            pixels = pixels or name == b"IDAT"
+        elif whole and name == b"eXIf":
+            exif = name, data[at + 8 : end - 4]
+        elif whole and data.startswith(_PROFILE, at + 8, end):
+            profile = name, data[at + 8 : end - 4]
+        elif whole and data.startswith(_XMP, at + 8, end):
+            xmp = name, data[at + 8 : end - 4]
         at = end
-    if b"IDAT" not in names:
+    if not pixels:
         return None
-    orientation = orientation_of(exif, xmp)
+    orientation = orientation_of(exif[1] or _exif(*profile), _xmp(*xmp))
     turned = [_chunk(b"eXIf", exif_of(orientation))] if orientation != 1 else []
-    end_of_file = [] if names[-1] == b"IEND" else [_chunk(b"IEND", b"")]
+    end_of_file = [] if name == b"IEND" else [_chunk(b"IEND", b"")]
     return b"".join([SIGNATURE, kept[0], *turned, *kept[1:], *end_of_file])
 
 
@@ -53,23 +55,21 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 
 def _exif(name: bytes, body: bytes) -> bytes:
-    """Return the EXIF of a chunk: its own, or the hexadecimal text that ImageMagick writes."""
-    if name == b"eXIf":
-        return b"Exif\0\0" + body
-    if name not in (b"tEXt", b"zTXt") or not body.startswith(b"Raw profile type exif\0"):
+    """Return the EXIF of a text in hexadecimal, as ImageMagick writes it."""
+    if name not in (b"tEXt", b"zTXt"):
         return b""
-    text = body.partition(b"\0")[2]
-    lines = (_inflated(text[1:]) if name == b"zTXt" else text).split(b"\n")
+    text = body[len(_PROFILE) :]
+    lines = (_inflated(text[1:]) if name == b"zTXt" else text).split(b"\n", 3)
     try:
-        return binascii.unhexlify(b"".join(lines[3:]))
+        return binascii.unhexlify(lines[-1].replace(b"\n", b""))
     except ValueError:
         return b""
 
 
 def _xmp(name: bytes, body: bytes) -> bytes:
-    if name != b"iTXt" or not body.startswith(b"XML:com.adobe.xmp\0"):
+    if name != b"iTXt":
         return b""
-    rest = body.partition(b"\0")[2]  # compressed or not, method, language, keyword, text
+    rest = body[len(_XMP) :]  # compressed or not, method, language, keyword, text
     text = rest[2:].split(b"\0", 2)[-1]
     return _inflated(text) if rest[:1] == b"\1" else text
 

@@ -1,0 +1,162 @@
+"""Vectors of an `.npz` file, and the paths that lie beside them; what is pickled is refused."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
+
+from vstore.errors import UsageError
+from vstore.importing.listing import Entry, encoded
+from vstore.importing.shapes import LIST_FIELDS, PATH_FIELDS, VECTOR_FIELDS
+
+if TYPE_CHECKING:
+    from vstore.importing.source import Array
+
+FLOATS = ("float16", "float32", "float64")
+STEP = "save the vectors and the paths as plain arrays: numpy.savez(path, vectors=floats, paths=numpy.array(paths))"
+MOST = 1 << 33  # bytes of a compressed array, which is read into memory
+
+
+class _Head(NamedTuple):
+    """The head of one array.
+
+    shape: its shape.
+    dtype: its numpy dtype.
+    size:  bytes of the head.
+    order: `C`, or `F` where it is stored column by column.
+    """
+
+    shape: tuple[int, ...]
+    dtype: Any
+    size: int
+    order: Literal["C", "F"] = "C"
+
+
+class NpzSource:
+    """The float array of an `.npz` file; one that is not compressed stays in the file."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the heads of the arrays. Raises: UsageError, naming the reason."""
+        self._path = path
+        try:
+            with zipfile.ZipFile(path) as archive:
+                heads = {
+                    info.filename.removesuffix(".npy"): self._head(archive, info)
+                    for info in archive.infolist()
+                    if info.filename.endswith(".npy")
+                }
+                self._heads = heads
+                name = self._vectors(heads)
+                self._rows = self._array(archive, name)
+        except zipfile.BadZipFile as err:
+            raise self._wrong(f"it is not an .npz file ({err})") from err
+        except OSError as err:
+            raise UsageError(f"{path} cannot be read: {err.strerror or err}") from err
+        self.files: tuple[Path, ...] = (path,)
+        self.rows, self.dim = self._rows.shape
+        self.dtype = str(self._rows.dtype.name)
+        self.ids: Array | None = None
+        self.notes: tuple[str, ...] = (f"the vectors are those of {name!r}",)
+
+    def _wrong(self, why: str) -> UsageError:
+        return UsageError(f"{self._path} cannot be imported: {why}", STEP)
+
+    def block(self, first: int, end: int) -> Array:
+        import numpy as np
+
+        return np.array(self._rows[first:end])
+
+    def texts(self, name: str) -> list[str]:
+        """Read an array of texts."""
+        with zipfile.ZipFile(self._path) as archive:
+            read = self._array(archive, name)
+        return [text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text for text in read.tolist()]
+
+    @property
+    def is_own(self) -> bool:
+        """Tell whether `vstore export` wrote it: keys, and paths as JSON."""
+        return {"keys", "vectors", "paths"} <= self._heads.keys() <= {"keys", "vectors", "paths", "paths_b64"}
+
+    @property
+    def has_encoded(self) -> bool:
+        """Some path is not UTF-8: an array has these as base64."""
+        return "paths_b64" in self._heads
+
+    def entries(self, path_field: str | None) -> list[Entry] | None:
+        """List the paths that lie beside the vectors; None if there are none. Raises: UsageError."""
+        name = self._paths(path_field)
+        return None if name is None else [Entry(encoded(text)) for text in self.texts(name)]
+
+    def _paths(self, wanted: str | None) -> str | None:
+        if wanted is not None and wanted not in self._heads:
+            raise self._wrong(f"it has no array {wanted!r}, but {', '.join(map(repr, self._heads))}")
+        lower = {name.lower(): name for name in reversed(list(self._heads))}
+        names = [wanted] if wanted else [lower[one] for one in (*LIST_FIELDS, *PATH_FIELDS) if one in lower]
+        texts = [n for n, head in self._heads.items() if head.dtype.kind in "US" and head.shape == (self.rows,)]
+        for name in names:
+            if name in texts:
+                return name
+            if self._heads[name].dtype.hasobject:
+                raise self._wrong(f"its array {name!r} holds pickled objects")
+        return texts[0] if len(texts) == 1 else None
+
+    def _vectors(self, heads: dict[str, _Head]) -> str:
+        floats = [name for name, head in heads.items() if head.dtype.name in FLOATS and len(head.shape) == 2]
+        known = [name for field in VECTOR_FIELDS for name in floats if name.lower() == field]
+        if not known and len(floats) != 1:
+            had = ", ".join(f"{name!r} ({head.dtype.name} {head.shape})" for name, head in list(heads.items())[:20])
+            raise self._wrong(
+                f"it has {len(floats)} arrays of floats of the shape (rows, dim), not one: {had or 'none'}"
+            )
+        name = (known or floats)[0]
+        if heads[name].shape[1] < 1:
+            raise self._wrong(f"its array {name!r} has the shape {heads[name].shape}")
+        return name
+
+    def _head(self, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Head:
+        from numpy.lib import format as npy
+
+        try:
+            with archive.open(info) as member:
+                version = npy.read_magic(member)
+                read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+                shape, fortran, dtype = read(member)
+                size = member.tell()
+        except Exception as err:  # numpy reads the header as Python: garbage raises whatever the parser does
+            if isinstance(err, OSError) and err.errno is not None:
+                raise
+            raise self._wrong(f"{info.filename} cannot be read ({' '.join(str(err).split())[:200]})") from err
+        count = 1
+        for length in shape:
+            count *= length
+        if not dtype.hasobject and info.file_size != size + count * dtype.itemsize:
+            raise self._wrong(
+                f"{info.filename} has {info.file_size:,} bytes, its header says {size + count * dtype.itemsize:,}"
+            )
+        return _Head(shape, dtype, size, "F" if fortran else "C")
+
+    def _array(self, archive: zipfile.ZipFile, name: str) -> Array:
+        import numpy as np
+
+        info, head = archive.getinfo(f"{name}.npy"), self._heads[name]
+        if info.compress_type == zipfile.ZIP_STORED and head.dtype.kind == "f" and head.shape[0]:
+            with self._path.open("rb") as file:
+                at = _data_at(file, info) + head.size
+            if at + head.shape[0] * head.shape[1] * head.dtype.itemsize > self._path.stat().st_size:
+                raise self._wrong("it is cut short")
+            return np.memmap(self._path, head.dtype, mode="r", offset=at, shape=head.shape, order=head.order)
+        if info.file_size > MOST:
+            raise self._wrong(f"{info.filename} has {info.file_size:,} bytes and is compressed")
+        with archive.open(info) as member:
+            read = np.frombuffer(member.read()[head.size :], head.dtype)
+        array: Array = read.reshape(head.shape, order=head.order)
+        return array
+
+
+def _data_at(file: IO[bytes], info: zipfile.ZipInfo) -> int:
+    """Find the place of a member's data: its local header may be longer than that of the directory."""
+    file.seek(info.header_offset + 26)
+    name, extra = struct.unpack("<HH", file.read(4))
+    return info.header_offset + 30 + int(name) + int(extra)

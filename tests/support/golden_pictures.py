@@ -1,0 +1,73 @@
+"""Sixty pictures whose prepared pixels never change: photographs of the repository, and lossless ones made here."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from support.picture_files import packed, png_file, segment, tiff_file
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "pictures"
+WIDTH, HEIGHT = 700, 500
+
+
+def pictures() -> dict[str, bytes]:
+    """Make the pictures, by name, from the files of the repository and from specifications alone."""
+    found = {}
+    photographs = [path for path in sorted(EXAMPLES.rglob("*")) if path.suffix in (".jpg", ".png", ".webp")]
+    for path in photographs:
+        found[str(path.relative_to(EXAMPLES))] = path.read_bytes()
+    first = photographs[0].read_bytes()
+    for orientation in range(2, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        found[f"turned {orientation}"] = first[:2] + segment(0xE1, exif.tobytes()) + first[2:]
+    return {**found, **_pngs(), **_tiffs()}
+
+
+def _values(channels: int, top: int) -> np.ndarray:
+    down, across = np.mgrid[0:HEIGHT, 0:WIDTH]
+    bands = [across * 3 + down * 5, across * down // 7, (across // 9 + down // 7) * 29, across + down]
+    return np.dstack(bands[:channels]) % (top + 1)
+
+
+def _pngs() -> dict[str, bytes]:
+    found = {}
+    for kind, channels, depths in ((0, 1, (1, 2, 4, 8, 16)), (2, 3, (8, 16)), (4, 2, (8, 16)), (6, 4, (8, 16))):
+        for depth in depths:
+            found[f"png {kind} {depth}"] = png_file(_values(channels, 2**depth - 1), depth, kind)
+    table = bytes(range(256)) * 3
+    for depth in (1, 4, 8):
+        chunks = [(b"PLTE", table[: 3 << depth]), (b"tRNS", bytes(range(1 << depth)))]
+        found[f"png 3 {depth}"] = png_file(_values(1, 2**depth - 1), depth, 3, chunks=chunks)
+    return found
+
+
+def _tiffs() -> dict[str, bytes]:
+    found = {}
+    for photometric in (0, 1):
+        for bits in (1, 4, 8, 16):
+            strips = [packed(_values(1, 2**bits - 1), bits, "<")]
+            found[f"tiff {photometric} {bits}"] = tiff_file((WIDTH, HEIGHT), [bits], strips, photometric)
+    for photometric, channels in ((2, 3), (2, 4), (5, 4)):
+        values = _values(channels, 255)
+        for planes in (1, 2):
+            strips = [packed(values, 8)] if planes == 1 else [packed(values[..., n], 8) for n in range(channels)]
+            more = {284: (3, [planes]), **({338: (3, [2])} if (photometric, channels) == (2, 4) else {})}
+            name = f"tiff {photometric} {channels} {planes}"
+            found[name] = tiff_file((WIDTH, HEIGHT), [8] * channels, strips, photometric, more=more)
+    return found
+
+
+def prepared() -> dict[str, list[str]]:
+    """Digests of the prepared pixels of each picture, with their sizes, at 512 and at 224 pixels."""
+    from vstore.pictures.decoding import prepare
+    from vstore.pictures.preparation import Preparation
+
+    found = {}
+    for name, data in pictures().items():
+        both = [prepare(data, Preparation(max_side=side))[0] for side in (512, 224)]
+        found[name] = [f"{one.width}x{one.height} {sha256(one.tobytes()).hexdigest()[:24]}" for one in both]
+    return found
