@@ -722,7 +722,8 @@ def test_rows_that_are_equal_are_remarked_upon(old: OldIndex) -> None:
         ("refined by codes", "refines another index, and the vectors do not lie"),
         ("codes", "codes"),
         ("metric", "neither inner product nor L2"),
-        ("turned", "rotated or shortened"),
+        ("turned", "rotated, shifted or shortened"),
+        ("normalised, then codes", "normalised first, then stored as codes"),
         ("not json", "not JSON"),
         ("no list", "instead of a list"),
         ("missing file", "cannot be read"),
@@ -784,6 +785,10 @@ def _spoil(old: OldIndex, what: str, options: dict[str, Any]) -> None:
             _write(old, faiss.IndexFlat(8, faiss.METRIC_L1))
         case "turned":
             index = faiss.index_factory(8, "PCA4,Flat")
+            index.train(old.rows)
+            _write(old, index)
+        case "normalised, then codes":
+            index = faiss.index_factory(8, "L2norm,SQ8")
             index.train(old.rows)
             _write(old, index)
         case "not json":
@@ -963,6 +968,8 @@ def test_flat_scalar_quantised_and_inverted_indexes_give_their_rows(tmp_path: Pa
         "IVF2,PQ4x2,RFlat",
         "SQ8,Refine(SQfp16)",
         "IVF2_HNSW4,Flat",
+        "L2norm,Flat",
+        "L2norm,HNSW8",
     ],
 )
 @pytest.mark.parametrize("numbered", [False, True])

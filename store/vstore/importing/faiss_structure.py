@@ -17,6 +17,7 @@ METRICS = {0: "inner product", 1: "L2"}
 _FP16 = 4  # ScalarQuantizer::QuantizerType: numbers stored as halves
 _GRAPH = "a graph (NSG, CAGRA) is not supported; import its storage: faiss.downcast_index(index.storage)"
 _CODES = "product, residual and one-bit codes cannot restore the vectors"
+_TURNED = "its vectors were rotated, shifted or shortened first; import the original vectors as .npy"
 _GRAPH_OF_CODES = f"it is a graph (HNSW) over codes; {_CODES}"
 _FLAT, _SCALAR, _GRAPHS = (b"IxFI", b"IxF2", b"IxFl"), b"IxSQ", (b"IHNf", b"IHNs")
 _REFUSED = {
@@ -26,7 +27,6 @@ _REFUSED = {
     b"IHc": _GRAPH,
     b"INS": _GRAPH,
     b"null": "its vectors are in another file; save the index with its storage",
-    b"IxPT": "its vectors were rotated or shortened first; import the original vectors as .npy",
     b"IxP": _CODES,
     b"IP": _CODES,
     b"IwP": _CODES,
@@ -142,6 +142,8 @@ class _Walk:
             return self._graph()
         if tag == b"IxRF":
             return self._refined()
+        if tag == b"IxPT":
+            return self._transformed()
         for start, why in _REFUSED.items():
             if tag.startswith(start):
                 raise self.wrong(
@@ -189,6 +191,21 @@ class _Walk:
         self._counts(inner.rows, rows)
         self._counts(inner.dim, dim)
         return inner._replace(kind=f"HNSW over {inner.kind}", metric=metric)
+
+    def _transformed(self) -> Structure:
+        """Pass over an index whose vectors were transformed first. Raises: UsageError unless they were normalised."""
+        dim, rows, _ = self._header()
+        (count,) = self._take("i")
+        for _ in range(count):
+            if self._tag() != b"VNrm":
+                raise self.wrong(f"vstore reads no index of this kind; {_TURNED}")
+            self._take("fiiB")
+        inner = self.index()
+        self._counts(inner.rows, rows)
+        self._counts(inner.dim, dim)
+        if inner.at is None:
+            raise self.wrong("its vectors were normalised first, then stored as codes or in lists; import them as .npy")
+        return inner._replace(kind=f"{inner.kind}, normalised first")
 
     def _refined(self) -> Structure:
         """Pass over an index that refines another, of whatever kind, by the vectors, which lie at its end."""

@@ -96,7 +96,7 @@ class Matcher:
 
     def match(self, entries: Sequence[Entry], same: Mapping[int, int] | None = None) -> Matches:
         """Find the file of each entry. same: entry -> an earlier entry with the same vector, bit for bit."""
-        escaped = is_escaped(entry.path for entry in entries)
+        escaped = is_escaped(entry.path for entry in entries) and not self._has_escapes(entries)
         asked = [readings_of(entry.path, escaped) for entry in entries]
         wanted = {reading.folded[-1] for some in asked for reading in some if reading.folded}
         files = Files(self._stats, wanted)
@@ -113,6 +113,11 @@ class Matcher:
                 self._one(entry, asked[number], files, found, how=HERE if number in here else MOVED, sure=sure)
             )
         return Matches(_without_taken(_settle_claims(entries, answers, same or {}), self._taken), ways)
+
+    def _has_escapes(self, entries: Sequence[Entry]) -> bool:
+        """Tell whether files have listed names with their escapes: nobody encoded these."""
+        names = {file.rpartition(b"/")[2] for file in self._stats if b"%" in file}
+        return any(entry.path.rpartition(b"/")[2] in names for entry in entries) if names else False
 
     # Where the list says, and where it moved
 
