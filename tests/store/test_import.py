@@ -1206,3 +1206,33 @@ def test_damage_to_what_an_import_left_over_is_found(old: OldIndex) -> None:
         report = store.check()
     assert not report.ok
     assert any(kept.id in problem.file for problem in report.problems)
+
+
+def test_rows_of_folders_that_are_left_out_are_told_and_taken_in(old: OldIndex) -> None:
+    moved = {0: "#recycle/p00.png", 1: "x/#recycle/p01.png", 2: "Thumbs/p02.png"}
+    for number, name in moved.items():
+        (old.pictures / old.names[number]).unlink()
+        old.put({name: number})
+    old.write([f"../o00_images/{moved.get(number, name)}" for number, name in enumerate(old.names)])
+    report = old.new()
+    assert states(report) == {"matched": 9, "missing": 3}
+    assert [note for note in report.notes if "left out" in note] == [
+        "2 missing rows of pictures/#recycle, which is left out (deleted files): to take it in, write the line "
+        "!#recycle/ into .vstoreignore under --root and import again",
+        "1 missing row of pictures/Thumbs, which is left out (previews): to take it in, write the line !Thumbs/ into "
+        ".vstoreignore under --root and import again",
+    ]
+    (old.pictures / ".vstoreignore").write_text("!#recycle/\n!Thumbs/\n")
+    again = old.store.import_index(**old.triple())
+    assert states(again) == {"matched": 12} and not any("left out" in note for note in again.notes)
+
+
+def test_a_pointer_to_a_content_elsewhere_takes_no_row(old: OldIndex) -> None:
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+    old.put({old.names[0]: pointer})
+    report = old.new()
+    assert states(report)["matched"] == 11 and report.left == 1
+    assert old.key(pointer) not in old.stored()
+    old.put({old.names[0]: 0})
+    resumed = old.store.import_index(**old.triple())
+    assert states(resumed)["matched"] == 12 and old.key(0) in old.stored()

@@ -13,6 +13,7 @@ from vstore.format.entries import Root
 from vstore.format.exported import Exported
 from vstore.format.tree import Tree
 from vstore.importing.files import File
+from vstore.importing.left_out_rows import left_out_rows
 from vstore.importing.matching import (
     AMBIGUOUS,
     BYTES,
@@ -120,6 +121,7 @@ class Pairer:
         answers, ways = matcher.match(old.entries, same)
         told = {n: entry.key for n, entry in enumerate(old.entries) if len(entry.key or b"") == repo.hash.size}
         hashed, learnt = self._hash(survey, places, answers, told)
+        notes += left_out_rows(survey, old.entries, answers)
         return Pairing(
             answers=answers,
             keys=_settle_by_keys(answers, hashed, told),
