@@ -19,7 +19,7 @@ def remarks(ways: Sequence[Way], verdict: Verdict, *, resumed: bool) -> list[str
     if verdict.by_name:
         notes.append(
             f"{counted(len(verdict.by_name), 'row')} matched by name alone: where the file is another picture of that "
-            "name, its vector is wrong; check --reembed looks at these first"
+            "name, its vector is wrong; these are looked at first by: vstore check --reembed 32"
         )
     if verdict.near:
         notes.append(
