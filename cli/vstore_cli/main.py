@@ -44,6 +44,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "model": ("model:model", "List, add, use and drop embedding spaces."),
     },
     "The store itself": {
+        "facts": ("facts:facts", "Show which facts of pictures are missing, and fill them in."),
         "check": ("check:check", "Verify the store."),
         "repair": ("repair:repair", "Repair a damaged store."),
         "migrate": ("migrate:migrate", "Upgrade a store of an older format."),

@@ -89,6 +89,12 @@ def _print_classes(report: SyncReport, retry: str) -> None:
     )
     click.echo(f"{wrote}: {_paths(report)}")
     click.echo(f"Embedded {count(report.embedded, 'picture')} in {duration(report.seconds)}" + _saving(report))
+    if report.without_pixels:
+        have = "has" if report.without_pixels == 1 else "have"
+        say(
+            f"{count(report.without_pixels, 'picture')} {have} no pixel digest: an edit will cost an embedding. Fill "
+            f"{'it' if report.without_pixels == 1 else 'them'} in with: vstore facts --fill --pixels"
+        )
 
 
 def _print_rows(rows: list[tuple[int, str]]) -> None:

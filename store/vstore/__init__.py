@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from vstore.errors import UsageError as UsageError
     from vstore.errors import VstoreError as VstoreError
     from vstore.export.run import ExportReport as ExportReport
+    from vstore.facts.fill import FillWords as FillWords
+    from vstore.facts.report import FactsReport as FactsReport
+    from vstore.facts.report import Undecoded as Undecoded
     from vstore.gc.run import GcReport as GcReport
     from vstore.importing.options import ImportWords as ImportWords
     from vstore.importing.report import ImportRefused as ImportRefused
@@ -103,6 +106,8 @@ _HOMES = {
         "VstoreError"
     ),
     "vstore.export.run": "ExportReport",
+    "vstore.facts.fill": "FillWords",
+    "vstore.facts.report": "FactsReport Undecoded",
     "vstore.gc.run": "GcReport",
     "vstore.importing.options": "ImportWords",
     "vstore.importing.report": "ImportRefused ImportReport Row Waiting",

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from vstore.embed.model_words import ModelWords
     from vstore.embed.recommended import RecommendedModel
     from vstore.export.run import ExportReport
+    from vstore.facts.fill import FillWords
+    from vstore.facts.report import FactsReport
     from vstore.format.recipes import Recipe
     from vstore.gc.run import GcReport
     from vstore.importing.options import ImportWords
@@ -587,6 +589,29 @@ class Store:
             sample=sample,
             progress=progress,
         )
+
+    def facts(
+        self,
+        *,
+        fill: bool = False,
+        pixels: bool = False,
+        progress: Progress | None = None,
+        stop: threading.Event | None = None,
+        **options: Unpack[FillWords],
+    ) -> FactsReport:
+        """Count the pictures whose facts the store lacks; with `fill`, read them and fill these in. No model is loaded.
+
+        fill:    fill facts in; say which.
+        pixels:  the digests of prepared pixels: with them an edit of a picture's metadata costs no embedding.
+        stop:    if it is set, the run ends with what it has, and the next one goes on from there.
+        options: the words of `FillWords`.
+        Raises:  UsageError, MigrationNeeded, Locked, Damage, ModelError, DiskTrouble, ReadOnly.
+        """
+        from vstore.facts.fill import FillOptions
+        from vstore.facts.run import facts
+
+        chosen = FillOptions(**options)
+        return facts(self._repo, chosen, fill=fill, pixels=pixels, progress=progress, stop=stop)
 
     def migrate(self, *, dry_run: bool = False, wait: bool = False) -> MigrateReport:
         """Bring a store of an older format up to date. No snapshot, id, tag or vector changes.

@@ -39,6 +39,8 @@ COMMANDS = [
     ["log"],
     ["check", "--read-data"],
     ["stats"],
+    ["facts"],
+    ["facts", "--fill", "--pixels"],
     ["repair", "--dry-run"],
     ["repair"],
     ["migrate"],

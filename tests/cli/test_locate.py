@@ -108,6 +108,7 @@ def test_store_needs_a_folder(words: list[str], pictures: Line) -> None:
         ["snapshot", "forget", "v1"],
         ["gc"],
         ["migrate"],
+        ["facts"],
     ],
     ids=" ".join,
 )

@@ -38,6 +38,7 @@ ONLY_IN_PYTHON = {
     "model_serve": {"ready", "stop"},
     "sync": {"progress", "stop"},
     "status": {"progress"},
+    "facts": {"progress", "stop"},
     "dupes": {"progress"},
     "import_index": {"progress", "stop", "recipe"},
     "export": {"operands"},

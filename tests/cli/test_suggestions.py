@@ -77,7 +77,7 @@ VERBS = {
     "gc": ("gc",),
 }
 EMBEDDING = ("init", "sync", "search", "export", "check", "repair", "model add", "model serve")
-WAITING = ("sync", "import", "repair", "migrate", "gc", "model drop")  # they take the lock `ingest`
+WAITING = ("sync", "import", "repair", "migrate", "gc", "facts", "model drop")  # they take the lock `ingest`
 ELSEWHERE = {"--upgrade", "--force-download", "--cache-dir", "--local-dir"}  # of pip and hf, put into their commands
 
 

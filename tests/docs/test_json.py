@@ -22,6 +22,7 @@ from vstore import errors
 from vstore.doctor import installed
 from vstore.embed.hf.source.unpickle import Converted
 from vstore.errors import VstoreError
+from vstore.intake.prepared_pixels import PreparedPixels
 from vstore.store import Store
 from vstore_cli.main import all_commands, run
 
@@ -183,6 +184,12 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     say("gc", "--dry-run")
     say("gc")
     say("migrate")
+    say("facts")
+    with pytest.MonkeyPatch.context() as patch:  # as after a program that knew no digests
+        patch.setattr(PreparedPixels, "unlisted", lambda self, having: [])
+        say("init", where=top / "undigested")
+        say("sync", str(pictures), expect=3, where=top / "undigested")
+    say("facts", "--fill", "--pixels", "--max-pixels", "1", expect=3, where=top / "undigested")
     return said
 
 

@@ -20,13 +20,17 @@ _ROWS = 1024  # copied at a time
 
 
 class CopiedVectors:
-    """The vectors that one run copies within a space, bit for bit."""
+    """The vectors that one run copies within a space, bit for bit.
+
+    missed: pictures that took none, and might have: nothing is known of the pixels that were at their path before.
+    """
 
     def __init__(self, repo: Repository, space: str, vectors: Vectors, pixels: PreparedPixels) -> None:
         self._repo = repo
         self._space = space
         self._vectors = vectors
         self._pixels = pixels
+        self.missed = 0
         self._old: Mapping[bytes, bytes] = {}
         self._by_digest: dict[bytes, bytes] = {}
         self._sources: dict[bytes, bytes] = {}
@@ -51,10 +55,11 @@ class CopiedVectors:
 
         Returns: False if there is none.
         """
-        before = self._old.get(path)
-        if before is None or self._pixels.of([before]).get(before) != digest:
-            before = self._by_digest.get(digest)
+        there = self._old.get(path)
+        known = None if there is None else self._pixels.of([there]).get(there)
+        before = there if known == digest else self._by_digest.get(digest)
         if before is None or not self._vectors.stored(before):
+            self.missed += there is not None and known is None and self._vectors.stored(there)
             return False
         self._sources[key] = self._unwritten[key] = before
         self._vectors.add([key])

@@ -249,7 +249,7 @@ class Ingest:
 
         Raises: Damage, FileNotFoundError.
         """
-        if self._pixels.are_stored and base.leaves and self._sees_pixels_alone(self._recipe):
+        if self._pixels.are_kept and base.leaves and self._sees_pixels_alone(self._recipe):
             self._copied.expect(keys_at(base, (item.path for item in items)))
 
     def same_pixels(self, changes: Iterable[Change]) -> list[Edit]:
@@ -262,6 +262,11 @@ class Ingest:
     def copied_of(self, key: bytes) -> bytes | None:
         """Tell whose vector this run copied for a picture; None if it copied none."""
         return self._copied.source(key)
+
+    @property
+    def missed_digests(self) -> bool:
+        """True if a picture was embedded that may be an edited one, as the digest of the pixels before is missing."""
+        return self._copied.missed > 0
 
     def heirs(self, keys: Collection[bytes]) -> list[bytes]:
         """List the pictures for which this run copied the vector of one of these."""

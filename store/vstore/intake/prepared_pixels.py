@@ -33,9 +33,9 @@ class PreparedPixels:
         self._stored: dict[bytes, bytes | None] = {}
 
     @property
-    def are_stored(self) -> bool:
-        """True if the store may hold digests of this preparation."""
-        return self._preparation is not None and bool(self._repo.state.facts)
+    def are_kept(self) -> bool:
+        """True if the store keeps digests, and the space has a preparation to name them by."""
+        return self._preparation is not None
 
     def digest(self, picture: Image) -> bytes | None:
         """Digest a prepared picture, in any thread; None where no digest is kept."""

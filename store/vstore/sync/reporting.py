@@ -116,6 +116,7 @@ class Reporter:
             moved=outcome.moved,
             absorbed=outcome.absorbed,
             same_pixels=len(same),
+            without_pixels=self._without_pixels() if ingest.missed_digests else 0,
             candidates=self._candidates(edits, before),
             passed=passed_over(outcome.survey.passed, ingest.troubles),
             notes=notes(outcome.survey, dry_run=dry_run),
@@ -132,6 +133,14 @@ class Reporter:
         """Return the numbers of paths and pictures of the current snapshot."""
         current = self._repo.state.current_snapshot
         return (current.paths, current.images) if current else (0, 0)
+
+    def _without_pixels(self) -> int:
+        """Count the pictures of the current snapshot without a digest of their pixels."""
+        from vstore.repository.pixel_facts import lacking  # few runs miss one
+
+        repo = self._repo
+        keys = set(repo.tree(repo.state.current_snapshot).every_key())
+        return len(lacking(repo, repo.recipe(self._space), keys))
 
     def _size_after(self, outcome: Outcome, before: Counter[bytes]) -> tuple[int, int]:
         """Return the numbers of paths and pictures once the edits are made."""

@@ -1,0 +1,99 @@
+"""`vstore facts`."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import click
+
+from vstore_cli.bar import progress
+from vstore_cli.interrupts import stopping
+from vstore_cli.locate import open_store, open_to_change
+from vstore_cli.output import count, duration, echo_json, json_option, number, say, shown
+
+if TYPE_CHECKING:
+    from vstore import FactsReport
+
+FAILURES = 20  # pictures that the terminal names
+
+
+@click.command()
+@click.option("--fill", is_flag=True, help="Read the pictures whose facts are missing, and fill these in.")
+@click.option("--pixels", is_flag=True, help="With --fill: the digests of the prepared pixels.")
+@click.option("--max-pixels", type=int, metavar="N", help="Do not decode larger pictures (default 179 million pixels).")
+@click.option("--isolate-decoding", is_flag=True, help="For pictures of strangers: decode in processes with limits.")
+@click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress, and no report unless something is wrong.")
+@json_option
+def facts(
+    fill: bool,
+    pixels: bool,
+    max_pixels: int | None,
+    isolate_decoding: bool,
+    wait: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Show which facts of pictures are missing, and fill them in.
+
+    The digest of a picture's prepared pixels tells that an edit of its metadata changed nothing that a model sees: the
+    picture keeps its vector, and nothing is embedded. A sync notes it of every picture that it embeds. Pictures that
+    were imported, or embedded before the store had format 2, have none: --fill --pixels decodes them, and loads no
+    model.
+
+    Press Ctrl-C to stop; what is finished is kept, and the next run goes on from there. Exit code 3 means done, but
+    some pictures could not be decoded.
+
+    \b
+    Example:
+      vstore facts
+      vstore facts --fill --pixels
+    """
+    stop = threading.Event()
+    with open_to_change() if fill else open_store() as store, progress(quiet) as bar, stopping(stop):
+        report = store.facts(
+            fill=fill,
+            pixels=pixels,
+            progress=bar,
+            stop=stop,
+            max_pixels=max_pixels,
+            isolate_decoding=isolate_decoding,
+            wait=wait,
+        )
+    return _show(report, fill=fill, quiet=quiet, as_json=as_json)
+
+
+def _show(report: FactsReport, *, fill: bool, quiet: bool, as_json: bool) -> int:
+    if as_json:
+        echo_json(report)
+    else:
+        if not quiet:
+            _print(report, fill=fill)
+        for one in report.failed[:FAILURES]:
+            click.echo(f"  {shown(one.path)}: {shown(one.reason)}", err=True)
+        if len(report.failed) > FAILURES:
+            click.echo(f"  and {number(len(report.failed) - FAILURES)} more; --json lists all", err=True)
+    if report.interrupted:
+        click.echo("Interrupted: finished work is saved; the next run goes on from there.", err=True)
+        return 130
+    return 3 if report.failed else 0
+
+
+def _print(report: FactsReport, *, fill: bool) -> None:
+    if report.snapshot is None:
+        say("There is no snapshot yet; make the first one with: vstore sync PATH")
+        return
+    if report.filled:
+        click.echo(f"Filled in {count(report.filled, 'pixel digest')} in {duration(report.seconds)}.")
+    if report.unread:
+        click.echo(f"Passed over {count(report.unread, 'picture')}: their files are missing, or have changed.")
+    where = f"{report.snapshot} in the space {shown(report.space_name or '')}"
+    if not report.without_pixels:
+        click.echo(f"All {count(report.images, 'picture')} of {where} have a pixel digest.")
+        return
+    have = "has" if report.without_pixels == 1 else "have"
+    say(
+        f"{count(report.without_pixels, 'picture')} of {number(report.images)} of {where} {have} no pixel digest: an "
+        "edit will cost an embedding." + ("" if fill else " Fill them in with: vstore facts --fill --pixels")
+    )

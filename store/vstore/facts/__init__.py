@@ -1,0 +1,1 @@
+"""The facts of pictures: shown, and filled in."""

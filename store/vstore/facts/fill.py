@@ -1,0 +1,133 @@
+"""Fills in the digests of prepared pixels: reads and decodes the pictures without one, and needs no model."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from typing import NamedTuple, TypedDict
+
+from vstore.counts import counted
+from vstore.errors import UsageError
+from vstore.facts.reading import PixelReader, Read
+from vstore.facts.report import FactsReport, Undecoded
+from vstore.facts.show import WHAT, show
+from vstore.format.facts import Fact, pixels
+from vstore.format.recipes import Recipe
+from vstore.format.tree import paths_by_key
+from vstore.progress import Progress
+from vstore.repository.facts import added
+from vstore.repository.pixel_facts import lacking
+from vstore.repository.repository import Repository
+
+BATCH = 4096  # digests of a record
+SECONDS = 60.0  # of work that a kill costs at most
+
+
+class FillWords(TypedDict, total=False):
+    """Options of filling facts in.
+
+    max_pixels:       larger pictures are not decoded; None means 179 million.
+    isolate_decoding: decode in worker processes with limits of time and memory: for pictures of strangers.
+    wait:             wait for another process that is changing the store.
+    """
+
+    max_pixels: int | None
+    isolate_decoding: bool
+    wait: bool
+
+
+class FillOptions(NamedTuple):
+    """The words of `FillWords`, with their defaults."""
+
+    max_pixels: int | None = None
+    isolate_decoding: bool = False
+    wait: bool = False
+
+
+class _Done(NamedTuple):
+    """What became of the pictures without a digest."""
+
+    filled: int = 0
+    unread: int = 0
+    failed: tuple[Undecoded, ...] = ()
+
+
+def fill_in(repo: Repository, options: FillOptions, progress: Progress, stop: threading.Event) -> FactsReport:
+    """Compute the digests that pictures of the current snapshot lack, and publish them as they come.
+
+    stop:   if it is set, the run ends with what it has; the next one goes on from there.
+    Raises: MigrationNeeded, Locked, Damage, DiskTrouble, ReadOnly; ModelError if the recipe of the space is lost;
+            UsageError if it does not say how pictures are prepared.
+    """
+    began = time.perf_counter()
+    repo.require_format_2(WHAT)
+    with repo.lock("ingest") as lock:
+        lock.acquire(None if options.wait else 0.0, "facts", stop.is_set)
+        repo.reload()
+        repo.refuse_unsound()
+        repo.sweep()
+        done = _fill(repo, options, progress, stop)
+        return show(repo)._replace(
+            **done._asdict(), seconds=round(time.perf_counter() - began, 3), interrupted=stop.is_set()
+        )
+
+
+def _fill(repo: Repository, options: FillOptions, progress: Progress, stop: threading.Event) -> _Done:
+    snapshot = repo.state.current_snapshot
+    if snapshot is None:
+        return _Done()
+    recipe = repo.recipe(snapshot.space)
+    if recipe.get("prepare") is None:
+        name = repo.state.spaces[snapshot.space].name
+        raise UsageError(
+            f"the recipe of the space {name!r} does not say how pictures are prepared: no digest can be named by it",
+            "such a space has nothing to fill in",
+        )
+    paths = paths_by_key(repo.tree(snapshot))
+    without = lacking(repo, recipe, paths)
+    done = _Done()
+    with ExitStack() as stack:
+        isolated = None
+        if options.isolate_decoding:
+            from vstore.pictures.isolation import IsolatedDecoder
+
+            isolated = stack.enter_context(IsolatedDecoder())
+        reader = PixelReader(repo, recipe, max_pixels=options.max_pixels, isolated=isolated)
+        progress.stage("read pictures", len(without))
+        reads = stack.enter_context(closing(reader.reads({key: paths[key] for key in without}, stop)))
+        for some in _batches(reads, progress):
+            done = _taken(done, some)
+            _publish(repo, recipe, some)
+    return done._replace(failed=tuple(sorted(done.failed)))
+
+
+def _batches(reads: Iterator[Read], progress: Progress) -> Iterator[list[Read]]:
+    """Gather readings until they are many, or old."""
+    some: list[Read] = []
+    since = time.monotonic()
+    for read in reads:
+        progress.advance()
+        some.append(read)
+        if len(some) >= BATCH or time.monotonic() - since >= SECONDS:
+            yield some
+            some, since = [], time.monotonic()
+    yield some
+
+
+def _taken(done: _Done, some: Sequence[Read]) -> _Done:
+    digests = sum(read.digest is not None for read in some)
+    failed = [Undecoded(read.path, read.failure.kind, read.failure.reason) for read in some if read.failure is not None]
+    unread = len(some) - digests - len(failed)
+    return _Done(done.filled + digests, done.unread + unread, (*done.failed, *failed))
+
+
+def _publish(repo: Repository, recipe: Recipe, some: Sequence[Read]) -> None:
+    """Add digests to the facts of the store, in one record."""
+    column = pixels(recipe["prepare"])
+    facts = [Fact(read.key, 0, {column: read.digest}) for read in some if read.digest is not None]
+    if facts:
+        with repo.committing("facts"):
+            changes, blobs = added(repo, facts)
+            repo.publish("seal", changes, blobs=blobs, about=counted(len(facts), "pixel digest"))

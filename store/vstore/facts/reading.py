@@ -1,0 +1,89 @@
+"""Reads pictures of the store again, several at a time, and digests their prepared pixels."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from vstore.format.pixel_digest import pixel_digest
+from vstore.format.recipes import Recipe
+from vstore.pictures.failures import PictureFailure
+from vstore.pictures.formats import MAX_PIXELS
+from vstore.pictures.preparation import preparation_of
+from vstore.repository.repository import Repository
+from vstore.repository.sampling import read_unchanged
+
+if TYPE_CHECKING:
+    from vstore.pictures.isolation import IsolatedDecoder
+
+WORKERS = max(2, os.cpu_count() or 2)
+
+
+class Read(NamedTuple):
+    """The result of reading one picture. Without digest and failure no file of it could be read, or all changed.
+
+    key:     of the picture.
+    path:    a stored path of it.
+    digest:  of its prepared pixels.
+    failure: the reason why it does not decode.
+    """
+
+    key: bytes
+    path: bytes
+    digest: bytes | None = None
+    failure: PictureFailure | None = None
+
+
+class PixelReader:
+    """Reads pictures as one recipe prepares them."""
+
+    def __init__(
+        self, repo: Repository, recipe: Recipe, *, max_pixels: int | None, isolated: IsolatedDecoder | None
+    ) -> None:
+        """
+        max_pixels: larger pictures are not decoded; None means 179 million.
+        isolated:   decodes in other processes; without it pictures are decoded in this one.
+        """
+        self._repo = repo
+        self._recipe = recipe
+        self._preparation = preparation_of(recipe, max_pixels or MAX_PIXELS)
+        self._isolated = isolated
+
+    def reads(self, paths: Mapping[bytes, Sequence[bytes]], stop: threading.Event) -> Generator[Read, None, None]:
+        """Read pictures in the order of their paths; ends early when asked to stop. paths: by key, one at least."""
+        rest = iter(sorted(paths.items(), key=lambda item: item[1][0]))
+        waiting: deque[Future[Read]] = deque()
+        with ThreadPoolExecutor(WORKERS, "vstore-read") as pool:
+            try:
+                while not stop.is_set():
+                    for key, some in islice(rest, 4 * WORKERS - len(waiting)):
+                        waiting.append(pool.submit(self._read, key, some))
+                    if not waiting:
+                        return
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _read(self, key: bytes, paths: Sequence[bytes]) -> Read:
+        for path in paths:
+            file = self._repo.file_of(path)
+            data = read_unchanged(self._repo, key, file) if file is not None else None
+            if data is not None:
+                return self._digested(key, path, data)
+        return Read(key, paths[0])
+
+    def _digested(self, key: bytes, path: bytes, data: bytes) -> Read:
+        from vstore.pictures.decoding import prepare
+
+        try:
+            decode = self._isolated.prepare if self._isolated is not None else prepare
+            picture, _ = decode(data, self._preparation)
+        except PictureFailure as failure:
+            return Read(key, path, failure=failure)
+        return Read(key, path, pixel_digest(self._repo.hash, self._recipe["prepare"], picture.size, picture.tobytes()))

@@ -1,0 +1,53 @@
+"""The report of what is known of pictures."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from vstore.brief import briefly
+from vstore.format.canonical import Json, named_path
+
+
+class Undecoded(NamedTuple):
+    """A picture that does not decode.
+
+    path:   stored path.
+    kind:   of the failure, as a sync names it.
+    reason: one line for people.
+    """
+
+    path: bytes
+    kind: str
+    reason: str
+
+    def to_json(self) -> dict[str, Json]:
+        return {**named_path(self.path), "kind": self.kind, "reason": self.reason}
+
+
+@briefly
+class FactsReport(NamedTuple):
+    """What the store knows of the pictures of its current snapshot.
+
+    snapshot:       name of the snapshot, or None.
+    space_name:     name of its embedding space, or None.
+    images:         its distinct pictures.
+    without_pixels: those without a digest of their prepared pixels: an edit of their metadata costs an embedding.
+    filled:         digests computed by this run.
+    unread:         pictures passed over: no file of theirs can be read, or all have changed.
+    failed:         pictures that do not decode.
+    seconds:        time of the run.
+    interrupted:    the run was asked to stop; the next one goes on from there.
+    """
+
+    snapshot: str | None
+    space_name: str | None
+    images: int
+    without_pixels: int
+    filled: int = 0
+    unread: int = 0
+    failed: tuple[Undecoded, ...] = ()
+    seconds: float = 0.0
+    interrupted: bool = False
+
+    def to_json(self) -> dict[str, Json]:
+        return {**self._asdict(), "failed": [one.to_json() for one in self.failed]}

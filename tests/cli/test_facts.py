@@ -1,0 +1,63 @@
+"""`vstore facts`: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import pytest
+from support.edited import edited
+from support.lines import Line
+
+from vstore.intake.prepared_pixels import PreparedPixels
+
+
+@pytest.fixture
+def old(line: Line, monkeypatch: pytest.MonkeyPatch) -> Line:
+    """A store of three pictures without digests."""
+    line.put({"pictures/a.png": 1, "pictures/b.png": 2, "pictures/c.png": 3})
+    with monkeypatch.context() as patch:
+        patch.setattr(PreparedPixels, "unlisted", lambda self, having: [])
+        line("sync", "pictures/")
+    return line
+
+
+def test_it_says_what_is_missing_and_how_it_is_filled_in(old: Line) -> None:
+    assert " ".join(old("facts").lines) == (
+        "3 pictures of 3 of v1 in the space builtin-1 have no pixel digest: an edit will cost an embedding. "
+        "Fill them in with: vstore facts --fill --pixels"
+    )
+    ran = old("facts", "--fill", "--pixels")
+    assert ran.lines[0].startswith("Filled in 3 pixel digests in ")
+    assert ran.lines[1:] == ["All 3 pictures of v1 in the space builtin-1 have a pixel digest."]
+    assert old("facts").lines == ["All 3 pictures of v1 in the space builtin-1 have a pixel digest."]
+    assert old("facts", "--fill", "--pixels", "--quiet").out == ""
+
+
+def test_a_sync_that_paid_for_a_missing_digest_says_what_would_have_helped(old: Line) -> None:
+    old.put({"pictures/a.png": edited(1)})
+    said = " ".join(old("sync").lines[-2:])
+    assert "2 pictures have no pixel digest: an edit will cost an embedding. Fill them in with:" in said
+    assert said.endswith("vstore facts --fill --pixels")
+    old("facts", "--fill", "--pixels")
+    old.put({"pictures/b.png": edited(2)})
+    assert "pixel digest" not in old("sync").out
+
+
+def test_pictures_that_do_not_decode_are_named(old: Line) -> None:
+    ran = old("facts", "--fill", "--pixels", "--max-pixels", "10", code=3)
+    assert "  pictures/a.png: " in ran.err
+    found = old("facts", "--fill", "--pixels", "--max-pixels", "10", "--json", code=3).json
+    assert [one["path"] for one in found["failed"]] == ["pictures/a.png", "pictures/b.png", "pictures/c.png"]
+
+
+def test_pictures_that_are_gone_are_counted(old: Line) -> None:
+    (old.home / "pictures/a.png").unlink()
+    assert "Passed over 1 picture: their files are missing, or have changed." in old("facts", "--fill", "--pixels").out
+
+
+@pytest.mark.parametrize("words", [["--fill"], ["--pixels"], ["--wait"]])
+def test_words_that_do_not_go_together_are_refused(old: Line, words: list[str]) -> None:
+    assert "vstore facts --fill --pixels" in old("facts", *words, code=2).err
+
+
+def test_a_store_without_a_snapshot_says_how_to_make_one(line: Line) -> None:
+    line("init")
+    assert line("facts").lines == ["There is no snapshot yet; make the first one with: vstore sync PATH"]
