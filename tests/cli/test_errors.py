@@ -455,8 +455,8 @@ def test_a_folder_that_is_no_folder_of_pictures_is_refused(pictures: Line) -> No
     for word, said in {
         "nowhere": "there is no folder nowhere",
         "single.png": "single.png is not a folder",
-        "empty": f"{pictures.home}/empty holds no pictures (0 other files)",
-        "notes": f"{pictures.home}/notes holds no pictures (1 other file",
+        "empty": f"{pictures.home}/empty holds no pictures",
+        "notes": f"{pictures.home}/notes holds no pictures, only 1 other file",
         ".vstore": ".vstore is the store, or lies inside it",
         ".vstore/segments": ".vstore/segments is the store, or lies inside it",
     }.items():
