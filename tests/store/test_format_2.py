@@ -59,7 +59,7 @@ def found_in(store: str) -> dict[str, set[Any]]:
         "`identity`, `by_name` of a space": {
             name for space in reader.state["spaces"].values() for name in ("identity", "by_name") if name in space
         },
-        "`moved` of an import": {name for name, one in reader.state["imports"].items() if "moved" in one},
+        "`moved` of an import": {name for name, one in reader.state.get("imports", {}).items() if "moved" in one},
         "`fields`, `store` in a manifest": {name for one in manifests for name in ("fields", "store") if name in one},
         "`from` in a record": {str(record["from"]) for record in reader.records if "from" in record},
         "names of snapshots": names,
