@@ -90,7 +90,7 @@ class Contents(NamedTuple):
     spaces:    the status and the identity of each space, by name.
     waiting:   how many rows of imports wait in each space.
     decisions: verb, pictures and kept ones of each decision, oldest first.
-    facts:     those that count of each picture.
+    facts:     those that count of each picture, without the digests that syncs note.
     """
 
     snapshots: dict[str, tuple[str, str, bool]]
@@ -116,7 +116,8 @@ def contents(repo: Repository) -> Contents:
     assert all(repo.recipe(space)["dim"] == found.dim for space, found in state.spaces.items())
     waiting = sorted((state.spaces[found.space].name, found.rows) for found in state.imports.values())
     decisions = [(one.verb, one.keys, one.kept) for one in newest_decisions(repo)][::-1]
-    facts = list(merged(runs_of(repo)))
+    # The digests that syncs note are left out: a vector that a killed sync journaled has none.
+    facts = list(merged([[fact for fact in run if fact.reader] for run in runs_of(repo)]))
     repo.close()  # thousands of them are opened in one process
     return Contents(snapshots, state.current, state.tags, state.hold, spaces, waiting, decisions, facts)
 
