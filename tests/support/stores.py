@@ -21,9 +21,10 @@ from vstore.embed.embedder import Embedder
 from vstore.embed.load import load_embedder
 from vstore.errors import Damage
 from vstore.format.fact_runs import merged
-from vstore.format.facts import Fact
+from vstore.format.facts import Fact, pixels
 from vstore.format.recipes import space_id
 from vstore.pictures.decoding import prepare
+from vstore.pictures.formats import prepare_recipe
 from vstore.pictures.preparation import Preparation
 from vstore.repository.decisions import newest_decisions
 from vstore.repository.facts import runs_of
@@ -117,7 +118,9 @@ def contents(repo: Repository) -> Contents:
     waiting = sorted((state.spaces[found.space].name, found.rows) for found in state.imports.values())
     decisions = [(one.verb, one.keys, one.kept) for one in newest_decisions(repo)][::-1]
     # The digests that syncs note are left out: a vector that a killed sync journaled has none.
-    facts = list(merged([[fact for fact in run if fact.reader] for run in runs_of(repo)]))
+    noted = pixels(prepare_recipe())
+    read = merged([[fact for fact in run if fact.reader] for run in runs_of(repo)])
+    facts = [fact._replace(values={c: v for c, v in fact.values.items() if c != noted}) for fact in read]
     repo.close()  # thousands of them are opened in one process
     return Contents(snapshots, state.current, state.tags, state.hold, spaces, waiting, decisions, facts)
 
