@@ -146,7 +146,9 @@ def test_twice_stops_at_once_and_loses_no_finished_batch(as_json: bool, many: Li
     if as_json:
         assert ran.error["code"] == "interrupted"
     else:
-        assert ran.err.endswith("Error: stopped at once; every finished batch is saved\n  continue with: vstore sync pictures\n")
+        assert ran.err.endswith(
+            "Error: stopped at once; every finished batch is saved\n  continue with: vstore sync pictures\n"
+        )
     assert "Traceback" not in ran.err
     assert many("snapshot", "list", "--json").json == []
     document = many("sync", "pictures", "--json").json
