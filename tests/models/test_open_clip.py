@@ -265,7 +265,7 @@ def test_a_half_downloaded_model_is_refused(models: Path, tmp_path: Path) -> Non
     (folder / "open_clip_model.safetensors").write_bytes(weights[: len(weights) // 2])
     with pytest.raises(ModelError, match="is cut short") as caught:
         embedder(folder)
-    assert "download open_clip_model.safetensors again" in caught.value.next_step
+    assert "copy open_clip_model.safetensors into it again" in caught.value.next_step
 
 
 def test_pickled_weights_are_refused_by_the_name_that_is_wanted(models: Path, tmp_path: Path) -> None:
