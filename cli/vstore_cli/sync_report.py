@@ -17,8 +17,15 @@ RETRY = "--retry-failed"
 _SET = {"too_large", "bomb", "needs_extra"}  # kinds of failures that another option or package ends, and no retry
 
 
-def show(report: SyncReport, *, as_json: bool, quiet: bool = False, retry: str = RETRY) -> int:
-    """Print a report. retry: tries failed pictures again. Returns: the exit code."""
+def show(
+    report: SyncReport, *, as_json: bool, quiet: bool = False, retry: str = RETRY, again: str = "vstore sync"
+) -> int:
+    """Print a report.
+
+    retry:   tries failed pictures again.
+    again:   goes on with an interrupted run.
+    Returns: the exit code.
+    """
     fresh = [failure for failure in report.failed if not failure.known]
     if as_json:
         echo_json(report)
@@ -30,7 +37,7 @@ def show(report: SyncReport, *, as_json: bool, quiet: bool = False, retry: str =
         _print_failures(fresh)
     if report.interrupted:
         saved = f"{report.snapshot} holds the finished work" if report.snapshot else "finished work is saved"
-        click.echo(f"Interrupted: {saved}; the next sync continues from there.", err=True)
+        say(f"Interrupted: {saved}; continue with: {again}", err=True)
         return 130
     return 3 if fresh else 0
 

@@ -113,7 +113,7 @@ def test_once_finishes_the_batch_and_writes_a_partial_snapshot(number: int, many
         ran = running.go_on()
     assert ran.code == 130
     assert "Wrote partial snapshot v1: " in ran.out
-    assert ran.err.endswith("Interrupted: v1 holds the finished work; the next sync continues from there.\n")
+    assert ran.err.endswith("Interrupted: v1 holds the finished work; continue with: vstore sync pictures\n")
     (row,) = many("snapshot", "list", "--json").json
     assert row["partial"] is True
     assert 32 <= row["images"] < PICTURES
@@ -146,7 +146,9 @@ def test_twice_stops_at_once_and_loses_no_finished_batch(as_json: bool, many: Li
     if as_json:
         assert ran.error["code"] == "interrupted"
     else:
-        assert ran.err.endswith("Error: stopped at once; every finished batch is saved\n  continue with: vstore sync\n")
+        assert ran.err.endswith(
+            "Error: stopped at once; every finished batch is saved\n  continue with: vstore sync pictures\n"
+        )
     assert "Traceback" not in ran.err
     assert many("snapshot", "list", "--json").json == []
     document = many("sync", "pictures", "--json").json

@@ -9,8 +9,8 @@ import shutil
 from itertools import count
 from pathlib import Path
 
-import numpy as np
 import pytest
+from support.arrays import read_npz
 from support.builder import Builder, unit_vectors
 from support.lines import Line
 
@@ -164,7 +164,7 @@ def test_export_writes_what_other_tools_read(history: Line) -> None:
     ]  # fmt: skip
     document = history("snapshot", "export", "v2", "out.npz", "--format", "npz", "--json").json
     assert (document["format"], document["images"], document["paths"]) == ("npz", 3, 4)
-    arrays = np.load("out.npz")
+    arrays = read_npz("out.npz")
     assert arrays["vectors"].shape == (3, len(entries[0]["vector"]))
     assert sorted(arrays["keys"]) == sorted(entry["key"] for entry in entries)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import struct
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
-from support.embedders import embedder, recipe_of
+from support.embedders import embedder, probes, recipe_of
 from support.folders import put
 from support.model_store import World, change_json, change_weight, proved, settle
 from support.zoo import Zoo
@@ -159,3 +161,16 @@ def test_a_processor_that_does_not_take_a_value_of_the_recipe_is_refused(
     monkeypatch.setattr(transformers.CLIPImageProcessorPil, "__init__", forgetful)
     with pytest.raises(ModelError, match="does not accept image_mean as the space records it"):
         load_processor(recipe)
+
+
+@pytest.mark.parametrize("name", ["clip", "qwen2_vl", "dinov2"])
+def test_a_loaded_model_does_not_follow_its_file(zoo: Zoo, tmp_path: Path, name: str) -> None:
+    """Weights are read by mapping their file: a program that writes into it would change the vectors of a run."""
+    folder = Path(shutil.copytree(zoo[name], tmp_path / name))
+    made, pictures = embedder(folder), list(probes().values())[:2]
+    before = made.embed_images(pictures)
+    with (folder / "model.safetensors").open("r+b") as file:
+        (head,) = struct.unpack("<Q", file.read(8))
+        file.seek(8 + head)
+        file.write(bytes((folder / "model.safetensors").stat().st_size - 8 - head))
+    np.testing.assert_array_equal(made.embed_images(pictures), before)

@@ -130,7 +130,17 @@ OF_TEXTS: dict[str, Callable[[Path], object]] = {
         folder, "tokenizer_config.json", clean_up_tokenization_spaces=True
     ),
     "the padding of other programs": lambda folder: with_json(
-        folder, "tokenizer.json", padding={"strategy": {"Fixed": 9}, "direction": "Left"}, truncation={"max_length": 4}
+        folder,
+        "tokenizer.json",
+        padding={
+            "strategy": {"Fixed": 9},
+            "direction": "Left",
+            "pad_to_multiple_of": None,
+            "pad_id": 0,
+            "pad_type_id": 0,
+            "pad_token": "a",
+        },
+        truncation={"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0},
     ),
     "a decoder": lambda folder: with_json(folder, "tokenizer.json", decoder=None),
     "the words that only decide without tokenizer.json": lambda folder: with_json(folder, "vocab.json", a=1),
@@ -175,6 +185,12 @@ def swapped(folder: Path) -> None:
     with_weights(folder, change)
 
 
+def without_crop(folder: Path) -> None:
+    path = folder / "preprocessor_config.json"
+    whole = {"do_center_crop": False, "size": {"height": 32, "width": 32}}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **whole}))
+
+
 OTHER: dict[str, Callable[[Path], object]] = {
     "one bit of a tensor": one_bit,
     "the dtype of a tensor": halved,
@@ -189,7 +205,7 @@ OTHER: dict[str, Callable[[Path], object]] = {
     "the mean": lambda folder: with_json(folder, "preprocessor_config.json", image_mean=[0.1, 0.1, 0.1]),
     "the size": lambda folder: with_json(folder, "preprocessor_config.json", size={"shortest_edge": 40}),
     "the resampling": lambda folder: with_json(folder, "preprocessor_config.json", resample=2),
-    "no crop": lambda folder: with_json(folder, "preprocessor_config.json", do_center_crop=False),
+    "no crop": without_crop,
     "a normaliser": lambda folder: with_json(folder, "tokenizer.json", normalizer={"type": "NFC"}),
     "a word": another_word,
     "the side of padding": lambda folder: with_json(folder, "tokenizer_config.json", padding_side="left"),

@@ -106,7 +106,7 @@ def test_a_search_uses_the_served_model(world: World, monkeypatch: pytest.Monkey
         np.testing.assert_array_equal(text_vector(world, "a blue car"), own.embed_texts(["a blue car"])[0])
         assert world.store.search([new]) == alone
     assert server.report.space_name == "one"
-    assert server.report.answered > 2
+    assert server.report.searches == 2
     assert not address_of(world.folder, server.report.space).exists()  # type: ignore[union-attr]
 
 
@@ -212,8 +212,8 @@ def test_one_server_of_a_model(world: World, monkeypatch: pytest.MonkeyPatch) ->
 def test_an_idle_server_ends(world: World) -> None:
     with Serving(world.store, idle=0.01) as server:
         server.join()
-    assert server.report.answered == 0
-    with pytest.raises(UsageError, match="--idle 0 would end the server at once"):
+    assert server.report.searches == 0
+    with pytest.raises(UsageError, match="0 is no number of minutes to be idle"):
         world.store.model_serve(idle=0)
 
 
@@ -242,7 +242,9 @@ def test_the_command(world: World, vstore: Shell) -> None:
     with serving_process(world, "--json") as running:
         assert running.stderr is not None
         said = running.stderr.readline().decode()
-        assert said == "Searches in the space one use the model of this process now; end it with Ctrl-C.\n"
+        assert said == (
+            f"Searches in the space one use the model of this process now. End it with Ctrl-C, or: kill {running.pid}\n"
+        )
         shutil.rmtree(world.model)  # nobody else can load it now
         assert vstore.json("search", "a photo of the sky")["snapshot"] == "v1"
         running.send_signal(signal.SIGTERM)

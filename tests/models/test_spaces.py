@@ -64,13 +64,20 @@ def test_what_an_adapter_says_of_its_origin_is_no_part_of_its_space(
     assert space_id(recipe_of(zoo["clip"], other)) == space_id(recipe_of(zoo["clip"], zoo.adapter("clip")))
 
 
+def change_vision(folder: Path, **values: Any) -> None:
+    vision = json.loads((folder / "config.json").read_text())["vision_config"]
+    change_json(folder, "config.json", vision_config={**vision, **values})
+
+
 CHANGES: dict[str, Any] = {
     "a weight": lambda folder: change_weight(folder),
-    "the activation": lambda folder: change_json(folder, "config.json", vision_config={"hidden_act": "gelu"}),
+    "the activation": lambda folder: change_vision(folder, hidden_act="gelu"),
     "the mean": lambda folder: change_json(folder, "preprocessor_config.json", image_mean=[0.1, 0.1, 0.1]),
     "the size": lambda folder: change_json(folder, "preprocessor_config.json", size={"shortest_edge": 40}),
     "the resampling": lambda folder: change_json(folder, "preprocessor_config.json", resample=2),
-    "the crop": lambda folder: change_json(folder, "preprocessor_config.json", do_center_crop=False),
+    "the crop": lambda folder: change_json(
+        folder, "preprocessor_config.json", do_center_crop=False, size={"height": 32, "width": 32}
+    ),
     "the tokenizer": lambda folder: change_json(folder, "tokenizer_config.json", model_max_length=5),
 }
 
@@ -372,7 +379,7 @@ def test_a_space_is_dropped_only_when_no_kept_snapshot_needs_it(world: World, zo
 
 
 def test_two_spaces_do_not_share_a_name(world: World, zoo: Zoo) -> None:
-    with pytest.raises(UsageError, match="another space has the name 'one'"):
+    with pytest.raises(UsageError, match="the space 'one' has another model: they differ in adapter"):
         world.store.model_add("one", adapter=str(zoo.adapter("clip", "dora")), device="cpu")
     with pytest.raises(UsageError, match="already has a space: 'one'"):
         world.store.model_add("two", model=str(zoo["clip"]), adapter=str(zoo.adapter("clip")), device="cpu")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from support.arrays import read_npz
 from support.embedder_suite import check_embedder
 from support.embedders import embedder, probes, recipe_of
 from support.sides import run_side
@@ -35,7 +36,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pictures_have_the_vectors_of_timm(models: Path, kind: str) -> None:
-    wanted = np.load(models / f"{kind}.npz")
+    wanted = read_npz(models / f"{kind}.npz")
     made = embedder(models / kind)
     some = list(probes().values())
     pixels = np.stack([made.prepare(picture)["pixel_values"] for picture in some])

@@ -13,6 +13,7 @@ import faiss
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from support.arrays import read_npz
 from support.builder import Builder, Floats, unit_vectors
 
 from vstore.errors import Damage, DiskTrouble
@@ -60,7 +61,7 @@ def exported(builder: Builder, out: Path, format: str) -> tuple[list[str], Any, 
         report = store.snapshot_export("current", out, format=format)
     assert (report.images, report.paths, report.bytes) == (10, 14, out.stat().st_size)
     if format == "npz":
-        data = np.load(out, allow_pickle=False)
+        data = read_npz(out)
         names = [(json.loads(a), json.loads(b)) for a, b in zip(data["paths"], data["paths_b64"], strict=True)]
         keys, rows = data["keys"].tolist(), data["vectors"]
     elif format == "parquet":
@@ -96,7 +97,7 @@ def test_where_every_path_is_utf8_nothing_is_said_of_others(builder: Builder, tm
     with Store(builder.repo.layout.folder) as store:
         for format in FILES:
             store.snapshot_export("current", tmp_path / format, format=format)
-    assert sorted(np.load(tmp_path / "npz")) == ["keys", "paths", "vectors"]
+    assert sorted(read_npz(tmp_path / "npz")) == ["keys", "paths", "vectors"]
     assert pq.read_table(tmp_path / "parquet").column_names == ["key", "paths", "vector"]
     assert sorted(json.loads((tmp_path / "jsonl").read_text())) == ["key", "paths", "vector"]
 

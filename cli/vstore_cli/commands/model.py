@@ -262,13 +262,17 @@ def model_serve(space: str | None, as_json: bool, **options: Any) -> None:
 
         def ready(name: str) -> None:
             serving.enter_context(ending(stop))  # until then Ctrl-C ends the loading of the model
-            note(f"Searches in the space {name} use the model of this process now; end it with Ctrl-C.")
+            note(
+                f"Searches in the space {name} use the model of this process now. End it with Ctrl-C, or: "
+                f"kill {os.getpid()}"
+            )
 
         report = store.model_serve(space, ready=ready, stop=stop, **options)
     if as_json:
         echo_json(report)
     else:
-        click.echo(f"Answered {count(report.answered, 'request')} with the model of the space {report.space_name}.")
+        searches = count(report.searches, "search", "searches")
+        click.echo(f"Ended. {searches} used the model of the space {report.space_name}.")
 
 
 @model.command("drop", short_help="Drop a space that no snapshot uses.")

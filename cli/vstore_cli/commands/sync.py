@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -104,11 +105,20 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> 
     folder = find_store(paths)
     if folder is None and (options["dry_run"] or not (paths or options["files_from"])):
         raise no_store()
-    report = _run(folder or new_folder(), paths, options, quiet=quiet, as_json=as_json)
-    return show(report, as_json=as_json, quiet=quiet)
+    again = _again(paths, options)
+    report = _run(folder or new_folder(), paths, options, quiet=quiet, as_json=as_json, again=again)
+    return show(report, as_json=as_json, quiet=quiet, again=again)
 
 
-def _run(folder: Path, paths: tuple[str, ...], options: dict[str, Any], *, quiet: bool, as_json: bool) -> SyncReport:
+def _again(paths: tuple[str, ...], options: dict[str, Any]) -> str:
+    """Write the command that goes on with an interrupted run: of its space, in its folders."""
+    space = [] if options["space"] is None else ["--space", options["space"]]
+    return " ".join(map(shlex.quote, ["vstore", "sync", *paths, *space]))
+
+
+def _run(
+    folder: Path, paths: tuple[str, ...], options: dict[str, Any], *, quiet: bool, as_json: bool, again: str
+) -> SyncReport:
     """Sync the store in a folder, or make one there. Raises: ModelError if an existing one is given a model."""
     from vstore import Interrupted, Store
 
@@ -140,4 +150,4 @@ def _run(folder: Path, paths: tuple[str, ...], options: dict[str, Any], *, quiet
         except KeyboardInterrupt as err:
             if not Store.exists(folder):
                 raise
-            raise Interrupted("stopped at once; every finished batch is saved", "continue with: vstore sync") from err
+            raise Interrupted("stopped at once; every finished batch is saved", f"continue with: {again}") from err

@@ -87,6 +87,15 @@ class Lock:
             self._fd = -1
 
     @property
+    def is_named(self) -> bool:
+        """True if the file that is locked still has its name: its holder may have removed it before it freed it."""
+        try:
+            found, named = os.fstat(self._fd), os.stat(self.path)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == (named.st_dev, named.st_ino)
+
+    @property
     def held(self) -> bool:
         return self._fd >= 0
 

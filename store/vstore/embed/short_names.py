@@ -59,7 +59,11 @@ def _alike(name: str) -> RecommendedModel | None:
     """
     from difflib import get_close_matches
 
+    low = name.lower()
+    begun = [one for one in BY_NAME if one.startswith(f"{low}-") or low.startswith(f"{one}-")]
+    if len(begun) == 1:
+        return BY_NAME[begun[0]]
     names = {**{row.model.rpartition("/")[2].lower(): row for row in BY_NAME.values()}, **BY_NAME}
     fitting = [one for one in names if numbers(one) == numbers(name)]
-    found = get_close_matches(name.lower(), fitting, n=1, cutoff=0.75)
+    found = get_close_matches(low, fitting, n=1, cutoff=0.75)
     return names[found[0]] if found else None

@@ -72,6 +72,10 @@ def model_add(
         raise UsageError(
             f"this model already has a space: {known.name!r}", f"sync it with: {filling(repo, known.name)}"
         )
+    if named is not None and named.id != space:
+        raise UsageError(
+            f"the space {name!r} has another model: {_difference(repo, named, made)}", "choose another name"
+        )
     add(repo, name, made)
     return ModelAdded(
         space=space,
@@ -99,6 +103,16 @@ def _filled(repo: Repository, words: Words) -> tuple[Words, tuple[str, ...]]:
         if getattr(words, field) is None and value is not False
     )
     return merged, inherited
+
+
+def _difference(repo: Repository, named: Space, made: Made) -> str:
+    """Say what makes a model another one than that of a space: its words, or else its files."""
+    there = repo.reading(lambda: repo.recipe(named.id)) if named.recipe else {}
+    names = [name for name in sorted({*there, *made.recipe}) if there.get(name) != made.recipe.get(name)]
+    sides = [one.get("prepare", {}).get("max_side") for one in (there, made.recipe)]
+    if sides[0] != sides[1]:
+        return f"--max-side is {sides[0]} there, and {sides[1]} here"
+    return f"they differ in {', '.join(names[:3])}" if names else "its own recipe is lost"
 
 
 def _require_adapter(space: Space, words: Words) -> None:

@@ -29,9 +29,15 @@ def model_drop(repo: Repository, name: str, *, dry_run: bool = False, wait: bool
             used = [snapshot for snapshot in repo.listing.kept() if snapshot.space == space.id]
             if used:
                 names = [snapshot.name for snapshot in used]
+                step = f"keep the space, or forget first: vstore snapshot forget {' '.join(names[:_GIVEN])}"
+                if repo.state.current_space == space.id:  # its current snapshot cannot be forgotten
+                    step = (
+                        "it is the current space: make another one current first (vstore model use SPACE), then forget "
+                        "its snapshots"
+                    )
                 raise Refused(
                     f"the space {space.name!r} is needed by {counted(len(used), 'snapshot')}: {some(names)}",
-                    f"keep the space, or forget first: vstore snapshot forget {' '.join(names[:_GIVEN])}",
+                    step,
                 )
             heirs = {f.id: _heir(repo, f) for f in repo.state.imports.values() if f.space == space.id}
             left = [repo.state.imports[id] for id, heir in heirs.items() if heir is None]

@@ -136,12 +136,12 @@ class ModelServed(NamedTuple):
 
     space:      id of the space.
     space_name: its name.
-    answered:   requests of searches that were answered.
+    searches:   that used it.
     """
 
     space: str
     space_name: str
-    answered: int
+    searches: int
 
     def to_json(self) -> dict[str, Json]:
         return self._asdict()

@@ -37,7 +37,7 @@ def model_serve(
     Raises: UsageError, ModelError, MissingPackage, Damage; Locked if another process serves this model.
     """
     if idle is not None and not idle > 0:
-        raise UsageError(f"--idle {idle:g} would end the server at once", "give more than 0 minutes, or leave it out")
+        raise UsageError(f"{idle:g} is no number of minutes to be idle", "give more than 0, or leave --idle out")
     space = repo.space(name or repo.state.current_space or "")
     recipe = repo.recipe(space.id)
     family = recipe.get("family")
@@ -62,4 +62,4 @@ def model_serve(
         while not end.wait(_TICK):
             if idle is not None and time.monotonic() - server.busy_at > 60 * idle:
                 break
-    return ModelServed(space=space.id, space_name=space.name, answered=server.answered)
+    return ModelServed(space=space.id, space_name=space.name, searches=server.searches)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from vstore.embed.embedder import Embedder
 from vstore.embed.served.address import address_of
 from vstore.embed.served.caller import ServedEmbedder, call
-from vstore.embed.served.server import ModelServer, claim
+from vstore.embed.served.server import SYNC, ModelServer, claim, give_back
 from vstore.errors import ModelError, VstoreError
 from vstore.repository.proof import environment_of, kept_probes, prove_some, prove_text
 from vstore.repository.repository import Repository
@@ -39,9 +39,10 @@ def served(repo: Repository, space: str, load: Callable[[], Embedder]) -> Served
     return found
 
 
-def serve(repo: Repository, space: str, load: Callable[[], Embedder]) -> ModelServer:
+def serve(repo: Repository, space: str, load: Callable[[], Embedder], command: str = "model serve") -> ModelServer:
     """Load a model, and serve it until the server is closed.
 
+    command: the one that is running, for others.
     Raises: Locked if another process serves it; ModelError if no socket can be opened here; what `load` raises.
     """
     address = address_of(repo.layout.folder, space)
@@ -51,8 +52,8 @@ def serve(repo: Repository, space: str, load: Callable[[], Embedder]) -> ModelSe
             "remove it, or let TMPDIR name another folder for temporary files",
         )
     with contextlib.ExitStack() as undo:
-        lock = claim(address)
-        undo.callback(lock.release)
+        lock = claim(address, command)
+        undo.callback(give_back, lock)
         embedder = load()
         try:
             server = ModelServer(address, space, embedder, environment_of(embedder), lock=lock)
@@ -76,5 +77,5 @@ def serving_beside(repo: Repository, space: str, embedder: Embedder) -> Iterator
     with contextlib.ExitStack() as open_server:
         if isinstance(embedder, TransformerEmbedder):
             with contextlib.suppress(VstoreError):  # the run itself needs no server
-                open_server.enter_context(serve(repo, space, lambda: embedder))
+                open_server.enter_context(serve(repo, space, lambda: embedder, SYNC))
         yield

@@ -19,7 +19,7 @@ class Loaded:
     """
 
     def __init__(self, model: Any, device: str) -> None:
-        self.model = model.to(device)
+        self.model = _owned(model) if device == "cpu" else model.to(device)
         self.device = device
         self.turn = threading.RLock()
 
@@ -67,3 +67,11 @@ class Loaded:
             return there
 
         return wait
+
+
+def _owned(model: Any) -> Any:
+    """Copy the weights of a model on the CPU: they may still be those of the mapped files, which others may change."""
+    model = model.to("cpu")
+    for one in (*model.parameters(), *model.buffers()):
+        one.data = one.data.clone()
+    return model

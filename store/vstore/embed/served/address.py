@@ -26,8 +26,8 @@ def address_of(store: Path, space: str) -> Path | None:
 def _own_folder() -> Path | None:
     """Make the folder of this user's sockets. A folder of somebody else is not used: vectors come out of it."""
     user = os.getuid()
-    folder = Path(tempfile.gettempdir(), f"vstore-{user}")
     try:
+        folder = Path(tempfile.gettempdir(), f"vstore-{user}")
         folder.mkdir(0o700, exist_ok=True)
         found = folder.lstat()
     except OSError:

@@ -118,8 +118,10 @@ def call(address: Path, space: str, recipe: Recipe, load: Callable[[], Embedder]
     """
     reads_text = recipe.get("text", True) is not None
     server = Server(address, {"vstore": __version__, "space": space, "dim": recipe["dim"], "text": reads_text})
-    with contextlib.suppress(*_FAULTS), server.connected() as (_, greeting):
+    with contextlib.suppress(*_FAULTS), server.connected() as (to, greeting):
         environment = greeting.get("environment")
         if isinstance(environment, dict):
+            send(to, {"begins": True})
+            receive(to)
             return ServedEmbedder(server, recipe, environment, load)
     return None

@@ -22,29 +22,41 @@ from vstore.errors import Locked, VstoreError
 if TYPE_CHECKING:
     from vstore.embed.embedder import Floats
 
+SYNC = "sync"  # the command of a run that serves its model meanwhile
 _TICK = 0.2  # seconds until a closed server has noticed it
 _PATIENCE = 60.0  # seconds that a caller may be silent
 _CALLERS = 16  # at once; the others wait
 
 
-def claim(address: Path) -> Lock:
+def claim(address: Path, command: str) -> Lock:
     """Take the lock of an address. It outlives a crash no longer than its process; the name of the socket may.
 
-    Raises: Locked if another process serves the model; DiskTrouble, ReadOnly.
+    command: the one that is running, for others.
+    Raises:  Locked if another process serves the model; DiskTrouble, ReadOnly.
     """
     lock = Lock(address.parent, address.name + ".lock")
-    try:
-        lock.acquire(command="serving a model")
-    except Locked as err:
-        raise Locked(_served_by(lock.path), "searches use it already; end it to serve the model here") from err
+    while not lock.held:
+        try:
+            lock.acquire(command=command)
+        except Locked as err:
+            raise Locked(*_served_by(lock.path)) from err
+        if not lock.is_named:
+            lock.release()
     return lock
+
+
+def give_back(lock: Lock) -> None:
+    """Free the lock of an address, and leave no file behind."""
+    with contextlib.suppress(OSError):
+        lock.path.unlink()  # before it is free: nobody else has it
+    lock.release()
 
 
 class ModelServer:
     """A loaded model that other processes of this user may ask. Usable as a context manager.
 
     A request waits for its turn: one at a time is embedded.
-    answered: requests answered so far.
+    searches: callers so far.
     busy_at:  the monotonic time of the last request.
     """
 
@@ -59,7 +71,7 @@ class ModelServer:
         lock:        of the address; it is freed when the server is closed.
         Raises:      OSError if no socket can be opened there.
         """
-        self.answered = 0
+        self.searches = 0
         self.busy_at = time.monotonic()
         self._address = address
         self._embedder = embedder
@@ -92,11 +104,10 @@ class ModelServer:
             return
         self._closed.set()
         self._thread.join()
-        for left in (self._address, self._lock.path):
-            with contextlib.suppress(OSError):
-                left.unlink()
+        with contextlib.suppress(OSError):
+            self._address.unlink()
         self._listener.close()
-        self._lock.release()
+        give_back(self._lock)
 
     def _accept(self) -> None:
         while not self._closed.is_set():
@@ -122,11 +133,15 @@ class ModelServer:
 
     def _answer(self, caller: socket.socket, request: dict[str, Any], raw: bytes) -> None:
         self.busy_at = time.monotonic()
+        if request.get("begins"):
+            with self._turn:
+                self.searches += 1
+            send(caller, {})
+            return
         try:
             embed = _read(self._embedder, request, raw)
             with self._turn:
                 rows = embed()
-                self.answered += 1
         except Exception as err:  # the caller loads the model itself, and meets the error there
             send(caller, {"failed": err.message if isinstance(err, VstoreError) else type(err).__name__})
             return
@@ -163,9 +178,16 @@ def _listen(address: Path) -> socket.socket:
     return listener
 
 
-def _served_by(lock: Path) -> str:
+def _served_by(lock: Path) -> tuple[str, str]:
+    """Say who has the lock of an address, and what to do."""
     try:
-        who = f"the process {json.loads(lock.read_bytes())['pid']}"
+        about = json.loads(lock.read_bytes())
+        who, command = f"the process {about['pid']}", about["command"]
     except (OSError, ValueError, KeyError, TypeError):
-        who = "another process"
-    return f"{who} has this model loaded, and serves it"
+        who, command = "another process", ""
+    if command == SYNC:
+        return (
+            f"{who}, a sync, serves this model until it ends",
+            "searches use it already; run this again when it has ended",
+        )
+    return f"{who} has this model loaded, and serves it", "searches use it already; end it to serve the model here"

@@ -23,7 +23,9 @@ class Siglip(DualEncoder):
 
     @classmethod
     def describe(cls, folder: ModelFolder, words: Words, digests: Digests) -> dict[str, Any]:
-        if not effective_config(folder).vision_config.vision_use_head:
+        if not getattr(
+            effective_config(folder).vision_config, "vision_use_head", True
+        ):  # transformers 4 has it at times
             raise ModelError(
                 f"{folder.name} was saved without the pooling head of its picture tower, and with its text side: "
                 "pictures have no vector among texts",

@@ -97,7 +97,7 @@ def fetch(wanted: Wanted, hub: Hub) -> tuple[Path, str]:
         return found
     if hub.offline:
         if found is None or not _has_weights(found[0], wanted):
-            raise offline(wanted.name, wanted.what, wanted.revision)
+            raise offline(wanted.name, wanted.what, wanted.revision, is_begun=found is not None)
         return found
     try:
         return _download(wanted, found[1] if found else wanted.revision, hub)

@@ -64,12 +64,16 @@ def explain(err: BaseException, hub: HubName, what: str, revision: str | None) -
     )
 
 
-def offline(hub: HubName, what: str, revision: str | None) -> ModelError:
-    """Make the error for a model that would have to be downloaded, where that is not wanted."""
+def offline(hub: HubName, what: str, revision: str | None, *, is_begun: bool = False) -> ModelError:
+    """Make the error for a model that would have to be downloaded, where that is not wanted.
+
+    is_begun: an earlier download has some of its files, and no weights.
+    """
     from huggingface_hub import constants
 
+    there = "is not whole" if is_begun else "is not"
     return Unfound(
-        f"the {what} {hub.repository} is not a folder here, is not among the earlier downloads in "
+        f"the {what} {hub.repository} is not a folder here, {there} among the earlier downloads in "
         f"{constants.HF_HUB_CACHE}, and nothing is downloaded, as --offline or HF_HUB_OFFLINE says",
         f"run the command once without them, or download it elsewhere: {_elsewhere(hub, what, revision)}",
     )
