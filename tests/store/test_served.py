@@ -108,6 +108,15 @@ def test_vectors_arrive_as_they_are(running: ModelServer, place: Path) -> None:
     assert running.searches == 1
 
 
+def test_an_environment_of_a_plug_in_may_hold_anything(place: Path) -> None:
+    odd = Fake()
+    odd.environment = {"device": Path("cuda")}  # type: ignore[dict-item]
+    with served(place, odd):
+        found = called(place, Loader())
+        assert found is not None
+        assert found.environment == {"device": "cuda"}
+
+
 def test_nobody_serves(place: Path) -> None:
     assert called(place, Loader()) is None
 

@@ -17,8 +17,8 @@ _MOST_RAW = 1 << 28  # a prepared picture of 8,192 x 8,192 pixels has 201 millio
 
 
 def send(to: socket.socket, fields: dict[str, Any], raw: bytes = b"") -> None:
-    """Write a message. Raises: OSError."""
-    body = json.dumps(fields).encode()
+    """Write a message; a value that JSON does not have is written as its text. Raises: OSError."""
+    body = json.dumps(fields, default=str).encode()
     to.sendall(_HEAD.pack(_MAGIC, len(body), len(raw)) + body)
     to.sendall(raw)
 
