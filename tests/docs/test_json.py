@@ -126,8 +126,12 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         Path(os.fsdecode(odd[:-4] + b"3.png")).write_bytes(drawn(5))
         Path(os.fsdecode(odd[:-4] + b"4.png")).write_bytes(drawn(8))
         Path(os.fsdecode(odd[:-4] + b"2.png")).write_bytes(drawn(9))
+    cut = drawn(40)[: -len(drawn(40)) // 4]
+    put(pictures, {"cut.png": cut})
+    with contextlib.suppress(OSError):
+        Path(os.fsdecode(odd[:-4] + b"5.png")).write_bytes(cut + b"2")
     say("status")
-    say("sync")
+    say("sync", str(pictures), "--accept-truncated", "1%", expect=3)  # broken.png is tried again
     say("sync")
     with contextlib.suppress(OSError):
         os.unlink(odd[:-4] + b"4.png")

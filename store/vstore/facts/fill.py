@@ -13,7 +13,7 @@ from vstore.errors import UsageError
 from vstore.facts.reading import PixelReader, Read
 from vstore.facts.report import FactsReport, Undecoded
 from vstore.facts.show import WHAT, show
-from vstore.format.facts import Fact, pixels
+from vstore.format.facts import CUT_HEIGHT, CUT_LINES, Column, Fact, Value, pixels
 from vstore.format.recipes import Recipe
 from vstore.format.tree import paths_by_key
 from vstore.progress import Progress
@@ -126,8 +126,13 @@ def _taken(done: _Done, some: Sequence[Read]) -> _Done:
 def _publish(repo: Repository, recipe: Recipe, some: Sequence[Read]) -> None:
     """Add digests to the facts of the store, in one record."""
     column = pixels(recipe["prepare"])
-    facts = [Fact(read.key, 0, {column: read.digest}) for read in some if read.digest is not None]
+    facts = [Fact(read.key, 0, _values(column, read)) for read in some if read.digest is not None]
     if facts:
         with repo.committing("facts"):
             changes, blobs = added(repo, facts)
             repo.publish("seal", changes, blobs=blobs, about=counted(len(facts), "pixel digest"))
+
+
+def _values(column: Column, read: Read) -> dict[Column, Value]:
+    values: dict[Column, Value] = {} if read.digest is None else {column: read.digest}
+    return values if read.cut is None else values | dict(zip((CUT_LINES, CUT_HEIGHT), read.cut, strict=True))

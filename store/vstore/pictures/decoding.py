@@ -17,8 +17,11 @@ from vstore.pictures.preparation import Preparation
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from vstore.pictures.cut.reading import Left
+
 _ORIENTATION = 0x0112  # tag of EXIF
 _LARGE = 1 << 25  # pixels from which on a picture is decoded alone: it takes 5 to 12 bytes for each
+MISSING = (128, 128, 128)  # stands for the lines that miss in a cut picture
 _alone = threading.Lock()
 
 
@@ -28,17 +31,20 @@ class Facts(NamedTuple):
     format: Pillow's name of it.
     width:  pixels as shown: turned by its EXIF orientation.
     height: the same.
+    cut:    of a picture whose file is cut: the lines that are there, and how many it has, before it is turned.
     """
 
     format: str
     width: int
     height: int
+    cut: tuple[int, int] | None = None
 
 
 def prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
     """Decode a picture, scale it down to max_side and turn it upright, in RGB.
 
     One that cannot be decoded is tried again without what makes no pixels: a damaged profile costs the profile alone.
+    One that is cut then is prepared as far as it goes, if enough of its lines are there.
     Raises: PictureFailure, and no other error whatever the bytes are.
     """
     if not data:
@@ -53,6 +59,8 @@ def prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
         first = failure
     _let_go(first)
     found = _prepared_from(copies_of(data), preparation)
+    if found is None and preparation.least:
+        found = _from_cut(data, preparation)
     if found is None:
         raise first
     return found
@@ -95,6 +103,43 @@ def _prepared_from(copies: Iterator[bytes], preparation: Preparation) -> tuple[I
             return None
         found = prepared
     return found
+
+
+def _from_cut(data: bytes, preparation: Preparation) -> tuple[Image, Facts] | None:
+    """Decode what is left of a cut picture; grey stands for the lines that miss. None where they cannot be told.
+
+    Raises: PictureFailure, also if too few lines are there.
+    """
+    from vstore.pictures.cut.reading import read_left  # few pictures are cut
+
+    with _alone:  # it is decoded at its full size, several times
+        try:
+            left = read_left(data, preparation.max_pixels)
+            return None if left is None else _completed(left, preparation)
+        except MemoryError as err:
+            raise PictureFailure("io", "there was not enough memory to decode it") from err
+        finally:
+            _give_back()
+
+
+def _completed(left: Left, preparation: Preparation) -> tuple[Image, Facts]:
+    from PIL.Image import new
+
+    picture, lines = left.picture, left.lines
+    if 100 * lines < preparation.least * left.height:
+        raise PictureFailure(
+            "truncated",
+            f"the file is cut short: {lines:,} of {left.height:,} lines are there, and --accept-truncated asks for "
+            f"{preparation.least}%",
+        )
+    width = picture.width
+    whole = new("RGB", (width, left.height), MISSING)
+    whole.paste(rgb(picture).crop((0, left.first, width, left.stop)), (0, left.first))
+    _thumbnail(whole, (preparation.max_side, preparation.max_side))
+    orientation = left.orientation or _orientation(picture)
+    shown = (left.height, width) if orientation >= 5 else (width, left.height)
+    facts = Facts(picture.format or "", *shown, cut=(lines, left.height))
+    return _finished(whole, orientation, preparation), facts
 
 
 def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:

@@ -10,13 +10,14 @@ from vstore.pictures.formats import IGNORED, MAX_PIXELS, MAX_SIDE, prepare_recip
 
 
 class Preparation(NamedTuple):
-    """The preparation of pictures. All but max_pixels is part of a space.
+    """The preparation of pictures. All but max_pixels and least is part of a space.
 
     max_side:   pixels of the longer side; larger pictures are scaled down.
     max_pixels: larger pictures are not decoded.
     upright:    pictures are turned as EXIF says.
     bgr:        blue comes first, as in OpenCV.
     jpeg:       pictures are saved with this JPEG quality and read again.
+    least:      percent of its lines that a picture must have if its file is cut; 0: such a picture is not decoded.
     """
 
     max_side: int = MAX_SIDE
@@ -24,6 +25,7 @@ class Preparation(NamedTuple):
     upright: bool = True
     bgr: bool = False
     jpeg: int | None = None
+    least: int = 0
 
 
 def preparation_of(recipe: Mapping[str, Any], max_pixels: int = MAX_PIXELS) -> Preparation:
