@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vstore.pictures.depths import scale_of
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -66,14 +68,8 @@ def grey_of(picture: Image) -> Image:
     # In bands: a picture may have 178 million pixels, which are 1.4 GB as float64.
     bands = [slice(at, at + _BAND) for at in range(0, len(values), _BAND)]
     top = max(float(_finite(values[band]).max()) for band in bands)
-    if picture.mode == "F":
-        scale = 255.0 if top <= 1.0 else 1.0 if top <= 255.0 else 255.0 / top
-    elif tags.get(_BITS) == (12,):
-        scale = 255 / 4095
-    elif top <= 65535.0:
-        scale = 1 / 257
-    else:
-        scale = 255.0 / top
+    bits = 12 if tags.get(_BITS) == (12,) else 16
+    scale = scale_of(bits, top, floats=picture.mode == "F")
     for band in bands:
         grey[band] = np.clip(np.rint(_finite(values[band]) * scale), 0, 255)
     if (
