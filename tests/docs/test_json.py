@@ -225,6 +225,10 @@ def _adopt(top: Path, say: Callable[..., None]) -> None:
     files = ["--faiss", old.faiss, "--embeddings", old.npy, "--metadata", old.top / "old.txt"]
     store = top / "adopted"
     say("import", *map(str, files), "--root", str(old.pictures), "--model", "builtin-1", where=store)
+    listed = [{"path": path, "caption": "one", "box": {"x": 1}} for path in old.paths]
+    (old.top / "old.json").write_text(json.dumps(listed))
+    said = ["--embeddings", old.npy, "--metadata", old.top / "old.json", "--root", old.pictures, "-n"]
+    say("import", *map(str, said), where=store)
     old.put({gone: 61})
     say("status", where=store)
     say("sync", where=store)
@@ -242,7 +246,10 @@ def test_what_a_command_prints_has_the_fields_of_its_table(command: str, printed
     seen: set[str] = set()
     for document in printed[command]:
         seen |= compare(document, rows, command)
-    assert seen == {word(row["field"]) for row in rows}, f"{command}: some fields of the table were never met"
+    listed = {word(row["field"]) for row in rows}
+    if command == "vstore status":  # which takes no picture
+        listed -= {name for name in listed if name.startswith("truncated[]")}
+    assert seen == listed, f"{command}: some fields of the table were never met"
 
 
 def test_a_field_that_is_missing_or_of_another_type_would_be_seen() -> None:
