@@ -89,9 +89,9 @@ def test_many_folders_and_extensions_are_cut_short(line: Line) -> None:
 
 
 def test_a_name_can_send_nothing_to_the_terminal(line: Line) -> None:
-    line.put({"pictures/a.png": 1, "pictures/b\x1b[31m.cr2": b"", "pictures/\x1b[0m Previews.lrdata/c.png": 2})
+    line.put({"pictures/a.png": 1, "pictures/b\x1b[31m.psd": b"", "pictures/\x1b[0m Previews.lrdata/c.png": 2})
     ran = line("sync", "pictures/")
-    assert "\x1b" not in ran.out and r"\x1b[31m.cr2" in ran.out
+    assert "\x1b" not in ran.out and r"\x1b[31m.psd" in ran.out
 
 
 def test_a_new_folder_without_pictures_says_what_it_has(line: Line) -> None:

@@ -105,6 +105,9 @@ def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
     worth = max(width * height, getattr(picture, "worth", 0))  # what deep samples need counts, too
     if worth > preparation.max_pixels:
         raise bomb(f"{width} × {height}", worth)
+    by_preview = _by_preview(picture, preparation)
+    if by_preview is not None:
+        return by_preview
     in_parts = picture.format in ("JPEG", "MPO") and not picture.info.get("progressive")
     if worth < _LARGE or in_parts:
         return _decode(picture, preparation)
@@ -114,6 +117,21 @@ def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
         finally:
             picture.close()
             _give_back()
+
+
+def _by_preview(picture: Image, preparation: Preparation) -> tuple[Image, Facts] | None:
+    """Prepare the preview of a RAW picture, whose own size is told. None if it has none that can be decoded."""
+    preview = getattr(picture, "preview", None)
+    if preview is None or picture.format is None:
+        return None
+    try:
+        prepared, _ = _tried(preview, preparation)
+    except PictureFailure as failure:
+        if failure.kind == "io":
+            raise
+        return None
+    width, height = picture.size[::-1] if _orientation(picture) >= 5 else picture.size
+    return prepared, Facts(picture.format, width, height)
 
 
 def _decode(picture: Image, preparation: Preparation) -> tuple[Image, Facts]:
@@ -126,7 +144,7 @@ def _decode(picture: Image, preparation: Preparation) -> tuple[Image, Facts]:
         prepared = rgb(picture)
     else:
         picture.load()
-        width, height = picture.size
+        width, height = getattr(picture, "whole", None) or picture.size
         prepared = rgb(picture)
         _thumbnail(prepared, box)
     orientation = _orientation(picture)
