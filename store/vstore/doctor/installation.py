@@ -113,9 +113,9 @@ def pictures() -> Finding:
             missing.append((what, package))
     if not missing:
         return Finding("pictures", OK, ", ".join(there))
-    what = f"{', '.join(there)}; {some_of([what for what, _ in missing])} cannot be read"
+    what = f"{', '.join(there)}; {_and([what for what, _ in missing])} cannot be read"
     return Finding("pictures", NOTE, what, all_of(*(package for _, package in missing)))
 
 
-def some_of(kinds: list[str]) -> str:
+def _and(kinds: list[str]) -> str:
     return kinds[0] if len(kinds) == 1 else f"{', '.join(kinds[:-1])} and {kinds[-1]}"
