@@ -22,7 +22,6 @@ from vstore.pictures.shown_frame import shown_frame
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from PIL.ImageFile import ImageFile
 
 _ORIENTATION = 0x0112  # tag of EXIF
 _LARGE = 1 << 25  # pixels from which on a picture is decoded alone: it takes 5 to 12 bytes for each
@@ -109,10 +108,11 @@ def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
     width, height = picture.size
     if width < 1 or height < 1:
         raise PictureFailure("not_an_image", f"its header says {width} × {height} pixels")
-    if width * height > preparation.max_pixels:
-        raise bomb(f"{width} × {height}", width * height)
+    worth = max(width * height, getattr(picture, "worth", 0))  # what deep samples need counts, too
+    if worth > preparation.max_pixels:
+        raise bomb(f"{width} × {height}", worth)
     in_parts = picture.format in ("JPEG", "MPO") and not picture.info.get("progressive")
-    if width * height < _LARGE or in_parts:
+    if worth < _LARGE or in_parts:
         return _decode(data, picture, preparation)
     with _alone:  # the memory of one large picture is enough, however many threads decode
         try:
@@ -122,7 +122,7 @@ def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
             _give_back()
 
 
-def _decode(data: bytes, picture: ImageFile, preparation: Preparation) -> tuple[Image, Facts]:
+def _decode(data: bytes, picture: Image, preparation: Preparation) -> tuple[Image, Facts]:
     kind = "JPEG" if picture.format == "MPO" else picture.format or ""
     profile = profile_of(picture, data) if preparation.colours else None
     if kind == "JPEG":

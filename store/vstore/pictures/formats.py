@@ -23,4 +23,4 @@ EXTENSIONS = frozenset(
     ]
 )
 MAX_PIXELS = 178_956_970  # larger pictures count as bombs: twice the size at which Pillow warns
-READING = 2  # raised whenever other files decode than before: known failures are tried again
+READING = 3  # raised whenever other files decode than before: known failures are tried again
