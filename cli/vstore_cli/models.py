@@ -45,6 +45,11 @@ _MODEL = (
         type=click.Choice(["srgb", "ignore"]),
         help="Take pictures to sRGB by their colour profiles (default), or as if they had none.",
     ),
+    click.option(
+        "--decode",
+        type=click.Choice(["fine", "fast"]),
+        help="Scale large JPEG files down as exactly as a model can see (default), or in less time.",
+    ),
     click.option("--prompt", metavar="TEXT", help="Text that a vision-language model gets with each picture."),
     click.option(
         "--query-prompt",
@@ -80,6 +85,7 @@ MODEL_WORDS = (
         "max_side",
         "prepare",
         "colour",
+        "decode",
         "prompt",
         "query_prompt",
         "preset",

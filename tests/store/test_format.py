@@ -393,7 +393,10 @@ def test_recipes_have_the_fields_of_their_table() -> None:
     assert names == {1: ("builtin", "builtin-1", 1), 2: ("builtin", "builtin-2", 2)}
     by_short_side = preparation_2(short_side=224, resample="bicubic")
     assert by_short_side == {**preparation_2(), "short_side": 224, "max_side": 16 * 224, "resample": "bicubic"}
-    for recipe, name in ((preparation_1(), "prepare"), ({**preparation_2(), "short_side": "none"}, "prepare 2")):
+    for recipe, name in (
+        (preparation_1(), "prepare"),
+        ({**preparation_2(), "short_side": "none", "draft": "none"}, "prepare 2"),
+    ):
         assert recipe.keys() == fields(name).keys()
         for row in table(name):
             value = recipe[word(row["field"])]

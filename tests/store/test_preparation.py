@@ -40,8 +40,9 @@ def test_the_shorter_side_decides_the_size(size: tuple[int, int], expected: tupl
 
 def test_a_recipe_is_read_as_it_was_written() -> None:
     assert preparation_of({}) == preparation_of({"prepare": preparation_1()}) == Preparation()
-    second = preparation_of({"prepare": preparation_2(short_side=16, resample="bicubic", gap=1.5, colours=False)})
-    assert second == Preparation(policy=2, max_side=256, short_side=16, resample="bicubic", gap=1.5)
+    given = preparation_2(short_side=16, resample="bicubic", draft=3.0, gap=None, colours=False)
+    second = preparation_of({"prepare": given})
+    assert second == Preparation(policy=2, max_side=256, short_side=16, resample="bicubic", draft=3.0, gap=None)
     assert preparation_of({"prepare": preparation_2()}) == Preparation(policy=2, colours=True)
 
 
@@ -50,6 +51,7 @@ def test_a_recipe_is_read_as_it_was_written() -> None:
     [
         {"policy": 3},
         {**preparation_1(), "short_side": 224},
+        {**preparation_1(), "draft": 2.0},
         {**preparation_1(), "colour": "sRGB"},
         {**preparation_1(), "resample": "bicubic"},
         {**preparation_2(), "alpha": "over white"},
@@ -78,7 +80,7 @@ def test_a_picture_is_near_the_models_own_resize(format: str, orientation: int) 
     exif[0x0112] = orientation
     file = io.BytesIO()
     picture.save(file, format, exif=exif, quality=95)
-    found = prepared(file.getvalue(), preparation_2(short_side=224, resample="bicubic"))
+    found = prepared(file.getvalue(), preparation_2(short_side=224, resample="bicubic", draft=3.0, gap=1.5))
     assert min(found.size) == 224
     turned = {1: None, 3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_270, 8: Image.Transpose.ROTATE_90}
     whole = Image.open(file).convert("RGB").resize((335, 224), Image.Resampling.BICUBIC)
@@ -92,5 +94,5 @@ def test_a_small_picture_of_any_format_stays_at_its_size() -> None:
     for format in ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"):
         file = io.BytesIO()
         Image.new("RGB", (31, 17), (200, 30, 90)).save(file, format)
-        found = prepared(file.getvalue(), preparation_2(short_side=224))
+        found = prepared(file.getvalue(), preparation_2(short_side=224, draft=3.0, gap=1.5))
         assert found.size == (31, 17) and found.mode == "RGB"

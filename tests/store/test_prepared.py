@@ -15,6 +15,8 @@ CLIP = {"class": "CLIPImageProcessorPil", "backend": "pil", "resample": 3, "size
 CONVNEXT = {"class": "ConvNextImageProcessorPil", "backend": "pil", "resample": 2, "crop_pct": 0.875}
 OWN = {"class": "resize-crop", "backend": "vstore", "interpolation": "bicubic", "resize_to": [378, 378]}
 DINOV3 = {"class": "dinov3", "backend": "vstore", "resample": "bilinear", "size": {"height": 224, "width": 224}}
+FINE: dict[str, Any] = {"draft": 3.0, "gap": 1.5}
+FAST: dict[str, Any] = {"draft": 1.25, "gap": None}
 QWEN = {"merge_size": 2, "patch_size": 14, "size": {"shortest_edge": 3136, "longest_edge": 12845056}}
 
 
@@ -53,30 +55,36 @@ def test_the_edge_of_a_model_is_that_of_its_own_resize(processor: dict[str, Any]
 def test_a_model_of_another_kind_gets_512_pixels(processor: Any) -> None:
     recipe = {"processor": processor}
     assert edge_of(recipe) is None
-    assert prepared_for(recipe, Words()) == preparation_2()
+    assert prepared_for(recipe, Words()) == preparation_2(resample="bicubic", **FINE)
 
 
 def test_pictures_are_scaled_to_the_edge_with_the_models_filter() -> None:
-    assert prepared_for({"processor": CLIP}, Words()) == preparation_2(short_side=224, resample="bicubic")
+    assert prepared_for({"processor": CLIP}, Words()) == preparation_2(short_side=224, resample="bicubic", **FINE)
     longest = {"processor": {**OWN, "resize": "longest"}}
-    assert prepared_for(longest, Words()) == preparation_2(378, resample="bicubic")
+    assert prepared_for(longest, Words()) == preparation_2(378, resample="bicubic", **FINE)
 
 
 def test_words_decide_before_the_model() -> None:
     recipe = {"processor": CLIP}
-    assert prepared_for(recipe, Words(max_side=640)) == preparation_2(640)
+    assert prepared_for(recipe, Words(max_side=640)) == preparation_2(640, resample="bicubic", **FINE)
     assert prepared_for(recipe, Words(colour="ignore"))["colour"] == "ignored"
     assert prepared_for(recipe, Words(prepare=2)) == prepared_for(recipe, Words(colour="srgb"))
     assert prepared_for(recipe, Words(prepare=1)) == preparation_1()
     assert prepared_for(recipe, Words(prepare=1, max_side=64)) == preparation_1(64)
+    assert "reducing_gap" not in prepared_for(recipe, Words(decode="fast"))
     with pytest.raises(UsageError, match="preparation 1 takes no regard"):
         prepared_for(recipe, Words(prepare=1, colour="srgb"))
+    with pytest.raises(UsageError, match="preparation 1 decodes in one way"):
+        prepared_for(recipe, Words(prepare=1, decode="fine"))
 
 
 def test_words_leave_other_preparations_open() -> None:
     recipe = {"processor": CLIP}
-    by = {"short_side": 224, "resample": "bicubic"}
-    assert list(other_preparations(recipe, Words())) == [preparation_2(**by, colours=False), preparation_1()]
-    assert list(other_preparations(recipe, Words(prepare=2))) == [preparation_2(**by, colours=False)]
-    assert list(other_preparations(recipe, Words(colour="srgb"))) == []
+    by: dict[str, Any] = {"short_side": 224, "resample": "bicubic"}
+    fast, ignored = preparation_2(**by, **FAST), preparation_2(**by, **FINE, colours=False)
+    both = preparation_2(**by, **FAST, colours=False)
+    assert list(other_preparations(recipe, Words())) == [fast, ignored, both, preparation_1()]
+    assert list(other_preparations(recipe, Words(prepare=2))) == [fast, ignored, both]
+    assert list(other_preparations(recipe, Words(colour="srgb"))) == [fast]
+    assert list(other_preparations(recipe, Words(decode="fast"))) == [both]
     assert list(other_preparations(recipe, Words(prepare=1))) == []

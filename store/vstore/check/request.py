@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from vstore.embed.declared import declared
 from vstore.embed.embedder import Embedder
 from vstore.embed.model_words import Settings, Words
-from vstore.embed.prepared import IGNORE
+from vstore.embed.prepared import FAST, IGNORE
 from vstore.errors import UsageError
 from vstore.format.recipes import Recipe
 from vstore.pictures.preparation import IGNORED, NEWEST
@@ -63,7 +63,7 @@ def sample_of(
 
 def _prepared_alike(repo: Repository, words: Words) -> Words:
     """Prepare pictures for a named model as the current space does, if the words leave that open."""
-    if words == Words() or words.prepare is not None or words.colour is not None:
+    if words == Words() or (words.prepare, words.colour, words.decode) != (None, None, None):
         return words
 
     def read() -> Words:
@@ -71,6 +71,8 @@ def _prepared_alike(repo: Repository, words: Words) -> Words:
         prepare = repo.recipe(space.id).get("prepare", {}) if space is not None and space.recipe else {}
         if prepare.get("policy") != NEWEST:
             return words
-        return words._replace(prepare=NEWEST, colour=IGNORE if prepare.get("colour") == IGNORED else None)
+        colour = IGNORE if prepare.get("colour") == IGNORED else None
+        decode = None if "reducing_gap" in prepare else FAST
+        return words._replace(prepare=NEWEST, colour=colour, decode=decode)
 
     return repo.reading(read)

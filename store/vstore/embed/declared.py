@@ -49,7 +49,7 @@ def declared(words: Words, recipe: Recipe | None, cache: Path | None = None) -> 
     from vstore.embed.hf.description import describe
 
     digests = Digests(cache)
-    prepared = words._replace(prepare=words.prepare or (1 if words.colour is None else 2))
+    prepared = words._replace(prepare=words.prepare or (1 if (words.colour, words.decode) == (None, None) else 2))
     found, place = describe(prepared, digests)
     digests.keep()
     return Declared(found, place._replace(prepare=None).to_json())

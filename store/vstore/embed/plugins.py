@@ -63,9 +63,10 @@ def describe_by_plugin(words: Words) -> dict[str, Any] | None:
     plugin = find_plugin(family) if colon else None
     if plugin is None:
         return None
-    if words.prepare is not None or words.colour is not None:
+    if (words.prepare, words.colour, words.decode) != (None, None, None):
         raise UsageError(
-            f"the plug-in {family!r} says itself how its pictures are prepared", "leave --prepare and --colour out"
+            f"the plug-in {family!r} says itself how its pictures are prepared",
+            "leave --prepare, --colour and --decode out",
         )
     recipe = dict(plugin.describe(words))
     if recipe.get("family") != family or not isinstance(recipe.get("dim"), int):

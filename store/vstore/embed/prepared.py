@@ -10,6 +10,10 @@ from vstore.errors import UsageError
 from vstore.pictures.preparation import MAX_SIDE, NEWEST, preparation_1, preparation_2
 
 IGNORE = "ignore"  # the word of --colour for pictures that are taken without regard to their profiles
+FINE, FAST = "fine", "fast"  # the words of --decode
+# How many times larger than the result a JPEG is decoded at least, and what averages leave before the filter. Chosen by
+# benchmarks/bench_preparation.py: the first for the pixels, the second for the time.
+_SCALING: dict[str, tuple[float, float | None]] = {FINE: (3.0, 1.5), FAST: (1.25, None)}
 # Processors of transformers whose resize is the usual one: to `size`, and nothing else. Others may go beyond it.
 _USUAL = frozenset(
     f"{name}ImageProcessorPil"
@@ -73,24 +77,34 @@ def prepared_for(recipe: Mapping[str, Any], words: Words) -> dict[str, Any]:
     require_fitting(words)
     if (words.prepare or NEWEST) == 1:
         return preparation_1(words.max_side or MAX_SIDE)
-    edge = edge_of(recipe)
-    honoured = words.colour != IGNORE
-    if edge is None or words.max_side is not None:
-        return preparation_2(words.max_side, colours=honoured)
-    if not edge.is_shorter:
-        return preparation_2(edge.side, resample=edge.resample, colours=honoured)
-    return preparation_2(short_side=edge.side, resample=edge.resample, colours=honoured)
+    draft, gap = _SCALING[words.decode or FINE]
+    edge = None if words.max_side is not None else edge_of(recipe)
+    side = None if edge is None else edge.side
+    is_shorter = edge is not None and edge.is_shorter
+    return preparation_2(
+        max_side=words.max_side if edge is None else None if is_shorter else side,
+        short_side=side if is_shorter else None,
+        resample="bicubic" if edge is None else edge.resample,
+        draft=draft,
+        gap=gap,
+        colours=words.colour != IGNORE,
+    )
 
 
 def require_fitting(words: Words) -> None:
     """Make sure that the words of a preparation fit together. Raises: UsageError."""
     if words.prepare == 1 and words.colour is not None:
         raise UsageError("preparation 1 takes no regard to colour profiles", "leave --colour out, or --prepare 1")
+    if words.prepare == 1 and words.decode is not None:
+        raise UsageError("preparation 1 decodes in one way", "leave --decode out, or --prepare 1")
 
 
 def other_preparations(recipe: Mapping[str, Any], words: Words) -> Iterator[dict[str, Any]]:
     """Yield the preparations that words leave open beside the one that they choose, the newest first."""
-    if words.colour is None and words.prepare != 1:
-        yield prepared_for(recipe, words._replace(colour=IGNORE))
-    if words.colour is None and words.prepare is None:
+    if words.prepare != 1:
+        for colour in (words.colour,) if words.colour else (None, IGNORE):
+            for decode in (words.decode,) if words.decode else (None, FAST):
+                if (colour, decode) != (words.colour, words.decode):
+                    yield prepared_for(recipe, words._replace(colour=colour, decode=decode))
+    if words.colour is None and words.decode is None and words.prepare is None:
         yield prepared_for(recipe, words._replace(prepare=1))

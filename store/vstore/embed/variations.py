@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from vstore.embed.model_words import Words
-from vstore.embed.prepared import IGNORE, prepared_for
+from vstore.embed.builtin import RECIPES
+from vstore.embed.model_words import BUILTIN, Words
+from vstore.embed.prepared import FAST, IGNORE, prepared_for
 from vstore.pictures.preparation import IGNORED, MAX_SIDE
 
 SIDES = (224, 256, 336, 384, 448, 512, 640, 768, 1024, 1 << 14)  # the last leaves every picture at its size
@@ -62,6 +63,11 @@ def preparations(recipe: Mapping[str, Any]) -> Iterator[Variation]:
 
 def _policies(recipe: Mapping[str, Any]) -> Iterator[Variation]:
     """Yield the recipe with the other preparations of vstore: by another policy, or with the other use of profiles."""
+    if recipe.get("family") == BUILTIN:
+        others = [(policy, one) for policy, one in RECIPES.items() if one["prepare"] != recipe.get("prepare")]
+        for policy, one in others:
+            yield Variation(f"preparation-{policy}", f"pictures were prepared by preparation {policy}", one)
+        return
     ways = (
         ("preparation-1", "pictures were prepared by preparation 1", Words(prepare=1)),
         ("preparation-2", "pictures were prepared by preparation 2", Words(prepare=2)),
@@ -70,6 +76,7 @@ def _policies(recipe: Mapping[str, Any]) -> Iterator[Variation]:
             "pictures were prepared by preparation 2, without regard to their colour profiles",
             Words(prepare=2, colour=IGNORE),
         ),
+        ("preparation-2-decode-fast", "pictures were prepared by preparation 2, decoded fast", Words(decode=FAST)),
     )
     for name, about, words in ways:
         prepare = prepared_for(recipe, words)

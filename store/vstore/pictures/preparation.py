@@ -24,7 +24,9 @@ class Preparation(NamedTuple):
     max_side:   pixels of the longer side; larger pictures are scaled down.
     short_side: pixels of the shorter side to which they are scaled; None if max_side alone decides.
     resample:   the filter, a name of Pillow in lower case.
-    gap:        what is scaled down by averages first stays so many times larger than the result.
+    draft:      a JPEG is decoded at the smallest size that is so many times larger than the result; None leaves that to
+                Pillow's `thumbnail`.
+    gap:        what is scaled down by averages first stays so many times larger than the result; None: nothing is.
     max_pixels: larger pictures are not decoded.
     upright:    pictures are turned as EXIF says.
     bgr:        blue comes first, as in OpenCV.
@@ -36,7 +38,8 @@ class Preparation(NamedTuple):
     max_side: int = MAX_SIDE
     short_side: int | None = None
     resample: str = "lanczos"
-    gap: float = 2.0
+    draft: float | None = None
+    gap: float | None = 2.0
     max_pixels: int = MAX_PIXELS
     upright: bool = True
     bgr: bool = False
@@ -44,14 +47,12 @@ class Preparation(NamedTuple):
     colours: bool = False
 
     def size(self, width: int, height: int) -> tuple[int, int]:
-        """Work out the size of a prepared picture, as the shorter side decides it. Nothing is enlarged."""
-        assert self.short_side is not None
+        """Work out the size of a prepared picture. Nothing is enlarged."""
         short, long = sorted((width, height))
-        if short <= self.short_side and long <= self.max_side:
-            return width, height
-        # Rounded down, as transformers do it: their own resize has nothing left to do.
-        wanted = min(short, self.short_side)
-        sides = wanted, wanted * long // short
+        sides = short, long
+        if self.short_side is not None and short > self.short_side:
+            # Rounded down, as transformers does it: its own resize has nothing left to do.
+            sides = self.short_side, self.short_side * long // short
         if sides[1] > self.max_side:
             sides = max(1, round(self.max_side * short / long)), self.max_side
         return sides if width <= height else (sides[1], sides[0])
@@ -77,7 +78,8 @@ def preparation_2(
     short_side: int | None = None,
     *,
     resample: str = "lanczos",
-    gap: float = 2.0,
+    draft: float | None = None,
+    gap: float | None = 2.0,
     colours: bool = True,
 ) -> dict[str, Any]:
     """Return `prepare` of a recipe for policy 2. FORMAT.md has the meaning of each field.
@@ -91,7 +93,8 @@ def preparation_2(
         "max_side": max_side,
         **({} if short_side is None else {"short_side": short_side}),
         "resample": resample,
-        "reducing_gap": gap,
+        **({} if draft is None else {"draft": draft}),
+        **({} if gap is None else {"reducing_gap": gap}),
         "orientation": _UPRIGHT,
         "mode": "RGB",
         "colour": SRGB if colours else IGNORED,
@@ -108,26 +111,30 @@ def preparation_of(recipe: Mapping[str, Any], max_pixels: int = MAX_PIXELS) -> P
     """
     given = dict(recipe.get("prepare", {}))
     usual = preparation_2() if given.get("policy") == 2 else preparation_1()
+    gap = given.get("reducing_gap")
     given = {**usual, **given}
     through = given.pop("through", None)
-    short_side = given.pop("short_side", None)
+    short_side, draft = given.pop("short_side", None), given.pop("draft", None)
     known: dict[str, tuple[Any, ...]] = {name: (value,) for name, value in usual.items()}
     known |= {"orientation": (_UPRIGHT, IGNORED), "mode": ("RGB", "BGR")}
     if given["policy"] == 2:
         known |= {"resample": FILTERS, "colour": (SRGB, IGNORED), "reducing_gap": (given["reducing_gap"],)}
+    else:
+        gap = given["reducing_gap"]
     for name, value in given.items():
         if name != "max_side" and value not in known.get(name, ()):
             raise ModelError(
                 f"this vstore does not know how to prepare pictures with {name} {value!r}", "upgrade vstore"
             )
-    if short_side is not None and given["policy"] == 1:
-        raise ModelError("this vstore does not know how to prepare pictures with short_side", "upgrade vstore")
+    if given["policy"] == 1 and (short_side, draft) != (None, None):
+        raise ModelError("this vstore does not know how to prepare pictures with a short side", "upgrade vstore")
     return Preparation(
         policy=given["policy"],
         max_side=given["max_side"],
         short_side=short_side,
         resample=given["resample"],
-        gap=given["reducing_gap"],
+        draft=draft,
+        gap=gap,
         max_pixels=max_pixels,
         upright=given["orientation"] != IGNORED,
         bgr=given["mode"] == "BGR",

@@ -37,7 +37,7 @@ from vstore.format.facts import (
 from vstore.format.records import Origin
 from vstore.intake.keeper import Keeper
 from vstore.pictures.decoding import prepare
-from vstore.pictures.preparation import preparation_1
+from vstore.pictures.formats import prepare_recipe
 from vstore.pictures.preparation import Preparation
 from vstore.repository.decisions import Choice, decide
 from vstore.repository.facts import added
@@ -107,7 +107,7 @@ def decisions(repo: Repository, keys: list[bytes]) -> None:
 
 def facts(repo: Repository, keys: list[bytes]) -> None:
     """Three runs of two versions of the reader: the newest row of a picture wins, and keeps the pixels of an older."""
-    prepared, other = pixels(preparation_1()), pixels({**preparation_1(), "policy": 2})
+    prepared, other = pixels(prepare_recipe()), pixels({**prepare_recipe(), "policy": 2})
     some: dict[Column, Value] = {BYTES: 300, WIDTH: 24, HEIGHT: 16, FORMAT: "PNG", prepared: repo.hash.digest(b"1")}
     more = {ORIENTATION: 6, TAKEN: -86_400_000_000, ZONE: -330, CAMERA: "Caméra", LATITUDE: -33.5, RATING: -1}
     runs = [
