@@ -122,6 +122,7 @@ class Reporter:
             passed=passed_over(outcome.survey.passed, ingest.troubles),
             notes=(*absent_parts.notes(outcome.survey, outcome.first), *notes(outcome.survey, dry_run=dry_run)),
             removed_left_out=_left_out(outcome),
+            removed_excluded=_excluded(outcome),
             retried=len(ingest.tried_again),
             retried_embedded=sum(key in ingest.vectors for key in ingest.tried_again),
             examples={
@@ -198,6 +199,13 @@ def _left_out(outcome: Outcome) -> int:
     """Count the removed paths in folders that are left out by default."""
     survey = outcome.survey
     return sum(new is None and survey.is_left_out(path) for path, _, new in outcome.edits.changes)
+
+
+def _excluded(outcome: Outcome) -> int:
+    """Count the removed paths that patterns hide, without those in folders that are left out by default."""
+    survey = outcome.survey
+    removed = (path for path, _, new in outcome.edits.changes if new is None)
+    return sum(survey.hides(path) and not survey.is_left_out(path) for path in removed)
 
 
 class _Named:
