@@ -14,7 +14,7 @@ from vstore.intake.ingest import Ingest
 from vstore.intake.survey import Survey
 from vstore.pictures.elsewhere import Elsewhere
 from vstore.repository.repository import Repository
-from vstore.sync import absent_parts
+from vstore.sync import absent_parts, moved_roots
 from vstore.sync.edits import Edits
 from vstore.sync.memory import Memory
 from vstore.sync.occurrences import images_gained, occurrences, touched
@@ -120,7 +120,7 @@ class Reporter:
             without_pixels=self._without_pixels() if ingest.missed_digests else 0,
             candidates=self._candidates(edits, before),
             passed=passed_over(outcome.survey.passed, ingest.troubles),
-            notes=(*absent_parts.notes(outcome.survey, outcome.first), *notes(outcome.survey, dry_run=dry_run)),
+            notes=self._notes(outcome, dry_run=dry_run),
             removed_left_out=_left_out(outcome),
             removed_excluded=_excluded(outcome),
             retried=len(ingest.tried_again),
@@ -130,6 +130,11 @@ class Reporter:
                 "same_pixels": tuple((path,) for path in sorted(same)[:EXAMPLES]),
             },
         )
+
+    def _notes(self, outcome: Outcome, *, dry_run: bool) -> tuple[str, ...]:
+        survey, tree, changes = outcome.survey, outcome.first, outcome.edits.changes
+        moved = moved_roots.notes(self._repo, survey.targets, tree, changes, dry_run=dry_run)
+        return (*absent_parts.notes(survey, tree), *moved, *notes(survey, dry_run=dry_run))
 
     def _size(self) -> tuple[int, int]:
         """Return the numbers of paths and pictures of the current snapshot."""
