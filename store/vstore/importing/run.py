@@ -9,11 +9,12 @@ from vstore.disk.catalogue import Catalogue
 from vstore.errors import UsageError
 from vstore.format.entries import Import
 from vstore.importing.commit import Commit, Decided
+from vstore.importing.fields import decided_fields
 from vstore.importing.old_index import Old, open_old
 from vstore.importing.options import ImportOptions
 from vstore.importing.pairing import Pairer, Pairing
 from vstore.importing.profile import UNIT, are_halves
-from vstore.importing.refusal import broken_order, nothing_found
+from vstore.importing.refusal import contradiction, nothing_found
 from vstore.importing.remarks import remarks
 from vstore.importing.report import ImportRefused, ImportReport, look_at_report, write_report
 from vstore.importing.resumed import open_resumed
@@ -93,7 +94,9 @@ class ImportRun:
         if verdict.by_name:
             repo.require_format_2("vectors of pictures that are known by name alone")
         self._notes += remarks(pairing.ways, verdict, resumed=resumed is not None)
-        return Decided(old=old, chosen=chosen, pairing=pairing, verdict=verdict, resumed=resumed)
+        fields = decided_fields(repo, self._options, old, verdict, resumed=resumed is not None)
+        self._notes += fields.notes
+        return Decided(old=old, chosen=chosen, pairing=pairing, verdict=verdict, resumed=resumed, fields=fields)
 
     def _open(self) -> Old:
         options, repo = self._options, self._repo
@@ -123,12 +126,11 @@ class ImportRun:
 
     def _refuse(self, decided: Decided, report: ImportReport) -> None:
         """Raises: ImportRefused if the old index contradicts itself, or none of its pictures was found."""
-        broken = broken_order(decided.verdict)
-        if broken is not None:
+        found = contradiction(decided.verdict)
+        if found is not None:
             if not self._options.force:
-                step = "find the list that belongs to these vectors, or go on with --force"
-                raise self._refused(report, f"{broken}; the order of the rows is broken", step)
-            self._notes.append(f"forced: {broken}; the first of each was taken")
+                raise self._refused(report, found.what, found.step)
+            self._notes.append(f"forced: {found.what}; the first of each was taken")
         refusal = nothing_found(decided.verdict, report, resumed=self._resumed is not None)
         if refusal is not None:
             raise self._refused(report, refusal.what, refusal.step)
@@ -168,7 +170,7 @@ class ImportRun:
         """Report what was decided, before anything is written."""
         import numpy as np
 
-        old, chosen, pairing, verdict, _ = decided
+        old, chosen, pairing, verdict, _, fields = decided
         rows = np.array(sorted(verdict.winners), np.int64)
         kept = 0
         if old.source.dtype == "float16" or (
@@ -200,6 +202,9 @@ class ImportRun:
             moved=verdict.moved,
             by_name=len(verdict.by_name),
             near=verdict.near,
+            fields=fields.kept,
+            fields_left=fields.left,
+            fields_replaced=fields.replaced,
         )
 
     def _written(self, report: ImportReport) -> ImportReport:
