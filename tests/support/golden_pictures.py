@@ -1,7 +1,7 @@
 """A hundred pictures whose prepared pixels never change, by the recipe of old spaces.
 
-Photographs of the repository; lossless ones made here; and `data/golden-pictures`, written once by Pillow 13.0
-of every format that the base install reads, JPEG of sizes that are decoded at a half, a quarter and an eighth.
+Photographs of the repository; lossless ones made here; and `data/golden-pictures`, written once by Pillow 13.0, of
+every format that the base install reads, with JPEG of sizes that are decoded at a half, a quarter and an eighth.
 Pillow brings its own decoders of JPEG, WebP and AVIF; the lanes hold the digests with the lowest that pyproject.toml
 allows, 13.0.0, and with the newest (11.3, 12.0 and 12.3 give the same: libjpeg-turbo 3.1 to 3.2, libavif 1.3 to 1.4).
 One that differs with a newer Pillow is another preparation: a change of `POLICY`, never of a digest.
