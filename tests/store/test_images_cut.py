@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from vstore.pictures import icc
 from vstore.pictures.cut.reading import read_left
 from vstore.pictures.decoding import Facts, prepare
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.formats import MAX_PIXELS
 from vstore.pictures.isolation import IsolatedDecoder
-from vstore.pictures.preparation import Preparation
+from vstore.pictures.preparation import Preparation, preparation_2, preparation_of
 
 WIDTH, HEIGHT = 157, 203
 GREY = (128, 128, 128)
@@ -280,6 +281,31 @@ def test_fewer_lines_than_asked_for_are_a_failure_that_tells_them() -> None:
         prepare(cut_jpeg(), Preparation(least=percent + 1))
     assert refused.value.kind == "truncated"
     assert f"{lines} of {HEIGHT} lines are there, and --accept-truncated asks for {percent + 1}%" in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "tiff strips", "png opacity"])
+def test_preparation_2_fills_the_same_lines(kind: str) -> None:
+    data = KINDS[kind](photograph())
+    cut = data[: len(data) * 3 // 4]
+    second = preparation_of({"prepare": preparation_2()})._replace(least=10)
+    picture, facts = prepare(cut, second)
+    assert facts == prepare(cut, Preparation(least=10))[1] and facts.cut is not None
+    lines = facts.cut[0]
+    assert (np.asarray(picture)[lines:] == GREY).all()
+    assert np.array_equal(lines_of(picture)[:lines], lines_of(prepare(data, second._replace(least=0))[0])[:lines])
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_a_cut_picture_keeps_its_profile(format: str) -> None:
+    data = saved(photograph(), format, icc_profile=icc.rgb_profile(icc.ADOBE_RGB, 563 / 256))
+    cut = data[: len(data) * 3 // 4]
+    second = preparation_of({"prepare": preparation_2()})._replace(least=10)
+    with_profile, facts = prepare(cut, second)
+    without, _ = prepare(cut, second._replace(colours=False))
+    assert facts.cut is not None
+    lines = facts.cut[0]
+    assert with_profile.tobytes() != without.tobytes()
+    assert np.array_equal(lines_of(with_profile)[:lines], lines_of(prepare(data, second)[0])[:lines])
 
 
 def test_without_the_option_all_is_as_before(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from vstore.pictures.cut import bmp, gif, jpeg, png, tiff, webp
 from vstore.pictures.cut.part import Part
 from vstore.pictures.pixels_only.png import SIGNATURE
+from vstore.pictures.raw_kinds import is_raw
 
 
 def parts_of(data: bytes, limit: int) -> Iterator[Part]:
@@ -24,5 +25,5 @@ def parts_of(data: bytes, limit: int) -> Iterator[Part]:
         yield from gif.parts_of(data, limit)
     elif data[:2] == b"BM":
         yield from bmp.parts_of(data, limit)
-    else:
+    elif not is_raw(data):  # its first picture is a thumbnail
         yield from tiff.parts_of(data, limit)
