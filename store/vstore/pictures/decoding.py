@@ -9,10 +9,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.pictures.colours import rgb
+from vstore.pictures.declared import profile_of
 from vstore.pictures.decoders import allow, open_picture, quiet
 from vstore.pictures.failures import PictureFailure, bomb, failure_of
+from vstore.pictures.ground import over_ground
+from vstore.pictures.layers import layers
 from vstore.pictures.pixels_only.copies import copies_of
 from vstore.pictures.preparation import Preparation
+from vstore.pictures.profiles import to_srgb
+from vstore.pictures.resize import shrunk
+from vstore.pictures.shown_frame import shown_frame
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -105,30 +111,51 @@ def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
     worth = max(width * height, getattr(picture, "worth", 0))  # what deep samples need counts, too
     if worth > preparation.max_pixels:
         raise bomb(f"{width} × {height}", worth)
+    by_preview = _by_preview(picture, preparation)
+    if by_preview is not None:
+        return by_preview
     in_parts = picture.format in ("JPEG", "MPO") and not picture.info.get("progressive")
     if worth < _LARGE or in_parts:
-        return _decode(picture, preparation)
+        return _decode(data, picture, preparation)
     with _alone:  # the memory of one large picture is enough, however many threads decode
         try:
-            return _decode(picture, preparation)
+            return _decode(data, picture, preparation)
         finally:
             picture.close()
             _give_back()
 
 
-def _decode(picture: Image, preparation: Preparation) -> tuple[Image, Facts]:
-    width, height = picture.size
-    box = (preparation.max_side, preparation.max_side)
+def _by_preview(picture: Image, preparation: Preparation) -> tuple[Image, Facts] | None:
+    """Prepare the preview of a RAW picture, whose own size is told. None if it has none that can be decoded."""
+    preview = getattr(picture, "preview", None)
+    if preview is None or picture.format is None:
+        return None
+    try:
+        prepared, _ = _tried(preview, preparation)
+    except PictureFailure as failure:
+        if failure.kind == "io":
+            raise
+        return None
+    width, height = picture.size[::-1] if _orientation(picture) >= 5 else picture.size
+    return prepared, Facts(picture.format, width, height)
+
+
+def _decode(data: bytes, picture: Image, preparation: Preparation) -> tuple[Image, Facts]:
     kind = "JPEG" if picture.format == "MPO" else picture.format or ""
+    profile = profile_of(picture, data) if preparation.colours else None
     if kind == "JPEG":
-        _thumbnail(picture, box)  # decodes at a fraction of the size where that is enough
-        picture.load()  # one that is small enough as it is was not decoded yet
-        prepared = rgb(picture)
-    else:
-        picture.load()
         width, height = picture.size
-        prepared = rgb(picture)
-        _thumbnail(prepared, box)
+        prepared = shrunk(picture, preparation)  # decodes at a fraction of the size where that is enough
+        prepared.load()  # one that is small enough as it is was not decoded yet
+        prepared = rgb(prepared) if preparation.policy == 1 else over_ground(to_srgb(prepared, profile))
+    elif preparation.policy == 1:
+        picture.load()
+        width, height = getattr(picture, "whole", None) or picture.size
+        prepared = shrunk(rgb(picture), preparation)
+    else:
+        frame = shown_frame(picture)
+        width, height = getattr(picture, "whole", None) or frame.size
+        prepared = over_ground(to_srgb(shrunk(layers(frame), preparation), profile))
     orientation = _orientation(picture)
     if orientation >= 5:
         width, height = height, width
@@ -157,12 +184,6 @@ def _finished(picture: Image, orientation: int, preparation: Preparation) -> Ima
 
         picture = merge("RGB", picture.split()[::-1])
     return picture
-
-
-def _thumbnail(picture: Image, box: tuple[int, int]) -> None:
-    from PIL.Image import Resampling
-
-    picture.thumbnail(box, Resampling.LANCZOS, reducing_gap=2.0)
 
 
 def _orientation(picture: Image) -> int:
