@@ -115,7 +115,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         Path(os.fsdecode(odd)).write_bytes(drawn(5))
         Path(os.fsdecode(odd[:-4] + b"2.png")).write_bytes(drawn(5))
         Path(os.fsdecode(odd[:-4] + b".gif")).write_bytes(b"no picture either")
-        Path(os.fsdecode(odd[:-4] + b".cr2")).write_bytes(b"")
+        Path(os.fsdecode(odd[:-4] + b".psd")).write_bytes(b"")
     put(pictures, {"#recycle/old.png": 1, "notes.txt": b""})
     say("sync", str(pictures), "-m", "first", expect=3)
     (pictures / "b.png").rename(pictures / "bb.png")
