@@ -161,7 +161,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         say("model", "add", "spare", "--model", "fake:spare")
         say("sync", "--space", "two")
         say("model", "serve", "two", "--idle", "0.001")
-        say("model", "use", "builtin-1")
+        say("model", "use", "builtin-2")
         say("model", "list")
         say("model", "show", "two")
         say("model", "drop", "spare")
