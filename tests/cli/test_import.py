@@ -188,3 +188,12 @@ def test_columns_kept_as_fields_are_named_and_what_does_not_fit(old: OldIndex, l
     assert "1 column would be kept as a field: stars" in again.lines
     assert not any("field" in row for row in line("import", *TRIPLE, "--no-fields").lines)
     assert "no column 'sars'" in line("import", *TRIPLE, "--field", "sars", code=2).err
+
+
+def test_a_file_with_nearly_the_name_is_named(old: OldIndex, line: Line) -> None:
+    (old.pictures / "p03.png").rename(old.pictures / "p03.gif")
+    ran = line("import", *TRIPLE, "-n")
+    told = "  row 3 ../o00_images/p03.png: a file has its name with another extension: p03.gif"
+    assert told in ran.lines
+    table = [" ".join(row.split()) for row in ran.lines]
+    assert "1 a file has nearly the name ../o00_images/p03.png (p03.gif?)" in table

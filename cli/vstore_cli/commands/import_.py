@@ -115,6 +115,7 @@ _WHY = {
     "several_files": "several files match",
     "shared_file": "another row matches the same file",
     "name_only": "only files elsewhere have the name",
+    "near_name": "a file has nearly the name",
     "other_size": "the file has another size",
     "other_bytes": "the file is another picture than the exported one",
     "newer": "the file is newer than the index",
@@ -167,7 +168,7 @@ def _print(report: ImportReport, folder: Path) -> None:
         if rows:
             click.echo(f"{words}:")
         for row in rows[:NAMED]:
-            named = len(row.files) > 1 or row.why == "name_only"
+            named = len(row.files) > 1 or row.why in ("name_only", "near_name")
             files = f": {', '.join(map(_short, row.files[:3]))}" if named else ""
             click.echo(f"  row {row.row} {_short(row.path)}: {shown(row.reason)}{files}")
         if len(rows) > NAMED:
