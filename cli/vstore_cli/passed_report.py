@@ -44,6 +44,11 @@ def print_hints(report: SyncReport) -> None:
         paths = count(report.removed_left_out, "path")
         leave = "would leave" if report.dry_run else "left"
         say(f"{paths} of such folders {leave} the index. No file was touched, and taking them in again embeds nothing.")
+    if report.removed_excluded:
+        paths = count(report.removed_excluded, "path")
+        leave = "would leave" if report.dry_run else "left"
+        hidden = "which --exclude or .vstoreignore hide"
+        say(f"{paths}, {hidden}, {leave} the index. No file was touched, and taking them in again embeds nothing.")
 
 
 def _of(report: SyncReport, *kinds: str) -> list[PassedOver]:

@@ -74,7 +74,7 @@ def test_a_picture_that_the_store_does_not_know_is_embedded(pictures: Line) -> N
 
 def test_text_needs_a_model_that_reads_it(pictures: Line) -> None:
     err = pictures("search", "a cat", code=13).err
-    assert "the model of the space 'builtin-1' does not read text" in err
+    assert "the model of the space 'builtin-2' does not read text" in err
     assert "'a cat'" in err
     assert pictures("search", "a cat", "--json", code=13).error["code"] == "model"
 

@@ -195,7 +195,7 @@ def test_json_is_one_document_and_has_the_promised_fields(line: Line) -> None:
     assert document["created_store"] is True
     assert (document["snapshot"], document["current"], document["parent"]) == ("v1", "v1", None)
     assert (document["paths"], document["images"], document["new"], document["embedded"]) == (1, 1, 1, 1)
-    assert document["space_name"] == "builtin-1"
+    assert document["space_name"] == "builtin-2"
     (failure,) = document["failed"]
     assert list(failure) == ["path", "kind", "reason", "known"]
     assert (failure["path"], failure["known"]) == ("pictures/bad.jpg", False)

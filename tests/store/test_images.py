@@ -638,10 +638,10 @@ def test_the_fingerprint_changes_with_what_decides(monkeypatch: pytest.MonkeyPat
     with monkeypatch.context() as patch:
         patch.setattr("importlib.metadata.version", lambda package: "99.0")
         seen.add(now())
-    for name in ("POLICY", "READING"):
-        with monkeypatch.context() as patch:
-            patch.setattr(decoders, name, 99)
-            seen.add(now())
+    seen.add(now(Preparation(policy=2)))
+    with monkeypatch.context() as patch:
+        patch.setattr(decoders, "READING", 99)
+        seen.add(now())
     assert len(seen) == 7
     assert now() == usual
 

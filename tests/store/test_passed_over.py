@@ -86,3 +86,17 @@ def test_a_message_lists_it() -> None:
         "3 other files (2 mp4, 1 xmp), 1 folder left out (1 #recycle), 1 symlinked folder, entered with "
         "--follow-symlinks, 3 pictures whose content is not here but in git-annex"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.jpg ", ("picture", "jpg + blank")),
+        ("b.JPEG  ", ("picture", "jpeg + blank")),
+        ("c.jpg x", ("other", "")),
+        ("d.xmp ", ("other", "")),
+        ("e ", ("other", "")),
+    ],
+)
+def test_blanks_after_the_extension_of_a_picture_are_named(name: str, kind: tuple[str, str]) -> None:
+    assert kind_of(name, EXTENSIONS) == kind

@@ -129,3 +129,17 @@ def test_a_bin_that_was_synced_on_its_own_is_not_lost_to_a_wider_folder(world: W
     report = world.sync()
     assert (report.paths, report.new, report.removed, report.embedded) == (3, 1, 0, 1)
     assert (world.sync().paths, len(report.absorbed)) == (3, 1)
+
+
+def test_pictures_that_patterns_hide_left_the_index_and_are_counted_as_that(world: World) -> None:
+    world.put({**{f"in/{n}.png": n for n in range(3)}, "a.png": 50, "b.png": 51})
+    world.sync()
+    (world.pictures / ".vstoreignore").write_text("in/\n")
+    (world.pictures / "b.png").unlink()
+    report = world.sync()
+    assert (report.removed, report.removed_excluded, report.removed_left_out) == (4, 3, 0)
+    (world.pictures / ".vstoreignore").unlink()
+    again = world.sync()
+    assert (again.known, again.embedded, again.removed_excluded) == (3, 0, 0)
+    hidden = world.sync(exclude=["in/"])
+    assert (hidden.removed, hidden.removed_excluded) == (3, 3)

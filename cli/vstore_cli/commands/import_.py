@@ -107,7 +107,7 @@ _WORDS = (
     ("possibly_edited", "possibly edited"),
     ("ambiguous", "ambiguous"),
     ("missing", "missing"),
-    ("unfit", "unusable: NaN, infinity or zeros"),
+    ("unfit", "unusable: no vector, NaN, infinity or zeros"),
 )
 
 

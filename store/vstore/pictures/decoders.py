@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from vstore.packages import HEIC
 from vstore.pictures.extras import versions
 from vstore.pictures.failures import PictureFailure
-from vstore.pictures.formats import MAX_PIXELS, POLICY, READING
+from vstore.pictures.formats import MAX_PIXELS, READING
 from vstore.pictures.png import open_png
 from vstore.pictures.tiff import open_tiff
 
@@ -147,7 +147,8 @@ def decoder_fingerprint(preparation: Preparation) -> str:
 
         from PIL import __version__, features
 
-        parts = [f"policy {POLICY}", f"reading {READING}", f"pixels {preparation.max_pixels}", f"pillow {__version__}"]
+        ours = f"policy {preparation.policy}", f"reading {READING}", f"pixels {preparation.max_pixels}"
+        parts = [*ours, f"pillow {__version__}"]
         for codec in ("libjpeg_turbo", "jpg", "zlib", "zlib_ng", "webp", "avif", "libtiff", "jpg_2000", "littlecms2"):
             try:
                 parts.append(f"{codec} {features.version(codec)}")

@@ -9,10 +9,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.pictures.colours import rgb
+from vstore.pictures.declared import profile_of
 from vstore.pictures.decoders import allow, open_picture, quiet
 from vstore.pictures.failures import PictureFailure, bomb, failure_of
+from vstore.pictures.ground import over_ground
+from vstore.pictures.layers import layers
 from vstore.pictures.pixels_only.copies import copies_of
 from vstore.pictures.preparation import Preparation
+from vstore.pictures.profiles import to_srgb
+from vstore.pictures.resize import shrunk
+from vstore.pictures.shown_frame import shown_frame
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -107,28 +113,31 @@ def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
         raise bomb(f"{width} × {height}", worth)
     in_parts = picture.format in ("JPEG", "MPO") and not picture.info.get("progressive")
     if worth < _LARGE or in_parts:
-        return _decode(picture, preparation)
+        return _decode(data, picture, preparation)
     with _alone:  # the memory of one large picture is enough, however many threads decode
         try:
-            return _decode(picture, preparation)
+            return _decode(data, picture, preparation)
         finally:
             picture.close()
             _give_back()
 
 
-def _decode(picture: Image, preparation: Preparation) -> tuple[Image, Facts]:
-    width, height = picture.size
-    box = (preparation.max_side, preparation.max_side)
+def _decode(data: bytes, picture: Image, preparation: Preparation) -> tuple[Image, Facts]:
     kind = "JPEG" if picture.format == "MPO" else picture.format or ""
+    profile = profile_of(picture, data) if preparation.colours else None
     if kind == "JPEG":
-        _thumbnail(picture, box)  # decodes at a fraction of the size where that is enough
-        picture.load()  # one that is small enough as it is was not decoded yet
-        prepared = rgb(picture)
-    else:
+        width, height = picture.size
+        prepared = shrunk(picture, preparation)  # decodes at a fraction of the size where that is enough
+        prepared.load()  # one that is small enough as it is was not decoded yet
+        prepared = rgb(prepared) if preparation.policy == 1 else over_ground(to_srgb(prepared, profile))
+    elif preparation.policy == 1:
         picture.load()
         width, height = picture.size
-        prepared = rgb(picture)
-        _thumbnail(prepared, box)
+        prepared = shrunk(rgb(picture), preparation)
+    else:
+        frame = shown_frame(picture)
+        width, height = frame.size
+        prepared = over_ground(to_srgb(shrunk(layers(frame), preparation), profile))
     orientation = _orientation(picture)
     if orientation >= 5:
         width, height = height, width
@@ -157,12 +166,6 @@ def _finished(picture: Image, orientation: int, preparation: Preparation) -> Ima
 
         picture = merge("RGB", picture.split()[::-1])
     return picture
-
-
-def _thumbnail(picture: Image, box: tuple[int, int]) -> None:
-    from PIL.Image import Resampling
-
-    picture.thumbnail(box, Resampling.LANCZOS, reducing_gap=2.0)
 
 
 def _orientation(picture: Image) -> int:

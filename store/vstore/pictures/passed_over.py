@@ -49,6 +49,8 @@ def note(found: PassedOver, kind: str, name: str, path: bytes) -> None:
 def kind_of(name: str, read: frozenset[str]) -> tuple[str, str]:
     """Return the kind of a file that is not opened, and its extension. read: those of candidates, with the dot."""
     extension = extension_of(name)
+    if (meant := name.rstrip()) != name and f".{extension_of(meant)}" in read:
+        return PICTURE, f"{extension_of(meant)} + blank"  # which nobody sees
     return (PICTURE if extension in _PICTURES and f".{extension}" not in read else OTHER), extension
 
 

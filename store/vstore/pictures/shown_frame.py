@@ -11,7 +11,7 @@ from vstore.pictures.layers import layers
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from PIL.ImageFile import ImageFile
+
 
 ANIMATED = ("GIF", "PNG", "WEBP", "AVIF")  # pages of a TIFF and pictures of an MPO are no frames: the first is taken
 FRAMES = 100  # at most: a fade of 4 seconds at 25 frames a second
@@ -20,7 +20,7 @@ _SOMETHING = 64  # levels of spread from which on the first frame is kept
 _CLEAR = 128  # those with which a later frame is taken at once: half of what a fade from black or white comes to
 
 
-def shown_frame(picture: ImageFile) -> Image:
+def shown_frame(picture: Image) -> Image:
     """Load the frame of an opened picture by which it is known.
 
     That is the first frame if it has a spread of 64 levels. Else it is the first of up to 100 frames, and of 67 million
@@ -47,7 +47,7 @@ def shown_frame(picture: ImageFile) -> Image:
     return chosen
 
 
-def _later(picture: ImageFile) -> Iterator[Image]:
+def _later(picture: Image) -> Iterator[Image]:
     """Yield copies of the frames after the first one, which is loaded."""
     width, height = picture.size
     for number in range(1, min(FRAMES, PIXELS // (width * height))):

@@ -98,6 +98,7 @@ class SyncReport(NamedTuple):
     passed:        what was passed over, by kind and name; its files are the ignored ones.
     notes:         paths given that do not exist or are hidden, patterns that match nothing, and what to do.
     removed_left_out: removed paths in folders that are left out by default.
+    removed_excluded: removed paths that patterns hide.
     examples:      class -> its first few paths, also of `same_pixels`; both paths of renamed ones.
     """
 
@@ -141,6 +142,7 @@ class SyncReport(NamedTuple):
     passed: tuple[PassedOver, ...] = ()
     notes: tuple[str, ...] = ()
     removed_left_out: int = 0
+    removed_excluded: int = 0
     examples: Mapping[str, tuple[tuple[bytes, ...], ...]] = {}  # never changed
 
     def to_json(self) -> dict[str, Json]:
