@@ -28,13 +28,13 @@ def upgraded(world: World, **options: bool) -> SyncReport:
 
 def test_each_kind_of_thing_passed_over_is_reported_once(world: World) -> None:
     world.put({"a.png": 1, "#recycle/x/b.png": 2, "#recycle/c.png": 3, "d/@eaDir/e.png": 4, "@eaDir/f.png": 5})
-    world.put({"g.mp4": b"", "h.mp4": b"", "i.xmp": b"", "j.cr2": b"", "k": b""})
+    world.put({"g.mp4": b"", "h.mp4": b"", "i.xmp": b"", "j.psd": b"", "k": b""})
     report = world.sync()
     assert classes(report) == {"new": 1} and report.ignored == 5
     assert [passed[:4] for passed in report.passed] == [
         ("deleted", "#recycle", 1, b"pictures/#recycle"),
         ("previews", "@eaDir", 2, b"pictures/@eaDir"),
-        ("picture", "cr2", 1, b"pictures/j.cr2"),
+        ("picture", "psd", 1, b"pictures/j.psd"),
         ("other", "mp4", 2, b"pictures/g.mp4"),
         ("other", "", 1, b"pictures/k"),
         ("other", "xmp", 1, b"pictures/i.xmp"),

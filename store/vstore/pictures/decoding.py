@@ -111,6 +111,9 @@ def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
     worth = max(width * height, getattr(picture, "worth", 0))  # what deep samples need counts, too
     if worth > preparation.max_pixels:
         raise bomb(f"{width} × {height}", worth)
+    by_preview = _by_preview(picture, preparation)
+    if by_preview is not None:
+        return by_preview
     in_parts = picture.format in ("JPEG", "MPO") and not picture.info.get("progressive")
     if worth < _LARGE or in_parts:
         return _decode(data, picture, preparation)
@@ -120,6 +123,21 @@ def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
         finally:
             picture.close()
             _give_back()
+
+
+def _by_preview(picture: Image, preparation: Preparation) -> tuple[Image, Facts] | None:
+    """Prepare the preview of a RAW picture, whose own size is told. None if it has none that can be decoded."""
+    preview = getattr(picture, "preview", None)
+    if preview is None or picture.format is None:
+        return None
+    try:
+        prepared, _ = _tried(preview, preparation)
+    except PictureFailure as failure:
+        if failure.kind == "io":
+            raise
+        return None
+    width, height = picture.size[::-1] if _orientation(picture) >= 5 else picture.size
+    return prepared, Facts(picture.format, width, height)
 
 
 def _decode(data: bytes, picture: Image, preparation: Preparation) -> tuple[Image, Facts]:
@@ -132,11 +150,11 @@ def _decode(data: bytes, picture: Image, preparation: Preparation) -> tuple[Imag
         prepared = rgb(prepared) if preparation.policy == 1 else over_ground(to_srgb(prepared, profile))
     elif preparation.policy == 1:
         picture.load()
-        width, height = picture.size
+        width, height = getattr(picture, "whole", None) or picture.size
         prepared = shrunk(rgb(picture), preparation)
     else:
         frame = shown_frame(picture)
-        width, height = frame.size
+        width, height = getattr(picture, "whole", None) or frame.size
         prepared = over_ground(to_srgb(shrunk(layers(frame), preparation), profile))
     orientation = _orientation(picture)
     if orientation >= 5:

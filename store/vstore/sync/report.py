@@ -34,8 +34,9 @@ class PassedOver(NamedTuple):
     """Files or folders that a sync passed over.
 
     kind:    of files other, picture or broken; of folders deleted, older, previews, originals, link or disk; of
-             pictures elsewhere.
-    name:    of files the extension, of folders left out by default their name, of pictures the program that has them.
+             pictures elsewhere, or extra: they need an optional package.
+    name:    of files the extension, of folders left out by default their name, of pictures the program that has them,
+             or the extra that installs the package.
     count:   how many.
     path:    stored path of the first.
     reason:  why, for people.
