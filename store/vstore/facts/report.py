@@ -39,6 +39,7 @@ class FactsReport(NamedTuple):
     truncated:      pictures whose file is cut.
     seconds:        time of the run.
     interrupted:    the run was asked to stop; the next one goes on from there.
+    prepare:        number of the preparation of that space, whose pixels these are, or None.
     """
 
     snapshot: str | None
@@ -51,6 +52,7 @@ class FactsReport(NamedTuple):
     truncated: tuple[Truncated, ...] = ()
     seconds: float = 0.0
     interrupted: bool = False
+    prepare: int | None = None
 
     def to_json(self) -> dict[str, Json]:
         return {

@@ -21,11 +21,17 @@ def show(repo: Repository) -> FactsReport:
     snapshot = repo.state.current_snapshot
     if snapshot is None:
         return FactsReport(None, None, 0, 0)
+    recipe = repo.recipe(snapshot.space)
     tree = repo.tree(snapshot)
     keys = set(tree.every_key())
-    name = repo.state.spaces[snapshot.space].name
-    without = len(lacking(repo, repo.recipe(snapshot.space), keys))
-    return FactsReport(snapshot.name, name, snapshot.images, without, truncated=_truncated(repo, tree, keys))
+    return FactsReport(
+        snapshot=snapshot.name,
+        space_name=repo.state.spaces[snapshot.space].name,
+        images=snapshot.images,
+        without_pixels=len(lacking(repo, recipe, keys)),
+        prepare=recipe.get("prepare", {}).get("policy"),
+        truncated=_truncated(repo, tree, keys),
+    )
 
 
 def _truncated(repo: Repository, tree: Tree, keys: set[bytes]) -> tuple[Truncated, ...]:

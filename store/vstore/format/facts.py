@@ -49,6 +49,7 @@ KNOWN = (
     CUT_LINES, CUT_HEIGHT,
 )  # fmt: skip
 PIXELS = "pixels/"
+FLAT = "flat/"
 _CUT = "cut/"
 RANGES = {ORIENTATION: (1, 8), LATITUDE: (-90, 90), LONGITUDE: (-180, 180)}  # a value outside is no fact
 
@@ -68,9 +69,18 @@ class Fact(NamedTuple):
 
 def pixels(preparation: Document) -> Column:
     """Name the column of the digests of pixels that were prepared in this way."""
+    return Column(PIXELS + _hex(preparation), "k")
+
+
+def flat(preparation: Document) -> Column:
+    """Name the column that is 1 for pictures of one colour, as prepared in this way. It stands beside `pixels`."""
+    return Column(FLAT + _hex(preparation), "1")
+
+
+def _hex(preparation: Document) -> str:
     import hashlib
 
-    return Column(PIXELS + hashlib.sha256(canonical(preparation)).hexdigest()[:16], "k")
+    return hashlib.sha256(canonical(preparation)).hexdigest()[:16]
 
 
 def is_pixels(column: Column) -> bool:
@@ -80,7 +90,7 @@ def is_pixels(column: Column) -> bool:
 
 def is_handed_on(column: Column) -> bool:
     """Tell whether a column counts beside a later reading without it: what a sync notes when it prepares a picture."""
-    return column.name.startswith((PIXELS, _CUT))
+    return column.name.startswith((PIXELS, FLAT, _CUT))
 
 
 def chosen(facts: Sequence[Fact]) -> Fact:
