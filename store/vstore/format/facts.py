@@ -83,11 +83,6 @@ def _hex(preparation: Document) -> str:
     return hashlib.sha256(canonical(preparation)).hexdigest()[:16]
 
 
-def is_pixels(column: Column) -> bool:
-    """Tell whether a column holds digests of prepared pixels."""
-    return column.name.startswith(PIXELS)
-
-
 def is_handed_on(column: Column) -> bool:
     """Tell whether a column counts beside a later reading without it: what a sync notes when it prepares a picture."""
     return column.name.startswith((PIXELS, FLAT, _CUT))
