@@ -23,7 +23,7 @@ def rows(report: SyncReport) -> Iterator[tuple[int, str]]:
     other = _of(report, "other", "broken")
     total = sum(passed.count for passed in other)
     yield total, f"other {'file' if total == 1 else 'files'}, not opened: {_by_name(other)}"
-    for passed in _of(report, "elsewhere"):
+    for passed in _of(report, "elsewhere", "extra"):
         pictures = "picture" if passed.count == 1 else "pictures"
         yield passed.count, f"{pictures} not read (such as {shown(passed.path)}): {passed.reason}"
     for passed in _of(report, "link", "disk"):

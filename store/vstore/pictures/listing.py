@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.pictures import passed_over
 from vstore.pictures.elsewhere import ABSENT, ICLOUD, name_at_icloud, program_of_link, reason_of
+from vstore.pictures.extras import lacking, needs
 from vstore.pictures.folder import CHUNK, GONE, Trouble, pack_row, row_of, without
 from vstore.pictures.left_out import LeftOut
-from vstore.pictures.passed_over import BROKEN, DISK, LINK, OTHER, PassedOver
+from vstore.pictures.passed_over import BROKEN, DISK, EXTRA, LINK, OTHER, PassedOver
 from vstore.pictures.rules import IGNORE_FILE, Rules, is_hidden
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ class Lister:
         self.watch = watch
         self.options = options
         self.rules = rules
-        self.extensions = extensions
-        self.tails = frozenset(tail for e in extensions if len(e) in (4, 5) for tail in (e, e.upper()))
+        self.lacking = lacking(extensions)
+        self.extensions = extensions - self.lacking.keys()
+        self.tails = frozenset(tail for e in self.extensions if len(e) in (4, 5) for tail in (e, e.upper()))
         self.keeps_out = keeps_out
         self._kinds: dict[str, tuple[str, str] | None] = {}  # by what follows the last dot
 
@@ -55,9 +57,15 @@ class Lister:
         if tail not in self._kinds:
             if len(self._kinds) >= CHUNK:
                 self._kinds.clear()
-            is_candidate = tail.lower() in self.extensions
-            self._kinds[tail] = None if is_candidate else passed_over.kind_of(name, self.extensions)
+            self._kinds[tail] = self._kind(tail.lower(), name)
         return self._kinds[tail]
+
+    def _kind(self, extension: str, name: str) -> tuple[str, str] | None:
+        if extension in self.extensions:
+            return None
+        if extension in self.lacking:
+            return EXTRA, self.lacking[extension].extras[0]
+        return passed_over.kind_of(name, self.extensions)
 
     def list(self, fd: int, path: bytes, only: str | None = None) -> Listing:
         """List an open folder. only: the one name asked for.
@@ -176,7 +184,7 @@ class _Sorting:
         if not self._chain and not options.include and entry.name[0] != "." and entry.is_file(follow_symlinks=False):
             kind = self._lister.kind_of(entry.name)
             if kind is not None:  # as below, for the many
-                self._note(*kind, entry.name)
+                self._pass_over(entry.name, kind)
                 return
         path = self._base + entry.name
         hidden = is_hidden(entry.name) and not rules.include(path)
@@ -195,7 +203,7 @@ class _Sorting:
             if is_link and entry.is_dir():
                 self._note(LINK, "", entry.name)
             else:
-                self._note(*(self._lister.kind_of(entry.name) or (OTHER, "")), entry.name)
+                self._pass_over(entry.name, self._lister.kind_of(entry.name) or (OTHER, ""))
             return
         if not (is_link or entry.is_file(follow_symlinks=False)):
             self._note(OTHER, "", entry.name)
@@ -216,6 +224,12 @@ class _Sorting:
         else:
             self._note(OTHER, "", entry.name)
 
+    def _pass_over(self, name: str, kind: tuple[str, str]) -> None:
+        self._note(*kind, name)
+        if kind[0] == EXTRA:
+            package = self._lister.lacking[name[name.rfind(".") :].lower()]
+            self._keep(name, EXTRA, needs(package).reason)
+
     def _is_candidate(self, name: str) -> bool:
         good = name[name.rfind(".") :].lower() in self._lister.extensions
         return good or self._lister.rules.include(self._base + name)
@@ -231,15 +245,17 @@ class _Sorting:
     def _take_placeholder(self, hidden: str) -> None:
         """Take a hidden name, if it stands for a candidate whose content is elsewhere."""
         name = name_at_icloud(hidden)
-        if name is None or not self._is_candidate(name):
+        if name is None or not (self._is_candidate(name) or name[name.rfind(".") :].lower() in self._lister.lacking):
             return
         if not (self._chain and self._lister.rules.exclude(self._base + name, self._chain)):
             self._take_absent(name, ICLOUD)
 
     def _take_absent(self, name: str, program: str) -> None:
         self._note(ABSENT, program, name)
-        path = os.fsencode(self._base + name)
-        self.troubles.append(Trouble(path, ABSENT, reason_of(program), is_folder=False))
+        self._keep(name, ABSENT, reason_of(program))
+
+    def _keep(self, name: str, kind: str, reason: str) -> None:
+        self.troubles.append(Trouble(os.fsencode(self._base + name), kind, reason, is_folder=False))
 
     def _note(self, kind: str, about: str, name: str) -> None:
         self._passed.setdefault((kind, about), []).append(name)
