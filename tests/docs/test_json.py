@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from docs_tools.console import TOP
-from support.folders import drawn, put
+from support.folders import drawn, plain, put
 from support.old_indexes import OldIndex
 from support.tables import Row, Tables, fits, is_optional, word, words
 
@@ -109,7 +109,18 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         said.setdefault(command, []).append(json.loads(document))
 
     say("init")
-    put(pictures, {"a.png": 1, "b.png": 2, "c.png": 3, "same.png": 1, "gone.png": 4, "broken.png": b"no picture"})
+    put(
+        pictures,
+        {
+            "a.png": 1,
+            "b.png": 2,
+            "c.png": 3,
+            "same.png": 1,
+            "gone.png": 4,
+            "grey.png": plain((9, 9, 9)),
+            "broken.png": b"no picture",
+        },
+    )
     odd = os.fsencode(pictures) + b"/\xff.png"
     with contextlib.suppress(OSError):
         Path(os.fsdecode(odd)).write_bytes(drawn(5))
@@ -161,7 +172,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         say("model", "add", "spare", "--model", "fake:spare")
         say("sync", "--space", "two")
         say("model", "serve", "two", "--idle", "0.001")
-        say("model", "use", "builtin-1")
+        say("model", "use", "builtin-2")
         say("model", "list")
         say("model", "show", "two")
         say("model", "drop", "spare")

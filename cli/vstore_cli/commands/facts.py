@@ -89,6 +89,8 @@ def _print(report: FactsReport, *, fill: bool) -> None:
     if report.unread:
         click.echo(f"Passed over {count(report.unread, 'picture')}: their files are missing, or have changed.")
     where = f"{report.snapshot} in the space {shown(report.space_name or '')}"
+    if report.prepare is not None:
+        where += f" (preparation {report.prepare})"
     if not report.without_pixels:
         click.echo(f"All {count(report.images, 'picture')} of {where} have a pixel digest.")
         return

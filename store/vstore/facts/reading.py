@@ -1,4 +1,4 @@
-"""Reads pictures of the store again, several at a time, and digests their prepared pixels."""
+"""Reads pictures of the store again, several at a time, and looks at their prepared pixels."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore.format.pixel_digest import pixel_digest
 from vstore.format.recipes import Recipe
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.formats import MAX_PIXELS
 from vstore.pictures.preparation import preparation_of
+from vstore.repository.looks import Look, look
 from vstore.repository.repository import Repository
 from vstore.repository.sampling import read_unchanged
 
@@ -25,17 +25,17 @@ WORKERS = max(2, os.cpu_count() or 2)
 
 
 class Read(NamedTuple):
-    """The result of reading one picture. Without digest and failure no file of it could be read, or all changed.
+    """The result of reading one picture. Without look and failure no file of it could be read, or all changed.
 
     key:     of the picture.
     path:    a stored path of it.
-    digest:  of its prepared pixels.
+    look:    what is kept of its prepared pixels.
     failure: the reason why it does not decode.
     """
 
     key: bytes
     path: bytes
-    digest: bytes | None = None
+    look: Look | None = None
     failure: PictureFailure | None = None
 
 
@@ -75,10 +75,10 @@ class PixelReader:
             file = self._repo.file_of(path)
             data = read_unchanged(self._repo, key, file) if file is not None else None
             if data is not None:
-                return self._digested(key, path, data)
+                return self._seen(key, path, data)
         return Read(key, paths[0])
 
-    def _digested(self, key: bytes, path: bytes, data: bytes) -> Read:
+    def _seen(self, key: bytes, path: bytes, data: bytes) -> Read:
         from vstore.pictures.decoding import prepare
 
         try:
@@ -86,4 +86,4 @@ class PixelReader:
             picture, _ = decode(data, self._preparation)
         except PictureFailure as failure:
             return Read(key, path, failure=failure)
-        return Read(key, path, pixel_digest(self._repo.hash, self._recipe["prepare"], picture.size, picture.tobytes()))
+        return Read(key, path, look(self._repo.hash, self._recipe["prepare"], picture))

@@ -37,6 +37,7 @@ class FactsReport(NamedTuple):
     failed:         pictures that do not decode.
     seconds:        time of the run.
     interrupted:    the run was asked to stop; the next one goes on from there.
+    prepare:        number of the preparation of that space, whose pixels these are, or None.
     """
 
     snapshot: str | None
@@ -48,6 +49,7 @@ class FactsReport(NamedTuple):
     failed: tuple[Undecoded, ...] = ()
     seconds: float = 0.0
     interrupted: bool = False
+    prepare: int | None = None
 
     def to_json(self) -> dict[str, Json]:
         return {**self._asdict(), "failed": [one.to_json() for one in self.failed]}

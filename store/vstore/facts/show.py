@@ -18,5 +18,12 @@ def show(repo: Repository) -> FactsReport:
     snapshot = repo.state.current_snapshot
     if snapshot is None:
         return FactsReport(None, None, 0, 0)
-    without = lacking(repo, repo.recipe(snapshot.space), set(repo.tree(snapshot).every_key()))
-    return FactsReport(snapshot.name, repo.state.spaces[snapshot.space].name, snapshot.images, len(without))
+    recipe = repo.recipe(snapshot.space)
+    without = lacking(repo, recipe, set(repo.tree(snapshot).every_key()))
+    return FactsReport(
+        snapshot=snapshot.name,
+        space_name=repo.state.spaces[snapshot.space].name,
+        images=snapshot.images,
+        without_pixels=len(without),
+        prepare=recipe.get("prepare", {}).get("policy"),
+    )

@@ -46,6 +46,7 @@ KNOWN = (
     BYTES, WIDTH, HEIGHT, FRAMES, FORMAT, ORIENTATION, TAKEN, ZONE, CAMERA, LENS, LATITUDE, LONGITUDE, ALTITUDE, RATING
 )  # fmt: skip
 PIXELS = "pixels/"
+FLAT = "flat/"
 RANGES = {ORIENTATION: (1, 8), LATITUDE: (-90, 90), LONGITUDE: (-180, 180)}  # a value outside is no fact
 
 
@@ -64,9 +65,18 @@ class Fact(NamedTuple):
 
 def pixels(preparation: Document) -> Column:
     """Name the column of the digests of pixels that were prepared in this way."""
+    return Column(PIXELS + _hex(preparation), "k")
+
+
+def flat(preparation: Document) -> Column:
+    """Name the column that is 1 for pictures of one colour, as prepared in this way. It stands beside `pixels`."""
+    return Column(FLAT + _hex(preparation), "1")
+
+
+def _hex(preparation: Document) -> str:
     import hashlib
 
-    return Column(PIXELS + hashlib.sha256(canonical(preparation)).hexdigest()[:16], "k")
+    return hashlib.sha256(canonical(preparation)).hexdigest()[:16]
 
 
 def is_pixels(column: Column) -> bool:
@@ -81,5 +91,9 @@ def chosen(facts: Sequence[Fact]) -> Fact:
     the next: their digests are added one preparation at a time.
     """
     *others, best = sorted(facts, key=lambda fact: fact.reader)  # of equal ones the later stays behind the earlier
-    prepared = {column: value for fact in others for column, value in fact.values.items() if is_pixels(column)}
+    prepared = {column: value for fact in others for column, value in fact.values.items() if _is_prepared(column)}
     return best._replace(values={**prepared, **best.values}) if prepared else best
+
+
+def _is_prepared(column: Column) -> bool:
+    return column.name.startswith((PIXELS, FLAT))

@@ -107,7 +107,7 @@ class Ingest:
             stop=stop,
             wants=self._pictures.wants,
             finish=self._embedding.finish,
-            digest=self._pixels.digest,
+            look=self._pixels.look,
             ahead=self._embedding.ahead,
             isolated=self._isolated,
         )
@@ -235,11 +235,11 @@ class Ingest:
 
     def _copies(self, answer: Answer) -> bool:
         """Take note of a picture's pixels. Returns: True if it takes the vector of one with the same, unembedded."""
-        key, digest = answer.key, answer.pixels
-        if key is None or digest is None:
+        key, seen = answer.key, answer.look
+        if key is None or seen is None:
             return False
-        self._pixels.learn(key, digest)
-        if not self._copied.take(answer.item.path, key, digest):
+        self._pixels.learn(key, seen)
+        if not self._copied.take(answer.item.path, key, seen.digest):
             return False
         self._reader.let_go([key])
         return True

@@ -150,7 +150,7 @@ _fingerprints: dict[Preparation, str] = {}
 
 
 def decoder_fingerprint(preparation: Preparation) -> str:
-    """Name all that decides whether bytes decode: our policy, reading and limits, Pillow, its codecs and plug-ins.
+    """Name all that decides whether bytes decode: our reading and limits, Pillow, its codecs and plug-ins.
 
     Known failures are tried again when it changes.
     Returns: 16 hex digits.
@@ -160,7 +160,7 @@ def decoder_fingerprint(preparation: Preparation) -> str:
 
         from PIL import __version__, features
 
-        ours = f"policy {preparation.policy}", f"reading {READING}", f"pixels {preparation.max_pixels}"
+        ours = f"reading {READING}", f"pixels {preparation.max_pixels}"
         parts = [*ours, f"pillow {__version__}"]
         for codec in ("libjpeg_turbo", "jpg", "zlib", "zlib_ng", "webp", "avif", "libtiff", "jpg_2000", "littlecms2"):
             try:
