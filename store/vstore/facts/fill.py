@@ -13,10 +13,12 @@ from vstore.errors import UsageError
 from vstore.facts.reading import PixelReader, Read
 from vstore.facts.report import FactsReport, Undecoded
 from vstore.facts.show import WHAT, show
+from vstore.format.facts import CUT_HEIGHT, CUT_LINES, Fact
 from vstore.format.recipes import Recipe
 from vstore.format.tree import paths_by_key
 from vstore.progress import Progress
 from vstore.repository.facts import added
+from vstore.repository.looks import Look
 from vstore.repository.pixel_facts import lacking
 from vstore.repository.repository import Repository
 
@@ -124,8 +126,16 @@ def _taken(done: _Done, some: Sequence[Read]) -> _Done:
 
 def _publish(repo: Repository, recipe: Recipe, some: Sequence[Read]) -> None:
     """Add digests to the facts of the store, in one record."""
-    facts = [read.look.fact(read.key, recipe["prepare"]) for read in some if read.look is not None]
+    facts = [_fact(read, read.look, recipe) for read in some if read.look is not None]
     if facts:
         with repo.committing("facts"):
             changes, blobs = added(repo, facts)
             repo.publish("seal", changes, blobs=blobs, about=counted(len(facts), "pixel digest"))
+
+
+def _fact(read: Read, look: Look, recipe: Recipe) -> Fact:
+    """Make the fact of a picture that was read; a cut one is marked."""
+    fact = look.fact(read.key, recipe["prepare"])
+    if read.cut is None:
+        return fact
+    return fact._replace(values={**fact.values, **dict(zip((CUT_LINES, CUT_HEIGHT), read.cut, strict=True))})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from vstore.format.recipes import Recipe
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.formats import MAX_PIXELS
-from vstore.pictures.preparation import preparation_of
+from vstore.pictures.preparation import Preparation, preparation_of
+from vstore.pictures.scan_options import ScanOptions
+from vstore.repository.cut_facts import cut_among, for_picture
 from vstore.repository.looks import Look, look
 from vstore.repository.repository import Repository
 from vstore.repository.sampling import read_unchanged
@@ -31,12 +33,14 @@ class Read(NamedTuple):
     path:    a stored path of it.
     look:    what is kept of its prepared pixels.
     failure: the reason why it does not decode.
+    cut:     of a picture whose file is cut: the lines that are there, and all.
     """
 
     key: bytes
     path: bytes
     look: Look | None = None
     failure: PictureFailure | None = None
+    cut: tuple[int, int] | None = None
 
 
 class PixelReader:
@@ -53,9 +57,11 @@ class PixelReader:
         self._recipe = recipe
         self._preparation = preparation_of(recipe, max_pixels or MAX_PIXELS)
         self._isolated = isolated
+        self._cut: Collection[bytes] = ()
 
     def reads(self, paths: Mapping[bytes, Sequence[bytes]], stop: threading.Event) -> Generator[Read, None, None]:
         """Read pictures in the order of their paths; ends early when asked to stop. paths: by key, one at least."""
+        self._cut = cut_among(self._repo, paths)
         rest = iter(sorted(paths.items(), key=lambda item: item[1][0]))
         waiting: deque[Future[Read]] = deque()
         with ThreadPoolExecutor(WORKERS, "vstore-read") as pool:
@@ -78,12 +84,21 @@ class PixelReader:
                 return self._seen(key, path, data)
         return Read(key, paths[0])
 
+    def _preparation_of(self, key: bytes, path: bytes) -> Preparation:
+        """Return the preparation of a picture: one that is marked as cut may be, and one whose folder takes such."""
+        preparation = for_picture(self._preparation, key, self._cut)
+        if preparation.least:
+            return preparation
+        root = self._repo.state.roots.get(os.fsdecode(self._repo.today(path).partition(b"/")[0]))
+        share = ScanOptions.from_json(root.options).accept_truncated if root is not None else 0
+        return preparation._replace(least=share)
+
     def _seen(self, key: bytes, path: bytes, data: bytes) -> Read:
         from vstore.pictures.decoding import prepare
 
         try:
             decode = self._isolated.prepare if self._isolated is not None else prepare
-            picture, _ = decode(data, self._preparation)
+            picture, facts = decode(data, self._preparation_of(key, path))
         except PictureFailure as failure:
             return Read(key, path, failure=failure)
-        return Read(key, path, look(self._repo.hash, self._recipe["prepare"], picture))
+        return Read(key, path, look(self._repo.hash, self._recipe["prepare"], picture), cut=facts.cut)

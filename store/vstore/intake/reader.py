@@ -69,6 +69,7 @@ class Reader:
         wants: Callable[[bytes], bool] = lambda key: False,
         finish: Callable[[Image], Any] = lambda picture: picture,
         look: Callable[[Image], Look | None] = lambda picture: None,
+        least: Callable[[bytes, bytes], int] = lambda path, key: 0,
         ahead: Callable[[], int] = lambda: 0,
         isolated: IsolatedDecoder | None = None,
     ) -> None:
@@ -77,6 +78,8 @@ class Reader:
         wants:    decides, once per key and under a lock, whether a picture is decoded.
         finish:   turns a picture into an input of the embedder, never None; called in any of the threads.
         look:     looks at the pixels of a picture; called in any of the threads, before `finish`.
+        least:    tells of a stored path and its key from which percent of its lines on a cut picture is decoded; called
+                  in any of the threads.
         ahead:    pictures to hold ready at least; may change at any time.
         isolated: decodes in other processes; without it pictures are decoded in this one.
         """
@@ -87,6 +90,7 @@ class Reader:
         self._wants = wants
         self._finish = finish
         self._look = look
+        self._least = least
         self._ahead = ahead
         self._stop = stop
         self._lock = threading.Lock()
@@ -145,7 +149,10 @@ class Reader:
 
         try:
             decode_it = self._isolated.prepare if self._isolated is not None else prepare
-            picture, facts = decode_it(data, self._preparation)
+            preparation = self._preparation
+            if least := self._least(item.path, key):
+                preparation = preparation._replace(least=least)
+            picture, facts = decode_it(data, preparation)
         except PictureFailure as failure:
             return Answer(item, state, key, len(data), failure=failure)
         look = self._look(picture)
