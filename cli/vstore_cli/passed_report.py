@@ -47,8 +47,8 @@ def print_hints(report: SyncReport) -> None:
     if report.removed_excluded:
         paths = count(report.removed_excluded, "path")
         leave = "would leave" if report.dry_run else "left"
-        hidden = "which --exclude or .vstoreignore hide"
-        say(f"{paths}, {hidden}, {leave} the index. No file was touched, and taking them in again embeds nothing.")
+        hidden = "that patterns hide (--exclude, .vstoreignore)"
+        say(f"{paths} {hidden} {leave} the index. No file was touched, and taking them in again embeds nothing.")
 
 
 def _of(report: SyncReport, *kinds: str) -> list[PassedOver]:

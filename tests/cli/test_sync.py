@@ -458,7 +458,9 @@ def test_cut_pictures_are_taken_from_a_share_on_and_named(line: Line) -> None:
     line.put(
         {"pictures/a.png": 1, **{f"pictures/cut{n}.png": drawn(n)[: len(drawn(n)) * 93 // 100] for n in range(2, 7)}}
     )
-    assert line("sync", "pictures", code=3).err.count("cut short") == 5
+    err = line("sync", "pictures", code=3).err
+    assert err.count("cut short") == 5
+    assert err.endswith("if enough of their lines is there: vstore sync --accept-truncated 90%\n")
     out = line("sync", "--accept-truncated", "80%").out
     assert "Took 5 cut pictures: pictures/cut2.png (18 of 20 lines), " in out
     assert "lines) and 2 more; --json lists all.\n" in out

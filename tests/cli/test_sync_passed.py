@@ -139,6 +139,9 @@ def test_notes_go_to_stderr_even_when_quiet_and_into_the_document(line: Line) ->
 def test_a_sync_says_which_removed_pictures_patterns_hide(line: Line) -> None:
     line.put({"pictures/in/a.png": 1, "pictures/b.png": 2})
     line("sync", "pictures/")
-    said = "1 path, which --exclude or .vstoreignore hide, {} the index. No file was touched, and taking them in again "
-    assert said.format("would leave") + "embeds nothing." in line("sync", "--exclude", "in/", "-n").lines
-    assert said.format("left") + "embeds nothing." in line("sync", "--exclude", "in/").lines
+    said = (
+        "1 path that patterns hide (--exclude, .vstoreignore) {} the index. No file was touched, and taking them in "
+        "again embeds nothing."
+    )
+    assert said.format("would leave") in line("sync", "--exclude", "in/", "-n").lines
+    assert said.format("left") in line("sync", "--exclude", "in/").lines

@@ -13,6 +13,7 @@ import pytest
 import rawpy
 from PIL import Image
 from store.test_images import close, failure, fit, mutated, run, saved, scene
+from support import more_kinds
 from support.raw_files import by_tifffile, developed, light, mosaic
 
 from vstore.pictures.decoding import Facts, prepare
@@ -177,11 +178,12 @@ def test_orientation_is_left_out_where_a_recipe_says_so() -> None:
 # What is damaged
 
 
-def test_what_is_cut_is_a_failure() -> None:
-    data = by_tifffile(CELLS)
-    for share in (0.3, 0.7, 0.99):
-        assert failure(data[: int(len(data) * share)]).kind in ("truncated", "not_an_image")
-    assert failure(data[:-100]).kind == "truncated"
+@pytest.mark.parametrize("least", [0, 50])
+def test_what_is_cut_is_a_failure_and_never_a_thumbnail(least: int) -> None:
+    tiled = (Path(more_kinds.__file__).parent / "made" / "pidng-1.dng").read_bytes()
+    for data in (by_tifffile(CELLS), by_tifffile(CELLS, lossless=True), tiled):
+        for share in (0.3, 0.7, 0.99):
+            assert failure(data[: int(len(data) * share)], least=least).kind == "truncated"
 
 
 def test_a_raw_that_libraw_does_not_know_says_so() -> None:

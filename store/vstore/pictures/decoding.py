@@ -211,7 +211,7 @@ def _decode(data: bytes, picture: Image, preparation: Preparation) -> tuple[Imag
         width, height = getattr(picture, "whole", None) or picture.size
         prepared = shrunk(rgb(picture), preparation)
     else:
-        frame = shown_frame(picture)
+        frame = shown_frame(picture, data)
         width, height = getattr(picture, "whole", None) or frame.size
         prepared = over_ground(to_srgb(shrunk(layers(frame), preparation), profile))
     orientation = _orientation(picture)

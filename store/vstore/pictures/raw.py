@@ -41,11 +41,13 @@ def _opened(rawpy: Any, data: bytes) -> Any:
     try:
         return rawpy.imread(io.BytesIO(data))
     except rawpy.LibRawError as err:
-        raise _failed(err) from err
+        raise _failed(rawpy, err) from err
 
 
-def _failed(err: Exception) -> PictureFailure:
+def _failed(rawpy: Any, err: Exception) -> PictureFailure:
     said = err.args[0].decode(errors="replace") if err.args and isinstance(err.args[0], bytes) else str(err)
+    if isinstance(err, rawpy.LibRawIOError):
+        return PictureFailure("truncated", f"the file is cut short (LibRaw: {said})")
     return PictureFailure("not_an_image", f"this RAW file cannot be read (LibRaw: {said})")
 
 
@@ -95,5 +97,5 @@ def _developed(data: bytes) -> Image:
                 user_flip=0,  # it is turned later, as other pictures are
             )
         except rawpy.LibRawError as err:
-            raise _failed(err) from err
+            raise _failed(rawpy, err) from err
     return fromarray(pixels)

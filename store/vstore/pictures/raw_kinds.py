@@ -19,7 +19,9 @@ _HEADS = (
 )
 _TIFF = {b"II*\0": "<", b"MM\0*": ">"}
 _WITHIN = (b"CR", b"IIII", b"MMMM")  # behind the head of TIFF: Canon, Phase One
-_PHOTOMETRIC, _COMPRESSION, _OFFSETS, _SIZES, _BELOW, _DNG = 262, 259, 273, 279, 330, 50706
+_PHOTOMETRIC, _COMPRESSION, _BELOW, _DNG = 262, 259, 330, 50706
+_PLACES = ((273, 279), (324, 325))  # of strips and of tiles: offsets, sizes
+_READ = frozenset({_PHOTOMETRIC, _COMPRESSION, _BELOW, *_PLACES[0], *_PLACES[1]})
 _MOSAIC, _LINEAR = 32803, 34892  # photometric
 _OF_CAMERAS = frozenset({32767, 32769, 32770, 34713})  # compressions of Sony, Samsung, Nikon
 _MOST = 16  # directories that are looked at
@@ -49,7 +51,8 @@ def is_cut(data: bytes) -> bool:
         at + size > len(data)
         for tags in _directories(data)
         if _is_sensor(tags)
-        for at, size in zip(tags.get(_OFFSETS, ()), tags.get(_SIZES, ()), strict=False)
+        for offsets, sizes in _PLACES
+        for at, size in zip(tags.get(offsets, ()), tags.get(sizes, ()), strict=False)
     )
 
 
@@ -74,7 +77,7 @@ def _directories(data: bytes) -> Iterator[_Tags]:
         tags = {}
         for entry in range(at + 2, end, 12):
             tag, kind, number = struct.unpack_from(order + "HHI", data, entry)
-            if tag in (_PHOTOMETRIC, _COMPRESSION, _OFFSETS, _SIZES, _BELOW):
+            if tag in _READ:
                 tags[tag] = _values(data, order, entry + 8, kind, number)
             elif tag == _DNG:
                 tags[tag] = ()
