@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from vstore.facts.report import FactsReport as FactsReport
     from vstore.facts.report import Undecoded as Undecoded
     from vstore.gc.run import GcReport as GcReport
+    from vstore.importing.columns import KeptField as KeptField
+    from vstore.importing.columns import LeftColumn as LeftColumn
     from vstore.importing.options import ImportWords as ImportWords
     from vstore.importing.report import ImportRefused as ImportRefused
     from vstore.importing.report import ImportReport as ImportReport
@@ -109,6 +111,7 @@ _HOMES = {
     "vstore.facts.fill": "FillWords",
     "vstore.facts.report": "FactsReport Undecoded",
     "vstore.gc.run": "GcReport",
+    "vstore.importing.columns": "KeptField LeftColumn",
     "vstore.importing.options": "ImportWords",
     "vstore.importing.report": "ImportRefused ImportReport Row Waiting",
     "vstore.migrate": "MigrateReport",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from typing import Any, NamedTuple
 
@@ -43,6 +44,12 @@ class Package(NamedTuple):
         more = ", then see: vstore doctor" if self.error is ModelError else ""
         return f"install it with: {self.pip}{more}"
 
+    def is_there(self) -> bool:
+        """Tell whether it is installed, without a look at whether it works."""
+        if self.module in sys.modules:
+            return sys.modules[self.module] is not None
+        return importlib.util.find_spec(self.module) is not None
+
     def missing(self, message: str) -> VstoreError:
         """Make the error that says what is wrong, and how to get the package."""
         return self.error(message, self.fix)
@@ -68,6 +75,8 @@ def _for_models(module: str) -> Package:
 
 FAISS = Package("faiss", ("cpu", "gpu"), "faiss cannot be used", proof="IndexScalarQuantizer")
 HEIC = Package("pillow_heif", ("heic",), "HEIC pictures need one more package")
+TIFF = Package("tifffile", ("tiff",), "TIFF of this kind needs two more packages", proof="TiffFile")
+IMAGECODECS = TIFF._replace(module="imagecodecs", proof="")
 PARQUET = Package("pyarrow.parquet", ("parquet",), "Parquet files need pyarrow")
 TORCH, TRANSFORMERS, PEFT, HUB = map(_for_models, ("torch", "transformers", "peft", "huggingface_hub"))
 FTFY = _for_models("ftfy")

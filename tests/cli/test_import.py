@@ -171,3 +171,29 @@ def test_a_space_that_does_not_fit_gets_a_table(old: OldIndex, line: Line) -> No
     assert any("exif-ignored" in text and "pictures were not turned" in text for text in ran.lines)
     assert "stays claimed" in ran.err
     assert line("check", "--reembed", "4", "--json", code=13).json["reembed"]["fits"] is False
+
+
+def test_columns_kept_as_fields_are_named_and_what_does_not_fit(old: OldIndex, line: Line) -> None:
+    said = [{"path": path, "caption": "one", "stars": 3, "box": {"x": 1}} for path in old.paths]
+    said[2]["caption"] = "x" * 70_000
+    said[3]["\x1b[31m" + "n" * 300] = "red"
+    old.json.write_text(json.dumps(said))
+    ran = line("import", *TRIPLE)
+    assert "2 columns kept as fields: caption, stars" in ran.lines
+    assert "not kept as a field: box, objects (12 values, the first of entry 0)" in ran.lines
+    assert "not kept as a field: caption, text of more than 65,536 bytes (1 value, the first of entry 2)" in ran.lines
+    hostile = next(row for row in ran.lines if "red" not in row and "nnn" in row)
+    assert hostile.startswith(r"not kept as a field: \x1b[31mnnn") and len(hostile) < 400
+    again = line("import", *TRIPLE, "--field", "stars", "-n")
+    assert "1 column would be kept as a field: stars" in again.lines
+    assert not any("field" in row for row in line("import", *TRIPLE, "--no-fields").lines)
+    assert "no column 'sars'" in line("import", *TRIPLE, "--field", "sars", code=2).err
+
+
+def test_a_file_with_nearly_the_name_is_named(old: OldIndex, line: Line) -> None:
+    (old.pictures / "p03.png").rename(old.pictures / "p03.gif")
+    ran = line("import", *TRIPLE, "-n")
+    told = "  row 3 ../o00_images/p03.png: a file has its name with another extension: p03.gif"
+    assert told in ran.lines
+    table = [" ".join(row.split()) for row in ran.lines]
+    assert "1 a file has nearly the name ../o00_images/p03.png (p03.gif?)" in table

@@ -221,6 +221,10 @@ def _adopt(top: Path, say: Callable[..., None]) -> None:
     files = ["--faiss", old.faiss, "--embeddings", old.npy, "--metadata", old.top / "old.txt"]
     store = top / "adopted"
     say("import", *map(str, files), "--root", str(old.pictures), "--model", "builtin-1", where=store)
+    listed = [{"path": path, "caption": "one", "box": {"x": 1}} for path in old.paths]
+    (old.top / "old.json").write_text(json.dumps(listed))
+    said = ["--embeddings", old.npy, "--metadata", old.top / "old.json", "--root", old.pictures, "-n"]
+    say("import", *map(str, said), where=store)
     old.put({gone: 61})
     say("status", where=store)
     say("sync", where=store)

@@ -12,15 +12,15 @@ lowest() {
 
 # The core by itself first: what models bring would lift some of its packages.
 fresh lowest
-lowest '.[cpu,heic,parquet]'
-pip_install pytest hypothesis psutil tifffile imagecodecs
+lowest '.[cpu,heic,parquet,tiff]'
+pip_install pytest hypothesis psutil
 versions
 "$bin/python" -m pytest -q -p no:cacheprovider tests/store tests/cli
 
 fresh lowest
 pip_install "$torch"
 echo "$torch" > "$scratch/torch.txt"
-lowest --constraints "$scratch/torch.txt" '.[cpu,heic,parquet,model]'
+lowest --constraints "$scratch/torch.txt" '.[cpu,heic,parquet,tiff,model]'
 pip_install pytest hypothesis psutil
 versions
 cd "$scratch"

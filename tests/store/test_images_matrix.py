@@ -14,31 +14,6 @@ from support.picture_matrix import FAMILIES, OTHERS, File, outcome, shown  # noq
 
 # What is refused: the kind and how it is stored, as support.picture_matrix names them, and a part of the reason.
 REFUSED = {
-    "TIFF": {
-        r"TIFF 8 bit signed ": "8 bit signed",
-        r"TIFF (16|32) bit signed (white|RGB|CMYK)": " bit signed",
-        r"TIFF (16|64) bit floating-point ": "bit floating-point",
-        r"TIFF 32 bit floating-point (RGB|CMYK)": "32 bit floating-point",
-        r"TIFF 32 bit unsigned (white|RGB|CMYK)": "32 bit unsigned",
-        r"TIFF 32 bit unsigned grey: >": "32 bit unsigned grey",
-        r"TIFF 16 bit unsigned white is zero: >": "1 × 16 bit unsigned grey",
-    },
-    "other TIFF": {
-        r"TIFF 12 bit white": "1 × 12 bit unsigned grey",
-        r"TIFF 12 bit grey, packed: >": "1 × 12 bit unsigned grey",
-        r"TIFF 16 bit white is zero, packed: >": "1 × 16 bit unsigned grey",
-        r"TIFF 32 bit white": "1 × 32 bit unsigned grey",
-        r"TIFF 32 bit grey, packed: >": "1 × 32 bit unsigned grey",
-        r"TIFF 16 bit grey .*(opacity|channel: )": "2 × 16 bit unsigned grey",
-        r"TIFF 8 bit grey .*(opacity|channel), separate": "2 × 8 bit unsigned grey",
-        r"TIFF 8 bit RGB and (another channel|two other channels), separate": " × 8 bit unsigned RGB",
-        r"TIFF 8 bit RGB, opacity and another channel, separate": "5 × 8 bit unsigned RGB",
-        r"TIFF 8 bit CMYK and another channel, separate": "5 × 8 bit unsigned CMYK",
-        r"TIFF 16 bit RGB and two other channels: ": "5 × 16 bit unsigned RGB",
-        r"TIFF 16 bit RGB, opacity and another channel": "5 × 16 bit unsigned RGB",
-        r"TIFF 16 bit CMYK and another channel: ": "5 × 16 bit unsigned CMYK",
-        r"TIFF Lab, separate": "3 × 8 bit unsigned Lab",
-    },
     "compressed TIFF": {
         r"TIFF with LERC": "compressed in a way that is not read (34887)",
         r"TIFF with JPEG 2000": "compressed in a way that is not read (34712)",

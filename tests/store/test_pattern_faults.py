@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
 from support.folders import World, classes, put
 
 from vstore.errors import UsageError
+from vstore.pictures import rules
 from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.pattern_faults import fault_of, fault_of_line
 from vstore.pictures.pattern_watch import Watch
@@ -160,6 +162,104 @@ def test_many_such_lines_are_counted(world: World) -> None:
     world.put({"a.png": 1, ".vstoreignore": "".join(f"./{n}\n" for n in range(13)).encode()})
     notes = world.sync().notes
     assert len(notes) == 11 and notes[-1] == "3 more lines of ignore files can match nothing."
+
+
+# Lines of ignore files in another letter case
+
+
+@pytest.mark.parametrize(
+    ("line", "near", "form"),
+    [
+        ("ANIMALS/", "Animals", "Animals/"),
+        ("/animals/", "Animals", "/Animals/"),
+        ("animals/cats", "Animals/cats", "/Animals/cats/"),
+        ("*.JPG", "Animals/b.jpg", "*.[jJ][pP][gG]"),
+        ("A.png", "a.png", "a.png"),
+        ("\u00c9T\u00c9/", "\u00e9t\u00e9", "\u00e9t\u00e9/"),
+    ],
+)
+def test_a_line_that_another_letter_case_keeps_from_matching_is_noted(
+    world: World, line: str, near: str, form: str
+) -> None:
+    world.put(
+        {
+            "a.png": 1,
+            "Animals/b.jpg": 2,
+            "Animals/cats/c.png": 3,
+            "\u00e9t\u00e9/d.png": 4,
+            ".vstoreignore": line.encode(),
+        }
+    )
+    said = (
+        f"pictures/.vstoreignore has the line {line}, which can match nothing: letter case matters, and there is "
+        f"{near}. Write: {form}",
+    )
+    for report in (world.sync(), world.sync(), world.status()):
+        assert report.notes == said
+    world.put({".vstoreignore": form.encode()})
+    report = world.sync()
+    assert report.notes == () and report.removed
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "*.PNG\n*.png",  # the other line takes what this one leaves
+        "*.png\n*.PNG",
+        "A.png\n*.png",
+        "*.JPG\nB.JPG",  # a line that matched, behind one that decided
+        "*.TXT",  # no picture
+        "nothing/",
+        "*.1",
+        "!ANIMALS/",  # nothing hides it
+    ],
+)
+def test_a_line_whose_letter_case_costs_nothing_is_not_noted(world: World, lines: str) -> None:
+    world.put(
+        {
+            "a.png": 1,
+            "keep.gif": 2,
+            "B.JPG": 3,
+            "c.jpg": 4,
+            "n.txt": b"",
+            "Animals/d.webp": 5,
+            ".vstoreignore": lines.encode(),
+        }
+    )
+    assert world.sync().notes == ()
+
+
+def test_a_line_that_should_bring_back_is_noted_where_it_does_not(world: World) -> None:
+    world.put({"a.png": 1, "keep.gif": 2, ".vstoreignore": b"*.gif\n!KEEP.gif\n"})
+    (note,) = world.sync().notes
+    assert (
+        "the line !KEEP.gif, which can match nothing: letter case matters, and there is keep.gif. Write: !keep" in note
+    )
+
+
+def test_a_deeper_ignore_file_is_about_the_names_below_it(world: World) -> None:
+    world.put({"a.png": 1, "D/A.png": 2, "D/x/b.png": 3, "D/.vstoreignore": b"a.png\n/B.png\nX/B.png\n"})
+    notes = world.sync().notes
+    assert [note.partition(",")[0] for note in notes] == [
+        "pictures/D/.vstoreignore has the line a.png",
+        "pictures/D/.vstoreignore has the line X/B.png",
+    ]
+    assert world.sync(world.pictures / "D").notes == notes
+    assert world.sync(world.pictures / "D/x").notes == (), "not all names that it is about were met"
+
+
+def test_a_disk_that_finds_names_in_any_case_needs_no_note(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "folds_case", lambda place: True)
+    world.put({"a.png": 1, "Animals/b.png": 2, ".vstoreignore": b"ANIMALS/\n"})
+    assert world.sync().notes == () and world.paths() == ["pictures/a.png"]
+
+
+def test_a_path_that_is_gone_is_not_near(world: World) -> None:
+    world.put({"a.png": 1, "Animals/b.png": 2})
+    world.sync()
+    shutil.rmtree(world.pictures / "Animals")
+    world.put({".vstoreignore": b"ANIMALS/\n"})
+    assert world.sync().notes == ()
 
 
 # What matches nothing

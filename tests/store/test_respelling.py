@@ -32,7 +32,8 @@ def test_a_stored_path_or_a_path_on_disk_in_the_other_form_is_found(world: World
         assert under(world, f"{top}/{typed}/") == sorted([one, two, three])
         assert under(world, f"{top}/{typed}/{typed}") == [two]
         assert under(world, f"{top}/{on_disk}/{typed}.png") == [one]
-        assert under(world, f"{top}/{typed.upper()}") == []
+        with pytest.raises(UsageError, match=r"neither on disk nor in this snapshot; did you mean pictures/"):
+            under(world, f"{top}/{typed.upper()}")
 
 
 def test_a_label_in_the_other_form_is_found(world: World) -> None:
@@ -57,8 +58,12 @@ def test_letter_case_matters_unless_the_disk_says_otherwise(
     monkeypatch.setattr(respelling, "folds_case", lambda place: folds)
     world.put({"a.png": 1, "Animals/b.png": 2})
     world.sync()
-    assert under(world, "pictures/ANIMALS") == (["pictures/Animals/b.png"] if folds else [])
-    assert under(world, "pictures/animals/B.PNG") == (["pictures/Animals/b.png"] if folds else [])
+    for typed, near in (("ANIMALS", "Animals"), ("animals/B.PNG", "Animals/b.png")):
+        if folds:
+            assert under(world, f"pictures/{typed}") == ["pictures/Animals/b.png"]
+        else:
+            with pytest.raises(UsageError, match=rf"did you mean pictures/{near}\?"):
+                under(world, f"pictures/{typed}")
 
 
 def test_dupes_find_them_too(world: World) -> None:

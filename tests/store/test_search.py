@@ -229,7 +229,6 @@ def test_another_order_of_segments_gives_the_same_answer(world: World) -> None:
         ("pictures/a", [b"a/1.png", b"a/2.png", b"a/b/3.png"]),
         ("pictures/a/", [b"a/1.png", b"a/2.png", b"a/b/3.png"]),
         ("pictures/a/b/3.png", [b"a/b/3.png"]),
-        ("pictures/no such", []),
         ("{place}", [b"5.png", b"a/1.png", b"a/2.png", b"a/b/3.png", b"c/1 again.png", b"c/4.png"]),
         ("{place}/c", [b"c/1 again.png", b"c/4.png"]),
         ("{place}/c/4.png", [b"c/4.png"]),

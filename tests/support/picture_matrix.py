@@ -87,8 +87,9 @@ def tiffs() -> Iterator[File]:
         for name, values in samples.items():
             pixels = deep(values, dtype)
             right = 255 * (thrice(grey()) if pixels.ndim == 2 else colours())
-            if dtype == "i2" and name == "grey":
-                right = right * 32767 / 65535  # the range of 16 bits, whatever their sign
+            if dtype in ("i1", "i2"):  # the range of their bits, whatever their sign
+                half = np.iinfo(dtype).max / np.iinfo(f"u{dtype[1]}").max
+                right = 255 - (255 - right) * half if name in ("white is zero", "CMYK") else right * half
             depth = f"{np.dtype(dtype).itemsize * 8} bit {_DEPTHS[dtype[0]]} {name}"
             for planes in ("contig", "separate") if pixels.ndim == 3 else ("",):
                 kind = f"TIFF {depth}{', separate planes' if planes == 'separate' else ''}"

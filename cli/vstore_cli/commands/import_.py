@@ -47,6 +47,10 @@ LONGEST = 200  # characters of a path that it shows
 @click.option("--as-space", metavar="NAME", help="The name of the embedding space.")
 @click.option("--path-field", metavar="FIELD", help="The field or column of the list that holds the paths.")
 @click.option("--rows-by", metavar="FIELD", help="The field that numbers the rows, or `order` if they are in order.")
+@click.option(
+    "--field", "fields", multiple=True, metavar="NAME", help="Keep this column of the list as a field; by default all."
+)
+@click.option("--no-fields", is_flag=True, help="Keep no column of the list as a field.")
 @click.option("--by-name", is_flag=True, help="Accept a file that shares only the name with a path of the list.")
 @click.option("--trust-edited", is_flag=True, help="Accept that pictures newer than the index were not edited.")
 @click.option("--force", is_flag=True, help="Continue although the files contradict one another.")
@@ -111,6 +115,7 @@ _WHY = {
     "several_files": "several files match",
     "shared_file": "another row matches the same file",
     "name_only": "only files elsewhere have the name",
+    "near_name": "a file has nearly the name",
     "other_size": "the file has another size",
     "other_bytes": "the file is another picture than the exported one",
     "newer": "the file is newer than the index",
@@ -133,6 +138,21 @@ def _print_waiting(report: ImportReport) -> None:
     table(rows, right=(1,))
 
 
+def _print_fields(report: ImportReport) -> None:
+    """Show which columns of the list became fields, and what did not."""
+    if report.fields:
+        names = [_short(field.name) for field in report.fields]
+        more = f" and {number(len(names) - NAMED)} more" if len(names) > NAMED else ""
+        would = "would be kept" if report.dry_run else "kept"
+        as_what = "as a field" if len(names) == 1 else "as fields"
+        click.echo(f"{count(len(names), 'column')} {would} {as_what}: {', '.join(names[:NAMED])}{more}")
+    for left in report.fields_left[:NAMED]:
+        where = f"{count(left.values, 'value')}, the first of entry {left.first}"
+        click.echo(f"not kept as a field: {_short(left.name)}, {left.why} ({where})")
+    if len(report.fields_left) > NAMED:
+        click.echo(f"and {number(len(report.fields_left) - NAMED)} more that are not kept; --json lists all")
+
+
 def _print(report: ImportReport, folder: Path) -> None:
     counts = report.counts()
     width = max(len(number(amount)) for amount in counts.values())
@@ -140,6 +160,7 @@ def _print(report: ImportReport, folder: Path) -> None:
     for state, words in _WORDS:
         if counts[state]:
             click.echo(f"  {number(counts[state]).rjust(width)}  {words}")
+    _print_fields(report)
     for note in report.notes:
         say(f"note: {shown(note)}")
     for state, words in _WORDS[1:]:
@@ -147,7 +168,7 @@ def _print(report: ImportReport, folder: Path) -> None:
         if rows:
             click.echo(f"{words}:")
         for row in rows[:NAMED]:
-            named = len(row.files) > 1 or row.why == "name_only"
+            named = len(row.files) > 1 or row.why in ("name_only", "near_name")
             files = f": {', '.join(map(_short, row.files[:3]))}" if named else ""
             click.echo(f"  row {row.row} {_short(row.path)}: {shown(row.reason)}{files}")
         if len(rows) > NAMED:
@@ -172,6 +193,6 @@ def _print(report: ImportReport, folder: Path) -> None:
         )
 
 
-def _short(path: bytes, most: int = LONGEST) -> str:
+def _short(path: bytes | str, most: int = LONGEST) -> str:
     text = shown(path)
     return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 2 :]}"

@@ -16,7 +16,7 @@ from vstore.format.manifest import Manifest
 from vstore.format.recipes import space_id
 from vstore.format.state import State
 from vstore.format.tree import Tree
-from vstore.repository.leftovers import LeftVectors, left_rows
+from vstore.repository.leftovers import LeftVectors, left_fields, left_rows
 from vstore.repository.repository import Repository, how_to_give
 
 PATHS = 10  # pictures that a problem names
@@ -123,7 +123,10 @@ class Objects:
         """Check that each row set aside by an import has a name and a vector."""
 
         def one(found: Import) -> None:
-            names = len(left_rows(self._repo, found))
+            rows = left_rows(self._repo, found)
+            for left in rows:
+                left_fields(left)
+            names = len(rows)
             vectors = LeftVectors(self._repo, found).count()
             if (names, vectors) != (found.rows, found.rows):
                 raise VstoreError(f"it has {names} names and {vectors} vectors, the log says {found.rows}")

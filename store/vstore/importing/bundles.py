@@ -64,8 +64,7 @@ def _of_npz(source: NpzSource, path_field: str | None, path: Path, *, listed: bo
             paths = [json.loads(text) for text in source.texts("paths")]
             odd = [json.loads(text) for text in encoded] if encoded is not None else None
         return _own(source, source.texts("keys"), paths, odd, path)
-    entries = source.entries(path_field)
-    return Bundle(source, None if entries is None else Listing(entries, {}))
+    return Bundle(source, source.listing(path_field))
 
 
 def _of_parquet(source: ParquetSource, path_field: str | None, path: Path, *, listed: bool) -> Bundle:
@@ -74,7 +73,7 @@ def _of_parquet(source: ParquetSource, path_field: str | None, path: Path, *, li
     if set(source.columns) in OWN:
         odd = source.texts("paths_b64") if "paths_b64" in source.columns else None
         return _own(source, source.texts("key"), source.texts("paths"), odd, path)
-    return Bundle(source, read_metadata(path, source.rows, path_field))
+    return Bundle(source, read_metadata(path, source.rows, path_field, source.column))
 
 
 def _of_lines(source: LinesSource, path_field: str | None, path: Path, *, listed: bool) -> Bundle:

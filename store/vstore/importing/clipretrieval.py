@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vstore.errors import UsageError
 from vstore.importing.bundles import KEY, hash_of_size
+from vstore.importing.columns import Columns, joined
 from vstore.importing.listing import Entry, Listing
 from vstore.importing.metadata import read_metadata
 from vstore.importing.npy_source import NpySource
@@ -31,6 +32,7 @@ def read_clip_retrieval(folder: Path, path_field: str | None) -> tuple[NpySource
     entries: list[Entry] = []
     numbers: dict[str, list[int]] = {}
     notes: tuple[str, ...] = ()
+    columns: list[Columns] = []
     for number in sorted(vectors):
         rows = NpySource([vectors[number]]).rows
         listing = read_metadata(lists[number], rows, path_field)
@@ -39,6 +41,7 @@ def read_clip_retrieval(folder: Path, path_field: str | None) -> tuple[NpySource
                 f"{vectors[number]} has {rows:,} vectors and {lists[number]} {len(listing.entries):,} pictures"
             )
         entries += listing.entries
+        columns.append(listing.columns)
         notes = listing.notes
         # Numbers begin again in each part: they say nothing about the whole.
         numbers = listing.numbers if len(vectors) == 1 else {}
@@ -47,7 +50,9 @@ def read_clip_retrieval(folder: Path, path_field: str | None) -> tuple[NpySource
         entries = [entry._replace(key=key) for entry, key in zip(entries, keys, strict=True)]
         notes = (*notes, "keys are those of an export of vstore")
     source = NpySource([vectors[number] for number in sorted(vectors)])
-    return source, Listing(entries, numbers, notes=notes), keys is not None
+    # What vstore wrote beside the paths are the keys, which are no fields.
+    others = joined(columns) if keys is None else Columns()
+    return source, Listing(entries, numbers, notes=notes, columns=others), keys is not None
 
 
 def own_keys(lists: Sequence[Path]) -> list[bytes] | None:

@@ -8,6 +8,9 @@ from typing import NamedTuple
 from vstore.clock import now
 from vstore.format.canonical import Json, canonical
 from vstore.format.entries import NAMED, FileRef, Import, Snapshot, Space, listed_packs
+from vstore.format.table import Table
+from vstore.format.tree import Tree
+from vstore.importing.fields import Fields
 from vstore.importing.finishing import selected
 from vstore.importing.old_index import Old
 from vstore.importing.options import ImportOptions
@@ -16,6 +19,7 @@ from vstore.importing.space import Chosen
 from vstore.importing.verdict import Verdict
 from vstore.importing.ways import Way
 from vstore.repository.add_space import add_space
+from vstore.repository.fields import fields_of
 from vstore.repository.leftovers import left_rows, write_leftovers
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import images_of, new_snapshot
@@ -29,6 +33,7 @@ class Decided(NamedTuple):
     pairing: the files of its entries.
     verdict: the fate of each row.
     resumed: the earlier import whose set-aside rows are the index, or None.
+    fields:  what its list says of the pictures besides.
     """
 
     old: Old
@@ -36,6 +41,7 @@ class Decided(NamedTuple):
     pairing: Pairing
     verdict: Verdict
     resumed: Import | None
+    fields: Fields = Fields()
 
 
 class Written(NamedTuple):
@@ -80,7 +86,7 @@ class Commit:
 
         Raises: Locked, Damage, DiskTrouble, MissingPackage.
         """
-        repo, (old, chosen, pairing, verdict, _) = self._repo, self._decided
+        repo, (old, chosen, pairing, verdict, *_) = self._repo, self._decided
         founding = repo.tip.number == 0
         if founding:  # a store begins with a record
             assert chosen.recipe is not None
@@ -117,11 +123,11 @@ class Commit:
 
     def _write_left(self) -> _Left | None:
         """Write the rows set aside, unless they already are. None without such rows."""
-        repo, (old, chosen, pairing, verdict, resumed) = self._repo, self._decided
+        repo, (old, chosen, pairing, verdict, resumed, fields) = self._repo, self._decided
         order = sorted(verdict.left)
         if not order:
             return None
-        waiting = [verdict.left[row] for row in order]
+        waiting = [verdict.left[row]._replace(fields=fields.waiting.get(row, {})) for row in order]
         earlier = (i for i in repo.state.imports.values() if i.space == chosen.id and left_rows(repo, i) == waiting)
         known = resumed or next(earlier, None)
         if known is not None and left_rows(repo, known) == waiting:
@@ -142,7 +148,7 @@ class Commit:
 
     def _put_space(self, *, added: bool) -> None:
         """Tell the log of the space, unless it knows the space, its recipe, and what it holds by name."""
-        state, (old, chosen, _, verdict, resumed) = self._repo.state, self._decided
+        state, (old, chosen, _, verdict, resumed, _) = self._repo.state, self._decided
         known = state.spaces.get(chosen.id)
         named = [verdict.winners[row] for row in sorted(verdict.by_name) if row in verdict.winners]
         by_name = (*named, *(known.by_name if known is not None else ()))[:NAMED]
@@ -188,25 +194,36 @@ class Commit:
 
     def _put_snapshot(self) -> Snapshot | None:
         """Add the import's aliases to those of the current snapshot, if it is in the same space."""
-        repo, (_, chosen, pairing, verdict, resumed) = self._repo, self._decided
+        repo, (_, chosen, pairing, verdict, resumed, _) = self._repo, self._decided
         current = repo.state.current_snapshot
+        fields = self._fields_after(current)
         same = current is not None and current.space == chosen.id
         if current is not None and not same:
             if resumed is not None:
-                self._notes.append(f"{current.name} is in another embedding space: no snapshot was written")
-                return None
+                self._notes.append(f"{current.name} is in another embedding space: no path was added to its snapshot")
+                return self._snapshot(current.space, repo.tree(current), current, fields) if fields else None
             self._notes.append(f"{current.name} was in another embedding space; vstore undo makes it current again")
         base = repo.mapped_tree(current if same else None, {**repo.state.absorbed, **pairing.scope.absorbed})
         tree = base.edited(verdict.aliases)
-        if same and tree.root == base.root:
+        if same and tree.root == base.root and fields is None:
             return None
+        return self._snapshot(chosen.id, tree, current, fields)
+
+    def _fields_after(self, current: Snapshot | None) -> Table | None:
+        """Edit the fields of the current snapshot; None if nothing changes."""
+        before = fields_of(self._repo, current)
+        after = before.edited(self._decided.fields.edits)
+        return None if after.root == before.root else after
+
+    def _snapshot(self, space: str, tree: Tree, current: Snapshot | None, fields: Table | None) -> Snapshot:
         snapshot, changes, pages = new_snapshot(
-            repo,
-            space=chosen.id,
+            self._repo,
+            space=space,
             tree=tree,
             images=images_of(tree),
             parent=current,
             message=self._options.message,
+            fields=fields,
         )
         self._changes |= changes
         self._blobs |= pages

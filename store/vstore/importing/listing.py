@@ -9,6 +9,8 @@ import re
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from vstore.importing.columns import Columns
+
 
 class Entry(NamedTuple):
     """One picture of the list.
@@ -32,12 +34,14 @@ class Listing(NamedTuple):
     numbers:  field -> the row number that it gives each entry.
     explicit: the entries have no order but these numbers.
     notes:    remarks for the report on how the list was read.
+    columns:  what it says of its pictures besides.
     """
 
     entries: list[Entry]
     numbers: dict[str, list[int]]
     explicit: bool = False
     notes: tuple[str, ...] = ()
+    columns: Columns = Columns()
 
 
 def encoded(path: str) -> bytes:

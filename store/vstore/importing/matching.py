@@ -14,6 +14,7 @@ from typing import NamedTuple
 from vstore.importing.asked import Reading, below, nearest, pair_of, placed, readings_of
 from vstore.importing.files import File, Files, Found
 from vstore.importing.listing import Entry
+from vstore.importing.near_names import near_names
 from vstore.importing.spelling import is_escaped
 from vstore.importing.ways import Way, common_ways
 
@@ -23,9 +24,11 @@ HERE, MOVED, SAME, NAME = "where it says", "by the end of its path", "by its nam
 BYTES = "by its bytes"  # which the list knows, as a store wrote it
 _RANKS = {HERE: 4, MOVED: 3, SAME: 2, NAME: 1}
 _OFF = ("", ", in another Unicode form", ", in another letter case")
-SEVERAL, SHARED, NAMESAKE, NOWHERE = "several_files", "shared_file", "name_only", "no_file"
+SEVERAL, SHARED, NAMESAKE, NEARLY, NOWHERE = "several_files", "shared_file", "name_only", "near_name", "no_file"
 OTHER_SIZE, OTHER_BYTES, NEWER, UNREADABLE = "other_size", "other_bytes", "newer", "unreadable"
-WAITING = (SEVERAL, SHARED, NAMESAKE, OTHER_SIZE, OTHER_BYTES, NEWER, UNREADABLE, NOWHERE)  # why a row has no picture
+WAITING = (  # why a row has no picture
+    SEVERAL, SHARED, NAMESAKE, NEARLY, OTHER_SIZE, OTHER_BYTES, NEWER, UNREADABLE, NOWHERE,
+)  # fmt: skip
 MOST = 16  # files of one path that speak for a way: of more nobody can say which it is
 
 
@@ -112,12 +115,25 @@ class Matcher:
             answers.append(
                 self._one(entry, asked[number], files, found, how=HERE if number in here else MOVED, sure=sure)
             )
-        return Matches(_without_taken(_settle_claims(entries, answers, same or {}), self._taken), ways)
+        settled = _without_taken(_settle_claims(entries, answers, same or {}), self._taken)
+        return Matches(self._with_near_names(settled, asked), ways)
 
     def _has_escapes(self, entries: Sequence[Entry]) -> bool:
         """Tell whether files have listed names with their escapes: nobody encoded these."""
         names = {file.rpartition(b"/")[2] for file in self._stats if b"%" in file}
         return any(entry.path.rpartition(b"/")[2] in names for entry in entries) if names else False
+
+    def _with_near_names(self, answers: list[Answer], asked: Sequence[Sequence[Reading]]) -> list[Answer]:
+        """Name the files that nearly have the name of an entry that no file has."""
+        gone = {n: asked[n][-1].folded for n, answer in enumerate(answers) if answer.why == NOWHERE and asked[n]}
+        gone = {number: names for number, names in gone.items() if names}
+        if not gone:
+            return answers
+        taken = _taken_files(answers, self._taken)
+        for number, near in near_names(gone, (file for file in self._stats if file not in taken)).items():
+            what = f"a file has its name {near.how}" if len(near.files) == 1 else f"files have its name {near.how}"
+            answers[number] = Answer(MISSING, what, near.files[:MOST], why=NEARLY)
+        return answers
 
     # Where the list says, and where it moved
 
@@ -256,9 +272,13 @@ def _settle_claims(entries: Sequence[Entry], answers: list[Answer], same: Mappin
     return answers
 
 
+def _taken_files(answers: Iterable[Answer], known: Collection[bytes]) -> set[bytes]:
+    return set(known) | {answer.files[0] for answer in answers if answer.state in (MATCHED, EDITED)}
+
+
 def _without_taken(answers: list[Answer], known: Collection[bytes]) -> list[Answer]:
     """Take the files of other entries, and those known to be other pictures, from the near misses."""
-    taken = set(known) | {answer.files[0] for answer in answers if answer.state in (MATCHED, EDITED)}
+    taken = _taken_files(answers, known)
     for number, answer in enumerate(answers):
         if answer.why != NAMESAKE:
             continue

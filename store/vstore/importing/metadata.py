@@ -7,30 +7,35 @@ import contextlib
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from vstore.errors import UsageError
+from vstore.importing.columns import LeftColumn
+from vstore.importing.field_values import typed
 from vstore.importing.listing import Entry, Listing, encoded
+from vstore.importing.parquet_columns import TWICE, other_columns, vector_columns
 from vstore.importing.shapes import ROW_FIELDS, SIZE_FIELDS, TIME_FIELDS, Shapes
 from vstore.packages import PARQUET
 
 _DELIMITERS = ",;\t|"
 
 
-def read_metadata(path: Path, rows: int, path_field: str | None = None) -> Listing:
+def read_metadata(path: Path, rows: int, path_field: str | None = None, vectors: str = "") -> Listing:
     """Read a list of pictures: JSON, JSON lines, CSV, Parquet or a text file of paths.
 
     rows:       number of vectors; of several lists in one file, the one of this length is meant.
     path_field: the field or column that holds the paths, if it has an unusual name.
+    vectors:    the column of a Parquet file that holds the vectors.
     Raises:     UsageError, naming the fault and its place; MissingPackage.
     """
     reader = _Reader(path, rows, path_field)
     kind = path.suffix.lower()
     try:
         if kind == ".parquet":
-            return reader.parquet()
+            return reader.parquet(vectors)
         data = path.read_bytes()
     except OSError as err:
         raise UsageError(f"{path} cannot be read: {err.strerror or err}") from err
@@ -111,9 +116,25 @@ class _Reader:
         wide = next((number for number, row in enumerate(rows, 1) if len(row) != len(names)), None)
         if wide is not None:
             raise self._wrong(f"row {wide} has {len(rows[wide - 1])} columns, its header {len(names)}")
-        return self._shapes.of_objects([dict(zip(names, row, strict=True)) for row in rows[1:]])
+        return self._of_cells(names, rows[1:])
 
-    def parquet(self) -> Listing:
+    def _of_cells(self, names: list[str], rows: list[list[str]]) -> Listing:
+        """Take the rows of a table of text. Of several columns of one name the last counts, and none is a field."""
+        path = self._shapes.path_field(names)
+        columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
+        values: dict[str, Sequence[Any]] = {
+            name: cells if name == path else typed(cells) for name, cells in columns.items()
+        }
+        twice = [name for name, times in Counter(names).items() if times > 1 and name != path]
+        listing = self._shapes.of_objects(
+            [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+        )
+        columns_read = listing.columns._replace(
+            used=listing.columns.used | set(twice), left=tuple(LeftColumn(name, TWICE, len(rows)) for name in twice)
+        )
+        return listing._replace(columns=columns_read)
+
+    def parquet(self, vectors: str) -> Listing:
         pq = PARQUET.load()
         import pyarrow
 
@@ -125,16 +146,19 @@ class _Reader:
                         f"no column has a known name for paths: {', '.join(map(repr, names[:20]))}",
                         "name the column with --path-field",
                     )
-                known = {name.lower() for name in (*self._shapes.path_names, *ROW_FIELDS, *SIZE_FIELDS, *TIME_FIELDS)}
-                wanted = [name for name in names if name.lower() in known]
-                objects: list[Mapping[str, Any]] = []
+                read = {name.lower() for name in (*self._shapes.path_names, *ROW_FIELDS, *SIZE_FIELDS, *TIME_FIELDS)}
+                wanted = [name for name in names if name.lower() in read]
+                objects: list[dict[str, Any]] = []
                 for batch in file.iter_batches(columns=wanted):
                     objects += batch.to_pylist()
+                known = {*wanted, vectors, *vector_columns(file.schema_arrow)}
+                left = _add_others(objects, other_columns(file, known))
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as err:  # of a name of a column
             if isinstance(err, OSError) and err.errno is not None:
                 raise
             raise self._wrong(f"it is not a valid Parquet file ({' '.join(str(err).split())[:200]})") from err
-        return self._shapes.of_objects(objects)
+        listing = self._shapes.of_objects(objects)
+        return listing._replace(columns=listing.columns._replace(left=left))
 
     def _decoded(self, data: bytes) -> str:
         wide = _as_utf8(data)
@@ -144,6 +168,22 @@ class _Reader:
             return data.decode("utf-8-sig")
         except UnicodeDecodeError as err:
             raise self._wrong(f"it is not UTF-8 (byte {err.start})") from err
+
+
+def _add_others(
+    objects: Sequence[dict[str, Any]], others: Iterable[tuple[str, list[Any]] | LeftColumn]
+) -> tuple[LeftColumn, ...]:
+    """Add the values of other columns to the rows. Returns: the columns that were not read."""
+    left = []
+    for column in others:
+        if isinstance(column, LeftColumn):
+            left.append(column)
+            continue
+        name, values = column
+        for row, value in zip(objects, values, strict=True):
+            if value is not None:
+                row[name] = value
+    return tuple(left)
 
 
 def _as_utf8(data: bytes) -> bytes:

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
 from vstore.errors import UsageError
-from vstore.importing.listing import Entry, encoded
-from vstore.importing.shapes import LIST_FIELDS, PATH_FIELDS, VECTOR_FIELDS
+from vstore.importing.columns import Columns, LeftColumn, is_numbering
+from vstore.importing.listing import Entry, Listing, encoded
+from vstore.importing.shapes import LIST_FIELDS, PATH_FIELDS, ROW_FIELDS, VECTOR_FIELDS
 
 if TYPE_CHECKING:
     from vstore.importing.source import Array
 
 FLOATS = ("float16", "float32", "float64")
 STEP = "save the vectors and the paths as plain arrays: numpy.savez(path, vectors=floats, paths=numpy.array(paths))"
+COLUMN_BYTES = 1 << 30  # of a column of values, which is read into memory
 MOST = 1 << 33  # bytes of a compressed array, which is read into memory
 # Raised by zipfile and the parsers below it for damaged files, for later versions, and for members with a password.
 DAMAGE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, struct.error, zlib.error)
@@ -52,7 +54,7 @@ class NpzSource:
                 if info.filename.endswith(".npy")
             }
             self._heads = heads
-            name = self._vectors(heads)
+            self._name = name = self._vectors(heads)
             self._rows = self._array(archive, name)
         self.files: tuple[Path, ...] = (path,)
         self.rows, self.dim = self._rows.shape
@@ -79,11 +81,15 @@ class NpzSource:
 
         return np.array(self._rows[first:end])
 
-    def texts(self, name: str) -> list[str]:
-        """Read an array of texts."""
+    def texts(self, name: str) -> list[Any]:
+        """Read an array of texts, or of plain numbers. Raises: UsageError."""
         with self._archive() as archive:
             read = self._array(archive, name)
-        return [text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text for text in read.tolist()]
+        try:
+            values = read.tolist()
+        except (ValueError, SystemError) as err:  # numpy's words for numbers that are no letters
+            raise self._wrong(f"its array {name!r} holds what is no text") from err
+        return [value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value for value in values]
 
     @property
     def is_own(self) -> bool:
@@ -95,10 +101,33 @@ class NpzSource:
         """Some path is not UTF-8: an array has these as base64."""
         return "paths_b64" in self._heads
 
-    def entries(self, path_field: str | None) -> list[Entry] | None:
-        """List the paths that lie beside the vectors; None if there are none. Raises: UsageError."""
+    def listing(self, path_field: str | None) -> Listing | None:
+        """Read the paths that lie beside the vectors, and other arrays; None without paths. Raises: UsageError."""
         name = self._paths(path_field)
-        return None if name is None else [Entry(encoded(text)) for text in self.texts(name)]
+        if name is None:
+            return None
+        return Listing([Entry(encoded(text)) for text in self.texts(name)], {}, columns=self._columns(name))
+
+    def _columns(self, paths: str) -> Columns:
+        """Read the arrays that hold a value for each vector."""
+        said: list[dict[str, Any]] = [{} for _ in range(self.rows)]
+        used, left = {paths}, []
+        for name, head in self._heads.items():
+            if name in (paths, self._name) or head.shape[:1] != (self.rows,):
+                continue
+            why = _unfit(head)
+            if not why:
+                try:
+                    values = self.texts(name)
+                except UsageError:
+                    why = "values that cannot be read"
+            if why:
+                left.append(LeftColumn(name, why, self.rows))
+                continue
+            for entry, value in zip(said, values, strict=True):
+                entry[name] = value
+            used |= {name} if name.lower() in ROW_FIELDS and is_numbering(values) else set()
+        return Columns(said, frozenset(used), tuple(left))
 
     def _paths(self, wanted: str | None) -> str | None:
         if wanted is not None and wanted not in self._heads:
@@ -152,7 +181,7 @@ class NpzSource:
         import numpy as np
 
         info, head = archive.getinfo(f"{name}.npy"), self._heads[name]
-        if info.compress_type == zipfile.ZIP_STORED and head.dtype.kind == "f" and head.shape[0]:
+        if info.compress_type == zipfile.ZIP_STORED and name == self._name and head.shape[0]:
             with self._path.open("rb") as file:
                 at = _data_at(file, info) + head.size
             if at + head.shape[0] * head.shape[1] * head.dtype.itemsize > self._path.stat().st_size:
@@ -164,6 +193,17 @@ class NpzSource:
             read = np.frombuffer(member.read()[head.size :], head.dtype)
         array: Array = read.reshape(head.shape, order=head.order)
         return array
+
+
+def _unfit(head: _Head) -> str:
+    """Say why an array is no column of values that a field can have; empty if it is one."""
+    if head.dtype.hasobject:
+        return "pickled objects"
+    if len(head.shape) > 1:
+        return "arrays"
+    if head.dtype.itemsize * head.shape[0] > COLUMN_BYTES:
+        return "values that are too large"
+    return "" if head.dtype.kind in "USbiuf" else f"values of the type {head.dtype.name}"
 
 
 def _data_at(file: IO[bytes], info: zipfile.ZipInfo) -> int:

@@ -12,6 +12,7 @@ from vstore.importing.agreement import disagreement
 from vstore.importing.beside import beside
 from vstore.importing.bundles import ENDINGS, Bundle, open_bundle
 from vstore.importing.clipretrieval import read_clip_retrieval
+from vstore.importing.columns import Columns
 from vstore.importing.faiss_source import FaissSource
 from vstore.importing.listing import Entry, Listing
 from vstore.importing.metadata import read_metadata
@@ -55,6 +56,7 @@ class Old(NamedTuple):
     numbers:  the row numbers in the first index, where an earlier import left these rows over.
     ways:     the ways in which the first index moved; None for a whole index.
     finished: a store wrote the rows: those of unit norm are as a store keeps them.
+    columns:  what the list says of its pictures besides.
     """
 
     source: Source
@@ -68,6 +70,7 @@ class Old(NamedTuple):
     numbers: list[int] | None = None
     ways: tuple[Way, ...] | None = None
     finished: bool = False
+    columns: Columns = Columns()
 
     def number(self, row: int) -> int:
         """Find the number of a row in the index that it came from."""
@@ -113,12 +116,13 @@ def open_old(named: Named, path_field: str | None, rows_by: str | None, force: b
             raise UsageError(f"vstore.json lists {len(exported.paths):,} rows, and there are {source.rows:,} vectors")
         entries = [Entry(path) for path in exported.paths]
         rows_of = list(range(source.rows))
+        columns = Columns()
         notes.append(f"paths and keys are those of vstore.json, written by an export of {exported.snapshot}")
     else:
         listing = _listing(named, bundle, source.rows, path_field)
         ids = flat.ids if flat is not None else None
         rows_of, told = positions(listing, source.rows, ids, rows_by)
-        entries = listing.entries
+        entries, columns = listing.entries, listing.columns
         notes += [*listing.notes, *told]
     finished = exported is not None or (bundle is not None and bundle.own)
     _remark(seen, source, flat, notes)
@@ -134,6 +138,7 @@ def open_old(named: Named, path_field: str | None, rows_by: str | None, force: b
         written=written_at(files),
         exported=exported,
         finished=finished,
+        columns=columns,
     )
 
 
@@ -183,6 +188,7 @@ def _open_whole(named: Named, path_field: str | None, rows_by: str | None) -> Ol
         starts=starts,
         written=written_at(source.files),
         finished=own,
+        columns=listing.columns,
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from vstore.embed.declared import declared
 from vstore.embed.model_words import ModelWords, Words
+from vstore.errors import UsageError
 from vstore.format.recipes import Recipe
 from vstore.importing.old_index import Named
 from vstore.paths import AnyPath, optional
@@ -29,6 +30,8 @@ class ImportWords(ModelWords, total=False):
     as_space:       the name of the embedding space.
     path_field:     the field or column of the paths in the list.
     rows_by:        the field that numbers the rows, or `order`.
+    fields:         the columns of the list to keep as fields; by default all.
+    no_fields:      keep none.
     by_name:        take pictures that share only the name with a path of the list.
     trust_edited:   accept that pictures newer than the index were not edited.
     force:          go on although the files contradict each other.
@@ -50,6 +53,8 @@ class ImportWords(ModelWords, total=False):
     as_space: str | None
     path_field: str | None
     rows_by: str | None
+    fields: Sequence[str]
+    no_fields: bool
     by_name: bool
     trust_edited: bool
     force: bool
@@ -76,6 +81,8 @@ class ImportOptions(NamedTuple):
     as_space: str | None = None
     path_field: str | None = None
     rows_by: str | None = None
+    fields: Sequence[str] = ()
+    no_fields: bool = False
     by_name: bool = False
     trust_edited: bool = False
     force: bool = False
@@ -95,6 +102,8 @@ class ImportOptions(NamedTuple):
         given: dict[str, Any] = dict(words)
         recipe, place = declared(Words.taken_from(given), given.pop("recipe", None), cache)
         named = Named(**{name: optional(given.pop(name, None)) for name in Named._fields})
+        if isinstance(given.get("fields"), str):
+            raise UsageError("fields is one text", "give a list of names: fields=[…]")
         root, report = given.pop("root", None), optional(given.pop("report", None))
         folder = None if root is None else os.fsencode(root)
         return cls(**given, named=named, root=folder, recipe=recipe, place=place, report=report, dry_run=dry_run)

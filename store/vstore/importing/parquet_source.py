@@ -33,7 +33,7 @@ class ParquetSource:
             self.columns = tuple(field.name for field in self._file.schema_arrow)
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as err:  # of a name of a column
             raise self._wrong(f"it is not a valid Parquet file ({_line(err)})") from err
-        self._column, kind = self._choose()
+        self.column, kind = self._choose()
         groups = self._file.metadata
         counts = [groups.row_group(number).num_rows for number in range(groups.num_row_groups)]
         self._starts = [0, *itertools.accumulate(counts)]
@@ -42,7 +42,7 @@ class ParquetSource:
         self.dtype = _KINDS[kind]
         self.dim = int(self._group(0).shape[1]) if self.rows else 1
         self.ids: Array | None = None
-        self.notes: tuple[str, ...] = (f"the vectors are those of the column {self._column!r}",)
+        self.notes: tuple[str, ...] = (f"the vectors are those of the column {self.column!r}",)
 
     def _wrong(self, why: str) -> UsageError:
         return UsageError(f"{self._path} cannot be imported: {why}", STEP)
@@ -81,7 +81,7 @@ class ParquetSource:
 
         if self._open is None or self._open[0] != number:
             try:
-                table = self._file.read_row_group(number, columns=[self._column])
+                table = self._file.read_row_group(number, columns=[self.column])
             except (pyarrow.ArrowException, OSError, ValueError) as err:
                 raise self._wrong(f"its rows cannot be read ({_line(err)})") from err
             column = table.column(0).combine_chunks()
@@ -92,7 +92,7 @@ class ParquetSource:
             dim = getattr(self, "dim", None) or next(iter(lengths), None)
             if column.null_count or numbers.null_count or lengths != {dim} or not dim:
                 raise self._wrong(
-                    f"its column {self._column!r} holds rows without a vector, or vectors of several lengths"
+                    f"its column {self.column!r} holds rows without a vector, or vectors of several lengths"
                 )
             rows: Array = np.asarray(numbers).reshape(count, dim)
             self._open = number, rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from vstore.importing.matching import EDITED
+from vstore.importing.matching import EDITED, NEARLY
 from vstore.importing.report import ImportReport, short
 from vstore.importing.verdict import Verdict
 
@@ -47,6 +47,8 @@ def nothing_found(verdict: Verdict, report: ImportReport, *, resumed: bool) -> R
     step = "look at --root: the names, or the ends of the paths, must be those of files under it"
     if report.near:
         step = "files of these names exist, but no common move explains them: if they are the pictures, add --by-name"
+    if any(row.why == NEARLY for row in verdict.rows):
+        step = "files have nearly these names: if they are the pictures, write their names into the list"
     if found[EDITED]:
         step = "files that were copied are newer than the index: if nobody edited them, add --trust-edited"
     return Refusal(f"none of the {len(verdict.rows):,} rows has a picture ({counts}): {some}", step)

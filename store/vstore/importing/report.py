@@ -12,6 +12,7 @@ from typing import NamedTuple
 from vstore.brief import briefly
 from vstore.errors import Refused, UsageError
 from vstore.format.canonical import Json, named_path
+from vstore.importing.columns import KeptField, LeftColumn
 from vstore.importing.matching import AMBIGUOUS, EDITED, MATCHED, MISSING, WAITING
 
 DUPLICATED, UNFIT = "duplicated", "unfit"
@@ -96,6 +97,9 @@ class ImportReport(NamedTuple):
     moved:         matched rows whose picture lies where the whole list moved.
     by_name:       matched rows whose picture was known by its name alone.
     near:          rows without a picture, whose name a file has that is no other row's.
+    fields:        columns of the list that became fields of the pictures.
+    fields_left:   values of columns that did not.
+    fields_replaced: fields that had another value in the store.
     """
 
     import_id: str | None
@@ -122,6 +126,9 @@ class ImportReport(NamedTuple):
     moved: int = 0
     by_name: int = 0
     near: int = 0
+    fields: tuple[KeptField, ...] = ()
+    fields_left: tuple[LeftColumn, ...] = ()
+    fields_replaced: int = 0
 
     def counts(self) -> dict[str, int]:
         """Count the rows of each state."""
@@ -145,6 +152,8 @@ class ImportReport(NamedTuple):
         value = self._asdict()
         del value["rows_of"]
         value["notes"] = list(self.notes)
+        value["fields"] = [field.to_json() for field in self.fields]
+        value["fields_left"] = [column.to_json() for column in self.fields_left]
         value.update(self.counts())
         value["waiting"] = [waiting.to_json() for waiting in self.waiting()]
         value["unmatched"] = [row.to_json() for row in self.rows_of if row.state != MATCHED]

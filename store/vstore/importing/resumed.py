@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vstore.format.entries import Import
+from vstore.importing.columns import Columns
 from vstore.importing.listing import Entry
 from vstore.importing.old_index import Old
 from vstore.importing.profile import Profile
 from vstore.importing.ways import Way
-from vstore.repository.leftovers import LeftVectors, left_rows
+from vstore.repository.leftovers import LeftVectors, left_fields, left_rows
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def open_resumed(repo: Repository, found: Import) -> Old:
         written=found.written,
         exported=None,
         numbers=numbers,
+        columns=Columns([left_fields(left) for left in rows]),
         ways=tuple(Way(_names(old), _names(new)) for old, new in found.moved),
     )
 

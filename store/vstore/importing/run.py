@@ -9,6 +9,7 @@ from vstore.disk.catalogue import Catalogue
 from vstore.errors import UsageError
 from vstore.format.entries import Import
 from vstore.importing.commit import Commit, Decided
+from vstore.importing.fields import decided_fields
 from vstore.importing.old_index import Old, open_old
 from vstore.importing.options import ImportOptions
 from vstore.importing.pairing import Pairer, Pairing
@@ -93,7 +94,9 @@ class ImportRun:
         if verdict.by_name:
             repo.require_format_2("vectors of pictures that are known by name alone")
         self._notes += remarks(pairing.ways, verdict, resumed=resumed is not None)
-        return Decided(old=old, chosen=chosen, pairing=pairing, verdict=verdict, resumed=resumed)
+        fields = decided_fields(repo, self._options, old, verdict, resumed=resumed is not None)
+        self._notes += fields.notes
+        return Decided(old=old, chosen=chosen, pairing=pairing, verdict=verdict, resumed=resumed, fields=fields)
 
     def _open(self) -> Old:
         options, repo = self._options, self._repo
@@ -168,7 +171,7 @@ class ImportRun:
         """Report what was decided, before anything is written."""
         import numpy as np
 
-        old, chosen, pairing, verdict, _ = decided
+        old, chosen, pairing, verdict, _, fields = decided
         rows = np.array(sorted(verdict.winners), np.int64)
         kept = 0
         if old.source.dtype == "float16" or (
@@ -200,6 +203,9 @@ class ImportRun:
             moved=verdict.moved,
             by_name=len(verdict.by_name),
             near=verdict.near,
+            fields=fields.kept,
+            fields_left=fields.left,
+            fields_replaced=fields.replaced,
         )
 
     def _written(self, report: ImportReport) -> ImportReport:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from vstore.errors import UsageError
+from vstore.importing.columns import Columns, is_numbering
 from vstore.importing.listing import Entry, Listing, encoded, is_number, seconds, whole
 
 # In the order in which they are believed: a place comes before a mere name.
@@ -111,7 +112,7 @@ class Shapes:
                 f"it holds several lists of {len(first.entries)}: {', '.join(map(repr, fitting))}",
                 "say which one with --path-field",
             )
-        return first
+        return first if first.columns.said else first._replace(columns=_beside(value, fitting))
 
     def of_objects(self, values: Sequence[Mapping[str, Any]], notes: tuple[str, ...] = ()) -> Listing:
         """Take objects, each with a path among its fields. Raises: UsageError."""
@@ -137,17 +138,51 @@ class Shapes:
                     seconds(value.get(mtime)) if mtime else None,
                 )
             )
+        used = {path, *(name for name in names if _holds_vectors(name, values[0].get(name)))}
+        used |= {name for name in (size,) if name and all(_none_or(whole, value.get(name)) for value in values)}
+        used |= {name for name in (mtime,) if name and all(_none_or(seconds, value.get(name)) for value in values)}
         numbers: dict[str, list[int]] = {}
         for field in ROW_FIELDS:
             name = self._field(names, (field,))
             rows = [whole(value.get(name)) for value in values] if name is not None else []
             if rows and None not in rows:
                 numbers[name or "the unnamed column"] = rows  # type: ignore[assignment]  # no None is in it
-        return Listing(entries, numbers, notes=(*notes, f"their paths are those of {path!r}"))
+                used |= {name or ""} if is_numbering(rows) else set()
+        columns = Columns(values, frozenset(used))
+        return Listing(entries, numbers, notes=(*notes, f"their paths are those of {path!r}"), columns=columns)
 
     def _field(self, names: Iterable[str], known: Sequence[str]) -> str | None:
         lower = {name.lower(): name for name in reversed(list(names))}
         return next((lower[name.lower()] for name in known if name.lower() in lower), None)
+
+
+def _beside(value: Mapping[str, Any], lists: Mapping[str, Listing]) -> Columns:
+    """Take the other lists of an object as columns: those in the form and of the length of the list of paths."""
+    paths = value[next(iter(lists))]
+    numbers = [str(number) for number in paths] if isinstance(paths, dict) else None
+    said: list[dict[str, Any]] = [{} for _ in paths]
+    for name, column in value.items():
+        if name in lists or type(column) is not type(paths) or len(column) != len(paths):
+            continue
+        if numbers is None:
+            values = column
+        elif column.keys() == paths.keys():
+            values = [column[number] for number in numbers]
+        else:
+            continue
+        if values and _holds_vectors(name, values[0]):
+            continue
+        for entry, one in zip(said, values, strict=True):
+            entry[name] = one
+    return Columns(said) if any(said) else Columns()
+
+
+def _none_or(read: Callable[[Any], float | None], value: Any) -> bool:
+    return value is None or read(value) is not None
+
+
+def _holds_vectors(name: str, value: Any) -> bool:
+    return name.lower() in VECTOR_FIELDS and isinstance(value, list) and all(type(one) in (int, float) for one in value)
 
 
 def _paths_of(listing: Listing) -> list[bytes]:

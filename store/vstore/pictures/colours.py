@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vstore.pictures.depths import scale_of
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -18,7 +20,14 @@ def rgb(picture: Image) -> Image:
     if picture.mode == "RGB" and "transparency" not in picture.info:
         return picture
     if picture.mode.startswith(("I", "F")):
-        return _from_deep(picture).convert("RGB")
+        grey, opacity = grey_of(picture), opacity_of(picture)
+        if opacity is not None:
+            from PIL.Image import new
+
+            white = new("L", grey.size, 255)
+            white.paste(grey, mask=opacity)
+            grey = white
+        return grey.convert("RGB")
     if picture.mode == "La":  # grey multiplied by its opacity, which Pillow turns into nothing else
         picture = picture.convert("LA")
     if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
@@ -33,7 +42,19 @@ def rgb(picture: Image) -> Image:
     return picture.convert("RGB")
 
 
-def _from_deep(picture: Image) -> Image:
+def opacity_of(picture: Image) -> Image | None:
+    """Find where a picture of 16 bit greys is opaque: 255, and 0 at its transparent grey. None if it has none."""
+    clear = picture.info.get("transparency")
+    if picture.mode != "I;16" or not isinstance(clear, int):
+        return None
+    import numpy as np
+    from PIL.Image import fromarray
+
+    opaque = np.asarray(picture) != clear
+    return fromarray(opaque.view(np.uint8) * np.uint8(255))
+
+
+def grey_of(picture: Image) -> Image:
     """Scale greys to 8 bits: 12 and 16 bits by their range, wider integers by the largest value, floats from 0 to 1,
     or by the largest value where it is above 1."""
     import numpy as np
@@ -47,23 +68,14 @@ def _from_deep(picture: Image) -> Image:
     # In bands: a picture may have 178 million pixels, which are 1.4 GB as float64.
     bands = [slice(at, at + _BAND) for at in range(0, len(values), _BAND)]
     top = max(float(_finite(values[band]).max()) for band in bands)
-    if picture.mode == "F":
-        scale = 255.0 if top <= 1.0 else 1.0 if top <= 255.0 else 255.0 / top
-    elif tags.get(_BITS) == (12,):
-        scale = 255 / 4095
-    elif top <= 65535.0:
-        scale = 1 / 257
-    else:
-        scale = 255.0 / top
+    bits = 12 if tags.get(_BITS) == (12,) else 16
+    scale = scale_of(bits, top, floats=picture.mode == "F")
     for band in bands:
         grey[band] = np.clip(np.rint(_finite(values[band]) * scale), 0, 255)
     if (
         picture.mode in ("I;16", "F") and tags.get(_PHOTOMETRIC) == 0
     ):  # white is zero, which Pillow respects up to 8 bits only
         np.subtract(255, grey, out=grey)
-    if picture.mode == "I;16" and isinstance(clear := picture.info.get("transparency"), int):
-        for band in bands:
-            grey[band][values[band] == clear] = 255
     return fromarray(grey)
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import threading
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from vstore.packages import HEIC
+from vstore.pictures.extras import versions
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.formats import MAX_PIXELS, POLICY, READING
 from vstore.pictures.png import open_png
 from vstore.pictures.tiff import open_tiff
 
 if TYPE_CHECKING:
-    from PIL.ImageFile import ImageFile
+    from PIL.Image import Image
 
     from vstore.pictures.preparation import Preparation
 
@@ -24,7 +26,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF")
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs"})
 
 
-def open_picture(data: bytes) -> ImageFile:
+def open_picture(data: bytes) -> Image:
     """Open a picture with the decoder that its first bytes ask for.
 
     `Image.open` would judge the size by a global of the whole process.
@@ -53,12 +55,12 @@ def open_picture(data: bytes) -> ImageFile:
     raise PictureFailure("not_an_image", "not a supported image format")
 
 
-def _open(factory: Any, data: bytes) -> ImageFile:
-    opened: ImageFile = factory(io.BytesIO(data), "")
+def _open(factory: Any, data: bytes) -> Image:
+    opened: Image = factory(io.BytesIO(data), "")
     return opened
 
 
-_OPENERS: dict[str, Callable[[Any, bytes], ImageFile]] = {"PNG": open_png, "TIFF": open_tiff}
+_OPENERS: dict[str, Callable[[Any, bytes], Image]] = {"PNG": open_png, "TIFF": open_tiff}
 
 
 def _is_heif(data: bytes) -> bool:
@@ -88,6 +90,8 @@ def decoders() -> dict[str, Any]:
             )
 
             _quiet_libtiff()
+            for name in ("PIL", "tifffile"):  # what they log of broken files would go to the terminal
+                logging.getLogger(name).addHandler(logging.NullHandler())
             found = {name: Image.OPEN[name] for name in FORMATS if name in Image.OPEN}
             try:
                 from pillow_heif import register_heif_opener
@@ -151,7 +155,7 @@ def decoder_fingerprint(preparation: Preparation) -> str:
                 parts.append(f"{codec} unknown")
         # A broken plug-in counts as missing: its pictures are tried again once it works.
         heif = importlib.metadata.version("pillow-heif") if "HEIF" in decoders() else "none"
-        parts.append(f"heif {heif}")
+        parts += [f"heif {heif}", *versions()]
         from vstore.format.hashing import checksum
 
         _fingerprints[preparation] = checksum("\n".join(parts).encode()).hex()

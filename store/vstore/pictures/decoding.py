@@ -16,7 +16,6 @@ from vstore.pictures.preparation import Preparation
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from PIL.ImageFile import ImageFile
 
 _ORIENTATION = 0x0112  # tag of EXIF
 _LARGE = 1 << 25  # pixels from which on a picture is decoded alone: it takes 5 to 12 bytes for each
@@ -103,10 +102,11 @@ def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
     width, height = picture.size
     if width < 1 or height < 1:
         raise PictureFailure("not_an_image", f"its header says {width} × {height} pixels")
-    if width * height > preparation.max_pixels:
-        raise bomb(f"{width} × {height}", width * height)
+    worth = max(width * height, getattr(picture, "worth", 0))  # what deep samples need counts, too
+    if worth > preparation.max_pixels:
+        raise bomb(f"{width} × {height}", worth)
     in_parts = picture.format in ("JPEG", "MPO") and not picture.info.get("progressive")
-    if width * height < _LARGE or in_parts:
+    if worth < _LARGE or in_parts:
         return _decode(picture, preparation)
     with _alone:  # the memory of one large picture is enough, however many threads decode
         try:
@@ -116,7 +116,7 @@ def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
             _give_back()
 
 
-def _decode(picture: ImageFile, preparation: Preparation) -> tuple[Image, Facts]:
+def _decode(picture: Image, preparation: Preparation) -> tuple[Image, Facts]:
     width, height = picture.size
     box = (preparation.max_side, preparation.max_side)
     kind = "JPEG" if picture.format == "MPO" else picture.format or ""

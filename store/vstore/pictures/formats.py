@@ -28,7 +28,7 @@ MAX_SIDE = 512  # pixels of the longer side of a prepared picture
 MAX_PIXELS = 178_956_970  # larger pictures count as bombs: twice the size at which Pillow warns
 IGNORED = "ignored"  # the orientation in a recipe whose pictures are not turned upright
 POLICY = 1  # raised whenever the same bytes would be prepared differently
-READING = 2  # raised whenever other files decode than before: known failures are tried again
+READING = 3  # raised whenever other files decode than before: known failures are tried again
 
 
 def prepare_recipe(max_side: int = MAX_SIDE) -> dict[str, Any]:

@@ -1,12 +1,19 @@
-"""Watches whether patterns that a command gave match anything that a scan meets, or would if spelled otherwise."""
+"""Watches whether patterns match anything that a scan meets, or would if spelled otherwise.
+
+Those that a command gave are expected to match; of the lines of an ignore file, only letter case is looked at.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
+from vstore.pictures.formats import EXTENSIONS
+from vstore.pictures.pattern_faults import Fault
 from vstore.pictures.patterns import WILD, Name, Pattern
+from vstore.pictures.spelling import composed
 
 
 class Unmatched(NamedTuple):
@@ -42,14 +49,15 @@ class _Watched:
             if (self.near is None or number < self.near[0]) and pattern.fits(name):
                 if fold and number == 0:
                     return True
-                self.near = number, name.whole, right or self._spelled(name)
+                self.near = number, name.whole, right or spelled(self._pattern, name)
         return False
 
-    def _spelled(self, name: Name) -> str:
-        """Write the pattern of a path."""
-        text = name.last if self._pattern.by_name else "/" + name.whole
-        no = "!" if self._pattern.brings_back else ""
-        return no + re.sub(r"([\\*?\[\]])", r"\\\1", text) + ("/" if name.is_folder else "")
+
+def spelled(pattern: Pattern, name: Name) -> str:
+    """Write a pattern of the same kind for a path."""
+    text = name.last if pattern.by_name else "/" + name.whole
+    no = "!" if pattern.brings_back else ""
+    return no + re.sub(r"([\\*?\[\]])", r"\\\1", text) + ("/" if name.is_folder else "")
 
 
 class Watch:
@@ -71,6 +79,62 @@ class Watch:
         for one in self._waiting:
             _, near, right = one.near or (0, None, None)
             yield Unmatched(one.option, one.glob, near, right)
+
+
+class CaseWatch:
+    """The lines of one ignore file, as one run sees them. Only names that a line should decide about are near it."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._waiting: dict[str, tuple[Pattern, Pattern]] = {}  # line: as it stands, and in any letter case
+        self._near: dict[str, str] = {}  # line: its right form
+        self._paths: dict[str, str] = {}
+        for line in lines:
+            if line.swapcase() != line:
+                with suppress(ValueError):  # which is noted as a fault of its own
+                    self._waiting[line] = Pattern.parse(line), Pattern.parse(line, fold=True)
+        self._join()
+
+    def _join(self) -> None:
+        """Join the waiting patterns: a scan asks them about every name."""
+        patterns = [folded for _, folded in self._waiting.values()]
+        self._names = _any_of(one for one in patterns if one.by_name)
+        self._wholes = _any_of(one for one in patterns if not one.by_name)
+
+    def see(self, path: str, *, excluded: bool) -> None:
+        """Look at a path that the scan met, relative to the folder of the file; that of a folder ends in a slash."""
+        if not self._waiting:
+            return
+        whole = path.removesuffix("/")
+        if not whole.isascii():
+            whole = composed(whole)
+        if self._names.fullmatch(whole[whole.rfind("/") + 1 :]) or self._wholes.fullmatch(whole):
+            self._take(Name.of(path), excluded=excluded)
+
+    def _take(self, name: Name, *, excluded: bool) -> None:
+        matched = [line for line, (exact, _) in self._waiting.items() if exact.fits(name)]
+        for line in matched:
+            del self._waiting[line]
+        if matched:
+            self._join()
+        if not name.is_folder and name.last[name.last.rfind(".") :].lower() not in EXTENSIONS:
+            return
+        for line, (exact, folded) in self._waiting.items():
+            if line not in self._near and exact.brings_back == excluded and folded.fits(name):
+                self._near[line] = spelled(exact, name) if not WILD.search(line) else _in_any_case(line)
+                self._paths[line] = name.whole
+
+    def faults(self) -> Iterator[tuple[str, Fault]]:
+        """Yield the lines that matched nothing and would in another letter case."""
+        for line in self._waiting:
+            if line in self._near:
+                reason = f"letter case matters, and there is {self._paths[line]}"
+                yield line, Fault(reason, (self._near[line],))
+
+
+def _any_of(patterns: Iterable[Pattern]) -> re.Pattern[str]:
+    """Join patterns; of none, return one that matches nothing."""
+    joined = "|".join(f"(?:{pattern.regex.pattern})" for pattern in patterns)
+    return re.compile(joined or "(?!)", re.DOTALL | re.IGNORECASE)
 
 
 def _others(glob: str) -> Iterator[tuple[Pattern, str | None]]:

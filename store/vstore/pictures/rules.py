@@ -12,6 +12,7 @@ from vstore.pictures.spelling import folds_case
 
 if TYPE_CHECKING:
     from vstore.pictures.pattern_faults import Fault
+    from vstore.pictures.pattern_watch import CaseWatch
     from vstore.pictures.patterns import Patterns
     from vstore.pictures.scan_options import ScanOptions
 
@@ -34,6 +35,7 @@ class Rules:
         self._include = self._patterns(options.include) if options.include else None
         self._exclude = self._patterns(options.exclude) if options.exclude else None
         self._files: dict[str, Patterns | None] = {}
+        self._watches: dict[str, CaseWatch] = {}
         self.faults: list[tuple[bytes, str, Fault]] = []
 
     @property
@@ -76,6 +78,8 @@ class Rules:
                     lines = text.read().removeprefix(b"\xef\xbb\xbf")
                 self._files[base] = Patterns.from_file(os.fsdecode(lines), fold=self.folds)
                 self._note_faults(base, os.fsdecode(lines))
+                if not self.folds:
+                    self._watch(base, os.fsdecode(lines))
         finally:
             os.close(file)
 
@@ -89,6 +93,23 @@ class Rules:
             fault = fault_of_line(line) or fault_of(line, place, os.path.basename(place))
             if fault is not None:
                 self.faults.append((os.fsencode(base + IGNORE_FILE), line, fault))
+
+    def _watch(self, base: str, text: str) -> None:
+        """Watch whether a line of the ignore file of a folder would match in another letter case."""
+        from vstore.pictures.pattern_watch import CaseWatch
+        from vstore.pictures.patterns import lines_of
+
+        self._watches.setdefault(base, CaseWatch(lines_of(text)))
+
+    def finish(self, under: str) -> None:
+        """After a walk: note the lines of ignore files that matched nothing for their letter case.
+
+        under: the part that was walked, with a slash at its end; all of "". Only there every name was met.
+        """
+        for base, watch in self._watches.items():
+            if base.startswith(under):
+                self.faults += ((os.fsencode(base + IGNORE_FILE), line, fault) for line, fault in watch.faults())
+        self._watches.clear()
 
     def over(self, base: str) -> Chain:
         """List the patterns for the names in a folder: the excludes, then, as in git, the deepest ignore file first."""
@@ -105,11 +126,17 @@ class Rules:
 
     def exclude(self, path: str, chain: Chain) -> bool:
         """Tell whether a path is excluded: the first of the patterns that matches it decides."""
+        excluded = False
         for length, patterns in chain:
             decides = patterns.deciding(path[length:])
             if decides is not None:
-                return not decides.brings_back
-        return False
+                excluded = not decides.brings_back
+                break
+        if self._watches:
+            for length, patterns in chain:
+                if patterns is not self._exclude and (watch := self._watches.get(path[:length])) is not None:
+                    watch.see(path[length:], excluded=excluded)
+        return excluded
 
     def include(self, path: str) -> bool:
         """Tell whether an include names a path, or else a folder above it."""

@@ -31,7 +31,8 @@ _LONGEST = 4000  # bytes of a path that one call can take, on every system
 class Scan:
     """A walk over a root, or over a part of it. Iterate once; `troubles` is complete only after that.
 
-    `passed` holds the folders above the part, or the part itself, that are left out: then nothing is walked.
+    `passed` holds the folders above the part, or the part itself, that are left out: then nothing is walked. `hidden`
+    is the path of one that is hidden or excluded instead, if there is one.
 
     Folders come depth-first, those of one folder in byte order of their names. A folder that cannot be listed to its
     end is not yielded: it is in `troubles`. With `follow_symlinks`, a folder with several names is listed under the
@@ -60,6 +61,7 @@ class Scan:
         """
         self.troubles: list[Trouble] = []
         self.passed: PassedOver = {}
+        self.hidden = b""
         self._place = place
         self._options = options
         self._under = under
@@ -82,6 +84,7 @@ class Scan:
             if self._options.follow_symlinks:
                 self._owners = self._own_folders()
             yield from self._walk_under() if self._under else self._walk(b"")
+            self._rules.finish(os.fsdecode(self._under) + "/" if self._under else "")
         finally:
             os.close(self._root_fd)
 
@@ -108,7 +111,10 @@ class Scan:
 
     @property
     def faults(self) -> list[tuple[bytes, str, Fault]]:
-        """The lines of the ignore files met that can match nothing: path of the file, line, and the reason."""
+        """The lines of the ignore files met that can match nothing: path of the file, line, and the reason.
+
+        Those that match nothing for their letter case are known only after the walk.
+        """
         return self._rules.faults
 
     def leaves_out(self, path: bytes) -> bool:
@@ -122,6 +128,8 @@ class Scan:
         found = self._rules.left_out_above(os.fsdecode(folder) + "/")
         if found is not None:
             passed_over.note(self.passed, found.kind, found.name, folder)
+        else:
+            self.hidden = folder
         return True
 
     def _own_folders(self) -> dict[tuple[int, int], bytes]:
@@ -163,7 +171,10 @@ class Scan:
             folder, identity, only = self._under, (found.st_dev, found.st_ino), None
         else:
             folder, identity, only = path, (above.st_dev, above.st_ino), os.fsdecode(names[-1])
-        if self._passes_over(self._under) if only is None else self.hides(self._under):
+        if only is not None and self.hides(self._under):
+            self.hidden = self._under
+            return
+        if only is None and self._passes_over(self._under):
             return
         if self._options.follow_symlinks:
             if self._owners.get(identity) != folder:

@@ -1,14 +1,17 @@
-"""Opens TIFF: has libtiff read what Pillow would read wrong by itself, and refuses what neither reads right."""
+"""Opens TIFF: has libtiff read what Pillow would read wrong by itself, tifffile what neither reads right."""
 
 from __future__ import annotations
 
 import io
 from typing import TYPE_CHECKING, Any
 
+from vstore.pictures.deep_tiff import open_deep
 from vstore.pictures.failures import PictureFailure
 
 if TYPE_CHECKING:
     from PIL.TiffImagePlugin import TiffImageFile
+
+    from vstore.pictures.deferred import Deferred
 
 _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER, _SAMPLES, _PLANES = 258, 259, 262, 266, 277, 284
 _EXTRA, _FORMAT, _SUBSAMPLING = 338, 339, 530
@@ -20,16 +23,16 @@ _KINDS = {1: "unsigned", 2: "signed", 3: "floating-point"}
 _COLOURS = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr", 8: "Lab"}
 
 
-def open_tiff(factory: Any, data: bytes) -> TiffImageFile:
-    """Open a TIFF with Pillow's factory.
+def open_tiff(factory: Any, data: bytes) -> TiffImageFile | Deferred:
+    """Open a TIFF with Pillow's factory, or with tifffile.
 
-    Raises: PictureFailure for a kind that is not read; any error of the decoder.
+    Raises: PictureFailure for a kind that is not read, or needs an extra; any error of the decoder.
     """
     try:
         picture: TiffImageFile = factory(io.BytesIO(data), "")
     except SyntaxError as err:
         if str(err).startswith(_UNKNOWN):
-            raise _refused(_tags(data)) from err
+            return _otherwise(_tags(data), data, err)
         if isinstance(err.__cause__, KeyError) and str(err) == str(_tags(data).get(_COMPRESSION)):
             reason = f"this TIFF is compressed in a way that is not read ({err}); save it without compression"
             raise PictureFailure("not_an_image", reason) from err
@@ -38,7 +41,7 @@ def open_tiff(factory: Any, data: bytes) -> TiffImageFile:
     signed = picture.mode == "L" and tags.get(_FORMAT, (1,))[0] == _SIGNED
     more = picture.mode == "RGBA" and len(tags.get(_BITS, ())) > len("RGBA")
     if signed or (tags.get(_PLANES) == _SEPARATE and (more or picture.mode in ("LA", "La", "PA", "LAB"))):
-        raise _refused(tags)
+        return _otherwise(tags, data)
     if tags.get(_COMPRESSION, _NONE) == _NONE and not _is_plain(picture):
         # libtiff takes the compression from the file; Pillow hands it over where this tag says that there is one.
         tags[_COMPRESSION] = _LZW
@@ -73,11 +76,20 @@ def _tags(data: bytes) -> Any:
     return tags
 
 
-def _refused(tags: Any) -> PictureFailure:
+def _otherwise(tags: Any, data: bytes, err: Exception | None = None) -> Deferred:
+    """Open with tifffile what Pillow does not read. Raises: PictureFailure, if neither does."""
+    what = _described(tags)
+    found = open_deep(tags, data, what)
+    if found is None:
+        reason = f"this kind of TIFF is not read ({what}); save it as RGB with 8 bits"
+        raise PictureFailure("not_an_image", reason) from err
+    return found
+
+
+def _described(tags: Any) -> str:
     bits = tags.get(_BITS, (1,))
     kind = _KINDS.get(tags.get(_FORMAT, (1,))[0], "")
     colour = _COLOURS.get(tags.get(_PHOTOMETRIC, 0), f"photometric {tags.get(_PHOTOMETRIC)}")
     depth = "/".join(str(n) for n in sorted(set(bits)))
     planes = "in separate planes" if tags.get(_PLANES) == _SEPARATE else ""
-    what = " ".join(f"{tags.get(_SAMPLES, len(bits))} × {depth} bit {kind} {colour} {planes}".split())
-    return PictureFailure("not_an_image", f"this kind of TIFF is not read ({what}); save it as RGB with 8 bits")
+    return " ".join(f"{tags.get(_SAMPLES, len(bits))} × {depth} bit {kind} {colour} {planes}".split())

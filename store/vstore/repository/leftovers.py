@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import binascii
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.disk.packs import write_pack
-from vstore.errors import Damage
-from vstore.format.canonical import canonical, path_from_json, path_to_json
+from vstore.errors import Damage, UsageError
+from vstore.format.canonical import Json, canonical, path_from_json, path_to_json
 from vstore.format.entries import FileRef, Import
+from vstore.format.fields import FieldValue, decode_field, field_key
 from vstore.format.layout import DTYPES
 from vstore.repository.repository import Repository
 
@@ -26,12 +28,14 @@ class LeftRow(NamedTuple):
     path:   its path there.
     state:  why it waits, in one word.
     reason: why it waits, for people.
+    fields: what the old list says of its picture besides: values of fields by name, in base64.
     """
 
     row: int
     path: bytes
     state: str
     reason: str
+    fields: Mapping[str, str] = {}  # never changed
 
 
 def write_leftovers(
@@ -43,7 +47,7 @@ def write_leftovers(
     Returns: digest of the names, digests of the vectors, the packs. Raises: DiskTrouble, ReadOnly.
     """
     digest = repo.hash.digest
-    names = canonical([[left.row, path_to_json(left.path), left.state, left.reason] for left in rows])
+    names = canonical([_written(left) for left in rows])
     listed: list[bytes] = []
     refs: list[FileRef] = []
     blobs = {digest(names): names}
@@ -56,12 +60,17 @@ def write_leftovers(
     return digest(names), listed, refs
 
 
+def _written(left: LeftRow) -> list[Json]:
+    row = [left.row, path_to_json(left.path), left.state, left.reason]
+    return [*row, dict(left.fields)] if left.fields else row
+
+
 def left_rows(repo: Repository, found: Import) -> list[LeftRow]:
     """Read the rows set aside by an import. Raises: Damage."""
     try:
         return [
-            LeftRow(row, path_from_json(path), state, reason)
-            for row, path, state, reason in json.loads(repo.packs.get(found.names))
+            LeftRow(row, path_from_json(path), state, reason, *map(dict, fields))
+            for row, path, state, reason, *fields in json.loads(repo.packs.get(found.names))
         ]
     except (ValueError, KeyError, TypeError) as err:
         raise Damage(f"the names of the import {found.id} cannot be read: {err!r}", "run: vstore check") from err
@@ -76,6 +85,16 @@ def as_of(repo: Repository, found: Import, space: str) -> Import:
     if any(repo.segment(ref).footer.space.hex() == found.space for ref in listed):
         return found._replace(space=space)
     return found
+
+
+def left_fields(left: LeftRow) -> dict[str, FieldValue]:
+    """Read the fields of a row that was set aside. Raises: Damage."""
+    try:
+        for name in left.fields:
+            field_key(b"", name)
+        return {name: decode_field(binascii.a2b_base64(value)) for name, value in left.fields.items()}
+    except (ValueError, TypeError, UsageError) as err:
+        raise Damage(f"the fields of row {left.row} of an import cannot be read: {err}", "run: vstore check") from err
 
 
 class LeftVectors:

@@ -9,7 +9,7 @@ from vstore.errors import UsageError
 from vstore.format.pages import Alias
 from vstore.format.relabelling import today, yesterday
 from vstore.format.tree import Tree
-from vstore.repository.places import is_below, is_same, relative
+from vstore.repository.places import is_below, is_gone, is_same, relative
 from vstore.repository.repository import Repository
 
 
@@ -28,7 +28,7 @@ def below(tree: Tree, prefixes: Iterable[bytes] | None) -> Iterator[Alias]:
 def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]:
     """Find the stored paths, in the snapshot's own labels, of a stored path or a path on disk.
 
-    Raises: UsageError if it is neither below a synced folder nor a path of the snapshot.
+    Raises: UsageError if it is neither below a synced folder nor a path of the snapshot, or exists nowhere.
     """
     absorbed = repo.state.absorbed
     labels = {os.fsencode(label) for label in [*repo.state.roots, *absorbed]}
@@ -49,7 +49,10 @@ def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]
     if next(below(tree, found), None) is None:
         from vstore.repository.respelling import respelled
 
-        found += [path for wanted in (found or [named]) for path in respelled(repo, tree, wanted)]
+        same = [path for wanted in (found or [named]) for path in respelled(repo, tree, wanted)]
+        if found and not same:
+            _refuse_absent(repo, tree, under, found)
+        found += same
     if not found:
         raise UsageError(
             f"{os.fsdecode(under)} is not in any synced folder",
@@ -61,6 +64,28 @@ def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]
     ]
     listed = {*found, *before}
     return tuple(sorted(path for path in listed if not any(path != p and is_below(path, p) for p in listed)))
+
+
+def _refuse_absent(repo: Repository, tree: Tree, under: bytes, wanted: Iterable[bytes]) -> None:
+    """Refuse words for paths that are in no snapshot, and not on disk: they are misspelled. Raises: UsageError.
+
+    wanted: stored paths that the words may mean; the tree has none of them.
+    """
+    near: list[bytes] = []
+    for path in wanted:
+        label, _, rest = path.partition(b"/")
+        root = repo.state.roots.get(os.fsdecode(label))
+        place = repo.place(root) if root is not None else None
+        if not rest or (place is not None and not is_gone(os.path.join(place, rest))):
+            return
+        from vstore.repository.near_paths import near_paths
+
+        near += [os.path.join(label, one) for one in near_paths(tree, os.fsdecode(label), place, rest)]
+    meant = " or ".join(map(os.fsdecode, dict.fromkeys(near)))
+    raise UsageError(
+        f"{os.fsdecode(under)} is neither on disk nor in this snapshot",
+        f"did you mean {meant}?" if near else "name a part of a synced folder, or a stored path such as LABEL/FOLDER",
+    )
 
 
 def label_of(repo: Repository, folder: bytes) -> str | None:

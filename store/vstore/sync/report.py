@@ -96,7 +96,7 @@ class SyncReport(NamedTuple):
     retried:       pictures with a remembered failure that were tried again.
     retried_embedded: those of them with a vector now.
     passed:        what was passed over, by kind and name; its files are the ignored ones.
-    notes:         patterns that match nothing, and what to do.
+    notes:         paths given that do not exist or are hidden, patterns that match nothing, and what to do.
     removed_left_out: removed paths in folders that are left out by default.
     examples:      class -> its first few paths, also of `same_pixels`; both paths of renamed ones.
     """

@@ -14,6 +14,7 @@ from vstore.intake.ingest import Ingest
 from vstore.intake.survey import Survey
 from vstore.pictures.elsewhere import Elsewhere
 from vstore.repository.repository import Repository
+from vstore.sync import absent_parts
 from vstore.sync.edits import Edits
 from vstore.sync.memory import Memory
 from vstore.sync.occurrences import images_gained, occurrences, touched
@@ -119,7 +120,7 @@ class Reporter:
             without_pixels=self._without_pixels() if ingest.missed_digests else 0,
             candidates=self._candidates(edits, before),
             passed=passed_over(outcome.survey.passed, ingest.troubles),
-            notes=notes(outcome.survey, dry_run=dry_run),
+            notes=(*absent_parts.notes(outcome.survey, outcome.first), *notes(outcome.survey, dry_run=dry_run)),
             removed_left_out=_left_out(outcome),
             retried=len(ingest.tried_again),
             retried_embedded=sum(key in ingest.vectors for key in ingest.tried_again),

@@ -21,6 +21,7 @@ from vstore.intake.targets import scope_of
 from vstore.pictures.scan_options import OptionEdits
 from vstore.progress import Progress, Silent
 from vstore.repository.repository import Repository
+from vstore.sync.absent_parts import refuse_absent
 from vstore.sync.commit import Commit, Moved
 from vstore.sync.decision import Base, decide, decide_whole
 from vstore.sync.edits import Edits, edits_of
@@ -139,6 +140,8 @@ class Run:
         repo, options = self._repo, self._options
         self._space = self._choose_space()
         self._base = self._compared_with_current(paths)
+        if options.files_from is None:  # a program may list what came and went; the report notes it
+            refuse_absent(self._base.scope.targets, self._base.tree)
         self._memory = Memory(repo, self._catalogue, self._space)
         self._ingest = Ingest(
             repo,
