@@ -77,6 +77,7 @@ _WITHIN = (
     r".*/cache/thumbnails",  # PhotoPrism, Capture One
 )
 _ENDS = frozenset({"thumbnails", "previews", "proxies", "modelresources", "caches", "derivatives", "preview"})
+_RARE = _ENDS | _KINDS.keys()
 
 
 class LeftOut(NamedTuple):
@@ -90,15 +91,23 @@ class LeftOut(NamedTuple):
     kind: str
 
 
+def may_be_left_out(name: str) -> bool:
+    """Tell whether a folder of this name may be one that is left out: a scan asks it of each folder."""
+    folded = name.casefold()
+    return folded in _RARE or folded[:1] in _BEGINS or folded.endswith(_SUFFIXES)
+
+
 def left_out(path: str) -> LeftOut | None:
     """Tell what a folder is left out for, by its name and those above it; None if it is like any other.
 
     path: absolute, as a name may mean something in one place alone.
     """
     name = path[path.rfind("/") + 1 :]
+    if not may_be_left_out(name):
+        return None
     folded = name.casefold()
     kind = _KINDS.get(folded)
-    if kind is None and (folded[:1] in _BEGINS or folded.endswith(_SUFFIXES)):  # few names are worth a match
+    if kind is None:
         family = re.fullmatch(_FAMILY, folded)
         kind = family.lastgroup if family else None
     if kind is None and folded in _ENDS and any(re.fullmatch(place, path.casefold()) for place in _WITHIN):
