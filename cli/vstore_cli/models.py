@@ -32,7 +32,23 @@ _MODEL = (
     click.option(
         "--max-side",
         type=click.IntRange(16, 8192),
-        help="Shrink pictures to this many pixels on the longer side (default 512).",
+        help="Shrink pictures to this many pixels on the longer side (default: to what the model sees, or 512).",
+    ),
+    click.option(
+        "--prepare",
+        type=click.IntRange(1, 2),
+        help="How pictures are prepared for the model: 2 in new spaces, 1 for vectors made by earlier versions of "
+        "vstore or by other programs.",
+    ),
+    click.option(
+        "--colour",
+        type=click.Choice(["srgb", "ignore"]),
+        help="Take pictures to sRGB by their colour profiles (default), or as if they had none.",
+    ),
+    click.option(
+        "--decode",
+        type=click.Choice(["fine", "fast"]),
+        help="Scale large JPEG files down as exactly as a model can see (default), or in less time.",
     ),
     click.option("--prompt", metavar="TEXT", help="Text that a vision-language model gets with each picture."),
     click.option(
@@ -67,6 +83,9 @@ MODEL_WORDS = (
         "adapter_revision",
         "compute",
         "max_side",
+        "prepare",
+        "colour",
+        "decode",
         "prompt",
         "query_prompt",
         "preset",

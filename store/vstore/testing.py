@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vstore.pictures.formats import prepare_recipe
+from vstore.pictures.preparation import preparation_1
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,7 +23,7 @@ class FakeEmbedder:
     """
 
     def __init__(self, name: str = "fake-1", dim: int = 8) -> None:
-        self.recipe: Recipe = {"family": "fake", "name": name, "dim": dim, "prepare": prepare_recipe(512)}
+        self.recipe: Recipe = {"family": "fake", "name": name, "dim": dim, "prepare": preparation_1(512)}
         self.dim = dim
         self.calls = 0
         self.embedded = 0

@@ -112,9 +112,9 @@ def test_exit_code_11_while_somebody_else_is_at_work(pictures: Line) -> None:
 def test_a_drop_waits_for_another_process_if_it_is_told_to(pictures: Line) -> None:
     with (pictures.store / "locks" / "ingest").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert "--wait" in pictures("model", "drop", "builtin-1", code=11).err
+        assert "--wait" in pictures("model", "drop", "builtin-2", code=11).err
         Timer(0.2, fcntl.flock, (file, fcntl.LOCK_UN)).start()
-        assert "needed by 1 snapshot: v1" in pictures("model", "drop", "builtin-1", "--wait", code=5).err
+        assert "needed by 1 snapshot: v1" in pictures("model", "drop", "builtin-2", "--wait", code=5).err
 
 
 def test_a_dry_repair_says_what_a_repair_would_report(pictures: Line) -> None:

@@ -126,10 +126,10 @@ def test_without_a_store_a_command_says_how_to_make_one(words: list[str], line: 
 def test_init_makes_a_store_here(line: Line) -> None:
     made = line("init", "--json").json
     assert made["store"] == str(line.store)
-    assert (made["hash"], made["dtype"], made["space_name"]) == ("xxh3_128", "float16", "builtin-1")
+    assert (made["hash"], made["dtype"], made["space_name"]) == ("xxh3_128", "float16", "builtin-2")
     assert line("init", code=2).err.startswith(f"Error: a store already exists at {line.store}")
     assert line("init", "--hash", "sha256", "--store", "other", "--store-dtype", "float32").out == (
-        f"Made the store {line.home}/other (sha256, float32, space builtin-1)\n"
+        f"Made the store {line.home}/other (sha256, float32, space builtin-2)\n"
     )
 
 

@@ -41,7 +41,7 @@ def test_list_shows_the_newest_first_and_marks_the_current(history: Line) -> Non
     lines = history("snapshot", "list").lines
     assert lines[0].split() == ["snapshot", "id", "time", "paths", "pictures", "space"]
     assert [text.split()[0] for text in lines[1:]] == ["*", "v2", "v1"]
-    assert re.fullmatch(rf"\*  v3 +[0-9a-f]{{8}}  {TIME} +5 +4  builtin-1", lines[1])
+    assert re.fullmatch(rf"\*  v3 +[0-9a-f]{{8}}  {TIME} +5 +4  builtin-2", lines[1])
     assert lines[2].endswith("  tidied up")
     assert lines[3].endswith("  [original]")
     rows = history("snapshot", "list", "--json").json
@@ -255,7 +255,7 @@ def test_the_log_lists_operations_and_what_was_current_after_each(history: Line)
     assert lines[0].split() == ["time", "operation", "current"]
     assert re.fullmatch(rf"6  {TIME}  undo       v3       tag of {TIME} \(original at v1\)", lines[1])
     assert re.fullmatch(rf"5  {TIME}  tag        v3       original at v1 \(undone\)", lines[2])
-    assert re.fullmatch(rf"1  {TIME}  init                builtin-1", lines[-1])
+    assert re.fullmatch(rf"1  {TIME}  init                builtin-2", lines[-1])
     assert len(history("log", "-n", "2").lines) == 3
     rows = history("log", "--limit", "2", "--json").json
     assert [list(row) for row in rows] == [["number", "op", "time", "about", "current", "undone"]] * 2

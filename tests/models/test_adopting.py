@@ -56,7 +56,7 @@ def test_an_index_of_a_model_in_other_files_goes_into_its_space(tmp_path: Path) 
     from support.recut import copied, resharded
 
     model = save_clip(tmp_path / "clip")
-    Store.init(tmp_path / ".vstore", model=str(model), name="one", device="cpu")
+    Store.init(tmp_path / ".vstore", model=str(model), name="one", prepare=1, device="cpu")
     copy = resharded(copied(model, tmp_path / "copy"))
     with Store(tmp_path / ".vstore") as store:
         report = store.import_index(**_old(tmp_path, Words(str(copy))), model=str(copy), trust_edited=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -85,29 +86,31 @@ def without_draft() -> Iterator[None]:
 
 @contextmanager
 def with_gap(gap: float | None) -> Iterator[None]:
-    """Scale with another reducing_gap than 2."""
+    """Scale with another reducing_gap than that of the preparation."""
+    plain = decoding.shrunk
     with pytest.MonkeyPatch.context() as patch:
-        resample = Image.Resampling.LANCZOS
-        patch.setattr(decoding, "_thumbnail", lambda picture, box: picture.thumbnail(box, resample, reducing_gap=gap))
+        patch.setattr(decoding, "shrunk", lambda picture, preparation: plain(picture, preparation._replace(gap=gap)))
         yield
 
 
 @contextmanager
 def with_repeated_colours() -> Iterator[None]:
     """Decode as a libjpeg that repeats the colours of a 4:2:0 picture instead of interpolating them."""
-    plain = decoding._thumbnail
+    plain = decoding.shrunk
 
-    def thumbnail(picture: Any, box: tuple[int, int]) -> None:
+    def shrunk(picture: Any, preparation: Preparation) -> Any:
         halved = picture.format == "JPEG" and picture.layer[0][1:3] == (2, 2)
-        picture.draft(None, (box[0] * 2, box[1] * 2))
+        times = preparation.draft or 2
+        sides = (preparation.max_side,) * 2 if preparation.draft is None else preparation.size(*picture.size)
+        picture.draft(None, (math.ceil(sides[0] * times), math.ceil(sides[1] * times)))
         if halved and picture.decoderconfig[0] == 1:  # one that is decoded at half its size has all its colours
             light, *colours = picture.convert("YCbCr").split()
             repeated = [one.reduce(2).resize(one.size, Image.Resampling.NEAREST) for one in colours]
             picture.im = Image.merge("YCbCr", [light, *repeated]).convert("RGB").im
-        plain(picture, box)
+        return plain(picture, preparation)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoding, "_thumbnail", thumbnail)
+        patch.setattr(decoding, "shrunk", shrunk)
         yield
 
 
@@ -119,18 +122,20 @@ DECODERS: dict[str, Callable[[], Any]] = {
     "colours are repeated": with_repeated_colours,
 }
 SEEING = ("clip", "siglip", "dinov2", "builtin")
+PREPARATIONS = [Preparation()]
 UNSEEN = {("reducing_gap 1.5", "dinov2")}  # its vector moves by 4e-5
 
 
-def pixels(names: tuple[str, ...]) -> dict[str, Image.Image]:
-    return {name: decoding.prepare(probe_file(name), Preparation())[0] for name in names}
+def pixels(names: tuple[str, ...], preparation: Preparation) -> dict[str, Image.Image]:
+    return {name: decoding.prepare(probe_file(name), preparation)[0] for name in names}
 
 
 @pytest.mark.parametrize("change", DECODERS)
-def test_another_way_of_decoding_jpeg_moves_a_probe(zoo: Zoo, change: str) -> None:
-    before = pixels(PROBES)
+@pytest.mark.parametrize("preparation", PREPARATIONS, ids=str)
+def test_another_way_of_decoding_jpeg_moves_a_probe(zoo: Zoo, change: str, preparation: Preparation) -> None:
+    before = pixels(PROBES, preparation)
     with DECODERS[change]():
-        after = pixels(PROBES)
+        after = pixels(PROBES, preparation)
     assert all(before[name] == after[name] for name in DRAWN), "no drawn one sees it"
     for name in SEEING:
         made = BuiltinEmbedder() if name == "builtin" else embedder(zoo[name])

@@ -136,7 +136,7 @@ def test_a_space_of_before_keeps_its_prompt_and_is_found_again_where_its_model_m
     before = f"{SYSTEM}<|im_start|>user\n{PICTURE}<|im_end|>\n<|im_start|>assistant\n"
     (tmp_path / "pictures").mkdir()
     put(tmp_path / "pictures", {f"{i}.png": i for i in range(3)})
-    Store.init(tmp_path / "s", model=str(model), prompt=before, name="old", device="cpu")
+    Store.init(tmp_path / "s", model=str(model), prompt=before, name="old", prepare=1, device="cpu")
     repo = Repository(tmp_path / "s")
     (old,) = repo.state.spaces.values()
     assert repo.recipe(old.id)["prompt"] == before

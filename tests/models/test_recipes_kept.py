@@ -30,6 +30,9 @@ def test_every_case_is_kept() -> None:
 def test_a_recipe_is_what_it_was(folders: Path, case: Case) -> None:
     """A difference here is another space for everybody who has this model, that is, hours of embedding it again."""
     kept = KEPT[case.name]
+    if case.words.get("prepare") == 2:  # of today: nothing was otherwise before
+        assert recipe_in(folders, case) == kept
+        return
     if case.model == "naflex":
         # transformers padded its texts on the left, on which no SigLIP 2 was trained: spaces of before still do.
         new = recipe_in(folders, case)

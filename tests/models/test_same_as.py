@@ -386,7 +386,7 @@ def test_the_built_in_embedder_has_no_files(tmp_path: Path) -> None:
     Store.init(tmp_path / ".vstore")
     store = Store(tmp_path / ".vstore")
     with pytest.raises(UsageError, match="is not that of a model in files"):
-        store.model_add(same_as="builtin-1", model="x", device="cpu")
+        store.model_add(same_as="builtin-2", model="x", device="cpu")
 
 
 def test_a_store_of_format_1_is_migrated_first(tmp_path: Path, zoo: Zoo) -> None:

@@ -343,7 +343,7 @@ def test_an_interrupted_upgrade_goes_on_where_it_was(world: World, zoo: Zoo) -> 
             if self.embedding and self.done > 20:
                 stop.set()
 
-    first = world.sync(space="two", progress=Stopper(), stop=stop)
+    first = world.sync(space="two", progress=Stopper(), stop=stop, batch_size=8)
     assert first.interrupted and first.snapshot is None
     assert 0 < first.embedded < 60
     assert world.repo.state.current == "v2"

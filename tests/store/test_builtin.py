@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 from support.embedder_suite import check_embedder, check_loads_again, pictures
 
-from vstore.embed.builtin import DEFAULT_RECIPE, BuiltinEmbedder
+from vstore.embed.builtin import DEFAULT_RECIPE, RECIPES, BuiltinEmbedder
 from vstore.embed.load import load_embedder
 from vstore.errors import ModelError
 from vstore.format.recipes import space_id
@@ -180,17 +180,18 @@ def test_the_picture_given_is_left_as_it_was() -> None:
 
 
 def test_the_recipe_names_its_space_for_good() -> None:
+    assert space_id(RECIPES[1]) == "63aae34f054a6ab579f76214d3f8dadc4f651d5d4b914ff13953bc50b95e0159"
     plain = {word: value for word, value in DEFAULT_RECIPE.items() if word != "prepare"}
-    assert plain == {"family": "builtin", "name": "builtin-1", "version": 1, "dim": 333}
+    assert plain == {"family": "builtin", "name": "builtin-2", "version": 2, "dim": 333}
     assert space_id(BuiltinEmbedder().recipe) == space_id(DEFAULT_RECIPE)
     assert space_id(load_embedder(DEFAULT_RECIPE).recipe) == space_id(DEFAULT_RECIPE)
 
 
 @pytest.mark.parametrize(
-    "other", [{"name": "builtin-2"}, {"version": 2}, {"dim": 512}, {"family": "clip"}, {"whitened": True}]
+    "other", [{"name": "builtin-3"}, {"version": 1}, {"dim": 512}, {"family": "clip"}, {"whitened": True}]
 )
 def test_an_unknown_recipe_is_refused(other: dict[str, object]) -> None:
-    with pytest.raises(ModelError, match="builtin-1"):
+    with pytest.raises(ModelError, match="builtin-1 and builtin-2"):
         BuiltinEmbedder({**DEFAULT_RECIPE, **other})
 
 
@@ -203,7 +204,7 @@ def test_changing_the_recipe_given_changes_no_embedder() -> None:
     recipe = dict(DEFAULT_RECIPE)
     embedder = BuiltinEmbedder(recipe)
     recipe["name"] = "mine"
-    assert embedder.recipe["name"] == "builtin-1"
+    assert embedder.recipe["name"] == "builtin-2"
 
 
 def test_importing_and_making_one_loads_neither_numpy_nor_pillow() -> None:

@@ -37,7 +37,7 @@ from vstore.disk.footer import FOOTER_SIZE
 from vstore.disk.proven_faiss import check_faiss
 from vstore.disk.segment_writer import rounded, write_segment
 from vstore.disk.segments import Segment
-from vstore.embed.builtin import DEFAULT_RECIPE, BuiltinEmbedder
+from vstore.embed.builtin import DEFAULT_RECIPE, RECIPES, BuiltinEmbedder
 from vstore.embed.hf.digests import Digests
 from vstore.embed.probes import PROBES, Probes, Proofs
 from vstore.embed.text_cache import cache_text, text_name
@@ -50,8 +50,8 @@ from vstore.format.manifest import Manifest
 from vstore.format.undo import BARRIERS, UNDOABLE
 from vstore.intake import keeper, stored_keys, survey
 from vstore.pictures.decoding import prepare
-from vstore.pictures.formats import EXTENSIONS, MAX_PIXELS, prepare_recipe
-from vstore.pictures.preparation import Preparation
+from vstore.pictures.formats import EXTENSIONS, MAX_PIXELS
+from vstore.pictures.preparation import Preparation, preparation_1, preparation_2
 from vstore.pictures.scan_options import ScanOptions
 from vstore.repository import proof
 from vstore.repository.repository import Repository
@@ -223,7 +223,7 @@ def test_what_the_state_lists_has_the_fields_of_its_table(
 def test_a_root_keeps_every_option_that_the_table_names(world: World) -> None:
     (row,) = [row for row in table("root") if row["field"] == "`options`"]
     (root,) = world.repo.state.roots.values()
-    assert set(words(row["meaning"])) == set(root.options) == set(ScanOptions._fields)
+    assert set(words(row["meaning"])) == set(root.options) == {*ScanOptions._fields} - {"accept_truncated"}
 
 
 def source() -> Iterator[ast.AST]:
@@ -389,13 +389,19 @@ def test_the_head_of_a_journal_is_at_the_offsets_of_its_table(tmp_path: Path) ->
 def test_recipes_have_the_fields_of_their_table() -> None:
     assert DEFAULT_RECIPE.keys() == fields("recipe").keys() | {"name", "version"}
     assert all(fits(DEFAULT_RECIPE[name], kind) for name, kind in fields("recipe").items())
-    assert (DEFAULT_RECIPE["family"], DEFAULT_RECIPE["name"], DEFAULT_RECIPE["version"]) == ("builtin", "builtin-1", 1)
-    prepare = prepare_recipe()
-    assert prepare.keys() == fields("prepare").keys()
-    for row in table("prepare"):
-        value = prepare[word(row["field"])]
-        assert fits(value, row["type"])
-        assert str(value) == row["value"].strip("`")
+    names = {policy: (one["family"], one["name"], one["version"]) for policy, one in RECIPES.items()}
+    assert names == {1: ("builtin", "builtin-1", 1), 2: ("builtin", "builtin-2", 2)}
+    by_short_side = preparation_2(short_side=224, resample="bicubic")
+    assert by_short_side == {**preparation_2(), "short_side": 224, "max_side": 16 * 224, "resample": "bicubic"}
+    for recipe, name in (
+        (preparation_1(), "prepare"),
+        ({**preparation_2(), "short_side": "none", "draft": "none"}, "prepare 2"),
+    ):
+        assert recipe.keys() == fields(name).keys()
+        for row in table(name):
+            value = recipe[word(row["field"])]
+            assert fits(value, row["type"]) or value == "none"
+            assert str(value) == row["value"].strip("`")
     assert f"the limit ({MAX_PIXELS:,};" in TEXT
 
 

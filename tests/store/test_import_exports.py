@@ -232,8 +232,6 @@ def test_a_parquet_file_of_vectors_and_paths_is_imported(old: OldIndex, names: t
         ({"path": ["a"]}, "0 columns of lists of floats"),
         ({"path": ["a"], "vector": [None]}, "0 columns"),
         ({"path": ["a", "b"], "vector": [[0.5], [0.5, 1.0]]}, "several lengths"),
-        ({"path": ["a", "b"], "vector": [[0.5], None]}, "without a vector"),
-        ({"path": ["a", "b"], "vector": [[0.5], [None]]}, "without a vector"),
         ({"caption": ["a"], "vector": [[0.5]]}, "no column has a known name for paths"),
     ],
 )

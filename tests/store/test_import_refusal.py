@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vstore.importing.matching import AMBIGUOUS, EDITED, MATCHED, MISSING, NOWHERE, SEVERAL
-from vstore.importing.refusal import NAMED, broken_order, nothing_found
+from vstore.importing.refusal import NAMED, contradiction, nothing_found
 from vstore.importing.report import FIRST, ImportReport, Row
 from vstore.importing.verdict import Verdict
 
@@ -41,10 +41,17 @@ def report(of: Verdict) -> ImportReport:
 
 def test_equal_pictures_with_different_vectors_break_the_order() -> None:
     torn = [f"rows {number} and {number + 1}" for number in range(NAMED + 2)]
-    found = broken_order(verdict(MATCHED, torn=torn))
-    assert found is not None and found.startswith(f"{NAMED + 2} pairs of vectors differ")
-    assert torn[NAMED - 1] in found and torn[NAMED] not in found
-    assert broken_order(verdict(MATCHED)) is None
+    found = contradiction(verdict(MATCHED, torn=torn))
+    assert found is not None and found.what.startswith(f"{NAMED + 2} pairs of vectors differ")
+    assert found.what.endswith("; the order of the rows is broken")
+    assert torn[NAMED - 1] in found.what and torn[NAMED] not in found.what
+    assert contradiction(verdict(MATCHED)) is None
+
+
+def test_a_path_that_is_listed_twice_is_another_fault() -> None:
+    found = contradiction(verdict(MATCHED)._replace(twice=("rows 0 and 9 (a.jpg)",)))
+    assert found is not None
+    assert found.what == "1 path is listed twice, with different vectors: rows 0 and 9 (a.jpg)"
 
 
 def test_an_index_with_one_picture_is_taken() -> None:

@@ -14,7 +14,7 @@ import pytest
 from vstore.disk.journal import journals
 from vstore.format.facts import BYTES, CAMERA, ORIENTATION, pixels
 from vstore.format.layout import FORMATS
-from vstore.pictures.formats import prepare_recipe
+from vstore.pictures.preparation import preparation_1
 from vstore.repository.decisions import newest_decisions
 from vstore.repository.facts import facts_of
 from vstore.repository.fields import every_field, fields_of, picture_fields
@@ -229,7 +229,7 @@ def test_format_2_has_facts_of_several_readers(second: Path) -> None:
     repo = Repository(second / "store")
     a, b, c = map(bytes.fromhex, (A, B, C))
     found = facts_of(repo, [a, b, c])
-    prepared, other = pixels(prepare_recipe()), pixels({**prepare_recipe(), "policy": 2})
+    prepared, other = pixels(preparation_1()), pixels({**preparation_1(), "policy": 2})
     assert [found[key].reader for key in (a, b, c)] == [2, 1, 2]
     winner = found[a].values
     assert [winner[column] for column in (BYTES, CAMERA, ORIENTATION)] == [300, "Caméra", 6]

@@ -279,12 +279,14 @@ def test_a_path_that_is_gone_is_not_near(world: World) -> None:
         ("/cats/d*/", "Animals/cats/deep", "**/[cC][aA][tT][sS]/[dD]*/"),
         ("a.png/", "Animals/a.png", "a.png"),
         ("ÉTÉ/", "été", "été/"),
+        ("[2019] Trip/", "[2019] Trip", "\\[2019\\] Trip/"),
+        ("x[1].png", "[2019] Trip/x[1].png", "x\\[1\\].png"),
     ],
 )
 def test_a_pattern_that_matches_nothing_is_noted_with_what_it_may_mean(
     world: World, glob: str, near: str, form: str
 ) -> None:
-    world.put({"Animals/a.png": 1, "Animals/cats/deep/b.png": 2, "été/c.png": 3})
+    world.put({"Animals/a.png": 1, "Animals/cats/deep/b.png": 2, "été/c.png": 3, "[2019] Trip/x[1].png": 4})
     world.sync()
     (note,) = world.sync(exclude=[glob]).notes
     assert note.startswith(f"--exclude {shlex.quote(glob)} matches nothing; there is ")

@@ -19,8 +19,7 @@ from vstore.embed.variations import Variation, preparations
 from vstore.errors import ModelError, UsageError
 from vstore.format.recipes import Recipe, space_id
 from vstore.pictures.decoding import prepare
-from vstore.pictures.formats import prepare_recipe
-from vstore.pictures.preparation import preparation_of
+from vstore.pictures.preparation import preparation_1, preparation_of
 from vstore.store import Store
 
 COUNT = 64
@@ -45,7 +44,7 @@ class SoftEmbedder:
             "dim": 48,
             "adapter": adapter,
             "prompt": prompt,
-            "prepare": {**prepare_recipe(512), **changes},
+            "prepare": {**preparation_1(512), **changes},
         }
 
     def embed_images(self, pictures: Sequence[Image.Image]) -> Any:
@@ -332,4 +331,4 @@ def test_every_variation_of_the_preparation_can_be_prepared() -> None:
 
 def test_a_recipe_that_prepares_pictures_in_an_unknown_way_is_refused() -> None:
     with pytest.raises(ModelError, match="resample"):
-        preparation_of({"prepare": {**prepare_recipe(), "resample": "nearest"}})
+        preparation_of({"prepare": {**preparation_1(), "resample": "nearest"}})

@@ -102,7 +102,7 @@ def test_it_is_tried_again_when_the_decoder_changes(
     elif what == "plug-in":
         monkeypatch.setattr("importlib.metadata.version", lambda name: "99.0")
     else:
-        monkeypatch.setattr(decoders, "POLICY", 99)
+        monkeypatch.setattr(decoders, "READING", 99)
     reads.clear()
     assert known(settled.sync()) == {"a.png": ("not_an_image", False)}
     assert reads.decoded == 1

@@ -13,7 +13,7 @@ from support.tables import cells
 
 PROSE = {  # columns that explain: their wording may change
     "a crash after it leaves", "content", "found again by", "held for", "if it is taken", "in recipes of models",
-    "meaning", "rest of the key", "step", "what", "what is lost", "when", "written",
+    "meaning", "meaning in policy 2", "rest of the key", "step", "what", "what is lost", "when", "written",
 }  # fmt: skip
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _TABLE = re.compile(r"(?:^ *\|.*\n)+", re.MULTILINE)

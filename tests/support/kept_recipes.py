@@ -23,7 +23,7 @@ class Case(NamedTuple):
     """A model as it is named.
 
     model, adapter: names in folders.json.
-    words:          more words.
+    words:          more words; without `prepare`, preparation 1.
     """
 
     model: str
@@ -52,6 +52,8 @@ CASES = [
     *(Case("qwen2_vl", None, {"pooling": pooling}) for pooling in ("mean", "last-column", "last-column-v4")),
     *(Case(name, None, {"prompt": "Describe this image."}) for name in _QWEN),
     Case("qwen2_vl", "qwen2_vl-lora", {"prompt": "<|vision_start|><|image_pad|><|vision_end|>one word:"}),
+    *(Case(name, None, {"prepare": 2}) for name in (*_MODELS, *_QWEN)),
+    Case("clip", None, {"prepare": 2, "max_side": 256, "colour": "ignore"}),
 ]
 
 
@@ -73,7 +75,8 @@ def recipe_in(top: Path, case: Case, known: Sequence[str] = ()) -> dict[str, Any
     from vstore.embed.hf.digests import Digests
     from vstore.embed.model_words import Words
 
-    words = Words(str(top / case.model), str(top / case.adapter) if case.adapter else None, **case.words)
+    adapter = str(top / case.adapter) if case.adapter else None
+    words = Words(str(top / case.model), adapter, **{"prepare": 1, **case.words})
     return describe(words, Digests(), known=known)[0]
 
 

@@ -12,14 +12,14 @@ from vstore.format.entries import Snapshot
 from vstore.format.facts import BYTES, Fact, pixels
 from vstore.format.fields import FieldValue
 from vstore.format.records import Origin
-from vstore.pictures.formats import prepare_recipe
+from vstore.pictures.preparation import preparation_1
 from vstore.repository.decisions import Choice, decide
 from vstore.repository.facts import added
 from vstore.repository.fields import set_fields
 from vstore.repository.repository import Repository
 
 OTHER = "0123456789abcdef" * 2  # the id of a store that things were fetched from
-PIXELS = pixels(prepare_recipe())
+PIXELS = pixels(preparation_1())
 VALUES: Sequence[FieldValue] = ("née", -3, 0.5, True, datetime(2026, 1, 2, 3, 4, 5, 6, UTC), ("a", "", "b"))
 
 

@@ -24,8 +24,7 @@ from vstore.format.fact_runs import merged
 from vstore.format.facts import Fact, pixels
 from vstore.format.recipes import space_id
 from vstore.pictures.decoding import prepare
-from vstore.pictures.formats import prepare_recipe
-from vstore.pictures.preparation import Preparation
+from vstore.pictures.preparation import Preparation, preparation_1
 from vstore.repository.decisions import newest_decisions
 from vstore.repository.facts import runs_of
 from vstore.repository.fields import every_field
@@ -118,7 +117,7 @@ def contents(repo: Repository) -> Contents:
     waiting = sorted((state.spaces[found.space].name, found.rows) for found in state.imports.values())
     decisions = [(one.verb, one.keys, one.kept) for one in newest_decisions(repo)][::-1]
     # The digests that syncs note are left out: a vector that a killed sync journaled has none.
-    noted = pixels(prepare_recipe())
+    noted = pixels(preparation_1())
     read = merged([[fact for fact in run if fact.reader] for run in runs_of(repo)])
     facts = [fact._replace(values={c: v for c, v in fact.values.items() if c != noted}) for fact in read]
     repo.close()  # thousands of them are opened in one process

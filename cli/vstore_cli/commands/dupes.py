@@ -73,6 +73,8 @@ def dupes(
         click.echo(f"{report.snapshot} holds no identical pictures.")
     else:
         click.echo(f"{report.snapshot} holds no pictures that look alike (score {report.near:g} or more).")
+    if report.flat:
+        click.echo(f"{count(report.flat, 'flat picture')} (one colour) left out of pictures that look alike")
 
 
 def _show(group: Group) -> None:

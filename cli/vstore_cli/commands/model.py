@@ -85,10 +85,17 @@ def model_show(space: str, as_json: bool) -> None:
     row = detail.row
     click.echo(f"{row.space_name}  {row.space}")
     click.echo(f"  {row.status}, {count(row.rows, 'vector')} of {number(row.dim)} numbers")
-    if detail.max_side is not None and detail.model_side is not None:
+    if detail.short_side is not None:
+        click.echo(f"  pictures are shrunk to {number(detail.short_side)} pixels on the shorter side")
+    elif detail.max_side is not None and detail.model_side is not None:
         click.echo(
             f"  pictures are shrunk to {number(detail.max_side)} pixels on the longer side; the model sees up to "
             f"{number(detail.model_side)} x {number(detail.model_side)}"
+        )
+    if detail.newer is not None:
+        say(
+            f"  pictures are prepared by preparation {detail.prepare}; a newer one regards colour profiles, and what "
+            f"transparent and animated pictures show. For a space of it: {detail.newer}"
         )
     for heading, values in (("where", detail.place), ("made with", detail.made_with), ("recipe", detail.recipe)):
         if values:

@@ -1,7 +1,8 @@
 """The built-in embedder: a picture's colour layout, edges and coarse frequencies, by numpy and Pillow alone.
 
 It finds look-alikes and near-duplicates with no download, no model and no GPU; it does not know what a picture shows.
-FORMAT.md describes `builtin-1` exactly. A published version never changes: another value is another version.
+FORMAT.md describes `builtin-1` and `builtin-2` exactly: the same numbers, of pictures prepared by policy 1 and 2. A
+published version never changes: another value is another version.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from vstore.errors import ModelError
-from vstore.pictures.formats import prepare_recipe
+from vstore.pictures.preparation import NEWEST, preparation_1, preparation_2
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,13 +41,11 @@ LIGHT_WEIGHT, COLOUR_WEIGHT, BRIGHTNESS_WEIGHT, CONSTANT = 0.5, 1.0, 0.1, 0.1  #
 FLOOR = 0.7  # norm of a block of coefficients: photographs have 2 to 6, noise on a plain wall 0.2
 RIM = 0.5  # what lies at the rim counts half: crops, turns and borders change it first
 
-DEFAULT_RECIPE: Recipe = {
-    "family": "builtin",
-    "name": "builtin-1",
-    "version": 1,
-    "dim": 333,
-    "prepare": prepare_recipe(),
+RECIPES: dict[int, Recipe] = {
+    policy: {"family": "builtin", "name": f"builtin-{policy}", "version": policy, "dim": 333, "prepare": prepare}
+    for policy, prepare in ((1, preparation_1()), (2, preparation_2()))
 }
+DEFAULT_RECIPE = RECIPES[NEWEST]
 
 
 class BuiltinEmbedder:
@@ -58,10 +57,11 @@ class BuiltinEmbedder:
         Raises: ModelError if this version of vstore cannot compute the vectors of that recipe.
         """
         self.recipe: Recipe = dict(DEFAULT_RECIPE if recipe is None else recipe)
-        if _identity(self.recipe) != _identity(DEFAULT_RECIPE):
+        if _identity(self.recipe) not in map(_identity, RECIPES.values()):
+            names = " and ".join(str(one["name"]) for one in RECIPES.values())
             raise ModelError(
                 f"this version of vstore has no built-in embedder {self.recipe.get('name')!r} with that recipe",
-                f"it has {DEFAULT_RECIPE['name']}; install the version of vstore that made the space",
+                f"it has {names}; install the version of vstore that made the space",
             )
         self.dim: int = DEFAULT_RECIPE["dim"]
 

@@ -26,6 +26,7 @@ class Declared(NamedTuple):
 def declared(words: Words, recipe: Recipe | None, cache: Path | None = None) -> Declared:
     """Take the given recipe, or work out that of the named model from its files alone.
 
+    Vectors of before were made by preparation 1, as all were that could be made then, if the words say nothing of it.
     cache:  the store's cache folder, for digests of files.
     Raises: UsageError if the words name no model, or a recipe stands beside them; ModelError if the model is
             missing.
@@ -34,12 +35,13 @@ def declared(words: Words, recipe: Recipe | None, cache: Path | None = None) -> 
         return Declared(recipe, {})
     if recipe is not None or (words.model is None and words.adapter is None):
         raise UsageError("these options need a model, and none was named", "name it with --model")
-    from vstore.embed.builtin import DEFAULT_RECIPE
+    from vstore.embed.builtin import RECIPES
     from vstore.embed.plugins import describe_by_plugin
     from vstore.embed.short_names import with_full_name
 
-    if words.model in ("builtin", DEFAULT_RECIPE["name"]) and words.adapter is None:
-        return Declared(DEFAULT_RECIPE, {})
+    builtin = {"builtin": RECIPES[words.prepare or 1], **{str(one["name"]): one for one in RECIPES.values()}}
+    if words.model in builtin and words.adapter is None:
+        return Declared(builtin[words.model], {})
     words = with_full_name(words)
     plugged = describe_by_plugin(words)
     if plugged is not None:
@@ -47,6 +49,7 @@ def declared(words: Words, recipe: Recipe | None, cache: Path | None = None) -> 
     from vstore.embed.hf.description import describe
 
     digests = Digests(cache)
-    found, place = describe(words, digests)
+    prepared = words._replace(prepare=words.prepare or (1 if (words.colour, words.decode) == (None, None) else 2))
+    found, place = describe(prepared, digests)
     digests.keep()
-    return Declared(found, place.to_json())
+    return Declared(found, place._replace(prepare=None).to_json())

@@ -27,6 +27,9 @@ class ModelWords(TypedDict, total=False):
     adapter_revision:  branch, tag or commit of a hub adapter.
     compute:           `fp32` or `bf16`.
     max_side:          pixels of the longer side of a picture as the model gets it.
+    prepare:           number of the preparation of pictures: 1 or 2.
+    colour:            `srgb` or `ignore`: what is done with the colour profiles of pictures.
+    decode:            `fine` or `fast`: how exactly large JPEG files are scaled down.
     prompt:            text that a vision-language model gets with each picture.
     query_prompt:      instruction that such a model gets with each searched text.
     preset:            name of a published model's own way to prepare pictures and texts.
@@ -40,6 +43,9 @@ class ModelWords(TypedDict, total=False):
     adapter_revision: str | None
     compute: str | None
     max_side: int | None
+    prepare: int | None
+    colour: str | None
+    decode: str | None
     prompt: str | None
     query_prompt: str | None
     preset: str | None
@@ -61,6 +67,9 @@ class Words(NamedTuple):
     pooling: str | None = None
     trust_remote_code: bool | None = None
     adapter_revision: str | None = None
+    prepare: int | None = None
+    colour: str | None = None
+    decode: str | None = None
 
     def over(self, older: Words) -> Words:
         """Fill the words that are left open with those of an older space."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from vstore.errors import ModelError
+from vstore.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Embedder
@@ -63,6 +63,11 @@ def describe_by_plugin(words: Words) -> dict[str, Any] | None:
     plugin = find_plugin(family) if colon else None
     if plugin is None:
         return None
+    if (words.prepare, words.colour, words.decode) != (None, None, None):
+        raise UsageError(
+            f"the plug-in {family!r} says itself how its pictures are prepared",
+            "leave --prepare, --colour and --decode out",
+        )
     recipe = dict(plugin.describe(words))
     if recipe.get("family") != family or not isinstance(recipe.get("dim"), int):
         raise ModelError(f"the recipe of the plug-in {family!r} lacks its family or its dim", "report it to its author")

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from vstore.pictures.formats import IGNORED, MAX_SIDE
+from vstore.embed.builtin import RECIPES
+from vstore.embed.model_words import BUILTIN, Words
+from vstore.embed.prepared import FAST, IGNORE, prepared_for
+from vstore.pictures.preparation import IGNORED, MAX_SIDE
 
 SIDES = (224, 256, 336, 384, 448, 512, 640, 768, 1024, 1 << 14)  # the last leaves every picture at its size
 QUALITIES = (95, 90, 85, 75)  # 75 is the default of Pillow
@@ -42,6 +45,7 @@ def preparations(recipe: Mapping[str, Any]) -> Iterator[Variation]:
     def varied(name: str, about: str, **changes: Any) -> Variation:
         return Variation(name, about, {**recipe, "prepare": {**prepare, **changes}})
 
+    yield from _policies(recipe)
     if prepare.get("orientation") != IGNORED:
         yield varied("exif-ignored", "pictures were not turned by their EXIF orientation", orientation=IGNORED)
     if prepare.get("mode") != "BGR":
@@ -52,4 +56,29 @@ def preparations(recipe: Mapping[str, Any]) -> Iterator[Variation]:
     for side in SIDES:
         if side != prepare.get("max_side", MAX_SIDE):
             about = f"pictures were fitted to {side} pixels" if side < SIDES[-1] else "pictures were not fitted"
-            yield varied(f"size-{side}" if side < SIDES[-1] else "size-full", about, max_side=side)
+            found = varied(f"size-{side}" if side < SIDES[-1] else "size-full", about, max_side=side)
+            found.recipe["prepare"].pop("short_side", None)
+            yield found
+
+
+def _policies(recipe: Mapping[str, Any]) -> Iterator[Variation]:
+    """Yield the recipe with the other preparations of vstore: by another policy, or with the other use of profiles."""
+    if recipe.get("family") == BUILTIN:
+        others = [(policy, one) for policy, one in RECIPES.items() if one["prepare"] != recipe.get("prepare")]
+        for policy, one in others:
+            yield Variation(f"preparation-{policy}", f"pictures were prepared by preparation {policy}", one)
+        return
+    ways = (
+        ("preparation-1", "pictures were prepared by preparation 1", Words(prepare=1)),
+        ("preparation-2", "pictures were prepared by preparation 2", Words(prepare=2)),
+        (
+            "preparation-2-colour-ignored",
+            "pictures were prepared by preparation 2, without regard to their colour profiles",
+            Words(prepare=2, colour=IGNORE),
+        ),
+        ("preparation-2-decode-fast", "pictures were prepared by preparation 2, decoded fast", Words(decode=FAST)),
+    )
+    for name, about, words in ways:
+        prepare = prepared_for(recipe, words)
+        if prepare != recipe.get("prepare"):
+            yield Variation(name, about, {**recipe, "prepare": prepare})

@@ -1,4 +1,4 @@
-"""Vectors in JSON lines: an object with a vector and its paths a line."""
+"""Vectors in JSON lines: an object with a vector and its paths a line. A row without one is NaN."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ class LinesSource:
                     at += len(line)
         except OSError as err:
             raise UsageError(f"{path} cannot be read: {err.strerror or err}") from err
-        if not self._places:
-            raise self._wrong("it is empty")
+        self._refuse_empty()
         self.files: tuple[Path, ...] = (path,)
         self.rows = len(self._places)
         self.dtype = "float64"
@@ -47,6 +46,16 @@ class LinesSource:
 
     def _wrong(self, why: str) -> UsageError:
         return UsageError(f"{self._path} cannot be imported: {why}", STEP)
+
+    def _refuse_empty(self) -> None:
+        """Raises: UsageError if there is no vector."""
+        if not self._places:
+            raise self._wrong("it is empty")
+        if self._field is None:
+            had = ", ".join(map(repr, list(self.objects[0])[:20]))
+            raise self._wrong(f"no field has a known name for a vector: {had}")
+        if not self.dim:
+            raise self._wrong(f"no line has a vector in {self._field!r}")
 
     def _note(self, number: int, at: int, line: bytes) -> None:
         try:
@@ -58,14 +67,11 @@ class LinesSource:
         if self._field is None:
             lower = {name.lower(): name for name in reversed(list(value))}
             self._field = next((lower[name] for name in VECTOR_FIELDS if name in lower), None)
-            if self._field is None:
-                had = ", ".join(map(repr, list(value)[:20]))
-                raise self._wrong(f"no field has a known name for a vector: {had}")
-        vector = value.pop(self._field, None)
-        if not isinstance(vector, list) or not vector or not all(type(one) in (int, float) for one in vector):
+        vector = value.pop(self._field, None) if self._field is not None else None
+        if not _is_vector(vector):
             raise self._wrong(f"line {number} has no list of numbers in {self._field!r}")
-        self.dim = self.dim or len(vector)
-        if len(vector) != self.dim:
+        self.dim = self.dim or len(vector or ())
+        if vector and len(vector) != self.dim:
             raise self._wrong(f"line {number} has a vector of {len(vector)} numbers, those before it {self.dim}")
         self._places.append(at)
         self.objects.append(value)
@@ -77,5 +83,11 @@ class LinesSource:
         with self._path.open("rb") as file:
             for number in range(first, end):
                 file.seek(self._places[number])
-                rows[number - first] = json.loads(file.readline().decode("utf-8-sig"))[self._field]
+                vector = json.loads(file.readline().decode("utf-8-sig")).get(self._field)
+                rows[number - first] = vector or np.nan  # null within a vector is NaN, too
         return rows
+
+
+def _is_vector(value: Any) -> bool:
+    """Tell whether a value is a vector, or none: null, or a list of no numbers."""
+    return value is None or (isinstance(value, list) and all(one is None or type(one) in (int, float) for one in value))

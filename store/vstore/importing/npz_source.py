@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
 from vstore.errors import UsageError
-from vstore.importing.columns import Columns, LeftColumn, is_numbering
+from vstore.importing.columns import COLUMN_BYTES, TOO_LARGE, Columns, LeftColumn, is_numbering
 from vstore.importing.listing import Entry, Listing, encoded
 from vstore.importing.shapes import LIST_FIELDS, PATH_FIELDS, ROW_FIELDS, VECTOR_FIELDS
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 FLOATS = ("float16", "float32", "float64")
 STEP = "save the vectors and the paths as plain arrays: numpy.savez(path, vectors=floats, paths=numpy.array(paths))"
-COLUMN_BYTES = 1 << 30  # of a column of values, which is read into memory
 MOST = 1 << 33  # bytes of a compressed array, which is read into memory
 # Raised by zipfile and the parsers below it for damaged files, for later versions, and for members with a password.
 DAMAGE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, struct.error, zlib.error)
@@ -202,7 +201,7 @@ def _unfit(head: _Head) -> str:
     if len(head.shape) > 1:
         return "arrays"
     if head.dtype.itemsize * head.shape[0] > COLUMN_BYTES:
-        return "values that are too large"
+        return TOO_LARGE
     return "" if head.dtype.kind in "USbiuf" else f"values of the type {head.dtype.name}"
 
 

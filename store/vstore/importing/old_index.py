@@ -228,7 +228,9 @@ def _chosen(flat: FaissSource | None, npy: Source | None, notes: list[str]) -> t
 
 def _remark(seen: Profile, source: Source, flat: FaissSource | None, notes: list[str]) -> None:
     if seen.broken:
-        notes.append(f"{len(seen.broken):,} rows hold NaN or infinity and are left out: {_first(seen.broken)}")
+        have = "row has" if len(seen.broken) == 1 else "rows have"
+        left_out = f"{len(seen.broken):,} {have} no vector, or one of NaN or infinity, and are left out"
+        notes.append(f"{left_out}: {_first(seen.broken)}")
     if seen.zero:
         notes.append(f"{len(seen.zero):,} rows are zero and are left out: {_first(seen.zero)}")
     if seen.same:

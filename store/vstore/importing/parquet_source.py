@@ -1,4 +1,4 @@
-"""Vectors in a column of a Parquet file: of numbers as lists, a row for each picture."""
+"""Vectors in a column of a Parquet file: of numbers as lists, a row for each picture. A row without one is NaN."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from vstore.importing.shapes import VECTOR_FIELDS
 from vstore.packages import PARQUET
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from vstore.importing.source import Array
 
 STEP = "write the vectors as one column of lists of floats, all of one length"
@@ -38,9 +40,9 @@ class ParquetSource:
         counts = [groups.row_group(number).num_rows for number in range(groups.num_row_groups)]
         self._starts = [0, *itertools.accumulate(counts)]
         self.files: tuple[Path, ...] = (path,)
-        self.rows = self._starts[-1]
+        self.rows: int = self._starts[-1]
         self.dtype = _KINDS[kind]
-        self.dim = int(self._group(0).shape[1]) if self.rows else 1
+        self.dim: int = self._length() if self.rows else 1
         self.ids: Array | None = None
         self.notes: tuple[str, ...] = (f"the vectors are those of the column {self.column!r}",)
 
@@ -63,6 +65,14 @@ class ParquetSource:
         name = (known or list(found))[0]
         return name, found[name]
 
+    def _length(self) -> int:
+        """Find the length of the first vector. Raises: UsageError if there is none."""
+        for number in range(len(self._starts) - 1):
+            lengths = _lengths(self._column_of(number))
+            if len(lengths):
+                return int(lengths[0])
+        raise self._wrong(f"its column {self.column!r} holds no vector")
+
     def block(self, first: int, end: int) -> Array:
         import numpy as np
 
@@ -77,26 +87,28 @@ class ParquetSource:
     def _group(self, number: int) -> Array:
         """Read the vectors of one group of rows. Raises: UsageError if they are not vectors of one length."""
         import numpy as np
-        import pyarrow
 
         if self._open is None or self._open[0] != number:
-            try:
-                table = self._file.read_row_group(number, columns=[self.column])
-            except (pyarrow.ArrowException, OSError, ValueError) as err:
-                raise self._wrong(f"its rows cannot be read ({_line(err)})") from err
-            column = table.column(0).combine_chunks()
-            column = pyarrow.concat_arrays(column.chunks) if isinstance(column, pyarrow.ChunkedArray) else column
-            numbers = column.flatten()
-            count = len(column)
-            lengths = set(column.value_lengths().to_pylist()) if count else set()
-            dim = getattr(self, "dim", None) or next(iter(lengths), None)
-            if column.null_count or numbers.null_count or lengths != {dim} or not dim:
-                raise self._wrong(
-                    f"its column {self.column!r} holds rows without a vector, or vectors of several lengths"
-                )
-            rows: Array = np.asarray(numbers).reshape(count, dim)
+            column = self._column_of(number)
+            has = _all_lengths(column) > 0
+            if (_lengths(column) != self.dim).any():
+                raise self._wrong(f"its column {self.column!r} holds vectors of several lengths")
+            rows: Array = np.full((len(column), self.dim), np.nan, self.dtype)
+            # What is null within a vector is NaN here.
+            rows[has] = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, self.dim)
             self._open = number, rows
         return self._open[1]
+
+    def _column_of(self, number: int) -> pyarrow.Array:
+        """Read the column of one group of rows. Raises: UsageError."""
+        import pyarrow
+
+        try:
+            table = self._file.read_row_group(number, columns=[self.column])
+        except (pyarrow.ArrowException, OSError, ValueError) as err:
+            raise self._wrong(f"its rows cannot be read ({_line(err)})") from err
+        column = table.column(0).combine_chunks()
+        return pyarrow.concat_arrays(column.chunks) if isinstance(column, pyarrow.ChunkedArray) else column
 
     def texts(self, column: str) -> list[Any]:
         """Read a column whole."""
@@ -107,6 +119,18 @@ class ParquetSource:
         except (pyarrow.ArrowException, OSError, ValueError) as err:
             raise self._wrong(f"its column {column!r} cannot be read ({_line(err)})") from err
         return values
+
+
+def _lengths(column: pyarrow.Array) -> Array:
+    """List the lengths of the vectors that are there."""
+    lengths = _all_lengths(column)
+    return lengths[lengths > 0]
+
+
+def _all_lengths(column: pyarrow.Array) -> Array:
+    """List the length of each row's vector; 0 where it has none."""
+    lengths: Array = column.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+    return lengths
 
 
 def _line(err: Exception) -> str:

@@ -19,7 +19,7 @@ class Profile(NamedTuple):
     """The findings of one pass over all rows.
 
     norms:  float64 (rows,).
-    broken: rows with NaN or infinity.
+    broken: rows without a vector, or with NaN or infinity.
     zero:   rows of norm 0.
     same:   row -> the first row with the same bytes; the unusable rows are left out.
     unit:   all usable rows have norm 1, within `UNIT`.

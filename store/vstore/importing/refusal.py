@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vstore.counts import counted
 from vstore.importing.matching import EDITED, NEARLY
-from vstore.importing.report import ImportReport, short
+from vstore.importing.report import ImportReport, Row, short
 from vstore.importing.verdict import Verdict
 
 NAMED = 5  # rows that a message names
@@ -22,14 +23,20 @@ class Refusal(NamedTuple):
     step: str
 
 
-def broken_order(verdict: Verdict) -> str | None:
+def contradiction(verdict: Verdict) -> Refusal | None:
     """Say how the vectors contradict the list: equal pictures with different vectors. None if they do not."""
-    if not verdict.torn:
-        return None
-    return (
-        f"{len(verdict.torn):,} pairs of vectors differ although their pictures are the same, byte for byte: "
-        f"{', '.join(verdict.torn[:NAMED])}"
-    )
+    if verdict.torn:
+        what = (
+            f"{counted(len(verdict.torn), 'pair')} of vectors differ although their pictures are the same, byte for "
+            f"byte: {', '.join(verdict.torn[:NAMED])}; the order of the rows is broken"
+        )
+        return Refusal(what, "find the list that belongs to these vectors, or go on with --force")
+    if verdict.twice:
+        amount = len(verdict.twice)
+        what = f"{counted(amount, 'path')} {'is' if amount == 1 else 'are'} listed twice, with different vectors"
+        step = "a row was added again, not replaced: keep one row of each, or take the first of each with --force"
+        return Refusal(f"{what}: {', '.join(verdict.twice[:NAMED])}", step)
+    return None
 
 
 def nothing_found(verdict: Verdict, report: ImportReport, *, resumed: bool) -> Refusal | None:
@@ -43,7 +50,7 @@ def nothing_found(verdict: Verdict, report: ImportReport, *, resumed: bool) -> R
         return None
     found = report.counts()
     counts = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in found.items() if count)
-    some = "; ".join(f"{short(row.path)}: {row.reason}" for row in verdict.rows[:NAMED])
+    some = "; ".join(f"{short(row.path)}: {row.reason}{_such_as(row)}" for row in verdict.rows[:NAMED])
     step = "look at --root: the names, or the ends of the paths, must be those of files under it"
     if report.near:
         step = "files of these names exist, but no common move explains them: if they are the pictures, add --by-name"
@@ -52,3 +59,7 @@ def nothing_found(verdict: Verdict, report: ImportReport, *, resumed: bool) -> R
     if found[EDITED]:
         step = "files that were copied are newer than the index: if nobody edited them, add --trust-edited"
     return Refusal(f"none of the {len(verdict.rows):,} rows has a picture ({counts}): {some}", step)
+
+
+def _such_as(row: Row) -> str:
+    return f" ({short(row.files[0])})" if row.files else ""

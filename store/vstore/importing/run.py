@@ -14,7 +14,7 @@ from vstore.importing.old_index import Old, open_old
 from vstore.importing.options import ImportOptions
 from vstore.importing.pairing import Pairer, Pairing
 from vstore.importing.profile import UNIT, are_halves
-from vstore.importing.refusal import broken_order, nothing_found
+from vstore.importing.refusal import contradiction, nothing_found
 from vstore.importing.remarks import remarks
 from vstore.importing.report import ImportRefused, ImportReport, look_at_report, write_report
 from vstore.importing.resumed import open_resumed
@@ -126,12 +126,11 @@ class ImportRun:
 
     def _refuse(self, decided: Decided, report: ImportReport) -> None:
         """Raises: ImportRefused if the old index contradicts itself, or none of its pictures was found."""
-        broken = broken_order(decided.verdict)
-        if broken is not None:
+        found = contradiction(decided.verdict)
+        if found is not None:
             if not self._options.force:
-                step = "find the list that belongs to these vectors, or go on with --force"
-                raise self._refused(report, f"{broken}; the order of the rows is broken", step)
-            self._notes.append(f"forced: {broken}; the first of each was taken")
+                raise self._refused(report, found.what, found.step)
+            self._notes.append(f"forced: {found.what}; the first of each was taken")
         refusal = nothing_found(decided.verdict, report, resumed=self._resumed is not None)
         if refusal is not None:
             raise self._refused(report, refusal.what, refusal.step)

@@ -28,6 +28,7 @@ class Verdict(NamedTuple):
     left:    the rows that wait for their pictures.
     known:   number of entries whose picture already had a vector.
     torn:    pairs of rows with the same picture and different vectors: the order of the rows is broken.
+    twice:   pairs of rows with the same path and different vectors.
     by_name: the rows whose picture was known by its name alone.
     moved:   number of rows whose picture lies where the list moved.
     near:    number of rows without a picture, whose name a file has that is no other row's.
@@ -42,6 +43,7 @@ class Verdict(NamedTuple):
     by_name: frozenset[int] = frozenset()
     moved: int = 0
     near: int = 0
+    twice: tuple[str, ...] = ()
 
 
 class Judge:
@@ -62,12 +64,14 @@ class Judge:
         by_name: set[int] = set()
         moved = near = 0
         first_of: dict[bytes, int] = {}
+        path_of: dict[int, bytes] = {}
+        twice: list[str] = []
         for number, (entry, answer) in enumerate(zip(old.entries, pairing.answers, strict=True)):
             row = old.rows_of[number]
             told = old.number(row)
             key = pairing.keys.get(number) if answer.state == MATCHED else None
             if row in old.seen.unfit:
-                verdict.rows.append(Row(told, entry.path, UNFIT, "its vector holds NaN or infinity, or only zeros"))
+                verdict.rows.append(Row(told, entry.path, UNFIT, "it has no vector, or one of NaN, infinity or zeros"))
                 continue
             if key is None:
                 near += answer.why == NAMESAKE
@@ -80,10 +84,14 @@ class Judge:
             verdict.aliases[pairing.prefix + answer.files[0]] = key
             state, reason = MATCHED, answer.reason
             before = first_of.setdefault(key, row)
+            path_of.setdefault(row, entry.path)
             if before != row:
                 state, reason = DUPLICATED, f"the same picture as row {old.number(before)}"
                 if not _are_one(old.source, row, before):
-                    verdict.torn.append(f"rows {old.number(before)} and {told} ({short(entry.path)})")
+                    same = path_of[before] == entry.path
+                    (twice if same else verdict.torn).append(
+                        f"rows {old.number(before)} and {told} ({short(entry.path)})"
+                    )
             elif key in self._stored:
                 known += 1
                 if not self._is_stored_so(old.source, row, key):
@@ -91,7 +99,7 @@ class Judge:
             else:
                 verdict.winners[row] = key
             verdict.rows.append(Row(told, entry.path, state, reason, files=answer.files, key=key.hex()))
-        return verdict._replace(known=known, by_name=frozenset(by_name), moved=moved, near=near)
+        return verdict._replace(known=known, by_name=frozenset(by_name), moved=moved, near=near, twice=tuple(twice))
 
     def _is_stored_so(self, source: Source, row: int, key: bytes) -> bool:
         ref, at = self._stored[key]

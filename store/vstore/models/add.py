@@ -16,8 +16,9 @@ from vstore.format.entries import Space
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import space_id
 from vstore.models.report import ModelAdded
+from vstore.pictures.preparation import NEWEST
 from vstore.repository.filling import filling
-from vstore.repository.identities import space_of, with_older
+from vstore.repository.identities import Naming, known_preparation, space_of, with_older
 from vstore.repository.model_space import Made, add, make
 from vstore.repository.proof import kept_probes
 from vstore.repository.repository import Repository
@@ -60,7 +61,17 @@ def model_add(
     with whole_commands(lambda found: found.command(name)):
         same_name = [] if named is None else [named.id]
         full = with_full_name(merged, say)
-        made = make(full, settings, say, repo.layout.cache, known=same_name, siblings=siblings)
+        made = make(
+            full,
+            settings,
+            say,
+            repo.layout.cache,
+            known=same_name,
+            siblings=siblings,
+            prefer=lambda recipe, words, identity: repo.reading(
+                lambda: known_preparation(repo, recipe, Naming(name, words, identity))
+            ),
+        )
     made = repo.reading(lambda: _as_known(repo, made))
     proved = _proved(repo, name, made)
     if proved.recipe != made.recipe:
@@ -68,14 +79,17 @@ def model_add(
     made = proved
     space = space_id(made.recipe)
     known = repo.state.spaces.get(space)
+    newer = "" if known is None else _newer(made, words)
     if known is not None and known.name != name:
         raise UsageError(
-            f"this model already has a space: {known.name!r}", f"sync it with: {filling(repo, known.name)}"
+            f"this model already has a space: {known.name!r}", f"sync it with: {filling(repo, known.name)}{newer}"
         )
     if named is not None and named.id != space:
         raise UsageError(
             f"the space {name!r} has another model: {_difference(repo, named, made)}", "choose another name"
         )
+    if newer:
+        say(f"known: {name}, preparation 1{newer}")
     add(repo, name, made)
     return ModelAdded(
         space=space,
@@ -86,6 +100,12 @@ def model_add(
         notes=tuple(notes),
         next=filling(repo, name),
     )
+
+
+def _newer(made: Made, words: Words) -> str:
+    """Say that another preparation is a new space, if the words said nothing of it and the known one is older."""
+    older = made.recipe.get("prepare", {}).get("policy") != NEWEST and words.prepare is None
+    return f"; --prepare {NEWEST} makes a new space, of pictures prepared in the newer way" if older else ""
 
 
 def _filled(repo: Repository, words: Words) -> tuple[Words, tuple[str, ...]]:

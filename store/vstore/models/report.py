@@ -51,7 +51,10 @@ class ModelDetail(NamedTuple):
     recipe:     everything that decides its vectors.
     place:      the words by which its model is found.
     made_with:  the device, dtype and versions that its probes were embedded with.
+    prepare:    number of the preparation of its pictures; None of an import without a model.
+    newer:      the command that adds a space of a newer preparation of the same model, or None.
     max_side:   pixels of the longer side to which pictures are shrunk, or None.
+    short_side: pixels of the shorter side to which they are shrunk; None where the longer side alone decides.
     model_side: pixels of a side of the largest square that the model sees; None where its files do not say.
     """
 
@@ -59,7 +62,10 @@ class ModelDetail(NamedTuple):
     recipe: dict[str, Any]
     place: dict[str, Any]
     made_with: dict[str, Any]
+    prepare: int | None = None
+    newer: str | None = None
     max_side: int | None = None
+    short_side: int | None = None
     model_side: int | None = None
 
     def to_json(self) -> dict[str, Json]:

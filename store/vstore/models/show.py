@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from vstore.embed.hf.families import FAMILIES
+from vstore.embed.model_words import BUILTIN, Words
 from vstore.embed.probes import Probes
 from vstore.embed.sight import sight
 from vstore.format.entries import Space
+from vstore.format.recipes import Recipe
 from vstore.models.report import ModelDetail, ModelRow
+from vstore.pictures.preparation import NEWEST
 from vstore.repository.repository import Repository
 
 
@@ -19,15 +23,29 @@ def model_show(repo: Repository, name: str) -> ModelDetail:
     space = repo.space(name)
     made_with = Probes.from_bytes(repo.packs.get(space.probes)).environment if space.probes else {}
     recipe = repo.recipe(space.id) if space.recipe else {}
+    prepare = recipe.get("prepare", {})
     seen = sight(recipe)
     return ModelDetail(
         row=_row(repo, space),
         recipe=recipe,
         place=dict(space.place),
         made_with=made_with,
-        max_side=recipe.get("prepare", {}).get("max_side"),
+        prepare=prepare.get("policy"),
+        newer=_newer(space, recipe) if prepare.get("policy", NEWEST) < NEWEST else None,
+        max_side=prepare.get("max_side"),
+        short_side=prepare.get("short_side"),
         model_side=None if seen is None else seen.side,
     )
+
+
+def _newer(space: Space, recipe: Recipe) -> str | None:
+    """Write the command that adds a space of the newest preparation; None for models that say themselves how."""
+    if recipe["family"] == BUILTIN:
+        return Words(BUILTIN, prepare=NEWEST).command(f"{BUILTIN}-{NEWEST}")
+    if recipe["family"] not in FAMILIES:
+        return None
+    words = Words.from_json(space.place)._replace(prepare=NEWEST, max_side=None)
+    return words.command(f"{space.name}-prepared-{NEWEST}")
 
 
 def _row(repo: Repository, space: Space) -> ModelRow:

@@ -11,7 +11,7 @@ from vstore.pictures.icc import Primaries
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from PIL.ImageFile import ImageFile
+
 
 _GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "F")
 _EXIF, _INTEROPERABILITY, _COLOUR_SPACE, _INDEX = 0x8769, 0xA005, 0xA001, 1  # tags of EXIF
@@ -22,7 +22,7 @@ _PRIMARIES = {1: icc.BT709, 9: icc.BT2020, 12: icc.DISPLAY_P3}
 _CURVES = {1: None, 4: 2.2, 5: 2.8, 6: None, 8: 1.0, 13: None, 14: None, 15: None}
 
 
-def profile_of(picture: ImageFile, data: bytes) -> bytes | None:
+def profile_of(picture: Image, data: bytes) -> bytes | None:
     """Find the ICC profile of a picture that is opened from data, or make one of what its file says otherwise.
 
     In this order: cICP of a PNG, the embedded profile, sRGB, gAMA and cHRM of a PNG; the primaries and the curve of an
@@ -37,11 +37,11 @@ def profile_of(picture: ImageFile, data: bytes) -> bytes | None:
     return embedded if isinstance(embedded, bytes) and embedded else said(picture, data)
 
 
-def _nothing(picture: ImageFile, data: bytes) -> None:
+def _nothing(picture: Image, data: bytes) -> None:
     return None
 
 
-def _of_png(picture: ImageFile, data: bytes) -> bytes | None:
+def _of_png(picture: Image, data: bytes) -> bytes | None:
     info = picture.info
     if "srgb" in info:
         return None
@@ -77,7 +77,7 @@ def _png_code(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _of_boxes(picture: ImageFile, data: bytes) -> bytes | None:
+def _of_boxes(picture: Image, data: bytes) -> bytes | None:
     """Read primaries and curve of an AVIF or HEIC, where all of its parts that say any say the same."""
     codes = {code for code in _box_codes(data) if code[0] in _PRIMARIES}
     return _of_code(picture, codes.pop()) if len(codes) == 1 else None
@@ -103,7 +103,7 @@ def _boxes(data: bytes, wanted: bytes) -> Iterator[bytes]:
         at += size
 
 
-def _of_exif(picture: ImageFile, data: bytes) -> bytes | None:
+def _of_exif(picture: Image, data: bytes) -> bytes | None:
     try:
         exif = picture.getexif()
         space = exif.get_ifd(_EXIF).get(_COLOUR_SPACE)
@@ -115,12 +115,19 @@ def _of_exif(picture: ImageFile, data: bytes) -> bytes | None:
     return None
 
 
-_OTHERS: dict[str, Callable[[ImageFile, bytes], bytes | None]] = {
+def _of_jxl(picture: Image, data: bytes) -> bytes | None:
+    picture.load()  # the decoder tells it
+    embedded = picture.info.get("icc_profile")
+    return embedded if isinstance(embedded, bytes) and embedded else None
+
+
+_OTHERS: dict[str, Callable[[Image, bytes], bytes | None]] = {
     "PNG": _of_png,
     "AVIF": _of_boxes,
     "HEIF": _of_boxes,
     "JPEG": _of_exif,
     "MPO": _of_exif,
+    "JXL": _of_jxl,
 }
 
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.pictures import passed_over
 from vstore.pictures.elsewhere import ABSENT, ICLOUD, name_at_icloud, program_of_link, reason_of
+from vstore.pictures.extras import lacking, needs
 from vstore.pictures.folder import CHUNK, GONE, Trouble, pack_row, row_of, without
 from vstore.pictures.left_out import LeftOut, may_be_left_out
-from vstore.pictures.passed_over import BROKEN, DISK, LINK, OTHER, PassedOver
+from vstore.pictures.passed_over import BROKEN, DISK, EXTRA, LINK, OTHER, PassedOver
 from vstore.pictures.rules import IGNORE_FILE, Rules, is_hidden
 
 if TYPE_CHECKING:
@@ -44,8 +45,9 @@ class Lister:
         self.watch = watch
         self.options = options
         self.rules = rules
-        self.extensions = extensions
-        self.tails = frozenset(tail for e in extensions if len(e) in (4, 5) for tail in (e, e.upper()))
+        self.lacking = lacking(extensions)
+        self.extensions = extensions - self.lacking.keys()
+        self.tails = frozenset(tail for e in self.extensions if len(e) in (4, 5) for tail in (e, e.upper()))
         self.keeps_out = keeps_out
         self._kinds: dict[str, tuple[str, str] | None] = {}  # by what follows the last dot
 
@@ -53,13 +55,18 @@ class Lister:
         """Return the kind of a file and its extension; None if that is one of candidates."""
         at = name.rfind(".")
         tail = name[at:] if at > 0 else ""
-        if tail in self._kinds:
-            return self._kinds[tail]
-        if len(self._kinds) >= CHUNK:
-            self._kinds.clear()
-        is_candidate = tail.lower() in self.extensions
-        kind = self._kinds[tail] = None if is_candidate else passed_over.kind_of(name, self.extensions)
-        return kind
+        if tail not in self._kinds:
+            if len(self._kinds) >= CHUNK:
+                self._kinds.clear()
+            self._kinds[tail] = self._kind(tail.lower(), name)
+        return self._kinds[tail]
+
+    def _kind(self, extension: str, name: str) -> tuple[str, str] | None:
+        if extension in self.extensions:
+            return None
+        if extension in self.lacking:
+            return EXTRA, self.lacking[extension].extras[0]
+        return passed_over.kind_of(name, self.extensions)
 
     def list(self, fd: int, path: bytes, only: str | None = None) -> Listing:
         """List an open folder. only: the one name asked for.
@@ -169,7 +176,7 @@ class _Sorting:
                 # As `_take` would decide, for the many.
                 if unruled and name[0] != "." and entry.is_file(follow_symlinks=False):
                     kind = kind_of(name)
-                    if kind is not None:
+                    if kind is not None and kind[0] != EXTRA:
                         passed[kind].append(name)
                         continue
                 if name == IGNORE_FILE and not lister.rules.knows(self._base):
@@ -200,7 +207,7 @@ class _Sorting:
             if is_link and entry.is_dir():
                 self._note(LINK, "", entry.name)
             else:
-                self._note(*(self._lister.kind_of(entry.name) or (OTHER, "")), entry.name)
+                self._pass_over(entry.name, self._lister.kind_of(entry.name) or (OTHER, ""))
             return
         if not (is_link or entry.is_file(follow_symlinks=False)):
             self._note(OTHER, "", entry.name)
@@ -221,6 +228,12 @@ class _Sorting:
         else:
             self._note(OTHER, "", entry.name)
 
+    def _pass_over(self, name: str, kind: tuple[str, str]) -> None:
+        self._note(*kind, name)
+        if kind[0] == EXTRA:
+            package = self._lister.lacking[name[name.rfind(".") :].lower()]
+            self._keep(name, EXTRA, needs(package).reason)
+
     def _is_candidate(self, name: str) -> bool:
         good = name[name.rfind(".") :].lower() in self._lister.extensions
         return good or self._lister.rules.include(self._base + name)
@@ -236,15 +249,17 @@ class _Sorting:
     def _take_placeholder(self, hidden: str) -> None:
         """Take a hidden name, if it stands for a candidate whose content is elsewhere."""
         name = name_at_icloud(hidden)
-        if name is None or not self._is_candidate(name):
+        if name is None or not (self._is_candidate(name) or name[name.rfind(".") :].lower() in self._lister.lacking):
             return
         if not (self._chain and self._lister.rules.exclude(self._base + name, self._chain)):
             self._take_absent(name, ICLOUD)
 
     def _take_absent(self, name: str, program: str) -> None:
         self._note(ABSENT, program, name)
-        path = os.fsencode(self._base + name)
-        self.troubles.append(Trouble(path, ABSENT, reason_of(program), is_folder=False))
+        self._keep(name, ABSENT, reason_of(program))
+
+    def _keep(self, name: str, kind: str, reason: str) -> None:
+        self.troubles.append(Trouble(os.fsencode(self._base + name), kind, reason, is_folder=False))
 
     def _note(self, kind: str, about: str, name: str) -> None:
         self._passed[kind, about].append(name)

@@ -15,6 +15,8 @@ from vstore.pictures.pattern_faults import Fault
 from vstore.pictures.patterns import WILD, Name, Pattern
 from vstore.pictures.spelling import composed
 
+_BRACKET = re.compile(r"(?<!\\)[\[\]]")
+
 
 class Unmatched(NamedTuple):
     """A pattern that matched nothing.
@@ -150,6 +152,9 @@ def _others(glob: str) -> Iterator[tuple[Pattern, str | None]]:
         forms.append((deeper, _in_any_case(deeper)))
     if body.endswith("/"):
         forms.append((glob[:-1], _in_any_case(glob[:-1])))
+    if _BRACKET.search(body):  # a name with brackets, as albums have them, which are a class of letters in a pattern
+        literal = _BRACKET.sub(r"\\\g<0>", glob)
+        forms.append((literal, _in_any_case(literal)))
     for form, text in forms:
         yield Pattern.parse(form, fold=True), None if plain else text
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vstore.disk.salvage import insisted, pack_ref, refuse_unreadable
 from vstore.disk.salvaged_blobs import sound_blobs
-from vstore.embed.builtin import DEFAULT_RECIPE
+from vstore.embed.builtin import RECIPES
 from vstore.errors import Damage
 from vstore.format.canonical import canonical
 from vstore.format.entries import FileRef, listed_packs
@@ -142,7 +142,7 @@ class Blobs:
             blob = self.read(digest)
             if blob[:1] == b"{" and hashlib.sha256(blob).hexdigest() == space:
                 return blob
-        return canonical(DEFAULT_RECIPE) if space_id(DEFAULT_RECIPE) == space else None
+        return next((canonical(one) for one in RECIPES.values() if space_id(one) == space), None)
 
     def has(self, digest: bytes) -> bool:
         """Tell whether a blob is anywhere."""

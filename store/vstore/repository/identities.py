@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from vstore.embed.builtin import RECIPES
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import FAMILIES
 from vstore.embed.hf.identity import Known, identity_of
-from vstore.embed.model_words import Words
+from vstore.embed.model_words import BUILTIN, Words
+from vstore.embed.prepared import other_preparations
 from vstore.errors import Locked
 from vstore.format.entries import Space
 from vstore.format.recipes import Recipe, space_id
@@ -56,6 +58,42 @@ def space_of(repo: Repository, recipe: Recipe, identity: Callable[[Recipe], str]
 def with_older(recipe: Recipe) -> list[Recipe]:
     """List a recipe and that of version 1, by which an earlier version of vstore may have made its space."""
     return [recipe, *([{**recipe, "version": 1}] if recipe.get("version") == 2 else [])]
+
+
+class Naming(NamedTuple):
+    """The model that is added.
+
+    name:     of its space; that of a known one is the space that is meant.
+    words:    those of its model.
+    identity: computes that of a recipe; called only where it can be found.
+    """
+
+    name: str
+    words: Words
+    identity: Callable[[Recipe], str]
+
+
+def known_preparation(repo: Repository, recipe: Recipe, naming: Naming) -> Recipe:
+    """Prepare pictures as the space of a model does, if it has one: words that say nothing of it ask for no second one.
+
+    recipe:  of the model, with the preparation of a new space.
+    Returns: the recipe with the preparation of its space.
+    Raises:  ModelError, OSError, Damage.
+    """
+    known = []
+    for one in (recipe, *_prepared_otherwise(recipe, naming.words)):
+        spaces = [space_of(repo, older, naming.identity) for older in with_older(one)]
+        if naming.name in [space.name for space in spaces if space is not None]:
+            return one
+        known += [one for space in spaces if space is not None]
+    return known[0] if known else recipe
+
+
+def _prepared_otherwise(recipe: Recipe, words: Words) -> list[Recipe]:
+    """List the recipes of a model by the preparations that words leave open."""
+    if recipe["family"] == BUILTIN:
+        return [] if words.prepare is not None else [one for one in RECIPES.values() if one != recipe]
+    return [{**recipe, "prepare": prepare} for prepare in other_preparations(recipe, words)]
 
 
 def declared_space(repo: Repository, recipe: Recipe | None, place: Mapping[str, Any]) -> Known | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vstore.embed.builtin import DEFAULT_RECIPE
+from vstore.embed.builtin import RECIPES
 from vstore.embed.embedder import Embedder
 from vstore.embed.faults import faults_of
 from vstore.embed.hf.digests import Digests
@@ -20,6 +20,7 @@ from vstore.embed.sight import small_pictures
 from vstore.errors import ModelError, UsageError
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import Recipe
+from vstore.pictures.preparation import NEWEST
 from vstore.repository.add_space import add_space
 from vstore.repository.proof import embed_probes, environment_of, prepared_probes, probe_names
 from vstore.repository.repository import Repository
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 _CACHED = re.compile(r"models--[^/]+?--([^/]+)/snapshots/[0-9a-f]{40}$")  # a repository in the cache of the hub
 _STEP = re.compile(r"checkpoint-[0-9]+")
 _PROOF = ("tiny", "landscape")  # an adapter must change one of them: few pixels, as they are embedded in fp32
+
+
+Identity = Callable[[Recipe], str]
+Prefer = Callable[[Recipe, Words, Identity], Recipe]
 
 
 class Made(NamedTuple):
@@ -69,6 +74,7 @@ def make(
     *,
     known: Container[str] = (),
     siblings: Iterable[Sibling] = (),
+    prefer: Prefer = lambda recipe, words, identity: recipe,
 ) -> Made:
     """Work out the recipe of a model, load it, and embed its probes. Nothing is written.
 
@@ -76,6 +82,7 @@ def make(
     cache:  the store's cache folder, if there is a store.
     known:  ids of spaces: if an earlier version of vstore described these words as one of them, so does this.
     siblings: spaces whose adapters may vouch for the base of this one.
+    prefer: chooses the recipe, of those that the words leave open, for which the model is loaded.
     Raises: UsageError, ModelError.
     """
     from vstore.embed.plugins import describe_by_plugin
@@ -85,10 +92,11 @@ def make(
     files: Files | None = None
     recipe: dict[str, Any] | None = None
     if words.model == BUILTIN:
-        odd = [f"--{name.replace('_', '-')}" for name in words._replace(model=None).to_json()]
+        odd = [f"--{name.replace('_', '-')}" for name in words._replace(model=None, prepare=None).to_json()]
         if odd:
             raise UsageError(f"the built-in embedder takes no {', '.join(odd)}", "leave it out, or name another model")
-        recipe, words = dict(DEFAULT_RECIPE), Words()
+        recipe = dict(prefer(RECIPES[words.prepare or NEWEST], words, lambda recipe: ""))
+        words = Words()
     with faults_of(words.model or words.adapter or BUILTIN):
         if recipe is None:
             recipe = describe_by_plugin(words)
@@ -96,13 +104,15 @@ def make(
             embedder = load_embedder(recipe, words, settings)
         else:
             from vstore.embed.hf.description import describe
-            from vstore.embed.hf.identity import Known
+            from vstore.embed.hf.identity import Known, identity_of
             from vstore.embed.hf.loading import find_files, load
             from vstore.embed.hf.source.hub import Hub
             from vstore.embed.hf.source.trained_on import trained_on
 
             said = words
             recipe, words = describe(words, digests, Hub(settings.offline, note), known=known, note=note)
+            found = files = find_files(Known(recipe), words, digests)
+            recipe = dict(prefer(recipe, words, lambda one: identity_of(one, found.folder, found.adapter, digests)))
             if said.model is not None and said.adapter is not None:
                 base = trained_on(words, recipe["weights"], digests, siblings)
                 told = base and base.note(said.model)
@@ -116,7 +126,6 @@ def make(
                 embedder = load(recipe, words, settings, digests, proof=proof, note=note)
             except OtherWords as err:  # for an adapter that does not fit
                 raise err.completed(words) from err
-            files = find_files(Known(recipe), words, digests)
         vectors = embed_probes(embedder, probe_names(embedder))
     for name, vector in vectors.items():
         if not drift(vector, vector) < 1:

@@ -19,7 +19,6 @@ from vstore.embed.rows import require_rows
 from vstore.errors import ModelError
 from vstore.format.entries import Space
 from vstore.format.recipes import Recipe
-from vstore.pictures.formats import POLICY
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -190,4 +189,5 @@ def environment_of(embedder: Embedder) -> dict[str, Any]:
     from PIL import features
 
     decoders = {"pillow": PIL.__version__, "libjpeg": features.version("libjpeg_turbo") or features.version("jpg")}
-    return {"vstore": __version__, "policy": POLICY, **decoders, **getattr(embedder, "environment", {})}
+    policy = embedder.recipe.get("prepare", {}).get("policy", 1)
+    return {"vstore": __version__, "policy": policy, **decoders, **getattr(embedder, "environment", {})}

@@ -14,7 +14,7 @@ from vstore.intake.ingest import Ingest
 from vstore.intake.survey import Survey
 from vstore.pictures.elsewhere import Elsewhere
 from vstore.repository.repository import Repository
-from vstore.sync import absent_parts
+from vstore.sync import absent_parts, moved_roots
 from vstore.sync.edits import Edits
 from vstore.sync.memory import Memory
 from vstore.sync.occurrences import images_gained, occurrences, touched
@@ -24,6 +24,7 @@ from vstore.sync.report import Failure, SyncReport
 
 if TYPE_CHECKING:
     from vstore.repository.candidates import Candidate
+    from vstore.repository.cut_picture import Truncated
 
 
 class Outcome(NamedTuple):
@@ -120,8 +121,10 @@ class Reporter:
             without_pixels=self._without_pixels() if ingest.missed_digests else 0,
             candidates=self._candidates(edits, before),
             passed=passed_over(outcome.survey.passed, ingest.troubles),
-            notes=(*absent_parts.notes(outcome.survey, outcome.first), *notes(outcome.survey, dry_run=dry_run)),
+            truncated=self._truncated(),
+            notes=self._notes(outcome, dry_run=dry_run),
             removed_left_out=_left_out(outcome),
+            removed_excluded=_excluded(outcome),
             retried=len(ingest.tried_again),
             retried_embedded=sum(key in ingest.vectors for key in ingest.tried_again),
             examples={
@@ -129,6 +132,15 @@ class Reporter:
                 "same_pixels": tuple((path,) for path in sorted(same)[:EXAMPLES]),
             },
         )
+
+    def _truncated(self) -> tuple[Truncated, ...]:
+        """List the cut pictures that this run took."""
+        return tuple(sorted(one for key, one in self._ingest.cut.taken.items() if key in self._ingest.vectors))
+
+    def _notes(self, outcome: Outcome, *, dry_run: bool) -> tuple[str, ...]:
+        survey, tree, changes = outcome.survey, outcome.first, outcome.edits.changes
+        moved = moved_roots.notes(self._repo, survey.targets, tree, changes, dry_run=dry_run)
+        return (*absent_parts.notes(survey, tree), *moved, *notes(survey, dry_run=dry_run))
 
     def _size(self) -> tuple[int, int]:
         """Return the numbers of paths and pictures of the current snapshot."""
@@ -198,6 +210,13 @@ def _left_out(outcome: Outcome) -> int:
     """Count the removed paths in folders that are left out by default."""
     survey = outcome.survey
     return sum(new is None and survey.is_left_out(path) for path, _, new in outcome.edits.changes)
+
+
+def _excluded(outcome: Outcome) -> int:
+    """Count the removed paths that patterns hide, without those in folders that are left out by default."""
+    survey = outcome.survey
+    removed = (path for path, _, new in outcome.edits.changes if new is None)
+    return sum(survey.hides(path) and not survey.is_left_out(path) for path in removed)
 
 
 class _Named:

@@ -16,9 +16,9 @@ from vstore.embed.hf.source.model_folder import ModelFolder, canonical_config, w
 from vstore.embed.hf.source.other_words import OtherWords
 from vstore.embed.hf.text import tokenizer_digests
 from vstore.embed.model_words import Words
+from vstore.embed.prepared import prepared_for, require_fitting
 from vstore.errors import ModelError
 from vstore.format.recipes import space_id
-from vstore.pictures.formats import MAX_SIDE, prepare_recipe
 
 COMPUTES = ("fp32", "bf16")
 _NO_TEXT = (
@@ -47,6 +47,7 @@ def describe(
     if words.compute not in (None, *COMPUTES):
         raise ModelError(f"unknown compute {words.compute!r}", f"choose one of: {', '.join(COMPUTES)}")
     trusted = words.trust_remote_code or False
+    require_fitting(words)
     words, folder, adapter = _found(words, trusted, hub)
     cls = family_of(folder, trust_code=trusted)
     if trusted and cls.name != "remote":
@@ -73,12 +74,14 @@ def describe(
         "weights": weight_digests(folder, digests),
         "config": canonical_config(folder.config),
         "adapter": adapters.describe(adapter, digests) if adapter else None,
-        "prepare": prepare_recipe(words.max_side or MAX_SIDE),
         "pooling": pooling,
         "normalise": "l2",
     }
-    older = next((one for one in cls.before({**recipe, **plain}, words) if space_id(one) in known), None)
-    recipe = {**recipe, **own} if older is None else older
+    before = {**recipe, **plain, "prepare": prepared_for({}, words._replace(prepare=1, colour=None, decode=None))}
+    is_newer = words.prepare == 2 or words.colour is not None or words.decode is not None
+    of_before = [] if is_newer else cls.before(before, words)
+    older = next((one for one in of_before if space_id(one) in known), None)
+    recipe = {**recipe, **own, "prepare": prepared_for(own, words)} if older is None else older
     place = (settled if older is None else words)._replace(
         model=str(folder.path) if folder.commit is None else words.model,
         revision=folder.commit,

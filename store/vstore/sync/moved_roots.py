@@ -1,0 +1,41 @@
+"""Notes on new folders that hold the pictures of a known one whose place is gone: it may have moved."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+
+from vstore.format.delta import Change
+from vstore.format.tree import Tree
+from vstore.intake.targets import Target
+from vstore.repository.places import is_below, is_gone
+from vstore.repository.repository import Repository
+
+
+def notes(
+    repo: Repository, targets: Sequence[Target], tree: Tree, changes: Sequence[Change], *, dry_run: bool
+) -> Iterator[str]:
+    """Say which known folders are gone, and have half of their pictures or more in a new one.
+
+    tree: the aliases before the run. changes: of the run.
+    """
+    new = [target for target in targets if not target.known and not target.under and not target.gone]
+    if not new:
+        return
+    gone = [root for root in repo.state.roots.values() if is_gone(repo.place(root))]
+    for root in gone:
+        keys = {key for _, key in tree.under(os.fsencode(root.label))}
+        for target in new:
+            here = {key for path, _, key in changes if key is not None and is_below(path, target.prefix)}
+            if keys and 2 * len(keys & here) >= len(keys):
+                yield _says(root.label, repo.place(root), target, len(keys & here), len(keys), dry_run=dry_run)
+
+
+def _says(label: str, was: bytes, target: Target, shared: int, total: int, *, dry_run: bool) -> str:
+    place = os.fsdecode(target.place)
+    what = f"{os.fsdecode(was)} is missing, and {shared:,} of the {total:,} pictures of {label!r} lie in {place}"
+    if dry_run:
+        return f"{what}: if the folder moved, run: vstore sync {shlex.quote(place)} --as {shlex.quote(label)}"
+    drop = f"vstore sync {shlex.quote(os.fsdecode(was))} --allow-mass-delete"
+    return f"{what}: if the folder moved, its old paths leave the index with: {drop}"
