@@ -66,6 +66,16 @@ def test_it_is_scaled_down_as_others_are() -> None:
     assert facts == Facts("JXL", 900, 600)
 
 
+def test_a_profile_is_honoured_by_preparations_that_honour_them() -> None:
+    """imagecodecs declares deep samples linear."""
+    pixels = np.asarray(scene(90, 60))
+    data = imagecodecs.jpegxl_encode(pixels.astype(np.uint16) * 257, lossless=True)
+    linear = pixels / 255
+    coded = 255 * np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, linear * 12.92)
+    close(fit(data)[0], pixels, 0.01)
+    close(fit(data, policy=2, colours=True)[0], np.rint(coded), 0.6, 3)
+
+
 def test_a_container_without_a_picture_is_a_failure() -> None:
     data = written(30, 20, usecontainer=True)
     assert "no picture" in failure(data[:32]).reason
