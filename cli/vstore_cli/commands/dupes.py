@@ -53,6 +53,7 @@ def dupes(
     """List groups of identical pictures. Nothing is ever deleted.
 
     With --near, every picture is compared with every other: the time grows with the square of their number.
+    Pictures of one colour are left out of those that look alike, and counted.
 
     \b
     Example:

@@ -40,16 +40,20 @@ def plan_facts(repo: Repository, named: Iterable[set[bytes]], *, rewrite: bool) 
     used: set[bytes] = set()
     freed = 0
     keys = set().union(*named) if repo.state.facts else set()
-    # The vector of a picture that nothing names may stay, and be taken again: never without its mark.
-    keys |= marked(repo) if repo.state.facts else set()
     for ref, run in zip(repo.state.facts, runs_of(repo), strict=True):
-        live = sum(len(keys.intersection(leaf.keys())) for leaf in run.leaves())
+        marks: set[bytes] = set()
+        live = 0
+        for leaf in run.leaves():
+            # The vector of a picture that nothing names may stay, and be taken again: never without its mark.
+            some = marked(leaf)
+            live += len(keys.intersection(leaf.keys()) | some)
+            marks |= some
         if live and (2 * live >= ref.rows or not rewrite):
             refs.append(ref)
             used.update(run.digests())
             continue
         freed += ref.rows - live
-        new = new_run(repo.hash, (fact for fact in run if fact.key in keys)) if live else None
+        new = new_run(repo.hash, (fact for fact in run if fact.key in keys or fact.key in marks)) if live else None
         if new is not None:
             refs.append(new.ref)
             pages |= new.pages

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import struct
+from collections import defaultdict
 from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,7 +14,7 @@ from vstore.pictures import passed_over
 from vstore.pictures.elsewhere import ABSENT, ICLOUD, name_at_icloud, program_of_link, reason_of
 from vstore.pictures.extras import lacking, needs
 from vstore.pictures.folder import CHUNK, GONE, Trouble, pack_row, row_of, without
-from vstore.pictures.left_out import LeftOut
+from vstore.pictures.left_out import LeftOut, may_be_left_out
 from vstore.pictures.passed_over import BROKEN, DISK, EXTRA, LINK, OTHER, PassedOver
 from vstore.pictures.rules import IGNORE_FILE, Rules, is_hidden
 
@@ -113,7 +114,7 @@ class _Sorting:
         self.odd_rows: list[bytes] = []
         self.folders: list[tuple[str, tuple[int, int]]] = []
         self.troubles: list[Trouble] = []
-        self._passed: dict[tuple[str, str], list[str]] = {}
+        self._passed: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         self.met_rules = False
         self._fd = -1
         self._lister = lister
@@ -167,12 +168,20 @@ class _Sorting:
             rows.append(row)
 
     def _take_odd(self, entries: list[os.DirEntry[str]]) -> None:
-        lister = self._lister
+        lister, passed, kind_of = self._lister, self._passed, self._lister.kind_of
+        unruled = not self._chain and not lister.options.include
         for entry in entries:
-            if entry.name == IGNORE_FILE and not lister.rules.knows(self._base):
-                self.met_rules = True
-                return
+            name = entry.name
             try:
+                # As `_take` would decide, for the many.
+                if unruled and name[0] != "." and entry.is_file(follow_symlinks=False):
+                    kind = kind_of(name)
+                    if kind is not None and kind[0] != EXTRA:
+                        passed[kind].append(name)
+                        continue
+                if name == IGNORE_FILE and not lister.rules.knows(self._base):
+                    self.met_rules = True
+                    return
                 self._take(entry)
             except OSError as err:
                 # Its type may be unknown: to a link that may be followed, and on disks that do not tell.
@@ -181,11 +190,6 @@ class _Sorting:
 
     def _take(self, entry: os.DirEntry[str]) -> None:
         options, rules = self._lister.options, self._lister.rules
-        if not self._chain and not options.include and entry.name[0] != "." and entry.is_file(follow_symlinks=False):
-            kind = self._lister.kind_of(entry.name)
-            if kind is not None:  # as below, for the many
-                self._pass_over(entry.name, kind)
-                return
         path = self._base + entry.name
         hidden = is_hidden(entry.name) and not rules.include(path)
         if hidden and not rules.is_known(path):  # its type matters to nobody, and may be unreadable
@@ -258,7 +262,7 @@ class _Sorting:
         self.troubles.append(Trouble(os.fsencode(self._base + name), kind, reason, is_folder=False))
 
     def _note(self, kind: str, about: str, name: str) -> None:
-        self._passed.setdefault((kind, about), []).append(name)
+        self._passed[kind, about].append(name)
 
     @property
     def passed(self) -> PassedOver:
@@ -269,11 +273,12 @@ class _Sorting:
 
     def _take_folder(self, entry: os.DirEntry[str], path: str) -> None:
         options, rules = self._lister.options, self._lister.rules
-        out = rules.keeps_out(path, self._chain)
-        if isinstance(out, LeftOut):
-            self._note(out.kind, out.name, entry.name)
-        if out:
-            return
+        if self._chain or entry.name[0] == "." or may_be_left_out(entry.name):
+            out = rules.keeps_out(path, self._chain)
+            if isinstance(out, LeftOut):
+                self._note(out.kind, out.name, entry.name)
+            if out:
+                return
         identity = (0, 0)
         if options.follow_symlinks or options.one_file_system:
             found = entry.stat(follow_symlinks=options.follow_symlinks)

@@ -10,6 +10,7 @@ from vstore.repository.facts import facts_of, runs_of
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
+    from vstore.format.fact_pages import FactPage
     from vstore.pictures.preparation import Preparation
 
 _ANY = 1  # percent of the lines: a picture that was taken once is read again whatever is there
@@ -30,17 +31,15 @@ def cut_among(repo: Repository, keys: Iterable[bytes]) -> dict[bytes, tuple[int,
 
 def every_cut(repo: Repository, keys: Container[bytes]) -> dict[bytes, tuple[int, int]]:
     """Find the cut pictures among all of a snapshot, by reading the columns alone. Raises: as `cut_among`."""
-    return cut_among(repo, [key for key in marked(repo) if key in keys])
+    every = (key for run in runs_of(repo) for leaf in run.leaves() for key in marked(leaf))
+    return cut_among(repo, {key for key in every if key in keys})
 
 
-def marked(repo: Repository) -> set[bytes]:
-    """Find the keys of all pictures that are marked as cut. Raises: Damage, FileNotFoundError."""
-    found: set[bytes] = set()
-    for run in runs_of(repo):
-        for leaf in run.leaves():
-            if CUT_LINES in leaf.columns:
-                found.update(fact.key for fact in leaf.facts(None, {CUT_LINES}) if CUT_LINES in fact.values)
-    return found
+def marked(leaf: FactPage) -> set[bytes]:
+    """Find the keys of the pictures in a leaf that are marked as cut. Raises: Damage."""
+    if CUT_LINES not in leaf.columns:
+        return set()
+    return {fact.key for fact in leaf.facts(None, {CUT_LINES}) if CUT_LINES in fact.values}
 
 
 def for_picture(preparation: Preparation, key: bytes, cut: Collection[bytes]) -> Preparation:
