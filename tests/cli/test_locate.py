@@ -126,9 +126,7 @@ def test_without_a_store_a_command_says_how_to_make_one(words: list[str], line: 
 def test_a_dry_run_without_a_store_leads_to_an_empty_one(line: Line) -> None:
     line.put({"pictures/a.png": 1})
     ran = line("sync", "pictures", "-n", code=10)
-    assert ran.err.endswith(
-        "make one with: vstore init, and look again, or name one with --store DIR or VSTORE_DIR\n"
-    )
+    assert ran.err.endswith("make one with: vstore init, and look again, or name one with --store DIR or VSTORE_DIR\n")
     line("init")
     assert "A sync would embed 1 picture" in line("sync", "pictures", "-n").out
 
