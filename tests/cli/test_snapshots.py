@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from support.arrays import read_npz
 from support.builder import Builder, unit_vectors
+from support.folders import drawn
 from support.lines import Line
 
 from vstore.format.manifest import content_id
@@ -234,6 +235,17 @@ def test_undo_and_redo_go_back_and_forth(history: Line) -> None:
     history("gc")
     assert re.match(rf"Error: nothing before the gc of {TIME} can be undone\n", history("undo", code=1).err)
     history("redo", code=1)
+
+
+def test_a_dry_run_of_gc_says_what_it_would_rewrite(history: Line) -> None:
+    history.put({f"pictures/cut{n}.png": drawn(n)[: len(drawn(n)) * 93 // 100] for n in range(9, 14)})
+    history("sync", "--accept-truncated", "80%")
+    history("snapshot", "forget", "v1", "v2")
+    before = sorted(path.name for path in Path(".vstore").rglob("*.pack"))
+    lines = history("gc", "--dry-run").lines
+    assert lines[0].startswith("Would free ") and re.match(r"Would rewrite \d+ files as ", lines[1])
+    assert sorted(path.name for path in Path(".vstore").rglob("*.pack")) == before
+    assert re.match(r"Rewrote \d+ files as ", history("gc").lines[1])
 
 
 def test_redo_brings_back_one_after_the_other_until_something_new_is_done(history: Line) -> None:

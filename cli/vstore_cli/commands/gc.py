@@ -36,9 +36,11 @@ def gc(dry_run: bool, drop_unnamed: bool, wait: bool, as_json: bool) -> None:
     )
     if report.rewritten:
         click.echo(
-            f"Rewrote {count(report.segments + report.packs, 'file')} as {report.rewritten}, without unused data"
+            f"{'Would rewrite' if dry_run else 'Rewrote'} {count(report.segments + report.packs, 'file')} as "
+            f"{report.rewritten}, without unused data"
         )
     if report.unnamed:
         click.echo(
-            f"Kept {count(report.unnamed, 'unused vector')} (younger than 14 days, or in a file that is still in use)"
+            f"{'Would keep' if dry_run else 'Kept'} {count(report.unnamed, 'unused vector')} "
+            "(younger than 14 days, or in a file that is still in use)"
         )
