@@ -34,7 +34,7 @@ from vstore.repository.model_space import name_for
 
 LATER_TEXTS = tuple(TEXTS)[1:]
 DRAWN = ("landscape", "turned", "transparent", "deep", "tiny", "large")
-JPEGS = ("photograph", "progressive", "print")
+JPEGS = ("photograph", "progressive", "print", "small")
 
 
 @pytest.fixture
@@ -66,11 +66,13 @@ def test_the_jpeg_files_and_the_texts_are_those_of_format() -> None:
 def test_the_jpeg_files_are_of_the_kinds_that_photographs_have() -> None:
     found: dict[str, Any] = {name: Image.open(io.BytesIO(probe_file(name))) for name in JPEGS}
     halved = [(1, 2, 2, 0), (2, 1, 1, 1), (3, 1, 1, 1)]  # 4:2:0
-    photograph, progressive, printed = found.values()
+    photograph, progressive, printed, small = found.values()
     assert (photograph.layer, "progressive" in photograph.info) == (halved, False)
     assert min(photograph.size) >= 2000, "pictures of half that size would not be decoded at a fraction of it"
     assert (progressive.layer, progressive.info["progressive"]) == (halved, 1)
     assert (printed.mode, printed.info["adobe_transform"]) == ("CMYK", 0)
+    assert small.layer == halved
+    assert max(small.size) < 100, "a larger one would be decoded at a fraction for models of a small edge"
 
 
 # What they see
@@ -145,7 +147,7 @@ def test_another_way_of_decoding_jpeg_moves_a_probe(zoo: Zoo, change: str, prepa
 
 @pytest.mark.parametrize("change", ["draft is off", "no reducing", "colours are repeated"])
 def test_a_sync_that_would_decode_otherwise_is_refused(world: World, change: str) -> None:
-    with DECODERS[change](), pytest.raises(ModelError, match=r"the probe '(photograph|progressive|print)' is off"):
+    with DECODERS[change](), pytest.raises(ModelError, match=rf"the probe '({'|'.join(JPEGS)})' is off"):
         world.sync()
     assert world.sync().embedded == 5
 
@@ -302,10 +304,13 @@ def test_no_probe_is_added_that_has_no_usable_vector(world: World, monkeypatch: 
 
     old = aged(world)
     plain = dual.DualEncoder.prepare
+    (space,) = world.repo.state.spaces
+    recipe = world.repo.recipe(world.repo.state.spaces[space].id)
+    wide = proof.prepared_probes(recipe, ["print"])["print"].size  # of no other picture
 
     def spoilt(self: Any, picture: Image.Image) -> Any:
         found = plain(self, picture)
-        return {n: v * np.nan for n, v in found.items()} if picture.size == (512, 198) else found
+        return {n: v * np.nan for n, v in found.items()} if picture.size == wide else found
 
     monkeypatch.setattr(dual.DualEncoder, "prepare", spoilt)
     assert world.sync().embedded == 5

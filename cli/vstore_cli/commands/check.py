@@ -47,8 +47,8 @@ def check(quiet: bool, as_json: bool, **what: Any) -> int:
     stored vectors, the space is verified. If not, likely causes are tried one by one, and a table shows which recipe
     gives the stored vectors.
 
-    Exit code 4 means damage; each finding says what to do next. Exit code 13 means that the model does not give the
-    stored vectors.
+    Exit code 4 means damage; each finding says what to do next. Exit code 13 means that neither the model nor a likely
+    cause gives the stored vectors.
 
     \b
     Example:
