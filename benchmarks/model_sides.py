@@ -52,7 +52,7 @@ def show(found: dict[str, list[Cost]], count: int) -> None:
         cpu = statistics.median(cost.cpu for cost in costs)
         busy = statistics.median(cost.cpu / cost.wall for cost in costs) / (os.cpu_count() or 1)
         print(
-            f"  {side:8} {statistics.median(rates):7.1f} pictures/s ({rates[0]:.1f} to {rates[-1]:.1f}), "
+            f"  {side:13} {statistics.median(rates):7.1f} pictures/s ({rates[0]:.1f} to {rates[-1]:.1f}), "
             f"{1000 * cpu / count:.1f} ms of CPU each, {busy:.0%} of the cores"
         )
 
@@ -74,19 +74,30 @@ def draw_pictures(folder: Path, count: int, megapixels: Sequence[float]) -> None
 class Sides:
     """The sides of one model: each reads or embeds all the pictures once, and tells what it cost."""
 
-    def __init__(self, top: Path, pictures: Path, model: Path, adapter: Path | None, device: str, compute: str) -> None:
-        """top: a folder to be made, for the stores. adapter: None for the model as it is."""
+    def __init__(
+        self,
+        top: Path,
+        pictures: Path,
+        model: Path,
+        adapter: Path | None,
+        device: str,
+        compute: str,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
+        """top: a folder to be made, for the stores. adapter: None for the model as it is. more: words of the model."""
         from vstore.embed.model_words import Settings
+        from vstore.pictures.preparation import preparation_of
         from vstore.store import Store
 
         self.pictures = sorted(pictures.rglob("*.jpg"))
         self._folder, self._device = pictures, device
         self._seed, self._store = top / "seed", top / "store"
         top.mkdir()
-        words = {"model": str(model), "adapter": adapter and str(adapter), "compute": compute}
+        words = {"model": str(model), "adapter": adapter and str(adapter), "compute": compute, **(more or {})}
         Store.init(self._seed, device=device, **words)
         with Store(self._seed) as store:
             recipe = store._repo.recipe(next(iter(store._repo.state.spaces.values())).id)
+            self.preparation = preparation_of(recipe)
             began = time.perf_counter()
             self.embedder: Any = store._embedders.load(recipe, Settings(device))
             self.loading = time.perf_counter() - began  # seconds, with the proof by its probes
@@ -98,9 +109,8 @@ class Sides:
         from vstore.format.hashing import store_hash
         from vstore.intake.reader import WORKERS
         from vstore.pictures.decoding import prepare
-        from vstore.pictures.preparation import Preparation
 
-        digest, preparation = store_hash("xxh3_128").digest, Preparation()
+        digest, preparation = store_hash("xxh3_128").digest, self.preparation
 
         def one(path: Path) -> Any:
             data = path.read_bytes()
@@ -175,8 +185,15 @@ class Process:
 
     def __call__(self) -> Cost:
         """One index from nothing."""
+        return self._asked("index")
+
+    def reading(self) -> Cost:
+        """All pictures read and prepared, where the other side offers that."""
+        return self._asked("read")
+
+    def _asked(self, word: str) -> Cost:
         assert self._process.stdin is not None
-        self._process.stdin.write("index\n")
+        self._process.stdin.write(f"{word}\n")
         self._process.stdin.flush()
         return Cost(*json.loads(self._answer()))
 

@@ -2,8 +2,9 @@
 
     PYTHON rclip_side.py DATADIR PICTURES SIDE SHAPE
 
-It says which versions it has, then for each line on stdin indexes all pictures into a new database, and answers with
-[seconds of wall time, of CPU time]. The model is a random one of the SHAPE asked for, exported to where rclip
+It says which versions it has. For each line on stdin, `index` or `read`, it indexes all pictures into a new database,
+or reads and prepares them alone in as many threads as it does for that, and answers with [seconds of wall time, of CPU
+time]. The model is a random one of the SHAPE asked for, exported to where rclip
 looks for its own, with rclip's own session over it; its prepared pictures are made SIDE pixels wide, as the model's.
 """
 
@@ -14,6 +15,9 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -65,6 +69,27 @@ def export(model: Any, path: Path, side: int) -> None:
     )
 
 
+def measured(work: Callable[[], object]) -> list[float]:
+    wall, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
+    work()
+    wall, after = time.perf_counter() - wall, resource.getrusage(resource.RUSAGE_SELF)
+    return [wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime]
+
+
+def read(pictures: str) -> list[float]:
+    """Read, hash and prepare all pictures with rclip's own function. Returns: seconds of wall time, of CPU time."""
+    from rclip.main import _read_and_preprocess
+
+    paths = [os.path.join(place, name) for place, _, names in os.walk(pictures) for name in names]
+
+    def work() -> None:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for _ in pool.map(_read_and_preprocess, paths):
+                pass
+
+    return measured(work)
+
+
 def main() -> None:
     datadir, pictures, side, shape = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), json.loads(sys.argv[4])
     answers, sys.stdout = sys.stdout, sys.stderr  # nobody's remarks stand between the answers
@@ -78,20 +103,20 @@ def main() -> None:
     preprocess.IMAGE_SIZE = side
     model = Model()
     print(f"rclip {version('rclip')} on onnxruntime {version('onnxruntime')}", file=answers, flush=True)
-    for number, _ in enumerate(sys.stdin):
+    for number, line in enumerate(sys.stdin):
+        if line.strip() == "read":
+            print(json.dumps(read(pictures)), file=answers, flush=True)
+            continue
         database = DB(datadir / f"{number}.sqlite3")
         rclip = RClip(model, database, 8, None)  # 8 to a batch, as where nothing is said
-        wall, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
-        rclip.ensure_index(pictures)
-        wall, after = time.perf_counter() - wall, resource.getrusage(resource.RUSAGE_SELF)
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        cost = measured(partial(rclip.ensure_index, pictures))
         indexed = len(list(database.get_image_vectors_by_dir_path(pictures)))
         wanted = sum(name.endswith(".jpg") for _, _, names in os.walk(pictures) for name in names)
         if indexed != wanted:
             sys.exit(f"rclip indexed {indexed} of {wanted} pictures")
         rclip.close()
         database.close()
-        print(json.dumps([wall, cpu]), file=answers, flush=True)
+        print(json.dumps(cost), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def rows(report: SyncReport) -> Iterator[tuple[int, str]]:
     other = _of(report, "other", "broken")
     total = sum(passed.count for passed in other)
     yield total, f"other {'file' if total == 1 else 'files'}, not opened: {_by_name(other)}"
-    for passed in _of(report, "elsewhere"):
+    for passed in _of(report, "elsewhere", "extra"):
         pictures = "picture" if passed.count == 1 else "pictures"
         yield passed.count, f"{pictures} not read (such as {shown(passed.path)}): {passed.reason}"
     for passed in _of(report, "link", "disk"):
@@ -47,8 +47,8 @@ def print_hints(report: SyncReport) -> None:
     if report.removed_excluded:
         paths = count(report.removed_excluded, "path")
         leave = "would leave" if report.dry_run else "left"
-        hidden = "which --exclude or .vstoreignore hide"
-        say(f"{paths}, {hidden}, {leave} the index. No file was touched, and taking them in again embeds nothing.")
+        hidden = "that patterns hide (--exclude, .vstoreignore)"
+        say(f"{paths} {hidden} {leave} the index. No file was touched, and taking them in again embeds nothing.")
 
 
 def _of(report: SyncReport, *kinds: str) -> list[PassedOver]:

@@ -10,9 +10,12 @@ from vstore_cli import passed_report
 from vstore_cli.output import count, duration, echo_json, number, say, shown
 
 if TYPE_CHECKING:
-    from vstore import Failure, SyncReport
+    from collections.abc import Sequence
+
+    from vstore import Failure, SyncReport, Truncated
 
 FAILURES = 20  # failed pictures that the terminal names
+_CUT = 3  # cut pictures that the terminal names
 RETRY = "--retry-failed"
 _SET = {"too_large", "bomb", "needs_extra"}  # kinds of failures that another option or package ends, and no retry
 
@@ -86,6 +89,7 @@ def _print_classes(report: SyncReport, retry: str) -> None:
     if report.recovered:
         click.echo(f"Recovered {count(report.recovered, 'vector')} of an interrupted run.")
     _print_retried(report)
+    print_truncated(report.truncated, "Took")
     _print_candidates(report)
     if report.dry_run:
         click.echo(_forecast(report))
@@ -126,6 +130,15 @@ def _print_retried(report: SyncReport) -> None:
     elif report.retried:
         have = f"{number(report.retried_embedded)} {'has' if report.retried_embedded == 1 else 'have'} a vector now"
         click.echo(f"Tried {count(report.retried, 'picture')} again that failed before: {have}.")
+
+
+def print_truncated(cut: Sequence[Truncated], verb: str) -> None:
+    """Name pictures whose file is cut. verb: what became of them."""
+    if not cut:
+        return
+    some = ", ".join(f"{shown(one.path)} ({number(one.lines)} of {number(one.of)} lines)" for one in cut[:_CUT])
+    more = f" and {number(len(cut) - _CUT)} more; --json lists all" if len(cut) > _CUT else ""
+    say(f"{verb} {count(len(cut), 'cut picture')}: {some}{more}.")
 
 
 def _print_candidates(report: SyncReport) -> None:
@@ -184,3 +197,6 @@ def _print_failures(failures: list[Failure]) -> None:
         click.echo(f"  {shown(failure.path)}: {shown(failure.reason)}", err=True)
     if len(failures) > FAILURES:
         click.echo(f"  and {number(len(failures) - FAILURES)} more; --json lists all", err=True)
+    if any(failure.kind == "truncated" for failure in failures):
+        text = "Cut pictures can be taken if enough of their lines is there: vstore sync --accept-truncated 90%"
+        say(text, err=True)

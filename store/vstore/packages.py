@@ -76,7 +76,9 @@ def _for_models(module: str) -> Package:
 FAISS = Package("faiss", ("cpu", "gpu"), "faiss cannot be used", proof="IndexScalarQuantizer")
 HEIC = Package("pillow_heif", ("heic",), "HEIC pictures need one more package")
 TIFF = Package("tifffile", ("tiff",), "TIFF of this kind needs two more packages", proof="TiffFile")
-IMAGECODECS = TIFF._replace(module="imagecodecs", proof="")
+IMAGECODECS = Package("imagecodecs", ("jxl", "tiff"), "pictures of this kind need one more package")
+RAW = Package("rawpy", ("raw",), "RAW pictures need one more package", proof="imread")
+JXL = Package("pillow_jxl", ("jxl",), "JPEG XL pictures need two more packages", proof="Decoder")
 PARQUET = Package("pyarrow.parquet", ("parquet",), "Parquet files need pyarrow")
 TORCH, TRANSFORMERS, PEFT, HUB = map(_for_models, ("torch", "transformers", "peft", "huggingface_hub"))
 FTFY = _for_models("ftfy")
@@ -84,6 +86,11 @@ SENTENCEPIECE = _for_models("sentencepiece")  # and protobuf: the tokenizer of t
 # Without what it asks for: a torchvision of another build than torch breaks the import of every CLIP model.
 OPEN_CLIP = _for_models("open_clip")._replace(alone="pip install --no-deps 'open_clip_torch>=3.2' 'timm>=1.0.22'")
 TIMM = _for_models("timm")._replace(alone="pip install --no-deps 'timm>=1.0.22'")
+
+
+def all_of(*packages: Package) -> str:
+    """Return the command that installs several packages."""
+    return f"pip install '{DISTRIBUTION}[{','.join(package.extras[0] for package in packages)}]'"
 
 
 def faiss_module() -> Any:

@@ -21,13 +21,13 @@ def old(line: Line, monkeypatch: pytest.MonkeyPatch) -> Line:
 
 def test_it_says_what_is_missing_and_how_it_is_filled_in(old: Line) -> None:
     assert " ".join(old("facts").lines) == (
-        "3 pictures of 3 of v1 in the space builtin-2 have no pixel digest: an edit will cost an embedding. "
-        "Fill them in with: vstore facts --fill --pixels"
+        "3 pictures of 3 of v1 in the space builtin-2 (preparation 2) have no pixel digest: "
+        "an edit will cost an embedding. Fill them in with: vstore facts --fill --pixels"
     )
     ran = old("facts", "--fill", "--pixels")
     assert ran.lines[0].startswith("Filled in 3 pixel digests in ")
-    assert ran.lines[1:] == ["All 3 pictures of v1 in the space builtin-2 have a pixel digest."]
-    assert old("facts").lines == ["All 3 pictures of v1 in the space builtin-2 have a pixel digest."]
+    assert ran.lines[1:] == ["All 3 pictures of v1 in the space builtin-2 (preparation 2) have a pixel digest."]
+    assert old("facts").lines == ["All 3 pictures of v1 in the space builtin-2 (preparation 2) have a pixel digest."]
     assert old("facts", "--fill", "--pixels", "--quiet").out == ""
 
 

@@ -197,3 +197,14 @@ def test_a_file_with_nearly_the_name_is_named(old: OldIndex, line: Line) -> None
     assert told in ran.lines
     table = [" ".join(row.split()) for row in ran.lines]
     assert "1 a file has nearly the name ../o00_images/p03.png (p03.gif?)" in table
+
+
+def test_fields_that_wait_with_their_rows_are_not_called_kept(old: OldIndex, line: Line) -> None:
+    (old.pictures / "p03.png").unlink()
+    said = [{"path": path} for path in old.paths]
+    said[3]["caption"] = "one"
+    old.json.write_text(json.dumps(said))
+    assert not any("field" in row for row in line("import", *TRIPLE).lines)
+    assert not any("field" in row for row in line("import", "--resume", "i2").lines)
+    old.put({"p03.png": 3})
+    assert "1 column kept as a field: caption" in line("import", "--resume", "i2").lines

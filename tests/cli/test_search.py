@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from support.folders import drawn
+from support.folders import drawn, plain
 from support.lines import COMMAND, Line, environment
 
 
@@ -130,7 +130,7 @@ def test_a_store_without_a_snapshot_says_how_to_make_one(line: Line) -> None:
 
 def test_json_names_snapshot_key_score_paths_and_files(pictures: Line) -> None:
     report = pictures("search", "./pictures/b.png", "--json").json
-    assert list(report) == ["snapshot", "hits"]
+    assert list(report) == ["snapshot", "hits", "flat_query"]
     assert list(report["hits"][0]) == ["key", "score", "paths", "files"]
     assert len(report["hits"][0]["key"]) == 32
     assert report["hits"][0]["files"] == [f"{pictures.home}/pictures/b.png"]
@@ -297,3 +297,32 @@ def test_dupes_near_lists_pictures_that_look_alike(pictures: Line) -> None:
     assert report["near"] == 0.6
     assert len(report["groups"][0]["pictures"]) == 2
     assert pictures("dupes", "--near", "much", "--json", code=2).error["code"] == "usage"
+
+
+# Pictures of one colour
+
+
+def test_pictures_of_one_colour_are_marked_warned_of_and_left_out_of_copies(pictures: Line) -> None:
+    warning = (
+        "Warning: the query picture is one colour: what is found is like it in colour alone, "
+        "and pictures of one colour come first; search with another picture\n"
+    )
+    pictures.put({"pictures/black.png": plain((0, 0, 0)), "pictures/night.png": plain((2, 2, 2))})
+    pictures("sync")
+
+    flat = pictures("search", "./pictures/black.png", "-k", "2")
+    shown = pictures("search", "./pictures/b.png", "-k", "9")
+    listed = pictures("search", "./pictures/black.png", "-k", "9", "--json")
+
+    assert flat.err == listed.err == warning and shown.err == ""
+    assert [row.endswith("(one colour)") for row in flat.out.splitlines()] == [True, True]
+    assert sum(row.endswith("(one colour)") for row in shown.out.splitlines()) == 2
+    assert {hit["paths"][0] for hit in listed.json["hits"] if hit.get("flat")} == {
+        "pictures/black.png",
+        "pictures/night.png",
+    }
+    assert listed.json["flat_query"] is True
+    near = pictures("dupes", "--near", "-q")
+    assert near.out.endswith("2 flat pictures (one colour) left out of pictures that look alike\n")
+    assert pictures("dupes", "--near", "--json").json["flat"] == 2
+    assert "flat" not in pictures("dupes").out

@@ -452,3 +452,29 @@ def test_the_threads_of_a_model_are_told_to_sleep_unless_the_user_says_otherwise
     monkeypatch.delenv("OMP_WAIT_POLICY")
     pictures("sync")
     assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
+def test_cut_pictures_are_taken_from_a_share_on_and_named(line: Line) -> None:
+    line.put(
+        {"pictures/a.png": 1, **{f"pictures/cut{n}.png": drawn(n)[: len(drawn(n)) * 93 // 100] for n in range(2, 7)}}
+    )
+    err = line("sync", "pictures", code=3).err
+    assert err.count("cut short") == 5
+    assert err.endswith("if enough of their lines is there: vstore sync --accept-truncated 90%\n")
+    out = line("sync", "--accept-truncated", "80%").out
+    assert "Took 5 cut pictures: pictures/cut2.png (18 of 20 lines), " in out
+    assert "lines) and 2 more; --json lists all.\n" in out
+    assert "v2 holds 5 cut pictures: pictures/cut2.png (18 of 20 lines), " in line("facts").out
+    found = line("facts", "--json").json["truncated"]
+    assert [one["path"] for one in found] == [f"pictures/cut{n}.png" for n in range(2, 7)]
+    assert found[0] == {"path": "pictures/cut2.png", "lines": 18, "of": 20}
+    assert line("sync", "--accept-truncated", "off", "--json").json["truncated"] == []
+    line.put({"pictures/cut7.png": drawn(7)[: len(drawn(7)) * 93 // 100]})
+    assert "cut short" in line("sync", code=3).err
+
+
+@pytest.mark.parametrize("share", ["pictures", "0", "101%", "0.9", "-5", "90 %", ""])
+def test_a_share_that_is_none_is_refused(line: Line, share: str) -> None:
+    line.put({"pictures/a.png": 1})
+    err = line("sync", "pictures", f"--accept-truncated={share}", code=2).err
+    assert f"{share!r} is not a share; write 90% (1% to 100%), or off" in err

@@ -11,14 +11,14 @@ def messy(line: Line) -> None:
     line.put(
         {"pictures/a.png": 1, "pictures/#recycle/b.png": 2, "pictures/x/@eaDir/c.png": 3, "pictures/@eaDir/d": b""}
     )
-    line.put({f"pictures/{name}": b"" for name in ("e.mp4", "f.mp4", "g.xmp", "h", "i.CR2", "j.psd", "k.psd")})
+    line.put({f"pictures/{name}": b"" for name in ("e.mp4", "f.mp4", "g.xmp", "h", "i.XCF", "j.psd", "k.psd")})
     line.put({"other/l.png": 4})
     os.symlink("../other", "pictures/album")
     os.symlink(".git/annex/objects/x/y.png", "pictures/m.png")
 
 
 SAID = [
-    "  3  pictures of kinds that vstore does not read: 2 psd, 1 cr2 (such as pictures/i.CR2)",
+    "  3  pictures of kinds that vstore does not read: 2 psd, 1 xcf (such as pictures/i.XCF)",
     "  4  other files, not opened: 2 mp4, 1 xmp, 1 other",
     "  1  picture not read (such as pictures/m.png): its content is not here but in git-annex: git annex get .",
     "  1  symlinked folder, not entered without --follow-symlinks: pictures/album",
@@ -52,7 +52,7 @@ def test_the_json_document_holds_it(line: Line) -> None:
         assert document["ignored"] == 7 and document["removed_left_out"] == 0
         assert [(one["kind"], one["name"], one["count"]) for one in document["passed"]] == [
             ("deleted", "#recycle", 1), ("previews", "@eaDir", 2), ("link", "", 1), ("elsewhere", "git-annex", 1),
-            ("picture", "psd", 2), ("picture", "cr2", 1), ("other", "mp4", 2), ("other", "", 1), ("other", "xmp", 1),
+            ("picture", "psd", 2), ("picture", "xcf", 1), ("other", "mp4", 2), ("other", "", 1), ("other", "xmp", 1),
         ]  # fmt: skip
 
 
@@ -89,9 +89,9 @@ def test_many_folders_and_extensions_are_cut_short(line: Line) -> None:
 
 
 def test_a_name_can_send_nothing_to_the_terminal(line: Line) -> None:
-    line.put({"pictures/a.png": 1, "pictures/b\x1b[31m.cr2": b"", "pictures/\x1b[0m Previews.lrdata/c.png": 2})
+    line.put({"pictures/a.png": 1, "pictures/b\x1b[31m.psd": b"", "pictures/\x1b[0m Previews.lrdata/c.png": 2})
     ran = line("sync", "pictures/")
-    assert "\x1b" not in ran.out and r"\x1b[31m.cr2" in ran.out
+    assert "\x1b" not in ran.out and r"\x1b[31m.psd" in ran.out
 
 
 def test_a_new_folder_without_pictures_says_what_it_has(line: Line) -> None:
@@ -102,7 +102,7 @@ def test_a_new_folder_without_pictures_says_what_it_has(line: Line) -> None:
     line("init")
     message = line("sync", "pictures/", code=2).err
     assert "holds no pictures, only 7 other files" in first
-    assert "holds no pictures, only 7 other files (2 mp4, 2 psd, 1 cr2 and 1 more), 3 folders left out" in message
+    assert "holds no pictures, only 7 other files (2 mp4, 2 psd, 1 xcf and 1 more), 3 folders left out" in message
     assert "1 symlinked folder, entered with --follow-symlinks" in message
 
 
@@ -139,6 +139,9 @@ def test_notes_go_to_stderr_even_when_quiet_and_into_the_document(line: Line) ->
 def test_a_sync_says_which_removed_pictures_patterns_hide(line: Line) -> None:
     line.put({"pictures/in/a.png": 1, "pictures/b.png": 2})
     line("sync", "pictures/")
-    said = "1 path, which --exclude or .vstoreignore hide, {} the index. No file was touched, and taking them in again "
-    assert said.format("would leave") + "embeds nothing." in line("sync", "--exclude", "in/", "-n").lines
-    assert said.format("left") + "embeds nothing." in line("sync", "--exclude", "in/").lines
+    said = (
+        "1 path that patterns hide (--exclude, .vstoreignore) {} the index. No file was touched, and taking them in "
+        "again embeds nothing."
+    )
+    assert said.format("would leave") in line("sync", "--exclude", "in/", "-n").lines
+    assert said.format("left") in line("sync", "--exclude", "in/").lines

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from docs_tools.console import TOP
-from support.folders import drawn, put
+from support.folders import drawn, plain, put
 from support.old_indexes import OldIndex
 from support.tables import Row, Tables, fits, is_optional, word, words
 
@@ -109,13 +109,24 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         said.setdefault(command, []).append(json.loads(document))
 
     say("init")
-    put(pictures, {"a.png": 1, "b.png": 2, "c.png": 3, "same.png": 1, "gone.png": 4, "broken.png": b"no picture"})
+    put(
+        pictures,
+        {
+            "a.png": 1,
+            "b.png": 2,
+            "c.png": 3,
+            "same.png": 1,
+            "gone.png": 4,
+            "grey.png": plain((9, 9, 9)),
+            "broken.png": b"no picture",
+        },
+    )
     odd = os.fsencode(pictures) + b"/\xff.png"
     with contextlib.suppress(OSError):
         Path(os.fsdecode(odd)).write_bytes(drawn(5))
         Path(os.fsdecode(odd[:-4] + b"2.png")).write_bytes(drawn(5))
         Path(os.fsdecode(odd[:-4] + b".gif")).write_bytes(b"no picture either")
-        Path(os.fsdecode(odd[:-4] + b".cr2")).write_bytes(b"")
+        Path(os.fsdecode(odd[:-4] + b".psd")).write_bytes(b"")
     put(pictures, {"#recycle/old.png": 1, "notes.txt": b""})
     say("sync", str(pictures), "-m", "first", expect=3)
     (pictures / "b.png").rename(pictures / "bb.png")
@@ -126,8 +137,12 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         Path(os.fsdecode(odd[:-4] + b"3.png")).write_bytes(drawn(5))
         Path(os.fsdecode(odd[:-4] + b"4.png")).write_bytes(drawn(8))
         Path(os.fsdecode(odd[:-4] + b"2.png")).write_bytes(drawn(9))
+    cut = drawn(40)[: -len(drawn(40)) // 4]
+    put(pictures, {"cut.png": cut})
+    with contextlib.suppress(OSError):
+        Path(os.fsdecode(odd[:-4] + b"5.png")).write_bytes(cut + b"2")
     say("status")
-    say("sync")
+    say("sync", str(pictures), "--accept-truncated", "1%", expect=3)  # broken.png is tried again
     say("sync")
     with contextlib.suppress(OSError):
         os.unlink(odd[:-4] + b"4.png")
@@ -161,7 +176,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         say("model", "add", "spare", "--model", "fake:spare")
         say("sync", "--space", "two")
         say("model", "serve", "two", "--idle", "0.001")
-        say("model", "use", "builtin-1")
+        say("model", "use", "builtin-2")
         say("model", "list")
         say("model", "show", "two")
         say("model", "drop", "spare")
@@ -242,7 +257,10 @@ def test_what_a_command_prints_has_the_fields_of_its_table(command: str, printed
     seen: set[str] = set()
     for document in printed[command]:
         seen |= compare(document, rows, command)
-    assert seen == {word(row["field"]) for row in rows}, f"{command}: some fields of the table were never met"
+    listed = {word(row["field"]) for row in rows}
+    if command == "vstore status":  # which takes no picture
+        listed -= {name for name in listed if name.startswith("truncated[]")}
+    assert seen == listed, f"{command}: some fields of the table were never met"
 
 
 def test_a_field_that_is_missing_or_of_another_type_would_be_seen() -> None:

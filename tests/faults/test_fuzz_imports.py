@@ -116,11 +116,19 @@ def test_an_npy_of_any_bytes_has_rows_or_is_refused(junk: bytes, data: Any) -> N
 
 
 def _bundles() -> dict[str, bytes]:
-    npz, parquet = io.BytesIO(), io.BytesIO()
+    npz, compressed, parquet = io.BytesIO(), io.BytesIO(), io.BytesIO()
     np.savez(npz, vectors=ROWS[:4], paths=np.array(["a", "b", "c", "d"]))
+    np.savez_compressed(
+        compressed, vectors=ROWS[:2], paths=np.array(['["r/a"]', '["r/b"]']), keys=np.array(["0" * 32] * 2)
+    )
     pq.write_table(pa.table({"path": ["a", "b"], "vector": ROWS[:2].tolist()}), parquet)
     own = {"key": "0" * 32, "paths": ["pictures/a.png"], "vector": [0.5, 0.25]}
-    return {".npz": npz.getvalue(), ".parquet": parquet.getvalue(), ".jsonl": json.dumps(own).encode() * 2}
+    return {
+        ".npz": npz.getvalue(),
+        ".compressed.npz": compressed.getvalue(),
+        ".parquet": parquet.getvalue(),
+        ".jsonl": json.dumps(own).encode() * 2,
+    }
 
 
 BUNDLES = _bundles()

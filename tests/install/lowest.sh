@@ -12,7 +12,7 @@ lowest() {
 
 # The core by itself first: what models bring would lift some of its packages.
 fresh lowest
-lowest '.[cpu,heic,parquet,tiff]'
+lowest '.[cpu,heic,jxl,parquet,raw,tiff]'
 pip_install pytest hypothesis psutil
 versions
 "$bin/python" -m pytest -q -p no:cacheprovider tests/store tests/cli
@@ -20,7 +20,7 @@ versions
 fresh lowest
 pip_install "$torch"
 echo "$torch" > "$scratch/torch.txt"
-lowest --constraints "$scratch/torch.txt" '.[cpu,heic,parquet,tiff,model]'
+lowest --constraints "$scratch/torch.txt" '.[cpu,heic,jxl,parquet,raw,tiff,model]'
 pip_install pytest hypothesis psutil
 versions
 cd "$scratch"

@@ -140,3 +140,13 @@ def test_the_built_in_embedder_has_both(tmp_path: Path) -> None:
         assert _prepares(store) == {"b": 2, "builtin": 1}
         with pytest.raises(UsageError, match="takes no --colour"):
             store.model_add("c", model="builtin", colour="ignore")
+
+
+@pytest.mark.parametrize("words", [{"decode": "fast"}, {"decode": "fine"}, {"colour": "ignore"}], ids=str)
+def test_words_of_the_newer_preparation_never_give_a_space_of_the_older_one(
+    tmp_path: Path, clip: str, words: dict[str, Any]
+) -> None:
+    Store.init(tmp_path / "store", model=clip, prepare=1)
+    with Store(tmp_path / "store") as store:
+        store.model_add("newer", model=clip, **words)
+        assert _prepares(store) == {store.model_list()[0].space_name: 1, "newer": 2}

@@ -10,8 +10,10 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import numpy.typing as npt
+import pillow_jxl
 import pytest
 import tifffile
 from PIL import Image
@@ -112,6 +114,15 @@ def test_it_stands_upright(orientation: int) -> None:
 def test_a_large_one_is_made_smaller_as_others_are() -> None:
     pixels = np.asarray(scene(900, 600))
     close(fit(written((pixels / 255).astype("f4")))[0], fit(written(pixels))[0], 0.1, 1)
+
+
+def test_a_profile_is_honoured_by_preparations_that_honour_them() -> None:
+    *_, linear, _ = pillow_jxl.Decoder()(imagecodecs.jpegxl_encode(np.zeros((8, 8, 3), np.uint16), lossless=True))
+    values = np.asarray(scene(90, 60)) / 255
+    data = written(values.astype("f4"), iccprofile=linear)
+    coded = 255 * np.where(values > 0.0031308, 1.055 * values ** (1 / 2.4) - 0.055, values * 12.92)
+    close(fit(data)[0], np.rint(values * 255), 0.01)
+    close(fit(data, policy=2, colours=True)[0], np.rint(coded), 0.6, 3)
 
 
 def test_what_neither_library_reads_right_is_refused() -> None:

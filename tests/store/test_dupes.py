@@ -155,6 +155,7 @@ def test_json_has_the_fields_that_are_promised(world: World) -> None:
             }
         ],
         "wasted": 0,
+        "flat": None,
     }
 
 

@@ -156,6 +156,8 @@ def test_a_column_is_read_without_the_others() -> None:
         {Column("pixels/abc", "k"): A},
         {Column("pixels/0123456789abcdef", "8"): 1},
         {Column("pixels/0123456789ABCDEF", "k"): A},
+        {Column("flat/abc", "1"): 1},
+        {Column("flat/0123456789abcdef", "k"): A},
     ],
 )
 def test_what_no_leaf_may_hold_is_not_written(values: Any) -> None:
@@ -222,6 +224,7 @@ BROKEN = {
     "an unknown type": leaf(1, *ONE, ("new", "x", b"\1\1")),
     "a known column of another type": leaf(1, *ONE, ("width", "2", b"\1\1\0")),
     "pixels of another type": leaf(1, *ONE, ("pixels/0123456789abcdef", "1", b"\1\1")),
+    "flat of another type": leaf(1, *ONE, ("flat/0123456789abcdef", "k", b"\1" + A)),
     "pixels of no preparation": leaf(1, *ONE, ("pixels/0123456789abcdeg", "k", b"\1" + A)),
     "an empty name": leaf(1, *ONE, ("", "1", b"\1\1")),
     "a name with a tab": leaf(1, *ONE, ("a\tb", "1", b"\1\1")),

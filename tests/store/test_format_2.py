@@ -219,12 +219,13 @@ def test_a_leaf_of_facts_is_written_as_format_says(rows: list[Fact]) -> None:
 def test_columns_of_facts_are_those_of_the_table() -> None:
     listed = {name: word(row["type"]) for row in table("columns") for name in words(row["column"])}
     code = {column.name: column.type for column in (facts.KEY, facts.READER, *facts.KNOWN)}
-    assert listed == {**code, "pixels/<hex>": "k"}
+    assert listed == {**code, "pixels/<hex>": "k", "flat/<hex>": "1"}
     types = {word_ for row in table("column types") for word_ in words(row["type"])}
     assert types == fact_columns.TYPES
     prepare = {"policy": 7, "frame": 0}
     column = facts.pixels(prepare)
     assert column == ("pixels/" + sha256(b'{"frame":0,"policy":7}').hexdigest()[:16], "k")
+    assert facts.flat(prepare) == (column.name.replace("pixels/", "flat/"), "1")
 
 
 def test_a_run_is_cut_by_number_alone() -> None:

@@ -705,6 +705,48 @@ def test_rows_that_are_equal_are_remarked_upon(old: OldIndex) -> None:
     assert any("1 rows are equal to an earlier one, bit for bit: 3" in note for note in report.notes)
 
 
+def test_an_index_from_which_rows_were_removed_keeps_its_own_numbers(old: OldIndex) -> None:
+    """faiss itself answers with other ids then; the order of the rows is right."""
+    import faiss
+
+    inner = faiss.IndexIVFFlat(faiss.IndexFlatIP(8), 8, 2)
+    inner.train(old.rows)
+    index = faiss.IndexIDMap(inner)
+    index.add_with_ids(old.rows, np.arange(12) * 3 + 5)
+    index.remove_ids(np.array([5, 20]))
+    faiss.write_index(index, str(old.faiss))
+    old.json.write_text(json.dumps({str(n * 3 + 5): old.paths[n] for n in range(12) if n not in (0, 5)}))
+    assert states(old.only("faiss", "metadata")) == {"matched": 10}
+    stored = old.stored()
+    assert all(np.abs(stored[old.key(n)] - old.rows[n]).max() < 1e-3 for n in range(12) if n not in (0, 5))
+    index.add_with_ids(old.rows[:1], np.array([5]))
+    faiss.write_index(index, str(old.faiss))
+    old.json.write_text(json.dumps({str(n * 3 + 5): old.paths[n] for n in range(12) if n != 5}))
+    with pytest.raises(UsageError, match="several of its rows have the same number, as after remove_ids"):
+        old.store.import_index(faiss=old.faiss, metadata=old.json, root=old.pictures)
+
+
+def test_lists_in_another_file_are_refused_with_what_saves_the_vectors(old: OldIndex) -> None:
+    import faiss
+    from faiss.contrib.ondisk import merge_ondisk
+
+    index = faiss.IndexIVFFlat(faiss.IndexFlatIP(8), 8, 2)
+    index.train(old.rows)
+    faiss.write_index(index, str(old.top / "trained.faiss"))
+    index.add(old.rows)
+    faiss.write_index(index, str(old.top / "block.faiss"))
+    merged = faiss.read_index(str(old.top / "trained.faiss"))
+    merge_ondisk(merged, [str(old.top / "block.faiss")], str(old.top / "merged.ivfdata"))
+    faiss.write_index(merged, str(old.faiss))
+    with pytest.raises(UsageError, match="its lists are in another file") as caught:
+        old.only("faiss", "metadata")
+    assert "make_direct_map()" in (caught.value.next_step or "")
+    saved = faiss.read_index(str(old.faiss), faiss.IO_FLAG_ONDISK_SAME_DIR)
+    saved.make_direct_map()
+    np.save(old.npy, saved.reconstruct_n(0, saved.ntotal))
+    assert states(old.only("embeddings", "metadata")) == {"matched": 12}
+
+
 # What bad input gets
 
 

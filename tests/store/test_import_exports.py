@@ -180,6 +180,30 @@ def test_an_npz_that_is_none_is_refused(old: OldIndex) -> None:
             taken(old, file)
 
 
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda directory, data: (directory + 6, b"\x40\x00"),  # a version of zip to come
+        lambda directory, data: (directory + 8, b"\x01\x00"),  # a password
+        lambda directory, data: (directory + 10, b"\x07\x00"),  # a method of compression that nobody knows
+        lambda directory, data: (data, b"\xff" * 40),
+    ],
+    ids=["version", "password", "method", "content"],
+)
+def test_an_npz_that_cannot_be_unpacked_is_refused(old: OldIndex, save: Any, spoil: Any) -> None:
+    file = old.top / "old.npz"
+    save(file, vectors=old.rows, paths=np.array(old.paths))
+    whole = bytearray(file.read_bytes())
+    # The last entry of the directory is that of the paths; a byte of their data stands before the directory.
+    directory = whole.rindex(b"PK\x01\x02")
+    at, new = spoil(directory, whole.index(b"PK\x01\x02") - 60)
+    whole[at : at + len(new)] = new
+    file.write_bytes(whole)
+    with pytest.raises(UsageError, match=r"damaged|cannot be read"):
+        taken(old, file)
+
+
 def test_an_npz_whose_head_promises_more_than_it_holds_is_refused(old: OldIndex) -> None:
     """Else a file of a few bytes would fill the memory."""
     head = io.BytesIO()

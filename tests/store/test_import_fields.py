@@ -21,6 +21,7 @@ from vstore.check.run import check
 from vstore.errors import MigrationNeeded, UsageError
 from vstore.format.fields import FieldValue
 from vstore.importing import fields as importing_fields
+from vstore.importing import parquet_columns
 from vstore.importing.columns import KeptField, LeftColumn
 from vstore.importing.fields import DIFFERENT, NO_NAME
 from vstore.repository.fields import every_field, set_fields
@@ -519,3 +520,16 @@ def test_rows_that_say_nothing_besides_are_set_aside_as_before(old: OldIndex) ->
     repo = old.repo
     rows = json.loads(repo.packs.get(repo.state.imports[report.import_id].names))
     assert [len(row) for row in rows] == [4]
+
+
+@pytest.mark.parametrize("folded", [False, True])
+def test_a_column_that_unfolds_to_very_much_is_not_read(
+    old: OldIndex, monkeypatch: pytest.MonkeyPatch, folded: bool
+) -> None:
+    monkeypatch.setattr(parquet_columns, "COLUMN_BYTES", 5_000)
+    long = pyarrow.array(["x" * 1_000] * 12)
+    table = pyarrow.table({"path": old.paths, "long": long.dictionary_encode() if folded else long, "n": RATINGS})
+    pq.write_table(table, old.top / "list.parquet")
+    report = old.new(metadata=old.top / "list.parquet")
+    assert report.fields == (KeptField("n", 12),)
+    assert report.fields_left == (LeftColumn("long", "values that are too large", 12),)

@@ -15,8 +15,8 @@ CLIP = {"class": "CLIPImageProcessorPil", "backend": "pil", "resample": 3, "size
 CONVNEXT = {"class": "ConvNextImageProcessorPil", "backend": "pil", "resample": 2, "crop_pct": 0.875}
 OWN = {"class": "resize-crop", "backend": "vstore", "interpolation": "bicubic", "resize_to": [378, 378]}
 DINOV3 = {"class": "dinov3", "backend": "vstore", "resample": "bilinear", "size": {"height": 224, "width": 224}}
-FINE: dict[str, Any] = {"draft": 3.0, "gap": 1.5}
-FAST: dict[str, Any] = {"draft": 1.25, "gap": None}
+FINE: dict[str, Any] = {"draft": 1.75, "gap": 2.0}
+FAST: dict[str, Any] = {"draft": 1.25, "gap": 2.0}
 QWEN = {"merge_size": 2, "patch_size": 14, "size": {"shortest_edge": 3136, "longest_edge": 12845056}}
 
 
@@ -71,7 +71,7 @@ def test_words_decide_before_the_model() -> None:
     assert prepared_for(recipe, Words(prepare=2)) == prepared_for(recipe, Words(colour="srgb"))
     assert prepared_for(recipe, Words(prepare=1)) == preparation_1()
     assert prepared_for(recipe, Words(prepare=1, max_side=64)) == preparation_1(64)
-    assert "reducing_gap" not in prepared_for(recipe, Words(decode="fast"))
+    assert prepared_for(recipe, Words(decode="fast"))["draft"] == FAST["draft"]
     with pytest.raises(UsageError, match="preparation 1 takes no regard"):
         prepared_for(recipe, Words(prepare=1, colour="srgb"))
     with pytest.raises(UsageError, match="preparation 1 decodes in one way"):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import struct
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from support.profiles import cmyk_profile
 
 from vstore.pictures import icc, profiles
 from vstore.pictures.colours import rgb
@@ -161,30 +161,6 @@ def test_pictures_without_a_profile_are_as_before(mode: str) -> None:
     assert got.mode == ("RGBA" if mode in ("LA", "RGBA") else "RGB")
 
 
-def _cmyk_profile() -> bytes:
-    """Write a profile of inks in pure colours, by a table of Lab with two steps for each of the four."""
-    srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
-    table = b""
-    for corner in range(16):
-        cyan, magenta, yellow, black = (corner >> 3 & 1, corner >> 2 & 1, corner >> 1 & 1, corner & 1)
-        level = 0.25 if black else 1.0  # black ink prints dark grey
-        colour = tuple(round(255 * level * (1 - ink)) for ink in (cyan, magenta, yellow))
-        pixel = Image.new("RGB", (1, 1), colour)
-        light, a, b = ImageCms.profileToProfile(pixel, srgb, lab, outputMode="LAB").tobytes()
-        table += struct.pack(">3B", light, (a + 128) % 256, (b + 128) % 256)
-    identity = bytes(range(256))
-    matrix = struct.pack(">9i", *(65536 if place % 4 == 0 else 0 for place in range(9)))
-    lut = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + matrix + identity * 4 + table + identity * 3
-    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
-    at = 132 + 24
-    tags = struct.pack(">I4sII4sII", 2, b"wtpt", at, len(white), b"A2B0", at + len(white), len(lut))
-    size = at + len(white) + len(lut)
-    head = struct.pack(">I4sI4s4s4s", size, b"\0" * 4, 0x02400000, b"prtr", b"CMYK", b"Lab ")
-    head += struct.pack(">6H4s", 2026, 1, 1, 0, 0, 0, b"acsp")
-    head += b"\0" * (68 - len(head)) + struct.pack(">3i", 63190, 65536, 54061)
-    return head.ljust(128, b"\0") + tags + white + lut
-
-
 @pytest.mark.parametrize(
     "inks, colour",
     [
@@ -197,12 +173,12 @@ def _cmyk_profile() -> bytes:
     ],
 )
 def test_inks_are_read_by_their_profile(inks: tuple[int, ...], colour: tuple[int, ...]) -> None:
-    got = to_srgb(Image.new("CMYK", (2, 2), inks), _cmyk_profile()).getpixel((0, 0))
+    got = to_srgb(Image.new("CMYK", (2, 2), inks), cmyk_profile()).getpixel((0, 0))
     assert max(abs(a - b) for a, b in zip(got, colour, strict=True)) <= 6  # Lab of 8 bits has steps of that size
 
 
 def test_black_ink_is_no_plain_black() -> None:
-    grey = to_srgb(Image.new("CMYK", (2, 2), (0, 0, 0, 255)), _cmyk_profile()).getpixel((0, 0))
+    grey = to_srgb(Image.new("CMYK", (2, 2), (0, 0, 0, 255)), cmyk_profile()).getpixel((0, 0))
     assert 40 <= grey[0] <= 70 and max(grey) - min(grey) <= 4
     assert rgb(Image.new("CMYK", (2, 2), (0, 0, 0, 255))).getpixel((0, 0)) == (0, 0, 0)
 

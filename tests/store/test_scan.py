@@ -54,7 +54,7 @@ def make(place: Path, *names: Path_) -> None:
 def test_candidates_have_the_extension_of_a_picture_in_any_case(tmp_path: Path) -> None:
     good = [f"{n}{extension}" for n, extension in enumerate(sorted(EXTENSIONS))]
     good += ["a.JPG", "b.JpEg", "c.x.Png", "d..gif", "e .tif", "é.webp", "💡.avif"]
-    bad = ["jpg", "a.jpg.txt", "a.jpgx", "a.jp", "png.", "a.jpg ", "a.jpg~", "movie.mp4", "raw.cr2"]
+    bad = ["jpg", "a.jpg.txt", "a.jpgx", "a.jp", "png.", "a.jpg ", "a.jpg~", "movie.mp4", "drawn.psd"]
     make(tmp_path, *good, *bad)
     (folder,) = scan(tmp_path)
     assert sorted(file.name.decode() for file in files(folder)) == sorted(good)

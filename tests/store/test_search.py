@@ -461,6 +461,7 @@ def test_json_has_the_fields_that_are_promised(world: World) -> None:
                 "files": [os.fsdecode(world.place("1.png"))],
             }
         ],
+        "flat_query": False,
     }
 
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from vstore.pictures import shown_frame as module
 from vstore.pictures.decoders import open_picture
+from vstore.pictures.gif_frames import frames_within
 from vstore.pictures.ground import over_ground
 from vstore.pictures.shown_frame import shown_frame
 
@@ -34,7 +35,7 @@ def _fade(scene: Image.Image, colour: str = "black", steps: int = 8) -> list[Ima
 
 
 def _shown(data: bytes) -> np.ndarray[Any, np.dtype[np.int64]]:
-    return np.asarray(over_ground(shown_frame(open_picture(data)))).astype(np.int64)
+    return np.asarray(over_ground(shown_frame(open_picture(data), data))).astype(np.int64)
 
 
 @pytest.mark.parametrize("colour", ["black", "white"])
@@ -56,7 +57,7 @@ def test_a_first_frame_with_something_on_it_stays_to_the_bit(format: str) -> Non
         data = _animation([first, _scene(2), _scene(3)], format)
         picture, usual = open_picture(data), open_picture(data)
         usual.load()
-        assert shown_frame(picture) is picture
+        assert shown_frame(picture, data) is picture
         assert (picture.mode, picture.tobytes()) == (usual.mode, usual.tobytes())
 
 
@@ -70,7 +71,7 @@ def test_still_pictures_and_blank_animations_keep_their_first_frame(format: str)
         data = _animation(frames, format)
         usual = open_picture(data)
         usual.load()
-        assert shown_frame(open_picture(data)).convert("RGB").tobytes() == usual.convert("RGB").tobytes()
+        assert shown_frame(open_picture(data), data).convert("RGB").tobytes() == usual.convert("RGB").tobytes()
 
 
 @pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP"])
@@ -102,7 +103,7 @@ def test_a_file_cut_behind_its_first_frame_is_known_by_what_is_there(format: str
             first.load()
         except Exception:
             continue
-        assert shown_frame(open_picture(cut)).size == (160, 120)
+        assert shown_frame(open_picture(cut), cut).size == (160, 120)
 
 
 def test_frames_are_looked_at_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,3 +123,17 @@ def test_pages_of_a_tiff_are_no_frames() -> None:
     saved = io.BytesIO()
     Image.new("RGB", (40, 30)).save(saved, "TIFF", save_all=True, append_images=[_scene(1, (40, 30))])
     assert _shown(saved.getvalue()).max() == 0
+
+
+def test_a_later_frame_outside_of_the_screen_is_the_end() -> None:
+    """Pillow would make room for it: 4 GB for one of 65,535 x 65,535."""
+    black, scene = Image.new("RGB", (16, 12)), _scene(6, (16, 12))
+    data = bytearray(_animation([black, black.point(lambda value: value + 1), scene], "GIF"))
+    assert _shown(bytes(data)).max() > 100
+    frames = [at for at in range(len(data)) if data[at : at + 9] == b"\x2c\0\0\0\0\x10\0\x0c\0"]
+    assert len(frames) == 3 and frames_within(bytes(data), 100) == 3 and frames_within(bytes(data), 2) == 2
+    data[frames[2] + 5] += 1
+    assert frames_within(bytes(data), 100) == 2
+    assert _shown(bytes(data)).max() < 10
+    for end in range(len(data)):
+        frames_within(bytes(data[:end]), 100)

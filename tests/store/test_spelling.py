@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.folders import World, classes, put
 
-from vstore.pictures import rules, spelling
+from vstore.pictures import spelling
 from vstore.pictures.spelling import composed, folds_case, on_disk
 
 NFC, NFD = (unicodedata.normalize(form, "Été à Zürich") for form in ("NFC", "NFD"))
@@ -65,7 +65,7 @@ def test_two_names_of_one_file_are_no_folding(tmp_path: Path) -> None:
 def test_on_such_a_disk_patterns_match_in_any_letter_case(
     world: World, monkeypatch: pytest.MonkeyPatch, how: str, folds: bool
 ) -> None:
-    monkeypatch.setattr(rules, "folds_case", lambda place: folds)
+    monkeypatch.setattr(spelling, "folds_case", lambda place: folds)
     world.put({"Animals/a.png": 1, "b.png": 2, "c.IMG": 3})
     if how == "file":
         world.put({".vstoreignore": b"ANIMALS/\n"})
@@ -73,7 +73,7 @@ def test_on_such_a_disk_patterns_match_in_any_letter_case(
     report = world.sync(**given)
     expected = {"include": 3 if folds else 2}.get(how, 1 if folds else 2)
     assert report.new == expected
-    assert bool(report.notes) == (not folds and how != "file")
+    assert bool(report.notes) == (not folds)
 
 
 @pytest.mark.parametrize(("typed", "there"), [(NFC, NFD), (NFD, NFC)])

@@ -28,13 +28,13 @@ def upgraded(world: World, **options: bool) -> SyncReport:
 
 def test_each_kind_of_thing_passed_over_is_reported_once(world: World) -> None:
     world.put({"a.png": 1, "#recycle/x/b.png": 2, "#recycle/c.png": 3, "d/@eaDir/e.png": 4, "@eaDir/f.png": 5})
-    world.put({"g.mp4": b"", "h.mp4": b"", "i.xmp": b"", "j.cr2": b"", "k": b""})
+    world.put({"g.mp4": b"", "h.mp4": b"", "i.xmp": b"", "j.psd": b"", "k": b""})
     report = world.sync()
     assert classes(report) == {"new": 1} and report.ignored == 5
     assert [passed[:4] for passed in report.passed] == [
         ("deleted", "#recycle", 1, b"pictures/#recycle"),
         ("previews", "@eaDir", 2, b"pictures/@eaDir"),
-        ("picture", "cr2", 1, b"pictures/j.cr2"),
+        ("picture", "psd", 1, b"pictures/j.psd"),
         ("other", "mp4", 2, b"pictures/g.mp4"),
         ("other", "", 1, b"pictures/k"),
         ("other", "xmp", 1, b"pictures/i.xmp"),
@@ -69,7 +69,7 @@ def test_pictures_of_a_bin_that_an_old_store_holds_leave_it_and_are_no_accident(
     report = upgraded(world)
     expected = {"removed": inside, "unchanged": outside}
     assert classes(report) == {name: count for name, count in expected.items() if count}
-    assert (report.removed_left_out, before.removed_left_out) == (inside, 0)
+    assert (report.removed_left_out, before.removed_left_out, report.removed_excluded) == (inside, 0, 0)
     assert [p.name for p in report.passed] == ["#recycle"]
     again = world.sync(world.pictures, exclude=[BACK])
     assert (again.known, again.embedded, again.removed_left_out) == (inside, 0, 0)

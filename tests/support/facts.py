@@ -37,7 +37,7 @@ def values_of(column: Column, key_size: int = 16) -> st.SearchStrategy[Value]:
 
 def rows(key_size: int = 16, min_size: int = 1, max_size: int = 12) -> st.SearchStrategy[list[Fact]]:
     """Draw sorted facts of distinct keys, with some of the known columns and some of a program to come."""
-    columns = [*facts.KNOWN, PREPARED, UNKNOWN, Column("a new one", "t")]
+    columns = [*facts.KNOWN, PREPARED, facts.flat({"policy": 1}), UNKNOWN, Column("a new one", "t")]
     values = st.fixed_dictionaries({}, optional={column: values_of(column, key_size) for column in columns})
     keys = st.binary(min_size=key_size, max_size=key_size)
     one = st.builds(Fact, keys, st.integers(0, 2**16 - 1), values)

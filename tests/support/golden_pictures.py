@@ -1,4 +1,11 @@
-"""Sixty pictures whose prepared pixels never change: photographs of the repository, and lossless ones made here."""
+"""A hundred pictures whose prepared pixels never change, by the recipe of old spaces.
+
+Photographs of the repository; lossless ones made here; and `data/golden-pictures`, written once by Pillow 13.0, of
+every format that the base install reads, with JPEG of sizes that are decoded at a half, a quarter and an eighth.
+Pillow brings its own decoders of JPEG, WebP and AVIF; the lanes hold the digests with the lowest that pyproject.toml
+allows, 13.0.0, and with the newest (11.3, 12.0 and 12.3 give the same: libjpeg-turbo 3.1 to 3.2, libavif 1.3 to 1.4).
+One that differs with a newer Pillow is another preparation: a change of `POLICY`, never of a digest.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +17,7 @@ from PIL import Image
 from support.picture_files import packed, png_file, segment, tiff_file
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "pictures"
+FILES = Path(__file__).parents[1] / "store" / "data" / "golden-pictures"
 WIDTH, HEIGHT = 700, 500
 
 
@@ -24,6 +32,8 @@ def pictures() -> dict[str, bytes]:
         exif = Image.Exif()
         exif[0x0112] = orientation
         found[f"turned {orientation}"] = first[:2] + segment(0xE1, exif.tobytes()) + first[2:]
+    for path in sorted(FILES.iterdir()):
+        found[f"file {path.name}"] = path.read_bytes()
     return {**found, **_pngs(), **_tiffs()}
 
 
@@ -68,6 +78,19 @@ def prepared() -> dict[str, list[str]]:
 
     found = {}
     for name, data in pictures().items():
-        both = [prepare(data, Preparation(max_side=side))[0] for side in (512, 224)]
-        found[name] = [f"{one.width}x{one.height} {sha256(one.tobytes()).hexdigest()[:24]}" for one in both]
+        found[name] = [_named(prepare(data, Preparation(max_side=side))[0]) for side in (512, 224)]
     return found
+
+
+def prepared_otherwise() -> dict[str, str]:
+    """Digests of what imports declare: not turned, blue first, saved as JPEG and read again."""
+    from vstore.pictures.decoding import prepare
+    from vstore.pictures.preparation import Preparation
+
+    data = pictures()["turned 6"]
+    ways = {"ignored": Preparation(upright=False), "BGR": Preparation(bgr=True), "JPEG": Preparation(jpeg=95)}
+    return {name: _named(prepare(data, way)[0]) for name, way in ways.items()}
+
+
+def _named(picture: Image.Image) -> str:
+    return f"{picture.width}x{picture.height} {sha256(picture.tobytes()).hexdigest()[:24]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import random
 import struct
@@ -52,12 +53,36 @@ def good() -> dict[str, bytes]:
         "plain.dib": saved(rgb, "DIB"),
         "plain.avif": saved(rgb, "AVIF"),
     }
-    try:
+    found["plain.jp2"] = saved(rgb, "JPEG2000")
+    return {**found, **_of_extras(rgb)}
+
+
+def _of_extras(rgb: Image.Image) -> dict[str, bytes]:
+    """Make those that need an optional package, where it is installed."""
+    found = {}
+    with contextlib.suppress(ImportError):
         from pillow_heif import register_heif_opener
-    except ImportError:
-        return found
-    register_heif_opener()
-    return {**found, "plain.heic": saved(rgb, "HEIF")}
+
+        register_heif_opener()
+        found["plain.heic"] = saved(rgb, "HEIF")
+    with contextlib.suppress(ImportError):
+        import imagecodecs
+        import tifffile
+        from support.raw_files import by_tifffile, light, mosaic
+
+        pixels = np.asarray(rgb)
+        found["plain.jxl"] = imagecodecs.jpegxl_encode(pixels, lossless=True)
+        found["boxed.jxl"] = imagecodecs.jpegxl_encode(pixels, usecontainer=True)
+        found["animated.jxl"] = imagecodecs.jpegxl_encode(np.stack([pixels, 255 - pixels]))
+        found["of-a-jpeg.jxl"] = imagecodecs.jpegxl_encode_jpeg(saved(rgb, "JPEG"))
+        cells = mosaic(light(72, 96))
+        found["developed.dng"] = by_tifffile(cells, lossless=True)
+        found["preview.dng"] = by_tifffile(cells, preview=pixels)
+        for name, options in (("floats", {"compression": "lzw"}), ("tiles", {"compression": "zlib", "tile": (16, 16)})):
+            out = io.BytesIO()
+            tifffile.imwrite(out, (pixels / 255).astype("f4"), photometric="rgb", metadata=None, **options)
+            found[f"{name}.tif"] = out.getvalue()
+    return found
 
 
 def cut(pictures: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:

@@ -1,5 +1,7 @@
 """The kinds of TIFF, PNG, JPEG, WebP, AVIF and GIF: each as files of other writers, with its right pixels.
 
+`support.more_kinds` has those of other formats.
+
 `python -m support.picture_matrix` prints what is read and what is refused, as a table.
 """
 
@@ -368,7 +370,7 @@ OTHERS = {
 
 def shown(samples: Pixels) -> Pixels:
     """Show the samples of another decoder over white: (height, width, 3), 0 to 255."""
-    values = samples / np.iinfo(samples.dtype).max * 255
+    values = samples / (np.iinfo(samples.dtype).max if samples.dtype.kind == "u" else 1) * 255
     colour = (
         values[..., :3]
         if values.ndim == 3 and values.shape[2] > 2
@@ -408,7 +410,9 @@ def outcome(file: File) -> str:
 
 
 def main() -> None:
-    for family in FAMILIES.values():
+    from support import more_kinds
+
+    for family in (*FAMILIES.values(), *more_kinds.FAMILIES.values()):
         found: dict[str, dict[str, int]] = {}
         for file in family():
             kinds = found.setdefault(file.kind, {})

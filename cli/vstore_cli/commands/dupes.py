@@ -53,6 +53,7 @@ def dupes(
     """List groups of identical pictures. Nothing is ever deleted.
 
     With --near, every picture is compared with every other: the time grows with the square of their number.
+    Pictures of one colour are left out of those that look alike, and counted.
 
     \b
     Example:
@@ -73,6 +74,8 @@ def dupes(
         click.echo(f"{report.snapshot} holds no identical pictures.")
     else:
         click.echo(f"{report.snapshot} holds no pictures that look alike (score {report.near:g} or more).")
+    if report.flat:
+        click.echo(f"{count(report.flat, 'flat picture')} (one colour) left out of pictures that look alike")
 
 
 def _show(group: Group) -> None:

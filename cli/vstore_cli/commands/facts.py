@@ -11,6 +11,7 @@ from vstore_cli.bar import progress
 from vstore_cli.interrupts import stopping
 from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.output import count, duration, echo_json, json_option, number, say, shown
+from vstore_cli.sync_report import print_truncated
 
 if TYPE_CHECKING:
     from vstore import FactsReport
@@ -35,7 +36,7 @@ def facts(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """Show which facts of pictures are missing, and fill them in.
+    """Show which facts of pictures are missing, and fill them in; and which pictures are cut.
 
     The digest of a picture's prepared pixels tells that an edit of its metadata changed nothing that a model sees: the
     picture keeps its vector, and nothing is embedded. A sync notes it of every picture that it embeds. Pictures that
@@ -88,7 +89,10 @@ def _print(report: FactsReport, *, fill: bool) -> None:
         click.echo(f"Filled in {count(report.filled, 'pixel digest')} in {duration(report.seconds)}.")
     if report.unread:
         click.echo(f"Passed over {count(report.unread, 'picture')}: their files are missing, or have changed.")
+    print_truncated(report.truncated, f"{report.snapshot} holds")
     where = f"{report.snapshot} in the space {shown(report.space_name or '')}"
+    if report.prepare is not None:
+        where += f" (preparation {report.prepare})"
     if not report.without_pixels:
         click.echo(f"All {count(report.images, 'picture')} of {where} have a pixel digest.")
         return

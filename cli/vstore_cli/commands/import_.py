@@ -140,8 +140,8 @@ def _print_waiting(report: ImportReport) -> None:
 
 def _print_fields(report: ImportReport) -> None:
     """Show which columns of the list became fields, and what did not."""
-    if report.fields:
-        names = [_short(field.name) for field in report.fields]
+    names = [_short(field.name) for field in report.fields if field.pictures]
+    if names:
         more = f" and {number(len(names) - NAMED)} more" if len(names) > NAMED else ""
         would = "would be kept" if report.dry_run else "kept"
         as_what = "as a field" if len(names) == 1 else "as fields"

@@ -18,6 +18,10 @@ from vstore_cli.query import Part, parse
 if TYPE_CHECKING:
     from vstore import SearchReport
 
+_FLAT = (
+    "Warning: the query picture is one colour: what is found is like it in colour alone, and pictures of one colour "
+    "come first; search with another picture"
+)
 # A file that is not there: its name was mistyped, or it is in another folder.
 _PICTURE = re.compile(r"\S+\.(jpe?g|png|webp|gif|tiff?|bmp|hei[cf]|avif)", re.IGNORECASE)
 
@@ -77,6 +81,8 @@ def search(
         _print_paths(report, null)
     else:
         _print(report)
+    if report.flat_query:
+        click.echo(_FLAT, err=True)
 
 
 def _warn_of_names(parts: list[Part]) -> None:
@@ -101,7 +107,8 @@ def _print(report: SearchReport) -> None:
         there = [file for file in hit.files if file is not None and os.path.exists(file)]
         first = shown(openable(there[0])) if there else f"{shown(hit.paths[0])}  (no longer there)"
         more = len(hit.paths) - 1
-        rows.append([f"{hit.score:.3f}", first + (f"  (and {more} more)" if more else "")])
+        words = [f"and {more} more"] * (more > 0) + ["one colour"] * hit.flat
+        rows.append([f"{hit.score:.3f}", first + (f"  ({', '.join(words)})" if words else "")])
     table(rows, right=(0,))
     if not rows:
         click.echo(f"No picture of {report.snapshot} matches.", err=True)

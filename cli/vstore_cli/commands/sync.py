@@ -16,7 +16,7 @@ from vstore_cli.locate import find_store, new_folder, no_store, refuse_network, 
 from vstore_cli.models import MODEL_WORDS, batch_option, devices_option, model_options, note, offline_option
 from vstore_cli.output import json_option, say, shown
 from vstore_cli.sync_report import show
-from vstore_cli.units import Duration, Size
+from vstore_cli.units import Duration, Share, Size
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +48,12 @@ _BUILT_IN = (
 )
 @click.option(
     "--ignore-ctime/--no-ignore-ctime", default=None, help="For filesystems that invent change times; remembered."
+)
+@click.option(
+    "--accept-truncated",
+    type=Share(),
+    metavar="SHARE",
+    help="Take pictures whose file is cut if this share of their lines is there, such as 90%; off: none; remembered.",
 )
 @click.option("--as", "as_label", metavar="LABEL", help="The name under which the store keeps this folder's paths.")
 @click.option("--space", metavar="SPACE", help="The embedding space to fill; by default that of the current snapshot.")

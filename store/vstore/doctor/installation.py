@@ -1,13 +1,19 @@
-"""The packages: those of the core, faiss, those of models and of HEIC pictures."""
+"""The packages: those of the core, faiss, those of models and of pictures."""
 
 from __future__ import annotations
 
 from vstore.doctor import installed
 from vstore.doctor.installed import Answer
 from vstore.doctor.report import NOTE, OK, TROUBLE, Finding
-from vstore.packages import DISTRIBUTION, HEIC, TORCH
+from vstore.packages import DISTRIBUTION, HEIC, JXL, RAW, TIFF, TORCH, Package, all_of
 
 _BROUGHT = ("safetensors", "huggingface_hub", "tokenizers")  # transformers installs them, and vstore uses them too
+_FORMATS: tuple[tuple[str, Package, tuple[str, ...]], ...] = (
+    ("HEIC", HEIC, ("pillow-heif",)),
+    ("RAW", RAW, ("rawpy",)),
+    ("JPEG XL", JXL, ("pillow-jxl-plugin", "imagecodecs")),
+    ("deep TIFF", TIFF, ("tifffile", "imagecodecs")),
+)
 _NAMESAKE = "vstore"  # on PyPI, as of 2026
 _FAISS = ("faiss-cpu", "faiss-gpu", "faiss-gpu-cuvs", "faiss-gpu-cu12")
 
@@ -96,9 +102,20 @@ def _torchvision(torch: str) -> Finding:
     return Finding("torchvision", TROUBLE, what, "pip uninstall -y torchvision")
 
 
-def heic() -> Finding:
-    """Check the support of HEIC pictures."""
-    if installed.version_of("pillow-heif") is None:
-        return Finding("pictures", NOTE, "HEIC pictures cannot be read", HEIC.pip)
-    versions = f"pillow {installed.version_of('pillow')}, HEIC by pillow-heif {installed.version_of('pillow-heif')}"
-    return Finding("pictures", OK, versions)
+def pictures() -> Finding:
+    """Check the packages of formats that Pillow does not read."""
+    there, missing = [f"pillow {installed.version_of('pillow')}"], []
+    for what, package, names in _FORMATS:
+        versions = [(name, installed.version_of(name)) for name in names]
+        if all(version for _, version in versions):
+            there.append(f"{what} by {' and '.join(f'{name} {version}' for name, version in versions)}")
+        else:
+            missing.append((what, package))
+    if not missing:
+        return Finding("pictures", OK, ", ".join(there))
+    what = f"{', '.join(there)}; {_and([what for what, _ in missing])} cannot be read"
+    return Finding("pictures", NOTE, what, all_of(*(package for _, package in missing)))
+
+
+def _and(kinds: list[str]) -> str:
+    return kinds[0] if len(kinds) == 1 else f"{', '.join(kinds[:-1])} and {kinds[-1]}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vstore.doctor import installed
-from vstore.doctor.installation import core, faiss, heic, models
+from vstore.doctor.installation import core, faiss, models, pictures
 from vstore.doctor.machine import devices, hub_cache, python
 from vstore.doctor.report import TROUBLE, DoctorReport
 
@@ -14,7 +14,7 @@ def doctor(folder: Path | None = None) -> DoctorReport:
     """Check Python, the packages, the devices and the cache; also the models of a store, if one is named."""
     findings = [python(), *core(), faiss()]
     torch = installed.ask("torch") if installed.is_there("torch") else None
-    findings += [*models(torch), *devices(torch), heic(), *hub_cache()]
+    findings += [*models(torch), *devices(torch), pictures(), *hub_cache()]
     if folder is not None:
         from vstore.doctor.spaces import store
 

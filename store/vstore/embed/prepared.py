@@ -13,7 +13,7 @@ IGNORE = "ignore"  # the word of --colour for pictures that are taken without re
 FINE, FAST = "fine", "fast"  # the words of --decode
 # How many times larger than the result a JPEG is decoded at least, and what averages leave before the filter. Chosen by
 # benchmarks/bench_preparation.py: the first for the pixels, the second for the time.
-_SCALING: dict[str, tuple[float, float | None]] = {FINE: (3.0, 1.5), FAST: (1.25, None)}
+_SCALING = {FINE: (1.75, 2.0), FAST: (1.25, 2.0)}
 # Processors of transformers whose resize is the usual one: to `size`, and nothing else. Others may go beyond it.
 _USUAL = frozenset(
     f"{name}ImageProcessorPil"

@@ -13,11 +13,12 @@ from vstore.errors import UsageError
 from vstore.facts.reading import PixelReader, Read
 from vstore.facts.report import FactsReport, Undecoded
 from vstore.facts.show import WHAT, show
-from vstore.format.facts import Fact, pixels
+from vstore.format.facts import CUT_HEIGHT, CUT_LINES, Fact
 from vstore.format.recipes import Recipe
 from vstore.format.tree import paths_by_key
 from vstore.progress import Progress
 from vstore.repository.facts import added
+from vstore.repository.looks import Look
 from vstore.repository.pixel_facts import lacking
 from vstore.repository.repository import Repository
 
@@ -117,7 +118,7 @@ def _batches(reads: Iterator[Read], progress: Progress) -> Iterator[list[Read]]:
 
 
 def _taken(done: _Done, some: Sequence[Read]) -> _Done:
-    digests = sum(read.digest is not None for read in some)
+    digests = sum(read.look is not None for read in some)
     failed = [Undecoded(read.path, read.failure.kind, read.failure.reason) for read in some if read.failure is not None]
     unread = len(some) - digests - len(failed)
     return _Done(done.filled + digests, done.unread + unread, (*done.failed, *failed))
@@ -125,9 +126,16 @@ def _taken(done: _Done, some: Sequence[Read]) -> _Done:
 
 def _publish(repo: Repository, recipe: Recipe, some: Sequence[Read]) -> None:
     """Add digests to the facts of the store, in one record."""
-    column = pixels(recipe["prepare"])
-    facts = [Fact(read.key, 0, {column: read.digest}) for read in some if read.digest is not None]
+    facts = [_fact(read, read.look, recipe) for read in some if read.look is not None]
     if facts:
         with repo.committing("facts"):
             changes, blobs = added(repo, facts)
             repo.publish("seal", changes, blobs=blobs, about=counted(len(facts), "pixel digest"))
+
+
+def _fact(read: Read, look: Look, recipe: Recipe) -> Fact:
+    """Make the fact of a picture that was read; a cut one is marked."""
+    fact = look.fact(read.key, recipe["prepare"])
+    if read.cut is None:
+        return fact
+    return fact._replace(values={**fact.values, **dict(zip((CUT_LINES, CUT_HEIGHT), read.cut, strict=True))})

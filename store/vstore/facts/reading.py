@@ -1,20 +1,22 @@
-"""Reads pictures of the store again, several at a time, and digests their prepared pixels."""
+"""Reads pictures of the store again, several at a time, and looks at their prepared pixels."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore.format.pixel_digest import pixel_digest
 from vstore.format.recipes import Recipe
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.formats import MAX_PIXELS
-from vstore.pictures.preparation import preparation_of
+from vstore.pictures.preparation import Preparation, preparation_of
+from vstore.pictures.scan_options import ScanOptions
+from vstore.repository.cut_facts import cut_among, for_picture
+from vstore.repository.looks import Look, look
 from vstore.repository.repository import Repository
 from vstore.repository.sampling import read_unchanged
 
@@ -25,18 +27,20 @@ WORKERS = max(2, os.cpu_count() or 2)
 
 
 class Read(NamedTuple):
-    """The result of reading one picture. Without digest and failure no file of it could be read, or all changed.
+    """The result of reading one picture. Without look and failure no file of it could be read, or all changed.
 
     key:     of the picture.
     path:    a stored path of it.
-    digest:  of its prepared pixels.
+    look:    what is kept of its prepared pixels.
     failure: the reason why it does not decode.
+    cut:     of a picture whose file is cut: the lines that are there, and all.
     """
 
     key: bytes
     path: bytes
-    digest: bytes | None = None
+    look: Look | None = None
     failure: PictureFailure | None = None
+    cut: tuple[int, int] | None = None
 
 
 class PixelReader:
@@ -53,9 +57,11 @@ class PixelReader:
         self._recipe = recipe
         self._preparation = preparation_of(recipe, max_pixels or MAX_PIXELS)
         self._isolated = isolated
+        self._cut: Collection[bytes] = ()
 
     def reads(self, paths: Mapping[bytes, Sequence[bytes]], stop: threading.Event) -> Generator[Read, None, None]:
         """Read pictures in the order of their paths; ends early when asked to stop. paths: by key, one at least."""
+        self._cut = cut_among(self._repo, paths)
         rest = iter(sorted(paths.items(), key=lambda item: item[1][0]))
         waiting: deque[Future[Read]] = deque()
         with ThreadPoolExecutor(WORKERS, "vstore-read") as pool:
@@ -75,15 +81,24 @@ class PixelReader:
             file = self._repo.file_of(path)
             data = read_unchanged(self._repo, key, file) if file is not None else None
             if data is not None:
-                return self._digested(key, path, data)
+                return self._seen(key, path, data)
         return Read(key, paths[0])
 
-    def _digested(self, key: bytes, path: bytes, data: bytes) -> Read:
+    def _preparation_of(self, key: bytes, path: bytes) -> Preparation:
+        """Return the preparation of a picture: one that is marked as cut may be, and one whose folder takes such."""
+        preparation = for_picture(self._preparation, key, self._cut)
+        if preparation.least:
+            return preparation
+        root = self._repo.state.roots.get(os.fsdecode(self._repo.today(path).partition(b"/")[0]))
+        share = ScanOptions.from_json(root.options).accept_truncated if root is not None else 0
+        return preparation._replace(least=share)
+
+    def _seen(self, key: bytes, path: bytes, data: bytes) -> Read:
         from vstore.pictures.decoding import prepare
 
         try:
             decode = self._isolated.prepare if self._isolated is not None else prepare
-            picture, _ = decode(data, self._preparation)
+            picture, facts = decode(data, self._preparation_of(key, path))
         except PictureFailure as failure:
             return Read(key, path, failure=failure)
-        return Read(key, path, pixel_digest(self._repo.hash, self._recipe["prepare"], picture.size, picture.tobytes()))
+        return Read(key, path, look(self._repo.hash, self._recipe["prepare"], picture), cut=facts.cut)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from vstore.brief import briefly
 from vstore.format.canonical import Json, named_path
+from vstore.repository.cut_picture import Truncated
 
 
 class Undecoded(NamedTuple):
@@ -35,8 +36,10 @@ class FactsReport(NamedTuple):
     filled:         digests computed by this run.
     unread:         pictures passed over: no file of theirs can be read, or all have changed.
     failed:         pictures that do not decode.
+    truncated:      pictures whose file is cut.
     seconds:        time of the run.
     interrupted:    the run was asked to stop; the next one goes on from there.
+    prepare:        number of the preparation of that space, whose pixels these are, or None.
     """
 
     snapshot: str | None
@@ -46,8 +49,14 @@ class FactsReport(NamedTuple):
     filled: int = 0
     unread: int = 0
     failed: tuple[Undecoded, ...] = ()
+    truncated: tuple[Truncated, ...] = ()
     seconds: float = 0.0
     interrupted: bool = False
+    prepare: int | None = None
 
     def to_json(self) -> dict[str, Json]:
-        return {**self._asdict(), "failed": [one.to_json() for one in self.failed]}
+        return {
+            **self._asdict(),
+            "failed": [one.to_json() for one in self.failed],
+            "truncated": [one.to_json() for one in self.truncated],
+        }

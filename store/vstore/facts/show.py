@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from vstore.facts.report import FactsReport
+from vstore.format.tree import Tree
+from vstore.repository.cut_facts import every_cut
+from vstore.repository.cut_picture import Truncated
 from vstore.repository.pixel_facts import lacking
 from vstore.repository.repository import Repository
 
@@ -10,7 +13,7 @@ WHAT = "facts of pictures"
 
 
 def show(repo: Repository) -> FactsReport:
-    """Count the pictures of the current snapshot without a digest of their pixels.
+    """Count the pictures of the current snapshot without a digest of their pixels, and list those whose file is cut.
 
     Raises: MigrationNeeded, Damage, FileNotFoundError; ModelError if the recipe of the space is lost.
     """
@@ -18,5 +21,24 @@ def show(repo: Repository) -> FactsReport:
     snapshot = repo.state.current_snapshot
     if snapshot is None:
         return FactsReport(None, None, 0, 0)
-    without = lacking(repo, repo.recipe(snapshot.space), set(repo.tree(snapshot).every_key()))
-    return FactsReport(snapshot.name, repo.state.spaces[snapshot.space].name, snapshot.images, len(without))
+    recipe = repo.recipe(snapshot.space)
+    tree = repo.tree(snapshot)
+    keys = set(tree.every_key())
+    return FactsReport(
+        snapshot=snapshot.name,
+        space_name=repo.state.spaces[snapshot.space].name,
+        images=snapshot.images,
+        without_pixels=len(lacking(repo, recipe, keys)),
+        prepare=recipe.get("prepare", {}).get("policy"),
+        truncated=_truncated(repo, tree, keys),
+    )
+
+
+def _truncated(repo: Repository, tree: Tree, keys: set[bytes]) -> tuple[Truncated, ...]:
+    """List the cut pictures of a snapshot, each with its first path."""
+    cut = every_cut(repo, keys)
+    paths: dict[bytes, bytes] = {}
+    for path, key in tree if cut else ():
+        if key in cut:
+            paths.setdefault(key, path)
+    return tuple(Truncated(path, *cut[key]) for key, path in paths.items())

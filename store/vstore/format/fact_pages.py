@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from vstore.format.fact_columns import TYPES, Place, place_of, read_column, read_value, write_column
-from vstore.format.facts import KEY, KNOWN, PIXELS, READER, Column, Fact, Value
+from vstore.format.facts import FLAT, KEY, KNOWN, PIXELS, READER, Column, Fact, Value
 from vstore.format.leb128 import get_number, put_number
 from vstore.format.pages import FACTS, magic, no_page, rises
 
@@ -20,8 +20,8 @@ _LARGEST = 1 << 24  # bytes
 _FEW = 16  # rows that are read one by one; of more the whole column is
 _LEAF = magic(FACTS, 0)
 _NAME = re.compile(r"[ -~]{1,100}")
-_PIXELS = re.compile(PIXELS + r"[0-9a-f]{16}")
-_TYPES = {column.name: column.type for column in (KEY, READER, *KNOWN)}
+_PREPARED = re.compile(f"({PIXELS}|{FLAT})[0-9a-f]{{16}}")
+_TYPES = {**{column.name: column.type for column in (KEY, READER, *KNOWN)}, PIXELS: "k", FLAT: "1"}
 _UNREADABLE = (ValueError, IndexError, struct.error)
 
 
@@ -157,9 +157,10 @@ def _check_columns(columns: Sequence[Column]) -> None:
     if any(before.name >= column.name for before, column in pairwise(columns)):
         raise ValueError("its columns are out of order")
     for name, kind in columns:
-        if kind not in TYPES or kind != ("k" if name.startswith(PIXELS) else _TYPES.get(name, kind)):
+        folder = name[: name.find("/") + 1]
+        if kind not in TYPES or kind != _TYPES.get(folder, _TYPES.get(name, kind)):
             raise ValueError(f"the column {name} is of the type {kind!r}")
         if name in (KEY.name, READER.name) or not _NAME.fullmatch(name):
             raise ValueError(f"a column is called {name!r}")
-        if name.startswith(PIXELS) and not _PIXELS.fullmatch(name):
+        if folder in _TYPES and not _PREPARED.fullmatch(name):
             raise ValueError(f"a column is called {name!r}")

@@ -42,10 +42,15 @@ LATITUDE = Column("latitude", "d")
 LONGITUDE = Column("longitude", "d")
 ALTITUDE = Column("altitude", "d")
 RATING = Column("rating", "s")
+CUT_LINES = Column("cut/lines", "4")
+CUT_HEIGHT = Column("cut/height", "4")
 KNOWN = (
-    BYTES, WIDTH, HEIGHT, FRAMES, FORMAT, ORIENTATION, TAKEN, ZONE, CAMERA, LENS, LATITUDE, LONGITUDE, ALTITUDE, RATING
+    BYTES, WIDTH, HEIGHT, FRAMES, FORMAT, ORIENTATION, TAKEN, ZONE, CAMERA, LENS, LATITUDE, LONGITUDE, ALTITUDE, RATING,
+    CUT_LINES, CUT_HEIGHT,
 )  # fmt: skip
 PIXELS = "pixels/"
+FLAT = "flat/"
+_CUT = "cut/"
 RANGES = {ORIENTATION: (1, 8), LATITUDE: (-90, 90), LONGITUDE: (-180, 180)}  # a value outside is no fact
 
 
@@ -64,22 +69,31 @@ class Fact(NamedTuple):
 
 def pixels(preparation: Document) -> Column:
     """Name the column of the digests of pixels that were prepared in this way."""
+    return Column(PIXELS + _hex(preparation), "k")
+
+
+def flat(preparation: Document) -> Column:
+    """Name the column that is 1 for pictures of one colour, as prepared in this way. It stands beside `pixels`."""
+    return Column(FLAT + _hex(preparation), "1")
+
+
+def _hex(preparation: Document) -> str:
     import hashlib
 
-    return Column(PIXELS + hashlib.sha256(canonical(preparation)).hexdigest()[:16], "k")
+    return hashlib.sha256(canonical(preparation)).hexdigest()[:16]
 
 
-def is_pixels(column: Column) -> bool:
-    """Tell whether a column holds digests of prepared pixels."""
-    return column.name.startswith(PIXELS)
+def is_handed_on(column: Column) -> bool:
+    """Tell whether a column counts beside a later reading without it: what a sync notes when it prepares a picture."""
+    return column.name.startswith((PIXELS, FLAT, _CUT))
 
 
 def chosen(facts: Sequence[Fact]) -> Fact:
     """Choose among the facts of one key, given in the order of the places of their runs.
 
-    The highest reader wins, of equal ones the later place. What the winner does not know of prepared pixels comes from
-    the next: their digests are added one preparation at a time.
+    The highest reader wins, of equal ones the later place. What the winner does not know of prepared pixels, and that a
+    file is cut, comes from the next: they are noted one preparation at a time.
     """
     *others, best = sorted(facts, key=lambda fact: fact.reader)  # of equal ones the later stays behind the earlier
-    prepared = {column: value for fact in others for column, value in fact.values.items() if is_pixels(column)}
+    prepared = {column: value for fact in others for column, value in fact.values.items() if is_handed_on(column)}
     return best._replace(values={**prepared, **best.values}) if prepared else best

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from vstore.format.canonical import Json
 from vstore.format.entries import RunRef
 from vstore.format.fact_runs import new_run
+from vstore.repository.cut_facts import marked
 from vstore.repository.facts import runs_of
 from vstore.repository.repository import Repository
 
@@ -28,7 +29,7 @@ class FactPlan(NamedTuple):
 
 
 def plan_facts(repo: Repository, named: Iterable[set[bytes]], *, rewrite: bool) -> FactPlan:
-    """Plan the runs of facts of a state.
+    """Plan the runs of facts of a state. Marks of cut pictures stay.
 
     named:   the keys in use.
     rewrite: rewrite runs; without it only those without any fact of a key in use go.
@@ -40,13 +41,19 @@ def plan_facts(repo: Repository, named: Iterable[set[bytes]], *, rewrite: bool) 
     freed = 0
     keys = set().union(*named) if repo.state.facts else set()
     for ref, run in zip(repo.state.facts, runs_of(repo), strict=True):
-        live = sum(len(keys.intersection(leaf.keys())) for leaf in run.leaves())
+        marks: set[bytes] = set()
+        live = 0
+        for leaf in run.leaves():
+            # The vector of a picture that nothing names may stay, and be taken again: never without its mark.
+            some = marked(leaf)
+            live += len(keys.intersection(leaf.keys()) | some)
+            marks |= some
         if live and (2 * live >= ref.rows or not rewrite):
             refs.append(ref)
             used.update(run.digests())
             continue
         freed += ref.rows - live
-        new = new_run(repo.hash, (fact for fact in run if fact.key in keys)) if live else None
+        new = new_run(repo.hash, (fact for fact in run if fact.key in keys or fact.key in marks)) if live else None
         if new is not None:
             refs.append(new.ref)
             pages |= new.pages

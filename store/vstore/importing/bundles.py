@@ -139,11 +139,19 @@ class _Repeated:
 
 def form_of_export(named: Path) -> tuple[str, str] | None:
     """Find the hash and the dtype of the store that exported a file; None if none did. Raises: UsageError."""
-    bundle = open_bundle(named, None, listed=False) if named.suffix.lower() in ENDINGS else None
+    bundle = open_bundle(named, None, listed=False) if _may_be_own(named) else None
     if bundle is None or not bundle.own or bundle.listing is None:
         return None
     hash = hash_of_size(len(bundle.listing.entries[0].key or b"")) if bundle.listing.entries else None
     return (hash or "xxh3_128", "float16" if are_halves(bundle.source) else "float32")
+
+
+def _may_be_own(path: Path) -> bool:
+    """Tell from the heads alone whether `vstore export` may have written a file; JSON lines have none."""
+    kind = path.suffix.lower()
+    if kind == ".npz":
+        return NpzSource(path).is_own
+    return set(ParquetSource(path).columns) in OWN if kind == ".parquet" else kind in ENDINGS
 
 
 def hash_of_size(size: int) -> str | None:

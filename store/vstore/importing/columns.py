@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 from vstore.format.canonical import Json
 
+COLUMN_BYTES = 1 << 30  # of the values of a column, which are in memory together
+TOO_LARGE = "values that are too large"
+
 
 class LeftColumn(NamedTuple):
     """Values of a column that do not become fields.

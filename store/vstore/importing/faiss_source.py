@@ -96,7 +96,11 @@ def _own_numbers(faiss: Any, index: Any, path: Path) -> Array | None:
     if _is_range(own):
         return None
     if len(set(own.tolist())) < len(own):
-        raise UsageError(f"{path} cannot be imported: several of its rows have the same number")
+        raise UsageError(
+            f"{path} cannot be imported: several of its rows have the same number, as after remove_ids and another add "
+            "below an IDMap",
+            "nothing tells them apart any more: save the vectors once more where they come from, with a list of paths",
+        )
     own.sort()
     index.set_direct_map_type(faiss.DirectMap.Hashtable)
     return own

@@ -20,6 +20,10 @@ _CODES = "product, residual and one-bit codes cannot restore the vectors"
 _TURNED = "its vectors were rotated, shifted or shortened first; import the original vectors as .npy"
 _GRAPH_OF_CODES = f"it is a graph (HNSW) over codes; {_CODES}"
 _FLAT, _SCALAR, _GRAPHS = (b"IxFI", b"IxF2", b"IxFl"), b"IxSQ", (b"IHNf", b"IHNs")
+_SAVE = (
+    "read both files with faiss (IO_FLAG_ONDISK_SAME_DIR), call make_direct_map(), save reconstruct_n(0, ntotal) with "
+    "numpy.save, and name that file with --embeddings"
+)
 _REFUSED = {
     b"IHNp": _GRAPH_OF_CODES,
     b"IHN2": _GRAPH_OF_CODES,
@@ -92,9 +96,9 @@ class _Walk:
         self.at = 0
         self._end = self.size  # of the index that is walked
 
-    def wrong(self, why: str) -> UsageError:
+    def wrong(self, why: str, step: str = "nothing was changed") -> UsageError:
         """Make the error for this file."""
-        return UsageError(f"{self._name} cannot be imported: {why}", "nothing was changed")
+        return UsageError(f"{self._name} cannot be imported: {why}", step)
 
     def _take(self, form: str) -> tuple[int, ...]:
         size = struct.calcsize("<" + form)
@@ -249,7 +253,7 @@ class _Walk:
 
     def _lists(self, expected: int) -> int:
         if self._tag() != b"ilar":
-            raise self.wrong("its lists are in another file")
+            raise self.wrong("its lists are in another file", _SAVE)
         lists, width = self._take("QQ")
         self._counts(lists, expected)
         form = self._tag()

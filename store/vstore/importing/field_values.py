@@ -49,7 +49,7 @@ def typed(cells: Sequence[str]) -> list[str | int | float | None]:
 
 def _plain(value: Any) -> FieldValue:
     if isinstance(value, datetime):
-        return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        return value if value.tzinfo is not None else datetime.combine(value, value.time(), UTC)
     if isinstance(value, (str, bool, int, float)):
         return value
     if isinstance(value, (list, tuple)):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import struct
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple
 
 from vstore.errors import UsageError
-from vstore.importing.columns import Columns, LeftColumn, is_numbering
+from vstore.importing.columns import COLUMN_BYTES, TOO_LARGE, Columns, LeftColumn, is_numbering
 from vstore.importing.listing import Entry, Listing, encoded
 from vstore.importing.shapes import LIST_FIELDS, PATH_FIELDS, ROW_FIELDS, VECTOR_FIELDS
 
@@ -17,8 +20,9 @@ if TYPE_CHECKING:
 
 FLOATS = ("float16", "float32", "float64")
 STEP = "save the vectors and the paths as plain arrays: numpy.savez(path, vectors=floats, paths=numpy.array(paths))"
-COLUMN_BYTES = 1 << 30  # of a column of values, which is read into memory
 MOST = 1 << 33  # bytes of a compressed array, which is read into memory
+# Raised by zipfile and the parsers below it for damaged files, for later versions, and for members with a password.
+DAMAGE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, struct.error, zlib.error)
 
 
 class _Head(NamedTuple):
@@ -42,20 +46,15 @@ class NpzSource:
     def __init__(self, path: Path) -> None:
         """Read the heads of the arrays. Raises: UsageError, naming the reason."""
         self._path = path
-        try:
-            with zipfile.ZipFile(path) as archive:
-                heads = {
-                    info.filename.removesuffix(".npy"): self._head(archive, info)
-                    for info in archive.infolist()
-                    if info.filename.endswith(".npy")
-                }
-                self._heads = heads
-                self._name = name = self._vectors(heads)
-                self._rows = self._array(archive, name)
-        except zipfile.BadZipFile as err:
-            raise self._wrong(f"it is not an .npz file ({err})") from err
-        except OSError as err:
-            raise UsageError(f"{path} cannot be read: {err.strerror or err}") from err
+        with self._archive() as archive:
+            heads = {
+                info.filename.removesuffix(".npy"): self._head(archive, info)
+                for info in archive.infolist()
+                if info.filename.endswith(".npy")
+            }
+            self._heads = heads
+            self._name = name = self._vectors(heads)
+            self._rows = self._array(archive, name)
         self.files: tuple[Path, ...] = (path,)
         self.rows, self.dim = self._rows.shape
         self.dtype = str(self._rows.dtype.name)
@@ -65,6 +64,17 @@ class NpzSource:
     def _wrong(self, why: str) -> UsageError:
         return UsageError(f"{self._path} cannot be imported: {why}", STEP)
 
+    @contextmanager
+    def _archive(self) -> Iterator[zipfile.ZipFile]:
+        """Open the file. Raises: UsageError, also for what the caller reads of it."""
+        try:
+            with zipfile.ZipFile(self._path) as archive:
+                yield archive
+        except DAMAGE as err:
+            raise self._wrong(f"it is not an .npz file, or is damaged ({err})") from err
+        except OSError as err:
+            raise UsageError(f"{self._path} cannot be read: {err.strerror or err}") from err
+
     def block(self, first: int, end: int) -> Array:
         import numpy as np
 
@@ -72,7 +82,7 @@ class NpzSource:
 
     def texts(self, name: str) -> list[Any]:
         """Read an array of texts, or of plain numbers. Raises: UsageError."""
-        with zipfile.ZipFile(self._path) as archive:
+        with self._archive() as archive:
             read = self._array(archive, name)
         try:
             values = read.tolist()
@@ -191,7 +201,7 @@ def _unfit(head: _Head) -> str:
     if len(head.shape) > 1:
         return "arrays"
     if head.dtype.itemsize * head.shape[0] > COLUMN_BYTES:
-        return "values that are too large"
+        return TOO_LARGE
     return "" if head.dtype.kind in "USbiuf" else f"values of the type {head.dtype.name}"
 
 

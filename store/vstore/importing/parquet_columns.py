@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
-from vstore.importing.columns import LeftColumn
+from vstore.importing.columns import COLUMN_BYTES, TOO_LARGE, LeftColumn
 from vstore.importing.shapes import VECTOR_FIELDS
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 TWICE = "several columns have this name"
 UNREADABLE = "values that cannot be read"
 _NUMBERS = "lists of numbers"
+_BATCH = 1024  # rows of a column that are read at once
 
 
 def other_columns(file: Any, known: Collection[str]) -> Iterator[tuple[str, list[Any]] | LeftColumn]:
@@ -34,14 +35,26 @@ def other_columns(file: Any, known: Collection[str]) -> Iterator[tuple[str, list
             yield LeftColumn(name, why, rows)
             continue
         try:
-            table = file.read(columns=[name])
-            if table.column_names != [name]:  # a dot in a name means a part of a column to pyarrow
-                raise ValueError(name)
-            values = _readable(table.column(0)).to_pylist()
+            values = _values(file, name)
         except (pyarrow.ArrowException, OSError, ValueError, OverflowError):
             yield LeftColumn(name, UNREADABLE, rows)
         else:
-            yield name, values
+            yield LeftColumn(name, TOO_LARGE, rows) if values is None else (name, values)
+
+
+def _values(file: Any, name: str) -> list[Any] | None:
+    """Read a column; None if its values are too large. Raises: what pyarrow raises; ValueError."""
+    values: list[Any] = []
+    size = 0
+    for batch in file.iter_batches(_BATCH, columns=[name]):
+        if batch.schema.names != [name]:  # a dot in a name means a part of a column to pyarrow
+            raise ValueError(name)
+        column = _readable(batch.column(0))
+        size += column.nbytes  # a file may say one long text of every row in a few bytes
+        if size > COLUMN_BYTES:
+            return None
+        values += column.to_pylist()
+    return values
 
 
 def vector_columns(schema: pyarrow.Schema) -> list[str]:
@@ -74,11 +87,13 @@ def _is_text(kind: pyarrow.DataType) -> bool:
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
-def _readable(column: pyarrow.ChunkedArray) -> pyarrow.ChunkedArray:
+def _readable(column: pyarrow.Array) -> pyarrow.Array:
     """Bring values that Python has no type for to one that it has: times to the microsecond, days to text."""
     import pyarrow
     from pyarrow import types
 
+    if types.is_dictionary(column.type):
+        column = column.dictionary_decode()
     if types.is_timestamp(column.type):
         return column.cast(pyarrow.timestamp("us", column.type.tz), safe=False)
     if types.is_date(column.type):

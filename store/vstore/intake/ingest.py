@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from vstore.format.entries import FileRef
 from vstore.format.recipes import Recipe
 from vstore.format.tree import Tree, keys_at
 from vstore.intake.copied_vectors import CopiedVectors
+from vstore.intake.cut_pictures import CutPictures
 from vstore.intake.doubts import Doubts
 from vstore.intake.embedding import Batch as ModelBatch
 from vstore.intake.embedding import Embedding
@@ -58,6 +59,7 @@ class Ingest:
         machine: Callable[[Recipe], str] = lambda recipe: "",
         sees_pixels_alone: Callable[[Recipe], bool] = lambda recipe: False,
         retry_failed: bool = False,
+        least: Mapping[str, int] | None = None,
     ) -> None:
         """
         load:              loads the model of a recipe, once a picture needs it.
@@ -69,6 +71,8 @@ class Ingest:
         machine:           names what is known of the machine before the model of a recipe is loaded there.
         sees_pixels_alone: tells whether equal prepared pixels get equal vectors from the model of a recipe.
         retry_failed:      try every picture again that an earlier run remembers as failed.
+        least:             label -> percent of its lines that a picture must have if its file is cut; the folders that
+                           are not named take no such picture.
         """
         self._progress = progress
         self._stop = stop
@@ -80,6 +84,7 @@ class Ingest:
         self._isolated = _isolated_decoder() if isolate else None
         self.vectors = Vectors(repo, space, catalogue)
         self._pixels = PreparedPixels(repo, recipe)
+        self.cut = CutPictures(repo, least or {}, command)
         self._copied = CopiedVectors(repo, space, self.vectors, self._pixels)
         self._pictures = KnownPictures(
             space,
@@ -107,7 +112,8 @@ class Ingest:
             stop=stop,
             wants=self._pictures.wants,
             finish=self._embedding.finish,
-            digest=self._pixels.digest,
+            look=self._pixels.look,
+            least=self.cut.least,
             ahead=self._embedding.ahead,
             isolated=self._isolated,
         )
@@ -117,7 +123,8 @@ class Ingest:
         if self._decoder is None:
             from vstore.pictures.decoders import decoder_fingerprint  # a run that reads nothing saves its import
 
-            self._decoder = decoder_fingerprint(self._preparation) + (" isolated" if self._isolated else "")
+            isolated = " isolated" if self._isolated else ""
+            self._decoder = decoder_fingerprint(self._preparation) + self.cut.word + isolated
         return self._decoder
 
     # The pictures, as far as they are known
@@ -181,6 +188,7 @@ class Ingest:
         If a file has changed since it was hashed, or cannot be read, another one of the same bytes is tried. In
         the end every key of the survey has a vector or a failure, unless the run was asked to stop.
         """
+        self._pictures.try_again(self.cut.to_try_again(survey))
         for _ in range(_ROUNDS):
             items = list(survey.unembedded(self.wants))
             if not items or self._stop.is_set():
@@ -213,14 +221,18 @@ class Ingest:
                 if answer.key is not None and answer.made is not None and not self._copies(answer):
                     self._embedding.add(answer.key, answer.made, batch)
                     if self._embedding.is_full(batch):
-                        self._embedding.start(batch)
+                        self._start(batch)
                         batch = ModelBatch([], [])
                         if pause is not None:
                             pause()
                 self._progress.advance()
         if batch.keys:
-            self._embedding.start(batch)
+            self._start(batch)
         self.settle()
+
+    def _start(self, batch: ModelBatch) -> None:
+        self.cut.mark()
+        self._embedding.start(batch)
 
     def _take(self, survey: Survey, answer: Answer) -> None:
         item, failure, state = answer.item, answer.failure, answer.state
@@ -229,17 +241,20 @@ class Ingest:
             state = TROUBLE if answer.key is not None else state
         elif failure is not None and answer.key is not None:
             self._pictures.fail(answer.key, failure)
+            self.cut.failed(item.path, answer.key, failure)
         survey.learn(item, state, answer.key)
         if answer.key is not None and answer.facts is not None:
             self._pictures.add_facts(answer.key, answer.size, answer.facts)
+            if answer.facts.cut is not None:
+                self.cut.learn(item.path, answer.key, answer.facts.cut)
 
     def _copies(self, answer: Answer) -> bool:
         """Take note of a picture's pixels. Returns: True if it takes the vector of one with the same, unembedded."""
-        key, digest = answer.key, answer.pixels
-        if key is None or digest is None:
+        key, seen = answer.key, answer.look
+        if key is None or seen is None:
             return False
-        self._pixels.learn(key, digest)
-        if not self._copied.take(answer.item.path, key, digest):
+        self._pixels.learn(key, seen)
+        if not self._copied.take(answer.item.path, key, seen.digest):
             return False
         self._reader.let_go([key])
         return True
@@ -290,6 +305,7 @@ class Ingest:
 
     def write_rest(self) -> list[FileRef]:
         """Write the unsealed vectors as segments, to be listed by the next record."""
+        self.cut.mark()
         return [*self._kept.write_rest(), *self._copied.write()]
 
     def new_facts(self) -> list[Fact]:

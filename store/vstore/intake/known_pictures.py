@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from vstore.disk.catalogue import Catalogue
@@ -107,6 +107,12 @@ class KnownPictures:
     def fail(self, key: bytes, failure: PictureFailure) -> None:
         """Take note that a picture has no vector."""
         self.failures[key] = (failure, False)
+
+    def try_again(self, keys: Collection[bytes]) -> None:
+        """Forget that pictures have no vector, and that an earlier run may know it."""
+        for key in keys:
+            self.failures.pop(key, None)
+            self.again.add(key)
 
     def add_facts(self, key: bytes, size: int, facts: Facts) -> None:
         """Take note of a picture's facts. size: bytes of its file."""

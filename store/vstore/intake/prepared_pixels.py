@@ -1,4 +1,4 @@
-"""The digests of prepared pixels: those that a run computes, and those that the facts of the store hold.
+"""What is known of prepared pixels, their digests first: what a run sees, and what the facts of the store hold.
 
 The catalogue has no part in them: what a digest decides is whose vector a picture gets.
 """
@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, Any
 
 from vstore.format.delta import Change, Edit
+from vstore.repository.looks import Look, look
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from vstore.format.facts import Fact
     from vstore.format.recipes import Recipe
-
-_READER = 0  # no reader of facts saw these bytes: all other columns come from one
 
 
 class PreparedPixels:
@@ -29,7 +28,7 @@ class PreparedPixels:
         # Without the word, another program chose the preparation.
         self._preparation: dict[str, Any] | None = recipe.get("prepare") if repo.format > 1 else None
         self._run: dict[bytes, bytes] = {}
-        self._unlisted: set[bytes] = set()
+        self._unlisted: dict[bytes, Look] = {}
         self._stored: dict[bytes, bytes | None] = {}
 
     @property
@@ -37,18 +36,14 @@ class PreparedPixels:
         """True if the store keeps digests, and the space has a preparation to name them by."""
         return self._preparation is not None
 
-    def digest(self, picture: Image) -> bytes | None:
-        """Digest a prepared picture, in any thread; None where no digest is kept."""
-        if self._preparation is None:
-            return None
-        from vstore.format.pixel_digest import pixel_digest
+    def look(self, picture: Image) -> Look | None:
+        """Look at a prepared picture, in any thread; None where nothing of it is kept."""
+        return None if self._preparation is None else look(self._repo.hash, self._preparation, picture)
 
-        return pixel_digest(self._repo.hash, self._preparation, picture.size, picture.tobytes())
-
-    def learn(self, key: bytes, digest: bytes) -> None:
-        """Take note of the digest of a picture that was read."""
-        self._run[key] = digest
-        self._unlisted.add(key)
+    def learn(self, key: bytes, seen: Look) -> None:
+        """Take note of a picture that was read."""
+        self._run[key] = seen.digest
+        self._unlisted[key] = seen
 
     def of(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """Find the digests of pictures, with one look-up in the facts for all that are asked for the first time.
@@ -79,11 +74,9 @@ class PreparedPixels:
         keys = [key for key in self._unlisted if key in having]
         if not keys or self._preparation is None:
             return []
-        from vstore.format.facts import Fact, pixels
-
-        column = pixels(self._preparation)
-        return [Fact(key, _READER, {column: self._run[key]}) for key in keys]
+        return [self._unlisted[key].fact(key, self._preparation) for key in keys]
 
     def listed(self, facts: Iterable[Fact]) -> None:
         """Take note that a record lists facts."""
-        self._unlisted.difference_update(fact.key for fact in facts)
+        for fact in facts:
+            self._unlisted.pop(fact.key, None)

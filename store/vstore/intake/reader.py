@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vstore.pictures.decoding import Facts
     from vstore.pictures.folder import FileStat
     from vstore.pictures.isolation import IsolatedDecoder
+    from vstore.repository.looks import Look
 
 WORKERS = max(2, os.cpu_count() or 2)
 SETTLED_NS = 2_000_000_000  # a stat younger than this when its file was read proves nothing later (git's racy rule)
@@ -40,7 +41,7 @@ class Answer(NamedTuple):
     key:     where it could be read.
     size:    bytes of the file.
     made:    the result of `finish`, where the picture was to be decoded.
-    pixels:  the result of `digest`, there too.
+    look:    the result of `look`, there too.
     facts:   format and size of the picture.
     failure: the reason why it was not read, or has no vector.
     """
@@ -50,7 +51,7 @@ class Answer(NamedTuple):
     key: bytes | None = None
     size: int = 0
     made: Any = None
-    pixels: bytes | None = None
+    look: Look | None = None
     facts: Facts | None = None
     failure: PictureFailure | None = None
 
@@ -67,7 +68,8 @@ class Reader:
         stop: threading.Event,
         wants: Callable[[bytes], bool] = lambda key: False,
         finish: Callable[[Image], Any] = lambda picture: picture,
-        digest: Callable[[Image], bytes | None] = lambda picture: None,
+        look: Callable[[Image], Look | None] = lambda picture: None,
+        least: Callable[[bytes, bytes], int] = lambda path, key: 0,
         ahead: Callable[[], int] = lambda: 0,
         isolated: IsolatedDecoder | None = None,
     ) -> None:
@@ -75,7 +77,9 @@ class Reader:
         max_size: larger files are not read.
         wants:    decides, once per key and under a lock, whether a picture is decoded.
         finish:   turns a picture into an input of the embedder, never None; called in any of the threads.
-        digest:   names the pixels of a picture; called in any of the threads, before `finish`.
+        look:     looks at the pixels of a picture; called in any of the threads, before `finish`.
+        least:    tells of a stored path and its key from which percent of its lines on a cut picture is decoded; called
+                  in any of the threads.
         ahead:    pictures to hold ready at least; may change at any time.
         isolated: decodes in other processes; without it pictures are decoded in this one.
         """
@@ -85,7 +89,8 @@ class Reader:
         self._max_size = max_size
         self._wants = wants
         self._finish = finish
-        self._digest = digest
+        self._look = look
+        self._least = least
         self._ahead = ahead
         self._stop = stop
         self._lock = threading.Lock()
@@ -144,11 +149,14 @@ class Reader:
 
         try:
             decode_it = self._isolated.prepare if self._isolated is not None else prepare
-            picture, facts = decode_it(data, self._preparation)
+            preparation = self._preparation
+            if least := self._least(item.path, key):
+                preparation = preparation._replace(least=least)
+            picture, facts = decode_it(data, preparation)
         except PictureFailure as failure:
             return Answer(item, state, key, len(data), failure=failure)
-        pixels = self._digest(picture)
-        return Answer(item, state, key, len(data), made=self._finish(picture), pixels=pixels, facts=facts)
+        look = self._look(picture)
+        return Answer(item, state, key, len(data), made=self._finish(picture), look=look, facts=facts)
 
     def let_go(self, keys: Iterable[bytes]) -> None:
         """Forget pictures to which `wants` says no from now on: else memory would grow with their number."""

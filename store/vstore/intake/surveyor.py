@@ -19,7 +19,6 @@ from vstore.intake.stat_cache import StatCache, facts_of, is_clean, is_settled, 
 from vstore.intake.survey import Chunk, Survey
 from vstore.intake.targets import Target
 from vstore.pictures import passed_over
-from vstore.pictures.elsewhere import ABSENT
 from vstore.pictures.folder import Folder, Trouble
 from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.shared_scan import shared_scan
@@ -126,7 +125,7 @@ class Surveyor:
             stored = label + b"/" + trouble.path if trouble.path else label
             if is_below(target.prefix, stored):
                 stored = target.prefix  # a part was asked for, not its surroundings
-            if trouble.kind == ABSENT:
+            if trouble.kind in passed_over.AWAY:
                 continue
             survey.troubled[stored] = trouble
             if trouble.is_folder:

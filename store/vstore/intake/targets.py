@@ -69,12 +69,14 @@ class Scope(NamedTuple):
 def scope_of(repo: Repository, paths: Sequence[bytes], as_label: str | None, edits: OptionEdits) -> Scope:
     """Find the scope of a sync of these paths; no paths means all known folders.
 
-    Raises: UsageError, LabelTaken.
+    Raises: UsageError, LabelTaken, MigrationNeeded.
     """
     if as_label is not None and len(paths) != 1:
         raise UsageError("--as names one folder", "give exactly one PATH with it")
     if as_label is not None and ("/" in as_label or as_label in ("", ".", "..")):
         raise UsageError(f"{as_label!r} cannot be a label", "a label is one name, without /")
+    if edits.accept_truncated:
+        repo.require_format_2("the marks of cut pictures")
     builder = _ScopeBuilder(repo, as_label, edits)
     if paths:
         for path in paths:
@@ -160,7 +162,7 @@ class _ScopeBuilder:
         options = self._edits.applied(before)
         self._edits.refuse_faulty(os.fsdecode(self._repo.place(root)), root.label)
         if options != before:
-            root = root._replace(options=options.to_json())
+            root = root._replace(options=options.to_json(root.options))
             self._scope.roots[root.label] = root
             self._known[root.label] = root
         return root, options
@@ -176,7 +178,7 @@ class _ScopeBuilder:
             self._absorb(taken, os.fsdecode(os.path.join(os.fsencode(label), within)))
         options = self._edits.applied(options)
         self._edits.refuse_faulty(os.fsdecode(real), label)
-        root = self._root_at(label, real)._replace(options=options.to_json())
+        root = self._root_at(label, real)._replace(options=options.to_json(old.options if old else ()))
         self._edited.add(label)
         self._scope.roots[label] = root
         self._known[label] = root

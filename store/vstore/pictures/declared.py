@@ -115,12 +115,19 @@ def _of_exif(picture: Image, data: bytes) -> bytes | None:
     return None
 
 
+def _of_jxl(picture: Image, data: bytes) -> bytes | None:
+    picture.load()  # the decoder tells it
+    embedded = picture.info.get("icc_profile")
+    return embedded if isinstance(embedded, bytes) and embedded else None
+
+
 _OTHERS: dict[str, Callable[[Image, bytes], bytes | None]] = {
     "PNG": _of_png,
     "AVIF": _of_boxes,
     "HEIF": _of_boxes,
     "JPEG": _of_exif,
     "MPO": _of_exif,
+    "JXL": _of_jxl,
 }
 
 

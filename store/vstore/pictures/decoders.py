@@ -14,7 +14,11 @@ from vstore.packages import HEIC
 from vstore.pictures.extras import versions
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.formats import MAX_PIXELS, READING
+from vstore.pictures.jpeg_2000 import open_jpeg_2000
+from vstore.pictures.jxl import is_jxl, open_jxl
 from vstore.pictures.png import open_png
+from vstore.pictures.raw import open_raw
+from vstore.pictures.raw_kinds import is_raw
 from vstore.pictures.tiff import open_tiff
 
 if TYPE_CHECKING:
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 
     from vstore.pictures.preparation import Preparation
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF", "JPEG2000")
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs"})
 
 
@@ -33,6 +37,10 @@ def open_picture(data: bytes) -> Image:
     Raises: PictureFailure if no decoder accepts it; any error of the decoder that does.
     """
     registry = decoders()
+    if is_raw(data):
+        return open_raw(data)
+    if is_jxl(data):
+        return open_jxl(data)
     if data[4:8] == b"ftyp" and _is_heif(data):
         if "HEIF" not in registry:
             raise PictureFailure("needs_extra", f"{HEIC.why}: {HEIC.pip}")
@@ -60,7 +68,11 @@ def _open(factory: Any, data: bytes) -> Image:
     return opened
 
 
-_OPENERS: dict[str, Callable[[Any, bytes], Image]] = {"PNG": open_png, "TIFF": open_tiff}
+_OPENERS: dict[str, Callable[[Any, bytes], Image]] = {
+    "PNG": open_png,
+    "TIFF": open_tiff,
+    "JPEG2000": open_jpeg_2000,
+}
 
 
 def _is_heif(data: bytes) -> bool:
@@ -82,6 +94,7 @@ def decoders() -> dict[str, Any]:
                 BmpImagePlugin,  # noqa: F401
                 GifImagePlugin,  # noqa: F401
                 Image,
+                Jpeg2KImagePlugin,  # noqa: F401
                 JpegImagePlugin,  # noqa: F401
                 MpoImagePlugin,  # noqa: F401
                 PngImagePlugin,  # noqa: F401
@@ -137,7 +150,7 @@ _fingerprints: dict[Preparation, str] = {}
 
 
 def decoder_fingerprint(preparation: Preparation) -> str:
-    """Name all that decides whether bytes decode: our policy, reading and limits, Pillow, its codecs and plug-ins.
+    """Name all that decides whether bytes decode: our reading and limits, Pillow, its codecs and plug-ins.
 
     Known failures are tried again when it changes.
     Returns: 16 hex digits.
@@ -147,7 +160,7 @@ def decoder_fingerprint(preparation: Preparation) -> str:
 
         from PIL import __version__, features
 
-        ours = f"policy {preparation.policy}", f"reading {READING}", f"pixels {preparation.max_pixels}"
+        ours = f"reading {READING}", f"pixels {preparation.max_pixels}"
         parts = [*ours, f"pillow {__version__}"]
         for codec in ("libjpeg_turbo", "jpg", "zlib", "zlib_ng", "webp", "avif", "libtiff", "jpg_2000", "littlecms2"):
             try:

@@ -23,8 +23,11 @@ from vstore.pictures.shown_frame import shown_frame
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from vstore.pictures.cut.reading import Left
+
 _ORIENTATION = 0x0112  # tag of EXIF
 _LARGE = 1 << 25  # pixels from which on a picture is decoded alone: it takes 5 to 12 bytes for each
+MISSING = (128, 128, 128)  # stands for the lines that miss in a cut picture
 _alone = threading.Lock()
 
 
@@ -34,17 +37,20 @@ class Facts(NamedTuple):
     format: Pillow's name of it.
     width:  pixels as shown: turned by its EXIF orientation.
     height: the same.
+    cut:    of a picture whose file is cut: the lines that are there, and how many it has, before it is turned.
     """
 
     format: str
     width: int
     height: int
+    cut: tuple[int, int] | None = None
 
 
 def prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
     """Decode a picture, scale it down to max_side and turn it upright, in RGB.
 
     One that cannot be decoded is tried again without what makes no pixels: a damaged profile costs the profile alone.
+    One that is cut then is prepared as far as it goes, if enough of its lines are there.
     Raises: PictureFailure, and no other error whatever the bytes are.
     """
     if not data:
@@ -59,6 +65,8 @@ def prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
         first = failure
     _let_go(first)
     found = _prepared_from(copies_of(data), preparation)
+    if found is None and preparation.least:
+        found = _from_cut(data, preparation)
     if found is None:
         raise first
     return found
@@ -103,6 +111,56 @@ def _prepared_from(copies: Iterator[bytes], preparation: Preparation) -> tuple[I
     return found
 
 
+def _from_cut(data: bytes, preparation: Preparation) -> tuple[Image, Facts] | None:
+    """Decode what is left of a cut picture; grey stands for the lines that miss. None where they cannot be told.
+
+    Raises: PictureFailure, also if too few lines are there.
+    """
+    from vstore.pictures.cut.reading import read_left  # few pictures are cut
+
+    with _alone:  # it is decoded at its full size, several times
+        try:
+            left = read_left(data, preparation.max_pixels)
+            return None if left is None else _completed(data, left, preparation)
+        except MemoryError as err:
+            raise PictureFailure("io", "there was not enough memory to decode it") from err
+        finally:
+            _give_back()
+
+
+def _completed(data: bytes, left: Left, preparation: Preparation) -> tuple[Image, Facts]:
+    from PIL.Image import new
+
+    picture, lines = left.picture, left.lines
+    if 100 * lines < preparation.least * left.height:
+        raise PictureFailure(
+            "truncated",
+            f"the file is cut short: {lines:,} of {left.height:,} lines are there, and --accept-truncated asks for "
+            f"{preparation.least}%",
+        )
+    width = picture.width
+    there = (0, left.first, width, left.stop)
+    if preparation.policy == 1:
+        part = rgb(picture).crop(there)
+    else:
+        profile = _profile_of_cut(data, picture) if preparation.colours else None
+        part = over_ground(to_srgb(layers(picture).crop(there), profile))
+    whole = new("RGB", (width, left.height), MISSING)
+    whole.paste(part, (0, left.first))
+    orientation = left.orientation or _orientation(picture)
+    shown = (left.height, width) if orientation >= 5 else (width, left.height)
+    facts = Facts(picture.format or "", *shown, cut=(lines, left.height))
+    return _finished(shrunk(whole, preparation), orientation, preparation), facts
+
+
+def _profile_of_cut(data: bytes, picture: Image) -> bytes | None:
+    """Find the profile of a cut picture: in the file itself, as a copy may be without its metadata."""
+    try:
+        return profile_of(open_picture(data), data)
+    except Exception:
+        return profile_of(picture, data)  # as far as it was decoded
+
+
 def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
     picture = open_picture(data)
     width, height = picture.size
@@ -111,6 +169,9 @@ def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
     worth = max(width * height, getattr(picture, "worth", 0))  # what deep samples need counts, too
     if worth > preparation.max_pixels:
         raise bomb(f"{width} × {height}", worth)
+    by_preview = _by_preview(picture, preparation)
+    if by_preview is not None:
+        return by_preview
     in_parts = picture.format in ("JPEG", "MPO") and not picture.info.get("progressive")
     if worth < _LARGE or in_parts:
         return _decode(data, picture, preparation)
@@ -120,6 +181,21 @@ def _prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
         finally:
             picture.close()
             _give_back()
+
+
+def _by_preview(picture: Image, preparation: Preparation) -> tuple[Image, Facts] | None:
+    """Prepare the preview of a RAW picture, whose own size is told. None if it has none that can be decoded."""
+    preview = getattr(picture, "preview", None)
+    if preview is None or picture.format is None:
+        return None
+    try:
+        prepared, _ = _tried(preview, preparation)
+    except PictureFailure as failure:
+        if failure.kind == "io":
+            raise
+        return None
+    width, height = picture.size[::-1] if _orientation(picture) >= 5 else picture.size
+    return prepared, Facts(picture.format, width, height)
 
 
 def _decode(data: bytes, picture: Image, preparation: Preparation) -> tuple[Image, Facts]:
@@ -132,11 +208,11 @@ def _decode(data: bytes, picture: Image, preparation: Preparation) -> tuple[Imag
         prepared = rgb(prepared) if preparation.policy == 1 else over_ground(to_srgb(prepared, profile))
     elif preparation.policy == 1:
         picture.load()
-        width, height = picture.size
+        width, height = getattr(picture, "whole", None) or picture.size
         prepared = shrunk(rgb(picture), preparation)
     else:
-        frame = shown_frame(picture)
-        width, height = frame.size
+        frame = shown_frame(picture, data)
+        width, height = getattr(picture, "whole", None) or frame.size
         prepared = over_ground(to_srgb(shrunk(layers(frame), preparation), profile))
     orientation = _orientation(picture)
     if orientation >= 5:

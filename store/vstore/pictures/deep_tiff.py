@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from vstore.pictures.deferred import Deferred
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION = 256, 257, 258, 259, 262, 274
-_SAMPLES, _PLANES, _PREDICTOR, _INK_SET, _EXTRA, _FORMAT = 277, 284, 317, 332, 338, 339
-_CMYK, _SEPARATE, _FLOATS = 1, 2, 3
+_SAMPLES, _PLANES, _INK_SET, _EXTRA, _FORMAT, _PROFILE = 277, 284, 332, 338, 339, 34675
+_CMYK, _FLOATS = 1, 3
 _WHITE_IS_ZERO, _GREY, _RGB, _INKS, _LAB = 0, 1, 2, 5, 8
 # Packed bytes, whose length is known before: a picture in a TIFF may be any size, whatever the TIFF says.
 _COMPRESSIONS = frozenset({1, 5, 8, 32773, 32946, 34925, 50000})  # none, LZW, deflate, PackBits, LZMA, Zstandard
@@ -74,7 +74,10 @@ def open_deep(tags: Any, data: bytes, what: str) -> Deferred | None:
     width, height = tags.get(_WIDTH, 0), tags.get(_HEIGHT, 0)
     worth = width * height * kind.samples * -(-kind.bits // 8) // _PACKED
     turned = tags.get(_ORIENTATION, 1)
-    return Deferred("TIFF", (width, height), lambda: _decoded(data, kind), orientation=turned, worth=worth)
+    found = Deferred("TIFF", (width, height), lambda: _decoded(data, kind), orientation=turned, worth=worth)
+    if profile := tags.get(_PROFILE):
+        found.info["icc_profile"] = profile
+    return found
 
 
 def _kind(tags: Any) -> _Kind | None:

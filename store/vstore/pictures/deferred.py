@@ -13,11 +13,21 @@ from vstore.pictures.pixels_only.orientation import exif_of
 class Deferred(Image):
     """A picture whose size is known, and whose pixels are not decoded yet.
 
-    worth: pixels that its samples take the memory of.
+    whole:   its width and height where what is decoded is smaller, else None.
+    worth:   pixels that its samples take the memory of.
+    preview: a JPEG that is decoded in its place; None if there is none.
     """
 
     def __init__(
-        self, kind: str, size: tuple[int, int], decode: Callable[[], Image], *, orientation: int = 1, worth: int = 0
+        self,
+        kind: str,
+        size: tuple[int, int],
+        decode: Callable[[], Image],
+        *,
+        orientation: int = 1,
+        worth: int = 0,
+        whole: tuple[int, int] | None = None,
+        preview: bytes | None = None,
     ) -> None:
         """
         kind:        its format.
@@ -26,7 +36,9 @@ class Deferred(Image):
         """
         super().__init__()
         self.format = kind
+        self.whole = whole
         self.worth = worth
+        self.preview = preview
         self._size = size
         self._decode: Callable[[], Image] | None = decode
         self.info["exif"] = exif_of(orientation)
@@ -36,5 +48,6 @@ class Deferred(Image):
         if self._decode is not None:
             decoded = self._decode()
             self._decode = None
+            self.info.update((name, value) for name, value in decoded.info.items() if name == "icc_profile")
             self._im, self._mode, self._size = decoded.im, decoded.mode, decoded.size
         return super().load()

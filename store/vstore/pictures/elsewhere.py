@@ -15,10 +15,11 @@ FETCH = {ANNEX: "git annex get .", LFS: "git lfs pull", ICLOUD: "download them i
 
 ABSENT = "elsewhere"  # the kind of trouble, or of failure
 _LONGEST = 32 << 10  # bytes of a pointer of git-annex
-_OF_ANNEX = re.compile(rb"/annex/objects/[^/\n]+(?:\n|\Z)")
-_OF_LFS = re.compile(rb"version https://(?:git-lfs\.github\.com|hawser\.github\.com)/spec/v1\n(?:.*\n)*?oid sha256:")
-_IN_ANNEX = re.compile(r"(?:^|/)annex/objects/")
-_OF_ICLOUD = re.compile(r"\.(.+)\.icloud", re.DOTALL)
+# Compiled when one is needed: each run would pay for it, and few meet such a file.
+_OF_ANNEX = rb"/annex/objects/[^/\n]+(?:\n|\Z)"
+_OF_LFS = rb"version https://(?:git-lfs\.github\.com|hawser\.github\.com)/spec/v1\n(?:.*\n)*?oid sha256:"
+_IN_ANNEX = r"(?:^|/)annex/objects/"
+_OF_ICLOUD = ".icloud"
 
 
 class Elsewhere(PictureFailure):
@@ -33,18 +34,17 @@ def program_of_pointer(data: bytes) -> str | None:
     """Name the program whose pointer a file is; None if it is none."""
     if not data.startswith((b"/annex/", b"version https://")) or len(data) > _LONGEST:
         return None
-    return ANNEX if _OF_ANNEX.match(data) else LFS if _OF_LFS.match(data) else None
+    return ANNEX if re.match(_OF_ANNEX, data) else LFS if re.match(_OF_LFS, data) else None
 
 
 def program_of_link(target: str) -> str | None:
     """Name the program that made a link which leads nowhere; None if it may be anybody's."""
-    return ANNEX if _IN_ANNEX.search(target) else None
+    return ANNEX if re.search(_IN_ANNEX, target) else None
 
 
 def name_at_icloud(name: str) -> str | None:
     """Return the name of the file that a name stands for while iCloud alone has its content; None if none."""
-    found = _OF_ICLOUD.fullmatch(name)
-    return found[1] if found else None
+    return name[1 : -len(_OF_ICLOUD)] or None if name[0] == "." and name.endswith(_OF_ICLOUD) else None
 
 
 def reason_of(program: str) -> str:

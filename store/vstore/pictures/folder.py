@@ -35,7 +35,7 @@ class Trouble(NamedTuple):
     """A path not listed, or not stat-ed, because of an error.
 
     path:      relative to the root.
-    kind:      "permission" or "io".
+    kind:      "permission" or "io", or one of `passed_over.AWAY`: it is there, and not read.
     reason:    the words of the operating system.
     is_folder: it is, or may be, a folder: its content is unknown.
     """

@@ -54,7 +54,7 @@ def rgb_profile(primaries: Primaries, gamma: float | None = None) -> bytes:
 
     Raises: ValueError for primaries that span no colours.
     """
-    columns = _colorants(primaries)
+    columns = colorants(primaries)
     curve = _curve(gamma)
     return _profile(
         b"RGB ",
@@ -70,7 +70,7 @@ def grey_profile(gamma: float | None = None) -> bytes:
     return _profile(b"GRAY", [(b"kTRC", _curve(gamma))])
 
 
-def _colorants(primaries: Primaries) -> list[tuple[float, float, float]]:
+def colorants(primaries: Primaries) -> list[tuple[float, float, float]]:
     """Find XYZ of red, green and blue, adapted from their white to D50 as Bradford does."""
     import numpy as np
 

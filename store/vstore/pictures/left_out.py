@@ -60,7 +60,8 @@ _NAMES = {
     ORIGINALS: (".picasaoriginals",),
 }
 _KINDS = {name: kind for kind, names in _NAMES.items() for name in names}
-_FAMILY = re.compile(
+# Compiled when one is needed: each run would pay for it, and few meet such a name.
+_FAMILY = (
     r"(?P<deleted>\.trash-\d+)"  # one for each user of a Linux desktop
     r"|(?P<older>@gmt-\d{4}\.\d\d\.\d\d-\d\d\.\d\d\.\d\d)"  # Samba
     r"|(?P<previews>.*\.lrdata|lightroom .*previews"  # Lightroom
@@ -70,12 +71,13 @@ _FAMILY = re.compile(
 _BEGINS, _SUFFIXES = ".@lm", (".lrdata", ".trickplay")  # of the names of all families
 _LIBRARY = r"(?:[^/]*\.(?:photos|migratedphoto|photo|ap|migratedap)library|iphoto library)"  # Photos, iPhoto, Aperture
 _WITHIN = (
-    re.compile(rf".*/{_LIBRARY}/(?:thumbnails|previews|resources/(?:proxies|modelresources|caches)(?:/.*)?)"),
-    re.compile(rf".*/{_LIBRARY}/(?:resources|scopes)/(?:.*/)?derivatives"),
-    re.compile(r".*/appdata_[^/]+/preview"),  # Nextcloud
-    re.compile(r".*/cache/thumbnails"),  # PhotoPrism, Capture One
+    rf".*/{_LIBRARY}/(?:thumbnails|previews|resources/(?:proxies|modelresources|caches)(?:/.*)?)",
+    rf".*/{_LIBRARY}/(?:resources|scopes)/(?:.*/)?derivatives",
+    r".*/appdata_[^/]+/preview",  # Nextcloud
+    r".*/cache/thumbnails",  # PhotoPrism, Capture One
 )
 _ENDS = frozenset({"thumbnails", "previews", "proxies", "modelresources", "caches", "derivatives", "preview"})
+_RARE = _ENDS | _KINDS.keys()
 
 
 class LeftOut(NamedTuple):
@@ -89,18 +91,26 @@ class LeftOut(NamedTuple):
     kind: str
 
 
+def may_be_left_out(name: str) -> bool:
+    """Tell whether a folder of this name may be one that is left out: a scan asks it of each folder."""
+    folded = name.casefold()
+    return folded in _RARE or folded[:1] in _BEGINS or folded.endswith(_SUFFIXES)
+
+
 def left_out(path: str) -> LeftOut | None:
     """Tell what a folder is left out for, by its name and those above it; None if it is like any other.
 
     path: absolute, as a name may mean something in one place alone.
     """
     name = path[path.rfind("/") + 1 :]
+    if not may_be_left_out(name):
+        return None
     folded = name.casefold()
     kind = _KINDS.get(folded)
-    if kind is None and (folded[:1] in _BEGINS or folded.endswith(_SUFFIXES)):  # few names are worth a match
-        family = _FAMILY.fullmatch(folded)
+    if kind is None:
+        family = re.fullmatch(_FAMILY, folded)
         kind = family.lastgroup if family else None
-    if kind is None and folded in _ENDS and any(place.fullmatch(path.casefold()) for place in _WITHIN):
+    if kind is None and folded in _ENDS and any(re.fullmatch(place, path.casefold()) for place in _WITHIN):
         kind = PREVIEWS
     return None if kind is None else LeftOut(name, kind)
 

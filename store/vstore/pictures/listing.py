@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import stat
 import struct
+from collections import defaultdict
 from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.pictures import passed_over
 from vstore.pictures.elsewhere import ABSENT, ICLOUD, name_at_icloud, program_of_link, reason_of
+from vstore.pictures.extras import lacking, needs
 from vstore.pictures.folder import CHUNK, GONE, Trouble, pack_row, row_of, without
-from vstore.pictures.left_out import LeftOut
-from vstore.pictures.passed_over import BROKEN, DISK, LINK, OTHER, PassedOver
+from vstore.pictures.left_out import LeftOut, may_be_left_out
+from vstore.pictures.passed_over import BROKEN, DISK, EXTRA, LINK, OTHER, PassedOver
 from vstore.pictures.rules import IGNORE_FILE, Rules, is_hidden
 
 if TYPE_CHECKING:
@@ -43,8 +45,9 @@ class Lister:
         self.watch = watch
         self.options = options
         self.rules = rules
-        self.extensions = extensions
-        self.tails = frozenset(tail for e in extensions if len(e) in (4, 5) for tail in (e, e.upper()))
+        self.lacking = lacking(extensions)
+        self.extensions = extensions - self.lacking.keys()
+        self.tails = frozenset(tail for e in self.extensions if len(e) in (4, 5) for tail in (e, e.upper()))
         self.keeps_out = keeps_out
         self._kinds: dict[str, tuple[str, str] | None] = {}  # by what follows the last dot
 
@@ -55,9 +58,15 @@ class Lister:
         if tail not in self._kinds:
             if len(self._kinds) >= CHUNK:
                 self._kinds.clear()
-            is_candidate = tail.lower() in self.extensions
-            self._kinds[tail] = None if is_candidate else passed_over.kind_of(name, self.extensions)
+            self._kinds[tail] = self._kind(tail.lower(), name)
         return self._kinds[tail]
+
+    def _kind(self, extension: str, name: str) -> tuple[str, str] | None:
+        if extension in self.extensions:
+            return None
+        if extension in self.lacking:
+            return EXTRA, self.lacking[extension].extras[0]
+        return passed_over.kind_of(name, self.extensions)
 
     def list(self, fd: int, path: bytes, only: str | None = None) -> Listing:
         """List an open folder. only: the one name asked for.
@@ -105,7 +114,7 @@ class _Sorting:
         self.odd_rows: list[bytes] = []
         self.folders: list[tuple[str, tuple[int, int]]] = []
         self.troubles: list[Trouble] = []
-        self._passed: dict[tuple[str, str], list[str]] = {}
+        self._passed: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         self.met_rules = False
         self._fd = -1
         self._lister = lister
@@ -159,12 +168,20 @@ class _Sorting:
             rows.append(row)
 
     def _take_odd(self, entries: list[os.DirEntry[str]]) -> None:
-        lister = self._lister
+        lister, passed, kind_of = self._lister, self._passed, self._lister.kind_of
+        unruled = not self._chain and not lister.options.include
         for entry in entries:
-            if entry.name == IGNORE_FILE and not lister.rules.knows(self._base):
-                self.met_rules = True
-                return
+            name = entry.name
             try:
+                # As `_take` would decide, for the many.
+                if unruled and name[0] != "." and entry.is_file(follow_symlinks=False):
+                    kind = kind_of(name)
+                    if kind is not None and kind[0] != EXTRA:
+                        passed[kind].append(name)
+                        continue
+                if name == IGNORE_FILE and not lister.rules.knows(self._base):
+                    self.met_rules = True
+                    return
                 self._take(entry)
             except OSError as err:
                 # Its type may be unknown: to a link that may be followed, and on disks that do not tell.
@@ -173,11 +190,6 @@ class _Sorting:
 
     def _take(self, entry: os.DirEntry[str]) -> None:
         options, rules = self._lister.options, self._lister.rules
-        if not self._chain and not options.include and entry.name[0] != "." and entry.is_file(follow_symlinks=False):
-            kind = self._lister.kind_of(entry.name)
-            if kind is not None:  # as below, for the many
-                self._note(*kind, entry.name)
-                return
         path = self._base + entry.name
         hidden = is_hidden(entry.name) and not rules.include(path)
         if hidden and not rules.is_known(path):  # its type matters to nobody, and may be unreadable
@@ -195,7 +207,7 @@ class _Sorting:
             if is_link and entry.is_dir():
                 self._note(LINK, "", entry.name)
             else:
-                self._note(*(self._lister.kind_of(entry.name) or (OTHER, "")), entry.name)
+                self._pass_over(entry.name, self._lister.kind_of(entry.name) or (OTHER, ""))
             return
         if not (is_link or entry.is_file(follow_symlinks=False)):
             self._note(OTHER, "", entry.name)
@@ -216,6 +228,12 @@ class _Sorting:
         else:
             self._note(OTHER, "", entry.name)
 
+    def _pass_over(self, name: str, kind: tuple[str, str]) -> None:
+        self._note(*kind, name)
+        if kind[0] == EXTRA:
+            package = self._lister.lacking[name[name.rfind(".") :].lower()]
+            self._keep(name, EXTRA, needs(package).reason)
+
     def _is_candidate(self, name: str) -> bool:
         good = name[name.rfind(".") :].lower() in self._lister.extensions
         return good or self._lister.rules.include(self._base + name)
@@ -231,18 +249,20 @@ class _Sorting:
     def _take_placeholder(self, hidden: str) -> None:
         """Take a hidden name, if it stands for a candidate whose content is elsewhere."""
         name = name_at_icloud(hidden)
-        if name is None or not self._is_candidate(name):
+        if name is None or not (self._is_candidate(name) or name[name.rfind(".") :].lower() in self._lister.lacking):
             return
         if not (self._chain and self._lister.rules.exclude(self._base + name, self._chain)):
             self._take_absent(name, ICLOUD)
 
     def _take_absent(self, name: str, program: str) -> None:
         self._note(ABSENT, program, name)
-        path = os.fsencode(self._base + name)
-        self.troubles.append(Trouble(path, ABSENT, reason_of(program), is_folder=False))
+        self._keep(name, ABSENT, reason_of(program))
+
+    def _keep(self, name: str, kind: str, reason: str) -> None:
+        self.troubles.append(Trouble(os.fsencode(self._base + name), kind, reason, is_folder=False))
 
     def _note(self, kind: str, about: str, name: str) -> None:
-        self._passed.setdefault((kind, about), []).append(name)
+        self._passed[kind, about].append(name)
 
     @property
     def passed(self) -> PassedOver:
@@ -253,11 +273,12 @@ class _Sorting:
 
     def _take_folder(self, entry: os.DirEntry[str], path: str) -> None:
         options, rules = self._lister.options, self._lister.rules
-        out = rules.keeps_out(path, self._chain)
-        if isinstance(out, LeftOut):
-            self._note(out.kind, out.name, entry.name)
-        if out:
-            return
+        if self._chain or entry.name[0] == "." or may_be_left_out(entry.name):
+            out = rules.keeps_out(path, self._chain)
+            if isinstance(out, LeftOut):
+                self._note(out.kind, out.name, entry.name)
+            if out:
+                return
         identity = (0, 0)
         if options.follow_symlinks or options.one_file_system:
             found = entry.stat(follow_symlinks=options.follow_symlinks)

@@ -8,7 +8,7 @@ from vstore.counts import counted, some
 from vstore.pictures.elsewhere import ABSENT
 from vstore.pictures.left_out import WORDS
 
-OTHER, PICTURE, BROKEN, LINK, DISK = "other", "picture", "broken", "link", "disk"
+OTHER, PICTURE, BROKEN, LINK, DISK, EXTRA = "other", "picture", "broken", "link", "disk", "extra"
 """Kinds beside those of `left_out`.
 
 other:     files of other kinds; the name is the extension, without the dot.
@@ -17,24 +17,23 @@ broken:    links that lead nowhere.
 link:      symlinked folders that are not entered.
 disk:      folders on other disks that are not entered.
 elsewhere: pictures whose content is not here; the name is the program's that has it.
+extra:     pictures that need an optional package; the name is the extra's that installs it.
 """
 FILES = (OTHER, PICTURE, BROKEN)  # these together are the other files of a report
 FOLDERS = tuple(WORDS)
-KINDS = (*FOLDERS, LINK, DISK, ABSENT, *reversed(FILES))
+AWAY = frozenset({ABSENT, EXTRA})  # such a picture is not gone: its path keeps what it had
+KINDS = (*FOLDERS, LINK, DISK, ABSENT, EXTRA, *reversed(FILES))
 
 PassedOver = dict[tuple[str, str], tuple[int, bytes]]
 """(kind, name) -> how often, and the first path."""
 
 NONE: PassedOver = {}  # of most folders; never changed
 _LONGEST = 12  # characters of an extension: a longer one is part of a name
-_CAMERAS = (
-    "3fr arw bay cap cr2 cr3 crw dcr dng erf fff iiq k25 kdc mef mos mrw nef nrw orf pef ptx raf raw rw2 rwl sr2 srf "
-    "srw x3f"
-)
+_CAMERAS = "bay cap ptx raw"
 _PAINTED = "psd psb xcf kra ora afphoto clip pdn cpt"
 _DRAWN = "svg svgz ai eps emf wmf cdr"
 _STORED = (
-    "jxl jp2 j2k j2c jpc jpf jpx jpm jph jxr wdp hdp bpg flif qoi avifs heics heifs mpo insp jps pns hdr exr dds tga "
+    "jpm jph jxr wdp hdp bpg flif qoi avifs heics heifs pns hdr exr dds tga "
     "icb vda pcx ppm pgm pbm pnm pam pfm xbm xpm ico cur icns sgi rgb rgba bw ras sun fits fit dcm dicom djvu pcd pct"
 )
 _PICTURES = frozenset(" ".join((_CAMERAS, _PAINTED, _DRAWN, _STORED)).split())
@@ -81,6 +80,8 @@ def in_words(found: PassedOver) -> str:
     absent = [name for kind, name in found if kind == ABSENT]
     if absent:
         said.append(f"{counted(times(found, (ABSENT,)), 'picture')} whose content is not here but in {absent[0]}")
+    if extra := times(found, (EXTRA,)):
+        said.append(f"{counted(extra, 'picture')} of kinds that need an optional package")
     return ", ".join(said)
 
 

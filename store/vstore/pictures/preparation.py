@@ -18,7 +18,7 @@ _UPRIGHT = "exif, after the resize"
 
 
 class Preparation(NamedTuple):
-    """The preparation of pictures. All but max_pixels is part of a space.
+    """The preparation of pictures. All but max_pixels and least is part of a space.
 
     policy:     its number: what is done with profiles, transparency and animations.
     max_side:   pixels of the longer side; larger pictures are scaled down.
@@ -32,6 +32,7 @@ class Preparation(NamedTuple):
     bgr:        blue comes first, as in OpenCV.
     jpeg:       pictures are saved with this JPEG quality and read again.
     colours:    profiles are honoured.
+    least:      percent of its lines that a picture must have if its file is cut; 0: such a picture is not decoded.
     """
 
     policy: int = 1
@@ -45,6 +46,7 @@ class Preparation(NamedTuple):
     bgr: bool = False
     jpeg: int | None = None
     colours: bool = False
+    least: int = 0
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Work out the size of a prepared picture. Nothing is enlarged."""

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from vstore.pictures.left_out import LeftOut, left_out
-from vstore.pictures.spelling import folds_case
 
 if TYPE_CHECKING:
     from vstore.pictures.pattern_faults import Fault
@@ -42,6 +41,8 @@ class Rules:
     def folds(self) -> bool:
         """True if the disk of the root finds names in any letter case; then patterns do, too."""
         if self._folds is None:
+            from vstore.pictures.spelling import folds_case  # most roots have no pattern
+
             self._folds = folds_case(self._place)
         return self._folds
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from vstore.errors import UsageError
@@ -21,6 +21,7 @@ class ScanOptions(NamedTuple):
     one_file_system: folders on other disks are skipped.
     ignore_inode:    the disk makes up inode numbers.
     ignore_ctime:    the disk makes up change times.
+    accept_truncated: percent of its lines from which on a picture is taken whose file is cut; 0 takes none.
     """
 
     exclude: tuple[str, ...] = ()
@@ -29,6 +30,7 @@ class ScanOptions(NamedTuple):
     one_file_system: bool = False
     ignore_inode: bool = False
     ignore_ctime: bool = False
+    accept_truncated: int = 0
 
     @classmethod
     def from_json(cls, value: Any) -> ScanOptions:
@@ -38,9 +40,15 @@ class ScanOptions(NamedTuple):
                 known[name] = tuple(known[name])
         return cls(**known)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return every option: the log merges objects, so an option left out would stay as it was."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in self._asdict().items()}
+    def to_json(self, before: Container[str] = ()) -> dict[str, Any]:
+        """Return every option: the log merges objects, so an option left out would stay as it was.
+
+        before: the names that the log has. `accept_truncated` came with format 2: where nobody gave it, it is left out.
+        """
+        every = {name: list(value) if isinstance(value, tuple) else value for name, value in self._asdict().items()}
+        if not self.accept_truncated and "accept_truncated" not in before:
+            del every["accept_truncated"]
+        return every
 
     def taking_over(self, inner: ScanOptions, within: bytes, place: bytes) -> ScanOptions:
         """Add the options of a folder inside this root, so that taking it over neither adds nor hides a picture.
@@ -56,6 +64,7 @@ class ScanOptions(NamedTuple):
             one_file_system=self.one_file_system or inner.one_file_system,
             ignore_inode=self.ignore_inode or inner.ignore_inode,
             ignore_ctime=self.ignore_ctime or inner.ignore_ctime,
+            accept_truncated=min(filter(None, (self.accept_truncated, inner.accept_truncated)), default=0),
         )
 
 
@@ -69,6 +78,7 @@ class OptionEdits(NamedTuple):
     one_file_system: bool | None = None
     ignore_inode: bool | None = None
     ignore_ctime: bool | None = None
+    accept_truncated: int | None = None
 
     @property
     def given(self) -> list[tuple[str, str]]:
@@ -103,7 +113,7 @@ class OptionEdits(NamedTuple):
             exclude=tuple(dict.fromkeys([*stay, *self.exclude])),
             include=tuple(dict.fromkeys([*options.include, *self.include])),
         )
-        switches = ("follow_symlinks", "one_file_system", "ignore_inode", "ignore_ctime")
+        switches = ("follow_symlinks", "one_file_system", "ignore_inode", "ignore_ctime", "accept_truncated")
         given = {name: getattr(self, name) for name in switches if getattr(self, name) is not None}
         return changed._replace(**given)
 

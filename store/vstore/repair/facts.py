@@ -11,7 +11,7 @@ from vstore.format.entries import RunRef
 from vstore.format.fact_cut import FactCut
 from vstore.format.fact_pages import FactPage
 from vstore.format.fact_runs import Run, merged, new_run
-from vstore.format.facts import Column, Fact, is_pixels
+from vstore.format.facts import Column, Fact, is_handed_on
 from vstore.format.state import merge_patch
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import Findings
@@ -100,11 +100,11 @@ _NOTHING = _Known(-1, frozenset())
 
 
 def _pixels(fact: Fact) -> list[Column]:
-    return [column for column in fact.values if is_pixels(column)]
+    return [column for column in fact.values if is_handed_on(column)]
 
 
 def _is_news(fact: Fact, known: _Known) -> bool:
-    """Tell whether a fact would win, or brings a digest of pixels that the winner does not have."""
+    """Tell whether a fact would win, or brings what the winner does not have, and would be given."""
     return fact.reader > known.reader or not known.pixels.issuperset(_pixels(fact))
 
 

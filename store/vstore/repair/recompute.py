@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from vstore.progress import Progress
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import Findings
 from vstore.repair.manifests import Manifests
+from vstore.repository.cut_facts import cut_among, for_picture
 from vstore.repository.health import prover
 from vstore.repository.repository import Repository, how_to_give
 
@@ -117,17 +118,25 @@ class Recompute:
     def _pictures(self, lost: set[bytes], preparation: Preparation) -> Iterator[tuple[bytes, Image]]:
         """Read the existing pictures of lost vectors, each once. Yields: key, prepared picture."""
         left = set(lost)
+        cut = self._cut(lost)
         tried: set[bytes] = set()
         for snapshot in list(self._found.listing.kept()):
             for path, key in self._manifests.aliases(snapshot):
                 if key not in left or path in tried:
                     continue
                 tried.add(path)
-                picture = self._picture(path, key, preparation)
+                picture = self._picture(path, key, for_picture(preparation, key, cut))
                 if picture is not None:
                     left.discard(key)
                     self._progress.advance()
                     yield key, picture
+
+    def _cut(self, keys: Collection[bytes]) -> Collection[bytes]:
+        """Find the cut pictures among some, as far as the facts of the store can be read."""
+        try:
+            return cut_among(self._repo, keys)
+        except (Damage, FileNotFoundError):
+            return ()
 
     def _picture(self, path: bytes, key: bytes, preparation: Preparation) -> Image | None:
         """Read and prepare a picture. If its folder is missing, note the next step."""

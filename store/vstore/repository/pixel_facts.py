@@ -1,12 +1,12 @@
-"""The digests of prepared pixels among the facts of a store: who has one, and who shares one."""
+"""Prepared pixels among the facts of a store: whose have a digest, who shares one, and who is of one colour."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from vstore.format.facts import pixels
+from vstore.format.facts import flat, pixels
 from vstore.format.recipes import Recipe
-from vstore.repository.facts import runs_of
+from vstore.repository.facts import facts_of, runs_of
 from vstore.repository.repository import Repository
 
 _PREFIX = 8  # bytes of a digest by which candidates are found: all digests in memory would be too many
@@ -52,3 +52,15 @@ def same_pixels(repo: Repository, recipe: Recipe) -> set[bytes]:
 def lacking(repo: Repository, recipe: Recipe, keys: Collection[bytes]) -> set[bytes]:
     """Find the pictures without a digest of pixels prepared as a recipe says. Raises: Damage, FileNotFoundError."""
     return set(keys).difference(key for key, _ in digests(repo, recipe))
+
+
+def flat_among(repo: Repository, recipe: Recipe, keys: Collection[bytes]) -> set[bytes]:
+    """Find the pictures that are known to be of one colour, as a recipe prepares them.
+
+    Raises: Damage, FileNotFoundError.
+    """
+    preparation = recipe.get("prepare")
+    if preparation is None or not repo.state.facts:
+        return set()
+    column = flat(preparation)
+    return {key for key, fact in facts_of(repo, keys, {column}).items() if fact.values.get(column)}

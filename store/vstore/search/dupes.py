@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
 from vstore.brief import briefly
@@ -31,6 +31,7 @@ class DupesReport(NamedTuple):
     near:     the least cosine of look-alikes, or None.
     groups:   the groups, the most wasteful first.
     wasted:   wasted bytes of all groups.
+    flat:     pictures of one colour, which are look-alikes of nothing; None without `near`.
     """
 
     snapshot: str
@@ -38,6 +39,7 @@ class DupesReport(NamedTuple):
     near: float | None
     groups: tuple[Group, ...]
     wasted: int
+    flat: int | None = None
 
     def to_json(self) -> dict[str, Json]:
         return {**self._asdict(), "groups": [group.to_json() for group in self.groups]}
@@ -56,7 +58,8 @@ def dupes(
 
     under:  a stored path, or a folder on disk; only paths below it count.
     verify: compare the files byte for byte.
-    near:   also find look-alikes, from this cosine on; "auto" takes the space's own, if it is known.
+    near:   also find look-alikes, from this cosine on; "auto" takes the space's own, if it is known. Pictures that
+            the facts of the store know to be of one colour are left out of these.
             Every pair is compared: the time grows with the square of the number of pictures.
     Raises: SnapshotNotFound, UsageError; Damage, for `near`.
     """
@@ -67,11 +70,16 @@ def dupes(
     prefixes = None if under is None else prefixes_of(repo, tree, os.fsencode(under))
     if near is None:
         groups = _identical(repo, tree, prefixes, verify=verify)
-        least = None
+        least = flat = None
     else:
         least = _least(repo, snapshot, near)
         paths = paths_by_key(below(tree, prefixes))
-        groups = _alike(repo, snapshot.space, paths, least, progress=progress or Silent())
+        plain = _flat(repo, snapshot.space, paths)
+        flat = len(plain)
+        shown = {key: found for key, found in paths.items() if key not in plain}
+        groups = _alike(repo, snapshot.space, shown, least, progress=progress or Silent())
+        copied = (Picture(key, 1.0, tuple(paths[key])) for key in plain if len(paths[key]) > 1)
+        groups += [group_of_pictures(repo, [picture]) for picture in copied]
     groups.sort(key=lambda group: (-group.wasted, group.paths))
     return DupesReport(
         snapshot=snapshot.name,
@@ -79,6 +87,7 @@ def dupes(
         near=least,
         groups=tuple(groups),
         wasted=sum(group.wasted for group in groups),
+        flat=flat,
     )
 
 
@@ -104,6 +113,13 @@ def _least(repo: Repository, snapshot: Snapshot, near: float | Literal["auto"]) 
             "give a score: --near 0.95, then lower ones until too much is found",
         )
     return NEAR
+
+
+def _flat(repo: Repository, space: str, keys: Collection[bytes]) -> set[bytes]:
+    """Find the pictures of one colour: a model sees nothing in them that tells one from another."""
+    from vstore.repository.pixel_facts import flat_among
+
+    return flat_among(repo, repo.recipe(space), keys) if repo.state.spaces[space].recipe else set()
 
 
 def _alike(

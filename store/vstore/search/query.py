@@ -51,6 +51,17 @@ class Term(NamedTuple):
     key: bytes | None
 
 
+class TermVectors(NamedTuple):
+    """The vectors of the terms of a query.
+
+    rows: one per term, float32 (dim,).
+    flat: one of the pictures that were decoded for them is of one colour.
+    """
+
+    rows: list[Floats]
+    flat: bool
+
+
 def read_terms(repo: Repository, operands: Sequence[Operand]) -> list[Term]:
     """Read the pictures of a query. Raises: UsageError, VstoreError if one cannot be read."""
     if not operands:
@@ -96,12 +107,13 @@ def vectors_of(
     stored: Sequence[Floats | None],
     *,
     load: Callable[[Recipe], Embedder],
-) -> list[Floats]:
-    """Get one vector per term, float32 (dim,): stored ones as they are, others from the embedder of the space.
+) -> TermVectors:
+    """Get one vector per term: stored ones as they are, others from the embedder of the space.
 
     Raises: ModelError if the space cannot embed one, VstoreError if a picture cannot be decoded.
     """
     vectors = list(stored)
+    flat = False
     if any(vector is None for vector in vectors):
         recipe = repo.recipe(space)
         for at, (operand, data, _) in enumerate(terms):
@@ -115,12 +127,13 @@ def vectors_of(
         missing = [at for at, vector in enumerate(vectors) if vector is None]
         if missing:
             pictures = _prepared(recipe, terms, missing)
+            flat = _is_any_flat(pictures)
             _embed_missing(repo, space, terms, vectors, pictures=pictures, load=lambda: load(recipe))
     dim = repo.state.spaces[space].dim
     found = [vector for vector in vectors if vector is not None]
     for vector in found:
         require_width(vector.shape[0], dim)
-    return found
+    return TermVectors(found, flat)
 
 
 def _embed_missing(
@@ -197,6 +210,14 @@ def _prepared(recipe: Recipe, terms: Sequence[Term], missing: Sequence[int]) -> 
                 step = f"if you trust it, take it in first: vstore sync {option}" if trust else ""
                 raise VstoreError(f"cannot search with {os.fsdecode(operand.image)}: {reason}", step) from failure
     return pictures
+
+
+def _is_any_flat(pictures: dict[int, Image]) -> bool:
+    if not pictures:
+        return False
+    from vstore.pictures.flatness import is_flat
+
+    return any(is_flat(picture) for picture in pictures.values())
 
 
 def _no_text_side(repo: Repository, space: str, text: str) -> ModelError:

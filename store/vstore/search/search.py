@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from vstore.brief import briefly
 from vstore.embed.embedder import Embedder
 from vstore.embed.load import load_embedder
-from vstore.errors import UsageError
+from vstore.errors import Damage, UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.recipes import Recipe
 from vstore.paths import AnyPath
@@ -47,12 +47,14 @@ class Hit(NamedTuple):
     score: its cosine with the query.
     paths: its stored paths in the snapshot.
     files: the files at these paths today; None if the folder is not known.
+    flat:  it is known to be of one colour.
     """
 
     key: bytes
     score: float
     paths: tuple[bytes, ...]
     files: tuple[bytes | None, ...]
+    flat: bool = False
 
     def to_json(self) -> dict[str, Json]:
         value: dict[str, Json] = {
@@ -61,6 +63,8 @@ class Hit(NamedTuple):
             "paths": [named_path(path)["path"] for path in self.paths],
             "files": [None if file is None else named_path(file)["path"] for file in self.files],
         }
+        if self.flat:
+            value["flat"] = True
         for name, listed in (("paths_b64", self.paths), ("files_b64", self.files)):
             encoded = [named_path(path or b"").get("path_b64") for path in listed]
             if any(encoded):
@@ -72,15 +76,17 @@ class Hit(NamedTuple):
 class SearchReport(NamedTuple):
     """The result of a search.
 
-    snapshot: the snapshot searched.
-    hits:     the pictures found, best first.
+    snapshot:   the snapshot searched.
+    hits:       the pictures found, best first.
+    flat_query: a picture of the query is of one colour: nothing but its colour is searched for.
     """
 
     snapshot: str
     hits: tuple[Hit, ...]
+    flat_query: bool = False
 
     def to_json(self) -> dict[str, Json]:
-        return {"snapshot": self.snapshot, "hits": [hit.to_json() for hit in self.hits]}
+        return {**self._asdict(), "hits": [hit.to_json() for hit in self.hits]}
 
 
 def search(
@@ -116,16 +122,30 @@ def search(
     if not subject.rows.count:  # before a model is loaded for nothing
         return SearchReport(subject.snapshot.name, ())
     vectors = vectors_of(repo, subject.snapshot.space, terms, subject.vectors, load=load_embedder)
-    query = weighted_sum([operand.weight for operand in operands], vectors)
+    query = weighted_sum([operand.weight for operand in operands], vectors.rows)
     own = subject.stored[0] if len(operands) == 1 and operands[0].weight > 0 else None
     found = [
         (key, score) for key, score in _nearest(subject.rows, query, own, k) if min_score is None or score >= min_score
     ]
     paths = subject.paths_of({key for key, _ in found})
+    flat = _flat(repo, subject.snapshot.space, {*(key for key, _ in found), *(key for key in keys if key is not None)})
     hits = tuple(
-        Hit(key, score, tuple(paths[key]), tuple(repo.file_of(path) for path in paths[key])) for key, score in found
+        Hit(key, score, tuple(paths[key]), tuple(repo.file_of(path) for path in paths[key]), key in flat)
+        for key, score in found
     )
-    return SearchReport(subject.snapshot.name, hits)
+    return SearchReport(subject.snapshot.name, hits, vectors.flat or any(key in flat for key in keys))
+
+
+def _flat(repo: Repository, space: str, keys: Collection[bytes]) -> set[bytes]:
+    """Find the pictures of one colour. Damaged facts say of none that it is: `check` reports them."""
+    if not repo.state.facts or not repo.state.spaces[space].recipe:
+        return set()
+    from vstore.repository.pixel_facts import flat_among
+
+    try:
+        return repo.reading(lambda: flat_among(repo, repo.recipe(space), keys))
+    except Damage:
+        return set()  # no score depends on it
 
 
 def _nearest(index: Index, query: Floats, own: int | None, k: int) -> list[tuple[bytes, float]]:

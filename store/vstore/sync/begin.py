@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, NoReturn
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError, NoStore, UsageError
 from vstore.paths import AnyPath, hint_for_address, several
-from vstore.pictures.elsewhere import ABSENT
 from vstore.pictures.formats import EXTENSIONS
-from vstore.pictures.passed_over import PassedOver, add
+from vstore.pictures.passed_over import AWAY, PassedOver, add
 from vstore.pictures.scan import Scan
 from vstore.pictures.scan_options import ScanOptions
 from vstore.progress import Progress, Silent
@@ -123,7 +122,7 @@ def _refuse_without_picture(path: bytes, options: Options) -> None:
     passed: PassedOver = {}
     scan = Scan(path, options.edits().applied(ScanOptions()), EXTENSIONS)
     for folder in scan:
-        if folder.count or any(trouble.kind != ABSENT for trouble in folder.troubles):
+        if folder.count or any(trouble.kind not in AWAY for trouble in folder.troubles):
             return  # a candidate, or a file that cannot be looked at: the first is enough
         add(passed, folder.passed, b"")
     if not scan.troubles:

@@ -25,6 +25,7 @@ class SyncWords(TypedDict, total=False):
     one_file_system:   stay on the folder's disk.
     ignore_inode:      for filesystems that invent inode numbers.
     ignore_ctime:      for filesystems that invent change times.
+    accept_truncated:  take pictures whose file is cut, from this percent of their lines on; 0 takes none.
     as_label:          the name under which the store keeps the folder's paths.
     space:             the embedding space to fill; by default that of the current snapshot.
     retry_failed:      try all pictures again that an earlier run remembers as failed.
@@ -51,6 +52,7 @@ class SyncWords(TypedDict, total=False):
     one_file_system: bool | None
     ignore_inode: bool | None
     ignore_ctime: bool | None
+    accept_truncated: int | None
     as_label: str | None
     space: str | None
     retry_failed: bool
@@ -83,6 +85,7 @@ class Options(NamedTuple):
     one_file_system: bool | None = None
     ignore_inode: bool | None = None
     ignore_ctime: bool | None = None
+    accept_truncated: int | None = None
     as_label: str | None = None
     space: str | None = None
     retry_failed: bool = False
@@ -105,8 +108,11 @@ class Options(NamedTuple):
     def edits(self) -> OptionEdits:
         """Collect the changes to the options of a folder.
 
-        Raises: UsageError if the file of excludes cannot be read.
+        Raises: UsageError if the file of excludes cannot be read, or a share of lines is none.
         """
+        share = self.accept_truncated
+        if share is not None and (isinstance(share, bool) or not isinstance(share, int) or not 0 <= share <= 100):
+            raise UsageError(f"{share!r} is no share of lines", "give a percentage, 1 to 100; or 0 to take none")
         globs = [os.fsdecode(line) for line in _lines(self.exclude_from)] if self.exclude_from is not None else []
         return OptionEdits(
             exclude=(*several(self.exclude), *globs),
@@ -116,6 +122,7 @@ class Options(NamedTuple):
             one_file_system=self.one_file_system,
             ignore_inode=self.ignore_inode,
             ignore_ctime=self.ignore_ctime,
+            accept_truncated=share,
         )
 
     def paths(self, named: Sequence[AnyPath]) -> list[bytes]:

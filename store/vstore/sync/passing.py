@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from vstore.errors import UsageError
 from vstore.pictures import passed_over as kinds
 from vstore.pictures.elsewhere import ABSENT, Elsewhere, reason_of
+from vstore.pictures.extras import needs
 from vstore.pictures.failures import PictureFailure
+from vstore.pictures.formats import OPTIONAL
 from vstore.pictures.left_out import WORDS, taking_in
 from vstore.sync.report import PassedOver
 
@@ -48,15 +50,18 @@ def _fold_rare(every: kinds.PassedOver) -> None:
 def no_pictures(folder: bytes, found: kinds.PassedOver) -> UsageError:
     """Return the refusal of a new folder without pictures, with what it has instead."""
     instead = f", only {kinds.in_words(found)}" if found else ""
-    return UsageError(
-        f"{os.fsdecode(folder)} holds no pictures{instead}",
-        "name a folder of pictures; --include GLOB adds other file names",
-    )
+    extras = sorted(name for kind, name in found if kind == kinds.EXTRA)
+    step = _of_extra(extras[0]) if extras else "name a folder of pictures; --include GLOB adds other file names"
+    return UsageError(f"{os.fsdecode(folder)} holds no pictures{instead}", step)
 
 
 def _row(kind: str, name: str, count: int, path: bytes) -> PassedOver:
     take_in = {kinds.LINK: "--follow-symlinks", kinds.DISK: "--cross-file-systems"}.get(kind)
     if kind in WORDS:
         take_in = f"--exclude {shlex.quote(taking_in(name))}"
-    reason = reason_of(name) if kind == ABSENT else _REASONS[kind]
+    reason = reason_of(name) if kind == ABSENT else _of_extra(name) if kind == kinds.EXTRA else _REASONS[kind]
     return PassedOver(kind, name, count, path=path, reason=reason, take_in=take_in)
+
+
+def _of_extra(extra: str) -> str:
+    return needs(next(package for package in OPTIONAL.values() if package.extras[0] == extra)).reason

@@ -10,6 +10,7 @@ from vstore.format.canonical import Json, named_path
 
 if TYPE_CHECKING:
     from vstore.repository.candidates import Candidate
+    from vstore.repository.cut_picture import Truncated
 
 
 class Failure(NamedTuple):
@@ -34,8 +35,9 @@ class PassedOver(NamedTuple):
     """Files or folders that a sync passed over.
 
     kind:    of files other, picture or broken; of folders deleted, older, previews, originals, link or disk; of
-             pictures elsewhere.
-    name:    of files the extension, of folders left out by default their name, of pictures the program that has them.
+             pictures elsewhere, or extra: they need an optional package.
+    name:    of files the extension, of folders left out by default their name, of pictures the program that has them,
+             or the extra that installs the package.
     count:   how many.
     path:    stored path of the first.
     reason:  why, for people.
@@ -96,6 +98,7 @@ class SyncReport(NamedTuple):
     retried:       pictures with a remembered failure that were tried again.
     retried_embedded: those of them with a vector now.
     passed:        what was passed over, by kind and name; its files are the ignored ones.
+    truncated:     pictures that this run took although their file is cut.
     notes:         paths given that do not exist or are hidden, patterns that match nothing, and what to do.
     removed_left_out: removed paths in folders that are left out by default.
     removed_excluded: removed paths that patterns hide.
@@ -140,6 +143,7 @@ class SyncReport(NamedTuple):
     retried: int = 0
     retried_embedded: int = 0
     passed: tuple[PassedOver, ...] = ()
+    truncated: tuple[Truncated, ...] = ()
     notes: tuple[str, ...] = ()
     removed_left_out: int = 0
     removed_excluded: int = 0
@@ -149,6 +153,7 @@ class SyncReport(NamedTuple):
         value: dict[str, Json] = {name: field for name, field in self._asdict().items() if name != "examples"}
         value["failed"] = [failure.to_json() for failure in self.failed]
         value["passed"] = [passed.to_json() for passed in self.passed]
+        value["truncated"] = [one.to_json() for one in self.truncated]
         value["notes"] = list(self.notes)
         value["moved"] = dict(self.moved)
         value["absorbed"] = dict(self.absorbed)

@@ -24,6 +24,7 @@ from vstore.sync.report import Failure, SyncReport
 
 if TYPE_CHECKING:
     from vstore.repository.candidates import Candidate
+    from vstore.repository.cut_picture import Truncated
 
 
 class Outcome(NamedTuple):
@@ -120,6 +121,7 @@ class Reporter:
             without_pixels=self._without_pixels() if ingest.missed_digests else 0,
             candidates=self._candidates(edits, before),
             passed=passed_over(outcome.survey.passed, ingest.troubles),
+            truncated=self._truncated(),
             notes=self._notes(outcome, dry_run=dry_run),
             removed_left_out=_left_out(outcome),
             removed_excluded=_excluded(outcome),
@@ -130,6 +132,10 @@ class Reporter:
                 "same_pixels": tuple((path,) for path in sorted(same)[:EXAMPLES]),
             },
         )
+
+    def _truncated(self) -> tuple[Truncated, ...]:
+        """List the cut pictures that this run took."""
+        return tuple(sorted(one for key, one in self._ingest.cut.taken.items() if key in self._ingest.vectors))
 
     def _notes(self, outcome: Outcome, *, dry_run: bool) -> tuple[str, ...]:
         survey, tree, changes = outcome.survey, outcome.first, outcome.edits.changes

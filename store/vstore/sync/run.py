@@ -18,7 +18,7 @@ from vstore.intake.ingest import Ingest
 from vstore.intake.keeper import publish_seal, recover
 from vstore.intake.survey import Survey
 from vstore.intake.targets import scope_of
-from vstore.pictures.scan_options import OptionEdits
+from vstore.pictures.scan_options import OptionEdits, ScanOptions
 from vstore.progress import Progress, Silent
 from vstore.repository.repository import Repository
 from vstore.sync.absent_parts import refuse_absent
@@ -157,6 +157,7 @@ class Run:
             machine=self._machine,
             sees_pixels_alone=self._sees_pixels_alone,
             retry_failed=options.retry_failed,
+            least=self._least(),
         )
         self._planner = Planner(
             repo,
@@ -170,6 +171,12 @@ class Run:
         self._reporter = Reporter(
             repo, self._space, ingest=self._ingest, memory=self._memory, asked=self._asked, began=self._began
         )
+
+    def _least(self) -> dict[str, int]:
+        """Read of all folders, those that are new or changed included, from which share on they take cut pictures."""
+        roots = {**self._repo.state.roots, **self._base.scope.roots}
+        options = {label: ScanOptions.from_json(root.options) for label, root in roots.items() if root is not None}
+        return {label: some.accept_truncated for label, some in options.items()}
 
     @property
     def _asked(self) -> bool:

@@ -77,8 +77,9 @@ def describe(
         "pooling": pooling,
         "normalise": "l2",
     }
-    before = {**recipe, **plain, "prepare": prepared_for({}, words._replace(prepare=1, colour=None))}
-    of_before = cls.before(before, words) if words.prepare != 2 else []
+    before = {**recipe, **plain, "prepare": prepared_for({}, words._replace(prepare=1, colour=None, decode=None))}
+    is_newer = words.prepare == 2 or words.colour is not None or words.decode is not None
+    of_before = [] if is_newer else cls.before(before, words)
     older = next((one for one in of_before if space_id(one) in known), None)
     recipe = {**recipe, **own, "prepare": prepared_for(own, words)} if older is None else older
     place = (settled if older is None else words)._replace(

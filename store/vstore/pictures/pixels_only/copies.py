@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vstore.pictures.pixels_only import avif, gif, jpeg, png, tiff, webp
+from vstore.pictures.raw_kinds import is_raw
 
 
 def copies_of(data: bytes) -> Iterator[bytes]:
@@ -24,7 +25,7 @@ def copies_of(data: bytes) -> Iterator[bytes]:
         copy = gif.copy_of(data)
     elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         copy = webp.copy_of(data)
-    elif data[:4] in tiff.HEADS:
+    elif data[:4] in tiff.HEADS and not is_raw(data):  # whose first directory alone is a thumbnail
         copy = tiff.copy_of(data)
     if copy is not None and copy != data:
         yield copy

@@ -38,6 +38,21 @@ class _Segments(NamedTuple):
     ended: bool
 
 
+class Shape(NamedTuple):
+    """The shape of a picture. height: its lines; sampling: the most blocks that stand above each other in a unit."""
+
+    height: int
+    sampling: int
+
+
+def shape_of(data: bytes) -> Shape | None:
+    """Read the shape of the first picture; None where the frame header does not tell."""
+    found = _segments(data)
+    body = b"" if found is None else found.frame[1]
+    height, samplings = int.from_bytes(body[1:3], "big"), [byte & 15 for byte in body[7::3]]
+    return Shape(height, max(samplings)) if height and samplings else None
+
+
 def copies_of(data: bytes) -> Iterator[bytes]:
     """Copy the segments that make pixels. Where the end marker misses, make copies with other ends.
 

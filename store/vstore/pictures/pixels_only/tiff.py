@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 HEADS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_PIXELS = frozenset(
+PIXELS = frozenset(
     [
         *range(254, 260),  # kind, width, height, bits, compression
         *(262, 266, 273, 274, 277, 278, 279, 284),  # photometric, fill order, strips, orientation, samples, planes
@@ -34,6 +34,6 @@ def copy_of(data: bytes) -> bytes | None:
     if end > len(data):
         return None
     tags = [data[at : at + each] for at in range(begin, begin + each * entries, each)]
-    kept = [tag for tag in tags if struct.unpack_from(order + "H", tag)[0] in _PIXELS]
+    kept = [tag for tag in tags if struct.unpack_from(order + "H", tag)[0] in PIXELS]
     directory = count.pack(len(kept)) + b"".join(kept)
     return data[:first] + directory + bytes(end - first - len(directory)) + data[end:]
