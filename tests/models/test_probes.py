@@ -35,7 +35,7 @@ from vstore.repository.model_space import name_for
 
 LATER_TEXTS = tuple(TEXTS)[1:]
 DRAWN = ("landscape", "turned", "transparent", "deep", "tiny", "large")
-JPEGS = ("photograph", "progressive", "print", "web", "poster")
+JPEGS = ("photograph", "progressive", "print", "small", "web", "poster")
 
 
 @pytest.fixture
@@ -67,11 +67,13 @@ def test_the_jpeg_files_and_the_texts_are_those_of_format() -> None:
 def test_the_jpeg_files_are_of_the_kinds_that_photographs_have() -> None:
     found: dict[str, Any] = {name: Image.open(io.BytesIO(probe_file(name))) for name in JPEGS}
     halved = [(1, 2, 2, 0), (2, 1, 1, 1), (3, 1, 1, 1)]  # 4:2:0
-    photograph, progressive, printed, web, poster = found.values()
+    photograph, progressive, printed, small, web, poster = found.values()
     assert (photograph.layer, "progressive" in photograph.info) == (halved, False)
     assert min(photograph.size) >= 2000, "pictures of half that size would not be decoded at a fraction of it"
     assert (progressive.layer, progressive.info["progressive"]) == (halved, 1)
     assert (printed.mode, printed.info["adobe_transform"]) == ("CMYK", 0)
+    assert small.layer == halved
+    assert max(small.size) < 100, "a larger one would be decoded at a fraction for models of a small edge"
     assert web.layer == poster.layer == halved
     assert min(web.size) < 2 * 1.25 * 224, "a larger one is not decoded whole for a shorter side of 224, fast"
     assert max(poster.size) >= 2 * 3 * 512, "a smaller one is decoded whole for a longer side of 512"
@@ -149,7 +151,7 @@ PREPARATIONS = {
     "longer 512": fine(max_side=512),
     "fast 224": preparation_of({"prepare": preparation_2(short_side=224, resample="bicubic", draft=1.25, gap=2.0)}),
 }
-# No change at all: after decoding at 1.75 times the size no JPEG of these is large enough for averages that leave twice.
+# No change at all: a JPEG that is decoded at 1.75 times the size is too small for averages that leave twice of it.
 SAME = {(name, gap) for name in PREPARATIONS if name != "preparation 1" for gap in ("no reducing", "reducing_gap 3")}
 SAME |= {("shorter 512", "reducing_gap 1.5"), ("fast 224", "reducing_gap 1.5")}
 # The averages of one probe change, and move these vectors by 8e-5 and 1e-4.
@@ -177,8 +179,11 @@ def test_another_way_of_decoding_jpeg_moves_a_probe(seeing: dict[str, Any], prep
     changed = [name for name in JPEGS if before[name] != after[name]]
     for name, made in seeing.items():
         moved = {probe: drift(*made.embed_images([before[probe], after[probe]])) for probe in changed}
-        is_seen = name not in UNSEEN.get((preparation, change), ())
-        assert (max(moved.values(), default=0) > SAME_CLASS) == is_seen, (name, moved)
+        worst = max(moved.values(), default=0)
+        if name in UNSEEN.get((preparation, change), ()):
+            assert worst < 1.5 * SAME_CLASS, "it is seen"  # close to it: machines differ
+        else:
+            assert worst > SAME_CLASS, (name, moved)
 
 
 @pytest.mark.parametrize(("preparation", "change"), sorted(SAME))
@@ -275,7 +280,10 @@ def test_a_space_takes_no_name_that_stands_for_a_snapshot() -> None:
 
 # Spaces of an older vstore
 
-ADDED = {1: [*JPEGS, *LATER_TEXTS], 2: ["web", "poster"]}  # version of the pictures -> the probes that were added since
+ADDED = {
+    1: [*JPEGS, *LATER_TEXTS],
+    2: ["small", "web", "poster"],
+}  # version of the pictures -> the probes that were added since
 
 
 def aged(world: World, version: int = 1) -> Probes:

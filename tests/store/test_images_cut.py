@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from vstore.pictures import icc
+from vstore.pictures.cut.parts import parts_of
 from vstore.pictures.cut.reading import read_left
 from vstore.pictures.decoding import Facts, prepare
 from vstore.pictures.failures import PictureFailure
@@ -215,6 +216,13 @@ def test_a_picture_of_too_many_pixels_is_not_unpacked(kind: str) -> None:
         assert read_left(data[: len(data) * 9 // 10], WIDTH * HEIGHT - 1) is None
     except PictureFailure as failure:
         assert failure.kind == "bomb"
+
+
+def test_a_webp_whose_head_asks_for_much_costs_no_more_than_its_pixels() -> None:
+    data = bytearray(saved(photograph(), "WEBP", lossless=True))
+    data[16:20] = struct.pack("<I", 1 << 30)
+    (part,) = parts_of(bytes(data[:-100]), MAX_PIXELS)
+    assert max(map(len, part.copies)) < len(data) + 5 * WIDTH * HEIGHT
 
 
 # Prepared

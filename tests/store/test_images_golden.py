@@ -3,9 +3,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from support.golden_pictures import prepared, prepared_otherwise
+from support.golden_pictures import prepared, prepared_newly, prepared_otherwise
 
 GOLDEN = Path(__file__).parent / "golden-pixels.json"
+NEWER = Path(__file__).parent / "golden-pixels-2.json"
 
 
 def test_the_pixels_of_old_spaces_never_change() -> None:
@@ -13,6 +14,13 @@ def test_the_pixels_of_old_spaces_never_change() -> None:
     golden = json.loads(GOLDEN.read_bytes())
     assert len(golden) > 100
     assert prepared() == golden
+
+
+def test_the_pixels_of_newer_spaces_never_change() -> None:
+    """Preparation 2, bit for bit."""
+    golden = json.loads(NEWER.read_bytes())
+    assert len(golden) > 100
+    assert prepared_newly() == golden
 
 
 def test_the_pixels_of_declared_preparations_never_change() -> None:

@@ -11,7 +11,7 @@ import pytest
 from support.folders import World, classes, put
 
 from vstore.errors import UsageError
-from vstore.pictures import rules
+from vstore.pictures import spelling
 from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.pattern_faults import fault_of, fault_of_line
 from vstore.pictures.pattern_watch import Watch
@@ -249,7 +249,7 @@ def test_a_deeper_ignore_file_is_about_the_names_below_it(world: World) -> None:
 
 
 def test_a_disk_that_finds_names_in_any_case_needs_no_note(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules, "folds_case", lambda place: True)
+    monkeypatch.setattr(spelling, "folds_case", lambda place: True)
     world.put({"a.png": 1, "Animals/b.png": 2, ".vstoreignore": b"ANIMALS/\n"})
     assert world.sync().notes == () and world.paths() == ["pictures/a.png"]
 

@@ -1,10 +1,10 @@
-"""A hundred pictures whose prepared pixels never change, by the recipe of old spaces.
+"""A hundred pictures whose prepared pixels never change, by the recipe of old spaces and by that of newer ones.
 
 Photographs of the repository; lossless ones made here; and `data/golden-pictures`, written once by Pillow 13.0, of
 every format that the base install reads, with JPEG of sizes that are decoded at a half, a quarter and an eighth.
 Pillow brings its own decoders of JPEG, WebP and AVIF; the lanes hold the digests with the lowest that pyproject.toml
 allows, 13.0.0, and with the newest (11.3, 12.0 and 12.3 give the same: libjpeg-turbo 3.1 to 3.2, libavif 1.3 to 1.4).
-One that differs with a newer Pillow is another preparation: a change of `POLICY`, never of a digest.
+One that differs with a newer Pillow is another preparation: another policy, never another digest.
 """
 
 from __future__ import annotations
@@ -80,6 +80,19 @@ def prepared() -> dict[str, list[str]]:
     for name, data in pictures().items():
         found[name] = [_named(prepare(data, Preparation(max_side=side))[0]) for side in (512, 224)]
     return found
+
+
+def prepared_newly() -> dict[str, list[str]]:
+    """The same by preparation 2: for a model of 224 pixels, for the same with `--decode fast`, and for 512 pixels."""
+    from vstore.embed.model_words import Words
+    from vstore.embed.prepared import prepared_for
+    from vstore.pictures.decoding import prepare
+    from vstore.pictures.preparation import preparation_of
+
+    clip = {"processor": {"class": "CLIPImageProcessorPil", "size": {"shortest_edge": 224}, "resample": 3}}
+    recipes = prepared_for(clip, Words()), prepared_for(clip, Words(decode="fast")), prepared_for({}, Words())
+    ways = [preparation_of({"prepare": recipe}) for recipe in recipes]
+    return {name: [_named(prepare(data, way)[0]) for way in ways] for name, data in pictures().items()}
 
 
 def prepared_otherwise() -> dict[str, str]:

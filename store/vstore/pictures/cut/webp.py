@@ -10,6 +10,7 @@ from vstore.pictures.cut.part import Part
 _MACRO = 16  # lines of a row of blocks
 _FILTERED = 8  # lines above a row that its filter changes, with those of the colours
 _AFTER = 0x08 | 0x04  # flags: EXIF and XMP, which stand behind the pixels
+_LEAST = 1024  # bytes that are added to the smallest picture
 _LOSSLESS = (b"\x00", b"\xff", b"\x55", b"\xaa", b"\x33")  # most other data is no picture for its decoder
 _FILLINGS = (b"\x55\xaa\x13", b"\x96\x69\x5a\xa5\x3c", b"\xc7\x31\x0e\x8d\x72\xf5\x19")
 
@@ -25,7 +26,7 @@ def parts_of(data: bytes, limit: int) -> Iterator[Part]:
             width, height = _size(name, body)
             if 0 < width * height <= limit and (name == b"VP8L" or _is_in_one_piece(body)):
                 noises = _FILLINGS if name == b"VP8 " else _FILLINGS + _LOSSLESS
-                fillings = (_filled(body, size, noise, 2 * width * height) for noise in noises)
+                fillings = (_filled(body, noise, 4 * width * height + _LEAST) for noise in noises)
                 copies = (_file([*kept, _chunk(name, whole)]) for whole in fillings)  # one at a time: they are large
                 yield Part(copies, height, 0, height, compared=True, settled=_settled if name == b"VP8 " else _whole)
             elif name in (b"ANMF", b"EXIF", b"XMP ") and (height := _first_frame(kept)):
@@ -43,9 +44,8 @@ def _whole(differs: int) -> int:
     return differs
 
 
-def _filled(body: bytes, size: int, noise: bytes, more: int) -> bytes:
-    """Add data in the place of what misses, and more of it: a decoder that comes to its end fails."""
-    missing = size - len(body) + more
+def _filled(body: bytes, noise: bytes, missing: int) -> bytes:
+    """Add data: more than what misses, as a decoder that comes to its end fails; not as much as a damaged head asks."""
     return body + (noise * (missing // len(noise) + 1))[:missing]
 
 

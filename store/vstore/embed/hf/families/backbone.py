@@ -8,6 +8,7 @@ from vstore.embed.hf.config import effective_config, side_of
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families.dinov3 import describe_dinov3, prepare_dinov3
 from vstore.embed.hf.families.family import Family, Prepared
+from vstore.embed.hf.pixel_values import PixelValues
 from vstore.embed.hf.processor import describe_fixed_processor, load_processor
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.model_words import Words
@@ -53,15 +54,15 @@ class Backbone(Family):
 
     def set_up(self) -> None:
         self._own = self.recipe["processor"]["backend"] == "vstore"
-        self._processor = None if self._own else load_processor(self.recipe["processor"])
+        self._values = None if self._own else PixelValues(load_processor(self.recipe["processor"]))
         default = {"dinov2_with_registers": 4, "dinov3_vit": 0}.get(self.recipe["model_type"])
         registers = 0 if default is None else int(self.folder.config.get("num_register_tokens", default))
         self._first_patch = 1 + registers
 
     def prepare(self, picture: Image) -> Prepared | None:
-        if self._processor is None:
+        if self._values is None:
             return {"pixel_values": prepare_dinov3(picture, self.recipe["processor"])}
-        return {"pixel_values": self._processor(images=picture, return_tensors="np")["pixel_values"][0]}
+        return {"pixel_values": self._values(picture)}
 
     def forward(self, on: Loaded, batch: list[Prepared]) -> torch.Tensor:
         inputs = {"pixel_values": on.tensor([one["pixel_values"] for one in batch])}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from vstore.embed.hf.config import effective_config, side_of
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families.family import Prepared, TextFamily
+from vstore.embed.hf.pixel_values import PixelValues
 from vstore.embed.hf.processor import describe_fixed_processor, load_processor
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.hf.text import load_tokenizer, token_ids, tokenizer_digests
@@ -31,6 +32,7 @@ class DualEncoder(TextFamily):
 
     def set_up(self) -> None:
         self._processor = load_processor(self.recipe["processor"])
+        self._values = PixelValues(self._processor)
         self._tokenizer: Any = None
 
     @classmethod
@@ -62,6 +64,8 @@ class DualEncoder(TextFamily):
         return getattr(model, "vision_model", model)
 
     def prepare(self, picture: Image) -> Prepared | None:
+        if self._values.is_quick:
+            return {"pixel_values": self._values(picture)}
         prepared = self._processor(images=picture, return_tensors="np")
         return {name: prepared[name][0] for name in self._processor.model_input_names}
 

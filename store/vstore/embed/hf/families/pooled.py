@@ -8,6 +8,7 @@ from vstore.embed.hf.config import effective_config
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families.dinov3 import describe_dinov3, prepare_dinov3
 from vstore.embed.hf.families.family import Family, Prepared
+from vstore.embed.hf.pixel_values import PixelValues
 from vstore.embed.hf.processor import describe_fixed_processor, load_processor
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.model_words import Words
@@ -57,12 +58,12 @@ class Pooled(Family):
 
     def set_up(self) -> None:
         own = self.recipe["processor"]["backend"] == "vstore"
-        self._processor = None if own else load_processor(self.recipe["processor"])
+        self._values = None if own else PixelValues(load_processor(self.recipe["processor"]))
 
     def prepare(self, picture: Image) -> Prepared | None:
-        if self._processor is None:
+        if self._values is None:
             return {"pixel_values": prepare_dinov3(picture, self.recipe["processor"])}
-        return {"pixel_values": self._processor(images=picture, return_tensors="np")["pixel_values"][0]}
+        return {"pixel_values": self._values(picture)}
 
     def forward(self, on: Loaded, batch: list[Prepared]) -> torch.Tensor:
         output = on.model(pixel_values=on.tensor([one["pixel_values"] for one in batch]))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vstore.embed.hf.config import effective_config, side_of
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families.family import Family, Prepared
+from vstore.embed.hf.pixel_values import PixelValues
 from vstore.embed.hf.processor import describe_fixed_processor, load_processor
 from vstore.embed.hf.source.model_folder import ModelFolder, tensor_names
 from vstore.embed.model_words import Words
@@ -92,9 +93,12 @@ class VisionTower(Family):
 
     def set_up(self) -> None:
         self._processor = load_processor(self.recipe["processor"])
+        self._values = PixelValues(self._processor)
         self._first_patch = _TOWERS[self.recipe["model_type"].removesuffix(_ALONE)].first_patch
 
     def prepare(self, picture: Image) -> Prepared | None:
+        if self._values.is_quick:
+            return {"pixel_values": self._values(picture)}
         prepared = self._processor(images=picture, return_tensors="np")
         return {name: prepared[name][0] for name in self._processor.model_input_names}
 
