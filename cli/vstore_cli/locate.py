@@ -54,11 +54,11 @@ def find_store(paths: Sequence[str] = ()) -> Path | None:
     return found
 
 
-def no_store() -> NoStore:
-    """Make the error for a missing store."""
+def no_store(*, dry_run: bool = False) -> NoStore:
+    """Make the error for a missing store. dry_run: the command only looks, so that no sync is suggested."""
+    make = "make one with: vstore init, and look again" if dry_run else "make one with: vstore sync FOLDER"
     return NoStore(
-        "there is no store here, nor in any folder above",
-        "make one with: vstore sync FOLDER, or name one with --store DIR or VSTORE_DIR",
+        "there is no store here, nor in any folder above", f"{make}, or name one with --store DIR or VSTORE_DIR"
     )
 
 

@@ -123,6 +123,14 @@ def test_without_a_store_a_command_says_how_to_make_one(words: list[str], line: 
     assert [path.name for path in line.home.iterdir()] == ["pictures"]
 
 
+def test_a_dry_run_without_a_store_leads_to_an_empty_one(line: Line) -> None:
+    line.put({"pictures/a.png": 1})
+    ran = line("sync", "pictures", "-n", code=10)
+    assert ran.err.endswith("make one with: vstore init, and look again, or name one with --store DIR or VSTORE_DIR\n")
+    line("init")
+    assert "A sync would embed 1 picture" in line("sync", "pictures", "-n").out
+
+
 def test_init_makes_a_store_here(line: Line) -> None:
     made = line("init", "--json").json
     assert made["store"] == str(line.store)

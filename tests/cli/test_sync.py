@@ -460,7 +460,10 @@ def test_cut_pictures_are_taken_from_a_share_on_and_named(line: Line) -> None:
     )
     err = line("sync", "pictures", code=3).err
     assert err.count("cut short") == 5
-    assert err.endswith("if enough of their lines is there: vstore sync --accept-truncated 90%\n")
+    assert err.endswith("if enough of their lines are there: vstore sync --accept-truncated 90%\n")
+    err = line("sync", "--accept-truncated", "95%", code=3).err  # the reason says it: the hint would lead to the same
+    assert err.count("18 of 20 lines are there, and --accept-truncated asks for 95%\n") == 5
+    assert "can be taken" not in err
     out = line("sync", "--accept-truncated", "80%").out
     assert "Took 5 cut pictures: pictures/cut2.png (18 of 20 lines), " in out
     assert "lines) and 2 more; --json lists all.\n" in out

@@ -110,7 +110,7 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     folder = find_store(paths)
     if folder is None and (options["dry_run"] or not (paths or options["files_from"])):
-        raise no_store()
+        raise no_store(dry_run=options["dry_run"])
     again = _again(paths, options)
     report = _run(folder or new_folder(), paths, options, quiet=quiet, as_json=as_json, again=again)
     return show(report, as_json=as_json, quiet=quiet, again=again)
