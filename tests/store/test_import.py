@@ -747,6 +747,15 @@ def test_lists_in_another_file_are_refused_with_what_saves_the_vectors(old: OldI
     assert states(old.only("embeddings", "metadata")) == {"matched": 12}
 
 
+@pytest.mark.parametrize("head", [b"\x93NUMPY", b"PK\x03\x04", b"PAR1"], ids=["npy", "npz", "parquet"])
+def test_a_file_of_embeddings_given_as_an_index_leads_to_its_own_option(tmp_path: Path, head: bytes) -> None:
+    old = OldIndex(tmp_path)
+    old.faiss.write_bytes(head + bytes(100))
+    with pytest.raises(UsageError, match="not a FAISS index") as caught:
+        old.only("faiss", "metadata")
+    assert caught.value.next_step == "give it with --embeddings"
+
+
 # What bad input gets
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from support.edited import Declared
 from support.folders import World, classes, drawn, during, put, repaired, trust_young_stats
 
@@ -31,6 +33,12 @@ OLD = Path(__file__).parent / "data" / "format-1" / "store"
 def cut(seed: int, percent: int) -> bytes:
     """A drawn picture of 20 lines whose file is cut."""
     return drawn(seed)[: len(drawn(seed)) * percent // 100]
+
+
+def half_of_an_avif() -> bytes:
+    out = io.BytesIO()
+    Image.open(io.BytesIO(drawn(1))).resize((300, 200)).save(out, "AVIF")
+    return out.getvalue()[: len(out.getvalue()) // 2]
 
 
 MOST, HALF = cut(1, 93), cut(2, 50)
@@ -287,6 +295,24 @@ def test_check_and_repair_know_it_after_it_was_switched_off(settled: Declared) -
         path.unlink()
     repaired(settled)
     assert settled.vector(settled.key(MOST)) == before
+
+
+def test_check_takes_what_an_export_brought_without_a_mark(settled: Declared, tmp_path: Path) -> None:
+    settled.put({"most.png": MOST, "whole.png": 3})
+    settled.sync(accept_truncated=80)
+    out = tmp_path / "out.npz"
+    settled.store.export(out, format="npz")
+    again, recipe = tmp_path / "again", settled.fake.recipe
+    Store.import_new(again, embeddings=out, root=tmp_path / "pictures", recipe=recipe)
+    with Store(again, load_embedder=settled.load) as store:
+        found = store.check(reembed=2).reembed
+    assert found is not None and found.fits and found.off == ()
+
+
+def test_a_cut_picture_whose_lines_cannot_be_told_says_so(settled: Declared) -> None:
+    settled.put({"half.avif": half_of_an_avif()})
+    (failure,) = settled.sync(accept_truncated=1).failed
+    assert failure.kind == "truncated" and failure.reason.endswith("cannot tell which lines are there")
 
 
 def test_digests_and_marks_that_miss_are_filled_in(settled: Declared, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,7 +92,8 @@ def _print_sample(sample: ReembedReport) -> None:
     if sample.by_name:
         click.echo(f"{count(sample.by_name, 'picture')} of these an import knew by name alone")
     for path, cosine in sample.off[:10]:
-        click.echo(f"  {shown(path)}: cosine {cosine:.4f}")
+        how = f"cosine {cosine:.4f}" if cosine == cosine else "it cannot be embedded"
+        click.echo(f"  {shown(path)}: {how}")
     if len(sample.off) > 10:
         click.echo(f"  and {len(sample.off) - 10} more; --json lists all")
     if len(sample.trials) > 1 or sample.adopted is not None:

@@ -166,11 +166,11 @@ def problems_of(repo: Repository, report: ReembedReport) -> list[Problem]:
         if found is None:
             continue  # a check without any option says so already
         name, row = found
+        met = f"cosine {cosine:.4f}" if cosine == cosine else "it cannot be embedded"
         problems.append(
             Problem(
                 file=f"segments/{name}",
-                what=f"row {row} is not what the model of the space {report.space_name} gives for its picture "
-                f"(cosine {cosine:.4f})",
+                what=f"row {row} is not what the model of the space {report.space_name} gives for its picture ({met})",
                 rows=(row, row),
                 paths=(path,),
                 next="see which model is installed; a space holds the vectors of one model alone",

@@ -86,6 +86,9 @@ def structure(path: str | os.PathLike[str]) -> Structure:
         return found
 
 
+_EMBEDDINGS = (b"\x93NUM", b"PK\x03\x04", b"PAR1")  # heads of .npy, .npz and Parquet
+
+
 class _Walk:
     """A walk through one file, part by part."""
 
@@ -155,6 +158,8 @@ class _Walk:
                 )
         if tag[:1] == b"I" and tag.isalnum():
             raise self.wrong(f"it is a FAISS index of the kind {tag.decode()}, which vstore does not support")
+        if tag in _EMBEDDINGS:
+            raise self.wrong("it is not a FAISS index", "give it with --embeddings")
         raise self.wrong("it is not a FAISS index")
 
     def _flat(self) -> Structure:

@@ -67,6 +67,8 @@ def prepare(data: bytes, preparation: Preparation) -> tuple[Image, Facts]:
     found = _prepared_from(copies_of(data), preparation)
     if found is None and preparation.least:
         found = _from_cut(data, preparation)
+        if found is None and first.kind == "truncated":
+            raise PictureFailure(first.kind, f"{first.reason}; --accept-truncated cannot tell which lines are there")
     if found is None:
         raise first
     return found

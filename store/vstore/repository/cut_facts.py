@@ -42,6 +42,11 @@ def marked(leaf: FactPage) -> set[bytes]:
     return {fact.key for fact in leaf.facts(None, {CUT_LINES}) if CUT_LINES in fact.values}
 
 
+def as_taken(preparation: Preparation) -> Preparation:
+    """Return the preparation of pictures that the store has, with cut ones among them."""
+    return preparation._replace(least=_ANY)
+
+
 def for_picture(preparation: Preparation, key: bytes, cut: Collection[bytes]) -> Preparation:
     """Return the preparation of a picture that the store has. cut: the keys of cut ones."""
-    return preparation._replace(least=_ANY) if key in cut else preparation
+    return as_taken(preparation) if key in cut else preparation

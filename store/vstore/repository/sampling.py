@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.format.entries import Snapshot
 from vstore.format.tree import paths_by_key
-from vstore.repository.cut_facts import cut_among, for_picture
+from vstore.repository.cut_facts import as_taken
 from vstore.repository.repository import Repository
 from vstore.repository.stored_rows import stored_rows
 
@@ -68,6 +68,7 @@ def sample_pictures(
 def cosines(repo: Repository, sample: Sequence[SampledPicture], recipe: Recipe, embedder: Embedder) -> Iterator[float]:
     """Embed pictures again. Yields: the cosine to the stored vector of each; nan if it could not be embedded.
 
+    One that is cut is embedded as far as it goes, with a mark or without: an import of an export has none.
     Raises: ModelError if the model does not work: no stored vector is at fault then.
     """
     import numpy as np
@@ -76,8 +77,7 @@ def cosines(repo: Repository, sample: Sequence[SampledPicture], recipe: Recipe, 
     from vstore.pictures.failures import PictureFailure
     from vstore.pictures.preparation import preparation_of
 
-    preparation = preparation_of(recipe)
-    cut = cut_among(repo, (picture.key for picture in sample))
+    preparation = as_taken(preparation_of(recipe))
     for at in range(0, len(sample), BATCH):
         part = sample[at : at + BATCH]
         prepared: dict[int, Any] = {}
@@ -85,7 +85,7 @@ def cosines(repo: Repository, sample: Sequence[SampledPicture], recipe: Recipe, 
             data = read_unchanged(repo, picture.key, picture.file)
             if data is not None:
                 try:
-                    prepared[number] = prepare(data, for_picture(preparation, picture.key, cut))[0]
+                    prepared[number] = prepare(data, preparation)[0]
                 except PictureFailure:
                     continue
         rows = _rows(repo, recipe, embedder, prepared) if prepared else {}
