@@ -43,7 +43,7 @@ def test_the_same_model_is_proved_and_its_space_goes_on(world: World, zoo: Zoo) 
     before = world.space
     report = same(world)
     assert (report.space, report.space_name, report.known) == (before.id, "one", True)
-    assert report.notes[0].startswith("16 probes agree; the worst is off by ")
+    assert report.notes[0].startswith("19 probes agree; the worst is off by ")
     assert report.notes[1].startswith("32 stored pictures agree; the least cosine is ")
     assert float(report.notes[1].split()[-1]) >= 0.99999
     assert world.sync().embedded == 2
@@ -417,6 +417,6 @@ def test_the_command_says_what_was_proved(
     assert run([*words, "--device", "cpu"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "The model of the space one is the same; its place is updated."
-    assert said[1].startswith("  16 probes agree")
+    assert said[1].startswith("  19 probes agree")
     assert run(["model", "add", "--model", str(world.model)]) == 2
     assert "the space has no name" in capsys.readouterr().err

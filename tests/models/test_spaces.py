@@ -326,13 +326,13 @@ def test_an_interrupted_upgrade_goes_on_where_it_was(world: World, zoo: Zoo) -> 
 
     world.sync()
     world.store.model_add("two", adapter=str(zoo.adapter("clip", "dora")), device="cpu")
-    put(world.pictures, {f"{i}.png": i for i in range(5, 60)})
+    put(world.pictures, {f"{i}.png": i for i in range(5, 160)})
     world.sync()
     stop = threading.Event()
 
     class Stopper:
         def stage(self, name: str, total: int | None) -> None:
-            self.embedding, self.done = name == "embed", 0
+            self.embedding, self.done = name in ("embed", "read and embed"), 0
 
         def note(self, text: str) -> None: ...
 
@@ -343,12 +343,12 @@ def test_an_interrupted_upgrade_goes_on_where_it_was(world: World, zoo: Zoo) -> 
             if self.embedding and self.done > 20:
                 stop.set()
 
-    first = world.sync(space="two", progress=Stopper(), stop=stop, batch_size=8)
+    first = world.sync(space="two", progress=Stopper(), stop=stop)
     assert first.interrupted and first.snapshot is None
-    assert 0 < first.embedded < 60
+    assert 0 < first.embedded < 160
     assert world.repo.state.current == "v2"
     second = world.sync(space="two")
-    assert second.embedded == 60 - first.embedded
+    assert second.embedded == 160 - first.embedded
     assert (second.snapshot, second.space_name) == ("v3", "two")
 
 

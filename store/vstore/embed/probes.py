@@ -3,9 +3,9 @@
 They are embedded when a space is made. One of them in turn is embedded again before every run that embeds: a lost
 adapter, a changed processor or a library that computes differently shows in its vector.
 
-Six are drawn by code, without loss. Four are JPEG files, as no encoder writes the same bytes everywhere. Stripes in
+Six are drawn by code, without loss. Six more are JPEG files, as no encoder writes the same bytes everywhere. Stripes in
 them are too loud for black and white, which cut them off: any other way of decoding gives whole areas another mean, and
-the smallest model sees it.
+the smallest model sees it. Each way of preparing decodes some of them whole, and some at a fraction.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
 
 _DRAWN = ("landscape", "turned", "transparent", "deep", "tiny", "large")
-# photograph: baseline, 4:2:0, decoded at half its size. progressive: 4:2:0, decoded whole. print: CMYK, decoded whole,
-# then reduced before it is scaled. small: 4:2:0, decoded whole whatever edge a model has.
-_FILES = ("photograph", "progressive", "print", "small")
+# photograph: baseline, 4:2:0, decoded at a fraction. progressive: 4:2:0. print: CMYK. small: 4:2:0, decoded whole
+# whatever edge a model has. web: 4:2:0, decoded whole for a shorter side of 224. poster: 4:2:0, decoded smaller for
+# a longer side of 512.
+_FILES = ("photograph", "progressive", "print", "small", "web", "poster")
 PROBES = (*_DRAWN, *_FILES)
 VERSION = 3  # raised when a picture is added; those that are there must stay, as stores hold their vectors
 SAME_CLASS, ACROSS = 1e-4, 5e-3  # largest 1 - cosine: within one compute class, and between two
