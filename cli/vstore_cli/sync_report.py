@@ -199,5 +199,5 @@ def _print_failures(failures: list[Failure]) -> None:
         click.echo(f"  and {number(len(failures) - FAILURES)} more; --json lists all", err=True)
     # One whose reason names the option was tried with it, and has too few lines.
     if any(failure.kind == "truncated" and "--accept-truncated" not in failure.reason for failure in failures):
-        text = "Cut pictures can be taken if enough of their lines are there: vstore sync --accept-truncated 90%"
+        text = "Cut pictures can be taken if enough of their lines are there: vstore sync FOLDER --accept-truncated 90%"
         say(text, err=True)

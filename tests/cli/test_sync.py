@@ -460,7 +460,7 @@ def test_cut_pictures_are_taken_from_a_share_on_and_named(line: Line) -> None:
     )
     err = line("sync", "pictures", code=3).err
     assert err.count("cut short") == 5
-    assert err.endswith("if enough of their lines are there: vstore sync --accept-truncated 90%\n")
+    assert err.endswith("if enough of their lines are there: vstore sync FOLDER --accept-truncated 90%\n")
     err = line("sync", "--accept-truncated", "95%", code=3).err  # the reason says it: the hint would lead to the same
     assert err.count("18 of 20 lines are there, and --accept-truncated asks for 95%\n") == 5
     assert "can be taken" not in err

@@ -27,6 +27,8 @@ FREE = pyarrow.list_(pyarrow.float32())
 
 def parquet(old: OldIndex, vectors: list[Any], kind: pyarrow.DataType, **options: Any) -> Any:
     path = old.top / "old.parquet"
+    if kind is FIXED and None in vectors and int(pyarrow.__version__.split(".")[0]) < 21:
+        pytest.skip("the oldest pyarrow writes and reads no list of a fixed length that is null")
     pq.write_table(pyarrow.table({"path": old.paths, "vector": pyarrow.array(vectors, kind)}), path, **options)
     return Store.import_new(old.folder, embeddings=path, root=old.pictures)
 
