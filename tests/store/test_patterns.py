@@ -1,8 +1,15 @@
 from __future__ import annotations
 
-import pytest
+import functools
+import time
 
-from vstore.pictures.patterns import Pattern, Patterns
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vstore.pictures.pattern_faults import fault_of
+from vstore.pictures.pattern_watch import CaseWatch
+from vstore.pictures.patterns import LONGEST, Pattern, Patterns
 
 # Held against git itself in test_scan.py; these are for reading.
 MEANINGS = [
@@ -70,3 +77,86 @@ def test_lines_of_a_file_lose_their_ends_and_comments() -> None:
     assert [patterns.matches(name) for name in ("a", "#b", "#c", "d ", "e\\", "d", " ")] == [
         True, None, True, True, True, None, None,
     ]  # fmt: skip
+
+
+SLOW = [
+    # a pattern, and a name for which a matcher that turns back at each star takes for ever
+    ("*a" * 12 + "b", "a" * 250),
+    ("?*a*" * 200 + "b", "a" * 250),
+    ("a*" * 2000 + "b", "a" * 250),
+    ("**/a/" * 40 + "b", "a/" * 2000 + "c"),
+    ("**/*a*a*b/" * 300 + "x", "aaaa/" * 800 + "c"),
+    ("**/" + "a/" * 1000 + "b", "a/" * 2000 + "c"),
+    ("*" + "a" * 4000 + "b/c", "a" * 4000),
+    ("[!b]*" * 500 + "b", "a" * 250),
+]
+
+
+@pytest.mark.parametrize(("pattern", "name"), SLOW)
+def test_a_pattern_of_a_stranger_is_matched_at_once(pattern: str, name: str) -> None:
+    began = time.process_time()
+    assert Patterns([Pattern.parse(pattern)]).matches(name) is None
+    assert time.process_time() - began < 2
+
+
+TOKENS = ["a", "b", "*", "?", "[ab]", "[!a]", "/", "**/", "/**"]
+
+
+@given(st.lists(st.sampled_from(TOKENS), min_size=1, max_size=9).map("".join), st.text("ab/", max_size=14))
+def test_a_pattern_matches_what_a_search_of_all_ways_finds(pattern: str, path: str) -> None:
+    text = pattern.removesuffix("/").removeprefix("/")
+    if not text:
+        return
+    regex = Pattern.parse(f"/{text}").regex
+    assert (regex.fullmatch(path) is not None) == _by_all_ways(text, path)
+
+
+def _by_all_ways(pattern: str, path: str) -> bool:
+    """Match by definition: each star tries every length."""
+
+    @functools.cache
+    def fits(at: int, pos: int) -> bool:
+        if at == len(pattern):
+            return pos == len(path)
+        begins = at == 0 or pattern[at - 1] == "/"
+        stars = len(pattern) - at - len(pattern[at:].lstrip("*"))
+        if stars > 1 and begins and at + stars == len(pattern):
+            return True
+        if stars > 1 and begins and pattern[at + stars] == "/":
+            after = [pos] + [end + 1 for end in range(pos, len(path)) if path[end] == "/"]
+            return any(fits(at + stars + 1, end) for end in after)
+        if stars:
+            ends = range(pos, len(path) + 1)
+            return any(fits(at + stars, end) for end in ends if "/" not in path[pos:end])
+        if pos == len(path):
+            return False
+        close = pattern.find("]", at) if pattern[at] == "[" else at
+        one = {"?": "ab", "[ab]": "ab", "[!a]": "b"}.get(pattern[at : close + 1], pattern[at])
+        return path[pos] in one and fits(close + 1, pos + 1)
+
+    return fits(0, 0)
+
+
+def test_a_pattern_of_more_than_4096_characters_is_none() -> None:
+    Pattern.parse("a" * LONGEST)
+    with pytest.raises(ValueError, match="longer than 4,096"):
+        Pattern.parse("a" * (LONGEST + 1))
+    assert fault_of("{a,b}" * 1000, "/p", "p") == ("it is longer than 4,096 characters", ())
+
+
+def test_braces_of_a_stranger_are_expanded_no_further_than_they_are_shown() -> None:
+    began = time.process_time()
+    fault = fault_of("{a,b}" * 60 + "{3..1}" + "{1..999999999}", "/p", "p")
+    assert fault is not None and len(fault.right) == 20
+    assert fault.right[1] == "a" * 60 + r"\{3..1\}" + "2"
+    assert fault_of("{a,b}" * 800, "/p", "p") is not None
+    assert time.process_time() - began < 5
+
+
+def test_thousands_of_lines_that_match_are_not_joined_after_each() -> None:
+    watch = CaseWatch([f"a{n}" for n in range(2_000)])
+    began = time.process_time()
+    for n in range(2_000):
+        watch.see(f"a{n}", excluded=True)
+    assert time.process_time() - began < 20
+    assert list(watch.faults()) == []

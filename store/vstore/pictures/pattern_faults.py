@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import NamedTuple
 
-from vstore.pictures.patterns import Pattern
+from vstore.pictures.patterns import LONGEST, Pattern
 
 _BRACES = re.compile(r"(?<!\\)\{([^{}]*(?:,|\.\.)[^{}]*)(?<!\\)\}")
 _CLASS = re.compile(r"(?<!\\)\[[^\]]*\]")
@@ -32,6 +34,8 @@ def fault_of(glob: str, place: str, label: str) -> Fault | None:
     place: absolute path of the folder.
     label: the name under which paths of the folder are known.
     """
+    if len(glob) > LONGEST:
+        return Fault(f"it is longer than {LONGEST:,} characters")
     no, body = ("!", glob[1:]) if glob.startswith("!") else ("", glob)
     fault = _fault(body, place, label)
     if fault is None or not no:
@@ -52,7 +56,7 @@ def _fault(body: str, place: str, label: str) -> Fault | None:
     if len(body) > 2 and body[0] == body[-1] and body[0] in "'\"":
         return Fault("it is in quotes, and they count as characters of the name", (body[1:-1],))
     if _BRACES.search(_CLASS.sub("x", body)):
-        return Fault("braces count as characters of the name", _expanded(body)[:_MOST])
+        return Fault("braces count as characters of the name", _expanded(body))
     listed = body.split(",")
     if len(listed) > 1 and all(one.strip().startswith("*.") for one in listed):
         return Fault("it is one pattern, and the comma a character of the name", tuple(one.strip() for one in listed))
@@ -116,17 +120,29 @@ def _below(path: str, place: str) -> str | None:
 
 
 def _expanded(body: str) -> tuple[str, ...]:
-    """Expand braces as a shell does."""
+    """Expand braces as a shell does, up to as many words as are proposed: thirty pairs give more than a memory holds."""
+    before: tuple[str, ...] = ()
+    words: tuple[str, ...] = (body,)
+    while words != before:
+        before, words = words, tuple(islice(chain.from_iterable(map(_once_expanded, words)), _MOST))
+    return words
+
+
+def _once_expanded(body: str) -> Iterator[str]:
+    """Expand the first braces. Yields at least one word."""
     found = _BRACES.search(body)
     if found is None:
-        return (body,)
+        yield body
+        return
     inside = found[1]
-    ends = re.fullmatch(r"(\d+)\.\.(\d+)", inside)
+    ends = re.fullmatch(r"([0-9]{1,9})\.\.([0-9]{1,9})", inside)
+    words: Iterable[str]
     if "," in inside:
         words = inside.split(",")
-    elif ends:
-        words = [str(number) for number in range(int(ends[1]), min(int(ends[2]), int(ends[1]) + _MOST) + 1)]
+    elif ends and int(ends[1]) <= int(ends[2]):
+        words = map(str, range(int(ends[1]), int(ends[2]) + 1))
     else:
-        return (body.replace("{", "\\{").replace("}", "\\}"),)
+        words = [f"\\{{{inside}\\}}"]
     head, tail = body[: found.start()], body[found.end() :]
-    return tuple(one for word in words for one in _expanded(head + word + tail))
+    for word in words:
+        yield head + word + tail

@@ -98,6 +98,7 @@ class CaseWatch:
 
     def _join(self) -> None:
         """Join the waiting patterns: a scan asks them about every name."""
+        self._joined = len(self._waiting)
         patterns = [folded for _, folded in self._waiting.values()]
         self._names = _any_of(one for one in patterns if one.by_name)
         self._wholes = _any_of(one for one in patterns if not one.by_name)
@@ -116,7 +117,7 @@ class CaseWatch:
         matched = [line for line, (exact, _) in self._waiting.items() if exact.fits(name)]
         for line in matched:
             del self._waiting[line]
-        if matched:
+        if len(self._waiting) <= self._joined // 2:  # not after each match: thousands of lines take long to join
             self._join()
         if not name.is_folder and name.last[name.last.rfind(".") :].lower() not in EXTENSIONS:
             return

@@ -29,6 +29,8 @@ _CLASSES = {
     "xdigit": "0-9A-Fa-f",
 }
 WILD = re.compile(r"(?<!\\)(?:\\\\)*[*?\[]")
+LONGEST = 4_096  # characters of a pattern at most
+_STAR, _DEEP = "*", "**/"  # tokens; a star that stands for itself is an escaped one
 
 
 class Name(NamedTuple):
@@ -67,7 +69,9 @@ class Pattern(NamedTuple):
 
     @classmethod
     def parse(cls, text: str, *, fold: bool = False) -> Pattern:
-        """Read one pattern. fold: in any letter case. Raises: ValueError if no name can match it."""
+        """Read one pattern. fold: in any letter case. Raises: ValueError if no name can match it, or it is too long."""
+        if len(text) > LONGEST:
+            raise ValueError(f"it is longer than {LONGEST:,} characters")
         brings_back, text = text[:1] == "!", text.removeprefix("!")
         folders_only, text = text[-1:] == "/", text.removesuffix("/")
         by_name, text = "/" not in text, text.removeprefix("/")
@@ -147,7 +151,45 @@ def _trimmed(line: str) -> str:
 
 
 def _regex(text: str) -> str:
-    """Translate a pattern without its `!` and its outer slashes into a regular expression for a whole path."""
+    """Translate a pattern without its `!` and its outer slashes into a regular expression for a whole path.
+
+    It is matched in a time that grows with pattern × path: what stands between two stars, or between two `**/`, is taken
+    where it is met first, and never looked for again. What follows it may begin anywhere later, so nothing is missed.
+    """
+    first, *others = _split(_tokens(text), _DEEP)
+    out = [_names(first)]
+    for number, tokens in enumerate(others, 1):
+        found = f"(?:[^/]*/)*?{_names(tokens)}"
+        out.append(found if number == len(others) else f"(?>{found})")
+    return "".join(out)
+
+
+def _names(tokens: list[str]) -> str:
+    """Translate the names between two `**/`."""
+    return "/".join(map(_name, _split(tokens, "/")))
+
+
+def _name(tokens: list[str]) -> str:
+    """Translate one name."""
+    begins, *others = ("".join(part) for part in _split(tokens, _STAR))
+    if not others:
+        return begins
+    *middle, ends = others
+    return begins + "".join(f"(?>[^/]*?{part})" for part in middle) + "[^/]*" + ends
+
+
+def _split(tokens: list[str], at: str) -> list[list[str]]:
+    parts: list[list[str]] = [[]]
+    for token in tokens:
+        if token == at:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts
+
+
+def _tokens(text: str) -> list[str]:
+    """Cut a pattern into slashes, stars, and regular expressions that match one character each, but for `.*`."""
     out = []
     at = 0
     while at < len(text):
@@ -159,11 +201,11 @@ def _regex(text: str) -> str:
                 at += 1
             is_name = (first == 0 or text[first - 1] == "/") and (at == len(text) or text[at] == "/")
             if at - first == 1 or not is_name:
-                out.append("[^/]*")
+                out.append(_STAR)
             elif at == len(text):
                 out.append(".*")
             else:  # any folders, or none
-                out.append("(?:.*/)?")
+                out.append(_DEEP)
                 at += 1
         elif char == "?":
             out.append("[^/]")
@@ -177,7 +219,7 @@ def _regex(text: str) -> str:
             at += 1
         else:
             out.append(re.escape(char))
-    return "".join(out)
+    return out
 
 
 def _class(text: str, at: int) -> tuple[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     Chain = list[tuple[int, Patterns]]  # length of the folder's path, and the patterns that stand in it
 
 IGNORE_FILE = ".vstoreignore"
+LONGEST_FILE = 1 << 20  # bytes of an ignore file: each name is held against each of its lines
 
 
 class Rules:
@@ -76,7 +78,9 @@ class Rules:
                 from vstore.pictures.patterns import Patterns
 
                 with open(file, "rb", closefd=False) as text:
-                    lines = text.read().removeprefix(b"\xef\xbb\xbf")
+                    lines = text.read(LONGEST_FILE + 1).removeprefix(b"\xef\xbb\xbf")
+                if len(lines) > LONGEST_FILE:
+                    raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), IGNORE_FILE)
                 self._files[base] = Patterns.from_file(os.fsdecode(lines), fold=self.folds)
                 self._note_faults(base, os.fsdecode(lines))
                 if not self.folds:
