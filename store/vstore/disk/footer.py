@@ -5,14 +5,17 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from vstore.format.hashing import checksum
+from vstore.format.hashing import HASHES, checksum
 from vstore.format.layout import DTYPE_CODES, DTYPES
+from vstore.format.segment_header import LARGEST_DIM, MOST_ROWS, segment_header
 
 BLOCK = 4096  # rows per checksum
 _MAGIC = b"vsegment"
 # version, dtype code, key bytes, dim, rows, header bytes, space, time, header sum, keys sum, sums sum, reserved
 _FOOTER = struct.Struct("<HHIIQI32sq8s8s8s24s8s8s")
 _VERSION = 1
+_KEY_SIZES = {known.size for known in HASHES.values()}
+_YEAR_10000 = 253_402_300_800  # seconds since 1970
 FOOTER_SIZE = _FOOTER.size
 
 
@@ -63,13 +66,17 @@ class Footer(NamedTuple):
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Footer:
-        """Read a footer. Raises: ValueError if it does not match its checksum."""
+        """Read a footer. Raises: ValueError if it does not match its checksum, or says what no segment is."""
         if len(data) != _FOOTER.size or data[-8:] != _MAGIC or checksum(data[:-16]) != data[-16:-8]:
             raise ValueError("its footer does not match its checksum")
-        version, code, key, dim, rows, header, space, time, head, keys, sums, _, _, _ = _FOOTER.unpack(data)
+        version, code, key, dim, rows, header, space, time, head, keys, sums, free, _, _ = _FOOTER.unpack(data)
         dtypes = {code: name for name, code in DTYPE_CODES.items()}
         if version != _VERSION or code not in dtypes:
             raise ValueError(f"it has version {version} and dtype {code}, which this vstore does not know")
+        if not (1 <= dim <= LARGEST_DIM and 1 <= rows <= MOST_ROWS and key in _KEY_SIZES and 0 <= time < _YEAR_10000):
+            raise ValueError(f"it claims {rows} rows of {dim} numbers, keys of {key} bytes and the time {time}")
+        if header != len(segment_header(dtypes[code], dim, rows)) or any(free):
+            raise ValueError("it claims another header, or holds more than FORMAT.md says")
         return cls(
             dtype=dtypes[code],
             key_size=key,
@@ -82,6 +89,11 @@ class Footer(NamedTuple):
             keys_sum=keys,
             sums_sum=sums,
         )
+
+    @property
+    def legal_header(self) -> bytes:
+        """The only bytes that may stand before the rows."""
+        return segment_header(self.dtype, self.dim, self.rows)
 
     @property
     def width(self) -> int:

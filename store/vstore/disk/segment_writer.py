@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -13,6 +12,7 @@ from vstore.disk.footer import BLOCK, Footer
 from vstore.errors import Damage, MissingPackage
 from vstore.format.entries import FileRef
 from vstore.format.hashing import checksum
+from vstore.format.segment_header import segment_header
 from vstore.packages import faiss_module
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def write_segment(
         index = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     else:
         index = faiss.IndexFlatIP(dim)
-    header = index_header(faiss, index, len(keys))
+    header = index_header(faiss, index, dtype, len(keys))
     sums = bytearray()
     tail = bytearray()
     column = b"".join(keys)
@@ -117,22 +117,17 @@ def _row_parts(blocks: Iterable[Rows], count: int, dim: int, dtype: str, *, sums
     assert done == count
 
 
-def index_header(faiss: Any, index: Any, count: int) -> bytes:
+def index_header(faiss: Any, index: Any, dtype: str, count: int) -> bytes:
     """Make the bytes before the rows, as faiss writes them for `count` rows.
 
-    faiss serialises the index with a single row; its two counts (ntotal, behind magic and d, and the length of the
-    vector of codes, right before the rows) are then set. So memory never holds a second copy of the rows.
+    faiss serialises the index with a single row, to show that it writes what FORMAT.md says. So memory never holds a
+    second copy of the rows.
     Raises: MissingPackage if faiss writes another format.
     """
     import numpy as np
 
     index.add(np.zeros((1, index.d), dtype=np.float32))
-    data = bytearray(np.asarray(faiss.serialize_index(index)).tobytes())
-    width = index.sa_code_size()
-    del data[-width:]
-    units = struct.unpack_from("<Q", data, len(data) - 8)[0]
-    if struct.unpack_from("<q", data, 8)[0] != 1 or units not in (index.d, width):
+    data = np.asarray(faiss.serialize_index(index)).tobytes()[: -index.sa_code_size()]
+    if data != segment_header(dtype, index.d, 1):
         raise MissingPackage(f"faiss {faiss.__version__} writes another file format", "install faiss 1.12 to 1.15")
-    struct.pack_into("<q", data, 8, count)
-    struct.pack_into("<Q", data, len(data) - 8, count * units)
-    return bytes(data)
+    return segment_header(dtype, index.d, count)

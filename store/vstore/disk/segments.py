@@ -68,9 +68,7 @@ class Segment:
         footer = self.footer
         buffer = memoryview(bytearray(1 << 20))
         with File(self.path) as file:
-            header = buffer[: file.readinto(buffer[: footer.header])]
-            if checksum(header) != footer.header_sum:
-                raise self.damage("its header does not match its checksum")
+            self._require_header(bytes(buffer[: file.readinto(buffer[: footer.header])]))
             sums = self._sums(file)
             import xxhash
 
@@ -96,8 +94,7 @@ class Segment:
         """Check the header, and every byte of the blocks that hold these rows. Raises: Damage, naming file and rows."""
         footer = self.footer
         with File(self.path) as file:
-            if checksum(file.pread(footer.header, 0)) != footer.header_sum:
-                raise self.damage("its header does not match its checksum")
+            self.check_header(file)
             sums = self._sums(file)
             for block in sorted({row // BLOCK for row in rows}):
                 first = block * BLOCK
@@ -105,6 +102,16 @@ class Segment:
                 data = file.pread((end - first) * footer.width, footer.header + first * footer.width)
                 if checksum(data) != sums[block * 8 : block * 8 + 8]:
                     raise self.damage(f"rows {first} to {end - 1} do not match their checksums")
+
+    def check_header(self, file: File) -> None:
+        """Check the bytes that faiss reads sizes, types and names of files out of. Raises: Damage."""
+        self._require_header(file.pread(self.footer.header, 0))
+
+    def _require_header(self, header: bytes) -> None:
+        if checksum(header) != self.footer.header_sum:
+            raise self.damage("its header does not match its checksum")
+        if header != self.footer.legal_header:
+            raise self.damage("its header is not the one that a segment of its size has")
 
     def _sums(self, file: File) -> bytes:
         """Read the checksums of all blocks. Raises: Damage if they do not match their own."""

@@ -30,7 +30,7 @@ def write(repo: Repository, pictures: Pictures, out: Path) -> None:
     folder(out)
     keys = [key for _, key in pictures.aliases]
     with create(out / FAISS) as flat:
-        flat.write(index_header(faiss, faiss.IndexFlatIP(pictures.dim), len(keys)))
+        flat.write(index_header(faiss, faiss.IndexFlatIP(pictures.dim), "float32", len(keys)))
         for _, rows in pictures.blocks(keys):
             flat.write(rows.astype("<f4").tobytes())
     with create(out / NPY) as npy:

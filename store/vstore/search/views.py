@@ -71,6 +71,7 @@ class Views:
 def _view(faiss: Any, segment: Segment) -> Any:
     name = str(segment.path)
     with File(segment.path) as file:  # its absence is told apart from a fault of faiss here
+        segment.check_header(file)  # whoever remembered the rows may not have: it decides what faiss does
         if not name.isascii():
             try:
                 name.encode()
