@@ -27,8 +27,8 @@ def record(**changed: Any) -> Record:
 @given(
     changes=OBJECTS,
     whole=st.none() | OBJECTS,
-    undoes=st.none() | st.integers(1, 9),
-    redoes=st.none() | st.integers(1, 9),
+    undoes=st.none() | st.integers(1, 6),
+    redoes=st.none() | st.integers(1, 6),
     about=st.text(max_size=5),
 )
 def test_a_record_is_read_back_as_it_was_written(

@@ -104,5 +104,5 @@ def test_a_footer_with_something_in_its_free_bytes_is_none() -> None:
     struct.pack_into("<B", data, 100, 1)
     data[-16:-8] = checksum(bytes(data[:-16]))
     assert len(data) == FOOTER_SIZE
-    with pytest.raises(ValueError, match="holds more than FORMAT.md says"):
+    with pytest.raises(ValueError, match="it claims another header, or holds more"):
         Footer.from_bytes(bytes(data))

@@ -76,18 +76,18 @@ def test_merging_many_patches_is_merging_one_after_another(target: Any, patches:
 
 def test_what_is_listed_in_the_state_is_read_back_as_it_was() -> None:
     ref = FileRef("a.faiss", 10, "ff" * 8, 3)
-    space = Space("s" * 64, "fake", "verified", b"\1" * 16, 8)
+    space = Space("5" * 64, "fake", "verified", b"\1" * 16, 8)
     root = Root("r", b"\xff/r", True, {"exclude": ["x"]})
     odd = json.loads(canonical({os.fsdecode(b"\xffr"): root.to_json()}))
     assert {os.fsencode(label): Root.from_json("r", value) for label, value in odd.items()} == {b"\xffr": root}
-    small = Snapshot("v1", "id", b"\2" * 16, space.id, 3, 2, "2026-11-23T20:02:39Z")
-    full = small._replace(message="m", parent="v0", partial=True, kept=False, degraded=True)
+    small = Snapshot("v2", "1d" * 16, b"\2" * 16, space.id, 3, 2, "2026-11-23T20:02:39Z")
+    full = small._replace(message="m", parent="v1", partial=True, kept=False, degraded=True)
     state = State(json.loads(canonical({"segments": {"s": listed_segments([ref])}, "packs": listed_packs([ref])})))
     assert (state.segments("s"), state.packs) == ([ref], [ref._replace(rows=0)])
     assert Space.from_json(space.id, json.loads(canonical(space.to_json()))) == space
     assert Root.from_json("r", json.loads(canonical(root.to_json()))) == root
     for snapshot in (small, full):
-        assert Snapshot.from_json("v1", json.loads(canonical(snapshot.to_json()))) == snapshot
+        assert Snapshot.from_json("v2", json.loads(canonical(snapshot.to_json()))) == snapshot
     assert set(small.to_json()) == {"id", "manifest", "space", "paths", "images", "time"}
 
 
@@ -165,7 +165,7 @@ def test_changes_name_only_the_packs_that_came_or_went() -> None:
 
 def test_the_current_snapshot_is_the_one_of_that_name() -> None:
     assert State({}).current_snapshot is None
-    listed = {name: Snapshot(name, "id", b"", "s", 1, 1, "").to_json() for name in ("v1", "v2")}
+    listed = {name: Snapshot(name, "1d" * 16, b"", "5" * 64, 1, 1, "").to_json() for name in ("v1", "v2")}
     state = State({"current": "v1", "snapshots": listed})
     assert state.current_snapshot == Snapshot.from_json("v1", listed["v1"])
     assert State({"current": "v3", "snapshots": listed}).current_snapshot is None

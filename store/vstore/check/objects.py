@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from functools import partial
 
@@ -13,7 +12,7 @@ from vstore.disk.segments import Segment
 from vstore.errors import Damage, VstoreError
 from vstore.format.entries import FileRef, Import, Snapshot, Space
 from vstore.format.manifest import Manifest
-from vstore.format.recipes import space_id
+from vstore.format.recipes import recipe_of, space_id
 from vstore.format.state import State
 from vstore.format.tree import Tree
 from vstore.repository.leftovers import LeftVectors, left_fields, left_rows
@@ -107,7 +106,7 @@ class Objects:
         """
 
         def one(space: Space) -> None:
-            recipe = json.loads(self.blob(space.recipe))
+            recipe = recipe_of(self.blob(space.recipe))
             if space_id(recipe) != space.id or recipe.get("dim") != space.dim:
                 raise VstoreError("its recipe belongs to another space")
             if space.probes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Unpack
@@ -12,11 +11,13 @@ from vstore.disk.cache import read_cache, write_cache
 from vstore.disk.long_folders import look, note, recall
 from vstore.disk.trouble import LOST
 from vstore.errors import CommitRace, Damage
-from vstore.format.canonical import Document, canonical
+from vstore.format.canonical import Document, canonical, parsed
 from vstore.format.hashing import Hash
 from vstore.format.layout import Layout, record_number
-from vstore.format.records import Record, RecordWords
+from vstore.format.names import is_number
+from vstore.format.records import LONGEST, Record, RecordWords
 from vstore.format.state import State, merge_patch
+from vstore.format.state_form import require_state
 
 _CACHE = "state"
 _LONG = 1 << 13  # bytes of records from which on a fold is left in the cache; more where it costs more to write
@@ -194,6 +195,8 @@ class Oplog:
             chain.append(record)
             record = self._earlier(record)
         document = merge_patch(document, *(record.changes for record in reversed(chain)))
+        if chain or fold is None or fold is not known:
+            require_state(document, number)
         folded = sum(record.size for record in chain)
         tip = Tip(
             state=State(document),
@@ -264,13 +267,15 @@ class Oplog:
 
 def _ends(cached: bytes | None) -> int | None:
     """Read off a fold of `cache/` the number of the record that it ends with."""
-    number = (cached or b"")[1:].partition(b",")[0]
+    number = (cached or b"")[1:14].partition(b",")[0]
     return int(number) if number.isdigit() else None
 
 
 def _parsed(cached: bytes | None) -> Tip | None:
     try:
-        number, digest, loose, base, document = json.loads(cached or b"")
+        number, digest, loose, base, document = parsed(cached or b"", LONGEST)
     except (ValueError, TypeError):
+        return None
+    if not (is_number(number) and is_number(loose) and is_number(base)) or type(document) is not dict:
         return None
     return Tip(State(document), number, digest, highest=number, loose=loose, base=base)

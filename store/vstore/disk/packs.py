@@ -34,7 +34,10 @@ _END = b"vpackend"
 _HEAD = struct.Struct("<QII8s8s")  # of the footer: what its own checksum is of
 FOOTER_SIZE = _HEAD.size + 16
 _PLACE = struct.Struct("<QII")
-_LARGEST_BLOB = 1 << 30
+LARGEST_BLOB = 1 << 30  # bytes
+LARGEST_PAGE = 1 << 25  # bytes of a page of a tree at most, and of all else but what an import left over
+_LEAST = 8  # stored bytes of nothing
+_BEST = 1_032  # times as long as its stored bytes a blob is at most: deflate gives 258 bytes for two bits
 _READ = 1 << 20
 
 
@@ -150,8 +153,8 @@ class Pack:
         for i, digest in enumerate(self.digests()):
             yield digest, _PLACE.unpack_from(self.table, i * self._entry + self._hash.size)[1]
 
-    def get(self, digest: bytes) -> bytes | None:
-        """Read a blob and check it. Returns: None if it is not in this pack. Raises: Damage."""
+    def get(self, digest: bytes, longest: int = LARGEST_BLOB) -> bytes | None:
+        """Read a blob and check it. longest: bytes. Returns: None if it is not in this pack. Raises: Damage."""
         low, high = 0, self.count
         while low < high:
             middle = (low + high) // 2
@@ -161,13 +164,16 @@ class Pack:
                 high = middle
         if low == self.count or self._digest(low) != digest:
             return None
-        return self._blob(digest, self._stored(low))
+        stored = self._stored(low)
+        if stored.length > longest:
+            raise self._damage(f"blob {digest.hex()} has {stored.length:,} bytes, where {longest:,} are the most")
+        return self._blob(digest, stored)
 
     def stored(self) -> Iterator[tuple[bytes, Stored]]:
         """Yield digest and stored bytes of every blob, each after a check. Raises: Damage."""
         for at, digest in enumerate(self.digests()):
             stored = self._stored(at)
-            self._blob(digest, stored)
+            self._prove(digest, stored)
             yield digest, stored
 
     def _digest(self, at: int) -> bytes:
@@ -175,8 +181,10 @@ class Pack:
 
     def _stored(self, at: int) -> Stored:
         offset, size, length = _PLACE.unpack_from(self.table, at * self._entry + self._hash.size)
-        if length > _LARGEST_BLOB:
-            raise self._damage(f"blob {self._digest(at).hex()} claims {length} bytes")
+        if length > min(LARGEST_BLOB, _BEST * size) or size < _LEAST:
+            raise self._damage(f"blob {self._digest(at).hex()} claims {length:,} bytes in {size:,}")
+        if offset < len(_MAGIC) or offset + size > self._body:
+            raise self._damage(f"blob {self._digest(at).hex()} lies outside the blobs")
         return Stored(self._file.pread(size, offset), length)
 
     def _blob(self, digest: bytes, stored: Stored) -> bytes:
@@ -189,6 +197,22 @@ class Pack:
         if not whole or self._hash.digest(blob) != digest:
             raise self._damage(f"blob {digest.hex()} does not match its digest")
         return blob
+
+    def _prove(self, digest: bytes, stored: Stored) -> None:
+        """Check a blob without holding more than a part of it. Raises: Damage."""
+        unpacker, hasher, length = zlib.decompressobj(), self._hash.new(), 0
+        part, rest = b"", stored.packed
+        try:
+            while not unpacker.eof and length <= stored.length and (rest or part):
+                part = unpacker.decompress(rest, _READ)
+                rest = unpacker.unconsumed_tail
+                hasher.update(part)
+                length += len(part)
+            whole = unpacker.eof and not unpacker.unused_data and length == stored.length
+        except zlib.error:
+            whole = False
+        if not whole or hasher.digest() != digest:
+            raise self._damage(f"blob {digest.hex()} does not match its digest")
 
     def _damage(self, what: str) -> Damage:
         return Damage(f"packs/{self.ref.name} is damaged: {what}", "run: vstore check")
@@ -224,15 +248,16 @@ class Packs:
         """Open all packs. Returns: them, in any order. Raises: Damage, FileNotFoundError (collected, or lost)."""
         return list(self._each())
 
-    def get(self, digest: bytes) -> bytes:
+    def get(self, digest: bytes, longest: int = LARGEST_PAGE) -> bytes:
         """Read a blob and check it; a pack that cannot be read hides nothing that another one holds.
 
+        longest: bytes of the blob at most.
         Raises: Damage if no pack has it; FileNotFoundError (collected, or lost).
         """
         bad: list[Damage | OSError] = []
         for at, pack in enumerate(self._each(bad)):
             try:
-                blob = pack.get(digest)
+                blob = pack.get(digest, longest)
             except Damage as err:
                 bad.append(err)
                 continue

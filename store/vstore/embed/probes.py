@@ -18,6 +18,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from vstore.errors import Damage
+from vstore.format.canonical import SMALL, parsed
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -114,8 +117,12 @@ class Probes(NamedTuple):
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Probes:
-        value = json.loads(data)
-        return cls(Proofs.from_json(value), tuple(map(Proofs.from_json, value.get("later", ()))))
+        """Read probes whose digest was checked. Raises: Damage if they are none."""
+        try:
+            value = parsed(data, SMALL)
+            return cls(Proofs.from_json(value), tuple(map(Proofs.from_json, value.get("later", ()))))
+        except (ValueError, KeyError, TypeError, AttributeError) as err:
+            raise Damage(f"the probes of a space cannot be read: {err!r:.200}", "run: vstore check") from err
 
 
 class Drift(NamedTuple):

@@ -4,16 +4,57 @@ from __future__ import annotations
 
 import binascii
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
 Json = Any
 Document = Mapping[str, Json]
 
+SMALL = 1 << 24  # bytes of a manifest, a recipe and the like at most
+_DEEPEST = 64  # levels
+
 
 def canonical(document: Json) -> bytes:
     """Write JSON with sorted keys, no blanks and ASCII alone: one document has one form."""
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def parsed(data: bytes, longest: int) -> Json:
+    """Read JSON as a store holds it. Raises: ValueError for anything else, and for what is longer or deeper.
+
+    longest: bytes at most: parsed JSON takes up to 25 times its length.
+    """
+    if len(data) > longest:
+        raise ValueError(f"it has {len(data):,} bytes")
+    try:
+        document = json.loads(data.decode("ascii"), parse_int=_whole, parse_float=_finite, parse_constant=_refused)
+    except RecursionError as err:
+        raise ValueError("it is nested too deeply") from err
+    level = [document]
+    for _ in range(_DEEPEST + 1):
+        inner = [one for one in level if type(one) is dict or type(one) is list]
+        level = [one for value in inner for one in (value.values() if type(value) is dict else value)]
+        if not inner:
+            return document
+    raise ValueError("it is nested too deeply")
+
+
+def _whole(text: str) -> int:
+    if len(text) > 20 or not -(1 << 63) <= (number := int(text)) < 1 << 63:
+        raise ValueError("it holds a number that is too large")
+    return number
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("it holds a number that is too large")
+    return number
+
+
+def _refused(text: str) -> float:
+    raise ValueError(f"it holds {text}")
 
 
 def path_to_json(path: bytes) -> Json:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from vstore.errors import Damage
 from vstore.format.canonical import Document, Json, path_from_json, path_to_json
 from vstore.format.manifest import Manifest
+from vstore.format.names import is_digest, is_number, is_snapshot
 
 NAMED = 128  # pictures known by their names alone that a space remembers, for a sample
 
@@ -105,6 +107,8 @@ class Snapshot(NamedTuple):
 
     @classmethod
     def from_json(cls, name: str, value: Document) -> Snapshot:
+        """Read an entry. Raises: Damage if it holds what no snapshot has; KeyError if something is missing."""
+        _require_entry(name, value)
         return cls(
             name=name,
             id=value["id"],
@@ -142,6 +146,30 @@ class Snapshot(NamedTuple):
         if self.fields:
             value["fields"] = self.fields.hex()
         return value
+
+
+def _require_entry(name: str, value: Document) -> None:
+    """Look at the values of an entry. Its id becomes the name of a file, and its parent is followed."""
+    parent = value.get("parent")
+    fits = (
+        (is_digest(value["id"], 32) or is_digest(value["id"], 64))
+        and is_digest(value["space"], 64)
+        and is_number(value["images"])
+        and is_number(value["paths"], value["images"])
+        and (parent is None or (is_snapshot(parent) and _leads_down(name, parent)))
+        and all(type(value.get(field, "")) is str for field in ("manifest", "time", "message", "fields"))
+        and all(type(value.get(field, False)) is bool for field in ("partial", "kept", "degraded"))
+        and not (value["manifest"] + value.get("fields", "")).strip("0123456789abcdef")
+    )
+    if not fits:
+        raise Damage(f"the log lists {name} with what no snapshot has", "run: vstore check")
+
+
+def _leads_down(name: str, parent: str) -> bool:
+    """Tell whether a parent has a smaller number, or is a fetched one of a snapshot of this store: walks then end."""
+    origin, _, own = name.rpartition("/")
+    other, _, earlier = parent.rpartition("/")
+    return int(earlier[1:]) < int(own[1:]) if origin == other else not origin
 
 
 class Root(NamedTuple):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from types import NoneType
 from typing import NamedTuple
 
 from vstore.errors import Damage
-from vstore.format.canonical import Json, canonical
+from vstore.format.canonical import Json, canonical, parsed
 from vstore.format.hashing import Hash
 
 LINES = 1_000  # of each chunk but the last
@@ -176,11 +175,9 @@ def _decoded_lines(data: bytes) -> list[Line]:
 
 def _rows(data: bytes, types: tuple[type | tuple[type, ...], ...]) -> list[list[Json]]:
     """Read a list of rows with values of these types. Raises: Damage."""
-    if len(data) > LONGEST:
-        raise _damage(f"it has {len(data):,} bytes")
     try:
-        rows = json.loads(data)
-    except (ValueError, RecursionError) as err:
+        rows = parsed(data, LONGEST)
+    except ValueError as err:
         raise _damage(str(err)) from err
     if not isinstance(rows, list):
         raise _damage("it is no list")
@@ -189,7 +186,7 @@ def _rows(data: bytes, types: tuple[type | tuple[type, ...], ...]) -> list[list[
             raise _damage("it has a row of another length")
         for value, kind in zip(row, types, strict=True):
             if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
-                raise _damage(f"it holds {value!r}")
+                raise _damage(f"it holds {value!r:.100}")
     return rows
 
 

@@ -6,14 +6,14 @@ the tree `snapshots` sooner or later; `listed` tells which already are.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from vstore.errors import Damage
-from vstore.format.canonical import Document, Json, canonical
+from vstore.format.canonical import SMALL, Document, Json, canonical, parsed
 from vstore.format.entries import Snapshot
 from vstore.format.hashing import Hash
+from vstore.format.names import is_origin
 from vstore.format.state import State, merge_patch
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def snapshot_name(key: bytes) -> str:
         origin, number = key[:-9].decode(), int.from_bytes(key[-8:], "big")
     except UnicodeDecodeError as err:
         raise Damage(f"the list of snapshots has a wrong key: {key.hex()}", "run: vstore repair") from err
-    if len(key) < 9 or key[-9]:
+    if len(key) < 9 or key[-9] or not 0 < number < 1 << 62 or (origin and not is_origin(origin)):
         raise Damage(f"the list of snapshots has a wrong key: {key.hex()}", "run: vstore repair")
     return f"{origin}/v{number}" if origin else f"v{number}"
 
@@ -180,10 +180,10 @@ def snapshot_name(key: bytes) -> str:
 def entry_of(value: bytes) -> Document:
     """Read an entry of the tree. Raises: Damage."""
     try:
-        entry = json.loads(value)
+        entry = parsed(value, SMALL)
         if not isinstance(entry, dict) or not Snapshot.is_whole(entry):
             raise TypeError("it is no snapshot")
-    except (ValueError, TypeError, RecursionError) as err:
+    except (ValueError, TypeError) as err:
         raise Damage(f"an entry of the list of snapshots cannot be read: {err!r}", "run: vstore repair") from err
     return entry
 

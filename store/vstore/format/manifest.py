@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
 from vstore.errors import Damage
-from vstore.format.canonical import Json, canonical
+from vstore.format.canonical import SMALL, Json, canonical, parsed
 from vstore.format.hashing import Hash
+from vstore.format.names import is_digest, is_number, is_snapshot
 
 
 class Manifest(NamedTuple):
@@ -60,7 +60,8 @@ class Manifest(NamedTuple):
     def from_bytes(cls, data: bytes) -> Manifest:
         """Read a manifest whose digest was checked. Raises: Damage if it is not a valid one."""
         try:
-            value = json.loads(data)
+            value = parsed(data, SMALL)
+            _require_types(value)
             return cls(
                 name=value["snapshot"],
                 space=value["space"],
@@ -74,12 +75,24 @@ class Manifest(NamedTuple):
                 fields=bytes.fromhex(value.get("fields", "")),
                 store=value.get("store", ""),
             )
-        except (ValueError, KeyError, TypeError, RecursionError) as err:
+        except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise Damage(f"a manifest cannot be read: {err!r}", "run: vstore check") from err
 
     def content_id(self, hash: Hash) -> str:
         """Compute the content id: equal hash, space, aliases and fields give equal ids, whatever the history."""
         return content_id(hash, self.space, self.tree, self.fields)
+
+
+def _require_types(value: Json) -> None:
+    name, parent = value["snapshot"], value["parent"]
+    if not is_snapshot(name) or "/" in name or not (parent is None or is_snapshot(parent)):
+        raise ValueError(f"its names are {name!r:.100} and {parent!r:.100}")
+    if not is_digest(value["space"], 64) or type(value["partial"]) is not bool:
+        raise ValueError(f"its space is {value['space']!r:.100}")
+    if not all(type(value.get(field, "")) is str for field in ("time", "message", "store")):
+        raise ValueError("its time, its message or its store is no text")
+    if not is_number(value["images"]) or not is_number(value["paths"], value["images"]):
+        raise ValueError(f"it counts {value['paths']!r:.100} paths and {value['images']!r:.100} images")
 
 
 def content_id(hash: Hash, space: str, tree: bytes, fields: bytes = b"") -> str:

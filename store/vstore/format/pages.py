@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from vstore.errors import Damage
 from vstore.format.leb128 import get_number, put_number
+from vstore.format.names import LONGEST_PATH
 
 Entry = tuple[bytes, bytes]  # key, value
 Alias = Entry  # path, key of the picture
@@ -48,9 +49,11 @@ def decode_leaf(data: bytes, key_size: int) -> list[Alias]:
     """Read a leaf of aliases. Raises: Damage if it is not a valid one."""
     try:
         count, at = begin_page(data, ALIAS, 0)
-        paths, at = get_keys(data, at, count)
+        paths, at = get_keys(data, at, count, LONGEST_PATH)
         if len(data) != at + count * key_size:
             raise ValueError("its length is wrong")
+        if not rises(paths) or not _lead_down(paths):
+            raise ValueError("its paths are out of order, or are none")
         return [(path, data[at + i * key_size : at + (i + 1) * key_size]) for i, path in enumerate(paths)]
     except (ValueError, IndexError) as err:
         raise no_page(ALIAS, err) from err
@@ -82,7 +85,7 @@ def decode_inner(data: bytes, digest_size: int, kind: bytes = ALIAS) -> list[Chi
     """Read an inner page. Raises: Damage if it is not a valid one."""
     try:
         count, at = begin_page(data, kind, level_of(data, kind) or 1)
-        firsts, at = get_keys(data, at, count, None if kind == ALIAS else LONGEST_KEY)
+        firsts, at = get_keys(data, at, count, LONGEST_PATH if kind == ALIAS else LONGEST_KEY)
         if not firsts or not rises(firsts):
             raise ValueError("its children are out of order")
         children = []
@@ -131,6 +134,15 @@ def rises(keys: list[bytes]) -> bool:
     return all(map(operator.lt, keys, keys[1:]))
 
 
+def _lead_down(paths: list[bytes]) -> bool:
+    """Tell whether paths are names joined by slashes, none of which is empty or leads elsewhere."""
+    if not paths:
+        return True
+    whole = b"/\0/".join(paths).join((b"/", b"/"))  # at once: a tree has hundreds of pages
+    led = b"//" in whole or b"/./" in whole or b"/../" in whole
+    return not led and whole.count(b"\0") == len(paths) - 1
+
+
 def put_keys(out: bytearray, keys: list[bytes]) -> None:
     """Append keys, each without the prefix that it shares with the one before."""
     before = b""
@@ -147,10 +159,10 @@ def put_keys(out: bytearray, keys: list[bytes]) -> None:
         before = key
 
 
-def get_keys(data: bytes, at: int, count: int, longest: int | None = None) -> tuple[list[bytes], int]:
+def get_keys(data: bytes, at: int, count: int, longest: int) -> tuple[list[bytes], int]:
     """Read keys. Returns: them, and the place after them. Raises: ValueError, IndexError.
 
-    longest: bytes of a key at most; None means any.
+    longest: bytes of a key at most.
     """
     keys = []
     key = b""
@@ -161,7 +173,7 @@ def get_keys(data: bytes, at: int, count: int, longest: int | None = None) -> tu
         else:
             shared, at = get_number(data, at)
             size, at = get_number(data, at)
-            if longest is not None and shared + size > longest:  # 512 keys that share a long one would fill the memory
+            if shared + size > longest:  # 512 keys that share a long one would fill the memory
                 raise ValueError(f"a key has {shared + size} bytes")
         if at + size > len(data) or shared > len(key):
             raise ValueError("a key runs over the end")

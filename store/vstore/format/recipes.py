@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vstore.format.canonical import canonical
+from vstore.errors import Damage
+from vstore.format.canonical import SMALL, canonical, parsed
 
 Recipe = Mapping[str, Any]
 
@@ -15,3 +16,14 @@ def space_id(recipe: Recipe) -> str:
     import hashlib
 
     return hashlib.sha256(canonical(recipe)).hexdigest()
+
+
+def recipe_of(data: bytes) -> dict[str, Any]:
+    """Read a recipe whose digest was checked. Raises: Damage if it is none."""
+    try:
+        recipe = parsed(data, SMALL)
+        if not isinstance(recipe, dict):
+            raise TypeError("it is no object")
+    except (ValueError, TypeError) as err:
+        raise Damage(f"a recipe cannot be read: {err}", "run: vstore check") from err
+    return recipe

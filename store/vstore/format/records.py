@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import NamedTuple, TypedDict
 
 from vstore.errors import Damage, FormatTooNew
-from vstore.format.canonical import Document, Json, canonical
+from vstore.format.canonical import Document, Json, canonical, parsed
 from vstore.format.hashing import Hash
 from vstore.format.layout import NEWEST
+from vstore.format.names import is_number
+
+LONGEST = 1 << 28  # bytes of a record at most
+_LAST = 999_999_999_999  # number of a record: its name has twelve digits
 
 # What each field of a record holds, and what one that may be left out holds where it stands.
 _FIELDS = {"vstore": int, "number": int, "op": str, "nonce": str, "time": str, "before": str, "changes": dict}
@@ -116,14 +119,15 @@ class Record(NamedTuple):
         if tail != digest.encode("ascii") + b"\n":
             raise Damage(f"refs/{name} is damaged: its digest does not match", "run: vstore repair")
         try:
-            document = json.loads(line)
-            if document["vstore"] > NEWEST:
+            document = parsed(line, LONGEST)
+            if is_number(document["vstore"], NEWEST + 1):
                 raise FormatTooNew(
                     f"refs/{name} was written by a later vstore (format {document['vstore']})", "upgrade vstore"
                 )
             for field, kind in (*_FIELDS.items(), *((f, k) for f, k in _OPTIONAL.items() if f in document)):
                 if type(document[field]) is not kind:
-                    raise TypeError(f"{field} is {document[field]!r}")
+                    raise TypeError(f"{field} is {document[field]!r:.100}")
+            _require_numbers(document)
             return cls(
                 number=document["number"],
                 op=document["op"],
@@ -140,15 +144,24 @@ class Record(NamedTuple):
                 digest=digest,
                 size=len(data),
             )
-        except (ValueError, KeyError, TypeError, RecursionError) as err:
+        except (ValueError, KeyError, TypeError) as err:
             raise Damage(f"refs/{name} is not a valid record: {err!r}", "run: vstore repair") from err
 
 
 def _origin(value: list[Json]) -> Origin:
     store, number, digest = value
     if (type(store), type(number), type(digest)) != (str, int, str):
-        raise TypeError(f"from is {value!r}")
+        raise TypeError(f"from is {value!r:.100}")
     return Origin(store, number, digest)
+
+
+def _require_numbers(document: Document) -> None:
+    number = document["number"]
+    if not is_number(number, 1, _LAST):
+        raise ValueError(f"its number is {number}")
+    for field in ("undoes", "redoes"):
+        if field in document and not is_number(document[field], 1, number - 1):
+            raise ValueError(f"{field} is {document[field]}")
 
 
 def ends_the_log(record: Record) -> bool:

@@ -6,6 +6,7 @@ import bisect
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
+from vstore.errors import Damage
 from vstore.format.hashing import Hash
 from vstore.format.page_tree import Fetch, PageTree
 from vstore.format.pages import ALIAS, Alias, Child, Entry, decode_leaf, encode_leaf, leaf_keys
@@ -48,7 +49,10 @@ class Tree(PageTree):
     def key_columns(self) -> Iterator[bytes]:
         """Yield the key columns of all leaves, one after another."""
         for leaf in self.leaves:
-            yield leaf_keys(self.page(leaf.digest), self._hash.size)
+            column = leaf_keys(self.page(leaf.digest), self._hash.size)
+            if len(column) != leaf.count * self._hash.size:
+                raise Damage("a page of a tree does not match the page above it", "run: vstore check")
+            yield column
 
     def every_key(self) -> Iterator[bytes]:
         """Yield the key of each alias, in the order of the paths. Reads no path."""

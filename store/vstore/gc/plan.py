@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from vstore.counts import counted
 from vstore.disk.footer import BLOCK, FOOTER_SIZE
-from vstore.disk.packs import packed_size
+from vstore.disk.packs import LARGEST_BLOB, packed_size
 from vstore.disk.segments import Segment
 from vstore.errors import Damage
 from vstore.format.canonical import Json
@@ -148,7 +148,7 @@ def _after(repo: Repository, changes: dict[str, Json]) -> tuple[Listing, dict[by
 def _fetch(repo: Repository, blobs: dict[bytes, bytes]) -> Fetch:
     def fetch(digest: bytes) -> bytes:
         found = blobs.get(digest)
-        return repo.packs.get(digest) if found is None else found
+        return repo.packs.get(digest, LARGEST_BLOB) if found is None else found
 
     return fetch
 

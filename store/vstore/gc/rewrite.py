@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from vstore.disk.footer import BLOCK
+from vstore.disk.packs import LARGEST_BLOB
 from vstore.format.canonical import Json
 from vstore.format.entries import FileRef
 from vstore.gc.plan import Plan, SegmentPlan
@@ -24,7 +25,7 @@ def rewrite(repo: Repository, plan: Plan) -> tuple[dict[str, Json], dict[bytes, 
             left = [ref for ref in refs if ref is not None]
             changes.setdefault("segments", {}).update(repo.state.segments_changed(space, left))
     if plan.packs.freed:
-        blobs |= {digest: repo.packs.get(digest) for digest in plan.packs.merged}
+        blobs |= {digest: repo.packs.get(digest, LARGEST_BLOB) for digest in plan.packs.merged}
         changes["packs"] = repo.state.packs_changed((), plan.packs.freed)
     return changes, blobs
 

@@ -120,7 +120,7 @@ def _below(path: str, place: str) -> str | None:
 
 
 def _expanded(body: str) -> tuple[str, ...]:
-    """Expand braces as a shell does, up to as many words as are proposed: thirty pairs give more than a memory holds."""
+    """Expand braces as a shell does, up to the words that are proposed: thirty pairs make millions."""
     before: tuple[str, ...] = ()
     words: tuple[str, ...] = (body,)
     while words != before:

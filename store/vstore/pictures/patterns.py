@@ -153,7 +153,7 @@ def _trimmed(line: str) -> str:
 def _regex(text: str) -> str:
     """Translate a pattern without its `!` and its outer slashes into a regular expression for a whole path.
 
-    It is matched in a time that grows with pattern × path: what stands between two stars, or between two `**/`, is taken
+    The time of a match grows with pattern × path: what stands between two stars, or between two `**/`, is taken
     where it is met first, and never looked for again. What follows it may begin anywhere later, so nothing is missed.
     """
     first, *others = _split(_tokens(text), _DEEP)

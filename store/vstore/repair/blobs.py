@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from vstore.disk.packs import LARGEST_BLOB
 from vstore.disk.salvage import insisted, pack_ref, refuse_unreadable
 from vstore.disk.salvaged_blobs import sound_blobs
 from vstore.embed.builtin import RECIPES
 from vstore.errors import Damage
-from vstore.format.canonical import canonical
+from vstore.format.canonical import canonical, parsed
 from vstore.format.entries import FileRef, listed_packs
 from vstore.format.manifest import Manifest
 from vstore.format.recipes import space_id
@@ -124,7 +124,7 @@ class Blobs:
     def read(self, digest: bytes) -> bytes:
         """Read a blob, wherever it lies. Raises: Damage if it is lost."""
         if digest in self.listed:
-            return insisted(partial(self._repo.packs.get, digest))
+            return insisted(partial(self._repo.packs.get, digest, LARGEST_BLOB))
         blob = self.fresh.get(digest) or self._salvaged.get(digest)
         if blob is None and digest in self._elsewhere:
             path = self._elsewhere[digest]
@@ -161,6 +161,6 @@ def _manifest_of(blob: bytes) -> Manifest | None:
 def _is_of_import(blob: bytes) -> bool:
     """Tell whether a list is one of rows that an import set aside. Those of history have other lengths."""
     try:
-        return len(json.loads(blob)[0]) == 4
-    except (ValueError, RecursionError):
+        return len(parsed(blob, LARGEST_BLOB)[0]) == 4
+    except (ValueError, LookupError, TypeError):
         return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
@@ -14,7 +13,7 @@ from vstore.embed.embedder import Embedder
 from vstore.embed.rows import usable
 from vstore.errors import Damage, MissingPackage, ModelError
 from vstore.format.entries import Space
-from vstore.format.recipes import Recipe
+from vstore.format.recipes import Recipe, recipe_of
 from vstore.intake.keeper import Keeper
 from vstore.pictures.decoding import prepare
 from vstore.pictures.failures import PictureFailure
@@ -101,7 +100,7 @@ class Recompute:
 
     def _embed(self, space: Space, lost: set[bytes], load: Callable[[Space, Recipe], Embedder], keeper: Keeper) -> None:
         """Embed pictures in batches, and keep their vectors."""
-        recipe = json.loads(self._blobs.read(space.recipe))
+        recipe = recipe_of(self._blobs.read(space.recipe))
         embedder: Embedder | None = None
         self._progress.stage("embed what was lost", len(lost))
         pictures = self._pictures(lost, preparation_of(recipe))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
 from vstore.disk import durable
 from vstore.disk.trouble import LOST
 from vstore.errors import Damage, FormatTooNew, NoStore, UsageError
-from vstore.format.canonical import Document, canonical
+from vstore.format.canonical import Document, canonical, parsed
 from vstore.format.hashing import checksum, store_hash
 from vstore.format.layout import DTYPES, FORMATS, NEWEST, Layout
+
+_LONGEST = 1 << 16  # bytes of FORMAT at most
 
 
 class Form(NamedTuple):
@@ -47,7 +48,7 @@ def read_form(folder: Path) -> Form:
             raise
         raise Damage(f"{path} cannot be read: {err.strerror}", "run: vstore repair") from err
     try:
-        value = json.loads(text)
+        value = parsed(text, _LONGEST)
         # A later format keeps `check` as it is: else one flipped bit of the version would read as a later format.
         is_later = value["format"] > NEWEST
         if is_later and _check({n: v for n, v in value.items() if n != "check"}) == value["check"]:
@@ -58,7 +59,7 @@ def read_form(folder: Path) -> Form:
         form = Form(value["store"], store_hash(value["hash"]).name, value["dtype"], value["format"])
         if form.dtype not in DTYPES or form.format not in FORMATS or form.to_bytes() != text:
             raise ValueError("its content is not valid")
-    except (ValueError, KeyError, TypeError, UsageError) as err:
+    except (ValueError, KeyError, TypeError, AttributeError, UsageError) as err:
         raise Damage(f"{path} cannot be read: {err!r}", "run: vstore repair") from err
     return form
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import binascii
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vstore.disk.packs import write_pack
+from vstore.disk.packs import LARGEST_BLOB, write_pack
 from vstore.errors import Damage, UsageError
-from vstore.format.canonical import Json, canonical, path_from_json, path_to_json
+from vstore.format.canonical import Json, canonical, parsed, path_from_json, path_to_json
 from vstore.format.entries import FileRef, Import
 from vstore.format.fields import FieldValue, decode_field, field_key
 from vstore.format.layout import DTYPES
@@ -70,7 +69,7 @@ def left_rows(repo: Repository, found: Import) -> list[LeftRow]:
     try:
         return [
             LeftRow(row, path_from_json(path), state, reason, *map(dict, fields))
-            for row, path, state, reason, *fields in json.loads(repo.packs.get(found.names))
+            for row, path, state, reason, *fields in parsed(repo.packs.get(found.names, LARGEST_BLOB), LARGEST_BLOB)
         ]
     except (ValueError, KeyError, TypeError) as err:
         raise Damage(f"the names of the import {found.id} cannot be read: {err!r}", "run: vstore check") from err
@@ -127,7 +126,7 @@ class LeftVectors:
         import numpy as np
 
         if self._open is None or self._open[0] != number:
-            data = self._repo.packs.get(self._found.vectors[number])
+            data = self._repo.packs.get(self._found.vectors[number], LARGEST_BLOB)
             if len(data) % (self._dim * DTYPES[self._repo.dtype]):
                 raise Damage(f"vectors of the import {self._found.id} have the wrong length", "run: vstore check")
             rows: Rows = np.frombuffer(data, np.dtype(self._repo.dtype).newbyteorder("<")).reshape(-1, self._dim)

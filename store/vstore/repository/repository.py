@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from vstore.format.hashing import store_hash
 from vstore.format.layout import Layout
 from vstore.format.listing import Listing
 from vstore.format.manifest import Manifest
+from vstore.format.recipes import recipe_of
 from vstore.format.records import Record, RecordWords
 from vstore.format.relabelling import Absorbed, today
 from vstore.format.state import State
@@ -224,8 +224,7 @@ class Repository:
                 f"the recipe of the space {found.name!r} is lost: nothing can be embedded beside its vectors",
                 how_to_give(found),
             )
-        value: dict[str, Any] = json.loads(self.packs.get(found.recipe))
-        return value
+        return recipe_of(self.packs.get(found.recipe))
 
     def segment(self, ref: FileRef) -> Segment:
         """Open a segment, once. Raises: Damage, FileNotFoundError."""

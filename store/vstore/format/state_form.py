@@ -1,0 +1,164 @@
+"""The form of a state: types, names and numbers as FORMAT.md allows them. Pure.
+
+A state may come from a stranger. Names of it become paths below the store, numbers become sizes in memory, and prefixes
+are followed. Entries of snapshots are looked at when they are read (`Snapshot.from_json`): there may be thousands.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from vstore.errors import Damage
+from vstore.format.canonical import Document, Json, path_from_json
+from vstore.format.names import LONGEST_PATH, is_digest, is_label, is_number, is_place, is_snapshot, is_stored_path
+
+_LONGEST_PATTERN = 4_096  # characters
+_MOST_PATTERNS = 100_000
+_MOST_STEPS = 255  # from an old label to the one of today: each was a wider folder
+_LARGEST_DIM = 1 << 20
+_LISTS, _FLAGS = ("exclude", "include"), ("follow_symlinks", "one_file_system", "ignore_inode", "ignore_ctime")
+
+
+def require_state(document: Document, number: int) -> None:
+    """Make sure that the fold of the log is a state. number: of its last record. Raises: Damage."""
+    try:
+        _look_at(document)
+    except (ValueError, TypeError, KeyError, AttributeError) as err:
+        raise Damage(
+            f"the state after record {number} is none that FORMAT.md allows: {_words(err)}",
+            "no vstore writes such a store: take a sound copy of it, from where it comes",
+        ) from err
+
+
+def _words(err: Exception) -> str:
+    text = str(err) if isinstance(err, ValueError) else repr(err)
+    return text if len(text) <= 300 else text[:300] + " …"
+
+
+def _look_at(document: Document) -> None:
+    for field in ("current", "hold"):
+        if field in document:
+            _require(is_snapshot(document[field]), field, document[field])
+    if "start_space" in document:
+        _require(is_digest(document["start_space"], 64), "start_space", document["start_space"])
+    for field in ("next_v", "listed"):
+        if field in document:
+            _require(is_number(document[field], 1, 1 << 62), field, document[field])
+    for tag, name in _object(document, "tags").items():
+        _require(is_snapshot(name), f"the tag {tag!r}", name)
+    for name, entry in _object(document, "snapshots").items():
+        _require(is_snapshot(name) and isinstance(entry, dict), "a snapshot", name)
+    for id, space in _object(document, "spaces").items():
+        _space(id, space)
+    for label, root in _object(document, "roots").items():
+        _root(label, root)
+    _absorbed(_object(document, "absorbed"))
+    _files(document)
+    for tree, root in _object(document, "trees").items():
+        _require(_is_hex(root), f"the tree {tree!r}", root)
+    for place, run in _object(document, "facts").items():
+        _require(is_place(place), "the place of facts", place)
+        root, rows = run
+        _require(_is_hex(root) and is_number(rows), "a run of facts", run)
+    for id, rest in _object(document, "imports").items():
+        _import(id, rest)
+
+
+def _files(document: Document) -> None:
+    for name, value in _object(document, "packs").items():
+        size, check = value
+        _require(name[32:] == ".pack" and is_digest(name[:32], 32), "the name of a pack", name)
+        _require(is_number(size) and is_digest(check, 16), f"the pack {name}", value)
+    for space, places in _object(document, "segments").items():
+        _require(is_digest(space, 64), "the space of segments", space)
+        for place, value in places.items():
+            name, size, check, rows = value
+            _require(is_place(place), "the place of a segment", place)
+            _require(type(name) is str and name[32:] == ".faiss" and is_digest(name[:32], 32), "a segment", name)
+            _require(is_number(size) and is_digest(check, 16) and is_number(rows, 1), f"the segment {name}", value)
+        if len({value[0] for value in places.values()}) != len(places):
+            raise ValueError(f"a segment of the space {space} is listed twice")
+
+
+def _space(id: str, space: Document) -> None:
+    _require(is_digest(id, 64), "the id of a space", id)
+    _require(_is_text(space["name"]) and _is_text(space["status"]), f"the space {id}", space)
+    _require(is_number(space["dim"], 1, _LARGEST_DIM), f"the numbers of a row of the space {id}", space["dim"])
+    for field in ("recipe", "probes", "identity"):
+        if field in space:
+            _require(_is_hex(space[field]), f"{field} of the space {id}", space[field])
+    _require(isinstance(space.get("place", {}), dict), f"the model of the space {id}", space.get("place"))
+    _require(type(space.get("by_name", [])) is list, f"by_name of the space {id}", space.get("by_name"))
+    for key in space.get("by_name", []):
+        _require(_is_hex(key), f"a key of the space {id}", key)
+
+
+def _root(label: str, root: Document) -> None:
+    _require(is_label(label), "a label", label)
+    place = path_from_json(root["place"])
+    _require(0 < len(place) <= LONGEST_PATH and b"\0" not in place, f"the place of {label!r}", place)
+    _require(type(root["relative"]) is bool, f"relative of {label!r}", root["relative"])
+    options: Document = root.get("options", {})
+    for field in _LISTS:
+        given = options.get(field, [])
+        _require(type(given) is list and len(given) <= _MOST_PATTERNS, f"{field} of {label!r}", given)
+        for pattern in given:
+            _require(type(pattern) is str and len(pattern) <= _LONGEST_PATTERN, f"a pattern of {label!r}", pattern)
+    for field in _FLAGS:
+        _require(type(options.get(field, False)) is bool, f"{field} of {label!r}", options.get(field))
+
+
+def _import(id: str, rest: Document) -> None:
+    _require(is_digest(rest["space"], 64) and is_label(rest["root"]), f"the import {id!r}", rest)
+    _require(is_number(rest["rows"]) and is_number(rest["written"], -(1 << 63)), f"the rows of {id!r}", rest)
+    _require(_is_text(rest["time"]) and _is_hex(rest["names"]), f"the names of {id!r}", rest)
+    _require(type(rest["vectors"]) is list and all(map(_is_hex, rest["vectors"])), f"the vectors of {id!r}", rest)
+    for old, new in rest.get("moved", []):
+        path_from_json(old), path_from_json(new)
+
+
+def _absorbed(absorbed: Mapping[str, Json]) -> None:
+    """Make sure that each old label leads to one of today, by a path that is not too long."""
+    for label, prefix in absorbed.items():
+        _require(is_label(label), "an old label", label)
+        _require(type(prefix) is str and is_stored_path(os.fsencode(prefix)), f"the place of {label!r}", prefix)
+    lead: dict[str, tuple[int, int]] = {}  # label: steps to the one of today, bytes that its path grows by
+    for label in absorbed:
+        chain = []
+        while label in absorbed and label not in lead:
+            lead[label] = (0, 0)
+            chain.append(label)
+            label = absorbed[label].partition("/")[0]
+        if label in chain:
+            raise ValueError(f"the old labels {' > '.join([*map(repr, chain[:5]), repr(label)])} go in a circle")
+        for old in reversed(chain):
+            steps, grown = lead.get(absorbed[old].partition("/")[0], (0, 0))
+            lead[old] = steps + 1, grown + len(os.fsencode(absorbed[old]))
+            if steps >= _MOST_STEPS or lead[old][1] > LONGEST_PATH:
+                raise ValueError(f"the old label {old!r} leads to a path that is too long")
+
+
+def _object(document: Document, field: str) -> dict[str, Json]:
+    value = document.get(field, {})
+    if type(value) is not dict:
+        raise ValueError(f"{field} is {_shown(value)}")
+    return value
+
+
+def _require(holds: bool, what: str, value: object) -> None:
+    if not holds:
+        raise ValueError(f"{what} is {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else text[:100] + " …"
+
+
+def _is_hex(value: object) -> bool:
+    return is_digest(value, 32) or is_digest(value, 64)
+
+
+def _is_text(value: object) -> bool:
+    return type(value) is str and 0 < len(value) <= 1000
