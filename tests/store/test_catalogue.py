@@ -16,8 +16,9 @@ from support.catalogue_harm import SPACE, STORE, answers, put_all
 from support.folders import World, classes, trust_young_stats
 from support.stores import quick_folder
 
-from vstore.disk import environment
+from vstore.disk import catalogue, environment
 from vstore.disk.catalogue import Catalogue
+from vstore.disk.environment import is_sound
 from vstore.disk.facts import LOCATION, MODEL_FAILURE, ModelFailure, space_key
 from vstore.errors import DiskTrouble
 from vstore.store import Store
@@ -203,6 +204,22 @@ def test_a_copied_environment_is_not_believed(folder: Path, tmp_path: Path) -> N
     assert answers(folder) == ALL
 
 
+@pytest.mark.parametrize("write", [False, True])
+def test_a_file_that_this_disk_did_not_write_is_looked_at_before_liblmdb_sees_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, write: bool
+) -> None:
+    """As where a program without `place` wrote it last, or somebody who can compute a seal put it there."""
+    put_all(folder)
+    looked: list[Path] = []
+    monkeypatch.setattr(catalogue, "is_sound", lambda one: bool(looked.append(one)) or is_sound(one))
+    assert answers(folder, write=write) == ALL and looked == []
+    os.utime(folder / "data.mdb")
+    assert answers(folder, write=write) == ALL and looked == [folder]
+    (folder / "place").unlink(missing_ok=True)
+    assert answers(folder, write=write) == ALL and looked == [folder] * 2
+    assert answers(folder, write=write) == ALL and len(looked) == (2 if write else 3)
+
+
 def test_the_environment_of_another_store_is_not_believed(folder: Path) -> None:
     put_all(folder)
     assert Catalogue.open(folder, "another store", write=False) is None
@@ -218,7 +235,10 @@ def test_an_environment_that_was_renamed_is_still_itself(folder: Path) -> None:
 
 HARMS = [
     "flip in each 4096", "flip heads", "cut", "zero", "noise", "another", "older", "grow", "copied while written",
+    "sealed flip heads", "sealed cut", "sealed zero", "sealed another",
     pytest.param("flip in each 256", marks=pytest.mark.long),
+    pytest.param("sealed flip in each 256", marks=pytest.mark.long),
+    pytest.param("sealed noise", marks=pytest.mark.long),
 ]  # fmt: skip
 
 
@@ -291,6 +311,7 @@ import os, sys
 from pathlib import Path
 from support.catalogue_harm import STORE, put_all
 from vstore.disk.catalogue import Catalogue
+from vstore.disk.environment import is_sound
 folder = Path(sys.argv[1])
 put_all(folder)
 parent = Catalogue.open(folder, STORE, write=True)
@@ -352,6 +373,7 @@ import os, sys
 from pathlib import Path
 from support.catalogue_harm import STORE
 from vstore.disk.catalogue import Catalogue
+from vstore.disk.environment import is_sound
 catalogue = Catalogue.open(Path(sys.argv[1]), STORE, write=False)
 assert catalogue.facts(bytes(range(16))) is not None
 os.kill(os.getpid(), 9)
@@ -399,6 +421,7 @@ import resource, sys
 from pathlib import Path
 from support.catalogue_harm import STORE
 from vstore.disk.catalogue import Catalogue
+from vstore.disk.environment import is_sound
 from vstore.errors import DiskTrouble
 catalogue = Catalogue.open(Path(sys.argv[1]), STORE, write=True)
 size = (Path(sys.argv[1]) / "data.mdb").stat().st_size

@@ -48,12 +48,12 @@ class Machine(RuleBasedStateMachine):
     def sync(self, count: int) -> None:
         for _ in range(count):
             number = self.whole.next_v
-            entry = Snapshot(f"v{number}", f"{number:032x}", b"m", "s", number, 1, "", parent=self.whole.current)
+            entry = Snapshot(f"v{number}", f"{number:032x}", b"m", "5" * 64, number, 1, "", parent=self.whole.current)
             self.apply({"snapshots": {entry.name: entry.to_json()}, "current": entry.name, "next_v": number + 1})
 
     @rule(name=st.sampled_from(FETCHED))
     def fetch(self, name: str) -> None:
-        self.apply({"snapshots": {name: Snapshot(name, "f", b"m", "s", 1, 1, "").to_json()}})
+        self.apply({"snapshots": {name: Snapshot(name, "1f" * 16, b"m", "5" * 64, 1, 1, "").to_json()}})
 
     @precondition(lambda self: self.names)
     @rule(data=st.data())

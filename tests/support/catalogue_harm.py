@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vstore.disk.catalogue import Catalogue
+from vstore.format.hashing import checksum
 
 STORE = "the store"
 SPACE = "ab" * 32
@@ -123,8 +124,12 @@ def copied_while_written(folder: Path) -> Iterator[bytes]:
 
 
 def main() -> None:
-    """Harm a catalogue in one way, in many places. Each time it must answer rightly or not at all, and be repaired."""
-    folder, kind = Path(sys.argv[1]), sys.argv[2]
+    """Harm a catalogue in one way, in many places. Each time it must answer rightly or not at all, and be repaired.
+
+    A kind that begins with "sealed " is by somebody who computes the seal again.
+    """
+    folder, kind = Path(sys.argv[1]), sys.argv[2].removeprefix("sealed ")
+    forged = kind != sys.argv[2]
     put_all(folder)
     older = (folder / "data.mdb").read_bytes()
     put_all(folder)
@@ -140,7 +145,7 @@ def main() -> None:
             folder.mkdir()
             os.link(inode, folder / "data.mdb")
         write(folder / "data.mdb", changed)
-        (folder / "seal").write_bytes(seal)
+        (folder / "seal").write_bytes(checksum(changed) if forged else seal)
         assert answers(folder)[1] == 0, done
         assert answers(folder, write=True)[1] == 0, done
         if done % 5 == 0:

@@ -7,17 +7,18 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from vstore.disk.cache import read_cache_json, write_cache
+from vstore.disk.cache import read_cache_object, write_cache
 from vstore.errors import UsageError
 from vstore.format.canonical import canonical
 from vstore.format.entries import FileRef
+from vstore.format.names import is_number
 
 _NAME = "verified"
 
 
 def read_times(cache: Path) -> dict[str, int]:
     """Say when the files of a store were last read whole, as far as that is remembered: seconds by name."""
-    return read_cache_json(cache, _NAME) or {}
+    return {name: at for name, at in read_cache_object(cache, _NAME).items() if is_number(at)}
 
 
 def remember(cache: Path, verified: Iterable[str], listed: set[str]) -> None:

@@ -8,11 +8,10 @@ Such a file may be lost, torn or deleted at any time, and is made again.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from vstore.disk import durable
-from vstore.format.canonical import Json
+from vstore.format.canonical import SMALL, Json, parsed
 from vstore.format.hashing import checksum
 
 _SUM = 8
@@ -32,9 +31,15 @@ def read_cache_json(folder: Path, name: str) -> Json | None:
     """Read a cache file that holds JSON; None if it cannot be used."""
     content = read_cache(folder, name)
     try:
-        return None if content is None else json.loads(content)
+        return None if content is None else parsed(content, SMALL)
     except ValueError:
         return None
+
+
+def read_cache_object(folder: Path, name: str) -> dict[str, Json]:
+    """Read a cache file that holds a JSON object; an empty one if it cannot be used."""
+    value = read_cache_json(folder, name)
+    return value if isinstance(value, dict) else {}
 
 
 def write_cache(folder: Path, name: str, content: bytes) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 
 from vstore.disk import durable
 from vstore.disk.environment import (
+    Place,
     Shared,
     identity,
     is_cut,
@@ -25,6 +26,8 @@ from vstore.disk.environment import (
     is_sound,
     make_environment,
     open_environment,
+    place_of,
+    put_place,
     put_seal,
 )
 from vstore.disk.facts import (
@@ -250,13 +253,17 @@ def _open(folder: Path, store_id: str, write: bool) -> Catalogue | None:
         with Shared.lock:
             shared = Shared.open.get(own)
             if shared is None:
+                place = place_of(folder)
                 exact = is_sealed(folder)
-                if not exact and (write or not is_sound(folder)):
+                unproved = not exact or place is not Place.OWN
+                if place is Place.COPY or (not exact and write) or (unproved and not is_sound(folder)):
                     return None
                 env = open_environment(folder, write or os.access(folder, os.W_OK))
-                if not exact and is_cut(env, folder):
+                if unproved and is_cut(env, folder):
                     env.close()
                     return None
+                if write and unproved:
+                    put_place(folder)
                 shared = Shared(env, own, exact)
                 Shared.open[own] = shared
             if write and not shared.exact:

@@ -3,6 +3,9 @@
 liblmdb follows the pages of a file wherever they point: one flipped bit in a page can crash the process, a cut file is
 SIGBUS. So an environment is used only if its file is, byte for byte, what the last transaction left: `seal` holds its
 checksum. Another one, as a killed run may leave it, is at most read, and only if every page of it is sound.
+
+Whoever makes a file can compute its checksum. So `place` says which file it was that this disk had after the last
+transaction, by numbers that nobody can choose. In any other, every page is looked at first: without liblmdb.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +26,7 @@ MAP_SIZE = 64 << 30  # address space, not disk; halved until the machine grants 
 READERS = 126
 LOCK_SIZE = 8192  # of the lock file for so many readers
 _SUM = 8
-_DATA, _LOCK, _SEAL = "data.mdb", "lock.mdb", "seal"
+_DATA, _LOCK, _SEAL, _PLACE = "data.mdb", "lock.mdb", "seal", "place"
 
 
 class Shared:
@@ -85,9 +89,42 @@ def is_sealed(folder: Path) -> bool:
 
 
 def put_seal(folder: Path) -> None:
-    """Note the checksum of the file. No flush, and no error: a stale seal costs a look at every page."""
+    """Note the checksum and the place of the file. No flush, and no error: stale ones cost a look at every page."""
     with contextlib.suppress(OSError):
         durable.write_unflushed(folder / _SEAL, [_sum(folder)])
+        put_place(folder)
+
+
+def put_place(folder: Path) -> None:
+    """Note which file this is. No flush, and no error."""
+    with contextlib.suppress(OSError):
+        durable.write_unflushed(folder / _PLACE, [" ".join(map(str, _place(folder))).encode()])
+
+
+class Place(Enum):
+    """What `place` says of the file: this disk wrote it last, it was copied, or neither is known."""
+
+    OWN = 1
+    COPY = 2
+    UNKNOWN = 3
+
+
+def place_of(folder: Path) -> Place:
+    """Read what `place` says of the file. Raises: OSError if there is no file."""
+    here = _place(folder)
+    try:
+        device, inode, *times = map(int, durable.read(folder / _PLACE)[:100].split())
+    except (OSError, ValueError):
+        return Place.UNKNOWN
+    if (device, inode) != here[:2]:
+        return Place.COPY
+    return Place.OWN if tuple(times) == here[2:] else Place.UNKNOWN
+
+
+def _place(folder: Path) -> tuple[int, int, int, int]:
+    """Read device, inode, size and ctime in ns: no archive brings an inode and a ctime with it."""
+    found = (folder / _DATA).stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_ctime_ns
 
 
 def _sum(folder: Path) -> bytes:

@@ -52,7 +52,7 @@ def recall(cache: Path, folder: Path) -> str | None:
     noted = read_cache_json(cache, _name(folder))
     if not isinstance(noted, list) or len(noted) != 2 or look(folder).stat != noted[0]:
         return None
-    return str(noted[1])
+    return noted[1] if isinstance(noted[1], str) else None
 
 
 def first_absent(folder: Path, names: Iterable[str]) -> str | None:

@@ -20,10 +20,15 @@ _LARGEST_DIM = 1 << 20
 _LISTS, _FLAGS = ("exclude", "include"), ("follow_symlinks", "one_file_system", "ignore_inode", "ignore_ctime")
 
 
-def require_state(document: Document, number: int) -> None:
-    """Make sure that the fold of the log is a state. number: of its last record. Raises: Damage."""
+def require_state(document: Document, number: int, *, gaps: bool = False) -> None:
+    """Make sure that the fold of the log is a state.
+
+    number: of its last record.
+    gaps:   records are missing: of some entries only later changes are left.
+    Raises: Damage.
+    """
     try:
-        _look_at(document)
+        _look_at(document, gaps)
     except (ValueError, TypeError, KeyError, AttributeError) as err:
         raise Damage(
             f"the state after record {number} is none that FORMAT.md allows: {_words(err)}",
@@ -36,7 +41,7 @@ def _words(err: Exception) -> str:
     return text if len(text) <= 300 else text[:300] + " …"
 
 
-def _look_at(document: Document) -> None:
+def _look_at(document: Document, gaps: bool) -> None:
     for field in ("current", "hold"):
         if field in document:
             _require(is_snapshot(document[field]), field, document[field])
@@ -49,10 +54,13 @@ def _look_at(document: Document) -> None:
         _require(is_snapshot(name), f"the tag {tag!r}", name)
     for name, entry in _object(document, "snapshots").items():
         _require(is_snapshot(name) and isinstance(entry, dict), "a snapshot", name)
-    for id, space in _object(document, "spaces").items():
-        _space(id, space)
-    for label, root in _object(document, "roots").items():
-        _root(label, root)
+    for kind, look in (("spaces", _space), ("roots", _root), ("imports", _import)):
+        for name, entry in _object(document, kind).items():
+            try:
+                look(name, entry)
+            except KeyError:
+                if not gaps:
+                    raise
     _absorbed(_object(document, "absorbed"))
     _files(document)
     for tree, root in _object(document, "trees").items():
@@ -61,8 +69,6 @@ def _look_at(document: Document) -> None:
         _require(is_place(place), "the place of facts", place)
         root, rows = run
         _require(_is_hex(root) and is_number(rows), "a run of facts", run)
-    for id, rest in _object(document, "imports").items():
-        _import(id, rest)
 
 
 def _files(document: Document) -> None:

@@ -32,6 +32,6 @@ def take_fragments(found: Findings) -> None:
 def _is_whole(read: Callable[[str, Document], object], name: str, entry: Document) -> bool:
     try:
         read(name, entry)
-    except KeyError:
+    except (KeyError, TypeError, ValueError):
         return False
     return True

@@ -10,6 +10,7 @@ from vstore.disk.salvage import insisted, refuse_unreadable
 from vstore.errors import Damage
 from vstore.format.records import Record, beginning, ends_the_log
 from vstore.format.state import merge_patch
+from vstore.format.state_form import require_state
 from vstore.repair.findings import PACK, SEGMENT, Findings, files
 from vstore.repository.repository import Repository
 
@@ -43,13 +44,16 @@ def fold(repo: Repository, found: Findings) -> Tip:
             found.note_decisions(record.whole.get("trees", {}))
         else:
             if record.before != before:
+                require_state(found.document, number, gaps=True)
                 found.mark_gap()
                 found.may_be_decided = True
             found.document = merge_patch(found.document, record.changes)
             found.note_decisions(record.changes.get("trees", {}))
         before = record.digest
+    require_state(found.document, max(sound, default=0), gaps=True)
     if any(number > base for number in bad):
         found.mark_gap()
+    require_state(found.document, max(sound, default=0), gaps=found.gap)
     found.tail_is_lost = bool(bad) and bad[-1] == numbers[-1]
     found.may_be_decided |= found.tail_is_lost
     newest = max(sound, default=0)

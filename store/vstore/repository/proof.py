@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from vstore._version import __version__
-from vstore.disk.cache import read_cache_json, write_cache
+from vstore.disk.cache import read_cache_object, write_cache
 from vstore.embed.careful import may_be_of_a_picture
 from vstore.embed.embedder import Embedder, text_side
 from vstore.embed.faults import DOCTOR
@@ -17,7 +17,9 @@ from vstore.embed.probe_texts import TEXTS, probe_texts
 from vstore.embed.probes import PROBES, Probes, Proofs, differences, drift, probe_file
 from vstore.embed.rows import require_rows
 from vstore.errors import ModelError
+from vstore.format.canonical import Document
 from vstore.format.entries import Space
+from vstore.format.names import is_number
 from vstore.format.recipes import Recipe
 from vstore.repository.repository import Repository
 
@@ -43,12 +45,12 @@ def prove(repo: Repository, space: Space, embedder: Embedder, kept: Probes, *, f
     Raises:  ModelError if a vector is off by more than the tolerance.
     """
     now = environment_of(embedder)
-    last = read_cache_json(repo.layout.cache, _proof_of(space))
+    last = read_cache_object(repo.layout.cache, _proof_of(space))
     names = [name for name in probe_names(embedder) if name in kept.vectors]
     about = {"environment": now, "files": files, "probes": space.probes.hex()}
     turn, asked = 0, names
-    if last is not None and all(last.get(name) == value for name, value in about.items()):
-        turn = int(last.get("turn", 0)) + 1
+    if last and all(last.get(name) == value for name, value in about.items()):
+        turn = _turn(last) + 1
         if not every:
             asked = [names[turn % len(names)]]
     _compare(space, embedder, kept, Proofs(embed_probes(embedder, asked), now))
@@ -67,11 +69,16 @@ def prove_text(repo: Repository, space: Space, embedder: Embedder) -> None:
     names = [] if kept is None else [name for name in probe_texts(embedder.recipe) if name in kept.vectors]
     if kept is None or not names:
         return
-    last = read_cache_json(repo.layout.cache, _proof_of(space))
+    last = read_cache_object(repo.layout.cache, _proof_of(space))
     about = {"environment": environment_of(embedder), "probes": space.probes.hex()}
-    if last is not None and all(last.get(name) == value for name, value in about.items()):
-        names = [names[int(last.get("turn", 0)) % len(names)]]
+    if last and all(last.get(name) == value for name, value in about.items()):
+        names = [names[_turn(last) % len(names)]]
     prove_some(space, embedder, kept, names)
+
+
+def _turn(last: Document) -> int:
+    turn = last.get("turn", 0)
+    return turn if is_number(turn) else 0
 
 
 def prove_some(space: Space, embedder: Embedder, kept: Probes, names: Iterable[str]) -> None:

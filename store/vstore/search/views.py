@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from vstore.disk.cache import read_cache, write_cache
+from vstore.disk.cache import read_cache_object, write_cache
 from vstore.disk.file import File
 from vstore.disk.segments import Segment
 from vstore.packages import faiss_module
@@ -39,7 +39,7 @@ class Views:
         self._unchecked = [segment for segment in segments if segment not in _views]
         self._stats = {s.ref.name: _views[s][1] if s in _views else _stat(s) for s in segments}
         large = sum(segment.ref.size for segment in segments) >= REMEMBERED_FROM
-        self._remembered = json.loads(read_cache(cache, _CHECKED) or b"{}") if large else None
+        self._remembered = read_cache_object(cache, _CHECKED) if large else None
         self._ready = False
         # More threads than cores: of a cold disk they mostly wait: a search of 200 MB takes 220 ms instead of 245.
         self._wait = start(self._check, self._unchecked, 2 * cores())

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from vstore.disk.cache import read_cache_json, write_cache
+from vstore.disk.cache import read_cache_object, write_cache
 from vstore.disk.file_hash import hash_file
 from vstore.embed.hf.tensors import FileDigests, file_digests
 
@@ -46,7 +46,7 @@ class Digests:
         self._seen: set[str] = set()
         self.read = 0
         if cache is not None:
-            self._known = read_cache_json(cache, _NAME) or {}
+            self._known = _remembered(cache, _NAME)
 
     def of(self, path: Path) -> str:
         """Compute or remember the sha256 of a file, in hex. Raises: OSError."""
@@ -61,7 +61,7 @@ class Digests:
         Returns: None for a file that is no valid safetensors file. Raises: OSError.
         """
         if self._tensors is None:
-            self._tensors = (read_cache_json(self._cache, _TENSORS) if self._cache is not None else None) or {}
+            self._tensors = _remembered(self._cache, _TENSORS) if self._cache is not None else {}
         name = os.path.realpath(path)
         for remembered in (self._fresh, self._tensors):
             known = remembered.get(name)
@@ -104,10 +104,16 @@ class Digests:
             return
         kept = write_cache(cache, _NAME, json.dumps(self._known, separators=(",", ":")).encode())
         if self._fresh:
-            tensors = {**(read_cache_json(cache, _TENSORS) or {}), **self._fresh}
+            tensors = {**_remembered(cache, _TENSORS), **self._fresh}
             here = {name: value for name, value in tensors.items() if os.path.exists(name)}
             kept = write_cache(cache, _TENSORS, json.dumps(here, separators=(",", ":")).encode()) and kept
         self._changed = not kept
+
+
+def _remembered(cache: Path, name: str) -> dict[str, list[object]]:
+    """Read what was remembered of files: real path -> size, mtime, ctime, inode, and what was found."""
+    known = read_cache_object(cache, name)
+    return {path: value for path, value in known.items() if isinstance(value, list) and len(value) == 5}
 
 
 def _stat(path: Path) -> list[int]:

@@ -1,0 +1,398 @@
+"""Forges a store in one place after another, and calls commands on it. Run in a process that may die."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import faulthandler
+import io
+import json
+import random
+import resource
+import shutil
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from support.folders import put
+from support.forge import Forge, canonical, checksum, digest
+
+from vstore.format.leb128 import put_number
+from vstore_cli.main import run
+
+MEMORY = 4 << 30  # bytes of address space for a case; LMDB and faiss map some
+SECONDS = 20  # for a case
+BAD = ("\x1b", "\u202e", "Traceback", "this is a bug in vstore")
+EVIL = "a\x1b[2J\u202eb"
+
+COMMANDS = [
+    "search ./pictures/a.png -k 2",
+    "check --read-data",
+    "snapshot list",
+    "snapshot show",
+    "snapshot list --json",
+    "log",
+    "stats",
+    "dupes",
+    "model list",
+    "model show builtin-2",
+    "snapshot diff v1 v2",
+    "status",
+    "search ./pictures/b.png --under pictures/sub",
+    "gc --dry-run",
+    "repair --dry-run --no-embed",
+    "sync",
+    "undo",
+    "snapshot tag v1 mine",
+    "snapshot export current out.jsonl",
+    "snapshot forget --keep-last 1 --dry-run",
+    "rollback v1",
+    "facts",
+    "gc",
+    "repair --no-embed",
+]
+
+STRANGE: list[Any] = [
+    -1,
+    0,
+    1,
+    2**31,
+    2**62,
+    2**63 - 1,
+    2**63,
+    10**30,
+    1.5,
+    True,
+    False,
+    None,
+    "",
+    "../../../x",
+    "v0",
+    "v1",
+    "v99",
+    "zz",
+    "00" * 16,
+    "00" * 32,
+    EVIL,
+    "\ud800",
+    "\udcff",
+    "a\0b",
+    "x" * 100_000,
+    [],
+    [[]],
+    ["a"],
+    {},
+    {"a": 1},
+    {"b64": "!"},
+    {"b64": "AA=="},
+    "/etc",
+    "..",
+]
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the way to every value of a document."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield (*at, key)
+        yield from places(one, (*at, key))
+
+
+def changed(value: Any, chance: random.Random) -> Any:
+    """Change one place of a document: another value, another name, a value more, or one less."""
+    value = copy.deepcopy(value)
+    *way, last = chance.choice(list(places(value)))
+    inner = value
+    for key in way:
+        inner = inner[key]
+    kind = chance.randrange(6)
+    if kind == 0:
+        del inner[last]
+    elif kind == 1 and isinstance(inner, dict):
+        inner[chance.choice(["../x", "", "v1", EVIL, "0", "x" * 300, "..", "a/b", "1" * 50])] = inner.pop(last)
+    elif kind == 2 and isinstance(inner, list):
+        inner.append(chance.choice(STRANGE))
+    else:
+        inner[last] = copy.deepcopy(chance.choice(STRANGE))
+    return value
+
+
+def of_state(forge: Forge, chance: random.Random) -> None:
+    state = changed(forge.state, chance)
+    if chance.randrange(2):
+        forge.record("seal", {}, state=state)
+        return
+    patch = {key: value for key, value in state.items() if forge.state.get(key) != value}
+    forge.record("seal", patch)
+
+
+def of_record(forge: Forge, chance: random.Random) -> None:
+    fields: dict[str, list[Any]] = {
+        "vstore": [0, -1, 3, 10**30, "2", True],
+        "number": [0, -1, 1, 10**13, 10**30, True, "1"],
+        "op": [EVIL, "", 5, "undo", "gc", "repair"],
+        "undoes": [0, -1, 1, 2, 99, True],
+        "redoes": [0, 1, 2, 99],
+        "before": ["", "zz", "00" * 16],
+        "time": [EVIL, "", "9999-99-99T99:99:99Z", "x" * 10_000],
+        "about": [EVIL, "x" * 100_000, 5],
+        "from": [[], [1, 2, 3], [EVIL, 1, "x"], ["00" * 16, 2**70, "00"]],
+        "nonce": [""],
+    }
+    if chance.randrange(2):
+        field = chance.choice(sorted(fields))
+        op = chance.choice(["sync", "undo", "redo", "seal", "gc"])
+        forge.record(**{"op": op, "changes": {"current": "v1"}, field: chance.choice(fields[field])})
+        return
+    deep = b"[" * 100_000 + b"]" * 100_000
+    value = chance.choice(
+        [b"NaN", b"-Infinity", b"1e999", b"9" * 5_000, b"1." + b"0" * 5_000, deep, b'"\xff"', b"\xe2\x80\xae"]
+    )
+    value = chance.choice([value, b"[" * 500 + b"]" * 500, b'{"a":' * 500 + b"1" + b"}" * 500])
+    forge.record("seal", {"x": 1}, spoil=lambda line: line.replace(b'{"x":1}', b'{"x":' + value + b"}"))
+
+
+def of_absorbed(forge: Forge, chance: random.Random) -> None:
+    labels = ["pictures", "a", "b", "c"]
+    prefixes = [*labels, "a/x", "b/y", "pictures/x", "..", "a/../b", "", "/", "a//b", "a\0", EVIL, "x" * 40_000]
+    absorbed = {label: chance.choice(prefixes) for label in chance.sample(labels, chance.randint(1, 4))}
+    if not chance.randrange(4):
+        absorbed = {f"l{n}": f"l{n + 1}/{'y' * 900}" for n in range(chance.choice([20, 2_000]))}
+    forge.record("roots", {"absorbed": absorbed})
+
+
+def page(paths: list[bytes], keys: list[bytes], *, shared: list[int] | None = None, count: int | None = None) -> bytes:
+    out = bytearray(b"vp0")
+    put_number(out, len(paths) if count is None else count)
+    for at, path in enumerate(paths):
+        put_number(out, shared[at] if shared else 0)
+        put_number(out, len(path))
+        out += path
+    return bytes(out) + b"".join(keys)
+
+
+def inner(level: int, children: list[tuple[bytes, bytes, int]]) -> bytes:
+    out = bytearray(b"vp%d" % level)
+    put_number(out, len(children))
+    for first, _, _ in children:
+        put_number(out, 0)
+        put_number(out, len(first))
+        out += first
+    for _, name, count in children:
+        out += name
+        put_number(out, count)
+    return bytes(out)
+
+
+def of_pages(forge: Forge, chance: random.Random) -> None:
+    key = digest(b"a picture")
+    kind = chance.randrange(8)
+    if kind == 0:  # paths that share a long beginning
+        length = chance.choice([300, 40_000, 8 << 20])
+        first = b"pictures/" + b"a" * length
+        forge.snapshot(
+            [page([first] + [b"%03d" % n for n in range(1, 512)], [key] * 512, shared=[0] + [len(first) - 4] * 511)]
+        )
+    elif kind == 1:  # the same child over and over, on several levels
+        leaf = page([b"pictures/a"], [key])
+        pages, below, count = [leaf], leaf, 1
+        for level in range(1, chance.randint(2, 9)):
+            count *= 512
+            same = chance.randrange(2)
+            firsts = [b"pictures/a" + (b"" if same or not n else b"%03d" % n) for n in range(512)]
+            below = inner(level, [(first, digest(below), count // 512) for first in firsts])
+            pages.insert(0, below)
+        forge.snapshot(pages)
+    elif kind == 2:  # paths that lead elsewhere
+        paths = sorted(
+            {
+                b"pictures/../../x",
+                b"..",
+                b"/etc/passwd",
+                b"pictures//a",
+                b"a\0b",
+                b"",
+                b"pictures/./a",
+                EVIL.encode(),
+                b"pictures/\xff",
+            }
+        )
+        some = sorted(chance.sample(paths, 2))
+        forge.snapshot([page(some, [key] * 2)])
+    elif kind == 3:  # out of order, or twice
+        forge.snapshot([page([b"pictures/b", b"pictures/a", b"pictures/a"], [key] * 3)])
+    elif kind == 4:  # a count that is not that of the page
+        forge.snapshot([page([b"pictures/a"], [key], count=chance.choice([0, 2, 512, 513, 1 << 40, 1 << 62]))])
+    elif kind == 5:  # a blob that is longer than any
+        forge.snapshot([b"vp0" + bytes(chance.choice([1 << 20, 40 << 20, 200 << 20]))])
+    elif kind == 6:
+        forge.snapshot([page([b"pictures/a"], [key])], manifest=lambda value: changed(value, chance))
+    else:
+        data = bytearray(forge.blob(json.loads(forge.blob(forge.state["snapshots"]["v2"]["manifest"]))["tree"]))
+        data[chance.randrange(len(data))] = chance.randrange(256)
+        forge.snapshot([bytes(data)])
+
+
+def of_packs(forge: Forge, chance: random.Random) -> None:
+    numbers = [0, 1, 7, 8, 9, 2**16, 2**31, 2**32 - 1]
+    at = chance.randrange(3)
+    number = chance.choice([*numbers, 2**40, 2**63, 2**64 - 1] if at == 0 else numbers)
+
+    def entry(*place: int) -> tuple[int, int, int]:
+        offset, stored, length = [number if at == n else old for n, old in enumerate(place)]
+        return offset, stored, length
+
+    name = forge.state["current"]
+    manifest = forge.blob(forge.state["snapshots"][name]["manifest"])
+    packs = dict.fromkeys(forge.state["packs"])
+    every = [
+        manifest,
+        forge.blob(json.loads(manifest)["tree"]),
+        forge.blob(forge.state["spaces"][forge.space]["recipe"]),
+    ]
+    forge.record("merge", {"packs": {**packs, **forge.pack(every, entry=entry)}})
+
+
+def of_segments(forge: Forge, chance: random.Random) -> None:
+    kind = chance.randrange(5)
+
+    def spoilt(data: bytes) -> bytes:
+        found = bytearray(data)
+        for _ in range(chance.randint(1, 4)):
+            found[chance.randrange(len(found))] = chance.randrange(256)
+        return bytes(found)
+
+    if kind == 0:
+        forge.segment(header=spoilt)
+    elif kind == 1:
+        forge.segment(header=lambda old: chance.choice([b"", old[:-1], old * 2, b"IwFl" + old[4:], b"IxPT" + old[4:]]))
+    elif kind == 2:
+        forge.segment(
+            rows=lambda old: chance.choice(
+                [b"\x00\x7e" * (len(old) // 2), b"\x00\x7c" * (len(old) // 2), bytes(len(old))]
+            )
+        )
+    elif kind == 3:
+        forge.segment(keys=lambda old: chance.choice([bytes(len(old)), old[:16] * (len(old) // 16), spoilt(old)]))
+    else:
+        offset, form = chance.choice(
+            [(0, "<H"), (2, "<H"), (4, "<I"), (8, "<I"), (12, "<Q"), (20, "<I"), (56, "<q"), (90, "<I")]
+        )
+        value = chance.choice([0, 1, 2, 3, 2**15, 2**16 - 1, 2**31, 2**32 - 1, 2**63 - 1])
+        value = min(value, 2 ** (8 * struct.calcsize(form) - (form == "<q")) - 1)
+        forge.segment(foot=lambda foot: struct.pack_into(form, foot, offset, value))
+
+
+def of_journals(forge: Forge, chance: random.Random) -> None:
+    nonce = chance.randbytes(16)
+    width, dim = chance.choice([0, 1, 16, 65_535]), chance.choice([0, 1, 8, 3_072, 2**31, 2**32 - 1])
+    kind = chance.choice([0, 1, 2, 9])
+    head = struct.pack("<8sHHI32s16s", b"vjourn01", kind, width, dim, bytes.fromhex(forge.space), nonce)
+    (forge.folder / "journal").mkdir(exist_ok=True)
+    path = forge.folder / "journal" / f"{forge.space}-{nonce.hex()}"
+    with path.open("wb") as file:
+        file.write(head + checksum(head) + chance.randbytes(chance.choice([0, 50, 5_000])))
+        if chance.randrange(2):
+            file.truncate(chance.choice([1 << 20, 3 << 30]))  # a hole
+
+
+def of_caches(forge: Forge, chance: random.Random) -> None:
+    last = max((forge.folder / "refs").iterdir())
+    number, mark = int(last.name[:12]), last.read_bytes().split(b"\n")[1].decode()
+    good = [number, mark, 1, 1, forge.state]
+    bodies = [
+        canonical(changed(good, chance)),
+        b"[" * 10_000,
+        b"9" * 5_000 + b",",
+        b"[" + b"9" * 5_000,
+        b"null",
+        b"{}",
+        b"\xff",
+    ]
+    forge.record("seal", {"x": 1})
+    for name in ("state", "checked", "verified", "names-refs", "names-segments", "names-packs", "model-files"):
+        forge.cache(name, chance.choice(bodies))
+
+
+def of_form(forge: Forge, chance: random.Random) -> None:
+    value = changed({"format": 2, "store": "00" * 16, "hash": "xxh3_128", "dtype": "float16"}, chance)
+    if chance.randrange(2):
+        value["check"] = checksum(canonical(value)).hex()
+    (forge.folder / "FORMAT").write_bytes(canonical(value) + chance.choice([b"\n", b"", b"\n" * 99]))
+
+
+def of_recipes(forge: Forge, chance: random.Random) -> None:
+    field = chance.choice(["recipe", "probes"])
+    space = forge.state["spaces"][forge.space]
+    value = changed(json.loads(forge.blob(space.get(field, space["recipe"]))), chance)
+    blob = chance.choice([canonical(value), canonical(value), b"[]", b"[" * 10_000, b"9" * 5_000])
+    forge.record("verify", {"packs": forge.pack([blob]), "spaces": {forge.space: {field: digest(blob).hex()}}})
+
+
+KINDS: list[Callable[[Forge, random.Random], None]] = [
+    of_state,
+    of_state,
+    of_state,
+    of_record,
+    of_absorbed,
+    of_pages,
+    of_pages,
+    of_packs,
+    of_segments,
+    of_segments,
+    of_journals,
+    of_caches,
+    of_form,
+    of_recipes,
+]
+
+
+def call(words: str) -> str:
+    """Call a command. Returns: all that it printed."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="surrogateescape", write_through=True)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        code = run(words.split())
+    out.flush()
+    assert isinstance(out.buffer, io.BytesIO)
+    said = out.buffer.getvalue().decode("utf-8", "replace")
+    assert code in (0, 1, 2, 3, 4, 5, 10, 12, 13), f"exit {code} of {words}: {said}"
+    return said
+
+
+def main() -> None:
+    """Forge as many cases as are asked for, from a seed on; one that goes wrong is named."""
+    home, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    kinds = [kind for kind in KINDS if len(sys.argv) < 5 or kind.__name__ in sys.argv[4:]]
+    faulthandler.enable()
+    put(home, {"pictures/a.png": 1, "pictures/b.png": 2, "pictures/sub/c.png": 3})
+    call("sync pictures -q")
+    put(home, {"pictures/d.png": 4})
+    call("sync pictures -q")
+    sound = home / "sound"
+    shutil.copytree(home / ".vstore", sound)
+    outside = sorted(str(path) for path in home.parent.rglob("*") if home not in path.parents)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.RLIM_INFINITY))
+    began, slowest = time.monotonic(), 0.0
+    for seed in range(first, first + count):
+        chance = random.Random(seed)
+        shutil.rmtree(home / ".vstore")
+        shutil.copytree(sound, home / ".vstore")
+        kind = chance.choice(kinds)
+        kind(Forge(home / ".vstore"), chance)
+        for words in [*COMMANDS[:2], *chance.sample(COMMANDS[2:], 3)]:
+            case = f"case {seed} ({kind.__name__}), vstore {words}"
+            print(case, file=sys.__stderr__, flush=True)
+            faulthandler.dump_traceback_later(SECONDS, exit=True)
+            start = time.monotonic()
+            said = call(words)
+            faulthandler.cancel_dump_traceback_later()
+            slowest = max(slowest, time.monotonic() - start)
+            assert not any(bad in said for bad in BAD), f"{case}: {said!r}"
+            assert "not enough memory" not in said, f"{case}: {said!r}"
+    assert outside == sorted(str(path) for path in home.parent.rglob("*") if home not in path.parents)
+    print(
+        f"{count} cases in {time.monotonic() - began:.0f} s, the slowest command {slowest:.1f} s", file=sys.__stdout__
+    )
