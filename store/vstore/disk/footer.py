@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from vstore.format.hashing import HASHES, checksum
+from vstore.format.hashing import KEY_SIZES, checksum
 from vstore.format.layout import DTYPE_CODES, DTYPES
 from vstore.format.segment_header import LARGEST_DIM, MOST_ROWS, segment_header
 
@@ -14,7 +14,6 @@ _MAGIC = b"vsegment"
 # version, dtype code, key bytes, dim, rows, header bytes, space, time, header sum, keys sum, sums sum, reserved
 _FOOTER = struct.Struct("<HHIIQI32sq8s8s8s24s8s8s")
 _VERSION = 1
-_KEY_SIZES = {known.size for known in HASHES.values()}
 _YEAR_10000 = 253_402_300_800  # seconds since 1970
 FOOTER_SIZE = _FOOTER.size
 
@@ -73,7 +72,7 @@ class Footer(NamedTuple):
         dtypes = {code: name for name, code in DTYPE_CODES.items()}
         if version != _VERSION or code not in dtypes:
             raise ValueError(f"it has version {version} and dtype {code}, which this vstore does not know")
-        if not (1 <= dim <= LARGEST_DIM and 1 <= rows <= MOST_ROWS and key in _KEY_SIZES and 0 <= time < _YEAR_10000):
+        if not (1 <= dim <= LARGEST_DIM and 1 <= rows <= MOST_ROWS and key in KEY_SIZES and 0 <= time < _YEAR_10000):
             raise ValueError(f"it claims {rows} rows of {dim} numbers, keys of {key} bytes and the time {time}")
         if header != len(segment_header(dtypes[code], dim, rows)) or any(free):
             raise ValueError("it claims another header, or holds more than FORMAT.md says")

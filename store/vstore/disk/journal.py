@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 from vstore.disk import durable
 from vstore.disk.file import File
 from vstore.errors import Damage
-from vstore.format.hashing import checksum
+from vstore.format.hashing import KEY_SIZES, checksum
 from vstore.format.layout import DTYPE_CODES, DTYPES
+from vstore.format.segment_header import LARGEST_DIM
 
 if TYPE_CHECKING:
     from vstore.disk.segments import Rows
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 _MAGIC = b"vjourn01"
 _HEAD = struct.Struct("<8sHHI32s16s")
 _BLOCK = 1024  # frames that are read at once
+_READ = 1 << 24  # bytes that are read at once, or one frame
+LONGEST = 1 << 30  # bytes: a journal is sealed at 64 MiB
 FLUSH_EVERY = 5.0  # seconds of work that a power cut may cost, beside what is being embedded just then
 
 
@@ -81,7 +84,12 @@ class Journal:
         dtypes = {code: name for name, code in DTYPE_CODES.items()}
         if magic != _MAGIC or code not in dtypes:
             raise ValueError("its head names another format")
+        if self.key_size not in KEY_SIZES or not 1 <= self.dim <= LARGEST_DIM or size > LONGEST:
+            claim = f"keys of {self.key_size} bytes and rows of {self.dim} numbers, in {size:,} bytes"
+            raise ValueError(f"its head claims {claim}")
         self.space = space.hex()
+        if path.name != f"{self.space}-{self._nonce.hex()}":
+            raise ValueError("its head belongs to another file")
         self.dtype = dtypes[code]
         self._width = self.key_size + self.dim * DTYPES[self.dtype]
         self._count = (size - len(head)) // (self._width + 8)
@@ -90,9 +98,10 @@ class Journal:
         """Yield number and key of each sound frame. Frames torn off, or left as zeros, by a crash are skipped."""
         size = self._width + 8
         with File(self.path) as file:
-            for first in range(0, self._count, _BLOCK):
-                some = file.pread(_BLOCK * size, _HEAD.size + 8 + first * size)
-                for number in range(first, min(first + _BLOCK, self._count)):
+            block = max(1, min(_BLOCK, _READ // size))
+            for first in range(0, self._count, block):
+                some = file.pread(block * size, _HEAD.size + 8 + first * size)
+                for number in range(first, min(first + block, self._count)):
                     frame = some[(number - first) * size : (number - first + 1) * size]
                     body = frame[: self._width]
                     if checksum(self._nonce, struct.pack("<Q", number), body) == frame[self._width :]:

@@ -46,6 +46,8 @@ HASHES = {
     "sha256": Hash("sha256", 32, _sha256, _new_sha256),
 }
 
+KEY_SIZES = frozenset(known.size for known in HASHES.values())  # bytes
+
 
 def store_hash(name: str) -> Hash:
     """Find a hash by the name that FORMAT holds.

@@ -231,7 +231,10 @@ class Repository:
         if ref.name not in self._segments:
             from vstore.disk.segments import Segment
 
-            self._segments[ref.name] = Segment(self.layout.segments, ref)
+            segment = Segment(self.layout.segments, ref)
+            if (segment.footer.dtype, segment.footer.key_size) != (self.dtype, self.hash.size):
+                raise segment.damage("its rows or its keys are those of another store")
+            self._segments[ref.name] = segment
         return self._segments[ref.name]
 
     # Changing
