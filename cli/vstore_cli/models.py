@@ -136,7 +136,7 @@ class BatchSize(click.ParamType[int | None]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
         if value == "auto" or value is None:
             return None
-        if str(value).isascii() and str(value).isdigit() and int(value) >= 1:
+        if str(value).isascii() and str(value).isdigit() and len(str(value)) < 10 and int(value) >= 1:
             return int(value)
         return self.fail(f"{value!r} is not a valid batch size; write a number of pictures, or auto", param, ctx)
 

@@ -16,7 +16,7 @@ class Size(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        found = re.fullmatch(r"(\d+)\s*([KMG]?)(i?B)?", value, re.IGNORECASE)
+        found = re.fullmatch(r"(\d{1,15})\s*([KMG]?)(i?B)?", value, re.IGNORECASE)
         if not found:
             self.fail(f"{value!r} is not a valid size; write 256M or 2G", param, ctx)
         return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]
@@ -30,7 +30,7 @@ class Duration(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, (int, float)):
             return float(value)
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", value)
+        found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)\s*([smh]?)", value)
         if not found:
             self.fail(f"{value!r} is not a valid duration; write 90s, 30m or 2h", param, ctx)
         return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]

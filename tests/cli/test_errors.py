@@ -627,3 +627,32 @@ def test_messages_cannot_act_on_the_terminal(pictures: Line) -> None:
         json.dumps(pictures(*words, code=code).error)
     err = pictures("sync", f"--{name}", code=2).err
     assert "\x1b" not in err
+
+
+NINES = "9" * 5_000
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["snapshot", "forget", "--dry-run", "--keep-last", NINES],
+        ["snapshot", "forget", "--dry-run", "--keep-within", f"{NINES}d"],
+        ["log", "-n", NINES],
+        ["check", "--read-data-subset", f"1/{NINES}"],
+        ["check", "--read-data-subset", f"{NINES}%"],
+        ["check", "--max-duration", f"{NINES}s"],
+        ["sync", "--max-file-size", f"{NINES}M"],
+        ["sync", "--batch-size", NINES],
+    ],
+)
+def test_a_number_of_thousands_of_digits_is_a_mistake_of_the_caller(pictures: Line, words: list[str]) -> None:
+    assert "bug in vstore" not in pictures(*words, code=2).err
+
+
+@pytest.mark.parametrize("name", [f"v{NINES}", f"v1~{NINES}", f"@{{{NINES}}}", NINES])
+def test_a_snapshot_of_thousands_of_digits_is_none_of_those_kept(pictures: Line, name: str) -> None:
+    assert "no snapshot" in pictures("snapshot", "show", name, code=1).err
+
+
+def test_a_number_larger_than_any_count_shows_all(pictures: Line) -> None:
+    assert pictures("log", "-n", "9" * 30).out == pictures("log").out

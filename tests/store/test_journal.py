@@ -15,6 +15,7 @@ from support.builder import Builder, unit_vectors
 from support.failing_disks import Watched, disk
 
 from vstore.disk import journal as module
+from vstore.disk.file import File
 from vstore.disk.journal import Journal, JournalWriter, journals
 from vstore.disk.segment_writer import rounded
 from vstore.disk.segments import Segment
@@ -324,3 +325,38 @@ def test_what_an_append_tore_does_not_hide_what_was_whole(store: Builder, disk: 
     keeper.close()
     saved = recover(store.repo, "sync")
     assert saved == 7, "a hundred bytes are two frames of forty, and a part of the third"
+
+
+CLAIMS = [(0, 8), (17, 8), (65_535, 8), (16, 0), (16, (1 << 20) + 1), (16, (1 << 32) - 1)]
+
+
+@pytest.mark.parametrize(("width", "dim"), CLAIMS)
+def test_a_head_that_claims_what_no_journal_has_is_none(tmp_path: Path, width: int, dim: int) -> None:
+    head = struct.pack("<8sHHI32s16s", b"vjourn01", 1, width, dim, bytes(32), bytes(16))
+    path = tmp_path / "journal"
+    path.write_bytes(head + checksum(head))
+    with pytest.raises(ValueError, match="its head claims keys of"):
+        Journal(path)
+
+
+def test_a_journal_that_is_longer_than_any_is_none(tmp_path: Path) -> None:
+    head = struct.pack("<8sHHI32s16s", b"vjourn01", 1, 16, 8, bytes(32), bytes(16))
+    path = tmp_path / "journal"
+    path.write_bytes(head + checksum(head))
+    os.truncate(path, module.LONGEST)
+    assert Journal(path).dim == 8
+    os.truncate(path, module.LONGEST + 1)
+    with pytest.raises(ValueError, match="in 1,073,741,825 bytes"):
+        Journal(path)
+
+
+def test_long_rows_are_read_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    pread = File.pread
+    monkeypatch.setattr(File, "pread", lambda self, size, at: asked.append(size) or pread(self, size, at))
+    head = struct.pack("<8sHHI32s16s", b"vjourn01", 2, 16, 1 << 20, bytes(32), bytes(16))
+    path = tmp_path / "journal"
+    path.write_bytes(head + checksum(head))
+    os.truncate(path, 200 << 20)
+    assert list(Journal(path).frames()) == []
+    assert max(asked) < 20 << 20

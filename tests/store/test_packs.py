@@ -6,13 +6,14 @@ import os
 import struct
 import zlib
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vstore.disk.packs import FOOTER_SIZE, Pack, Packs, merge_packs, write_pack
+from vstore.disk.packs import FOOTER_SIZE, LARGEST_BLOB, LARGEST_PAGE, Pack, Packs, merge_packs, write_pack
 from vstore.errors import Damage
 from vstore.format.entries import FileRef
 from vstore.format.hashing import HASHES, Hash, checksum, store_hash
@@ -151,6 +152,45 @@ def test_a_blob_that_is_not_stored_as_the_table_says_is_damage(tmp_path: Path, s
     with pytest.raises(Damage):
         pack.get(digest)
     pack.close()
+
+
+def test_a_blob_has_the_length_that_deflate_can_give_and_no_more(tmp_path: Path) -> None:
+    content = bytes(10 << 20)
+    stored = zlib.compress(content, 9)
+    ref, digest = crafted(tmp_path, stored, content)
+    with closing(Pack(tmp_path, ref, HASH)) as pack:
+        assert len(content) > 1_000 * len(stored)
+        assert pack.get(digest) == content
+        assert [one for one, _ in pack.stored()] == [digest]
+    ref, digest = crafted(tmp_path, stored, content, 1_032 * len(stored) + 1)
+    with closing(Pack(tmp_path, ref, HASH)) as pack:
+        for use in (lambda: pack.get(digest), lambda: list(pack.stored())):
+            with pytest.raises(Damage, match=r"claims [0-9,]+ bytes in [0-9,]+"):
+                use()
+
+
+def test_a_blob_that_is_longer_than_its_kind_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = bytes(LARGEST_PAGE + 1)
+    ref = write_pack(tmp_path, HASH, {HASH.digest(content): content}, "commit")
+    packs = Packs(tmp_path, [ref], HASH)
+    assert packs.get(HASH.digest(content), LARGEST_BLOB) == content
+    monkeypatch.setattr(zlib, "decompressobj", lambda: pytest.fail("it is unpacked"))
+    with pytest.raises(Damage, match="has 33,554,433 bytes, where 33,554,432 are the most"):
+        packs.get(HASH.digest(content))
+    packs.close()
+
+
+@pytest.mark.parametrize("offset", [0, 7, 9, 1 << 40])
+def test_a_blob_lies_between_the_head_and_the_table(tmp_path: Path, offset: int) -> None:
+    stored = zlib.compress(b"content")
+    digest = HASH.digest(b"content")
+    body, table = b"vpack001" + stored, digest + struct.pack("<QII", offset, len(stored), 7)
+    head = struct.pack("<QII8s8s", len(body), 1, 16, checksum(body), checksum(table))
+    data = body + table + head + checksum(head) + b"vpackend"
+    (tmp_path / "x.pack").write_bytes(data)
+    pack = Pack(tmp_path, FileRef("x.pack", len(data), checksum(head).hex()), HASH)
+    with closing(pack), pytest.raises(Damage, match="lies outside the blobs"):
+        pack.get(digest)
 
 
 def test_a_table_that_does_not_end_at_the_footer_is_damage(tmp_path: Path) -> None:

@@ -454,3 +454,48 @@ def test_a_root_that_is_no_page_is_damage() -> None:
 def test_the_hash_of_the_store_names_the_pages(hash: Hash) -> None:
     tree = Tree.empty(hash, {}.__getitem__).edited({b"a": b"k" * hash.size})
     assert tree.root == hash.digest(encode_leaf([(b"a", b"k" * hash.size)]))
+
+
+# Pages of strangers
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        [b""],
+        [b"/etc"],
+        [b"a/"],
+        [b"a//b"],
+        [b"a/../b"],
+        [b".."],
+        [b"../b"],
+        [b"a/."],
+        [b"a\0b"],
+        [b"b", b"a"],
+        [b"a", b"a"],
+        [b"a", b"a/b", b"c/.."],
+        [b"a" * 32_768],
+    ],
+)
+def test_a_leaf_of_paths_that_no_folder_has_is_damage(paths: list[bytes]) -> None:
+    with pytest.raises(Damage, match="an alias page cannot be read"):
+        decode_leaf(encode_leaf([(path, b"k" * 16) for path in paths]), 16)
+
+
+def test_a_leaf_may_hold_a_path_as_long_as_any() -> None:
+    aliases = [(b"a" * 32_767, b"k" * 16), (b"a.." + b"b" * 9, b"k" * 16), (b"...", b"k" * 16)]
+    assert decode_leaf(encode_leaf(sorted(aliases)), 16) == sorted(aliases)
+
+
+def test_an_inner_page_of_long_paths_is_damage() -> None:
+    with pytest.raises(Damage, match="a key has 32768 bytes"):
+        decode_inner(encode_inner([Child(b"a" * 32_768, b"d" * 16, 1)], 1), 16)
+
+
+def test_the_keys_of_a_leaf_are_as_many_as_the_page_above_says() -> None:
+    """A page that stands twice below another would be counted twice."""
+    leaf = encode_leaf([(b"a", b"k" * 16), (b"b", b"l" * 16)])
+    top = encode_inner([Child(b"a", HASH.digest(leaf), 1)], 1)
+    pages = {HASH.digest(page): page for page in (leaf, top)}
+    with pytest.raises(Damage, match="does not match the page above"):
+        list(Tree(HASH, pages.__getitem__, HASH.digest(top)).key_columns())

@@ -76,3 +76,10 @@ def test_a_probe_of_another_width_makes_no_space(harm: Callable[[Any], Any]) -> 
     with pytest.raises(ModelError, match="the model g"):
         embed_probes(Odd(), ["tiny"])
     assert embed_probes(FakeEmbedder(), ["tiny"])["tiny"].shape == (8,)
+
+
+@pytest.mark.parametrize("dtype", ["c8", "c16", "O", "S4", "U4", "m8[s]"])
+def test_values_that_are_no_real_numbers_are_refused(dtype: str) -> None:
+    """Complex numbers would lose a part without a word, and look like vectors."""
+    with pytest.raises(ModelError, match="where real numbers belong"):
+        unit_rows(np.ones((2, 4)).astype(dtype), 2, 4)

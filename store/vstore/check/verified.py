@@ -40,11 +40,11 @@ def longest_unread(refs: Iterable[FileRef], times: dict[str, int]) -> list[FileR
 
 def part_of(refs: list[FileRef], subset: str) -> list[FileRef]:
     """Choose the part for a user's words: `1/7` or `10%`. refs: the longest unread first. Raises: UsageError."""
-    parts = re.fullmatch(r"(\d+)/(\d+)", subset)
+    parts = re.fullmatch(r"(\d{1,9})/(\d{1,9})", subset)
     if parts and 1 <= int(parts[1]) <= int(parts[2]):
         # Names are random, so their first digits part the files evenly, and always in the same way.
         return [ref for ref in refs if int(ref.name[:8], 16) % int(parts[2]) == int(parts[1]) - 1]
-    share = re.fullmatch(r"(\d+(?:\.\d+)?)%", subset)
+    share = re.fullmatch(r"(\d{1,9}(?:\.\d{1,15})?)%", subset)
     if not share or not 0 < float(share[1]) <= 100:
         raise UsageError(f"{subset!r} is not a valid part", "write 10%, or 1/7 for the first of seven parts")
     left = sum(ref.size for ref in refs) * float(share[1]) / 100

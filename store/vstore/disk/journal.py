@@ -88,8 +88,6 @@ class Journal:
             claim = f"keys of {self.key_size} bytes and rows of {self.dim} numbers, in {size:,} bytes"
             raise ValueError(f"its head claims {claim}")
         self.space = space.hex()
-        if path.name != f"{self.space}-{self._nonce.hex()}":
-            raise ValueError("its head belongs to another file")
         self.dtype = dtypes[code]
         self._width = self.key_size + self.dim * DTYPES[self.dtype]
         self._count = (size - len(head)) // (self._width + 8)

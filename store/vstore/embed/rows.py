@@ -34,6 +34,8 @@ def require_rows(rows: npt.NDArray[Any], count: int, dim: int) -> None:
     """Make sure that an embedder gave one vector of the right width for each picture. Raises: ModelError."""
     if rows.ndim == 2:
         require_width(rows.shape[1], dim)
+    if rows.dtype.kind in "cOSUmM":  # the real part of a complex number would pass for it
+        raise ModelError(f"the model gave values of the type {rows.dtype}, where real numbers belong", _STEP)
     if rows.shape != (count, dim):
         raise ModelError(f"the model gave numbers of the shape {tuple(rows.shape)} for {count} pictures", _STEP)
 

@@ -37,7 +37,8 @@ def is_snapshot(value: object) -> bool:
 
 def is_origin(value: str) -> bool:
     """Tell whether a value may be the name of another store."""
-    return 0 < len(value) <= 100 and value.isprintable() and not any(c in "@~{}/\\: " for c in value)
+    fits = 0 < len(value) <= 100 and value.isprintable() and value[0] not in "-+."
+    return fits and not any(c in "@~{}/\\: " for c in value)
 
 
 def is_label(value: object) -> bool:

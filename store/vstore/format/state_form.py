@@ -51,7 +51,7 @@ def _look_at(document: Document, gaps: bool) -> None:
         if field in document:
             _require(is_number(document[field], 1, 1 << 62), field, document[field])
     for tag, name in _object(document, "tags").items():
-        _require(is_snapshot(name), f"the tag {tag!r}", name)
+        _require(is_snapshot(name) and tag.isprintable(), f"the tag {tag!r}", name)
     for name, entry in _object(document, "snapshots").items():
         _require(is_snapshot(name) and isinstance(entry, dict), "a snapshot", name)
     for kind, look in (("spaces", _space), ("roots", _root), ("imports", _import)):
@@ -89,7 +89,9 @@ def _files(document: Document) -> None:
 
 def _space(id: str, space: Document) -> None:
     _require(is_digest(id, 64), "the id of a space", id)
-    _require(_is_text(space["name"]) and _is_text(space["status"]), f"the space {id}", space)
+    for field in ("name", "status"):
+        text = space[field]
+        _require(type(text) is str and text.isprintable() and 0 < len(text) <= 1000, f"{field} of the space {id}", text)
     _require(is_number(space["dim"], 1, _LARGEST_DIM), f"the numbers of a row of the space {id}", space["dim"])
     for field in ("recipe", "probes", "identity"):
         if field in space:

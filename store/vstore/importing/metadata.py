@@ -71,6 +71,8 @@ class _Reader:
             if err.msg == "Extra data" and text.lstrip()[:1] in ("{", '"'):
                 return self.lines(data)
             raise self._wrong(f"it is not JSON (line {err.lineno}, column {err.colno}: {err.msg})") from err
+        except ValueError as err:  # a number of thousands of digits
+            raise self._wrong(f"it holds a number that is too long ({err})") from err
         return self._shapes.listing(value)
 
     def lines(self, data: bytes) -> Listing:
@@ -79,7 +81,7 @@ class _Reader:
             if line.strip():
                 try:
                     values.append(json.loads(line))
-                except (json.JSONDecodeError, RecursionError) as err:
+                except (ValueError, RecursionError) as err:
                     raise self._wrong(f"line {number} is not JSON ({err})") from err
         return self._shapes.of_list(values)
 

@@ -12,8 +12,8 @@ from vstore.format.records import Record
 from vstore.format.state import State
 
 # Compiled when a name is looked up: every command would pay for it.
-_STEP = r"(?P<base>.+)~(?P<up>\d+)"
-_PAST = r"@\{(\d+)\}"
+_STEP = r"(?P<base>.+)~(?P<up>[0-9]{1,18})"
+_PAST = r"@\{([0-9]{1,18})\}"
 _ID = r"[0-9a-fA-F]{4,}"
 _OWN = r"[vV][0-9]{1,18}"
 _FETCHED = r"[^/]+/v[1-9][0-9]{0,17}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import islice
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ def log(repo: Repository, limit: int | None = None) -> list[LogRow]:
     """List the operations, newest first. limit: of the newest alone; no more of the history is read than they need."""
     history = history_of(repo)
     rows = [LogRow(*line) for line in reversed(lines_after(repo, history))][:limit]
-    left = None if limit is None else limit - len(rows)
+    left = None if limit is None else min(limit - len(rows), sys.maxsize)
     return rows + [LogRow(*line) for line in islice(history.newest(), left)]
 
 

@@ -12,7 +12,7 @@ from vstore.clock import TIME
 from vstore.errors import UsageError
 from vstore.format.entries import Snapshot
 
-_SPAN = re.compile(r"(?:(\d+)y)?(?:(\d+)m)?(?:(\d+)d)?(?:(\d+)h)?")
+_SPAN = re.compile(r"(?:(\d{1,9})y)?(?:(\d{1,9})m)?(?:(\d{1,9})d)?(?:(\d{1,9})h)?")
 # How the time of a snapshot is cut for each rule: two snapshots with the same cut are of the same hour, day …
 _CUTS = {"hourly": "%Y-%m-%dT%H", "daily": "%Y-%m-%d", "weekly": "%G-W%V", "monthly": "%Y-%m", "yearly": "%Y"}
 
