@@ -232,8 +232,10 @@ class Repository:
             from vstore.disk.segments import Segment
 
             segment = Segment(self.layout.segments, ref)
-            if (segment.footer.dtype, segment.footer.key_size) != (self.dtype, self.hash.size):
-                raise segment.damage("its rows or its keys are those of another store")
+            made, ours = (segment.footer.dtype, segment.footer.key_size), (self.dtype, self.hash.size)
+            if made != ours:
+                has, wants = (f"{dtype} rows and keys of {size} bytes" for dtype, size in (made, ours))
+                raise segment.damage(f"it has {has}, where {wants} belong")
             self._segments[ref.name] = segment
         return self._segments[ref.name]
 
