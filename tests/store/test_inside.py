@@ -262,8 +262,9 @@ def test_a_link_is_removed_itself(layout: Layout, tmp_path: Path) -> None:
 
 def test_a_missing_file_or_folder_is_no_damage(layout: Layout) -> None:
     for path in (layout.format, layout.packs / "x", layout.indexes / "a" / "b"):
-        with pytest.raises(FileNotFoundError):
+        with pytest.raises(FileNotFoundError) as caught:
             durable.read(path)
+        assert caught.value.filename == str(path)
         assert not inside.exists(path)
         assert not inside.is_folder(path)
         assert inside.names_if_any(path) == []

@@ -176,6 +176,9 @@ def _folder_of(path: str) -> Iterator[tuple[int | None, str]]:
             os.close(fd)
             fd = inner
         yield fd, below[-1]
+    except OSError as err:
+        err.filename = path  # and not the name alone: it tells whose file is missing
+        raise
     finally:
         os.close(fd)
 
