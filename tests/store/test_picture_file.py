@@ -55,7 +55,7 @@ def test_a_query_that_is_a_pipe_or_a_device_is_refused(world: World, tmp_path: P
     world.put({"a.png": 1})
     world.sync()
     os.mkfifo(tmp_path / "pipe.png")
-    with pytest.raises(VstoreError, match="cannot read .*: it is not a regular file; name a picture file"):
+    with pytest.raises(VstoreError, match=r"cannot read .*: it is not a regular file; name a picture file"):
         world.store.search([Operand(1, os.fsencode(tmp_path / name))])
     with pytest.raises(UsageError, match="is a folder"):
         world.store.search([Operand(1, os.fsencode(tmp_path))])

@@ -6,13 +6,13 @@ import errno
 import os
 import stat
 
-_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_AT_ONCE = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def open_regular(path: bytes) -> int:
     """Open a regular file, or a link to one. Returns: its descriptor. Raises: OSError, also for all else."""
     try:
-        fd = os.open(path, _FLAGS)
+        fd = os.open(path, os.O_RDONLY | _AT_ONCE)
     except OSError as err:
         if err.errno in (errno.ENXIO, errno.EOPNOTSUPP):  # a socket
             raise OSError(errno.EINVAL, "it is not a regular file") from err
