@@ -80,7 +80,7 @@ def test_a_segment_of_another_dtype_is_damage_and_nothing_is_written(tmp_path: P
     builder.list_segments([ref])
     builder.add_snapshot({b"r/a.png": keys[0]})
     before = sorted(os.listdir(repo.layout.segments))
-    with Store(tmp_path / ".vstore") as store, pytest.raises(Damage, match="float32 rows and keys of 16 bytes, where float16 rows"):
+    with Store(tmp_path / ".vstore") as store, pytest.raises(Damage, match=r"float32 rows .* where float16"):
         store.gc(drop_unnamed=True)
     assert sorted(os.listdir(repo.layout.segments)) == before
 
