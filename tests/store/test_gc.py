@@ -379,7 +379,8 @@ def test_recipes_probes_and_leftovers_stay(world: World) -> None:
     names, first, second, probes = (digest.hex() for digest in blobs)
     space = repo.snapshot("current").space
     with repo.committing("import"):
-        left = {"i1": {"names": names, "vectors": [first, second], "space": space}}
+        rest = {"root": "pictures", "rows": 2, "written": 1, "time": "2026-11-23T20:02:39Z"}
+        left = {"i1": {**rest, "names": names, "vectors": [first, second], "space": space}}
         packs = repo.write_blobs({**blobs, repo.hash.digest(b"waste"): os.urandom(4000)})
         repo.publish("import", {"imports": left, "packs": packs, "spaces": {space: {"probes": probes}}})
     world.store.snapshot_forget(keep_last=1)
