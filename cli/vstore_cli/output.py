@@ -13,6 +13,9 @@ import click
 
 from vstore_cli.suggestions import typed, typed_fields
 
+# Characters that JSON may hold as they are, and that steer a terminal or turn the direction of a line.
+_UNSEEN = "[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -33,7 +36,8 @@ def echo_json(report: Report | Sequence[Report]) -> None:
     # A report is a named tuple, thus a sequence too.
     value = report.to_json() if isinstance(report, Report) else [one.to_json() for one in report]
     # A text that is not UTF-8 (a label, a message) must not break the document; paths come as path_b64 too.
-    click.echo(json.dumps(typed_fields(value), ensure_ascii=False).encode("utf-8", "replace"))
+    text = json.dumps(typed_fields(value), ensure_ascii=False)
+    click.echo(re.sub(_UNSEEN, lambda char: f"\\u{ord(char[0]):04x}", text).encode("utf-8", "replace"))
 
 
 def say(text: str, *, err: bool = False) -> None:

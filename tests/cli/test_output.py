@@ -112,3 +112,11 @@ def test_columns_stand_below_one_another(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out == "name      n\na         1  x\nlonger  100\n"
     output.table([])
     assert capsys.readouterr().out == ""
+
+
+def test_json_holds_nothing_that_steers_a_terminal(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    words = "a\x1b[2J\x7f\x9b2J\u202eb\u2066c\u2028é"
+    output.echo_json(Named(words))
+    out = capsysbinary.readouterr().out.decode()
+    assert out.rstrip("\n").isprintable() and "é" in out
+    assert words in json.loads(out).values()

@@ -102,3 +102,38 @@ def test_a_record_of_a_later_format_is_refused_by_its_version() -> None:
     with pytest.raises(FormatTooNew, match=f"format {NEWEST + 1}") as caught:
         Record.from_bytes(later, HASH, "x")
     assert caught.value.exit_code == 12
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"number": 0},
+        {"number": 10**12},
+        {"number": True},
+        {"vstore": 10**30},
+        {"vstore": "2"},
+        {"undoes": 7},
+        {"undoes": 0},
+        {"redoes": 8},
+        {"op": "a\x1b[2J"},
+        {"op": "x" * 101},
+        {"time": "a\u202eb"},
+        {"changes": {"current": "../v1"}},
+        {"changes": {"current": 5}},
+        {"state": {"current": "v0"}},
+        {"changes": {"a": 2**63}},
+    ],
+)
+def test_a_record_with_what_none_has_is_damage(wrong: dict[str, Any]) -> None:
+    sound = json.loads(record().to_bytes(HASH).split(b"\n")[0])
+    assert Record.from_bytes(signed(canonical(sound)), HASH, "x").number == sound["number"]
+    with pytest.raises(Damage, match="refs/x is not a valid record") as caught:
+        Record.from_bytes(signed(canonical({**sound, **wrong})), HASH, "x")
+    assert len(str(caught.value)) < 300 and str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("value", [b"NaN", b"9" * 5_000, b"[" * 70 + b"]" * 70, b"[" * 100_000, b"1e999", b'"\xff"'])
+def test_a_record_of_json_that_no_store_holds_is_damage(value: bytes) -> None:
+    line = record().to_bytes(HASH).split(b"\n")[0]
+    with pytest.raises(Damage, match="refs/x is not a valid record"):
+        Record.from_bytes(signed(line[:-1] + b',"x":' + value + b"}"), HASH, "x")

@@ -25,8 +25,8 @@ from vstore_cli.main import run
 
 MEMORY = 4 << 30  # bytes of address space for a case; LMDB and faiss map some
 SECONDS = 20  # for a case
-BAD = ("\x1b", "\u202e", "Traceback", "this is a bug in vstore")
-EVIL = "a\x1b[2J\u202eb"
+BAD = ("\x1b", "\x9b", "\u202e", "Traceback", "this is a bug in vstore")
+EVIL = "a\x1b[2J\x9b2J\u202eb"
 
 COMMANDS = [
     "search ./pictures/a.png -k 2",

@@ -159,6 +159,7 @@ def _require_entry(name: str, value: Document) -> None:
         and (parent is None or (is_snapshot(parent) and _leads_down(name, parent)))
         and all(type(value.get(field, "")) is str for field in ("manifest", "time", "message", "fields"))
         and all(type(value.get(field, False)) is bool for field in ("partial", "kept", "degraded"))
+        and value["time"].isprintable()
         and not (value["manifest"] + value.get("fields", "")).strip("0123456789abcdef")
     )
     if not fits:

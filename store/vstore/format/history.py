@@ -10,6 +10,7 @@ from typing import NamedTuple
 from vstore.errors import Damage
 from vstore.format.canonical import Json, canonical, parsed
 from vstore.format.hashing import Hash
+from vstore.format.names import is_snapshot
 
 LINES = 1_000  # of each chunk but the last
 END = 10**12  # no record has this number
@@ -170,6 +171,9 @@ def _decoded_lines(data: bytes) -> list[Line]:
     numbers = [line.number for line in lines]
     if not 1 <= len(lines) <= LINES or any(a >= b for a, b in pairwise(numbers)):
         raise _damage("its lines are out of order")
+    for line in lines:
+        if not (line.op + line.time).isprintable() or not (line.current is None or is_snapshot(line.current)):
+            raise _damage(f"it holds the operation {line.op!r:.100} at {line.time!r:.100}")
     return lines
 
 

@@ -91,6 +91,8 @@ def _require_types(value: Json) -> None:
         raise ValueError(f"its space is {value['space']!r:.100}")
     if not all(type(value.get(field, "")) is str for field in ("time", "message", "store")):
         raise ValueError("its time, its message or its store is no text")
+    if not (value["time"] + value.get("store", "")).isprintable():
+        raise ValueError("its time or its store is no word")
     if not is_number(value["images"]) or not is_number(value["paths"], value["images"]):
         raise ValueError(f"it counts {value['paths']!r:.100} paths and {value['images']!r:.100} images")
 

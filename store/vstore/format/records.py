@@ -9,9 +9,10 @@ from vstore.errors import Damage, FormatTooNew
 from vstore.format.canonical import Document, Json, canonical, parsed
 from vstore.format.hashing import Hash
 from vstore.format.layout import NEWEST
-from vstore.format.names import is_number
+from vstore.format.names import is_number, is_snapshot
 
 LONGEST = 1 << 28  # bytes of a record at most
+_LONGEST_WORD = 100  # characters of an operation or a time
 _LAST = 999_999_999_999  # number of a record: its name has twelve digits
 
 # What each field of a record holds, and what one that may be left out holds where it stands.
@@ -128,6 +129,7 @@ class Record(NamedTuple):
                 if type(document[field]) is not kind:
                     raise TypeError(f"{field} is {document[field]!r:.100}")
             _require_numbers(document)
+            _require_words(document)
             return cls(
                 number=document["number"],
                 op=document["op"],
@@ -153,6 +155,16 @@ def _origin(value: list[Json]) -> Origin:
     if (type(store), type(number), type(digest)) != (str, int, str):
         raise TypeError(f"from is {value!r:.100}")
     return Origin(store, number, digest)
+
+
+def _require_words(document: Document) -> None:
+    """Look at what is shown of an operation, whatever the state became later."""
+    for field in ("op", "time"):
+        if not document[field].isprintable() or len(document[field]) > _LONGEST_WORD:
+            raise ValueError(f"{field} is {document[field]!r:.100}")
+    for part in (document["changes"], document.get("state", {})):
+        if not (part.get("current") is None or is_snapshot(part["current"])):
+            raise ValueError(f"current is {part['current']!r:.100}")
 
 
 def _require_numbers(document: Document) -> None:
