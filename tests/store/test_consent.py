@@ -10,9 +10,11 @@ import pytest
 
 from vstore.embed.consent import CODE, DOWNLOAD, PLACE, PLUGIN, Consent, Wish
 from vstore.embed.hf.digests import Digests
+from vstore.embed.hf.source.model_folder import ModelFolder
+from vstore.embed.hf.source.own_code import refuse_kernels
 from vstore.embed.model_words import Words
 from vstore.embed.wishes import wishes_of
-from vstore.errors import Untrusted, UsageError, VstoreError
+from vstore.errors import ModelError, Untrusted, UsageError, VstoreError
 from vstore.store import Store
 
 COMMIT = "0" * 40
@@ -184,6 +186,27 @@ def test_doctor_reads_no_model_that_is_not_allowed(stranger: Path, tmp_path: Pat
     if found["space own"].state == "trouble":
         pytest.skip("torch is not installed, which doctor says first")
     assert found["space own"].fix == "vstore model allow own --trust-remote-code"
+
+
+# Code from elsewhere
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"attn_implementation": "stranger/kernel"},
+        {"_attn_implementation_internal": "paged|stranger/kernel:fn"},
+        {"vision_config": {"attn_implementation": {"": "eager", "text": "stranger/kernel"}}},
+        {"experts_implementation": "stranger/kernel"},
+    ],
+)
+def test_a_configuration_that_fetches_compiled_code_is_refused(config: dict[str, Any]) -> None:
+    with pytest.raises(ModelError, match=r"from the hub \(.*stranger/kernel.*\): that is code"):
+        refuse_kernels(ModelFolder("m", Path("/m"), None, config))
+
+
+def test_a_configuration_that_names_an_implementation_of_the_library_is_taken() -> None:
+    refuse_kernels(ModelFolder("m", Path("/m"), None, {"attn_implementation": "sdpa", "act": "a/b", "sizes": [1]}))
 
 
 # Stores of before

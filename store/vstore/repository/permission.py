@@ -37,6 +37,15 @@ def permitted(repo: Repository, space: Space, settings: Settings) -> Settings:
     raise _refusal(space, [wish for wish in missing if wish.kind != DOWNLOAD or not _is_here(wish)])
 
 
+def is_permitted(repo: Repository, space: Space, settings: Settings) -> bool:
+    """Tell whether this user consented to what a space wants. Raises: Damage; ModelError if the recipe is lost."""
+    try:
+        permitted(repo, space, settings)
+    except Untrusted:
+        return False
+    return True
+
+
 def wishes(repo: Repository, space: Space) -> list[Wish]:
     """List what a space wants of its user. Raises: Damage; ModelError if the recipe is lost."""
     from vstore.embed.wishes import wishes_of
