@@ -10,6 +10,7 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from vstore.disk import inside
 from vstore.disk.cache import read_cache_json, write_cache
 from vstore.disk.file_hash import hash_file
 from vstore.embed.hf.tensors import FileDigests, file_digests
@@ -95,7 +96,9 @@ class Digests:
         Returns: real path -> sha256; files that have changed since, or that others may change, are left out.
         """
         mine = {os.geteuid(), 0}
-        if self._cache is None or not _is_of(self._cache / _NAME, mine):
+        if self._cache is None or not inside.exists(self._cache / _NAME):
+            return {}
+        if inside.look(self._cache / _NAME).st_uid not in mine:
             return {}
         old = {name: known for name, known in self._known.items() if len(known) == 5 and _is_of(Path(name), mine)}
         return {name: str(known[4]) for name, known in old.items() if known[:4] == _stat(Path(name))}
