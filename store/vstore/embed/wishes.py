@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from vstore.embed.consent import CODE, DOWNLOAD, PLACE, PLUGIN, Wish
@@ -57,3 +57,16 @@ def _of_files(name: str, revision: str | None) -> Wish:
     if revision is not None and found is not None and not os.path.exists(name):
         return Wish(DOWNLOAD, f"{found.written}@{revision}")
     return Wish(PLACE, os.path.realpath(name))
+
+
+def is_of_before(wish: Wish, before: Mapping[str, str]) -> bool:
+    """Tell whether a wish is one that was granted before vstore asked for consent.
+
+    before: the files that were read for the store then: real path -> sha256.
+    """
+    if wish.kind == CODE:
+        return bool(wish.about) and set(wish.about.split()) <= set(before.values())
+    if wish.kind == PLACE and os.path.isdir(wish.about):
+        # A folder may consist of links into a cache.
+        return any(os.path.realpath(os.path.join(wish.about, name)) in before for name in os.listdir(wish.about))
+    return False

@@ -7,7 +7,6 @@ machine (`embed.consent`). A store that was used here before consent was asked f
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -62,21 +61,12 @@ def give(consent: Consent, to: Sequence[Wish]) -> None:
 def _not_of_before(repo: Repository, missing: Sequence[Wish], consent: Consent) -> list[Wish]:
     """Consent to the models of before, for which nobody was asked. Returns: the other wishes."""
     from vstore.embed.hf.digests import Digests
+    from vstore.embed.wishes import is_of_before
 
     before = Digests(repo.layout.cache).of_before()
-    old = [wish for wish in missing if _is_of_before(wish, before)]
+    old = [wish for wish in missing if is_of_before(wish, before)]
     give(consent, old)
     return [wish for wish in missing if wish not in old]
-
-
-def _is_of_before(wish: Wish, before: dict[str, str]) -> bool:
-    from vstore.embed.consent import CODE, PLACE
-
-    if wish.kind == CODE:
-        return bool(wish.about) and set(wish.about.split()) <= set(before.values())
-    if wish.kind == PLACE and os.path.isdir(wish.about):
-        return any(os.path.realpath(os.path.join(wish.about, name)) in before for name in os.listdir(wish.about))
-    return False
 
 
 def _is_here(wish: Wish) -> bool:
