@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from vstore.clock import now
-from vstore.disk import durable
+from vstore.disk import durable, inside
 from vstore.disk.trouble import trouble
 from vstore.errors import DiskTrouble, Interrupted, Locked
 
@@ -72,7 +72,7 @@ class Lock:
     def _held_by(self) -> tuple[str, str]:
         what = "another process is changing this store"
         try:
-            about = json.loads(self.path.read_bytes())
+            about = json.loads(durable.read(self.path))
             holder = f"process {about['pid']} on {about['host']} ({about['command']}, since {about['since']})"
         except (OSError, ValueError, KeyError, TypeError):
             holder = "an unknown process"
@@ -90,7 +90,7 @@ class Lock:
     def is_named(self) -> bool:
         """True if the file that is locked still has its name: its holder may have removed it before it freed it."""
         try:
-            found, named = os.fstat(self._fd), os.stat(self.path)
+            found, named = os.fstat(self._fd), inside.look_at_any(self.path)
         except OSError:
             return False
         return (found.st_dev, found.st_ino) == (named.st_dev, named.st_ino)
