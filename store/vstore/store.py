@@ -5,7 +5,6 @@ Longer than other modules because it lists them all, with their arguments and er
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from vstore.embed.model_words import Words, settings_of
 from vstore.format.layout import FOLDER
-from vstore.paths import AnyPath, absolute, as_path
+from vstore.paths import AnyPath, absolute, as_bytes, as_path
 from vstore.repository.discovery import find_store, is_store
 from vstore.repository.embedders import Embedders
 from vstore.repository.repository import Repository
@@ -166,7 +165,7 @@ class Store:
         """Find the synced folder at or above this folder. Returns: its label, or None."""
         from vstore.repository.stored_paths import label_of
 
-        return label_of(self._repo, os.fsencode(folder))
+        return label_of(self._repo, as_bytes(folder))
 
     # Bringing up to date
 

@@ -85,12 +85,17 @@ class Words(NamedTuple):
 
     @classmethod
     def of(cls, **model: Unpack[ModelWords]) -> Words:
-        """Take the options as a caller gave them."""
+        """Take the options as a caller gave them. Raises: UsageError if one is empty."""
+        _refuse_empty(model)
         return cls(**model)
 
     @classmethod
     def taken_from(cls, options: dict[str, Any]) -> Words:
-        """Take the words of a model out of the options of a caller, which keep the others."""
+        """Take the words of a model out of the options of a caller, which keep the others.
+
+        Raises: UsageError if one is empty.
+        """
+        _refuse_empty(options)
         return cls(**{name: options.pop(name) for name in ModelWords.__annotations__ if name in options})
 
     @classmethod
@@ -127,6 +132,13 @@ class Words(NamedTuple):
                 if value is not True:
                     parts.append(str(value))
         return " ".join(map(quoted, parts))
+
+
+def _refuse_empty(options: Mapping[str, Any]) -> None:
+    """Refuse an empty word of a model: it would mean another model. A prompt may be empty. Raises: UsageError."""
+    for name in ModelWords.__annotations__:
+        if options.get(name) == "" and name not in ("prompt", "query_prompt"):
+            raise UsageError(f"{name} is empty", "give it a value, or leave it out")
 
 
 def quoted(word: str) -> str:
