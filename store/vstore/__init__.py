@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from vstore.errors import ReadOnly as ReadOnly
     from vstore.errors import Refused as Refused
     from vstore.errors import SnapshotNotFound as SnapshotNotFound
+    from vstore.errors import Untrusted as Untrusted
     from vstore.errors import UsageError as UsageError
     from vstore.errors import VstoreError as VstoreError
     from vstore.export.run import ExportReport as ExportReport
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from vstore.migrate import MigrateReport as MigrateReport
     from vstore.models.report import ConvertedFile as ConvertedFile
     from vstore.models.report import ModelAdded as ModelAdded
+    from vstore.models.report import ModelAllowed as ModelAllowed
     from vstore.models.report import ModelConverted as ModelConverted
     from vstore.models.report import ModelDetail as ModelDetail
     from vstore.models.report import ModelDropped as ModelDropped
@@ -105,8 +107,8 @@ _HOMES = {
     "vstore.embed.recommended": "RecommendedModel",
     "vstore.errors": (
         "AmbiguousSnapshot CommitRace Damage DiskTrouble FormatTooNew Interrupted LabelTaken Locked MigrationNeeded "
-        "MissingPackage ModelError NoStore NothingToUndo ReadOnly Refused SnapshotNotFound UsageError "
-        "VstoreError"
+        "MissingPackage ModelError NoStore NothingToUndo ReadOnly Refused SnapshotNotFound "
+        "Untrusted UsageError VstoreError"
     ),
     "vstore.export.run": "ExportReport",
     "vstore.facts.fill": "FillWords",
@@ -116,8 +118,8 @@ _HOMES = {
     "vstore.importing.options": "ImportWords",
     "vstore.importing.report": "ImportRefused ImportReport Row Waiting",
     "vstore.migrate": "MigrateReport",
-    "vstore.models.report": "ConvertedFile ModelAdded ModelConverted ModelDetail ModelDropped ModelRow ModelServed "
-    "ModelUsed",
+    "vstore.models.report": "ConvertedFile ModelAdded ModelAllowed ModelConverted ModelDetail ModelDropped ModelRow "
+    "ModelServed ModelUsed",
     "vstore.progress": "Progress",
     "vstore.repair.report": "Loss RepairReport",
     "vstore.repository.candidates": "Candidate",

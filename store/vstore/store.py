@@ -5,7 +5,6 @@ Longer than other modules because it lists them all, with their arguments and er
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from vstore.embed.model_words import Words, settings_of
 from vstore.format.layout import FOLDER
-from vstore.paths import AnyPath, absolute, as_path
+from vstore.paths import AnyPath, absolute, as_bytes, as_path
 from vstore.repository.discovery import find_store, is_store
 from vstore.repository.embedders import Embedders
 from vstore.repository.repository import Repository
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from vstore.check.report import CheckReport
     from vstore.doctor.report import DoctorReport
+    from vstore.embed.consent import Consent
     from vstore.embed.embedder import Embedder
     from vstore.embed.model_words import ModelWords
     from vstore.embed.recommended import RecommendedModel
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from vstore.migrate import MigrateReport
     from vstore.models.report import (
         ModelAdded,
+        ModelAllowed,
         ModelConverted,
         ModelDetail,
         ModelDropped,
@@ -68,6 +69,13 @@ def _silent(text: str) -> None:
     pass
 
 
+def _consent(config: AnyPath | None) -> Consent:
+    """Find the consents of the user. config: the folder for configurations."""
+    from vstore.embed.consent import Consent
+
+    return Consent.of_user(None if config is None else absolute(config))
+
+
 class Store:
     """An open store. Usable as a context manager; two of one folder may be open in a process.
 
@@ -82,15 +90,17 @@ class Store:
         *,
         load_embedder: Callable[[Recipe], Embedder] | None = None,
         damaged: bool = False,
+        config: AnyPath | None = None,
     ) -> None:
         """Open the store in a folder.
 
         load_embedder: loads the model of a recipe, instead of the store's own models.
         damaged:       open it despite missing files, for `check`.
+        config:        the user's folder for configurations, with the consents to models; None is ~/.config.
         Raises: NoStore, FormatTooNew, Damage.
         """
         self._repo = Repository(absolute(folder), damaged=damaged)
-        self._embedders = Embedders(self._repo, load_embedder)
+        self._embedders = Embedders(self._repo, load_embedder, _consent(config))
 
     def __repr__(self) -> str:
         return f"Store({str(self.folder)!r})"
@@ -106,12 +116,14 @@ class Store:
         name: str | None = None,
         device: str = "auto",
         offline: bool = False,
+        config: AnyPath | None = None,
         note: Callable[[str], None] | None = None,
         **model: Unpack[ModelWords],
     ) -> InitReport:
         """Make an empty store for one embedding space: the built-in one, unless a recipe or a model is given.
 
         offline: download no model.
+        config:  the user's folder for configurations; None is ~/.config.
         note:    receives a line for each thing done without being asked for.
         model:   the words of `ModelWords`.
         Raises: UsageError if there is a store already; ModelError, and nothing is made then.
@@ -125,7 +137,7 @@ class Store:
             store_dtype=store_dtype,
             recipe=recipe,
             name=name,
-            settings=settings_of(device, offline=offline),
+            settings=settings_of(device, offline=offline)._replace(consent=_consent(config)),
             note=note or _silent,
         )
 
@@ -153,7 +165,7 @@ class Store:
         """Find the synced folder at or above this folder. Returns: its label, or None."""
         from vstore.repository.stored_paths import label_of
 
-        return label_of(self._repo, os.fsencode(folder))
+        return label_of(self._repo, as_bytes(folder))
 
     # Bringing up to date
 
@@ -171,7 +183,7 @@ class Store:
         paths:   folders to take in, or parts of known ones; none means all known folders.
         stop:    if it is set, the run ends after the current batch, with a partial snapshot.
         options: the words of `SyncWords`.
-        Raises:  UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
+        Raises:  UsageError, LabelTaken, Refused, Locked, Untrusted, Damage, ModelError, MissingPackage, DiskTrouble.
         """
         from vstore.sync.begin import sync
         from vstore.sync.options import Options
@@ -188,6 +200,7 @@ class Store:
         recipe: Recipe | None = None,
         load_embedder: Callable[[Recipe], Embedder] | None = None,
         dry_run: bool = False,
+        config: AnyPath | None = None,
         note: Callable[[str], None] | None = None,
         made: Callable[[InitReport], None] | None = None,
         progress: Progress | None = None,
@@ -196,6 +209,7 @@ class Store:
     ) -> SyncReport:
         """Make a store by a first sync of folders. No store is made if the sync would fail.
 
+        config:  the user's folder for configurations; None is ~/.config.
         made:    receives the report of the new store, before the sync begins.
         options: the words of `FirstSyncWords`.
         Raises:  NoStore for a dry run, or without a folder; UsageError if a folder holds no picture, or the
@@ -206,11 +220,14 @@ class Store:
 
         given: dict[str, Any] = dict(options)
         words, chosen = Words.taken_from(given), Options(**given)
-        path = absolute(folder)
-        report = make_for(path, words, paths, chosen, recipe=recipe, dry_run=dry_run, note=note or _silent)
+        path, consent = absolute(folder), _consent(config)
+        report = make_for(
+            path, words, paths, chosen, recipe=recipe, consent=consent, dry_run=dry_run, note=note or _silent
+        )
         if made is not None:
             made(report)
         with cls(path, load_embedder=load_embedder) as store:
+            store._embedders.consent = consent  # the model was named just now
             return store.sync(paths, progress=progress, stop=stop, **given)._replace(created_store=True)
 
     def status(self, paths: Sequence[AnyPath] = (), *, progress: Progress | None = None) -> SyncReport:
@@ -235,7 +252,9 @@ class Store:
         """
         from vstore.importing.begin import import_index
 
-        return import_index(self._repo, options, dry_run=dry_run, progress=progress, stop=stop)
+        return import_index(
+            self._repo, options, consent=self._embedders.consent, dry_run=dry_run, progress=progress, stop=stop
+        )
 
     @classmethod
     def import_new(
@@ -245,6 +264,7 @@ class Store:
         hash: str | None = None,
         store_dtype: str | None = None,
         dry_run: bool = False,
+        config: AnyPath | None = None,
         progress: Progress | None = None,
         stop: threading.Event | None = None,
         **options: Unpack[ImportWords],
@@ -252,13 +272,21 @@ class Store:
         """Make a store by an import. If the import fails, or with `dry_run`, no store is left behind.
 
         hash, store_dtype: by default those of the `vstore.json` beside the old index, else xxh3_128 and float16.
+        config:  the user's folder for configurations; None is ~/.config.
         options: the words of `ImportWords`.
         Raises:  UsageError if the store exists; and the errors of `import_index`.
         """
         from vstore.importing.begin import import_new
 
         return import_new(
-            absolute(folder), options, hash=hash, dtype=store_dtype, dry_run=dry_run, progress=progress, stop=stop
+            absolute(folder),
+            options,
+            hash=hash,
+            dtype=store_dtype,
+            consent=_consent(config),
+            dry_run=dry_run,
+            progress=progress,
+            stop=stop,
         )
 
     # Searching
@@ -275,7 +303,8 @@ class Store:
 
         offline: download no model.
         options: the words of `SearchWords`.
-        Raises:  UsageError, SnapshotNotFound, Damage, ModelError; VstoreError if a picture cannot be decoded.
+        Raises:  UsageError, SnapshotNotFound, Damage, Untrusted, ModelError; VstoreError if a picture cannot be
+                 decoded.
         """
         from vstore.search.search import search
 
@@ -455,7 +484,8 @@ class Store:
         Raises:  UsageError, ModelError, MigrationNeeded.
         """
         self._repo.reload()
-        words, settings = Words.of(**model), settings_of(device, offline=offline)
+        words = Words.of(**model)
+        settings = settings_of(device, offline=offline)._replace(consent=self._embedders.consent)
         if same_as is not None:
             from vstore.models.same import model_add_same
 
@@ -474,6 +504,18 @@ class Store:
         from vstore.embed.recommended import RECOMMENDED
 
         return list(RECOMMENDED)
+
+    def model_allow(self, space: str | None = None, *, trust_remote_code: bool = False) -> ModelAllowed:
+        """Allow the model of a space at this machine: its place, its download, and its code. The store stays as it is.
+
+        space:             by default the current one.
+        trust_remote_code: allow code of its own to run, if it has some.
+        Raises: UsageError; Untrusted if it has code of its own, and that is not trusted; DiskTrouble, ReadOnly.
+        """
+        from vstore.models.allow import model_allow
+
+        consent, trust = self._embedders.consent, trust_remote_code
+        return self._read(lambda repo: model_allow(repo, space, consent, trust_remote_code=trust))
 
     def model_use(self, space: str, *, message: str = "") -> ModelUsed:
         """Make a space current: write a snapshot of the current paths in it. Raises: UsageError, ModelError."""
@@ -535,11 +577,15 @@ class Store:
         return model_convert(name, place, revision=revision, cache=caches, note=note or _silent)
 
     @staticmethod
-    def doctor(folder: AnyPath | None = None) -> DoctorReport:
-        """Check the installation and suggest fixes. folder: a store to check too."""
+    def doctor(folder: AnyPath | None = None, *, config: AnyPath | None = None) -> DoctorReport:
+        """Check the installation and suggest fixes.
+
+        folder: a store to check too.
+        config: the user's folder for configurations; None is ~/.config.
+        """
         from vstore.doctor.run import doctor
 
-        return doctor(None if folder is None else absolute(folder))
+        return doctor(None if folder is None else absolute(folder), _consent(config))
 
     # The store itself
 
@@ -647,12 +693,14 @@ class Store:
         device: str = "auto",
         offline: bool = False,
         load_embedder: Callable[[Recipe], Embedder] | None = None,
+        config: AnyPath | None = None,
         progress: Progress | None = None,
     ) -> RepairReport:
         """Repair a store, even one too damaged to open.
 
         no_embed: do not embed the pictures of lost vectors again.
         offline:  download no model.
+        config:   the user's folder for configurations; None is ~/.config.
         Raises:   NoStore, FormatTooNew, Locked, DiskTrouble.
         """
         from vstore.repair.run import repair
@@ -663,7 +711,7 @@ class Store:
             dry_run=dry_run,
             embed=not no_embed,
             wait=wait,
-            settings=settings_of(device, offline=offline),
+            settings=settings_of(device, offline=offline)._replace(consent=_consent(config)),
             progress=progress,
         )
 

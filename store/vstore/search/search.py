@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
@@ -12,7 +11,7 @@ from vstore.embed.load import load_embedder
 from vstore.errors import Damage, UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.recipes import Recipe
-from vstore.paths import AnyPath
+from vstore.paths import AnyPath, as_bytes
 from vstore.repository.repository import Repository
 from vstore.search.index import Index
 from vstore.search.query import Operand, read_terms, vectors_of, weighted_sum
@@ -117,8 +116,10 @@ def search(
     # A query is read once. Its subject may be collected meanwhile, and is then opened again.
     terms = read_terms(repo, operands)
     keys = [term.key for term in terms]
-    folder = None if under is None else os.fsencode(under)
-    subject = repo.reading(lambda: open_subject(repo, keys, at=at or "current", under=folder, new_since=new_since))
+    folder = None if under is None else as_bytes(under)
+    subject = repo.reading(
+        lambda: open_subject(repo, keys, at="current" if at is None else at, under=folder, new_since=new_since)
+    )
     if not subject.rows.count:  # before a model is loaded for nothing
         return SearchReport(subject.snapshot.name, ())
     vectors = vectors_of(repo, subject.snapshot.space, terms, subject.vectors, load=load_embedder)
