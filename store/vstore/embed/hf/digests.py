@@ -10,12 +10,8 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-<<<<<<< HEAD
-from vstore.disk.cache import read_cache_object, write_cache
-=======
 from vstore.disk import inside
-from vstore.disk.cache import read_cache_json, write_cache
->>>>>>> twelve
+from vstore.disk.cache import read_cache_object, write_cache
 from vstore.disk.file_hash import hash_file
 from vstore.embed.hf.tensors import FileDigests, file_digests
 
@@ -130,19 +126,18 @@ class Digests:
         self._changed = not kept
 
 
-<<<<<<< HEAD
 def _remembered(cache: Path, name: str) -> dict[str, list[object]]:
     """Read what was remembered of files: real path -> size, mtime, ctime, inode, and what was found."""
     known = read_cache_object(cache, name)
-    return {path: value for path, value in known.items() if isinstance(value, list) and len(value) == 5}
-=======
+    return {path: value for path, value in known.items() if isinstance(value, list) and len(value) in (5, 6)}
+
+
 def _is_of(path: Path, users: Container[int]) -> bool:
     """Tell whether a file is there and belongs to one of these users."""
     try:
         return os.stat(path).st_uid in users
     except OSError:
         return False
->>>>>>> twelve
 
 
 def _stat(path: Path) -> list[int]:
