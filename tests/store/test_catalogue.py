@@ -396,7 +396,7 @@ def test_a_folder_that_cannot_be_written_is_read_without_a_trace(folder: Path, m
     (folder / "lock.mdb").unlink()
     monkeypatch.setattr("vstore.disk.catalogue.os.access", lambda *args: False)
     assert answers(folder) == ALL
-    assert sorted(path.name for path in folder.iterdir()) == ["data.mdb", "seal"]
+    assert sorted(path.name for path in folder.iterdir()) == ["data.mdb", "place", "seal"]
 
 
 def test_a_full_map_is_an_error_and_keeps_what_was_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
