@@ -17,6 +17,7 @@ from vstore.format.hashing import Hash
 from vstore.format.layout import Layout, record_number
 from vstore.format.records import Record, RecordWords
 from vstore.format.state import State, merge_patch
+from vstore.limits import refuse_limit
 
 _CACHE = "state"
 _LONG = 1 << 13  # bytes of records from which on a fold is left in the cache; more where it costs more to write
@@ -96,6 +97,7 @@ class Oplog:
         try:
             data = durable.read(path)
         except OSError as err:
+            refuse_limit(err, f"read {path}")
             if err.errno not in LOST:
                 raise
             raise Damage(f"refs/{path.name} cannot be read: {err.strerror}", _REPAIR) from err
