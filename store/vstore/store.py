@@ -17,6 +17,7 @@ from vstore.format.layout import FOLDER
 from vstore.paths import AnyPath, absolute, as_path
 from vstore.repository.discovery import find_store, is_store
 from vstore.repository.embedders import Embedders
+from vstore.repository.pool import Pool
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -68,8 +69,25 @@ def _silent(text: str) -> None:
     pass
 
 
+def _opened(kind: type[Store], folder: Path, store_id: str, given: Callable[[Recipe], Embedder] | None) -> Store:
+    """Open a store that another process had open. Raises: StoreGone, NoStore, Damage."""
+    store = kind(folder, load_embedder=given)
+    if store._repo.store_id != store_id:
+        from vstore.errors import StoreGone
+
+        raise StoreGone(f"another store lies at {folder} now than the one that was opened there", "open it anew")
+    return store
+
+
 class Store:
-    """An open store. Usable as a context manager; two of one folder may be open in a process.
+    """An open store. Usable as a context manager, from several threads, and after a fork.
+
+    Calls in several threads do not disturb one another: reading goes on beside a sync, a tag or a gc, each answer is
+    that of one state, and of two calls that change the store the second waits, or raises Locked, as it would between
+    two processes. `load_embedder`, `progress` and `note` are called in the thread of the call.
+
+    Every method raises StoreGone if the folder no longer holds the store that was opened, and StoreClosed after
+    `close`.
 
     FOLDER: the name of a store's folder, unless its maker chooses another.
     """
@@ -85,12 +103,13 @@ class Store:
     ) -> None:
         """Open the store in a folder.
 
-        load_embedder: loads the model of a recipe, instead of the store's own models.
+        load_embedder: loads the model of a recipe, instead of the store's own models; with several threads, in any.
         damaged:       open it despite missing files, for `check`.
         Raises: NoStore, FormatTooNew, Damage.
         """
         self._repo = Repository(absolute(folder), damaged=damaged)
-        self._embedders = Embedders(self._repo, load_embedder)
+        self._pool = Pool(self._repo)
+        self._given = load_embedder
 
     def __repr__(self) -> str:
         return f"Store({str(self.folder)!r})"
@@ -147,13 +166,13 @@ class Store:
     @property
     def complaint(self) -> str | None:
         """The reason why the newest record of the log cannot be used; answers come from an older one then."""
-        return self._repo.tip.complaint
+        return self._use(lambda repo: repo.tip.complaint)
 
     def label_of(self, folder: AnyPath) -> str | None:
         """Find the synced folder at or above this folder. Returns: its label, or None."""
         from vstore.repository.stored_paths import label_of
 
-        return label_of(self._repo, os.fsencode(folder))
+        return self._use(lambda repo: label_of(repo, os.fsencode(folder)))
 
     # Bringing up to date
 
@@ -177,7 +196,9 @@ class Store:
         from vstore.sync.options import Options
 
         chosen = Options(**options)
-        return sync(self._repo, self._embedders, paths, chosen, dry_run=dry_run, progress=progress, stop=stop)
+        return self._use(
+            lambda repo: sync(repo, self._embedders(repo), paths, chosen, dry_run=dry_run, progress=progress, stop=stop)
+        )
 
     @classmethod
     def sync_new(
@@ -235,7 +256,7 @@ class Store:
         """
         from vstore.importing.begin import import_index
 
-        return import_index(self._repo, options, dry_run=dry_run, progress=progress, stop=stop)
+        return self._use(lambda repo: import_index(repo, options, dry_run=dry_run, progress=progress, stop=stop))
 
     @classmethod
     def import_new(
@@ -280,13 +301,14 @@ class Store:
         from vstore.search.search import search
 
         settings = settings_of(device, offline=offline)
-        self._repo.reload()
-        return search(
-            self._repo,
-            operands,
-            load_embedder=lambda recipe: self._embedders.load_for_query(recipe, settings),
-            **options,
-        )
+
+        def run(repo: Repository) -> SearchReport:
+            embedders = self._embedders(repo)
+            return search(
+                repo, operands, load_embedder=lambda recipe: embedders.load_for_query(recipe, settings), **options
+            )
+
+        return self._use_newest(run)
 
     def dupes(
         self,
@@ -333,13 +355,13 @@ class Store:
         """Give a snapshot a name of its own. Raises: SnapshotNotFound, UsageError."""
         from vstore.versions.tags import snapshot_tag
 
-        return snapshot_tag(self._repo, snap, name)
+        return self._use(lambda repo: snapshot_tag(repo, snap, name))
 
     def snapshot_untag(self, name: str) -> TagReport:
         """Remove a tag. The snapshot stays. Raises: UsageError."""
         from vstore.versions.tags import snapshot_untag
 
-        return snapshot_untag(self._repo, name)
+        return self._use(lambda repo: snapshot_untag(repo, name))
 
     def snapshot_forget(
         self, snaps: Sequence[str] = (), *, dry_run: bool = False, **rules: Unpack[KeepWords]
@@ -352,8 +374,8 @@ class Store:
         from vstore.versions.forget import snapshot_forget
         from vstore.versions.policy import Policy
 
-        self._repo.reload()
-        return snapshot_forget(self._repo, snaps, Policy.of(**rules), dry_run=dry_run)
+        policy = Policy.of(**rules)
+        return self._use_newest(lambda repo: snapshot_forget(repo, snaps, policy, dry_run=dry_run))
 
     def snapshot_export(self, snap: str, out: AnyPath, *, format: str = "jsonl") -> ExportReport:
         """Write a snapshot's pictures and vectors to a file for other tools. Raises: UsageError, Damage."""
@@ -395,19 +417,19 @@ class Store:
         """
         from vstore.versions.moves import rollback
 
-        return rollback(self._repo, snap, hold=hold, release=release)
+        return self._use(lambda repo: rollback(repo, snap, hold=hold, release=release))
 
     def undo(self) -> MoveReport:
         """Take back the newest operation. Raises: NothingToUndo."""
         from vstore.versions.moves import undo
 
-        return undo(self._repo)
+        return self._use(undo)
 
     def redo(self) -> MoveReport:
         """Restore the operation taken back by the newest undo. Raises: NothingToUndo."""
         from vstore.versions.moves import redo
 
-        return redo(self._repo)
+        return self._use(redo)
 
     def log(self, limit: int | None = None) -> list[LogRow]:
         """List the operations, newest first."""
@@ -454,19 +476,20 @@ class Store:
         model:   the words of `ModelWords`.
         Raises:  UsageError, ModelError, MigrationNeeded.
         """
-        self._repo.reload()
         words, settings = Words.of(**model), settings_of(device, offline=offline)
         if same_as is not None:
             from vstore.models.same import model_add_same
 
-            return model_add_same(self._repo, same_as, words, settings=settings, name=name)
+            wanted = same_as
+            return self._use_newest(lambda repo: model_add_same(repo, wanted, words, settings=settings, name=name))
         from vstore.models.add import model_add
 
         if name is None:
             from vstore.errors import UsageError
 
             raise UsageError("the space has no name", f"name it: {words.command('NAME')}")
-        return model_add(self._repo, name, words, settings=settings, note=note or _silent)
+        own = name
+        return self._use_newest(lambda repo: model_add(repo, own, words, settings=settings, note=note or _silent))
 
     @staticmethod
     def model_recommend() -> list[RecommendedModel]:
@@ -479,7 +502,7 @@ class Store:
         """Make a space current: write a snapshot of the current paths in it. Raises: UsageError, ModelError."""
         from vstore.models.use import model_use
 
-        return model_use(self._repo, space, message)
+        return self._use(lambda repo: model_use(repo, space, message))
 
     def model_serve(
         self,
@@ -503,14 +526,17 @@ class Store:
         from vstore.models.serve import model_serve
 
         settings = settings_of(device, offline=offline)
-        self._repo.reload()
-        return model_serve(self._repo, self._embedders, space, settings, idle=idle, ready=ready or _silent, stop=stop)
+        return self._use_newest(
+            lambda repo: model_serve(
+                repo, self._embedders(repo), space, settings, idle=idle, ready=ready or _silent, stop=stop
+            )
+        )
 
     def model_drop(self, space: str, *, dry_run: bool = False, wait: bool = False) -> ModelDropped:
         """Forget a space that no snapshot uses. Raises: UsageError, Refused, Locked."""
         from vstore.models.drop import model_drop
 
-        return model_drop(self._repo, space, dry_run=dry_run, wait=wait)
+        return self._use(lambda repo: model_drop(repo, space, dry_run=dry_run, wait=wait))
 
     @staticmethod
     def model_convert(
@@ -579,16 +605,21 @@ class Store:
         from vstore.check.run import check
 
         words, settings = Words.of(**model), settings_of(device)
-        sample = sample_of(self._repo, self._embedders, reembed, words, recipe=recipe, adopt=adopt, settings=settings)
-        return check(
-            self._repo,
-            read_data=read_data,
-            subset=read_data_subset,
-            max_duration=max_duration,
-            source=source,
-            sample=sample,
-            progress=progress,
-        )
+
+        def run(repo: Repository) -> CheckReport:
+            embedders = self._embedders(repo)
+            sample = sample_of(repo, embedders, reembed, words, recipe=recipe, adopt=adopt, settings=settings)
+            return check(
+                repo,
+                read_data=read_data,
+                subset=read_data_subset,
+                max_duration=max_duration,
+                source=source,
+                sample=sample,
+                progress=progress,
+            )
+
+        return self._use(run)
 
     def facts(
         self,
@@ -611,7 +642,7 @@ class Store:
         from vstore.facts.run import facts
 
         chosen = FillOptions(**options)
-        return facts(self._repo, chosen, fill=fill, pixels=pixels, progress=progress, stop=stop)
+        return self._use(lambda repo: facts(repo, chosen, fill=fill, pixels=pixels, progress=progress, stop=stop))
 
     def migrate(self, *, dry_run: bool = False, wait: bool = False) -> MigrateReport:
         """Bring a store of an older format up to date. No snapshot, id, tag or vector changes.
@@ -622,8 +653,7 @@ class Store:
         """
         from vstore.migrate import migrate
 
-        self._repo.reload()
-        return migrate(self._repo, dry_run=dry_run, wait=wait)
+        return self._use_newest(lambda repo: migrate(repo, dry_run=dry_run, wait=wait))
 
     def gc(self, *, dry_run: bool = False, drop_unnamed: bool = False, wait: bool = False) -> GcReport:
         """Delete data that no snapshot uses. Undo goes no further back than this; the log still does.
@@ -633,8 +663,7 @@ class Store:
         """
         from vstore.gc.run import gc
 
-        self._repo.reload()
-        return gc(self._repo, dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait)
+        return self._use_newest(lambda repo: gc(repo, dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait))
 
     @classmethod
     def repair(
@@ -669,13 +698,34 @@ class Store:
 
     # Life
 
+    def _use(self, operation: Callable[[Repository], T]) -> T:
+        """Run an operation on a repository that no other thread has meanwhile."""
+        with self._pool.one() as repo:
+            return operation(repo)
+
+    def _use_newest(self, operation: Callable[[Repository], T]) -> T:
+        def run(repo: Repository) -> T:
+            repo.reload()
+            return operation(repo)
+
+        return self._use(run)
+
     def _read(self, operation: Callable[[Repository], T]) -> T:
-        self._repo.reload()
-        return self._repo.reading(lambda: operation(self._repo))
+        return self._use_newest(lambda repo: repo.reading(lambda: operation(repo)))
+
+    def _embedders(self, repo: Repository) -> Embedders:
+        return Embedders(repo, self._given)
 
     def close(self) -> None:
-        """Close its files. A closed store answers nothing more."""
-        self._repo.close()
+        """Close its files. Calls under way in other threads end as they would, later ones raise StoreClosed.
+
+        A second time nothing happens.
+        """
+        self._pool.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let a process pool take a store along: it is opened there once more. Raises: StoreGone there."""
+        return _opened, (type(self), self.folder, self._repo.store_id, self._given)
 
     def __enter__(self) -> Store:
         return self
