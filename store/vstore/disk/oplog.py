@@ -91,6 +91,13 @@ class Oplog:
     def _has(self, number: int) -> bool:
         return self._layout.record(number).exists()
 
+    def has(self, tip: Tip) -> bool:
+        """Tell whether the record of a fold is in this log, as it was then."""
+        try:
+            return tip.number > 0 and self.read(tip.number).digest == tip.digest
+        except (Damage, OSError):
+            return False
+
     def read(self, number: int) -> Record:
         """Read one record. Raises: Damage, FileNotFoundError."""
         path = self._layout.record(number)

@@ -111,10 +111,12 @@ class Repository:
                 "mount its disk again, or open the store at its new place",
             ) from err
         if form.store != self.store_id:
-            raise StoreGone(
-                f"another store lies at {folder} now than the one that was opened there",
-                "open it anew, or open the other one at its new place",
-            )
+            if not self.log.has(self.tip):
+                raise StoreGone(
+                    f"another store lies at {folder} now than the one that was opened there",
+                    "open it anew, or open the other one at its new place",
+                )
+            self.store_id = form.store  # a repair made FORMAT anew, and found no other id
         return form
 
     def refuse_lost_locks(self) -> None:
