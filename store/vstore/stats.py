@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+import stat
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from vstore.brief import briefly
+from vstore.disk import inside
 from vstore.format.canonical import Json
 from vstore.format.layout import DTYPES
 from vstore.repository.newest import is_newest
@@ -190,24 +192,33 @@ def _copies(repo: Repository) -> int:
 def _rest(folder: Path, known: Collection[str]) -> Part:
     """Count FORMAT, reserve, and all else in the store's folder."""
     total = files = 0
-    for entry in os.scandir(folder):
-        if entry.name not in known:
-            found = _part(entry.name, Path(entry.path), None) if entry.is_dir(follow_symlinks=False) else None
-            total += found.bytes if found else entry.stat(follow_symlinks=False).st_size
-            files += found.files if found else 1
+    for name in inside.names(folder):
+        if name not in known:
+            found = _part(name, folder / name, None)
+            total += found.bytes
+            files += found.files
     return Part("FORMAT, reserve", total, files)
 
 
 def _part(name: str, folder: Path, listed: set[str] | None) -> Part:
     total = files = unlisted = 0
-    for path, _, names in os.walk(folder):
-        for file in names:
-            try:
-                size = os.lstat(os.path.join(path, file)).st_size
-            except OSError:
-                continue
-            total += size
-            files += 1
-            if listed is not None and file not in listed:
-                unlisted += size
+    for path, size in _sizes(folder):
+        total += size
+        files += 1
+        if listed is not None and path.name not in listed:
+            unlisted += size
     return Part(name, total, files, unlisted)
+
+
+def _sizes(path: Path) -> Iterator[tuple[Path, int]]:
+    """Yield each file under a path with its bytes. What goes meanwhile is passed over. Raises: Damage."""
+    try:
+        found = inside.look(path)
+        if not stat.S_ISDIR(found.st_mode):
+            yield path, found.st_size
+            return
+        names = inside.names(path)
+    except OSError:
+        return
+    for name in names:
+        yield from _sizes(path / name)

@@ -6,7 +6,6 @@ import errno
 import os
 import signal
 import socket
-import stat
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,6 +32,7 @@ from vstore.disk.index_parts import (
     part_folders,
     write_part,
 )
+from vstore.disk.inside import layout_of
 from vstore.errors import Damage, DiskTrouble
 from vstore.format.canonical import canonical
 from vstore.format.entries import FileRef
@@ -50,7 +50,7 @@ NAME = "0" * 32 + ".part"
 def layout(tmp_path: Path) -> Layout:
     folder = tmp_path / ".vstore"
     folder.mkdir()
-    return Layout(folder)
+    return layout_of(folder)
 
 
 def written(layout: Layout, payload: bytes = b"payload", covers: int = 2) -> Path:
@@ -395,16 +395,9 @@ def test_links_and_special_files_are_no_parts_and_hold_nobody_up(
     finally:
         signal.alarm(0)
     with pytest.raises(FileNotFoundError):
-        File(layout.indexes / SPACE / NAME, only_regular=True)
+        File(layout.indexes / SPACE / NAME)
     Path("sound.part").rename(NAME)
     assert used(layout) == [b"payload"]
-
-
-def test_a_device_is_no_part() -> None:
-    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
-    with pytest.raises(Damage, match="dev/null is not a regular file"):
-        File(Path("/dev/null"), only_regular=True)
-    File(Path("/dev/null")).close()
 
 
 def test_other_names_in_the_folder_mean_nothing(layout: Layout) -> None:
@@ -427,7 +420,7 @@ def test_a_store_without_the_folder_or_with_a_file_or_a_link_there_has_no_parts(
     layout.indexes.write_bytes(b"a file")
     assert (used(layout), write_part(layout, head_of(SPACE), [])) == ([], None)
     layout.indexes.unlink()
-    elsewhere = Layout(tmp_path / "elsewhere")
+    elsewhere = layout_of(tmp_path / "elsewhere")
     elsewhere.folder.mkdir()
     path = written(elsewhere)
     layout.indexes.symlink_to(elsewhere.indexes)

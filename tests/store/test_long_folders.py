@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.builder import Builder, aliases
 
-from vstore.disk import long_folders
+from vstore.disk import inside, long_folders
 from vstore.disk.long_folders import look, note, recall
 from vstore.format.layout import Layout
 from vstore.repository.repository import Repository
@@ -47,13 +47,13 @@ def short_and_new(monkeypatch: pytest.MonkeyPatch) -> None:
 def lists(monkeypatch: pytest.MonkeyPatch) -> Lists:
     """The names of the folders that were listed."""
     listed: Lists = []
-    real = os.listdir
+    real = inside.names
 
-    def listdir(path: os.PathLike[str]) -> list[str]:
-        listed.append(os.path.basename(path))
+    def names(path: Path) -> list[str]:
+        listed.append(path.name)
         return real(path)
 
-    monkeypatch.setattr(os, "listdir", listdir)
+    monkeypatch.setattr(inside, "names", names)
     return listed
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 
 from vstore.check.findings import Findings
-from vstore.disk import durable
+from vstore.disk import durable, inside
 from vstore.disk.journal import Journal, journals
 from vstore.errors import Damage
 from vstore.format.layout import Layout
@@ -22,7 +21,7 @@ def check_unlisted(layout: Layout, state: State, listed: set[str], findings: Fin
 def _files(layout: Layout, listed: set[str]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for folder in (layout.refs, layout.packs, layout.segments, layout.journal):
-        for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
+        for name in sorted(inside.names_if_any(folder)):
             if name.startswith(durable.TEMPORARY):
                 counts[f"unfinished files in {folder.name}/: {{}}"] += 1
             elif folder in (layout.packs, layout.segments) and name not in listed:
@@ -32,7 +31,7 @@ def _files(layout: Layout, listed: set[str]) -> Counter[str]:
 
 def _journals(layout: Layout, state: State, findings: Findings) -> Counter[str]:
     counts: Counter[str] = Counter()
-    for path in journals(layout.journal) if layout.journal.is_dir() else ():
+    for path in journals(layout.journal):
         try:
             journal = Journal(path)
             frames = sum(1 for _ in journal.frames())

@@ -15,10 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from vstore.disk import durable
+from vstore.disk import durable, inside
 from vstore.disk.environment import (
     Shared,
     identity,
+    is_alone,
     is_cut,
     is_inherited,
     is_sealed,
@@ -230,7 +231,7 @@ def renew(folder: Path, store_id: str) -> None:
         finally:
             env.close()
         put_seal(fresh)
-        if folder.exists():
+        if inside.exists(folder):
             aside = folder.with_name(f"{durable.TEMPORARY}ingest-{durable.nonce()}")
             durable.disk.rename(str(folder), str(aside))
             shutil.rmtree(aside, ignore_errors=True)
@@ -250,13 +251,16 @@ def _open(folder: Path, store_id: str, write: bool) -> Catalogue | None:
 
     try:
         own = identity(folder)
+        alone = is_alone(folder)
+        if write and not alone:
+            return None
         with Shared.lock:
             shared = Shared.open.get(own)
             if shared is None:
                 exact = is_sealed(folder)
                 if not exact and (write or not is_sound(folder)):
                     return None
-                env = open_environment(folder, write or os.access(folder, os.W_OK))
+                env = open_environment(folder, alone and (write or os.access(folder, os.W_OK)))
                 if not exact and is_cut(env, folder):
                     env.close()
                     return None

@@ -12,11 +12,13 @@ import errno
 import fcntl
 import mmap
 import os
+import stat
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vstore.disk import inside
 from vstore.disk.trouble import trouble
 from vstore.errors import DiskTrouble
 
@@ -29,10 +31,10 @@ _NO_FULL_FLUSH = {errno.ENOTSUP, errno.EINVAL, errno.ENOTTY}  # on macOS: disks 
 
 
 class Disk:
-    """The calls to make, change, flush, name, read or remove a file. Tests replace it."""
+    """The calls to make, change, flush, name, read or remove a file, along no link of a store. Tests replace it."""
 
     def open(self, path: str, flags: int, mode: int = 0o666) -> int:
-        return os.open(path, flags | os.O_CLOEXEC, mode)
+        return inside.open_file(path, flags, mode)
 
     def write(self, fd: int, data: Buffer) -> int:
         return os.write(fd, data)
@@ -51,23 +53,22 @@ class Disk:
         os.close(fd)
 
     def link(self, old: str, new: str) -> None:
-        os.link(old, new)
+        inside.link(old, new)
 
     def rename(self, old: str, new: str) -> None:
-        os.rename(old, new)
+        inside.rename(old, new)
 
     def unlink(self, path: str) -> None:
-        os.unlink(path)
+        inside.unlink(path)
 
     def mkdir(self, path: str) -> None:
-        os.mkdir(path)
+        inside.mkdir(path)
 
     def rmdir(self, path: str) -> None:
-        os.rmdir(path)
+        inside.rmdir(path)
 
     def read(self, path: str) -> bytes:
-        with open(path, "rb", buffering=0) as file:
-            return file.readall()
+        return inside.read(path)
 
     def pread(self, fd: int, size: int, offset: int) -> bytes:
         return os.pread(fd, size, offset)
@@ -203,6 +204,8 @@ def allocate(path: Path, size: int) -> None:
 def overwrite(fd: int, data: bytes) -> None:
     """Replace the content of an open file in place: no flush, and no error, as the content is a courtesy."""
     with contextlib.suppress(OSError):
+        if os.fstat(fd).st_nlink > 1:
+            return  # it has another name, which may be one of the user's
         os.ftruncate(fd, 0)
         os.pwrite(fd, data, 0)
 
@@ -221,15 +224,12 @@ def remove_tree(path: Path) -> None:
 
     Raises: DiskTrouble, ReadOnly.
     """
-    if not path.is_dir() or path.is_symlink():
+    if not _is_real_folder(path):
         remove(path)
         return
     with trouble(path):
-        for folder, folders, names in os.walk(path, topdown=False):
-            for name in names:
-                remove(Path(folder, name))
-            for name in folders:
-                disk.rmdir(os.path.join(folder, name))
+        for name in inside.names(path):
+            remove_tree(path / name)
         disk.rmdir(str(path))
 
 
@@ -240,7 +240,7 @@ def set_aside(path: Path, folder: Path) -> Path:
     """
     make_folder(folder)
     kept = folder / path.name
-    if kept.exists():
+    if inside.exists(kept):
         kept = folder / f"{path.name}.{nonce()}"
     with trouble(path):
         disk.rename(str(path), str(kept))
@@ -256,17 +256,23 @@ def sweep(folder: Path, lock: str) -> list[str]:
     """
     prefix = f"{TEMPORARY}{lock}-"
     left: list[str] = []
-    with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(folder):
-            if not name.startswith(prefix):
-                left.append(name)
-            elif (folder / name).is_dir():
-                import shutil  # every command would pay for it
+    for name in inside.names_if_any(folder):
+        if not name.startswith(prefix):
+            left.append(name)
+        elif _is_real_folder(folder / name):
+            import shutil  # every command would pay for it
 
-                shutil.rmtree(folder / name, ignore_errors=True)  # a catalogue in the making: it holds facts alone
-            else:
-                remove(folder / name)
+            shutil.rmtree(folder / name, ignore_errors=True)  # a catalogue in the making: it holds facts alone
+        else:
+            remove(folder / name)
     return left
+
+
+def _is_real_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(inside.look_at_any(path).st_mode)
+    except FileNotFoundError:
+        return False
 
 
 class Appender:
@@ -339,7 +345,7 @@ def _link(old: Path, new: Path) -> bool:
     except OSError as err:
         if err.errno not in _NO_LINKS:
             raise
-        if new.exists():
+        if inside.exists(new):
             return False
         # No hard links here (exFAT, some FUSE). The holder of the lock is the only one who publishes, so nobody can
         # take the name between the look and the rename.

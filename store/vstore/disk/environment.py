@@ -15,7 +15,7 @@ from typing import Any
 
 import xxhash
 
-from vstore.disk import durable
+from vstore.disk import durable, inside
 from vstore.disk.file_hash import hash_file
 
 MAP_SIZE = 64 << 30  # address space, not disk; halved until the machine grants it
@@ -53,8 +53,16 @@ os.register_at_fork(after_in_child=_forked)
 
 def identity(folder: Path) -> tuple[int, int]:
     """Read device and inode of the data file. Raises: OSError."""
-    found = (folder / _DATA).stat()
+    found = inside.look(folder / _DATA)
     return found.st_dev, found.st_ino
+
+
+def is_alone(folder: Path) -> bool:
+    """Tell whether the files that LMDB changes in place have no second name, outside the store or in a copy of it.
+
+    Raises: OSError, Damage.
+    """
+    return all(inside.look(folder / name).st_nlink == 1 for name in inside.names(folder) if name in (_DATA, _LOCK))
 
 
 def is_inherited(folder: Path) -> bool:
@@ -100,7 +108,8 @@ def put_seal(folder: Path) -> None:
 
 def _sum(folder: Path) -> bytes:
     """Compute the checksum of the data file: 3 ms for 100,000 pictures."""
-    seal: bytes = hash_file(folder / _DATA, xxhash.xxh3_64()).intdigest().to_bytes(_SUM, "little")
+    file = inside.open_file(str(folder / _DATA), os.O_RDONLY)
+    seal: bytes = hash_file(file, xxhash.xxh3_64()).intdigest().to_bytes(_SUM, "little")
     return seal
 
 
@@ -117,7 +126,7 @@ def is_sound(folder: Path) -> bool:
 def is_cut(env: Any, folder: Path) -> bool:
     """Tell whether the file ends before its last page. The verifier checks only the first page of a long value."""
     needed: int = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
-    return (folder / _DATA).stat().st_size < needed
+    return inside.look(folder / _DATA).st_size < needed
 
 
 def make_environment(folder: Path) -> Any:

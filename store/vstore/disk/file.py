@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import errno
 import mmap
 import os
-import stat
 from pathlib import Path
 from types import TracebackType
 
 from vstore.disk import durable
 from vstore.disk.trouble import lost
-from vstore.errors import Damage
 
 
 class File:
     """A file of the store that is open to be read, at any place or front to back.
 
-    Raises: FileNotFoundError if there is none; Damage, naming the file, if the disk does not give its bytes back.
+    Raises: FileNotFoundError if there is none; Damage, naming the file, if the disk does not give its bytes back, or if
+            it is a link, a pipe, a device.
     """
 
-    def __init__(self, path: Path, *, only_regular: bool = False) -> None:
-        """only_regular: follow no link, wait for no pipe, and refuse all but a regular file as damage."""
+    def __init__(self, path: Path) -> None:
         self.path = path
         with lost(path):
-            self._fd = _open_regular(path) if only_regular else durable.disk.open(str(path), os.O_RDONLY)
+            self._fd = durable.disk.open(str(path), os.O_RDONLY)
 
     @property
     def size(self) -> int:
@@ -69,20 +66,3 @@ class File:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _open_regular(path: Path) -> int:
-    try:
-        fd = durable.disk.open(str(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as err:
-        if err.errno != errno.ELOOP:
-            raise
-        raise _not_regular(path) from err
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        durable.disk.close(fd)
-        raise _not_regular(path)
-    return fd
-
-
-def _not_regular(path: Path) -> Damage:
-    return Damage(f"{path.parent.name}/{path.name} is not a regular file", "look at it, and remove it")

@@ -8,9 +8,10 @@ from typing import Any
 _BLOCK = 1 << 20
 
 
-def hash_file(path: Path | bytes | str, hasher: Any) -> Any:
+def hash_file(path: Path | bytes | str | int, hasher: Any) -> Any:
     """Feed a file to a hasher, a block at a time.
 
+    path:    or a descriptor, which is closed.
     Returns: the hasher. Raises: OSError.
     """
     block = memoryview(bytearray(_BLOCK))

@@ -14,7 +14,6 @@ A part changes no answer, and may be deleted at any time. No record names it.
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 import struct
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
-from vstore.disk import durable
+from vstore.disk import durable, inside
 from vstore.disk.file import File
 from vstore.disk.index_head import IndexHead
 from vstore.errors import Damage, DiskTrouble, ReadOnly
@@ -49,8 +48,6 @@ _PART = re.compile(r"[0-9a-f]{32}\.part")
 
 def part_folders(layout: Layout) -> list[Path]:
     """List the folders of spaces in `indexes/`, sorted. Links, files and other names mean nothing there."""
-    if os.path.islink(layout.indexes):
-        return []
     return [path for path in _named(layout.indexes, _SPACE) if _is(path, stat.S_IFDIR)]
 
 
@@ -92,7 +89,7 @@ def write_part(layout: Layout, head: IndexHead, payload: Iterable[Buffer]) -> Pa
     try:
         for path in (layout.indexes, folder):
             durable.make_folder(path)
-    except (DiskTrouble, ReadOnly):
+    except (Damage, DiskTrouble, ReadOnly):  # Damage: it is a link, or a file
         return None
     if folder not in part_folders(layout):
         return None  # one of them is a link or a file: nobody would look there
@@ -107,7 +104,7 @@ class IndexPart:
     def __init__(self, path: Path) -> None:
         """Raises: Damage, naming the file; FileNotFoundError if it was deleted; OSError if it may not be read."""
         self.path = path
-        self._file = File(path, only_regular=True)
+        self._file = File(path)
         try:
             self.head, self._payload = self._read_head()
         except BaseException:
@@ -201,13 +198,13 @@ def _summed(payload: Iterable[Buffer], size: int) -> Iterator[Buffer]:
 
 def _named(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
     try:
-        return [folder / name for name in sorted(os.listdir(folder)) if pattern.fullmatch(name)]
-    except OSError:  # it is missing, no folder, or may not be listed: all without harm
+        return [folder / name for name in sorted(inside.names(folder)) if pattern.fullmatch(name)]
+    except (OSError, Damage):  # it is missing, no folder, or may not be listed: all without harm
         return []
 
 
 def _is(path: Path, kind: int) -> bool:
     try:
-        return stat.S_IFMT(os.lstat(path).st_mode) == kind
-    except OSError:
+        return stat.S_IFMT(inside.look_at_any(path).st_mode) == kind
+    except (OSError, Damage):
         return False

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from vstore.disk import durable
 from vstore.disk.file import File
+from vstore.disk.inside import look, names_if_any
 from vstore.errors import Damage
 from vstore.format.hashing import checksum
 from vstore.format.layout import DTYPE_CODES, DTYPES
@@ -114,9 +115,7 @@ class Journal:
 
 def journals(folder: Path) -> list[Path]:
     """List the journals of a folder, by name."""
-    if not folder.is_dir():
-        return []  # a copy of a store may lack what was empty
-    return sorted(path for path in folder.iterdir() if not path.name.startswith(durable.TEMPORARY))
+    return [folder / name for name in sorted(names_if_any(folder)) if not name.startswith(durable.TEMPORARY)]
 
 
 def is_of_none(path: Path, spaces: Container[str]) -> bool:
@@ -129,4 +128,4 @@ def is_of_none(path: Path, spaces: Container[str]) -> bool:
 
 def is_beheaded(path: Path) -> bool:
     """Tell whether a journal without a sound head may hold frames: it is longer than a head."""
-    return path.stat().st_size > _HEAD.size + 8
+    return look(path).st_size > _HEAD.size + 8

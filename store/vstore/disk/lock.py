@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from vstore.clock import now
-from vstore.disk import durable
+from vstore.disk import durable, inside
 from vstore.disk.trouble import trouble
 from vstore.errors import DiskTrouble, Interrupted, Locked, LockLost
 
@@ -98,7 +98,7 @@ class Lock:
     def _held_by(self) -> tuple[str, str]:
         what = "another process is changing this store"
         try:
-            about = json.loads(self.path.read_bytes())
+            about = json.loads(durable.read(self.path))
             if (about["pid"], about["host"]) == (os.getpid(), os.uname().nodename):
                 what = "another thread of this process is changing this store"
             holder = f"process {about['pid']} on {about['host']} ({about['command']}, since {about['since']})"
@@ -166,7 +166,7 @@ os.register_at_fork(after_in_child=_forked)
 def _is_named(fd: int, path: Path) -> bool:
     """Tell whether the open file has this name: whoever had it may have removed it."""
     try:
-        found, named = os.fstat(fd), os.stat(path)
+        found, named = os.fstat(fd), inside.look_at_any(path)
     except OSError:
         return False
     return (found.st_dev, found.st_ino) == (named.st_dev, named.st_ino)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from vstore.disk import inside
 from vstore.disk.cache import read_cache_json, write_cache
 from vstore.disk.durable import TEMPORARY
 from vstore.format.canonical import canonical
@@ -33,7 +34,7 @@ class Seen(NamedTuple):
 
 def look(folder: Path) -> Seen:
     """Look at a folder before it is listed. Raises: FileNotFoundError."""
-    stat = os.stat(folder)
+    stat = inside.look(folder)
     settled = time.time() - max(stat.st_mtime, stat.st_ctime) > _SETTLED
     return Seen([stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns], settled)
 
@@ -58,7 +59,7 @@ def recall(cache: Path, folder: Path) -> str | None:
 def first_absent(folder: Path, names: Iterable[str]) -> str | None:
     """Find the first of some names that a folder lacks. It is not listed: until gc it has many others."""
     try:
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = inside.open_file(str(folder), os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
         return next(iter(names), None)
     try:

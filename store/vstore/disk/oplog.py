@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, Unpack
 
-from vstore.disk import durable
+from vstore.disk import durable, inside
 from vstore.disk.cache import read_cache, write_cache
 from vstore.disk.long_folders import look, note, recall
 from vstore.disk.trouble import LOST
@@ -68,7 +67,7 @@ class Oplog:
     def numbers(self) -> list[int]:
         """List the numbers of the records, rising."""
         try:
-            names = os.listdir(self._layout.refs)
+            names = inside.names(self._layout.refs)
         except FileNotFoundError:
             return []
         return sorted(n for n in map(record_number, names) if n is not None)
@@ -81,7 +80,7 @@ class Oplog:
             # Some filesystems never change the times of a folder: the records themselves have to fit, too.
             if known is not None and self._has(known) and not self._has(known + 1):
                 return known
-            seen, names = look(refs), os.listdir(refs)
+            seen, names = look(refs), inside.names(refs)
         except FileNotFoundError:
             return 0
         note(cache, refs, seen, names)
@@ -89,7 +88,7 @@ class Oplog:
         return number if number is not None else max(self.numbers(), default=0)
 
     def _has(self, number: int) -> bool:
-        return self._layout.record(number).exists()
+        return inside.exists(self._layout.record(number))
 
     def has(self, tip: Tip) -> bool:
         """Tell whether the record of a fold is in this log, as it was then."""

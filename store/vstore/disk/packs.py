@@ -16,7 +16,6 @@ All numbers are little-endian. A blob is known by the digest of its uncompressed
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vstore.disk import durable
+from vstore.disk.inside import look
 from vstore.disk.open_files import open_files
 from vstore.errors import Damage
 from vstore.format.entries import FileRef
@@ -320,7 +320,7 @@ def _in_turn(folder: Path, refs: list[FileRef]) -> list[FileRef]:
 
     def written(ref: FileRef) -> int:
         try:
-            return os.stat(folder / ref.name).st_mtime_ns
+            return look(folder / ref.name).st_mtime_ns
         except OSError:
             return 0
 

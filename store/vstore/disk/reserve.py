@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vstore.disk import durable
+from vstore.disk import durable, inside
 from vstore.format.layout import Layout
 
 RESERVE = 1 << 20  # bytes
@@ -15,4 +15,4 @@ def write_reserve(layout: Layout) -> None:
 
 def has_reserve(layout: Layout) -> bool:
     """Tell whether the reserve exists at its full size."""
-    return layout.reserve.is_file() and layout.reserve.stat().st_size == RESERVE
+    return inside.exists(layout.reserve) and inside.look(layout.reserve).st_size == RESERVE

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from vstore.disk.inside import look
 from vstore.errors import Damage, VstoreError
 from vstore.format.entries import FileRef
 
@@ -36,7 +37,7 @@ def refuse_unreadable(err: Exception, path: Path) -> None:
 def pack_ref(path: Path) -> FileRef:
     """Describe a pack as the log would list it; `Pack` tells whether it is sound. Raises: OSError, Damage."""
     tail = _tail(path, 16)
-    return FileRef(path.name, path.stat().st_size, tail[:8].hex())
+    return FileRef(path.name, look(path).st_size, tail[:8].hex())
 
 
 def segment_ref(path: Path) -> FileRef:
@@ -44,7 +45,7 @@ def segment_ref(path: Path) -> FileRef:
     from vstore.disk.footer import FOOTER_SIZE, Footer  # the log insists too, and knows no segments
 
     tail = _tail(path, FOOTER_SIZE)
-    return FileRef(path.name, path.stat().st_size, tail[-16:-8].hex(), Footer.from_bytes(tail).rows)
+    return FileRef(path.name, look(path).st_size, tail[-16:-8].hex(), Footer.from_bytes(tail).rows)
 
 
 def _tail(path: Path, size: int) -> bytes:

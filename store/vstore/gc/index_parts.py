@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from vstore.disk import durable
+from vstore.disk import durable, inside
 from vstore.disk.index_parts import IndexPart, part_files, part_folders, unfinished_parts
 from vstore.errors import Damage
 from vstore.format.entries import FileRef
@@ -48,7 +48,7 @@ def _is_stale(path: Path, refs: list[FileRef]) -> bool:
 def _sized(paths: list[Path]) -> Iterator[UnlistedFile]:
     for path in paths:
         try:
-            size = path.lstat().st_size
+            size = inside.look_at_any(path).st_size
         except FileNotFoundError:  # without a lock, for a dry run: whoever holds it was faster
             continue
         yield UnlistedFile(f"{path.parent.parent.name}/{path.parent.name}", path.name, size)

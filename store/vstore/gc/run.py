@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from vstore.disk import durable
+from vstore.disk import durable, inside
 from vstore.disk.reserve import write_reserve
 from vstore.disk.trouble import is_full
 from vstore.errors import DiskTrouble
@@ -136,7 +136,7 @@ def _publish(repo: Repository, plan: Plan, published: list[Plan]) -> list[OldRec
 
 
 def _restore_reserve(repo: Repository) -> None:
-    if not repo.layout.reserve.exists():
+    if not inside.exists(repo.layout.reserve):
         try:
             write_reserve(repo.layout)
         except DiskTrouble as err:

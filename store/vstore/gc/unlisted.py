@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import NamedTuple
 
-from vstore.disk import durable
+from vstore.disk import durable, inside
 from vstore.disk.durable import TEMPORARY
 from vstore.disk.journal import is_of_none, journals
 from vstore.gc.plan import young_since
@@ -38,12 +37,12 @@ def unlisted_files(repo: Repository, drop_unnamed: bool) -> list[UnlistedFile]:
     found = []
     for folder in (layout.refs, layout.segments, layout.packs):
         found += [
-            UnlistedFile(folder.name, name, os.stat(folder / name).st_size)
-            for name in sorted(os.listdir(folder))
+            UnlistedFile(folder.name, name, inside.look(folder / name).st_size)
+            for name in sorted(inside.names(folder))
             if name.startswith(TEMPORARY) or (_OBJECT.fullmatch(name) and name not in listed)
         ]
     since = young_since(drop_unnamed)
-    stats = [(path.name, path.stat()) for path in journals(layout.journal) if is_of_none(path, state.spaces)]
+    stats = [(path.name, inside.look(path)) for path in journals(layout.journal) if is_of_none(path, state.spaces)]
     found += [UnlistedFile(layout.journal.name, name, stat.st_size) for name, stat in stats if stat.st_mtime <= since]
     return found
 
@@ -61,16 +60,16 @@ class OldRecord(NamedTuple):
 
 def records_before(repo: Repository, number: int) -> list[OldRecord]:
     """List the records before one, oldest first."""
-    return [OldRecord(n, os.stat(repo.layout.record(n)).st_size) for n in repo.log.numbers() if n < number]
+    return [OldRecord(n, inside.look(repo.layout.record(n)).st_size) for n in repo.log.numbers() if n < number]
 
 
 def stale_cache(repo: Repository) -> list[str]:
     """Name the cache files that are no longer of use: bitmaps over old segments, old states, unfinished files."""
-    names = os.listdir(repo.layout.cache) if repo.layout.cache.is_dir() else []
+    names = inside.names_if_any(repo.layout.cache)
     return [name for name in names if name == "state" or name.startswith(("rows-", TEMPORARY))]
 
 
 def empty_cache(repo: Repository) -> None:
     """Remove everything in `cache/`: all of it can be made again."""
-    for name in os.listdir(repo.layout.cache) if repo.layout.cache.is_dir() else ():
+    for name in inside.names_if_any(repo.layout.cache):
         durable.remove_tree(repo.layout.cache / name)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from vstore.disk import durable
 from vstore.errors import DiskTrouble, UsageError
-from vstore.format.layout import Layout
 from vstore.importing.beside import beside
 from vstore.importing.bundles import form_of_export
 from vstore.importing.clipretrieval import form_of_folder
@@ -23,6 +22,7 @@ from vstore.importing.run import ImportRun
 from vstore.paths import optional
 from vstore.progress import Progress
 from vstore.repository.create import create_store
+from vstore.repository.discovery import is_store
 from vstore.repository.repository import Repository
 
 DEFAULT = ("xxh3_128", "float16")
@@ -64,7 +64,7 @@ def import_new(
     hash, dtype: of the new store; None takes those of the export that the index is, else the defaults.
     Raises: UsageError if there is a store already; what `import_index` raises.
     """
-    if Layout(folder).format.exists() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+    if is_store(folder) or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise UsageError(f"{folder} already exists", "import into that store, or name another folder")
     if words.get("resume") is not None:
         raise UsageError(f"there is no store at {folder}", "name the store of the import with --store DIR")

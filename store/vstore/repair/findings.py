@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vstore.disk import inside
 from vstore.errors import Damage
 from vstore.format.canonical import Document, Json
 from vstore.format.entries import FileRef, Snapshot, Space
@@ -25,8 +25,7 @@ def _no_blob(digest: bytes) -> bytes:
 
 def files(folder: Path, pattern: re.Pattern[str]) -> list[Path]:
     """List the files of a folder whose names fit, sorted; none if there is no such folder."""
-    names = sorted(os.listdir(folder)) if folder.is_dir() else []
-    return [folder / name for name in names if pattern.fullmatch(name)]
+    return [folder / name for name in sorted(inside.names_if_any(folder)) if pattern.fullmatch(name)]
 
 
 @dataclass(slots=True)
@@ -81,7 +80,7 @@ class Findings:
         self.changed = True
 
     def put_aside(self, path: Path) -> None:
-        if path.exists() and path not in self.aside:  # two spaces may list one segment
+        if inside.exists(path) and path not in self.aside:  # two spaces may list one segment
             self.aside.append(path)
 
     def mark_gap(self) -> None:

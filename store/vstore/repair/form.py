@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from vstore.disk import durable
+from vstore.disk import durable, inside
 from vstore.disk.file import File
 from vstore.disk.footer import FOOTER_SIZE, Footer
 from vstore.disk.oplog import Tip
@@ -32,11 +32,11 @@ class FoundForm(NamedTuple):
 
 def find_form(folder: Path) -> FoundForm:
     """Find out the form of a store. Raises: NoStore, FormatTooNew; Damage if no file tells it."""
-    layout = Layout(folder)
+    layout = inside.layout_of(folder)
     try:
         return FoundForm(insisted(partial(read_form, folder)), is_sound=True)
     except NoStore:
-        if not layout.refs.is_dir():
+        if not inside.is_folder(layout.refs):
             raise
     except Damage:
         pass
@@ -73,9 +73,11 @@ def _form_of_segments(layout: Layout) -> Form | None:
 
 
 def _form_of_records(layout: Layout) -> Form | None:
-    for path in sorted(layout.refs.glob("*.json")):
+    for name in sorted(inside.names_if_any(layout.refs)):
+        if not name.endswith(".json"):
+            continue
         # No vector was ever stored, so that nothing depends on the dtype; the last line of a record is a digest in hex.
-        digits = len(durable.read(path).rstrip(b"\n").rpartition(b"\n")[2])
+        digits = len(durable.read(layout.refs / name).rstrip(b"\n").rpartition(b"\n")[2])
         if digits in (32, 64):
             return Form(durable.nonce(), "xxh3_128" if digits == 32 else "sha256", "float16")
     return None

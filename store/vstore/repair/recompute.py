@@ -18,6 +18,7 @@ from vstore.format.recipes import Recipe
 from vstore.intake.keeper import Keeper
 from vstore.pictures.decoding import prepare
 from vstore.pictures.failures import PictureFailure
+from vstore.pictures.picture_file import read_regular
 from vstore.pictures.preparation import Preparation, preparation_of
 from vstore.progress import Progress
 from vstore.repair.blobs import Blobs
@@ -146,8 +147,7 @@ class Recompute:
             self._away[key] = f"the place of their folder {label} is lost: name it with vstore sync FOLDER"
             return None
         try:
-            with open(file, "rb") as opened:
-                data = opened.read()
+            data = read_regular(file)
             return prepare(data, preparation)[0] if self._repo.hash.digest(data) == key else None
         except (OSError, PictureFailure):
             folder = self._repo.place(self._repo.state.roots[label])

@@ -10,14 +10,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from vstore.disk import durable
+from vstore.disk import durable, inside
 from vstore.disk.lock import Lock
 from vstore.disk.oplog import Tip
 from vstore.disk.reserve import has_reserve, write_reserve
 from vstore.embed.embedder import Embedder
 from vstore.embed.model_words import Settings
 from vstore.format.entries import Space
-from vstore.format.layout import Layout
 from vstore.format.recipes import Recipe
 from vstore.intake.keeper import Keeper
 from vstore.progress import Progress, Silent
@@ -92,7 +91,7 @@ def repair(
 
     if dry_run:
         return run()
-    layout = Layout(folder)
+    layout = inside.layout_of(folder)
     for path in layout.folders():
         durable.make_folder(path)
     with Lock(layout.locks, "ingest") as ingest:
@@ -171,7 +170,7 @@ def _write(job: _Job, found: Findings, blobs: Blobs, keepers: Sequence[Keeper], 
     """Write new files first, then two records with the whole state, and then move damaged files out of the way."""
     repo, layout = job.repo, job.repo.layout
     if not job.form_is_sound:
-        if layout.format.exists():
+        if inside.exists(layout.format):
             durable.set_aside(layout.format, layout.quarantine)
         durable.publish(
             layout.format, Form(repo.store_id, repo.hash.name, repo.dtype, repo.format).to_bytes(), "ingest"

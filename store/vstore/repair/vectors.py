@@ -125,7 +125,7 @@ class Vectors:
 
     def find_lost(self) -> None:
         """Find vectors outside every segment: in journals, then by embedding the pictures again."""
-        for path in journals(self._repo.layout.journal) if self._repo.layout.journal.is_dir() else ():
+        for path in journals(self._repo.layout.journal):
             self._take_journal(path)
         for space in self._found.state.spaces.values():
             lost = self._named.get(space.id, set()) - self.stored.get(space.id, set())

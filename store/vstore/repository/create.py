@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from vstore.disk import durable
+from vstore.disk import durable, inside
 from vstore.disk.lock import Lock
 from vstore.disk.reserve import write_reserve
 from vstore.disk.trouble import trouble
@@ -24,11 +24,11 @@ def create_store(folder: Path, hash: str = "xxh3_128", dtype: str = "float16") -
     A store without any record, whose maker was killed before the first one, is returned as it is.
     Raises: UsageError if a store already exists, or for an unknown hash or dtype; Locked; DiskTrouble, ReadOnly.
     """
-    layout = Layout(folder)
+    layout = inside.layout_of(folder)
     if dtype not in DTYPES:
         raise UsageError(f"unknown store dtype {dtype!r}", f"choose one of: {', '.join(DTYPES)}")
     hash = store_hash(hash).name
-    if not layout.format.exists():
+    if not inside.exists(layout.format):
         _refuse_other_files(layout)
     durable.make_folder(folder)
     with trouble(folder.parent), contextlib.suppress(PermissionError):  # a parent that may not be listed
@@ -37,7 +37,7 @@ def create_store(folder: Path, hash: str = "xxh3_128", dtype: str = "float16") -
         durable.make_folder(path)
     with Lock(layout.locks, "ingest") as lock:
         lock.acquire(0.0, "init")
-        if layout.format.exists():
+        if inside.exists(layout.format):
             return _unfinished_store(folder, hash, dtype)
         durable.sweep(folder, "ingest")
         write_reserve(layout)
@@ -51,8 +51,8 @@ def refuse_existing(folder: Path, words: Words) -> None:
     words:  name a model that can be added to the store instead.
     Raises: UsageError, Damage.
     """
-    layout = Layout(folder)
-    if not layout.format.exists():
+    layout = inside.layout_of(folder)
+    if not inside.exists(layout.format):
         _refuse_other_files(layout)
     elif Repository(folder).tip.highest:
         raise UsageError(
@@ -94,5 +94,5 @@ def _refuse_other_files(layout: Layout) -> None:
     others = sorted(name for name in names - own if not name.startswith(durable.TEMPORARY))
     if others:
         raise UsageError(f"{folder} is not a store, and holds {others[0]!r}", "name a new or an empty folder")
-    if layout.refs.is_dir() and any(record_number(name) is not None for name in os.listdir(layout.refs)):
+    if any(record_number(name) is not None for name in inside.names_if_any(layout.refs)):
         raise Damage(f"{layout.format} is missing, although the store has records", "restore it from a backup")

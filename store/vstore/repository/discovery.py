@@ -11,7 +11,8 @@ from vstore.paths import AnyPath
 
 def is_store(folder: Path) -> bool:
     """Tell whether a folder is a store."""
-    return Layout(folder).format.exists()
+    # What it is will be seen when it is opened: a link, say, is refused then.
+    return os.path.lexists(Layout(folder).format)
 
 
 def find_store(start: AnyPath) -> Path | None:

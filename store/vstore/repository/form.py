@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from vstore.disk import durable
+from vstore.disk import durable, inside
 from vstore.disk.trouble import LOST
 from vstore.errors import Damage, FormatTooNew, NoStore, UsageError
 from vstore.format.canonical import Document, canonical
 from vstore.format.hashing import checksum, store_hash
-from vstore.format.layout import DTYPES, FORMATS, NEWEST, Layout
+from vstore.format.layout import DTYPES, FORMATS, NEWEST
 from vstore.limits import refuse_limit
 
 
@@ -36,7 +36,7 @@ class Form(NamedTuple):
 
 def read_form(folder: Path) -> Form:
     """Read the file FORMAT of a store. Raises: NoStore, FormatTooNew, Damage."""
-    path = Layout(folder).format
+    path = inside.layout_of(folder).format
     try:
         text = durable.read(path)
     except (FileNotFoundError, NotADirectoryError):

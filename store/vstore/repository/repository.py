@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from vstore.clock import now
 from vstore.disk import durable
+from vstore.disk.inside import layout_of, names_if_any
 from vstore.disk.long_folders import first_absent, look, note, recall
 from vstore.disk.oplog import Oplog, Tip
 from vstore.embed.model_words import Words
@@ -27,7 +28,6 @@ from vstore.errors import (
 from vstore.format.canonical import Document, Json
 from vstore.format.entries import FileRef, Root, Snapshot, Space, listed_packs
 from vstore.format.hashing import store_hash
-from vstore.format.layout import Layout
 from vstore.format.listing import Listing
 from vstore.format.manifest import Manifest
 from vstore.format.records import Record, RecordWords
@@ -62,7 +62,7 @@ class Repository:
         self.reload()
 
     def _begin(self, folder: Path, form: Form) -> None:
-        self.layout = Layout(folder)
+        self.layout = layout_of(folder)
         self.format = form.format
         self.store_id = form.store
         self.hash = store_hash(form.hash)
@@ -188,8 +188,7 @@ class Repository:
         return self._packs
 
     def _holds_vectors(self) -> bool:
-        folder = self.layout.segments
-        return folder.is_dir() and any(name.endswith(".faiss") for name in os.listdir(folder))
+        return any(name.endswith(".faiss") for name in names_if_any(self.layout.segments))
 
     def _missing(self, state: State) -> str | None:
         for kind, folder, refs in (

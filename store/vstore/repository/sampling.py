@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.format.entries import Snapshot
 from vstore.format.tree import paths_by_key
+from vstore.pictures.picture_file import read_regular
 from vstore.repository.cut_facts import as_taken
 from vstore.repository.repository import Repository
 from vstore.repository.stored_rows import stored_rows
@@ -119,8 +120,7 @@ def _rows(repo: Repository, recipe: Recipe, embedder: Embedder, prepared: Mappin
 def read_unchanged(repo: Repository, key: bytes, file: bytes) -> bytes | None:
     """Read a picture; None if it cannot be read, or is no longer the picture with this key."""
     try:
-        with open(file, "rb") as opened:
-            data = opened.read()
+        data = read_regular(file)
     except OSError:
         return None
     return data if repo.hash.digest(data) == key else None

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 
 from vstore.disk.file_hash import hash_file
+from vstore.pictures.picture_file import open_regular
 from vstore.repository.repository import Repository
 
 _READ = 1 << 20
@@ -47,7 +48,7 @@ class GroupFiles:
                 continue
             try:
                 # The first one must still have its key, or the others would be compared with a stranger.
-                if first is None and hash_file(file, self._repo.hash.new()).digest() != key:
+                if first is None and hash_file(open_regular(file), self._repo.hash.new()).digest() != key:
                     self._drop(path, "it has changed since")
                 elif first is not None and not _are_same(first, file):
                     self._drop(path, "it differs")
@@ -73,7 +74,7 @@ class GroupFiles:
 
 
 def _are_same(one: bytes, other: bytes) -> bool:
-    with open(one, "rb") as a, open(other, "rb") as b:
+    with open(open_regular(one), "rb") as a, open(open_regular(other), "rb") as b:
         while True:
             left, right = a.read(_READ), b.read(_READ)
             if left != right:

@@ -16,6 +16,7 @@ from vstore.embed.text_cache import cache_text, cached_text, text_name
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.recipes import Recipe
 from vstore.pictures.elsewhere import FETCH, program_of_link, program_of_pointer
+from vstore.pictures.picture_file import read_regular
 from vstore.repository.filling import filling
 from vstore.repository.repository import Repository
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from vstore.embed.embedder import Floats
+
+_GIVEN = (b"/dev/fd/", b"/dev/stdin", b"/proc/self/fd/")  # names of what the shell opened for this process
 
 
 class Operand(NamedTuple):
@@ -81,8 +84,7 @@ def read_terms(repo: Repository, operands: Sequence[Operand]) -> list[Term]:
 def _read(path: bytes) -> bytes:
     name = os.fsdecode(path)
     try:
-        with open(path, "rb", buffering=0) as file:
-            data = file.readall()
+        data = _given(path) if path.startswith(_GIVEN) else read_regular(path)
     except IsADirectoryError as err:
         raise UsageError(f"{name} is a folder", "name a picture file; to search in a folder: --under FOLDER") from err
     except (FileNotFoundError, NotADirectoryError) as err:
@@ -90,10 +92,16 @@ def _read(path: bytes) -> bytes:
             raise _absent(name, program) from err
         raise UsageError(f"there is no picture {name}", "name a picture file") from err
     except OSError as err:
-        raise VstoreError(f"cannot read {name}: {err.strerror}") from err
+        raise VstoreError(f"cannot read {name}: {err.strerror or err}", "name a picture file") from err
     if program := program_of_pointer(data):
         raise _absent(name, program)
     return data
+
+
+def _given(path: bytes) -> bytes:
+    """Read what the shell opened, to its end: `vstore search <(curl …)`. Raises: OSError."""
+    with open(path, "rb", buffering=0) as file:
+        return file.readall()
 
 
 def _absent(name: str, program: str) -> VstoreError:

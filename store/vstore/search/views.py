@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from vstore.disk.cache import read_cache, write_cache
 from vstore.disk.file import File
+from vstore.disk.inside import look
 from vstore.disk.segments import Segment
 from vstore.packages import faiss_module
 from vstore.search.threads import cores, start
@@ -69,17 +70,14 @@ class Views:
 
 
 def _view(faiss: Any, segment: Segment) -> Any:
-    name = str(segment.path)
-    with File(segment.path) as file:  # its absence is told apart from a fault of faiss here
-        if not name.isascii():
-            try:
-                name.encode()
-            except UnicodeEncodeError:
-                name = f"/dev/fd/{file.fileno()}"  # faiss takes no path that is not UTF-8
+    with File(segment.path) as file:
+        # faiss opens by name: it must be the file that was opened here, along no link, and the name may be no UTF-8.
+        name = f"/dev/fd/{file.fileno()}"
         try:
             view = faiss.read_index(name, faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as err:
-            raise segment.damage(f"faiss cannot map it ({err})") from err
+            reason = str(err).replace(name, str(segment.path))
+            raise segment.damage(f"faiss cannot map it ({reason})") from err
     if (view.ntotal, view.d) != (segment.footer.rows, segment.footer.dim):
         raise segment.damage("its header belongs to another index")
     return view
@@ -97,5 +95,5 @@ def _read_ahead(segment: Segment) -> None:
 
 
 def _stat(segment: Segment) -> list[int]:
-    stat = segment.path.stat()
+    stat = look(segment.path)
     return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]

@@ -1,0 +1,203 @@
+"""The way to what lies in a store: step by step below its folder, along no link.
+
+A store may come from a stranger, and a link in it would lead reads, writes and removals to files of the user's. So each
+folder on the way is opened relative to the one before, and what stands at the end must be a regular file or a folder: a
+named pipe would never answer, a device never end. Only the store's own folder may be a link, as the user chooses it.
+A path that leads into no store is taken as it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from vstore.errors import Damage
+from vstore.format.layout import Layout
+
+_STEP = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+_END = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+# What the system says of a link, and of what cannot be opened as a file or as a folder.
+_ODD = {errno.ELOOP, errno.EMLINK, errno.ENOTDIR, errno.EISDIR, errno.ENXIO, errno.ENODEV, errno.EOPNOTSUPP}
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFREG: "a file where a folder belongs",
+    stat.S_IFDIR: "a folder where a file belongs",
+}
+
+_stores: set[str] = set()  # the folders of all stores that this process has had to do with
+
+
+def layout_of(folder: Path) -> Layout:
+    """Give the layout of a store. From now on, no path below its folder is followed along a link."""
+    _stores.add(str(folder))
+    return Layout(folder)
+
+
+def open_file(path: str, flags: int, mode: int = 0o666) -> int:
+    """Open a file, or with O_DIRECTORY a folder. Raises: OSError; Damage if it is a link, a pipe, a device."""
+    with _folder_of(path) as (folder, name):
+        if folder is None:
+            return os.open(path, flags | os.O_CLOEXEC, mode)
+        try:
+            fd = os.open(name, flags | _END, mode, dir_fd=folder)
+        except OSError as err:
+            if err.errno in _ODD and not _fits(found := _kind(folder, name), flags):
+                raise _odd(path, found) from err
+            raise
+    found = stat.S_IFMT(os.fstat(fd).st_mode)
+    if not _fits(found, flags):
+        os.close(fd)
+        raise _odd(path, found)
+    return fd
+
+
+def read(path: str) -> bytes:
+    """Read a whole file. Raises: OSError, Damage."""
+    with open(open_file(path, os.O_RDONLY), "rb", buffering=0) as file:
+        return file.readall()
+
+
+def names(path: Path) -> list[str]:
+    """List the names in a folder. Raises: FileNotFoundError, OSError, Damage."""
+    fd = open_file(str(path), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return os.listdir(fd)
+    finally:
+        os.close(fd)
+
+
+def names_if_any(path: Path) -> list[str]:
+    """List the names in a folder; none if it is missing: a copy of a store may lack what was empty. Raises: Damage."""
+    try:
+        return names(path)
+    except FileNotFoundError:
+        return []
+
+
+def look(path: Path) -> os.stat_result:
+    """Look at a file or a folder. Raises: FileNotFoundError, OSError; Damage if it is neither."""
+    found = look_at_any(path)
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        raise _odd(str(path), stat.S_IFMT(found.st_mode))
+    return found
+
+
+def look_at_any(path: Path) -> os.stat_result:
+    """Look at what stands under a name: a link, too, is looked at and not followed, unless it is to the store.
+
+    Raises: OSError, Damage.
+    """
+    with _folder_of(str(path)) as (folder, name):
+        return os.stat(name, dir_fd=folder, follow_symlinks=name in _stores)
+
+
+def exists(path: Path) -> bool:
+    """Tell whether a name is taken, by whatever."""
+    try:
+        look_at_any(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a folder exists. Raises: Damage for a link, a pipe, a device."""
+    try:
+        return stat.S_ISDIR(look(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def link(old: str, new: str) -> None:
+    with _folder_of(old) as (source, name), _folder_of(new) as (target, given):
+        os.link(name, given, src_dir_fd=source, dst_dir_fd=target)
+
+
+def rename(old: str, new: str) -> None:
+    with _folder_of(old) as (source, name), _folder_of(new) as (target, given):
+        os.rename(name, given, src_dir_fd=source, dst_dir_fd=target)
+
+
+def unlink(path: str) -> None:
+    with _folder_of(path) as (folder, name):
+        os.unlink(name, dir_fd=folder)
+
+
+def mkdir(path: str) -> None:
+    with _folder_of(path) as (folder, name):
+        os.mkdir(name, dir_fd=folder)
+
+
+def rmdir(path: str) -> None:
+    with _folder_of(path) as (folder, name):
+        os.rmdir(name, dir_fd=folder)
+
+
+def _split(path: str) -> tuple[str, list[str]] | None:
+    """Split a path into the folder of its store and the names below that; None if it leads into no store."""
+    top = path
+    below: list[str] = []
+    while "/" in top:
+        top, _, name = top.rpartition("/")
+        below.append(name)
+        if top in _stores:
+            return top, below[::-1]
+    return (".", [top, *below[::-1]]) if top and "." in _stores else None
+
+
+@contextlib.contextmanager
+def _folder_of(path: str) -> Iterator[tuple[int | None, str]]:
+    """Open the folder that holds a name of a store. Yields: it and the name; None and the path, outside every store.
+
+    Raises: OSError; Damage if a folder on the way is none.
+    """
+    split = _split(path)
+    if split is None:
+        yield None, path
+        return
+    top, below = split
+    fd = os.open(top, _STEP & ~os.O_NOFOLLOW)
+    try:
+        for depth, name in enumerate(below[:-1]):
+            try:
+                inner = os.open(name, _STEP, dir_fd=fd)
+            except OSError as err:
+                if err.errno in _ODD and not _fits(found := _kind(fd, name), os.O_DIRECTORY):
+                    raise _odd(os.path.join(top, *below[: depth + 1]), found) from err
+                raise
+            os.close(fd)
+            fd = inner
+        yield fd, below[-1]
+    except OSError as err:
+        err.filename = path  # and not the name alone: it tells whose file is missing
+        raise
+    finally:
+        os.close(fd)
+
+
+def _kind(folder: int, name: str) -> int:
+    """Look up the kind of what stands under a name; 0 if it is gone."""
+    try:
+        return stat.S_IFMT(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:
+        return 0
+
+
+def _fits(kind: int, flags: int) -> bool:
+    return kind in (0, stat.S_IFDIR if flags & os.O_DIRECTORY else stat.S_IFREG)
+
+
+def _odd(path: str, kind: int) -> Damage:
+    return Damage(
+        f"{path} is {_KINDS.get(kind, 'no regular file')}: a store holds only its own files and folders, "
+        "and no link leaves it; nothing was read or written through it",
+        "look at it and remove it, then run: vstore repair",
+    )
