@@ -14,7 +14,7 @@ gc.set_threshold(100_000)  # modules stay loaded: collecting among them again an
 
 import click  # noqa: E402
 
-from vstore import VstoreError, __version__  # noqa: E402
+from vstore import UsageError, VstoreError, __version__  # noqa: E402
 from vstore_cli.failures import fail  # noqa: E402
 
 WIDTH = 100
@@ -56,6 +56,11 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
 COMMANDS = {name: place for section in SECTIONS.values() for name, place in section.items()}
 
 
+# What reads these refuses an empty value itself, or takes it: a prompt may be empty.
+_READ_OPTIONS = ("--prompt", "--query-prompt", "--accept-truncated")
+_READ_OPERANDS = ("rollback", "search", "snapshot")  # commands
+
+
 class Group(click.Group):
     """A group that loads the module of a command when the command is called, and accepts --store anywhere."""
 
@@ -76,6 +81,7 @@ class Group(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         store, rest = _store_option(args)
+        _refuse_empty(rest)
         given = ctx.ensure_object(dict)
         if store is not None:
             given["store"] = store
@@ -109,6 +115,25 @@ def _store_option(args: Sequence[str]) -> tuple[str | None, list[str]]:
     if store == "":
         raise click.UsageError("--store needs a folder")
     return store, rest
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    """Refuse an empty word: a script gave a variable that is not set. Raises: UsageError."""
+    for before, word in zip(["", *words], words, strict=False):
+        option, equals, value = word.partition("=")
+        if option.startswith("--") and equals:
+            is_wrong = not value and option not in _READ_OPTIONS
+        elif before.startswith("-") and before != "--":
+            is_wrong = not word and before not in _READ_OPTIONS
+        else:
+            is_wrong = not word and words[0] not in _READ_OPERANDS
+        if is_wrong:
+            import shlex
+
+            raise UsageError(
+                f"an argument is empty: {shlex.join(['vstore', *words])}",
+                "give it a value, or leave it out; if it is a variable of a script, that is not set",
+            )
 
 
 @click.group(cls=Group, context_settings={"help_option_names": HELP, "max_content_width": WIDTH})

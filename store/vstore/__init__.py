@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from vstore.errors import StoreClosed as StoreClosed
     from vstore.errors import StoreGone as StoreGone
     from vstore.errors import SystemLimit as SystemLimit
+    from vstore.errors import Untrusted as Untrusted
     from vstore.errors import UsageError as UsageError
     from vstore.errors import VstoreError as VstoreError
     from vstore.export.run import ExportReport as ExportReport
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from vstore.migrate import MigrateReport as MigrateReport
     from vstore.models.report import ConvertedFile as ConvertedFile
     from vstore.models.report import ModelAdded as ModelAdded
+    from vstore.models.report import ModelAllowed as ModelAllowed
     from vstore.models.report import ModelConverted as ModelConverted
     from vstore.models.report import ModelDetail as ModelDetail
     from vstore.models.report import ModelDropped as ModelDropped
@@ -110,7 +112,7 @@ _HOMES = {
     "vstore.errors": (
         "AmbiguousSnapshot CommitRace Damage DiskTrouble FormatTooNew Interrupted LabelTaken LockLost Locked "
         "MigrationNeeded MissingPackage ModelError NoStore NothingToUndo ReadOnly Refused SnapshotNotFound StoreClosed "
-        "StoreGone SystemLimit UsageError VstoreError"
+        "StoreGone SystemLimit Untrusted UsageError VstoreError"
     ),
     "vstore.export.run": "ExportReport",
     "vstore.facts.fill": "FillWords",
@@ -120,8 +122,8 @@ _HOMES = {
     "vstore.importing.options": "ImportWords",
     "vstore.importing.report": "ImportRefused ImportReport Row Waiting",
     "vstore.migrate": "MigrateReport",
-    "vstore.models.report": "ConvertedFile ModelAdded ModelConverted ModelDetail ModelDropped ModelRow ModelServed "
-    "ModelUsed",
+    "vstore.models.report": "ConvertedFile ModelAdded ModelAllowed ModelConverted ModelDetail ModelDropped ModelRow "
+    "ModelServed ModelUsed",
     "vstore.progress": "Progress",
     "vstore.repair.report": "Loss RepairReport",
     "vstore.repository.candidates": "Candidate",

@@ -48,6 +48,12 @@ class Refused(VstoreError):
     exit_code = 5
 
 
+class Untrusted(Refused):
+    """A wish of the store to which this user has not consented at this machine."""
+
+    code = "untrusted"
+
+
 class NoStore(VstoreError):
     """A missing store."""
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
+from vstore.errors import UsageError
+
 AnyPath: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
 
 T = TypeVar("T")
@@ -32,14 +34,30 @@ def hint_for_address(path: str) -> str | None:
     return None
 
 
+def as_bytes(path: AnyPath) -> bytes:
+    """Turn a path that a caller gave into bytes.
+
+    An empty one would mean the working folder: a variable of a script that is not set must not name it.
+
+    Raises: UsageError if it is empty.
+    """
+    name = os.fsencode(path)
+    if not name:
+        raise UsageError("a path is empty", "name a file or folder; the working folder is: .")
+    return name
+
+
 def as_path(path: AnyPath) -> Path:
-    """Turn a path that a caller gave into a `Path`, as relative as it was."""
-    return Path(os.fsdecode(path))
+    """Turn a path that a caller gave into a `Path`, as relative as it was. Raises: UsageError if it is empty."""
+    return Path(os.fsdecode(as_bytes(path)))
 
 
 def absolute(path: AnyPath) -> Path:
-    """Turn a path that a caller gave into one that no later `chdir` changes. Links in it stay."""
-    return Path(os.path.abspath(os.fsdecode(path)))
+    """Turn a path that a caller gave into one that no later `chdir` changes. Links in it stay.
+
+    Raises: UsageError if it is empty.
+    """
+    return Path(os.path.abspath(os.fsdecode(as_bytes(path))))
 
 
 def optional(path: AnyPath | None) -> Path | None:

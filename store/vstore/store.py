@@ -5,7 +5,6 @@ Longer than other modules because it lists them all, with their arguments and er
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from vstore.embed.model_words import Words, settings_of
 from vstore.format.layout import FOLDER
-from vstore.paths import AnyPath, absolute, as_path
+from vstore.paths import AnyPath, absolute, as_bytes, as_path
 from vstore.repository.discovery import find_store, is_store
 from vstore.repository.embedders import Embedders
 from vstore.repository.pool import Pool
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from vstore.check.report import CheckReport
     from vstore.doctor.report import DoctorReport
+    from vstore.embed.consent import Consent
     from vstore.embed.embedder import Embedder
     from vstore.embed.model_words import ModelWords
     from vstore.embed.recommended import RecommendedModel
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from vstore.migrate import MigrateReport
     from vstore.models.report import (
         ModelAdded,
+        ModelAllowed,
         ModelConverted,
         ModelDetail,
         ModelDropped,
@@ -69,14 +70,27 @@ def _silent(text: str) -> None:
     pass
 
 
-def _opened(kind: type[Store], folder: Path, store_id: str, given: Callable[[Recipe], Embedder] | None) -> Store:
+def _opened(
+    kind: type[Store],
+    folder: Path,
+    store_id: str,
+    given: Callable[[Recipe], Embedder] | None,
+    config: AnyPath | None,
+) -> Store:
     """Open a store that another process had open. Raises: StoreGone, NoStore, Damage."""
-    store = kind(folder, load_embedder=given)
+    store = kind(folder, load_embedder=given, config=config)
     if store._repo.store_id != store_id:
         from vstore.errors import StoreGone
 
         raise StoreGone(f"another store lies at {folder} now than the one that was opened there", "open it anew")
     return store
+
+
+def _consent(config: AnyPath | None) -> Consent:
+    """Find the consents of the user. config: the folder for configurations."""
+    from vstore.embed.consent import Consent
+
+    return Consent.of_user(None if config is None else absolute(config))
 
 
 class Store:
@@ -100,16 +114,20 @@ class Store:
         *,
         load_embedder: Callable[[Recipe], Embedder] | None = None,
         damaged: bool = False,
+        config: AnyPath | None = None,
     ) -> None:
         """Open the store in a folder.
 
         load_embedder: loads the model of a recipe, instead of the store's own models; with several threads, in any.
         damaged:       open it despite missing files, for `check`.
+        config:        the user's folder for configurations, with the consents to models; None is ~/.config.
         Raises: NoStore, FormatTooNew, Damage.
         """
         self._repo = Repository(absolute(folder), damaged=damaged)
         self._pool = Pool(self._repo)
         self._given = load_embedder
+        self._config = None if config is None else absolute(config)
+        self._embedders = Embedders(self._repo, load_embedder, _consent(config))
 
     def __repr__(self) -> str:
         return f"Store({str(self.folder)!r})"
@@ -125,12 +143,14 @@ class Store:
         name: str | None = None,
         device: str = "auto",
         offline: bool = False,
+        config: AnyPath | None = None,
         note: Callable[[str], None] | None = None,
         **model: Unpack[ModelWords],
     ) -> InitReport:
         """Make an empty store for one embedding space: the built-in one, unless a recipe or a model is given.
 
         offline: download no model.
+        config:  the user's folder for configurations; None is ~/.config.
         note:    receives a line for each thing done without being asked for.
         model:   the words of `ModelWords`.
         Raises: UsageError if there is a store already; ModelError, and nothing is made then.
@@ -144,7 +164,7 @@ class Store:
             store_dtype=store_dtype,
             recipe=recipe,
             name=name,
-            settings=settings_of(device, offline=offline),
+            settings=settings_of(device, offline=offline)._replace(consent=_consent(config)),
             note=note or _silent,
         )
 
@@ -172,7 +192,7 @@ class Store:
         """Find the synced folder at or above this folder. Returns: its label, or None."""
         from vstore.repository.stored_paths import label_of
 
-        return self._use(lambda repo: label_of(repo, os.fsencode(folder)))
+        return self._use(lambda repo: label_of(repo, as_bytes(folder)))
 
     # Bringing up to date
 
@@ -190,14 +210,16 @@ class Store:
         paths:   folders to take in, or parts of known ones; none means all known folders.
         stop:    if it is set, the run ends after the current batch, with a partial snapshot.
         options: the words of `SyncWords`.
-        Raises:  UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
+        Raises:  UsageError, LabelTaken, Refused, Locked, Untrusted, Damage, ModelError, MissingPackage, DiskTrouble.
         """
         from vstore.sync.begin import sync
         from vstore.sync.options import Options
 
         chosen = Options(**options)
         return self._use(
-            lambda repo: sync(repo, self._embedders(repo), paths, chosen, dry_run=dry_run, progress=progress, stop=stop)
+            lambda repo: sync(
+                repo, self._embedders_of(repo), paths, chosen, dry_run=dry_run, progress=progress, stop=stop
+            )
         )
 
     @classmethod
@@ -209,6 +231,7 @@ class Store:
         recipe: Recipe | None = None,
         load_embedder: Callable[[Recipe], Embedder] | None = None,
         dry_run: bool = False,
+        config: AnyPath | None = None,
         note: Callable[[str], None] | None = None,
         made: Callable[[InitReport], None] | None = None,
         progress: Progress | None = None,
@@ -217,6 +240,7 @@ class Store:
     ) -> SyncReport:
         """Make a store by a first sync of folders. No store is made if the sync would fail.
 
+        config:  the user's folder for configurations; None is ~/.config.
         made:    receives the report of the new store, before the sync begins.
         options: the words of `FirstSyncWords`.
         Raises:  NoStore for a dry run, or without a folder; UsageError if a folder holds no picture, or the
@@ -227,11 +251,14 @@ class Store:
 
         given: dict[str, Any] = dict(options)
         words, chosen = Words.taken_from(given), Options(**given)
-        path = absolute(folder)
-        report = make_for(path, words, paths, chosen, recipe=recipe, dry_run=dry_run, note=note or _silent)
+        path, consent = absolute(folder), _consent(config)
+        report = make_for(
+            path, words, paths, chosen, recipe=recipe, consent=consent, dry_run=dry_run, note=note or _silent
+        )
         if made is not None:
             made(report)
         with cls(path, load_embedder=load_embedder) as store:
+            store._embedders.consent = consent  # the model was named just now
             return store.sync(paths, progress=progress, stop=stop, **given)._replace(created_store=True)
 
     def status(self, paths: Sequence[AnyPath] = (), *, progress: Progress | None = None) -> SyncReport:
@@ -256,7 +283,11 @@ class Store:
         """
         from vstore.importing.begin import import_index
 
-        return self._use(lambda repo: import_index(repo, options, dry_run=dry_run, progress=progress, stop=stop))
+        return self._use(
+            lambda repo: import_index(
+                repo, options, consent=self._embedders.consent, dry_run=dry_run, progress=progress, stop=stop
+            )
+        )
 
     @classmethod
     def import_new(
@@ -266,6 +297,7 @@ class Store:
         hash: str | None = None,
         store_dtype: str | None = None,
         dry_run: bool = False,
+        config: AnyPath | None = None,
         progress: Progress | None = None,
         stop: threading.Event | None = None,
         **options: Unpack[ImportWords],
@@ -273,13 +305,21 @@ class Store:
         """Make a store by an import. If the import fails, or with `dry_run`, no store is left behind.
 
         hash, store_dtype: by default those of the `vstore.json` beside the old index, else xxh3_128 and float16.
+        config:  the user's folder for configurations; None is ~/.config.
         options: the words of `ImportWords`.
         Raises:  UsageError if the store exists; and the errors of `import_index`.
         """
         from vstore.importing.begin import import_new
 
         return import_new(
-            absolute(folder), options, hash=hash, dtype=store_dtype, dry_run=dry_run, progress=progress, stop=stop
+            absolute(folder),
+            options,
+            hash=hash,
+            dtype=store_dtype,
+            consent=_consent(config),
+            dry_run=dry_run,
+            progress=progress,
+            stop=stop,
         )
 
     # Searching
@@ -296,14 +336,15 @@ class Store:
 
         offline: download no model.
         options: the words of `SearchWords`.
-        Raises:  UsageError, SnapshotNotFound, Damage, ModelError; VstoreError if a picture cannot be decoded.
+        Raises:  UsageError, SnapshotNotFound, Damage, Untrusted, ModelError; VstoreError if a picture cannot be
+                 decoded.
         """
         from vstore.search.search import search
 
         settings = settings_of(device, offline=offline)
 
         def run(repo: Repository) -> SearchReport:
-            embedders = self._embedders(repo)
+            embedders = self._embedders_of(repo)
             return search(
                 repo, operands, load_embedder=lambda recipe: embedders.load_for_query(recipe, settings), **options
             )
@@ -476,7 +517,8 @@ class Store:
         model:   the words of `ModelWords`.
         Raises:  UsageError, ModelError, MigrationNeeded.
         """
-        words, settings = Words.of(**model), settings_of(device, offline=offline)
+        words = Words.of(**model)
+        settings = settings_of(device, offline=offline)._replace(consent=self._embedders.consent)
         if same_as is not None:
             from vstore.models.same import model_add_same
 
@@ -497,6 +539,18 @@ class Store:
         from vstore.embed.recommended import RECOMMENDED
 
         return list(RECOMMENDED)
+
+    def model_allow(self, space: str | None = None, *, trust_remote_code: bool = False) -> ModelAllowed:
+        """Allow the model of a space at this machine: its place, its download, and its code. The store stays as it is.
+
+        space:             by default the current one.
+        trust_remote_code: allow code of its own to run, if it has some.
+        Raises: UsageError; Untrusted if it has code of its own, and that is not trusted; DiskTrouble, ReadOnly.
+        """
+        from vstore.models.allow import model_allow
+
+        consent, trust = self._embedders.consent, trust_remote_code
+        return self._read(lambda repo: model_allow(repo, space, consent, trust_remote_code=trust))
 
     def model_use(self, space: str, *, message: str = "") -> ModelUsed:
         """Make a space current: write a snapshot of the current paths in it. Raises: UsageError, ModelError."""
@@ -528,7 +582,7 @@ class Store:
         settings = settings_of(device, offline=offline)
         return self._use_newest(
             lambda repo: model_serve(
-                repo, self._embedders(repo), space, settings, idle=idle, ready=ready or _silent, stop=stop
+                repo, self._embedders_of(repo), space, settings, idle=idle, ready=ready or _silent, stop=stop
             )
         )
 
@@ -561,11 +615,15 @@ class Store:
         return model_convert(name, place, revision=revision, cache=caches, note=note or _silent)
 
     @staticmethod
-    def doctor(folder: AnyPath | None = None) -> DoctorReport:
-        """Check the installation and suggest fixes. folder: a store to check too."""
+    def doctor(folder: AnyPath | None = None, *, config: AnyPath | None = None) -> DoctorReport:
+        """Check the installation and suggest fixes.
+
+        folder: a store to check too.
+        config: the user's folder for configurations; None is ~/.config.
+        """
         from vstore.doctor.run import doctor
 
-        return doctor(None if folder is None else absolute(folder))
+        return doctor(None if folder is None else absolute(folder), _consent(config))
 
     # The store itself
 
@@ -607,7 +665,7 @@ class Store:
         words, settings = Words.of(**model), settings_of(device)
 
         def run(repo: Repository) -> CheckReport:
-            embedders = self._embedders(repo)
+            embedders = self._embedders_of(repo)
             sample = sample_of(repo, embedders, reembed, words, recipe=recipe, adopt=adopt, settings=settings)
             return check(
                 repo,
@@ -676,12 +734,14 @@ class Store:
         device: str = "auto",
         offline: bool = False,
         load_embedder: Callable[[Recipe], Embedder] | None = None,
+        config: AnyPath | None = None,
         progress: Progress | None = None,
     ) -> RepairReport:
         """Repair a store, even one too damaged to open.
 
         no_embed: do not embed the pictures of lost vectors again.
         offline:  download no model.
+        config:   the user's folder for configurations; None is ~/.config.
         Raises:   NoStore, FormatTooNew, Locked, DiskTrouble.
         """
         from vstore.repair.run import repair
@@ -692,7 +752,7 @@ class Store:
             dry_run=dry_run,
             embed=not no_embed,
             wait=wait,
-            settings=settings_of(device, offline=offline),
+            settings=settings_of(device, offline=offline)._replace(consent=_consent(config)),
             progress=progress,
         )
 
@@ -713,8 +773,9 @@ class Store:
     def _read(self, operation: Callable[[Repository], T]) -> T:
         return self._use_newest(lambda repo: repo.reading(lambda: operation(repo)))
 
-    def _embedders(self, repo: Repository) -> Embedders:
-        return Embedders(repo, self._given)
+    def _embedders_of(self, repo: Repository) -> Embedders:
+        known = self._embedders
+        return known if repo is self._repo else Embedders(repo, self._given, known.consent)
 
     def close(self) -> None:
         """Close its files. Calls under way in other threads end as they would, later ones raise StoreClosed.
@@ -725,7 +786,7 @@ class Store:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Let a process pool take a store along: it is opened there once more. Raises: StoreGone there."""
-        return _opened, (type(self), self.folder, self._repo.store_id, self._given)
+        return _opened, (type(self), self.folder, self._repo.store_id, self._given, self._config)
 
     def __enter__(self) -> Store:
         return self

@@ -43,7 +43,7 @@ from vstore.embed.probes import PROBES, Probes, Proofs
 from vstore.embed.text_cache import cache_text, text_name
 from vstore.format import listing, records, small_files
 from vstore.format.canonical import canonical
-from vstore.format.entries import Snapshot, Space
+from vstore.format.entries import Root, Snapshot, Space
 from vstore.format.hashing import HASHES, checksum, store_hash
 from vstore.format.layout import DTYPE_CODES, DTYPES, NEWEST
 from vstore.format.manifest import Manifest
@@ -215,6 +215,7 @@ def test_what_the_state_lists_has_the_fields_of_its_table(
             seen.add(field)
     full: dict[str, Any] = {
         "snapshot": Snapshot("v1", "id", b"", "s", 1, 1, "t", "m", "v0", True, False, True, b"f").to_json(),
+        "root": Root("r", b"/r", False, {}, 2).to_json(),
         "space": Space("id", "n", "verified", b"r", 8, {"model": "m"}, b"p", by_name=(b"k",)).to_json(),
     }
     assert seen | set(full.get(name, ())) == set(listed)

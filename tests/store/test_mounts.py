@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.folders import FakeOs, World, classes, put
+from support.guarded import mounted
 
 from vstore.errors import UsageError
 from vstore.paths import hint_for_address
 
 Mount = Callable[[Path, Path], None]
-
-
-@contextmanager
-def mounted(place: Path, *words: str) -> Iterator[None]:
-    ran = subprocess.run(["mount", *words, str(place)], capture_output=True, check=False)
-    if ran.returncode:
-        pytest.skip("only root may mount here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 @pytest.fixture

@@ -5,40 +5,13 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-import struct
-from pathlib import Path
 
 import pytest
-from support.folders import Reads, World, classes, put, stats_of
+from support.folders import Reads, World, classes, put
+from support.guarded import many, refused, unlink
 
 from vstore.errors import Refused, UsageError
 from vstore.sync.guards import LOSS_COUNT, LOSS_PERCENT
-
-
-def pixel(number: int) -> bytes:
-    """A BMP of one pixel, made without Pillow: there are many."""
-    colour = struct.pack("<I", number)[:3] + b"\0"
-    return struct.pack("<2sIHHIIiiHHIIiiII", b"BM", 58, 0, 0, 54, 40, 1, 1, 1, 24, 0, 4, 0, 0, 0, 0) + colour
-
-
-def many(count: int, first: int = 0, suffix: str = "bmp") -> dict[str, int | bytes]:
-    return {f"{number:05d}.{suffix}": pixel(first + number) for number in range(count)}
-
-
-def unlink(world: World, count: int, first: int = 0) -> None:
-    for number in range(first, first + count):
-        (world.pictures / f"{number:05d}.bmp").unlink()
-
-
-def refused(world: World, *paths: Path, **options: object) -> str:
-    """Expect a refusal with exit 5 that changes no file of the store. Returns: its message."""
-    before, loaded = stats_of(world.folder), world.loaded
-    with pytest.raises(Refused) as caught:
-        world.store.sync(paths, **options)  # type: ignore[arg-type]
-    assert caught.value.exit_code == 5
-    assert (stats_of(world.folder), world.loaded) == (before, loaded)
-    return str(caught.value)
-
 
 # Losing much
 

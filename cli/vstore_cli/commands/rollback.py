@@ -49,7 +49,7 @@ def rollback(snap: str | None, hold: bool, release: bool, as_json: bool) -> None
 @click.command()
 @json_option
 def undo(as_json: bool) -> None:
-    """Take back the newest operation: restore the current snapshot, the tags and the hold. Can be repeated.
+    """Take back the newest operation: restore the current snapshot, tags, hold and folders. Can be repeated.
 
     \b
     Example:

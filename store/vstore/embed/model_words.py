@@ -7,10 +7,12 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
+from vstore.errors import UsageError
+
 if TYPE_CHECKING:
     from typing import Unpack
 
-from vstore.errors import UsageError
+    from vstore.embed.consent import Consent
 
 BUILTIN = "builtin"  # the word of --model for the embedder that needs no model
 OF_FILES = ("model", "adapter", "revision", "adapter_revision", "compute", "trust_remote_code")
@@ -83,12 +85,17 @@ class Words(NamedTuple):
 
     @classmethod
     def of(cls, **model: Unpack[ModelWords]) -> Words:
-        """Take the options as a caller gave them."""
+        """Take the options as a caller gave them. Raises: UsageError if one is empty."""
+        _refuse_empty(model)
         return cls(**model)
 
     @classmethod
     def taken_from(cls, options: dict[str, Any]) -> Words:
-        """Take the words of a model out of the options of a caller, which keep the others."""
+        """Take the words of a model out of the options of a caller, which keep the others.
+
+        Raises: UsageError if one is empty.
+        """
+        _refuse_empty(options)
         return cls(**{name: options.pop(name) for name in ModelWords.__annotations__ if name in options})
 
     @classmethod
@@ -127,6 +134,13 @@ class Words(NamedTuple):
         return " ".join(map(quoted, parts))
 
 
+def _refuse_empty(options: Mapping[str, Any]) -> None:
+    """Refuse an empty word of a model: it would mean another model. A prompt may be empty. Raises: UsageError."""
+    for name in ModelWords.__annotations__:
+        if options.get(name) == "" and name not in ("prompt", "query_prompt"):
+            raise UsageError(f"{name} is empty", "give it a value, or leave it out")
+
+
 def quoted(word: str) -> str:
     """Quote a word for a shell, on one line: a prompt may hold line breaks."""
     if word.isprintable():
@@ -152,12 +166,14 @@ class Settings(NamedTuple):
     batch_size: most pictures of a batch; None chooses by the device.
     compile:    let torch compile the model for this machine first, which takes up to a minute.
     offline:    download nothing.
+    consent:    the user's consents to models that a store names; None: to none.
     """
 
     device: str = "auto"
     batch_size: int | None = None
     compile: bool = False
     offline: bool = False
+    consent: Consent | None = None
 
     @property
     def devices(self) -> tuple[str, ...]:

@@ -151,19 +151,24 @@ class Root(NamedTuple):
     place:    its path on disk: relative to the store's parent folder if `relative`, else absolute.
     relative: its place is relative to the store's parent folder: both move together.
     options:  the options of its scans.
+    since:    the number of the snapshot before which lost pictures are no longer counted; 0 if all are.
     """
 
     label: str
     place: bytes
     relative: bool
     options: Document = {}  # noqa: RUF012  # never changed
+    since: int = 0
 
     @classmethod
     def from_json(cls, label: str, value: Document) -> Root:
-        return cls(label, path_from_json(value["place"]), value["relative"], value.get("options", {}))
+        return cls(
+            label, path_from_json(value["place"]), value["relative"], value.get("options", {}), value.get("since", 0)
+        )
 
     def to_json(self) -> dict[str, Json]:
-        return {"place": path_to_json(self.place), "relative": self.relative, "options": dict(self.options)}
+        value = {"place": path_to_json(self.place), "relative": self.relative, "options": dict(self.options)}
+        return {**value, "since": self.since} if self.since else value
 
 
 class Space(NamedTuple):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ from vstore.embed.model_words import ModelWords, Words
 from vstore.errors import UsageError
 from vstore.format.recipes import Recipe
 from vstore.importing.old_index import Named
-from vstore.paths import AnyPath, optional
+from vstore.paths import AnyPath, as_bytes, optional
 
 
 class ImportWords(ModelWords, total=False):
@@ -105,5 +104,5 @@ class ImportOptions(NamedTuple):
         if isinstance(given.get("fields"), str):
             raise UsageError("fields is one text", "give a list of names: fields=[…]")
         root, report = given.pop("root", None), optional(given.pop("report", None))
-        folder = None if root is None else os.fsencode(root)
+        folder = None if root is None else as_bytes(root)
         return cls(**given, named=named, root=folder, recipe=recipe, place=place, report=report, dry_run=dry_run)

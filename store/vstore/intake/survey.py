@@ -32,6 +32,7 @@ TOO_LARGE: it was not read for its size.
 GONE:      it went away since the scan.
 """
 
+SHALLOW = 2
 _WITH_KEY = frozenset({KNOWN, LOOSE, FAILED})
 
 
@@ -115,6 +116,7 @@ class Survey:
     large:    files too large for an earlier run.
     compared: parts compared with the snapshot as a whole.
     listed:   listed folders in those parts.
+    shallow:  listed folders at most `SHALLOW` levels below their root.
     emptied:  folders that are gone, with everything below them.
     no_files: paths that no longer lead to a file.
     doubts:   labels of folders with a subfolder not met: the catalogue may not know all of them.
@@ -125,7 +127,7 @@ class Survey:
 
     __slots__ = (
         "chunks", "clean", "compared", "doubts", "emptied", "found", "ignored", "large", "listed", "names", "no_files",
-        "passed", "scans", "targets", "troubled", "unlisted", "unmatched", "unsure",
+        "passed", "scans", "shallow", "targets", "troubled", "unlisted", "unmatched", "unsure",
     )  # fmt: skip
 
     def __init__(self, targets: list[Target]) -> None:  # a dataclass would cost each command two milliseconds
@@ -141,6 +143,7 @@ class Survey:
         self.large: set[bytes] = set()
         self.compared: list[bytes] = []
         self.listed: set[bytes] = set()
+        self.shallow: list[bytes] = []
         self.emptied: list[bytes] = []
         self.no_files: list[bytes] = []
         self.doubts: set[bytes] = set()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from vstore.format.relabelling import Absorbed
 from vstore.format.tree import Tree
 from vstore.intake.stat_cache import StatCache, facts_of, is_clean, is_settled, keys_and_states, subfolders_in
-from vstore.intake.survey import Chunk, Survey
+from vstore.intake.survey import SHALLOW, Chunk, Survey
 from vstore.intake.targets import Target
 from vstore.pictures import passed_over
 from vstore.pictures.folder import Folder, Trouble
@@ -136,6 +136,8 @@ class Surveyor:
     def _take(self, survey: Survey, folder: Folder, stored: bytes, place: bytes, *, only: bool) -> None:
         proven = stored not in self._unproven and not only
         self._awaited.pop(stored, None)
+        if 0 < stored.count(b"/") <= SHALLOW:
+            survey.shallow.append(stored)
         if not proven and not only:
             survey.listed.add(stored)
         values = self._cache.values(stored, proven=proven)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
@@ -11,7 +10,7 @@ from vstore.errors import UsageError
 from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
 from vstore.format.tree import Tree, paths_by_key
-from vstore.paths import AnyPath
+from vstore.paths import AnyPath, as_bytes
 from vstore.progress import Progress, Silent
 from vstore.repository.repository import Repository
 from vstore.repository.stored_paths import below, prefixes_of
@@ -65,9 +64,9 @@ def dupes(
     """
     if near is not None and verify:
         raise UsageError("pictures that look alike differ in their bytes", "leave out --verify, or --near")
-    snapshot = repo.snapshot(at or "current")
+    snapshot = repo.snapshot("current" if at is None else at)
     tree = repo.tree(snapshot)
-    prefixes = None if under is None else prefixes_of(repo, tree, os.fsencode(under))
+    prefixes = None if under is None else prefixes_of(repo, tree, as_bytes(under))
     if near is None:
         groups = _identical(repo, tree, prefixes, verify=verify)
         least = flat = None

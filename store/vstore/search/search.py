@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
@@ -12,7 +11,7 @@ from vstore.embed.load import load_embedder
 from vstore.errors import Damage, UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.recipes import Recipe
-from vstore.paths import AnyPath
+from vstore.paths import AnyPath, as_bytes
 from vstore.repository.repository import Repository
 from vstore.search.index import Index
 from vstore.search.query import Operand, read_terms, vectors_of, weighted_sum
@@ -116,12 +115,12 @@ def search(
         raise UsageError("-k must be at least 1", "give 1 or more")
     # A query is read once. What it is compared with may be collected meanwhile, and is then looked up again.
     terms = read_terms(repo, operands)
-    folder = None if under is None else os.fsencode(under)
+    keys = [term.key for term in terms]
+    folder = None if under is None else as_bytes(under)
+    snap = "current" if at is None else at
 
     def found() -> SearchReport:
-        subject = open_subject(
-            repo, [term.key for term in terms], at=at or "current", under=folder, new_since=new_since
-        )
+        subject = open_subject(repo, keys, at=snap, under=folder, new_since=new_since)
         if not subject.rows.count:  # before a model is loaded for nothing
             return SearchReport(subject.snapshot.name, ())
         vectors = vectors_of(repo, subject.snapshot.space, terms, subject.vectors, load=load_embedder)
@@ -129,7 +128,7 @@ def search(
         own = subject.stored[0] if len(operands) == 1 and operands[0].weight > 0 else None
         nearest = _nearest(subject.rows, query, own, k)
         kept = [(key, score) for key, score in nearest if min_score is None or score >= min_score]
-        return _report(repo, subject, kept, [term.key for term in terms], flat=vectors.flat)
+        return _report(repo, subject, kept, keys, flat=vectors.flat)
 
     return repo.reading(found)
 

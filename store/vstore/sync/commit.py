@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.counts import counted
@@ -48,11 +49,13 @@ class Commit:
         asked: bool,
         message: str,
         complete: bool,
+        allowed: bool = False,
     ) -> None:
         """
         space:    of the run.
         asked:    the caller named the space: it need not be that of the current snapshot.
         complete: the run came to its end: its snapshot is not partial.
+        allowed:  the caller accepts that many pictures have disappeared.
         """
         self._repo = repo
         self._base = base
@@ -62,6 +65,7 @@ class Commit:
         self._asked = asked
         self._message = message
         self._complete = complete
+        self._allowed = allowed
 
     def write(self) -> Snapshot | None:
         """Publish one record: segments first, then the pack, then the record, then the journals go.
@@ -138,8 +142,21 @@ class Commit:
         said = self._decisions()
         about = f"{snapshot.name}: {counted(snapshot.paths, 'path')}"
         changes |= {**more, **said.changes}
+        if self._allowed and repo.format >= 2:
+            changes["roots"] = self._counted_afresh(changes.get("roots", {}), int(snapshot.name[1:]))
         repo.publish("sync", changes, blobs={**sealed.blobs, **blobs, **said.blobs}, about=about)
         return snapshot
+
+    def _counted_afresh(self, roots: dict[str, Json], number: int) -> dict[str, Json]:
+        """Add to the changes of roots that losses are counted from a snapshot on, where something goes."""
+        gone = {path.partition(b"/")[0] for path, old, new in self._decision.changes if old and new is None}
+        news = {os.fsdecode(label): {"since": number} for label in gone}
+        again = {label: {**(roots.get(label) or {}), **new} for label, new in news.items() if self._is_root(label)}
+        return {**roots, **again}
+
+    def _is_root(self, label: str) -> bool:
+        """Tell whether a folder is known after this commit."""
+        return self._base.scope.roots.get(label, self._repo.state.roots.get(label)) is not None
 
     def _fields(self, found: Snapshot | None) -> Table | None:
         """Hand on the fields of edited pictures; None if there are none."""

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from vstore.counts import counted
 from vstore.errors import Refused
-from vstore.format.delta import Change
 from vstore.format.pages import Alias
 from vstore.format.tree import Tree
 from vstore.intake.survey import Survey
 from vstore.intake.targets import Target
 from vstore.repository.places import is_gone
+from vstore.sync.disks import changed_disk
 from vstore.sync.edits import Edits
+from vstore.sync.losses import Before, Losses, Lost, lost_keys
 from vstore.sync.occurrences import after, occurrences, touched
 
 LOSS_PERCENT = 30  # of the pictures of a folder; losing more than this and
 LOSS_COUNT = 20  # more than this many counts as an accident
+WEEK_PERCENT = 50  # of the pictures that a folder had in its fullest snapshot of the last days
 _ANYWAY = "if they are really gone, add --allow-mass-delete"
 
 
@@ -67,71 +68,98 @@ def roots_list_something(survey: Survey, base: Tree, *, allowed: bool) -> None:
             )
 
 
-def could_lose_much(edits: Edits, survey: Survey, base: Tree) -> bool:
+def could_lose_much(edits: Edits, survey: Survey, before: Before) -> bool:
     """Tell from the listing alone whether `loses_little` may refuse.
 
     edits: of a survey before its files are read, as if every known key had a vector.
     """
-    losses = _losses(edits.changes, survey, Counter())
-    return any(_excess(keys, base, label) for label, keys in losses.items())
+    return next(_accidents(Losses(edits.changes, survey, before, None)), None) is not None
 
 
-def loses_little(edits: Edits, survey: Survey, base: Tree, key_size: int) -> None:
-    """After hashing: refuse if more than 20 and more than 30 % of a folder's pictures would lose their last path.
+def loses_little(edits: Edits, survey: Survey, before: Before, key_size: int) -> None:
+    """After hashing: refuse if more than 20 pictures of a folder would lose their last path, and these are
+
+    - all pictures of a subfolder that is or was a mount point, or that is another folder than before; or
+    - more than 30 % of the folder; or
+    - with those lost in the last 7 days, more than 50 % of what it had in its fullest snapshot of that time.
 
     A picture is lost if no file has its key, and there is no file at its path: one that was edited, or written over, is
     not.
     """
-    for keys, total, label in _much(edits.changes, survey, base, key_size):
-        raise Refused(
-            f"This sync would remove {len(keys):,} of the {counted(total, 'picture')} in {label!r}: {_listed(keys)}",
-            f"check that the right disk is mounted; {_ANYWAY}",
+    for accident in _accidents(Losses(edits.changes, survey, before, key_size)):
+        raise accident
+
+
+def _accidents(losses: Losses) -> Iterator[Refused]:
+    """Yield what the guard says of each folder that loses too much."""
+    for label, lost in losses.by_label.items():
+        yield from _lost_disks(losses, label, lost)
+        total = _excess(lost, losses.before.tree, label)
+        if total:
+            named = _by_path(lost)
+            yield Refused(
+                f"This sync would remove {len(lost):,} of the {counted(total, 'picture')} in {_name(label)!r}: "
+                f"{_listed(named)}",
+                f"check that the right disk is mounted; {_ANYWAY}",
+            )
+        yield from _lost_in_a_week(losses, label, len(lost))
+
+
+def _lost_disks(losses: Losses, label: bytes, lost: Lost) -> Iterator[Refused]:
+    """Yield what is said of subfolders that lose all pictures, and may lack their disk."""
+    if len(lost) <= LOSS_COUNT:
+        return
+    emptied = losses.emptied(label, LOSS_COUNT)
+    if not emptied:
+        return
+    now = losses.before.spots_now(label, [one.folder for one in emptied])
+    earlier = losses.before.spots(label)
+    for one in emptied:
+        why = changed_disk(earlier.get(one.folder), now.get(one.folder), is_empty=one.is_empty)
+        if why is not None:
+            yield Refused(
+                f"{_name(one.folder)} {why}, and this sync would remove its {counted(len(one.lost), 'picture')}: "
+                f"{_listed(one.lost)}",
+                f"mount its disk; {_ANYWAY}",
+            )
+
+
+def _lost_in_a_week(losses: Losses, label: bytes, now: int) -> Iterator[Refused]:
+    """Yield what is said of a folder that loses few pictures now, and has lost many in a week."""
+    full = losses.before.fullest(label)
+    if full is None:
+        return
+    lost = losses.since(full.tree, label)
+    if len(lost) <= LOSS_COUNT:
+        return
+    total = len({key for _, key in full.tree.under(label)})
+    if 100 * len(lost) > WEEK_PERCENT * total:
+        yield Refused(
+            f"This sync would remove {counted(now, 'picture')} of {_name(label)!r}; with those that went before, "
+            f"{len(lost):,} of the {counted(total, 'picture')} that it had in {full.name} would be gone: "
+            f"{_listed(_by_path(lost))}",
+            f"see what went: vstore diff {full.name}; check that the right disk is mounted; {_ANYWAY}",
         )
 
 
 def spoils_little(edits: Edits, survey: Survey, base: Tree, key_size: int) -> None:
     """Before the last commit: refuse if so many pictures of a folder would lose their last path to unreadable bytes."""
     changes = edits.every()
-    spoilt = {path for path, _ in edits.dropped}
-    for keys, total, label in _much(changes, survey, base, key_size, spoilt):
-        raise Refused(
-            f"{len(keys):,} of the {counted(total, 'picture')} in {label!r} cannot be read as pictures any more, and "
-            f"this sync would remove them: {_listed(keys)}",
-            f"look at the files; {_ANYWAY}",
-        )
-
-
-def _much(
-    changes: list[Change], survey: Survey, base: Tree, key_size: int, paths: Container[bytes] | None = None
-) -> Iterator[tuple[list[Alias], int, str]]:
-    """Find the folders that lose too many pictures. paths: the only ones that count.
-
-    Yields: the lost pictures with one of their paths each, in the order of these; the number of all; the label.
-    """
     if sum(new is None and old is not None for _, old, new in changes) <= LOSS_COUNT:
         return
+    spoilt = {path for path, _ in edits.dropped}
     named = after(occurrences(base, touched(changes), key_size), changes)
-    counting = [change for change in changes if paths is None or change[0] in paths]
-    for label, keys in _losses(counting, survey, named).items():
-        total = _excess(keys, base, label)
+    for label, lost in lost_keys((c for c in changes if c[0] in spoilt), survey, named).items():
+        total = _excess(lost, base, label)
         if total:
-            yield sorted((path, key) for key, path in keys.items()), total, os.fsdecode(label)
+            raise Refused(
+                f"{len(lost):,} of the {counted(total, 'picture')} in {_name(label)!r} cannot be read as pictures any "
+                f"more, and this sync would remove them: {_listed(_by_path(lost))}",
+                f"look at the files; {_ANYWAY}",
+            )
 
 
-def _losses(changes: Iterable[Change], survey: Survey, named: Counter[bytes]) -> dict[bytes, dict[bytes, bytes]]:
-    """Find the pictures about to lose their last path: label -> {key: one of its paths}.
-
-    named: how many paths name each key afterwards.
-    A picture hidden by a new exclude is not a loss: the user asked for it.
-    """
-    lost: dict[bytes, dict[bytes, bytes]] = {}
-    for path, old, new in changes:
-        if old is not None and new is None and named[old] <= 0 and not survey.hides(path):
-            lost.setdefault(path.partition(b"/")[0], {}).setdefault(old, path)
-    return lost
-
-
-def _excess(lost: dict[bytes, bytes], base: Tree, label: bytes) -> int:
+def _excess(lost: Lost, base: Tree, label: bytes) -> int:
     """Return the number of a folder's pictures if the guard does not let these be lost, else 0."""
     if len(lost) <= LOSS_COUNT:
         return 0
@@ -139,10 +167,18 @@ def _excess(lost: dict[bytes, bytes], base: Tree, label: bytes) -> int:
     return total if 100 * len(lost) > LOSS_PERCENT * total else 0
 
 
+def _by_path(lost: Lost) -> list[Alias]:
+    return sorted((path, key) for key, path in lost.items())
+
+
 def _first(aliases: Iterable[Alias]) -> list[Alias]:
     return list(islice(aliases, 10))
 
 
 def _listed(aliases: list[Alias]) -> str:
-    shown = (os.fsdecode(path) for path, _ in aliases[:10])
-    return ", ".join(path if path.isascii() else ascii(path)[1:-1] for path in shown)
+    return ", ".join(_name(path) for path, _ in aliases[:10])
+
+
+def _name(path: bytes) -> str:
+    shown = os.fsdecode(path)
+    return shown if shown.isascii() else ascii(shown)[1:-1]

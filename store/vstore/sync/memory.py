@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from vstore.disk.catalogue import Catalogue
 from vstore.format.entries import Snapshot
@@ -13,7 +13,9 @@ from vstore.intake.ingest import Ingest
 from vstore.intake.stat_cache import put_count, put_stats, value_of
 from vstore.intake.stored_keys import align, is_aligned
 from vstore.intake.survey import Chunk, Survey
+from vstore.repository.places import is_below
 from vstore.repository.repository import Repository
+from vstore.sync.disks import Spot, packed, remembered, spots_of, unpacked
 
 RATE_MEMORY = 1000.0  # pictures of earlier runs that count for the rate: a single picture says little
 _RATE = struct.Struct("<dd")  # seconds, pictures
@@ -63,6 +65,7 @@ class Memory:
         catalogue = self._catalogue
         if catalogue is None:
             return
+        spots = dict(self._spots(survey, now)) if complete else {}
         roots = {os.fsencode(name) for name in self._repo.state.roots} | _labels(survey)
         agreed = self._agreeing(catalogue, roots, survey, before=before, now=now, complete=complete)
         agreement = self._agreement(now)
@@ -70,16 +73,36 @@ class Memory:
         if (
             chunks
             or ingest.has_news
+            or spots
             or not is_aligned(self._repo, catalogue, self._space)
             or any((catalogue.meta(_agreed_name(label)) == agreement) != (label in agreed) for label in roots)
         ):
             agreeing = dict.fromkeys(agreed, agreement)
-            self._write(catalogue, survey, ingest, chunks=chunks, agreed=agreeing, other=roots - agreed)
+            self._write(catalogue, survey, ingest, chunks=chunks, agreed=agreeing, other=roots - agreed, spots=spots)
 
     def note(self, survey: Survey, ingest: Ingest) -> None:
         """Without a commit: write the facts learnt. The scanned folders agree with no snapshot from now on."""
         if self._catalogue is not None:
-            self._write(self._catalogue, survey, ingest, chunks=survey.chunks, agreed={}, other=_labels(survey))
+            chunks, other = survey.chunks, _labels(survey)
+            self._write(self._catalogue, survey, ingest, chunks=chunks, agreed={}, other=other, spots={})
+
+    def spots(self, label: bytes) -> dict[bytes, Spot]:
+        """Recall where the subfolders of a folder lay, by stored path."""
+        return unpacked(self._catalogue.meta(_spots_name(label)) if self._catalogue is not None else None)
+
+    def _spots(self, survey: Survey, now: Tree) -> Iterator[tuple[bytes, bytes]]:
+        """Look where the subfolders of whole roots lie, and yield the label and the packed look if it is a new one."""
+        for target in survey.targets:
+            if target.under or target.gone:
+                continue
+            label = os.fsencode(target.root.label)
+            earlier = self.spots(label)
+            listed = (path for path in survey.shallow if is_below(path, label))
+            found = spots_of(label, target.place, listed, inodes=not target.options.ignore_inode)
+            filled = [path for path in earlier if not survey.is_unlisted(path + b"/") and any(now.under(path))]
+            spots = remembered(found, earlier, filled)
+            if spots != earlier:
+                yield label, packed(spots)
 
     def _agreeing(
         self, catalogue: Catalogue, roots: set[bytes], survey: Survey, *, before: Tree, now: Tree, complete: bool
@@ -109,12 +132,14 @@ class Memory:
         chunks: Collection[Chunk],
         agreed: dict[bytes, bytes],
         other: Collection[bytes],
+        spots: dict[bytes, bytes],
     ) -> None:
         """Write in one transaction.
 
         chunks: runs of files with new stats.
         agreed: root -> the state it agrees with.
         other:  roots in agreement with none.
+        spots:  label -> new look at its subfolders, packed.
         """
         with catalogue.batch() as batch:
             if not is_aligned(self._repo, catalogue, self._space):
@@ -126,6 +151,8 @@ class Memory:
                 batch.put_meta(_agreed_name(label), agreement)
                 if label in survey.found:
                     put_count(batch, label, survey.found[label])
+            for label, look in spots.items():
+                batch.put_meta(_spots_name(label), look)
             ingest.put(batch)
             if ingest.embedded:
                 batch.put_meta(f"rate/{self._space}", _RATE.pack(*self.measured(ingest)))
@@ -133,6 +160,10 @@ class Memory:
 
 def _labels(survey: Survey) -> set[bytes]:
     return {os.fsencode(target.root.label) for target in survey.targets}
+
+
+def _spots_name(label: bytes) -> str:
+    return f"spots/{os.fsdecode(label)}"
 
 
 def _agreed_name(label: bytes) -> str:

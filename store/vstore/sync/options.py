@@ -9,7 +9,7 @@ from typing import NamedTuple, TypedDict
 from vstore.embed.model_words import ModelWords, Settings, settings_of
 from vstore.errors import UsageError
 from vstore.limits import refuse_limit
-from vstore.paths import AnyPath, as_path, several
+from vstore.paths import AnyPath, as_bytes, as_path, several
 from vstore.pictures.scan_options import OptionEdits
 
 
@@ -129,9 +129,9 @@ class Options(NamedTuple):
     def paths(self, named: Sequence[AnyPath]) -> list[bytes]:
         """Join the given paths with those of the file of paths.
 
-        Raises: UsageError if the file cannot be read or is empty.
+        Raises: UsageError if a path is empty, or the file is, or cannot be read.
         """
-        paths = [os.fsencode(path) for path in several(named)]
+        paths = [as_bytes(path) for path in several(named)]
         if self.files_from is None:
             return paths
         listed = _lines(self.files_from)

@@ -15,9 +15,12 @@ from vstore.progress import Progress
 from vstore.repository.repository import Repository
 from vstore.sync import guards
 from vstore.sync.decision import Base
+from vstore.sync.disks import Spots, spots_of
 from vstore.sync.edits import Edits, edits_of
+from vstore.sync.losses import Before
 from vstore.sync.memory import Memory
 from vstore.sync.passing import no_pictures
+from vstore.sync.week import fullest
 
 if TYPE_CHECKING:
     from vstore.pictures.pattern_watch import Watch
@@ -84,7 +87,7 @@ class Planner:
         """
         if self._allowed or not base.tree.leaves:
             return True
-        if guards.could_lose_much(_sighted(base, survey), survey, base.tree):
+        if guards.could_lose_much(_sighted(base, survey), survey, self._before(base, survey)):
             self._ingest.hash(survey)
             if self._stop.is_set():
                 return False
@@ -103,7 +106,23 @@ class Planner:
             guards.spoils_little(edits, survey, base.tree, self._repo.hash.size)
 
     def _refuse_losses(self, base: Base, survey: Survey) -> None:
-        guards.loses_little(_sighted(base, survey), survey, base.tree, self._repo.hash.size)
+        guards.loses_little(_sighted(base, survey), survey, self._before(base, survey), self._repo.hash.size)
+
+    def _before(self, base: Base, survey: Survey) -> Before:
+        """Collect the ways to what is known of the folders from before the sync."""
+        absorbed = {**self._repo.state.absorbed, **base.scope.absorbed}
+        places = {os.fsencode(target.root.label): target for target in survey.targets}
+
+        def now(label: bytes, folders: list[bytes]) -> Spots:
+            target = places[label]
+            return spots_of(label, target.place, folders, inodes=not target.options.ignore_inode)
+
+        return Before(
+            base.tree,
+            fullest=lambda label: fullest(self._repo, os.fsdecode(label), absorbed),
+            spots=self._memory.spots,
+            spots_now=now,
+        )
 
 
 def _watch(given: Sequence[tuple[str, str]]) -> Watch | None:

@@ -99,7 +99,8 @@ class SyncReport(NamedTuple):
     retried_embedded: those of them with a vector now.
     passed:        what was passed over, by kind and name; its files are the ignored ones.
     truncated:     pictures that this run took although their file is cut.
-    notes:         paths given that do not exist or are hidden, patterns that match nothing, and what to do.
+    notes:         paths given that do not exist or are hidden, folders that lost all pictures, patterns that match
+                   nothing, and what to do.
     removed_left_out: removed paths in folders that are left out by default.
     removed_excluded: removed paths that patterns hide.
     examples:      class -> its first few paths, also of `same_pixels`; both paths of renamed ones.

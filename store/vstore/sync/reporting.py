@@ -14,7 +14,7 @@ from vstore.intake.ingest import Ingest
 from vstore.intake.survey import Survey
 from vstore.pictures.elsewhere import Elsewhere
 from vstore.repository.repository import Repository
-from vstore.sync import absent_parts, moved_roots
+from vstore.sync import absent_parts, emptied_notes, moved_roots
 from vstore.sync.edits import Edits
 from vstore.sync.memory import Memory
 from vstore.sync.occurrences import images_gained, occurrences, touched
@@ -122,7 +122,7 @@ class Reporter:
             candidates=self._candidates(edits, before),
             passed=passed_over(outcome.survey.passed, ingest.troubles),
             truncated=self._truncated(),
-            notes=self._notes(outcome, dry_run=dry_run),
+            notes=self._notes(outcome, before, dry_run=dry_run),
             removed_left_out=_left_out(outcome),
             removed_excluded=_excluded(outcome),
             retried=len(ingest.tried_again),
@@ -137,10 +137,11 @@ class Reporter:
         """List the cut pictures that this run took."""
         return tuple(sorted(one for key, one in self._ingest.cut.taken.items() if key in self._ingest.vectors))
 
-    def _notes(self, outcome: Outcome, *, dry_run: bool) -> tuple[str, ...]:
+    def _notes(self, outcome: Outcome, before: Counter[bytes], *, dry_run: bool) -> tuple[str, ...]:
         survey, tree, changes = outcome.survey, outcome.first, outcome.edits.changes
         moved = moved_roots.notes(self._repo, survey.targets, tree, changes, dry_run=dry_run)
-        return (*absent_parts.notes(survey, tree), *moved, *notes(survey, dry_run=dry_run))
+        empty = emptied_notes.notes(survey, tree, changes, before, dry_run=dry_run)
+        return (*absent_parts.notes(survey, tree), *moved, *empty, *notes(survey, dry_run=dry_run))
 
     def _size(self) -> tuple[int, int]:
         """Return the numbers of paths and pictures of the current snapshot."""

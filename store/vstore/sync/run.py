@@ -270,6 +270,7 @@ class Run:
             asked=self._asked,
             message=self._options.message,
             complete=complete,
+            allowed=self._options.allow_mass_delete,
         )
         written = commit.write()
         self._held = base.tree

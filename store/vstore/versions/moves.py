@@ -8,7 +8,9 @@ from vstore.errors import NothingToUndo, UsageError
 from vstore.format.canonical import Json
 from vstore.format.listing import Listing
 from vstore.format.records import Record
+from vstore.format.state import State
 from vstore.format.undo import operations_in_force, restoring
+from vstore.repository.places import is_gone
 from vstore.repository.repository import Repository
 
 
@@ -76,7 +78,7 @@ def _release(repo: Repository) -> MoveReport:
 
 
 def undo(repo: Repository) -> MoveReport:
-    """Take back the newest operation in force: the current snapshot, tags, forgotten snapshots and the hold.
+    """Take back the newest operation in force: the current snapshot, tags, forgotten snapshots, the hold, and folders.
 
     Raises: NothingToUndo, which says why.
     """
@@ -112,6 +114,13 @@ def _restore(repo: Repository, earlier: Listing, record: Record, op: str) -> Mov
 
     before = repo.state.current
     changes = restoring(repo.listing, earlier)
+    if "roots" in record.changes or "absorbed" in record.changes:
+        from vstore.format.undo_roots import restoring_roots  # few operations change folders
+
+        undone = _before_undo(repo, record.number) if op == "redo" else None
+        changes |= restoring_roots(
+            repo.state, earlier.state, record, lambda root: is_gone(repo.place(root)), undone=undone
+        )
     about = f"{record.op} of {record.time}" + (f" ({record.about})" if record.about else "")
     if op == "undo":
         repo.publish(op, changes, undoes=record.number, about=about)
@@ -119,3 +128,9 @@ def _restore(repo: Repository, earlier: Listing, record: Record, op: str) -> Mov
         repo.publish(op, changes, redoes=record.number, about=about)
     merge_small_packs(repo)
     return MoveReport(op=op, current=repo.state.current, before=before, hold=repo.state.hold, changed=True, about=about)
+
+
+def _before_undo(repo: Repository, number: int) -> State | None:
+    """Find the state before the newest undo of a record."""
+    undos = [record.number for record in repo.records() if record.undoes == number]
+    return repo.log.state_before(undos[-1]) if undos else None

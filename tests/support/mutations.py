@@ -1,0 +1,168 @@
+"""Mutations of the modules that guard: each takes one comparison out, and names the test file that must see it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutation(NamedTuple):
+    """One change of the source.
+
+    name:   what it does.
+    file:   below `store/vstore`.
+    old:    the text that it replaces; it stands there once.
+    new:    the text in its place.
+    test:   the test file that must fail, below `tests`, and perhaps a part of the names of its tests (`-k`).
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+    only: str = ""
+
+
+DATA, DISKS, WEEK = "store/test_guarded_data.py", "store/test_disks.py", "store/test_week.py"
+GUARDS, ROOTS, EMPTY = "store/test_sync_guards.py", "store/test_undo_roots.py", "cli/test_empty_arguments.py"
+
+MUTATIONS = [
+    # What gc rewrites, and what it leaves
+    Mutation("gc rewrites unverified", "gc/rewrite.py", "    segment.verify()\n", "", DATA, "rotten"),
+    Mutation("gc: half", "gc/plan.py", "2 * len(live) < len(keys)", "2 * len(live) <= len(keys)", DATA, "rewrites"),
+    Mutation(
+        "gc: half a pack",
+        "gc/plan.py",
+        "2 * sum(live.values()) < sum(sizes",
+        "2 * sum(live.values()) <= sum(sizes",
+        DATA,
+        "merges",
+    ),
+    Mutation("gc: young", "gc/plan.py", "footer.time > since", "footer.time >= since", DATA, "young"),
+    Mutation(
+        "gc: missing",
+        "gc/plan.py",
+        "    missing = used - taken\n",
+        "    missing = set()\n",
+        "store/test_gc.py",
+        "missing",
+    ),
+    # Blobs, records, locations
+    Mutation("digest of a blob", "disk/packs.py", " or self._hash.digest(blob) != digest", "", DATA, "blob"),
+    Mutation("chain of records", "disk/oplog.py", "earlier.digest != record.before", "False", DATA, "follows"),
+    Mutation(
+        "location of a key",
+        "intake/stored_keys.py",
+        "if self._repo.segment(self._refs[ordinal]).key(row) == key:",
+        "if True:",
+        DATA,
+        "location",
+    ),
+    Mutation(
+        "location of a row",
+        "intake/stored_keys.py",
+        "if self._repo.segment(ref).key(location[1]) == key:",
+        "if True:",
+        DATA,
+        "location",
+    ),
+    # forget
+    Mutation("forget: within", "versions/policy.py", "reached > start", "reached >= start", DATA, "within"),
+    # What the catalogue and a snapshot agree on
+    Mutation("degraded agrees", "sync/memory.py", "parent.degraded or ", "", DATA, "agrees"),
+    Mutation("another space agrees", "sync/memory.py", " or parent.space != self._space)", ")", DATA, "agrees"),
+    Mutation("incomplete agrees", "sync/memory.py", "good and complete and", "good and", DATA, "missed"),
+    Mutation("doubts", "sync/memory.py", " and label not in survey.doubts", "", DATA, "missed"),
+    Mutation("nameable: degraded", "sync/decision.py", " or parent.degraded", "", DATA, "counted"),
+    Mutation("nameable: space", "sync/decision.py", " or parent.space != space", "", DATA, "counted"),
+    Mutation("nameable: written", "sync/decision.py", "base.written is not None or ", "", DATA, "counted"),
+    # The guard: the old shares
+    Mutation(
+        "guard: 30 %", "sync/guards.py", "len(lost) > LOSS_PERCENT", "len(lost) >= LOSS_PERCENT", GUARDS, "thirty"
+    ),
+    Mutation(
+        "guard: 20",
+        "sync/guards.py",
+        "    if len(lost) <= LOSS_COUNT:\n        return 0",
+        "    if len(lost) < LOSS_COUNT:\n        return 0",
+        GUARDS,
+        "lets_pass",
+    ),
+    Mutation("guard: 20 on a disk", "sync/losses.py", "count > least", "count >= least", DISKS, "twenty"),
+    Mutation("guard: named elsewhere", "sync/losses.py", "named[old] <= 0 and ", "", GUARDS, "another_path"),
+    Mutation(
+        "guard: hidden",
+        "sync/losses.py",
+        " and not survey.hides(path):\n            lost.setd",
+        ":\n            lost.setd",
+        GUARDS,
+        "exclude",
+    ),
+    Mutation("guard: still there", "sync/losses.py", "if not self._exists(p)}", "}", DISKS, "still_there"),
+    # The guard: disks
+    Mutation(
+        "disk: mounted now",
+        "sync/disks.py",
+        "if now is not None and now.mounted:",
+        "if False:",
+        DISKS,
+        "may_lack",
+    ),
+    Mutation(
+        "disk: mounted before",
+        "sync/disks.py",
+        "if earlier is not None and earlier.mounted:",
+        "if False:",
+        DISKS,
+        "may_lack",
+    ),
+    Mutation("disk: same inode", "sync/disks.py", " or earlier.inode == now.inode", "", DISKS, "may_lack"),
+    Mutation("disk: other pictures", "sync/disks.py", "or not is_empty ", "", DISKS, "may_lack"),
+    Mutation("disk: forgotten", "sync/disks.py", "or path not in full)", "or True)", DISKS, "remembered"),
+    Mutation("disk: not noted", "sync/memory.py", "            or spots\n", "", DISKS, "one_disk_of_four"),
+    Mutation(
+        "disk: part of it stays",
+        "sync/losses.py",
+        "if changed[folder] == count_under(tree, folder)",
+        "",
+        DISKS,
+        "nested or part",
+    ),
+    # The guard: a week
+    Mutation("week: half", "sync/guards.py", "len(lost) > WEEK_PERCENT", "len(lost) >= WEEK_PERCENT", WEEK, "seven"),
+    Mutation("week: seven days", "sync/week.py", " or snapshot.time < since", "", WEEK, "more_than_a_week"),
+    Mutation("week: afresh", "sync/week.py", "int(snapshot.name[1:]) < first or ", "", WEEK, "afresh"),
+    Mutation("week: forgotten", "sync/week.py", "if snapshot.kept:", "if True:", WEEK, "forgotten"),
+    Mutation("week: the fullest", "sync/week.py", "if count > most:", "if True:", WEEK, "fullest"),
+    Mutation(
+        "week: renamed",
+        "sync/losses.py",
+        "if named[key] <= 0 and key not in lost",
+        "if key not in lost",
+        WEEK,
+        "renames",
+    ),
+    Mutation("week: hidden", "sync/losses.py", " and not self._survey.hides(path) and", " and", WEEK, "hid"),
+    Mutation(
+        "week: edited", "sync/week.py", "            gone.pop(path, None)\n", "            pass\n", WEEK, "comparison"
+    ),
+    # Undo, and empty arguments
+    Mutation(
+        "undo: a place that is gone",
+        "format/undo_roots.py",
+        "and is_gone(Root.from_json(label, was))",
+        "and False",
+        ROOTS,
+        "place",
+    ),
+    Mutation(
+        "undo: holds an absorbed one",
+        "format/undo_roots.py",
+        "for label in labels & kept:",
+        "for label in ():",
+        ROOTS,
+        "holds",
+    ),
+    Mutation("an empty path", "paths.py", "    if not name:\n", "    if False:\n", EMPTY, "program"),
+    Mutation("an empty model", "embed/model_words.py", 'options.get(name) == ""', "False", EMPTY, "model"),
+]
