@@ -16,6 +16,7 @@ from vstore.format.layout import FOLDER
 from vstore.paths import AnyPath, absolute, as_bytes, as_path
 from vstore.repository.discovery import find_store, is_store
 from vstore.repository.embedders import Embedders
+from vstore.repository.pool import Pool
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -69,6 +70,22 @@ def _silent(text: str) -> None:
     pass
 
 
+def _opened(
+    kind: type[Store],
+    folder: Path,
+    store_id: str,
+    given: Callable[[Recipe], Embedder] | None,
+    config: AnyPath | None,
+) -> Store:
+    """Open a store that another process had open. Raises: StoreGone, NoStore, Damage."""
+    store = kind(folder, load_embedder=given, config=config)
+    if store._repo.store_id != store_id:
+        from vstore.errors import StoreGone
+
+        raise StoreGone(f"another store lies at {folder} now than the one that was opened there", "open it anew")
+    return store
+
+
 def _consent(config: AnyPath | None) -> Consent:
     """Find the consents of the user. config: the folder for configurations."""
     from vstore.embed.consent import Consent
@@ -77,7 +94,14 @@ def _consent(config: AnyPath | None) -> Consent:
 
 
 class Store:
-    """An open store. Usable as a context manager; two of one folder may be open in a process.
+    """An open store. Usable as a context manager, from several threads, and after a fork.
+
+    Calls in several threads do not disturb one another: reading goes on beside a sync, a tag or a gc, each answer is
+    that of one state, and of two calls that change the store the second waits, or raises Locked, as it would between
+    two processes. `load_embedder`, `progress` and `note` are called in the thread of the call.
+
+    Every method raises StoreGone if the folder no longer holds the store that was opened, and StoreClosed after
+    `close`.
 
     FOLDER: the name of a store's folder, unless its maker chooses another.
     """
@@ -94,12 +118,15 @@ class Store:
     ) -> None:
         """Open the store in a folder.
 
-        load_embedder: loads the model of a recipe, instead of the store's own models.
+        load_embedder: loads the model of a recipe, instead of the store's own models; with several threads, in any.
         damaged:       open it despite missing files, for `check`.
         config:        the user's folder for configurations, with the consents to models; None is ~/.config.
         Raises: NoStore, FormatTooNew, Damage.
         """
         self._repo = Repository(absolute(folder), damaged=damaged)
+        self._pool = Pool(self._repo)
+        self._given = load_embedder
+        self._config = None if config is None else absolute(config)
         self._embedders = Embedders(self._repo, load_embedder, _consent(config))
 
     def __repr__(self) -> str:
@@ -159,13 +186,13 @@ class Store:
     @property
     def complaint(self) -> str | None:
         """The reason why the newest record of the log cannot be used; answers come from an older one then."""
-        return self._repo.tip.complaint
+        return self._use(lambda repo: repo.tip.complaint)
 
     def label_of(self, folder: AnyPath) -> str | None:
         """Find the synced folder at or above this folder. Returns: its label, or None."""
         from vstore.repository.stored_paths import label_of
 
-        return label_of(self._repo, as_bytes(folder))
+        return self._use(lambda repo: label_of(repo, as_bytes(folder)))
 
     # Bringing up to date
 
@@ -189,7 +216,11 @@ class Store:
         from vstore.sync.options import Options
 
         chosen = Options(**options)
-        return sync(self._repo, self._embedders, paths, chosen, dry_run=dry_run, progress=progress, stop=stop)
+        return self._use(
+            lambda repo: sync(
+                repo, self._embedders_of(repo), paths, chosen, dry_run=dry_run, progress=progress, stop=stop
+            )
+        )
 
     @classmethod
     def sync_new(
@@ -252,8 +283,10 @@ class Store:
         """
         from vstore.importing.begin import import_index
 
-        return import_index(
-            self._repo, options, consent=self._embedders.consent, dry_run=dry_run, progress=progress, stop=stop
+        return self._use(
+            lambda repo: import_index(
+                repo, options, consent=self._embedders.consent, dry_run=dry_run, progress=progress, stop=stop
+            )
         )
 
     @classmethod
@@ -309,13 +342,14 @@ class Store:
         from vstore.search.search import search
 
         settings = settings_of(device, offline=offline)
-        self._repo.reload()
-        return search(
-            self._repo,
-            operands,
-            load_embedder=lambda recipe: self._embedders.load_for_query(recipe, settings),
-            **options,
-        )
+
+        def run(repo: Repository) -> SearchReport:
+            embedders = self._embedders_of(repo)
+            return search(
+                repo, operands, load_embedder=lambda recipe: embedders.load_for_query(recipe, settings), **options
+            )
+
+        return self._use_newest(run)
 
     def dupes(
         self,
@@ -362,13 +396,13 @@ class Store:
         """Give a snapshot a name of its own. Raises: SnapshotNotFound, UsageError."""
         from vstore.versions.tags import snapshot_tag
 
-        return snapshot_tag(self._repo, snap, name)
+        return self._use(lambda repo: snapshot_tag(repo, snap, name))
 
     def snapshot_untag(self, name: str) -> TagReport:
         """Remove a tag. The snapshot stays. Raises: UsageError."""
         from vstore.versions.tags import snapshot_untag
 
-        return snapshot_untag(self._repo, name)
+        return self._use(lambda repo: snapshot_untag(repo, name))
 
     def snapshot_forget(
         self, snaps: Sequence[str] = (), *, dry_run: bool = False, **rules: Unpack[KeepWords]
@@ -381,8 +415,8 @@ class Store:
         from vstore.versions.forget import snapshot_forget
         from vstore.versions.policy import Policy
 
-        self._repo.reload()
-        return snapshot_forget(self._repo, snaps, Policy.of(**rules), dry_run=dry_run)
+        policy = Policy.of(**rules)
+        return self._use_newest(lambda repo: snapshot_forget(repo, snaps, policy, dry_run=dry_run))
 
     def snapshot_export(self, snap: str, out: AnyPath, *, format: str = "jsonl") -> ExportReport:
         """Write a snapshot's pictures and vectors to a file for other tools. Raises: UsageError, Damage."""
@@ -424,19 +458,19 @@ class Store:
         """
         from vstore.versions.moves import rollback
 
-        return rollback(self._repo, snap, hold=hold, release=release)
+        return self._use(lambda repo: rollback(repo, snap, hold=hold, release=release))
 
     def undo(self) -> MoveReport:
         """Take back the newest operation. Raises: NothingToUndo."""
         from vstore.versions.moves import undo
 
-        return undo(self._repo)
+        return self._use(undo)
 
     def redo(self) -> MoveReport:
         """Restore the operation taken back by the newest undo. Raises: NothingToUndo."""
         from vstore.versions.moves import redo
 
-        return redo(self._repo)
+        return self._use(redo)
 
     def log(self, limit: int | None = None) -> list[LogRow]:
         """List the operations, newest first."""
@@ -483,20 +517,21 @@ class Store:
         model:   the words of `ModelWords`.
         Raises:  UsageError, ModelError, MigrationNeeded.
         """
-        self._repo.reload()
         words = Words.of(**model)
         settings = settings_of(device, offline=offline)._replace(consent=self._embedders.consent)
         if same_as is not None:
             from vstore.models.same import model_add_same
 
-            return model_add_same(self._repo, same_as, words, settings=settings, name=name)
+            wanted = same_as
+            return self._use_newest(lambda repo: model_add_same(repo, wanted, words, settings=settings, name=name))
         from vstore.models.add import model_add
 
         if name is None:
             from vstore.errors import UsageError
 
             raise UsageError("the space has no name", f"name it: {words.command('NAME')}")
-        return model_add(self._repo, name, words, settings=settings, note=note or _silent)
+        own = name
+        return self._use_newest(lambda repo: model_add(repo, own, words, settings=settings, note=note or _silent))
 
     @staticmethod
     def model_recommend() -> list[RecommendedModel]:
@@ -521,7 +556,7 @@ class Store:
         """Make a space current: write a snapshot of the current paths in it. Raises: UsageError, ModelError."""
         from vstore.models.use import model_use
 
-        return model_use(self._repo, space, message)
+        return self._use(lambda repo: model_use(repo, space, message))
 
     def model_serve(
         self,
@@ -545,14 +580,17 @@ class Store:
         from vstore.models.serve import model_serve
 
         settings = settings_of(device, offline=offline)
-        self._repo.reload()
-        return model_serve(self._repo, self._embedders, space, settings, idle=idle, ready=ready or _silent, stop=stop)
+        return self._use_newest(
+            lambda repo: model_serve(
+                repo, self._embedders_of(repo), space, settings, idle=idle, ready=ready or _silent, stop=stop
+            )
+        )
 
     def model_drop(self, space: str, *, dry_run: bool = False, wait: bool = False) -> ModelDropped:
         """Forget a space that no snapshot uses. Raises: UsageError, Refused, Locked."""
         from vstore.models.drop import model_drop
 
-        return model_drop(self._repo, space, dry_run=dry_run, wait=wait)
+        return self._use(lambda repo: model_drop(repo, space, dry_run=dry_run, wait=wait))
 
     @staticmethod
     def model_convert(
@@ -625,16 +663,21 @@ class Store:
         from vstore.check.run import check
 
         words, settings = Words.of(**model), settings_of(device)
-        sample = sample_of(self._repo, self._embedders, reembed, words, recipe=recipe, adopt=adopt, settings=settings)
-        return check(
-            self._repo,
-            read_data=read_data,
-            subset=read_data_subset,
-            max_duration=max_duration,
-            source=source,
-            sample=sample,
-            progress=progress,
-        )
+
+        def run(repo: Repository) -> CheckReport:
+            embedders = self._embedders_of(repo)
+            sample = sample_of(repo, embedders, reembed, words, recipe=recipe, adopt=adopt, settings=settings)
+            return check(
+                repo,
+                read_data=read_data,
+                subset=read_data_subset,
+                max_duration=max_duration,
+                source=source,
+                sample=sample,
+                progress=progress,
+            )
+
+        return self._use(run)
 
     def facts(
         self,
@@ -657,7 +700,7 @@ class Store:
         from vstore.facts.run import facts
 
         chosen = FillOptions(**options)
-        return facts(self._repo, chosen, fill=fill, pixels=pixels, progress=progress, stop=stop)
+        return self._use(lambda repo: facts(repo, chosen, fill=fill, pixels=pixels, progress=progress, stop=stop))
 
     def migrate(self, *, dry_run: bool = False, wait: bool = False) -> MigrateReport:
         """Bring a store of an older format up to date. No snapshot, id, tag or vector changes.
@@ -668,8 +711,7 @@ class Store:
         """
         from vstore.migrate import migrate
 
-        self._repo.reload()
-        return migrate(self._repo, dry_run=dry_run, wait=wait)
+        return self._use_newest(lambda repo: migrate(repo, dry_run=dry_run, wait=wait))
 
     def gc(self, *, dry_run: bool = False, drop_unnamed: bool = False, wait: bool = False) -> GcReport:
         """Delete data that no snapshot uses. Undo goes no further back than this; the log still does.
@@ -679,8 +721,7 @@ class Store:
         """
         from vstore.gc.run import gc
 
-        self._repo.reload()
-        return gc(self._repo, dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait)
+        return self._use_newest(lambda repo: gc(repo, dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait))
 
     @classmethod
     def repair(
@@ -717,13 +758,35 @@ class Store:
 
     # Life
 
+    def _use(self, operation: Callable[[Repository], T]) -> T:
+        """Run an operation on a repository that no other thread has meanwhile."""
+        with self._pool.one() as repo:
+            return operation(repo)
+
+    def _use_newest(self, operation: Callable[[Repository], T]) -> T:
+        def run(repo: Repository) -> T:
+            repo.reload()
+            return operation(repo)
+
+        return self._use(run)
+
     def _read(self, operation: Callable[[Repository], T]) -> T:
-        self._repo.reload()
-        return self._repo.reading(lambda: operation(self._repo))
+        return self._use_newest(lambda repo: repo.reading(lambda: operation(repo)))
+
+    def _embedders_of(self, repo: Repository) -> Embedders:
+        known = self._embedders
+        return known if repo is self._repo else Embedders(repo, self._given, known.consent)
 
     def close(self) -> None:
-        """Close its files. A closed store answers nothing more."""
-        self._repo.close()
+        """Close its files. Calls under way in other threads end as they would, later ones raise StoreClosed.
+
+        A second time nothing happens.
+        """
+        self._pool.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let a process pool take a store along: it is opened there once more. Raises: StoreGone there."""
+        return _opened, (type(self), self.folder, self._repo.store_id, self._given, self._config)
 
     def __enter__(self) -> Store:
         return self

@@ -14,6 +14,12 @@ from support.tiny_remote import save_remote
 from support.zoo import Zoo
 
 from vstore.disk.cache import read_cache_json, write_cache
+from vstore.embed.hf.description import describe
+from vstore.embed.hf.digests import Digests, Remembered
+from vstore.embed.hf.identity import Known
+from vstore.embed.hf.loading import find_files
+from vstore.embed.model_words import Words
+from vstore.errors import ModelError
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +109,20 @@ def test_a_store_downloads_nothing_that_this_user_did_not_name(
         vstore.good("model", "allow")
         vstore.good("sync")
         assert hub.asked
+
+
+def test_neither_a_forged_cache_nor_a_forged_recipe_lets_other_code_run(vstore: Shell, zoo: Zoo) -> None:
+    own = vstore.top / "own" / "own.py"
+    words = Words(str(save_remote(own.parent, zoo["clip"], "tensors")), trust_remote_code=True)
+    digests = Digests()
+    recipe, words = describe(words, digests)
+    assert find_files(Known(recipe), words, digests)
+    own.write_text(own.read_text() + "\n# other code")
+    found = own.stat()
+    stat = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    forged = Digests(known=Remembered({str(own): [*stat, recipe["code"][0], 1]}, {}))
+    assert forged.of(own) == recipe["code"][0]
+    without = {name: value for name, value in recipe.items() if name != "code"}
+    for one in (recipe, without):
+        with pytest.raises(ModelError, match="its Python code has changed"):
+            find_files(Known(one), words, forged)
