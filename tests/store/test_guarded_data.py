@@ -88,6 +88,12 @@ def test_a_vector_is_young_if_it_is_newer_than_the_limit(four: tuple[Repository,
     assert len(plan.live) == live
 
 
+def test_gc_stops_where_no_segment_holds_a_used_vector(four: tuple[Repository, Any]) -> None:
+    repo, ref = four
+    with pytest.raises(Damage, match="without a vector"):
+        _plan_segments(repo, [ref], used={key(1), key(99)}, since=0.0, rewrite=True)
+
+
 @pytest.mark.parametrize(("used", "is_freed"), [(4, False), (2, False), (1, True)])
 def test_gc_merges_a_pack_of_which_less_than_half_is_used(tmp_path: Path, used: int, is_freed: bool) -> None:
     repo = Builder(tmp_path / ".vstore").repo
