@@ -11,6 +11,12 @@ import click
 from vstore import VstoreError
 from vstore_cli.output import local, shown
 
+_STEPS = {
+    errno.ENOSPC: "free some space and run it again",
+    errno.EDQUOT: "free some space and run it again",
+    errno.EMFILE: "let a process open more files (ulimit -n 1024), and run it again",
+}
+
 
 def fail(err: BaseException, *, as_json: bool) -> int:
     """Report an error: to people in words, to programs as the last line of stderr. Returns: the exit code.
@@ -53,8 +59,7 @@ def _words(err: BaseException) -> tuple[str, int, str, str]:
         return "failure", 1, "there is not enough memory", "close other programs and try again"
     if isinstance(err, OSError):
         where = f"{os.fsdecode(err.filename)}: " if err.filename is not None else ""
-        full = err.errno in (errno.ENOSPC, errno.EDQUOT)
-        return "failure", 1, f"{where}{err.strerror or err}", "free some space and run it again" if full else ""
+        return "failure", 1, f"{where}{err.strerror or err}", _STEPS.get(err.errno or 0, "")
     if not os.environ.get("VSTORE_DEBUG"):
         _trace(err)
     return (

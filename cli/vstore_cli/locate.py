@@ -24,6 +24,12 @@ _NETWORK = (
 )  # fmt: skip
 
 
+def config() -> str | None:
+    """Find the user's folder for configurations, as XDG_CONFIG_HOME says. Returns: None for ~/.config."""
+    named = os.environ.get("XDG_CONFIG_HOME")
+    return named if named and os.path.isabs(named) else None  # its specification ignores others
+
+
 def named_folder() -> Path | None:
     """Find the folder named by --store or VSTORE_DIR. Returns: None if neither does."""
     from vstore import Store
@@ -73,7 +79,7 @@ def open_store(paths: Sequence[str] = (), *, damaged: bool = False) -> Store:
     folder = find_store(paths)
     if folder is None:
         raise no_store()
-    store = Store(folder, damaged=damaged)
+    store = Store(folder, damaged=damaged, config=config())
     if store.complaint is not None:
         say(f"Warning: {shown(store.complaint)}; this output shows the state before. Run: vstore repair", err=True)
     return store

@@ -72,7 +72,7 @@ _MODEL = (
         "--trust-remote-code",
         is_flag=True,
         default=None,
-        help="Run Python code from the model's folder. Off by default; recorded in the space.",
+        help="Run Python code from the model's folder. Off by default; allowed by its digest, at this machine.",
     ),
 )
 MODEL_WORDS = (

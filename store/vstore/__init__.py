@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from vstore.errors import Interrupted as Interrupted
     from vstore.errors import LabelTaken as LabelTaken
     from vstore.errors import Locked as Locked
+    from vstore.errors import LockLost as LockLost
     from vstore.errors import MigrationNeeded as MigrationNeeded
     from vstore.errors import MissingPackage as MissingPackage
     from vstore.errors import ModelError as ModelError
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from vstore.errors import ReadOnly as ReadOnly
     from vstore.errors import Refused as Refused
     from vstore.errors import SnapshotNotFound as SnapshotNotFound
+    from vstore.errors import StoreClosed as StoreClosed
+    from vstore.errors import StoreGone as StoreGone
+    from vstore.errors import SystemLimit as SystemLimit
+    from vstore.errors import Untrusted as Untrusted
     from vstore.errors import UsageError as UsageError
     from vstore.errors import VstoreError as VstoreError
     from vstore.export.run import ExportReport as ExportReport
@@ -53,6 +58,7 @@ if TYPE_CHECKING:
     from vstore.migrate import MigrateReport as MigrateReport
     from vstore.models.report import ConvertedFile as ConvertedFile
     from vstore.models.report import ModelAdded as ModelAdded
+    from vstore.models.report import ModelAllowed as ModelAllowed
     from vstore.models.report import ModelConverted as ModelConverted
     from vstore.models.report import ModelDetail as ModelDetail
     from vstore.models.report import ModelDropped as ModelDropped
@@ -104,9 +110,9 @@ _HOMES = {
     "vstore.embed.model_words": "ModelWords",
     "vstore.embed.recommended": "RecommendedModel",
     "vstore.errors": (
-        "AmbiguousSnapshot CommitRace Damage DiskTrouble FormatTooNew Interrupted LabelTaken Locked MigrationNeeded "
-        "MissingPackage ModelError NoStore NothingToUndo ReadOnly Refused SnapshotNotFound UsageError "
-        "VstoreError"
+        "AmbiguousSnapshot CommitRace Damage DiskTrouble FormatTooNew Interrupted LabelTaken LockLost Locked "
+        "MigrationNeeded MissingPackage ModelError NoStore NothingToUndo ReadOnly Refused SnapshotNotFound StoreClosed "
+        "StoreGone SystemLimit Untrusted UsageError VstoreError"
     ),
     "vstore.export.run": "ExportReport",
     "vstore.facts.fill": "FillWords",
@@ -116,8 +122,8 @@ _HOMES = {
     "vstore.importing.options": "ImportWords",
     "vstore.importing.report": "ImportRefused ImportReport Row Waiting",
     "vstore.migrate": "MigrateReport",
-    "vstore.models.report": "ConvertedFile ModelAdded ModelConverted ModelDetail ModelDropped ModelRow ModelServed "
-    "ModelUsed",
+    "vstore.models.report": "ConvertedFile ModelAdded ModelAllowed ModelConverted ModelDetail ModelDropped ModelRow "
+    "ModelServed ModelUsed",
     "vstore.progress": "Progress",
     "vstore.repair.report": "Loss RepairReport",
     "vstore.repository.candidates": "Candidate",

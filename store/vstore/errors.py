@@ -48,6 +48,12 @@ class Refused(VstoreError):
     exit_code = 5
 
 
+class Untrusted(Refused):
+    """A wish of the store to which this user has not consented at this machine."""
+
+    code = "untrusted"
+
+
 class NoStore(VstoreError):
     """A missing store."""
 
@@ -55,11 +61,29 @@ class NoStore(VstoreError):
     exit_code = 10
 
 
+class StoreGone(NoStore):
+    """A store that was open, and is no longer where it was: its disk was unmounted, or another store took its place."""
+
+    code = "store_gone"
+
+
+class StoreClosed(VstoreError):
+    """A use of a store after its `close`."""
+
+    code = "store_closed"
+
+
 class Locked(VstoreError):
-    """A store in use: another process is changing it."""
+    """A store in use: another process, or another thread, is changing it."""
 
     code = "locked"
     exit_code = 11
+
+
+class LockLost(Locked):
+    """A lock that was removed from `locks/` while it was held: another process may have changed the store meanwhile."""
+
+    code = "lock_lost"
 
 
 class FormatTooNew(VstoreError):
@@ -111,6 +135,12 @@ class DiskTrouble(VstoreError):
     """A write or a flush refused by the operating system."""
 
     code = "disk"
+
+
+class SystemLimit(VstoreError):
+    """A limit of the system: this process may open no more files, or has no memory left."""
+
+    code = "system_limit"
 
 
 class MissingPackage(VstoreError):

@@ -211,9 +211,9 @@ def _part(name: str, folder: Path, listed: set[str] | None) -> Part:
 
 
 def _sizes(path: Path) -> Iterator[tuple[Path, int]]:
-    """Yield each file under a path with its bytes. What goes meanwhile is passed over. Raises: Damage."""
+    """Yield each file under a path with its bytes. What goes meanwhile is passed over; a link counts as a file."""
     try:
-        found = inside.look(path)
+        found = inside.look_at_any(path)
         if not stat.S_ISDIR(found.st_mode):
             yield path, found.st_size
             return

@@ -16,6 +16,7 @@ from vstore.format.layout import FOLDER
 from vstore.paths import AnyPath, absolute, as_bytes, as_path
 from vstore.repository.discovery import find_store, is_store
 from vstore.repository.embedders import Embedders
+from vstore.repository.pool import Pool
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from vstore.check.report import CheckReport
     from vstore.doctor.report import DoctorReport
+    from vstore.embed.consent import Consent
     from vstore.embed.embedder import Embedder
     from vstore.embed.model_words import ModelWords
     from vstore.embed.recommended import RecommendedModel
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from vstore.migrate import MigrateReport
     from vstore.models.report import (
         ModelAdded,
+        ModelAllowed,
         ModelConverted,
         ModelDetail,
         ModelDropped,
@@ -67,8 +70,38 @@ def _silent(text: str) -> None:
     pass
 
 
+def _opened(
+    kind: type[Store],
+    folder: Path,
+    store_id: str,
+    given: Callable[[Recipe], Embedder] | None,
+    config: AnyPath | None,
+) -> Store:
+    """Open a store that another process had open. Raises: StoreGone, NoStore, Damage."""
+    store = kind(folder, load_embedder=given, config=config)
+    if store._repo.store_id != store_id:
+        from vstore.errors import StoreGone
+
+        raise StoreGone(f"another store lies at {folder} now than the one that was opened there", "open it anew")
+    return store
+
+
+def _consent(config: AnyPath | None) -> Consent:
+    """Find the consents of the user. config: the folder for configurations."""
+    from vstore.embed.consent import Consent
+
+    return Consent.of_user(None if config is None else absolute(config))
+
+
 class Store:
-    """An open store. Usable as a context manager; two of one folder may be open in a process.
+    """An open store. Usable as a context manager, from several threads, and after a fork.
+
+    Calls in several threads do not disturb one another: reading goes on beside a sync, a tag or a gc, each answer is
+    that of one state, and of two calls that change the store the second waits, or raises Locked, as it would between
+    two processes. `load_embedder`, `progress` and `note` are called in the thread of the call.
+
+    Every method raises StoreGone if the folder no longer holds the store that was opened, and StoreClosed after
+    `close`.
 
     FOLDER: the name of a store's folder, unless its maker chooses another.
     """
@@ -81,15 +114,20 @@ class Store:
         *,
         load_embedder: Callable[[Recipe], Embedder] | None = None,
         damaged: bool = False,
+        config: AnyPath | None = None,
     ) -> None:
         """Open the store in a folder.
 
-        load_embedder: loads the model of a recipe, instead of the store's own models.
+        load_embedder: loads the model of a recipe, instead of the store's own models; with several threads, in any.
         damaged:       open it despite missing files, for `check`.
+        config:        the user's folder for configurations, with the consents to models; None is ~/.config.
         Raises: NoStore, FormatTooNew, Damage.
         """
         self._repo = Repository(absolute(folder), damaged=damaged)
-        self._embedders = Embedders(self._repo, load_embedder)
+        self._pool = Pool(self._repo)
+        self._given = load_embedder
+        self._config = None if config is None else absolute(config)
+        self._embedders = Embedders(self._repo, load_embedder, _consent(config))
 
     def __repr__(self) -> str:
         return f"Store({str(self.folder)!r})"
@@ -105,12 +143,14 @@ class Store:
         name: str | None = None,
         device: str = "auto",
         offline: bool = False,
+        config: AnyPath | None = None,
         note: Callable[[str], None] | None = None,
         **model: Unpack[ModelWords],
     ) -> InitReport:
         """Make an empty store for one embedding space: the built-in one, unless a recipe or a model is given.
 
         offline: download no model.
+        config:  the user's folder for configurations; None is ~/.config.
         note:    receives a line for each thing done without being asked for.
         model:   the words of `ModelWords`.
         Raises: UsageError if there is a store already; ModelError, and nothing is made then.
@@ -124,7 +164,7 @@ class Store:
             store_dtype=store_dtype,
             recipe=recipe,
             name=name,
-            settings=settings_of(device, offline=offline),
+            settings=settings_of(device, offline=offline)._replace(consent=_consent(config)),
             note=note or _silent,
         )
 
@@ -146,13 +186,13 @@ class Store:
     @property
     def complaint(self) -> str | None:
         """The reason why the newest record of the log cannot be used; answers come from an older one then."""
-        return self._repo.tip.complaint
+        return self._use(lambda repo: repo.tip.complaint)
 
     def label_of(self, folder: AnyPath) -> str | None:
         """Find the synced folder at or above this folder. Returns: its label, or None."""
         from vstore.repository.stored_paths import label_of
 
-        return label_of(self._repo, as_bytes(folder))
+        return self._use(lambda repo: label_of(repo, as_bytes(folder)))
 
     # Bringing up to date
 
@@ -170,13 +210,17 @@ class Store:
         paths:   folders to take in, or parts of known ones; none means all known folders.
         stop:    if it is set, the run ends after the current batch, with a partial snapshot.
         options: the words of `SyncWords`.
-        Raises:  UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
+        Raises:  UsageError, LabelTaken, Refused, Locked, Untrusted, Damage, ModelError, MissingPackage, DiskTrouble.
         """
         from vstore.sync.begin import sync
         from vstore.sync.options import Options
 
         chosen = Options(**options)
-        return sync(self._repo, self._embedders, paths, chosen, dry_run=dry_run, progress=progress, stop=stop)
+        return self._use(
+            lambda repo: sync(
+                repo, self._embedders_of(repo), paths, chosen, dry_run=dry_run, progress=progress, stop=stop
+            )
+        )
 
     @classmethod
     def sync_new(
@@ -187,6 +231,7 @@ class Store:
         recipe: Recipe | None = None,
         load_embedder: Callable[[Recipe], Embedder] | None = None,
         dry_run: bool = False,
+        config: AnyPath | None = None,
         note: Callable[[str], None] | None = None,
         made: Callable[[InitReport], None] | None = None,
         progress: Progress | None = None,
@@ -195,6 +240,7 @@ class Store:
     ) -> SyncReport:
         """Make a store by a first sync of folders. No store is made if the sync would fail.
 
+        config:  the user's folder for configurations; None is ~/.config.
         made:    receives the report of the new store, before the sync begins.
         options: the words of `FirstSyncWords`.
         Raises:  NoStore for a dry run, or without a folder; UsageError if a folder holds no picture, or the
@@ -205,11 +251,14 @@ class Store:
 
         given: dict[str, Any] = dict(options)
         words, chosen = Words.taken_from(given), Options(**given)
-        path = absolute(folder)
-        report = make_for(path, words, paths, chosen, recipe=recipe, dry_run=dry_run, note=note or _silent)
+        path, consent = absolute(folder), _consent(config)
+        report = make_for(
+            path, words, paths, chosen, recipe=recipe, consent=consent, dry_run=dry_run, note=note or _silent
+        )
         if made is not None:
             made(report)
         with cls(path, load_embedder=load_embedder) as store:
+            store._embedders.consent = consent  # the model was named just now
             return store.sync(paths, progress=progress, stop=stop, **given)._replace(created_store=True)
 
     def status(self, paths: Sequence[AnyPath] = (), *, progress: Progress | None = None) -> SyncReport:
@@ -234,7 +283,11 @@ class Store:
         """
         from vstore.importing.begin import import_index
 
-        return import_index(self._repo, options, dry_run=dry_run, progress=progress, stop=stop)
+        return self._use(
+            lambda repo: import_index(
+                repo, options, consent=self._embedders.consent, dry_run=dry_run, progress=progress, stop=stop
+            )
+        )
 
     @classmethod
     def import_new(
@@ -244,6 +297,7 @@ class Store:
         hash: str | None = None,
         store_dtype: str | None = None,
         dry_run: bool = False,
+        config: AnyPath | None = None,
         progress: Progress | None = None,
         stop: threading.Event | None = None,
         **options: Unpack[ImportWords],
@@ -251,13 +305,21 @@ class Store:
         """Make a store by an import. If the import fails, or with `dry_run`, no store is left behind.
 
         hash, store_dtype: by default those of the `vstore.json` beside the old index, else xxh3_128 and float16.
+        config:  the user's folder for configurations; None is ~/.config.
         options: the words of `ImportWords`.
         Raises:  UsageError if the store exists; and the errors of `import_index`.
         """
         from vstore.importing.begin import import_new
 
         return import_new(
-            absolute(folder), options, hash=hash, dtype=store_dtype, dry_run=dry_run, progress=progress, stop=stop
+            absolute(folder),
+            options,
+            hash=hash,
+            dtype=store_dtype,
+            consent=_consent(config),
+            dry_run=dry_run,
+            progress=progress,
+            stop=stop,
         )
 
     # Searching
@@ -274,18 +336,20 @@ class Store:
 
         offline: download no model.
         options: the words of `SearchWords`.
-        Raises:  UsageError, SnapshotNotFound, Damage, ModelError; VstoreError if a picture cannot be decoded.
+        Raises:  UsageError, SnapshotNotFound, Damage, Untrusted, ModelError; VstoreError if a picture cannot be
+                 decoded.
         """
         from vstore.search.search import search
 
         settings = settings_of(device, offline=offline)
-        self._repo.reload()
-        return search(
-            self._repo,
-            operands,
-            load_embedder=lambda recipe: self._embedders.load_for_query(recipe, settings),
-            **options,
-        )
+
+        def run(repo: Repository) -> SearchReport:
+            embedders = self._embedders_of(repo)
+            return search(
+                repo, operands, load_embedder=lambda recipe: embedders.load_for_query(recipe, settings), **options
+            )
+
+        return self._use_newest(run)
 
     def dupes(
         self,
@@ -332,13 +396,13 @@ class Store:
         """Give a snapshot a name of its own. Raises: SnapshotNotFound, UsageError."""
         from vstore.versions.tags import snapshot_tag
 
-        return snapshot_tag(self._repo, snap, name)
+        return self._use(lambda repo: snapshot_tag(repo, snap, name))
 
     def snapshot_untag(self, name: str) -> TagReport:
         """Remove a tag. The snapshot stays. Raises: UsageError."""
         from vstore.versions.tags import snapshot_untag
 
-        return snapshot_untag(self._repo, name)
+        return self._use(lambda repo: snapshot_untag(repo, name))
 
     def snapshot_forget(
         self, snaps: Sequence[str] = (), *, dry_run: bool = False, **rules: Unpack[KeepWords]
@@ -351,8 +415,8 @@ class Store:
         from vstore.versions.forget import snapshot_forget
         from vstore.versions.policy import Policy
 
-        self._repo.reload()
-        return snapshot_forget(self._repo, snaps, Policy.of(**rules), dry_run=dry_run)
+        policy = Policy.of(**rules)
+        return self._use_newest(lambda repo: snapshot_forget(repo, snaps, policy, dry_run=dry_run))
 
     def snapshot_export(self, snap: str, out: AnyPath, *, format: str = "jsonl") -> ExportReport:
         """Write a snapshot's pictures and vectors to a file for other tools. Raises: UsageError, Damage."""
@@ -394,19 +458,19 @@ class Store:
         """
         from vstore.versions.moves import rollback
 
-        return rollback(self._repo, snap, hold=hold, release=release)
+        return self._use(lambda repo: rollback(repo, snap, hold=hold, release=release))
 
     def undo(self) -> MoveReport:
         """Take back the newest operation. Raises: NothingToUndo."""
         from vstore.versions.moves import undo
 
-        return undo(self._repo)
+        return self._use(undo)
 
     def redo(self) -> MoveReport:
         """Restore the operation taken back by the newest undo. Raises: NothingToUndo."""
         from vstore.versions.moves import redo
 
-        return redo(self._repo)
+        return self._use(redo)
 
     def log(self, limit: int | None = None) -> list[LogRow]:
         """List the operations, newest first."""
@@ -453,19 +517,21 @@ class Store:
         model:   the words of `ModelWords`.
         Raises:  UsageError, ModelError, MigrationNeeded.
         """
-        self._repo.reload()
-        words, settings = Words.of(**model), settings_of(device, offline=offline)
+        words = Words.of(**model)
+        settings = settings_of(device, offline=offline)._replace(consent=self._embedders.consent)
         if same_as is not None:
             from vstore.models.same import model_add_same
 
-            return model_add_same(self._repo, same_as, words, settings=settings, name=name)
+            wanted = same_as
+            return self._use_newest(lambda repo: model_add_same(repo, wanted, words, settings=settings, name=name))
         from vstore.models.add import model_add
 
         if name is None:
             from vstore.errors import UsageError
 
             raise UsageError("the space has no name", f"name it: {words.command('NAME')}")
-        return model_add(self._repo, name, words, settings=settings, note=note or _silent)
+        own = name
+        return self._use_newest(lambda repo: model_add(repo, own, words, settings=settings, note=note or _silent))
 
     @staticmethod
     def model_recommend() -> list[RecommendedModel]:
@@ -474,11 +540,23 @@ class Store:
 
         return list(RECOMMENDED)
 
+    def model_allow(self, space: str | None = None, *, trust_remote_code: bool = False) -> ModelAllowed:
+        """Allow the model of a space at this machine: its place, its download, and its code. The store stays as it is.
+
+        space:             by default the current one.
+        trust_remote_code: allow code of its own to run, if it has some.
+        Raises: UsageError; Untrusted if it has code of its own, and that is not trusted; DiskTrouble, ReadOnly.
+        """
+        from vstore.models.allow import model_allow
+
+        consent, trust = self._embedders.consent, trust_remote_code
+        return self._read(lambda repo: model_allow(repo, space, consent, trust_remote_code=trust))
+
     def model_use(self, space: str, *, message: str = "") -> ModelUsed:
         """Make a space current: write a snapshot of the current paths in it. Raises: UsageError, ModelError."""
         from vstore.models.use import model_use
 
-        return model_use(self._repo, space, message)
+        return self._use(lambda repo: model_use(repo, space, message))
 
     def model_serve(
         self,
@@ -502,14 +580,17 @@ class Store:
         from vstore.models.serve import model_serve
 
         settings = settings_of(device, offline=offline)
-        self._repo.reload()
-        return model_serve(self._repo, self._embedders, space, settings, idle=idle, ready=ready or _silent, stop=stop)
+        return self._use_newest(
+            lambda repo: model_serve(
+                repo, self._embedders_of(repo), space, settings, idle=idle, ready=ready or _silent, stop=stop
+            )
+        )
 
     def model_drop(self, space: str, *, dry_run: bool = False, wait: bool = False) -> ModelDropped:
         """Forget a space that no snapshot uses. Raises: UsageError, Refused, Locked."""
         from vstore.models.drop import model_drop
 
-        return model_drop(self._repo, space, dry_run=dry_run, wait=wait)
+        return self._use(lambda repo: model_drop(repo, space, dry_run=dry_run, wait=wait))
 
     @staticmethod
     def model_convert(
@@ -534,11 +615,15 @@ class Store:
         return model_convert(name, place, revision=revision, cache=caches, note=note or _silent)
 
     @staticmethod
-    def doctor(folder: AnyPath | None = None) -> DoctorReport:
-        """Check the installation and suggest fixes. folder: a store to check too."""
+    def doctor(folder: AnyPath | None = None, *, config: AnyPath | None = None) -> DoctorReport:
+        """Check the installation and suggest fixes.
+
+        folder: a store to check too.
+        config: the user's folder for configurations; None is ~/.config.
+        """
         from vstore.doctor.run import doctor
 
-        return doctor(None if folder is None else absolute(folder))
+        return doctor(None if folder is None else absolute(folder), _consent(config))
 
     # The store itself
 
@@ -578,16 +663,21 @@ class Store:
         from vstore.check.run import check
 
         words, settings = Words.of(**model), settings_of(device)
-        sample = sample_of(self._repo, self._embedders, reembed, words, recipe=recipe, adopt=adopt, settings=settings)
-        return check(
-            self._repo,
-            read_data=read_data,
-            subset=read_data_subset,
-            max_duration=max_duration,
-            source=source,
-            sample=sample,
-            progress=progress,
-        )
+
+        def run(repo: Repository) -> CheckReport:
+            embedders = self._embedders_of(repo)
+            sample = sample_of(repo, embedders, reembed, words, recipe=recipe, adopt=adopt, settings=settings)
+            return check(
+                repo,
+                read_data=read_data,
+                subset=read_data_subset,
+                max_duration=max_duration,
+                source=source,
+                sample=sample,
+                progress=progress,
+            )
+
+        return self._use(run)
 
     def facts(
         self,
@@ -610,7 +700,7 @@ class Store:
         from vstore.facts.run import facts
 
         chosen = FillOptions(**options)
-        return facts(self._repo, chosen, fill=fill, pixels=pixels, progress=progress, stop=stop)
+        return self._use(lambda repo: facts(repo, chosen, fill=fill, pixels=pixels, progress=progress, stop=stop))
 
     def migrate(self, *, dry_run: bool = False, wait: bool = False) -> MigrateReport:
         """Bring a store of an older format up to date. No snapshot, id, tag or vector changes.
@@ -621,8 +711,7 @@ class Store:
         """
         from vstore.migrate import migrate
 
-        self._repo.reload()
-        return migrate(self._repo, dry_run=dry_run, wait=wait)
+        return self._use_newest(lambda repo: migrate(repo, dry_run=dry_run, wait=wait))
 
     def gc(self, *, dry_run: bool = False, drop_unnamed: bool = False, wait: bool = False) -> GcReport:
         """Delete data that no snapshot uses. Undo goes no further back than this; the log still does.
@@ -632,8 +721,7 @@ class Store:
         """
         from vstore.gc.run import gc
 
-        self._repo.reload()
-        return gc(self._repo, dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait)
+        return self._use_newest(lambda repo: gc(repo, dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait))
 
     @classmethod
     def repair(
@@ -646,12 +734,14 @@ class Store:
         device: str = "auto",
         offline: bool = False,
         load_embedder: Callable[[Recipe], Embedder] | None = None,
+        config: AnyPath | None = None,
         progress: Progress | None = None,
     ) -> RepairReport:
         """Repair a store, even one too damaged to open.
 
         no_embed: do not embed the pictures of lost vectors again.
         offline:  download no model.
+        config:   the user's folder for configurations; None is ~/.config.
         Raises:   NoStore, FormatTooNew, Locked, DiskTrouble.
         """
         from vstore.repair.run import repair
@@ -662,19 +752,41 @@ class Store:
             dry_run=dry_run,
             embed=not no_embed,
             wait=wait,
-            settings=settings_of(device, offline=offline),
+            settings=settings_of(device, offline=offline)._replace(consent=_consent(config)),
             progress=progress,
         )
 
     # Life
 
+    def _use(self, operation: Callable[[Repository], T]) -> T:
+        """Run an operation on a repository that no other thread has meanwhile."""
+        with self._pool.one() as repo:
+            return operation(repo)
+
+    def _use_newest(self, operation: Callable[[Repository], T]) -> T:
+        def run(repo: Repository) -> T:
+            repo.reload()
+            return operation(repo)
+
+        return self._use(run)
+
     def _read(self, operation: Callable[[Repository], T]) -> T:
-        self._repo.reload()
-        return self._repo.reading(lambda: operation(self._repo))
+        return self._use_newest(lambda repo: repo.reading(lambda: operation(repo)))
+
+    def _embedders_of(self, repo: Repository) -> Embedders:
+        known = self._embedders
+        return known if repo is self._repo else Embedders(repo, self._given, known.consent)
 
     def close(self) -> None:
-        """Close its files. A closed store answers nothing more."""
-        self._repo.close()
+        """Close its files. Calls under way in other threads end as they would, later ones raise StoreClosed.
+
+        A second time nothing happens.
+        """
+        self._pool.close()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let a process pool take a store along: it is opened there once more. Raises: StoreGone there."""
+        return _opened, (type(self), self.folder, self._repo.store_id, self._given, self._config)
 
     def __enter__(self) -> Store:
         return self

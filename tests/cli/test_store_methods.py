@@ -31,8 +31,8 @@ OTHERWISE = {
     "export": {"words": "operands"},
 }
 ONLY_IN_PYTHON = {
-    "init": {"folder", "recipe", "note"},  # the folder is what --store names; a recipe has no words
-    "doctor": {"folder"},
+    "init": {"folder", "recipe", "config", "note"},  # the folder is what --store names; a recipe has no words
+    "doctor": {"folder", "config"},
     "model_add": {"note"},
     "model_convert": {"cache", "note"},
     "model_serve": {"ready", "stop"},
@@ -43,7 +43,7 @@ ONLY_IN_PYTHON = {
     "import_index": {"progress", "stop", "recipe"},
     "export": {"operands"},
     "check": {"progress", "recipe"},
-    "repair": {"folder", "load_embedder", "progress"},  # the folder is what --store names
+    "repair": {"folder", "load_embedder", "config", "progress"},  # the folder is what --store names
 }
 
 

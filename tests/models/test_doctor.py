@@ -302,7 +302,8 @@ def test_the_spaces_are_looked_at_without_torch(tmp_path: Path, zoo: Zoo) -> Non
     Store.init(tmp_path / ".vstore", adapter=str(zoo.adapter("clip")), device="cpu", name="one")
     code = (
         "import sys; from pathlib import Path; from vstore.doctor.spaces import store; "
-        f"found = store(Path({str(tmp_path / '.vstore')!r})); "
+        "from vstore.embed.consent import Consent; "
+        f"found = store(Path({str(tmp_path / '.vstore')!r}), Consent.of_user()); "
         "assert found[-1].state == 'ok', found; print(sorted({'torch', 'transformers', 'peft'} & set(sys.modules)))"
     )
     ran = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
@@ -316,6 +317,10 @@ def test_a_model_of_the_hub_that_is_not_downloaded_is_no_trouble(
     plain = Space.from_json
     place = {"model": "somebody/dino", "revision": "0" * 40}
     monkeypatch.setattr(Space, "from_json", lambda *args: plain(*args)._replace(place=place))
+    finding = found(Store.doctor(tmp_path / ".vstore"), "space dino")
+    assert (finding.state, finding.fix) == ("note", "vstore model allow dino")
+    with Store(tmp_path / ".vstore") as store:
+        store.model_allow()
     report = Store.doctor(tmp_path / ".vstore")
     finding = found(report, "space dino")
     assert finding.state == "note" and finding.what.endswith("the next run that needs it downloads it"), finding

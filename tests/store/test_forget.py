@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.folders import World
 
 from vstore.disk.packs import packed_size
-from vstore.errors import NothingToUndo, SnapshotNotFound, UsageError
+from vstore.errors import Locked, NothingToUndo, SnapshotNotFound, UsageError
 from vstore.format.entries import Snapshot
 from vstore.repository.history import history_of
+from vstore.versions import forget
 from vstore.versions.policy import Policy, kept_by
 
 
@@ -229,3 +231,41 @@ def test_nothing_to_forget_writes_nothing(world: World) -> None:
     records = world.repo.log.numbers()
     assert world.store.snapshot_forget(keep_last=10).forgotten == ()
     assert world.repo.log.numbers() == records
+
+
+def test_others_may_change_the_store_while_it_is_computed_what_a_forget_frees(
+    settled: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest, *older = [row.snapshot for row in settled.store.snapshot_list()]
+    real, tags = forget.plan_of, iter(["v1", "v2"])
+
+    def slow(*args: Any, **options: Any) -> Any:
+        if (snap := next(tags, None)) is not None:
+            settled.another().snapshot_tag(snap, f"kept-{snap}")  # else Locked, after ten seconds
+        return real(*args, **options)
+
+    monkeypatch.setattr(forget, "plan_of", slow)
+    report = settled.store.snapshot_forget(keep_last=1)
+    assert {*report.forgotten} == {*older} - {"v1", "v2"}, "it is decided again on what the others did"
+    assert {row.snapshot for row in settled.store.snapshot_list()} == {"v1", "v2", newest}
+    again = settled.store.snapshot_forget(keep_last=1)
+    assert again.forgotten == ()
+
+
+def test_a_forget_comes_to_an_end_although_others_never_rest(settled: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, *older = [row.snapshot for row in settled.store.snapshot_list()]
+    real, count = forget.plan_of, iter(range(100))
+    held = settled.repo.lock("commit")
+
+    def slow(*args: Any, **options: Any) -> Any:
+        try:
+            held.acquire()
+        except Locked:
+            return real(*args, **options)  # the last time nobody else can change the store
+        held.release()
+        settled.another().snapshot_tag("v1", f"t{next(count)}")
+        return real(*args, **options)
+
+    monkeypatch.setattr(forget, "plan_of", slow)
+    assert settled.store.snapshot_forget(keep_last=1).forgotten == tuple(older[:-1])
+    assert next(count) == forget._ATTEMPTS

@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from support.failing_disks import Watched, disk
 
 from vstore.disk import durable
 from vstore.disk.lock import Lock
-from vstore.errors import Locked, ReadOnly
+from vstore.errors import Locked, LockLost, ReadOnly, StoreGone
 
 __all__ = ["disk"]
 FULL, BROKEN, READ_ONLY = errno.ENOSPC, errno.EIO, errno.EROFS
@@ -140,3 +142,59 @@ def test_a_folder_of_locks_that_a_copy_left_out_is_made_again(tmp_path: Path) ->
     with Lock(tmp_path / "locks", "ingest") as lock:
         lock.acquire()
         assert lock.held
+
+
+def test_a_lock_whose_file_was_removed_is_lost_and_the_next_holder_takes_the_one_in_the_folder(tmp_path: Path) -> None:
+    with Lock(tmp_path, "ingest") as lock, Lock(tmp_path, "ingest") as other:
+        lock.acquire()
+        lock.refuse_lost()
+        lock.path.unlink()
+        with pytest.raises(LockLost, match="was removed while it was locked"):
+            lock.refuse_lost()
+        other.acquire()
+        other.refuse_lost()
+        with pytest.raises(Locked):
+            Lock(tmp_path, "ingest").acquire()
+        with pytest.raises(LockLost):
+            lock.refuse_lost()
+
+
+def test_a_lock_that_lost_its_name_while_another_waited_is_not_enough(tmp_path: Path) -> None:
+    first, waiting, third = (Lock(tmp_path, "ingest") for _ in range(3))
+    first.acquire()
+    thread = threading.Thread(target=lambda: waiting.acquire(None))
+    thread.start()
+    time.sleep(0.2)  # it has opened the file
+    first.path.unlink()
+    first.release()
+    thread.join()
+    waiting.refuse_lost()
+    with pytest.raises(Locked):
+        third.acquire()
+    waiting.release()
+
+
+def test_a_lock_is_refused_before_and_after_it_is_taken_where_its_folder_is_another(tmp_path: Path) -> None:
+    before = len(os.listdir("/dev/fd"))
+    for good in range(2):
+        answers = iter([True] * good)
+
+        def confirm(answers: Iterator[bool] = answers) -> None:
+            if not next(answers, False):
+                raise StoreGone("it is gone")
+
+        held: dict[str, Lock] = {}
+        with pytest.raises(StoreGone):
+            Lock(tmp_path / "locks", "ingest", confirm=confirm, held=held).acquire()
+        assert (tmp_path / "locks").exists() == bool(good), "nothing is made before the first look"
+        assert not held
+    assert len(os.listdir("/dev/fd")) == before
+
+
+def test_the_owner_of_a_lock_knows_that_it_is_held(tmp_path: Path) -> None:
+    held: dict[str, Lock] = {}
+    with Lock(tmp_path, "ingest", held=held) as lock:
+        assert not held
+        lock.acquire()
+        assert held == {"ingest": lock}
+    assert not held

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.numbered import NumberedStore
 
+from vstore.disk.oplog import Oplog
 from vstore.versions.log import log
 from vstore.versions.moves import redo, rollback, undo
 from vstore.versions.show import snapshot_list
@@ -44,6 +45,24 @@ def test_the_log_tells_every_operation_and_which_are_undone(world: NumberedStore
     assert log(world.repo, 3) == rows[:3]
     assert log(world.repo, 0) == []
     assert rows[0].to_json()["op"] == "redo"
+
+
+def test_the_newest_lines_are_told_without_the_whole_log(world: NumberedStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.snapshots(10)
+    for number in range(4):
+        snapshot_tag(world.repo, "v1", f"tag-{number}")
+    undo(world.repo)
+    repo = world.repo
+    rows = log(repo)
+    read: list[int] = []
+    real = Oplog.read
+    monkeypatch.setattr(Oplog, "read", lambda log, number: read.append(number) or real(log, number))  # type: ignore[func-returns-value]
+    for limit in range(len(rows) + 2):
+        read.clear()
+        assert log(repo, limit) == rows[:limit]
+        # Tags tell of no current snapshot: the last operation before them does.
+        assert len(read) <= max(limit + 1, 6)
+    assert rows[1].undone
 
 
 def test_snapshots_need_neither_numpy_nor_faiss(world: NumberedStore) -> None:

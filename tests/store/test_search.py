@@ -508,3 +508,19 @@ def test_the_mapped_index_stays_in_its_module(world: World) -> None:
     import faiss
 
     assert not any(isinstance(value, faiss.Index) for value in vars(index).values())
+
+
+@pytest.mark.parametrize("has_numbers", [True, False])
+def test_faiss_maps_the_file_that_was_opened(world: World, monkeypatch: pytest.MonkeyPatch, has_numbers: bool) -> None:
+    """Its name may be another file by then; but without /proc, open files have no names."""
+    import faiss
+
+    world.snapshot(FILES)
+    (ref,) = world.repo.state.segments(world.builder.space)
+    asked: list[str] = []
+    read, exists = faiss.read_index, os.path.exists
+    monkeypatch.setattr(faiss, "read_index", lambda name, flags: (asked.append(name), read(name, flags))[1])
+    monkeypatch.setattr(os.path, "exists", lambda path: exists(path) and (has_numbers or "/dev/fd" not in path))
+    assert world.search(world.place("a/1.png")).hits[0].key == world.key(1)
+    (name,) = asked
+    assert name.startswith("/dev/fd/") if has_numbers else name.endswith(f"/segments/{ref.name}")

@@ -146,19 +146,19 @@ def test_one_process_serves_a_model(running: ModelServer, place: Path) -> None:
 
 def test_a_lock_that_lost_its_name_is_not_enough(place: Path) -> None:
     """Its holder removes the file before it frees it: who opened it before that has a lock that nobody sees."""
-    plain, names = Lock.acquire, []
+    plain, names = Lock._take, []
 
-    def acquire(self: Lock, *args: Any, **options: Any) -> None:
-        plain(self, *args, **options)
+    def take(self: Lock, *args: Any) -> None:
+        plain(self, *args)
         if not names:
             self.path.unlink()
         names.append(self.path)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Lock, "acquire", acquire)
+        patch.setattr(Lock, "_take", take)
         lock = claim(place, SYNC)
     assert len(names) == 2
-    assert lock.is_named
+    lock.refuse_lost()
     give_back(lock)
 
 

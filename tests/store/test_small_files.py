@@ -62,6 +62,15 @@ def test_of_two_levels_with_too_many_packs_the_lower_one_is_merged_first(three: 
     assert small_packs(refs(10, 10, 10, 10, 1, 1, 1, 1)) == refs(10, 10, 10, 10, 1, 1, 1, 1)[4:]
 
 
+def test_large_packs_are_merged_too_but_not_while_others_wait() -> None:
+    large = refs(*[1200 << 10] * 1100)
+    merged = small_packs(large)
+    assert len(merged) > 100 and sum(ref.size for ref in merged) <= module.PACK_LEVELS[-1]
+    assert sum(ref.size for ref in small_packs(large, module.QUICK)) <= module.QUICK
+    assert len(small_packs(refs(*[20 << 20] * 33))) > 1
+    assert small_packs(refs(*[20 << 20] * 33), module.QUICK) == []
+
+
 def test_no_merge_makes_a_pack_that_is_very_large(three: None) -> None:
     listed = refs(500, 600, 700, 800)
     assert small_packs(listed) == listed[:2]

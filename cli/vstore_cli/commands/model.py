@@ -225,6 +225,37 @@ def model_convert(name: str, output: str | None, revision: str | None, as_json: 
     say(f"or, in a store that exists: vstore model add NAME {words}")
 
 
+@model.command("allow", short_help="Allow the model of a space at this machine.")
+@click.argument("space", required=False)
+@click.option("--trust-remote-code", is_flag=True, help="Let the Python code of the model run.")
+@json_option
+def model_allow(space: str | None, trust_remote_code: bool, as_json: bool) -> None:
+    """Allow the model of a space at this machine: where it lies, what is downloaded, and which code of its own runs.
+
+    A store may come from somebody else: what it says of its model is done only if you have named the model yourself
+    (with --model or --adapter), or allow it here. The store stays as it is; what you allow is kept in your own
+    configuration (~/.config/vstore/models), by digest of the code. SPACE is the current one by default.
+
+    \b
+    Example:
+      vstore model allow lora-v12
+      vstore model allow own --trust-remote-code
+    """
+    with open_store() as store:
+        report = store.model_allow(space, trust_remote_code=trust_remote_code)
+    if as_json:
+        echo_json(report)
+        return
+    name = shown(report.space_name)
+    if not report.allowed:
+        click.echo(f"The space {name} needs nothing to be allowed.")
+        return
+    click.echo(f"{'Allowed before' if report.known else 'Allowed'} for the space {name}:")
+    for line in report.allowed:
+        click.echo(f"  {shown(line)}")
+    say(f"Take it back by removing its files in {shown(report.kept_in or '')}")
+
+
 @model.command("use", short_help="Make a space current, without embedding.")
 @click.argument("space")
 @click.option("-m", "--message", default="", help="A note for the snapshot.")

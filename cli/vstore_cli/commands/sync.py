@@ -12,7 +12,7 @@ import click
 
 from vstore_cli.bar import progress
 from vstore_cli.interrupts import stopping
-from vstore_cli.locate import find_store, new_folder, no_store, refuse_network, saying_that_no_store_was_made
+from vstore_cli.locate import config, find_store, new_folder, no_store, refuse_network, saying_that_no_store_was_made
 from vstore_cli.models import MODEL_WORDS, batch_option, devices_option, model_options, note, offline_option
 from vstore_cli.output import json_option, say, shown
 from vstore_cli.sync_report import show
@@ -148,10 +148,18 @@ def _run(
             if not Store.exists(folder) or any(value is not None for value in model.values()):
                 with saying_that_no_store_was_made(folder):
                     return Store.sync_new(
-                        folder, paths, note=note, made=made, progress=bar, stop=stop, **model, **options
+                        folder,
+                        paths,
+                        config=config(),
+                        note=note,
+                        made=made,
+                        progress=bar,
+                        stop=stop,
+                        **model,
+                        **options,
                     )
             interrupts.enter_context(stopping(stop))
-            with Store(folder) as store:
+            with Store(folder, config=config()) as store:
                 return store.sync(paths, progress=bar, stop=stop, **options)
         except KeyboardInterrupt as err:
             if not Store.exists(folder):

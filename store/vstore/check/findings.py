@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from vstore.brief import briefly
-from vstore.errors import VstoreError
+from vstore.errors import SystemLimit, VstoreError
 from vstore.format.canonical import Json, named_path
+from vstore.limits import refuse_limit
 
 _REPAIR = "run: vstore repair"
 
@@ -54,14 +55,21 @@ class Findings:
         self.problems.append(Problem(file=file, what=what, rows=rows, paths=paths, next=_REPAIR))
 
     def attempt(self, file: str, work: Callable[[], None], rows: tuple[int, int] | None = None) -> bool:
-        """Do one piece of the check. Any error, on any garbage, becomes a problem of this file alone."""
+        """Do one piece of the check. Any error, on any garbage, becomes a problem of this file alone.
+
+        Raises: SystemLimit, which tells nothing of a file.
+        """
         try:
             work()
+        except SystemLimit:
+            raise
         except VstoreError as err:
             self.wrong(file, err.message, rows=rows)
         except FileNotFoundError:
             self.wrong(file, "it is missing", rows=rows)
         except Exception as err:
+            if isinstance(err, OSError):
+                refuse_limit(err, f"check {file}")
             self.wrong(file, f"it cannot be read: {type(err).__name__}: {err}", rows=rows)
         else:
             return True

@@ -79,6 +79,7 @@ def _check_store(repo: Repository, *, read_data: bool, subset: str | None, max_d
         with contextlib.suppress(Damage):  # whatever is wrong with the log is found below
             repo.reload()
         report = _check_once(repo, read_data, subset, until)
+        repo.refuse_gone_to_readers()  # nothing is damaged then, and nothing whole
         # What was missing may have been collected meanwhile: it is damage only if nobody has changed the store.
         if report.ok or repo.log.numbers()[-1:] == highest:
             return report

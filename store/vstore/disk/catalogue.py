@@ -44,6 +44,7 @@ from vstore.disk.facts import (
 )
 from vstore.errors import DiskTrouble
 from vstore.format.hashing import checksum
+from vstore.limits import refuse_limit
 
 _IDENTITY = "identity"
 
@@ -240,6 +241,8 @@ def renew(folder: Path, store_id: str) -> None:
             shutil.rmtree(fresh)
         if isinstance(err, DiskTrouble):
             raise
+        if isinstance(err, OSError):
+            refuse_limit(err, f"make {folder}")
         raise DiskTrouble(f"cannot make {folder}: {err}", "look at the disk, then run the command again") from err
 
 
@@ -266,7 +269,10 @@ def _open(folder: Path, store_id: str, write: bool) -> Catalogue | None:
             if write and not shared.exact:
                 return None
             shared.users += 1
-    except (OSError, lmdb.Error):
+    except OSError as err:
+        refuse_limit(err, f"open {folder}")
+        return None
+    except lmdb.Error:
         return None
     catalogue = Catalogue(folder, shared, write)
     try:

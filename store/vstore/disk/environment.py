@@ -43,6 +43,14 @@ class Shared:
         self.pid = os.getpid()
 
 
+def _forked() -> None:
+    """Make the lock anew in a child of a fork: a thread that is not there may hold it."""
+    Shared.lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
 def identity(folder: Path) -> tuple[int, int]:
     """Read device and inode of the data file. Raises: OSError."""
     found = inside.look(folder / _DATA)

@@ -8,12 +8,11 @@ A path that leads into no store is taken as it is.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
+from types import TracebackType
 
 from vstore.errors import Damage
 from vstore.format.layout import Layout
@@ -43,13 +42,13 @@ def layout_of(folder: Path) -> Layout:
 
 def open_file(path: str, flags: int, mode: int = 0o666) -> int:
     """Open a file, or with O_DIRECTORY a folder. Raises: OSError; Damage if it is a link, a pipe, a device."""
-    with _folder_of(path) as (folder, name):
-        if folder is None:
+    with _Place(path) as place:
+        if not place.inside:
             return os.open(path, flags | os.O_CLOEXEC, mode)
         try:
-            fd = os.open(name, flags | _END, mode, dir_fd=folder)
+            fd = os.open(place.name, flags | _END, mode, dir_fd=place.folder)
         except OSError as err:
-            if err.errno in _ODD and not _fits(found := _kind(folder, name), flags):
+            if err.errno in _ODD and not _fits(found := _kind(place.folder, place.name), flags):
                 raise _odd(path, found) from err
             raise
     found = stat.S_IFMT(os.fstat(fd).st_mode)
@@ -95,8 +94,8 @@ def look_at_any(path: Path) -> os.stat_result:
 
     Raises: OSError, Damage.
     """
-    with _folder_of(str(path)) as (folder, name):
-        return os.stat(name, dir_fd=folder, follow_symlinks=name in _stores)
+    with _Place(str(path)) as place:
+        return os.stat(place.name, dir_fd=place.folder, follow_symlinks=place.name in _stores)
 
 
 def exists(path: Path) -> bool:
@@ -117,28 +116,28 @@ def is_folder(path: Path) -> bool:
 
 
 def link(old: str, new: str) -> None:
-    with _folder_of(old) as (source, name), _folder_of(new) as (target, given):
-        os.link(name, given, src_dir_fd=source, dst_dir_fd=target)
+    with _Place(old) as source, _Place(new) as target:
+        os.link(source.name, target.name, src_dir_fd=source.folder, dst_dir_fd=target.folder)
 
 
 def rename(old: str, new: str) -> None:
-    with _folder_of(old) as (source, name), _folder_of(new) as (target, given):
-        os.rename(name, given, src_dir_fd=source, dst_dir_fd=target)
+    with _Place(old) as source, _Place(new) as target:
+        os.rename(source.name, target.name, src_dir_fd=source.folder, dst_dir_fd=target.folder)
 
 
 def unlink(path: str) -> None:
-    with _folder_of(path) as (folder, name):
-        os.unlink(name, dir_fd=folder)
+    with _Place(path) as place:
+        os.unlink(place.name, dir_fd=place.folder)
 
 
 def mkdir(path: str) -> None:
-    with _folder_of(path) as (folder, name):
-        os.mkdir(name, dir_fd=folder)
+    with _Place(path) as place:
+        os.mkdir(place.name, dir_fd=place.folder)
 
 
 def rmdir(path: str) -> None:
-    with _folder_of(path) as (folder, name):
-        os.rmdir(name, dir_fd=folder)
+    with _Place(path) as place:
+        os.rmdir(place.name, dir_fd=place.folder)
 
 
 def _split(path: str) -> tuple[str, list[str]] | None:
@@ -153,37 +152,62 @@ def _split(path: str) -> tuple[str, list[str]] | None:
     return (".", [top, *below[::-1]]) if top and "." in _stores else None
 
 
-@contextlib.contextmanager
-def _folder_of(path: str) -> Iterator[tuple[int | None, str]]:
-    """Open the folder that holds a name of a store. Yields: it and the name; None and the path, outside every store.
+class _Place:
+    """A name in the open folder that holds it. A context manager, which closes the folder.
 
-    Raises: OSError; Damage if a folder on the way is none.
+    folder: the descriptor of the folder; None where the name is the path itself.
+    name:   the name.
+    inside: it lies in a store: then it is no link that may be followed.
     """
-    split = _split(path)
-    if split is None:
-        yield None, path
-        return
-    top, below = split
-    fd = os.open(top, _STEP & ~os.O_NOFOLLOW)
-    try:
-        for depth, name in enumerate(below[:-1]):
-            try:
-                inner = os.open(name, _STEP, dir_fd=fd)
-            except OSError as err:
-                if err.errno in _ODD and not _fits(found := _kind(fd, name), os.O_DIRECTORY):
-                    raise _odd(os.path.join(top, *below[: depth + 1]), found) from err
-                raise
-            os.close(fd)
-            fd = inner
-        yield fd, below[-1]
-    except OSError as err:
-        err.filename = path  # and not the name alone: it tells whose file is missing
-        raise
-    finally:
-        os.close(fd)
+
+    __slots__ = ("_path", "folder", "inside", "name")
+
+    def __init__(self, path: str) -> None:
+        """Raises: OSError; Damage if a folder on the way is none."""
+        self._path = self.name = path
+        self.folder: int | None = None
+        split = _split(path)
+        self.inside = split is not None
+        if split is None:
+            return
+        top, below = split
+        # The store's own folder may be a link, so that the way to what lies right in it is no matter.
+        at = top
+        for name in below[:-1]:
+            at = f"{at}/{name}"
+            self._step(at if self.folder is None else name, at)
+            self.name = below[-1]
+
+    def _step(self, name: str, at: str) -> None:
+        """Open the next folder on the way. at: its path, for the error."""
+        before = self.folder
+        try:
+            self.folder = os.open(name, _STEP, dir_fd=before)
+        except OSError as err:
+            if err.errno in _ODD and not _fits(found := _kind(before, name), os.O_DIRECTORY):
+                raise _odd(at, found) from err
+            err.filename = self._path
+            raise
+        finally:
+            if before is not None:
+                os.close(before)
+
+    def __enter__(self) -> _Place:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+        if isinstance(error, OSError) and self.folder is not None:
+            error.filename = self._path  # and not the name alone: it tells whose file is missing
+
+    def _close(self) -> None:
+        if self.folder is not None:
+            os.close(self.folder)
 
 
-def _kind(folder: int, name: str) -> int:
+def _kind(folder: int | None, name: str) -> int:
     """Look up the kind of what stands under a name; 0 if it is gone."""
     try:
         return stat.S_IFMT(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -14,16 +15,32 @@ from types import TracebackType
 from vstore.clock import now
 from vstore.disk import durable, inside
 from vstore.disk.trouble import trouble
-from vstore.errors import DiskTrouble, Interrupted, Locked
+from vstore.errors import DiskTrouble, Interrupted, Locked, LockLost
 
 
 class Lock:
-    """An advisory lock on a file; the kernel frees it when the process ends, however it ends."""
+    """An advisory lock on a file; the kernel frees it when the process ends, however it ends.
 
-    def __init__(self, folder: Path, name: str) -> None:
+    A child of a fork does not hold the locks of its parent.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        *,
+        confirm: Callable[[], object] = lambda: None,
+        held: dict[str, Lock] | None = None,
+    ) -> None:
+        """
+        confirm: raises if the folder is no longer that of the store; asked before the lock is taken, and after.
+        held:    the locks that its owner holds, by name: it stands there while it is held.
+        """
         self.name = name
         self.path = folder / name
         self._fd = -1
+        self._confirm = confirm
+        self._among = {} if held is None else held
 
     def acquire(
         self, wait: float | None = 0.0, command: str = "", is_stopped: Callable[[], bool] = lambda: False
@@ -35,14 +52,23 @@ class Lock:
         is_stopped: tells whether somebody asked to stop.
         Raises:     Locked, naming process, host, command and since when; Interrupted; DiskTrouble, ReadOnly.
         """
-        with trouble(self.path):
-            fd = durable.open_or_create(self.path, os.O_RDWR)
-        try:
-            self._take(fd, None if wait is None else time.monotonic() + wait, is_stopped)
-        except BaseException:
-            durable.disk.close(fd)
-            raise
-        self._fd = fd
+        deadline = None if wait is None else time.monotonic() + wait
+        while not self.held:
+            self._confirm()
+            with trouble(self.path):
+                fd = durable.open_or_create(self.path, os.O_RDWR)
+            try:
+                self._take(fd, deadline, is_stopped)
+                self._confirm()
+            except BaseException:
+                durable.disk.close(fd)
+                raise
+            if _is_named(fd, self.path):
+                self._fd = fd
+            else:  # its last holder removed the file: others take the one that has its name now
+                durable.disk.close(fd)
+        _held[id(self)] = self
+        self._among[self.name] = self
         about = {
             "pid": os.getpid(),
             "host": os.uname().nodename,
@@ -73,6 +99,8 @@ class Lock:
         what = "another process is changing this store"
         try:
             about = json.loads(durable.read(self.path))
+            if (about["pid"], about["host"]) == (os.getpid(), os.uname().nodename):
+                what = "another thread of this process is changing this store"
             holder = f"process {about['pid']} on {about['host']} ({about['command']}, since {about['since']})"
         except (OSError, ValueError, KeyError, TypeError):
             holder = "an unknown process"
@@ -81,23 +109,38 @@ class Lock:
 
     def release(self) -> None:
         """Free the lock, if it is held."""
+        self._among.pop(self.name, None)
+        _held.pop(id(self), None)
         if self._fd >= 0:
             durable.overwrite(self._fd, b"")
+            with contextlib.suppress(OSError):
+                fcntl.flock(self._fd, fcntl.LOCK_UN)  # a child that was forked meanwhile may have it open
             durable.disk.close(self._fd)
             self._fd = -1
 
-    @property
-    def is_named(self) -> bool:
-        """True if the file that is locked still has its name: its holder may have removed it before it freed it."""
-        try:
-            found, named = os.fstat(self._fd), inside.look_at_any(self.path)
-        except OSError:
-            return False
-        return (found.st_dev, found.st_ino) == (named.st_dev, named.st_ino)
+    def refuse_lost(self) -> None:
+        """Refuse to go on if the file that is locked is no longer the one of its name. Raises: LockLost."""
+        if not self.held:
+            raise LockLost(
+                f"this process was forked while its parent held {self.path}: only the parent may go on",
+                "fork before, or after; or open the store in the child",
+            )
+        if not _is_named(self._fd, self.path):
+            raise LockLost(
+                f"{self.path} was removed while it was locked, and another process may have changed the store since; "
+                "nothing was published",
+                "run the command again",
+            )
 
     @property
     def held(self) -> bool:
         return self._fd >= 0
+
+    def forked(self) -> None:
+        """Let go of a lock of the parent, in a child of a fork; the parent goes on holding it."""
+        with contextlib.suppress(OSError):
+            os.close(self._fd)
+        self._fd = -1
 
     def __enter__(self) -> Lock:
         return self
@@ -106,3 +149,24 @@ class Lock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+_held: dict[int, Lock] = {}  # of this process, by identity
+
+
+def _forked() -> None:
+    for lock in list(_held.values()):
+        lock.forked()
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
+def _is_named(fd: int, path: Path) -> bool:
+    """Tell whether the open file has this name: whoever had it may have removed it."""
+    try:
+        found, named = os.fstat(fd), inside.look_at_any(path)
+    except OSError:
+        return False
+    return (found.st_dev, found.st_ino) == (named.st_dev, named.st_ino)

@@ -16,6 +16,7 @@ from vstore.format.hashing import Hash
 from vstore.format.layout import Layout, record_number
 from vstore.format.records import Record, RecordWords
 from vstore.format.state import State, merge_patch
+from vstore.limits import refuse_limit
 
 _CACHE = "state"
 _LONG = 1 << 13  # bytes of records from which on a fold is left in the cache; more where it costs more to write
@@ -89,12 +90,20 @@ class Oplog:
     def _has(self, number: int) -> bool:
         return inside.exists(self._layout.record(number))
 
+    def has(self, tip: Tip) -> bool:
+        """Tell whether the record of a fold is in this log, as it was then."""
+        try:
+            return tip.number > 0 and self.read(tip.number).digest == tip.digest
+        except (Damage, OSError):
+            return False
+
     def read(self, number: int) -> Record:
         """Read one record. Raises: Damage, FileNotFoundError."""
         path = self._layout.record(number)
         try:
             data = durable.read(path)
         except OSError as err:
+            refuse_limit(err, f"read {path}")
             if err.errno not in LOST:
                 raise
             raise Damage(f"refs/{path.name} cannot be read: {err.strerror}", _REPAIR) from err

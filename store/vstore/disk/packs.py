@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from vstore.disk import durable
-from vstore.disk.file import File
 from vstore.disk.inside import look
+from vstore.disk.open_files import open_files
 from vstore.errors import Damage
 from vstore.format.entries import FileRef
 from vstore.format.hashing import Hash, checksum
@@ -54,69 +55,100 @@ def write_pack(folder: Path, hash: Hash, blobs: Mapping[bytes, bytes], lock: str
 
     blobs: uncompressed bytes by digest. lock: the lock held. Raises: DiskTrouble, ReadOnly.
     """
-    return _write(folder, _packed(hash, _stored(blobs)), lock)
+    return _write(folder, hash, _sources(blobs), lock)
 
 
 def packed_size(hash: Hash, blobs: Mapping[bytes, bytes]) -> int:
     """Count the bytes of a pack of these blobs."""
-    return sum(map(len, _packed(hash, _stored(blobs))[0]))
+    return sum(map(len, _Parts(hash, _sources(blobs))))
 
 
 def merge_packs(folder: Path, hash: Hash, packs: Iterable[Pack], lock: str) -> FileRef:
-    """Write the blobs of several packs as one, durably. Each is checked, and copied as it is stored.
+    """Write the blobs of several packs as one, durably. Each is checked, and copied as it is stored, one at a time.
 
-    lock: the lock held. Raises: Damage, DiskTrouble, ReadOnly.
+    lock: the lock held. Raises: Damage, DiskTrouble, ReadOnly, FileNotFoundError.
     """
-    blobs = {digest: blob for pack in packs for digest, blob in pack.stored()}
-    return _write(folder, _packed(hash, blobs), lock)
+    holders: dict[bytes, tuple[Pack, int]] = {}
+    for pack in packs:
+        holders |= {digest: (pack, at) for at, digest in enumerate(pack.digests())}
+    sources = {digest: partial(pack.checked, at) for digest, (pack, at) in holders.items()}
+    return _write(folder, hash, sources, lock)
 
 
-def _stored(blobs: Mapping[bytes, bytes]) -> dict[bytes, Stored]:
-    return {digest: Stored(zlib.compress(blob, 6), len(blob)) for digest, blob in blobs.items()}
+def _sources(blobs: Mapping[bytes, bytes]) -> dict[bytes, Callable[[], Stored]]:
+    return {digest: partial(_compressed, blob) for digest, blob in blobs.items()}
 
 
-def _write(folder: Path, packed: tuple[list[bytes], bytes], lock: str) -> FileRef:
-    parts, check = packed
-    name = f"{durable.nonce()}.pack"
+def _compressed(blob: bytes) -> Stored:
+    return Stored(zlib.compress(blob, 6), len(blob))
+
+
+def _write(folder: Path, hash: Hash, sources: Mapping[bytes, Callable[[], Stored]], lock: str) -> FileRef:
+    name, parts = f"{durable.nonce()}.pack", _Parts(hash, sources)
     durable.write_durably(folder / name, parts, lock)
-    return FileRef(name, sum(map(len, parts)), check.hex())
+    return FileRef(name, parts.size, parts.check.hex())
 
 
-def _packed(hash: Hash, blobs: Mapping[bytes, Stored]) -> tuple[list[bytes], bytes]:
-    """Give the parts of a pack, one after another, and the checksum of its footer."""
-    entry = hash.size + _PLACE.size
-    table = bytearray()
-    parts = [_MAGIC]
-    offset = len(_MAGIC)
-    for digest in sorted(blobs):
-        packed, length = blobs[digest]
-        table += digest + _PLACE.pack(offset, len(packed), length)
-        parts.append(packed)
-        offset += len(packed)
-    head = _HEAD.pack(offset, len(table) // entry, hash.size, checksum(*parts), checksum(table))
-    check = checksum(head)
-    return [*parts, bytes(table), head + check + _END], check
+class _Parts:
+    """The parts of a pack, one after another: no more than one blob is in memory.
+
+    size:  the bytes of the pack, once they are all given.
+    check: the checksum of its footer, then.
+    """
+
+    def __init__(self, hash: Hash, sources: Mapping[bytes, Callable[[], Stored]]) -> None:
+        """sources: give the blobs as they are stored, by digest."""
+        self.size = 0
+        self.check = b""
+        self._hash = hash
+        self._sources = sources
+
+    def __iter__(self) -> Iterator[bytes]:
+        import xxhash  # most commands write nothing
+
+        entry = self._hash.size + _PLACE.size
+        table = bytearray()
+        offset, sum_of = len(_MAGIC), xxhash.xxh3_64(_MAGIC)
+        yield _MAGIC
+        for digest in sorted(self._sources):
+            packed, length = self._sources[digest]()
+            table += digest + _PLACE.pack(offset, len(packed), length)
+            sum_of.update(packed)
+            offset += len(packed)
+            yield packed
+        body_sum = sum_of.intdigest().to_bytes(8, "little")
+        head = _HEAD.pack(offset, len(table) // entry, self._hash.size, body_sum, checksum(table))
+        self.check = checksum(head)
+        self.size = offset + len(table) + FOOTER_SIZE
+        yield bytes(table)
+        yield head + self.check + _END
 
 
 class Pack:
-    """An open pack. Its table is checked at once, each blob when it is read."""
+    """A pack. Its table is checked at once, each blob when it is read; its file is open for some time after a read."""
 
     def __init__(self, folder: Path, ref: FileRef, hash: Hash) -> None:
         """Raises: Damage, naming the file; FileNotFoundError (collected, or lost)."""
         self.ref = ref
         self._hash = hash
-        self._file = File(folder / ref.name)
+        self._path = folder / ref.name
+        self._owner = object()  # of its open file: the table of these must not keep the pack itself
         try:
             self._read_table()
         except BaseException:
             self.close()
             raise
 
+    def _pread(self, size: int, offset: int) -> bytes:
+        with open_files.of(self._owner, self._path) as file:
+            return file.pread(size, offset)
+
     def _read_table(self) -> None:
-        size = self._file.size
+        with open_files.of(self._owner, self._path) as file:
+            size = file.size
         if size != self.ref.size:
             raise self._damage(f"it has {size} bytes instead of {self.ref.size}")
-        footer = self._file.pread(FOOTER_SIZE, size - FOOTER_SIZE) if size >= FOOTER_SIZE else b""
+        footer = self._pread(FOOTER_SIZE, size - FOOTER_SIZE) if size >= FOOTER_SIZE else b""
         head, check, end = footer[: _HEAD.size], footer[_HEAD.size : -8], footer[-8:]
         if end != _END or checksum(head) != check or check.hex() != self.ref.check:
             raise self._damage("its footer does not match its checksum")
@@ -124,7 +156,7 @@ class Pack:
         self._entry = width + _PLACE.size
         if width != self._hash.size or self._body + self.count * self._entry + FOOTER_SIZE != size:
             raise self._damage("its footer belongs to another store")
-        self.table = self._file.pread(self.count * self._entry, self._body)
+        self.table = self._pread(self.count * self._entry, self._body)
         if checksum(self.table) != table_sum:
             raise self._damage("its table does not match its checksum")
 
@@ -134,7 +166,7 @@ class Pack:
 
         hasher = xxhash.xxh3_64()
         at = 0
-        while at < self._body and (part := self._file.pread(min(_READ, self._body - at), at)):
+        while at < self._body and (part := self._pread(min(_READ, self._body - at), at)):
             hasher.update(part)
             at += len(part)
         if hasher.intdigest().to_bytes(8, "little") != self._body_sum:
@@ -166,9 +198,13 @@ class Pack:
     def stored(self) -> Iterator[tuple[bytes, Stored]]:
         """Yield digest and stored bytes of every blob, each after a check. Raises: Damage."""
         for at, digest in enumerate(self.digests()):
-            stored = self._stored(at)
-            self._blob(digest, stored)
-            yield digest, stored
+            yield digest, self.checked(at)
+
+    def checked(self, at: int) -> Stored:
+        """Give a blob by its place in the table, as it is stored, after a check. Raises: Damage."""
+        stored = self._stored(at)
+        self._blob(self._digest(at), stored)
+        return stored
 
     def _digest(self, at: int) -> bytes:
         return self.table[at * self._entry : at * self._entry + self._hash.size]
@@ -177,7 +213,7 @@ class Pack:
         offset, size, length = _PLACE.unpack_from(self.table, at * self._entry + self._hash.size)
         if length > _LARGEST_BLOB:
             raise self._damage(f"blob {self._digest(at).hex()} claims {length} bytes")
-        return Stored(self._file.pread(size, offset), length)
+        return Stored(self._pread(size, offset), length)
 
     def _blob(self, digest: bytes, stored: Stored) -> bytes:
         try:
@@ -194,10 +230,11 @@ class Pack:
         return Damage(f"packs/{self.ref.name} is damaged: {what}", "run: vstore check")
 
     def close(self) -> None:
-        self._file.close()
+        """Close its file. It opens again when it is read."""
+        open_files.close(self._owner)
 
     def __del__(self) -> None:
-        if hasattr(self, "_file"):  # whoever forgets to close a store must not run out of descriptors
+        if hasattr(self, "_owner"):  # whoever forgets to close a store leaves no file open
             self.close()
 
 
@@ -220,9 +257,12 @@ class Packs:
         self._open = [pack for pack in self._open if pack.ref.name in listed]
         self._left: list[FileRef] | None = None  # what is not open, the next one last
 
-    def opened(self) -> list[Pack]:
-        """Open all packs. Returns: them, in any order. Raises: Damage, FileNotFoundError (collected, or lost)."""
-        return list(self._each())
+    def opened(self, names: Container[str] | None = None) -> list[Pack]:
+        """Open the packs of these names, or all of them.
+
+        Returns: them, in any order. Raises: Damage, FileNotFoundError (collected, or lost).
+        """
+        return [pack for pack in self._each() if names is None or pack.ref.name in names]
 
     def get(self, digest: bytes) -> bytes:
         """Read a blob and check it; a pack that cannot be read hides nothing that another one holds.
@@ -233,7 +273,7 @@ class Packs:
         for at, pack in enumerate(self._each(bad)):
             try:
                 blob = pack.get(digest)
-            except Damage as err:
+            except (Damage, OSError) as err:
                 bad.append(err)
                 continue
             if blob is not None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vstore.errors import Damage, DiskTrouble, ReadOnly, VstoreError
+from vstore.limits import refuse_limit
 
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -17,10 +18,11 @@ LOST = {errno.EIO, errno.ENXIO, errno.EBADMSG, errno.ENODATA, getattr(errno, "EU
 
 @contextlib.contextmanager
 def trouble(path: Path) -> Iterator[None]:
-    """Turn an error in writing a file into one with a next step. Raises: DiskTrouble, ReadOnly."""
+    """Turn an error in writing a file into one with a next step. Raises: DiskTrouble, ReadOnly, SystemLimit."""
     try:
         yield
     except OSError as err:
+        refuse_limit(err, f"write {path}")
         reason = err.strerror or str(err)
         if err.errno in FULL:
             raise DiskTrouble(
@@ -36,10 +38,11 @@ def trouble(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def lost(path: Path) -> Iterator[None]:
-    """Turn a disk's refusal to give bytes back into damage of that file. Raises: Damage."""
+    """Turn a disk's refusal to give bytes back into damage of that file. Raises: Damage, SystemLimit."""
     try:
         yield
     except OSError as err:
+        refuse_limit(err, f"read {path}")
         if err.errno not in LOST:
             raise
         raise Damage(

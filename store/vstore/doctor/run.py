@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vstore.doctor import installed
 from vstore.doctor.installation import core, faiss, models, pictures
 from vstore.doctor.machine import devices, hub_cache, python
 from vstore.doctor.report import TROUBLE, DoctorReport
 
+if TYPE_CHECKING:
+    from vstore.embed.consent import Consent
 
-def doctor(folder: Path | None = None) -> DoctorReport:
+
+def doctor(folder: Path | None = None, consent: Consent | None = None) -> DoctorReport:
     """Check Python, the packages, the devices and the cache; also the models of a store, if one is named."""
     findings = [python(), *core(), faiss()]
     torch = installed.ask("torch") if installed.is_there("torch") else None
@@ -18,5 +22,5 @@ def doctor(folder: Path | None = None) -> DoctorReport:
     if folder is not None:
         from vstore.doctor.spaces import store
 
-        findings += store(folder)
+        findings += store(folder, consent)
     return DoctorReport(all(finding.state != TROUBLE for finding in findings), tuple(findings))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vstore.doctor import installed
 from vstore.doctor.report import NOTE, OK, TROUBLE, Finding
@@ -12,12 +12,16 @@ from vstore.embed.faults import said
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families import FAMILIES, family_class
 from vstore.embed.hf.identity import Known
-from vstore.embed.model_words import Words
+from vstore.embed.model_words import Settings, Words
 from vstore.embed.plugins import plugins
-from vstore.errors import VstoreError
+from vstore.errors import Untrusted, VstoreError
 from vstore.format.entries import Space
 from vstore.packages import FTFY, OPEN_CLIP, PEFT, TIMM, TORCH, TRANSFORMERS
+from vstore.repository.permission import permitted
 from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from vstore.embed.consent import Consent
 
 _WITHOUT_MODEL = {"builtin": "needs no model", "imported": "without a model; only stored pictures can be searched for"}
 # By their distributions.
@@ -31,7 +35,7 @@ _PACKAGES = {
 }
 
 
-def model_of(repo: Repository, space: Space) -> Finding:
+def model_of(repo: Repository, space: Space, consent: Consent | None = None) -> Finding:
     """Check that the model of a space could be loaded here. Reads its files. Raises: Damage."""
     title, recipe = f"space {space.name}", repo.recipe(space.id)
     family = str(recipe.get("family"))
@@ -43,7 +47,7 @@ def model_of(repo: Repository, space: Space) -> Finding:
         what = f"nothing installed here computes the family {family!r}; the stored vectors stay searchable"
         return Finding(title, TROUBLE, what, "install the version or the plug-in that made the space")
     words = Words.from_json(space.place)
-    return _moved(space, words) or _lacking(title, recipe) or _files(repo, space, words)
+    return _moved(space, words) or _lacking(title, recipe) or _files(repo, space, words, consent)
 
 
 def _moved(space: Space, words: Words) -> Finding | None:
@@ -70,7 +74,7 @@ def _lacking(title: str, recipe: Mapping[str, Any]) -> Finding | None:
     return Finding(title, TROUBLE, what, next(iter(steps)) if len(steps) == 1 else "; ".join(steps))
 
 
-def _files(repo: Repository, space: Space, words: Words) -> Finding:
+def _files(repo: Repository, space: Space, words: Words, consent: Consent | None) -> Finding:
     """Compare the files of a model with its recipe. Those of the hub are not downloaded."""
     from vstore.embed.hf.loading import find_files
     from vstore.embed.hf.source.hub import Hub
@@ -78,6 +82,10 @@ def _files(repo: Repository, space: Space, words: Words) -> Finding:
 
     title = f"space {space.name}"
     known = Known(repo.recipe(space.id), space.identity, space.name)
+    try:
+        permitted(repo, space, Settings(offline=True, consent=consent))
+    except Untrusted as err:
+        return Finding(title, NOTE, err.message, err.next_step.partition(": ")[2])
     try:
         files = find_files(known, words, Digests(repo.layout.cache), Hub(offline=True))
     except Unfound as err:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vstore.doctor.report import NOTE, OK, TROUBLE, Finding
 from vstore.doctor.space_model import model_of
@@ -11,8 +12,11 @@ from vstore.format.layout import NEWEST
 from vstore.repository.newest import is_between, is_newest
 from vstore.repository.repository import Repository, how_to_give
 
+if TYPE_CHECKING:
+    from vstore.embed.consent import Consent
 
-def store(folder: Path) -> list[Finding]:
+
+def store(folder: Path, consent: Consent | None = None) -> list[Finding]:
     """Check the format, and that the model of each space could be loaded here. Writes nothing."""
     try:
         repo = Repository(folder)
@@ -31,7 +35,7 @@ def store(folder: Path) -> list[Finding]:
         listed = sorted(repo.state.spaces.values(), key=lambda space: space.name)
         for space in listed:
             if space.recipe:
-                findings.append(model_of(repo, space))
+                findings.append(model_of(repo, space, consent))
             else:
                 findings.append(Finding(f"space {space.name}", TROUBLE, "its recipe is lost", how_to_give(space)))
     except VstoreError as err:

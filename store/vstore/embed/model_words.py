@@ -7,10 +7,12 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
+from vstore.errors import UsageError
+
 if TYPE_CHECKING:
     from typing import Unpack
 
-from vstore.errors import UsageError
+    from vstore.embed.consent import Consent
 
 BUILTIN = "builtin"  # the word of --model for the embedder that needs no model
 OF_FILES = ("model", "adapter", "revision", "adapter_revision", "compute", "trust_remote_code")
@@ -164,12 +166,14 @@ class Settings(NamedTuple):
     batch_size: most pictures of a batch; None chooses by the device.
     compile:    let torch compile the model for this machine first, which takes up to a minute.
     offline:    download nothing.
+    consent:    the user's consents to models that a store names; None: to none.
     """
 
     device: str = "auto"
     batch_size: int | None = None
     compile: bool = False
     offline: bool = False
+    consent: Consent | None = None
 
     @property
     def devices(self) -> tuple[str, ...]:

@@ -36,7 +36,8 @@ def write(repo: Repository, pictures: Pictures, out: Path) -> None:
     with create(out / NPY) as npy:
         descr = np.dtype(pictures.dtype).newbyteorder("<").str
         write_array(npy, descr, (len(keys), pictures.dim), (rows.tobytes() for _, rows in pictures.blocks(keys)))
-    paths = [os.fsdecode(repo.file_of(path) or path) for path, _ in pictures.aliases]
+    file_of = repo.file_finder()
+    paths = [os.fsdecode(file_of(path) or path) for path, _ in pictures.aliases]
     with create(out / JSON) as listed:
         listed.write(json.dumps(paths, indent=0).encode("ascii") + b"\n")
     snapshot = pictures.snapshot

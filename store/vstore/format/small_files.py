@@ -12,18 +12,24 @@ from itertools import groupby
 
 from vstore.format.entries import FileRef
 
-PACK_LEVELS = (16 << 10, 512 << 10, 16 << 20)  # bytes at which each level ends; a file of the last size is not small
+# Bytes at which each level ends; a file of the last size is not small.
+PACK_LEVELS = (16 << 10, 512 << 10, 16 << 20, 128 << 20)
+QUICK = 16 << 20  # bytes that are merged while others wait for the lock
 SEGMENT_LEVELS = (256 << 10, 8 << 20)
 TOO_MANY = 32  # files of one level
 TOO_MANY_PARTED = 256  # small segments, in runs too short for a merge of a level
 
 
-def small_packs(refs: Sequence[FileRef]) -> list[FileRef]:
-    """Find the packs to merge: those of the lowest level with too many, the smallest first."""
+def small_packs(refs: Sequence[FileRef], most: int | None = None) -> list[FileRef]:
+    """Find the packs to merge: those of the lowest level with too many, the smallest first.
+
+    most: bytes of them together; None for as many as a pack may get by merging.
+    """
+    most = PACK_LEVELS[-1] if most is None else most
     for level in range(len(PACK_LEVELS)):
-        packs = [ref for ref in refs if bisect_right(PACK_LEVELS, ref.size) == level]
+        packs = [ref for ref in refs if bisect_right(PACK_LEVELS, ref.size) == level and ref.size < most]
         if len(packs) > TOO_MANY:
-            return next(_pieces(sorted(packs, key=lambda ref: ref.size), PACK_LEVELS[-1]))
+            return next(_pieces(sorted(packs, key=lambda ref: ref.size), most))
     return []
 
 

@@ -108,6 +108,7 @@ def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], writes
     records = _publish(repo, plan, published) if changed else []
     if not writes.history:
         records = []
+    repo.refuse_lost_locks()
     # Both records are durable: nothing names what goes from here on.
     for record in records:
         durable.remove(repo.layout.record(record.number))

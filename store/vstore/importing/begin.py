@@ -12,6 +12,9 @@ import threading
 from pathlib import Path
 
 from vstore.disk import durable
+from vstore.embed.consent import Consent
+from vstore.embed.model_words import Words
+from vstore.embed.wishes import wishes_of
 from vstore.errors import DiskTrouble, UsageError
 from vstore.importing.beside import beside
 from vstore.importing.bundles import form_of_export
@@ -23,6 +26,7 @@ from vstore.paths import optional
 from vstore.progress import Progress
 from vstore.repository.create import create_store
 from vstore.repository.discovery import is_store
+from vstore.repository.permission import give
 from vstore.repository.repository import Repository
 
 DEFAULT = ("xxh3_128", "float16")
@@ -32,6 +36,7 @@ def import_index(
     repo: Repository,
     words: ImportWords,
     *,
+    consent: Consent | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
@@ -44,7 +49,10 @@ def import_index(
     options = ImportOptions.of(words, dry_run=dry_run, cache=repo.layout.cache)
     run = ImportRun(repo, options, progress, stop or threading.Event())
     if not dry_run:
-        return run.run()
+        report = run.run()
+        if consent is not None and options.recipe is not None:
+            give(consent, wishes_of(options.recipe, Words.from_json(options.place)))  # who names a model consents to it
+        return report
     repo.reload()
     return repo.reading(run.run)
 
@@ -55,6 +63,7 @@ def import_new(
     *,
     hash: str | None = None,
     dtype: str | None = None,
+    consent: Consent | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
@@ -73,7 +82,7 @@ def import_new(
 
     def work(made: Path) -> ImportReport:
         with contextlib.closing(create_store(made, hash, dtype)) as repo:
-            return import_index(repo, words, dry_run=dry_run, progress=progress, stop=stop)
+            return import_index(repo, words, consent=consent, dry_run=dry_run, progress=progress, stop=stop)
 
     if dry_run:
         with tempfile.TemporaryDirectory(prefix="vstore-") as top:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.format.hashing import Hash
 from vstore.intake.survey import GONE, KNOWN, LOOSE, TOO_LARGE, TROUBLE, UNKNOWN, Item
+from vstore.limits import refuse_limit
 from vstore.pictures.elsewhere import Elsewhere, program_of_pointer
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.preparation import Preparation
@@ -128,6 +129,7 @@ class Reader:
             if item.file.size <= self._max_size:
                 data, state = self._read(os.path.join(item.chunk.place, item.file.name), item.file)
         except OSError as err:
+            refuse_limit(err, f"read {os.fsdecode(item.path)}")
             if err.errno in (errno.ENOENT, errno.ENOTDIR):
                 return Answer(item, GONE)
             kind = "permission" if err.errno in (errno.EACCES, errno.EPERM) else "io"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from vstore.errors import LabelTaken, UsageError
 from vstore.format.canonical import Json
 from vstore.format.entries import Root
+from vstore.limits import refuse_limit
 from vstore.paths import hint_for_address
 from vstore.pictures.scan_options import OptionEdits, ScanOptions
 from vstore.pictures.spelling import on_disk
@@ -237,6 +238,7 @@ def _refuse_unless_folder(path: bytes, real: bytes) -> None:
         hint = hint_for_address(_shown(path)) or "check the name, or that its disk is mounted"
         raise UsageError(f"there is no folder {_shown(path)}", hint) from None
     except OSError as err:
+        refuse_limit(err, f"read {_shown(path)}")
         raise UsageError(f"cannot read {_shown(path)}: {err.strerror}", "check its permissions") from err
     if not stat.S_ISDIR(found.st_mode):
         raise UsageError(f"{_shown(path)} is not a folder", "name a folder of pictures, or a file inside a synced one")

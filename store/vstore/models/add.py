@@ -11,6 +11,7 @@ from vstore.embed.hf.source.other_words import whole_commands
 from vstore.embed.model_words import Settings, Words, quoted
 from vstore.embed.probes import Probes
 from vstore.embed.short_names import with_full_name
+from vstore.embed.wishes import wishes_of
 from vstore.errors import Damage, ModelError, UsageError
 from vstore.format.entries import Space
 from vstore.format.layout import why_not_a_name
@@ -20,6 +21,7 @@ from vstore.pictures.preparation import NEWEST
 from vstore.repository.filling import filling
 from vstore.repository.identities import Naming, known_preparation, space_of, with_older
 from vstore.repository.model_space import Made, add, make
+from vstore.repository.permission import give, is_permitted, permitted
 from vstore.repository.proof import kept_probes
 from vstore.repository.repository import Repository
 
@@ -52,7 +54,10 @@ def model_add(
         notes.append(text)
         note(text)
 
-    siblings = _siblings(repo, name) if merged.adapter is not None else []
+    siblings = _siblings(repo, name, settings) if merged.adapter is not None else []
+    current = _current_space(repo)
+    if inherited and current is not None and current.recipe:
+        repo.reading(lambda: permitted(repo, current, settings))
     if words.model is None and merged.model is not None:
         with whole_commands(lambda found: found.command(name)):
             _require_base(repo, merged, siblings)
@@ -91,6 +96,8 @@ def model_add(
     if newer:
         say(f"known: {name}, preparation 1{newer}")
     add(repo, name, made)
+    if settings.consent is not None:
+        give(settings.consent, wishes_of(made.recipe, made.words))
     return ModelAdded(
         space=space,
         space_name=name,
@@ -206,8 +213,11 @@ def _known_probes(repo: Repository, made: Made) -> Probes | None:
         return None  # they are computed again: nothing else brings the space back into use
 
 
-def _siblings(repo: Repository, name: str) -> list[Sibling]:
-    """List the spaces whose adapters may vouch for the base of another one. name: of the space that is added."""
+def _siblings(repo: Repository, name: str, settings: Settings) -> list[Sibling]:
+    """List the spaces whose adapters may vouch for the base of another one: those whose files the user allowed.
+
+    name: of the space that is added.
+    """
     from vstore.embed.hf.source.trained_on import Sibling
 
     def read() -> list[Sibling]:
@@ -218,7 +228,7 @@ def _siblings(repo: Repository, name: str) -> list[Sibling]:
                 Words.from_json(space.place),
             )
             for space in repo.state.spaces.values()
-            if space.recipe and space.place.get("adapter")
+            if space.recipe and space.place.get("adapter") and is_permitted(repo, space, settings)
         ]
         return sorted(found, key=lambda one: one.name)  # itself first: there is nothing to say then
 

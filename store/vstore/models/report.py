@@ -101,6 +101,27 @@ class ModelAdded(NamedTuple):
         return value
 
 
+@briefly
+class ModelAllowed(NamedTuple):
+    """The results of allowing the model of a space at this machine.
+
+    space:      id of the space.
+    space_name: its name.
+    allowed:    what the store may do: lines of a kind (place, download, code, plug-in) and what exactly.
+    known:      all of it was allowed before.
+    kept_in:    the folder of the user's consents; None if the space wants nothing and there is no such folder.
+    """
+
+    space: str
+    space_name: str
+    allowed: tuple[str, ...]
+    known: bool
+    kept_in: str | None
+
+    def to_json(self) -> dict[str, Json]:
+        return {**self._asdict(), "allowed": list(self.allowed)}
+
+
 class ModelUsed(NamedTuple):
     """The results of making a space current.
 

@@ -11,11 +11,13 @@ from vstore.embed.hf.identity import Known
 from vstore.embed.load import load_embedder
 from vstore.embed.model_words import OF_FILES, Settings, Words
 from vstore.embed.short_names import with_full_name
+from vstore.embed.wishes import wishes_of
 from vstore.errors import ModelError, UsageError
 from vstore.format.entries import Space
 from vstore.models.report import ModelAdded
 from vstore.models.same_proof import choose_pictures, prove_pictures, prove_probes, require_tokenizer
 from vstore.repository.filling import filling
+from vstore.repository.permission import give
 from vstore.repository.repository import Repository
 
 
@@ -65,6 +67,8 @@ def model_add_same(
         )
     _take(repo, space, candidate)
     candidate.digests.keep(repo.layout.cache)
+    if settings.consent is not None:
+        give(settings.consent, wishes_of(recipe, candidate.place))
     return ModelAdded(
         space=space.id,
         space_name=space.name,
@@ -90,7 +94,7 @@ def _place(space: Space, words: Words) -> Words:
         adapter=words.adapter,
         adapter_revision=words.adapter_revision,
         compute=words.compute or old.compute,
-        trust_remote_code=words.trust_remote_code or old.trust_remote_code,
+        trust_remote_code=words.trust_remote_code,  # what the store says of it is no consent
     )
 
 

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from vstore.limits import refuse_limit
 from vstore.pictures.passed_over import NONE, PassedOver
 
 CHUNK = 1000  # files per head
@@ -47,6 +48,8 @@ class Trouble(NamedTuple):
 
     @classmethod
     def of(cls, path: bytes, err: OSError, *, is_folder: bool) -> Trouble:
+        """Raises: SystemLimit, which tells nothing of this path."""
+        refuse_limit(err, f"look at {os.fsdecode(path) or 'a folder of pictures'}")
         kind = "permission" if err.errno in (errno.EACCES, errno.EPERM) else "io"
         return cls(path, kind, err.strerror or str(err), is_folder)
 

@@ -12,7 +12,7 @@ from vstore.counts import counted
 from vstore.embed.careful import embed_pictures
 from vstore.embed.embedder import Embedder
 from vstore.embed.rows import usable
-from vstore.errors import Damage, MissingPackage, ModelError
+from vstore.errors import Damage, MissingPackage, ModelError, Untrusted
 from vstore.format.entries import Space
 from vstore.format.recipes import Recipe
 from vstore.intake.keeper import Keeper
@@ -74,10 +74,15 @@ class Recompute:
             return
         keeper = Keeper(self._repo, space.id, space.dim)
         before = self._found.embedded
-        failed: ModelError | MissingPackage | Damage | None = None
+        failed: ModelError | MissingPackage | Untrusted | Damage | None = None
         try:
             self._embed(space, lost, self._load, keeper)
-        except (ModelError, MissingPackage, Damage) as err:  # Damage: the probes that would prove it are lost
+        except (
+            ModelError,
+            MissingPackage,
+            Untrusted,
+            Damage,
+        ) as err:  # Damage: the probes that would prove it are lost
             failed = err
         for ref in keeper.write():
             self._found.list_segment(space.id, ref)

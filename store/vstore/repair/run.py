@@ -79,9 +79,9 @@ def repair(
     """
     find_form(folder)  # of no store, and of one of a later format, not even a folder is made
 
-    def run() -> RepairReport:
+    def run(*locks: Lock) -> RepairReport:
         form, is_sound = find_form(folder)
-        repo = Repository.unread(folder, form)
+        repo = Repository.unread(folder, form, *locks)
         load = _loader(repo, load_embedder, settings or Settings()) if embed else None
         job = _Job(repo=repo, load=load, progress=progress or Silent(), dry_run=dry_run, form_is_sound=is_sound)
         try:
@@ -99,7 +99,7 @@ def repair(
         # `commit` too, all the while: nobody may build on what is being repaired.
         with Lock(layout.locks, "commit") as commit:
             commit.acquire(None if wait else COMMIT_WAIT, "repair")
-            return run()
+            return run(ingest, commit)
 
 
 def _loader(

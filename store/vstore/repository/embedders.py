@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vstore.embed.model_words import Settings, Words
 
 if TYPE_CHECKING:
+    from vstore.embed.consent import Consent, Wish
     from vstore.embed.embedder import Embedder
     from vstore.embed.hf.identity import Known
     from vstore.format.recipes import Recipe
@@ -21,11 +22,15 @@ _SMALL = frozenset({"builtin", "imported"})  # families without a model to share
 
 
 class Embedders:
-    """Loads the embedder of a recipe. `given` loads them all if a program brings its own."""
+    """Loads the embedder of a recipe. `given` loads them all if a program brings its own.
 
-    def __init__(self, repo: Repository, given: Load | None = None) -> None:
+    consent: of the user, to the models that the store names.
+    """
+
+    def __init__(self, repo: Repository, given: Load | None, consent: Consent) -> None:
         self._repo = repo
         self._given = given
+        self.consent = consent
 
     def load(self, recipe: Recipe, settings: Settings | None = None) -> Embedder:
         """Load the model of a space of this store, on one device. Raises: ModelError, MissingPackage, UsageError."""
@@ -34,7 +39,8 @@ class Embedders:
         from vstore.format.recipes import space_id
         from vstore.repository import spaces
 
-        return spaces.load(self._repo, self._repo.state.spaces[space_id(recipe)], settings or Settings())
+        settings = (settings or Settings())._replace(consent=self.consent)
+        return spaces.load(self._repo, self._repo.state.spaces[space_id(recipe)], settings)
 
     def load_for_query(self, recipe: Recipe, settings: Settings) -> Embedder:
         """Find the embedder of a query: that of a process which serves the model, or else load it here, as `load`.
@@ -75,6 +81,7 @@ class Embedders:
         from vstore.format.recipes import space_id
         from vstore.repository import spaces
 
+        settings = settings._replace(consent=self.consent)
         return spaces.load_on_all(self._repo, self._repo.state.spaces[space_id(recipe)], settings, note)
 
     def machine(self, recipe: Recipe, settings: Settings) -> str:
@@ -109,16 +116,23 @@ class Embedders:
         """
         from vstore.embed.hf.digests import Digests
         from vstore.embed.load import load_embedder
+        from vstore.embed.wishes import wishes_of
         from vstore.format.recipes import space_id
         from vstore.repository.identities import known_model
+        from vstore.repository.permission import give, permitted
 
         repo = self._repo
         if self._given is not None or (not place and space_id(recipe) in repo.state.spaces):
             return self.load(recipe, settings)
-        if not place:
+        wishes: list[Wish] = []
+        if place:
+            wishes = wishes_of(recipe, Words.from_json(place))
+        else:
             space = repo.state.spaces[repo.snapshot("current").space]
+            settings = permitted(repo, space, settings._replace(consent=self.consent))
             place, known = space.place, known_model(repo, space) if space.recipe else None
         digests = Digests(repo.layout.cache)
         found = load_embedder(recipe, Words.from_json(place), settings, digests, known=known)
         digests.keep()
+        give(self.consent, wishes)
         return found

@@ -12,6 +12,7 @@ from vstore.errors import Damage, FormatTooNew, NoStore, UsageError
 from vstore.format.canonical import Document, canonical
 from vstore.format.hashing import checksum, store_hash
 from vstore.format.layout import DTYPES, FORMATS, NEWEST
+from vstore.limits import refuse_limit
 
 
 class Form(NamedTuple):
@@ -43,6 +44,7 @@ def read_form(folder: Path) -> Form:
             f"there is no store at {folder}", "make one with: vstore init, or name its folder with --store"
         ) from None
     except OSError as err:
+        refuse_limit(err, f"read {path}")
         if err.errno not in LOST:
             raise
         raise Damage(f"{path} cannot be read: {err.strerror}", "run: vstore repair") from err

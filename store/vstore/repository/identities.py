@@ -121,9 +121,10 @@ def note_identity(repo: Repository, space: Space, digests: Digests) -> None:
     Raises: ModelError, Damage, DiskTrouble, ReadOnly.
     """
     from vstore.embed.hf.loading import find_files
+    from vstore.embed.hf.source.hub import Hub
 
     known = known_model(repo, space)
-    files = find_files(known, Words.from_json(space.place), digests)
+    files = find_files(known, Words.from_json(space.place), digests, Hub(offline=True))
     if files.is_original:
         identity = identity_of(known.recipe, files.folder, files.adapter, digests)
         with contextlib.suppress(Locked), repo.committing("verify"):

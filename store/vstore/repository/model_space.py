@@ -22,6 +22,7 @@ from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import Recipe
 from vstore.pictures.preparation import NEWEST
 from vstore.repository.add_space import add_space
+from vstore.repository.permission import give
 from vstore.repository.proof import embed_probes, environment_of, prepared_probes, probe_names
 from vstore.repository.repository import Repository
 
@@ -86,6 +87,7 @@ def make(
     Raises: UsageError, ModelError.
     """
     from vstore.embed.plugins import describe_by_plugin
+    from vstore.embed.wishes import wishes_of
 
     digests = Digests(cache)
     embedder: Embedder
@@ -133,6 +135,8 @@ def make(
                 f"the model {words.model} gives no usable vector for the probe {name!r}: its numbers are not finite",
                 "its weights are damaged, or bf16 is too coarse for it: try --compute fp32",
             )
+    if settings.consent is not None:
+        give(settings.consent, wishes_of(recipe, words))  # who names a model consents to it
     return Made(recipe, words, Probes(Proofs(vectors, environment_of(embedder))), digests, files)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import time
@@ -20,7 +21,9 @@ from vstore.errors import (
     Damage,
     MigrationNeeded,
     ModelError,
+    NoStore,
     Refused,
+    StoreGone,
 )
 from vstore.format.canonical import Document, Json
 from vstore.format.entries import FileRef, Root, Snapshot, Space, listed_packs
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# What a system says of a disk that was taken away from under a path.
+_AWAY = {errno.ESTALE, errno.ENOTCONN, errno.ENODEV, errno.ENXIO}
 COMMIT_WAIT = 10.0  # seconds that a commit waits for another one
 
 
@@ -68,13 +73,56 @@ class Repository:
         self._packs: Packs | None = None
         self._segments: dict[str, Segment] = {}
         self._listing: Listing | None = None
+        self._held: dict[str, Lock] = {}
 
     @classmethod
-    def unread(cls, folder: Path, form: Form) -> Repository:
-        """Open a store without reading its log, for repair: it may hold no sound record."""
+    def unread(cls, folder: Path, form: Form, *locks: Lock) -> Repository:
+        """Open a store without reading its log, for repair: it may hold no sound record. locks: held for it."""
         repo = cls.__new__(cls)
         repo._begin(folder, form)
+        repo._held = {lock.name: lock for lock in locks}
         return repo
+
+    def beside(self) -> Repository:
+        """Open the same store once more, for another thread. Shares with this one what never changes.
+
+        Raises: as `reload`.
+        """
+        repo = Repository.unread(self.layout.folder, Form(self.store_id, self.hash.name, self.dtype, self.format))
+        repo._damaged = self._damaged
+        repo._segments = self._segments
+        repo.tip = self.tip
+        repo.reload()
+        return repo
+
+    def refuse_gone(self) -> Form:
+        """Refuse if the folder no longer holds the store that was opened.
+
+        Returns: its form. Raises: StoreGone, FormatTooNew, Damage.
+        """
+        folder = self.layout.folder
+        try:
+            form = read_form(folder)
+        except (NoStore, OSError) as err:
+            if isinstance(err, OSError) and err.errno not in _AWAY:
+                raise
+            raise StoreGone(
+                f"the store {folder} is gone since it was opened",
+                "mount its disk again, or open the store at its new place",
+            ) from err
+        if form.store != self.store_id:
+            if not self.log.has(self.tip):
+                raise StoreGone(
+                    f"another store lies at {folder} now than the one that was opened there",
+                    "open it anew, or open the other one at its new place",
+                )
+            self.store_id = form.store  # a repair made FORMAT anew, and found no other id
+        return form
+
+    def refuse_lost_locks(self) -> None:
+        """Refuse to change the store if a lock that is held for it was removed. Raises: LockLost."""
+        for lock in list(self._held.values()):
+            lock.refuse_lost()
 
     # What the log says
 
@@ -103,8 +151,11 @@ class Repository:
         return os.path.realpath(os.fsencode(self.layout.folder.parent))
 
     def reload(self) -> None:
-        """Fold the log again. Raises: Damage."""
+        """Fold the log again. Raises: StoreGone, Damage."""
+        self.refuse_gone_to_readers()
         self.tip = self.log.load(known=self.tip) if self._damaged else self.log.load(self._missing, self.tip)
+        if not self.tip.highest:
+            self.refuse_gone_to_readers()  # it may have gone meanwhile
         self.format = max(self.format, self.tip.format)  # it may have been migrated since it was opened
         if not self.tip.highest and self._holds_vectors():
             raise Damage(
@@ -113,14 +164,19 @@ class Repository:
             )
         self._list_objects()
 
+    def refuse_gone_to_readers(self) -> None:
+        """Refuse, as `refuse_gone`, even if FORMAT is damaged now. Raises: StoreGone, FormatTooNew."""
+        with contextlib.suppress(Damage):  # of FORMAT: what is read proves itself, and a writer is refused
+            self.refuse_gone()
+
     def _list_objects(self) -> None:
         """Close packs and segments no longer in the log."""
         if self._packs is not None:
             self._packs.listing(self.state.packs)
         if self._segments:
             listed = {ref.name for ref in self.state.all_segments()}
-            for name in self._segments.keys() - listed:
-                del self._segments[name]
+            for name in [name for name in list(self._segments) if name not in listed]:
+                self._segments.pop(name, None)
 
     @property
     def packs(self) -> Packs:
@@ -207,9 +263,19 @@ class Repository:
 
     def file_of(self, path: bytes) -> bytes | None:
         """Give the absolute path of a stored path, or None if its folder is no longer known."""
-        label, _, rest = self.today(path).partition(b"/")
-        root = self.state.roots.get(os.fsdecode(label))
-        return os.path.join(self.place(root), rest) if root else None
+        return self.file_finder()(path)
+
+    def file_finder(self) -> Callable[[bytes], bytes | None]:
+        """Give a `file_of` for many paths: the folders are looked up once."""
+        absorbed = self.state.absorbed
+        places = {os.fsencode(label): self.place(root) for label, root in self.state.roots.items()}
+
+        def file_of(path: bytes) -> bytes | None:
+            label, _, rest = today(path, absorbed).partition(b"/")
+            place = places.get(label)
+            return None if place is None else os.path.join(place, rest)
+
+        return file_of
 
     def space(self, wanted: str) -> Space:
         """Find a space by name, id or prefix of an id. Raises: UsageError."""
@@ -228,11 +294,12 @@ class Repository:
 
     def segment(self, ref: FileRef) -> Segment:
         """Open a segment, once. Raises: Damage, FileNotFoundError."""
-        if ref.name not in self._segments:
+        found = self._segments.get(ref.name)  # other threads have this table, too
+        if found is None:
             from vstore.disk.segments import Segment
 
-            self._segments[ref.name] = Segment(self.layout.segments, ref)
-        return self._segments[ref.name]
+            found = self._segments.setdefault(ref.name, Segment(self.layout.segments, ref))
+        return found
 
     # Changing
 
@@ -256,7 +323,7 @@ class Repository:
         """Name a lock of this store. It is not taken yet."""
         from vstore.disk.lock import Lock
 
-        return Lock(self.layout.locks, name)
+        return Lock(self.layout.locks, name, confirm=self.refuse_gone, held=self._held)
 
     @contextlib.contextmanager
     def committing(self, command: str) -> Iterator[None]:
@@ -266,9 +333,8 @@ class Repository:
         """
         with self.lock("commit") as lock:
             lock.acquire(COMMIT_WAIT, command)
-            # A migration may have been killed before its record, and a repair may have found another id.
-            form = read_form(self.layout.folder)
-            self.format, self.store_id = form.format, form.store
+            # A migration may have been killed before its record.
+            self.format = self.refuse_gone().format
             self.reload()
             self.refuse_unsound()
             self._sweep(self.layout.refs, "commit")
@@ -324,6 +390,7 @@ class Repository:
 
     def append(self, op: str, changes: Document, **words: Unpack[RecordWords]) -> None:
         """Publish a record of changes as the format of this store records them: see `publish`."""
+        self.refuse_lost_locks()
         self.tip = self.log.append(self.tip, op, changes, now(), format=self.format, **words)
         self._list_objects()
 
@@ -353,7 +420,7 @@ class Repository:
         if self._packs is not None:
             self._packs.close()
             self._packs = None
-        self._segments.clear()
+        self._segments = {}
 
 
 def how_to_give(space: Space) -> str:

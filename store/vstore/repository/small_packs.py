@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from vstore.errors import Damage, DiskTrouble
-from vstore.format.small_files import small_packs
+from vstore.format.small_files import QUICK, small_packs
 from vstore.repository.repository import Repository
 
 
@@ -14,7 +14,7 @@ def merge_small_packs(repo: Repository) -> None:
 
     It deletes nothing. A sync that merges some of them meanwhile does no harm: their blobs are in both packs then.
     """
-    refs = small_packs(repo.state.packs)
+    refs = small_packs(repo.state.packs, QUICK)
     if refs:
         # The operation itself is recorded. What keeps a merge from being written must not make it look failed.
         with contextlib.suppress(Damage, DiskTrouble, FileNotFoundError):
@@ -24,7 +24,7 @@ def merge_small_packs(repo: Repository) -> None:
 def _merge(repo: Repository, names: set[str]) -> None:
     from vstore.disk.packs import merge_packs  # most operations merge nothing
 
-    packs = [pack for pack in repo.packs.opened() if pack.ref.name in names]
+    packs = repo.packs.opened(names)
     merged = merge_packs(repo.layout.packs, repo.hash, packs, "commit")
     changes = repo.state.packs_changed([merged], [pack.ref for pack in packs])
     repo.append("merge", {"packs": changes}, about=f"{len(packs)} packs")

@@ -15,6 +15,7 @@ from vstore.errors import ModelError
 from vstore.format.entries import Space
 from vstore.repository.health import model_of, require_sound
 from vstore.repository.identities import known_model, may_have_identity, note_identity
+from vstore.repository.permission import permitted
 from vstore.repository.proof import kept_probes, prove
 from vstore.repository.renewal import renew
 from vstore.repository.repository import Repository
@@ -24,8 +25,10 @@ def load(repo: Repository, space: Space, settings: Settings, *, identify: bool =
     """Load the model of a space on one device, and prove it by its probes.
 
     identify: note the identity of the space once all probes are proved. The caller changes the store.
-    Raises:   UsageError; ModelError if it is missing, another one, or has drifted, naming the change.
+    Raises:   UsageError; Untrusted if the user did not consent to it; ModelError if it is missing, another one, or has
+              drifted, naming the change.
     """
+    settings = permitted(repo, space, settings)
     recipe = repo.recipe(space.id)
     digests = Digests(repo.layout.cache)
     kept = kept_probes(repo, space)
@@ -89,6 +92,7 @@ def _load_in_workers(
     from vstore.embed.workers.pool import Workers
     from vstore.embed.workers.worker import Job, Worker
 
+    settings = permitted(repo, space, settings)._replace(consent=None)  # it is of no use in a worker
     recipe, known = repo.recipe(space.id), known_model(repo, space)
     words = Words.from_json(space.place)
     digests = Digests(repo.layout.cache)

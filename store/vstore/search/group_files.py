@@ -21,13 +21,14 @@ class GroupFiles:
     def __init__(self, repo: Repository, paths: Sequence[bytes]) -> None:
         self._repo = repo
         self._paths = paths
+        self._file_of = repo.file_finder()
         self._found: dict[bytes, tuple[tuple[int, int], int]] = {}
         self.troubles: dict[bytes, str] = {}
         for path in paths:
             self._look(path)
 
     def _look(self, path: bytes) -> None:
-        file = self._repo.file_of(path)
+        file = self._file_of(path)
         if file is None:
             self.troubles[path] = "its folder is no longer known"
             return
@@ -42,7 +43,7 @@ class GroupFiles:
         """Compare the files byte for byte, and the first of them with its key."""
         first: bytes | None = None
         for path in self._paths:
-            file = self._repo.file_of(path)
+            file = self._file_of(path)
             if file is None or path not in self._found:
                 continue
             try:

@@ -15,7 +15,7 @@ from vstore.paths import AnyPath, as_bytes
 from vstore.repository.repository import Repository
 from vstore.search.index import Index
 from vstore.search.query import Operand, read_terms, vectors_of, weighted_sum
-from vstore.search.subject import open_subject
+from vstore.search.subject import Subject, open_subject
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Floats
@@ -113,28 +113,37 @@ def search(
     """
     if k < 1:
         raise UsageError("-k must be at least 1", "give 1 or more")
-    # A query is read once. Its subject may be collected meanwhile, and is then opened again.
+    # A query is read once. What it is compared with may be collected meanwhile, and is then looked up again.
     terms = read_terms(repo, operands)
     keys = [term.key for term in terms]
     folder = None if under is None else as_bytes(under)
-    subject = repo.reading(
-        lambda: open_subject(repo, keys, at="current" if at is None else at, under=folder, new_since=new_since)
-    )
-    if not subject.rows.count:  # before a model is loaded for nothing
-        return SearchReport(subject.snapshot.name, ())
-    vectors = vectors_of(repo, subject.snapshot.space, terms, subject.vectors, load=load_embedder)
-    query = weighted_sum([operand.weight for operand in operands], vectors.rows)
-    own = subject.stored[0] if len(operands) == 1 and operands[0].weight > 0 else None
-    found = [
-        (key, score) for key, score in _nearest(subject.rows, query, own, k) if min_score is None or score >= min_score
-    ]
+    snap = "current" if at is None else at
+
+    def found() -> SearchReport:
+        subject = open_subject(repo, keys, at=snap, under=folder, new_since=new_since)
+        if not subject.rows.count:  # before a model is loaded for nothing
+            return SearchReport(subject.snapshot.name, ())
+        vectors = vectors_of(repo, subject.snapshot.space, terms, subject.vectors, load=load_embedder)
+        query = weighted_sum([operand.weight for operand in operands], vectors.rows)
+        own = subject.stored[0] if len(operands) == 1 and operands[0].weight > 0 else None
+        nearest = _nearest(subject.rows, query, own, k)
+        kept = [(key, score) for key, score in nearest if min_score is None or score >= min_score]
+        return _report(repo, subject, kept, keys, flat=vectors.flat)
+
+    return repo.reading(found)
+
+
+def _report(
+    repo: Repository, subject: Subject, found: list[tuple[bytes, float]], keys: list[bytes | None], *, flat: bool
+) -> SearchReport:
+    """Report the pictures found. keys: of the pictures of the query. flat: another picture of it has one colour."""
     paths = subject.paths_of({key for key, _ in found})
-    flat = _flat(repo, subject.snapshot.space, {*(key for key, _ in found), *(key for key in keys if key is not None)})
+    flats = _flat(repo, subject.snapshot.space, {*(key for key, _ in found), *(key for key in keys if key is not None)})
+    file_of = repo.file_finder()
     hits = tuple(
-        Hit(key, score, tuple(paths[key]), tuple(repo.file_of(path) for path in paths[key]), key in flat)
-        for key, score in found
+        Hit(key, score, tuple(paths[key]), tuple(map(file_of, paths[key])), key in flats) for key, score in found
     )
-    return SearchReport(subject.snapshot.name, hits, vectors.flat or any(key in flat for key in keys))
+    return SearchReport(subject.snapshot.name, hits, flat or any(key in flats for key in keys))
 
 
 def _flat(repo: Repository, space: str, keys: Collection[bytes]) -> set[bytes]:
@@ -144,7 +153,7 @@ def _flat(repo: Repository, space: str, keys: Collection[bytes]) -> set[bytes]:
     from vstore.repository.pixel_facts import flat_among
 
     try:
-        return repo.reading(lambda: flat_among(repo, repo.recipe(space), keys))
+        return flat_among(repo, repo.recipe(space), keys)
     except Damage:
         return set()  # no score depends on it
 

@@ -7,6 +7,7 @@ leaves this folder.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -73,6 +74,8 @@ def _view(faiss: Any, segment: Segment) -> Any:
     with File(segment.path) as file:
         # faiss opens by name: it must be the file that was opened here, along no link, and the name may be no UTF-8.
         name = f"/dev/fd/{file.fileno()}"
+        if not os.path.exists(name):  # a machine without /proc
+            name = str(segment.path)
         try:
             view = faiss.read_index(name, faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as err:

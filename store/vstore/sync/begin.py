@@ -26,6 +26,7 @@ from vstore.sync.report import SyncReport
 from vstore.sync.run import Run
 
 if TYPE_CHECKING:
+    from vstore.embed.consent import Consent
     from vstore.embed.embedder import Embedder
     from vstore.format.recipes import Recipe
     from vstore.repository.init import InitReport
@@ -76,19 +77,21 @@ def make_for(
     options: Options,
     *,
     recipe: Recipe | None = None,
+    consent: Consent | None = None,
     dry_run: bool = False,
     note: Callable[[str], None] = lambda text: None,
 ) -> InitReport:
     """Make a store for a first sync, unless the sync would fail: a slip must not leave a store behind.
 
     words, recipe: name the model, as in `init`.
+    consent: of the user, who consents to a model by naming it.
     note:   receives a line for each thing done without being asked for.
     Raises: NoStore for a dry run, or without a folder; UsageError if a folder holds no picture; ModelError,
             MissingPackage. Nothing is made then.
     """
     if is_store(folder):
         _refuse_existing(folder, words)
-    settings = options.settings
+    settings = options.settings._replace(consent=consent)
     if not options.paths(paths):
         raise NoStore(f"there is no store at {folder}", "make one by naming a folder: vstore sync FOLDER")
     if dry_run:

@@ -54,8 +54,7 @@ def _merged_facts(repo: Repository) -> MergedFacts | None:
 
 
 def _merged_pack(repo: Repository, refs: list[FileRef]) -> FileRef:
-    names = {ref.name for ref in refs}
-    packs = [pack for pack in repo.packs.opened() if pack.ref.name in names]
+    packs = repo.packs.opened({ref.name for ref in refs})
     return merge_packs(repo.layout.packs, repo.hash, packs, "ingest")
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypedDict
 
 from vstore.embed.model_words import ModelWords, Settings, settings_of
 from vstore.errors import UsageError
+from vstore.limits import refuse_limit
 from vstore.paths import AnyPath, as_bytes, as_path, several
 from vstore.pictures.scan_options import OptionEdits
 
@@ -147,6 +148,7 @@ def _lines(path: AnyPath) -> list[bytes]:
     try:
         data = as_path(path).read_bytes()
     except OSError as err:
+        refuse_limit(err, f"read {os.fsdecode(path)}")
         raise UsageError(f"cannot read {os.fsdecode(path)}: {err.strerror or err}", "name a file of lines") from err
     if b"\0" in data:
         return [part for part in data.split(b"\0") if part]

@@ -15,6 +15,8 @@ from vstore.repository.repository import Repository
 from vstore.repository.small_packs import merge_small_packs
 from vstore.versions.policy import Policy, kept_by, moment
 
+_ATTEMPTS = 3  # times that a forget decides again because others made or forgot snapshots meanwhile
+
 
 @briefly
 class Kept(NamedTuple):
@@ -70,14 +72,24 @@ def snapshot_forget(
         )
     if dry_run:
         return repo.reading(lambda: _report(repo, *_decided(repo, snaps, policy), dry_run=True))
+    for _ in range(_ATTEMPTS):
+        # What gc would free takes long to compute: meanwhile others may go on.
+        report = repo.reading(lambda: _report(repo, *_decided(repo, snaps, policy), dry_run=False))
+        with repo.committing("forget"):
+            if _decided(repo, snaps, policy) == (list(report.kept), list(report.forgotten)):
+                return _forget(repo, report)
     with repo.committing("forget"):
-        kept, forgotten = _decided(repo, snaps, policy)
-        report = _report(repo, kept, forgotten, dry_run=False)
-        if forgotten:
-            changes = {"snapshots": {name: {"kept": False} for name in forgotten}}
-            repo.publish("forget", changes, about=", ".join(forgotten[:10]) + (" …" if len(forgotten) > 10 else ""))
-            merge_small_packs(repo)
-        return report
+        return _forget(repo, _report(repo, *_decided(repo, snaps, policy), dry_run=False))
+
+
+def _forget(repo: Repository, report: ForgetReport) -> ForgetReport:
+    """Publish what was decided. The caller is inside `committing`."""
+    names = report.forgotten
+    if names:
+        changes = {"snapshots": {name: {"kept": False} for name in names}}
+        repo.publish("forget", changes, about=", ".join(names[:10]) + (" …" if len(names) > 10 else ""))
+        merge_small_packs(repo)
+    return report
 
 
 def _report(repo: Repository, kept: list[Kept], forgotten: list[str], *, dry_run: bool) -> ForgetReport:

@@ -33,9 +33,9 @@ class LogRow(NamedTuple):
 
 
 def log(repo: Repository, limit: int | None = None) -> list[LogRow]:
-    """List the operations, newest first. limit: of the newest alone; no more of the history is read than they need."""
+    """List the operations, newest first. limit: of the newest alone; no more is read than they need."""
     history = history_of(repo)
-    rows = [LogRow(*line) for line in reversed(lines_after(repo, history))][:limit]
+    rows = [LogRow(*line) for line in reversed(lines_after(repo, history, limit))][:limit]
     left = None if limit is None else limit - len(rows)
     return rows + [LogRow(*line) for line in islice(history.newest(), left)]
 

@@ -6,15 +6,17 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from vstore.disk import inside
 from vstore.disk.cache import read_cache_json, write_cache
 from vstore.disk.file_hash import hash_file
 from vstore.embed.hf.tensors import FileDigests, file_digests
 
 _NAME, _TENSORS = "model-files", "model-tensors"
+_ASKED = 1  # sixth item of what is remembered of a file, since consent is asked for
 _SETTLED_NS = 2_000_000_000  # a stat younger than this when its file was read proves nothing later (git's racy rule)
 
 
@@ -81,11 +83,25 @@ class Digests:
         for remembered in (self._known, self._fresh, self._tensors or {}):
             remembered.pop(name, None)
         if stat[2] < began - _SETTLED_NS:
-            self._known[name] = [*stat, found.sha256]
+            self._known[name] = [*stat, found.sha256, _ASKED]
             if found.tensors is not None:
                 self._fresh[name] = [*stat, found.tensors]
         self._changed = True
         return found
+
+    def of_before(self) -> dict[str, str]:
+        """List the files that a version of vstore which asked for no consent read at this machine for this store.
+
+        A stranger cannot write this down: the time of change of a file is made by the disk that it lies on.
+        Returns: real path -> sha256; files that have changed since, or that others may change, are left out.
+        """
+        mine = {os.geteuid(), 0}
+        if self._cache is None or not inside.exists(self._cache / _NAME):
+            return {}
+        if inside.look(self._cache / _NAME).st_uid not in mine:
+            return {}
+        old = {name: known for name, known in self._known.items() if len(known) == 5 and _is_of(Path(name), mine)}
+        return {name: str(known[4]) for name, known in old.items() if known[:4] == _stat(Path(name))}
 
     @property
     def seen(self) -> str:
@@ -108,6 +124,14 @@ class Digests:
             here = {name: value for name, value in tensors.items() if os.path.exists(name)}
             kept = write_cache(cache, _TENSORS, json.dumps(here, separators=(",", ":")).encode()) and kept
         self._changed = not kept
+
+
+def _is_of(path: Path, users: Container[int]) -> bool:
+    """Tell whether a file is there and belongs to one of these users."""
+    try:
+        return os.stat(path).st_uid in users
+    except OSError:
+        return False
 
 
 def _stat(path: Path) -> list[int]:

@@ -35,13 +35,10 @@ def claim(address: Path, command: str) -> Lock:
     Raises:  Locked if another process serves the model; DiskTrouble, ReadOnly.
     """
     lock = Lock(address.parent, address.name + ".lock")
-    while not lock.held:
-        try:
-            lock.acquire(command=command)
-        except Locked as err:
-            raise Locked(*_served_by(lock.path)) from err
-        if not lock.is_named:
-            lock.release()
+    try:
+        lock.acquire(command=command)
+    except Locked as err:
+        raise Locked(*_served_by(lock.path)) from err
     return lock
 
 

@@ -15,6 +15,7 @@ from vstore.embed.hf.source.missing import is_written_as_a_path, nearest_folder,
 from vstore.embed.hf.source.model_folder import ModelFolder
 from vstore.embed.hf.source.modules import modules_of
 from vstore.embed.hf.source.other_words import OtherWords
+from vstore.embed.hf.source.own_code import refuse_kernels
 from vstore.embed.hf.source.paths import refuse_path
 from vstore.embed.hf.source.pickles import refuse_pickles
 from vstore.embed.hf.source.quantised import refuse_quantised
@@ -41,6 +42,7 @@ def find_model(
         raise not_a_model(name, path)
     pooling = None if modules is None else modules.pooling
     folder = ModelFolder(name, path, commit, read_config(path, layout), layout, pooling)
+    refuse_kernels(folder)
     refuse_quantised(folder)
     weights = folder.weights()
     refuse_pickles(name, folder.path, layout.weights, has_weights=bool(weights), commit=commit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from vstore.embed.hf.source.json_file import read_json
@@ -42,6 +43,29 @@ def untrusted(folder: ModelFolder) -> ModelError:
         f"read {where}, and the files that it imports; if you trust them, give the command again with "
         "--trust-remote-code. They are recorded with the space, and others do not run in their place",
     )
+
+
+def refuse_kernels(folder: ModelFolder) -> None:
+    """Refuse a configuration by which transformers fetches a part of the model from the hub, and runs it.
+
+    A kernel OWNER/NAME is compiled code, for which transformers asks nobody. Raises: ModelError.
+    """
+    found = next(_kernels(folder.config), None)
+    if found is not None:
+        raise ModelError(
+            f"the config.json of {folder.name} takes {found[0]} from the hub ({found[1]}): that is code, which would "
+            "be downloaded and run",
+            f"take {found[0]} out of its config.json: the vectors are those of the usual implementation then",
+        )
+
+
+def _kernels(config: Any) -> Iterator[tuple[str, str]]:
+    """Find what a configuration takes from the hub: its word and its name, at any depth."""
+    for word, value in config.items() if isinstance(config, dict) else ():
+        if word.removesuffix("_internal").endswith("_implementation"):
+            names = value.values() if isinstance(value, dict) else [value]
+            yield from ((word, name) for name in names if isinstance(name, str) and "/" in name)
+        yield from _kernels(value)
 
 
 def require_code(folder: ModelFolder) -> None:
