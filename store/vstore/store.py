@@ -186,7 +186,7 @@ class Store:
     @property
     def complaint(self) -> str | None:
         """The reason why the newest record of the log cannot be used; answers come from an older one then."""
-        return self._use(lambda repo: repo.tip.complaint)
+        return self._repo.tip.complaint
 
     def label_of(self, folder: AnyPath) -> str | None:
         """Find the synced folder at or above this folder. Returns: its label, or None."""

@@ -123,6 +123,7 @@ def test_where_the_catalogue_is_lost_it_is_met_again(settled: World) -> None:
     settled.sync()
     settled.store.close()
     shutil.rmtree(settled.folder / "catalogue")
+    settled.store = settled.another()
     assert known(settled.sync()) == {"a.png": ("not_an_image", False)}
 
 

@@ -63,6 +63,7 @@ def test_no_call_that_writes_or_flushes_is_made(
             return getattr(self._real, name)
 
     idle.store.close()
+    idle.store = idle.another()
     monkeypatch.setattr(lmdb, "open", Environment)
     assert idle.all().snapshot is None
     assert begun
