@@ -30,7 +30,7 @@ import vstore.pictures.scan
 import vstore.repository.places
 from vstore.disk import durable
 from vstore.disk.durable import TEMPORARY
-from vstore.errors import NothingToUndo, Refused
+from vstore.errors import NothingToUndo, Refused, UsageError
 from vstore.format import cutting, history, listing
 from vstore.format.fields import FieldValue
 from vstore.pictures.decoding import prepare
@@ -94,12 +94,12 @@ class StoreMachine(RuleBasedStateMachine):
             (self.top / root).mkdir()
         self.closed: set[tuple[str, str]] = set()
         self.identities: set[tuple[int, int]] = set()
-        self.synced: set[str] = set()
         self.versions: dict[str, Aliases] = {}
         self.fields: dict[str, Fields] = {}
         self.next = 1
         self.trees: dict[str, bytes] = {}
         self.now: dict[str, Any] = {"current": None, "tags": {}, "hold": None, "forgotten": set(), "decisions": []}
+        self.now |= {f"root {root}": False for root in self.disk}
         self.told: list[LogRow] = []
         self.done: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self.undone: list[tuple[dict[str, Any], dict[str, Any]]] = []
@@ -222,7 +222,13 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(data=st.data(), part=PARTS)
     def sync_part(self, data: st.DataObject, part: str) -> None:
         root = data.draw(st.sampled_from(sorted(self.synced)))
-        self._sync([(root, part)], [self.top / root / part], "")
+        place, prefix = self.top / root / part, os.fsencode(f"{root}/{part}/")
+        never = not os.path.lexists(place) and not any(p.startswith(prefix) for p in self._current())
+        if never and self.now["hold"] is None:  # it is misspelled
+            with pytest.raises(UsageError, match="does not exist"):
+                self.store.sync([place])
+            return
+        self._sync([(root, part)], [place], "")
 
     def _sync(self, targets: list[tuple[str, str]], paths: list[Path], message: str) -> None:
         for root, _ in targets:
@@ -255,14 +261,15 @@ class StoreMachine(RuleBasedStateMachine):
                 carried.add(stored)
         embedded = self.fake.embedded
         report = self.store.sync(paths, message=message, allow_mass_delete=True)
-        self.synced.update(root for root, _ in targets)
+        new_roots = {f"root {root}": True for root, _ in targets if root not in self.synced}
         fresh = set(expected.values()) - self.seen
         assert self.fake.embedded - embedded == report.embedded == len(fresh), "same content is embedded once"
         self.seen |= fresh
         if expected == before:
             assert report.snapshot is None
+            self.now |= new_roots  # of a record that is never undone
         else:
-            self._made(report.snapshot, expected, dict(self._current_fields()))
+            self._made(report.snapshot, expected, dict(self._current_fields()), new_roots)
         assert report.current == self.now["current"]
         assert (report.paths, report.images) == (len(expected), len(set(expected.values())))
         classes = ("unchanged", "changed", "renamed", "copied", "known", "new", "carried")
@@ -274,12 +281,17 @@ class StoreMachine(RuleBasedStateMachine):
         assert broken <= {failure.path for failure in report.failed}
         assert all(failure.path in broken or failure.kind == "permission" for failure in report.failed)
 
-    def _made(self, name: str | None, aliases: Aliases, fields: Fields) -> None:
+    def _made(self, name: str | None, aliases: Aliases, fields: Fields, roots: dict[str, bool] | None = None) -> None:
         """Note that the store made the next version, and that it is current."""
         assert name == f"v{self.next}", "no number is given twice"
         self.next += 1
         self.versions[name], self.fields[name] = aliases, fields
-        self._did({"current": name})
+        self._did({"current": name, **(roots or {})})
+
+    @property
+    def synced(self) -> set[str]:
+        """The folders that the store knows."""
+        return {name.removeprefix("root ") for name, known in self.now.items() if name.startswith("root ") and known}
 
     def _current_fields(self) -> Fields:
         return self.fields[self.now["current"]] if self.now["current"] else {}
@@ -508,6 +520,7 @@ class StoreMachine(RuleBasedStateMachine):
         if hasattr(self, "store"):
             state = self.store._repo.state
             assert (state.current, state.tags, state.hold) == tuple(self.now[n] for n in UNDONE)
+            assert state.roots.keys() == self.synced
 
     @invariant()
     def every_path_finds_its_own_vector(self) -> None:

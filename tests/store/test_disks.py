@@ -10,6 +10,7 @@ import pytest
 from support.folders import World, classes, put
 from support.guarded import many, mounted, refused
 
+from vstore.disk.catalogue import Catalogue
 from vstore.errors import Refused
 from vstore.sync import disks
 from vstore.sync.disks import Spot, changed_disk, packed, remembered, spots_of, unpacked
@@ -112,7 +113,9 @@ def test_a_disk_of_twenty_pictures_is_no_accident(settled: World) -> None:
     settled.put(many(80, first=1000))
     settled.sync()
     swap(settled, "disk")
-    assert classes(settled.sync()) == {"unchanged": 80, "removed": 20}
+    for number in range(5):  # others do not make it more
+        (settled.pictures / f"{number:05d}.bmp").unlink()
+    assert classes(settled.sync()) == {"unchanged": 75, "removed": 25}
 
 
 @pytest.mark.parametrize("how", ["emptied", "deleted"])
@@ -190,6 +193,23 @@ def test_a_disk_that_an_option_leaves_out_is_still_there_and_not_lost(settled: W
         put(disk, many(DISK, first=1000))
         settled.sync()
         assert classes(settled.sync(one_file_system=True)) == {"unchanged": 100, "removed": 25}
+
+
+def test_a_disk_of_which_a_part_is_there_is_not_missing(four: World) -> None:
+    swap(four, "disk0")
+    (four.top / "away/00000.bmp").rename(four.pictures / "disk0/00000.bmp")
+    assert classes(four.sync()) == {"unchanged": 76, "removed": 24}
+
+
+def test_a_store_of_an_older_program_notes_its_disks_although_nothing_changed(four: World) -> None:
+    repo = four.repo
+    catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=True)
+    assert catalogue is not None
+    with catalogue, catalogue.batch() as batch:
+        batch.drop_meta("spots/pictures")
+    assert classes(four.sync()) == {"unchanged": 100}
+    swap(four, "disk0")
+    assert "pictures/disk0 is not the folder" in refused(four)
 
 
 def test_without_a_catalogue_nothing_is_known_of_disks(four: World) -> None:

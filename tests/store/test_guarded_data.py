@@ -14,7 +14,7 @@ from support.guarded import many
 
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.oplog import Oplog
-from vstore.disk.packs import Pack, Stored, _packed, _write
+from vstore.disk.packs import Pack, Stored, _write
 from vstore.errors import Damage
 from vstore.format.entries import Snapshot
 from vstore.format.hashing import HASHES
@@ -88,6 +88,12 @@ def test_a_vector_is_young_if_it_is_newer_than_the_limit(four: tuple[Repository,
     assert len(plan.live) == live
 
 
+def test_gc_stops_where_no_segment_holds_a_used_vector(four: tuple[Repository, Any]) -> None:
+    repo, ref = four
+    with pytest.raises(Damage, match="without a vector"):
+        _plan_segments(repo, [ref], used={key(1), key(99)}, since=0.0, rewrite=True)
+
+
 @pytest.mark.parametrize(("used", "is_freed"), [(4, False), (2, False), (1, True)])
 def test_gc_merges_a_pack_of_which_less_than_half_is_used(tmp_path: Path, used: int, is_freed: bool) -> None:
     repo = Builder(tmp_path / ".vstore").repo
@@ -105,7 +111,7 @@ def test_gc_merges_a_pack_of_which_less_than_half_is_used(tmp_path: Path, used: 
 
 def test_a_blob_that_is_another_one_than_its_digest_says_is_damage(tmp_path: Path) -> None:
     wrong = HASH.digest(b"that")
-    ref = _write(tmp_path, _packed(HASH, {wrong: Stored(zlib.compress(b"this"), 4)}), "commit")
+    ref = _write(tmp_path, HASH, {wrong: lambda: Stored(zlib.compress(b"this"), 4)}, "commit")
     pack = Pack(tmp_path, ref, HASH)
     pack.verify()  # every checksum is right
     with pytest.raises(Damage, match="does not match its digest"):

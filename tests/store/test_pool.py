@@ -140,6 +140,15 @@ def test_of_two_threads_that_sync_the_second_is_told_which_holds_the_store(world
     assert len(world.store.snapshot_list()) == 3
 
 
+def test_no_two_calls_have_one_repository_and_those_given_back_are_used_again(world: World) -> None:
+    pool = world.store._pool
+    with pool.one() as one, pool.one() as other:
+        assert one is not other
+        assert one.state == other.state
+    with pool.one() as again, pool.one() as last:
+        assert {id(again), id(last)} == {id(one), id(other)}
+
+
 def test_an_asyncio_program_asks_in_threads(world: World) -> None:
     async def ask() -> list[object]:
         searches = [asyncio.to_thread(READS["search"], world.store) for _ in range(8)]

@@ -139,6 +139,14 @@ def test_what_a_new_exclude_hides_does_not_count(settled: World) -> None:
     assert classes(settled.sync(exclude=["x/"])) == {"unchanged": 1, "removed": 40}
 
 
+def test_what_a_new_exclude_hides_does_not_count_though_it_is_gone(settled: World) -> None:
+    settled.put({f"x/{name}": data for name, data in many(40).items()})
+    settled.put({"y/1.png": 1})
+    settled.sync()
+    shutil.rmtree(settled.pictures / "x")
+    assert classes(settled.sync(exclude=["x/"])) == {"unchanged": 1, "removed": 40}
+
+
 def test_what_a_new_ignore_file_hides_does_not_count_whatever_other_part_is_synced_with_it(settled: World) -> None:
     settled.put({f"x/{name}": data for name, data in many(40).items()})
     settled.put({"y/1.png": 1})

@@ -126,8 +126,9 @@ def test_forgotten_snapshots_do_not_count(settled: World) -> None:
 
 
 def test_renames_and_edits_of_a_week_are_no_loss(settled: World) -> None:
-    settled.put(many(100))
+    settled.put(many(101))
     settled.sync()
+    unlink(settled, 1, first=100)  # so that the first snapshot is the fullest
     for number in range(60):
         os.rename(settled.pictures / f"{number:05d}.bmp", settled.pictures / f"renamed {number:05d}.bmp")
     settled.sync()
@@ -140,10 +141,11 @@ def test_renames_and_edits_of_a_week_are_no_loss(settled: World) -> None:
 
 
 def test_what_an_exclude_hid_is_no_loss_of_the_week(settled: World) -> None:
-    settled.put({f"x/{name}": data for name, data in many(60).items()})
+    settled.put({f"x/{name}": data for name, data in many(90).items()})
     settled.put(many(100, first=1000))
     settled.sync()
     settled.sync(exclude=["x/"])
+    shutil.rmtree(settled.pictures / "x")
     unlink(settled, 25)
     assert settled.sync().removed == 25
 

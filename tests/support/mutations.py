@@ -44,8 +44,8 @@ MUTATIONS = [
         "gc/plan.py",
         "    missing = used - taken\n",
         "    missing = set()\n",
-        "store/test_gc.py",
-        "missing",
+        DATA,
+        "stops",
     ),
     # Blobs, records, locations
     Mutation("digest of a blob", "disk/packs.py", " or self._hash.digest(blob) != digest", "", DATA, "blob"),
@@ -119,14 +119,14 @@ MUTATIONS = [
     Mutation("disk: same inode", "sync/disks.py", " or earlier.inode == now.inode", "", DISKS, "may_lack"),
     Mutation("disk: other pictures", "sync/disks.py", "or not is_empty ", "", DISKS, "may_lack"),
     Mutation("disk: forgotten", "sync/disks.py", "or path not in full)", "or True)", DISKS, "remembered"),
-    Mutation("disk: not noted", "sync/memory.py", "            or spots\n", "", DISKS, "one_disk_of_four"),
+    Mutation("disk: not noted", "sync/memory.py", "            or spots\n", "", DISKS, "older_program"),
     Mutation(
         "disk: part of it stays",
         "sync/losses.py",
         "if changed[folder] == count_under(tree, folder)",
         "",
         DISKS,
-        "nested or part",
+        "part",
     ),
     # The guard: a week
     Mutation("week: half", "sync/guards.py", "len(lost) > WEEK_PERCENT", "len(lost) >= WEEK_PERCENT", WEEK, "seven"),
