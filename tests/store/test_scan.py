@@ -743,3 +743,10 @@ def test_small_scans_and_followed_links_are_not_shared(tmp_path: Path, processes
     assert len(by_path(shared(tmp_path, expect=sharing.SHARE_FROM - 1))) == 41
     assert len(by_path(shared(tmp_path, follow_symlinks=True))) == 41
     assert processes == []
+
+
+def test_a_folder_whose_ignore_file_is_longer_than_any_is_not_listed(tmp_path: Path) -> None:
+    """What it hides is not known: nothing of the folder is taken in, and nothing goes."""
+    names = ["a.jpg", "d/b.jpg"]
+    assert hidden_by(tmp_path, {"d/": b"#" * ((1 << 24) - 1) + b"\n"}, *names) == names
+    assert hidden_by(tmp_path, {"d/": b"#" * (1 << 24) + b"\n"}, *names) == ["a.jpg"]

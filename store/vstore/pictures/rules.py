@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Chain = list[tuple[int, Patterns]]  # length of the folder's path, and the patterns that stand in it
 
 IGNORE_FILE = ".vstoreignore"
-LONGEST_FILE = 1 << 20  # bytes of an ignore file: each name is held against each of its lines
+LONGEST_FILE = 1 << 24  # bytes of an ignore file: each name is held against each of its lines
 
 
 class Rules:
