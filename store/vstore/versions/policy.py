@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any, NamedTuple, TypedDict, Unpack
 
 from vstore.clock import TIME
-from vstore.errors import UsageError
+from vstore.errors import Damage, UsageError
 from vstore.format.entries import Snapshot
 
 _SPAN = re.compile(r"(?:(\d{1,9})y)?(?:(\d{1,9})m)?(?:(\d{1,9})d)?(?:(\d{1,9})h)?")
@@ -69,7 +69,10 @@ class Policy(NamedTuple):
 
 def moment(time: str) -> datetime:
     """Read a time as the store writes it."""
-    return datetime.strptime(time, TIME)
+    try:
+        return datetime.strptime(time, TIME)
+    except ValueError as err:
+        raise Damage(f"the log lists a snapshot of the time {time!r:.100}, which is none", "run: vstore check") from err
 
 
 def kept_by(
