@@ -30,7 +30,7 @@ import vstore.pictures.scan
 import vstore.repository.places
 from vstore.disk import durable
 from vstore.disk.durable import TEMPORARY
-from vstore.errors import NothingToUndo, Refused
+from vstore.errors import NothingToUndo, Refused, UsageError
 from vstore.format import cutting, history, listing
 from vstore.format.fields import FieldValue
 from vstore.pictures.decoding import prepare
@@ -224,6 +224,11 @@ class StoreMachine(RuleBasedStateMachine):
         root = data.draw(st.sampled_from(sorted(self.synced)))
         self._sync([(root, part)], [self.top / root / part], "")
 
+    def _never_was(self, part: str, before: Aliases) -> bool:
+        known = any((path + b"/").startswith(os.fsencode(part) + b"/") for path in before)
+        root, _, path = part.partition("/")
+        return not known and not self._is_closed(root, path) and not os.path.lexists(self.top / part)
+
     def _sync(self, targets: list[tuple[str, str]], paths: list[Path], message: str) -> None:
         for root, _ in targets:
             new = [number for path, number in self.disk[root].items() if not self._is_closed(root, path)]
@@ -236,6 +241,10 @@ class StoreMachine(RuleBasedStateMachine):
                 self.store.sync(paths)
             return
         before = dict(self._current())
+        if any(self._never_was(f"{root}/{part}", before) for root, part in targets if part):
+            with pytest.raises(UsageError, match="does not exist"):
+                self.store.sync(paths)
+            return
         scope = [os.fsencode(f"{root}/{part}".rstrip("/")) + b"/" for root, part in targets]
         expected = {p: n for p, n in before.items() if not any(p.startswith(prefix) for prefix in scope)}
         broken: set[bytes] = set()
