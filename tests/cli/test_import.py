@@ -50,17 +50,19 @@ def test_a_table_says_why_rows_wait(old: OldIndex, line: Line) -> None:
     old.write([*old.paths[:8], "../o00_images/a/p06.png", *old.paths[9:]])
     ran = line("import", *TRIPLE)
     at = ran.lines.index("waiting for their pictures:")
-    table = [" ".join(row.split()) for row in ran.lines[at + 1 : at + 5]]
+    table = [" ".join(row.split()) for row in ran.lines[at + 1 : at + 6]]
     assert table == [
         "rows why first",
         "1 only files elsewhere have the name ../o00_images/p07.png (phone/p07.png?)",
-        "1 the file is newer than the index ../o00_images/p05.png (p05.png?)",
-        "3 no file has the name ../o00_images/p03.png, ../o00_images/p04.png, ../o00_images/p06.png",
+        "1 the files of the name are those of other rows ../o00_images/p06.png",
+        "1 the file is newer than the index ../o00_images/p05.png",
+        "2 no file has the name ../o00_images/p03.png, ../o00_images/p04.png",
     ]
     again = line("import", "--resume", "i2", "-n").lines
-    assert again[again.index("waiting for their pictures:") + 1 :][:4] == ran.lines[at + 1 : at + 5]
+    assert again[again.index("waiting for their pictures:") + 1 :][:5] == ran.lines[at + 1 : at + 6]
     value = line("import", "--resume", "i2", "-n", "--json").json["waiting"]
-    assert [(some["why"], some["rows"]) for some in value] == [("name_only", 1), ("newer", 1), ("no_file", 3)]
+    reasons = [("name_only", 1), ("taken_file", 1), ("newer", 1), ("no_file", 2)]
+    assert [(some["why"], some["rows"]) for some in value] == reasons
 
 
 def test_a_dry_run_leaves_nothing_behind(old: OldIndex, line: Line) -> None:

@@ -230,6 +230,11 @@ class StoreMachine(RuleBasedStateMachine):
             return
         self._sync([(root, part)], [place], "")
 
+    def _never_was(self, part: str, before: Aliases) -> bool:
+        known = any((path + b"/").startswith(os.fsencode(part) + b"/") for path in before)
+        root, _, path = part.partition("/")
+        return not known and not self._is_closed(root, path) and not os.path.lexists(self.top / part)
+
     def _sync(self, targets: list[tuple[str, str]], paths: list[Path], message: str) -> None:
         for root, _ in targets:
             new = [number for path, number in self.disk[root].items() if not self._is_closed(root, path)]
@@ -242,6 +247,10 @@ class StoreMachine(RuleBasedStateMachine):
                 self.store.sync(paths)
             return
         before = dict(self._current())
+        if any(self._never_was(f"{root}/{part}", before) for root, part in targets if part):
+            with pytest.raises(UsageError, match="does not exist"):
+                self.store.sync(paths)
+            return
         scope = [os.fsencode(f"{root}/{part}".rstrip("/")) + b"/" for root, part in targets]
         expected = {p: n for p, n in before.items() if not any(p.startswith(prefix) for prefix in scope)}
         broken: set[bytes] = set()

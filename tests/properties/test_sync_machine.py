@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -28,6 +29,7 @@ import vstore.pictures.rules
 import vstore.pictures.scan
 import vstore.repository.places
 from vstore.disk import durable
+from vstore.errors import UsageError
 from vstore.format.entries import Snapshot
 from vstore.store import Store
 from vstore.sync.report import SyncReport
@@ -394,6 +396,11 @@ class SyncMachine(RuleBasedStateMachine):
         if not targets:
             return
         before = dict(self.versions[self.current]) if self.current else {}
+        outer = [(r, p) for r, p in targets if not any(r == root and p.startswith(f"{o}/") for root, o in targets)]
+        if any(self._never_was(f"{root}/{part}", before) for root, part in outer if part):
+            with pytest.raises(UsageError, match="does not exist"):
+                self.store.sync(paths, allow_mass_delete=True, **options)
+            return
         after, carried, failed = self._expected(targets)
         embedded = self.fake.embedded
         report = self.store.sync(paths, allow_mass_delete=True, **options)
@@ -410,6 +417,11 @@ class SyncMachine(RuleBasedStateMachine):
         written = stats_of(self.top / ".vstore")
         self.store.sync(paths, allow_mass_delete=True)
         assert stats_of(self.top / ".vstore") == written, "and then there is nothing left to remember"
+
+    def _never_was(self, part: str, before: Aliases) -> bool:
+        known = any((path + "/").startswith(part + "/") for path in before)
+        root, _, path = part.partition("/")
+        return not known and not self._closed_above(root, path) and not os.path.lexists(self.top / part)
 
     def _note(self, before: Aliases, after: Aliases, report: SyncReport) -> None:
         """Hold every snapshot that a run wrote against what it may hold; the last one must be whole."""

@@ -351,7 +351,8 @@ def avifs() -> Iterator[File]:
                 thrice(pixels) if name == "grey" else over_white(right, pixels[..., -1]) if name == "RGBA" else right
             )
             for ratio in ("444", "422", "420") if name == "RGB" else (None,):
-                data = imagecodecs.avif_encode(stored, pixelformat=ratio, **options)
+                form = None if ratio is None else getattr(imagecodecs.AVIF.PIXEL_FORMAT, f"YUV{ratio}")
+                data = imagecodecs.avif_encode(stored, pixelformat=form, **options)
                 yield File(f"AVIF {bits} bit {name}", ratio or "", data, shown_as, 3)
 
 

@@ -111,10 +111,12 @@ _WORDS = (
 )
 
 
+_MAY_BE = ("several_files", "shared_file", "name_only", "near_name")  # whose files may be the row's picture
 _WHY = {
     "several_files": "several files match",
     "shared_file": "another row matches the same file",
     "name_only": "only files elsewhere have the name",
+    "taken_file": "the files of the name are those of other rows",
     "near_name": "a file has nearly the name",
     "other_size": "the file has another size",
     "other_bytes": "the file is another picture than the exported one",
@@ -132,7 +134,11 @@ def _print_waiting(report: ImportReport) -> None:
     click.echo("waiting for their pictures:")
     rows = [["", "rows", "why", "first"]]
     for some in waiting:
-        names = [_short(row.path, 50) + (f" ({_short(row.files[0], 50)}?)" if row.files else "") for row in some.first]
+        may_be = some.why in _MAY_BE  # else the file is the row's own: nothing is suggested
+        names = [
+            _short(row.path, 50) + (f" ({_short(row.files[0], 50)}?)" if row.files and may_be else "")
+            for row in some.first
+        ]
         more = ", …" if some.rows > len(names) else ""
         rows.append(["", number(some.rows), _WHY[some.why], ", ".join(names) + more])
     table(rows, right=(1,))

@@ -48,7 +48,7 @@ class FillOptions(NamedTuple):
 
 
 class _Done(NamedTuple):
-    """What became of the pictures without a digest."""
+    """The results for the pictures without a digest."""
 
     filled: int = 0
     unread: int = 0

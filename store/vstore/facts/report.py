@@ -27,7 +27,7 @@ class Undecoded(NamedTuple):
 
 @briefly
 class FactsReport(NamedTuple):
-    """What the store knows of the pictures of its current snapshot.
+    """The facts that the store has, and lacks, of the pictures of its current snapshot.
 
     snapshot:       name of the snapshot, or None.
     space_name:     name of its embedding space, or None.

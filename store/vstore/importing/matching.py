@@ -26,8 +26,9 @@ _RANKS = {HERE: 4, MOVED: 3, SAME: 2, NAME: 1}
 _OFF = ("", ", in another Unicode form", ", in another letter case")
 SEVERAL, SHARED, NAMESAKE, NEARLY, NOWHERE = "several_files", "shared_file", "name_only", "near_name", "no_file"
 OTHER_SIZE, OTHER_BYTES, NEWER, UNREADABLE = "other_size", "other_bytes", "newer", "unreadable"
+TAKEN = "taken_file"
 WAITING = (  # why a row has no picture
-    SEVERAL, SHARED, NAMESAKE, NEARLY, OTHER_SIZE, OTHER_BYTES, NEWER, UNREADABLE, NOWHERE,
+    SEVERAL, SHARED, NAMESAKE, TAKEN, NEARLY, OTHER_SIZE, OTHER_BYTES, NEWER, UNREADABLE, NOWHERE,
 )  # fmt: skip
 MOST = 16  # files of one path that speak for a way: of more nobody can say which it is
 
@@ -284,7 +285,7 @@ def _without_taken(answers: list[Answer], known: Collection[bytes]) -> list[Answ
             continue
         left = tuple(file for file in answer.files if file not in taken)
         if not left:
-            answers[number] = Answer(MISSING, "the files of its name are those of other rows", why=NOWHERE)
+            answers[number] = Answer(MISSING, "the files of its name are those of other rows", why=TAKEN)
         elif len(left) == 1:
             answers[number] = Answer(MISSING, "only a file elsewhere has its name", left, why=NAMESAKE)
         else:

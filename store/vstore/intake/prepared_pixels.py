@@ -1,4 +1,4 @@
-"""What is known of prepared pixels, their digests first: what a run sees, and what the facts of the store hold.
+"""The facts of prepared pixels, their digests first: those that a run sees, and those that the store holds.
 
 The catalogue has no part in them: what a digest decides is whose vector a picture gets.
 """

@@ -1,4 +1,4 @@
-"""How much there is to see in a picture: none in one that is flat. Pure."""
+"""The spread of the colours of a picture, and whether it is flat. Pure."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def _transform(profile: bytes, mode: str) -> Transform | None:
 
     srgb = ImageCms.createProfile("sRGB")  # outside of `try`: without littlecms, no profile may count as broken
     flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
-    if mode == "L":  # its shortcut for greys is 10 levels off in the dark; here it has no more than 256 to do
+    if mode == "L":  # littlecms's shortcut is 10 levels off in the dark, and 256 greys need none
         flags |= ImageCms.Flags.NOOPTIMIZE
     try:
         transform = ImageCms.ImageCmsTransform(

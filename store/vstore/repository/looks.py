@@ -1,4 +1,4 @@
-"""What one look at a prepared picture says for its facts."""
+"""The facts that one look at a prepared picture gives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _READER = 0  # no reader of facts saw these bytes: all other columns come from o
 
 
 class Look(NamedTuple):
-    """What is kept of a prepared picture.
+    """The facts of a prepared picture that are kept.
 
     digest: of its pixels.
     flat:   it is of one colour.

@@ -16,7 +16,7 @@ _PROOFS = ((70, 48), (48, 70))  # sizes of the pictures that prove a table
 
 
 class PixelValues:
-    """What a processor makes of a picture, to the bit.
+    """The values that a processor gives a picture, to the bit.
 
     Its rescaling and normalising turn each of 256 values of a channel into another, whatever stands beside it: its
     results for all of them are kept as a table. A table that does not give what the processor gives is not used.

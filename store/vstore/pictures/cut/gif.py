@@ -13,7 +13,7 @@ _LARGEST = 4096  # codes of a table
 
 
 class _Read(NamedTuple):
-    """What was read of packed pixels. pixels: their number; bits: those of the codes; width: of the next code."""
+    """The result of reading packed pixels. pixels: their number; bits: those of the codes; width: of the next code."""
 
     pixels: int
     bits: int

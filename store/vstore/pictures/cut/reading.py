@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Left(NamedTuple):
-    """What is left of a picture.
+    """The remaining part of a cut picture.
 
     picture:     as it was decoded; only the lines from `first` to `stop` are its own.
     height:      lines of the whole picture.
