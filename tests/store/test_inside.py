@@ -35,9 +35,12 @@ EXCEPTIONS = {
     "vstore.disk.durable": {"shutil.rmtree"},
     "vstore.disk.long_folders": {"os.access"},  # below an open folder
     # The store's own folder, which may be a link.
+    "vstore.disk.owner": {"os.access"},
     "vstore.repository.create": {".is_dir", "os.listdir"},
     "vstore.repository.discovery": {"Layout", "os.path.lexists"},
     "vstore.intake.surveyor": {"os.stat"},
+    # The user's configuration, whose folders may be links.
+    "vstore.disk.user_config": {".is_dir"},
     # Whether it is worth loading a module: nothing is opened.
     "vstore.repository.repository": {"os.path.lexists"},
     # Pictures, folders of pictures, and what the user names.

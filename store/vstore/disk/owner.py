@@ -52,14 +52,19 @@ class User(NamedTuple):
     @classmethod
     def of(
         cls,
+        *,
         config: AnyPath | None = None,
         cache: AnyPath | None = None,
         trust: bool = False,
         sudo_uid: int | None = None,
     ) -> User:
         """Take what a program says. Raises: UsageError for an empty path."""
-        given = [None if path is None else absolute(path) for path in (config, cache)]
-        return cls(*given, trust, sudo_uid)
+        return cls(
+            config=None if config is None else absolute(config),
+            cache=None if cache is None else absolute(cache),
+            trust=trust,
+            sudo_uid=sudo_uid,
+        )
 
     def config_folder(self) -> Path | None:
         """Find the folder for configurations; None for a user without a home."""
@@ -73,16 +78,18 @@ class User(NamedTuple):
 class Foreign(NamedTuple):
     """A store of another user.
 
-    folder: its real folder.
-    owner:  uid of its owner.
-    inner:  a folder in it that belongs to somebody else again, or None.
-    whose:  uid of who holds it: `owner`, or the owner of `inner`.
+    folder:   its real folder.
+    owner:    uid of its owner.
+    inner:    a folder in it that belongs to somebody else again, or None.
+    whose:    uid of who holds it: `owner`, or the owner of `inner`.
+    writable: the system would let this user write into the folder.
     """
 
     folder: Path
     owner: int
     inner: str | None
     whose: int
+    writable: bool
 
 
 def foreign(layout: Layout, user: User) -> Foreign | None:
@@ -94,15 +101,15 @@ def foreign(layout: Layout, user: User) -> Foreign | None:
         return None
     found = inside.look_at_any(layout.folder)
     owner = found.st_uid
-    mine = _mine(layout.folder, owner, user)
-    held = None if owner in mine else (None, owner)
-    held = held or _held_inside(layout, mine | {owner, ROOT})
+    mine = _mine(layout.folder, user)
+    held = _held_inside(layout, mine | {owner, ROOT}) if owner in mine else (None, owner)
     if held is None or not _keeps_owners(found.st_dev):
         return None
     real = Path(os.path.realpath(layout.folder))
     if is_trusted(user.config_folder(), Trusted(real, owner)):
         return None
-    return Foreign(real, owner, *held)
+    inner, whose = held
+    return Foreign(real, owner, inner=inner, whose=whose, writable=os.access(real, os.W_OK))
 
 
 def name_of(uid: int) -> str:
@@ -115,17 +122,17 @@ def name_of(uid: int) -> str:
         return f"user {uid}"
 
 
-def _mine(folder: Path, owner: int, user: User) -> set[int]:
+def _mine(folder: Path, user: User) -> set[int]:
     """List the users whose stores are this one's own."""
     me = os.geteuid()
-    if owner == me or me != ROOT:
+    if me != ROOT:
         return {me}
     # Root works in the folders of others, for them.
     above = inside.look_at_any(Path(os.path.realpath(folder)).parent).st_uid
     return {me, above} if user.sudo_uid is None else {me, above, user.sudo_uid}
 
 
-def _held_inside(layout: Layout, fine: set[int]) -> tuple[str, int] | None:
+def _held_inside(layout: Layout, fine: set[int]) -> tuple[str | None, int] | None:
     """Find a folder in a store that belongs to none of these users. Returns: its name, and its owner."""
     for folder in (layout.refs, layout.segments, layout.packs, layout.journal, layout.locks):
         with contextlib.suppress(FileNotFoundError):  # copies leave out what was empty

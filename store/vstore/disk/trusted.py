@@ -1,18 +1,17 @@
 """The stores of other users that a user trusts, kept at each machine in the user's configuration.
 
-Each is a file `vstore/trusted/DIGEST` there: whoever removes it takes the trust back. It names the folder and its owner:
-if the folder comes to belong to somebody else, the user is asked again.
+Each is a file `vstore/trusted/DIGEST` there: whoever removes it takes the trust back. It names the folder and its
+owner: if the folder comes to belong to somebody else, the user is asked again.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from pathlib import Path
 from typing import NamedTuple
 
-from vstore.disk import durable, user_config
+from vstore.disk import durable, inside, user_config
 from vstore.format.canonical import canonical, parsed
 from vstore.format.names import is_number
 
@@ -32,6 +31,8 @@ class Trusted(NamedTuple):
     @property
     def file(self) -> str:
         """The name of its file."""
+        import hashlib  # only who trusts a store pays for it
+
         return hashlib.sha256(os.fsencode(self.folder)).hexdigest()
 
     def to_bytes(self) -> bytes:
@@ -68,12 +69,11 @@ def trusted(config: Path | None) -> list[Trusted]:
     if config is None:
         return []
     found = []
-    with contextlib.suppress(FileNotFoundError):
-        for path in folder_of(config).iterdir():
-            with contextlib.suppress(OSError, ValueError):
-                store = Trusted.from_bytes(durable.read(path))
-                if store.file == path.name:
-                    found.append(store)
+    for name in inside.names_if_any(folder_of(config)):
+        with contextlib.suppress(OSError, ValueError):
+            store = Trusted.from_bytes(durable.read(folder_of(config) / name))
+            if store.file == name:
+                found.append(store)
     return sorted(found)
 
 

@@ -65,11 +65,11 @@ def records_before(repo: Repository, number: int) -> list[OldRecord]:
 
 def stale_cache(repo: Repository) -> list[str]:
     """Name the cache files that are no longer of use: bitmaps over old segments, old states, unfinished files."""
-    names = inside.names_if_any(repo.layout.cache)
+    names = inside.names_if_any(repo.layout.own_cache)
     return [name for name in names if name == "state" or name.startswith(("rows-", TEMPORARY))]
 
 
 def empty_cache(repo: Repository) -> None:
     """Remove everything in `cache/`: all of it can be made again."""
-    for name in inside.names_if_any(repo.layout.cache):
-        durable.remove_tree(repo.layout.cache / name)
+    for name in inside.names_if_any(repo.layout.own_cache):
+        durable.remove_tree(repo.layout.own_cache / name)

@@ -34,7 +34,9 @@ def create_store(
     if dtype not in DTYPES:
         raise UsageError(f"unknown store dtype {dtype!r}", f"choose one of: {', '.join(DTYPES)}")
     hash = store_hash(hash).name
-    if not inside.exists(layout.format):
+    if inside.exists(layout.format):
+        _unfinished_store(folder, hash, dtype, user).close()
+    else:
         _refuse_other_files(layout)
     with contextlib.suppress(FileNotFoundError):
         refuse_foreign(layout, user)
@@ -53,16 +55,17 @@ def create_store(
     return Repository(folder, user=user)
 
 
-def refuse_existing(folder: Path, words: Words) -> None:
+def refuse_existing(folder: Path, words: Words, user: User | None = None) -> None:
     """Refuse a folder that cannot become a store. One whose maker was killed before a record can.
 
     words:  name a model that can be added to the store instead.
+    user:   the user for whom it is made.
     Raises: UsageError, Damage.
     """
     layout = inside.layout_of(folder)
     if not inside.exists(layout.format):
         _refuse_other_files(layout)
-    elif Repository(folder).tip.highest:
+    elif Repository(folder, user=user).tip.highest:
         raise UsageError(
             f"a store already exists at {folder}",
             f"use it, adding the model with: {words.command('NAME')}; or name another folder with --store",

@@ -39,6 +39,7 @@ from vstore.repository.names import find_snapshot, find_space, past_currents
 from vstore.repository.ownership import caches_for, refuse_foreign
 
 if TYPE_CHECKING:
+    from vstore.disk.catalogue import Catalogue
     from vstore.disk.lock import Lock
     from vstore.disk.packs import Packs
     from vstore.disk.segments import Rows, Segment
@@ -310,6 +311,17 @@ class Repository:
             found = self._segments.setdefault(ref.name, segment)
         return found
 
+    def catalogue(self, *, write: bool) -> Catalogue | None:
+        """Open the catalogue. Returns: None for a missing or unusable one.
+
+        write:  the caller holds `ingest`; a missing or unusable catalogue is made again.
+        Raises: DiskTrouble if a new one cannot be made.
+        """
+        from vstore.disk.catalogue import Catalogue
+
+        is_foreign = self.layout.caches is not None
+        return Catalogue.open(self.layout.catalogue, self.store_id, write=write, foreign=is_foreign)
+
     # Changing
 
     def write_segment(
@@ -353,7 +365,7 @@ class Repository:
             self.refuse_unsound()
             self._sweep(self.layout.refs, "commit")
             self._sweep(self.layout.packs, "commit")
-            durable.sweep(self.layout.cache, "cache")  # a writer at work loses its cache file at worst
+            durable.sweep(self.layout.own_cache, "cache")  # a writer at work loses its cache file at worst
             yield
 
     def sweep(self) -> None:
