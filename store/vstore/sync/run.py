@@ -102,7 +102,7 @@ class Run:
 
         repo = self._repo
         with repo.lock("ingest") as lock:
-            lock.acquire(None if self._options.wait else 0.0, "sync", self._stop.is_set)
+            lock.acquire(None if self._options.wait else 0.0, "sync", self._stop.is_set, self._progress.note)
             repo.reload()
             repo.refuse_unsound()
             check_faiss(repo.layout.cache)
