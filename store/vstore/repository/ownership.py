@@ -56,4 +56,3 @@ def _name(found: Foreign, store_id: str) -> str:
 
     about = f"{found.owner} {store_id} {found.folder}"
     return hashlib.sha256(os.fsencode(about)).hexdigest()[:32]
-
