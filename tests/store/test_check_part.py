@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from pathlib import Path
 
 import pytest
+from support.failing_disks import Watched
 from support.folders import World, trust_young_stats
 
 from vstore.check import objects as check_objects
 from vstore.check import verified as verified_files
+from vstore.disk import durable
 from vstore.errors import UsageError
 
 
@@ -92,7 +95,10 @@ def test_an_invalid_part_is_refused(world: World, part: str) -> None:
         world.store.check(read_data_subset=part)
 
 
-def test_a_store_that_cannot_be_written_is_checked_all_the_same(world: World) -> None:
+def test_a_store_that_cannot_be_written_is_checked_all_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     (world.folder / "cache" / "verified").unlink(missing_ok=True)
-    (world.folder / "cache" / "verified").mkdir()
+    disk = Watched().fail("open", errno.EROFS)
+    monkeypatch.setattr(durable, "disk", disk)
     assert world.store.check(read_data=True).verified == 13
+    assert "open" in {call for call, _ in disk.calls}, "it was tried"
+    assert verified(world) == {}

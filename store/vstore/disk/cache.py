@@ -18,7 +18,10 @@ _SUM = 8
 
 
 def read_cache(folder: Path, name: str) -> bytes | None:
-    """Read the content of a cache file; None if it is missing, unreadable or damaged."""
+    """Read the content of a cache file; None if it is missing, unreadable or damaged.
+
+    Raises: Damage if it is a link, or no file.
+    """
     try:
         data = durable.read(folder / name)
     except OSError:
