@@ -55,6 +55,7 @@ ELSEWHERE = {
     ("import",),
     ("doctor",),
     ("model", "add"),
+    ("model", "allow"),
     ("model", "convert"),
     ("model", "recommend"),
     ("model", "drop"),

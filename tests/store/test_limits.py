@@ -57,9 +57,9 @@ def test_a_check_reports_no_damage_for_it() -> None:
 def test_a_sync_that_can_open_no_more_files_says_so_and_changes_nothing(
     settled: World, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    settled.put({"a.jpg": 1, "below/b.jpg": 2})
+    settled.put({"a.jpg": 1, "below/b.jpg": 2, "c.jpg": 3})
     settled.sync()
-    settled.put({"c.jpg": 3})
+    settled.put({"c.jpg": 4, "d.jpg": 5})
     before = settled.store.snapshot_list()
     real = os.open
 
@@ -75,7 +75,8 @@ def test_a_sync_that_can_open_no_more_files_says_so_and_changes_nothing(
             settled.sync()
     assert "mass-delete" not in str(caught.value) and "mount" not in str(caught.value)
     assert settled.store.snapshot_list() == before
-    assert settled.sync().new == 1
+    report = settled.sync()
+    assert (report.unchanged, report.changed, report.new) == (2, 1, 1)
 
 
 def test_no_file_of_the_store_is_damaged_by_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

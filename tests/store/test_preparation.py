@@ -59,9 +59,26 @@ def test_a_recipe_is_read_as_it_was_written() -> None:
         {**preparation_2(), "resample": "nearest"},
         {**preparation_2(), "colour": "Adobe RGB"},
         {**preparation_2(), "sharpened": True},
+        # What no vstore wrote
+        [],
+        "none",
+        {"max_side": 0},
+        {"max_side": 512.0},
+        {"max_side": 1 << 40},
+        {**preparation_2(), "max_side": "512"},
+        {**preparation_2(), "short_side": -1},
+        {**preparation_2(), "short_side": True},
+        {**preparation_2(), "draft": 0.5},
+        {**preparation_2(), "draft": "3"},
+        {**preparation_2(), "reducing_gap": 1e40},
+        {**preparation_2(), "reducing_gap": [2.0]},
+        {"through": {}},
+        {"through": "JPEG"},
+        {"through": {"format": "JPEG", "quality": 0}},
+        {"through": {"format": "PNG", "quality": 75}},
     ],
 )
-def test_a_preparation_of_a_later_version_is_refused(other: dict[str, Any]) -> None:
+def test_a_preparation_that_is_not_known_is_refused(other: Any) -> None:
     with pytest.raises(ModelError, match="does not know how to prepare"):
         preparation_of({"prepare": other})
 

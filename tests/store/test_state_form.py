@@ -10,6 +10,7 @@ import pytest
 
 from vstore.errors import Damage
 from vstore.format.entries import Snapshot
+from vstore.format.state import State
 from vstore.format.state_form import require_state
 
 SPACE, KEY, FILE = "5a" * 32, "1d" * 16, "0f" * 16
@@ -195,8 +196,19 @@ def test_an_entry_with_what_no_snapshot_has_is_damage(field: str, value: Any) ->
     assert Snapshot.from_json("v2", ENTRY).paths == 3
     with pytest.raises(Damage, match="the log lists v2 with what no snapshot has"):
         Snapshot.from_json("v2", {**ENTRY, field: value})
-    with pytest.raises(KeyError):
-        Snapshot.from_json("v2", {name: value for name, value in ENTRY.items() if name != "time"} | {"id": KEY})
+
+
+@pytest.mark.parametrize("field", ["id", "manifest", "space", "paths", "images", "time"])
+def test_an_entry_without_what_every_snapshot_has_is_damage(field: str) -> None:
+    with pytest.raises(Damage, match=f"the log lists v2 without '{field}'"):
+        Snapshot.from_json("v2", {name: value for name, value in ENTRY.items() if name != field})
+
+
+def test_a_space_that_is_named_and_not_listed_is_damage() -> None:
+    spaces = State({}).spaces
+    assert spaces == {} and "00" * 32 not in spaces and spaces.get("00" * 32) is None
+    with pytest.raises(Damage, match="names the space 000000000000 and does not list it"):
+        spaces["00" * 32]
 
 
 def test_a_fetched_snapshot_has_no_parent_of_this_store() -> None:

@@ -387,6 +387,18 @@ def test_an_exclude_that_a_partial_commit_took_away_is_not_missed_after_a_rollba
     assert (report.paths, report.partial, single.fake.embedded) == (5, False, 5)
 
 
+def test_a_folder_that_a_partial_commit_made_known_keeps_the_excludes_of_the_run_after_an_undo(single: World) -> None:
+    single.put({"a.png": 1})
+    single.sync()
+    other_folder = single.pictures.parent / "more"
+    single.put({f"../more/new{number}.png": 10 + number for number in range(3)} | {"../more/no.png": 20})
+    with single.another() as other:
+        during(single.fake, lambda: other.undo() and None, single.fake.calls + 2)
+        report = single.sync(other_folder, exclude=["no*"], commit_every=-1.0)
+    assert (report.paths, report.partial) == (4, False)
+    assert single.repo.state.roots["more"].options["exclude"] == ["no*"]
+
+
 def test_a_run_that_comes_back_to_a_snapshot_of_its_own_counts_its_pictures(single: World) -> None:
     single.put({"a.png": 1})
     single.sync()

@@ -13,6 +13,7 @@ import shutil
 import struct
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -350,8 +351,8 @@ KINDS: list[Callable[[Forge, random.Random], None]] = [
 ]
 
 
-def call(words: str) -> str:
-    """Call a command. Returns: all that it printed."""
+def call(words: str) -> tuple[int, str]:
+    """Call a command. Returns: its exit code, all that it printed."""
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="surrogateescape", write_through=True)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
         code = run(words.split())
@@ -359,7 +360,15 @@ def call(words: str) -> str:
     assert isinstance(out.buffer, io.BytesIO)
     said = out.buffer.getvalue().decode("utf-8", "replace")
     assert code in (0, 1, 2, 3, 4, 5, 10, 12, 13), f"exit {code} of {words}: {said}"
-    return said
+    return code, said
+
+
+def figures(outcomes: Counter[tuple[str, int]]) -> str:
+    """Write a line for each kind: how many commands ended with which exit code."""
+    kinds = sorted({kind for kind, _ in outcomes})
+    codes = sorted({code for _, code in outcomes})
+    lines = [[f"{outcomes[kind, code]} with exit {code}" for code in codes if outcomes[kind, code]] for kind in kinds]
+    return "\n".join(f"{kind}: {', '.join(line)}" for kind, line in zip(kinds, lines, strict=True))
 
 
 def main() -> None:
@@ -376,6 +385,7 @@ def main() -> None:
     outside = sorted(str(path) for path in home.parent.rglob("*") if home not in path.parents)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.RLIM_INFINITY))
     began, slowest = time.monotonic(), (0.0, "")
+    outcomes: Counter[tuple[str, int]] = Counter()
     for seed in range(first, first + count):
         chance = random.Random(seed)
         shutil.rmtree(home / ".vstore")
@@ -387,11 +397,19 @@ def main() -> None:
             print(case, file=sys.__stderr__, flush=True)
             faulthandler.dump_traceback_later(SECONDS, exit=True)
             start = time.monotonic()
-            said = call(words)
+            code, said = call(words)
             faulthandler.cancel_dump_traceback_later()
             slowest = max(slowest, (time.monotonic() - start, case))
+            outcomes[kind.__name__, code] += 1
             assert not any(bad in said for bad in BAD), f"{case}: {said!r}"
             assert "not enough memory" not in said, f"{case}: {said!r}"
     assert outside == sorted(str(path) for path in home.parent.rglob("*") if home not in path.parents)
     seconds = time.monotonic() - began
-    print(f"{count} cases in {seconds:.0f} s, the slowest {slowest[0]:.1f} s: {slowest[1]}", file=sys.__stdout__)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> (20 if sys.platform == "darwin" else 10)
+    print(
+        f"{count} cases in {seconds:.0f} s, at most {most:,} MiB of memory,"
+        f" the slowest {slowest[0]:.1f} s: {slowest[1]}",
+        figures(outcomes),
+        sep="\n",
+        file=sys.__stdout__,
+    )

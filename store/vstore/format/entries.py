@@ -107,8 +107,11 @@ class Snapshot(NamedTuple):
 
     @classmethod
     def from_json(cls, name: str, value: Document) -> Snapshot:
-        """Read an entry. Raises: Damage if it holds what no snapshot has; KeyError if something is missing."""
-        _require_entry(name, value)
+        """Read an entry. Raises: Damage if it is not one of a snapshot."""
+        try:
+            _require_entry(name, value)
+        except KeyError as err:
+            raise Damage(f"the log lists {name} without {err}", "run: vstore check") from err
         return cls(
             name=name,
             id=value["id"],

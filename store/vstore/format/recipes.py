@@ -7,6 +7,8 @@ from typing import Any
 
 from vstore.errors import Damage
 from vstore.format.canonical import SMALL, canonical, parsed
+from vstore.format.names import is_number
+from vstore.format.segment_header import LARGEST_DIM
 
 Recipe = Mapping[str, Any]
 
@@ -24,6 +26,8 @@ def recipe_of(data: bytes) -> dict[str, Any]:
         recipe = parsed(data, SMALL)
         if not isinstance(recipe, dict):
             raise TypeError("it is no object")
-    except (ValueError, TypeError) as err:
-        raise Damage(f"a recipe cannot be read: {err}", "run: vstore check") from err
+        if not is_number(recipe["dim"], 1, LARGEST_DIM) or type(recipe["family"]) is not str:
+            raise ValueError("its family or dim is none")
+    except (ValueError, TypeError, KeyError) as err:
+        raise Damage(f"a recipe cannot be read: {err!r}", "run: vstore check") from err
     return recipe

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from vstore.errors import Damage
 from vstore.format.canonical import Document, Json
 from vstore.format.entries import FileRef, Import, Root, RunRef, Snapshot, Space, listed_packs
 
@@ -31,6 +32,11 @@ def merge_patch(target: Document, *patches: Document) -> dict[str, Json]:
         old = merged.get(name)
         merged[name] = merge_patch(old if isinstance(old, dict) else {}, *some)
     return merged
+
+
+class _Spaces(dict[str, Space]):
+    def __missing__(self, id: str) -> Space:
+        raise Damage(f"the log names the space {id[:12]} and does not list it", "run: vstore check")
 
 
 class State(NamedTuple):
@@ -82,7 +88,8 @@ class State(NamedTuple):
 
     @property
     def spaces(self) -> dict[str, Space]:
-        return {id: Space.from_json(id, value) for id, value in self.document.get("spaces", {}).items()}
+        """The spaces, by id. To look up one that is not there raises Damage: what names a space needs it."""
+        return _Spaces((id, Space.from_json(id, value)) for id, value in self.document.get("spaces", {}).items())
 
     @property
     def imports(self) -> dict[str, Import]:

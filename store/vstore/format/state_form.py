@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from vstore.errors import Damage
 from vstore.format.canonical import Document, Json, path_from_json
 from vstore.format.names import LONGEST_PATH, is_digest, is_label, is_number, is_place, is_snapshot, is_stored_path
+from vstore.format.segment_header import LARGEST_DIM
 
 _LONGEST_PATTERN = 4_096  # characters
 _MOST_PATTERNS = 100_000
 _MOST_STEPS = 255  # from an old label to the one of today: each was a wider folder
-_LARGEST_DIM = 1 << 20
 _LISTS, _FLAGS = ("exclude", "include"), ("follow_symlinks", "one_file_system", "ignore_inode", "ignore_ctime")
 
 
@@ -92,7 +92,7 @@ def _space(id: str, space: Document) -> None:
     for field in ("name", "status"):
         text = space[field]
         _require(type(text) is str and text.isprintable() and 0 < len(text) <= 1000, f"{field} of the space {id}", text)
-    _require(is_number(space["dim"], 1, _LARGEST_DIM), f"the numbers of a row of the space {id}", space["dim"])
+    _require(is_number(space["dim"], 1, LARGEST_DIM), f"the numbers of a row of the space {id}", space["dim"])
     for field in ("recipe", "probes", "identity"):
         if field in space:
             _require(_is_hex(space[field]), f"{field} of the space {id}", space[field])

@@ -129,13 +129,15 @@ class Reader:
             if item.file.size <= self._max_size:
                 data, state = self._read(os.path.join(item.chunk.place, item.file.name), item.file)
         except OSError as err:
+            if err.errno == errno.ENOMEM:
+                return Answer(item, TROUBLE, failure=_no_memory())
             refuse_limit(err, f"read {os.fsdecode(item.path)}")
             if err.errno in (errno.ENOENT, errno.ENOTDIR):
                 return Answer(item, GONE)
             kind = "permission" if err.errno in (errno.EACCES, errno.EPERM) else "io"
             return Answer(item, TROUBLE, failure=PictureFailure(kind, err.strerror or str(err)))
         except MemoryError:
-            return Answer(item, TROUBLE, failure=PictureFailure("io", "there was not enough memory to read it"))
+            return Answer(item, TROUBLE, failure=_no_memory())
         if data is None:
             limit = self._max_size
             shown = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
@@ -199,6 +201,11 @@ class Reader:
             raise OSError(errno.EBUSY, "it changed while it was being read")
         finally:
             os.close(fd)
+
+
+def _no_memory() -> PictureFailure:
+    """Return the failure of a picture too large for the memory that is left: others may well fit."""
+    return PictureFailure("io", "there was not enough memory to read it")
 
 
 def _same(one: os.stat_result, other: os.stat_result) -> bool:

@@ -14,6 +14,7 @@ SRGB = "sRGB"
 NEWEST = 2  # raised whenever the same bytes would be prepared otherwise: a new recipe, for new spaces
 FILTERS = ("bilinear", "bicubic", "lanczos")
 _LONGEST = 16  # sides: with a short side that is asked for, the longer one has that many times its length at most
+_LARGEST = 1 << 31  # of any number
 _UPRIGHT = "exif, after the resize"
 
 
@@ -111,7 +112,10 @@ def preparation_of(recipe: Mapping[str, Any], max_pixels: int = MAX_PIXELS) -> P
 
     Raises: ModelError for a preparation that this vstore does not know: any other would give other vectors.
     """
-    given = dict(recipe.get("prepare", {}))
+    given = recipe.get("prepare", {})
+    if not isinstance(given, Mapping):
+        raise _unknown("prepare", given)
+    given = dict(given)
     usual = preparation_2() if given.get("policy") == 2 else preparation_1()
     gap = given.get("reducing_gap")
     given = {**usual, **given}
@@ -125,9 +129,15 @@ def preparation_of(recipe: Mapping[str, Any], max_pixels: int = MAX_PIXELS) -> P
         gap = given["reducing_gap"]
     for name, value in given.items():
         if name != "max_side" and value not in known.get(name, ()):
-            raise ModelError(
-                f"this vstore does not know how to prepare pictures with {name} {value!r}", "upgrade vstore"
-            )
+            raise _unknown(name, value)
+    for name, value in (("max_side", given["max_side"]), ("short_side", short_side)):
+        if value is not None and (type(value) is not int or not 0 < value <= _LARGEST):
+            raise _unknown(name, value)
+    for name, value in (("draft", draft), ("reducing_gap", gap)):
+        if value is not None and (type(value) not in (int, float) or not 1 <= value <= _LARGEST):
+            raise _unknown(name, value)
+    if through is not None and not _is_jpeg(through):
+        raise _unknown("through", through)
     if given["policy"] == 1 and (short_side, draft) != (None, None):
         raise ModelError("this vstore does not know how to prepare pictures with a short side", "upgrade vstore")
     return Preparation(
@@ -143,3 +153,15 @@ def preparation_of(recipe: Mapping[str, Any], max_pixels: int = MAX_PIXELS) -> P
         jpeg=None if through is None else through["quality"],
         colours=given.get("colour") == SRGB,
     )
+
+
+def _unknown(name: str, value: object) -> ModelError:
+    return ModelError(
+        f"this vstore does not know how to prepare pictures with {name} {repr(value)[:100]}", "upgrade vstore"
+    )
+
+
+def _is_jpeg(through: object) -> bool:
+    if not isinstance(through, Mapping) or set(through) != {"format", "quality"} or through["format"] != "JPEG":
+        return False
+    return type(through["quality"]) is int and 1 <= through["quality"] <= 100

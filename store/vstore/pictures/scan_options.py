@@ -69,7 +69,10 @@ class ScanOptions(NamedTuple):
 
 
 class OptionEdits(NamedTuple):
-    """The changes of a command's words to the options of a root. None leaves an option as it is."""
+    """The changes of a command's words to the options of a root. None leaves an option as it is.
+
+    repeated: they were recorded once, and maybe undone since: an exclude to take away may be gone.
+    """
 
     exclude: Sequence[str] = ()
     no_exclude: Sequence[str] = ()
@@ -79,6 +82,7 @@ class OptionEdits(NamedTuple):
     ignore_inode: bool | None = None
     ignore_ctime: bool | None = None
     accept_truncated: int | None = None
+    repeated: bool = False
 
     @property
     def given(self) -> list[tuple[str, str]]:
@@ -105,7 +109,7 @@ class OptionEdits(NamedTuple):
     def applied(self, options: ScanOptions) -> ScanOptions:
         """Return the options with these changes. Raises: UsageError if `no_exclude` names one that is not set."""
         missing = [glob for glob in self.no_exclude if glob not in options.exclude]
-        if missing:
+        if missing and not self.repeated:
             has = f"it has: {', '.join(options.exclude)}" if options.exclude else "it has no excludes"
             raise UsageError(f"this folder has no exclude {missing[0]!r}", has)
         stay = [glob for glob in options.exclude if glob not in self.no_exclude]

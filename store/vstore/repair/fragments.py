@@ -8,8 +8,15 @@ from vstore.format.canonical import Document
 from vstore.format.entries import Import, Root, Snapshot, Space
 from vstore.repair.findings import Findings
 
+
+def _read_snapshot(name: str, entry: Document) -> Snapshot:
+    if not Snapshot.is_whole(entry):
+        raise KeyError
+    return Snapshot.from_json(name, entry)
+
+
 _KINDS: dict[str, Callable[[str, Document], object]] = {
-    "snapshots": Snapshot.from_json,
+    "snapshots": _read_snapshot,
     "spaces": Space.from_json,
     "roots": Root.from_json,
     "imports": Import.from_json,

@@ -54,7 +54,7 @@ def spots_of(label: bytes, place: bytes, listed: Iterable[bytes], *, inodes: boo
 
 
 def remembered(now: Spots, earlier: Spots, filled: Iterable[bytes]) -> dict[bytes, Spot]:
-    """Join two looks. filled: folders with pictures now.
+    """Join two looks. filled: the earlier mount points with pictures now.
 
     That a folder was a mount point is forgotten once it has pictures without being one. One that is not there is
     remembered if it was a mount point.

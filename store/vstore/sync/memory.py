@@ -99,7 +99,8 @@ class Memory:
             earlier = self.spots(label)
             listed = (path for path in survey.shallow if is_below(path, label))
             found = spots_of(label, target.place, listed, inodes=not target.options.ignore_inode)
-            filled = [path for path in earlier if not survey.is_unlisted(path + b"/") and any(now.under(path))]
+            mounted = (path for path, spot in earlier.items() if spot.mounted and not survey.is_unlisted(path + b"/"))
+            filled = [path for path in mounted if any(now.under(path))]
             spots = remembered(found, earlier, filled)
             if spots != earlier:
                 yield label, packed(spots)

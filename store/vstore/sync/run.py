@@ -18,7 +18,7 @@ from vstore.intake.ingest import Ingest
 from vstore.intake.keeper import publish_seal, recover
 from vstore.intake.survey import Survey
 from vstore.intake.targets import scope_of
-from vstore.pictures.scan_options import OptionEdits, ScanOptions
+from vstore.pictures.scan_options import ScanOptions
 from vstore.progress import Progress, Silent
 from vstore.repository.repository import Repository
 from vstore.sync.absent_parts import refuse_absent
@@ -83,7 +83,7 @@ class Run:
         self._sees_pixels_alone = sees_pixels_alone
         self._progress: Progress = progress or Silent()
         self._stop = stop or threading.Event()
-        self._edits = options.edits()  # the option changes that no record of this run has yet
+        self._edits = options.edits()
         self._catalogue: Catalogue | None = None
         self._began = time.perf_counter()
         self._committed = time.monotonic()
@@ -275,7 +275,7 @@ class Run:
         written = commit.write()
         self._held = base.tree
         self._base = base.after(repo, decision.tree, written)
-        self._edits = OptionEdits()
+        self._edits = self._edits._replace(repeated=True)  # an undo of this commit takes them back
         self._committed = time.monotonic()
         self._memory.remember(survey, ingest, base.tree, self._base.tree, complete=complete)
         return decision.edits
