@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from vstore.clock import seconds
+from vstore import clock
 from vstore.disk.cache import read_cache_object, write_cache
 from vstore.format.canonical import canonical
 from vstore.format.names import is_number
@@ -26,7 +26,7 @@ def note_read(cache: Path, names: Iterable[str], listed: Collection[str] | None 
     names = sorted(names)
     if names:
         times = {name: at for name, at in read_times(cache).items() if listed is None or name in listed}
-        times |= dict.fromkeys(names, seconds())
+        times |= dict.fromkeys(names, clock.seconds())
         write_cache(cache, _NAME, canonical(times))
 
 

@@ -23,14 +23,14 @@ from vstore.disk.file import File
 from vstore.errors import VstoreError
 from vstore.format.entries import FileRef
 
-NAME = "rowsums-"
+ROW_SUMS = "rowsums-"
 _HEAD = 16
 SUM = 8  # bytes of a checksum
 
 
 def row_sums_name(segment: str) -> str:
     """Give the name of the cache file for a segment's name."""
-    return NAME + segment.removesuffix(".faiss")
+    return ROW_SUMS + segment.removesuffix(".faiss")
 
 
 def row_sums(rows: memoryview, width: int) -> bytes:

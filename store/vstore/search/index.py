@@ -117,10 +117,9 @@ class Index:
         import numpy as np
 
         found = np.unique(rows[rows >= 0])
-        firsts = np.cumsum([0, *(segment.footer.rows for segment in self._segments)])
-        edges = np.searchsorted(found, firsts)
+        edges = np.searchsorted(found, self._firsts)
         for part in np.flatnonzero(np.diff(edges)).tolist():
-            here = found[edges[part] : edges[part + 1]] - firsts[part]
+            here = found[edges[part] : edges[part + 1]] - self._firsts[part]
             self._views.prove(self._segments[part], here.tolist())
 
     def wait(self) -> None:
