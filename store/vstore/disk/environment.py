@@ -25,6 +25,7 @@ from vstore.disk.file_hash import hash_file
 MAP_SIZE = 64 << 30  # address space, not disk; halved until the machine grants it
 READERS = 126
 LOCK_SIZE = 8192  # of the lock file for so many readers
+LONGEST_PLACE = 100  # bytes
 _SUM = 8
 _DATA, _LOCK, _SEAL, _PLACE = "data.mdb", "lock.mdb", "seal", "place"
 
@@ -99,9 +100,14 @@ def open_environment(folder: Path, write: bool) -> Any:
 def is_sealed(folder: Path) -> bool:
     """Tell whether the file is as the last transaction left it."""
     try:
-        return durable.read(folder / _SEAL) == _sum(folder)
+        return _fits_the_map(folder) and durable.read(folder / _SEAL, _SUM) == _sum(folder)
     except OSError:
         return False
+
+
+def _fits_the_map(folder: Path) -> bool:
+    """Tell whether LMDB could have written the file: a larger one is not read for its checksum."""
+    return inside.look(folder / _DATA).st_size <= MAP_SIZE
 
 
 def put_seal(folder: Path) -> None:
@@ -129,7 +135,7 @@ def place_of(folder: Path) -> Place:
     """Read what `place` says of the file. Raises: OSError if there is no file."""
     here = _place(folder)
     try:
-        device, inode, *times = map(int, durable.read(folder / _PLACE)[:100].split())
+        device, inode, *times = map(int, durable.read(folder / _PLACE, LONGEST_PLACE).split())
     except (OSError, ValueError):
         return Place.UNKNOWN
     if (device, inode) != here[:2]:
@@ -155,7 +161,7 @@ def is_sound(folder: Path) -> bool:
     from lmdb.verify import VerifyError, verify
 
     try:
-        return not verify(os.fspath(folder))  # type: ignore[no-untyped-call]
+        return _fits_the_map(folder) and not verify(os.fspath(folder))  # type: ignore[no-untyped-call]
     except VerifyError:
         return False
 

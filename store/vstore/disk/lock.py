@@ -17,6 +17,8 @@ from vstore.disk import durable, inside
 from vstore.disk.trouble import trouble
 from vstore.errors import DiskTrouble, Interrupted, Locked, LockLost
 
+LONGEST = 1 << 12  # bytes of a lock's file, as far as it is read
+
 
 class Lock:
     """An advisory lock on a file; the kernel frees it when the process ends, however it ends.
@@ -98,7 +100,7 @@ class Lock:
     def _held_by(self) -> tuple[str, str]:
         what = "another process is changing this store"
         try:
-            about = json.loads(durable.read(self.path))
+            about = json.loads(durable.read(self.path, LONGEST))
             if (about["pid"], about["host"]) == (os.getpid(), os.uname().nodename):
                 what = "another thread of this process is changing this store"
             holder = f"process {about['pid']} on {about['host']} ({about['command']}, since {about['since']})"
