@@ -40,6 +40,8 @@ EXCEPTIONS = {
     "vstore.intake.surveyor": {"os.stat"},
     # Whether it is worth loading a module: nothing is opened.
     "vstore.repository.repository": {"os.path.lexists"},
+    # What the kernel says of the process that holds a lock.
+    "vstore.disk.lock": {"open"},
     # Pictures, folders of pictures, and what the user names.
     "vstore.check.source": {"os.path.isdir", "os.stat"},
     "vstore.disk.file_hash": {"open"},
