@@ -104,7 +104,7 @@ class Run:
 
         repo = self._repo
         with repo.lock("ingest") as lock:
-            lock.acquire(None if self._options.wait else 0.0, "sync", self._stop.is_set)
+            lock.acquire(None if self._options.wait else 0.0, "sync", self._stop.is_set, self._progress.note)
             began = time.perf_counter()
             repo.reload()
             repo.refuse_unsound()
@@ -209,6 +209,11 @@ class Run:
         parent = repo.state.current_snapshot
         tree = repo.mapped_tree(parent, {**repo.state.absorbed, **scope.absorbed})
         self._first = self._held = tree
+        if any(target.under for target in scope.targets):
+            from vstore.sync.respelled_parts import respelled_parts  # a sync of whole folders does without it
+
+            more = respelled_parts(repo, tree, scope.targets)
+            scope = scope._replace(targets=sorted([*scope.targets, *more], key=lambda target: target.prefix + b"/"))
         return Base(parent, tree, scope, previous.written if previous else None)
 
     def _attempts(self, paths: Sequence[bytes]) -> SyncReport:
