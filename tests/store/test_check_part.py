@@ -11,8 +11,8 @@ from support.failing_disks import Watched
 from support.folders import World, trust_young_stats
 
 from vstore.check import objects as check_objects
-from vstore.check import verified as verified_files
 from vstore.disk import durable
+from vstore.disk import read_times as read_times_of
 from vstore.errors import UsageError
 
 
@@ -27,7 +27,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def verified(world: World) -> dict[str, int]:
-    return verified_files.read_times(world.folder / "cache")
+    return read_times_of.read_times(world.folder / "cache")
 
 
 def test_a_part_of_seven_is_always_the_same_and_all_seven_are_everything(world: World) -> None:
@@ -48,7 +48,7 @@ def test_a_percentage_takes_the_longest_unread_files(world: World, monkeypatch: 
     now = time.time()
     while len(seen) < 13:
         runs += 1
-        monkeypatch.setattr(verified_files.time, "time", lambda at=now + 100 * runs: at)
+        monkeypatch.setattr(time, "time", lambda at=now + 100 * runs: at)
         before = verified(world)
         world.store.check(read_data_subset="20%")
         read = {name for name, at in verified(world).items() if before.get(name) != at}
