@@ -19,6 +19,7 @@ from vstore.paths import AnyPath, absolute
 
 ROOT = 0
 MOUNTS = "/proc/self/mountinfo"
+_LONGEST = 1 << 24  # bytes of the list of mounts at most
 # Filesystems that keep no owners: all files belong to whoever the system was told at the mount.
 _OWNERLESS = {
     "vfat", "msdos", "exfat", "ntfs", "ntfs3", "fuseblk", "hfs", "hpfs", "vboxsf", "drvfs", "prl_fs", "vmhgfs",
@@ -146,7 +147,7 @@ def _keeps_owners(device: int) -> bool:
     """Tell whether the filesystem of a device keeps the owners of files; if the system does not say, it does."""
     number = f"{os.major(device)}:{os.minor(device)}"
     try:
-        lines = durable.read(Path(MOUNTS)).decode("utf-8", "surrogateescape").splitlines()
+        lines = durable.read(Path(MOUNTS), _LONGEST).decode("utf-8", "surrogateescape").splitlines()
     except OSError:
         return True
     kinds = {line.partition(" - ")[2].split(" ")[0] for line in lines if line.split(" ")[2:3] == [number]}

@@ -59,7 +59,7 @@ def is_trusted(config: Path | None, store: Trusted) -> bool:
     if config is None:
         return False
     try:
-        return durable.read(folder_of(config) / store.file) == store.to_bytes()
+        return durable.read(folder_of(config) / store.file, _LONGEST) == store.to_bytes()
     except OSError:
         return False
 
@@ -71,7 +71,7 @@ def trusted(config: Path | None) -> list[Trusted]:
     found = []
     for name in inside.names_if_any(folder_of(config)):
         with contextlib.suppress(OSError, ValueError):
-            store = Trusted.from_bytes(durable.read(folder_of(config) / name))
+            store = Trusted.from_bytes(durable.read(folder_of(config) / name, _LONGEST))
             if store.file == name:
                 found.append(store)
     return sorted(found)
