@@ -12,14 +12,13 @@ import os
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
-from vstore.disk import durable, inside
+from vstore.disk import inside
 from vstore.disk.trusted import Trusted, is_trusted
 from vstore.format.layout import Layout
 from vstore.paths import AnyPath, absolute
 
 ROOT = 0
 MOUNTS = "/proc/self/mountinfo"
-_LONGEST = 1 << 24  # bytes of the list of mounts at most
 # Filesystems that keep no owners: all files belong to whoever the system was told at the mount.
 _OWNERLESS = {
     "vfat", "msdos", "exfat", "ntfs", "ntfs3", "fuseblk", "hfs", "hpfs", "vboxsf", "drvfs", "prl_fs", "vmhgfs",
@@ -147,10 +146,10 @@ def _keeps_owners(device: int) -> bool:
     """Tell whether the filesystem of a device keeps the owners of files; if the system does not say, it does."""
     number = f"{os.major(device)}:{os.minor(device)}"
     try:
-        lines = durable.read(Path(MOUNTS), _LONGEST).decode("utf-8", "surrogateescape").splitlines()
+        with open(MOUNTS, encoding="utf-8", errors="surrogateescape") as mounts:
+            kinds = {line.partition(" - ")[2].split(" ")[0] for line in mounts if line.split(" ")[2:3] == [number]}
     except OSError:
         return True
-    kinds = {line.partition(" - ")[2].split(" ")[0] for line in lines if line.split(" ")[2:3] == [number]}
     return not kinds & _OWNERLESS
 
 
