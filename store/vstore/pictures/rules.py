@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from vstore.pictures.left_out import LeftOut, left_out
 
 if TYPE_CHECKING:
+    from vstore.pictures.links import Fence
     from vstore.pictures.pattern_faults import Fault
     from vstore.pictures.pattern_watch import CaseWatch
     from vstore.pictures.patterns import Patterns
@@ -28,9 +29,14 @@ class Rules:
     faults: the lines of ignore files that can match nothing: path of the file, line, and the reason.
     """
 
-    def __init__(self, options: ScanOptions, place: bytes) -> None:
-        """place: real path of the root. Raises: UsageError for an invalid pattern."""
-        self._place = place
+    def __init__(self, options: ScanOptions, place: bytes, fence: Fence | None = None) -> None:
+        """
+        place:  real path of the root.
+        fence:  links must not lead out of it.
+        Raises: UsageError for an invalid pattern.
+        """
+        self.place = place
+        self._fence = fence
         self._above = os.fsdecode(place).rstrip("/") + "/"
         self._folds: bool | None = None
         self._include = self._patterns(options.include) if options.include else None
@@ -45,7 +51,7 @@ class Rules:
         if self._folds is None:
             from vstore.pictures.spelling import folds_case  # most roots have no pattern
 
-            self._folds = folds_case(self._place)
+            self._folds = folds_case(self.place)
         return self._folds
 
     def _patterns(self, globs: Iterable[str]) -> Patterns:
@@ -69,6 +75,8 @@ class Rules:
         """
         base = os.fsdecode(path) + "/" if path else ""
         self._files[base] = None
+        if self._fence is not None:
+            self._fence.follow(os.path.join(self.place, path, os.fsencode(IGNORE_FILE)))
         try:
             file = os.open(IGNORE_FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=fd)
         except FileNotFoundError:
@@ -89,7 +97,12 @@ class Rules:
             os.close(file)
 
     def _note_faults(self, base: str, text: str) -> None:
-        """Note the lines of the ignore file of a folder that can match nothing."""
+        """Note the lines of the ignore file of a folder that can match nothing.
+
+        Some of them look as if they named other folders of this disk. A stranger's lines must not be looked for there.
+        """
+        if self._fence is not None and not self._fence.is_allowed():
+            return
         from vstore.pictures.pattern_faults import fault_of, fault_of_line
         from vstore.pictures.patterns import lines_of
 

@@ -10,7 +10,7 @@ from vstore.format.listing import Listing
 from vstore.format.records import Record
 from vstore.format.state import State
 from vstore.format.undo import operations_in_force, restoring
-from vstore.repository.places import is_gone
+from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.repository import Repository
 
 
@@ -117,9 +117,14 @@ def _restore(repo: Repository, earlier: Listing, record: Record, op: str) -> Mov
     if "roots" in record.changes or "absorbed" in record.changes:
         from vstore.format.undo_roots import restoring_roots  # few operations change folders
 
+        folders = KnownFolders(repo)
         undone = _before_undo(repo, record.number) if op == "redo" else None
         changes |= restoring_roots(
-            repo.state, earlier.state, record, lambda root: is_gone(repo.place(root)), undone=undone
+            repo.state,
+            earlier.state,
+            record,
+            lambda root: not folders.is_known(root) or folders.is_gone(root),
+            undone=undone,
         )
     about = f"{record.op} of {record.time}" + (f" ({record.about})" if record.about else "")
     if op == "undo":
