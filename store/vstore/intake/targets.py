@@ -149,6 +149,8 @@ class _ScopeBuilder:
             )
         root, options = self._with_options(root)
         gone = is_gone(os.path.join(place, under))
+        if gone:
+            self._folders.require([root])  # what its writer may have meant is looked for
         if gone and (spelled := on_disk(place, under)) is not None:
             under, gone = spelled, False
         if gone and is_gone(place):

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 _MOST = 40  # links of one path, as many as Linux follows
 
 
-class Fence:
-    """A folder that the links in a root must not lead out of, unless the user is known to have meant them.
+class Fence(NamedTuple):
+    """A folder that the links in a root must not lead out of, unless its user is known to have meant them.
 
     folder:     its real path.
-    is_allowed: tells whether they may; asked only where it matters.
+    is_named:   tells whether the user named the root.
+    is_allowed: tells whether links may lead out; asked only where one does.
     refuse:     raises the error for the path of a link.
     """
 
-    def __init__(self, folder: bytes, is_allowed: Callable[[], bool], refuse: Callable[[bytes], NoReturn]) -> None:
-        self.folder = folder
-        self.is_allowed = is_allowed
-        self.refuse = refuse
+    folder: bytes
+    is_named: Callable[[], bool]
+    is_allowed: Callable[[], bool]
+    refuse: Callable[[bytes], NoReturn]
 
     def holds(self, path: bytes) -> bool:
         """Tell whether a path stays in the folder, or may leave it."""

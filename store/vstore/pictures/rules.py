@@ -99,16 +99,17 @@ class Rules:
     def _note_faults(self, base: str, text: str) -> None:
         """Note the lines of the ignore file of a folder that can match nothing.
 
-        Some of them look as if they named other folders of this disk. A stranger's lines must not be looked for there.
+        An absolute path may name another folder of this disk. A stranger's must not be looked for there.
         """
-        if self._fence is not None and not self._fence.is_allowed():
-            return
-        from vstore.pictures.pattern_faults import fault_of, fault_of_line
+        from vstore.pictures.pattern_faults import fault_of, fault_of_line, is_absolute
         from vstore.pictures.patterns import lines_of
 
         place = (self._above + base).rstrip("/")
+        is_strange = self._fence is not None and not self._fence.is_named()
         for line in lines_of(text):
-            fault = fault_of_line(line) or fault_of(line, place, os.path.basename(place))
+            fault = fault_of_line(line)
+            if fault is None and not (is_strange and is_absolute(line)):
+                fault = fault_of(line, place, os.path.basename(place))
             if fault is not None:
                 self.faults.append((os.fsencode(base + IGNORE_FILE), line, fault))
 

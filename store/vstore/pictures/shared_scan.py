@@ -86,7 +86,7 @@ def _finish(process: subprocess.Popen[bytes]) -> Found | None:
 def serve() -> None:
     """Walk the folders that stdin names and write the result to stdout. The other end of `shared_scan`."""
     place, options, extensions, skip, inside, folders = marshal.loads(sys.stdin.buffer.read())
-    fence = None if inside is None else Fence(inside, lambda: False, _leave_to_the_other)
+    fence = None if inside is None else Fence(inside, _unknown, _unknown, _leave_to_the_other)
     scan = Scan(
         place, ScanOptions.from_json(json.loads(options)), frozenset(extensions), skip=frozenset(skip), fence=fence
     )
@@ -100,6 +100,10 @@ def serve() -> None:
     sys.stdout.buffer.write(marshal.dumps((found, [tuple(trouble) for trouble in scan.troubles])))
     sys.stdout.buffer.flush()
     os._exit(0)
+
+
+def _unknown() -> bool:
+    return False
 
 
 def _leave_to_the_other(path: bytes) -> NoReturn:

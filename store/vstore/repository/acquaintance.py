@@ -32,17 +32,27 @@ class KnownFolders:
         self._repo = repo
         self._below: dict[bytes, bool] = {}
         self._named: dict[tuple[str, bytes], bool] = {}
+        self._met: dict[tuple[str, bytes], bool] = {}
 
     def name(self, root: Root) -> None:
         """Take a folder for named: its user does so in this very command."""
         self._named[root.label, self._repo.place(root)] = True
 
     def is_named(self, root: Root) -> bool:
-        """Tell whether the user named a folder at this machine, or this store met its pictures here before."""
+        """Tell whether the user named a folder at this machine."""
         about = root.label, self._repo.place(root)
         if about not in self._named:
-            self._named[about] = _is_named(self._repo, *about) or _was_synced_here(self._repo, *about)
+            self._named[about] = _is_named(self._repo, *about)
         return self._named[about]
+
+    def may_lead_out(self, root: Root) -> bool:
+        """Tell whether the user named a folder, or this store met here before what lies outside its own folder."""
+        if self.is_named(root):
+            return True
+        about = root.label, self._repo.place(root)
+        if about not in self._met:
+            self._met[about] = _was_synced_here(self._repo, *about)
+        return self._met[about]
 
     def is_below(self, root: Root) -> bool:
         """Tell whether a folder lies in the folder that holds the store."""
@@ -53,7 +63,7 @@ class KnownFolders:
 
     def is_known(self, root: Root) -> bool:
         """Tell whether a folder may be looked at."""
-        return self.is_below(root) or self.is_named(root)
+        return self.is_below(root) or self.may_lead_out(root)
 
     def require(self, roots: Iterable[Root]) -> None:
         """Make sure that folders may be looked at. Raises: Untrusted."""
@@ -89,7 +99,14 @@ class KnownFolders:
         def refuse(path: bytes) -> NoReturn:
             raise _refusal_of_link(self._repo, root, path)
 
-        return Fence(self._repo.base, lambda: self.is_named(root), refuse) if self.is_below(root) else None
+        if not self.is_below(root):
+            return None
+        return Fence(
+            self._repo.base,
+            is_named=lambda: self.is_named(root),
+            is_allowed=lambda: self.may_lead_out(root),
+            refuse=refuse,
+        )
 
     def knower(self) -> Callable[[bytes], bool]:
         """Give a function that tells of a stored path whether its folder may be looked at."""
@@ -111,7 +128,7 @@ class KnownFolders:
             if root is None:
                 return None
             file = os.path.join(self._repo.place(root), rest)
-            return file if stays_below(base, file) or self.is_named(root) else None
+            return file if stays_below(base, file) or self.may_lead_out(root) else None
 
         return file_of
 

@@ -5,8 +5,11 @@ it. Whoever makes an archive can write anything into a catalogue, but must know 
 
 - device and inode of the file of the catalogue itself, on the disk where it will be unpacked: `Catalogue.open` gives no
   other one;
-- size, mtime, ctime and inode of the pictures at the place. No program can choose a ctime, and only one that may look
+- size, mtime, ctime and inode of pictures at the place. No program can choose a ctime, and only one that may look
   into the folder can read it.
+
+Only pictures outside of the folder that holds the store count. Those in it are synced without a question, so that they
+prove nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import TYPE_CHECKING
 from vstore.disk import inside
 from vstore.format.relabelling import yesterday
 from vstore.pictures.folder import FileStat, files_of, pack_row, row_of, subfolders_of, without
+from vstore.pictures.links import stays_below
 from vstore.pictures.remembered import head_of
 
 if TYPE_CHECKING:
@@ -26,11 +30,15 @@ if TYPE_CHECKING:
     from vstore.repository.repository import Repository
 
 _FILES = 32  # that are compared
-_FOLDERS = 1000  # in which they are looked for
+_LOOKED_AT = 10_000  # among which they are looked for
+_FOLDERS = 1000
 
 
 def was_synced_here(repo: Repository, label: bytes, place: bytes) -> bool:
-    """Tell whether this user synced a folder here before: half of some of its files or more are those remembered."""
+    """Tell whether this user synced a folder here before: half of some of its files or more are those remembered.
+
+    place: its absolute path.
+    """
     from vstore.disk.catalogue import Catalogue
 
     if not _is_ours(repo):
@@ -39,9 +47,11 @@ def was_synced_here(repo: Repository, label: bytes, place: bytes) -> bool:
     if catalogue is None:
         return False
     with catalogue:
-        files = list(islice(_remembered(repo, catalogue, label), _FILES))
-    same = sum(_is_there(os.path.join(place, folder, file.name), file) for folder, file in files)
-    return same > 0 and 2 * same >= len(files)
+        files = islice(_remembered(repo, catalogue, label), _LOOKED_AT)
+        met = [(os.path.join(place, folder, file.name), file) for folder, file in files]
+    outside = list(islice((one for one in met if not stays_below(repo.base, one[0])), _FILES))
+    same = sum(_is_there(path, file) for path, file in outside)
+    return same > 0 and 2 * same >= len(outside)
 
 
 def _is_ours(repo: Repository) -> bool:
