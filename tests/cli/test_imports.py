@@ -29,7 +29,7 @@ def command(*words: str) -> str:
     return f"from vstore_cli.main import run\nassert run({list(words)!r}) == 0"
 
 
-@pytest.mark.parametrize("module", ["vstore", "vstore_cli.main", "vstore.store", "vstore.testing"])
+@pytest.mark.parametrize("module", ["vstore", "vstore_cli.main", "vstore.store", "vstore.search", "vstore.testing"])
 def test_an_import_loads_nothing_heavy(module: str, tmp_path: Path) -> None:
     assert loaded(f"import {module}", tmp_path) == set()
 

@@ -220,6 +220,66 @@ def test_a_file_that_this_disk_did_not_write_is_looked_at_before_liblmdb_sees_it
     assert answers(folder, write=write) == ALL and len(looked) == (2 if write else 3)
 
 
+class Renumbered:
+    """The stat of a file on a disk that has another number since."""
+
+    st_dev = 1 << 40
+
+    def __init__(self, found: os.stat_result) -> None:
+        self._found = found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._found, name)
+
+
+@pytest.fixture
+def mount_anew(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Give all disks another number, as many have one after each mount."""
+    look = environment.inside.look
+    return lambda: monkeypatch.setattr(environment.inside, "look", lambda path: Renumbered(look(path)))
+
+
+def test_an_environment_on_a_disk_that_was_mounted_anew_is_still_itself(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, mount_anew: Callable[[], None]
+) -> None:
+    """Else all pictures would be read again after each mount, and nobody knew which disks a folder had."""
+    put_all(folder)
+    put(folder, lambda batch: batch.put_meta("count/p", b"7"))
+    looked: list[Path] = []
+    monkeypatch.setattr(catalogue, "is_sound", lambda one: bool(looked.append(one)) or is_sound(one))
+    mount_anew()
+    for write, looks in ((False, 1), (True, 1), (True, 0), (False, 0)):  # the first writer puts it right
+        looked.clear()
+        with opened(folder, write=write) as again:
+            assert again.meta("count/p") == b"7"
+        assert len(looked) == looks
+    assert answers(folder) == ALL
+
+
+def test_a_file_of_the_same_number_on_another_disk_is_a_copy(
+    folder: Path, tmp_path: Path, mount_anew: Callable[[], None]
+) -> None:
+    put_all(folder)
+    os.utime(folder / "data.mdb")
+    mount_anew()
+    assert Catalogue.open(folder, STORE, write=False) is None
+
+
+def test_an_unsound_file_on_a_disk_that_was_mounted_anew_is_not_opened(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, mount_anew: Callable[[], None]
+) -> None:
+    put_all(folder)
+    mount_anew()
+    monkeypatch.setattr(catalogue, "is_sound", lambda one: False)
+    assert Catalogue.open(folder, STORE, write=False) is None
+
+
+def test_a_note_of_another_file_is_not_believed_after_a_new_mount(folder: Path, mount_anew: Callable[[], None]) -> None:
+    put(folder, lambda batch: batch.put_meta("identity", b"the store 1 2"))
+    mount_anew()
+    assert Catalogue.open(folder, STORE, write=False) is None
+
+
 def test_the_environment_of_another_store_is_not_believed(folder: Path) -> None:
     put_all(folder)
     assert Catalogue.open(folder, "another store", write=False) is None

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from support.folders import World
+from support.forge import Forge
 
 from vstore.disk.packs import packed_size
-from vstore.errors import Locked, NothingToUndo, SnapshotNotFound, UsageError
+from vstore.errors import Damage, Locked, NothingToUndo, SnapshotNotFound, UsageError
 from vstore.format.entries import Snapshot
 from vstore.repository.history import history_of
 from vstore.versions import forget
@@ -269,3 +270,15 @@ def test_a_forget_comes_to_an_end_although_others_never_rest(settled: World, mon
     monkeypatch.setattr(forget, "plan_of", slow)
     assert settled.store.snapshot_forget(keep_last=1).forgotten == tuple(older[:-1])
     assert next(count) == forget._ATTEMPTS
+
+
+def test_a_policy_over_a_snapshot_of_a_time_that_is_none_is_damage(world: World) -> None:
+    forge = Forge(world.folder)
+    forge.record("sync", {"snapshots": {"v1": {**forge.state["snapshots"]["v1"], "time": "soon"}}})
+    for dry_run in (True, False):
+        with world.another() as store, pytest.raises(Damage, match="a snapshot of the time 'soon'") as caught:
+            store.snapshot_forget(keep_daily=1, dry_run=dry_run)
+    assert caught.value.exit_code == 4
+    with world.another() as store:
+        assert store.snapshot_list()[-1].snapshot == "v1"
+        assert store.snapshot_forget(["v1"]).forgotten == ("v1",), "by its name it goes"

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from support.failing_disks import Watched, disk
 
-from vstore.disk import durable
+from vstore.disk import durable, lock
 from vstore.disk.lock import Lock
-from vstore.errors import Locked, LockLost, ReadOnly, StoreGone
+from vstore.errors import Interrupted, Locked, LockLost, ReadOnly, StoreGone
 
 __all__ = ["disk"]
 FULL, BROKEN, READ_ONLY = errno.ENOSPC, errno.EIO, errno.EROFS
@@ -81,6 +81,46 @@ def test_whoever_waits_gets_the_lock_when_it_is_free(tmp_path: Path, holder: sub
     with Lock(tmp_path, "ingest") as lock:
         lock.acquire(None)
         assert lock.held
+
+
+def test_a_holder_that_was_stopped_is_named_with_what_lets_it_go_on(
+    tmp_path: Path, holder: subprocess.Popen[bytes]
+) -> None:
+    holder.send_signal(signal.SIGSTOP)
+    os.waitpid(holder.pid, os.WUNTRACED)
+    with pytest.raises(Locked, match=f"was stopped.*process {holder.pid}") as caught:
+        Lock(tmp_path, "ingest").acquire()
+    assert f"kill -CONT {holder.pid}" in caught.value.next_step and "--wait" not in caught.value.next_step
+    holder.send_signal(signal.SIGCONT)
+    os.waitpid(holder.pid, os.WCONTINUED)
+    with pytest.raises(Locked) as caught:
+        Lock(tmp_path, "ingest").acquire()
+    assert "kill" not in caught.value.next_step and "--wait" in caught.value.next_step
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_whoever_waits_for_long_says_once_for_whom(
+    tmp_path: Path, holder: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    monkeypatch.setattr(lock, "NOTED", 0.0)
+    if stopped:
+        holder.send_signal(signal.SIGSTOP)
+        os.waitpid(holder.pid, os.WUNTRACED)
+    told: list[str] = []
+    end = time.monotonic() + 0.3
+    with pytest.raises(Interrupted):
+        Lock(tmp_path, "ingest").acquire(None, is_stopped=lambda: time.monotonic() > end, note=told.append)
+    (line,) = told
+    assert f"process {holder.pid}" in line and ("kill -CONT" in line) == stopped
+
+
+def test_a_short_wait_says_nothing(tmp_path: Path, holder: subprocess.Popen[bytes]) -> None:
+    assert holder.stdin is not None
+    told: list[str] = []
+    holder.stdin.close()
+    with Lock(tmp_path, "ingest") as lock:
+        lock.acquire(None, note=told.append)
+    assert told == []
 
 
 def test_waiting_ends_after_its_time(tmp_path: Path, holder: subprocess.Popen[bytes]) -> None:

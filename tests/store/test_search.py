@@ -524,3 +524,12 @@ def test_faiss_maps_the_file_that_was_opened(world: World, monkeypatch: pytest.M
     assert world.search(world.place("a/1.png")).hits[0].key == world.key(1)
     (name,) = asked
     assert name.startswith("/dev/fd/") if has_numbers else name.endswith(f"/segments/{ref.name}")
+
+
+def test_programs_that_import_the_operand_from_the_room_of_search_find_it() -> None:
+    import vstore
+    import vstore.search
+
+    assert vstore.search.Operand is vstore.Operand is Operand
+    with pytest.raises(AttributeError, match=r"'vstore\.search' has no attribute 'nothing'"):
+        vstore.search.nothing  # type: ignore[attr-defined]

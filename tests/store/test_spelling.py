@@ -11,7 +11,8 @@ import pytest
 from support.folders import World, classes, put
 
 from vstore.pictures import spelling
-from vstore.pictures.spelling import composed, folds_case, on_disk
+from vstore.pictures.spelling import ListedNames, composed, folds_case, on_disk
+from vstore.repository import places
 
 NFC, NFD = (unicodedata.normalize(form, "Été à Zürich") for form in ("NFC", "NFD"))
 
@@ -86,3 +87,61 @@ def test_a_part_named_in_another_form_is_found(world: World, typed: str, there: 
     (world.pictures / there / "a.png").unlink()
     assert classes(world.sync(world.pictures / typed)) == {"unchanged": 1, "removed": 1}
     assert on_disk(os.fsencode(world.pictures), b"none/at/all") is None
+
+
+class Folding(FoldingOs):
+    """Such a disk, for whoever looks at files too."""
+
+    def stat(self, path: Any, **options: Any) -> os.stat_result:
+        return self.lstat(path) if isinstance(path, bytes) and not options else os.stat(path, **options)
+
+    def lstat(self, path: bytes) -> os.stat_result:
+        real = b"/"
+        for name in path.split(b"/"):
+            listed = {one.lower(): one for one in os.listdir(real)} if os.path.isdir(real) else {}
+            real = os.path.join(real, name if name in listed.values() else listed.get(name.lower(), name))
+        return os.lstat(real)
+
+
+@pytest.fixture
+def folding(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (spelling, places):
+        monkeypatch.setattr(module, "os", Folding())
+
+
+def test_names_are_spelled_as_such_a_disk_lists_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, {"Top.png": b"", "D/Été/Img.png": b""})
+    place = os.fsencode(tmp_path)
+    assert ListedNames(place).spelled(b"d/IMG.png") == b"d/IMG.png"
+    monkeypatch.setattr(spelling, "os", Folding())
+    names = ListedNames(place)
+    assert names.spelled("d/éTÉ/IMG.png".encode()) == "D/Été/Img.png".encode()
+    assert (names.spelled(b"TOP.png"), names.spelled(b"d/none/x")) == (b"Top.png", b"D/none/x")
+
+
+@pytest.mark.parametrize("typed", ["D", "d", "D/Img.png", "d/IMG.PNG"])
+def test_a_part_is_stored_as_such_a_disk_lists_it(world: World, folding: None, typed: str) -> None:
+    world.put({"D/Img.png": 1, "Top.png": 2})
+    world.sync()
+    world.put({"D/Img.png": 3})
+    report = world.sync(world.pictures / typed)
+    assert (classes(report), world.paths()) == ({"changed": 1}, ["pictures/D/Img.png", "pictures/Top.png"])
+
+
+@pytest.mark.parametrize("typed", ["D", "d", "D/Img.png", "d/Img.png"])
+def test_a_folder_renamed_in_its_letter_case_is_renamed_when_a_part_is_named(
+    world: World, folding: None, typed: str
+) -> None:
+    world.put({"d/Img.png": 1, "Top.png": 2})
+    world.sync()
+    (world.pictures / "d").rename(world.pictures / "D")
+    report = world.sync(world.pictures / typed)
+    assert (classes(report), world.paths()) == ({"renamed": 1}, ["pictures/D/Img.png", "pictures/Top.png"])
+
+
+def test_two_folders_that_differ_in_case_stay_two_elsewhere(world: World) -> None:
+    world.put({"d/a.png": 1, "D/b.png": 2})
+    world.sync()
+    world.put({"d/c.png": 3})
+    assert classes(world.sync(world.pictures / "d")) == {"unchanged": 1, "new": 1}
+    assert len(world.paths()) == 3

@@ -24,6 +24,7 @@ class Mutation(NamedTuple):
 
 
 DATA, DISKS, WEEK = "store/test_guarded_data.py", "store/test_disks.py", "store/test_week.py"
+POOL = "store/test_pool.py"
 GUARDS, ROOTS, EMPTY = "store/test_sync_guards.py", "store/test_undo_roots.py", "cli/test_empty_arguments.py"
 
 MUTATIONS = [
@@ -68,6 +69,9 @@ MUTATIONS = [
     ),
     # forget
     Mutation("forget: within", "versions/policy.py", "reached > start", "reached >= start", DATA, "within"),
+    # One repository for each call
+    Mutation("pool: shares", "repository/pool.py", "self._idle.pop()", "self._idle[-1]", POOL, "two_calls"),
+    Mutation("pool: the first", "repository/pool.py", "self._first.beside()", "self._first", POOL, "two_calls"),
     # What the catalogue and a snapshot agree on
     Mutation("degraded agrees", "sync/memory.py", "parent.degraded or ", "", DATA, "agrees"),
     Mutation("another space agrees", "sync/memory.py", " or parent.space != self._space)", ")", DATA, "agrees"),

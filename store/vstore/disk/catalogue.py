@@ -26,6 +26,7 @@ from vstore.disk.environment import (
     is_sealed,
     is_sound,
     make_environment,
+    noted_identity,
     open_environment,
     place_of,
     put_place,
@@ -226,7 +227,7 @@ def renew(folder: Path, store_id: str) -> None:
         try:
             with env.begin(write=True) as transaction:
                 batch = Batch(transaction)
-                batch.put_meta(_IDENTITY, _identity_value(fresh, store_id))
+                batch.put_meta(_IDENTITY, _identity_value(store_id, identity(fresh)))
                 old = _open(folder, store_id, write=False)
                 if old is not None:
                     with old:
@@ -269,9 +270,10 @@ def _open(folder: Path, store_id: str, write: bool) -> Catalogue | None:
                 if unproved and is_cut(env, folder):
                     env.close()
                     return None
-                if write and unproved:
+                noted = noted_identity(folder) if place is Place.REMOUNTED else None
+                if write and unproved and noted is None:
                     put_place(folder)
-                shared = Shared(env, own, exact)
+                shared = Shared(env, own, exact=exact, noted=noted or own)
                 Shared.open[own] = shared
             if write and not shared.exact:
                 return None
@@ -285,13 +287,17 @@ def _open(folder: Path, store_id: str, write: bool) -> Catalogue | None:
     try:
         if write:
             shared.env.reader_check()
-        if catalogue._get(meta_key(_IDENTITY)) == _identity_value(folder, store_id) and not catalogue.damaged:
+        if catalogue._get(meta_key(_IDENTITY)) == _identity_value(store_id, shared.noted) and not catalogue.damaged:
+            if write and shared.noted != own:
+                with catalogue.batch() as batch:
+                    batch.put_meta(_IDENTITY, _identity_value(store_id, own))
+                shared.noted = own
             return catalogue
-    except (OSError, lmdb.Error):
+    except (OSError, lmdb.Error, DiskTrouble):
         pass
     catalogue.close()
     return None
 
 
-def _identity_value(folder: Path, store_id: str) -> bytes:
-    return " ".join([store_id, *map(str, identity(folder))]).encode()
+def _identity_value(store_id: str, noted: tuple[int, int]) -> bytes:
+    return " ".join([store_id, *map(str, noted)]).encode()

@@ -33,16 +33,18 @@ class Shared:
     """An open environment, one per process and folder: LMDB refuses to be opened twice.
 
     exact: the file is what the last transaction left, so a fact that it lacks was never in it.
+    noted: device and inode of the file as its own note has them.
     users: its open catalogues.
     """
 
     open: dict[tuple[int, int], Shared] = {}  # noqa: RUF012  # one table for the process is the point
     lock = threading.Lock()
 
-    def __init__(self, env: Any, identity: tuple[int, int], exact: bool) -> None:
+    def __init__(self, env: Any, identity: tuple[int, int], *, exact: bool, noted: tuple[int, int]) -> None:
         self.env = env
         self.identity = identity
         self.exact = exact
+        self.noted = noted
         self.users = 0
         self.pid = os.getpid()
 
@@ -118,23 +120,44 @@ def put_place(folder: Path) -> None:
 
 
 class Place(Enum):
-    """What `place` says of the file: this disk wrote it last, it was copied, or neither is known."""
+    """What `place` says of the file.
+
+    OWN:       this disk wrote it last.
+    REMOUNTED: it is the same but for the number of its disk, which is another one at each mount of many disks.
+    COPY:      it was copied.
+    UNKNOWN:   none of these is known.
+    """
 
     OWN = 1
-    COPY = 2
-    UNKNOWN = 3
+    REMOUNTED = 2
+    COPY = 3
+    UNKNOWN = 4
 
 
 def place_of(folder: Path) -> Place:
     """Read what `place` says of the file. Raises: OSError if there is no file."""
-    here = _place(folder)
-    try:
-        device, inode, *times = map(int, durable.read(folder / _PLACE)[:100].split())
-    except (OSError, ValueError):
+    here, noted = _place(folder), _noted(folder)
+    if noted is None:
         return Place.UNKNOWN
-    if (device, inode) != here[:2]:
-        return Place.COPY
-    return Place.OWN if tuple(times) == here[2:] else Place.UNKNOWN
+    if noted == here:
+        return Place.OWN
+    if noted[1:] == here[1:]:
+        return Place.REMOUNTED
+    return Place.COPY if noted[:2] != here[:2] else Place.UNKNOWN
+
+
+def noted_identity(folder: Path) -> tuple[int, int] | None:
+    """Read device and inode that the file had after the last transaction, by `place`; None if it does not say so."""
+    noted = _noted(folder)
+    return noted[:2] if noted is not None else None
+
+
+def _noted(folder: Path) -> tuple[int, int, int, int] | None:
+    try:
+        device, inode, size, ctime = map(int, durable.read(folder / _PLACE)[:100].split())
+    except (OSError, ValueError):
+        return None
+    return device, inode, size, ctime
 
 
 def _place(folder: Path) -> tuple[int, int, int, int]:

@@ -17,6 +17,8 @@ from vstore.disk import durable, inside
 from vstore.disk.trouble import trouble
 from vstore.errors import DiskTrouble, Interrupted, Locked, LockLost
 
+NOTED = 1.0  # seconds of waiting after which the holder is named
+
 
 class Lock:
     """An advisory lock on a file; the kernel frees it when the process ends, however it ends.
@@ -43,13 +45,18 @@ class Lock:
         self._among = {} if held is None else held
 
     def acquire(
-        self, wait: float | None = 0.0, command: str = "", is_stopped: Callable[[], bool] = lambda: False
+        self,
+        wait: float | None = 0.0,
+        command: str = "",
+        is_stopped: Callable[[], bool] = lambda: False,
+        note: Callable[[str], object] = lambda text: None,
     ) -> None:
         """Take the lock.
 
         wait:       seconds to wait; None waits until somebody asks to stop.
         command:    the holder's command, for others to read in the lock file.
         is_stopped: tells whether somebody asked to stop.
+        note:       is told for whom this waits, if it does so for long.
         Raises:     Locked, naming process, host, command and since when; Interrupted; DiskTrouble, ReadOnly.
         """
         deadline = None if wait is None else time.monotonic() + wait
@@ -58,7 +65,7 @@ class Lock:
             with trouble(self.path):
                 fd = durable.open_or_create(self.path, os.O_RDWR)
             try:
-                self._take(fd, deadline, is_stopped)
+                self._take(fd, deadline, is_stopped, note)
                 self._confirm()
             except BaseException:
                 durable.disk.close(fd)
@@ -77,8 +84,10 @@ class Lock:
         }
         durable.overwrite(fd, json.dumps(about).encode())
 
-    def _take(self, fd: int, deadline: float | None, is_stopped: Callable[[], bool]) -> None:
-        pause = 0.001
+    def _take(
+        self, fd: int, deadline: float | None, is_stopped: Callable[[], bool], note: Callable[[str], object]
+    ) -> None:
+        pause, noted, began = 0.001, deadline is not None, time.monotonic()
         while True:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -87,24 +96,37 @@ class Lock:
                 if err.errno not in (errno.EAGAIN, errno.EACCES):
                     raise DiskTrouble(f"cannot lock {self.path}: {err.strerror}", "look at the disk") from err
                 if deadline is not None and time.monotonic() >= deadline:
-                    raise Locked(*self._held_by()) from None
+                    raise Locked(*self._refusal()) from None
                 if is_stopped():
                     raise Interrupted(
                         "stopped while waiting for another process; nothing was done", "run the command again"
                     ) from None
+                if not noted and time.monotonic() - began >= NOTED:
+                    noted = True
+                    held_by, step = self._held_by()
+                    note(f"waiting: {held_by}" + (f"; {step}" if step else ""))
                 time.sleep(pause)
                 pause = min(pause * 2, 0.05)
 
+    def _refusal(self) -> tuple[str, str]:
+        held_by, step = self._held_by()
+        later = "run the command again when it is done" + (", or add --wait" if self.name == "ingest" else "")
+        return held_by, f"{step}; then run the command again" if step else later
+
     def _held_by(self) -> tuple[str, str]:
-        what = "another process is changing this store"
+        """Say who holds the lock, and what lets a stopped holder go on; "" where it is not stopped."""
+        what, step = "another process is changing this store", ""
         try:
             about = json.loads(durable.read(self.path))
-            if (about["pid"], about["host"]) == (os.getpid(), os.uname().nodename):
-                what = "another thread of this process is changing this store"
             holder = f"process {about['pid']} on {about['host']} ({about['command']}, since {about['since']})"
+            if about["host"] == os.uname().nodename:
+                if about["pid"] == os.getpid():
+                    what = "another thread of this process is changing this store"
+                elif _is_stopped(about["pid"]):
+                    what = "another process, which was stopped, is changing this store"
+                    step = f"let it go on with kill -CONT {about['pid']}, or end it with kill {about['pid']}"
         except (OSError, ValueError, KeyError, TypeError):
             holder = "an unknown process"
-        step = "run the command again when it is done" + (", or add --wait" if self.name == "ingest" else "")
         return f"{what}: {holder} holds the lock {self.name!r}", step
 
     def release(self) -> None:
@@ -161,6 +183,15 @@ def _forked() -> None:
 
 
 os.register_at_fork(after_in_child=_forked)
+
+
+def _is_stopped(pid: object) -> bool:
+    """Tell whether a process of this machine was stopped by a signal; False where the system does not tell."""
+    try:
+        with open(f"/proc/{int(str(pid))}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] in (b"T", b"t")
+    except (OSError, ValueError, IndexError):
+        return False
 
 
 def _is_named(fd: int, path: Path) -> bool:

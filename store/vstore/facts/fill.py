@@ -66,7 +66,7 @@ def fill_in(repo: Repository, options: FillOptions, progress: Progress, stop: th
     began = time.perf_counter()
     repo.require_format_2(WHAT)
     with repo.lock("ingest") as lock:
-        lock.acquire(None if options.wait else 0.0, "facts", stop.is_set)
+        lock.acquire(None if options.wait else 0.0, "facts", stop.is_set, progress.note)
         repo.reload()
         repo.refuse_unsound()
         repo.sweep()

@@ -58,7 +58,7 @@ class ImportRun:
         if self._options.dry_run:
             return self._import()
         with repo.lock("ingest") as lock:
-            lock.acquire(None if self._options.wait else 0.0, "import", self._stop.is_set)
+            lock.acquire(None if self._options.wait else 0.0, "import", self._stop.is_set, self._progress.note)
             repo.reload()
             repo.refuse_unsound()
             repo.refuse_held()

@@ -14,7 +14,7 @@ from vstore.format.entries import Root
 from vstore.limits import refuse_limit
 from vstore.paths import hint_for_address
 from vstore.pictures.scan_options import OptionEdits, ScanOptions
-from vstore.pictures.spelling import on_disk
+from vstore.pictures.spelling import ListedNames, on_disk
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.places import is_below, is_gone, is_same, relative
 from vstore.repository.repository import Repository
@@ -102,6 +102,7 @@ class _ScopeBuilder:
         self._folders = KnownFolders(repo)
         self._edited: set[str] = set()
         self._scope = Scope([], {}, {}, edits.given)
+        self._listed: dict[bytes, ListedNames] = {}  # by the place of a root
 
     def add_known(self) -> None:
         """Add all known folders. Raises: UsageError if there are none; Untrusted."""
@@ -153,12 +154,19 @@ class _ScopeBuilder:
             self._folders.require([root])  # what its writer may have meant is looked for
         if gone and (spelled := on_disk(place, under)) is not None:
             under, gone = spelled, False
+        elif not gone and self._folders.is_known(root):
+            under = self._names(place).spelled(under)
         if gone and is_gone(place):
             raise UsageError(
                 f"neither {_shown(os.path.join(place, under))} nor its folder {_shown(place)} exists",
                 "check that its disk is mounted",
             )
         self._scope.targets.append(Target(root, place, options, under, gone=gone))
+
+    def _names(self, place: bytes) -> ListedNames:
+        if place not in self._listed:
+            self._listed[place] = ListedNames(place)
+        return self._listed[place]
 
     def _follows(self, root: Root) -> bool:
         asked = self._edits.follow_symlinks

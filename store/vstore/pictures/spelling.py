@@ -45,3 +45,37 @@ def folds_case(place: bytes) -> bool:
         return name.swapcase() not in os.listdir(place)  # two names of one file are listed
     except OSError:
         return False
+
+
+class ListedNames:
+    """The names below a folder as its disk lists them, where it finds them in any letter case.
+
+    folds: it does. Else every name is right as it is.
+    """
+
+    def __init__(self, place: bytes) -> None:
+        self.folds = folds_case(place)
+        self._place = place
+        self._listed: dict[bytes, dict[str, bytes]] = {}
+
+    def spelled(self, path: bytes) -> bytes:
+        """Spell a path below the folder as the disk lists it; a part that is not there stays as it is."""
+        if not self.folds:
+            return path
+        found: list[bytes] = []
+        for name in path.split(b"/"):
+            listed = self._names(os.path.join(self._place, *found))
+            found.append(listed.get(_folded(name), name))
+        return b"/".join(found)
+
+    def _names(self, folder: bytes) -> dict[str, bytes]:
+        if folder not in self._listed:
+            try:
+                self._listed[folder] = {_folded(name): name for name in os.listdir(folder)}
+            except OSError:
+                self._listed[folder] = {}
+        return self._listed[folder]
+
+
+def _folded(name: bytes) -> str:
+    return composed(os.fsdecode(name)).casefold()

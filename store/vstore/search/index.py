@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -45,20 +47,19 @@ class Index:
     def __init__(self, segments: Sequence[Segment], bitmaps: Sequence[bytes], cache: Path) -> None:
         self._segments = segments
         self._bitmaps = bitmaps
+        self._firsts = list(accumulate((segment.footer.rows for segment in segments), initial=0))  # rows before each
         self._marked = [marked_rows(bitmap) for bitmap in bitmaps]
         self.count = sum(self._marked)
         self._views = Views(segments, cache)
 
     def find(self, key: bytes) -> int | None:
         """Find the winning row of a key, marked or not; None if no segment has the key."""
-        first = 0
-        for segment in self._segments:
+        for segment, first in zip(self._segments, self._firsts, strict=False):
             at = segment.keys.find(key)
             while at >= 0 and at % len(key):
                 at = segment.keys.find(key, at + 1)
             if at >= 0:
                 return first + at // len(key)
-            first += segment.footer.rows
         return None
 
     def is_marked(self, row: int) -> bool:
@@ -136,11 +137,8 @@ class Index:
         scores, rows = view.search(queries, min(ask, marked), params=parameters)
         np.clip(scores, -1, 1, out=scores)
         floor = scores[:, -1:] if ask < marked else np.full((len(queries), 1), -np.inf, np.float32)
-        return scores, rows + sum(s.footer.rows for s in self._segments[:part]), floor
+        return scores, rows + self._firsts[part], floor
 
     def _part(self, row: int) -> tuple[int, int]:
-        for part, segment in enumerate(self._segments):
-            if row < segment.footer.rows:
-                return part, row
-            row -= segment.footer.rows
-        raise IndexError(row)
+        part = bisect_right(self._firsts, row) - 1
+        return part, row - self._firsts[part]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
@@ -132,11 +133,13 @@ def emptied(tree: Tree, changes: Iterable[Change], lost: Lost, least: int) -> li
         if new is not None:
             filled |= above
     whole = sorted(folder for folder in named if changed[folder] == count_under(tree, folder))
-    return [Emptied(folder, _below(lost, folder), folder not in filled) for folder in whole]
+    paths = sorted((path, key) for key, path in lost.items())
+    return [Emptied(folder, _below(paths, folder), folder not in filled) for folder in whole]
 
 
-def _below(lost: Lost, folder: bytes) -> list[Alias]:
-    return sorted((path, key) for key, path in lost.items() if path.startswith(folder + b"/"))
+def _below(paths: list[Alias], folder: bytes) -> list[Alias]:
+    """Cut what lies in a folder out of sorted paths."""
+    return paths[bisect_left(paths, (folder + b"/",)) : bisect_left(paths, (folder + b"0",))]
 
 
 def _above(path: bytes) -> Iterator[bytes]:

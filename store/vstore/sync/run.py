@@ -103,7 +103,7 @@ class Run:
 
         repo = self._repo
         with repo.lock("ingest") as lock:
-            lock.acquire(None if self._options.wait else 0.0, "sync", self._stop.is_set)
+            lock.acquire(None if self._options.wait else 0.0, "sync", self._stop.is_set, self._progress.note)
             repo.reload()
             repo.refuse_unsound()
             check_faiss(repo.layout.cache)
@@ -210,6 +210,11 @@ class Run:
         parent = repo.state.current_snapshot
         tree = repo.mapped_tree(parent, {**repo.state.absorbed, **scope.absorbed})
         self._first = self._held = tree
+        if any(target.under for target in scope.targets):
+            from vstore.sync.respelled_parts import respelled_parts  # a sync of whole folders does without it
+
+            more = respelled_parts(repo, tree, scope.targets)
+            scope = scope._replace(targets=sorted([*scope.targets, *more], key=lambda target: target.prefix + b"/"))
         return Base(parent, tree, scope, previous.written if previous else None)
 
     def _attempts(self, paths: Sequence[bytes]) -> SyncReport:

@@ -6,6 +6,7 @@ import bisect
 import os
 import time
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import NamedTuple
 
 from vstore.clock import TIME
@@ -63,11 +64,12 @@ def count_under(tree: Tree, label: bytes) -> int:
     """Count the aliases of a folder. Reads at most the pages at its two ends."""
     start, stop = label + b"/", label + b"0"
     leaves = tree.leaves
+    first = max(0, bisect.bisect_right(leaves, start, key=attrgetter("first")) - 1)
+    end = bisect.bisect_left(leaves, stop, key=attrgetter("first"))
     count = 0
-    for leaf, after in zip(leaves, [*leaves[1:], None], strict=False):
-        if leaf.first >= stop or (after is not None and after.first <= start):
-            continue
-        if leaf.count >= 0 and leaf.first >= start and after is not None and after.first < stop:
+    for at in range(first, end):
+        leaf = leaves[at]
+        if leaf.count >= 0 and leaf.first >= start and at + 1 < end:
             count += leaf.count
         else:
             aliases = tree.aliases(leaf)
