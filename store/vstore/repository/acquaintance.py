@@ -177,7 +177,7 @@ def _refusal(repo: Repository, unknown: list[Root]) -> Untrusted:
     each = "" if repo.named_places.folder is not None else ", each time: you have no folder for configurations"
     return Untrusted(
         f"the store names {folders}, and you have not named {them} at this machine; the store "
-        " may be a stranger's, so nothing there was looked at",
+        "may be a stranger's, so nothing there was looked at",
         f"if the pictures there are yours: vstore sync {' '.join(map(quoted, places))}{each}",
     )
 
