@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     Rows = npt.NDArray[np.float16] | npt.NDArray[np.float32]
 
+HOLES_FROM = 1 << 24  # bytes of a file from which on it is looked for holes: a smaller one costs no memory
+
 
 class Segment:
     """An open segment. Footer, size and keys are checked at once; the rows by `verify`, before any is used."""
@@ -46,9 +48,21 @@ class Segment:
                 raise self.damage(str(err)) from err
             if self.footer.size != size or tail[-16:-8].hex() != ref.check or self.footer.rows != ref.rows:
                 raise self.damage("its footer belongs to another file")
+            self._refuse_holes(file)
             self.keys = file.pread(self.footer.rows * self.footer.key_size, self.footer.keys_at)
         if checksum(self.keys) != self.footer.keys_sum:
             raise self.damage("its keys do not match their checksum")
+
+    def _refuse_holes(self, file: File) -> None:
+        """Refuse a large file that its maker did not write: keys and rows are no long runs of zeros. Raises: Damage."""
+        footer = self.footer
+        if file.size <= HOLES_FROM:
+            return
+        hole = file.first_hole(footer.keys_at, file.size)
+        if hole is None and (found := file.first_hole(footer.header, footer.keys_at)):
+            hole = found if found[1] - found[0] >= 2 * footer.width else None
+        if hole:
+            raise self.damage(f"the disk holds none of its bytes {hole[0]:,} to {hole[1] - 1:,}")
 
     def key(self, row: int) -> bytes:
         """Give the key of a row."""

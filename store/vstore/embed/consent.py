@@ -67,7 +67,8 @@ class Consent:
             return True
         if self.folder is not None:
             with contextlib.suppress(OSError):
-                return durable.read(self.folder / wish.file) == wish.to_bytes()
+                given = wish.to_bytes()
+                return durable.read(self.folder / wish.file, len(given)) == given
         return False
 
     def give(self, wishes: Iterable[Wish]) -> None:
