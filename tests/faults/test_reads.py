@@ -54,9 +54,9 @@ class BadFile(Disk):
         self._names[fd] = path
         return fd
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, longest: int) -> bytes:
         self._read("read", path)
-        return super().read(path)
+        return super().read(path, longest)
 
     def pread(self, fd: int, size: int, offset: int) -> bytes:
         self._read("pread", self._names[fd])

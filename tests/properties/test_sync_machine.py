@@ -397,9 +397,9 @@ class SyncMachine(RuleBasedStateMachine):
             return
         before = dict(self.versions[self.current]) if self.current else {}
         outer = [(r, p) for r, p in targets if not any(r == root and p.startswith(f"{o}/") for root, o in targets)]
-        if any(self._never_was(f"{root}/{part}", before) for root, part in outer if part):
-            with pytest.raises(UsageError, match="does not exist"):
-                self.store.sync(paths, allow_mass_delete=True, **options)
+        parts = [f"{root}/{part}" for root, part in outer if part]
+        if any(self._never_was(part, before) for part in parts):
+            self._refused(paths, options)
             return
         after, carried, failed = self._expected(targets)
         embedded = self.fake.embedded
@@ -412,11 +412,21 @@ class SyncMachine(RuleBasedStateMachine):
         self.embedded |= new
         assert report.embedded == len(new), "same content is embedded once"
         assert self.fake.embedded - embedded >= report.embedded
+        if any(self._never_was(part, after) for part in parts):  # one is gone now, from the snapshot too
+            self._refused(paths, {})
+            return
         again = self.store.sync(paths, allow_mass_delete=True)
         assert (again.snapshot, again.embedded, again.paths) == (None, 0, len(after)), "a second sync changes nothing"
         written = stats_of(self.top / ".vstore")
         self.store.sync(paths, allow_mass_delete=True)
         assert stats_of(self.top / ".vstore") == written, "and then there is nothing left to remember"
+
+    def _refused(self, paths: list[Path], options: dict[str, Any]) -> None:
+        """A part that is neither there nor in the current snapshot is taken for misspelled: no record is written."""
+        records = sorted(os.listdir(self.top / ".vstore" / "refs"))
+        with pytest.raises(UsageError, match="does not exist"):
+            self.store.sync(paths, allow_mass_delete=True, **options)
+        assert sorted(os.listdir(self.top / ".vstore" / "refs")) == records
 
     def _never_was(self, part: str, before: Aliases) -> bool:
         known = any((path + "/").startswith(part + "/") for path in before)

@@ -109,7 +109,7 @@ class TwoReaders(RuleBasedStateMachine):
     @rule(data=st.data())
     def forget(self, data: st.DataObject) -> None:
         state = self.repo.state
-        free = [name for name in self.own if name not in (state.current, *state.tags.values())]
+        free = [name for name in self.own if name not in (state.current, state.hold, *state.tags.values())]
         if free:
             with self.store() as store:
                 store.snapshot_forget(data.draw(st.lists(st.sampled_from(free), min_size=1, unique=True)))
@@ -165,7 +165,8 @@ class TwoReaders(RuleBasedStateMachine):
     @rule(origin=st.sampled_from(["origin", "øst"]))
     def fetch(self, origin: str) -> None:
         self.fetched += 1
-        fetch(self.repo, f"{origin}/v{self.fetched}", parent=f"{origin}/v{self.fetched - 1}")
+        parent = f"{origin}/v{self.fetched - 1}" if self.fetched > 1 else None
+        fetch(self.repo, f"{origin}/v{self.fetched}", parent=parent)
 
     @precondition(lambda self: self.repo.format == 2)
     @rule(size=st.sampled_from([0, 9, 1 << 20, (1 << 20) + 1]), covering=st.booleans())

@@ -91,9 +91,9 @@ class Watched(Disk):
         with self._doing("mkdir", path):
             super().mkdir(path)
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, longest: int) -> bytes:
         with self._doing("read", path):
-            return super().read(path)
+            return super().read(path, longest)
 
     def pread(self, fd: int, size: int, offset: int) -> bytes:
         with self._doing("pread", self._names[fd]):
@@ -125,9 +125,9 @@ class Hesitating(Disk):
             self._read()
         return super().open(path, flags, mode)
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, longest: int) -> bytes:
         self._read()
-        return super().read(path)
+        return super().read(path, longest)
 
     def pread(self, fd: int, size: int, offset: int) -> bytes:
         self._read()
@@ -155,9 +155,9 @@ class Acting(Disk):
             act, self._act = self._act, None
             act()
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, longest: int) -> bytes:
         self._maybe("read", path)
-        return super().read(path)
+        return super().read(path, longest)
 
     def open(self, path: str, flags: int, mode: int = 0o666) -> int:
         self._maybe("open", path)

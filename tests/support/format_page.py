@@ -43,6 +43,7 @@ ANCHORS = {
     "column types": "Types of columns *(tested)*",
     "columns": "Columns of facts *(tested)*",
     "part": "A part *(tested)*",
+    "sizes": "its size is looked at before a byte is read *(tested)*",
     "part head": "The head of a part is canonical JSON *(tested)*",
 }
 

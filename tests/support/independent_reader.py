@@ -246,7 +246,7 @@ class StoreReader:
         return lines
 
     def facts(self) -> dict[bytes, dict[tuple[str, str], Any]]:
-        """Read of each key the row that wins, by column, with what it lacks of prepared pixels and others have."""
+        """Read of each key the row that wins, by column, with what it lacks of pixels and cuts and others have."""
         rows = []
         for place, (root, count) in self.state.get("facts", {}).items():
             run = self.tree("f", root, self._facts_leaf)
@@ -254,8 +254,10 @@ class StoreReader:
             rows += [(row["reader", "2"], int(place), key, row) for key, row in run]
         found: dict[bytes, dict[tuple[str, str], Any]] = {}
         for _, _, key, row in sorted(rows, key=lambda row: row[:3], reverse=True):
-            pixels = {column: value for column, value in row.items() if column[0].startswith(("pixels/", "flat/"))}
-            found[key] = pixels | found[key] if key in found else row
+            more = {
+                column: value for column, value in row.items() if column[0].startswith(("pixels/", "flat/", "cut/"))
+            }
+            found[key] = more | found[key] if key in found else row
         return found
 
     def indexes(self) -> list[tuple[dict[str, Any], bytes]]:

@@ -79,8 +79,8 @@ class FaultyDisk(Disk):
     def rmdir(self, path: str) -> None:
         self._call("rmdir", path)
 
-    def read(self, path: str) -> bytes:
-        return bytes(self._call("read", path))
+    def read(self, path: str, longest: int) -> bytes:
+        return bytes(self._call("read", path, longest))
 
     def pread(self, fd: int, size: int, offset: int) -> bytes:
         return bytes(self._call("pread", fd, size, offset))

@@ -17,10 +17,14 @@ from vstore.format.hashing import checksum
 _SUM = 8
 
 
-def read_cache(folder: Path, name: str) -> bytes | None:
-    """Read the content of a cache file; None if it is missing, unreadable or damaged."""
+def read_cache(folder: Path, name: str, longest: int = SMALL) -> bytes | None:
+    """Read the content of a cache file; None if it is missing, unreadable, damaged or longer than such a file can be.
+
+    longest: bytes of the content.
+    Raises: Damage if it is a link, or no file.
+    """
     try:
-        data = durable.read(folder / name)
+        data = durable.read(folder / name, _SUM + longest)
     except OSError:
         return None
     content = data[_SUM:]

@@ -67,8 +67,8 @@ class Disk:
     def rmdir(self, path: str) -> None:
         inside.rmdir(path)
 
-    def read(self, path: str) -> bytes:
-        return inside.read(path)
+    def read(self, path: str, longest: int) -> bytes:
+        return inside.read(path, longest)
 
     def pread(self, fd: int, size: int, offset: int) -> bytes:
         return os.pread(fd, size, offset)
@@ -88,9 +88,13 @@ def nonce() -> str:
     return os.urandom(16).hex()
 
 
-def read(path: Path) -> bytes:
-    """Read a whole file. Raises: FileNotFoundError if there is none."""
-    return disk.read(str(path))
+def read(path: Path, longest: int) -> bytes:
+    """Read a whole file.
+
+    longest: bytes that a file of its kind has at most.
+    Raises:  FileNotFoundError if there is none; OSError with EFBIG if it is longer, before any byte is read; Damage.
+    """
+    return disk.read(str(path), longest)
 
 
 def make_folder(path: Path) -> None:
@@ -355,7 +359,7 @@ def _link(old: Path, new: Path) -> bool:
 
 def _holds(path: Path, data: bytes) -> bool:
     try:
-        return disk.read(str(path)) == data
+        return disk.read(str(path), len(data)) == data
     except OSError:
         return False
 

@@ -25,6 +25,7 @@ from vstore.disk.file_hash import hash_file
 MAP_SIZE = 64 << 30  # address space, not disk; halved until the machine grants it
 READERS = 126
 LOCK_SIZE = 8192  # of the lock file for so many readers
+LONGEST_PLACE = 100  # bytes
 _SUM = 8
 _DATA, _LOCK, _SEAL, _PLACE = "data.mdb", "lock.mdb", "seal", "place"
 
@@ -101,9 +102,14 @@ def open_environment(folder: Path, write: bool) -> Any:
 def is_sealed(folder: Path) -> bool:
     """Tell whether the file is as the last transaction left it."""
     try:
-        return durable.read(folder / _SEAL) == _sum(folder)
+        return _fits_the_map(folder) and durable.read(folder / _SEAL, _SUM) == _sum(folder)
     except OSError:
         return False
+
+
+def _fits_the_map(folder: Path) -> bool:
+    """Tell whether LMDB could have written the file: a larger one is not read for its checksum."""
+    return inside.look(folder / _DATA).st_size <= MAP_SIZE
 
 
 def put_seal(folder: Path) -> None:
@@ -154,7 +160,7 @@ def noted_identity(folder: Path) -> tuple[int, int] | None:
 
 def _noted(folder: Path) -> tuple[int, int, int, int] | None:
     try:
-        device, inode, size, ctime = map(int, durable.read(folder / _PLACE)[:100].split())
+        device, inode, size, ctime = map(int, durable.read(folder / _PLACE, LONGEST_PLACE).split())
     except (OSError, ValueError):
         return None
     return device, inode, size, ctime
@@ -178,7 +184,7 @@ def is_sound(folder: Path) -> bool:
     from lmdb.verify import VerifyError, verify
 
     try:
-        return not verify(os.fspath(folder))  # type: ignore[no-untyped-call]
+        return _fits_the_map(folder) and not verify(os.fspath(folder))  # type: ignore[no-untyped-call]
     except VerifyError:
         return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 from pathlib import Path
@@ -9,6 +10,8 @@ from types import TracebackType
 
 from vstore.disk import durable
 from vstore.disk.trouble import lost
+
+_NO_HOLES = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTTY}  # of a filesystem that does not tell of them
 
 
 class File:
@@ -34,6 +37,42 @@ class File:
             while len(data) < size and (more := durable.disk.pread(self._fd, size - len(data), offset + len(data))):
                 data += more
         return data
+
+    def first_hole(self, start: int, end: int) -> tuple[int, int] | None:
+        """Find the first hole between two offsets: bytes that the disk does not hold, and which read as zeros.
+
+        Returns: where it begins and ends; None if there is none, or the filesystem does not tell.
+        """
+        with lost(self.path):
+            at = os.lseek(self._fd, 0, os.SEEK_CUR)
+            try:
+                hole = os.lseek(self._fd, start, os.SEEK_HOLE)
+                return (hole, min(end, self._data_from(hole))) if hole < end else None
+            except OSError as err:
+                if err.errno not in _NO_HOLES:
+                    raise
+                return None
+            finally:
+                os.lseek(self._fd, at, os.SEEK_SET)
+
+    def data_from(self, start: int) -> int:
+        """Find the first byte from an offset on that lies in no hole, or the end of the file."""
+        with lost(self.path):
+            at = os.lseek(self._fd, 0, os.SEEK_CUR)
+            try:
+                return self._data_from(start)
+            finally:
+                os.lseek(self._fd, at, os.SEEK_SET)
+
+    def _data_from(self, start: int) -> int:
+        try:
+            return os.lseek(self._fd, start, os.SEEK_DATA)
+        except OSError as err:
+            if err.errno == errno.ENXIO:
+                return self.size
+            if err.errno not in _NO_HOLES:
+                raise
+            return start
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill a buffer from where the last call ended.

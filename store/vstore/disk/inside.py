@@ -58,10 +58,21 @@ def open_file(path: str, flags: int, mode: int = 0o666) -> int:
     return fd
 
 
-def read(path: str) -> bytes:
-    """Read a whole file. Raises: OSError, Damage."""
+def read(path: str, longest: int) -> bytes:
+    """Read a whole file.
+
+    longest: its bytes at most: a stranger's file may have any size, and cost its maker nothing.
+    Raises:  OSError, with EFBIG for a longer one; Damage.
+    """
     with open(open_file(path, os.O_RDONLY), "rb", buffering=0) as file:
-        return file.readall()
+        size, data = os.fstat(file.fileno()).st_size, b""
+        if size <= longest:
+            while len(data) <= longest and (more := file.read(max(size - len(data), 0) + 1)):
+                data += more  # once, unless it grows meanwhile
+            size = len(data)
+    if size > longest:
+        raise OSError(errno.EFBIG, f"it has {size:,} bytes, and such a file has {longest:,} at most", path)
+    return data
 
 
 def names(path: Path) -> list[str]:

@@ -17,6 +17,7 @@ from vstore.disk import durable, inside
 from vstore.disk.trouble import trouble
 from vstore.errors import DiskTrouble, Interrupted, Locked, LockLost
 
+LONGEST = 1 << 12  # bytes of a lock's file, as far as it is read
 NOTED = 1.0  # seconds of waiting after which the holder is named
 
 
@@ -117,7 +118,7 @@ class Lock:
         """Say who holds the lock, and what lets a stopped holder go on; "" where it is not stopped."""
         what, step = "another process is changing this store", ""
         try:
-            about = json.loads(durable.read(self.path))
+            about = json.loads(durable.read(self.path, LONGEST))
             holder = f"process {about['pid']} on {about['host']} ({about['command']}, since {about['since']})"
             if about["host"] == os.uname().nodename:
                 if about["pid"] == os.getpid():

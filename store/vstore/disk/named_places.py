@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from vstore.disk import durable, user_config
 from vstore.errors import DiskTrouble, ReadOnly
-from vstore.format.canonical import canonical, path_to_json
+from vstore.format.canonical import SMALL, canonical, path_to_json
 
 
 class NamedPlace(NamedTuple):
@@ -88,7 +88,7 @@ class NamedPlaces:
         name = place.file
         if name not in self._named and self.folder is not None:
             try:
-                return durable.read(self.folder / name)
+                return durable.read(self.folder / name, SMALL)
             except OSError:
                 return None
         return self._named.get(name)

@@ -102,7 +102,7 @@ class Oplog:
         """Read one record. Raises: Damage, FileNotFoundError."""
         path = self._layout.record(number)
         try:
-            data = durable.read(path)
+            data = durable.read(path, LONGEST)
         except OSError as err:
             refuse_limit(err, f"read {path}")
             if err.errno not in LOST:
@@ -188,7 +188,7 @@ class Oplog:
         newest = record = self._sound(number)
         chain: list[Record] = []
         fold = known if known is not None and 0 < known.number <= number else None
-        cached = None if fold else read_cache(self._layout.cache, _CACHE)
+        cached = None if fold else read_cache(self._layout.cache, _CACHE, LONGEST)
         ends = _ends(cached)
         while True:
             # The record itself is read even so: the fold in `cache/` may be older than its rot.

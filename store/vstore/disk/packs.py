@@ -37,6 +37,7 @@ FOOTER_SIZE = _HEAD.size + 16
 _PLACE = struct.Struct("<QII")
 LARGEST_BLOB = 1 << 30  # bytes
 LARGEST_PAGE = 1 << 25  # bytes of a page of a tree at most, and of all else but what an import left over
+HOLES_FROM = 1 << 24  # bytes of a pack from which on it is looked for holes: packed bytes are no long runs of zeros
 _LEAST = 8  # stored bytes of nothing
 _BEST = 1_032  # times as long as its stored bytes a blob is at most: deflate gives 258 bytes for two bits
 _READ = 1 << 20
@@ -159,6 +160,10 @@ class Pack:
         self._entry = width + _PLACE.size
         if width != self._hash.size or self._body + self.count * self._entry + FOOTER_SIZE != size:
             raise self._damage("its footer belongs to another store")
+        with open_files.of(self._owner, self._path) as file:
+            hole = file.first_hole(0, size) if size > HOLES_FROM else None
+        if hole:
+            raise self._damage(f"the disk holds none of its bytes {hole[0]:,} to {hole[1] - 1:,}")
         self.table = self._pread(self.count * self._entry, self._body)
         if checksum(self.table) != table_sum:
             raise self._damage("its table does not match its checksum")

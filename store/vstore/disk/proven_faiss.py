@@ -30,7 +30,7 @@ def check_faiss(cache: Path) -> None:
     made = os.stat(spec.origin)
     installation = f"{sys.version} {spec.origin} {made.st_mtime_ns} {made.st_ino}"
     name = f"faiss-{checksum(installation.encode()).hex()}"
-    if read_cache(cache, name) is not None:
+    if read_cache(cache, name, 0) is not None:
         return
     from vstore.packages import faiss_module
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vstore.disk.file import File
 from vstore.disk.footer import BLOCK, FOOTER_SIZE, Footer
 from vstore.disk.salvage import insisted, refuse_unreadable, segment_ref
-from vstore.disk.segments import Segment
+from vstore.disk.segments import HOLES_FROM, Segment
 from vstore.errors import Damage
 from vstore.format.entries import FileRef
 from vstore.format.hashing import checksum
@@ -98,6 +98,8 @@ def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, kno
 
             if file.size < ref.size or header < 0:
                 return nothing  # what was cut off are the keys
+            if file.size > HOLES_FROM and file.first_hole(keys_at, file.size):
+                return nothing
             keys = read(ref.rows * key_size, keys_at)
             sums = read(8 * blocks, sums_at)
             try:
@@ -108,6 +110,8 @@ def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, kno
             numbers, found = [], []
             for block, first in enumerate(range(0, ref.rows, BLOCK)):
                 end = min(first + BLOCK, ref.rows)
+                if file.data_from(header + first * width) >= header + end * width:
+                    continue
                 try:
                     rows = read((end - first) * width, header + first * width)
                 except Damage:

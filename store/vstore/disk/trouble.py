@@ -12,8 +12,9 @@ from vstore.limits import refuse_limit
 
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 FULL = {errno.ENOSPC, errno.EDQUOT}
-# What a disk says that does not give back what was written to it: a bad block, a file system whose checksum fails.
-LOST = {errno.EIO, errno.ENXIO, errno.EBADMSG, errno.ENODATA, getattr(errno, "EUCLEAN", errno.EIO)}
+# What a disk says that does not give back what was written to it: a bad block, a file system whose checksum fails. And
+# what `inside` says of a file that is longer than one of its kind can be.
+LOST = {errno.EIO, errno.ENXIO, errno.EBADMSG, errno.ENODATA, getattr(errno, "EUCLEAN", errno.EIO), errno.EFBIG}
 
 
 @contextlib.contextmanager

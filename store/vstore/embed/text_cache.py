@@ -26,7 +26,7 @@ def cached_text(cache: Path, name: str, dim: int) -> Floats | None:
     """Read the vector of a text by its name: float32 (dim,), or None if it is unknown or damaged."""
     import numpy as np
 
-    content = read_cache(cache, name)
+    content = read_cache(cache, name, 4 * dim)
     if content is None or len(content) != 4 * dim:
         return None
     return np.frombuffer(content, "<f4").astype(np.float32)

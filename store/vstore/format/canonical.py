@@ -13,6 +13,8 @@ Document = Mapping[str, Json]
 
 SMALL = 1 << 24  # bytes of a manifest, a recipe and the like at most
 _DEEPEST = 64  # levels
+_LIGHT = 1 << 20  # bytes of a document that is parsed without a look at how much it holds
+MOST_MEMORY = 1 << 32
 
 
 def canonical(document: Json) -> bytes:
@@ -25,8 +27,7 @@ def parsed(data: bytes, longest: int) -> Json:
 
     longest: bytes at most: parsed JSON takes up to 25 times its length.
     """
-    if len(data) > longest:
-        raise ValueError(f"it has {len(data):,} bytes")
+    refuse_large(data, longest)
     try:
         document = json.loads(data.decode("ascii"), parse_int=_whole, parse_float=_finite, parse_constant=_refused)
     except RecursionError as err:
@@ -38,6 +39,19 @@ def parsed(data: bytes, longest: int) -> Json:
         if not inner:
             return document
     raise ValueError("it is nested too deeply")
+
+
+def refuse_large(data: bytes, longest: int) -> None:
+    """Refuse JSON that no reader takes. Raises: ValueError if it is longer, or would take too much memory."""
+    if len(data) > longest:
+        raise ValueError(f"it has {len(data):,} bytes, and such a document has {longest:,} at most")
+    if len(data) > _LIGHT and (memory := _memory(data)) > MOST_MEMORY:
+        raise ValueError(f"what it holds would take {memory:,} bytes of memory, and {MOST_MEMORY:,} at most are given")
+
+
+def _memory(data: bytes) -> int:
+    """Estimate the bytes of memory that a document takes in Python, not too low: objects, lists, texts, values."""
+    return 240 * data.count(b"{") + 64 * data.count(b"[") + 32 * data.count(b'"') + 16 * data.count(b",") + len(data)
 
 
 def _whole(text: str) -> int:

@@ -18,6 +18,8 @@ from vstore.format.manifest import Manifest
 from vstore.repair.findings import SEGMENT, files
 from vstore.repository.form import Form, read_form
 
+_TAIL = 100  # bytes of a record: its last line is in them
+
 
 class FoundForm(NamedTuple):
     """The form of a store.
@@ -77,7 +79,9 @@ def _form_of_records(layout: Layout) -> Form | None:
         if not name.endswith(".json"):
             continue
         # No vector was ever stored, so that nothing depends on the dtype; the last line of a record is a digest in hex.
-        digits = len(durable.read(layout.refs / name).rstrip(b"\n").rpartition(b"\n")[2])
+        with File(layout.refs / name) as file:
+            tail = file.pread(_TAIL, max(0, file.size - _TAIL))
+        digits = len(tail.rstrip(b"\n").rpartition(b"\n")[2])
         if digits in (32, 64):
             return Form(durable.nonce(), "xxh3_128" if digits == 32 else "sha256", "float16")
     return None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
-from vstore.format.canonical import Json, canonical
+from vstore.disk.packs import LARGEST_BLOB
+from vstore.format.canonical import Json, canonical, parsed
 from vstore.format.entries import Import
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import Findings
@@ -31,7 +30,7 @@ def _cut(repo: Repository, found: Findings, blobs: Blobs, one: Import) -> None:
 
     gc, and every sync that adds a picture, would refuse to start for them.
     """
-    names: list[Json] = json.loads(blobs.read(one.names)) if blobs.has(one.names) else []
+    names: list[Json] = parsed(blobs.read(one.names), LARGEST_BLOB) if blobs.has(one.names) else []
     left: list[Json] = []
     rows = bytearray()
     for at, digest in enumerate(one.vectors):

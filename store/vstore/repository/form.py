@@ -13,7 +13,7 @@ from vstore.format.hashing import checksum, store_hash
 from vstore.format.layout import DTYPES, FORMATS, NEWEST
 from vstore.limits import refuse_limit
 
-_LONGEST = 1 << 16  # bytes of FORMAT at most
+LONGEST = 1 << 16  # bytes of FORMAT at most
 
 
 class Form(NamedTuple):
@@ -39,7 +39,7 @@ def read_form(folder: Path) -> Form:
     """Read the file FORMAT of a store. Raises: NoStore, FormatTooNew, Damage."""
     path = inside.layout_of(folder).format
     try:
-        text = durable.read(path)
+        text = durable.read(path, LONGEST)
     except (FileNotFoundError, NotADirectoryError):
         raise NoStore(
             f"there is no store at {folder}", "make one with: vstore init, or name its folder with --store"
@@ -50,7 +50,7 @@ def read_form(folder: Path) -> Form:
             raise
         raise Damage(f"{path} cannot be read: {err.strerror}", "run: vstore repair") from err
     try:
-        value = parsed(text, _LONGEST)
+        value = parsed(text, LONGEST)
         # A later format keeps `check` as it is: else one flipped bit of the version would read as a later format.
         is_later = value["format"] > NEWEST
         if is_later and _check({n: v for n, v in value.items() if n != "check"}) == value["check"]:

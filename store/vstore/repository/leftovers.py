@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.disk.packs import LARGEST_BLOB, write_pack
 from vstore.errors import Damage, UsageError
-from vstore.format.canonical import Json, canonical, parsed, path_from_json, path_to_json
+from vstore.format.canonical import Json, canonical, parsed, path_from_json, path_to_json, refuse_large
 from vstore.format.entries import FileRef, Import
 from vstore.format.fields import FieldValue, decode_field, field_key
 from vstore.format.layout import DTYPES
@@ -43,10 +43,18 @@ def write_leftovers(
     """Write rows and their vectors to packs, unlisted as yet. The caller holds `ingest`.
 
     blocks:  the vectors in the store's dtype, in the order of the rows, at most 1,024 at a time.
-    Returns: digest of the names, digests of the vectors, the packs. Raises: DiskTrouble, ReadOnly.
+    Returns: digest of the names, digests of the vectors, the packs.
+    Raises:  UsageError if they are too many to be read again; DiskTrouble, ReadOnly.
     """
     digest = repo.hash.digest
     names = canonical([_written(left) for left in rows])
+    try:
+        refuse_large(names, LARGEST_BLOB)
+    except ValueError as err:
+        raise UsageError(
+            f"{len(rows):,} rows have no picture, more than a store sets aside: of their names, {err}",
+            "import the index in parts, or with its pictures in place",
+        ) from err
     listed: list[bytes] = []
     refs: list[FileRef] = []
     blobs = {digest(names): names}

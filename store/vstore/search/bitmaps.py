@@ -38,7 +38,7 @@ def cached_bitmaps(
     order = hash.digest("\n".join(segment.ref.name for segment in segments).encode()).hex()
     name = f"rows-{content_id[:32]}-{order[:32]}"
     sizes = [_bytes_for(segment) for segment in segments]
-    body = read_cache(cache, name)
+    body = read_cache(cache, name, sum(sizes))
     if body is None or len(body) != sum(sizes):
         bitmaps = bitmaps_of(segments, keys())
         write_cache(cache, name, b"".join(bitmaps))

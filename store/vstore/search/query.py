@@ -16,7 +16,7 @@ from vstore.embed.text_cache import cache_text, cached_text, text_name
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.recipes import Recipe
 from vstore.pictures.elsewhere import FETCH, program_of_link, program_of_pointer
-from vstore.pictures.picture_file import read_regular
+from vstore.pictures.picture_file import read_regular, read_up_to
 from vstore.repository.filling import filling
 from vstore.repository.repository import Repository
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from vstore.embed.embedder import Floats
 
+_LARGEST = 1 << 30  # bytes of a picture to search with
 _GIVEN = (b"/dev/fd/", b"/dev/stdin", b"/proc/self/fd/")  # names of what the shell opened for this process
 
 
@@ -84,7 +85,7 @@ def read_terms(repo: Repository, operands: Sequence[Operand]) -> list[Term]:
 def _read(path: bytes) -> bytes:
     name = os.fsdecode(path)
     try:
-        data = _given(path) if path.startswith(_GIVEN) else read_regular(path)
+        data = _given(path) if path.startswith(_GIVEN) else read_regular(path, _LARGEST)
     except IsADirectoryError as err:
         raise UsageError(f"{name} is a folder", "name a picture file; to search in a folder: --under FOLDER") from err
     except (FileNotFoundError, NotADirectoryError) as err:
@@ -101,7 +102,7 @@ def _read(path: bytes) -> bytes:
 def _given(path: bytes) -> bytes:
     """Read what the shell opened, to its end: `vstore search <(curl …)`. Raises: OSError."""
     with open(path, "rb", buffering=0) as file:
-        return file.readall()
+        return read_up_to(file, _LARGEST)
 
 
 def _absent(name: str, program: str) -> VstoreError:

@@ -63,7 +63,7 @@ def snapshot_forget(
     The newest are those with the highest numbers: a wrong clock makes no snapshot older.
 
     The current snapshot, one that holds syncing, and tagged ones are never forgotten; fetched ones only by their names.
-    Raises: UsageError for an empty policy, or a snapshot that must stay; SnapshotNotFound.
+    Raises: UsageError for an empty policy, or a snapshot that must stay; SnapshotNotFound; Damage.
     """
     policy = policy or Policy()
     if bool(snaps) != policy.is_empty:
@@ -72,6 +72,7 @@ def snapshot_forget(
         )
     if dry_run:
         return repo.reading(lambda: _report(repo, *_decided(repo, snaps, policy), dry_run=True))
+    repo.refuse_unsound()  # or the snapshots would be judged by an older record
     for _ in range(_ATTEMPTS):
         # What gc would free takes long to compute: meanwhile others may go on.
         report = repo.reading(lambda: _report(repo, *_decided(repo, snaps, policy), dry_run=False))
