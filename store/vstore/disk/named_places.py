@@ -6,7 +6,6 @@ followed only where the user named that place. Each is a file `vstore/places/DIG
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +32,8 @@ class NamedPlace(NamedTuple):
     @property
     def file(self) -> str:
         """The name of its file."""
+        import hashlib  # with OpenSSL: most commands ask for no place outside the store's own folder
+
         return hashlib.sha256(canonical([self.store, self.label, path_to_json(self.place)])).hexdigest()
 
     def to_bytes(self) -> bytes:
