@@ -12,6 +12,11 @@ def now() -> str:
     return time.strftime(TIME, time.gmtime())
 
 
+def seconds() -> int:
+    """Tell the present moment in seconds since 1970, UTC."""
+    return int(time.time())
+
+
 def microseconds() -> int:
     """Tell the present moment in microseconds since 1970, UTC."""
     return time.time_ns() // 1000

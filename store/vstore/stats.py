@@ -8,8 +8,10 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from vstore import clock
 from vstore.brief import briefly
 from vstore.disk import inside
+from vstore.disk.turn import stretches
 from vstore.format.canonical import Json
 from vstore.format.layout import DTYPES
 from vstore.repository.newest import is_newest
@@ -85,6 +87,8 @@ class StatsReport(NamedTuple):
     copies:    bytes of a plain index per snapshot: fp32 vectors, without paths.
     format:    its format.
     newest:    it has the newest format, and its migration is complete.
+    in_turn:   bytes of the segments that syncs read again in turn, as searches no longer read them whole.
+    oldest_reading: when the first of their rows was last read, in seconds since 1970; None if it is not known.
     """
 
     store: str
@@ -101,6 +105,8 @@ class StatsReport(NamedTuple):
     copies: int
     format: int
     newest: bool
+    in_turn: int = 0
+    oldest_reading: int | None = None
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
@@ -115,6 +121,7 @@ def stats(repo: Repository) -> StatsReport:
     parts = _parts(repo)
     spaces = _spaces(repo)
     roots = [(root.label, repo.place(root)) for root in state.roots.values()]
+    turn = stretches(layout.cache, state.all_segments(), clock.seconds())
     return StatsReport(
         store=str(layout.folder),
         id=repo.store_id,
@@ -130,6 +137,8 @@ def stats(repo: Repository) -> StatsReport:
         copies=_copies(repo),
         format=repo.format,
         newest=is_newest(repo),
+        in_turn=sum({one.ref.name: one.ref.size for one in turn}.values()),
+        oldest_reading=min((one.at for one in turn), default=0) or None,
     )
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import time
 from itertools import count
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from support.builder import Builder, unit_vectors
 from support.folders import drawn
 from support.lines import Line
 
+from vstore.disk.cache import read_cache_object, write_cache
 from vstore.format.manifest import content_id
 from vstore.format.tree import Tree
+from vstore.search import views
 
 TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 
@@ -293,6 +296,32 @@ def test_stats_say_where_the_bytes_are(history: Line) -> None:
 
 def test_one_snapshot_is_one_snapshot(pictures: Line) -> None:
     assert pictures("stats").lines[-1] == "1 snapshot, 3 vectors, each stored once."
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (0, "today"),
+        (1, "1 day ago"),
+        (12, "12 days ago"),
+        (31, "31 days ago; syncs are too short to read them within 30 days: vstore check --read-data reads all"),
+        (None, "not known; the next syncs read them, or: vstore check --read-data"),
+    ],
+)
+def test_stats_say_since_when_all_vectors_of_a_large_space_have_been_read(
+    pictures: Line, monkeypatch: pytest.MonkeyPatch, days: int | None, said: str
+) -> None:
+    monkeypatch.setattr(views, "REMEMBERED_FROM", 1)
+    pictures("search", "./pictures/a.png")
+    if days is None:
+        (pictures.store / "cache" / "verified").unlink()
+    else:
+        note = read_cache_object(pictures.store / "cache", "verified")
+        read = dict.fromkeys(note, int(time.time()) - days * 86_400 - 60)
+        write_cache(pictures.store / "cache", "verified", json.dumps(read).encode())
+    assert pictures("stats").lines[-1] == f"Vectors last read in full: {said}"
+    document = pictures("stats", "--json").json
+    assert document["in_turn"] > 0 and (document["oldest_reading"] is None) == (days is None)
 
 
 def test_check_says_that_the_store_is_whole(history: Line) -> None:

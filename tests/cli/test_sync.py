@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -10,6 +11,12 @@ import pytest
 from support.edited import edited
 from support.folders import drawn
 from support.lines import Line, process
+from support.rotten import rot
+
+from vstore import clock
+from vstore.repository.repository import Repository
+from vstore.search import views
+from vstore.sync import read_again
 
 FIELDS = [
     "snapshot", "current", "id", "parent", "space", "space_name", "partial", "dry_run", "paths", "images",
@@ -481,3 +488,23 @@ def test_a_share_that_is_none_is_refused(line: Line, share: str) -> None:
     line.put({"pictures/a.png": 1})
     err = line("sync", "pictures", f"--accept-truncated={share}", code=2).err
     assert f"{share!r} is not a share; write 90% (1% to 100%), or off" in err
+
+
+def test_rot_that_is_found_by_reading_again_ends_the_sync_with_exit_code_4_after_its_work(
+    pictures: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "REMEMBERED_FROM", 1)
+    monkeypatch.setattr(read_again, "SHARE", 1000)
+    pictures("search", "./pictures/a.png")
+    repo = Repository(pictures.store)
+    (ref,) = repo.state.all_segments()
+    rot(repo.segment(ref), 0, pictures.store / "cache")
+    monkeypatch.setattr(clock, "seconds", lambda: 4_000_000_000)
+    pictures.put({"pictures/new.png": 7})
+    ran = pictures("sync", code=4)
+    assert f"segments/{ref.name} is damaged: rows 0 to 2 do not match their checksums; found by reading" in ran.err
+    assert "vstore repair" in ran.err
+    ran = pictures("sync", "--json", code=4)
+    assert ran.out == ""
+    assert json.loads(ran.err.splitlines()[-1])["error"]["next"] == "run: vstore repair"
+    assert pictures("snapshot", "list", "--json").json[0]["paths"] == 4

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from pathlib import Path
 
 import pytest
+from support.failing_disks import Watched
 from support.folders import World, trust_young_stats
 
 from vstore.check import objects as check_objects
-from vstore.check import verified as verified_files
+from vstore.disk import durable
+from vstore.disk import read_times as read_times_of
 from vstore.errors import UsageError
 
 
@@ -24,7 +27,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def verified(world: World) -> dict[str, int]:
-    return verified_files.read_times(world.folder / "cache")
+    return read_times_of.read_times(world.folder / "cache")
 
 
 def test_a_part_of_seven_is_always_the_same_and_all_seven_are_everything(world: World) -> None:
@@ -45,7 +48,7 @@ def test_a_percentage_takes_the_longest_unread_files(world: World, monkeypatch: 
     now = time.time()
     while len(seen) < 13:
         runs += 1
-        monkeypatch.setattr(verified_files.time, "time", lambda at=now + 100 * runs: at)
+        monkeypatch.setattr(time, "time", lambda at=now + 100 * runs: at)
         before = verified(world)
         world.store.check(read_data_subset="20%")
         read = {name for name, at in verified(world).items() if before.get(name) != at}
@@ -92,7 +95,10 @@ def test_an_invalid_part_is_refused(world: World, part: str) -> None:
         world.store.check(read_data_subset=part)
 
 
-def test_a_store_that_cannot_be_written_is_checked_all_the_same(world: World) -> None:
+def test_a_store_that_cannot_be_written_is_checked_all_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     (world.folder / "cache" / "verified").unlink(missing_ok=True)
-    (world.folder / "cache" / "verified").mkdir()
+    disk = Watched().fail("open", errno.EROFS)
+    monkeypatch.setattr(durable, "disk", disk)
     assert world.store.check(read_data=True).verified == 13
+    assert "open" in {call for call, _ in disk.calls}, "it was tried"
+    assert verified(world) == {}

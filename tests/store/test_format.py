@@ -31,6 +31,7 @@ from support.kinds import fill
 from support.tables import Row, fits, is_optional, word, words
 
 import vstore
+from vstore import clock
 from vstore.disk import facts, journal, long_folders, packs
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.footer import FOOTER_SIZE
@@ -58,6 +59,7 @@ from vstore.repository.repository import Repository
 from vstore.search import views
 from vstore.search.query import Operand
 from vstore.store import Store
+from vstore.sync.read_again import read_again
 from vstore.testing import FakeEmbedder
 
 SOURCE = Path(vstore.__file__).parent
@@ -651,6 +653,9 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
     check_faiss(repo.layout.cache)
     with Store(repo.layout.folder) as store:
         store.search([Operand(1.0, os.fsencode(tmp_path / "a.png"))])
+    with monkeypatch.context() as patched:
+        patched.setattr(clock, "seconds", lambda: 4_000_000_000)
+        read_again(repo, took=1000, is_stopped=lambda: False)
     digests = Digests(repo.layout.cache)
     digests.of(tmp_path / "a.png")
     header = b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}'
@@ -678,7 +683,7 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
         "<space>": builder.space[:32],
         "<text>": sha256(f"{builder.space} 1f 2e a red car".encode()).hexdigest()[:32],
     }
-    named |= {"<folder>": "refs"}
+    named |= {"<folder>": "refs", "<segment>": ref.name.removesuffix(".faiss")}
     patterns = [re.sub("<.*>", lambda found: named[found[0]], word(row["name"])) for row in table("cache")]
     for pattern, name in zip(sorted(patterns), sorted(names), strict=True):
         assert re.fullmatch(pattern, name)
@@ -688,6 +693,11 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
     found = (repo.layout.segments / ref.name).stat()
     stats = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
     assert json.loads(names["checked"][8:]) == {ref.name: stats}
+    row = np.asarray(repo.segment(ref).rows())[0].tobytes()
+    assert names[f"rowsums-{named['<segment>']}"][8:] == bytes.fromhex(ref.check) + checksum(row)
+    (at,) = json.loads(names["verified"][8:]).values()
+    assert abs(time.time() - at) < 100
+    assert json.loads(names["turn"][8:]) == {ref.name: [[1, 4_000_000_000]]}
     found = (tmp_path / "a.safetensors").stat()
     stats = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
     tensors = {"a": ["U8", [1], sha256(b"x").hexdigest()]}

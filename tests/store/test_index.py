@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -234,13 +234,13 @@ def test_a_segment_is_read_once_per_process(segment: Any, cache: Path, monkeypat
 
 def count_checks(monkeypatch: pytest.MonkeyPatch) -> list[Segment]:
     read: list[Segment] = []
-    verify = Segment.verify
+    bad_blocks = Segment.bad_blocks
 
-    def counted(segment: Segment) -> None:
+    def counted(segment: Segment, kept: bytearray | None = None) -> Iterator[tuple[int, int]]:
         read.append(segment)
-        verify(segment)
+        return bad_blocks(segment, kept)
 
-    monkeypatch.setattr(Segment, "verify", counted)
+    monkeypatch.setattr(Segment, "bad_blocks", counted)
     return read
 
 

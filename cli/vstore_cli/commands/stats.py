@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,8 @@ from vstore_cli.output import count, echo_json, json_option, number, say, shown,
 
 if TYPE_CHECKING:
     from vstore import StatsReport
+
+_CYCLE = 30  # days within which syncs read vectors again
 
 
 @click.command()
@@ -52,5 +55,17 @@ def _print(report: StatsReport) -> None:
     click.echo()
     plain = f"; a separate index for each would take {size(report.copies)}" if report.snapshots > 1 else ""
     click.echo(f"{count(report.snapshots, 'snapshot')}, {count(report.images, 'vector')}, each stored once{plain}.")
+    if report.in_turn:
+        say(_last_read(report))
     if not report.newest:
         say("The upgrade to the newest format is not done; the store works without it. See: vstore migrate --dry-run")
+
+
+def _last_read(report: StatsReport) -> str:
+    """Say since when all vectors that syncs read again in turn have been read."""
+    if report.oldest_reading is None:
+        return "Vectors last read in full: not known; the next syncs read them, or: vstore check --read-data"
+    days = int(max(0, time.time() - report.oldest_reading)) // 86_400
+    since = f"{count(days, 'day')} ago" if days else "today"
+    late = "; syncs are too short to read them within 30 days: vstore check --read-data reads all"
+    return f"Vectors last read in full: {since}" + (late if days > _CYCLE else "")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from vstore.check import verified
 from vstore.check.findings import Findings
+from vstore.check.parts_to_read import longest_unread, part_of
 from vstore.disk.packs import Pack
+from vstore.disk.read_times import read_times
 from vstore.disk.segments import Segment
 from vstore.errors import Damage, VstoreError
 from vstore.format.entries import FileRef, Import, Snapshot, Space
@@ -192,8 +193,8 @@ class Objects:
 
     def read_some(self, subset: str | None, until: float | None) -> None:
         """Read every byte of some packs and segments, the longest unread first. until: of `time.monotonic`."""
-        refs = verified.longest_unread(self.listed.values(), verified.read_times(self._repo.layout.cache))
-        for ref in verified.part_of(refs, subset) if subset is not None else refs:
+        refs = longest_unread(self.listed.values(), read_times(self._repo.layout.cache))
+        for ref in part_of(refs, subset) if subset is not None else refs:
             if until is not None and time.monotonic() >= until:
                 self._findings.notes.append(
                     "time ran out before everything was read: run the same command again to go on"

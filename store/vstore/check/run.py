@@ -14,10 +14,11 @@ from vstore.check.index_parts import check_index_parts
 from vstore.check.listing import check_listing
 from vstore.check.log import check_log, check_names
 from vstore.check.objects import Objects
+from vstore.check.parts_to_read import part_of
 from vstore.check.report import CheckReport
 from vstore.check.snapshots import check_snapshots
 from vstore.check.unlisted import check_unlisted
-from vstore.check.verified import part_of, remember
+from vstore.disk.read_times import note_read
 from vstore.errors import Damage
 from vstore.progress import Progress
 from vstore.repository.newest import is_between
@@ -105,7 +106,7 @@ def _check_once(repo: Repository, read_data: bool, subset: str | None, until: fl
         check_index_parts(repo.layout, state, findings, read_whole=read_data)
         if subset is not None or until is not None:
             objects.read_some(subset, until)
-        remember(repo.layout.cache, objects.verified, set(objects.listed))
+        note_read(repo.layout.cache, objects.verified, set(objects.listed))
         return CheckReport(
             ok=not findings.problems,
             snapshots=len(snapshots),

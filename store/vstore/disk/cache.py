@@ -21,6 +21,7 @@ def read_cache(folder: Path, name: str, longest: int = SMALL) -> bytes | None:
     """Read the content of a cache file; None if it is missing, unreadable, damaged or longer than such a file can be.
 
     longest: bytes of the content.
+    Raises: Damage if it is a link, or no file.
     """
     try:
         data = durable.read(folder / name, _SUM + longest)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from vstore.disk.file import File
 from vstore.disk.footer import BLOCK, FOOTER_SIZE, Footer
+from vstore.disk.row_sums import row_sums
 from vstore.errors import Damage
 from vstore.format.entries import FileRef
 from vstore.format.hashing import checksum
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     Rows = npt.NDArray[np.float16] | npt.NDArray[np.float32]
 
+PIECE = 1 << 20  # bytes read at once
 HOLES_FROM = 1 << 24  # bytes of a file from which on it is looked for holes: a smaller one costs no memory
 
 
@@ -74,13 +76,15 @@ class Segment:
         size = self.footer.key_size
         return [self.keys[at : at + size] for at in range(0, len(self.keys), size)]
 
-    def bad_blocks(self) -> Iterator[tuple[int, int]]:
+    def bad_blocks(self, kept: bytearray | None = None) -> Iterator[tuple[int, int]]:
         """Read the file front to back and yield the row ranges (first, end) whose checksum does not match.
 
+        kept:   receives the checksum of each row.
         Raises: Damage if header or checksums themselves are bad.
         """
         footer = self.footer
-        buffer = memoryview(bytearray(1 << 20))
+        piece = max(1, PIECE // footer.width) * footer.width  # whole rows
+        buffer = memoryview(bytearray(max(piece, footer.header)))
         with File(self.path) as file:
             self._require_header(bytes(buffer[: file.readinto(buffer[: footer.header])]))
             sums = self._sums(file)
@@ -91,18 +95,34 @@ class Segment:
                 left = (end - first) * footer.width
                 hasher = xxhash.xxh3_64()
                 while left:
-                    got = file.readinto(buffer[: min(left, len(buffer))])
+                    got = file.readinto(buffer[: min(left, piece)])
                     if not got:
                         break
                     hasher.update(buffer[:got])
+                    if kept is not None:
+                        kept += row_sums(buffer[:got], footer.width)
                     left -= got
                 if left or hasher.intdigest().to_bytes(8, "little") != sums[block * 8 : block * 8 + 8]:
                     yield first, end
 
     def verify(self) -> None:
         """Check every byte before any is used. Raises: Damage, naming file and rows."""
-        for first, end in self.bad_blocks():
-            raise self.damage(f"rows {first} to {end - 1} do not match their checksums")
+        self._refuse_bad(None)
+
+    def verified_row_sums(self) -> bytes:
+        """Check every byte, and give the checksum of each row. Raises: Damage, naming file and rows."""
+        kept = bytearray()
+        self._refuse_bad(kept)
+        return bytes(kept)
+
+    def _refuse_bad(self, kept: bytearray | None) -> None:
+        for first, end in self.bad_blocks(kept):
+            raise self.bad_rows(first, end)
+
+    def block_sums(self) -> bytes:
+        """Read the checksums of all blocks, 8 bytes each. Raises: Damage, FileNotFoundError."""
+        with File(self.path) as file:
+            return self._sums(file)
 
     def verify_rows(self, rows: Iterable[int]) -> None:
         """Check the header, and every byte of the blocks that hold these rows. Raises: Damage, naming file and rows."""
@@ -115,7 +135,7 @@ class Segment:
                 end = min(first + BLOCK, footer.rows)
                 data = file.pread((end - first) * footer.width, footer.header + first * footer.width)
                 if checksum(data) != sums[block * 8 : block * 8 + 8]:
-                    raise self.damage(f"rows {first} to {end - 1} do not match their checksums")
+                    raise self.bad_rows(first, end)
 
     def check_header(self, file: File) -> None:
         """Check the bytes that faiss reads sizes, types and names of files out of. Raises: Damage."""
@@ -143,6 +163,10 @@ class Segment:
         with File(self.path) as file:
             rows: Rows = np.frombuffer(file.map(), dtype, footer.rows * footer.dim, footer.header)
         return rows.reshape(footer.rows, footer.dim)
+
+    def bad_rows(self, first: int, end: int) -> Damage:
+        """Make the error for rows that do not match the checksum of their block."""
+        return self.damage(f"rows {first} to {end - 1} do not match their checksums")
 
     def damage(self, what: str) -> Damage:
         """Make the error for damage in this segment."""

@@ -115,7 +115,7 @@ def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], writes
     unlisted = [*unlisted_files(repo, drop_unnamed), *stale_parts(repo, plan)]
     for file in unlisted:
         durable.remove(repo.layout.folder / file.folder / file.name)
-    for name in stale_cache(repo) if changed else ():
+    for name in stale_cache(repo, changed=changed):
         durable.remove(repo.layout.cache / name)
     durable.sweep(repo.layout.folder, "ingest")  # a catalogue that was being made
     _restore_reserve(repo)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from vstore.disk import durable, inside
 from vstore.disk.durable import TEMPORARY
 from vstore.disk.journal import is_of_none, journals
+from vstore.disk.row_sums import ROW_SUMS, row_sums_name
 from vstore.gc.plan import young_since
 from vstore.repository.repository import Repository
 
@@ -63,10 +64,17 @@ def records_before(repo: Repository, number: int) -> list[OldRecord]:
     return [OldRecord(n, inside.look(repo.layout.record(n)).st_size) for n in repo.log.numbers() if n < number]
 
 
-def stale_cache(repo: Repository) -> list[str]:
-    """Name the cache files that are no longer of use: bitmaps over old segments, old states, unfinished files."""
+def stale_cache(repo: Repository, *, changed: bool) -> list[str]:
+    """Name the cache files that are no longer of use: row sums of old segments.
+
+    changed: the log was written: bitmaps over old segments, old states, unfinished files, too.
+    """
     names = inside.names_if_any(repo.layout.cache)
-    return [name for name in names if name == "state" or name.startswith(("rows-", TEMPORARY))]
+    used = {row_sums_name(name) for name in repo.state.file_names()}
+    stale = [name for name in names if name.startswith(ROW_SUMS) and name not in used]
+    if changed:
+        stale += [name for name in names if name == "state" or name.startswith(("rows-", TEMPORARY))]
+    return stale
 
 
 def empty_cache(repo: Repository) -> None:

@@ -9,7 +9,6 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from vstore.disk.file import File
 from vstore.disk.segments import Segment
 from vstore.packages import faiss_module
 from vstore.search.bitmaps import is_marked, marked_rows
@@ -77,17 +76,15 @@ class Index:
         self.wait()
         part, row = self._part(row)
         segment = self._segments[part]
-        footer = segment.footer
-        with File(segment.path) as file:
-            data = file.pread(footer.width, footer.header + row * footer.width)
-        return np.frombuffer(data, np.dtype(footer.dtype).newbyteorder("<")).astype(np.float32)
+        data = self._views.row(segment, row)
+        return np.frombuffer(data, np.dtype(segment.footer.dtype).newbyteorder("<")).astype(np.float32)
 
     def top_k(self, queries: Floats, k: int) -> Hits:
         """Find the k nearest marked rows of each query, best first, equal scores by key.
 
         queries: float32 (n, dim), rows of L2 norm 1.
         Returns: scores float32 (n, k), cosine in [-1, 1]; rows int64 (n, k), -1 where fewer than k rows are marked.
-        Raises:  Damage, naming the file, before any answer if a segment does not match its checksums;
+        Raises:  Damage, naming the file, before any answer if a segment, or a row found, does not match its checksums;
                  FileNotFoundError.
         Source:  inner product of unit vectors is their cosine; Johnson et al. 2017, arXiv:1702.08734.
         """
@@ -112,7 +109,18 @@ class Index:
                 best = sorted(best)[:k]
                 scores[query, : len(best)] = [-score for score, _, _ in best]
                 rows[query, : len(best)] = [row for _, _, row in best]
+            self._prove(rows)
         return Hits(scores, rows)
+
+    def _prove(self, rows: Ints) -> None:
+        """Check rows before their scores are given out. Raises: Damage, FileNotFoundError."""
+        import numpy as np
+
+        found = np.unique(rows[rows >= 0])
+        edges = np.searchsorted(found, self._firsts)
+        for part in np.flatnonzero(np.diff(edges)).tolist():
+            here = found[edges[part] : edges[part + 1]] - self._firsts[part]
+            self._views.prove(self._segments[part], here.tolist())
 
     def wait(self) -> None:
         """Wait until every segment was read against its checksums. Raises: Damage, FileNotFoundError."""

@@ -6,27 +6,40 @@ leaves this folder.
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from vstore.disk.cache import read_cache_object, write_cache
+from vstore.disk.believed import believe, believed, disbelieve
 from vstore.disk.file import File
 from vstore.disk.inside import look
+from vstore.disk.read_times import note_read
+from vstore.disk.row_sums import has_row_sums, write_row_sums
 from vstore.disk.segments import Segment
+from vstore.errors import Damage
 from vstore.packages import faiss_module
+from vstore.search.row_proofs import RowProofs
 from vstore.search.threads import cores, start
 
 REMEMBERED_FROM = 1 << 30  # bytes of segments from which on a check is remembered: under it, it costs 0.1 s at most
-_CHECKED = "checked"
 _POPULATE_READ = 22  # MADV_POPULATE_READ, Linux 5.14; the mmap module of Python 3.11 has no name for it
 
-# Segments that were checked front to back, with the view that faiss has of them, and the stat that the file had before.
-_views: WeakKeyDictionary[Segment, tuple[Any, list[int]]] = WeakKeyDictionary()
+
+class View(NamedTuple):
+    """A segment that was checked front to back.
+
+    index:  the view that faiss has of it.
+    proofs: the checks of its rows from then on.
+    """
+
+    index: Any
+    proofs: RowProofs
+
+
+_views: WeakKeyDictionary[Segment, View] = WeakKeyDictionary()
 
 
 class Views:
@@ -38,13 +51,19 @@ class Views:
 
     def __init__(self, segments: Sequence[Segment], cache: Path) -> None:
         self._cache = cache
-        self._unchecked = [segment for segment in segments if segment not in _views]
-        self._stats = {s.ref.name: _views[s][1] if s in _views else _stat(s) for s in segments}
+        self._of = {segment: view for segment in segments if (view := _views.get(segment)) is not None}
+        self._new = [segment for segment in segments if segment not in self._of]
+        self._stats = {segment: _stat(segment) for segment in self._new}
         large = sum(segment.ref.size for segment in segments) >= REMEMBERED_FROM
-        self._remembered = read_cache_object(cache, _CHECKED) if large else None
+        known = believed(cache) if large and self._new else {}
+        self._believed = {segment for segment, stat in self._stats.items() if known.get(segment.ref.name) == stat}
+        # Row sums cost as much again as the reading: there are none where nothing can be written.
+        self._keeps = large and (len(self._believed) == len(self._new) or believe(cache, {}))
+        self._read: set[Segment] = set()  # whole, a moment ago
+        self._kept: list[Segment] = []  # whose row sums were written, too
         self._ready = False
         # More threads than cores: of a cold disk they mostly wait: a search of 200 MB takes 220 ms instead of 245.
-        self._wait = start(self._check, self._unchecked, 2 * cores())
+        self._wait = start(self._check, self._new, 2 * cores())
 
     def wait(self) -> None:
         """Wait until every segment was read against its checksums. Raises: Damage, FileNotFoundError."""
@@ -52,22 +71,50 @@ class Views:
             return
         faiss = faiss_module()  # importing it takes about as long as the reading, which goes on meanwhile
         self._wait()
-        for segment in self._unchecked:
-            _views[segment] = _view(faiss, segment), self._stats[segment.ref.name]
-        if self._remembered not in (None, self._stats):
-            write_cache(self._cache, _CHECKED, json.dumps(self._stats, separators=(",", ":")).encode())
+        for segment in self._new:
+            view = _view(faiss, segment)
+            self._of[segment] = _views[segment] = View(view, RowProofs(segment, view, self._cache))
+        if self._kept:
+            believe(self._cache, {segment.ref.name: self._stats[segment] for segment in self._kept})
+            note_read(self._cache, [segment.ref.name for segment in self._kept])
         self._ready = True
 
     def of(self, segment: Segment) -> Any:
         """Get the view of a segment, after `wait`."""
-        return _views[segment][0]
+        return self._of[segment].index
+
+    def prove(self, segment: Segment, rows: Iterable[int]) -> None:
+        """Check rows of a segment that was not read whole just now: its stat shows no rot. rows: in rising order.
+
+        Raises: Damage, FileNotFoundError.
+        """
+        if segment in self._read:
+            return
+        try:
+            self._of[segment].proofs.prove(rows)
+        except Damage:
+            _views.pop(segment, None)
+            disbelieve(self._cache, segment.ref.name)
+            raise
+
+    def row(self, segment: Segment, row: int) -> memoryview:
+        """Give the bytes of a row, once they are proved. Raises: Damage, FileNotFoundError."""
+        proofs = self._of[segment].proofs
+        self.prove(segment, [row])
+        return proofs.row(row)
 
     def _check(self, segment: Segment) -> None:
-        name = segment.ref.name
-        if self._remembered is not None and self._remembered.get(name) == self._stats[name]:
+        if segment in self._believed and has_row_sums(self._cache, segment.ref):
             _read_ahead(segment)
+            return
+        if self._keeps:
+            if write_row_sums(self._cache, segment.ref, segment.verified_row_sums()):
+                self._kept.append(segment)
+            else:
+                self._keeps = False
         else:
             segment.verify()
+        self._read.add(segment)
 
 
 def _view(faiss: Any, segment: Segment) -> Any:

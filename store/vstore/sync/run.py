@@ -96,13 +96,16 @@ class Run:
     def sync(self, paths: Sequence[bytes]) -> SyncReport:
         """Bring the store up to date with the disk. An error loses no finished vector: the next run finds them.
 
-        Raises: UsageError, Refused, Locked, Interrupted, Damage, ModelError, DiskTrouble, CommitRace.
+        Raises: UsageError, Refused, Locked, Interrupted, Damage, ModelError, DiskTrouble, CommitRace. Damage that is
+                found by reading stored vectors again is raised once everything else is done.
         """
         from vstore.disk.proven_faiss import check_faiss  # `look` does without it
+        from vstore.sync.read_again import read_again
 
         repo = self._repo
         with repo.lock("ingest") as lock:
             lock.acquire(None if self._options.wait else 0.0, "sync", self._stop.is_set, self._progress.note)
+            began = time.perf_counter()
             repo.reload()
             repo.refuse_unsound()
             check_faiss(repo.layout.cache)
@@ -112,12 +115,14 @@ class Run:
             try:
                 self._begin(paths)
                 try:
-                    return self._attempts(paths)
+                    report = self._attempts(paths)
                 finally:
                     self._ingest.close()
             finally:
                 if self._catalogue is not None:
                     self._catalogue.close()
+            read_again(repo, took=time.perf_counter() - began, is_stopped=self._stop.is_set)
+            return report
 
     def look(self, paths: Sequence[bytes]) -> SyncReport:
         """Plan a `sync`. Hashes if it must; embeds nothing, writes nothing, takes no lock."""

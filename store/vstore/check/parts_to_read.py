@@ -1,36 +1,12 @@
-"""Remembers when each segment and pack was last read whole, and chooses the part to read next."""
+"""Chooses the segments and packs to read next."""
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable
-from pathlib import Path
 
-from vstore.disk.cache import read_cache_object, write_cache
 from vstore.errors import UsageError
-from vstore.format.canonical import canonical
 from vstore.format.entries import FileRef
-from vstore.format.names import is_number
-
-_NAME = "verified"
-
-
-def read_times(cache: Path) -> dict[str, int]:
-    """Say when the files of a store were last read whole, as far as that is remembered: seconds by name."""
-    return {name: at for name, at in read_cache_object(cache, _NAME).items() if is_number(at)}
-
-
-def remember(cache: Path, verified: Iterable[str], listed: set[str]) -> None:
-    """Note the files just read whole, and forget unlisted ones.
-
-    Nothing is remembered in a read-only store.
-    """
-    verified = sorted(verified)
-    if verified:
-        times = {name: at for name, at in read_times(cache).items() if name in listed}
-        times |= dict.fromkeys(verified, int(time.time()))
-        write_cache(cache, _NAME, canonical(times))
 
 
 def longest_unread(refs: Iterable[FileRef], times: dict[str, int]) -> list[FileRef]:
