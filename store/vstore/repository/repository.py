@@ -423,6 +423,10 @@ class Repository:
         """Read the records up to the newest sound one, oldest first. Raises: Damage, FileNotFoundError."""
         return self.log.records(self.tip.number)
 
+    def records_backwards(self) -> Iterator[Record]:
+        """Read the records up to the newest sound one, newest first, as far as the log is whole. Raises: Damage."""
+        return self.log.backwards(self.tip.number)
+
     def close(self) -> None:
         """Close all packs and segments. The store can still be used: they open again."""
         if self._packs is not None:
