@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -40,6 +39,8 @@ class FakeEmbedder:
 
     def of(self, picture: Image) -> Floats:
         """Compute the vector of one prepared picture: float32 (dim,), L2 norm 1."""
+        import hashlib
+
         import numpy as np
 
         what = f"{self.recipe['name']} {picture.size}".encode() + picture.tobytes()

@@ -53,6 +53,7 @@ EXCEPTIONS = {
     "vstore.repair.recompute": {"os.path.isdir"},
     "vstore.repository.model_space": {"os.path.isdir"},
     "vstore.repository.near_paths": {"os.scandir"},
+    "vstore.repository.on_this_disk": {"os.stat"},
     "vstore.repository.places": {"os.lstat", "os.stat"},
     "vstore.search.group_files": {"open", "os.stat"},
     "vstore.search.query": {"open", "os.path.islink", "os.readlink"},

@@ -8,7 +8,6 @@ takes the consent back.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,6 +33,8 @@ class Wish(NamedTuple):
     @property
     def file(self) -> str:
         """The name of the file of a consent to it."""
+        import hashlib  # loads libcrypto, which costs each command 2 ms, and few ask
+
         return f"{self.kind}-{hashlib.sha256(os.fsencode(self.about)).hexdigest()}"
 
     def to_bytes(self) -> bytes:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 BUILTIN = "builtin"  # the word of --model for the embedder that needs no model
 OF_FILES = ("model", "adapter", "revision", "adapter_revision", "compute", "trust_remote_code")
 _UNKNOWN = "MODEL"  # stands in a command for the model of a space that was made without one
-_DEVICE = re.compile(r"[a-z]+(:(0|[1-9][0-9]*))?")
+_DEVICE = r"[a-z]+(:(0|[1-9][0-9]*))?"  # compiled where it is asked: few commands name a device
 
 
 class ModelWords(TypedDict, total=False):
@@ -192,7 +192,7 @@ def settings_of(
 def device_words(text: str) -> tuple[str, ...]:
     """Split words such as `cuda:0,cuda:1`; the devices need not exist. Raises: UsageError."""
     words = tuple(word.strip() for word in text.split(","))
-    if all(_DEVICE.fullmatch(word) for word in words) and ("auto" not in words or len(words) == 1):
+    if all(re.fullmatch(_DEVICE, word) for word in words) and ("auto" not in words or len(words) == 1):
         return words
     raise UsageError(
         f"{text!r} does not name devices", "write auto, cpu, cuda, cuda:1 or mps, or several as cuda:0,cuda:1"

@@ -14,6 +14,7 @@ from vstore.clock import now
 from vstore.disk import durable
 from vstore.disk.inside import layout_of, names_if_any
 from vstore.disk.long_folders import first_absent, look, note, recall
+from vstore.disk.named_places import NamedPlaces
 from vstore.disk.oplog import Oplog, Tip
 from vstore.disk.owner import User
 from vstore.embed.model_words import Words
@@ -55,17 +56,20 @@ COMMIT_WAIT = 10.0  # seconds that a commit waits for another one
 class Repository:
     """An open store. Reading takes no lock; `committing` and `publish` are the one way to change its state."""
 
-    def __init__(self, folder: Path, *, damaged: bool = False, user: User | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, damaged: bool = False, user: User | None = None, named: NamedPlaces | None = None
+    ) -> None:
         """
         damaged: take the newest sound record even if its objects are missing: a check must tell everything.
         user:    the user for whom it is opened; by default one who trusts no other.
-        Raises: NoStore, FormatTooNew, Damage.
+        named:   the folders of pictures that its user named; None if there are none.
+        Raises:  NoStore, FormatTooNew, Damage.
         """
-        self._begin(folder, read_form(folder), user or User())
+        self._begin(folder, read_form(folder), user or User(), named)
         self._damaged = damaged
         self.reload()
 
-    def _begin(self, folder: Path, form: Form, user: User) -> None:
+    def _begin(self, folder: Path, form: Form, user: User, named: NamedPlaces | None = None) -> None:
         self.user = user
         self.layout = layout_of(folder, caches_for(layout_of(folder), form.store, user))
         self.format = form.format
@@ -79,6 +83,7 @@ class Repository:
         self._segments: dict[str, Segment] = {}
         self._listing: Listing | None = None
         self._held: dict[str, Lock] = {}
+        self.named_places = named or NamedPlaces()
 
     @classmethod
     def unread(cls, folder: Path, form: Form, user: User, *locks: Lock) -> Repository:
@@ -97,6 +102,7 @@ class Repository:
         repo = Repository.unread(self.layout.folder, form, self.user)
         repo._damaged = self._damaged
         repo._segments = self._segments
+        repo.named_places = self.named_places
         repo.tip = self.tip
         repo.reload()
         return repo
@@ -440,6 +446,10 @@ class Repository:
     def records(self) -> Iterator[Record]:
         """Read the records up to the newest sound one, oldest first. Raises: Damage, FileNotFoundError."""
         return self.log.records(self.tip.number)
+
+    def records_backwards(self) -> Iterator[Record]:
+        """Read the records up to the newest sound one, newest first, as far as the log is whole. Raises: Damage."""
+        return self.log.backwards(self.tip.number)
 
     def close(self) -> None:
         """Close all packs and segments. The store can still be used: they open again."""
