@@ -358,7 +358,7 @@ def test_an_own_store_needs_no_trust(foreign: Line, home: Path) -> None:
         "stores": [],
         "kept_in": "",
     }
-    assert not (home / ".config").exists()
+    assert not (home / ".config" / "vstore" / "trusted").exists()
 
 
 @pytest.mark.parametrize(
@@ -382,7 +382,7 @@ def test_without_a_configuration_trust_cannot_be_kept(
     monkeypatch.setattr(pwd, "getpwuid", lambda uid: (_ for _ in ()).throw(KeyError(uid)))
     assert "set XDG_CONFIG_HOME" in foreign("trust", "--json", code=2).error["next"]
     monkeypatch.setenv("HOME", str(home))
-    (home / ".config").write_bytes(b"")
+    (home / ".config" / "vstore" / "trusted").write_bytes(b"")
     foreign("trust", code=1)
 
 
