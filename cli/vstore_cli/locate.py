@@ -127,7 +127,7 @@ def _refuse_second() -> None:
     here = Path(os.path.realpath(os.curdir))
     folder = Store.find(here)
     while folder is not None and folder.parent != here:  # that this folder holds a store is another mistake
-        with Store(folder) as store:
+        with Store(folder, config=config()) as store:
             label = store.label_of(here)
         if label is not None:
             raise UsageError(

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from vstore.disk.named_places import NamedPlaces
 from vstore.embed.model_words import Words, settings_of
 from vstore.format.layout import FOLDER
 from vstore.paths import AnyPath, absolute, as_bytes, as_path
@@ -86,6 +87,11 @@ def _opened(
     return store
 
 
+def _named(config: AnyPath | None) -> NamedPlaces:
+    """Find the folders of pictures that the user named. config: the folder for configurations."""
+    return NamedPlaces.of_user(None if config is None else absolute(config))
+
+
 def _consent(config: AnyPath | None) -> Consent:
     """Find the consents of the user. config: the folder for configurations."""
     from vstore.embed.consent import Consent
@@ -120,10 +126,11 @@ class Store:
 
         load_embedder: loads the model of a recipe, instead of the store's own models; with several threads, in any.
         damaged:       open it despite missing files, for `check`.
-        config:        the user's folder for configurations, with the consents to models; None is ~/.config.
+        config:        the user's folder for configurations, with the consents to models and the folders of pictures
+                       that the user named; None is ~/.config.
         Raises: NoStore, FormatTooNew, Damage.
         """
-        self._repo = Repository(absolute(folder), damaged=damaged)
+        self._repo = Repository(absolute(folder), damaged=damaged, named=_named(config))
         self._pool = Pool(self._repo)
         self._given = load_embedder
         self._config = None if config is None else absolute(config)
@@ -257,7 +264,7 @@ class Store:
         )
         if made is not None:
             made(report)
-        with cls(path, load_embedder=load_embedder) as store:
+        with cls(path, load_embedder=load_embedder, config=config) as store:
             store._embedders.consent = consent  # the model was named just now
             return store.sync(paths, progress=progress, stop=stop, **given)._replace(created_store=True)
 
@@ -317,6 +324,7 @@ class Store:
             hash=hash,
             dtype=store_dtype,
             consent=_consent(config),
+            named=_named(config),
             dry_run=dry_run,
             progress=progress,
             stop=stop,
@@ -445,7 +453,9 @@ class Store:
 
         if format == LINKS:
             found = self.search(operands, device=device, offline=offline, **options)
-            return export_links(found.snapshot, [(hit.score, hit.files) for hit in found.hits], as_path(out))
+            return export_links(
+                found.snapshot, [(hit.score, hit.files, hit.unnamed) for hit in found.hits], as_path(out)
+            )
         snap = options.get("at") or "current"
         refuse_search(operands, options)
         return self._read(lambda repo: snapshot_export(repo, snap, as_path(out), format))
@@ -753,6 +763,7 @@ class Store:
             embed=not no_embed,
             wait=wait,
             settings=settings_of(device, offline=offline)._replace(consent=_consent(config)),
+            named=_named(config),
             progress=progress,
         )
 

@@ -50,6 +50,7 @@ EXCEPTIONS = {
     "vstore.repair.recompute": {"os.path.isdir"},
     "vstore.repository.model_space": {"os.path.isdir"},
     "vstore.repository.near_paths": {"os.scandir"},
+    "vstore.repository.on_this_disk": {"os.stat"},
     "vstore.repository.places": {"os.lstat", "os.stat"},
     "vstore.search.group_files": {"open", "os.stat"},
     "vstore.search.query": {"open", "os.path.islink", "os.readlink"},
@@ -59,6 +60,8 @@ EXCEPTIONS = {
     "vstore.sync.guards": {"os.stat"},
     "vstore.sync.losses": {"os.path.lexists"},
     "vstore.sync.options": {".read_bytes"},
+    # The user's configuration.
+    "vstore.disk.user_config": {".is_dir"},
     # The package of faiss, and the socket of a served model.
     "vstore.disk.proven_faiss": {"os.stat"},
     "vstore.repository.serving": {".exists"},

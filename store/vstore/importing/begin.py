@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 from vstore.disk import durable
+from vstore.disk.named_places import NamedPlaces
 from vstore.embed.consent import Consent
 from vstore.embed.model_words import Words
 from vstore.embed.wishes import wishes_of
@@ -64,6 +65,7 @@ def import_new(
     hash: str | None = None,
     dtype: str | None = None,
     consent: Consent | None = None,
+    named: NamedPlaces | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
@@ -82,6 +84,7 @@ def import_new(
 
     def work(made: Path) -> ImportReport:
         with contextlib.closing(create_store(made, hash, dtype)) as repo:
+            repo.named_places = named or repo.named_places
             return import_index(repo, words, consent=consent, dry_run=dry_run, progress=progress, stop=stop)
 
     if dry_run:

@@ -14,6 +14,7 @@ from vstore.clock import now
 from vstore.disk import durable
 from vstore.disk.inside import layout_of, names_if_any
 from vstore.disk.long_folders import first_absent, look, note, recall
+from vstore.disk.named_places import NamedPlaces
 from vstore.disk.oplog import Oplog, Tip
 from vstore.embed.model_words import Words
 from vstore.errors import (
@@ -52,16 +53,17 @@ COMMIT_WAIT = 10.0  # seconds that a commit waits for another one
 class Repository:
     """An open store. Reading takes no lock; `committing` and `publish` are the one way to change its state."""
 
-    def __init__(self, folder: Path, *, damaged: bool = False) -> None:
-        """damaged: take the newest sound record even if its objects are missing: a check must tell everything.
-
-        Raises: NoStore, FormatTooNew, Damage.
+    def __init__(self, folder: Path, *, damaged: bool = False, named: NamedPlaces | None = None) -> None:
         """
-        self._begin(folder, read_form(folder))
+        damaged: take the newest sound record even if its objects are missing: a check must tell everything.
+        named:   the folders of pictures that its user named; None if there are none.
+        Raises:  NoStore, FormatTooNew, Damage.
+        """
+        self._begin(folder, read_form(folder), named)
         self._damaged = damaged
         self.reload()
 
-    def _begin(self, folder: Path, form: Form) -> None:
+    def _begin(self, folder: Path, form: Form, named: NamedPlaces | None = None) -> None:
         self.layout = layout_of(folder)
         self.format = form.format
         self.store_id = form.store
@@ -74,6 +76,7 @@ class Repository:
         self._segments: dict[str, Segment] = {}
         self._listing: Listing | None = None
         self._held: dict[str, Lock] = {}
+        self.named_places = named or NamedPlaces()
 
     @classmethod
     def unread(cls, folder: Path, form: Form, *locks: Lock) -> Repository:
@@ -91,6 +94,7 @@ class Repository:
         repo = Repository.unread(self.layout.folder, Form(self.store_id, self.hash.name, self.dtype, self.format))
         repo._damaged = self._damaged
         repo._segments = self._segments
+        repo.named_places = self.named_places
         repo.tip = self.tip
         repo.reload()
         return repo
@@ -418,6 +422,10 @@ class Repository:
     def records(self) -> Iterator[Record]:
         """Read the records up to the newest sound one, oldest first. Raises: Damage, FileNotFoundError."""
         return self.log.records(self.tip.number)
+
+    def records_backwards(self) -> Iterator[Record]:
+        """Read the records up to the newest sound one, newest first, as far as the log is whole. Raises: Damage."""
+        return self.log.backwards(self.tip.number)
 
     def close(self) -> None:
         """Close all packs and segments. The store can still be used: they open again."""

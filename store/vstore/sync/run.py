@@ -20,6 +20,7 @@ from vstore.intake.survey import Survey
 from vstore.intake.targets import scope_of
 from vstore.pictures.scan_options import ScanOptions
 from vstore.progress import Progress, Silent
+from vstore.repository.acquaintance import keep_named
 from vstore.repository.repository import Repository
 from vstore.sync.absent_parts import refuse_absent
 from vstore.sync.commit import Commit, Moved
@@ -114,6 +115,7 @@ class Run:
             self._catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=True)
             try:
                 self._begin(paths)
+                self._keep_named()
                 try:
                     report = self._attempts(paths)
                 finally:
@@ -176,6 +178,10 @@ class Run:
         self._reporter = Reporter(
             repo, self._space, ingest=self._ingest, memory=self._memory, asked=self._asked, began=self._began
         )
+
+    def _keep_named(self) -> None:
+        """Note the folders that the user names: the next sync of all folders looks there without being told."""
+        keep_named(self._repo, [target.root for target in self._base.scope.targets if target.named])
 
     def _least(self) -> dict[str, int]:
         """Read of all folders, those that are new or changed included, from which share on they take cut pictures."""
