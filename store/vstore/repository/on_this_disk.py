@@ -39,11 +39,10 @@ def was_synced_here(repo: Repository, label: bytes, place: bytes) -> bool:
 
     place: its absolute path.
     """
-    from vstore.disk.catalogue import Catalogue
 
     if not _is_ours(repo):
         return False
-    catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=False)
+    catalogue = repo.catalogue(write=False)
     if catalogue is None:
         return False
     with catalogue:
