@@ -61,6 +61,7 @@ EXCEPTIONS = {
     "vstore.sync.losses": {"os.path.lexists"},
     "vstore.sync.options": {".read_bytes"},
     # The user's configuration.
+    "vstore.disk.named_places": {"os.access", "os.path.isdir", "os.path.lexists"},
     "vstore.disk.user_config": {".is_dir"},
     # The package of faiss, and the socket of a served model.
     "vstore.disk.proven_faiss": {"os.stat"},

@@ -263,7 +263,7 @@ class Repository:
 
     def place(self, root: Root) -> bytes:
         """Give the absolute path of a synced folder."""
-        return os.path.normpath(os.path.join(self.base, root.place)) if root.relative else root.place
+        return os.path.normpath(os.path.join(self.base, root.place) if root.relative else root.place)
 
     def file_of(self, path: bytes) -> bytes | None:
         """Give the absolute path of a stored path, or None if its folder is no longer known."""
