@@ -29,10 +29,12 @@ class Victim:
     store:   the stranger's.
     private: the folder of the user.
     config:  the configuration of the user.
+    trust:   the user trusts whoever owns the store.
     """
 
     def __init__(self, top: Path) -> None:
         self.fake = FakeEmbedder()
+        self.trust = False
         self.top = top
         self.private = top / "home" / "private"
         self.config = top / "home" / "config"
@@ -46,7 +48,8 @@ class Victim:
         Forge(self.folder).record("sync", {"roots": {label: root}})
 
     def open(self, **words: Any) -> Store:
-        return Store(self.folder, load_embedder=lambda recipe: self.fake, config=self.config, **words)
+        words = {"config": self.config, "trust": self.trust, **words}
+        return Store(self.folder, load_embedder=lambda recipe: self.fake, **words)
 
     def sync(self, *paths: Path, **options: Any) -> Any:
         with self.open() as store:
@@ -530,8 +533,12 @@ def test_a_folder_that_it_never_met_is_none_of_it(older: Victim) -> None:
 
 
 def test_a_catalogue_of_another_user_proves_nothing(older: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(on_this_disk.os, "geteuid", lambda: os.getuid() + 1)
+    me = os.getuid()
+    monkeypatch.setattr(on_this_disk.os, "geteuid", lambda: me + 1)
+    older.trust = True  # else its store is one of another user, too
     older.refused()
+    with older.open(sudo_uid=me) as store:
+        assert store.sync().unchanged == 10
 
 
 def test_links_of_a_folder_that_it_met_are_followed(victim: Victim, outside: Path) -> None:

@@ -53,14 +53,9 @@ class NamedPlaces:
         self._named: dict[str, bytes] = {}
 
     @classmethod
-    def of_user(cls, config: Path | None = None) -> NamedPlaces:
-        """Find those of the user of this process. config: the folder for configurations; None is ~/.config."""
-        if config is None:
-            try:
-                config = Path.home() / ".config"
-            except RuntimeError:  # neither HOME nor an entry among the users
-                return cls()
-        return cls(config / "vstore" / "places")
+    def of_user(cls, config: Path | None) -> NamedPlaces:
+        """Find those of a user. config: the folder for configurations, if there is one."""
+        return cls(None if config is None else config / "vstore" / "places")
 
     def may_have(self, place: NamedPlace) -> bool:
         """Tell whether the user named a folder, its real path apart: no look at the folder itself is needed for it."""

@@ -112,7 +112,7 @@ class Run:
             check_faiss(repo.layout.cache)
             repo.refuse_held()
             self._recovered = recover(repo, "sync")
-            self._catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=True)
+            self._catalogue = repo.catalogue(write=True)
             try:
                 self._begin(paths)
                 self._keep_named()
@@ -129,7 +129,7 @@ class Run:
     def look(self, paths: Sequence[bytes]) -> SyncReport:
         """Plan a `sync`. Hashes if it must; embeds nothing, writes nothing, takes no lock."""
         repo = self._repo
-        self._catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=False)
+        self._catalogue = repo.catalogue(write=False)
         try:
             self._begin(paths)
             survey = self._planner.scan(self._base)
