@@ -13,7 +13,9 @@ from vstore.brief import briefly
 from vstore.disk import inside
 from vstore.disk.turn import stretches
 from vstore.format.canonical import Json
+from vstore.format.entries import Root
 from vstore.format.layout import DTYPES
+from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.newest import is_newest
 from vstore.repository.repository import Repository
 
@@ -62,11 +64,13 @@ class RootStats(NamedTuple):
     label: the name of its paths in the store.
     place: its place.
     there: it exists now.
+    named: it may be looked at; of any other folder it is not known whether it exists.
     """
 
     label: str
     place: str
     there: bool
+    named: bool = True
 
 
 @briefly
@@ -120,7 +124,7 @@ def stats(repo: Repository) -> StatsReport:
     state, layout = repo.state, repo.layout
     parts = _parts(repo)
     spaces = _spaces(repo)
-    roots = [(root.label, repo.place(root)) for root in state.roots.values()]
+    folders = KnownFolders(repo)
     turn = stretches(layout.cache, state.all_segments(), clock.seconds())
     return StatsReport(
         store=str(layout.folder),
@@ -132,7 +136,7 @@ def stats(repo: Repository) -> StatsReport:
         records=len(repo.log.numbers()),
         parts=parts,
         spaces=spaces,
-        roots=tuple(RootStats(label, os.fsdecode(place), os.path.isdir(place)) for label, place in roots),
+        roots=tuple(_root(repo, root, named=folders.is_known(root)) for root in state.roots.values()),
         total=sum(part.bytes for part in parts),
         copies=_copies(repo),
         format=repo.format,
@@ -140,6 +144,11 @@ def stats(repo: Repository) -> StatsReport:
         in_turn=sum({one.ref.name: one.ref.size for one in turn}.values()),
         oldest_reading=min((one.at for one in turn), default=0) or None,
     )
+
+
+def _root(repo: Repository, root: Root, *, named: bool) -> RootStats:
+    place = repo.place(root)
+    return RootStats(root.label, os.fsdecode(place), named and os.path.isdir(place), named)
 
 
 def _parts(repo: Repository) -> tuple[Part, ...]:
@@ -150,7 +159,7 @@ def _parts(repo: Repository) -> tuple[Part, ...]:
         "packs": layout.packs,
         "journal": layout.journal,
         "catalogue": layout.catalogue,
-        "cache": layout.cache,
+        "cache": layout.own_cache,
         "indexes": layout.indexes,
         "quarantine": layout.quarantine,
         "locks": layout.locks,

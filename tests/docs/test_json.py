@@ -151,6 +151,13 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     say("dupes", "--verify")
     say("dupes", "--near")
     say("search", str(pictures / "a.png"), "-k", "100")
+    put(top, {"far/a.png": 1, "gift/README": b""})
+    say("init", where=top / "gift/.vstore")
+    say("sync", str(top / "far"), where=top / "gift/.vstore")
+    shutil.copytree(top / "gift", top / "unpacked")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(top / "another user"))
+        say("search", str(pictures / "a.png"), where=top / "unpacked/.vstore")
     say("snapshot", "tag", "v1", "good")
     say("sync")
     for line in (["list"], ["show"], ["diff", "v1", "v2"], ["diff", "v2", "v1"], ["diff", "v2", "v3"]):
@@ -164,6 +171,12 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     say("redo")
     say("log")
     say("stats")
+    with pytest.MonkeyPatch.context() as patch:  # another user, to whom this store is foreign
+        patch.setenv("XDG_CONFIG_HOME", str(top / "config"))
+        say("trust")
+        patch.setattr(os, "geteuid", lambda: 54_001)
+        say("trust")
+        say("trust", "--list")
     say("check")
     for format in ("triple", "parquet", "clip-retrieval"):
         say("export", str(top / f"out.{format}"), "--format", format)

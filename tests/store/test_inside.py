@@ -35,9 +35,12 @@ EXCEPTIONS = {
     "vstore.disk.durable": {"shutil.rmtree"},
     "vstore.disk.long_folders": {"os.access"},  # below an open folder
     # The store's own folder, which may be a link.
+    "vstore.disk.owner": {"open", "os.access"},  # the list of mounts
     "vstore.repository.create": {".is_dir", "os.listdir"},
     "vstore.repository.discovery": {"Layout", "os.path.lexists"},
     "vstore.intake.surveyor": {"os.stat"},
+    # The user's configuration, whose folders may be links.
+    "vstore.disk.user_config": {".is_dir"},
     # Whether it is worth loading a module: nothing is opened.
     "vstore.repository.repository": {"os.path.lexists"},
     # What the kernel says of the process that holds a lock.
@@ -50,6 +53,7 @@ EXCEPTIONS = {
     "vstore.repair.recompute": {"os.path.isdir"},
     "vstore.repository.model_space": {"os.path.isdir"},
     "vstore.repository.near_paths": {"os.scandir"},
+    "vstore.repository.on_this_disk": {"os.stat"},
     "vstore.repository.places": {"os.lstat", "os.stat"},
     "vstore.search.group_files": {"open", "os.stat"},
     "vstore.search.query": {"open", "os.path.islink", "os.readlink"},

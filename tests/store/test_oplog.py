@@ -87,7 +87,9 @@ def test_the_first_record_carries_the_whole_state(log: Oplog) -> None:
 
 CHANGES = st.dictionaries(
     st.sampled_from(["a", "b", "c"]),
-    st.none() | st.text(max_size=60) | st.dictionaries(st.sampled_from("xyz"), st.none() | st.integers(), max_size=3),
+    st.none()
+    | st.text(max_size=60)
+    | st.dictionaries(st.sampled_from("xyz"), st.none() | st.integers(-(1 << 63), (1 << 63) - 1), max_size=3),
     max_size=3,
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from vstore.format.hashing import store_hash
 from vstore.format.listing import Listing
 from vstore.format.records import Record
 from vstore.format.state import State
-from vstore.format.undo import BARRIERS, UNDOABLE, operations_in_force, restoring
+from vstore.format.undo import BARRIERS, UNDOABLE, next_redo, next_undo, restoring
 
 
 def listing(state: State) -> Listing:
@@ -23,6 +24,24 @@ def listing(state: State) -> Listing:
 
 def kept(state: State) -> dict[str, bool]:
     return {snapshot.name: snapshot.kept for snapshot in listing(state).every()}
+
+
+def operations_in_force(records: Iterator[Record]) -> tuple[list[Record], list[Record], Record | None]:
+    """Walk the log, oldest first, as FORMAT.md says: two stacks, and the barrier below them."""
+    done: list[Record] = []
+    undone: list[Record] = []
+    barrier: Record | None = None
+    for record in records:
+        if record.undoes is not None:
+            undone += [done.pop()] if done and done[-1].number == record.undoes else []
+        elif record.redoes is not None:
+            done += [undone.pop()] if undone and undone[-1].number == record.redoes else []
+        elif record.op in BARRIERS:
+            barrier, done, undone = record, [], []
+        elif record.op in UNDOABLE:
+            done.append(record)
+            undone = []
+    return done, undone, barrier
 
 
 class Log:
@@ -39,18 +58,22 @@ class Log:
         return added
 
     def undo(self) -> Record | None:
-        done, _, _ = operations_in_force(iter(self.records))
-        if done:
-            changes = restoring(listing(self.states[-1]), listing(self.states[done[-1].number - 1]))
-            self.add("undo", changes, undoes=done[-1].number)
-        return done[-1] if done else None
+        found, barrier = next_undo(reversed(self.records))
+        done, _, beneath = operations_in_force(iter(self.records))
+        assert (found, barrier) == ((done[-1], None) if done else (None, beneath))
+        if found:
+            changes = restoring(listing(self.states[-1]), listing(self.states[found.number - 1]))
+            self.add("undo", changes, undoes=found.number)
+        return found
 
     def redo(self) -> Record | None:
+        found = next_redo(reversed(self.records))
         _, undone, _ = operations_in_force(iter(self.records))
-        if undone:
-            changes = restoring(listing(self.states[-1]), listing(self.states[undone[-1].number]))
-            self.add("redo", changes, redoes=undone[-1].number)
-        return undone[-1] if undone else None
+        assert found == (undone[-1] if undone else None)
+        if found:
+            changes = restoring(listing(self.states[-1]), listing(self.states[found.number]))
+            self.add("redo", changes, redoes=found.number)
+        return found
 
     def restored(self) -> tuple[Any, ...]:
         """The parts of the state that undo and redo bring back."""
@@ -59,7 +82,7 @@ class Log:
 
 
 def snapshot(number: int) -> dict[str, Any]:
-    return {f"v{number}": Snapshot(f"v{number}", "id", b"", "s", 1, 1, "").to_json()}
+    return {f"v{number}": Snapshot(f"v{number}", "0" * 32, b"", "0" * 64, 1, 1, "").to_json()}
 
 
 def test_undo_undo_redo() -> None:
@@ -141,6 +164,8 @@ def test_undo_of_what_the_log_does_not_hold_any_more_is_passed_over() -> None:
     for start in range(len(log.records)):
         done, undone, _ = operations_in_force(iter(log.records[start:]))
         assert {r.number for r in (*done, *undone)} <= {r.number for r in log.records[start:]}
+        assert next_undo(reversed(log.records[start:]))[0] == (done[-1] if done else None)
+        assert next_redo(reversed(log.records[start:])) == (undone[-1] if undone else None)
 
 
 OPERATIONS = st.one_of(
@@ -189,3 +214,42 @@ def test_undo_and_redo_are_those_of_an_editor(steps: list[tuple[Any, ...]]) -> N
             log.add(op, changes)
             past.append(before)
             future = []
+
+
+@given(st.lists(OPERATIONS, max_size=30), st.integers(0, 30))
+def test_a_log_that_is_cut_gives_the_same_newest_first_as_oldest_first(steps: list[tuple[Any, ...]], cut: int) -> None:
+    log = Log()
+    log.add("init", {"snapshots": {**snapshot(1), **snapshot(2), **snapshot(3)}})
+    for what, *_ in steps:
+        if what == "undo":
+            log.undo()
+        elif what == "redo":
+            log.redo()
+        else:
+            log.add({"current": "sync", "tag": "tag", "hold": "hold"}.get(what, what), {})
+    left = log.records[cut:]
+    done, undone, barrier = operations_in_force(iter(left))
+    assert next_undo(reversed(left)) == ((done[-1], None) if done else (None, barrier))
+    assert next_redo(reversed(left)) == (undone[-1] if undone else None)
+
+
+def test_no_more_of_the_log_is_read_than_is_needed() -> None:
+    log = Log()
+    for n in range(1, 9):
+        log.add("sync", {"current": f"v{n}"})
+    log.add("seal", {})
+    log.undo()
+    log.undo()
+    log.redo()
+    read: list[int] = []
+
+    def counted() -> Iterator[Record]:
+        for record in reversed(log.records):
+            read.append(record.number)
+            yield record
+
+    found, _ = next_undo(counted())
+    assert found is not None and found.number == 7 and read == [12, 11, 10, 9, 8, 7]
+    read.clear()
+    again = next_redo(counted())
+    assert again is not None and again.number == 8 and read == [12, 11, 10, 9, 8]

@@ -104,7 +104,8 @@ def _print_paths(report: SearchReport, null: bool) -> None:
 def _print(report: SearchReport) -> None:
     rows = []
     for hit in report.hits:
-        there = [file for file in hit.files if file is not None and os.path.exists(file)]
+        # Nobody looks into folders that a stranger's store may have chosen: their files are believed to be there.
+        there = [f for f in hit.files if f is not None and (f in hit.unnamed or os.path.exists(f))]
         first = shown(openable(there[0])) if there else f"{shown(hit.paths[0])}  (no longer there)"
         more = len(hit.paths) - 1
         words = [f"and {more} more"] * (more > 0) + ["one colour"] * hit.flat

@@ -50,7 +50,9 @@ def _print(report: StatsReport) -> None:
     if report.roots:
         click.echo()
         roots = [["folder", "place"]]
-        roots += [[shown(r.label), shown(r.place) + ("" if r.there else "  (not found)")] for r in report.roots]
+        for root in report.roots:
+            about = "" if root.there else "  (not found)" if root.named else "  (not named at this machine)"
+            roots.append([shown(root.label), shown(root.place) + about])
         table(roots)
     click.echo()
     plain = f"; a separate index for each would take {size(report.copies)}" if report.snapshots > 1 else ""

@@ -121,6 +121,18 @@ class Oplog:
         if newest:
             yield from map(self.read, range(self._oldest_before(newest)[0], newest + 1))
 
+    def backwards(self, newest: int) -> Iterator[Record]:
+        """Read the records up to a sound one, newest first, as far as an unbroken chain leads. Raises: Damage."""
+        record = self.read(newest) if newest else None
+        while record is not None:
+            yield record
+            if record.whole is not None and (record.op in _COLLECTING or not record.before):
+                return
+            try:
+                record = self._earlier(record)
+            except _Unsound:
+                return
+
     def why_not_earlier(self, newest: int) -> str | None:
         """Say why `records` does not begin earlier, if records are lost; None if the log began there."""
         return self._oldest_before(newest)[1] if newest else None

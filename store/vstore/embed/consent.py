@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from vstore.disk import durable
+from vstore.disk import durable, user_config
 from vstore.format.canonical import canonical
 
 CODE, DOWNLOAD, PLACE, PLUGIN = "code", "download", "place", "plug-in"
@@ -78,9 +78,6 @@ class Consent:
         """
         new = [wish for wish in wishes if not self.has(wish)]
         self._given.update(new)
-        if self.folder is None or not new:
-            return
-        for one in reversed([one for one in (self.folder, *self.folder.parents) if not one.is_dir()]):
-            durable.make_folder(one)
-        for wish in new:
-            durable.write_durably(self.folder / wish.file, [wish.to_bytes()], "consent")
+        if self.folder is not None:
+            for wish in new:
+                user_config.put(self.folder / wish.file, wish.to_bytes())

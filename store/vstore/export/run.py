@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,13 +96,15 @@ def refuse_search(operands: Sequence[object], options: Mapping[str, object]) -> 
         raise UsageError("a search only applies to links", "leave its words out, or add --format links")
 
 
-def export_links(snapshot: str, hits: Sequence[tuple[float, Sequence[bytes | None]]], out: Path) -> ExportReport:
+def export_links(
+    snapshot: str, hits: Sequence[tuple[float, Sequence[bytes | None], Collection[bytes]]], out: Path
+) -> ExportReport:
     """Make a folder of links to the pictures of a search, best first by their names.
 
-    hits:   score and files of each picture.
+    hits:   score, files, and the files that must not be looked at, of each picture.
     Raises: UsageError if `out` exists; DiskTrouble.
     """
-    found = [(score, file) for score, files in hits for file in [_existing(files)] if file is not None]
+    found = [(score, file) for score, files, unseen in hits for file in [_existing(files, unseen)] if file is not None]
 
     def write(made: Path) -> None:
         target.folder(made)
@@ -122,8 +124,8 @@ def export_links(snapshot: str, hits: Sequence[tuple[float, Sequence[bytes | Non
     )
 
 
-def _existing(files: Sequence[bytes | None]) -> bytes | None:
-    return next((file for file in files if file is not None and os.path.exists(file)), None)
+def _existing(files: Sequence[bytes | None], unseen: Collection[bytes]) -> bytes | None:
+    return next((file for file in files if file is not None and (file in unseen or os.path.exists(file))), None)
 
 
 def _size(out: Path) -> int:

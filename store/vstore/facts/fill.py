@@ -17,6 +17,7 @@ from vstore.format.facts import CUT_HEIGHT, CUT_LINES, Fact
 from vstore.format.recipes import Recipe
 from vstore.format.tree import paths_by_key
 from vstore.progress import Progress
+from vstore.repository.acquaintance import require_known
 from vstore.repository.facts import added
 from vstore.repository.looks import Look
 from vstore.repository.pixel_facts import lacking
@@ -59,8 +60,8 @@ def fill_in(repo: Repository, options: FillOptions, progress: Progress, stop: th
     """Compute the digests that pictures of the current snapshot lack, and publish them as they come.
 
     stop:   if it is set, the run ends with what it has; the next one goes on from there.
-    Raises: MigrationNeeded, Locked, Damage, DiskTrouble, ReadOnly; ModelError if the recipe of the space is lost;
-            UsageError if it does not say how pictures are prepared.
+    Raises: MigrationNeeded, Locked, Untrusted, Damage, DiskTrouble, ReadOnly; ModelError if the recipe of the space is
+            lost; UsageError if it does not say how pictures are prepared.
     """
     began = time.perf_counter()
     repo.require_format_2(WHAT)
@@ -69,6 +70,7 @@ def fill_in(repo: Repository, options: FillOptions, progress: Progress, stop: th
         repo.reload()
         repo.refuse_unsound()
         repo.sweep()
+        require_known(repo)
         done = _fill(repo, options, progress, stop)
         return show(repo)._replace(
             **done._asdict(), seconds=round(time.perf_counter() - began, 3), interrupted=stop.is_set()

@@ -15,6 +15,7 @@ from vstore.pictures.failures import PictureFailure
 from vstore.pictures.formats import MAX_PIXELS
 from vstore.pictures.preparation import Preparation, preparation_of
 from vstore.pictures.scan_options import ScanOptions
+from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.cut_facts import cut_among, for_picture
 from vstore.repository.looks import Look, look
 from vstore.repository.repository import Repository
@@ -54,6 +55,7 @@ class PixelReader:
         isolated:   decodes in other processes; without it pictures are decoded in this one.
         """
         self._repo = repo
+        self._file_of = KnownFolders(repo).file_finder()
         self._recipe = recipe
         self._preparation = preparation_of(recipe, max_pixels or MAX_PIXELS)
         self._isolated = isolated
@@ -78,7 +80,7 @@ class PixelReader:
 
     def _read(self, key: bytes, paths: Sequence[bytes]) -> Read:
         for path in paths:
-            file = self._repo.file_of(path)
+            file = self._file_of(path)
             data = read_unchanged(self._repo, key, file) if file is not None else None
             if data is not None:
                 return self._seen(key, path, data)

@@ -40,23 +40,48 @@ def restoring(listed_now: Listing, listed_earlier: Listing) -> dict[str, Json]:
     return changes
 
 
-def operations_in_force(records: Iterator[Record]) -> tuple[list[Record], list[Record], Record | None]:
-    """Walk the log, oldest first, and find the next operations to undo and to redo.
+def next_undo(records: Iterator[Record]) -> tuple[Record | None, Record | None]:
+    """Find the operation that an undo takes back: the newest one in force.
 
-    Returns: undoable records in force, newest last; undone records, newest undo last; the barrier below them.
-    If the log begins after a gc, an undo of an operation before that is skipped.
+    records: the log, newest first; no more of it is read than is needed.
+    Returns: the operation, or None; the barrier that ended the search, if one did.
     """
-    done: list[Record] = []
-    undone: list[Record] = []
-    barrier: Record | None = None
+    taken = 0  # operations older than this place of the log that undos after it took back
     for record in records:
         if record.undoes is not None:
-            undone += [done.pop()] if done else []
+            taken += 1
         elif record.redoes is not None:
-            done += [undone.pop()] if undone else []
+            if taken:
+                taken -= 1
+            elif found := _numbered(records, record.redoes):
+                return found, None
         elif record.op in BARRIERS:
-            barrier, done, undone = record, [], []
+            return None, record
         elif record.op in UNDOABLE:
-            done.append(record)
-            undone = []
-    return done, undone, barrier
+            if not taken:
+                return record, None
+            taken -= 1
+    return None, None
+
+
+def next_redo(records: Iterator[Record]) -> Record | None:
+    """Find the operation that a redo brings back: that of the newest undo in force, unless an operation came after it.
+
+    records: the log, newest first; no more of it is read than is needed.
+    """
+    brought = 0  # undos older than this place of the log that redos after it took back
+    for record in records:
+        if record.redoes is not None:
+            brought += 1
+        elif record.undoes is not None:
+            if not brought:
+                return _numbered(records, record.undoes)
+            brought -= 1
+        elif record.op in BARRIERS or record.op in UNDOABLE:
+            return None
+    return None
+
+
+def _numbered(records: Iterator[Record], number: int) -> Record | None:
+    """Find a record of a log; None if the log begins after it."""
+    return next((record for record in records if record.number == number), None)

@@ -32,9 +32,11 @@ from vstore.intake.reader import Reader
 from vstore.intake.survey import Chunk, Item, Survey
 from vstore.intake.surveyor import Surveyor
 from vstore.intake.targets import Scope, scope_of
+from vstore.pictures.links import stays_below
 from vstore.pictures.preparation import Preparation
 from vstore.pictures.scan_options import OptionEdits
 from vstore.progress import Progress
+from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class Pairing(NamedTuple):
     learnt:  the chunks in which files were read.
     notes:   remarks for the report.
     ways:    the changes that lead from the listed paths to the files.
+    named:   the folders that the user named.
     """
 
     answers: list[Answer]
@@ -62,6 +65,7 @@ class Pairing(NamedTuple):
     learnt: Sequence[Chunk]
     notes: tuple[str, ...]
     ways: tuple[Way, ...] = ()
+    named: tuple[Root, ...] = ()
 
 
 class Pairer:
@@ -131,6 +135,7 @@ class Pairer:
             learnt=learnt,
             notes=tuple(notes),
             ways=ways,
+            named=(target.root,) if target.named else (),
         )
 
     def _with_vectors(self, prefix: bytes) -> set[bytes]:
@@ -182,16 +187,19 @@ class Pairer:
                 f"vstore.json has pictures of {len(labels)} folders, and --root names one folder", "leave --root out"
             )
         roots: dict[str, Root | None] = {}
+        named: list[Root] = []
         for label in map(os.fsdecode, labels):
             place = os.path.realpath(options.root) if options.root is not None else exported.places[label]
             known = repo.state.roots.get(label)
             if known is None:
                 roots[label] = _root(repo, label, place)
-            elif os.path.realpath(repo.place(known)) != os.path.realpath(place):
+            elif place != repo.place(known) and not self._is_same(known, place):
                 raise LabelTaken(
                     f"the label {label} belongs to the folder {os.fsdecode(repo.place(known))}",
                     "import into a store of its own",
                 )
+            if options.root is not None:
+                named.append(known or _root(repo, label, place))
         answers = [Answer(MATCHED, "as vstore.json says", (path,)) for path in exported.paths]
         keys = dict(enumerate(exported.keys))
         return Pairing(
@@ -202,7 +210,15 @@ class Pairer:
             scope=Scope([], roots, {}),
             learnt=(),
             notes=(),
+            named=tuple(named),
         )
+
+    def _is_same(self, root: Root, place: bytes) -> bool:
+        """Tell whether a place, which the export may name, is that of a known folder."""
+        if self._options.root is None and not stays_below(self._repo.base, place):
+            return False  # whoever made the export named it
+        known = KnownFolders(self._repo).is_known(root)
+        return known and os.path.realpath(self._repo.place(root)) == os.path.realpath(place)
 
 
 def _settle_by_keys(

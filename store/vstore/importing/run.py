@@ -24,6 +24,7 @@ from vstore.intake.keeper import recover
 from vstore.intake.stat_cache import put_stats
 from vstore.intake.stored_keys import align
 from vstore.progress import Progress, Silent
+from vstore.repository.acquaintance import KnownFolders, keep_named
 from vstore.repository.leftovers import as_of
 from vstore.repository.repository import Repository
 
@@ -66,7 +67,7 @@ class ImportRun:
 
     def _import(self) -> ImportReport:
         repo = self._repo
-        self._catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=not self._options.dry_run)
+        self._catalogue = repo.catalogue(write=not self._options.dry_run)
         try:
             decided = self._decide()
             report = self._report(decided)
@@ -119,7 +120,9 @@ class ImportRun:
             return pairer.by_keys(old.exported)
         root = options.root
         if root is None and self._resumed is not None and self._resumed.root in repo.state.roots:
-            root = repo.place(repo.state.roots[self._resumed.root])
+            known = repo.state.roots[self._resumed.root]
+            KnownFolders(repo).require([known])
+            root = repo.place(known)
         if root is None:
             raise UsageError("the folder of the pictures was not named", "name it with --root")
         return pairer.by_paths(old, root)
@@ -147,6 +150,7 @@ class ImportRun:
         repo, old, pairing = self._repo, decided.old, decided.pairing
         self._progress.stage("write", None)
         written = Commit(repo, self._options, decided).write()
+        keep_named(repo, pairing.named)
         if self._catalogue is not None:
             # No sync hashes these files again, nor looks for their vectors.
             with self._catalogue.batch() as batch:

@@ -7,19 +7,17 @@ byte for byte, those of a settled value; nothing is unpacked for it.
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from vstore.format.relabelling import Absorbed, yesterday
 from vstore.intake.survey import KNOWN, Chunk
 from vstore.pictures.folder import FileStat, files_of, heads_of, subfolders_of
+from vstore.pictures.remembered import HEAD, head_of
 
 if TYPE_CHECKING:
     from vstore.disk.catalogue import Catalogue
     from vstore.disk.facts import Batch
-
-_HEAD = struct.Struct("<BI")  # whether the value is settled, bytes of the head; then head, keys, states
 
 
 class StatCache:
@@ -76,18 +74,12 @@ def value_of(chunk: Chunk) -> bytes:
     """Pack a run of files with what is known of them."""
     keys, states = chunk.facts
     settled = not chunk.doubtful and states.count(KNOWN) == len(states)
-    return _HEAD.pack(settled, len(chunk.head)) + chunk.head + keys + states
-
-
-def head_of(value: bytes) -> bytes:
-    """Return the packed names and stats in a value."""
-    _, length = _HEAD.unpack_from(value)
-    return value[_HEAD.size : _HEAD.size + length]
+    return HEAD.pack(settled, len(chunk.head)) + chunk.head + keys + states
 
 
 def is_clean(value: bytes | None, head: bytes) -> bool:
     """Tell whether these files are those of a settled value."""
-    return value is not None and head != b"" and value.startswith(_HEAD.pack(1, len(head)) + head)
+    return value is not None and head != b"" and value.startswith(HEAD.pack(1, len(head)) + head)
 
 
 def is_settled(value: bytes | None) -> bool:
@@ -96,7 +88,7 @@ def is_settled(value: bytes | None) -> bool:
 
 def keys_and_states(value: bytes, key_bytes: int) -> tuple[bytes, bytes]:
     """Return the keys of all files of a value, which are `key_bytes` long, and their states."""
-    rest = value[_HEAD.size + len(head_of(value)) :]
+    rest = value[HEAD.size + len(head_of(value)) :]
     return rest[:key_bytes], rest[key_bytes:]
 
 
@@ -107,11 +99,11 @@ def facts_of(values: Iterable[bytes | None], key_size: int) -> dict[FileStat, tu
 
 
 def _facts(value: bytes, size: int) -> Iterator[tuple[FileStat, bytes, int]]:
-    if len(value) < _HEAD.size:
+    if len(value) < HEAD.size:
         return
     head = head_of(value)
     files = list(files_of(head))
-    keys = value[_HEAD.size + len(head) :]
+    keys = value[HEAD.size + len(head) :]
     if len(keys) == len(files) * (size + 1):
         for i, file in enumerate(files):
             yield file, keys[i * size : (i + 1) * size], keys[len(files) * size + i]

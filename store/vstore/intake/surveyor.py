@@ -23,6 +23,7 @@ from vstore.pictures.folder import Folder, Trouble
 from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.shared_scan import shared_scan
 from vstore.progress import Progress
+from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.places import identity, is_below
 from vstore.repository.repository import Repository
 
@@ -51,6 +52,7 @@ class Surveyor:
         self._cache = StatCache(catalogue, repo.state.absorbed if absorbed is None else absorbed)
         self._tree = tree
         self._size = repo.hash.size
+        self._folders = KnownFolders(repo)
         self._watch: Watch | None = None
         self._skip = {(store.st_dev, store.st_ino)}
         self._progress = progress
@@ -77,7 +79,14 @@ class Surveyor:
         label, under = os.fsencode(target.root.label), target.under
         expect = 0 if under else self._cache.count(target.root.label)
         scan = shared_scan(
-            target.place, target.options, EXTENSIONS, under=under, skip=self._skip, expect=expect, watch=self._watch
+            target.place,
+            target.options,
+            EXTENSIONS,
+            under=under,
+            skip=self._skip,
+            expect=expect,
+            watch=self._watch,
+            fence=None if target.named else self._folders.fence(target.root),
         )
         survey.scans[target.prefix] = scan
         whole = not agreed or bool(under)  # the folder above a part may not know of it

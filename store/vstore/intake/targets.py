@@ -7,6 +7,7 @@ import stat
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from vstore.embed.model_words import quoted
 from vstore.errors import LabelTaken, UsageError
 from vstore.format.canonical import Json
 from vstore.format.entries import Root
@@ -14,6 +15,7 @@ from vstore.limits import refuse_limit
 from vstore.paths import hint_for_address
 from vstore.pictures.scan_options import OptionEdits, ScanOptions
 from vstore.pictures.spelling import ListedNames, on_disk
+from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.places import is_below, is_gone, is_same, relative
 from vstore.repository.repository import Repository
 
@@ -27,6 +29,7 @@ class Target(NamedTuple):
     under:   path of the part, relative to the root; b"" for all of it.
     gone:    the part is not on disk any more.
     known:   the log knew this root before.
+    named:   the user named all of it in this command.
     """
 
     root: Root
@@ -35,6 +38,7 @@ class Target(NamedTuple):
     under: bytes = b""
     gone: bool = False
     known: bool = True
+    named: bool = False
 
     @property
     def prefix(self) -> bytes:
@@ -70,7 +74,7 @@ class Scope(NamedTuple):
 def scope_of(repo: Repository, paths: Sequence[bytes], as_label: str | None, edits: OptionEdits) -> Scope:
     """Find the scope of a sync of these paths; no paths means all known folders.
 
-    Raises: UsageError, LabelTaken, MigrationNeeded.
+    Raises: UsageError, LabelTaken, MigrationNeeded; Untrusted if a folder may not be looked at, and is not named.
     """
     if as_label is not None and len(paths) != 1:
         raise UsageError("--as names one folder", "give exactly one PATH with it")
@@ -95,14 +99,16 @@ class _ScopeBuilder:
         self._as = as_label
         self._edits = edits
         self._known = dict(repo.state.roots)
+        self._folders = KnownFolders(repo)
         self._edited: set[str] = set()
         self._scope = Scope([], {}, {}, edits.given)
         self._listed: dict[bytes, ListedNames] = {}  # by the place of a root
 
     def add_known(self) -> None:
-        """Add all known folders. Raises: UsageError if there are none."""
+        """Add all known folders. Raises: UsageError if there are none; Untrusted."""
         if not self._known:
             raise UsageError("this store has no folder yet", "name one: vstore sync FOLDER")
+        self._folders.require(self._known.values())
         for root in list(self._known.values()):
             self._whole(root, self._repo.place(root))
 
@@ -114,27 +120,28 @@ class _ScopeBuilder:
             raise UsageError(f"{_shown(path)} is the store, or lies inside it", "name a folder of pictures")
         for root in self._known.values():
             place = self._repo.place(root)
-            if is_same(place, real):
+            if self._folders.is_same(root, real) or place == os.path.abspath(path):
                 if self._as not in (None, root.label):
                     raise LabelTaken(
                         f"{_shown(path)} is already known as {root.label!r}",
                         "sync it without --as, or under that label",
                     )
-                self._whole(root, place)
+                self._folders.name(root)
+                self._whole(root, place, named=True)
                 return
         for name, through_link in _names(path, real):
             for root in self._known.values():
                 place = self._repo.place(root)
-                under = relative(place, name)
+                under = self._folders.within(root, name)
                 if under is not None and (self._follows(root) or not through_link):
                     self._part(root, place, under, path)
                     return
         _refuse_unless_folder(path, real)
         self._new(real)
 
-    def _whole(self, root: Root, place: bytes) -> None:
+    def _whole(self, root: Root, place: bytes, *, named: bool = False) -> None:
         root, options = self._with_options(root)
-        self._scope.targets.append(Target(root, place, options))
+        self._scope.targets.append(Target(root, place, options, named=named))
 
     def _part(self, root: Root, place: bytes, under: bytes, path: bytes) -> None:
         if self._as is not None:
@@ -143,9 +150,11 @@ class _ScopeBuilder:
             )
         root, options = self._with_options(root)
         gone = is_gone(os.path.join(place, under))
+        if gone:
+            self._folders.require([root])  # what its writer may have meant is looked for
         if gone and (spelled := on_disk(place, under)) is not None:
             under, gone = spelled, False
-        elif not gone:
+        elif not gone and self._folders.is_known(root):
             under = self._names(place).spelled(under)
         if gone and is_gone(place):
             raise UsageError(
@@ -178,7 +187,7 @@ class _ScopeBuilder:
 
     def _new(self, real: bytes) -> None:
         """Add a folder that is new, or moved, or takes known ones in."""
-        inside = [(r, within) for r in self._known.values() if (within := relative(real, self._repo.place(r)))]
+        inside = [(r, within) for r in self._known.values() if (within := self._folders.around(r, real))]
         label = self._free_label(real, [root for root, _ in inside])
         old = self._known.get(label)
         options = ScanOptions.from_json(old.options if old else {})
@@ -191,16 +200,23 @@ class _ScopeBuilder:
         self._edited.add(label)
         self._scope.roots[label] = root
         self._known[label] = root
-        self._scope.targets.append(Target(root, real, options, known=old is not None or bool(self._scope.absorbed)))
+        self._folders.name(root)
+        known = old is not None or bool(self._scope.absorbed)
+        self._scope.targets.append(Target(root, real, options, known=known, named=True))
 
     def _free_label(self, real: bytes, inside: list[Root]) -> str:
         """Choose the label of a folder: the given one, or its name. Raises: LabelTaken."""
         label = self._as or os.fsdecode(os.path.basename(real)) or "root"
         old = self._known.get(label)
         if old is not None and all(old is not root for root in inside):
-            place = self._repo.place(old)
-            if self._as is None and not is_gone(place):
-                raise LabelTaken(f"the label {label} belongs to {_shown(place)}", "add --as NAME")
+            if self._as is None and not self._folders.is_gone(old):
+                taken = f"the label {label} belongs to {_shown(self._repo.place(old))}"
+                if self._folders.is_known(old):
+                    raise LabelTaken(taken, "add --as NAME")
+                raise LabelTaken(
+                    f"{taken}, which you have not named at this machine",
+                    f"add --as {quoted(label)} if this folder takes its place, else --as NAME",
+                )
         elif label in self._repo.state.absorbed or label in {root.label for root in inside}:
             raise LabelTaken(f"the label {label} belongs to a folder inside another one", "add --as NAME")
         return label

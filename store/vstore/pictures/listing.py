@@ -19,6 +19,7 @@ from vstore.pictures.passed_over import BROKEN, DISK, EXTRA, LINK, OTHER, Passed
 from vstore.pictures.rules import IGNORE_FILE, Rules, is_hidden
 
 if TYPE_CHECKING:
+    from vstore.pictures.links import Fence
     from vstore.pictures.pattern_watch import Watch
     from vstore.pictures.rules import Chain
     from vstore.pictures.scan_options import ScanOptions
@@ -37,11 +38,14 @@ class Lister:
         extensions: frozenset[str],
         keeps_out: Callable[[os.stat_result], str | None],
         watch: Watch | None = None,
+        fence: Fence | None = None,
     ) -> None:
         """
         extensions: of candidates, lower case, with the dot.
         watch:      sees every name that is met.
+        fence:      links must not lead out of it.
         """
+        self.fence = fence
         self.watch = watch
         self.options = options
         self.rules = rules
@@ -195,6 +199,12 @@ class _Sorting:
         if hidden and not rules.is_known(path):  # its type matters to nobody, and may be unreadable
             self._take_placeholder(entry.name)
             return
+        if (
+            self._lister.fence is not None
+            and entry.is_symlink()
+            and not self._may_follow(entry.name, self._lister.fence)
+        ):
+            return
         if entry.is_dir(follow_symlinks=options.follow_symlinks):
             self._take_folder(entry, path + "/")
             return
@@ -227,6 +237,22 @@ class _Sorting:
             self._note(LINK, "", entry.name)
         else:
             self._note(OTHER, "", entry.name)
+
+    def _may_follow(self, name: str, fence: Fence) -> bool:
+        """Tell whether to look at what a link names. One that leads out of the fence is not looked at unless its
+        content is to be read. Raises: as `Fence.refuse`.
+        """
+        path = self._base + name
+        at = os.path.join(self._lister.rules.place, os.fsencode(path))
+        if fence.holds(at):
+            return True
+        rules, chain = self._lister.rules, self._chain
+        if chain and (rules.exclude(path, chain) or rules.keeps_out(path + "/", chain)):
+            return False
+        if self._lister.options.follow_symlinks or self._is_candidate(name):
+            fence.refuse(at)
+        self._note(LINK, "", name)
+        return False
 
     def _pass_over(self, name: str, kind: tuple[str, str]) -> None:
         self._note(*kind, name)

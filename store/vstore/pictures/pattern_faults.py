@@ -18,6 +18,7 @@ _BRACES = re.compile(r"(?<!\\)\{([^{}]*(?:,|\.\.)[^{}]*)(?<!\\)\}")
 _CLASS = re.compile(r"(?<!\\)\[[^\]]*\]")
 _BACKSLASH = re.compile(r"\\(?=[^\W_])")  # before a letter or a digit it escapes nothing
 _WILD = re.compile(r"[*?\[\\]")
+_ABSOLUTE = ("/", "~/", "file://")
 _MOST = 20  # patterns that a refusal proposes
 
 
@@ -52,6 +53,11 @@ def fault_of_line(line: str) -> Fault | None:
     return None
 
 
+def is_absolute(glob: str) -> bool:
+    """Tell whether a pattern may be meant as an absolute path: `fault_of` looks for it outside of the folder."""
+    return glob.removeprefix("!").startswith(_ABSOLUTE)
+
+
 def _fault(body: str, place: str, label: str) -> Fault | None:
     if len(body) > 2 and body[0] == body[-1] and body[0] in "'\"":
         return Fault("it is in quotes, and they count as characters of the name", (body[1:-1],))
@@ -62,7 +68,7 @@ def _fault(body: str, place: str, label: str) -> Fault | None:
         return Fault("it is one pattern, and the comma a character of the name", tuple(one.strip() for one in listed))
     if _BACKSLASH.search(body):
         return Fault("a backslash separates no folders", (body.replace("\\", "/"),))
-    if body.startswith(("/", "~/", "file://")):
+    if body.startswith(_ABSOLUTE):
         return _of_absolute(body, place)
     parts = body.removesuffix("/").split("/")
     if "" in parts or "." in parts or ".." in parts:

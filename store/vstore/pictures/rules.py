@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from vstore.pictures.left_out import LeftOut, left_out
 
 if TYPE_CHECKING:
+    from vstore.pictures.links import Fence
     from vstore.pictures.pattern_faults import Fault
     from vstore.pictures.pattern_watch import CaseWatch
     from vstore.pictures.patterns import Patterns
@@ -28,9 +29,14 @@ class Rules:
     faults: the lines of ignore files that can match nothing: path of the file, line, and the reason.
     """
 
-    def __init__(self, options: ScanOptions, place: bytes) -> None:
-        """place: real path of the root. Raises: UsageError for an invalid pattern."""
-        self._place = place
+    def __init__(self, options: ScanOptions, place: bytes, fence: Fence | None = None) -> None:
+        """
+        place:  real path of the root.
+        fence:  links must not lead out of it.
+        Raises: UsageError for an invalid pattern.
+        """
+        self.place = place
+        self._fence = fence
         self._above = os.fsdecode(place).rstrip("/") + "/"
         self._folds: bool | None = None
         self._include = self._patterns(options.include) if options.include else None
@@ -45,7 +51,7 @@ class Rules:
         if self._folds is None:
             from vstore.pictures.spelling import folds_case  # most roots have no pattern
 
-            self._folds = folds_case(self._place)
+            self._folds = folds_case(self.place)
         return self._folds
 
     def _patterns(self, globs: Iterable[str]) -> Patterns:
@@ -69,6 +75,8 @@ class Rules:
         """
         base = os.fsdecode(path) + "/" if path else ""
         self._files[base] = None
+        if self._fence is not None:
+            self._fence.follow(os.path.join(self.place, path, os.fsencode(IGNORE_FILE)))
         try:
             file = os.open(IGNORE_FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=fd)
         except FileNotFoundError:
@@ -89,13 +97,19 @@ class Rules:
             os.close(file)
 
     def _note_faults(self, base: str, text: str) -> None:
-        """Note the lines of the ignore file of a folder that can match nothing."""
-        from vstore.pictures.pattern_faults import fault_of, fault_of_line
+        """Note the lines of the ignore file of a folder that can match nothing.
+
+        An absolute path may name another folder of this disk. A stranger's must not be looked for there.
+        """
+        from vstore.pictures.pattern_faults import fault_of, fault_of_line, is_absolute
         from vstore.pictures.patterns import lines_of
 
         place = (self._above + base).rstrip("/")
+        is_strange = self._fence is not None and not self._fence.is_named()
         for line in lines_of(text):
-            fault = fault_of_line(line) or fault_of(line, place, os.path.basename(place))
+            fault = fault_of_line(line)
+            if fault is None and not (is_strange and is_absolute(line)):
+                fault = fault_of(line, place, os.path.basename(place))
             if fault is not None:
                 self.faults.append((os.fsencode(base + IGNORE_FILE), line, fault))
 

@@ -18,6 +18,7 @@ from vstore.pictures.rules import Rules
 from vstore.pictures.scan_options import ScanOptions
 
 if TYPE_CHECKING:
+    from vstore.pictures.links import Fence
     from vstore.pictures.pattern_faults import Fault
     from vstore.pictures.pattern_watch import Watch
 
@@ -49,6 +50,7 @@ class Scan:
         skip: Collection[tuple[int, int]] = (),
         share: Share | None = None,
         watch: Watch | None = None,
+        fence: Fence | None = None,
     ) -> None:
         """
         place:      real path of the root.
@@ -57,6 +59,7 @@ class Scan:
         skip:       (device, inode) of folders that are never entered: the store itself.
         watch:      sees every name that is met.
         share:      walks half of the folders in another process: see `shared_scan`.
+        fence:      links must not lead out of it.
         Raises: UsageError for an invalid pattern.
         """
         self.troubles: list[Trouble] = []
@@ -66,8 +69,9 @@ class Scan:
         self._options = options
         self._under = under
         self._skip = skip
-        self._rules = Rules(options, place)
-        self._lister = Lister(options, self._rules, extensions, self._keeps_out, watch or None)
+        self._fence = fence
+        self._rules = Rules(options, place, fence)
+        self._lister = Lister(options, self._rules, extensions, self._keeps_out, watch or None, fence)
         self._owners: dict[tuple[int, int], bytes] = {}  # with follow_symlinks: the one path of each folder
         self._share = share
         self._device = -1
@@ -138,7 +142,7 @@ class Scan:
         For a part of a root, walk all of it: only then is it known under which name a folder is listed.
         """
         options = self._options._replace(follow_symlinks=bool(self._under), include=())
-        scan = Scan(self._place, options, frozenset(), skip=self._skip)
+        scan = Scan(self._place, options, frozenset(), skip=self._skip, fence=self._fence)
         for _ in scan:
             pass
         return scan._owners

@@ -9,10 +9,11 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from vstore.child_python import command
 from vstore.pictures.folder import Folder, Trouble
+from vstore.pictures.links import Fence
 from vstore.pictures.scan import Scan
 from vstore.pictures.scan_options import ScanOptions
 
@@ -32,17 +33,19 @@ def shared_scan(
     skip: Collection[tuple[int, int]],
     expect: int,
     watch: Watch | None = None,
+    fence: Fence | None = None,
 ) -> Scan:
     """Return a scan. Another process walks half of the folders if about `expect` files make its start pay."""
 
     def start(folders: list[bytes]) -> Callable[[], Found | None]:
-        return _start((place, json.dumps(options.to_json()), sorted(extensions), sorted(skip), folders))
+        inside = None if fence is None else fence.folder
+        return _start((place, json.dumps(options.to_json()), sorted(extensions), sorted(skip), inside, folders))
 
     # Only one process can watch patterns. With follow_symlinks each folder is listed under one name, which only one
     # process can know.
     alone = expect < SHARE_FROM or options.follow_symlinks or bool(watch) or (os.cpu_count() or 1) < 2
     share: Share | None = None if alone else start
-    return Scan(place, options, extensions, under=under, skip=skip, share=share, watch=watch)
+    return Scan(place, options, extensions, under=under, skip=skip, share=share, watch=watch, fence=fence)
 
 
 def _start(task: tuple[Any, ...]) -> Callable[[], Found | None]:
@@ -82,8 +85,11 @@ def _finish(process: subprocess.Popen[bytes]) -> Found | None:
 
 def serve() -> None:
     """Walk the folders that stdin names and write the result to stdout. The other end of `shared_scan`."""
-    place, options, extensions, skip, folders = marshal.loads(sys.stdin.buffer.read())
-    scan = Scan(place, ScanOptions.from_json(json.loads(options)), frozenset(extensions), skip=frozenset(skip))
+    place, options, extensions, skip, inside, folders = marshal.loads(sys.stdin.buffer.read())
+    fence = None if inside is None else Fence(inside, _unknown, _unknown, _leave_to_the_other)
+    scan = Scan(
+        place, ScanOptions.from_json(json.loads(options)), frozenset(extensions), skip=frozenset(skip), fence=fence
+    )
     found = [
         (f.path, f.heads, f.count, f.ignored, tuple(map(tuple, f.troubles)), f.passed)
         for path in folders
@@ -94,3 +100,11 @@ def serve() -> None:
     sys.stdout.buffer.write(marshal.dumps((found, [tuple(trouble) for trouble in scan.troubles])))
     sys.stdout.buffer.flush()
     os._exit(0)
+
+
+def _unknown() -> bool:
+    return False
+
+
+def _leave_to_the_other(path: bytes) -> NoReturn:
+    sys.exit(1)  # whether a link may lead out is known to the process that asked

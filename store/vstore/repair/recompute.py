@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from vstore.counts import counted
 from vstore.embed.careful import embed_pictures
 from vstore.embed.embedder import Embedder
+from vstore.embed.model_words import quoted
 from vstore.embed.rows import usable
 from vstore.errors import Damage, MissingPackage, ModelError, Untrusted
 from vstore.format.entries import Space
@@ -23,6 +25,7 @@ from vstore.progress import Progress
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import Findings
 from vstore.repair.manifests import Manifests
+from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.cut_facts import cut_among, for_picture
 from vstore.repository.health import prover
 from vstore.repository.repository import Repository, how_to_give
@@ -60,6 +63,10 @@ class Recompute:
         self._load = load
         self._progress = progress
         self._away: dict[bytes, str] = {}  # keys without a file, and how to get one
+
+    @cached_property
+    def _files(self) -> Callable[[bytes], bytes | None]:
+        return KnownFolders(self._repo).file_finder()
 
     def recompute(self, space: Space, lost: set[bytes]) -> None:
         """Embed the existing pictures of lost vectors of a space, under any path in a snapshot.
@@ -146,15 +153,23 @@ class Recompute:
     def _picture(self, path: bytes, key: bytes, preparation: Preparation) -> Image | None:
         """Read and prepare a picture. If its folder is missing, note the next step."""
         label = os.fsdecode(self._repo.today(path).partition(b"/")[0])
-        file = self._repo.file_of(path)
-        if file is None:
+        root = self._repo.state.roots.get(label)
+        if root is None:
             self._away[key] = f"the place of their folder {label} is lost: name it with vstore sync FOLDER"
+            return None
+        file = self._files(path)
+        if file is None:
+            place = os.fsdecode(self._repo.place(root))
+            self._away[key] = (
+                f"their folder {place}, or a link out of it, is not one that you named at this machine; if the "
+                f"pictures there are yours: vstore sync {quoted(place)}"
+            )
             return None
         try:
             data = read_regular(file)
             return prepare(data, preparation)[0] if self._repo.hash.digest(data) == key else None
         except (OSError, PictureFailure):
-            folder = self._repo.place(self._repo.state.roots[label])
+            folder = self._repo.place(root)
             if not os.path.isdir(folder):
                 self._away[key] = f"their folder {os.fsdecode(folder)} does not exist: mount it and repair again"
             return None

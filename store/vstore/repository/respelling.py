@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from vstore.format.tree import Tree
 from vstore.pictures.spelling import composed, folds_case
+from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.repository import Repository
 
 
@@ -17,10 +18,11 @@ def respelled(repo: Repository, tree: Tree, path: bytes) -> list[bytes]:
     """
     label, *names = path.split(b"/")
     found: list[bytes] = []
+    folders = KnownFolders(repo)
     for known in {*repo.state.roots, *repo.state.absorbed}:
         if composed(known) == composed(os.fsdecode(label)):
             root = repo.state.roots.get(known)
-            fold = root is not None and folds_case(repo.place(root))
+            fold = root is not None and folders.is_known(root) and folds_case(repo.place(root))
             found += _walk(tree, os.fsencode(known), names, fold)
     return sorted(found)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vstore.format.entries import Snapshot
 from vstore.format.tree import paths_by_key
 from vstore.pictures.picture_file import read_regular
+from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.cut_facts import as_taken
 from vstore.repository.repository import Repository
 from vstore.repository.stored_rows import stored_rows
@@ -47,15 +48,20 @@ def sample_pictures(
     first:   keys of the pictures that are chosen before all others.
     second:  keys of those that are chosen next.
     Returns: the pictures, and how many were passed over.
-    Raises:  Damage, FileNotFoundError.
+    Raises:  Untrusted, Damage, FileNotFoundError.
     """
+    folders = KnownFolders(repo)
+    folders.require(repo.state.roots.values())
+    file_of = folders.file_finder()
     paths = paths_by_key(repo.tree(snapshot))
     salt = bytes.fromhex(snapshot.id)
     found: list[tuple[bytes, bytes, bytes]] = []
     unread = 0
     rank = {**dict.fromkeys(second, 1), **dict.fromkeys(first, 0)}
     for key in sorted(paths, key=lambda key: (rank.get(key, 2), repo.hash.digest(salt + key))):
-        readable = next((pair for path in paths[key] if (pair := _readable(repo, key, path)) is not None), None)
+        readable = next(
+            (pair for path in paths[key] if (pair := _readable(repo, key, path, file_of(path))) is not None), None
+        )
         if readable is None:
             unread += 1
             continue
@@ -126,8 +132,7 @@ def read_unchanged(repo: Repository, key: bytes, file: bytes) -> bytes | None:
     return data if repo.hash.digest(data) == key else None
 
 
-def _readable(repo: Repository, key: bytes, path: bytes) -> tuple[bytes, bytes] | None:
-    file = repo.file_of(path)
+def _readable(repo: Repository, key: bytes, path: bytes, file: bytes | None) -> tuple[bytes, bytes] | None:
     if file is None or read_unchanged(repo, key, file) is None:
         return None
     return path, file

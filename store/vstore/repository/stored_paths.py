@@ -9,7 +9,8 @@ from vstore.errors import UsageError
 from vstore.format.pages import Alias
 from vstore.format.relabelling import today, yesterday
 from vstore.format.tree import Tree
-from vstore.repository.places import is_below, is_gone, is_same, relative
+from vstore.repository.acquaintance import KnownFolders
+from vstore.repository.places import is_below, is_gone
 from vstore.repository.repository import Repository
 
 
@@ -30,7 +31,7 @@ def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]
 
     Raises: UsageError if it is neither below a synced folder nor a path of the snapshot, or exists nowhere.
     """
-    absorbed = repo.state.absorbed
+    absorbed, folders = repo.state.absorbed, KnownFolders(repo)
     labels = {os.fsencode(label) for label in [*repo.state.roots, *absorbed]}
     named = under.rstrip(b"/")
     found = []
@@ -40,18 +41,18 @@ def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]
         # As the user has it, and as the file system has it: symlinks may lead to either.
         for path in {os.path.abspath(under), os.path.realpath(under)}:
             for root in repo.state.roots.values():
-                label, place = os.fsencode(root.label), repo.place(root)
-                rest = relative(place, path)
+                label = os.fsencode(root.label)
+                rest = folders.within(root, path)
                 if rest is not None:
                     found.append(label + b"/" + rest)
-                elif is_same(place, path) or relative(path, place) is not None:
+                elif folders.is_same(root, path) or folders.around(root, path) is not None:
                     found.append(label)
     if next(below(tree, found), None) is None:
         from vstore.repository.respelling import respelled
 
         same = [path for wanted in (found or [named]) for path in respelled(repo, tree, wanted)]
         if found and not same:
-            _refuse_absent(repo, tree, under, found)
+            _refuse_absent(repo, tree, under, found, folders)
         found += same
     if not found:
         raise UsageError(
@@ -66,7 +67,7 @@ def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]
     return tuple(sorted(path for path in listed if not any(path != p and is_below(path, p) for p in listed)))
 
 
-def _refuse_absent(repo: Repository, tree: Tree, under: bytes, wanted: Iterable[bytes]) -> None:
+def _refuse_absent(repo: Repository, tree: Tree, under: bytes, wanted: Iterable[bytes], folders: KnownFolders) -> None:
     """Refuse words for paths that are in no snapshot, and not on disk: they are misspelled. Raises: UsageError.
 
     wanted: stored paths that the words may mean; the tree has none of them.
@@ -75,7 +76,7 @@ def _refuse_absent(repo: Repository, tree: Tree, under: bytes, wanted: Iterable[
     for path in wanted:
         label, _, rest = path.partition(b"/")
         root = repo.state.roots.get(os.fsdecode(label))
-        place = repo.place(root) if root is not None else None
+        place = repo.place(root) if root is not None and folders.is_known(root) else None
         if not rest or (place is not None and not is_gone(os.path.join(place, rest))):
             return
         from vstore.repository.near_paths import near_paths
@@ -91,5 +92,9 @@ def _refuse_absent(repo: Repository, tree: Tree, under: bytes, wanted: Iterable[
 def label_of(repo: Repository, folder: bytes) -> str | None:
     """Find the synced folder at or above a folder on disk. Returns: its label, or None."""
     here = os.path.realpath(folder)
-    places = {root.label: os.path.realpath(repo.place(root)) for root in repo.state.roots.values()}
-    return next((label for label, place in places.items() if is_below(here, place)), None)
+    folders = KnownFolders(repo)
+    for root in repo.state.roots.values():
+        place = repo.place(root)
+        if is_below(here, os.path.realpath(place) if folders.is_known(root) else place):
+            return root.label
+    return None

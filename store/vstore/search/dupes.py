@@ -12,9 +12,10 @@ from vstore.format.entries import Snapshot
 from vstore.format.tree import Tree, paths_by_key
 from vstore.paths import AnyPath, as_bytes
 from vstore.progress import Progress, Silent
+from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.repository import Repository
 from vstore.repository.stored_paths import below, prefixes_of
-from vstore.search.groups import Group, Picture, group_of_one, group_of_pictures
+from vstore.search.groups import FileOf, Group, Picture, group_of_one, group_of_pictures
 
 # Of the built-in embedder: among 180,000 pairs of different pictures none scored more than 0.83; pictures that were
 # re-encoded, resized, recoloured, framed or cropped by 5 % score 0.84 or more (`bench_builtin_quality.py`'s changes).
@@ -60,15 +61,19 @@ def dupes(
     near:   also find look-alikes, from this cosine on; "auto" takes the space's own, if it is known. Pictures that
             the facts of the store know to be of one colour are left out of these.
             Every pair is compared: the time grows with the square of the number of pictures.
-    Raises: SnapshotNotFound, UsageError; Damage, for `near`.
+    Raises: SnapshotNotFound, UsageError; Damage, for `near`; Untrusted, for `verify`.
     """
     if near is not None and verify:
         raise UsageError("pictures that look alike differ in their bytes", "leave out --verify, or --near")
+    folders = KnownFolders(repo)
+    if verify:
+        folders.require(repo.state.roots.values())
+    file_of = folders.file_finder()
     snapshot = repo.snapshot("current" if at is None else at)
     tree = repo.tree(snapshot)
     prefixes = None if under is None else prefixes_of(repo, tree, as_bytes(under))
     if near is None:
-        groups = _identical(repo, tree, prefixes, verify=verify)
+        groups = _identical(repo, tree, prefixes, file_of, verify=verify)
         least = flat = None
     else:
         least = _least(repo, snapshot, near)
@@ -76,9 +81,9 @@ def dupes(
         plain = _flat(repo, snapshot.space, paths)
         flat = len(plain)
         shown = {key: found for key, found in paths.items() if key not in plain}
-        groups = _alike(repo, snapshot.space, shown, least, progress=progress or Silent())
+        groups = _alike(repo, snapshot.space, shown, least, file_of=file_of, progress=progress or Silent())
         copied = (Picture(key, 1.0, tuple(paths[key])) for key in plain if len(paths[key]) > 1)
-        groups += [group_of_pictures(repo, [picture]) for picture in copied]
+        groups += [group_of_pictures(repo, [picture], file_of) for picture in copied]
     groups.sort(key=lambda group: (-group.wasted, group.paths))
     return DupesReport(
         snapshot=snapshot.name,
@@ -90,14 +95,16 @@ def dupes(
     )
 
 
-def _identical(repo: Repository, tree: Tree, prefixes: Sequence[bytes] | None, *, verify: bool) -> list[Group]:
+def _identical(
+    repo: Repository, tree: Tree, prefixes: Sequence[bytes] | None, file_of: FileOf, *, verify: bool
+) -> list[Group]:
     seen: set[bytes] = set()
     twice: set[bytes] = set()
     for key in tree.every_key():
         (twice if key in seen else seen).add(key)
     seen.clear()
     paths = paths_by_key((path, key) for path, key in below(tree, prefixes) if key in twice) if twice else {}
-    return [group_of_one(repo, key, found, verify=verify) for key, found in paths.items() if len(found) > 1]
+    return [group_of_one(repo, key, found, file_of, verify=verify) for key, found in paths.items() if len(found) > 1]
 
 
 def _least(repo: Repository, snapshot: Snapshot, near: float | Literal["auto"]) -> float:
@@ -122,7 +129,7 @@ def _flat(repo: Repository, space: str, keys: Collection[bytes]) -> set[bytes]:
 
 
 def _alike(
-    repo: Repository, space: str, paths: dict[bytes, list[bytes]], least: float, *, progress: Progress
+    repo: Repository, space: str, paths: dict[bytes, list[bytes]], least: float, *, file_of: FileOf, progress: Progress
 ) -> list[Group]:
     from vstore.search.alike import look_alike
     from vstore.search.bitmaps import bitmaps_of, is_marked
@@ -141,7 +148,7 @@ def _alike(
         same = tuple(paths[key])  # identical files look alike, of course
         members.setdefault(first, []).append(Picture(key, 1.0 if len(same) > 1 else score, same))
     return [
-        group_of_pictures(repo, sorted(pictures, key=lambda picture: picture.paths))
+        group_of_pictures(repo, sorted(pictures, key=lambda picture: picture.paths), file_of)
         for pictures in members.values()
         if len(pictures) > 1 or len(pictures[0].paths) > 1
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from vstore.disk.file_hash import hash_file
 from vstore.pictures.picture_file import open_regular
@@ -18,10 +18,11 @@ class GroupFiles:
     troubles: the trouble with a file, by its stored path.
     """
 
-    def __init__(self, repo: Repository, paths: Sequence[bytes]) -> None:
+    def __init__(self, repo: Repository, paths: Sequence[bytes], file_of: Callable[[bytes], bytes | None]) -> None:
+        """file_of: finds the file of a stored path; None if it may not be looked at."""
         self._repo = repo
         self._paths = paths
-        self._file_of = repo.file_finder()
+        self._file_of = file_of
         self._found: dict[bytes, tuple[tuple[int, int], int]] = {}
         self.troubles: dict[bytes, str] = {}
         for path in paths:
@@ -30,7 +31,8 @@ class GroupFiles:
     def _look(self, path: bytes) -> None:
         file = self._file_of(path)
         if file is None:
-            self.troubles[path] = "its folder is no longer known"
+            known = self._repo.file_of(path) is not None
+            self.troubles[path] = "you have not named its folder here" if known else "its folder is no longer known"
             return
         try:
             found = os.stat(file)

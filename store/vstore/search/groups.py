@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from vstore.brief import briefly
 from vstore.format.canonical import Json, named_path
 from vstore.repository.repository import Repository
 from vstore.search.group_files import GroupFiles
+
+FileOf = Callable[[bytes], "bytes | None"]
 
 
 @briefly
@@ -66,15 +68,19 @@ class Group(NamedTuple):
         return value
 
 
-def group_of_pictures(repo: Repository, pictures: list[Picture]) -> Group:
-    """Make the group of look-alikes."""
+def group_of_pictures(repo: Repository, pictures: list[Picture], file_of: FileOf) -> Group:
+    """Make the group of look-alikes. file_of: finds the files."""
     paths = tuple(path for picture in pictures for path in picture.paths)
-    return _group(pictures[0].key, paths, GroupFiles(repo, paths), tuple(pictures))
+    return _group(pictures[0].key, paths, GroupFiles(repo, paths, file_of), tuple(pictures))
 
 
-def group_of_one(repo: Repository, key: bytes, paths: list[bytes], *, verify: bool) -> Group:
-    """Make the group of one content. verify: compare the files byte for byte."""
-    files = GroupFiles(repo, paths)
+def group_of_one(repo: Repository, key: bytes, paths: list[bytes], file_of: FileOf, *, verify: bool) -> Group:
+    """Make the group of one content.
+
+    file_of: finds the files.
+    verify:  compare them byte for byte.
+    """
+    files = GroupFiles(repo, paths, file_of)
     if verify:
         files.verify(key)
     return _group(key, tuple(paths), files)

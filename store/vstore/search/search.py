@@ -12,6 +12,7 @@ from vstore.errors import Damage, UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.recipes import Recipe
 from vstore.paths import AnyPath, as_bytes
+from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.repository import Repository
 from vstore.search.index import Index
 from vstore.search.query import Operand, read_terms, vectors_of, weighted_sum
@@ -47,6 +48,7 @@ class Hit(NamedTuple):
     paths: its stored paths in the snapshot.
     files: the files at these paths today; None if the folder is not known.
     flat:  it is known to be of one colour.
+    unnamed: those of the files in folders that the user did not name at this machine: nobody should look there.
     """
 
     key: bytes
@@ -54,6 +56,7 @@ class Hit(NamedTuple):
     paths: tuple[bytes, ...]
     files: tuple[bytes | None, ...]
     flat: bool = False
+    unnamed: tuple[bytes, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
         value: dict[str, Json] = {
@@ -64,6 +67,8 @@ class Hit(NamedTuple):
         }
         if self.flat:
             value["flat"] = True
+        if self.unnamed:
+            value["unnamed"] = [named_path(file)["path"] for file in self.unnamed]
         for name, listed in (("paths_b64", self.paths), ("files_b64", self.files)):
             encoded = [named_path(path or b"").get("path_b64") for path in listed]
             if any(encoded):
@@ -139,10 +144,14 @@ def _report(
     """Report the pictures found. keys: of the pictures of the query. flat: another picture of it has one colour."""
     paths = subject.paths_of({key for key, _ in found})
     flats = _flat(repo, subject.snapshot.space, {*(key for key, _ in found), *(key for key in keys if key is not None)})
-    file_of = repo.file_finder()
-    hits = tuple(
-        Hit(key, score, tuple(paths[key]), tuple(map(file_of, paths[key])), key in flats) for key, score in found
-    )
+    file_of, is_known = repo.file_finder(), KnownFolders(repo).knower()
+
+    def hit(key: bytes, score: float) -> Hit:
+        files = tuple(map(file_of, paths[key]))
+        unnamed = [f for path, f in zip(paths[key], files, strict=True) if f is not None and not is_known(path)]
+        return Hit(key, score, tuple(paths[key]), files, key in flats, tuple(unnamed))
+
+    hits = tuple(hit(key, score) for key, score in found)
     return SearchReport(subject.snapshot.name, hits, flat or any(key in flats for key in keys))
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from vstore.format.delta import Change
 from vstore.format.tree import Tree
 from vstore.intake.targets import Target
-from vstore.repository.places import is_below, is_gone
+from vstore.repository.acquaintance import KnownFolders
+from vstore.repository.places import is_below
 from vstore.repository.repository import Repository
 
 
@@ -23,7 +24,8 @@ def notes(
     new = [target for target in targets if not target.known and not target.under and not target.gone]
     if not new:
         return
-    gone = [root for root in repo.state.roots.values() if is_gone(repo.place(root))]
+    folders = KnownFolders(repo)
+    gone = [root for root in repo.state.roots.values() if folders.is_gone(root)]
     for root in gone:
         keys = {key for _, key in tree.under(os.fsencode(root.label))}
         for target in new:

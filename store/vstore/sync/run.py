@@ -22,6 +22,7 @@ from vstore.intake.survey import Survey
 from vstore.intake.targets import scope_of
 from vstore.pictures.scan_options import ScanOptions
 from vstore.progress import Progress, Silent
+from vstore.repository.acquaintance import keep_named
 from vstore.repository.repository import Repository
 from vstore.sync.absent_parts import refuse_absent
 from vstore.sync.commit import Commit, Moved
@@ -112,9 +113,10 @@ class Run:
             check_faiss(repo.layout.cache)
             repo.refuse_held()
             self._recovered = recover(repo, "sync")
-            self._catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=True)
+            self._catalogue = repo.catalogue(write=True)
             try:
                 self._begin(paths)
+                self._keep_named()
                 try:
                     report = self._attempts(paths)
                 finally:
@@ -136,7 +138,7 @@ class Run:
     def look(self, paths: Sequence[bytes]) -> SyncReport:
         """Plan a `sync`. Hashes if it must; embeds nothing, writes nothing, takes no lock."""
         repo = self._repo
-        self._catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=False)
+        self._catalogue = repo.catalogue(write=False)
         try:
             self._begin(paths)
             survey = self._planner.scan(self._base)
@@ -185,6 +187,10 @@ class Run:
         self._reporter = Reporter(
             repo, self._space, ingest=self._ingest, memory=self._memory, asked=self._asked, began=self._began
         )
+
+    def _keep_named(self) -> None:
+        """Note the folders that the user names: the next sync of all folders looks there without being told."""
+        keep_named(self._repo, [target.root for target in self._base.scope.targets if target.named])
 
     def _least(self) -> dict[str, int]:
         """Read of all folders, those that are new or changed included, from which share on they take cut pictures."""

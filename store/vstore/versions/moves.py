@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from vstore.errors import NothingToUndo, UsageError
+from vstore.errors import Damage, NothingToUndo, UsageError
 from vstore.format.canonical import Json
 from vstore.format.listing import Listing
 from vstore.format.records import Record
 from vstore.format.state import State
-from vstore.format.undo import operations_in_force, restoring
-from vstore.repository.places import is_gone
+from vstore.format.undo import next_redo, next_undo, restoring
+from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.repository import Repository
 
 
@@ -83,30 +83,42 @@ def undo(repo: Repository) -> MoveReport:
     Raises: NothingToUndo, which says why.
     """
     with repo.committing("undo"):
-        done, undone, barrier = operations_in_force(repo.records())
-        if not done:
-            if barrier is not None and barrier.op != "init":
-                raise NothingToUndo(f"nothing before the {barrier.op} of {barrier.time} can be undone")
-            from vstore.versions.log import why_records_are_cut  # a rollback does without it
+        record, barrier = next_undo(repo.records_backwards())
+        earlier = None if record is None else _state_before(repo, record.number)
+        if record is None or earlier is None:
+            raise _nothing_to_undo(repo, barrier)
+        return _restore(repo, repo.listing_of(earlier), record, "undo")
 
-            lost = why_records_are_cut(repo)
-            if lost is not None:
-                raise NothingToUndo(f"earlier operations cannot be undone: {lost}", "run: vstore repair")
-            if undone:
-                raise NothingToUndo("everything that can be undone is already undone", "see: vstore log")
-            raise NothingToUndo("there is nothing to undo yet", "see: vstore log")
-        record = done[-1]
-        return _restore(repo, repo.listing_of(repo.log.state_before(record.number)), record, "undo")
+
+def _state_before(repo: Repository, number: int) -> State | None:
+    """Fold up to the record before this one; None if the log begins after it."""
+    try:
+        return repo.log.state_before(number)
+    except Damage:
+        return None
+
+
+def _nothing_to_undo(repo: Repository, barrier: Record | None) -> NothingToUndo:
+    if barrier is not None and barrier.op != "init":
+        return NothingToUndo(f"nothing before the {barrier.op} of {barrier.time} can be undone")
+    from vstore.versions.log import why_records_are_cut  # a rollback does without it
+
+    lost = why_records_are_cut(repo)
+    if lost is not None:
+        return NothingToUndo(f"earlier operations cannot be undone: {lost}", "run: vstore repair")
+    if next_redo(repo.records_backwards()):
+        return NothingToUndo("everything that can be undone is already undone", "see: vstore log")
+    return NothingToUndo("there is nothing to undo yet", "see: vstore log")
 
 
 def redo(repo: Repository) -> MoveReport:
     """Redo the operation taken back by the newest undo in force. Raises: NothingToUndo."""
     with repo.committing("redo"):
-        _, undone, _ = operations_in_force(repo.records())
-        if not undone:
+        record = next_redo(repo.records_backwards())
+        later = None if record is None else _state_before(repo, record.number + 1)
+        if record is None or later is None:
             raise NothingToUndo("there is nothing to redo", "a new operation ends redo")
-        record = undone[-1]
-        return _restore(repo, repo.listing_of(repo.log.state_before(record.number + 1)), record, "redo")
+        return _restore(repo, repo.listing_of(later), record, "redo")
 
 
 def _restore(repo: Repository, earlier: Listing, record: Record, op: str) -> MoveReport:
@@ -117,9 +129,14 @@ def _restore(repo: Repository, earlier: Listing, record: Record, op: str) -> Mov
     if "roots" in record.changes or "absorbed" in record.changes:
         from vstore.format.undo_roots import restoring_roots  # few operations change folders
 
+        folders = KnownFolders(repo)
         undone = _before_undo(repo, record.number) if op == "redo" else None
         changes |= restoring_roots(
-            repo.state, earlier.state, record, lambda root: is_gone(repo.place(root)), undone=undone
+            repo.state,
+            earlier.state,
+            record,
+            lambda root: not folders.is_known(root) or folders.is_gone(root),
+            undone=undone,
         )
     about = f"{record.op} of {record.time}" + (f" ({record.about})" if record.about else "")
     if op == "undo":
@@ -132,5 +149,5 @@ def _restore(repo: Repository, earlier: Listing, record: Record, op: str) -> Mov
 
 def _before_undo(repo: Repository, number: int) -> State | None:
     """Find the state before the newest undo of a record."""
-    undos = [record.number for record in repo.records() if record.undoes == number]
-    return repo.log.state_before(undos[-1]) if undos else None
+    undo = next((record.number for record in repo.records_backwards() if record.undoes == number), None)
+    return None if undo is None else repo.log.state_before(undo)

@@ -1,0 +1,95 @@
+"""The folders of pictures that a user named for a store, kept at each machine in the user's configuration.
+
+A store says where its pictures lie, and may come from a stranger: what it says of a place outside its own folder is
+followed only where the user named that place. Each is a file `vstore/places/DIGEST`: whoever removes it is asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from vstore.disk import durable, user_config
+from vstore.errors import DiskTrouble, ReadOnly
+from vstore.format.canonical import SMALL, canonical, path_to_json
+
+
+class NamedPlace(NamedTuple):
+    """A folder of pictures that a user named for one store.
+
+    store: the id of the store.
+    label: of the folder.
+    place: its absolute path, as the store has it.
+    real:  its real path when it was named: a link that comes into its place later is another folder.
+    """
+
+    store: str
+    label: str
+    place: bytes
+    real: bytes
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+        import hashlib  # with OpenSSL: most commands ask for no place outside the store's own folder
+
+        return hashlib.sha256(canonical([self.store, self.label, path_to_json(self.place)])).hexdigest()
+
+    def to_bytes(self) -> bytes:
+        paths = {"place": path_to_json(self.place), "real": path_to_json(self.real)}
+        return canonical({"label": self.label, "store": self.store, **paths}) + b"\n"
+
+
+class NamedPlaces:
+    """The folders of pictures that a user named.
+
+    folder: of their files; None where the user has no configuration: they hold in this process alone.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self._named: dict[str, bytes] = {}
+
+    @classmethod
+    def of_user(cls, config: Path | None = None) -> NamedPlaces:
+        """Find those of the user of this process. config: the folder for configurations; None is ~/.config."""
+        if config is None:
+            try:
+                config = Path.home() / ".config"
+            except RuntimeError:  # neither HOME nor an entry among the users
+                return cls()
+        return cls(config / "vstore" / "places")
+
+    def may_have(self, place: NamedPlace) -> bool:
+        """Tell whether the user named a folder, its real path apart: no look at the folder itself is needed for it."""
+        return self._kept(place) is not None
+
+    def has(self, place: NamedPlace) -> bool:
+        """Tell whether the user named a folder."""
+        return self._kept(place) == place.to_bytes()
+
+    def keep(self, places: Iterable[NamedPlace]) -> bool:
+        """Note the folders that the user names. Returns: False if that cannot be kept: it holds in this process."""
+        kept = True
+        for place in places:
+            if self.has(place):
+                continue
+            self._named[place.file] = place.to_bytes()
+            if self.folder is None:
+                kept = False
+                continue
+            try:
+                user_config.put(self.folder / place.file, place.to_bytes())
+            except (DiskTrouble, ReadOnly):
+                kept = False
+        return kept
+
+    def _kept(self, place: NamedPlace) -> bytes | None:
+        name = place.file
+        if name not in self._named and self.folder is not None:
+            try:
+                return durable.read(self.folder / name, SMALL)
+            except OSError:
+                return None
+        return self._named.get(name)

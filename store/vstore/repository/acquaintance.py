@@ -1,0 +1,191 @@
+"""The folders of a store that may be looked at: a store names places, but only its user says which are read.
+
+Whoever unpacks an archive owns what was in it, so ownership tells nothing of who chose the places. A folder is known if
+
+- it lies in the folder that holds the store: where both came from, they came together; or
+- its user named it at this machine (`disk.named_places`); or
+- its pictures are those that this very store met on this very disk (`on_this_disk`): noted, and not asked for again.
+
+In any other, nothing is opened, listed or looked for: even a look may reach a network.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import NoReturn
+
+from vstore.disk.named_places import NamedPlace
+from vstore.embed.model_words import quoted
+from vstore.errors import Untrusted
+from vstore.format.entries import Root
+from vstore.format.relabelling import today
+from vstore.pictures.links import Fence, stays_below
+from vstore.repository.places import is_below, is_gone, is_same, relative
+from vstore.repository.repository import Repository
+
+
+class KnownFolders:
+    """The folders of a store, as far as they may be looked at, for the time of one command."""
+
+    def __init__(self, repo: Repository) -> None:
+        self._repo = repo
+        self._below: dict[bytes, bool] = {}
+        self._named: dict[tuple[str, bytes], bool] = {}
+        self._met: dict[tuple[str, bytes], bool] = {}
+
+    def name(self, root: Root) -> None:
+        """Take a folder for named: its user does so in this very command."""
+        self._named[root.label, self._repo.place(root)] = True
+
+    def is_named(self, root: Root) -> bool:
+        """Tell whether the user named a folder at this machine."""
+        about = root.label, self._repo.place(root)
+        if about not in self._named:
+            self._named[about] = _is_named(self._repo, *about)
+        return self._named[about]
+
+    def may_lead_out(self, root: Root) -> bool:
+        """Tell whether the user named a folder, or this store met here before what lies outside its own folder."""
+        if self.is_named(root):
+            return True
+        about = root.label, self._repo.place(root)
+        if about not in self._met:
+            self._met[about] = _was_synced_here(self._repo, *about)
+        return self._met[about]
+
+    def is_below(self, root: Root) -> bool:
+        """Tell whether a folder lies in the folder that holds the store."""
+        place = self._repo.place(root)
+        if place not in self._below:
+            self._below[place] = stays_below(self._repo.base, place)
+        return self._below[place]
+
+    def is_known(self, root: Root) -> bool:
+        """Tell whether a folder may be looked at."""
+        return self.is_below(root) or self.may_lead_out(root)
+
+    def require(self, roots: Iterable[Root]) -> None:
+        """Make sure that folders may be looked at. Raises: Untrusted."""
+        unknown = [root for root in roots if not self.is_known(root)]
+        if unknown:
+            raise _refusal(self._repo, unknown)
+
+    def is_same(self, root: Root, path: bytes) -> bool:
+        """Tell whether a path means a folder; by its name alone if the folder is not known."""
+        place = self._repo.place(root)
+        return place == path or (self.is_known(root) and is_same(place, path))
+
+    def within(self, root: Root, path: bytes) -> bytes | None:
+        """Give a path relative to a folder above it, else None; by its name alone if the folder is not known."""
+        place = self._repo.place(root)
+        return relative(place, path) if self.is_known(root) else _by_name(place, path)
+
+    def around(self, root: Root, path: bytes) -> bytes | None:
+        """Give the place of a folder relative to a path above it, else None; by its name alone if it is not known."""
+        place = self._repo.place(root)
+        return relative(path, place) if self.is_known(root) else _by_name(path, place)
+
+    def is_gone(self, root: Root) -> bool:
+        """Tell whether a known folder is no longer there."""
+        return self.is_known(root) and is_gone(self._repo.place(root))
+
+    def fence(self, root: Root) -> Fence | None:
+        """Give the limit of the links in a folder; None where they may lead anywhere.
+
+        Passing it raises Untrusted, unless the user named the folder.
+        """
+
+        def refuse(path: bytes) -> NoReturn:
+            raise _refusal_of_link(self._repo, root, path)
+
+        if not self.is_below(root):
+            return None
+        return Fence(
+            self._repo.base,
+            is_named=lambda: self.is_named(root),
+            is_allowed=lambda: self.may_lead_out(root),
+            refuse=refuse,
+        )
+
+    def knower(self) -> Callable[[bytes], bool]:
+        """Give a function that tells of a stored path whether its folder may be looked at."""
+        absorbed = self._repo.state.absorbed
+        known = {os.fsencode(root.label) for root in self._repo.state.roots.values() if self.is_known(root)}
+        return lambda path: today(path, absorbed).partition(b"/")[0] in known
+
+    def file_finder(self) -> Callable[[bytes], bytes | None]:
+        """Give a function that finds the file of a stored path, to open it; None if its folder is not known.
+
+        In a folder that nobody named, links must not lead out of the folder that holds the store.
+        """
+        base, absorbed = self._repo.base, self._repo.state.absorbed
+        roots = {os.fsencode(root.label): root for root in self._repo.state.roots.values() if self.is_known(root)}
+
+        def file_of(path: bytes) -> bytes | None:
+            label, _, rest = today(path, absorbed).partition(b"/")
+            root = roots.get(label)
+            if root is None:
+                return None
+            file = os.path.join(self._repo.place(root), rest)
+            return file if stays_below(base, file) or self.may_lead_out(root) else None
+
+        return file_of
+
+
+def keep_named(repo: Repository, roots: Iterable[Root]) -> bool:
+    """Note the folders that the user of this process names. Returns: False if that cannot be kept."""
+    return repo.named_places.keep([_named(repo, root.label, repo.place(root)) for root in roots])
+
+
+def require_known(repo: Repository) -> None:
+    """Make sure that all folders of a store may be looked at. Raises: Untrusted."""
+    KnownFolders(repo).require(repo.state.roots.values())
+
+
+def _is_named(repo: Repository, label: str, place: bytes) -> bool:
+    known = repo.named_places
+    if not known.may_have(NamedPlace(repo.store_id, label, place, b"")):
+        return False
+    return known.has(_named(repo, label, place))
+
+
+def _was_synced_here(repo: Repository, label: str, place: bytes) -> bool:
+    from vstore.repository.on_this_disk import was_synced_here
+
+    if not was_synced_here(repo, os.fsencode(label), place):
+        return False
+    repo.named_places.keep([_named(repo, label, place)])
+    return True
+
+
+def _named(repo: Repository, label: str, place: bytes) -> NamedPlace:
+    return NamedPlace(repo.store_id, label, place, os.path.realpath(place))
+
+
+def _by_name(folder: bytes, path: bytes) -> bytes | None:
+    if path == folder or not is_below(path, folder):
+        return None
+    return path[len(folder.rstrip(b"/")) + 1 :]
+
+
+def _refusal(repo: Repository, unknown: list[Root]) -> Untrusted:
+    places = [os.fsdecode(repo.place(root)) for root in unknown]
+    folders, them = f"the folder {places[0]}", "it"
+    if len(places) > 1:
+        folders, them = f"the folders {', '.join(places)}", "them"
+    each = "" if repo.named_places.folder is not None else ", each time: you have no folder for configurations"
+    return Untrusted(
+        f"the store names {folders}, and you have not named {them} at this machine; the store "
+        "may be a stranger's, so nothing there was looked at",
+        f"if the pictures there are yours: vstore sync {' '.join(map(quoted, places))}{each}",
+    )
+
+
+def _refusal_of_link(repo: Repository, root: Root, path: bytes) -> Untrusted:
+    place = os.fsdecode(repo.place(root))
+    return Untrusted(
+        f"{os.fsdecode(path)} is a link out of the folder that holds the store, and you have not named its folder at "
+        "this machine; a store may be a stranger's, so the link was not followed",
+        f"if the pictures there are yours: vstore sync {quoted(place)}",
+    )
