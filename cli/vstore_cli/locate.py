@@ -15,7 +15,7 @@ from vstore import NoStore, UsageError
 from vstore_cli.output import say, shown
 
 if TYPE_CHECKING:
-    from vstore import Store
+    from vstore import Store, UserWords
 
 MOUNTS = "/proc/self/mountinfo"
 _NETWORK = (
@@ -30,17 +30,51 @@ def config() -> str | None:
     return named if named and os.path.isabs(named) else None  # its specification ignores others
 
 
-def named_folder() -> Path | None:
-    """Find the folder named by --store or VSTORE_DIR. Returns: None if neither does."""
+def user_words(folder: Path) -> UserWords:
+    """Say for whom the store in a folder is opened, from the command line and the environment. Raises: UsageError."""
+    ctx = click.get_current_context(silent=True)
+    trusts = (ctx.find_object(dict) or {}).get("trust", False) if ctx is not None else False
+    cache = os.environ.get("XDG_CACHE_HOME")
+    sudo = os.environ.get("SUDO_UID", "")
+    return {
+        "config": config(),
+        "cache": cache if cache and os.path.isabs(cache) else None,
+        "trust": trusts or _is_trusted(folder),
+        "sudo_uid": int(sudo) if re.fullmatch("[0-9]{1,10}", sudo) else None,
+    }
+
+
+def _is_trusted(folder: Path) -> bool:
+    """Tell whether VSTORE_TRUST names a store, or the folder that holds it. Raises: UsageError."""
+    named = os.environ.get("VSTORE_TRUST", "")
+    if named in ("", "*", "1"):
+        return bool(named)
+    real = os.path.realpath(folder)
+    for path in filter(None, named.split(os.pathsep)):
+        if not os.path.isabs(path):
+            raise UsageError(
+                f"VSTORE_TRUST names {path!r}, which is no absolute path",
+                f"name the folders of stores, separated by {os.pathsep!r}; * trusts every store",
+            )
+        if real == os.path.realpath(store_at(path)):
+            return True
+    return False
+
+
+def store_at(path: str) -> Path:
+    """Find the folder of a store by its path, or by that of the folder that holds it."""
     from vstore import Store
 
+    folder = Path(path)
+    return folder / Store.FOLDER if Store.exists(folder / Store.FOLDER) else folder
+
+
+def named_folder() -> Path | None:
+    """Find the folder named by --store or VSTORE_DIR. Returns: None if neither does."""
     ctx = click.get_current_context(silent=True)
     named = (ctx.find_object(dict) or {}).get("store") if ctx is not None else None
     named = named or os.environ.get("VSTORE_DIR")
-    if not named:
-        return None
-    folder = Path(named)
-    return folder / Store.FOLDER if Store.exists(folder / Store.FOLDER) else folder
+    return store_at(named) if named else None
 
 
 def find_store(paths: Sequence[str] = ()) -> Path | None:
@@ -79,7 +113,7 @@ def open_store(paths: Sequence[str] = (), *, damaged: bool = False) -> Store:
     folder = find_store(paths)
     if folder is None:
         raise no_store()
-    store = Store(folder, damaged=damaged, config=config())
+    store = Store(folder, damaged=damaged, **user_words(folder))
     if store.complaint is not None:
         say(f"Warning: {shown(store.complaint)}; this output shows the state before. Run: vstore repair", err=True)
     return store
@@ -127,7 +161,7 @@ def _refuse_second() -> None:
     here = Path(os.path.realpath(os.curdir))
     folder = Store.find(here)
     while folder is not None and folder.parent != here:  # that this folder holds a store is another mistake
-        with Store(folder, config=config()) as store:
+        with Store(folder, **user_words(folder)) as store:
             label = store.label_of(here)
         if label is not None:
             raise UsageError(

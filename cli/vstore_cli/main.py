@@ -50,6 +50,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "migrate": ("migrate:migrate", "Upgrade a store of an older format."),
         "gc": ("gc:gc", "Delete data that no snapshot uses."),
         "stats": ("stats:stats", "Show disk usage."),
+        "trust": ("trust:trust", "Trust a store of another user."),
         "doctor": ("doctor:doctor", "Check the installation and suggest fixes."),
     },
 }
@@ -81,8 +82,10 @@ class Group(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         store, rest = _store_option(args)
+        trust, rest = _trust_option(rest)
         _refuse_empty(rest)
         given = ctx.ensure_object(dict)
+        given["trust"] = trust
         if store is not None:
             given["store"] = store
         given["offline"] = "--offline" in (rest[: rest.index("--")] if "--" in rest else rest)
@@ -117,6 +120,13 @@ def _store_option(args: Sequence[str]) -> tuple[str | None, list[str]]:
     return store, rest
 
 
+def _trust_option(words: Sequence[str]) -> tuple[bool, list[str]]:
+    """Take `--trust` out of the words of a command, anywhere before a `--`."""
+    end = words.index("--") if "--" in words else len(words)
+    own = [word for word in words[:end] if word != "--trust"]
+    return len(own) < end, [*own, *words[end:]]
+
+
 def _refuse_empty(words: Sequence[str]) -> None:
     """Refuse an empty word: a script gave a variable that is not set. Raises: UsageError."""
     for before, word in zip(["", *words], words, strict=False):
@@ -138,12 +148,19 @@ def _refuse_empty(words: Sequence[str]) -> None:
 
 @click.group(cls=Group, context_settings={"help_option_names": HELP, "max_content_width": WIDTH})
 @click.option("--store", metavar="DIR", expose_value=False, help="The store. Accepted anywhere on the command line.")
+@click.option(
+    "--trust",
+    is_flag=True,
+    expose_value=False,
+    help="Write into the store even if it belongs to another user. Accepted anywhere, too.",
+)
 @click.version_option(__version__, message="vstore %(version)s")
 def vstore() -> None:
     """Keep a searchable, versioned index of folders of pictures, and update it at the cost of what changed.
 
     The store is the folder named by --store or by the environment variable VSTORE_DIR. If neither is given, it is the
-    nearest .vstore in this folder or a folder above, or else in or above the PATH given to the command.
+    nearest .vstore in this folder or a folder above, or else in or above the PATH given to the command. One that
+    belongs to another user is only read, unless you trust it: see vstore trust --help.
 
     \b
     Example:

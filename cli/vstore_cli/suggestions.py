@@ -11,7 +11,7 @@ import click
 
 # A command at the beginning, or after a space or a bracket: other characters belong to a path or a quoted prompt.
 _COMMAND = re.compile(r"(?:(?<=^)|(?<=[ (`]))vstore (?P<words>[a-z]+(?: [a-z]+)?)(?P<rest>[^;,)`]*)")
-_WITHOUT_STORE = ("model recommend", "model convert")
+_WITHOUT_STORE = ("model recommend", "model convert", "trust")
 _MESSAGES = ("next", "fix", "notes", "left")  # fields of reports
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vstore.check.reembed import ReembedReport as ReembedReport
     from vstore.check.report import CheckReport as CheckReport
     from vstore.check.trials import Trial as Trial
+    from vstore.disk.owner import UserWords as UserWords
     from vstore.doctor.report import DoctorReport as DoctorReport
     from vstore.doctor.report import Finding as Finding
     from vstore.embed.embedder import Embedder as Embedder
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from vstore.errors import CommitRace as CommitRace
     from vstore.errors import Damage as Damage
     from vstore.errors import DiskTrouble as DiskTrouble
+    from vstore.errors import ForeignStore as ForeignStore
     from vstore.errors import FormatTooNew as FormatTooNew
     from vstore.errors import Interrupted as Interrupted
     from vstore.errors import LabelTaken as LabelTaken
@@ -88,6 +90,8 @@ if TYPE_CHECKING:
     from vstore.sync.report import Failure as Failure
     from vstore.sync.report import PassedOver as PassedOver
     from vstore.sync.report import SyncReport as SyncReport
+    from vstore.trust import TrustedStore as TrustedStore
+    from vstore.trust import TrustReport as TrustReport
     from vstore.versions.diff import DiffReport as DiffReport
     from vstore.versions.forget import ForgetReport as ForgetReport
     from vstore.versions.forget import Kept as Kept
@@ -105,14 +109,15 @@ _HOMES = {
     "vstore.check.reembed": "ReembedReport",
     "vstore.check.report": "CheckReport",
     "vstore.check.trials": "Trial",
+    "vstore.disk.owner": "UserWords",
     "vstore.doctor.report": "DoctorReport Finding",
     "vstore.embed.embedder": "Embedder",
     "vstore.embed.model_words": "ModelWords",
     "vstore.embed.recommended": "RecommendedModel",
     "vstore.errors": (
-        "AmbiguousSnapshot CommitRace Damage DiskTrouble FormatTooNew Interrupted LabelTaken LockLost Locked "
-        "MigrationNeeded MissingPackage ModelError NoStore NothingToUndo ReadOnly Refused SnapshotNotFound StoreClosed "
-        "StoreGone SystemLimit Untrusted UsageError VstoreError"
+        "AmbiguousSnapshot CommitRace Damage DiskTrouble ForeignStore FormatTooNew Interrupted LabelTaken LockLost "
+        "Locked MigrationNeeded MissingPackage ModelError NoStore NothingToUndo ReadOnly Refused SnapshotNotFound "
+        "StoreClosed StoreGone SystemLimit Untrusted UsageError VstoreError"
     ),
     "vstore.export.run": "ExportReport",
     "vstore.facts.fill": "FillWords",
@@ -137,6 +142,7 @@ _HOMES = {
     "vstore.store": "Store",
     "vstore.sync.options": "FirstSyncWords SyncWords",
     "vstore.sync.report": "Failure PassedOver SyncReport",
+    "vstore.trust": "TrustReport TrustedStore",
     "vstore.versions.diff": "DiffReport",
     "vstore.versions.forget": "ForgetReport Kept",
     "vstore.versions.log": "LogRow",

@@ -54,6 +54,12 @@ class Untrusted(Refused):
     code = "untrusted"
 
 
+class ForeignStore(Untrusted):
+    """A write into a store of another user, which this user does not trust."""
+
+    code = "foreign_store"
+
+
 class NoStore(VstoreError):
     """A missing store."""
 

@@ -159,7 +159,7 @@ def _parts(repo: Repository) -> tuple[Part, ...]:
         "packs": layout.packs,
         "journal": layout.journal,
         "catalogue": layout.catalogue,
-        "cache": layout.cache,
+        "cache": layout.own_cache,
         "indexes": layout.indexes,
         "quarantine": layout.quarantine,
         "locks": layout.locks,

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from vstore.disk.named_places import NamedPlaces
+from vstore.disk.owner import User
 from vstore.embed.model_words import Words, settings_of
 from vstore.format.layout import FOLDER
 from vstore.paths import AnyPath, absolute, as_bytes, as_path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from vstore.check.report import CheckReport
+    from vstore.disk.owner import UserWords
     from vstore.doctor.report import DoctorReport
     from vstore.embed.consent import Consent
     from vstore.embed.embedder import Embedder
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from vstore.stats import StatsReport
     from vstore.sync.options import FirstSyncWords, SyncWords
     from vstore.sync.report import SyncReport
+    from vstore.trust import TrustReport
     from vstore.versions.diff import DiffReport
     from vstore.versions.forget import ForgetReport
     from vstore.versions.log import LogRow
@@ -76,20 +78,15 @@ def _opened(
     folder: Path,
     store_id: str,
     given: Callable[[Recipe], Embedder] | None,
-    config: AnyPath | None,
+    user: User,
 ) -> Store:
     """Open a store that another process had open. Raises: StoreGone, NoStore, Damage."""
-    store = kind(folder, load_embedder=given, config=config)
+    store = kind(folder, load_embedder=given, **user._asdict())
     if store._repo.store_id != store_id:
         from vstore.errors import StoreGone
 
         raise StoreGone(f"another store lies at {folder} now than the one that was opened there", "open it anew")
     return store
-
-
-def _named(config: AnyPath | None) -> NamedPlaces:
-    """Find the folders of pictures that the user named. config: the folder for configurations."""
-    return NamedPlaces.of_user(None if config is None else absolute(config))
 
 
 def _consent(config: AnyPath | None) -> Consent:
@@ -120,21 +117,23 @@ class Store:
         *,
         load_embedder: Callable[[Recipe], Embedder] | None = None,
         damaged: bool = False,
-        config: AnyPath | None = None,
+        **user: Unpack[UserWords],
     ) -> None:
         """Open the store in a folder.
 
+        A store that belongs to another user is only read, unless it is trusted: what would change it raises
+        ForeignStore.
+
         load_embedder: loads the model of a recipe, instead of the store's own models; with several threads, in any.
         damaged:       open it despite missing files, for `check`.
-        config:        the user's folder for configurations, with the consents to models and the folders of pictures
-                       that the user named; None is ~/.config.
+        user:          the words of `UserWords`.
         Raises: NoStore, FormatTooNew, Damage.
         """
-        self._repo = Repository(absolute(folder), damaged=damaged, named=_named(config))
+        asker = User.of(**user)
+        self._repo = Repository(absolute(folder), damaged=damaged, user=asker)
         self._pool = Pool(self._repo)
         self._given = load_embedder
-        self._config = None if config is None else absolute(config)
-        self._embedders = Embedders(self._repo, load_embedder, _consent(config))
+        self._embedders = Embedders(self._repo, load_embedder, _consent(asker.config))
 
     def __repr__(self) -> str:
         return f"Store({str(self.folder)!r})"
@@ -151,16 +150,20 @@ class Store:
         device: str = "auto",
         offline: bool = False,
         config: AnyPath | None = None,
+        cache: AnyPath | None = None,
+        trust: bool = False,
+        sudo_uid: int | None = None,
         note: Callable[[str], None] | None = None,
         **model: Unpack[ModelWords],
     ) -> InitReport:
         """Make an empty store for one embedding space: the built-in one, unless a recipe or a model is given.
 
         offline: download no model.
-        config:  the user's folder for configurations; None is ~/.config.
+        config, cache, trust, sudo_uid: as in `UserWords`.
         note:    receives a line for each thing done without being asked for.
         model:   the words of `ModelWords`.
-        Raises: UsageError if there is a store already; ModelError, and nothing is made then.
+        Raises: UsageError if there is a store already; ForeignStore if its folder is there, and another user's;
+                ModelError, and nothing is made then.
         """
         from vstore.repository.init import init
 
@@ -172,6 +175,7 @@ class Store:
             recipe=recipe,
             name=name,
             settings=settings_of(device, offline=offline)._replace(consent=_consent(config)),
+            user=User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid),
             note=note or _silent,
         )
 
@@ -239,6 +243,9 @@ class Store:
         load_embedder: Callable[[Recipe], Embedder] | None = None,
         dry_run: bool = False,
         config: AnyPath | None = None,
+        cache: AnyPath | None = None,
+        trust: bool = False,
+        sudo_uid: int | None = None,
         note: Callable[[str], None] | None = None,
         made: Callable[[InitReport], None] | None = None,
         progress: Progress | None = None,
@@ -247,7 +254,7 @@ class Store:
     ) -> SyncReport:
         """Make a store by a first sync of folders. No store is made if the sync would fail.
 
-        config:  the user's folder for configurations; None is ~/.config.
+        config, cache, trust, sudo_uid: as in `UserWords`.
         made:    receives the report of the new store, before the sync begins.
         options: the words of `FirstSyncWords`.
         Raises:  NoStore for a dry run, or without a folder; UsageError if a folder holds no picture, or the
@@ -258,13 +265,17 @@ class Store:
 
         given: dict[str, Any] = dict(options)
         words, chosen = Words.taken_from(given), Options(**given)
-        path, consent = absolute(folder), _consent(config)
+        path, consent, user = (
+            absolute(folder),
+            _consent(config),
+            User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid),
+        )
         report = make_for(
-            path, words, paths, chosen, recipe=recipe, consent=consent, dry_run=dry_run, note=note or _silent
+            path, words, paths, chosen, recipe=recipe, consent=consent, user=user, dry_run=dry_run, note=note or _silent
         )
         if made is not None:
             made(report)
-        with cls(path, load_embedder=load_embedder, config=config) as store:
+        with cls(path, load_embedder=load_embedder, **user._asdict()) as store:
             store._embedders.consent = consent  # the model was named just now
             return store.sync(paths, progress=progress, stop=stop, **given)._replace(created_store=True)
 
@@ -305,6 +316,9 @@ class Store:
         store_dtype: str | None = None,
         dry_run: bool = False,
         config: AnyPath | None = None,
+        cache: AnyPath | None = None,
+        trust: bool = False,
+        sudo_uid: int | None = None,
         progress: Progress | None = None,
         stop: threading.Event | None = None,
         **options: Unpack[ImportWords],
@@ -312,7 +326,7 @@ class Store:
         """Make a store by an import. If the import fails, or with `dry_run`, no store is left behind.
 
         hash, store_dtype: by default those of the `vstore.json` beside the old index, else xxh3_128 and float16.
-        config:  the user's folder for configurations; None is ~/.config.
+        config, cache, trust, sudo_uid: as in `UserWords`.
         options: the words of `ImportWords`.
         Raises:  UsageError if the store exists; and the errors of `import_index`.
         """
@@ -324,7 +338,7 @@ class Store:
             hash=hash,
             dtype=store_dtype,
             consent=_consent(config),
-            named=_named(config),
+            user=User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid),
             dry_run=dry_run,
             progress=progress,
             stop=stop,
@@ -625,15 +639,34 @@ class Store:
         return model_convert(name, place, revision=revision, cache=caches, note=note or _silent)
 
     @staticmethod
-    def doctor(folder: AnyPath | None = None, *, config: AnyPath | None = None) -> DoctorReport:
+    def doctor(folder: AnyPath | None = None, **user: Unpack[UserWords]) -> DoctorReport:
         """Check the installation and suggest fixes.
 
         folder: a store to check too.
-        config: the user's folder for configurations; None is ~/.config.
+        user:   the words of `UserWords`.
         """
         from vstore.doctor.run import doctor
 
-        return doctor(None if folder is None else absolute(folder), _consent(config))
+        asker = User.of(**user)
+        return doctor(None if folder is None else absolute(folder), _consent(asker.config), asker)
+
+    @staticmethod
+    def trust(
+        folder: AnyPath | None = None, *, remove: bool = False, list_only: bool = False, config: AnyPath | None = None
+    ) -> TrustReport:
+        """Trust a store of another user at this machine: it may be changed from now on. The store stays as it is.
+
+        folder:    of the store, or of `remove`.
+        remove:    take the trust back.
+        list_only: list the stores that are trusted, and change nothing.
+        config:    the user's folder for configurations; None is ~/.config.
+        Raises: NoStore, UsageError, DiskTrouble, ReadOnly.
+        """
+        from vstore.trust import change
+
+        return change(
+            None if folder is None else absolute(folder), User.of(config=config), remove=remove, list_only=list_only
+        )
 
     # The store itself
 
@@ -744,26 +777,27 @@ class Store:
         device: str = "auto",
         offline: bool = False,
         load_embedder: Callable[[Recipe], Embedder] | None = None,
-        config: AnyPath | None = None,
         progress: Progress | None = None,
+        **user: Unpack[UserWords],
     ) -> RepairReport:
         """Repair a store, even one too damaged to open.
 
         no_embed: do not embed the pictures of lost vectors again.
         offline:  download no model.
-        config:   the user's folder for configurations; None is ~/.config.
-        Raises:   NoStore, FormatTooNew, Locked, DiskTrouble.
+        user:     the words of `UserWords`.
+        Raises:   NoStore, FormatTooNew, ForeignStore, Locked, DiskTrouble.
         """
         from vstore.repair.run import repair
 
+        asker = User.of(**user)
         return repair(
             absolute(folder),
             load_embedder,
             dry_run=dry_run,
             embed=not no_embed,
             wait=wait,
-            settings=settings_of(device, offline=offline)._replace(consent=_consent(config)),
-            named=_named(config),
+            settings=settings_of(device, offline=offline)._replace(consent=_consent(asker.config)),
+            user=asker,
             progress=progress,
         )
 
@@ -797,7 +831,7 @@ class Store:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Let a process pool take a store along: it is opened there once more. Raises: StoreGone there."""
-        return _opened, (type(self), self.folder, self._repo.store_id, self._given, self._config)
+        return _opened, (type(self), self.folder, self._repo.store_id, self._given, self._repo.user)
 
     def __enter__(self) -> Store:
         return self

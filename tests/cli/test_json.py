@@ -60,6 +60,7 @@ ELSEWHERE = {
     ("model", "recommend"),
     ("model", "drop"),
     ("model", "serve"),
+    ("trust",),
 }
 
 

@@ -13,6 +13,7 @@ from support.lines import found
 
 import vstore
 from vstore import Store
+from vstore.disk.owner import User
 from vstore.embed.model_words import Words
 from vstore.importing.old_index import Named
 from vstore.importing.options import ImportOptions
@@ -30,9 +31,11 @@ OTHERWISE = {
     "search": {"words": "operands", "images": "operands"},
     "export": {"words": "operands"},
 }
+USER = set(vstore.UserWords.__annotations__)  # the command line takes them from the environment, and from --trust
 ONLY_IN_PYTHON = {
-    "init": {"folder", "recipe", "config", "note"},  # the folder is what --store names; a recipe has no words
-    "doctor": {"folder", "config"},
+    "init": {"folder", "recipe", "note", *USER},  # the folder is what --store names; a recipe has no words
+    "doctor": {"folder", *USER},
+    "trust": {"config"},
     "model_add": {"note"},
     "model_convert": {"cache", "note"},
     "model_serve": {"ready", "stop"},
@@ -43,7 +46,7 @@ ONLY_IN_PYTHON = {
     "import_index": {"progress", "stop", "recipe"},
     "export": {"operands"},
     "check": {"progress", "recipe"},
-    "repair": {"folder", "load_embedder", "config", "progress"},  # the folder is what --store names
+    "repair": {"folder", "load_embedder", "progress", *USER},  # the folder is what --store names
 }
 
 
@@ -68,6 +71,7 @@ def defaults_of(method: Callable[..., Any]) -> dict[str, Any]:
 # Where the defaults of the options stand that a TypedDict declares.
 DEFAULTS: dict[str, Any] = {
     **Options._field_defaults,
+    **User._field_defaults,
     **dict.fromkeys(Named._fields),
     **ImportOptions._field_defaults,
     **{name: default for name, default in Words._field_defaults.items() if name in MODEL_WORDS},
@@ -82,6 +86,7 @@ DEFAULTS: dict[str, Any] = {
         (vstore.SyncWords, (Options,)),
         (vstore.ImportWords, (ImportOptions, Named, Words)),
         (vstore.ModelWords, (Words,)),
+        (vstore.UserWords, (User,)),
     ],
 )
 def test_the_record_of_an_operation_holds_the_words_of_its_callers(words: type, records: tuple[Any, ...]) -> None:

@@ -171,6 +171,12 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     say("redo")
     say("log")
     say("stats")
+    with pytest.MonkeyPatch.context() as patch:  # another user, to whom this store is foreign
+        patch.setenv("XDG_CONFIG_HOME", str(top / "config"))
+        say("trust")
+        patch.setattr(os, "geteuid", lambda: 54_001)
+        say("trust")
+        say("trust", "--list")
     say("check")
     for format in ("triple", "parquet", "clip-retrieval"):
         say("export", str(top / f"out.{format}"), "--format", format)

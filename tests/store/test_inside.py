@@ -35,9 +35,13 @@ EXCEPTIONS = {
     "vstore.disk.durable": {"shutil.rmtree"},
     "vstore.disk.long_folders": {"os.access"},  # below an open folder
     # The store's own folder, which may be a link.
+    "vstore.disk.owner": {"open", "os.access"},  # the list of mounts
     "vstore.repository.create": {".is_dir", "os.listdir"},
     "vstore.repository.discovery": {"Layout", "os.path.lexists"},
     "vstore.intake.surveyor": {"os.stat"},
+    # The user's configuration, whose folders may be links.
+    "vstore.disk.named_places": {"os.access", "os.path.isdir", "os.path.lexists"},
+    "vstore.disk.user_config": {".is_dir"},
     # Whether it is worth loading a module: nothing is opened.
     "vstore.repository.repository": {"os.path.lexists"},
     # What the kernel says of the process that holds a lock.
@@ -60,8 +64,6 @@ EXCEPTIONS = {
     "vstore.sync.guards": {"os.stat"},
     "vstore.sync.losses": {"os.path.lexists"},
     "vstore.sync.options": {".read_bytes"},
-    # The user's configuration.
-    "vstore.disk.user_config": {".is_dir"},
     # The package of faiss, and the socket of a served model.
     "vstore.disk.proven_faiss": {"os.stat"},
     "vstore.repository.serving": {".exists"},

@@ -33,6 +33,8 @@ EXCEPTIONS = {
     # The socket of a served model, outside the store.
     "vstore.embed.served.address": {".mkdir", "tempfile.gettempdir"},
     "vstore.embed.served.server": {".unlink"},
+    # The folder of the user's own caches of other users' stores, outside them.
+    "vstore.disk.user_cache": {".mkdir"},
     # A store that an import makes has no name yet.
     "vstore.importing.begin": {"shutil.rmtree", "tempfile.TemporaryDirectory"},
     "vstore_cli.main": {"os.open"},  # /dev/null

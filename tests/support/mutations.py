@@ -24,7 +24,9 @@ class Mutation(NamedTuple):
 
 
 DATA, DISKS, WEEK = "store/test_guarded_data.py", "store/test_disks.py", "store/test_week.py"
+KNOWN = "store/test_acquaintance.py"
 POOL = "store/test_pool.py"
+PROOFS, TURN, AGAIN = "store/test_row_proofs.py", "store/test_turn.py", "store/test_read_again.py"
 GUARDS, ROOTS, EMPTY = "store/test_sync_guards.py", "store/test_undo_roots.py", "cli/test_empty_arguments.py"
 
 MUTATIONS = [
@@ -69,6 +71,59 @@ MUTATIONS = [
     ),
     # forget
     Mutation("forget: within", "versions/policy.py", "reached > start", "reached >= start", DATA, "within"),
+    # Rows of believed segments
+    Mutation("hits unproved", "search/index.py", "            self._prove(rows)\n", "", PROOFS, "never_scored"),
+    Mutation("query unproved", "search/views.py", "        self.prove(segment, [row])\n", "", PROOFS, "query"),
+    Mutation("false rows fit", "search/row_proofs.py", "return any(", "return False and any(", PROOFS, "never_scored"),
+    Mutation("blocks unproved", "search/row_proofs.py", "if checksum(data) != ", "if not ", PROOFS, "this_process"),
+    Mutation(
+        "foreign sums", "disk/row_sums.py", " and file.pread(_SUM, _SUM).hex() == ref.check", "", PROOFS, "whole_again"
+    ),
+    Mutation("short sums", "disk/row_sums.py", "file.size == _HEAD + ref.rows * _SUM and ", "", PROOFS, "whole_again"),
+    Mutation("no sums", "search/views.py", " and has_row_sums(self._cache, segment.ref)", "", PROOFS, "whole_again"),
+    Mutation(
+        "search believes on",
+        "search/views.py",
+        "            disbelieve(self._cache, segment.ref.name)\n",
+        "",
+        PROOFS,
+        "no_more",
+    ),
+    Mutation("view stays", "search/views.py", "            _views.pop(segment, None)\n", "", PROOFS, "no_more"),
+    Mutation(
+        "false sums stay", "search/row_proofs.py", "        if there:\n", "        if False:\n", PROOFS, "no_damage"
+    ),
+    # Rows that are read again in turn
+    Mutation("turn: share", "sync/read_again.py", "took * SHARE", "1e9", AGAIN, "share"),
+    Mutation("turn: stop", "sync/read_again.py", "self._stop() or ", "", AGAIN, "interrupted"),
+    Mutation("turn: due", "sync/read_again.py", "most * ref.rows / ref.size - _ROUNDING", "1e9", AGAIN, "little"),
+    Mutation(
+        "turn: rot fits",
+        "sync/read_again.py",
+        "(ref, first, upto) else 0",
+        "(ref, first, upto) or 1 else 0",
+        AGAIN,
+        "hides",
+    ),
+    Mutation(
+        "turn: believes on",
+        "sync/read_again.py",
+        "            disbelieve(cache, name)\n",
+        "            pass\n",
+        AGAIN,
+        "hides",
+    ),
+    Mutation("turn: future", "disk/turn.py", "latest if latest <= now else 0", "latest", TURN, "comes_back"),
+    Mutation("turn: check", "disk/turn.py", "max(at, whole.get(ref.name, 0))", "at", AGAIN, "full_check"),
+    Mutation("turn: rate", "sync/read_again.py", "- rate * max(0, one.at + CYCLE - now)", "", TURN, "even_rate"),
+    Mutation(
+        "gc: row sums",
+        "gc/unlisted.py",
+        "name.startswith(ROW_SUMS) and ",
+        "name.startswith(ROW_SUMS) and 0 and ",
+        AGAIN,
+        "gc",
+    ),
     # One repository for each call
     Mutation("pool: shares", "repository/pool.py", "self._idle.pop()", "self._idle[-1]", POOL, "two_calls"),
     Mutation("pool: the first", "repository/pool.py", "self._first.beside()", "self._first", POOL, "two_calls"),
@@ -169,4 +224,138 @@ MUTATIONS = [
     ),
     Mutation("an empty path", "paths.py", "    if not name:\n", "    if False:\n", EMPTY, "program"),
     Mutation("an empty model", "embed/model_words.py", 'options.get(name) == ""', "False", EMPTY, "model"),
+    # Folders of a store's choosing
+    Mutation(
+        "known: all", "repository/acquaintance.py", "        if unknown:\n", "        if False:\n", KNOWN, "spelling"
+    ),
+    Mutation(
+        "known: by its name",
+        "repository/acquaintance.py",
+        "stays_below(self._repo.base, place)",
+        "is_below(place, self._repo.base)",
+        KNOWN,
+        "spelling",
+    ),
+    Mutation(
+        "known: one that its user named elsewhere",
+        "disk/named_places.py",
+        "[self.store, self.label, path_to_json(self.place)]",
+        "[self.label, path_to_json(self.place)]",
+        KNOWN,
+        "another_store",
+    ),
+    Mutation(
+        "known: another label",
+        "disk/named_places.py",
+        "[self.store, self.label, path_to_json(self.place)]",
+        "[self.store, path_to_json(self.place)]",
+        KNOWN,
+        "another_label",
+    ),
+    Mutation(
+        "known: where it led",
+        "repository/acquaintance.py",
+        "    return known.has(_named(repo, label, place))\n",
+        "    return True\n",
+        KNOWN,
+        "link_that_takes",
+    ),
+    Mutation(
+        "links: above the folder",
+        "pictures/links.py",
+        "            if not _is_below(at, folder):\n                return False\n            continue",
+        "            continue",
+        KNOWN,
+        "spelling",
+    ),
+    Mutation(
+        "links: absolute",
+        "pictures/links.py",
+        "            if not _is_below(target, folder):\n                return False\n",
+        "",
+        KNOWN,
+        "spelling",
+    ),
+    Mutation(
+        "links: circles",
+        "pictures/links.py",
+        "        if links > _MOST:\n            return False\n",
+        "        if links > 999:\n            return True\n",
+        KNOWN,
+        "loop",
+    ),
+    Mutation(
+        "links: of pictures",
+        "pictures/listing.py",
+        "            fence.refuse(at)\n",
+        "            return True\n",
+        KNOWN,
+        "elsewhere",
+    ),
+    Mutation(
+        "links: of ignore files",
+        "pictures/rules.py",
+        "        if self._fence is not None:\n            self._fence.follow",
+        "        if False:\n            self._fence.follow",
+        KNOWN,
+        "ignore",
+    ),
+    Mutation(
+        "links: of aliases",
+        "repository/acquaintance.py",
+        "stays_below(base, file) or self.may_lead_out(root)",
+        "True",
+        KNOWN,
+        "alias_through",
+    ),
+    Mutation(
+        "lines of ignore files",
+        "pictures/rules.py",
+        "not (is_strange and is_absolute(line))",
+        "True",
+        KNOWN,
+        "lines_of",
+    ),
+    Mutation("met: any file", "repository/on_this_disk.py", "2 * same >= len(outside)", "True", KNOWN, "proof"),
+    Mutation("met: none", "repository/on_this_disk.py", "same > 0 and ", "", KNOWN, "never_met"),
+    Mutation(
+        "met: beside the store",
+        "repository/on_this_disk.py",
+        "if not stays_below(repo.base, one[0])",
+        "if True",
+        KNOWN,
+        "met_beside",
+    ),
+    Mutation(
+        "met: by another user",
+        "repository/on_this_disk.py",
+        "    if not _is_ours(repo):\n        return False\n",
+        "",
+        KNOWN,
+        "another_user",
+    ),
+    Mutation(
+        "met: changed files",
+        "repository/on_this_disk.py",
+        " == pack_row(*file[1:])",
+        "[:16] == pack_row(*file[1:])[:16]",
+        KNOWN,
+        "know_the_pictures",
+    ),
+    Mutation(
+        "a resumed import",
+        "importing/run.py",
+        "            KnownFolders(repo).require([known])\n",
+        "",
+        KNOWN,
+        "goes_on",
+    ),
+    Mutation(
+        "a part that is gone",
+        "intake/targets.py",
+        "            self._folders.require([root])  # what its writer may have meant is looked for\n",
+        "            pass\n",
+        KNOWN,
+        "part_that",
+    ),
 ]

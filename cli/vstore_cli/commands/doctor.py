@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from vstore_cli.locate import config, find_store
+from vstore_cli.locate import find_store, user_words
 from vstore_cli.output import echo_json, json_option, say, shown
 
 _MARKS = {"ok": "ok     ", "note": "note   ", "trouble": "TROUBLE"}
@@ -23,7 +23,8 @@ def doctor(as_json: bool) -> int:
     """
     from vstore import Store
 
-    report = Store.doctor(find_store(), config=config())
+    folder = find_store()
+    report = Store.doctor(folder, **(user_words(folder) if folder is not None else {}))
     if as_json:
         echo_json(report)
         return 0 if report.ok else 1

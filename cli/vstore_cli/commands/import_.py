@@ -11,7 +11,7 @@ import click
 from vstore import Interrupted
 from vstore_cli.bar import progress
 from vstore_cli.interrupts import stopping
-from vstore_cli.locate import config, find_store, new_folder
+from vstore_cli.locate import find_store, new_folder, user_words
 from vstore_cli.models import model_options
 from vstore_cli.output import count, duration, echo_json, json_option, number, say, shown, table
 from vstore_cli.units import Size
@@ -94,8 +94,8 @@ def _run(folder: Path, options: dict[str, Any], *, quiet: bool) -> ImportReport:
     with stopping(stop), progress(quiet) as bar:
         try:
             if not Store.exists(folder):
-                return Store.import_new(folder, config=config(), progress=bar, stop=stop, **options)
-            with Store(folder, config=config()) as store:
+                return Store.import_new(folder, **user_words(folder), progress=bar, stop=stop, **options)
+            with Store(folder, **user_words(folder)) as store:
                 return store.import_index(progress=bar, stop=stop, **options)
         except KeyboardInterrupt as err:
             raise Interrupted("stopped; the store is unchanged", "run the command again") from err

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from vstore_cli.locate import config, new_folder, saying_that_no_store_was_made
+from vstore_cli.locate import new_folder, saying_that_no_store_was_made, user_words
 from vstore_cli.models import device_option, model_options, note, offline_option
 from vstore_cli.output import echo_json, json_option, shown
 
@@ -47,7 +47,7 @@ def init(hash: str, store_dtype: str, as_json: bool, **words: Any) -> None:
 
     folder = new_folder()
     with saying_that_no_store_was_made(folder):
-        report = Store.init(folder, hash=hash, store_dtype=store_dtype, config=config(), note=note, **words)
+        report = Store.init(folder, hash=hash, store_dtype=store_dtype, **user_words(folder), note=note, **words)
     if as_json:
         echo_json(report)
     else:

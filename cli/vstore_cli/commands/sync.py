@@ -12,7 +12,14 @@ import click
 
 from vstore_cli.bar import progress
 from vstore_cli.interrupts import stopping
-from vstore_cli.locate import config, find_store, new_folder, no_store, refuse_network, saying_that_no_store_was_made
+from vstore_cli.locate import (
+    find_store,
+    new_folder,
+    no_store,
+    refuse_network,
+    saying_that_no_store_was_made,
+    user_words,
+)
 from vstore_cli.models import MODEL_WORDS, batch_option, devices_option, model_options, note, offline_option
 from vstore_cli.output import json_option, say, shown
 from vstore_cli.sync_report import show
@@ -150,7 +157,7 @@ def _run(
                     return Store.sync_new(
                         folder,
                         paths,
-                        config=config(),
+                        **user_words(folder),
                         note=note,
                         made=made,
                         progress=bar,
@@ -159,7 +166,7 @@ def _run(
                         **options,
                     )
             interrupts.enter_context(stopping(stop))
-            with Store(folder, config=config()) as store:
+            with Store(folder, **user_words(folder)) as store:
                 return store.sync(paths, progress=bar, stop=stop, **options)
         except KeyboardInterrupt as err:
             if not Store.exists(folder):

@@ -34,7 +34,7 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
     """
     if not repo.state.roots:
         return [], ["no folder of pictures is known"]
-    catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=False)
+    catalogue = repo.catalogue(write=False)
     if catalogue is None:
         return [], ["there is no catalogue, so no picture is known to be unchanged: the next sync reads them all"]
     targets = scope_of(repo, (), None, OptionEdits()).targets

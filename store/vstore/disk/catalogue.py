@@ -71,10 +71,11 @@ class Catalogue:
         self.damaged = False
 
     @classmethod
-    def open(cls, folder: Path, store_id: str, *, write: bool) -> Catalogue | None:
+    def open(cls, folder: Path, store_id: str, *, write: bool, foreign: bool = False) -> Catalogue | None:
         """Open the catalogue of a store.
 
         write:   the caller holds `ingest`; a missing or unusable catalogue is made again.
+        foreign: the store is another user's: every page is looked at first, and no file is touched.
         Returns: None for a missing or unusable one; and in a child of a process that had it open at the fork,
                  which LMDB lets neither use nor reopen it.
         Raises:  DiskTrouble if a new one cannot be made.
@@ -82,7 +83,7 @@ class Catalogue:
         for _ in range(2):
             if is_inherited(folder):
                 return None
-            catalogue = _open(folder, store_id, write)
+            catalogue = _open(folder, store_id, write, foreign=foreign)
             if catalogue is not None or not write:
                 return catalogue
             renew(folder, store_id)
@@ -250,7 +251,7 @@ def renew(folder: Path, store_id: str) -> None:
         raise DiskTrouble(f"cannot make {folder}: {err}", "look at the disk, then run the command again") from err
 
 
-def _open(folder: Path, store_id: str, write: bool) -> Catalogue | None:
+def _open(folder: Path, store_id: str, write: bool, *, foreign: bool = False) -> Catalogue | None:
     import lmdb
 
     try:
@@ -263,10 +264,10 @@ def _open(folder: Path, store_id: str, write: bool) -> Catalogue | None:
             if shared is None:
                 place = place_of(folder)
                 exact = is_sealed(folder)
-                unproved = not exact or place is not Place.OWN
+                unproved = not exact or place is not Place.OWN or foreign  # who owns it can write `place` too
                 if place is Place.COPY or (not exact and write) or (unproved and not is_sound(folder)):
                     return None
-                env = open_environment(folder, alone and (write or os.access(folder, os.W_OK)))
+                env = open_environment(folder, alone and (write or (not foreign and os.access(folder, os.W_OK))))
                 if unproved and is_cut(env, folder):
                     env.close()
                     return None

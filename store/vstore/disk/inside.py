@@ -34,10 +34,13 @@ _KINDS = {
 _stores: set[str] = set()  # the folders of all stores that this process has had to do with
 
 
-def layout_of(folder: Path) -> Layout:
-    """Give the layout of a store. From now on, no path below its folder is followed along a link."""
+def layout_of(folder: Path, caches: Path | None = None) -> Layout:
+    """Give the layout of a store. From now on, no path below its folder is followed along a link.
+
+    caches: a folder for caches elsewhere.
+    """
     _stores.add(str(folder))
-    return Layout(folder)
+    return Layout(folder, caches)
 
 
 def open_file(path: str, flags: int, mode: int = 0o666) -> int:

@@ -11,10 +11,11 @@ from vstore.doctor.machine import devices, hub_cache, python
 from vstore.doctor.report import TROUBLE, DoctorReport
 
 if TYPE_CHECKING:
+    from vstore.disk.owner import User
     from vstore.embed.consent import Consent
 
 
-def doctor(folder: Path | None = None, consent: Consent | None = None) -> DoctorReport:
+def doctor(folder: Path | None = None, consent: Consent | None = None, user: User | None = None) -> DoctorReport:
     """Check Python, the packages, the devices and the cache; also the models of a store, if one is named."""
     findings = [python(), *core(), faiss()]
     torch = installed.ask("torch") if installed.is_there("torch") else None
@@ -22,5 +23,5 @@ def doctor(folder: Path | None = None, consent: Consent | None = None) -> Doctor
     if folder is not None:
         from vstore.doctor.spaces import store
 
-        findings += store(folder, consent)
+        findings += store(folder, consent, user)
     return DoctorReport(all(finding.state != TROUBLE for finding in findings), tuple(findings))

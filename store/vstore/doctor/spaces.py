@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 
 from vstore.doctor.report import NOTE, OK, TROUBLE, Finding
 from vstore.doctor.space_model import model_of
-from vstore.errors import VstoreError
+from vstore.errors import ForeignStore, VstoreError
 from vstore.format.layout import NEWEST
 from vstore.repository.newest import is_between, is_newest
+from vstore.repository.ownership import NO_CACHE, refuse_foreign
 from vstore.repository.repository import Repository, how_to_give
 
 if TYPE_CHECKING:
+    from vstore.disk.owner import User
     from vstore.embed.consent import Consent
 
 
-def store(folder: Path, consent: Consent | None = None) -> list[Finding]:
-    """Check the format, and that the model of each space could be loaded here. Writes nothing."""
+def store(folder: Path, consent: Consent | None = None, user: User | None = None) -> list[Finding]:
+    """Check the format, and that the model of each space could be loaded here. Writes nothing into the store."""
     try:
-        repo = Repository(folder)
+        repo = Repository(folder, user=user)
     except VstoreError as err:
         return [
             Finding(
@@ -29,8 +31,9 @@ def store(folder: Path, consent: Consent | None = None) -> list[Finding]:
                 err.next_step,
             )
         ]
-    findings = [Finding("store", OK, f"{folder}; its cache is {repo.layout.cache}")]
+    findings = [Finding("store", OK, f"{folder}; {_cache(repo)}")]
     try:
+        findings += _owner(repo)
         findings.append(_format(repo))
         listed = sorted(repo.state.spaces.values(), key=lambda space: space.name)
         for space in listed:
@@ -43,6 +46,20 @@ def store(folder: Path, consent: Consent | None = None) -> list[Finding]:
     finally:
         repo.close()
     return findings
+
+
+def _cache(repo: Repository) -> str:
+    cache = repo.layout.cache
+    return "no folder for its cache can be made" if cache == NO_CACHE else f"its cache is {cache}"
+
+
+def _owner(repo: Repository) -> list[Finding]:
+    """Tell whose store it is, if it is another user's."""
+    try:
+        refuse_foreign(repo.layout, repo.user)
+    except ForeignStore as err:
+        return [Finding("owner", NOTE, err.message, err.next_step)]
+    return []
 
 
 def _format(repo: Repository) -> Finding:

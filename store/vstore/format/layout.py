@@ -17,9 +17,14 @@ _RESERVED = {"latest", "current", "head"}
 
 
 class Layout(NamedTuple):
-    """The paths of one store."""
+    """The paths of one store.
+
+    folder: the store's folder.
+    caches: a folder for caches elsewhere, instead of its own; of a store that belongs to another user.
+    """
 
     folder: Path
+    caches: Path | None = None
 
     @property
     def format(self) -> Path:
@@ -47,6 +52,10 @@ class Layout(NamedTuple):
 
     @property
     def cache(self) -> Path:
+        return self.own_cache if self.caches is None else self.caches
+
+    @property
+    def own_cache(self) -> Path:
         return self.folder / "cache"
 
     @property
@@ -72,7 +81,7 @@ class Layout(NamedTuple):
             self.segments,
             self.packs,
             self.journal,
-            self.cache,
+            self.own_cache,
             self.locks,
             self.quarantine,
         )

@@ -116,7 +116,7 @@ def _collect(repo: Repository, drop_unnamed: bool, published: list[Plan], writes
     for file in unlisted:
         durable.remove(repo.layout.folder / file.folder / file.name)
     for name in stale_cache(repo, changed=changed):
-        durable.remove(repo.layout.cache / name)
+        durable.remove(repo.layout.own_cache / name)
     durable.sweep(repo.layout.folder, "ingest")  # a catalogue that was being made
     _restore_reserve(repo)
     plan = published[0] if published else plan

@@ -69,7 +69,7 @@ def stale_cache(repo: Repository, *, changed: bool) -> list[str]:
 
     changed: the log was written: bitmaps over old segments, old states, unfinished files, too.
     """
-    names = inside.names_if_any(repo.layout.cache)
+    names = inside.names_if_any(repo.layout.own_cache)
     used = {row_sums_name(name) for name in repo.state.file_names()}
     stale = [name for name in names if name.startswith(ROW_SUMS) and name not in used]
     if changed:
@@ -79,5 +79,5 @@ def stale_cache(repo: Repository, *, changed: bool) -> list[str]:
 
 def empty_cache(repo: Repository) -> None:
     """Remove everything in `cache/`: all of it can be made again."""
-    for name in inside.names_if_any(repo.layout.cache):
-        durable.remove_tree(repo.layout.cache / name)
+    for name in inside.names_if_any(repo.layout.own_cache):
+        durable.remove_tree(repo.layout.own_cache / name)

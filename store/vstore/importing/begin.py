@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 from vstore.disk import durable
-from vstore.disk.named_places import NamedPlaces
+from vstore.disk.owner import User
 from vstore.embed.consent import Consent
 from vstore.embed.model_words import Words
 from vstore.embed.wishes import wishes_of
@@ -65,7 +65,7 @@ def import_new(
     hash: str | None = None,
     dtype: str | None = None,
     consent: Consent | None = None,
-    named: NamedPlaces | None = None,
+    user: User | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
@@ -83,8 +83,7 @@ def import_new(
     hash, dtype = hash or exported[0], dtype or exported[1]
 
     def work(made: Path) -> ImportReport:
-        with contextlib.closing(create_store(made, hash, dtype)) as repo:
-            repo.named_places = named or repo.named_places
+        with contextlib.closing(create_store(made, hash, dtype, user=user)) as repo:
             return import_index(repo, words, consent=consent, dry_run=dry_run, progress=progress, stop=stop)
 
     if dry_run:

@@ -67,7 +67,7 @@ class ImportRun:
 
     def _import(self) -> ImportReport:
         repo = self._repo
-        self._catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=not self._options.dry_run)
+        self._catalogue = repo.catalogue(write=not self._options.dry_run)
         try:
             decided = self._decide()
             report = self._report(decided)

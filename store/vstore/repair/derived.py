@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vstore.disk.catalogue import Catalogue, renew
+from vstore.disk.catalogue import renew
 from vstore.disk.reserve import has_reserve
 from vstore.errors import VstoreError
 from vstore.gc.unlisted import empty_cache
@@ -28,7 +28,7 @@ def renew_derived(repo: Repository, *, fill: bool) -> None:
 
 
 def _catalogue_is_whole(repo: Repository) -> bool:
-    catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=False)
+    catalogue = repo.catalogue(write=False)
     if catalogue is None:
         return False
     with catalogue:
@@ -37,7 +37,7 @@ def _catalogue_is_whole(repo: Repository) -> bool:
 
 def _fill_catalogue(repo: Repository) -> None:
     repo.reload()
-    catalogue = Catalogue.open(repo.layout.catalogue, repo.store_id, write=True)
+    catalogue = repo.catalogue(write=True)
     assert catalogue is not None
     with catalogue, catalogue.batch() as batch:
         for space in repo.state.spaces:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from vstore.disk import durable, inside
 from vstore.disk.lock import Lock
-from vstore.disk.named_places import NamedPlaces
 from vstore.disk.oplog import Tip
+from vstore.disk.owner import User
 from vstore.disk.reserve import has_reserve, write_reserve
 from vstore.embed.embedder import Embedder
 from vstore.embed.model_words import Settings
@@ -42,6 +42,7 @@ from vstore.repair.snapshots import Snapshots
 from vstore.repair.vectors import Vectors
 from vstore.repository import spaces
 from vstore.repository.form import Form
+from vstore.repository.ownership import refuse_foreign
 from vstore.repository.repository import COMMIT_WAIT, Repository
 
 
@@ -63,7 +64,7 @@ def repair(
     embed: bool = True,
     wait: bool = False,
     settings: Settings | None = None,
-    named: NamedPlaces | None = None,
+    user: User | None = None,
     progress: Progress | None = None,
 ) -> RepairReport:
     """Repair a store.
@@ -77,15 +78,15 @@ def repair(
                    from every snapshot.
     wait:          wait for another process that is changing the store.
     settings:      of the models of spaces.
-    named:         the folders of pictures that the user named.
-    Raises: NoStore, FormatTooNew, Locked, DiskTrouble; Damage if no file tells the kind of store.
+    user:          the user for whom it is repaired; by default one who trusts no other.
+    Raises: NoStore, FormatTooNew, ForeignStore, Locked, DiskTrouble; Damage if no file tells the kind of store.
     """
     find_form(folder)  # of no store, and of one of a later format, not even a folder is made
+    asker = user or User()
 
     def run(*locks: Lock) -> RepairReport:
         form, is_sound = find_form(folder)
-        repo = Repository.unread(folder, form, *locks)
-        repo.named_places = named or repo.named_places
+        repo = Repository.unread(folder, form, asker, *locks)
         load = _loader(repo, load_embedder, settings or Settings()) if embed else None
         job = _Job(repo=repo, load=load, progress=progress or Silent(), dry_run=dry_run, form_is_sound=is_sound)
         try:
@@ -96,12 +97,17 @@ def repair(
     if dry_run:
         return run()
     layout = inside.layout_of(folder)
+
+    def confirm() -> None:
+        refuse_foreign(layout, asker)
+
+    confirm()
     for path in layout.folders():
         durable.make_folder(path)
-    with Lock(layout.locks, "ingest") as ingest:
+    with Lock(layout.locks, "ingest", confirm=confirm) as ingest:
         ingest.acquire(None if wait else 0.0, "repair")
         # `commit` too, all the while: nobody may build on what is being repaired.
-        with Lock(layout.locks, "commit") as commit:
+        with Lock(layout.locks, "commit", confirm=confirm) as commit:
             commit.acquire(None if wait else COMMIT_WAIT, "repair")
             return run(ingest, commit)
 

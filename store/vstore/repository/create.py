@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vstore.disk import durable, inside
 from vstore.disk.lock import Lock
+from vstore.disk.owner import User
 from vstore.disk.reserve import write_reserve
 from vstore.disk.trouble import trouble
 from vstore.embed.model_words import Words, quoted
@@ -15,21 +16,30 @@ from vstore.errors import Damage, UsageError, VstoreError
 from vstore.format.hashing import store_hash
 from vstore.format.layout import DTYPES, Layout, record_number
 from vstore.repository.form import Form
+from vstore.repository.ownership import refuse_foreign
 from vstore.repository.repository import Repository
 
 
-def create_store(folder: Path, hash: str = "xxh3_128", dtype: str = "float16") -> Repository:
+def create_store(
+    folder: Path, hash: str = "xxh3_128", dtype: str = "float16", *, user: User | None = None
+) -> Repository:
     """Make an empty store. The name FORMAT appears last: a half-made store is not a store.
 
     A store without any record, whose maker was killed before the first one, is returned as it is.
-    Raises: UsageError if a store already exists, or for an unknown hash or dtype; Locked; DiskTrouble, ReadOnly.
+    Raises: UsageError if a store already exists, or for an unknown hash or dtype; ForeignStore if the folder is there,
+            and another user's; Locked; DiskTrouble, ReadOnly.
     """
+    user = user or User()
     layout = inside.layout_of(folder)
     if dtype not in DTYPES:
         raise UsageError(f"unknown store dtype {dtype!r}", f"choose one of: {', '.join(DTYPES)}")
     hash = store_hash(hash).name
-    if not inside.exists(layout.format):
+    if inside.exists(layout.format):
+        _unfinished_store(folder, hash, dtype, user).close()
+    else:
         _refuse_other_files(layout)
+    with contextlib.suppress(FileNotFoundError):
+        refuse_foreign(layout, user)
     durable.make_folder(folder)
     with trouble(folder.parent), contextlib.suppress(PermissionError):  # a parent that may not be listed
         durable.sync_folder(folder.parent)  # the maker may have been killed before it did this
@@ -38,32 +48,33 @@ def create_store(folder: Path, hash: str = "xxh3_128", dtype: str = "float16") -
     with Lock(layout.locks, "ingest") as lock:
         lock.acquire(0.0, "init")
         if inside.exists(layout.format):
-            return _unfinished_store(folder, hash, dtype)
+            return _unfinished_store(folder, hash, dtype, user)
         durable.sweep(folder, "ingest")
         write_reserve(layout)
         durable.publish(layout.format, Form(durable.nonce(), hash, dtype).to_bytes(), "ingest")
-    return Repository(folder)
+    return Repository(folder, user=user)
 
 
-def refuse_existing(folder: Path, words: Words) -> None:
+def refuse_existing(folder: Path, words: Words, user: User | None = None) -> None:
     """Refuse a folder that cannot become a store. One whose maker was killed before a record can.
 
     words:  name a model that can be added to the store instead.
+    user:   the user for whom it is made.
     Raises: UsageError, Damage.
     """
     layout = inside.layout_of(folder)
     if not inside.exists(layout.format):
         _refuse_other_files(layout)
-    elif Repository(folder).tip.highest:
+    elif Repository(folder, user=user).tip.highest:
         raise UsageError(
             f"a store already exists at {folder}",
             f"use it, adding the model with: {words.command('NAME')}; or name another folder with --store",
         )
 
 
-def _unfinished_store(folder: Path, hash: str, dtype: str) -> Repository:
+def _unfinished_store(folder: Path, hash: str, dtype: str, user: User) -> Repository:
     try:
-        repo = Repository(folder)
+        repo = Repository(folder, user=user)
     except VstoreError:
         repo = None
     if repo is None or repo.tip.highest:

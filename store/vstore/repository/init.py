@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vstore.brief import briefly
+from vstore.disk.owner import User
 from vstore.embed.model_words import Settings, Words
 from vstore.errors import UsageError
 from vstore.repository.add_space import add_space
@@ -47,12 +48,14 @@ def init(
     recipe: Mapping[str, Any] | None = None,
     name: str | None = None,
     settings: Settings | None = None,
+    user: User | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> InitReport:
     """Make an empty store for one embedding space: that of the model, else of the recipe, else the built-in one.
 
+    user:   the user for whom it is made; by default one who trusts no other.
     note:   receives a line for each thing done without being asked for.
-    Raises: UsageError if there is one already; ModelError, and nothing is made then.
+    Raises: UsageError if there is one already; ForeignStore; ModelError, and nothing is made then.
     """
     from vstore.embed.builtin import DEFAULT_RECIPE
 
@@ -68,7 +71,7 @@ def init(
         from vstore.embed.short_names import with_full_name
         from vstore.repository.model_space import make, name_for
 
-        refuse_existing(folder, words)
+        refuse_existing(folder, words, user)
         wanted = name
         name = name_for(words, wanted)
         with whole_commands(lambda found: _command(name_for(found, wanted), found)):
@@ -76,7 +79,7 @@ def init(
     elif words != Words():
         options = ", ".join(f"--{option.replace('_', '-')}" for option in words.to_json())
         raise UsageError(f"{options} without a model", "name one with --model NAME_OR_DIR")
-    repo = create_store(folder, hash, store_dtype)
+    repo = create_store(folder, hash, store_dtype, user=user)
     try:
         if made is not None:
             from vstore.repository.model_space import add

@@ -16,6 +16,7 @@ from vstore.disk.inside import layout_of, names_if_any
 from vstore.disk.long_folders import first_absent, look, note, recall
 from vstore.disk.named_places import NamedPlaces
 from vstore.disk.oplog import Oplog, Tip
+from vstore.disk.owner import User
 from vstore.embed.model_words import Words
 from vstore.errors import (
     Damage,
@@ -36,8 +37,10 @@ from vstore.format.relabelling import Absorbed, today
 from vstore.format.state import State
 from vstore.repository.form import Form, read_form
 from vstore.repository.names import find_snapshot, find_space, past_currents
+from vstore.repository.ownership import caches_for, refuse_foreign
 
 if TYPE_CHECKING:
+    from vstore.disk.catalogue import Catalogue
     from vstore.disk.lock import Lock
     from vstore.disk.packs import Packs
     from vstore.disk.segments import Rows, Segment
@@ -53,18 +56,19 @@ COMMIT_WAIT = 10.0  # seconds that a commit waits for another one
 class Repository:
     """An open store. Reading takes no lock; `committing` and `publish` are the one way to change its state."""
 
-    def __init__(self, folder: Path, *, damaged: bool = False, named: NamedPlaces | None = None) -> None:
+    def __init__(self, folder: Path, *, damaged: bool = False, user: User | None = None) -> None:
         """
         damaged: take the newest sound record even if its objects are missing: a check must tell everything.
-        named:   the folders of pictures that its user named; None if there are none.
+        user:    the user for whom it is opened; by default one who trusts no other.
         Raises:  NoStore, FormatTooNew, Damage.
         """
-        self._begin(folder, read_form(folder), named)
+        self._begin(folder, read_form(folder), user or User())
         self._damaged = damaged
         self.reload()
 
-    def _begin(self, folder: Path, form: Form, named: NamedPlaces | None = None) -> None:
-        self.layout = layout_of(folder)
+    def _begin(self, folder: Path, form: Form, user: User) -> None:
+        self.user = user
+        self.layout = layout_of(folder, caches_for(layout_of(folder), form.store, user))
         self.format = form.format
         self.store_id = form.store
         self.hash = store_hash(form.hash)
@@ -76,13 +80,13 @@ class Repository:
         self._segments: dict[str, Segment] = {}
         self._listing: Listing | None = None
         self._held: dict[str, Lock] = {}
-        self.named_places = named or NamedPlaces()
+        self.named_places = NamedPlaces.of_user(user.config_folder())
 
     @classmethod
-    def unread(cls, folder: Path, form: Form, *locks: Lock) -> Repository:
+    def unread(cls, folder: Path, form: Form, user: User, *locks: Lock) -> Repository:
         """Open a store without reading its log, for repair: it may hold no sound record. locks: held for it."""
         repo = cls.__new__(cls)
-        repo._begin(folder, form)
+        repo._begin(folder, form, user)
         repo._held = {lock.name: lock for lock in locks}
         return repo
 
@@ -91,7 +95,8 @@ class Repository:
 
         Raises: as `reload`.
         """
-        repo = Repository.unread(self.layout.folder, Form(self.store_id, self.hash.name, self.dtype, self.format))
+        form = Form(self.store_id, self.hash.name, self.dtype, self.format)
+        repo = Repository.unread(self.layout.folder, form, self.user)
         repo._damaged = self._damaged
         repo._segments = self._segments
         repo.named_places = self.named_places
@@ -263,7 +268,7 @@ class Repository:
 
     def place(self, root: Root) -> bytes:
         """Give the absolute path of a synced folder."""
-        return os.path.normpath(os.path.join(self.base, root.place)) if root.relative else root.place
+        return os.path.normpath(os.path.join(self.base, root.place) if root.relative else root.place)
 
     def file_of(self, path: bytes) -> bytes | None:
         """Give the absolute path of a stored path, or None if its folder is no longer known."""
@@ -309,6 +314,17 @@ class Repository:
             found = self._segments.setdefault(ref.name, segment)
         return found
 
+    def catalogue(self, *, write: bool) -> Catalogue | None:
+        """Open the catalogue. Returns: None for a missing or unusable one.
+
+        write:  the caller holds `ingest`; a missing or unusable catalogue is made again.
+        Raises: DiskTrouble if a new one cannot be made.
+        """
+        from vstore.disk.catalogue import Catalogue
+
+        is_foreign = self.layout.caches is not None
+        return Catalogue.open(self.layout.catalogue, self.store_id, write=write, foreign=is_foreign)
+
     # Changing
 
     def write_segment(
@@ -331,7 +347,12 @@ class Repository:
         """Name a lock of this store. It is not taken yet."""
         from vstore.disk.lock import Lock
 
-        return Lock(self.layout.locks, name, confirm=self.refuse_gone, held=self._held)
+        return Lock(self.layout.locks, name, confirm=self.refuse_writing, held=self._held)
+
+    def refuse_writing(self) -> None:
+        """Refuse to change the store if it is gone, or another user's. Raises: StoreGone, ForeignStore, Damage."""
+        self.refuse_gone()
+        refuse_foreign(self.layout, self.user)
 
     @contextlib.contextmanager
     def committing(self, command: str) -> Iterator[None]:
@@ -347,7 +368,7 @@ class Repository:
             self.refuse_unsound()
             self._sweep(self.layout.refs, "commit")
             self._sweep(self.layout.packs, "commit")
-            durable.sweep(self.layout.cache, "cache")  # a writer at work loses its cache file at worst
+            durable.sweep(self.layout.own_cache, "cache")  # a writer at work loses its cache file at worst
             yield
 
     def sweep(self) -> None:

@@ -26,6 +26,7 @@ from vstore.sync.report import SyncReport
 from vstore.sync.run import Run
 
 if TYPE_CHECKING:
+    from vstore.disk.owner import User
     from vstore.embed.consent import Consent
     from vstore.embed.embedder import Embedder
     from vstore.format.recipes import Recipe
@@ -78,6 +79,7 @@ def make_for(
     *,
     recipe: Recipe | None = None,
     consent: Consent | None = None,
+    user: User | None = None,
     dry_run: bool = False,
     note: Callable[[str], None] = lambda text: None,
 ) -> InitReport:
@@ -85,6 +87,7 @@ def make_for(
 
     words, recipe: name the model, as in `init`.
     consent: of the user, who consents to a model by naming it.
+    user:   the user for whom the store is made.
     note:   receives a line for each thing done without being asked for.
     Raises: NoStore for a dry run, or without a folder; UsageError if a folder holds no picture; ModelError,
             MissingPackage. Nothing is made then.
@@ -102,7 +105,7 @@ def make_for(
     from vstore.repository.init import init
 
     faiss_module()
-    return init(folder, words, recipe=recipe, settings=settings, note=note)
+    return init(folder, words, recipe=recipe, settings=settings, user=user, note=note)
 
 
 def _refuse_existing(folder: Path, words: Words) -> NoReturn:

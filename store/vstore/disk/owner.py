@@ -1,0 +1,160 @@
+"""Whose store it is: that of another user is read, and written into only by a user who trusts it.
+
+Who may write into the folder of a store can change it under the hands of its reader, and sees what is written there. So
+its folder must belong to the user who writes. Inside it, the folders that hold the log, the data and the locks count
+too: an archive that root unpacks brings the owner of each with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import NamedTuple, TypedDict
+
+from vstore.disk import inside
+from vstore.disk.trusted import Trusted, is_trusted
+from vstore.format.layout import Layout
+from vstore.paths import AnyPath, absolute
+
+ROOT = 0
+MOUNTS = "/proc/self/mountinfo"
+# Filesystems that keep no owners: all files belong to whoever the system was told at the mount.
+_OWNERLESS = {
+    "vfat", "msdos", "exfat", "ntfs", "ntfs3", "fuseblk", "hfs", "hpfs", "vboxsf", "drvfs", "prl_fs", "vmhgfs",
+    "fuse.vmhgfs-fuse",
+}  # fmt: skip
+
+
+class UserWords(TypedDict, total=False):
+    """What a program says of the user for whom it opens a store.
+
+    config:   the user's folder for configurations; None is ~/.config.
+    cache:    the user's folder for caches; None is ~/.cache.
+    trust:    the store may be written into, whoever owns it.
+    sudo_uid: the id of the user who became root by sudo: stores of both are their own.
+    """
+
+    config: AnyPath | None
+    cache: AnyPath | None
+    trust: bool
+    sudo_uid: int | None
+
+
+class User(NamedTuple):
+    """The user of this process. The fields are those of `UserWords`."""
+
+    config: Path | None = None
+    cache: Path | None = None
+    trust: bool = False
+    sudo_uid: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        config: AnyPath | None = None,
+        cache: AnyPath | None = None,
+        trust: bool = False,
+        sudo_uid: int | None = None,
+    ) -> User:
+        """Take what a program says. Raises: UsageError for an empty path."""
+        return cls(
+            config=None if config is None else absolute(config),
+            cache=None if cache is None else absolute(cache),
+            trust=trust,
+            sudo_uid=sudo_uid,
+        )
+
+    def config_folder(self) -> Path | None:
+        """Find the folder for configurations; None for a user without a home."""
+        return self.config or _in_home(".config")
+
+    def cache_folder(self) -> Path | None:
+        """Find the folder for caches; None for a user without a home."""
+        return self.cache or _in_home(".cache")
+
+
+class Foreign(NamedTuple):
+    """A store of another user.
+
+    folder:   its real folder.
+    owner:    uid of its owner.
+    inner:    a folder in it that belongs to somebody else again, or None.
+    whose:    uid of who holds it: `owner`, or the owner of `inner`.
+    writable: the system would let this user write into the folder.
+    """
+
+    folder: Path
+    owner: int
+    inner: str | None
+    whose: int
+    writable: bool
+
+
+def foreign(layout: Layout, user: User) -> Foreign | None:
+    """Find out whether a store belongs to another user, whom this one does not trust.
+
+    Returns: None if it may be written into. Raises: OSError if there is no such folder; Damage.
+    """
+    if user.trust or not hasattr(os, "geteuid"):
+        return None
+    found = inside.look_at_any(layout.folder)
+    owner = found.st_uid
+    mine = _mine(layout.folder, user)
+    held = _held_inside(layout, mine | {owner, ROOT}) if owner in mine else (None, owner)
+    if held is None or not _keeps_owners(found.st_dev):
+        return None
+    real = Path(os.path.realpath(layout.folder))
+    if is_trusted(user.config_folder(), Trusted(real, owner)):
+        return None
+    inner, whose = held
+    return Foreign(real, owner, inner=inner, whose=whose, writable=os.access(real, os.W_OK))
+
+
+def name_of(uid: int) -> str:
+    """Name a user for people."""
+    import pwd  # no other command needs it
+
+    try:
+        return f"{pwd.getpwuid(uid).pw_name} (user {uid})"
+    except (KeyError, OSError):
+        return f"user {uid}"
+
+
+def _mine(folder: Path, user: User) -> set[int]:
+    """List the users whose stores are this one's own."""
+    me = os.geteuid()
+    if me != ROOT:
+        return {me}
+    # Root works in the folders of others, for them.
+    above = inside.look_at_any(Path(os.path.realpath(folder)).parent).st_uid
+    return {me, above} if user.sudo_uid is None else {me, above, user.sudo_uid}
+
+
+def _held_inside(layout: Layout, fine: set[int]) -> tuple[str | None, int] | None:
+    """Find a folder in a store that belongs to none of these users. Returns: its name, and its owner."""
+    for folder in (layout.refs, layout.segments, layout.packs, layout.journal, layout.locks):
+        with contextlib.suppress(FileNotFoundError):  # copies leave out what was empty
+            owner = inside.look_at_any(folder).st_uid
+            if owner not in fine:
+                return folder.name, owner
+    return None
+
+
+def _keeps_owners(device: int) -> bool:
+    """Tell whether the filesystem of a device keeps the owners of files; if the system does not say, it does."""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        with open(MOUNTS, encoding="utf-8", errors="surrogateescape") as mounts:
+            kinds = {line.partition(" - ")[2].split(" ")[0] for line in mounts if line.split(" ")[2:3] == [number]}
+    except OSError:
+        return True
+    return not kinds & _OWNERLESS
+
+
+def _in_home(name: str) -> Path | None:
+    try:
+        return Path.home() / name
+    except RuntimeError:  # neither HOME nor an entry among the users
+        return None
