@@ -13,8 +13,10 @@ from vstore.disk.inside import layout_of
 from vstore.disk.owner import Foreign, User, foreign
 from vstore.errors import ForeignStore, UsageError
 from vstore.format.layout import Layout
+from vstore.repository.add_space import add_space
 from vstore.repository.ownership import caches_for
 from vstore.store import Store
+from vstore.testing import FakeEmbedder
 
 ME = os.geteuid()
 OTHER = 54_001
@@ -128,6 +130,7 @@ def test_a_store_is_refused_to_who_writes_and_read_as_it_is(tmp_path: Path, monk
     world = World(tmp_path)
     world.put({"a.png": 1, "b.png": 2})
     world.sync()
+    add_space(world.repo, FakeEmbedder(dim=4).recipe, "spare")
     before = stats_of(world.folder)
     with Store(world.folder, load_embedder=world.load, cache=tmp_path / "cache") as store:
         monkeypatch.setattr(owner.os, "geteuid", lambda: OTHER)
@@ -137,12 +140,14 @@ def test_a_store_is_refused_to_who_writes_and_read_as_it_is(tmp_path: Path, monk
             lambda: store.undo(),
             lambda: store.gc(),
             lambda: store.facts(fill=True, pixels=True),
+            lambda: store.model_drop("spare"),
             lambda: Store.repair(world.folder),
         ):
             with pytest.raises(ForeignStore, match="nothing was written into it") as caught:
                 write()
             assert caught.value.exit_code == 5
         assert len(store.snapshot_list()) == 1
+        assert store.model_drop("spare", dry_run=True).dry_run
     assert stats_of(world.folder) == before
     with Store(world.folder, load_embedder=world.load, trust=True) as store:
         store.snapshot_tag("v1", "mine")
