@@ -5,10 +5,11 @@
 Whole processes, in turn: `vstore search --image` of a picture that the store knows, and a script that maps the same
 vectors as a float32 `.npy` and multiplies. Cold means that the store's files and the `.npy` are not in the page cache
 (Python and its libraries are); there the measure is reading the segment files once. Targets: at most 2.0 times either;
-under 100 MB of anonymous memory; no torch. `--ways` compares, within one process, the ways to scan the segments of
-which `vstore.search.views` keeps one, and its threads. With --base: the same search against that of an older commit (by
-default the one that `benchmarks/base` names), 15 pairs by wall and CPU time, warm; the lower end of the 95 % interval
-of the median ratio is at most 1.05.
+under 100 MB of anonymous memory; no torch. Then, within one process, what the checks of single rows cost, which large
+spaces have: the checksums of all rows at the first reading, and those of the rows of an answer. `--ways` compares,
+within one process, the ways to scan the segments of which `vstore.search.views` keeps one, and its threads. With
+--base: the same search against that of an older commit (by default the one that `benchmarks/base` names), 15 pairs by
+wall and CPU time, warm; the lower end of the 95 % interval of the median ratio is at most 1.05.
 """
 
 from __future__ import annotations
@@ -54,6 +55,9 @@ from vstore.packages import faiss_module
 from vstore.repository.add_space import add_space
 from vstore.repository.create import create_store
 from vstore.repository.repository import Repository
+from vstore.search import views
+from vstore.search.index import Index
+from vstore.search.views import Views
 
 SEAL = 64 << 20  # bytes at which a sync seals a segment
 CENTRES = 200
@@ -205,6 +209,62 @@ def whole_processes(folder: Path, runs: int) -> None:
     print(f"of {', '.join(heavy)} it imports: {', '.join(imported(search, heavy)) or 'none'}   target: no torch")
 
 
+def row_checks(folder: Path, runs: int) -> None:
+    """What large spaces pay for rows that are checked one by one, within one process."""
+    repo = Repository(folder / ".vstore")
+    (space,) = repo.state.spaces
+    refs = repo.state.segments(space)
+    query = np.load(folder / "query.npy")[None]
+    views.REMEMBERED_FROM = 1
+    with tempfile.TemporaryDirectory() as name:
+        cache = Path(name)
+
+        def index() -> Index:
+            """As another process would open it."""
+            segments = [Segment(repo.layout.segments, ref) for ref in refs]
+            made = Index(
+                segments, [b"\xff" * (ref.rows // 8) + bytes([(1 << ref.rows % 8) - 1]) for ref in refs], cache
+            )
+            made.wait()
+            return made
+
+        index()
+        segments = [repo.segment(ref) for ref in refs]
+        sides = {
+            "with the checksum of each row": lambda: timed(lambda: [one.verified_row_sums() for one in segments]),
+            "without": lambda: timed(lambda: [one.verify() for one in segments]),
+        }
+        compare("a first reading, one thread", sides, runs)
+        for k in (10, 200, 100_000):
+            checks, searches = [], []
+            for _ in range(runs):
+                fresh = index()
+                with timing(Views, "prove") as spent:
+                    searches.append(timed(lambda one=fresh, k=k: one.top_k(query, min(k, one.count))))  # type: ignore[misc]
+                checks.append(sum(spent))
+            print(f"checking the rows of an answer of k = {k:,}: {spread(checks)}; the whole scan: {spread(searches)}")
+    repo.close()
+
+
+@contextmanager
+def timing(owner: type, name: str) -> Iterator[list[float]]:
+    """Collect the seconds of all calls of a method."""
+    method, spent = getattr(owner, name), []
+
+    def timed_call(*args: Any) -> Any:
+        begin = time.perf_counter()
+        try:
+            return method(*args)
+        finally:
+            spent.append(time.perf_counter() - begin)
+
+    setattr(owner, name, timed_call)
+    try:
+        yield spent
+    finally:
+        setattr(owner, name, method)
+
+
 def against_base(folder: Path, rows: int, dim: int, commit: str) -> bool:
     """Compare with an older commit, each on a store of its own. Returns: whether the target is met."""
     with against.checkout(commit) as old:
@@ -307,6 +367,7 @@ def main() -> None:
             ways(folder, args.runs)
         else:
             whole_processes(folder, args.runs)
+            row_checks(folder, args.runs)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -236,7 +237,7 @@ def count_checks(monkeypatch: pytest.MonkeyPatch) -> list[Segment]:
     read: list[Segment] = []
     bad_blocks = Segment.bad_blocks
 
-    def counted(segment: Segment, kept: bytearray | None = None) -> Iterator[tuple[int, int]]:
+    def counted(segment: Segment, kept: array[int] | None = None) -> Iterator[tuple[int, int]]:
         read.append(segment)
         return bad_blocks(segment, kept)
 

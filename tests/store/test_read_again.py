@@ -245,7 +245,12 @@ def another_footer(path: Path) -> None:
     path.write_bytes(data[:-128] + bytes(128))
 
 
-@pytest.mark.parametrize("harm", [cut, another_footer])
+def another_segment(path: Path) -> None:
+    other = next(one for one in path.parent.iterdir() if one.suffix == ".faiss" and one != path)
+    path.write_bytes(other.read_bytes())
+
+
+@pytest.mark.parametrize("harm", [cut, another_footer, another_segment])
 def test_a_segment_that_is_no_more_what_the_log_names_is_damage(world: Aged, harm: Callable[[Path], None]) -> None:
     segment, _ = world.place(0)
     harm(segment.path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     cache = tmp_path / "cache"
     cache.mkdir()
     for ref in (ONE, TWO):
-        write_row_sums(cache, ref, bytes(8 * ref.rows))
+        write_row_sums(cache, ref, array("Q", [0] * ref.rows))
         believe(cache, {ref.name: [1, 2, 3, 4]})
     return cache
 

@@ -316,7 +316,7 @@ def of_caches(forge: Forge, chance: random.Random) -> None:
         b"\xff",
     ]
     forge.record("seal", {"x": 1})
-    for name in ("state", "checked", "verified", "names-refs", "names-segments", "names-packs", "model-files"):
+    for name in ("state", "checked", "verified", "turn", "names-refs", "names-segments", "names-packs", "model-files"):
         forge.cache(name, chance.choice(bodies))
 
 

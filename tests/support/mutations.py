@@ -26,6 +26,7 @@ class Mutation(NamedTuple):
 DATA, DISKS, WEEK = "store/test_guarded_data.py", "store/test_disks.py", "store/test_week.py"
 POOL = "store/test_pool.py"
 OWNER, CATALOGUE, CACHES = "store/test_owner.py", "store/test_catalogue.py", "store/test_user_cache.py"
+PROOFS, TURN, AGAIN = "store/test_row_proofs.py", "store/test_turn.py", "store/test_read_again.py"
 GUARDS, ROOTS, EMPTY = "store/test_sync_guards.py", "store/test_undo_roots.py", "cli/test_empty_arguments.py"
 
 MUTATIONS = [
@@ -70,6 +71,59 @@ MUTATIONS = [
     ),
     # forget
     Mutation("forget: within", "versions/policy.py", "reached > start", "reached >= start", DATA, "within"),
+    # Rows of believed segments
+    Mutation("hits unproved", "search/index.py", "            self._prove(rows)\n", "", PROOFS, "never_scored"),
+    Mutation("query unproved", "search/views.py", "        self.prove(segment, [row])\n", "", PROOFS, "query"),
+    Mutation("false rows fit", "search/row_proofs.py", "return any(", "return False and any(", PROOFS, "never_scored"),
+    Mutation("blocks unproved", "search/row_proofs.py", "if checksum(data) != ", "if not ", PROOFS, "this_process"),
+    Mutation(
+        "foreign sums", "disk/row_sums.py", " and file.pread(_SUM, _SUM).hex() == ref.check", "", PROOFS, "whole_again"
+    ),
+    Mutation("short sums", "disk/row_sums.py", "file.size == _HEAD + ref.rows * _SUM and ", "", PROOFS, "whole_again"),
+    Mutation("no sums", "search/views.py", " and has_row_sums(self._cache, segment.ref)", "", PROOFS, "whole_again"),
+    Mutation(
+        "search believes on",
+        "search/views.py",
+        "            disbelieve(self._cache, segment.ref.name)\n",
+        "",
+        PROOFS,
+        "no_more",
+    ),
+    Mutation("view stays", "search/views.py", "            _views.pop(segment, None)\n", "", PROOFS, "no_more"),
+    Mutation(
+        "false sums stay", "search/row_proofs.py", "        if there:\n", "        if False:\n", PROOFS, "no_damage"
+    ),
+    # Rows that are read again in turn
+    Mutation("turn: share", "sync/read_again.py", "took * SHARE", "1e9", AGAIN, "share"),
+    Mutation("turn: stop", "sync/read_again.py", "self._stop() or ", "", AGAIN, "interrupted"),
+    Mutation("turn: due", "sync/read_again.py", "most * ref.rows / ref.size - _ROUNDING", "1e9", AGAIN, "little"),
+    Mutation(
+        "turn: rot fits",
+        "sync/read_again.py",
+        "(ref, first, upto) else 0",
+        "(ref, first, upto) or 1 else 0",
+        AGAIN,
+        "hides",
+    ),
+    Mutation(
+        "turn: believes on",
+        "sync/read_again.py",
+        "            disbelieve(cache, name)\n",
+        "            pass\n",
+        AGAIN,
+        "hides",
+    ),
+    Mutation("turn: future", "disk/turn.py", "latest if latest <= now else 0", "latest", TURN, "comes_back"),
+    Mutation("turn: check", "disk/turn.py", "max(at, whole.get(ref.name, 0))", "at", AGAIN, "full_check"),
+    Mutation("turn: rate", "sync/read_again.py", "- rate * max(0, one.at + CYCLE - now)", "", TURN, "even_rate"),
+    Mutation(
+        "gc: row sums",
+        "gc/unlisted.py",
+        "name.startswith(ROW_SUMS) and ",
+        "name.startswith(ROW_SUMS) and 0 and ",
+        AGAIN,
+        "gc",
+    ),
     # One repository for each call
     Mutation("pool: shares", "repository/pool.py", "self._idle.pop()", "self._idle[-1]", POOL, "two_calls"),
     Mutation("pool: the first", "repository/pool.py", "self._first.beside()", "self._first", POOL, "two_calls"),

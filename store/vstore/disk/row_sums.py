@@ -25,7 +25,7 @@ from vstore.format.entries import FileRef
 
 ROW_SUMS = "rowsums-"
 _HEAD = 16
-SUM = 8  # bytes of a checksum
+_SUM = 8  # bytes of a checksum
 
 
 def row_sums_name(segment: str) -> str:
@@ -33,12 +33,10 @@ def row_sums_name(segment: str) -> str:
     return ROW_SUMS + segment.removesuffix(".faiss")
 
 
-def row_sums(rows: memoryview, width: int) -> bytes:
+def row_sums(rows: memoryview, width: int) -> array[int]:
     """Compute the checksums of whole rows, each of `width` bytes."""
-    sums = array("Q", map(xxhash.xxh3_64_intdigest, [rows[at : at + width] for at in range(0, len(rows), width)]))
-    if sys.byteorder == "big":
-        sums.byteswap()
-    return sums.tobytes()
+    digest = xxhash.xxh3_64_intdigest
+    return array("Q", [digest(rows[at : at + width]) for at in range(0, len(rows), width)])
 
 
 class RowSums:
@@ -47,12 +45,22 @@ class RowSums:
     def __init__(self, file: File) -> None:
         self._file = file
 
-    def of(self, first: int, end: int) -> bytes:
-        """Read the checksums of rows; no bytes if the disk does not give them back."""
+    def of(self, first: int, end: int) -> array[int]:
+        """Read the checksums of rows; fewer if the disk does not give them back."""
+        sums = array("Q")
         try:
-            return self._file.pread((end - first) * SUM, _HEAD + first * SUM)
+            data = self._file.pread((end - first) * _SUM, _HEAD + first * _SUM)
         except (OSError, VstoreError):
-            return b""
+            return sums
+        sums.frombytes(data[: len(data) // _SUM * _SUM])
+        return _little(sums)
+
+
+def _little(sums: array[int]) -> array[int]:
+    """Turn numbers of this machine into little-endian ones, or back."""
+    if sys.byteorder == "big":
+        sums.byteswap()
+    return sums
 
 
 @contextlib.contextmanager
@@ -61,7 +69,7 @@ def open_row_sums(cache: Path, ref: FileRef) -> Iterator[RowSums | None]:
     with contextlib.ExitStack() as stack:
         try:
             file = stack.enter_context(File(cache / row_sums_name(ref.name)))
-            fits = file.size == _HEAD + ref.rows * SUM and file.pread(SUM, SUM).hex() == ref.check
+            fits = file.size == _HEAD + ref.rows * _SUM and file.pread(_SUM, _SUM).hex() == ref.check
         except (OSError, VstoreError):
             fits = False
         yield RowSums(file) if fits else None
@@ -73,9 +81,9 @@ def has_row_sums(cache: Path, ref: FileRef) -> bool:
         return sums is not None
 
 
-def write_row_sums(cache: Path, ref: FileRef, sums: bytes) -> bool:
+def write_row_sums(cache: Path, ref: FileRef, sums: array[int]) -> bool:
     """Write the row sums of a segment. Returns: False if nothing was written."""
-    return write_cache(cache, row_sums_name(ref.name), bytes.fromhex(ref.check) + sums)
+    return write_cache(cache, row_sums_name(ref.name), bytes.fromhex(ref.check) + _little(array("Q", sums)).tobytes())
 
 
 def remove_row_sums(cache: Path, ref: FileRef) -> None:

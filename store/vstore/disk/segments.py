@@ -11,6 +11,7 @@ faiss ignores what follows the rows. The index *is* the embeddings, and the keys
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,7 +77,7 @@ class Segment:
         size = self.footer.key_size
         return [self.keys[at : at + size] for at in range(0, len(self.keys), size)]
 
-    def bad_blocks(self, kept: bytearray | None = None) -> Iterator[tuple[int, int]]:
+    def bad_blocks(self, kept: array[int] | None = None) -> Iterator[tuple[int, int]]:
         """Read the file front to back and yield the row ranges (first, end) whose checksum does not match.
 
         kept:   receives the checksum of each row.
@@ -100,7 +101,7 @@ class Segment:
                         break
                     hasher.update(buffer[:got])
                     if kept is not None:
-                        kept += row_sums(buffer[:got], footer.width)
+                        kept.extend(row_sums(buffer[:got], footer.width))
                     left -= got
                 if left or hasher.intdigest().to_bytes(8, "little") != sums[block * 8 : block * 8 + 8]:
                     yield first, end
@@ -109,13 +110,13 @@ class Segment:
         """Check every byte before any is used. Raises: Damage, naming file and rows."""
         self._refuse_bad(None)
 
-    def verified_row_sums(self) -> bytes:
+    def verified_row_sums(self) -> array[int]:
         """Check every byte, and give the checksum of each row. Raises: Damage, naming file and rows."""
-        kept = bytearray()
+        kept = array("Q")
         self._refuse_bad(kept)
-        return bytes(kept)
+        return kept
 
-    def _refuse_bad(self, kept: bytearray | None) -> None:
+    def _refuse_bad(self, kept: array[int] | None) -> None:
         for first, end in self.bad_blocks(kept):
             raise self.bad_rows(first, end)
 

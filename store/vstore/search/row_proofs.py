@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from array import array
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import xxhash
+
 from vstore.disk.footer import BLOCK
-from vstore.disk.row_sums import SUM, open_row_sums, remove_row_sums, row_sums
+from vstore.disk.row_sums import RowSums, open_row_sums, remove_row_sums, row_sums
 from vstore.disk.segments import Segment
 from vstore.format.hashing import checksum
 from vstore.packages import faiss_module
@@ -26,46 +29,46 @@ class RowProofs:
         self._view = view  # owns the memory
         codes = view.codes
         self._bytes = memoryview(faiss_module().rev_swig_ptr(codes.data(), codes.size()))
-        self._blocks: dict[int, bytes] = {}  # row sums of some blocks
+        self._blocks: dict[int, array[int]] = {}  # row sums of blocks that were proved
 
     def row(self, row: int) -> memoryview:
         """Give the bytes of a row, unproved."""
         width = self._segment.footer.width
         return self._bytes[row * width : (row + 1) * width]
 
-    def prove(self, rows: Iterable[int]) -> None:
+    def prove(self, rows: Sequence[int]) -> None:
         """Check some rows, in rising order. Raises: Damage, FileNotFoundError."""
-        for block, some in groupby(rows, lambda row: row // BLOCK):
-            sums = self._blocks.get(block) or self._sums(block)
-            for row in some:
-                at = row % BLOCK * SUM
-                if checksum(self.row(row)) != sums[at : at + SUM]:
-                    sums = self._refuse(block)
-
-    def _sums(self, block: int) -> bytes:
-        first, end = self._range(block)
         with open_row_sums(self._cache, self._segment.ref) as kept:
-            sums = b"" if kept is None else kept.of(first, end)
-        if len(sums) != (end - first) * SUM:
-            return self._prove_block(block)
-        self._blocks[block] = sums
-        return sums
+            for block, some in groupby(rows, lambda row: row // BLOCK):
+                self._prove_in(block, list(some), kept)
 
-    def _refuse(self, block: int) -> bytes:
-        """Refuse a block with a false row, unless the row sums are false. Raises: Damage."""
-        sums = self._prove_block(block)
-        remove_row_sums(self._cache, self._segment.ref)
-        return sums
+    def _prove_in(self, block: int, rows: Sequence[int], kept: RowSums | None) -> None:
+        """Check rows of one block."""
+        proved = self._blocks.get(block)
+        if proved is not None and not self._differ(rows, proved, block * BLOCK):
+            return
+        first, end = rows[0], rows[-1] + 1
+        sums = array("Q") if kept is None or proved is not None else kept.of(first, end)
+        there = len(sums) == end - first
+        if there and not self._differ(rows, sums, first):
+            return
+        self._blocks[block] = self._prove_block(block)
+        if there:
+            remove_row_sums(self._cache, self._segment.ref)  # the block is sound, so they are false
 
-    def _prove_block(self, block: int) -> bytes:
+    def _differ(self, rows: Sequence[int], sums: array[int], first: int) -> bool:
+        """Tell whether a row does not match its checksum. sums: from the row `first` on."""
+        width, digest = self._segment.footer.width, xxhash.xxh3_64_intdigest
+        return any(digest(self._bytes[row * width : (row + 1) * width]) != sums[row - first] for row in rows)
+
+    def _prove_block(self, block: int) -> array[int]:
         """Check a whole block, and give its row sums. Raises: Damage."""
         first, end = self._range(block)
         width = self._segment.footer.width
         data = self._bytes[first * width : end * width]
-        if checksum(data) != self._segment.block_sums()[block * SUM : (block + 1) * SUM]:
+        if checksum(data) != self._segment.block_sums()[block * 8 : (block + 1) * 8]:
             raise self._segment.bad_rows(first, end)
-        self._blocks[block] = row_sums(data, width)
-        return self._blocks[block]
+        return row_sums(data, width)
 
     def _range(self, block: int) -> tuple[int, int]:
         return block * BLOCK, min((block + 1) * BLOCK, self._segment.footer.rows)

@@ -7,7 +7,7 @@ leaves this folder.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -83,7 +83,7 @@ class Views:
         """Get the view of a segment, after `wait`."""
         return self._of[segment].index
 
-    def prove(self, segment: Segment, rows: Iterable[int]) -> None:
+    def prove(self, segment: Segment, rows: Sequence[int]) -> None:
         """Check rows of a segment that was not read whole just now: its stat shows no rot. rows: in rising order.
 
         Raises: Damage, FileNotFoundError.
