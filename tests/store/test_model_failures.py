@@ -338,7 +338,6 @@ def test_a_failure_that_an_earlier_version_remembered_is_tried_again_once(frail:
     frail.put({"bad.png": plain(BAD), "good.png": plain((2, 0, 0)), "a.png": 1})
     of(frail).nan = [BAD, (2, 0, 0)]
     frail.sync()
-    frail.store.close()
     [space] = frail.repo.state.spaces
     catalogue = Catalogue.open(frail.folder / "catalogue", frail.repo.store_id, write=True)
     assert catalogue is not None

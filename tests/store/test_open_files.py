@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from pathlib import Path
@@ -20,6 +21,11 @@ def paths(tmp_path: Path) -> list[Path]:
     for number in range(20):
         (tmp_path / str(number)).write_bytes(b"%d" % number * 5)
     return [tmp_path / str(number) for number in range(20)]
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open() -> None:
+    gc.collect()  # closes what earlier tests left open, before it is counted
 
 
 def opened() -> int:
