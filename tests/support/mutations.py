@@ -310,6 +310,7 @@ MUTATIONS = [
         "False",
         OWNER,
         "refused",
+    ),
     # Folders of a store's choosing
     Mutation(
         "known: all", "repository/acquaintance.py", "        if unknown:\n", "        if False:\n", KNOWN, "spelling"
