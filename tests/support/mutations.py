@@ -231,8 +231,8 @@ MUTATIONS = [
     Mutation(
         "known: by its name",
         "repository/acquaintance.py",
-        "stays_below(self._repo.base, place)",
-        "is_below(place, self._repo.base)",
+        "stays_below(self._base, place)",
+        "is_below(place, self._base)",
         KNOWN,
         "spelling",
     ),
@@ -255,8 +255,8 @@ MUTATIONS = [
     Mutation(
         "known: where it led",
         "repository/acquaintance.py",
-        "    return known.has(_named(repo, label, place))\n",
-        "    return True\n",
+        "lambda: os.path.realpath(place))",
+        "lambda: place)",
         KNOWN,
         "link_that_takes",
     ),
