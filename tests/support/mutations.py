@@ -293,6 +293,14 @@ MUTATIONS = [
         "elsewhere",
     ),
     Mutation(
+        "links: of folders, as the store says",
+        "intake/targets.py",
+        "            or not folders.is_below(root)\n",
+        "            or True\n",
+        KNOWN,
+        "elsewhere",
+    ),
+    Mutation(
         "links: of ignore files",
         "pictures/rules.py",
         "        if self._fence is not None:\n            self._fence.follow",

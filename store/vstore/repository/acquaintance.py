@@ -21,6 +21,7 @@ from vstore.errors import Untrusted
 from vstore.format.entries import Root
 from vstore.format.relabelling import today
 from vstore.pictures.links import Fence, stays_below
+from vstore.pictures.scan_options import ScanOptions
 from vstore.repository.places import is_below, is_gone, is_same, relative
 from vstore.repository.repository import Repository
 
@@ -187,9 +188,16 @@ def _why_each_time(repo: Repository) -> str:
 
 
 def _refusal_of_link(repo: Repository, root: Root, path: bytes) -> Untrusted:
-    place = os.fsdecode(repo.place(root))
+    link, place = os.fsdecode(path), os.fsdecode(repo.place(root))
+    if ScanOptions.from_json(root.options).follow_symlinks:
+        command = f"vstore sync {quoted(place)}"
+        return Untrusted(
+            f"{link} is a link out of the folder that holds the store; the store, which may be a stranger's, says that "
+            f"the links of {place} are followed, and you have not said so at this machine",
+            f"if they should be: {command} --follow-symlinks; else: {command} --no-follow-symlinks",
+        )
     return Untrusted(
-        f"{os.fsdecode(path)} is a link out of the folder that holds the store, and you have not named {place} at this "
-        "machine; the store may be a stranger's, so the link was not followed",
+        f"{link} is a link out of the folder that holds the store, and you have not named {place} at this machine; the "
+        "store may be a stranger's, so the link was not followed",
         f"if the pictures there are yours: vstore sync {quoted(place)}",
     )
