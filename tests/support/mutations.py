@@ -24,6 +24,7 @@ class Mutation(NamedTuple):
 
 
 DATA, DISKS, WEEK = "store/test_guarded_data.py", "store/test_disks.py", "store/test_week.py"
+KNOWN = "store/test_acquaintance.py"
 POOL = "store/test_pool.py"
 PROOFS, TURN, AGAIN = "store/test_row_proofs.py", "store/test_turn.py", "store/test_read_again.py"
 GUARDS, ROOTS, EMPTY = "store/test_sync_guards.py", "store/test_undo_roots.py", "cli/test_empty_arguments.py"
@@ -231,4 +232,138 @@ MUTATIONS = [
     ),
     Mutation("an empty path", "paths.py", "    if not name:\n", "    if False:\n", EMPTY, "program"),
     Mutation("an empty model", "embed/model_words.py", 'options.get(name) == ""', "False", EMPTY, "model"),
+    # Folders of a store's choosing
+    Mutation(
+        "known: all", "repository/acquaintance.py", "        if unknown:\n", "        if False:\n", KNOWN, "spelling"
+    ),
+    Mutation(
+        "known: by its name",
+        "repository/acquaintance.py",
+        "stays_below(self._repo.base, place)",
+        "is_below(place, self._repo.base)",
+        KNOWN,
+        "spelling",
+    ),
+    Mutation(
+        "known: one that its user named elsewhere",
+        "disk/named_places.py",
+        "[self.store, self.label, path_to_json(self.place)]",
+        "[self.label, path_to_json(self.place)]",
+        KNOWN,
+        "another_store",
+    ),
+    Mutation(
+        "known: another label",
+        "disk/named_places.py",
+        "[self.store, self.label, path_to_json(self.place)]",
+        "[self.store, path_to_json(self.place)]",
+        KNOWN,
+        "another_label",
+    ),
+    Mutation(
+        "known: where it led",
+        "repository/acquaintance.py",
+        "    return known.has(_named(repo, label, place))\n",
+        "    return True\n",
+        KNOWN,
+        "link_that_takes",
+    ),
+    Mutation(
+        "links: above the folder",
+        "pictures/links.py",
+        "            if not _is_below(at, folder):\n                return False\n            continue",
+        "            continue",
+        KNOWN,
+        "spelling",
+    ),
+    Mutation(
+        "links: absolute",
+        "pictures/links.py",
+        "            if not _is_below(target, folder):\n                return False\n",
+        "",
+        KNOWN,
+        "spelling",
+    ),
+    Mutation(
+        "links: circles",
+        "pictures/links.py",
+        "        if links > _MOST:\n            return False\n",
+        "        if links > 999:\n            return True\n",
+        KNOWN,
+        "loop",
+    ),
+    Mutation(
+        "links: of pictures",
+        "pictures/listing.py",
+        "            fence.refuse(at)\n",
+        "            return True\n",
+        KNOWN,
+        "elsewhere",
+    ),
+    Mutation(
+        "links: of ignore files",
+        "pictures/rules.py",
+        "        if self._fence is not None:\n            self._fence.follow",
+        "        if False:\n            self._fence.follow",
+        KNOWN,
+        "ignore",
+    ),
+    Mutation(
+        "links: of aliases",
+        "repository/acquaintance.py",
+        "stays_below(base, file) or self.may_lead_out(root)",
+        "True",
+        KNOWN,
+        "alias_through",
+    ),
+    Mutation(
+        "lines of ignore files",
+        "pictures/rules.py",
+        "not (is_strange and is_absolute(line))",
+        "True",
+        KNOWN,
+        "lines_of",
+    ),
+    Mutation("met: any file", "repository/on_this_disk.py", "2 * same >= len(outside)", "True", KNOWN, "proof"),
+    Mutation("met: none", "repository/on_this_disk.py", "same > 0 and ", "", KNOWN, "never_met"),
+    Mutation(
+        "met: beside the store",
+        "repository/on_this_disk.py",
+        "if not stays_below(repo.base, one[0])",
+        "if True",
+        KNOWN,
+        "met_beside",
+    ),
+    Mutation(
+        "met: by another user",
+        "repository/on_this_disk.py",
+        "    if not _is_ours(repo):\n        return False\n",
+        "",
+        KNOWN,
+        "another_user",
+    ),
+    Mutation(
+        "met: changed files",
+        "repository/on_this_disk.py",
+        " == pack_row(*file[1:])",
+        "[:16] == pack_row(*file[1:])[:16]",
+        KNOWN,
+        "know_the_pictures",
+    ),
+    Mutation(
+        "a resumed import",
+        "importing/run.py",
+        "            KnownFolders(repo).require([known])\n",
+        "",
+        KNOWN,
+        "goes_on",
+    ),
+    Mutation(
+        "a part that is gone",
+        "intake/targets.py",
+        "            self._folders.require([root])  # what its writer may have meant is looked for\n",
+        "            pass\n",
+        KNOWN,
+        "part_that",
+    ),
 ]

@@ -133,9 +133,10 @@ class KnownFolders:
         return file_of
 
 
-def keep_named(repo: Repository, roots: Iterable[Root]) -> bool:
-    """Note the folders that the user of this process names. Returns: False if that cannot be kept."""
-    return repo.named_places.keep([_named(repo, root.label, repo.place(root)) for root in roots])
+def keep_named(repo: Repository, roots: Iterable[Root]) -> None:
+    """Note the folders that the user of this process names; where that cannot be kept, it holds in this process."""
+    for root in roots:
+        repo.named_places.keep(_named(repo, root.label, repo.place(root)))
 
 
 def require_known(repo: Repository) -> None:
@@ -155,7 +156,7 @@ def _was_synced_here(repo: Repository, label: str, place: bytes) -> bool:
 
     if not was_synced_here(repo, os.fsencode(label), place):
         return False
-    repo.named_places.keep([_named(repo, label, place)])
+    repo.named_places.keep(_named(repo, label, place))
     return True
 
 
@@ -174,12 +175,17 @@ def _refusal(repo: Repository, unknown: list[Root]) -> Untrusted:
     folders, them = f"the folder {places[0]}", "it"
     if len(places) > 1:
         folders, them = f"the folders {', '.join(places)}", "them"
-    each = "" if repo.named_places.folder is not None else ", each time: you have no folder for configurations"
+    each = "" if repo.named_places.can_keep else f", each time: {_why_each_time(repo)}"
     return Untrusted(
         f"the store names {folders}, and you have not named {them} at this machine; the store "
         "may be a stranger's, so nothing there was looked at",
         f"if the pictures there are yours: vstore sync {' '.join(map(quoted, places))}{each}",
     )
+
+
+def _why_each_time(repo: Repository) -> str:
+    folder = repo.named_places.folder
+    return "you have no folder for configurations" if folder is None else f"{folder} cannot be written"
 
 
 def _refusal_of_link(repo: Repository, root: Root, path: bytes) -> Untrusted:
