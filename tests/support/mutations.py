@@ -56,10 +56,18 @@ MUTATIONS = [
     Mutation(
         "location of a key",
         "intake/stored_keys.py",
-        "if self._repo.segment(self._refs[ordinal]).key(row) == key:",
-        "if True:",
+        "elif self._repo.segment(self._refs[ordinal]).key(row) == key:",
+        "elif True:",
         DATA,
         "location",
+    ),
+    Mutation(
+        "location in no segment",
+        "intake/stored_keys.py",
+        "                if key in self._run:\n",
+        "                if True:\n",
+        "store/test_same_pixels.py",
+        "forged_catalogue",
     ),
     Mutation(
         "location of a row",

@@ -11,6 +11,7 @@ from vstore.embed.model_words import quoted
 from vstore.errors import LabelTaken, UsageError
 from vstore.format.canonical import Json
 from vstore.format.entries import Root
+from vstore.format.names import is_label
 from vstore.limits import refuse_limit
 from vstore.paths import hint_for_address
 from vstore.pictures.scan_options import OptionEdits, ScanOptions
@@ -78,8 +79,8 @@ def scope_of(repo: Repository, paths: Sequence[bytes], as_label: str | None, edi
     """
     if as_label is not None and len(paths) != 1:
         raise UsageError("--as names one folder", "give exactly one PATH with it")
-    if as_label is not None and ("/" in as_label or as_label in ("", ".", "..")):
-        raise UsageError(f"{as_label!r} cannot be a label", "a label is one name, without /")
+    if as_label is not None and not is_label(as_label):
+        raise UsageError(f"{as_label!r:.100} cannot be a label", "a label is one name, of at most 255 bytes, without /")
     if edits.accept_truncated:
         repo.require_format_2("the marks of cut pictures")
     builder = _ScopeBuilder(repo, as_label, edits)

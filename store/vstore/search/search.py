@@ -143,6 +143,11 @@ def _report(
 ) -> SearchReport:
     """Report the pictures found. keys: of the pictures of the query. flat: another picture of it has one colour."""
     paths = subject.paths_of({key for key, _ in found})
+    if not all(paths.values()):
+        raise Damage(
+            f"{repo.layout.cache}/ marks pictures that {subject.snapshot.name} does not hold",
+            "remove that folder and run the command again: vstore makes it again",
+        )
     flats = _flat(repo, subject.snapshot.space, {*(key for key, _ in found), *(key for key in keys if key is not None)})
     file_of, is_known = repo.file_finder(), KnownFolders(repo).knower()
 
