@@ -222,6 +222,7 @@ class Store:
         stop:    if it is set, the run ends after the current batch, with a partial snapshot.
         options: the words of `SyncWords`.
         Raises:  UsageError, LabelTaken, Refused, Locked, Untrusted, Damage, ModelError, MissingPackage, DiskTrouble.
+                 Damage that is found by reading stored vectors again comes last: the snapshot is written then.
         """
         from vstore.sync.begin import sync
         from vstore.sync.options import Options

@@ -91,7 +91,7 @@ def test_each_row_is_read_again_within_thirty_days_a_little_every_day(world: Age
 def test_rot_that_hides_a_picture_is_found_within_thirty_days(world: Aged, picture: int) -> None:
     world.day()
     segment, row = world.place(picture)
-    rot(segment, row, world.folder / "cache", byte=1, bits=0xFF)
+    rot(segment, row, world.folder / "cache", byte=1, bits=0x80)  # the sign of a number
     other = (picture + 1) % PICTURES
     assert world.found(other) == [f"pictures/{other}.png".encode()]
     with pytest.raises(Damage, match=segment.ref.name) as caught:

@@ -92,9 +92,8 @@ def test_rot_in_other_rows_changes_no_answer(segment: Any, cache: Path, large: N
 def test_a_row_that_rot_makes_the_nearest_is_never_a_hit(segment: Any, cache: Path, large: None) -> None:
     one = segment()
     nearest([one], cache, 7)
-    far = int(np.argmin(VECTORS[:, 0] * np.sign(VECTORS[7, 0])))
-    rot(one, far, cache, byte=1, bits=0x80)  # the sign of its first number
-    rot(one, far, cache, byte=1, bits=0x40)  # it is some 2^16 times as large
+    first = next(row for row in range(COUNT) if KEYS[row] < KEYS[7])  # of equal scores the smaller key comes first
+    rot(one, first, cache, like=7)
     with pytest.raises(Damage, match=one.ref.name):
         nearest([in_another_process(one)], cache, 7)
 
