@@ -424,8 +424,19 @@ def test_a_link_to_a_folder_elsewhere_is_not_followed_though_the_store_says_so(v
     victim.forge("pictures", relative=True, label="pictures", follow_symlinks=True)
     with watching(victim) as events:
         victim.refused()
+        error = victim.refused(victim.folder.parent / "pictures")  # nor by naming it: the option is the stranger's
+        command = f"vstore sync {victim.folder.parent / 'pictures'}"
+        assert (
+            error.next_step == f"if they should be: {command} --follow-symlinks; else: {command} --no-follow-symlinks"
+        )
+        victim.refused(victim.folder.parent)
     assert events == []
-    assert victim.sync(victim.folder.parent / "pictures").new == 7
+    assert victim.sync(victim.folder.parent / "pictures", follow_symlinks=False, dry_run=True).new == 0
+    assert victim.sync(victim.folder.parent / "pictures", follow_symlinks=True).new == 7
+    put(victim.private, {"new.png": 90})
+    assert victim.sync().new == 1
+    (victim.private / "new.png").unlink()
+    assert victim.sync(victim.folder.parent).removed == 1
 
 
 def test_an_ignore_file_elsewhere_is_not_read(victim: Victim) -> None:

@@ -26,6 +26,7 @@ class Mutation(NamedTuple):
 DATA, DISKS, WEEK = "store/test_guarded_data.py", "store/test_disks.py", "store/test_week.py"
 KNOWN = "store/test_acquaintance.py"
 POOL = "store/test_pool.py"
+OWNER, CATALOGUE, CACHES = "store/test_owner.py", "store/test_catalogue.py", "store/test_user_cache.py"
 PROOFS, TURN, AGAIN = "store/test_row_proofs.py", "store/test_turn.py", "store/test_read_again.py"
 GUARDS, ROOTS, EMPTY = "store/test_sync_guards.py", "store/test_undo_roots.py", "cli/test_empty_arguments.py"
 
@@ -56,10 +57,18 @@ MUTATIONS = [
     Mutation(
         "location of a key",
         "intake/stored_keys.py",
-        "if self._repo.segment(self._refs[ordinal]).key(row) == key:",
-        "if True:",
+        "elif self._repo.segment(self._refs[ordinal]).key(row) == key:",
+        "elif True:",
         DATA,
         "location",
+    ),
+    Mutation(
+        "location in no segment",
+        "intake/stored_keys.py",
+        "                if key in self._run:\n",
+        "                if True:\n",
+        "store/test_same_pixels.py",
+        "forged_catalogue",
     ),
     Mutation(
         "location of a row",
@@ -224,6 +233,92 @@ MUTATIONS = [
     ),
     Mutation("an empty path", "paths.py", "    if not name:\n", "    if False:\n", EMPTY, "program"),
     Mutation("an empty model", "embed/model_words.py", 'options.get(name) == ""', "False", EMPTY, "model"),
+    # Whose store it is
+    Mutation(
+        "owner: a lock",
+        "repository/repository.py",
+        "        refuse_foreign(self.layout, self.user)\n",
+        "",
+        OWNER,
+        "refused",
+    ),
+    Mutation("owner: repair", "repair/run.py", "    confirm()\n", "", OWNER, "repair"),
+    Mutation(
+        "owner: a new store",
+        "repository/create.py",
+        "        refuse_foreign(layout, user)\n",
+        "        pass\n",
+        OWNER,
+        "made",
+    ),
+    Mutation(
+        "owner: sudo is root's", "disk/owner.py", "if held is not None and me == ROOT:", "if held:", OWNER, "trusted"
+    ),
+    Mutation(
+        "owner: inner folders",
+        "disk/owner.py",
+        "if found not in mine and found not in (owner, ROOT):",
+        "if False:",
+        OWNER,
+        "decides",
+    ),
+    Mutation(
+        "owner: disks without",
+        "disk/owner.py",
+        "if held is None or not _keeps_owners(found.st_dev):",
+        "if held is None:",
+        OWNER,
+        "without_owners",
+    ),
+    Mutation(
+        "owner: trust in another",
+        "disk/trusted.py",
+        "store.file, _LONGEST) == store.to_bytes()",
+        "store.file, _LONGEST) > b''",
+        "store/test_trusted.py",
+        "one_folder",
+    ),
+    Mutation(
+        "owner: caches in the store",
+        "repository/ownership.py",
+        "    if top is None:\n",
+        "    return None\n    if top is None:\n",
+        OWNER,
+        "own",
+    ),
+    Mutation(
+        "owner: caches of a copy",
+        "repository/ownership.py",
+        " {store_id} {found.folder}",
+        " {store_id}",
+        OWNER,
+        "another",
+    ),
+    Mutation("owner: caches of others", "disk/user_cache.py", " and not found.st_mode & 0o077", "", CACHES, "others"),
+    Mutation(
+        "owner: pages unseen",
+        "disk/catalogue.py",
+        "or place is not Place.OWN or foreign",
+        "or place is not Place.OWN",
+        CATALOGUE,
+        "another_user",
+    ),
+    Mutation(
+        "owner: the lock of LMDB",
+        "disk/catalogue.py",
+        "(not foreign and os.access(folder, os.W_OK))",
+        "os.access(folder, os.W_OK)",
+        CATALOGUE,
+        "another_user",
+    ),
+    Mutation(
+        "owner: a catalogue as one's own",
+        "repository/repository.py",
+        "self.layout.caches is not None",
+        "False",
+        OWNER,
+        "refused",
+    ),
     # Folders of a store's choosing
     Mutation(
         "known: all", "repository/acquaintance.py", "        if unknown:\n", "        if False:\n", KNOWN, "spelling"
@@ -231,8 +326,8 @@ MUTATIONS = [
     Mutation(
         "known: by its name",
         "repository/acquaintance.py",
-        "stays_below(self._repo.base, place)",
-        "is_below(place, self._repo.base)",
+        "stays_below(self._base, place)",
+        "is_below(place, self._base)",
         KNOWN,
         "spelling",
     ),
@@ -255,8 +350,8 @@ MUTATIONS = [
     Mutation(
         "known: where it led",
         "repository/acquaintance.py",
-        "    return known.has(_named(repo, label, place))\n",
-        "    return True\n",
+        "lambda: os.path.realpath(place))",
+        "lambda: place)",
         KNOWN,
         "link_that_takes",
     ),
@@ -289,6 +384,14 @@ MUTATIONS = [
         "pictures/listing.py",
         "            fence.refuse(at)\n",
         "            return True\n",
+        KNOWN,
+        "elsewhere",
+    ),
+    Mutation(
+        "links: of folders, as the store says",
+        "intake/targets.py",
+        "            or not folders.is_below(root)\n",
+        "            or True\n",
         KNOWN,
         "elsewhere",
     ),
