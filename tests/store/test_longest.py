@@ -172,6 +172,12 @@ def test_what_is_only_derived_and_too_long_is_not_there(store: Path) -> None:
         assert code in (0, 1), said
 
 
+def test_facts_of_a_terabyte_are_not_read_for_their_checksum(store: Path) -> None:
+    grow(store / "catalogue/data.mdb")
+    code, said = called(store.parent, "status")
+    assert code in (0, 1), said
+
+
 def test_a_picture_of_a_terabyte_is_not_read_to_search_with_it(store: Path) -> None:
     grow(store.parent / "x.png")
     code, said = called(store.parent, "search", "./x.png")
