@@ -6,7 +6,6 @@ import contextlib
 import os
 from pathlib import Path
 
-from vstore.disk import user_cache
 from vstore.disk.owner import Foreign, User, foreign, name_of
 from vstore.embed.model_words import quoted
 from vstore.errors import DiskTrouble, ForeignStore, ReadOnly
@@ -40,6 +39,8 @@ def caches_for(layout: Layout, store_id: str, user: User) -> Path | None:
     found = foreign(layout, user)
     if found is None:
         return None
+    from vstore.disk import user_cache  # an own store pays for none of it
+
     top = user.cache_folder()
     if top is None:
         return NO_CACHE
