@@ -93,12 +93,12 @@ MUTATIONS = [
     Mutation(
         "search believes on",
         "search/views.py",
-        "            disbelieve(self._cache, segment.ref.name)\n",
+        "        disbelieve(self._cache, segment.ref.name)\n",
         "",
         PROOFS,
         "no_more",
     ),
-    Mutation("view stays", "search/views.py", "            _views.pop(segment, None)\n", "", PROOFS, "no_more"),
+    Mutation("view stays", "search/views.py", "        _views.pop(segment, None)\n", "", PROOFS, "no_more"),
     Mutation(
         "false sums stay", "search/row_proofs.py", "        if there:\n", "        if False:\n", PROOFS, "no_damage"
     ),
