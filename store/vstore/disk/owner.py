@@ -106,7 +106,7 @@ def foreign(layout: Layout, user: User) -> Foreign | None:
         held = _held(layout, owner, {me, *_served(layout.folder, user)})
     if held is None or not _keeps_owners(found.st_dev):
         return None
-    from vstore.disk.trusted import Trusted, is_trusted  # an own store pays for none of it
+    from vstore.disk.trusted import Trusted, is_trusted  # few stores are another user's
 
     real = Path(os.path.realpath(layout.folder))
     if is_trusted(user.config_folder(), Trusted(real, owner)):

@@ -39,11 +39,11 @@ def caches_for(layout: Layout, store_id: str, user: User) -> Path | None:
     found = foreign(layout, user)
     if found is None:
         return None
-    from vstore.disk import user_cache  # an own store pays for none of it
-
     top = user.cache_folder()
     if top is None:
         return NO_CACHE
+    from vstore.disk import user_cache  # few stores are another user's
+
     folder = top / "vstore" / "stores" / _name(found, store_id)
     with contextlib.suppress(OSError, DiskTrouble, ReadOnly):
         if user_cache.make(folder):
