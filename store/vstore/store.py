@@ -11,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from vstore.disk.named_places import NamedPlaces
 from vstore.disk.owner import User
 from vstore.embed.model_words import Words, settings_of
 from vstore.format.layout import FOLDER
@@ -90,11 +89,6 @@ def _opened(
     return store
 
 
-def _named(config: AnyPath | None) -> NamedPlaces:
-    """Find the folders of pictures that the user named. config: the folder for configurations."""
-    return NamedPlaces.of_user(None if config is None else absolute(config))
-
-
 def _consent(config: AnyPath | None) -> Consent:
     """Find the consents of the user. config: the folder for configurations."""
     from vstore.embed.consent import Consent
@@ -136,7 +130,7 @@ class Store:
         Raises: NoStore, FormatTooNew, Damage.
         """
         asker = User.of(**user)
-        self._repo = Repository(absolute(folder), damaged=damaged, user=asker, named=_named(asker.config))
+        self._repo = Repository(absolute(folder), damaged=damaged, user=asker)
         self._pool = Pool(self._repo)
         self._given = load_embedder
         self._embedders = Embedders(self._repo, load_embedder, _consent(asker.config))
@@ -228,6 +222,7 @@ class Store:
         stop:    if it is set, the run ends after the current batch, with a partial snapshot.
         options: the words of `SyncWords`.
         Raises:  UsageError, LabelTaken, Refused, Locked, Untrusted, Damage, ModelError, MissingPackage, DiskTrouble.
+                 Damage that is found by reading stored vectors again comes last: the snapshot is written then.
         """
         from vstore.sync.begin import sync
         from vstore.sync.options import Options
@@ -345,7 +340,6 @@ class Store:
             dtype=store_dtype,
             consent=_consent(config),
             user=User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid),
-            named=_named(config),
             dry_run=dry_run,
             progress=progress,
             stop=stop,
@@ -805,7 +799,6 @@ class Store:
             wait=wait,
             settings=settings_of(device, offline=offline)._replace(consent=_consent(asker.config)),
             user=asker,
-            named=_named(asker.config),
             progress=progress,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from support.folders import World, digests, put
 from support.forge import Forge
-from support.old_program import OldProgram
+from support.old_indexes import OldIndex
 from support.opened import watched
 from support.strangers import not_looked_at, unpacked
 
@@ -28,10 +29,12 @@ class Victim:
     store:   the stranger's.
     private: the folder of the user.
     config:  the configuration of the user.
+    trust:   the user trusts whoever owns the store.
     """
 
     def __init__(self, top: Path) -> None:
         self.fake = FakeEmbedder()
+        self.trust = False
         self.top = top
         self.private = top / "home" / "private"
         self.config = top / "home" / "config"
@@ -45,7 +48,8 @@ class Victim:
         Forge(self.folder).record("sync", {"roots": {label: root}})
 
     def open(self, **words: Any) -> Store:
-        return Store(self.folder, load_embedder=lambda recipe: self.fake, config=self.config, **words)
+        words = {"config": self.config, "trust": self.trust, **words}
+        return Store(self.folder, load_embedder=lambda recipe: self.fake, **words)
 
     def sync(self, *paths: Path, **options: Any) -> Any:
         with self.open() as store:
@@ -236,6 +240,12 @@ def test_a_part_is_synced_by_its_name_and_names_no_more(victim: Victim) -> None:
     victim.refused()
 
 
+def test_a_part_that_is_gone_is_looked_for_in_no_other(victim: Victim) -> None:
+    victim.forge(victim.private)
+    with pytest.raises(Untrusted):
+        victim.sync(victim.private / "misspelled")
+
+
 def test_another_place_under_the_same_label_is_another_folder(victim: Victim) -> None:
     victim.sync(victim.private)
     other = victim.private.with_name("other")
@@ -318,6 +328,38 @@ def test_a_path_that_is_not_utf_8_can_be_named(victim: Victim) -> None:
     assert victim.sync().new == 1
 
 
+# What an import names
+
+
+@pytest.mark.parametrize("names", [True, False], ids=["by its user", "by its export alone"])
+def test_an_import_names_the_folder_that_its_user_gives(victim: Victim, tmp_path: Path, names: bool) -> None:
+    made = World(tmp_path / "exporter", victim.fake)
+    made.sync(victim.private)
+    made.store.export(tmp_path / "triple")
+    victim.folder = tmp_path / "importer" / ".vstore"
+    victim.folder.parent.mkdir()
+    words: dict[str, Any] = {"faiss": tmp_path / "triple/index.faiss", "metadata": tmp_path / "triple/metadata.json"}
+    root = {"root": victim.private} if names else {}
+    with contextlib.nullcontext() if names else not_looked_at(victim.private):
+        Store.import_new(victim.folder, **words, **root, recipe=victim.fake.recipe, config=victim.config)
+    if not names:
+        victim.refused()
+        victim.sync(victim.private)
+    put(victim.private, {"new.png": 90})
+    assert victim.sync().new == 1
+
+
+def test_an_import_that_goes_on_looks_at_no_folder_of_the_stores_choosing(victim: Victim, tmp_path: Path) -> None:
+    old = OldIndex(tmp_path / "old")
+    (old.pictures / "p04.png").unlink()
+    report = Store.import_new(old.folder, **old.triple(), config=victim.config)
+    old.put({"p04.png": 4})
+    shutil.rmtree(old.folder / "catalogue")
+    Forge(old.folder).record("sync", {"roots": {"pictures": {"place": str(victim.private), "relative": False}}})
+    with not_looked_at(victim.private), Store(old.folder, config=victim.config) as store, pytest.raises(Untrusted):
+        store.import_index(resume=report.import_id)
+
+
 # Without a configuration
 
 
@@ -341,7 +383,10 @@ def test_without_a_configuration_a_named_place_is_synced_and_no_other(
     assert victim.sync(victim.private).new == 0
     shutil.rmtree(victim.folder / "catalogue")
     error = victim.refused()
-    assert error.next_step.endswith("each time: you have no folder for configurations") == (kind == "none")
+    folder = "you have no folder for configurations"
+    if kind != "none":
+        folder = f"{victim.config}/vstore/places cannot be written"
+    assert error.next_step.endswith(f"vstore sync {victim.private}, each time: {folder}")
     assert victim.sync(victim.private).unchanged == 7
 
 
@@ -379,8 +424,19 @@ def test_a_link_to_a_folder_elsewhere_is_not_followed_though_the_store_says_so(v
     victim.forge("pictures", relative=True, label="pictures", follow_symlinks=True)
     with watching(victim) as events:
         victim.refused()
+        error = victim.refused(victim.folder.parent / "pictures")  # nor by naming it: the option is the stranger's
+        command = f"vstore sync {victim.folder.parent / 'pictures'}"
+        assert (
+            error.next_step == f"if they should be: {command} --follow-symlinks; else: {command} --no-follow-symlinks"
+        )
+        victim.refused(victim.folder.parent)
     assert events == []
-    assert victim.sync(victim.folder.parent / "pictures").new == 7
+    assert victim.sync(victim.folder.parent / "pictures", follow_symlinks=False, dry_run=True).new == 0
+    assert victim.sync(victim.folder.parent / "pictures", follow_symlinks=True).new == 7
+    put(victim.private, {"new.png": 90})
+    assert victim.sync().new == 1
+    (victim.private / "new.png").unlink()
+    assert victim.sync(victim.folder.parent).removed == 1
 
 
 def test_an_ignore_file_elsewhere_is_not_read(victim: Victim) -> None:
@@ -414,7 +470,7 @@ def test_links_to_pictures_beside_the_store_are_read(victim: Victim) -> None:
     assert victim.sync().new == 1
 
 
-def test_a_stored_path_through_a_link_is_not_read(victim: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_alias_through_a_link_is_not_read(victim: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
     link(victim, "more", victim.private)
     victim.sync(victim.folder.parent / "pictures", follow_symlinks=True)
     assert "pictures/more/0.png" in victim.aliases()
@@ -488,8 +544,12 @@ def test_a_folder_that_it_never_met_is_none_of_it(older: Victim) -> None:
 
 
 def test_a_catalogue_of_another_user_proves_nothing(older: Victim, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(on_this_disk.os, "geteuid", lambda: os.getuid() + 1)
+    me = os.getuid()
+    monkeypatch.setattr(on_this_disk.os, "geteuid", lambda: me + 1)
+    older.trust = True  # else its store is one of another user, too
     older.refused()
+    with older.open(sudo_uid=me) as store:
+        assert store.sync().unchanged == 10
 
 
 def test_links_of_a_folder_that_it_met_are_followed(victim: Victim, outside: Path) -> None:
@@ -509,20 +569,3 @@ def test_what_a_sync_met_beside_the_store_lets_no_link_lead_out(victim: Victim, 
 @pytest.mark.parametrize("name", [b"../../private", b"/etc", b"..", b"."])
 def test_names_of_a_catalogue_lead_nowhere(name: bytes) -> None:
     assert not on_this_disk._is_name(name)
-
-
-@pytest.mark.parametrize("place", ["home/private", "home"])
-def test_a_cron_job_of_an_older_program_goes_on_without_a_question(victim: Victim, place: str) -> None:
-    old = OldProgram(victim.top / "old")
-    victim.folder = victim.top / "stores" / "old" / ".vstore"
-    victim.folder.parent.mkdir(parents=True)
-    assert old.run(victim.folder, "sync", str(victim.top / place)).returncode == 0
-    put(victim.private, {"new.png": 90})
-    with Store(victim.folder, config=victim.config) as store:
-        report = store.sync()
-    assert (report.new, report.unchanged) == (1, 7)
-    copied = unpacked(victim.folder.parent, victim.top / "elsewhere") / ".vstore"
-    with Store(copied, config=victim.top / "another user") as store, pytest.raises(Untrusted):
-        store.sync()
-    with Store(copied, config=victim.config) as store:
-        assert store.sync().unchanged == 8  # the user is known to have meant it, wherever the store lies now

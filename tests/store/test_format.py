@@ -843,3 +843,15 @@ def test_the_example_would_see_a_byte_that_is_another(tmp_path: Path, folder: st
     script, _ = example()
     store = str(tmp_path / "copy" / "store")
     assert subprocess.run([sys.executable, "-c", script, store], capture_output=True).returncode != 0
+
+
+# What a reader must refuse
+
+
+def test_every_row_of_what_is_refused_names_tests_that_exist() -> None:
+    tests = Path(__file__).parents[1]
+    for row in table("refusals"):
+        assert words(row["test"]), row
+        for one in words(row["test"]):
+            file, _, name = one.partition("::")
+            assert f"\ndef {name}(" in (tests / file).read_text(encoding="utf-8"), one

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from vstore.disk.cache import write_cache
 from vstore.disk.footer import BLOCK
 from vstore.disk.segment_writer import rounded, write_segment
 from vstore.disk.segments import Segment
@@ -148,7 +149,21 @@ def kept(cache: Path, parts: list[Segment], content: str = "ab" * 16) -> tuple[l
         asked.append(1)
         return map(key, range(10))
 
-    return cached_bitmaps(cache, HASH, content, parts, keys=keys), len(asked)
+    count = len({key(n) for n in range(10)} & {k for part in parts for k in part.key_list()})
+    return cached_bitmaps(cache, HASH, content, parts, keys=keys, count=count), len(asked)
+
+
+@pytest.mark.parametrize(
+    "forged", [bytes([0b11111, 0, 0b11110000]), bytes([0b1111, 0, 0b10000]), bytes([0b1111, 0, 0])]
+)
+def test_bitmaps_that_mark_other_rows_than_there_are_keys_are_computed_again(
+    segment: Any, cache: Path, forged: bytes
+) -> None:
+    parts = [segment([key(n) for n in range(5, 25)], unit(20))]
+    kept(cache, parts)
+    (file,) = cache.iterdir()
+    write_cache(cache, file.name, forged)
+    assert kept(cache, parts) == ([bytes([0b11111, 0, 0])], 1)
 
 
 def test_bitmaps_are_computed_once_and_kept(segment: Any, cache: Path) -> None:

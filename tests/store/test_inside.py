@@ -40,6 +40,7 @@ EXCEPTIONS = {
     "vstore.repository.discovery": {"Layout", "os.path.lexists"},
     "vstore.intake.surveyor": {"os.stat"},
     # The user's configuration, whose folders may be links.
+    "vstore.disk.named_places": {"os.access", "os.path.isdir", "os.path.lexists"},
     "vstore.disk.user_config": {".is_dir"},
     # Whether it is worth loading a module: nothing is opened.
     "vstore.repository.repository": {"os.path.lexists"},

@@ -13,7 +13,9 @@ from support.folders import digests, drawn, newest_pack, put
 from support.format_1 import begin, later_parts, many_snapshots
 from support.old_program import OldProgram
 from support.stores import FAKE, OPERATIONS, Operation, load, old_index, opened, plugin, quick_folder
+from support.strangers import unpacked
 
+from vstore.errors import Untrusted
 from vstore.format.layout import Layout
 from vstore.repository.form import read_form
 from vstore.repository.repository import Repository
@@ -334,3 +336,23 @@ def test_after_a_killed_migration_an_old_program_that_had_opened_the_store_may_s
     after = sound(top)
     assert (after[0], after[1]) == (before[0], before[1] + 1)
     assert old.refused(top / ".vstore", "log")
+
+
+@pytest.mark.parametrize("place", ["private", "."])
+def test_a_job_that_the_old_program_served_goes_on_without_a_question(
+    tmp_path: Path, old: OldProgram, place: str
+) -> None:
+    """Nobody was asked for folders outside of the store's own, which a stranger's store may name."""
+    home, config, folder = tmp_path / "home", tmp_path / "config", tmp_path / "stores" / "old" / ".vstore"
+    put(home / "private", {f"{number}.png": number for number in range(7)})
+    folder.parent.mkdir(parents=True)
+    assert old.run(folder, "sync", str(home / place)).returncode == 0
+    put(home / "private", {"new.png": 90})
+    with Store(folder, config=config) as store:
+        report = store.sync()
+    assert (report.new, report.unchanged) == (1, 7)
+    copied = unpacked(folder.parent, tmp_path / "elsewhere") / ".vstore"
+    with Store(copied, config=tmp_path / "another user") as store, pytest.raises(Untrusted):
+        store.sync()
+    with Store(copied, config=config) as store:
+        assert store.sync().unchanged == 8  # its user is known to have meant the folder, wherever the store lies now

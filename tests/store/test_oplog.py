@@ -65,6 +65,27 @@ def filled(log: Oplog, count: int, size: int = 10) -> list[dict[str, Any]]:
     return states
 
 
+# Writing
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"roots": {"x" * 256: {"place": "/p", "relative": False}}},
+        {"tags": {"t\x1b": "v1"}},
+        {"next_v": -1},
+        {"current": "v1", "snapshots": {"v1": {"id": "a" * 32}}},
+    ],
+    ids=["label", "tag", "number", "snapshot"],
+)
+def test_what_nobody_could_read_is_not_written(log: Oplog, layout: Layout, changes: Any) -> None:
+    filled(log, 2)
+    with pytest.raises(AssertionError, match="record 3 was not written"):
+        append(log, changes)
+    assert len(records(log)) == len(list(layout.refs.iterdir())) == 2
+    assert append(log, {"n": 3}).number == 3
+
+
 # Folding
 
 

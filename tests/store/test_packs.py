@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vstore.disk.packs import FOOTER_SIZE, LARGEST_BLOB, LARGEST_PAGE, Pack, Packs, merge_packs, write_pack
+from vstore.disk.salvaged_blobs import sound_blobs
 from vstore.errors import Damage
 from vstore.format.entries import FileRef
 from vstore.format.hashing import HASHES, Hash, checksum, store_hash
@@ -326,3 +327,34 @@ def test_a_merge_checks_every_blob_and_publishes_nothing_of_a_damaged_one(tmp_pa
     assert set(os.listdir(tmp_path)) == before
     for pack in packs:
         pack.close()
+
+
+@pytest.mark.parametrize("kind", ["sound", "twice", "falling", "shared"])
+def test_a_table_that_names_bytes_twice_is_damage(tmp_path: Path, kind: str) -> None:
+    """A megabyte may unfold to a gigabyte: once, and not as often as a table says."""
+    blobs = [b"a" * 100_000, b"b" * 100_000]
+    packed = [zlib.compress(blob) for blob in blobs]
+    body, table = b"vpack001", []
+    for blob, stored in zip(blobs, packed, strict=True):
+        table.append(HASH.digest(blob) + struct.pack("<QII", len(body), len(stored), len(blob)))
+        body += stored
+    table.sort()
+    if kind == "twice":
+        table[1] = table[0]
+    elif kind == "falling":
+        table.reverse()
+    elif kind == "shared":
+        table = sorted([*table, b"\xff" * 16 + table[0][16:]])
+    listed = b"".join(table)
+    foot = struct.pack("<QII", len(body), len(table), 16) + checksum(body) + checksum(listed)
+    data = body + listed + foot + checksum(foot) + b"vpackend"
+    (tmp_path / "x.pack").write_bytes(data)
+    pack = Pack(tmp_path, FileRef("x.pack", len(data), checksum(foot).hex()), HASH)
+    if kind == "sound":
+        assert sorted(pack.digests()) == sorted(map(HASH.digest, blobs))
+        return
+    for walk in (pack.digests, pack.sizes, pack.stored):
+        with pytest.raises(Damage, match="its table is out of order, or names bytes twice"):
+            list(walk())
+    is_whole, found = sound_blobs(tmp_path, pack.ref, HASH)
+    assert not is_whole and dict(found) == {HASH.digest(blob): blob for blob in blobs}

@@ -92,9 +92,8 @@ def test_rot_in_other_rows_changes_no_answer(segment: Any, cache: Path, large: N
 def test_a_row_that_rot_makes_the_nearest_is_never_a_hit(segment: Any, cache: Path, large: None) -> None:
     one = segment()
     nearest([one], cache, 7)
-    far = int(np.argmin(VECTORS[:, 0] * np.sign(VECTORS[7, 0])))
-    rot(one, far, cache, byte=1, bits=0x80)  # the sign of its first number
-    rot(one, far, cache, byte=1, bits=0x40)  # it is some 2^16 times as large
+    first = next(row for row in range(COUNT) if KEYS[row] < KEYS[7])  # of equal scores the smaller key comes first
+    rot(one, first, cache, like=7)
     with pytest.raises(Damage, match=one.ref.name):
         nearest([in_another_process(one)], cache, 7)
 
@@ -131,6 +130,17 @@ def test_a_segment_with_a_false_row_is_believed_no_more(segment: Any, cache: Pat
     for parts in (here, [in_another_process(one), in_another_process(other)]):
         with pytest.raises(Damage, match=one.ref.name):
             nearest(parts, cache, 150)  # it holds a row that may be nearer than all others
+
+
+def test_so_is_one_with_a_row_that_is_no_vector(segment: Any, cache: Path, large: None) -> None:
+    one = segment(0, 100)
+    nearest([one], cache, 0)
+    rot(one, 5, cache, byte=1, bits=0x40)  # a number of it is some 2^16 times as large
+    sign = 1 if VECTORS[5, 0] > 0 else -1
+    query = np.eye(1, DIM, dtype=np.float32) * sign
+    with pytest.raises(Damage, match="no vectors of norm 1"):
+        index_of([in_another_process(one)], cache).top_k(query, 1)
+    assert not believed(cache)
 
 
 def test_rows_of_a_segment_that_this_process_has_read_are_checked(segment: Any, cache: Path) -> None:

@@ -407,7 +407,7 @@ def test_a_forged_catalogue_changes_no_vector(
         forge(settled, settled.key(number), place)
     settled.put({f"{number}.png": edited(number) for number in range(3)})
     report = settled.sync()
-    assert report.changed == 3
+    assert (report.changed, report.paths, report.images) == (3, 3, 3)
     for number in range(3):
         after = settled.vector(settled.key(edited(number)))
         assert after == before[number], number

@@ -51,11 +51,20 @@ def test_a_root_has_one_label(world: World) -> None:
     assert list(places(world)) == ["pictures"]
 
 
-@pytest.mark.parametrize("label", ["", ".", "..", "a/b"])
-def test_a_label_is_one_name(world: World, label: str) -> None:
+@pytest.mark.parametrize("label", ["", ".", "..", "a/b", "a\0b", "x" * 256, "é" * 128, "\ud800"])
+def test_a_label_is_one_name_as_long_as_a_disk_allows(world: World, label: str) -> None:
     world.put({"a.png": 1})
     with pytest.raises(UsageError, match="cannot be a label"):
         world.sync(as_label=label)
+
+
+@pytest.mark.parametrize("label", ["x" * 255, "é" * 127, "a\nb", "\udcff"])
+def test_a_label_that_is_taken_is_read_again(world: World, label: str) -> None:
+    world.put({"a.png": 1})
+    world.sync(as_label=label)
+    with world.another() as store:
+        assert list(store.stats().roots[0].label) == list(label)
+        assert store.check().ok
 
 
 def test_one_label_is_for_one_path(world: World) -> None:

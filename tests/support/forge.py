@@ -112,6 +112,15 @@ class Forge:
         (self.folder / "packs" / name).write_bytes(data)
         return {name: [len(data), checksum(foot).hex()]}
 
+    def raw_pack(self, body: bytes, entries: list[tuple[bytes, tuple[int, int, int]]]) -> None:
+        """List a pack of any bytes and any table. entries: digest; offset, stored length and length."""
+        listed = b"".join(sorted(name + struct.pack("<QII", *place) for name, place in entries))
+        foot = struct.pack("<QII", len(body), len(entries), KEY) + checksum(body) + checksum(listed)
+        data = body + listed + foot + checksum(foot) + b"vpackend"
+        name = f"{secrets.token_hex(16)}.pack"
+        (self.folder / "packs" / name).write_bytes(data)
+        self.record("merge", {"packs": {name: [len(data), checksum(foot).hex()]}})
+
     def segment(
         self,
         *,

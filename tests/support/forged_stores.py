@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import faulthandler
+import hashlib
 import io
 import json
 import random
@@ -14,6 +15,7 @@ import signal
 import struct
 import sys
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,6 +44,10 @@ COMMANDS = [
     "dupes",
     "model list",
     "model show builtin-2",
+    "model show model",
+    "model use model",
+    "model allow model",
+    "search red",
     "snapshot diff v1 v2",
     "status",
     "search ./pictures/b.png --under pictures/sub",
@@ -54,6 +60,10 @@ COMMANDS = [
     "snapshot forget --keep-last 1 --dry-run",
     "rollback v1",
     "facts",
+    "facts --fill",
+    "dupes --near 0.9",
+    "import --resume i1",
+    "search ./pictures/d.png --json",
     "gc",
     "repair --no-embed",
 ]
@@ -260,16 +270,9 @@ def of_packs(forge: Forge, chance: random.Random) -> None:
 
 
 def of_segments(forge: Forge, chance: random.Random) -> None:
-    kind = chance.randrange(5)
-
-    def spoilt(data: bytes) -> bytes:
-        found = bytearray(data)
-        for _ in range(chance.randint(1, 4)):
-            found[chance.randrange(len(found))] = chance.randrange(256)
-        return bytes(found)
-
+    kind = chance.randrange(6)
     if kind == 0:
-        forge.segment(header=spoilt)
+        forge.segment(header=lambda old: spoilt(old, chance))
     elif kind == 1:
         forge.segment(header=lambda old: chance.choice([b"", old[:-1], old * 2, b"IwFl" + old[4:], b"IxPT" + old[4:]]))
     elif kind == 2:
@@ -279,7 +282,12 @@ def of_segments(forge: Forge, chance: random.Random) -> None:
             )
         )
     elif kind == 3:
-        forge.segment(keys=lambda old: chance.choice([bytes(len(old)), old[:16] * (len(old) // 16), spoilt(old)]))
+        forge.segment(
+            keys=lambda old: chance.choice([bytes(len(old)), old[:16] * (len(old) // 16), spoilt(old, chance)])
+        )
+    elif kind == 4:
+        values = [b"\x00\x7e", b"\x00\x7c", b"\xff\x7b", b"\x00\x3c"]  # not a number, infinity, 65,504, 1
+        forge.segment(rows=lambda old: old[2:] + chance.choice(values))
     else:
         offset, form = chance.choice(
             [(0, "<H"), (2, "<H"), (4, "<I"), (8, "<I"), (12, "<Q"), (20, "<I"), (56, "<q"), (90, "<I")]
@@ -335,6 +343,278 @@ def of_recipes(forge: Forge, chance: random.Random) -> None:
     forge.record("verify", {"packs": forge.pack([blob]), "spaces": {forge.space: {field: digest(blob).hex()}}})
 
 
+def of_models(forge: Forge, chance: random.Random) -> None:
+    """A space of a model, whose recipe has what no model has."""
+    size = {"height": 224, "width": 224, "shortest_edge": 224, "longest_edge": 10**6, "shortest": None}
+    recipe: dict[str, Any] = {
+        "family": chance.choice(
+            ["clip", "siglip", "siglip-naflex", "backbone", "qwen-vl", "remote", "open-clip", "timm"]
+        ),
+        "version": 1,
+        "dim": 8,
+        "model_type": "clip",
+        "weights": ["00" * 32],
+        "config": {"hidden_size": 8, "vision_config": {"image_size": 224}},
+        "adapter": {"weights": ["00" * 32], "config": {"r": 4}, "merge": "merged in fp32, then cast"},
+        "processor": {"class": "x", "backend": "pil", "size": size, "max_num_patches": 9, "patch_size": 16},
+        "pooling": "features",
+        "positions": "learned",
+        "fetch": {"factor": 28, "shortest_edge": 9, "longest_edge": 99},
+        "text": {"tokenizer": "00" * 32, "max_length": 77},
+        "normalise": "l2",
+        "code": ["00" * 32],
+        "prepare": {"policy": 2, "max_side": 512, "short_side": 224},
+    }
+    for _ in range(chance.randrange(3)):
+        recipe = changed(recipe, chance)
+    blob = canonical(recipe)
+    id = hashlib.sha256(blob).hexdigest()
+    place: dict[str, Any] = {"model": "org/name", "revision": "0" * 40, "compute": "bf16", "max_side": 512}
+    if chance.randrange(2):
+        place = changed({**place, "adapter": "a", "prompt": "x", "pooling": "mean", "preset": EVIL}, chance)
+    space = {"name": "model", "status": "claimed", "recipe": digest(blob).hex(), "dim": 8, "place": place}
+    forge.record("model add", {"packs": forge.pack([blob]), "spaces": {id: space}})
+    if chance.randrange(2):
+        name = forge.state["current"]
+        tree = json.loads(forge.blob(forge.state["snapshots"][name]["manifest"]))["tree"]
+        old = forge.state["snapshots"][name]
+        manifest = canonical({**json.loads(forge.blob(old["manifest"])), "space": id})
+        content = digest(canonical([1, "xxh3_128", id, tree])).hex()
+        new = {**old, "space": id, "manifest": digest(manifest).hex(), "id": content}
+        forge.record("model use", {"packs": forge.pack([manifest]), "snapshots": {name: new}})
+
+
+def of_bitmaps(forge: Forge, chance: random.Random) -> None:
+    """Bitmaps of the rows of a snapshot, of the right length, and vectors of texts."""
+    lists = [list(places.values()) for places in forge.state["segments"].values()]
+    for listed in forge.state["snapshots"].values():
+        for some in lists:
+            names = digest("\n".join(name for name, *_ in some).encode()).hex()
+            size = sum(-(-rows // 8) for *_, rows in some)
+            body = chance.choice([b"\xff" * size, bytes(size), chance.randbytes(size), b"\x80" * size])
+            forge.cache(f"rows-{listed['id'][:32]}-{names[:32]}", body)
+
+
+def spoilt_document(value: Any, chance: random.Random) -> bytes:
+    return chance.choice([canonical(changed(value, chance)), b"[" * 10_000, b"null", b"[[]]", b"{}", b"\xff"])
+
+
+def table_leaf(entries: list[tuple[bytes, bytes]]) -> bytes:
+    out = bytearray(b"vt0")
+    put_number(out, len(entries))
+    for key, _ in entries:
+        put_number(out, 0)
+        put_number(out, len(key))
+        out += key
+    for _, value in entries:
+        put_number(out, len(value))
+    return bytes(out) + b"".join(value for _, value in entries)
+
+
+def of_listing(forge: Forge, chance: random.Random) -> None:
+    """A table of snapshots, with `listed` above what stands in it."""
+    entries = forge.state["snapshots"]
+    name = chance.choice(["v1", "v2", "v7", "v99"])
+    values = [
+        (b"\0" + int(one[1:]).to_bytes(8, "big"), canonical(entries.get(one, entries["v1"])))
+        for one in sorted({"v1", "v2", name}, key=lambda one: int(one[1:]))
+    ]
+    at = chance.randrange(len(values))
+    key, value = values[at]
+    kind = chance.randrange(6)
+    if kind == 0:
+        values[at] = key, spoilt_document(json.loads(value), chance)
+    elif kind == 1:
+        values[at] = (
+            chance.choice([b"", b"\0", b"\0" * 9, b"x" * 1_000, b"a\x1b\0" + key[1:], b"..\0" + key[1:]]),
+            value,
+        )
+    elif kind == 2:
+        values.reverse()
+    elif kind == 3:
+        values = []
+    page_ = table_leaf(values)
+    if kind == 4:
+        page_ = spoilt(page_, chance)
+    elif kind == 5:
+        first = values[0][0]
+        page_ = b"vt1" + inner(1, [(first, digest(page_), len(values))])[3:]
+    root = chance.choice([digest(page_).hex(), digest(page_).hex(), "00" * 16])
+    forge.record(
+        "sync",
+        {
+            "packs": forge.pack([page_, table_leaf(values)] if kind == 5 else [page_]),
+            "listed": chance.choice([2, 3, 100, 2**61]),
+            "next_v": chance.choice([3, 100, 2**61]),
+            "trees": {"snapshots": root},
+            "snapshots": chance.choice([{}, {"v1": None}]),
+        },
+    )
+
+
+def spoilt(data: bytes, chance: random.Random) -> bytes:
+    found = bytearray(data)
+    for _ in range(chance.randint(1, 4)):
+        found[chance.randrange(len(found))] = chance.randrange(256)
+    return bytes(found)
+
+
+def of_history(forge: Forge, chance: random.Random) -> None:
+    line = [1, "sync", "2026-01-02T03:04:05Z", EVIL, "v1", False]
+    lines: list[Any] = [list(line) for _ in range(chance.choice([0, 1, 1_000]))]
+    chunk = spoilt_document(lines or [line], chance) if chance.randrange(2) else canonical(lines)
+    listed = [[1, chance.choice([1, 1_000, 2**62, -1]), digest(chunk).hex()]] * chance.choice([1, 1, 3])
+    blob = spoilt_document(listed, chance) if chance.randrange(3) == 0 else canonical(listed)
+    forge.record("seal", {"packs": forge.pack([blob, chunk]), "trees": {"history": digest(blob).hex()}})
+
+
+def of_decisions(forge: Forge, chance: random.Random) -> None:
+    keys = sorted(digest(b"%d" % n) for n in range(chance.choice([1, 2, 9, 500])))
+    value = bytearray([chance.choice([0, 1, 2, 3, 4, 255])])
+    put_number(value, chance.choice([len(keys), len(keys), 0, 2**40, 10_001]))
+    value += b"".join(chance.choice([keys, keys, keys[::-1], [keys[0]] * len(keys)]))
+    value += chance.choice([b"", b"\xff" * -(-len(keys) // 8), bytes(-(-len(keys) // 8))])
+    stamp = chance.choice([bytes(8), b"\xff" * 8, (10**15).to_bytes(8, "big")]) + bytes(chance.choice([16, 16, 15, 0]))
+    page_ = table_leaf([(stamp, bytes(value))])
+    forge.record("decide", {"packs": forge.pack([page_]), "trees": {"decisions": digest(page_).hex()}})
+
+
+def of_fields(forge: Forge, chance: random.Random) -> None:
+    values = [b"", b"t" + b"\xff", b"t" + EVIL.encode(), b"t" + b"x" * 65_537, b"i", b"i" + b"\xff" * 8]
+    values += [b"f" + struct.pack("<d", number) for number in (float("nan"), float("inf"), -0.0, 1e308)]
+    values += [
+        b"b\x02",
+        b"d" + b"\x7f" * 8,
+        b"d" + b"\xff" * 8,
+        b"l\xff\xff\xff\xff\x7f",
+        b"l\x01\x05a",
+        b"z",
+        b"tgood",
+    ]
+    name = chance.choice([b"name", b"", EVIL.encode(), b"\xff", b"x" * 900])
+    page_ = table_leaf([(digest(b"a") + name, chance.choice(values))])
+    tree = json.loads(forge.blob(forge.state["snapshots"]["v2"]["manifest"]))["tree"]
+    root = digest(page_).hex()
+    id = digest(canonical([1, "xxh3_128", forge.space, tree, root])).hex()
+    old = forge.state["snapshots"]["v2"]
+    blob = canonical({**json.loads(forge.blob(old["manifest"])), "fields": root})
+    new = {**old, "manifest": digest(blob).hex(), "id": id, "fields": root}
+    forge.record("fields", {"packs": forge.pack([page_, blob]), "snapshots": {"v2": new}})
+
+
+def fact_leaf(columns: list[tuple[bytes, bytes, bytes]], rows: int) -> bytes:
+    out = bytearray(b"vf0")
+    put_number(out, rows)
+    put_number(out, len(columns))
+    for name, kind, _ in columns:
+        put_number(out, len(name))
+        out += name + kind
+    return bytes(out) + b"".join(body for *_, body in columns)
+
+
+def of_facts(forge: Forge, chance: random.Random) -> None:
+    rows = chance.choice([1, 3, 1_024])
+    keys = sorted(digest(b"%d" % n) for n in range(rows))
+    bits = b"\xff" * (rows // 8) + (bytes([(1 << rows % 8) - 1]) if rows % 8 else b"")
+    columns = [(b"key", b"k", b"".join(keys)), (b"reader", b"2", b"\1\0" * rows)]
+    columns += [
+        chance.choice(
+            [
+                (b"camera", b"t", bits + struct.pack("<I", 20) * rows + EVIL.encode().ljust(20) * rows),
+                (b"camera", b"t", bits + struct.pack("<I", 2**31) * rows),
+                (b"latitude", b"d", bits + struct.pack("<d", float("nan")) * rows),
+                (b"taken", b"s", bits + struct.pack("<q", chance.choice([2**63 - 1, -(2**63), 10**15])) * rows),
+                (b"zone", b"s", bits + struct.pack("<q", 2**62) * rows),
+                (b"width", b"4", bits + b"\xff" * 4 * rows),
+                (b"width", b"8", bits + b"\xff" * 8 * rows),
+                (b"\x1b[2J", b"8", bits + b"\xff" * 8 * rows),
+                (b"format", b"t", bits + struct.pack("<I", 3) * rows + b"\xff\xfe\x80" * rows),
+                (b"pixels/0123456789abcdef", b"k", bits + b"".join(keys)),
+            ]
+        )
+    ]
+    page_ = fact_leaf(columns, chance.choice([rows, rows, rows, 2**40]))
+    if chance.randrange(3) == 0:
+        page_ = spoilt(page_, chance)
+    run = [digest(page_).hex(), chance.choice([rows, rows, 1, 2**62])]
+    forge.record("sync", {"packs": forge.pack([page_]), "facts": {chance.choice(["0", "1", "7"]): run}})
+
+
+def of_parts(forge: Forge, chance: random.Random) -> None:
+    folder = forge.folder / "indexes" / forge.space
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [[name, check] for name, _, check, _ in forge.state["segments"][forge.space].values()]
+    head = {"covers": names, "kind": "graph", "parameters": {}, "size": 100, "space": forge.space}
+    data = spoilt_document(head, chance) if chance.randrange(2) else canonical(head)
+    body = struct.pack("<8sI", b"vindex01", chance.choice([len(data), len(data), 2**32 - 1, 0])) + data + checksum(data)
+    body += bytes(100) + checksum(bytes(100)) + checksum(checksum(bytes(100))) + b"vindexed"
+    path = folder / f"{chance.randbytes(16).hex()}.part"
+    path.write_bytes(body)
+    if not chance.randrange(3):
+        with path.open("r+b") as file:
+            file.truncate(chance.choice([1 << 40, 30, 0]))
+
+
+def of_imports(forge: Forge, chance: random.Random) -> None:
+    rows: list[Any] = [[n, f"old/{n}.png", "missing", EVIL] for n in range(chance.choice([0, 1, 3]))]
+    names = chance.choice([canonical(rows), spoilt_document(rows or [[1]], chance)])
+    names = chance.choice([names, names, b"[" + b"[]," * 3_000_000 + b"[]]"])
+    dim = forge.state["spaces"][forge.space]["dim"]
+    row = struct.pack(f"<{dim}e", *([chance.choice([float("nan"), float("inf"), 0.0, 1.0])] * dim))
+    vectors = row * chance.choice([len(rows), 0, 5]) + b"x" * chance.choice([0, 0, 1])
+    value = {
+        "space": forge.space,
+        "root": "pictures",
+        "rows": len(rows),
+        "names": digest(names).hex(),
+        "vectors": [digest(vectors).hex()] * chance.choice([1, 1, 0, 9]),
+        "written": 0,
+        "time": "2026-01-02T03:04:05Z",
+    }
+    if not chance.randrange(4):
+        value = changed(value, chance)
+    forge.record("import", {"packs": forge.pack([names, vectors]), "imports": {"i1": value}})
+
+
+def of_frames(forge: Forge, chance: random.Random) -> None:
+    """A journal whose frames prove themselves."""
+    nonce, dim = chance.randbytes(16), forge.state["spaces"][forge.space]["dim"]
+    head = struct.pack("<8sHHI32s16s", b"vjourn01", 1, 16, dim, bytes.fromhex(forge.space), nonce)
+    (forge.folder / "journal").mkdir(exist_ok=True)
+    with (forge.folder / "journal" / f"{forge.space}-{nonce.hex()}").open("wb") as file:
+        file.write(head + checksum(head))
+        for number in range(chance.choice([1, 3, 2_000])):
+            value = chance.choice([float("nan"), float("inf"), 0.0, 1.0, 60_000.0])
+            body = digest(b"%d" % (number % 5)) + struct.pack(f"<{dim}e", *([value] * dim))
+            file.write(body + checksum(nonce + struct.pack("<Q", number) + body))
+
+
+def of_tables(forge: Forge, chance: random.Random) -> None:
+    """A pack whose table names one stream again and again, or streams within another."""
+    zeros = zlib.compress(bytes(chance.choice([1 << 20, 16 << 20, 64 << 20])))
+    body, table = bytearray(b"vpack001"), []
+    place = (len(body), len(zeros), len(zlib.decompress(zeros)))
+    body += zeros
+    table = [digest(bytes(place[2]))] * chance.choice([1, 50, 1_000])
+    if chance.randrange(2):
+        table = [digest(b"%d" % n) for n in range(len(table))]
+    forge.raw_pack(bytes(body), [(name, place) for name in table])
+
+
+def of_catalogues(forge: Forge, chance: random.Random) -> None:
+    folder = forge.folder / "catalogue"
+    data = spoilt((folder / "data.mdb").read_bytes(), chance)
+    kind = chance.randrange(4)
+    if kind == 0:
+        data = data[: chance.randrange(len(data))]
+    elif kind == 1:
+        data += bytes(chance.choice([1, 4096, 1 << 20]))
+    (folder / "data.mdb").write_bytes(data)
+    (folder / "seal").write_bytes(checksum(data))
+    if chance.randrange(2):
+        (folder / "place").unlink()
+
+
 KINDS: list[Callable[[Forge, random.Random], None]] = [
     of_state,
     of_state,
@@ -350,6 +630,18 @@ KINDS: list[Callable[[Forge, random.Random], None]] = [
     of_caches,
     of_form,
     of_recipes,
+    of_models,
+    of_bitmaps,
+    of_listing,
+    of_history,
+    of_decisions,
+    of_fields,
+    of_facts,
+    of_parts,
+    of_imports,
+    of_frames,
+    of_tables,
+    of_catalogues,
 ]
 
 

@@ -44,6 +44,7 @@ ANCHORS = {
     "columns": "Columns of facts *(tested)*",
     "part": "A part *(tested)*",
     "sizes": "its size is looked at before a byte is read *(tested)*",
+    "refusals": "**All of it in one table** *(tested)*",
     "part head": "The head of a part is canonical JSON *(tested)*",
 }
 

@@ -171,7 +171,19 @@ class Objects:
                 paths=self._current_paths(set(keys[first:end])),
             )
         if whole:
+            self._look_at_rows(segment)
             self.verified.add(ref.name)
+
+    def _look_at_rows(self, segment: Segment) -> None:
+        """Look for rows that are no vectors: whoever makes a file makes its checksums."""
+        odd = list(segment.odd_rows())
+        if odd:
+            self._findings.wrong(
+                f"segments/{segment.ref.name}",
+                f"{len(odd)} of its rows are no vectors of norm 1, the first is row {odd[0]}",
+                rows=(odd[0], odd[-1]),
+                paths=self._current_paths(set(map(segment.key, odd))),
+            )
 
     def _current_paths(self, keys: set[bytes]) -> tuple[bytes, ...]:
         """Name some pictures of the current snapshot with these keys."""

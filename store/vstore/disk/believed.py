@@ -8,19 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from vstore.disk.cache import read_cache_object, write_cache
+from vstore.disk.cache import BELIEVED, read_cache_object, write_cache
 from vstore.disk.inside import names_if_any
 from vstore.disk.read_times import forget_read
 from vstore.disk.row_sums import row_sums_name
 from vstore.errors import VstoreError
 from vstore.format.canonical import Json, canonical
 
-_NAME = "checked"
-
 
 def believed(cache: Path) -> dict[str, Json]:
     """Read which segments were read whole: size, mtime, ctime and inode by name."""
-    return read_cache_object(cache, _NAME)
+    return read_cache_object(cache, BELIEVED)
 
 
 def believe(cache: Path, stats: Mapping[str, list[int]]) -> bool:
@@ -30,12 +28,12 @@ def believe(cache: Path, stats: Mapping[str, list[int]]) -> bool:
     except (OSError, VstoreError):
         return False
     kept = {name: stat for name, stat in believed(cache).items() if row_sums_name(name) in names}
-    return write_cache(cache, _NAME, canonical({**kept, **stats}))
+    return write_cache(cache, BELIEVED, canonical({**kept, **stats}))
 
 
 def disbelieve(cache: Path, name: str) -> None:
     """Forget that a segment was read whole: it is damaged."""
     known = believed(cache)
     if known.pop(name, None) is not None:
-        write_cache(cache, _NAME, canonical(known))
+        write_cache(cache, BELIEVED, canonical(known))
     forget_read(cache, name)

@@ -14,6 +14,7 @@ from vstore.disk import durable
 from vstore.format.canonical import SMALL, Json, parsed
 from vstore.format.hashing import checksum
 
+BELIEVED, TURN = "checked", "turn"  # one of these is there where vectors are read again in turn
 _SUM = 8
 
 

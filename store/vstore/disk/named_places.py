@@ -6,9 +6,13 @@ followed only where the user named that place. Each is a file `vstore/places/DIG
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+
+import xxhash
 
 from vstore.disk import durable, user_config
 from vstore.errors import DiskTrouble, ReadOnly
@@ -31,10 +35,8 @@ class NamedPlace(NamedTuple):
 
     @property
     def file(self) -> str:
-        """The name of its file."""
-        import hashlib  # with OpenSSL: most commands ask for no place outside the store's own folder
-
-        return hashlib.sha256(canonical([self.store, self.label, path_to_json(self.place)])).hexdigest()
+        """The name of its file. The file says it all again, so that nobody gains by another one with this name."""
+        return xxhash.xxh3_128_hexdigest(canonical([self.store, self.label, path_to_json(self.place)]))
 
     def to_bytes(self) -> bytes:
         paths = {"place": path_to_json(self.place), "real": path_to_json(self.real)}
@@ -52,38 +54,35 @@ class NamedPlaces:
         self._named: dict[str, bytes] = {}
 
     @classmethod
-    def of_user(cls, config: Path | None = None) -> NamedPlaces:
-        """Find those of the user of this process. config: the folder for configurations; None is ~/.config."""
-        if config is None:
-            try:
-                config = Path.home() / ".config"
-            except RuntimeError:  # neither HOME nor an entry among the users
-                return cls()
-        return cls(config / "vstore" / "places")
+    def of_user(cls, config: Path | None) -> NamedPlaces:
+        """Find those of a user. config: the folder for configurations, if there is one."""
+        return cls(None if config is None else config / "vstore" / "places")
 
-    def may_have(self, place: NamedPlace) -> bool:
-        """Tell whether the user named a folder, its real path apart: no look at the folder itself is needed for it."""
-        return self._kept(place) is not None
+    def has(self, place: NamedPlace, real: Callable[[], bytes]) -> bool:
+        """Tell whether the user named a folder.
 
-    def has(self, place: NamedPlace) -> bool:
-        """Tell whether the user named a folder."""
-        return self._kept(place) == place.to_bytes()
+        real: finds its real path now; called only if it was named by its path: even a look may be too much.
+        """
+        kept = self._kept(place)
+        return kept is not None and kept == place._replace(real=real()).to_bytes()
 
-    def keep(self, places: Iterable[NamedPlace]) -> bool:
-        """Note the folders that the user names. Returns: False if that cannot be kept: it holds in this process."""
-        kept = True
-        for place in places:
-            if self.has(place):
-                continue
-            self._named[place.file] = place.to_bytes()
-            if self.folder is None:
-                kept = False
-                continue
-            try:
+    @property
+    def can_keep(self) -> bool:
+        """True if a file can be made in the folder, as far as a look tells."""
+        if self.folder is None:
+            return False
+        there = next(one for one in (self.folder, *self.folder.parents) if os.path.lexists(one))
+        return os.path.isdir(there) and os.access(there, os.W_OK)
+
+    def keep(self, place: NamedPlace) -> None:
+        """Note a folder that the user names. Where that cannot be kept, it holds in this process."""
+        if self.has(place, lambda: place.real):
+            return
+        self._named[place.file] = place.to_bytes()
+        if self.folder is not None:
+            with contextlib.suppress(DiskTrouble, ReadOnly):
                 user_config.put(self.folder / place.file, place.to_bytes())
-            except (DiskTrouble, ReadOnly):
-                kept = False
-        return kept
+                del self._named[place.file]
 
     def _kept(self, place: NamedPlace) -> bytes | None:
         name = place.file

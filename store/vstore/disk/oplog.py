@@ -255,6 +255,7 @@ class Oplog:
         """
         number = tip.highest + 1
         state = tip.state.after(changes)
+        _refuse_unreadable(state, number)
         record = Record(
             number=number,
             op=op,
@@ -283,6 +284,15 @@ class Oplog:
         """Leave the fold in `cache/`. Each use checks it against its record."""
         body = canonical([tip.number, tip.digest, tip.loose, tip.base, tip.state.document])
         write_cache(self._layout.cache, _CACHE, body)
+
+
+def _refuse_unreadable(state: State, number: int) -> None:
+    """Make sure that a state can be read again before it is written: no store is spoilt by a mistake of ours."""
+    try:
+        require_state(state.document, number)
+        state.current_snapshot  # noqa: B018  # is looked at where it is read
+    except Damage as err:
+        raise AssertionError(f"record {number} was not written, as nobody could read it: {err.message}") from err
 
 
 def _ends(cached: bytes | None) -> int | None:

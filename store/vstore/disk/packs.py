@@ -136,6 +136,7 @@ class Pack:
         self.ref = ref
         self._hash = hash
         self._path = folder / ref.name
+        self._in_order = False
         self._owner = object()  # of its open file: the table of these must not keep the pack itself
         try:
             self._read_table()
@@ -180,8 +181,23 @@ class Pack:
         if hasher.intdigest().to_bytes(8, "little") != self._body_sum:
             raise self._damage("the data before its table does not match its checksum")
 
+    def require_order(self) -> None:
+        """Make sure that no blob stands twice, and no two share a byte: all are together no more than the pack holds.
+
+        Raises: Damage.
+        """
+        before, stored = b"", 0
+        for i in range(0 if self._in_order else self.count):
+            digest = self._digest(i)
+            stored += _PLACE.unpack_from(self.table, i * self._entry + self._hash.size)[1]
+            if digest <= before or stored > self._body - len(_MAGIC):
+                raise self._damage("its table is out of order, or names bytes twice")
+            before = digest
+        self._in_order = True
+
     def digests(self) -> Iterator[bytes]:
-        """Yield the digest of every blob."""
+        """Yield the digest of every blob. Raises: Damage."""
+        self.require_order()
         for i in range(self.count):
             yield self._digest(i)
 

@@ -29,6 +29,7 @@ def sound_blobs(folder: Path, ref: FileRef, hash: Hash) -> tuple[bool, Iterator[
     """
     try:
         pack = insisted(partial(Pack, folder, ref, hash))
+        pack.require_order()
     except (Damage, OSError) as err:
         refuse_unreadable(err, folder / ref.name)
         return False, _unlisted_blobs(folder / ref.name, hash)

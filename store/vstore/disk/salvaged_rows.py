@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from functools import partial
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.disk.file import File
 from vstore.disk.footer import BLOCK, FOOTER_SIZE, Footer
+from vstore.disk.norms import of_norm_1
 from vstore.disk.salvage import insisted, refuse_unreadable, segment_ref
 from vstore.disk.segments import HOLES_FROM, Segment
 from vstore.errors import Damage
@@ -35,6 +37,8 @@ def whole_segment(folder: Path, ref: FileRef) -> Segment | None:
     def read() -> Segment:
         segment = Segment(folder, ref)
         segment.verify()
+        if any(True for _ in segment.odd_rows()):
+            raise segment.damage("it holds rows that are no vectors of norm 1")
         return segment
 
     try:
@@ -84,7 +88,10 @@ def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, kno
     a snapshot that lists it.
     known: the keys in snapshots. Raises: VstoreError if the user may not read it.
     """
+    import numpy as np
+
     path = folder / ref.name
+    kind = np.dtype(dtype).newbyteorder("<")
     width, blocks = dim * DTYPES[dtype], -(-ref.rows // BLOCK)
     sums_at = ref.size - FOOTER_SIZE - 8 * blocks
     keys_at = sums_at - ref.rows * key_size
@@ -118,7 +125,8 @@ def remains(folder: Path, ref: FileRef, dim: int, dtype: str, key_size: int, kno
                     continue
                 if checksum(rows) != sums[8 * block : 8 * block + 8]:
                     continue
-                for number in range(first, end):
+                fine = of_norm_1(np.frombuffer(rows, kind).reshape(-1, dim)).tolist()
+                for number in compress(range(first, end), fine):
                     key = keys[number * key_size : (number + 1) * key_size]
                     if proved or key in known:
                         numbers.append(number)

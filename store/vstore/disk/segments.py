@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from vstore.disk.file import File
 from vstore.disk.footer import BLOCK, FOOTER_SIZE, Footer
+from vstore.disk.norms import of_norm_1
 from vstore.disk.row_sums import row_sums
 from vstore.errors import Damage
 from vstore.format.entries import FileRef
@@ -105,6 +106,14 @@ class Segment:
                     left -= got
                 if left or hasher.intdigest().to_bytes(8, "little") != sums[block * 8 : block * 8 + 8]:
                     yield first, end
+
+    def odd_rows(self) -> Iterator[int]:
+        """Yield the rows that are no vectors of norm 1: they may have right checksums, which are checked before."""
+        import numpy as np
+
+        rows = self.rows()
+        for first in range(0, len(rows), BLOCK):
+            yield from (first + np.flatnonzero(~of_norm_1(rows[first : first + BLOCK]))).tolist()
 
     def verify(self) -> None:
         """Check every byte before any is used. Raises: Damage, naming file and rows."""

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vstore.disk.believed import believed
-from vstore.disk.cache import read_cache_object, write_cache
+from vstore.disk.cache import TURN, read_cache_object, write_cache
 from vstore.disk.read_times import read_times
 from vstore.format.canonical import Json, canonical
 from vstore.format.entries import FileRef
 from vstore.format.names import is_number
 
 DAY = 86_400
-_NAME = "turn"
 
 
 class Stretch(NamedTuple):
@@ -40,7 +39,7 @@ class Stretch(NamedTuple):
 
 def stretches(cache: Path, listed: Iterable[FileRef], now: int) -> list[Stretch]:
     """List the rows of the believed segments, in their order. What is said to be read after `now` is not known."""
-    noted, known = read_cache_object(cache, _NAME), believed(cache)
+    noted, known = read_cache_object(cache, TURN), believed(cache)
     if not noted and not known:
         return []
     whole = read_times(cache)
@@ -82,4 +81,4 @@ def keep_stretches(cache: Path, found: Iterable[Stretch]) -> bool:
                 runs.append([one.end - one.first, one.at])
                 oldest = newest = one.at
         kept[name] = runs
-    return write_cache(cache, _NAME, canonical(kept))
+    return write_cache(cache, TURN, canonical(kept))

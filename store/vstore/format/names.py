@@ -43,12 +43,13 @@ def is_origin(value: str) -> bool:
 
 def is_label(value: object) -> bool:
     """Tell whether a value is one name of a path."""
-    return (
-        type(value) is str
-        and is_stored_path(name := os.fsencode(value))
-        and b"/" not in name
-        and len(name) <= _LONGEST_LABEL
-    )
+    if type(value) is not str:
+        return False
+    try:
+        name = os.fsencode(value)
+    except UnicodeEncodeError:  # half a character
+        return False
+    return is_stored_path(name) and b"/" not in name and len(name) <= _LONGEST_LABEL
 
 
 def is_stored_path(path: bytes) -> bool:

@@ -12,7 +12,6 @@ import threading
 from pathlib import Path
 
 from vstore.disk import durable
-from vstore.disk.named_places import NamedPlaces
 from vstore.disk.owner import User
 from vstore.embed.consent import Consent
 from vstore.embed.model_words import Words
@@ -67,7 +66,6 @@ def import_new(
     dtype: str | None = None,
     consent: Consent | None = None,
     user: User | None = None,
-    named: NamedPlaces | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
     stop: threading.Event | None = None,
@@ -86,7 +84,6 @@ def import_new(
 
     def work(made: Path) -> ImportReport:
         with contextlib.closing(create_store(made, hash, dtype, user=user)) as repo:
-            repo.named_places = named or repo.named_places
             return import_index(repo, words, consent=consent, dry_run=dry_run, progress=progress, stop=stop)
 
     if dry_run:

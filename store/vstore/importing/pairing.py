@@ -189,7 +189,9 @@ class Pairer:
         roots: dict[str, Root | None] = {}
         named: list[Root] = []
         for label in map(os.fsdecode, labels):
-            place = os.path.realpath(options.root) if options.root is not None else exported.places[label]
+            place = (
+                os.path.realpath(options.root) if options.root is not None else os.path.normpath(exported.places[label])
+            )
             known = repo.state.roots.get(label)
             if known is None:
                 roots[label] = _root(repo, label, place)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vstore.disk.catalogue import Catalogue
@@ -17,14 +18,10 @@ from vstore.format.recipes import Recipe
 from vstore.format.tree import Tree, keys_at
 from vstore.intake.copied_vectors import CopiedVectors
 from vstore.intake.cut_pictures import CutPictures
-from vstore.intake.doubts import Doubts
-from vstore.intake.embedding import Batch as ModelBatch
-from vstore.intake.embedding import Embedding
 from vstore.intake.kept_vectors import KeptVectors
 from vstore.intake.known_pictures import KnownPictures
 from vstore.intake.lazy_model import LazyModel
 from vstore.intake.prepared_pixels import PreparedPixels
-from vstore.intake.reader import Answer, Reader
 from vstore.intake.stored_keys import Vectors
 from vstore.intake.survey import TROUBLE, Item, Survey
 from vstore.pictures.failures import PASSING, PictureFailure
@@ -35,6 +32,9 @@ from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
     from vstore.format.facts import Fact
+    from vstore.intake.embedding import Batch as ModelBatch
+    from vstore.intake.embedding import Embedding
+    from vstore.intake.reader import Answer, Reader
     from vstore.pictures.isolation import IsolatedDecoder
 
 _ROUNDS = 3  # times that a picture is looked for whose file changes under us
@@ -104,12 +104,27 @@ class Ingest:
             # Loading is paid once, however many pictures there are.
             clock=lambda: time.perf_counter() - self._model.seconds,
         )
-        self._embedding = Embedding(self._model, self._kept, Doubts(self._model, self._kept, self._pictures))
-        self._reader = Reader(
-            repo.hash,
+        self._hash = repo.hash
+        self._max_file_size = max_file_size
+
+    # A run without news reads and embeds nothing, and pays for every import.
+
+    @cached_property
+    def _embedding(self) -> Embedding:
+        from vstore.intake.doubts import Doubts
+        from vstore.intake.embedding import Embedding
+
+        return Embedding(self._model, self._kept, Doubts(self._model, self._kept, self._pictures))
+
+    @cached_property
+    def _reader(self) -> Reader:
+        from vstore.intake.reader import Reader
+
+        return Reader(
+            self._hash,
             self._preparation,
-            max_size=max_file_size,
-            stop=stop,
+            max_size=self._max_file_size,
+            stop=self._stop,
             wants=self._pictures.wants,
             finish=self._embedding.finish,
             look=self._pixels.look,
@@ -195,6 +210,8 @@ class Ingest:
                 return
             self._expect(items, base)
             self._run(survey, "embed", iter(items), len(items), decode=True, pause=pause)
+        from vstore.intake.reader import Answer
+
         failure = PictureFailure("io", "it kept changing while it was read")
         while not self._stop.is_set() and (items := list(survey.unembedded(self.wants))):
             for item in items:
@@ -212,6 +229,8 @@ class Ingest:
     ) -> None:
         if not total:
             return
+        from vstore.intake.embedding import Batch as ModelBatch
+
         self._progress.stage(stage, total)
         self._kept.begin()
         batch = ModelBatch([], [])
@@ -293,7 +312,8 @@ class Ingest:
 
     def settle(self) -> None:
         """Keep the vectors of all batches under way, even if a reading was abandoned."""
-        self._embedding.settle()
+        if "_embedding" in vars(self):
+            self._embedding.settle()
 
     def review_failures(self, survey: Survey) -> None:
         """Tell the survey the pictures without a vector. Earlier failures are checked again."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vstore.disk import durable
 from vstore.disk.journal import Journal, JournalWriter, is_beheaded, journals
+from vstore.disk.norms import of_norm_1
 from vstore.errors import Damage, VstoreError
 from vstore.format.canonical import Json
 from vstore.format.entries import FileRef
@@ -106,6 +108,9 @@ def segment_of(repo: Repository, path: Path, wanted: Callable[[bytes], bool]) ->
             seen.add(key)
             numbers.append(number)
             keys.append(key)
+    fine = [good for rows in journal.rows(numbers) for good in of_norm_1(rows).tolist()]
+    if not all(fine):  # a stranger's: its frames prove themselves, too
+        numbers, keys = list(compress(numbers, fine)), list(compress(keys, fine))
     if not keys:
         return None
     return repo.write_segment(journal.space, keys, journal.rows(numbers))

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from vstore.embed.careful import Attempts
 from vstore.embed.embedder import Devices, Embedder, Pipeline
 from vstore.embed.rows import require_width
 from vstore.repository.repository import Repository
@@ -14,6 +13,7 @@ from vstore.repository.repository import Repository
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from vstore.embed.careful import Attempts
     from vstore.embed.embedder import Floats
 
 BATCH = 16  # pictures per call of an embedder that asks for no other number
@@ -77,6 +77,8 @@ class LazyModel:
 
     def attempts(self, before: Callable[[], Floats] | None = None) -> Attempts:
         """Name the ways to try pictures again. before: their batch, if they are tried on another device now."""
+        from vstore.embed.careful import Attempts  # a run without news embeds nothing
+
         pipeline = self.ready()
         if not isinstance(pipeline, Devices):
             return Attempts(self.dim, pipeline.start, self._prove)

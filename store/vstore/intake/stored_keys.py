@@ -45,8 +45,9 @@ class Vectors:
         if location is not None:
             ordinal, row = location
             if ordinal >= self._told:
-                return False  # this run embedded it, and has told the catalogue since
-            if self._repo.segment(self._refs[ordinal]).key(row) == key:
+                if key in self._run:
+                    return False  # this run embedded it, and has told the catalogue since
+            elif self._repo.segment(self._refs[ordinal]).key(row) == key:
                 return True
         # The catalogue is damaged: that it has no location of a key proves nothing.
         self._told, self._rest = 0, None

@@ -11,6 +11,7 @@ from vstore.embed.model_words import quoted
 from vstore.errors import LabelTaken, UsageError
 from vstore.format.canonical import Json
 from vstore.format.entries import Root
+from vstore.format.names import is_label
 from vstore.limits import refuse_limit
 from vstore.paths import hint_for_address
 from vstore.pictures.scan_options import OptionEdits, ScanOptions
@@ -29,7 +30,7 @@ class Target(NamedTuple):
     under:   path of the part, relative to the root; b"" for all of it.
     gone:    the part is not on disk any more.
     known:   the log knew this root before.
-    named:   the user named all of it in this command.
+    named:   the user named all of it in this command, and knows where its links may lead.
     """
 
     root: Root
@@ -78,8 +79,8 @@ def scope_of(repo: Repository, paths: Sequence[bytes], as_label: str | None, edi
     """
     if as_label is not None and len(paths) != 1:
         raise UsageError("--as names one folder", "give exactly one PATH with it")
-    if as_label is not None and ("/" in as_label or as_label in ("", ".", "..")):
-        raise UsageError(f"{as_label!r} cannot be a label", "a label is one name, without /")
+    if as_label is not None and not is_label(as_label):
+        raise UsageError(f"{as_label!r:.100} cannot be a label", "a label is one name, of at most 255 bytes, without /")
     if edits.accept_truncated:
         repo.require_format_2("the marks of cut pictures")
     builder = _ScopeBuilder(repo, as_label, edits)
@@ -126,8 +127,7 @@ class _ScopeBuilder:
                         f"{_shown(path)} is already known as {root.label!r}",
                         "sync it without --as, or under that label",
                     )
-                self._folders.name(root)
-                self._whole(root, place, named=True)
+                self._whole(root, place, named=self._is_named(root))
                 return
         for name, through_link in _names(path, real):
             for root in self._known.values():
@@ -138,6 +138,21 @@ class _ScopeBuilder:
                     return
         _refuse_unless_folder(path, real)
         self._new(real)
+
+    def _is_named(self, root: Root) -> bool:
+        """Take a folder for named, unless the store alone says that its links to folders elsewhere are followed."""
+        is_meant = self._is_meant(root)
+        self._folders.name(root)
+        return is_meant
+
+    def _is_meant(self, root: Root) -> bool:
+        folders = self._folders
+        return (
+            not self._follows(root)
+            or bool(self._edits.follow_symlinks)
+            or not folders.is_below(root)
+            or folders.may_lead_out(root)
+        )
 
     def _whole(self, root: Root, place: bytes, *, named: bool = False) -> None:
         root, options = self._with_options(root)
@@ -188,6 +203,7 @@ class _ScopeBuilder:
     def _new(self, real: bytes) -> None:
         """Add a folder that is new, or moved, or takes known ones in."""
         inside = [(r, within) for r in self._known.values() if (within := self._folders.around(r, real))]
+        is_meant = all(self._is_meant(taken) for taken, _ in inside)
         label = self._free_label(real, [root for root, _ in inside])
         old = self._known.get(label)
         options = ScanOptions.from_json(old.options if old else {})
@@ -202,7 +218,7 @@ class _ScopeBuilder:
         self._known[label] = root
         self._folders.name(root)
         known = old is not None or bool(self._scope.absorbed)
-        self._scope.targets.append(Target(root, real, options, known=known, named=True))
+        self._scope.targets.append(Target(root, real, options, known=known, named=is_meant))
 
     def _free_label(self, real: bytes, inside: list[Root]) -> str:
         """Choose the label of a folder: the given one, or its name. Raises: LabelTaken."""

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from vstore.disk import durable, inside
 from vstore.disk.lock import Lock
-from vstore.disk.named_places import NamedPlaces
 from vstore.disk.oplog import Tip
 from vstore.disk.owner import User
 from vstore.disk.reserve import has_reserve, write_reserve
@@ -66,7 +65,6 @@ def repair(
     wait: bool = False,
     settings: Settings | None = None,
     user: User | None = None,
-    named: NamedPlaces | None = None,
     progress: Progress | None = None,
 ) -> RepairReport:
     """Repair a store.
@@ -81,7 +79,6 @@ def repair(
     wait:          wait for another process that is changing the store.
     settings:      of the models of spaces.
     user:          the user for whom it is repaired; by default one who trusts no other.
-    named:         the folders of pictures that the user named.
     Raises: NoStore, FormatTooNew, ForeignStore, Locked, DiskTrouble; Damage if no file tells the kind of store.
     """
     find_form(folder)  # of no store, and of one of a later format, not even a folder is made
@@ -90,7 +87,6 @@ def repair(
     def run(*locks: Lock) -> RepairReport:
         form, is_sound = find_form(folder)
         repo = Repository.unread(folder, form, asker, *locks)
-        repo.named_places = named or repo.named_places
         load = _loader(repo, load_embedder, settings or Settings()) if embed else None
         job = _Job(repo=repo, load=load, progress=progress or Silent(), dry_run=dry_run, form_is_sound=is_sound)
         try:

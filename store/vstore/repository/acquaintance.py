@@ -21,6 +21,7 @@ from vstore.errors import Untrusted
 from vstore.format.entries import Root
 from vstore.format.relabelling import today
 from vstore.pictures.links import Fence, stays_below
+from vstore.pictures.scan_options import ScanOptions
 from vstore.repository.places import is_below, is_gone, is_same, relative
 from vstore.repository.repository import Repository
 
@@ -30,6 +31,7 @@ class KnownFolders:
 
     def __init__(self, repo: Repository) -> None:
         self._repo = repo
+        self._base = repo.base
         self._below: dict[bytes, bool] = {}
         self._named: dict[tuple[str, bytes], bool] = {}
         self._met: dict[tuple[str, bytes], bool] = {}
@@ -58,7 +60,7 @@ class KnownFolders:
         """Tell whether a folder lies in the folder that holds the store."""
         place = self._repo.place(root)
         if place not in self._below:
-            self._below[place] = stays_below(self._repo.base, place)
+            self._below[place] = stays_below(self._base, place)
         return self._below[place]
 
     def is_known(self, root: Root) -> bool:
@@ -102,7 +104,7 @@ class KnownFolders:
         if not self.is_below(root):
             return None
         return Fence(
-            self._repo.base,
+            self._base,
             is_named=lambda: self.is_named(root),
             is_allowed=lambda: self.may_lead_out(root),
             refuse=refuse,
@@ -119,7 +121,7 @@ class KnownFolders:
 
         In a folder that nobody named, links must not lead out of the folder that holds the store.
         """
-        base, absorbed = self._repo.base, self._repo.state.absorbed
+        base, absorbed = self._base, self._repo.state.absorbed
         roots = {os.fsencode(root.label): root for root in self._repo.state.roots.values() if self.is_known(root)}
 
         def file_of(path: bytes) -> bytes | None:
@@ -133,9 +135,10 @@ class KnownFolders:
         return file_of
 
 
-def keep_named(repo: Repository, roots: Iterable[Root]) -> bool:
-    """Note the folders that the user of this process names. Returns: False if that cannot be kept."""
-    return repo.named_places.keep([_named(repo, root.label, repo.place(root)) for root in roots])
+def keep_named(repo: Repository, roots: Iterable[Root]) -> None:
+    """Note the folders that the user of this process names; where that cannot be kept, it holds in this process."""
+    for root in roots:
+        repo.named_places.keep(_named(repo, root.label, repo.place(root)))
 
 
 def require_known(repo: Repository) -> None:
@@ -144,10 +147,7 @@ def require_known(repo: Repository) -> None:
 
 
 def _is_named(repo: Repository, label: str, place: bytes) -> bool:
-    known = repo.named_places
-    if not known.may_have(NamedPlace(repo.store_id, label, place, b"")):
-        return False
-    return known.has(_named(repo, label, place))
+    return repo.named_places.has(NamedPlace(repo.store_id, label, place, b""), lambda: os.path.realpath(place))
 
 
 def _was_synced_here(repo: Repository, label: str, place: bytes) -> bool:
@@ -155,7 +155,7 @@ def _was_synced_here(repo: Repository, label: str, place: bytes) -> bool:
 
     if not was_synced_here(repo, os.fsencode(label), place):
         return False
-    repo.named_places.keep([_named(repo, label, place)])
+    repo.named_places.keep(_named(repo, label, place))
     return True
 
 
@@ -174,7 +174,7 @@ def _refusal(repo: Repository, unknown: list[Root]) -> Untrusted:
     folders, them = f"the folder {places[0]}", "it"
     if len(places) > 1:
         folders, them = f"the folders {', '.join(places)}", "them"
-    each = "" if repo.named_places.folder is not None else ", each time: you have no folder for configurations"
+    each = "" if repo.named_places.can_keep else f", each time: {_why_each_time(repo)}"
     return Untrusted(
         f"the store names {folders}, and you have not named {them} at this machine; the store "
         "may be a stranger's, so nothing there was looked at",
@@ -182,10 +182,22 @@ def _refusal(repo: Repository, unknown: list[Root]) -> Untrusted:
     )
 
 
+def _why_each_time(repo: Repository) -> str:
+    folder = repo.named_places.folder
+    return "you have no folder for configurations" if folder is None else f"{folder} cannot be written"
+
+
 def _refusal_of_link(repo: Repository, root: Root, path: bytes) -> Untrusted:
-    place = os.fsdecode(repo.place(root))
+    link, place = os.fsdecode(path), os.fsdecode(repo.place(root))
+    if ScanOptions.from_json(root.options).follow_symlinks:
+        command = f"vstore sync {quoted(place)}"
+        return Untrusted(
+            f"{link} is a link out of the folder that holds the store; the store, which may be a stranger's, says that "
+            f"the links of {place} are followed, and you have not said so at this machine",
+            f"if they should be: {command} --follow-symlinks; else: {command} --no-follow-symlinks",
+        )
     return Untrusted(
-        f"{os.fsdecode(path)} is a link out of the folder that holds the store, and you have not named its folder at "
-        "this machine; a store may be a stranger's, so the link was not followed",
+        f"{link} is a link out of the folder that holds the store, and you have not named {place} at this machine; the "
+        "store may be a stranger's, so the link was not followed",
         f"if the pictures there are yours: vstore sync {quoted(place)}",
     )

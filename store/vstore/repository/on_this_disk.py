@@ -39,7 +39,6 @@ def was_synced_here(repo: Repository, label: bytes, place: bytes) -> bool:
 
     place: its absolute path.
     """
-
     if not _is_ours(repo):
         return False
     catalogue = repo.catalogue(write=False)
@@ -54,9 +53,9 @@ def was_synced_here(repo: Repository, label: bytes, place: bytes) -> bool:
 
 
 def _is_ours(repo: Repository) -> bool:
-    """Tell whether this user made the catalogue: root does not follow what another user wrote."""
+    """Tell whether this user made the catalogue, perhaps before sudo: root does not follow what another user wrote."""
     try:
-        return inside.look(repo.layout.catalogue / "data.mdb").st_uid == os.geteuid()
+        return inside.look(repo.layout.catalogue / "data.mdb").st_uid in (os.geteuid(), repo.user.sudo_uid)
     except OSError:
         return False
 

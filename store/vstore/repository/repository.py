@@ -56,20 +56,17 @@ COMMIT_WAIT = 10.0  # seconds that a commit waits for another one
 class Repository:
     """An open store. Reading takes no lock; `committing` and `publish` are the one way to change its state."""
 
-    def __init__(
-        self, folder: Path, *, damaged: bool = False, user: User | None = None, named: NamedPlaces | None = None
-    ) -> None:
+    def __init__(self, folder: Path, *, damaged: bool = False, user: User | None = None) -> None:
         """
         damaged: take the newest sound record even if its objects are missing: a check must tell everything.
         user:    the user for whom it is opened; by default one who trusts no other.
-        named:   the folders of pictures that its user named; None if there are none.
         Raises:  NoStore, FormatTooNew, Damage.
         """
-        self._begin(folder, read_form(folder), user or User(), named)
+        self._begin(folder, read_form(folder), user or User())
         self._damaged = damaged
         self.reload()
 
-    def _begin(self, folder: Path, form: Form, user: User, named: NamedPlaces | None = None) -> None:
+    def _begin(self, folder: Path, form: Form, user: User) -> None:
         self.user = user
         self.layout = layout_of(folder, caches_for(layout_of(folder), form.store, user))
         self.format = form.format
@@ -83,7 +80,7 @@ class Repository:
         self._segments: dict[str, Segment] = {}
         self._listing: Listing | None = None
         self._held: dict[str, Lock] = {}
-        self.named_places = named or NamedPlaces()
+        self.named_places = NamedPlaces.of_user(user.config_folder())
 
     @classmethod
     def unread(cls, folder: Path, form: Form, user: User, *locks: Lock) -> Repository:
@@ -271,7 +268,7 @@ class Repository:
 
     def place(self, root: Root) -> bytes:
         """Give the absolute path of a synced folder."""
-        return os.path.normpath(os.path.join(self.base, root.place)) if root.relative else root.place
+        return os.path.normpath(os.path.join(self.base, root.place) if root.relative else root.place)
 
     def file_of(self, path: bytes) -> bytes | None:
         """Give the absolute path of a stored path, or None if its folder is no longer known."""

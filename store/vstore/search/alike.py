@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from vstore.disk.norms import NORM_OFF
 from vstore.disk.segments import Segment
+from vstore.errors import Damage
 from vstore.progress import Progress
 
 if TYPE_CHECKING:
@@ -111,5 +113,8 @@ class _MarkedRows:
             if len(inside):
                 found.append(rows[inside].astype(np.float32))
         block: Floats = np.concatenate(found)
-        block /= np.linalg.norm(block, axis=1, keepdims=True)
+        norms = np.linalg.norm(block, axis=1, keepdims=True)
+        if not (np.abs(norms - 1) <= NORM_OFF).all():
+            raise Damage("a segment holds rows that are no vectors of norm 1", "run: vstore check --read-data")
+        block /= norms
         return block

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
@@ -118,6 +119,8 @@ def search(
     """
     if k < 1:
         raise UsageError("-k must be at least 1", "give 1 or more")
+    if min_score is not None and not math.isfinite(min_score):
+        raise UsageError(f"{min_score} is not a valid score", "give a number from -1 to 1")
     # A query is read once. What it is compared with may be collected meanwhile, and is then looked up again.
     terms = read_terms(repo, operands)
     keys = [term.key for term in terms]
@@ -143,6 +146,11 @@ def _report(
 ) -> SearchReport:
     """Report the pictures found. keys: of the pictures of the query. flat: another picture of it has one colour."""
     paths = subject.paths_of({key for key, _ in found})
+    if not all(paths.values()):
+        raise Damage(
+            f"{repo.layout.cache}/ marks pictures that {subject.snapshot.name} does not hold",
+            "remove that folder and run the command again: vstore makes it again",
+        )
     flats = _flat(repo, subject.snapshot.space, {*(key for key, _ in found), *(key for key in keys if key is not None)})
     file_of, is_known = repo.file_finder(), KnownFolders(repo).knower()
 

@@ -79,7 +79,7 @@ def open_subject(
     cache = repo.layout.cache
     prefixes = None if under is None else prefixes_of(repo, tree, under)
     if prefixes is None and new_since is None:
-        bitmaps = cached_bitmaps(cache, repo.hash, snapshot.id, segments, keys=tree.every_key)
+        bitmaps = cached_bitmaps(cache, repo.hash, snapshot.id, segments, keys=tree.every_key, count=snapshot.images)
     else:
         allowed = {key for _, key in below(tree, prefixes)}
         if new_since is not None:

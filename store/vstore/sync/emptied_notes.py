@@ -11,7 +11,6 @@ from vstore.format.delta import Change
 from vstore.format.tree import Tree
 from vstore.intake.survey import Survey
 from vstore.sync.guards import LOSS_COUNT
-from vstore.sync.losses import emptied, lost_keys
 from vstore.sync.occurrences import after
 
 _MOST = 10  # folders that a report names
@@ -28,6 +27,8 @@ def notes(
     removed = [change for change in changes if change[2] is None]
     if len(removed) <= LOSS_COUNT:
         return
+    from vstore.sync.losses import emptied, lost_keys
+
     said: list[bytes] = []
     left = "they would leave the index" if dry_run else "they left the index"
     for lost in lost_keys(removed, survey, after(before, changes)).values():

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from vstore.counts import counted
 from vstore.errors import Refused
@@ -16,8 +17,10 @@ from vstore.intake.targets import Target
 from vstore.repository.places import is_gone
 from vstore.sync.disks import changed_disk
 from vstore.sync.edits import Edits
-from vstore.sync.losses import Before, Losses, Lost, lost_keys
 from vstore.sync.occurrences import after, occurrences, touched
+
+if TYPE_CHECKING:  # a sync without news asks nothing of them
+    from vstore.sync.losses import Before, Losses, Lost
 
 LOSS_PERCENT = 30  # of the pictures of a folder; losing more than this and
 LOSS_COUNT = 20  # more than this many counts as an accident
@@ -73,6 +76,8 @@ def could_lose_much(edits: Edits, survey: Survey, before: Before) -> bool:
 
     edits: of a survey before its files are read, as if every known key had a vector.
     """
+    from vstore.sync.losses import Losses
+
     return next(_accidents(Losses(edits.changes, survey, before, None)), None) is not None
 
 
@@ -86,6 +91,8 @@ def loses_little(edits: Edits, survey: Survey, before: Before, key_size: int) ->
     A picture is lost if no file has its key, and there is no file at its path: one that was edited, or written over, is
     not.
     """
+    from vstore.sync.losses import Losses
+
     for accident in _accidents(Losses(edits.changes, survey, before, key_size)):
         raise accident
 
@@ -147,6 +154,8 @@ def spoils_little(edits: Edits, survey: Survey, base: Tree, key_size: int) -> No
     changes = edits.every()
     if sum(new is None and old is not None for _, old, new in changes) <= LOSS_COUNT:
         return
+    from vstore.sync.losses import lost_keys
+
     spoilt = {path for path, _ in edits.dropped}
     named = after(occurrences(base, touched(changes), key_size), changes)
     for label, lost in lost_keys((c for c in changes if c[0] in spoilt), survey, named).items():

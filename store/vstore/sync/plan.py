@@ -15,15 +15,14 @@ from vstore.progress import Progress
 from vstore.repository.repository import Repository
 from vstore.sync import guards
 from vstore.sync.decision import Base
-from vstore.sync.disks import Spots, spots_of
 from vstore.sync.edits import Edits, edits_of
-from vstore.sync.losses import Before
 from vstore.sync.memory import Memory
 from vstore.sync.passing import no_pictures
-from vstore.sync.week import fullest
 
 if TYPE_CHECKING:
     from vstore.pictures.pattern_watch import Watch
+    from vstore.sync.disks import Spots
+    from vstore.sync.losses import Before
 
 
 class _Everything:
@@ -87,7 +86,8 @@ class Planner:
         """
         if self._allowed or not base.tree.leaves:
             return True
-        if guards.could_lose_much(_sighted(base, survey), survey, self._before(base, survey)):
+        edits = _sighted(base, survey)
+        if edits.changes and guards.could_lose_much(edits, survey, self._before(base, survey)):
             self._ingest.hash(survey)
             if self._stop.is_set():
                 return False
@@ -110,6 +110,10 @@ class Planner:
 
     def _before(self, base: Base, survey: Survey) -> Before:
         """Collect the ways to what is known of the folders from before the sync."""
+        from vstore.sync.disks import spots_of
+        from vstore.sync.losses import Before
+        from vstore.sync.week import fullest
+
         absorbed = {**self._repo.state.absorbed, **base.scope.absorbed}
         places = {os.fsencode(target.root.label): target for target in survey.targets}
 

@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from vstore.counts import counted, some
+from vstore.disk.cache import BELIEVED, TURN
 from vstore.disk.catalogue import Catalogue
+from vstore.disk.inside import exists
 from vstore.embed.embedder import Embedder
 from vstore.errors import CommitRace, ModelError, VstoreError
 from vstore.format.tree import Tree
@@ -101,7 +103,6 @@ class Run:
                 found by reading stored vectors again is raised once everything else is done.
         """
         from vstore.disk.proven_faiss import check_faiss  # `look` does without it
-        from vstore.sync.read_again import read_again
 
         repo = self._repo
         with repo.lock("ingest") as lock:
@@ -123,8 +124,16 @@ class Run:
             finally:
                 if self._catalogue is not None:
                     self._catalogue.close()
-            read_again(repo, took=time.perf_counter() - began, is_stopped=self._stop.is_set)
+            self._read_again(time.perf_counter() - began)
             return report
+
+    def _read_again(self, took: float) -> None:
+        """Read stored vectors again whose turn it is; few stores are so large that they have any. Raises: Damage."""
+        cache = self._repo.layout.cache
+        if exists(cache / BELIEVED) or exists(cache / TURN):
+            from vstore.sync.read_again import read_again
+
+            read_again(self._repo, took=took, is_stopped=self._stop.is_set)
 
     def look(self, paths: Sequence[bytes]) -> SyncReport:
         """Plan a `sync`. Hashes if it must; embeds nothing, writes nothing, takes no lock."""
