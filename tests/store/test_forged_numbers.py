@@ -1,4 +1,4 @@
-"""Stores that a stranger filled with very many entries: the work of a command grows with them, not with their square."""
+"""Stores that a stranger filled with very many entries: work grows with their number, not with its square."""
 
 from __future__ import annotations
 
