@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NamedTuple, TypedDict
 
 from vstore.disk import inside
-from vstore.disk.trusted import Trusted, is_trusted
 from vstore.format.layout import Layout
 from vstore.paths import AnyPath, absolute
 
@@ -107,6 +106,8 @@ def foreign(layout: Layout, user: User) -> Foreign | None:
         held = _held(layout, owner, {me, *_served(layout.folder, user)})
     if held is None or not _keeps_owners(found.st_dev):
         return None
+    from vstore.disk.trusted import Trusted, is_trusted  # few stores are another user's
+
     real = Path(os.path.realpath(layout.folder))
     if is_trusted(user.config_folder(), Trusted(real, owner)):
         return None
