@@ -12,7 +12,7 @@ from support.lines import Line, environment
 
 HEAVY = {
     "numpy", "faiss", "torch", "transformers", "peft", "PIL", "tqdm", "rich", "lmdb", "pathspec",
-    "importlib.metadata", "multiprocessing", "_hashlib",
+    "importlib.metadata", "multiprocessing", "_hashlib", "numpy.ma",
 }  # fmt: skip
 
 
@@ -71,4 +71,4 @@ def test_a_sync_without_news_loads_neither_numpy_nor_faiss_nor_a_decoder(picture
 
 def test_a_search_by_a_known_picture_loads_no_decoder_and_no_model(pictures: Line) -> None:
     found = loaded(command("search", "./pictures/a.png"), pictures.home)
-    assert not found & {"PIL", "torch", "transformers", "peft", "tqdm"}
+    assert not found & {"PIL", "torch", "transformers", "peft", "tqdm", "numpy.ma"}

@@ -91,7 +91,7 @@ def options_of(words: str) -> set[str]:
 def test_an_option_that_a_message_names_is_one_of_a_command_that_says_it(path: Path) -> None:
     verb = path.relative_to(TOP / "store" / "vstore").parts[0]
     every = (" ".join(words) for words in all_commands() if words and not isinstance(found(words), click.Group))
-    known = set().union(*map(options_of, VERBS.get(verb, every))) | {"--store", "--help"} | ELSEWHERE
+    known = set().union(*map(options_of, VERBS.get(verb, every))) | {"--store", "--trust", "--help"} | ELSEWHERE
     for node, text in texts(ast.parse(path.read_text())):
         prose = re.sub(r"\b(pip|hf) [^;,)]*", "", COMMAND.sub("", text))
         named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*[a-z]\b", prose))

@@ -125,7 +125,7 @@ class Lock:
                     what = "another thread of this process is changing this store"
                 elif _is_stopped(about["pid"]):
                     what = "another process, which was stopped, is changing this store"
-                    step = f"let it go on with kill -CONT {about['pid']}, or end it with kill {about['pid']}"
+                    step = f"let it go on with kill -CONT {about['pid']}, or end it with kill -KILL {about['pid']}"
         except (OSError, ValueError, KeyError, TypeError):
             holder = "an unknown process"
         return f"{what}: {holder} holds the lock {self.name!r}", step
