@@ -1,6 +1,6 @@
 """What the checks of strangers' stores cost: instructions of whole commands, with each check and without it.
 
-    python benchmarks/bench_checks.py [--pictures 2000] [--base [COMMIT]]
+    python benchmarks/bench_checks.py [log] [search] [sync] [--pictures 2000] [--base [COMMIT]]
 
 Needs valgrind: counts of instructions hardly differ from run to run, whatever else the machine does, but a second of
 the program takes half a minute. Each line says by how much a command has more instructions with a check than without
@@ -26,6 +26,7 @@ from measure import TOP, environment, machine, make_pictures, workplace
 
 RUN = "from vstore_cli.main import main; main()"
 LISTING = "import os, sys; os._exit = lambda status: (print(*sys.modules), sys.exit(status)); "
+COMMANDS = ("log", "search", "sync")  # the last one without news
 NOTHING = "lambda *words, **named: None"
 # What is switched off: module, name, what takes its place.
 CHECKS = {
@@ -41,6 +42,13 @@ CHECKS = {
         ("vstore.disk.catalogue", "place_of", "lambda folder: owner.Place.OWN")
     ],
     "the header of a segment is the only legal one": [("vstore.disk.segments:Segment", "_require_header", NOTHING)],
+    "the store belongs to this user": [
+        ("vstore.repository.repository", "caches_for", "lambda layout, store_id, user: None")
+    ],
+    "the user named the folders of the store": [
+        ("vstore.repository.acquaintance:KnownFolders", "is_known", "lambda self, root: True")
+    ],
+    "the rows found match their checksums": [("vstore.search.index:Index", "_prove", NOTHING)],
     "a lock is still the one in the folder": [("vstore.disk.lock:Lock", "refuse_lost", NOTHING)],
     "what the guard asks before the scan and after it": [
         ("vstore.sync.plan:Planner", "is_safe", "lambda *words: True"),
@@ -51,6 +59,7 @@ CHECKS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("commands", nargs="*", choices=[*COMMANDS, []], help="by default all of them")
     parser.add_argument("--pictures", type=int, default=2_000)
     parser.add_argument("--base", nargs="?", const=against.base_commit(), metavar="COMMIT")
     args = parser.parse_args()
@@ -62,9 +71,9 @@ def main() -> None:
         make_pictures(pictures, args.pictures, 98)
         if args.base:
             with against.checkout(args.base) as old:
-                beside(top, pictures, old, args.base[:7])
+                beside(top, pictures, old, args.base[:7], args.commands or COMMANDS)
         else:
-            without(top, pictures)
+            without(top, pictures, args.commands or COMMANDS)
 
 
 def made(store: Path, pictures: Path, sources: Path) -> None:
@@ -76,19 +85,20 @@ def made(store: Path, pictures: Path, sources: Path) -> None:
     against.cost(["--store", str(store), "sync", "-q"], sources)
 
 
-def commands(store: Path, pictures: Path) -> dict[str, list[str]]:
-    start = ["--store", str(store)]
-    return {
-        "log": [*start, "log"],
-        "search": [*start, "search", "--image", str(min(pictures.rglob("*.jpg")))],
-        "sync without news": [*start, "sync", "-q"],
+def words_of(name: str, store: Path, pictures: Path) -> list[str]:
+    words = {
+        "log": ["log"],
+        "search": ["search", "--image", str(min(pictures.rglob("*.jpg")))],
+        "sync": ["sync", "-q"],
     }
+    return ["--store", str(store), *words[name]]
 
 
-def without(top: Path, pictures: Path) -> None:
+def without(top: Path, pictures: Path, names: Sequence[str]) -> None:
     """Count each command with all checks, and without one of them."""
     made(top / "now", pictures, TOP)
-    for name, words in commands(top / "now", pictures).items():
+    for name in names:
+        words = words_of(name, top / "now", pictures)
         imported = against.run([sys.executable, "-P", "-c", LISTING + RUN, *words], TOP)[1].split()
         for check, parts in CHECKS.items():
             if all(module.partition(":")[0] in imported for module, _, _ in parts):
@@ -98,13 +108,13 @@ def without(top: Path, pictures: Path) -> None:
                 print(f"{name}: {check}: {100 * more / whole:.2f} % of {whole / 1e6:.0f} million", flush=True)
 
 
-def beside(top: Path, pictures: Path, old: Path, commit: str) -> None:
+def beside(top: Path, pictures: Path, old: Path, commit: str, names: Sequence[str]) -> None:
     """Count each command beside that of an older commit."""
     for side, sources in (("now", TOP), ("base", old)):
         made(top / side, pictures, sources)
-    for name, words in commands(top / "now", pictures).items():
-        now = counted(words, TOP)
-        base = counted(commands(top / "base", pictures)[name], old)
+    for name in names:
+        now = counted(words_of(name, top / "now", pictures), TOP)
+        base = counted(words_of(name, top / "base", pictures), old)
         print(f"{name}: now / {commit}: {now / base:.3f}x ({now / 1e6:.0f} / {base / 1e6:.0f} million)", flush=True)
 
 

@@ -104,6 +104,8 @@ def test_a_word_that_is_the_name_of_a_file_gets_a_hint(pictures: Line, monkeypat
         (["0:./pictures/a.png"], 2, "a weight of 0 has no effect"),
         (["./pictures/a.png", "-", "./pictures/a.png"], 2, "cancel each other out"),
         (["./pictures/a.png", "-k", "0"], 2, "-k must be at least 1"),
+        (["./pictures/a.png", "--min-score", "nan"], 2, "nan is not a valid score"),
+        (["./pictures/a.png", "--min-score", "1e400"], 2, "inf is not a valid score"),
         (["./pictures/a.png", "-k", "many"], 2, "not a valid integer"),
         (["./pictures/a.png", "--under", "/etc"], 2, "/etc is not in any synced folder"),
         (["./pictures/a.png", "--at", "v9"], 1, "no snapshot 'v9'"),

@@ -220,6 +220,25 @@ def test_a_file_that_this_disk_did_not_write_is_looked_at_before_liblmdb_sees_it
     assert answers(folder, write=write) == ALL and len(looked) == (2 if write else 3)
 
 
+def test_that_of_another_user_is_looked_at_each_time_and_not_touched(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who owns the files can write `place` and `seal`, too; and readers of LMDB write into its lock."""
+    put_all(folder)
+    looked: list[Path] = []
+    monkeypatch.setattr(catalogue, "is_sound", lambda one: bool(looked.append(one)) or is_sound(one))
+    (folder / "lock.mdb").unlink()
+    for number in range(1, 3):
+        found = Catalogue.open(folder, STORE, write=False, foreign=True)
+        assert found is not None
+        with found:
+            assert found.facts(KEY) is not None
+        assert looked == [folder] * number
+    assert not (folder / "lock.mdb").exists()
+    monkeypatch.setattr(catalogue, "is_sound", lambda one: False)
+    assert Catalogue.open(folder, STORE, write=False, foreign=True) is None
+
+
 class Renumbered:
     """The stat of a file on a disk that has another number since."""
 

@@ -13,8 +13,10 @@ from vstore.disk.inside import layout_of
 from vstore.disk.owner import Foreign, User, foreign
 from vstore.errors import ForeignStore, UsageError
 from vstore.format.layout import Layout
+from vstore.repository.add_space import add_space
 from vstore.repository.ownership import caches_for
 from vstore.store import Store
+from vstore.testing import FakeEmbedder
 
 ME = os.geteuid()
 OTHER = 54_001
@@ -128,24 +130,49 @@ def test_a_store_is_refused_to_who_writes_and_read_as_it_is(tmp_path: Path, monk
     world = World(tmp_path)
     world.put({"a.png": 1, "b.png": 2})
     world.sync()
+    add_space(world.repo, FakeEmbedder(dim=4).recipe, "spare")
+    lock = world.folder / "catalogue" / "lock.mdb"
+    lock.unlink()
     before = stats_of(world.folder)
+    monkeypatch.setattr(owner.os, "geteuid", lambda: OTHER)
     with Store(world.folder, load_embedder=world.load, cache=tmp_path / "cache") as store:
-        monkeypatch.setattr(owner.os, "geteuid", lambda: OTHER)
         for write in (
             lambda: store.snapshot_tag("v1", "mine"),
             lambda: store.sync([]),
             lambda: store.undo(),
             lambda: store.gc(),
             lambda: store.facts(fill=True, pixels=True),
+            lambda: store.model_drop("spare"),
             lambda: Store.repair(world.folder),
         ):
             with pytest.raises(ForeignStore, match="nothing was written into it") as caught:
                 write()
             assert caught.value.exit_code == 5
         assert len(store.snapshot_list()) == 1
+        assert store.model_drop("spare", dry_run=True).dry_run
+        assert not store.status().changed
+        assert not lock.exists(), "LMDB opened it for reading alone"
     assert stats_of(world.folder) == before
     with Store(world.folder, load_embedder=world.load, trust=True) as store:
         store.snapshot_tag("v1", "mine")
+
+
+def test_repair_makes_no_folder_in_a_store_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path)
+    (world.folder / "quarantine").rmdir()
+    monkeypatch.setattr(owner.os, "geteuid", lambda: OTHER)
+    with pytest.raises(ForeignStore):
+        Store.repair(world.folder)
+    assert not (world.folder / "quarantine").exists()
+
+
+def test_no_store_is_made_in_a_folder_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "theirs").mkdir()
+    monkeypatch.setattr(owner.os, "geteuid", lambda: OTHER)
+    with pytest.raises(ForeignStore):
+        Store.init(tmp_path / "theirs")
+    assert list((tmp_path / "theirs").iterdir()) == []
+    Store.init(tmp_path / "theirs", trust=True)
 
 
 def test_who_is_trusted_while_a_store_is_open_may_write_at_once(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from support.folders import ENVIRONMENT, World, trust_young_stats
 from support.rotten import rot
 
 from vstore import clock
+from vstore.disk import durable
 from vstore.disk.believed import believed
 from vstore.disk.row_sums import row_sums_name
 from vstore.disk.segments import Segment
@@ -257,6 +259,25 @@ def test_a_segment_that_is_no_more_what_the_log_names_is_damage(world: Aged, har
     world.now += 31 * DAY
     with pytest.raises(Damage, match=segment.ref.name):
         read_again.read_again(world.repo, took=1.0, is_stopped=lambda: False)
+
+
+def test_a_block_that_the_disk_does_not_give_back_is_damage(world: Aged, monkeypatch: pytest.MonkeyPatch) -> None:
+    segment, _ = world.place(0)
+    inode, pread = segment.path.stat().st_ino, durable.disk.pread
+
+    def failing(fd: int, size: int, offset: int) -> bytes:
+        if os.fstat(fd).st_ino == inode and offset == segment.footer.header:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return pread(fd, size, offset)
+
+    monkeypatch.setattr(durable.disk, "pread", failing)
+    world.now += 31 * DAY
+    with pytest.raises(Damage, match=f"{segment.ref.name} cannot be read"):
+        world.all()
+    assert world.times().count(world.now) == PICTURES // 2, "the other segment is read all the same"
+    monkeypatch.setattr(durable.disk, "pread", pread)
+    world.all()  # the disk has recovered
+    assert world.times() == [world.now] * PICTURES
 
 
 def test_a_segment_that_is_gone_is_damage(world: Aged) -> None:

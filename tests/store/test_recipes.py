@@ -28,8 +28,12 @@ def test_a_recipe_is_read_with_all_that_it_has() -> None:
         {"family": "builtin", "dim": (1 << 20) + 1},
         {"family": "builtin", "dim": 8.0},
         {"family": "builtin", "dim": True},
+        {"family": "builtin", "dim": 8, "prepare": []},
+        {"family": "builtin", "dim": 8, "prepare": None},
+        {"family": "builtin", "dim": 8, "prepare": {"policy": None}},
+        {"family": "builtin", "dim": 8, "prepare": {"policy": "2"}},
     ],
 )
-def test_what_lacks_a_family_or_numbers_of_a_row_is_no_recipe(value: Any) -> None:
+def test_what_lacks_what_all_have_is_no_recipe(value: Any) -> None:
     with pytest.raises(Damage, match="a recipe cannot be read"):
         recipe_of(canonical(value))

@@ -132,6 +132,17 @@ def test_a_segment_with_a_false_row_is_believed_no_more(segment: Any, cache: Pat
             nearest(parts, cache, 150)  # it holds a row that may be nearer than all others
 
 
+def test_so_is_one_with_a_row_that_is_no_vector(segment: Any, cache: Path, large: None) -> None:
+    one = segment(0, 100)
+    nearest([one], cache, 0)
+    rot(one, 5, cache, byte=1, bits=0x40)  # a number of it is some 2^16 times as large
+    sign = 1 if VECTORS[5, 0] > 0 else -1
+    query = np.eye(1, DIM, dtype=np.float32) * sign
+    with pytest.raises(Damage, match="no vectors of norm 1"):
+        index_of([in_another_process(one)], cache).top_k(query, 1)
+    assert not believed(cache)
+
+
 def test_rows_of_a_segment_that_this_process_has_read_are_checked(segment: Any, cache: Path) -> None:
     one = segment()
     assert nearest([one], cache, 7) == [7]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import faulthandler
+import hashlib
 import io
 import json
 import random
@@ -43,6 +44,10 @@ COMMANDS = [
     "dupes",
     "model list",
     "model show builtin-2",
+    "model show model",
+    "model use model",
+    "model allow model",
+    "search red",
     "snapshot diff v1 v2",
     "status",
     "search ./pictures/b.png --under pictures/sub",
@@ -338,6 +343,47 @@ def of_recipes(forge: Forge, chance: random.Random) -> None:
     forge.record("verify", {"packs": forge.pack([blob]), "spaces": {forge.space: {field: digest(blob).hex()}}})
 
 
+def of_models(forge: Forge, chance: random.Random) -> None:
+    """A space of a model, whose recipe has what no model has."""
+    size = {"height": 224, "width": 224, "shortest_edge": 224, "longest_edge": 10**6, "shortest": None}
+    recipe: dict[str, Any] = {
+        "family": chance.choice(
+            ["clip", "siglip", "siglip-naflex", "backbone", "qwen-vl", "remote", "open-clip", "timm"]
+        ),
+        "version": 1,
+        "dim": 8,
+        "model_type": "clip",
+        "weights": ["00" * 32],
+        "config": {"hidden_size": 8, "vision_config": {"image_size": 224}},
+        "adapter": {"weights": ["00" * 32], "config": {"r": 4}, "merge": "merged in fp32, then cast"},
+        "processor": {"class": "x", "backend": "pil", "size": size, "max_num_patches": 9, "patch_size": 16},
+        "pooling": "features",
+        "positions": "learned",
+        "fetch": {"factor": 28, "shortest_edge": 9, "longest_edge": 99},
+        "text": {"tokenizer": "00" * 32, "max_length": 77},
+        "normalise": "l2",
+        "code": ["00" * 32],
+        "prepare": {"policy": 2, "max_side": 512, "short_side": 224},
+    }
+    for _ in range(chance.randrange(3)):
+        recipe = changed(recipe, chance)
+    blob = canonical(recipe)
+    id = hashlib.sha256(blob).hexdigest()
+    place: dict[str, Any] = {"model": "org/name", "revision": "0" * 40, "compute": "bf16", "max_side": 512}
+    if chance.randrange(2):
+        place = changed({**place, "adapter": "a", "prompt": "x", "pooling": "mean", "preset": EVIL}, chance)
+    space = {"name": "model", "status": "claimed", "recipe": digest(blob).hex(), "dim": 8, "place": place}
+    forge.record("model add", {"packs": forge.pack([blob]), "spaces": {id: space}})
+    if chance.randrange(2):
+        name = forge.state["current"]
+        tree = json.loads(forge.blob(forge.state["snapshots"][name]["manifest"]))["tree"]
+        old = forge.state["snapshots"][name]
+        manifest = canonical({**json.loads(forge.blob(old["manifest"])), "space": id})
+        content = digest(canonical([1, "xxh3_128", id, tree])).hex()
+        new = {**old, "space": id, "manifest": digest(manifest).hex(), "id": content}
+        forge.record("model use", {"packs": forge.pack([manifest]), "snapshots": {name: new}})
+
+
 def of_bitmaps(forge: Forge, chance: random.Random) -> None:
     """Bitmaps of the rows of a snapshot, of the right length, and vectors of texts."""
     lists = [list(places.values()) for places in forge.state["segments"].values()]
@@ -584,6 +630,7 @@ KINDS: list[Callable[[Forge, random.Random], None]] = [
     of_caches,
     of_form,
     of_recipes,
+    of_models,
     of_bitmaps,
     of_listing,
     of_history,

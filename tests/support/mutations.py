@@ -26,6 +26,7 @@ class Mutation(NamedTuple):
 DATA, DISKS, WEEK = "store/test_guarded_data.py", "store/test_disks.py", "store/test_week.py"
 KNOWN = "store/test_acquaintance.py"
 POOL = "store/test_pool.py"
+OWNER, CATALOGUE, CACHES = "store/test_owner.py", "store/test_catalogue.py", "store/test_user_cache.py"
 PROOFS, TURN, AGAIN = "store/test_row_proofs.py", "store/test_turn.py", "store/test_read_again.py"
 GUARDS, ROOTS, EMPTY = "store/test_sync_guards.py", "store/test_undo_roots.py", "cli/test_empty_arguments.py"
 
@@ -92,12 +93,12 @@ MUTATIONS = [
     Mutation(
         "search believes on",
         "search/views.py",
-        "            disbelieve(self._cache, segment.ref.name)\n",
+        "        disbelieve(self._cache, segment.ref.name)\n",
         "",
         PROOFS,
         "no_more",
     ),
-    Mutation("view stays", "search/views.py", "            _views.pop(segment, None)\n", "", PROOFS, "no_more"),
+    Mutation("view stays", "search/views.py", "        _views.pop(segment, None)\n", "", PROOFS, "no_more"),
     Mutation(
         "false sums stay", "search/row_proofs.py", "        if there:\n", "        if False:\n", PROOFS, "no_damage"
     ),
@@ -232,6 +233,92 @@ MUTATIONS = [
     ),
     Mutation("an empty path", "paths.py", "    if not name:\n", "    if False:\n", EMPTY, "program"),
     Mutation("an empty model", "embed/model_words.py", 'options.get(name) == ""', "False", EMPTY, "model"),
+    # Whose store it is
+    Mutation(
+        "owner: a lock",
+        "repository/repository.py",
+        "        refuse_foreign(self.layout, self.user)\n",
+        "",
+        OWNER,
+        "refused",
+    ),
+    Mutation("owner: repair", "repair/run.py", "    confirm()\n", "", OWNER, "repair"),
+    Mutation(
+        "owner: a new store",
+        "repository/create.py",
+        "        refuse_foreign(layout, user)\n",
+        "        pass\n",
+        OWNER,
+        "made",
+    ),
+    Mutation(
+        "owner: sudo is root's", "disk/owner.py", "if held is not None and me == ROOT:", "if held:", OWNER, "trusted"
+    ),
+    Mutation(
+        "owner: inner folders",
+        "disk/owner.py",
+        "if found not in mine and found not in (owner, ROOT):",
+        "if False:",
+        OWNER,
+        "decides",
+    ),
+    Mutation(
+        "owner: disks without",
+        "disk/owner.py",
+        "if held is None or not _keeps_owners(found.st_dev):",
+        "if held is None:",
+        OWNER,
+        "without_owners",
+    ),
+    Mutation(
+        "owner: trust in another",
+        "disk/trusted.py",
+        "store.file, _LONGEST) == store.to_bytes()",
+        "store.file, _LONGEST) > b''",
+        "store/test_trusted.py",
+        "one_folder",
+    ),
+    Mutation(
+        "owner: caches in the store",
+        "repository/ownership.py",
+        "    if top is None:\n",
+        "    return None\n    if top is None:\n",
+        OWNER,
+        "own",
+    ),
+    Mutation(
+        "owner: caches of a copy",
+        "repository/ownership.py",
+        " {store_id} {found.folder}",
+        " {store_id}",
+        OWNER,
+        "another",
+    ),
+    Mutation("owner: caches of others", "disk/user_cache.py", " and not found.st_mode & 0o077", "", CACHES, "others"),
+    Mutation(
+        "owner: pages unseen",
+        "disk/catalogue.py",
+        "or place is not Place.OWN or foreign",
+        "or place is not Place.OWN",
+        CATALOGUE,
+        "another_user",
+    ),
+    Mutation(
+        "owner: the lock of LMDB",
+        "disk/catalogue.py",
+        "(not foreign and os.access(folder, os.W_OK))",
+        "os.access(folder, os.W_OK)",
+        CATALOGUE,
+        "another_user",
+    ),
+    Mutation(
+        "owner: a catalogue as one's own",
+        "repository/repository.py",
+        "self.layout.caches is not None",
+        "False",
+        OWNER,
+        "refused",
+    ),
     # Folders of a store's choosing
     Mutation(
         "known: all", "repository/acquaintance.py", "        if unknown:\n", "        if False:\n", KNOWN, "spelling"

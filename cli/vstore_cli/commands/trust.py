@@ -25,7 +25,8 @@ def trust(folder: str | None, remove: bool, list_only: bool, as_json: bool) -> N
     A store of another user is searched and listed, but nothing is written into it: whoever can write there sees what
     you write, and can change it at any moment. What you trust is kept in your own configuration
     (~/.config/vstore/trusted), for as long as the folder belongs to the same user. STORE-DIR is the nearest store by
-    default.
+    default. For one command alone add --trust to it; for processes without a configuration, the environment variable
+    VSTORE_TRUST names the folders of stores, separated by colons, or * for every store.
 
     \b
     Example:

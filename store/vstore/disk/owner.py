@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NamedTuple, TypedDict
 
 from vstore.disk import inside
-from vstore.disk.trusted import Trusted, is_trusted
 from vstore.format.layout import Layout
 from vstore.paths import AnyPath, absolute
 
@@ -101,10 +100,14 @@ def foreign(layout: Layout, user: User) -> Foreign | None:
         return None
     found = inside.look_at_any(layout.folder)
     owner = found.st_uid
-    mine = _mine(layout.folder, user)
-    held = _held_inside(layout, mine | {owner, ROOT}) if owner in mine else (None, owner)
+    me = os.geteuid()
+    held = _held(layout, owner, {me})
+    if held is not None and me == ROOT:
+        held = _held(layout, owner, {me, *_served(layout.folder, user)})
     if held is None or not _keeps_owners(found.st_dev):
         return None
+    from vstore.disk.trusted import Trusted, is_trusted  # few stores are another user's
+
     real = Path(os.path.realpath(layout.folder))
     if is_trusted(user.config_folder(), Trusted(real, owner)):
         return None
@@ -122,23 +125,26 @@ def name_of(uid: int) -> str:
         return f"user {uid}"
 
 
-def _mine(folder: Path, user: User) -> set[int]:
-    """List the users whose stores are this one's own."""
-    me = os.geteuid()
-    if me != ROOT:
-        return {me}
-    # Root works in the folders of others, for them.
+def _served(folder: Path, user: User) -> set[int]:
+    """List the users in whose stores root may write: it works for them in their folders, or by sudo."""
     above = inside.look_at_any(Path(os.path.realpath(folder)).parent).st_uid
-    return {me, above} if user.sudo_uid is None else {me, above, user.sudo_uid}
+    return {above} if user.sudo_uid is None else {above, user.sudo_uid}
 
 
-def _held_inside(layout: Layout, fine: set[int]) -> tuple[str | None, int] | None:
-    """Find a folder in a store that belongs to none of these users. Returns: its name, and its owner."""
+def _held(layout: Layout, owner: int, mine: set[int]) -> tuple[str | None, int] | None:
+    """Find out what in a store belongs to somebody else.
+
+    owner: uid of its owner.
+    mine:  users whose stores are this one's own.
+    Returns: the name of a folder in it, or None for the store itself; and whose it is. None if nothing does.
+    """
+    if owner not in mine:
+        return None, owner
     for folder in (layout.refs, layout.segments, layout.packs, layout.journal, layout.locks):
         with contextlib.suppress(FileNotFoundError):  # copies leave out what was empty
-            owner = inside.look_at_any(folder).st_uid
-            if owner not in fine:
-                return folder.name, owner
+            found = inside.look_at_any(folder).st_uid
+            if found not in mine and found not in (owner, ROOT):
+                return folder.name, found
     return None
 
 

@@ -28,6 +28,8 @@ def recipe_of(data: bytes) -> dict[str, Any]:
             raise TypeError("it is no object")
         if not is_number(recipe["dim"], 1, LARGEST_DIM) or type(recipe["family"]) is not str:
             raise ValueError("its family or dim is none")
+        if type(recipe.get("prepare", {})) is not dict or type(recipe.get("prepare", {}).get("policy", 1)) is not int:
+            raise ValueError("its preparation is none")
     except (ValueError, TypeError, KeyError) as err:
         raise Damage(f"a recipe cannot be read: {err!r}", "run: vstore check") from err
     return recipe

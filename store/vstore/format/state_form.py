@@ -17,6 +17,12 @@ from vstore.format.segment_header import LARGEST_DIM
 _LONGEST_PATTERN = 4_096  # characters
 _MOST_PATTERNS = 100_000
 _MOST_STEPS = 255  # from an old label to the one of today: each was a wider folder
+_WORDS: dict[str, type] = {  # of the place of a model
+    **dict.fromkeys(("model", "adapter", "revision", "adapter_revision", "compute"), str),
+    **dict.fromkeys(("prompt", "query_prompt", "preset", "pooling", "colour", "decode"), str),
+    **dict.fromkeys(("max_side", "prepare"), int),
+    "trust_remote_code": bool,
+}
 _LISTS, _FLAGS = ("exclude", "include"), ("follow_symlinks", "one_file_system", "ignore_inode", "ignore_ctime")
 
 
@@ -96,7 +102,10 @@ def _space(id: str, space: Document) -> None:
     for field in ("recipe", "probes", "identity"):
         if field in space:
             _require(_is_hex(space[field]), f"{field} of the space {id}", space[field])
-    _require(isinstance(space.get("place", {}), dict), f"the model of the space {id}", space.get("place"))
+    place = space.get("place", {})
+    _require(type(place) is dict, f"the model of the space {id}", place)
+    for word, value in place.items():
+        _require(type(value) is _WORDS.get(word, type(value)), f"{word} of the model of the space {id}", value)
     _require(type(space.get("by_name", [])) is list, f"by_name of the space {id}", space.get("by_name"))
     for key in space.get("by_name", []):
         _require(_is_hex(key), f"a key of the space {id}", key)

@@ -6,7 +6,6 @@ import contextlib
 import os
 from pathlib import Path
 
-from vstore.disk import user_cache
 from vstore.disk.owner import Foreign, User, foreign, name_of
 from vstore.embed.model_words import quoted
 from vstore.errors import DiskTrouble, ForeignStore, ReadOnly
@@ -43,6 +42,8 @@ def caches_for(layout: Layout, store_id: str, user: User) -> Path | None:
     top = user.cache_folder()
     if top is None:
         return NO_CACHE
+    from vstore.disk import user_cache  # few stores are another user's
+
     folder = top / "vstore" / "stores" / _name(found, store_id)
     with contextlib.suppress(OSError, DiskTrouble, ReadOnly):
         if user_cache.make(folder):

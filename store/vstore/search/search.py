@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
@@ -118,6 +119,8 @@ def search(
     """
     if k < 1:
         raise UsageError("-k must be at least 1", "give 1 or more")
+    if min_score is not None and not math.isfinite(min_score):
+        raise UsageError(f"{min_score} is not a valid score", "give a number from -1 to 1")
     # A query is read once. What it is compared with may be collected meanwhile, and is then looked up again.
     terms = read_terms(repo, operands)
     keys = [term.key for term in terms]

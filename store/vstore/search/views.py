@@ -93,9 +93,13 @@ class Views:
         try:
             self._of[segment].proofs.prove(rows)
         except Damage:
-            _views.pop(segment, None)
-            disbelieve(self._cache, segment.ref.name)
+            self.distrust(segment)
             raise
+
+    def distrust(self, segment: Segment) -> None:
+        """Let the next search read a damaged segment whole, in this process and in others."""
+        _views.pop(segment, None)
+        disbelieve(self._cache, segment.ref.name)
 
     def row(self, segment: Segment, row: int) -> memoryview:
         """Give the bytes of a row, once they are proved. Raises: Damage, FileNotFoundError."""

@@ -1,0 +1,48 @@
+"""SECURITY.md: each row of who might attack has tests that show what holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support.tables import Tables
+
+TOP = Path(__file__).parents[2]
+HEAD = "## Who might attack, and what holds"
+SHOWN = {
+    "gives you a store": [
+        "tests/store/test_consent.py::test_the_model_of_a_store_is_not_touched_until_it_is_allowed_here",
+        "tests/store/test_acquaintance.py::test_another_place_is_refused_with_the_command_that_names_it",
+        "tests/cli/test_links.py::test_no_command_leaves_the_store",
+        "tests/store/test_longest.py::test_a_record_of_a_terabyte_is_damage",
+        "tests/store/test_forged_stores.py::test_a_forged_store_is_refused_or_answered",
+    ],
+    "gives you a picture": [
+        "tests/faults/test_hostile_pictures.py::",
+        "tests/store/test_longest.py::test_a_picture_of_a_terabyte_is_not_read_to_search_with_it",
+        "tests/store/test_deep_tiff.py::test_more_samples_than_memory_are_a_bomb",
+    ],
+    "makes two pictures with one hash on purpose": [
+        "tests/store/test_collisions.py::test_of_two_pictures_with_one_hash_the_second_gets_the_vector_of_the_first",
+    ],
+    "gives you a model or an adapter": [
+        "tests/store/test_consent.py::test_code_is_allowed_by_its_own_option_alone",
+        "tests/store/test_consent.py::test_a_configuration_that_fetches_compiled_code_is_refused",
+    ],
+    "gives you an index to import": ["tests/faults/test_fuzz_imports.py::", "tests/store/test_import.py::"],
+    "has another account on this machine": [
+        "tests/store/test_owner.py::test_a_store_is_refused_to_who_writes_and_read_as_it_is",
+        "tests/store/test_served.py::",
+    ],
+    "can write into the store while you use it": [
+        "tests/store/test_inside.py::test_a_folder_on_the_way_that_is_none_is_damage",
+    ],
+}
+
+
+def test_each_row_of_who_might_attack_has_tests() -> None:
+    rows = Tables((TOP / "SECURITY.md").read_text(encoding="utf-8"), {"who": HEAD}).table("who")
+    assert [row["somebody who"] for row in rows] == list(SHOWN)
+    for tests in SHOWN.values():
+        for one in tests:
+            file, _, name = one.partition("::")
+            assert f"\ndef {name or 'test_'}" in (TOP / file).read_text(encoding="utf-8"), one
