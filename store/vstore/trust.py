@@ -14,7 +14,7 @@ from vstore.errors import NoStore, ReadOnly, UsageError
 from vstore.format.canonical import Json
 from vstore.repository.discovery import is_store
 
-_STEP = "set XDG_CONFIG_HOME to a folder that you can write"
+_STEP = "set XDG_CONFIG_HOME to a folder that you can write, or name the store in VSTORE_TRUST"
 
 
 class TrustedStore(NamedTuple):
