@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from support.folders import put
 from support.format_page import TEXT, table
 
-from vstore.disk import durable, environment, index_parts, journal, lock, packs, segments
+from vstore.disk import durable, environment, index_parts, journal, lock, packs, salvaged_blobs, segments
 from vstore.disk.cache import read_cache, write_cache
 from vstore.disk.file import File
 from vstore.disk.lock import Lock
@@ -171,6 +172,12 @@ def test_what_is_only_derived_and_too_long_is_not_there(store: Path) -> None:
         assert code in (0, 1), said
 
 
+def test_facts_of_a_terabyte_are_not_read_for_their_checksum(store: Path) -> None:
+    grow(store / "catalogue/data.mdb")
+    code, said = called(store.parent, "status")
+    assert code in (0, 1), said
+
+
 def test_a_picture_of_a_terabyte_is_not_read_to_search_with_it(store: Path) -> None:
     grow(store.parent / "x.png")
     code, said = called(store.parent, "search", "./x.png")
@@ -202,6 +209,40 @@ def test_a_segment_whose_keys_are_a_hole_is_damage(store: Path) -> None:
     ref = FileRef(path.name, new.size, tail[-16:-8].hex(), new.rows)
     with pytest.raises(Damage, match="the disk holds none of its bytes"):
         Segment(path.parent, ref)
+
+
+def test_a_pack_with_a_hole_is_damage(tmp_path: Path) -> None:
+    """A footer that fits, over a table of 128 GiB that nobody wrote."""
+    hash = store_hash("xxh3_128")
+    count = (1 << 32) - 1
+    foot = struct.pack("<QII", 8, count, hash.size) + bytes(16)
+    data = foot + checksum(foot) + b"vpackend"
+    with (tmp_path / "x.pack").open("wb") as file:
+        file.write(b"vpack001")
+        file.seek(8 + count * (hash.size + 16))
+        file.write(data)
+        size = file.tell()
+    with pytest.raises(Damage, match="the disk holds none of its bytes"):
+        packs.Pack(tmp_path, FileRef("x.pack", size, checksum(foot).hex()), hash)
+
+
+def test_a_pack_of_streams_that_never_end_is_not_searched_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of its bytes may begin a stream that leads to its end."""
+    tried: list[int] = []
+    real = salvaged_blobs._stream
+
+    def stream(part: salvaged_blobs._Part, at: int) -> tuple[bytes, int, bool]:
+        tried.append(at)
+        return real(part, at)
+
+    monkeypatch.setattr(salvaged_blobs, "_stream", stream)
+    monkeypatch.setattr(salvaged_blobs, "LARGEST_BLOB", 1 << 20)
+    data = b"vpack001" + bytes.fromhex("789c00ffff0000") * 100_000  # a stored block of 65,535 bytes
+    (tmp_path / "x.pack").write_bytes(data)
+    assert list(sound_blobs(tmp_path, FileRef("x.pack", len(data), "00" * 8), store_hash("xxh3_128"))[1]) == []
+    assert 100 < len(tried) < 1_000  # of 100,000
 
 
 def test_holes_are_found_where_the_disk_tells_of_them(tmp_path: Path) -> None:
