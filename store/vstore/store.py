@@ -281,7 +281,7 @@ class Store:
             return store.sync(paths, progress=progress, stop=stop, **given)._replace(created_store=True)
 
     def status(self, paths: Sequence[AnyPath] = (), *, progress: Progress | None = None) -> SyncReport:
-        """Plan a sync, and estimate its time. Writes nothing."""
+        """Plan a sync, and estimate its time. Writes nothing. Raises: UsageError, Untrusted, Damage."""
         return self.sync(paths, dry_run=True, progress=progress)
 
     # Indexes of other tools
@@ -389,7 +389,7 @@ class Store:
         under:  a stored path (LABEL/FOLDER), or a folder on disk: only paths below it.
         verify: compare the files byte for byte.
         near:   also find look-alikes, from this cosine on; "auto" for the default of the space.
-        Raises: UsageError, SnapshotNotFound, Damage.
+        Raises: UsageError, SnapshotNotFound, Damage; Untrusted, for `verify`.
         """
         from vstore.search.dupes import dupes
 
@@ -701,7 +701,7 @@ class Store:
                           current space, or of `recipe`, or by the one that is named.
         adopt:            the name of a likely cause to adopt if it fits.
         model:            the words of `ModelWords`.
-        Raises: UsageError, ModelError, SnapshotNotFound.
+        Raises: UsageError, ModelError, SnapshotNotFound; Untrusted, for `source` and `reembed`.
         """
         from vstore.check.request import sample_of
         from vstore.check.run import check
@@ -738,7 +738,7 @@ class Store:
         pixels:  the digests of prepared pixels: with them an edit of a picture's metadata costs no embedding.
         stop:    if it is set, the run ends with what it has, and the next one goes on from there.
         options: the words of `FillWords`.
-        Raises:  UsageError, MigrationNeeded, Locked, Damage, ModelError, DiskTrouble, ReadOnly.
+        Raises:  UsageError, MigrationNeeded, Locked, Untrusted, Damage, ModelError, DiskTrouble, ReadOnly.
         """
         from vstore.facts.fill import FillOptions
         from vstore.facts.run import facts

@@ -60,8 +60,21 @@ def test_the_messages_suggest_commands() -> None:
 def test_a_suggested_command_has_the_options_that_it_is_given(place: str, words: str, rest: str) -> None:
     command = command_of(words)
     assert command is not None, place
-    known = {name for param in command.params for name in param.opts} | {"--store", "--help"}
+    known = {name for param in command.params for name in param.opts} | {"--store", "--trust", "--help"}
     assert set(re.findall(r"--[a-z][a-z-]*", rest)) <= known, place
+
+
+def test_what_follows_a_colon_is_a_command() -> None:
+    """`COMMAND` passes over what is none, so a wrong word would be printed as it stands, and without the store."""
+    said = [
+        (path.name, match[1])
+        for path in SOURCES
+        for _, text in texts(ast.parse(path.read_text()))
+        for match in re.finditer(r": vstore ([a-z]+)", text)
+    ]
+    assert len(said) > 60
+    # "vstore makes it again" is a sentence.
+    assert [one for one in said if one[1] not in COMMANDS and not one[1].endswith("s")] == []
 
 
 # The commands of the verbs: what stands in a verb's folder is said by them alone.

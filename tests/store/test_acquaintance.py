@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.folders import World, digests, put
+from support.folders import World, digests, put, stats_of
 from support.forge import Forge
 from support.old_indexes import OldIndex
 from support.opened import watched
@@ -91,7 +91,9 @@ def test_places_beside_the_store_are_synced_wherever_they_were_unpacked(victim: 
 
 def test_another_place_is_refused_with_the_command_that_names_it(victim: Victim) -> None:
     victim.forge(victim.private)
+    before = stats_of(victim.folder / "catalogue")
     error = victim.refused()
+    assert stats_of(victim.folder / "catalogue") == before  # that of the stranger
     assert (error.exit_code, error.code) == (5, "untrusted")
     assert str(victim.private) in error.message
     assert error.next_step == f"if the pictures there are yours: vstore sync {victim.private}"

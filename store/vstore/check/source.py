@@ -14,6 +14,7 @@ from vstore.intake.targets import Target, scope_of
 from vstore.pictures.folder import FileStat
 from vstore.pictures.scan_options import OptionEdits
 from vstore.progress import Progress, Silent
+from vstore.repository.acquaintance import require_known
 from vstore.repository.repository import Repository
 
 
@@ -30,10 +31,11 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
     """Find pictures whose bytes changed although their size and times did not: a sync takes them for unchanged.
 
     Every picture in the catalogue is read.
-    Returns: problems, notes.
+    Returns: problems, notes. Raises: Untrusted.
     """
     if not repo.state.roots:
         return [], ["no folder of pictures is known"]
+    require_known(repo)
     catalogue = repo.catalogue(write=False)
     if catalogue is None:
         return [], ["there is no catalogue, so no picture is known to be unchanged: the next sync reads them all"]

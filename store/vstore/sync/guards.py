@@ -145,7 +145,7 @@ def _lost_in_a_week(losses: Losses, label: bytes, now: int) -> Iterator[Refused]
             f"This sync would remove {counted(now, 'picture')} of {_name(label)!r}; with those that went before, "
             f"{len(lost):,} of the {counted(total, 'picture')} that it had in {full.name} would be gone: "
             f"{_listed(_by_path(lost))}",
-            f"see what went: vstore diff {full.name}; check that the right disk is mounted; {_ANYWAY}",
+            f"see what went: vstore snapshot diff {full.name}; check that the right disk is mounted; {_ANYWAY}",
         )
 
 

@@ -113,9 +113,10 @@ class Run:
             check_faiss(repo.layout.cache)
             repo.refuse_held()
             self._recovered = recover(repo, "sync")
+            self._aim(paths)  # before anything is written: a refusal leaves a stranger's store as it was
             self._catalogue = repo.catalogue(write=True)
             try:
-                self._begin(paths)
+                self._begin()
                 self._keep_named()
                 try:
                     report = self._attempts(paths)
@@ -138,9 +139,10 @@ class Run:
     def look(self, paths: Sequence[bytes]) -> SyncReport:
         """Plan a `sync`. Hashes if it must; embeds nothing, writes nothing, takes no lock."""
         repo = self._repo
+        self._aim(paths)
         self._catalogue = repo.catalogue(write=False)
         try:
-            self._begin(paths)
+            self._begin()
             survey = self._planner.scan(self._base)
             self._planner.hash(self._base, survey)
             self._ingest.review_failures(survey)
@@ -151,13 +153,16 @@ class Run:
             if self._catalogue is not None:
                 self._catalogue.close()
 
-    def _begin(self, paths: Sequence[bytes]) -> None:
-        """Fix the space and the base of the run, and set up its parts."""
-        repo, options = self._repo, self._options
+    def _aim(self, paths: Sequence[bytes]) -> None:
+        """Fix the space and the base of the run."""
         self._space = self._choose_space()
         self._base = self._compared_with_current(paths)
-        if options.files_from is None:  # a program may list what came and went; the report notes it
+        if self._options.files_from is None:  # a program may list what came and went; the report notes it
             refuse_absent(self._base.scope.targets, self._base.tree)
+
+    def _begin(self) -> None:
+        """Set up the parts of the run."""
+        repo, options = self._repo, self._options
         self._memory = Memory(repo, self._catalogue, self._space)
         self._ingest = Ingest(
             repo,
