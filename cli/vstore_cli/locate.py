@@ -85,10 +85,12 @@ def find_store(paths: Sequence[str] = ()) -> Path | None:
     if named is not None:
         return named
     near = Store.find(os.curdir)
+    ctx = click.get_current_context(silent=True)
     if near is not None:
+        if ctx is not None:
+            ctx.ensure_object(dict)["above"] = near.parent != Path(os.path.realpath(os.curdir))
         return near
     found = next((folder for folder in map(Store.find, paths) if folder is not None), None)
-    ctx = click.get_current_context(silent=True)
     if found is not None and ctx is not None:
         ctx.ensure_object(dict)["found"] = found  # a command without these paths would not find it
     return found

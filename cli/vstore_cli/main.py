@@ -103,6 +103,8 @@ class Group(click.Group):
         except VstoreError as err:
             from vstore_cli.suggestions import typed
 
+            if err.code == "foreign_store" and ctx.ensure_object(dict).get("above"):
+                err.next_step += "; or make a store of your own here: vstore init"
             err.message, err.next_step = typed(err.message), typed(err.next_step)
             raise
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
 # A command at the beginning, or after a space or a bracket: other characters belong to a path or a quoted prompt.
-_COMMAND = re.compile(r"(?:(?<=^)|(?<=[ (`]))vstore (?P<words>[a-z]+(?: [a-z]+)?)(?P<rest>[^;,)`]*)")
+_COMMAND = r"(?:(?<=^)|(?<=[ (`]))vstore (?P<words>[a-z]+(?: [a-z]+)?)(?P<rest>[^;,)`]*)"
 _WITHOUT_STORE = ("model recommend", "model convert", "trust")
 _MESSAGES = ("next", "fix", "notes", "left")  # fields of reports
 
@@ -22,6 +21,8 @@ def typed(text: str) -> str:
     store, offline = given.get("store") or given.get("found"), given.get("offline", False)
     if ctx is None or (store is None and not offline):
         return text
+    import shlex  # most commands suggest nothing
+
     root = ctx.find_root()
 
     def whole(match: re.Match[str]) -> str:
@@ -37,7 +38,7 @@ def typed(text: str) -> str:
             words.append("--offline")
         return " ".join(words) + match[0].removeprefix(f"vstore {name}")
 
-    return _COMMAND.sub(whole, text)
+    return re.sub(_COMMAND, whole, text)
 
 
 def typed_fields(value: Any) -> Any:

@@ -393,6 +393,20 @@ def test_the_message_names_a_command_that_helps(foreign: Line) -> None:
     foreign("sync")
 
 
+def test_who_did_not_mean_the_store_of_somebody_else_above_is_told_how_to_make_an_own_one(
+    foreign: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = "or make a store of your own here: vstore init"
+    assert own not in foreign("sync", "pictures", "--json", code=5).error["next"]
+    put(foreign.home / "mine", {"pictures/z.png": 9})
+    monkeypatch.chdir(foreign.home / "mine")
+    assert foreign("sync", "pictures", "--json", code=5).error["next"].endswith(own)
+    assert own not in foreign("--store", foreign.store, "sync", "pictures", "--json", code=5).error["next"]
+    foreign("init")
+    foreign("sync", "pictures")
+    assert (foreign.home / "mine" / ".vstore").stat().st_uid == 0
+
+
 # As another user
 
 
@@ -475,3 +489,12 @@ def test_the_owner_goes_on_after_a_sync_by_sudo(place: Path, line: Line, monkeyp
     ran = anna("sync")
     assert ran.code == 0, ran
     assert anna("check", "--read-data").code == 0
+    # What root makes anew is root's.
+    shutil.rmtree(place / ".vstore" / "catalogue")
+    line("--store", place / ".vstore", "sync")
+    put(place, {"pictures/e.png": 5})
+    ran = anna("sync")
+    step = f"sudo chown -R {ANNA} {place / '.vstore'}"
+    assert ran.code == 1 and step in ran.err, ran
+    give(place / ".vstore", ANNA)
+    assert anna("sync").code == 0

@@ -22,6 +22,8 @@ class Killed(BaseException):
 class FaultyDisk(Disk):
     """A disk that counts its calls, and lets one of them fail.
 
+    Calls to the configuration of the user are passed on: a sync does without it, and makes it once.
+
     at:    the number of the call that fails, from 0; None lets all succeed.
     calls: their names, in order.
     """
@@ -31,10 +33,14 @@ class FaultyDisk(Disk):
         self.fault = fault
         self.calls: list[str] = []
         self.dead = False
+        self._home = os.environ["HOME"] + os.sep
+        self._theirs: set[int] = set()  # descriptors of files of the user
 
     def _call(self, name: str, *args: Any) -> Any:
         if self.dead:
             raise Killed
+        if args[0] in self._theirs or (isinstance(args[0], str) and args[0].startswith(self._home)):
+            return getattr(super(), "open" if name == "look" else name)(*args)
         number = len(self.calls)
         self.calls.append(name)
         if number == self.at:
@@ -53,7 +59,10 @@ class FaultyDisk(Disk):
         return getattr(super(), "open" if name == "look" else name)(*args)
 
     def open(self, path: str, flags: int, mode: int = 0o666) -> int:
-        return int(self._call("open" if flags & os.O_CREAT else "look", path, flags, mode))
+        fd = int(self._call("open" if flags & os.O_CREAT else "look", path, flags, mode))
+        if path.startswith(self._home):
+            self._theirs.add(fd)
+        return fd
 
     def write(self, fd: int, data: Any) -> int:
         return int(self._call("write", fd, data))
@@ -62,6 +71,7 @@ class FaultyDisk(Disk):
         self._call("fsync", fd)
 
     def close(self, fd: int) -> None:
+        self._theirs.discard(fd)
         os.close(fd)  # the kernel closes what the dead leave open
 
     def link(self, old: str, new: str) -> None:

@@ -43,6 +43,12 @@ def layout_of(folder: Path, caches: Path | None = None) -> Layout:
     return Layout(folder, caches)
 
 
+def store_of(path: str) -> str | None:
+    """Find the folder of the store that a path leads into."""
+    split = _split(path)
+    return None if split is None else split[0]
+
+
 def open_file(path: str, flags: int, mode: int = 0o666) -> int:
     """Open a file, or with O_DIRECTORY a folder. Raises: OSError; Damage if it is a link, a pipe, a device."""
     with _Place(path) as place:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from vstore.disk import inside
 from vstore.errors import Damage, DiskTrouble, ReadOnly, VstoreError
 from vstore.limits import refuse_limit
 
@@ -31,10 +33,26 @@ def trouble(path: Path) -> Iterator[None]:
                 "free some space and run the command again; finished work is not lost",
             ) from err
         if err.errno in _READ_ONLY:
-            raise ReadOnly(
-                f"cannot write {path}: {reason}", "make the store writable; searching and listing still work"
-            ) from err
+            step = _made_by_root(path) or "make the store writable"
+            raise ReadOnly(f"cannot write {path}: {reason}", f"{step}; searching and listing still work") from err
         raise DiskTrouble(f"cannot write {path}: {reason}", "look at the disk, then run the command again") from err
+
+
+def _made_by_root(path: Path) -> str | None:
+    """Say how to get back a store of one's own in which root wrote; None if that is not what happened."""
+    store, me = inside.store_of(str(path)), os.geteuid()
+    if store is None or not me:
+        return None
+    try:
+        there = path if inside.exists(path) else path.parent
+        owners = inside.look_at_any(Path(store)).st_uid, inside.look_at_any(there).st_uid
+    except (OSError, Damage):
+        return None
+    if owners != (me, 0):
+        return None
+    import shlex
+
+    return f"root made it, as with sudo; give it back to yourself: sudo chown -R {me} {shlex.quote(store)}"
 
 
 @contextlib.contextmanager

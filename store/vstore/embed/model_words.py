@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
@@ -144,6 +143,8 @@ def _refuse_empty(options: Mapping[str, Any]) -> None:
 def quoted(word: str) -> str:
     """Quote a word for a shell, on one line: a prompt may hold line breaks."""
     if word.isprintable():
+        import shlex  # most commands quote nothing
+
         return shlex.quote(word)
     escaped = "".join(_escaped(letter) for letter in word)
     return f"$'{escaped}'"

@@ -5,19 +5,17 @@ faiss reads sizes, types and names of other files out of a header, so none but t
 
 from __future__ import annotations
 
-import struct
-
 from vstore.format.layout import DTYPES
 
 LARGEST_DIM = 1 << 20
 MOST_ROWS = (1 << 32) - 1
 # kind, d, ntotal, two places that are no longer used, is_trained, metric_type (inner product)
-_INDEX = struct.Struct("<4siqqqBi")
+_INDEX = "<4siqqqBi"
 _UNUSED = 1 << 20
 # qtype (fp16), rangestat, rangestat_arg, d, code_size, length of `trained`; then the bytes of all codes
-_QUANTISER = struct.Struct("<iifQQQQ")
+_QUANTISER = "<iifQQQQ"
 _QT_FP16 = 4
-_FLOATS = struct.Struct("<Q")  # the numbers of all codes
+_FLOATS = "<Q"  # the numbers of all codes
 
 
 def segment_header(dtype: str, dim: int, rows: int) -> bytes:
@@ -26,8 +24,10 @@ def segment_header(dtype: str, dim: int, rows: int) -> bytes:
     dim:  1 to 1,048,576.
     rows: 1 to 2^32 - 1.
     """
+    from struct import pack  # the numbers above are asked by every command, the header by few
+
     kind, width = (b"IxSQ", dim * DTYPES[dtype]) if dtype == "float16" else (b"IxFI", dim)
-    index = _INDEX.pack(kind, dim, rows, _UNUSED, _UNUSED, 1, 0)
+    index = pack(_INDEX, kind, dim, rows, _UNUSED, _UNUSED, 1, 0)
     if dtype == "float16":
-        return index + _QUANTISER.pack(_QT_FP16, 0, 0.0, dim, width, 0, rows * width)
-    return index + _FLOATS.pack(rows * width)
+        return index + pack(_QUANTISER, _QT_FP16, 0, 0.0, dim, width, 0, rows * width)
+    return index + pack(_FLOATS, rows * width)
