@@ -225,8 +225,9 @@ HEX = "00" * 16
         canonical([[5, 9, HEX], [1, 4, HEX]]),
         canonical([[0, 9, HEX]]),
         canonical([[1, 10**12, HEX]]),
+        canonical([[1, 5, HEX], [6, 9, HEX]]),
     ],
-    ids=range(15),
+    ids=range(16),
 )
 def test_what_is_no_list_of_chunks_is_lost(data: bytes) -> None:
     blobs = Blobs()

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.json_values import OBJECTS
 
+from vstore.errors import Damage
 from vstore.format.canonical import canonical
 from vstore.format.entries import FileRef, Root, RunRef, Snapshot, Space, listed_packs, listed_segments
 from vstore.format.state import State, merge_patch
@@ -97,6 +98,14 @@ def test_an_empty_state_says_that_there_is_nothing() -> None:
     assert (state.tags, state.absorbed, state.roots, state.spaces, state.packs) == ({}, {}, {}, {}, [])
     assert state.facts == []
     assert (state.segments("x"), state.window, state.listed, state.root("snapshots")) == ([], {}, 1, None)
+
+
+def test_one_space_is_looked_up_as_all_are() -> None:
+    space = Space("00" * 32, "own", "verified", b"\1" * 16, 8)
+    state = State({"spaces": {space.id: space.to_json()}})
+    assert state.space(space.id) == state.spaces[space.id]
+    with pytest.raises(Damage, match="does not list it"):
+        state.space("11" * 32)
 
 
 # Undo and redo

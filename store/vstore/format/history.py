@@ -162,6 +162,8 @@ def _decoded_chunks(data: bytes, digest_size: int) -> list[Chunk]:
     fits = all(1 <= chunk.first <= chunk.last < END and len(chunk.digest) == digest_size for chunk in chunks)
     if not fits or any(a.last >= b.first for a, b in pairwise(chunks)):
         raise _damage("its chunks are out of order")
+    if len({chunk.digest for chunk in chunks}) < len(chunks):  # each would be unpacked as often as it is named
+        raise _damage("a chunk stands in it twice")
     return chunks
 
 

@@ -36,7 +36,11 @@ def merge_patch(target: Document, *patches: Document) -> dict[str, Json]:
 
 class _Spaces(dict[str, Space]):
     def __missing__(self, id: str) -> Space:
-        raise Damage(f"the log names the space {id[:12]} and does not list it", "run: vstore check")
+        raise _unlisted(id)
+
+
+def _unlisted(space: str) -> Damage:
+    return Damage(f"the log names the space {space[:12]} and does not list it", "run: vstore check")
 
 
 class State(NamedTuple):
@@ -90,6 +94,13 @@ class State(NamedTuple):
     def spaces(self) -> dict[str, Space]:
         """The spaces, by id. To look up one that is not there raises Damage: what names a space needs it."""
         return _Spaces((id, Space.from_json(id, value)) for id, value in self.document.get("spaces", {}).items())
+
+    def space(self, id: str) -> Space:
+        """Look up one space, whatever their number. Raises: Damage if it is not there."""
+        value = self.document.get("spaces", {}).get(id)
+        if value is None:
+            raise _unlisted(id)
+        return Space.from_json(id, value)
 
     @property
     def imports(self) -> dict[str, Import]:

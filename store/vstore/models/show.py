@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from vstore.embed.hf.families import FAMILIES
 from vstore.embed.model_words import BUILTIN, Words
 from vstore.embed.probes import Probes
@@ -15,7 +17,9 @@ from vstore.repository.repository import Repository
 
 def model_list(repo: Repository) -> list[ModelRow]:
     """List all spaces by name. Reads only the log and the recipes. Raises: Damage."""
-    return [_row(repo, space) for space in sorted(repo.state.spaces.values(), key=lambda space: space.name)]
+    named = _snapshots(repo)
+    spaces = sorted(repo.state.spaces.values(), key=lambda space: space.name)
+    return [_row(repo, space, named.get(space.id, ())) for space in spaces]
 
 
 def model_show(repo: Repository, name: str) -> ModelDetail:
@@ -26,7 +30,7 @@ def model_show(repo: Repository, name: str) -> ModelDetail:
     prepare = recipe.get("prepare", {})
     seen = sight(recipe)
     return ModelDetail(
-        row=_row(repo, space),
+        row=_row(repo, space, _snapshots(repo).get(space.id, ())),
         recipe=recipe,
         place=dict(space.place),
         made_with=made_with,
@@ -48,7 +52,16 @@ def _newer(space: Space, recipe: Recipe) -> str | None:
     return words.command(f"{space.name}-prepared-{NEWEST}")
 
 
-def _row(repo: Repository, space: Space) -> ModelRow:
+def _snapshots(repo: Repository) -> dict[str, list[str]]:
+    """Name the kept snapshots of each space, by its id."""
+    named: dict[str, list[str]] = {}
+    for snapshot in repo.listing.kept():
+        named.setdefault(snapshot.space, []).append(snapshot.name)
+    return named
+
+
+def _row(repo: Repository, space: Space, snapshots: Sequence[str]) -> ModelRow:
+    """Describe a space. snapshots: the names of its kept ones."""
     state = repo.state
     return ModelRow(
         space=space.id,
@@ -60,6 +73,6 @@ def _row(repo: Repository, space: Space) -> ModelRow:
         adapter=space.place.get("adapter"),
         compute=space.place.get("compute"),
         rows=sum(ref.rows for ref in state.segments(space.id)),
-        snapshots=tuple(snapshot.name for snapshot in repo.listing.kept() if snapshot.space == space.id),
+        snapshots=tuple(snapshots),
         current=state.current_space == space.id,
     )
