@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.folders import put
+from support.forge import Forge
 from support.format_page import TEXT, table
 
 from vstore.disk import durable, environment, index_parts, journal, lock, packs, salvaged_blobs, segments
@@ -176,6 +177,12 @@ def test_facts_of_a_terabyte_are_not_read_for_their_checksum(store: Path) -> Non
     grow(store / "catalogue/data.mdb")
     code, said = called(store.parent, "status")
     assert code in (0, 1), said
+
+
+def test_a_check_unpacks_no_page_that_is_longer_than_any(store: Path) -> None:
+    Forge(store).snapshot([b"vp0" + bytes(40 << 20)])
+    code, said = called(store.parent, "check")
+    assert code == 4 and "has 41,943,043 bytes, where 33,554,432 are the most" in said
 
 
 def test_a_picture_of_a_terabyte_is_not_read_to_search_with_it(store: Path) -> None:

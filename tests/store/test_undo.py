@@ -145,6 +145,14 @@ def test_nothing_is_undone_beyond_a_barrier(op: str) -> None:
     assert log.undo() is None and log.redo() is None
 
 
+def test_what_was_undone_again_after_a_redo_is_not_in_force() -> None:
+    log = Log()
+    log.add("sync", {"current": "v1"})
+    first = log.undo()
+    assert first is not None and log.redo() == first and log.undo() == first
+    assert log.undo() is None and log.redo() == first
+
+
 def test_a_new_operation_ends_redo() -> None:
     log = Log()
     log.add("sync", {"current": "v1"})

@@ -7,7 +7,7 @@ from functools import partial
 
 from vstore.check.findings import Findings
 from vstore.check.parts_to_read import longest_unread, part_of
-from vstore.disk.packs import Pack
+from vstore.disk.packs import LARGEST_PAGE, Pack
 from vstore.disk.read_times import read_times
 from vstore.disk.segments import Segment
 from vstore.errors import Damage, VstoreError
@@ -76,9 +76,9 @@ class Objects:
             self._findings.attempt(f"packs/{ref.name}", partial(one, ref))
 
     def blob(self, digest: bytes) -> bytes:
-        """Find a blob in the opened packs. An unopened one has its own line, and hides no other's."""
+        """Find a page or a recipe in the opened packs. An unopened one has its own line, and hides no other's."""
         for pack in self._packs.values():
-            blob = pack.get(digest)
+            blob = pack.get(digest, LARGEST_PAGE)
             if blob is not None:
                 return blob
         raise Damage(f"no pack that can be read holds its blob {digest.hex()}", "run: vstore repair")
