@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-import importlib
-import os
-import sys
-from collections.abc import Iterator, Sequence
-from typing import Any
+from vstore_cli import loading
+
+_loads = loading.begin()
+
+import contextlib  # noqa: E402
+import gc  # noqa: E402
+import importlib  # noqa: E402
+import os  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Iterator, Sequence  # noqa: E402
+from typing import Any  # noqa: E402
 
 gc.set_threshold(100_000)  # modules stay loaded: collecting among them again and again is wasted
 
@@ -16,6 +20,8 @@ import click  # noqa: E402
 
 from vstore import UsageError, VstoreError, __version__  # noqa: E402
 from vstore_cli.failures import fail  # noqa: E402
+
+loading.end(_loads)
 
 WIDTH = 100
 HELP = ["-h", "--help"]

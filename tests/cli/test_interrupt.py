@@ -247,6 +247,45 @@ def test_ctrl_c_in_any_other_command_is_130_too(many: Line) -> None:
         assert "Traceback" not in done.stderr
 
 
+# A click whose import takes until the process is interrupted.
+SLOW_CLICK = (
+    "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(0.2)\nraise ImportError('went on')"
+)
+
+
+@pytest.mark.parametrize(
+    ("handler", "code", "said"), [("default_int_handler", -signal.SIGINT, ""), ("SIG_IGN", 1, "went on")]
+)
+def test_ctrl_c_while_the_modules_load_leaves_no_trace(handler: str, code: int, said: str, tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text(SLOW_CLICK)
+    script = (
+        f"import signal, sys\nsignal.signal(signal.SIGINT, signal.{handler})\nsys.path.insert(0, {str(tmp_path)!r})\n"
+        "from vstore_cli.main import main\nmain()"
+    )
+    done = subprocess.run([COMMAND[0], "-c", script], env=environment(), capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert bool(done.stderr) == bool(said)
+
+
+@pytest.mark.parametrize("handler", ["default_int_handler", "SIG_IGN", "SIG_DFL"])
+def test_loading_the_command_changes_nothing_of_ctrl_c(handler: str) -> None:
+    script = (
+        f"import signal\nsignal.signal(signal.SIGINT, signal.{handler})\nimport vstore_cli.main\n"
+        f"assert signal.getsignal(signal.SIGINT) is signal.{handler}"
+    )
+    subprocess.run([COMMAND[0], "-c", script], env=environment(), check=True)
+
+
+def test_the_command_can_be_loaded_in_a_thread() -> None:
+    script = (
+        "import signal, sys, threading\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "load = threading.Thread(target=lambda: __import__('vstore_cli.main'))\nload.start()\nload.join()\n"
+        "assert hasattr(sys.modules['vstore_cli.main'], 'main')"
+    )
+    subprocess.run([COMMAND[0], "-c", script], env=environment(), check=True)
+
+
 def test_a_reader_that_has_enough_is_no_error(many: Line) -> None:
     many("sync", "pictures", "-q")
     for words in (["snapshot", "diff", "v1"], ["search", "./pictures/00.png", "-l", "-k", "60"], ["log", "--json"]):

@@ -99,6 +99,7 @@ WRONG: list[tuple[tuple[str, ...], Any]] = [
     (("spaces", SPACE, "recipe"), "zz" * 16),
     (("spaces", SPACE, "place"), "x"),
     (("spaces", SPACE, "place"), {"model": True}),
+    (("spaces", SPACE, "place"), {"adapter": "a\0b"}),
     (("spaces", SPACE, "place"), {"max_side": "512"}),
     (("spaces", SPACE, "place"), {"max_side": True}),
     (("spaces", SPACE, "place"), {"trust_remote_code": "yes"}),

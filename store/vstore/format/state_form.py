@@ -105,7 +105,8 @@ def _space(id: str, space: Document) -> None:
     place = space.get("place", {})
     _require(type(place) is dict, f"the model of the space {id}", place)
     for word, value in place.items():
-        _require(type(value) is _WORDS.get(word, type(value)), f"{word} of the model of the space {id}", value)
+        fits = type(value) is _WORDS.get(word, type(value)) and not (type(value) is str and "\0" in value)
+        _require(fits, f"{word} of the model of the space {id}", value)
     _require(type(space.get("by_name", [])) is list, f"by_name of the space {id}", space.get("by_name"))
     for key in space.get("by_name", []):
         _require(_is_hex(key), f"a key of the space {id}", key)
