@@ -10,12 +10,23 @@ from vstore.paths import AnyPath
 
 
 def is_store(folder: Path) -> bool:
-    """Tell whether a folder is a store."""
+    """Tell whether a folder is a store.
+
+    Raises: PermissionError if it is there and may not be entered: it may be one, and no other is taken instead.
+    """
     # What it is will be seen when it is opened: a link, say, is refused then.
-    return os.path.lexists(Layout(folder).format)
+    try:
+        os.lstat(Layout(folder).format)
+    except PermissionError as err:
+        if os.path.lexists(folder):
+            raise PermissionError(err.errno, err.strerror, os.fspath(folder)) from None
+        return False
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def find_store(start: AnyPath) -> Path | None:
-    """Find the nearest `.vstore` in a folder, or in those above it."""
+    """Find the nearest `.vstore` in a folder, or in those above it. Raises: PermissionError."""
     real = Path(os.path.realpath(os.fsdecode(start)))
     return next((folder / FOLDER for folder in (real, *real.parents) if is_store(folder / FOLDER)), None)
