@@ -52,7 +52,7 @@ def test_a_store_that_may_not_be_entered_is_no_missing_one(pictures: Line, monke
     unreadable(sub / ".vstore", monkeypatch)
     for words in (["log"], ["sync", "."], ["trust"], ["trust", "."], ["search", "x"]):
         found = pictures(*words, "--json", code=1).error
-        assert found["message"] == f"{sub}/.vstore: Permission denied"
+        assert (found["code"], found["message"]) == ("disk", f"cannot look into {sub}/.vstore: Permission denied")
         assert "permissions" in found["next"]
 
 
