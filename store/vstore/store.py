@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -133,7 +134,7 @@ class Store:
         self._repo = Repository(absolute(folder), damaged=damaged, user=asker)
         self._pool = Pool(self._repo)
         self._given = load_embedder
-        self._embedders = Embedders(self._repo, load_embedder, _consent(asker.config))
+        self._embedders = Embedders(self._repo, load_embedder, cache(lambda: _consent(asker.config)))
 
     def __repr__(self) -> str:
         return f"Store({str(self.folder)!r})"
@@ -280,7 +281,7 @@ class Store:
         if made is not None:
             made(report)
         with cls(path, load_embedder=load_embedder, **user._asdict()) as store:
-            store._embedders.consent = consent  # the model was named just now
+            store._embedders.consent_of_user = lambda: consent  # the model was named just now
             return store.sync(paths, progress=progress, stop=stop, **given)._replace(created_store=True)
 
     def status(self, paths: Sequence[AnyPath] = (), *, progress: Progress | None = None) -> SyncReport:
@@ -824,7 +825,7 @@ class Store:
 
     def _embedders_of(self, repo: Repository) -> Embedders:
         known = self._embedders
-        return known if repo is self._repo else Embedders(repo, self._given, known.consent)
+        return known if repo is self._repo else Embedders(repo, self._given, known.consent_of_user)
 
     def close(self) -> None:
         """Close its files. Calls under way in other threads end as they would, later ones raise StoreClosed.

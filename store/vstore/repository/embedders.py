@@ -24,13 +24,17 @@ _SMALL = frozenset({"builtin", "imported"})  # families without a model to share
 class Embedders:
     """Loads the embedder of a recipe. `given` loads them all if a program brings its own.
 
-    consent: of the user, to the models that the store names.
+    consent_of_user: reads the consents of the user to the models that the store names; most commands ask none.
     """
 
-    def __init__(self, repo: Repository, given: Load | None, consent: Consent) -> None:
+    def __init__(self, repo: Repository, given: Load | None, consent_of_user: Callable[[], Consent]) -> None:
         self._repo = repo
         self._given = given
-        self.consent = consent
+        self.consent_of_user = consent_of_user
+
+    @property
+    def consent(self) -> Consent:
+        return self.consent_of_user()
 
     def load(self, recipe: Recipe, settings: Settings | None = None) -> Embedder:
         """Load the model of a space of this store, on one device. Raises: ModelError, MissingPackage, UsageError."""
