@@ -100,12 +100,19 @@ def test_an_empty_state_says_that_there_is_nothing() -> None:
     assert (state.segments("x"), state.window, state.listed, state.root("snapshots")) == ([], {}, 1, None)
 
 
-def test_one_space_is_looked_up_as_all_are() -> None:
+def test_a_space_is_read_when_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     space = Space("00" * 32, "own", "verified", b"\1" * 16, 8)
-    state = State({"spaces": {space.id: space.to_json()}})
-    assert state.space(space.id) == state.spaces[space.id]
+    other = space._replace(id="11" * 32)
+    spaces = State({"spaces": {one.id: one.to_json() for one in (space, other)}}).spaces
+    assert dict(spaces) == {space.id: space, other.id: other} == spaces
+    assert (len(spaces), space.id in spaces, "22" * 32 in spaces, spaces.get("22" * 32)) == (2, True, False, None)
     with pytest.raises(Damage, match="does not list it"):
-        state.space("11" * 32)
+        spaces["22" * 32]
+    read: list[str] = []
+    real = Space.from_json
+    monkeypatch.setattr(Space, "from_json", lambda id, value: read.append(id) or real(id, value))
+    assert (spaces[other.id], spaces.get(other.id), other.id in spaces) == (other, other, True)
+    assert read == [other.id] * 2
 
 
 # Undo and redo

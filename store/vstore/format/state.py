@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -34,13 +34,29 @@ def merge_patch(target: Document, *patches: Document) -> dict[str, Json]:
     return merged
 
 
-class _Spaces(dict[str, Space]):
-    def __missing__(self, id: str) -> Space:
-        raise _unlisted(id)
+class Spaces(Mapping[str, Space]):
+    """The spaces of a state, by id. Each is read when asked for: a look-up does not grow with their number."""
 
+    def __init__(self, document: Document) -> None:
+        self._document = document
 
-def _unlisted(space: str) -> Damage:
-    return Damage(f"the log names the space {space[:12]} and does not list it", "run: vstore check")
+    def __getitem__(self, id: str) -> Space:
+        """Look up a space. Raises: Damage if it is not there, as what names a space needs it."""
+        if id not in self._document:
+            raise Damage(f"the log names the space {id[:12]} and does not list it", "run: vstore check")
+        return Space.from_json(id, self._document[id])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._document)
+
+    def __len__(self) -> int:
+        return len(self._document)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._document
+
+    def get(self, id: str, default: None = None) -> Space | None:  # type: ignore[override]  # no other default
+        return self[id] if id in self else default  # noqa: SIM401  # that is this method
 
 
 class State(NamedTuple):
@@ -91,16 +107,9 @@ class State(NamedTuple):
         return {label: Root.from_json(label, value) for label, value in self.document.get("roots", {}).items()}
 
     @property
-    def spaces(self) -> dict[str, Space]:
-        """The spaces, by id. To look up one that is not there raises Damage: what names a space needs it."""
-        return _Spaces((id, Space.from_json(id, value)) for id, value in self.document.get("spaces", {}).items())
-
-    def space(self, id: str) -> Space:
-        """Look up one space, whatever their number. Raises: Damage if it is not there."""
-        value = self.document.get("spaces", {}).get(id)
-        if value is None:
-            raise _unlisted(id)
-        return Space.from_json(id, value)
+    def spaces(self) -> Spaces:
+        """The spaces, by id. To look up one that is not there raises Damage."""
+        return Spaces(self.document.get("spaces", {}))
 
     @property
     def imports(self) -> dict[str, Import]:

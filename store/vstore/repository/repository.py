@@ -292,7 +292,7 @@ class Repository:
 
     def recipe(self, space: str) -> dict[str, Any]:
         """Read the recipe of a space. Raises: Damage; ModelError if the log has it as lost."""
-        found = self.state.space(space)
+        found = self.state.spaces[space]
         if not found.recipe:
             raise ModelError(
                 f"the recipe of the space {found.name!r} is lost: nothing can be embedded beside its vectors",
