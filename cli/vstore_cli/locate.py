@@ -30,15 +30,20 @@ def config() -> str | None:
     return named if named and os.path.isabs(named) else None  # its specification ignores others
 
 
+def cache() -> str | None:
+    """Find the user's folder for caches, as XDG_CACHE_HOME says. Returns: None for ~/.cache."""
+    named = os.environ.get("XDG_CACHE_HOME")
+    return named if named and os.path.isabs(named) else None
+
+
 def user_words(folder: Path) -> UserWords:
     """Say for whom the store in a folder is opened, from the command line and the environment. Raises: UsageError."""
     ctx = click.get_current_context(silent=True)
     trusts = (ctx.find_object(dict) or {}).get("trust", False) if ctx is not None else False
-    cache = os.environ.get("XDG_CACHE_HOME")
     sudo = os.environ.get("SUDO_UID", "")
     return {
         "config": config(),
-        "cache": cache if cache and os.path.isabs(cache) else None,
+        "cache": cache(),
         "trust": trusts or _is_trusted(folder),
         "sudo_uid": int(sudo) if re.fullmatch("[0-9]{1,10}", sudo) else None,
     }

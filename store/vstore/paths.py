@@ -22,6 +22,19 @@ def several(given: Iterable[T]) -> tuple[T, ...]:
     return tuple(given)
 
 
+def home() -> Path:
+    """Find the user's home.
+
+    A relative one would be below the working folder, whose maker could put consents there.
+
+    Raises: RuntimeError if there is none.
+    """
+    found = Path.home()
+    if not found.is_absolute():
+        raise RuntimeError(f"the home {str(found)!r} is no absolute path")
+    return found
+
+
 def hint_for_address(path: str) -> str | None:
     """Say what to do with the address of a network share, as no path is one; None for a path."""
     if path.startswith("file://"):

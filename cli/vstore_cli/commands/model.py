@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from vstore_cli.interrupts import ending
-from vstore_cli.locate import open_store
+from vstore_cli.locate import cache, open_store
 from vstore_cli.models import device_option, model_options, note, offline_option
 from vstore_cli.output import columns, count, echo_json, json_option, number, say, shown, size, table
 
@@ -207,8 +207,7 @@ def model_convert(name: str, output: str | None, revision: str | None, as_json: 
     """
     from vstore import Store
 
-    cache = os.environ.get("XDG_CACHE_HOME") or None
-    report = Store.model_convert(name, output=output, revision=revision, cache=cache, note=note)
+    report = Store.model_convert(name, output=output, revision=revision, cache=cache(), note=note)
     if as_json:
         echo_json(report)
         return

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypedDict
 
 from vstore.disk import inside
 from vstore.format.layout import Layout
-from vstore.paths import AnyPath, absolute
+from vstore.paths import AnyPath, absolute, home
 
 ROOT = 0
 MOUNTS = "/proc/self/mountinfo"
@@ -161,6 +161,6 @@ def _keeps_owners(device: int) -> bool:
 
 def _in_home(name: str) -> Path | None:
     try:
-        return Path.home() / name
+        return home() / name
     except RuntimeError:  # neither HOME nor an entry among the users
         return None

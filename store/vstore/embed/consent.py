@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from vstore.disk import durable, user_config
 from vstore.format.canonical import canonical
+from vstore.paths import home
 
 CODE, DOWNLOAD, PLACE, PLUGIN = "code", "download", "place", "plug-in"
 
@@ -56,7 +57,7 @@ class Consent:
         """Find the consents of the user of this process. config: the folder for configurations; None is ~/.config."""
         if config is None:
             try:
-                config = Path.home() / ".config"
+                config = home() / ".config"
             except RuntimeError:  # neither HOME nor an entry among the users
                 return cls()
         return cls(config / "vstore" / "models")

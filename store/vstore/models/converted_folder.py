@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from vstore.disk import durable
 from vstore.embed.hf.source.pickles import ENDINGS
 from vstore.errors import DiskTrouble, ReadOnly, UsageError
+from vstore.paths import home
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -26,8 +27,11 @@ _DEPTH = 2  # parts of a path: files of a model, and of the folders of its parts
 
 
 def default_top(cache: Path | None) -> Path:
-    """Find the user's folder for converted models, and make it. Raises: DiskTrouble, ReadOnly."""
-    top = (cache or Path.home() / ".cache") / "vstore" / "models"
+    """Find the user's folder for converted models, and make it. Raises: UsageError, DiskTrouble, ReadOnly."""
+    try:
+        top = (cache or home() / ".cache") / "vstore" / "models"
+    except RuntimeError as err:
+        raise UsageError("there is no home folder to put the model into", "name a folder with --output") from err
     make_folder(top)
     return top
 
