@@ -14,6 +14,7 @@ from vstore_cli.output import local, shown
 _STEPS = {
     errno.ENOSPC: "free some space and run it again",
     errno.EDQUOT: "free some space and run it again",
+    errno.EACCES: "look at its permissions, and those of the folders above it; its owner can change them",
     errno.EMFILE: "let a process open more files (ulimit -n 1024), and run it again",
 }
 

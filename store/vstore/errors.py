@@ -138,7 +138,7 @@ class ReadOnly(VstoreError):
 
 
 class DiskTrouble(VstoreError):
-    """A write or a flush refused by the operating system."""
+    """A write, a flush, or a look into a store, refused by the operating system."""
 
     code = "disk"
 

@@ -182,12 +182,15 @@ class Store:
 
     @staticmethod
     def exists(folder: AnyPath) -> bool:
-        """Tell whether a folder is a store."""
+        """Tell whether a folder is a store. Raises: DiskTrouble if it is there and may not be entered."""
         return is_store(as_path(folder))
 
     @staticmethod
     def find(start: AnyPath = ".") -> Path | None:
-        """Find the nearest store: `.vstore` in a folder, or in those above it."""
+        """Find the nearest store: `.vstore` in a folder, or in those above it.
+
+        Raises: DiskTrouble if the nearest one may not be entered.
+        """
         return find_store(start)
 
     @property

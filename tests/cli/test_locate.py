@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -29,6 +31,34 @@ def test_the_nearest_store_upwards_is_used(pictures: Line, monkeypatch: pytest.M
     assert snapshots(pictures) == ["v1"]
     pictures("--store", pictures.home / "pictures" / ".vstore", "init")
     assert snapshots(pictures) == []
+
+
+def unreadable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody look into a folder, not even root."""
+    plain = os.lstat
+
+    def lstat(path: str | Path) -> os.stat_result:
+        if folder in Path(path).parents:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return plain(path)
+
+    monkeypatch.setattr(os, "lstat", lstat)
+
+
+def test_a_store_that_may_not_be_entered_is_no_missing_one(pictures: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    sub = pictures.home / "pictures" / "sub"
+    pictures("--store", sub / ".vstore", "init")
+    monkeypatch.chdir(sub)
+    unreadable(sub / ".vstore", monkeypatch)
+    for words in (["log"], ["sync", "."], ["trust"], ["trust", "."], ["search", "x"]):
+        found = pictures(*words, "--json", code=1).error
+        assert (found["code"], found["message"]) == ("disk", f"cannot look into {sub}/.vstore: Permission denied")
+        assert "permissions" in found["next"]
+
+
+def test_folders_above_that_may_not_be_entered_are_passed_over(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    unreadable(line.home, monkeypatch)
+    assert line("log", "--json", code=10).error["code"] == "no_store"
 
 
 def test_a_store_is_found_from_the_path_where_there_is_none_upwards(

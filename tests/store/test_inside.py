@@ -37,7 +37,7 @@ EXCEPTIONS = {
     # The store's own folder, which may be a link.
     "vstore.disk.owner": {"open", "os.access"},  # the list of mounts
     "vstore.repository.create": {".is_dir", "os.listdir"},
-    "vstore.repository.discovery": {"Layout", "os.path.lexists"},
+    "vstore.repository.discovery": {"Layout", "os.lstat", "os.path.lexists"},
     "vstore.intake.surveyor": {"os.stat"},
     # The user's configuration, whose folders may be links.
     "vstore.disk.named_places": {"os.access", "os.path.isdir", "os.path.lexists"},

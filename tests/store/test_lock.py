@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -238,3 +238,22 @@ def test_the_owner_of_a_lock_knows_that_it_is_held(tmp_path: Path) -> None:
         lock.acquire()
         assert held == {"ingest": lock}
     assert not held
+
+
+@pytest.mark.parametrize(("wait", "longest"), [(0.2, 0.01), (None, 0.05)])
+def test_who_waits_for_a_moment_alone_looks_often(
+    wait: float | None, longest: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`commit` is held for milliseconds, again and again by a busy program: who looks seldom never finds it free."""
+    pauses: list[float] = []
+
+    def sleep(seconds: float, plain: Callable[[float], None] = time.sleep) -> None:
+        pauses.append(seconds)
+        plain(seconds)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    with Lock(tmp_path, "commit") as held:
+        held.acquire()
+        with pytest.raises((Locked, Interrupted)):
+            Lock(tmp_path, "commit").acquire(wait, is_stopped=lambda: len(pauses) >= 10)
+    assert max(pauses) == longest

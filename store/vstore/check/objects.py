@@ -139,8 +139,9 @@ class Objects:
     def check_segments(self) -> None:
         """Check footer, size and keys of every segment of every space."""
         seen: set[str] = set()
+        shared: dict[tuple[FileRef, ...], set[bytes]] = {}  # spaces with one list, as an adoption leaves, have one set
         for space, refs in self._state.segment_lists().items():
-            self.keys[space] = set()
+            self.keys[space] = shared.setdefault(tuple(refs), set())
             for ref in refs:
                 read = self.read_whole and ref.name not in seen
                 seen.add(ref.name)

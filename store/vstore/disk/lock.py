@@ -19,6 +19,7 @@ from vstore.errors import DiskTrouble, Interrupted, Locked, LockLost
 
 LONGEST = 1 << 12  # bytes of a lock's file, as far as it is read
 NOTED = 1.0  # seconds of waiting after which the holder is named
+_OFTEN, _SELDOM = 0.01, 0.05  # seconds between two tries
 
 
 class Lock:
@@ -107,7 +108,8 @@ class Lock:
                     held_by, step = self._held_by()
                     note(f"waiting: {held_by}" + (f"; {step}" if step else ""))
                 time.sleep(pause)
-                pause = min(pause * 2, 0.05)
+                # A lock that is waited for until a deadline is held for moments, perhaps again and again.
+                pause = min(pause * 2, _SELDOM if deadline is None else _OFTEN)
 
     def _refusal(self) -> tuple[str, str]:
         held_by, step = self._held_by()

@@ -114,10 +114,11 @@ class Memory:
         happens to the root. A part that gained or lost something ends it: the folder above may not know of that part.
         """
         whole = {os.fsencode(t.root.label) for t in survey.targets if not t.under and not t.gone}
+        looked_at, agreement = _labels(survey), self._agreement(before)
         agreed = set()
         for label in roots:
-            good = catalogue.meta(_agreed_name(label)) == self._agreement(before)
-            if label in _labels(survey):
+            good = catalogue.meta(_agreed_name(label)) == agreement
+            if label in looked_at:
                 good = label in whole or (good and before.root == now.root)
                 good = good and complete and label not in survey.doubts
             if good:
