@@ -22,6 +22,18 @@ def several(given: Iterable[T]) -> tuple[T, ...]:
     return tuple(given)
 
 
+def in_home(name: str) -> Path | None:
+    """Find a file in the user's home.
+
+    Returns: None without a home, or if that is no absolute path: a stranger may have filled the working folder.
+    """
+    try:
+        home = Path.home()
+    except RuntimeError:  # neither HOME nor an entry among the users
+        return None
+    return home / name if home.is_absolute() else None
+
+
 def hint_for_address(path: str) -> str | None:
     """Say what to do with the address of a network share, as no path is one; None for a path."""
     if path.startswith("file://"):
