@@ -22,17 +22,16 @@ def several(given: Iterable[T]) -> tuple[T, ...]:
     return tuple(given)
 
 
-def home() -> Path:
-    """Find the user's home.
+def in_home(name: str) -> Path | None:
+    """Find a file in the user's home.
 
-    A relative one would be below the working folder, whose maker could put consents there.
-
-    Raises: RuntimeError if there is none.
+    Returns: None without a home, or if that is no absolute path: a stranger may have filled the working folder.
     """
-    found = Path.home()
-    if not found.is_absolute():
-        raise RuntimeError(f"the home {str(found)!r} is no absolute path")
-    return found
+    try:
+        home = Path.home()
+    except RuntimeError:  # neither HOME nor an entry among the users
+        return None
+    return home / name if home.is_absolute() else None
 
 
 def hint_for_address(path: str) -> str | None:

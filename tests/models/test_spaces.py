@@ -435,10 +435,11 @@ def test_a_text_is_known_by_its_space_too(world: World, zoo: Zoo) -> None:
 
 
 def test_each_operand_is_normalised_then_weighted_and_the_sum_normalised(world: World) -> None:
+    from vstore.embed.consent import Consent
     from vstore.search.query import Operand
 
     world.sync()
-    made = spaces.load(world.repo, world.repo.space("one"), Settings("cpu"))
+    made = spaces.load(world.repo, world.repo.space("one"), Settings("cpu", consent=Consent.of_user()))
     text = made.embed_texts(["a red car"])[0].astype(np.float64)
     score = {hit.key: hit.score for hit in world.store.search([Operand(1.0, None, "a red car")], k=9).hits}
     image = {hit.key: hit.score for hit in world.store.search([_picture(world, "2.png")], k=9).hits}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from vstore.disk.owner import User
 from vstore.embed.consent import CODE, DOWNLOAD, PLACE, PLUGIN, Consent, Wish
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.source.model_folder import ModelFolder
@@ -15,6 +16,7 @@ from vstore.embed.hf.source.own_code import refuse_kernels
 from vstore.embed.model_words import Words
 from vstore.embed.wishes import wishes_of
 from vstore.errors import ModelError, Untrusted, UsageError, VstoreError
+from vstore.models.converted_folder import default_top
 from vstore.store import Store
 
 COMMIT = "0" * 40
@@ -59,6 +61,21 @@ def test_without_a_configuration_a_consent_holds_in_its_process_alone(monkeypatc
     consent.give([wish])
     assert consent.has(wish)
     assert not Consent.of_user().has(wish)
+
+
+@pytest.mark.parametrize("home", [".", "home", "./home"])
+def test_nothing_is_read_from_the_working_folder_whatever_is_said_of_the_home(
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever packed an archive may have put a configuration there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", home)
+    wish = Wish(PLACE, "/models/a")
+    Consent.of_user(tmp_path / home / ".config").give([wish])
+    assert not Consent.of_user().has(wish)
+    assert User().config_folder() is User().cache_folder() is None
+    with pytest.raises(UsageError, match="no folder for caches"):
+        default_top(None)
 
 
 def test_where_a_consent_cannot_be_written_it_holds_in_its_process_and_the_error_says_so(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypedDict
 
 from vstore.disk import inside
 from vstore.format.layout import Layout
-from vstore.paths import AnyPath, absolute, home
+from vstore.paths import AnyPath, absolute, in_home
 
 ROOT = 0
 MOUNTS = "/proc/self/mountinfo"
@@ -67,11 +67,11 @@ class User(NamedTuple):
 
     def config_folder(self) -> Path | None:
         """Find the folder for configurations; None for a user without a home."""
-        return self.config or _in_home(".config")
+        return self.config or in_home(".config")
 
     def cache_folder(self) -> Path | None:
         """Find the folder for caches; None for a user without a home."""
-        return self.cache or _in_home(".cache")
+        return self.cache or in_home(".cache")
 
 
 class Foreign(NamedTuple):
@@ -157,10 +157,3 @@ def _keeps_owners(device: int) -> bool:
     except OSError:
         return True
     return not kinds & _OWNERLESS
-
-
-def _in_home(name: str) -> Path | None:
-    try:
-        return home() / name
-    except RuntimeError:  # neither HOME nor an entry among the users
-        return None

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from vstore.disk import durable, user_config
 from vstore.format.canonical import canonical
-from vstore.paths import home
+from vstore.paths import in_home
 
 CODE, DOWNLOAD, PLACE, PLUGIN = "code", "download", "place", "plug-in"
 
@@ -55,12 +55,8 @@ class Consent:
     @classmethod
     def of_user(cls, config: Path | None = None) -> Consent:
         """Find the consents of the user of this process. config: the folder for configurations; None is ~/.config."""
-        if config is None:
-            try:
-                config = home() / ".config"
-            except RuntimeError:  # neither HOME nor an entry among the users
-                return cls()
-        return cls(config / "vstore" / "models")
+        config = config or in_home(".config")
+        return cls() if config is None else cls(config / "vstore" / "models")
 
     def has(self, wish: Wish) -> bool:
         """Tell whether the user has consented to a wish."""

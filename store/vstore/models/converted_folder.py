@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from vstore.disk import durable
 from vstore.embed.hf.source.pickles import ENDINGS
 from vstore.errors import DiskTrouble, ReadOnly, UsageError
-from vstore.paths import home
+from vstore.paths import in_home
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -28,10 +28,10 @@ _DEPTH = 2  # parts of a path: files of a model, and of the folders of its parts
 
 def default_top(cache: Path | None) -> Path:
     """Find the user's folder for converted models, and make it. Raises: UsageError, DiskTrouble, ReadOnly."""
-    try:
-        top = (cache or home() / ".cache") / "vstore" / "models"
-    except RuntimeError as err:
-        raise UsageError("there is no home folder to put the model into", "name a folder with --output") from err
+    cache = cache or in_home(".cache")
+    if cache is None:
+        raise UsageError("this user has no folder for caches", "name the folder for the converted model, with --output")
+    top = cache / "vstore" / "models"
     make_folder(top)
     return top
 
