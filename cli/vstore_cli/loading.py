@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import signal
+# The module `signal` makes enums of all signals first, which most commands never need.
+import _signal as signal  # type: ignore[import-not-found]
 
 
 def begin() -> bool:

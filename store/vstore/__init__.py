@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from vstore.check.reembed import ReembedReport as ReembedReport
     from vstore.check.report import CheckReport as CheckReport
     from vstore.check.trials import Trial as Trial
-    from vstore.disk.owner import UserWords as UserWords
+    from vstore.disk.typed_words import UserWords as UserWords
     from vstore.doctor.report import DoctorReport as DoctorReport
     from vstore.doctor.report import Finding as Finding
     from vstore.embed.embedder import Embedder as Embedder
-    from vstore.embed.model_words import ModelWords as ModelWords
     from vstore.embed.recommended import RecommendedModel as RecommendedModel
+    from vstore.embed.typed_words import ModelWords as ModelWords
     from vstore.errors import AmbiguousSnapshot as AmbiguousSnapshot
     from vstore.errors import CommitRace as CommitRace
     from vstore.errors import Damage as Damage
@@ -79,17 +79,17 @@ if TYPE_CHECKING:
     from vstore.search.query import Operand as Operand
     from vstore.search.search import Hit as Hit
     from vstore.search.search import SearchReport as SearchReport
-    from vstore.search.search import SearchWords as SearchWords
+    from vstore.search.typed_words import SearchWords as SearchWords
     from vstore.stats import Part as Part
     from vstore.stats import RootStats as RootStats
     from vstore.stats import SpaceStats as SpaceStats
     from vstore.stats import StatsReport as StatsReport
     from vstore.store import Store as Store
-    from vstore.sync.options import FirstSyncWords as FirstSyncWords
-    from vstore.sync.options import SyncWords as SyncWords
     from vstore.sync.report import Failure as Failure
     from vstore.sync.report import PassedOver as PassedOver
     from vstore.sync.report import SyncReport as SyncReport
+    from vstore.sync.typed_words import FirstSyncWords as FirstSyncWords
+    from vstore.sync.typed_words import SyncWords as SyncWords
     from vstore.trust import TrustedStore as TrustedStore
     from vstore.trust import TrustReport as TrustReport
     from vstore.versions.diff import DiffReport as DiffReport
@@ -109,11 +109,11 @@ _HOMES = {
     "vstore.check.reembed": "ReembedReport",
     "vstore.check.report": "CheckReport",
     "vstore.check.trials": "Trial",
-    "vstore.disk.owner": "UserWords",
+    "vstore.disk.typed_words": "UserWords",
     "vstore.doctor.report": "DoctorReport Finding",
     "vstore.embed.embedder": "Embedder",
-    "vstore.embed.model_words": "ModelWords",
     "vstore.embed.recommended": "RecommendedModel",
+    "vstore.embed.typed_words": "ModelWords",
     "vstore.errors": (
         "AmbiguousSnapshot CommitRace Damage DiskTrouble ForeignStore FormatTooNew Interrupted LabelTaken LockLost "
         "Locked MigrationNeeded MissingPackage ModelError NoStore NothingToUndo ReadOnly Refused SnapshotNotFound "
@@ -137,11 +137,12 @@ _HOMES = {
     "vstore.search.dupes": "DupesReport",
     "vstore.search.groups": "Group Picture",
     "vstore.search.query": "Operand",
-    "vstore.search.search": "Hit SearchReport SearchWords",
+    "vstore.search.search": "Hit SearchReport",
+    "vstore.search.typed_words": "SearchWords",
     "vstore.stats": "Part RootStats SpaceStats StatsReport",
     "vstore.store": "Store",
-    "vstore.sync.options": "FirstSyncWords SyncWords",
     "vstore.sync.report": "Failure PassedOver SyncReport",
+    "vstore.sync.typed_words": "FirstSyncWords SyncWords",
     "vstore.trust": "TrustReport TrustedStore",
     "vstore.versions.diff": "DiffReport",
     "vstore.versions.forget": "ForgetReport Kept",

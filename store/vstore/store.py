@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from vstore.check.report import CheckReport
-    from vstore.disk.owner import UserWords
+    from vstore.disk.typed_words import UserWords
     from vstore.doctor.report import DoctorReport
     from vstore.embed.consent import Consent
     from vstore.embed.embedder import Embedder
-    from vstore.embed.model_words import ModelWords
     from vstore.embed.recommended import RecommendedModel
+    from vstore.embed.typed_words import ModelWords
     from vstore.export.run import ExportReport
     from vstore.facts.fill import FillWords
     from vstore.facts.report import FactsReport
@@ -54,10 +54,11 @@ if TYPE_CHECKING:
     from vstore.repository.init import InitReport
     from vstore.search.dupes import DupesReport
     from vstore.search.query import Operand
-    from vstore.search.search import SearchReport, SearchWords
+    from vstore.search.search import SearchReport
+    from vstore.search.typed_words import SearchWords
     from vstore.stats import StatsReport
-    from vstore.sync.options import FirstSyncWords, SyncWords
     from vstore.sync.report import SyncReport
+    from vstore.sync.typed_words import FirstSyncWords, SyncWords
     from vstore.trust import TrustReport
     from vstore.versions.diff import DiffReport
     from vstore.versions.forget import ForgetReport

@@ -16,13 +16,18 @@ HEAVY = {
 }  # fmt: skip
 
 
-def loaded(code: str, cwd: Path) -> set[str]:
-    """The heavy modules that a fresh Python has loaded after some code."""
+# Light modules that cost each command a little: the words of callers are for type checkers alone, the rest for few.
+TYPES = {f"vstore.{room}.typed_words" for room in ("disk", "embed", "format", "search", "sync")}
+RARE = {*TYPES, "signal", "subprocess", "shlex", "vstore.format.rest_entry", "vstore.format.run_entry"}
+
+
+def loaded(code: str, cwd: Path, among: set[str] = HEAVY) -> set[str]:
+    """The heavy modules, or others, that a fresh Python has loaded after some code."""
     code += "\nimport json, sys\nprint(json.dumps(sorted(sys.modules)), file=sys.stderr)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=cwd, env=environment(), capture_output=True, text=True, check=True
     )
-    return HEAVY & set(json.loads(done.stderr.splitlines()[-1]))
+    return among & set(json.loads(done.stderr.splitlines()[-1]))
 
 
 def command(*words: str) -> str:
@@ -58,6 +63,16 @@ def test_what_only_looks_at_snapshots_loads_nothing_heavy(words: list[str], pict
     assert loaded(command(*words), pictures.home) == set()
 
 
+@pytest.mark.parametrize("words", [["log"], ["snapshot", "list"], ["rollback", "v1"]], ids=" ".join)
+def test_what_only_looks_at_snapshots_loads_nothing_rare(words: list[str], pictures: Line) -> None:
+    assert loaded(command(*words), pictures.home, RARE) == set()
+
+
+@pytest.mark.parametrize("words", [["log"], ["snapshot", "list"]], ids=" ".join)
+def test_what_writes_nothing_loads_neither_locks_nor_named_places(words: list[str], pictures: Line) -> None:
+    assert loaded(command(*words), pictures.home, {"fcntl", "mmap", "vstore.disk.named_places"}) == set()
+
+
 def test_undo_and_redo_load_nothing_heavy(pictures: Line) -> None:
     pictures("snapshot", "tag", "v1", "x")
     assert loaded(command("undo"), pictures.home) == set()
@@ -67,6 +82,14 @@ def test_undo_and_redo_load_nothing_heavy(pictures: Line) -> None:
 def test_a_sync_without_news_loads_neither_numpy_nor_faiss_nor_a_decoder(pictures: Line) -> None:
     assert loaded(command("sync"), pictures.home) <= {"lmdb", "_hashlib"}  # of prepared pixels
     assert loaded(command("status"), pictures.home) <= {"lmdb"}
+
+
+def test_a_sync_without_news_loads_nothing_rare(pictures: Line) -> None:
+    interrupted_by = {"signal"}  # of Ctrl-C
+    quoting = {"shlex"}  # the command that goes on with it
+    reading = {"vstore.format.rest_entry", "vstore.format.run_entry"}
+    assert loaded(command("sync"), pictures.home, RARE) <= interrupted_by | quoting | reading
+    assert loaded(command("status"), pictures.home, RARE) <= reading
 
 
 def test_a_search_by_a_known_picture_loads_no_decoder_and_no_model(pictures: Line) -> None:

@@ -20,7 +20,7 @@ from support.stores import load, opened, quick_folder
 from vstore.errors import Damage, VstoreError
 from vstore.format.canonical import Document
 from vstore.format.decisions import Decision, encode_decision
-from vstore.format.entries import RunRef, Snapshot
+from vstore.format.entries import Snapshot
 from vstore.format.fact_pages import FactPage, encode_facts
 from vstore.format.fact_runs import Run, merged, new_run
 from vstore.format.facts import WIDTH, Fact
@@ -29,6 +29,7 @@ from vstore.format.history import History, Line
 from vstore.format.leb128 import put_number
 from vstore.format.listing import snapshot_key
 from vstore.format.pages import ALIAS, FACTS, TABLE, Child, decode_inner, encode_inner, encode_leaf
+from vstore.format.run_entry import RunRef
 from vstore.format.table import Table
 from vstore.format.table_pages import decode_table_leaf, encode_table_leaf
 from vstore.format.tree import Tree

@@ -11,11 +11,11 @@ from support.lost import lose
 
 from vstore.check.report import CheckReport
 from vstore.format import fact_cut, fact_pages, fact_runs, facts
-from vstore.format.entries import RunRef
 from vstore.format.fact_pages import encode_facts
 from vstore.format.fact_runs import Run, new_run
 from vstore.format.facts import Fact
 from vstore.format.pages import FACTS, Child, encode_inner
+from vstore.format.run_entry import RunRef
 from vstore.store import Store
 
 

@@ -12,11 +12,11 @@ from support.facts import PREPARED, UNKNOWN, Pages, made, rows
 
 from vstore.errors import Damage
 from vstore.format import fact_pages, fact_runs, facts
-from vstore.format.entries import RunRef
 from vstore.format.fact_pages import ROWS, FactPage
 from vstore.format.fact_runs import Inner, Run, merged, new_run
 from vstore.format.facts import Column, Fact, chosen
 from vstore.format.pages import FACTS, MAXIMUM, Child, decode_inner, encode_inner, level_of
+from vstore.format.run_entry import RunRef
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from vstore.embed.model_words import ModelWords, Words, quoted
+from vstore.embed.model_words import Words, quoted
+from vstore.embed.typed_words import ModelWords
 
 
 def split_by_a_shell(command: str) -> list[str]:

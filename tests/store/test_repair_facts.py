@@ -10,10 +10,10 @@ from support.lost import lose
 
 from vstore.check.run import check
 from vstore.format import fact_pages, fact_runs, facts
-from vstore.format.entries import RunRef
 from vstore.format.fact_pages import encode_facts
 from vstore.format.fact_runs import Run
 from vstore.format.facts import Fact
+from vstore.format.run_entry import RunRef
 from vstore.repair.report import RepairReport
 from vstore.repair.run import repair
 from vstore.repository.facts import facts_of, runs_of

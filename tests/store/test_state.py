@@ -13,7 +13,8 @@ from support.json_values import OBJECTS
 
 from vstore.errors import Damage
 from vstore.format.canonical import canonical
-from vstore.format.entries import FileRef, Root, RunRef, Snapshot, Space, listed_packs, listed_segments
+from vstore.format.entries import FileRef, Root, Snapshot, Space, listed_packs, listed_segments
+from vstore.format.run_entry import RunRef
 from vstore.format.state import State, merge_patch
 
 

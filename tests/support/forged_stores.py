@@ -200,10 +200,28 @@ def inner(level: int, children: list[tuple[bytes, bytes, int]]) -> bytes:
     return bytes(out)
 
 
+def long_tree(leaves: int) -> list[bytes]:
+    """Make the pages of a tree, the root first: leaves of 512 paths of 32,000 bytes each."""
+    pages: list[bytes] = []
+    children = []
+    for n in range(leaves):
+        first = b"pictures/%06d/" % n + b"a/" * 15_990
+        leaf = page(
+            [first + b"000", *(b"%03d" % m for m in range(1, 512))],
+            [digest(b"a picture")] * 512,
+            shared=[0] + [len(first)] * 511,
+        )
+        pages.append(leaf)
+        children.append((first + b"000", digest(leaf), 512))
+    return [inner(1, children), *pages]
+
+
 def of_pages(forge: Forge, chance: random.Random) -> None:
     key = digest(b"a picture")
-    kind = chance.randrange(8)
-    if kind == 0:  # paths that share a long beginning
+    kind = chance.randrange(9)
+    if kind == 8:  # the same in many leaves
+        forge.snapshot(long_tree(chance.choice([2, 30, 200])))
+    elif kind == 0:  # paths that share a long beginning
         length = chance.choice([300, 40_000, 8 << 20])
         first = b"pictures/" + b"a" * length
         forge.snapshot(

@@ -11,9 +11,10 @@ from vstore.disk.packs import LARGEST_PAGE, Pack
 from vstore.disk.read_times import read_times
 from vstore.disk.segments import Segment
 from vstore.errors import Damage, VstoreError
-from vstore.format.entries import FileRef, Import, Snapshot, Space
+from vstore.format.entries import FileRef, Snapshot, Space
 from vstore.format.manifest import Manifest
 from vstore.format.recipes import recipe_of, space_id
+from vstore.format.rest_entry import Import
 from vstore.format.state import State
 from vstore.format.tree import Tree
 from vstore.repository.leftovers import LeftVectors, left_fields, left_rows

@@ -16,6 +16,7 @@ from vstore.format.manifest import Manifest
 from vstore.format.pages import decode_leaf, level_of
 from vstore.format.state import State
 from vstore.format.tree import Tree
+from vstore.format.unfolded import Unfolded
 from vstore.repository.repository import Repository
 
 
@@ -74,6 +75,7 @@ def _check_pages(hash: Hash, tree: Tree, stored: set[bytes]) -> _Pages:
     pictures: set[bytes] = set()
     missing: list[bytes] = []
     last = b""
+    unfolded = Unfolded()
     for leaf in tree.leaves:
         page = tree.page(leaf.digest)
         if level_of(page) != 0:
@@ -81,6 +83,9 @@ def _check_pages(hash: Hash, tree: Tree, stored: set[bytes]) -> _Pages:
         aliases = decode_leaf(page, hash.size)
         if len(aliases) != leaf.count or (aliases and aliases[0][0] != leaf.first):
             raise VstoreError("a page does not match the page above it")
+        complaint = unfolded.count(leaf.digest, [path for path, _ in aliases])
+        if complaint is not None:
+            raise VstoreError(f"its tree unfolds to too much: {complaint}")
         for path, key in aliases:
             if path <= last:
                 raise VstoreError("its paths are out of order")

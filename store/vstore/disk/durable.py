@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
-import mmap
 import os
 import stat
 import sys
@@ -23,6 +21,8 @@ from vstore.disk.trouble import trouble
 from vstore.errors import DiskTrouble
 
 if TYPE_CHECKING:
+    import mmap
+
     from typing_extensions import Buffer
 
 TEMPORARY = ".tmp-"
@@ -41,6 +41,8 @@ class Disk:
 
     def fsync(self, fd: int) -> None:
         if sys.platform == "darwin":
+            import fcntl
+
             try:
                 fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
                 return
@@ -77,6 +79,8 @@ class Disk:
         return os.readv(fd, [buffer])
 
     def map(self, fd: int) -> mmap.mmap:
+        import mmap  # few commands map a file
+
         return mmap.mmap(fd, 0, prot=mmap.PROT_READ)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Unpack
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.disk import durable, inside
 from vstore.disk.cache import read_cache, write_cache
@@ -14,10 +14,15 @@ from vstore.format.canonical import Document, canonical, parsed
 from vstore.format.hashing import Hash
 from vstore.format.layout import Layout, record_number
 from vstore.format.names import is_number
-from vstore.format.records import LONGEST, Record, RecordWords
+from vstore.format.records import LONGEST, Record
 from vstore.format.state import State, merge_patch
 from vstore.format.state_form import require_state
 from vstore.limits import refuse_limit
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from vstore.format.typed_words import RecordWords
 
 _CACHE = "state"
 _LONG = 1 << 13  # bytes of records from which on a fold is left in the cache; more where it costs more to write

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 from vstore.disk import inside
 from vstore.format.layout import Layout
@@ -23,21 +23,6 @@ _OWNERLESS = {
     "vfat", "msdos", "exfat", "ntfs", "ntfs3", "fuseblk", "hfs", "hpfs", "vboxsf", "drvfs", "prl_fs", "vmhgfs",
     "fuse.vmhgfs-fuse",
 }  # fmt: skip
-
-
-class UserWords(TypedDict, total=False):
-    """What a program says of the user for whom it opens a store.
-
-    config:   the user's folder for configurations; None is ~/.config.
-    cache:    the user's folder for caches; None is ~/.cache.
-    trust:    the store may be written into, whoever owns it.
-    sudo_uid: the id of the user who became root by sudo: stores of both are their own.
-    """
-
-    config: AnyPath | None
-    cache: AnyPath | None
-    trust: bool
-    sudo_uid: int | None
 
 
 class User(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.errors import UsageError
 
@@ -12,46 +12,12 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from vstore.embed.consent import Consent
+    from vstore.embed.typed_words import ModelWords
 
 BUILTIN = "builtin"  # the word of --model for the embedder that needs no model
 OF_FILES = ("model", "adapter", "revision", "adapter_revision", "compute", "trust_remote_code")
 _UNKNOWN = "MODEL"  # stands in a command for the model of a space that was made without one
 _DEVICE = r"[a-z]+(:(0|[1-9][0-9]*))?"  # compiled where it is asked: few commands name a device
-
-
-class ModelWords(TypedDict, total=False):
-    """Options that name a model. None, or none given: what the model's files say, else its family's usual choice.
-
-    model:             a folder, a hub id, the short name of a recommended model, or `builtin`.
-    adapter:           a folder or a hub id of a LoRA adapter; alone, it stands on the base that it names.
-    revision:          branch, tag or commit of a hub model.
-    adapter_revision:  branch, tag or commit of a hub adapter.
-    compute:           `fp32` or `bf16`.
-    max_side:          pixels of the longer side of a picture as the model gets it.
-    prepare:           number of the preparation of pictures: 1 or 2.
-    colour:            `srgb` or `ignore`: what is done with the colour profiles of pictures.
-    decode:            `fine` or `fast`: how exactly large JPEG files are scaled down.
-    prompt:            text that a vision-language model gets with each picture.
-    query_prompt:      instruction that such a model gets with each searched text.
-    preset:            name of a published model's own way to prepare pictures and texts.
-    pooling:           `features`, `cls`, `mean`, `last`, `last-column` or `last-column-v4`.
-    trust_remote_code: run Python code from the model's folder.
-    """
-
-    model: str | None
-    adapter: str | None
-    revision: str | None
-    adapter_revision: str | None
-    compute: str | None
-    max_side: int | None
-    prepare: int | None
-    colour: str | None
-    decode: str | None
-    prompt: str | None
-    query_prompt: str | None
-    preset: str | None
-    pooling: str | None
-    trust_remote_code: bool | None
 
 
 class Words(NamedTuple):
@@ -60,17 +26,17 @@ class Words(NamedTuple):
     model: str | None = None
     adapter: str | None = None
     revision: str | None = None
+    adapter_revision: str | None = None
     compute: str | None = None
     max_side: int | None = None
+    prepare: int | None = None
+    colour: str | None = None
+    decode: str | None = None
     prompt: str | None = None
     query_prompt: str | None = None
     preset: str | None = None
     pooling: str | None = None
     trust_remote_code: bool | None = None
-    adapter_revision: str | None = None
-    prepare: int | None = None
-    colour: str | None = None
-    decode: str | None = None
 
     def over(self, older: Words) -> Words:
         """Fill the words that are left open with those of an older space."""
@@ -95,7 +61,7 @@ class Words(NamedTuple):
         Raises: UsageError if one is empty.
         """
         _refuse_empty(options)
-        return cls(**{name: options.pop(name) for name in ModelWords.__annotations__ if name in options})
+        return cls(**{name: options.pop(name) for name in cls._fields if name in options})
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Words:
@@ -124,7 +90,7 @@ class Words(NamedTuple):
     def _command(self, *of: str) -> str:
         words = self if self.model is not None or self.adapter is not None else self._replace(model=_UNKNOWN)
         parts = ["vstore", "model", "add", *of]
-        for option in ModelWords.__annotations__:
+        for option in self._fields:
             value = getattr(words, option)
             if value is not None and value is not False:
                 parts.append("--" + option.replace("_", "-"))
@@ -135,7 +101,7 @@ class Words(NamedTuple):
 
 def _refuse_empty(options: Mapping[str, Any]) -> None:
     """Refuse an empty word of a model: it would mean another model. A prompt may be empty. Raises: UsageError."""
-    for name in ModelWords.__annotations__:
+    for name in Words._fields:
         if options.get(name) == "" and name not in ("prompt", "query_prompt"):
             raise UsageError(f"{name} is empty", "give it a value, or leave it out")
 

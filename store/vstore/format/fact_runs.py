@@ -13,12 +13,12 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from vstore.errors import Damage
-from vstore.format.entries import RunRef
 from vstore.format.fact_pages import ROWS, FactPage, encode_facts
 from vstore.format.facts import Column, Fact, chosen
 from vstore.format.hashing import Hash
 from vstore.format.page_tree import Fetch
 from vstore.format.pages import FACTS, MAXIMUM, Child, decode_inner, encode_inner, level_of
+from vstore.format.run_entry import RunRef
 
 T = TypeVar("T")
 

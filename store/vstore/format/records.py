@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple
 
 from vstore.errors import Damage, FormatTooNew
 from vstore.format.canonical import Document, Json, canonical, parsed
@@ -31,23 +31,6 @@ class Origin(NamedTuple):
     store: str
     number: int
     digest: str
-
-
-class RecordWords(TypedDict, total=False):
-    """More of a record that is published.
-
-    undoes: the number of the record to undo.
-    redoes: the number of the undo to cancel.
-    about:  a few words for the log.
-    origin: the record of another store from which the operation came.
-    whole:  carry the whole state in any case.
-    """
-
-    undoes: int
-    redoes: int
-    about: str
-    origin: Origin
-    whole: bool
 
 
 class Record(NamedTuple):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.errors import Damage
 from vstore.format.canonical import Document, Json
-from vstore.format.entries import FileRef, Import, Root, RunRef, Snapshot, Space, listed_packs
+from vstore.format.entries import FileRef, Root, Snapshot, Space, listed_packs
+
+if TYPE_CHECKING:
+    from vstore.format.rest_entry import Import
+    from vstore.format.run_entry import RunRef
 
 
 def merge_patch(target: Document, *patches: Document) -> dict[str, Json]:
@@ -114,6 +118,8 @@ class State(NamedTuple):
     @property
     def imports(self) -> dict[str, Import]:
         """The rests of imports, by id."""
+        from vstore.format.rest_entry import Import  # most stores have none
+
         return {id: Import.from_json(id, value) for id, value in self.document.get("imports", {}).items()}
 
     def segments(self, space: str) -> list[FileRef]:
@@ -132,6 +138,8 @@ class State(NamedTuple):
     @property
     def facts(self) -> list[RunRef]:
         """List the runs of facts, in the order of their places."""
+        from vstore.format.run_entry import RunRef  # few commands read facts
+
         places = self.document.get("facts", {})
         return [RunRef.from_json(places[place]) for place in sorted(places, key=int)]
 

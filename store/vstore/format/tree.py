@@ -5,11 +5,16 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
+from typing import TYPE_CHECKING
 
-from vstore.errors import Damage
+from vstore.errors import Damage, UsageError
 from vstore.format.hashing import Hash
 from vstore.format.page_tree import Fetch, PageTree
 from vstore.format.pages import ALIAS, Alias, Child, Entry, decode_leaf, encode_leaf, leaf_keys
+from vstore.format.unfolded import EACH, Unfolded
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 class Tree(PageTree):
@@ -24,6 +29,7 @@ class Tree(PageTree):
     def __init__(self, hash: Hash, fetch: Fetch, root: bytes, fresh: Mapping[bytes, bytes] | None = None) -> None:
         super().__init__(hash, fetch, root, fresh)
         self.root = root
+        self._unfolded = Unfolded()
 
     @classmethod
     def empty(cls, hash: Hash, fetch: Fetch) -> Tree:
@@ -36,7 +42,41 @@ class Tree(PageTree):
         return encode_leaf(entries)
 
     def decode(self, leaf: Child) -> list[Alias]:
+        aliases = self._read(leaf)
+        self._require_short(leaf.digest, [path for path, _ in aliases])
+        return aliases
+
+    def _read(self, leaf: Child) -> list[Alias]:
         return self.matched(leaf, decode_leaf(self.page(leaf.digest), self._hash.size))
+
+    def below(self, page: Child, level: int) -> list[Child]:
+        children = super().below(page, level)
+        self._require_short(page.digest, [child.first for child in children])
+        return children
+
+    def _require_short(self, page: bytes, paths: list[bytes]) -> None:
+        """Hold the paths of a page against the limit of the tree. Raises: Damage."""
+        complaint = self._unfolded.count(page, paths)
+        if complaint is not None:
+            raise Damage(f"a tree unfolds to too much: {complaint}", "run: vstore check")
+
+    def edited(self, edits: Mapping[bytes, bytes | None]) -> Self:
+        """Put and remove aliases; None removes. Raises: UsageError if the paths are too long, all together."""
+        tree = super().edited(edits)
+        if any(key is not None and len(path) > EACH for path, key in edits.items()):
+            tree._refuse_long()
+        return tree
+
+    def _refuse_long(self) -> None:
+        """Write nothing that a reader would refuse. Raises: UsageError, Damage."""
+        unfolded = Unfolded()
+        for leaf in self.leaves:
+            complaint = unfolded.count(leaf.digest, [path for path, _ in self._read(leaf)])
+            if complaint is not None:
+                raise UsageError(
+                    f"the paths of the pictures are too long for a store: {complaint}",
+                    "leave out the folder with the longest paths (--exclude), or give its folders shorter names",
+                )
 
     def aliases(self, leaf: Child) -> list[Alias]:
         """Read the aliases of a leaf. The last few leaves stay unpacked, as an edit looks at the same ones again."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from vstore.format.canonical import Json
-from vstore.format.entries import RunRef
 from vstore.format.fact_runs import new_run
+from vstore.format.run_entry import RunRef
 from vstore.repository.cut_facts import marked
 from vstore.repository.facts import runs_of
 from vstore.repository.repository import Repository

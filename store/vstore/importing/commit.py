@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from vstore.clock import now
 from vstore.format.canonical import Json, canonical
-from vstore.format.entries import NAMED, FileRef, Import, Snapshot, Space, listed_packs
+from vstore.format.entries import NAMED, FileRef, Snapshot, Space, listed_packs
+from vstore.format.rest_entry import Import
 from vstore.format.table import Table
 from vstore.format.tree import Tree
 from vstore.importing.fields import Fields

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from vstore.embed.declared import declared
-from vstore.embed.model_words import ModelWords, Words
+from vstore.embed.model_words import Words
+from vstore.embed.typed_words import ModelWords
 from vstore.errors import UsageError
 from vstore.format.recipes import Recipe
 from vstore.importing.old_index import Named

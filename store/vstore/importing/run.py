@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vstore.disk.catalogue import Catalogue
 from vstore.errors import UsageError
-from vstore.format.entries import Import
+from vstore.format.rest_entry import Import
 from vstore.importing.commit import Commit, Decided
 from vstore.importing.fields import decided_fields
 from vstore.importing.old_index import Old, open_old

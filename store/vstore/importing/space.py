@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from vstore.embed.rows import require_width
 from vstore.errors import ModelError, UsageError
-from vstore.format.entries import Import
 from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import Recipe, space_id
+from vstore.format.rest_entry import Import
 from vstore.importing.old_index import Old
 from vstore.importing.options import ImportOptions
 from vstore.repository.identities import declared_space

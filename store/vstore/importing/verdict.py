@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from vstore.format.entries import FileRef, Import
+from vstore.format.entries import FileRef
+from vstore.format.rest_entry import Import
 from vstore.importing.agreement import AGREE, cosine
 from vstore.importing.matching import AMBIGUOUS, EDITED, MATCHED, MISSING, MOVED, NAME, NAMESAKE
 from vstore.importing.old_index import Old

@@ -9,7 +9,8 @@ from vstore.disk import durable
 from vstore.disk.journal import journals
 from vstore.errors import Refused
 from vstore.format.canonical import Json
-from vstore.format.entries import Import, Space
+from vstore.format.entries import Space
+from vstore.format.rest_entry import Import
 from vstore.models.report import ModelDropped
 from vstore.repository.leftovers import as_of
 from vstore.repository.repository import Repository

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Container, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -100,6 +99,8 @@ class OptionEdits(NamedTuple):
             parsed(glob)
             fault = fault_of(glob, place, label)
             if fault is not None:
+                import shlex  # hardly any pattern is at fault
+
                 right = " ".join(f"--{option} {shlex.quote(one)}" for one in fault.right)
                 raise UsageError(
                     f"--{option} {shlex.quote(glob)} can match nothing in {place}: {fault.reason}",

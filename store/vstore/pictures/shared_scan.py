@@ -6,7 +6,6 @@ import contextlib
 import json
 import marshal
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -18,6 +17,8 @@ from vstore.pictures.scan import Scan
 from vstore.pictures.scan_options import ScanOptions
 
 if TYPE_CHECKING:
+    import subprocess
+
     from vstore.pictures.pattern_watch import Watch
     from vstore.pictures.scan import Found, Share
 
@@ -50,6 +51,8 @@ def shared_scan(
 
 def _start(task: tuple[Any, ...]) -> Callable[[], Found | None]:
     """Start the other process. task: what `serve` reads. Returns: a function that waits for the result."""
+    import subprocess  # most scans need no other process
+
     try:
         process = subprocess.Popen(
             command("from vstore.pictures.shared_scan import serve; serve()"),

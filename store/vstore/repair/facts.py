@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from vstore.counts import counted
 from vstore.errors import Damage
-from vstore.format.entries import RunRef
 from vstore.format.fact_cut import FactCut
 from vstore.format.fact_pages import FactPage
 from vstore.format.fact_runs import Run, merged, new_run
 from vstore.format.facts import Column, Fact, is_handed_on
+from vstore.format.run_entry import RunRef
 from vstore.format.state import merge_patch
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import Findings

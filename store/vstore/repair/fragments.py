@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vstore.format.canonical import Document
-from vstore.format.entries import Import, Root, Snapshot, Space
+from vstore.format.entries import Root, Snapshot, Space
+from vstore.format.rest_entry import Import
 from vstore.repair.findings import Findings
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vstore.disk.packs import LARGEST_BLOB
 from vstore.format.canonical import Json, canonical, parsed
-from vstore.format.entries import Import
+from vstore.format.rest_entry import Import
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import Findings
 from vstore.repository.leftovers import BLOCK

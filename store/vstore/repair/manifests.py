@@ -8,6 +8,7 @@ from vstore.errors import Damage
 from vstore.format.entries import Snapshot
 from vstore.format.manifest import Manifest, content_id
 from vstore.format.pages import Alias, decode_inner, decode_leaf, level_of
+from vstore.format.unfolded import Unfolded
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import Findings
 from vstore.repository.repository import Repository
@@ -50,9 +51,10 @@ class Manifests:
         return self._ids[1].get(snapshot.id)
 
     def aliases(self, snapshot: Snapshot) -> Iterator[Alias]:
-        """Read the aliases of a snapshot from the pages left, in path order."""
+        """Read the aliases of a snapshot from the pages left, in path order, as far as their paths may unfold."""
         root = self.root_of(snapshot)
         stack = [] if root is None else [root]
+        unfolded = Unfolded()
         seen: set[bytes] = set()  # no page stands twice in a sound tree, and few would unfold to very many
         while stack:
             digest = stack.pop()
@@ -64,7 +66,10 @@ class Manifests:
                 if level_of(page):
                     stack += [child.digest for child in decode_inner(page, self._repo.hash.size)][::-1]
                 else:
-                    yield from decode_leaf(page, self._repo.hash.size)
+                    aliases = decode_leaf(page, self._repo.hash.size)
+                    if unfolded.count(digest, [path for path, _ in aliases]) is not None:
+                        return
+                    yield from aliases
             except Damage:
                 continue
 

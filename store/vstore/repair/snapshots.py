@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from vstore.counts import counted
 from vstore.errors import Damage
 from vstore.format.entries import Snapshot
 from vstore.format.pages import decode_inner, decode_leaf, level_of
 from vstore.format.tree import Tree
+from vstore.format.unfolded import most_bytes
 from vstore.repair.blobs import Blobs
 from vstore.repair.fields import Fields
 from vstore.repair.findings import Findings
@@ -18,6 +20,13 @@ from vstore.repair.stored_keys import StoredKeys
 from vstore.repository.repository import Repository
 
 _PATHS = 10  # paths that a loss names
+
+
+class _Size(NamedTuple):
+    """The number of some paths, and their bytes."""
+
+    paths: int
+    bytes: int
 
 
 class Snapshots:
@@ -36,29 +45,33 @@ class Snapshots:
         self.named: dict[str, set[bytes]] = {}
 
     def walk(self) -> None:
-        """Read every page of every snapshot. A snapshot without one of its alias pages is broken."""
-        walked: dict[str, dict[bytes, bool]] = {}
+        """Read every page of every snapshot. One without an alias page, or with paths too long, is broken."""
+        walked: dict[str, dict[bytes, _Size | None]] = {}
         for snapshot in list(self._found.listing.kept()):
             keys = self.named.setdefault(snapshot.space, set())
             root = self._manifests.root_of(snapshot)
-            if root is None or not self._walk(root, keys, walked.setdefault(snapshot.space, {})):
+            size = None if root is None else self._walk(root, keys, walked.setdefault(snapshot.space, {}))
+            if size is None or size.bytes > most_bytes(size.paths):
                 self._broken.add(snapshot.name)
             self._fields.are_whole(snapshot.fields)
 
-    def _walk(self, digest: bytes, keys: set[bytes], walked: dict[bytes, bool]) -> bool:
-        """Collect the keys below a page. Returns: whether all pages could be read."""
+    def _walk(self, digest: bytes, keys: set[bytes], walked: dict[bytes, _Size | None]) -> _Size | None:
+        """Collect the keys below a page. Returns: the size of its paths; None if a page could not be read."""
         if digest not in walked:
             try:
                 page = self._blobs.fetch(digest)
                 if level_of(page):
                     children = decode_inner(page, self._repo.hash.size)
                     found = [self._walk(child.digest, keys, walked) for child in children]  # all, not up to the first
-                    walked[digest] = all(found)
+                    sizes = [size for size in found if size is not None]
+                    whole = len(sizes) == len(found)
+                    walked[digest] = _Size(sum(s.paths for s in sizes), sum(s.bytes for s in sizes)) if whole else None
                 else:
-                    keys.update(key for _, key in decode_leaf(page, self._repo.hash.size))
-                    walked[digest] = True
+                    aliases = decode_leaf(page, self._repo.hash.size)
+                    keys.update(key for _, key in aliases)
+                    walked[digest] = _Size(len(aliases), sum(len(path) for path, _ in aliases))
             except Damage:
-                walked[digest] = False
+                walked[digest] = None
         return walked[digest]
 
     def degrade(self, stored_keys: Mapping[str, StoredKeys]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from vstore.format.canonical import Json, named_path
-from vstore.format.entries import Import
+from vstore.format.rest_entry import Import
 from vstore.repository.leftovers import BLOCK, LeftVectors, as_of, left_rows
 from vstore.repository.repository import Repository
 from vstore.repository.stored_rows import stored_rows

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from vstore.disk.packs import LARGEST_BLOB, write_pack
 from vstore.errors import Damage, UsageError
 from vstore.format.canonical import Json, canonical, parsed, path_from_json, path_to_json, refuse_large
-from vstore.format.entries import FileRef, Import
+from vstore.format.entries import FileRef
 from vstore.format.fields import FieldValue, decode_field, field_key
 from vstore.format.layout import DTYPES
+from vstore.format.rest_entry import Import
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vstore.clock import now
 from vstore.disk import durable
 from vstore.disk.inside import layout_of, names_if_any
 from vstore.disk.long_folders import first_absent, look, note, recall
-from vstore.disk.named_places import NamedPlaces
 from vstore.disk.oplog import Oplog, Tip
 from vstore.disk.owner import User
 from vstore.embed.model_words import Words
@@ -32,7 +32,7 @@ from vstore.format.hashing import store_hash
 from vstore.format.listing import Listing
 from vstore.format.manifest import Manifest
 from vstore.format.recipes import recipe_of
-from vstore.format.records import Record, RecordWords
+from vstore.format.records import Record
 from vstore.format.relabelling import Absorbed, today
 from vstore.format.state import State
 from vstore.repository.form import Form, read_form
@@ -40,11 +40,15 @@ from vstore.repository.names import find_snapshot, find_space, past_currents
 from vstore.repository.ownership import caches_for, refuse_foreign
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from vstore.disk.catalogue import Catalogue
     from vstore.disk.lock import Lock
+    from vstore.disk.named_places import NamedPlaces
     from vstore.disk.packs import Packs
     from vstore.disk.segments import Rows, Segment
     from vstore.format.tree import Tree
+    from vstore.format.typed_words import RecordWords
 
 T = TypeVar("T")
 
@@ -80,7 +84,13 @@ class Repository:
         self._segments: dict[str, Segment] = {}
         self._listing: Listing | None = None
         self._held: dict[str, Lock] = {}
-        self.named_places = NamedPlaces.of_user(user.config_folder())
+
+    @cached_property
+    def named_places(self) -> NamedPlaces:
+        """The folders of pictures that the user named for this store."""
+        from vstore.disk.named_places import NamedPlaces  # what only looks at snapshots follows no place
+
+        return NamedPlaces.of_user(self.user.config_folder())
 
     @classmethod
     def unread(cls, folder: Path, form: Form, user: User, *locks: Lock) -> Repository:

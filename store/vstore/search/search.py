@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.brief import briefly
 from vstore.embed.embedder import Embedder
@@ -21,23 +21,6 @@ from vstore.search.subject import Subject, open_subject
 
 if TYPE_CHECKING:
     from vstore.embed.embedder import Floats
-
-
-class SearchWords(TypedDict, total=False):
-    """Options of `Store.search`.
-
-    k:         the number of hits.
-    at:        the snapshot to search; by default the current one.
-    under:     a stored path (LABEL/FOLDER), or a folder or file on disk: only pictures below it.
-    min_score: only pictures at least this similar.
-    new_since: only pictures missing in this snapshot.
-    """
-
-    k: int
-    at: str | None
-    under: AnyPath | None
-    min_score: float | None
-    new_since: str | None
 
 
 @briefly

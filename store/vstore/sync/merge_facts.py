@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from vstore.format.entries import RunRef
 from vstore.format.fact_levels import to_merge
+from vstore.format.run_entry import RunRef
 from vstore.repository.repository import Repository
 
 

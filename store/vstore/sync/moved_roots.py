@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Sequence
 
 from vstore.format.delta import Change
@@ -35,6 +34,8 @@ def notes(
 
 
 def _says(label: str, was: bytes, target: Target, shared: int, total: int, *, dry_run: bool) -> str:
+    import shlex  # hardly any folder moves
+
     place = os.fsdecode(target.place)
     what = f"{os.fsdecode(was)} is missing, and {shared:,} of the {total:,} pictures of {label!r} lie in {place}"
     if dry_run:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping
 
 from vstore.errors import UsageError
@@ -58,6 +57,8 @@ def no_pictures(folder: bytes, found: kinds.PassedOver) -> UsageError:
 def _row(kind: str, name: str, count: int, path: bytes) -> PassedOver:
     take_in = {kinds.LINK: "--follow-symlinks", kinds.DISK: "--cross-file-systems"}.get(kind)
     if kind in WORDS:
+        import shlex  # most folders have nothing of this kind
+
         take_in = f"--exclude {shlex.quote(taking_in(name))}"
     reason = reason_of(name) if kind == ABSENT else _of_extra(name) if kind == kinds.EXTRA else _REASONS[kind]
     return PassedOver(kind, name, count, path=path, reason=reason, take_in=take_in)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import TYPE_CHECKING
 
 from vstore.counts import counted
@@ -27,6 +26,8 @@ def notes(survey: Survey, *, dry_run: bool) -> tuple[str, ...]:
 
 
 def _of_option(one: Unmatched, *, dry_run: bool) -> str:
+    import shlex  # hardly any pattern is at fault
+
     given = f"--{one.option} {shlex.quote(one.glob)}"
     remove = f"--no-exclude {shlex.quote(one.glob)} " if one.option == "exclude" and not dry_run else ""
     if one.near is None or one.right is None:

@@ -1,0 +1,22 @@
+"""What a program says of its user, as type checkers see it."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from vstore.paths import AnyPath
+
+
+class UserWords(TypedDict, total=False):
+    """What a program says of the user for whom it opens a store.
+
+    config:   the user's folder for configurations; None is ~/.config.
+    cache:    the user's folder for caches; None is ~/.cache.
+    trust:    the store may be written into, whoever owns it.
+    sudo_uid: the id of the user who became root by sudo: stores of both are their own.
+    """
+
+    config: AnyPath | None
+    cache: AnyPath | None
+    trust: bool
+    sudo_uid: int | None
