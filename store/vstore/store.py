@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from vstore.disk.owner import User
-from vstore.embed.model_words import Words, settings_of
 from vstore.format.layout import FOLDER
 from vstore.paths import AnyPath, absolute, as_bytes, as_path
 from vstore.repository.discovery import find_store, is_store
@@ -167,6 +166,7 @@ class Store:
         Raises: UsageError if there is a store already; ForeignStore if its folder is there, and another user's;
                 ModelError, and nothing is made then.
         """
+        from vstore.embed.model_words import Words, settings_of
         from vstore.repository.init import init
 
         return init(
@@ -266,6 +266,7 @@ class Store:
         Raises:  NoStore for a dry run, or without a folder; UsageError if a folder holds no picture, or the
                  store exists; ModelError; and the errors of `sync`.
         """
+        from vstore.embed.model_words import Words
         from vstore.sync.begin import make_for
         from vstore.sync.options import Options
 
@@ -367,6 +368,7 @@ class Store:
         Raises:  UsageError, SnapshotNotFound, Damage, Untrusted, ModelError; VstoreError if a picture cannot be
                  decoded.
         """
+        from vstore.embed.model_words import settings_of
         from vstore.search.search import search
 
         settings = settings_of(device, offline=offline)
@@ -547,6 +549,8 @@ class Store:
         model:   the words of `ModelWords`.
         Raises:  UsageError, ModelError, MigrationNeeded.
         """
+        from vstore.embed.model_words import Words, settings_of
+
         words = Words.of(**model)
         settings = settings_of(device, offline=offline)._replace(consent=self._embedders.consent)
         if same_as is not None:
@@ -607,6 +611,7 @@ class Store:
         stop:    ends it when set.
         Raises:  UsageError, ModelError, MissingPackage, Damage; Locked if another process serves this model.
         """
+        from vstore.embed.model_words import settings_of
         from vstore.models.serve import model_serve
 
         settings = settings_of(device, offline=offline)
@@ -710,6 +715,7 @@ class Store:
         """
         from vstore.check.request import sample_of
         from vstore.check.run import check
+        from vstore.embed.model_words import Words, settings_of
 
         words, settings = Words.of(**model), settings_of(device)
 
@@ -793,6 +799,7 @@ class Store:
         user:     the words of `UserWords`.
         Raises:   NoStore, FormatTooNew, ForeignStore, Locked, DiskTrouble.
         """
+        from vstore.embed.model_words import settings_of
         from vstore.repair.run import repair
 
         asker = User.of(**user)

@@ -6,8 +6,9 @@ import subprocess
 
 import pytest
 
-from vstore.embed.model_words import Words, quoted
+from vstore.embed.model_words import Words
 from vstore.embed.typed_words import ModelWords
+from vstore.quoting import quoted
 
 
 def split_by_a_shell(command: str) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.errors import UsageError
+from vstore.quoting import quoted
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -104,26 +105,6 @@ def _refuse_empty(options: Mapping[str, Any]) -> None:
     for name in Words._fields:
         if options.get(name) == "" and name not in ("prompt", "query_prompt"):
             raise UsageError(f"{name} is empty", "give it a value, or leave it out")
-
-
-def quoted(word: str) -> str:
-    """Quote a word for a shell, on one line: a prompt may hold line breaks."""
-    if word.isprintable():
-        import shlex  # most commands quote nothing
-
-        return shlex.quote(word)
-    escaped = "".join(_escaped(letter) for letter in word)
-    return f"$'{escaped}'"
-
-
-def _escaped(letter: str) -> str:
-    if letter in ("'", "\\"):
-        return "\\" + letter
-    if letter.isprintable():
-        return letter
-    return {"\n": "\\n", "\t": "\\t"}.get(letter) or "".join(
-        f"\\{byte:03o}" for byte in letter.encode("utf-8", "surrogateescape")
-    )
 
 
 class Settings(NamedTuple):

@@ -6,12 +6,14 @@ Named tuples here and in the reports: a frozen dataclass takes 0.9 ms to define,
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.errors import Damage
 from vstore.format.canonical import Document, Json, path_from_json, path_to_json
-from vstore.format.manifest import Manifest
 from vstore.format.names import is_digest, is_number, is_snapshot
+
+if TYPE_CHECKING:
+    from vstore.format.manifest import Manifest
 
 NAMED = 128  # pictures known by their names alone that a space remembers, for a sample
 
@@ -85,6 +87,8 @@ class Snapshot(NamedTuple):
 
         store: the id of the store that made it; empty in format 1.
         """
+        from vstore.format.manifest import Manifest  # most commands read entries alone
+
         return Manifest(
             name=f"v{self.number}",
             space=self.space,

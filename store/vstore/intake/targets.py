@@ -7,7 +7,6 @@ import stat
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from vstore.embed.model_words import quoted
 from vstore.errors import LabelTaken, UsageError
 from vstore.format.canonical import Json
 from vstore.format.entries import Root
@@ -16,6 +15,7 @@ from vstore.limits import refuse_limit
 from vstore.paths import hint_for_address
 from vstore.pictures.scan_options import OptionEdits, ScanOptions
 from vstore.pictures.spelling import ListedNames, on_disk
+from vstore.quoting import quoted
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.places import is_below, is_gone, is_same, relative
 from vstore.repository.repository import Repository

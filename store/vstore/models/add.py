@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families.qwen_prompts import prompt_of_before
 from vstore.embed.hf.source.other_words import whole_commands
-from vstore.embed.model_words import Settings, Words, quoted
+from vstore.embed.model_words import Settings, Words
 from vstore.embed.probes import Probes
 from vstore.embed.short_names import with_full_name
 from vstore.embed.wishes import wishes_of
@@ -18,6 +18,7 @@ from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import space_id
 from vstore.models.report import ModelAdded
 from vstore.pictures.preparation import NEWEST
+from vstore.quoting import quoted
 from vstore.repository.filling import filling
 from vstore.repository.identities import Naming, known_preparation, space_of, with_older
 from vstore.repository.model_space import Made, add, make

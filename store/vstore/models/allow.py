@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from vstore.embed.consent import CODE, Consent
-from vstore.embed.model_words import quoted
 from vstore.errors import ReadOnly, Untrusted, UsageError
 from vstore.models.report import ModelAllowed
+from vstore.quoting import quoted
 from vstore.repository.permission import wishes
 from vstore.repository.repository import Repository
 

@@ -25,7 +25,7 @@ from vstore.embed.hf.source.paths import odd_folder
 from vstore.embed.hf.source.pickles import Pickled, pickles_in
 from vstore.embed.hf.source.unpickle import convert
 from vstore.embed.hf.source.whole import fault_of
-from vstore.embed.model_words import Words, quoted
+from vstore.embed.model_words import Words
 from vstore.errors import ModelError, UsageError
 from vstore.models.converted_folder import (
     copy_others,
@@ -38,6 +38,7 @@ from vstore.models.converted_folder import (
     write,
 )
 from vstore.models.report import ConvertedFile, ModelConverted
+from vstore.quoting import quoted
 
 RECORD = "vstore-converted.json"  # in the new folder: where its weights come from
 _INDEX, _NEW_INDEX = "pytorch_model.bin.index.json", "model.safetensors.index.json"

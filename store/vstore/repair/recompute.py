@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from vstore.counts import counted
 from vstore.embed.careful import embed_pictures
 from vstore.embed.embedder import Embedder
-from vstore.embed.model_words import quoted
 from vstore.embed.rows import usable
 from vstore.errors import Damage, MissingPackage, ModelError, Untrusted
 from vstore.format.entries import Space
@@ -22,6 +21,7 @@ from vstore.pictures.failures import PictureFailure
 from vstore.pictures.picture_file import read_regular
 from vstore.pictures.preparation import Preparation, preparation_of
 from vstore.progress import Progress
+from vstore.quoting import quoted
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import Findings
 from vstore.repair.manifests import Manifests

@@ -16,12 +16,12 @@ from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 from vstore.disk.named_places import NamedPlace
-from vstore.embed.model_words import quoted
 from vstore.errors import Untrusted
 from vstore.format.entries import Root
 from vstore.format.relabelling import today
 from vstore.pictures.links import Fence, stays_below
 from vstore.pictures.scan_options import ScanOptions
+from vstore.quoting import quoted
 from vstore.repository.places import is_below, is_gone, is_same, relative
 from vstore.repository.repository import Repository
 

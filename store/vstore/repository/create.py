@@ -11,10 +11,11 @@ from vstore.disk.lock import Lock
 from vstore.disk.owner import User
 from vstore.disk.reserve import write_reserve
 from vstore.disk.trouble import trouble
-from vstore.embed.model_words import Words, quoted
+from vstore.embed.model_words import Words
 from vstore.errors import Damage, UsageError, VstoreError
 from vstore.format.hashing import store_hash
 from vstore.format.layout import DTYPES, Layout, record_number
+from vstore.quoting import quoted
 from vstore.repository.form import Form
 from vstore.repository.ownership import refuse_foreign
 from vstore.repository.repository import Repository

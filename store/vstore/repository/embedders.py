@@ -6,12 +6,11 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from vstore.embed.model_words import Settings, Words
-
 if TYPE_CHECKING:
     from vstore.embed.consent import Consent, Wish
     from vstore.embed.embedder import Embedder
     from vstore.embed.hf.identity import Known
+    from vstore.embed.model_words import Settings
     from vstore.format.recipes import Recipe
     from vstore.repository.repository import Repository
 
@@ -40,6 +39,7 @@ class Embedders:
         """Load the model of a space of this store, on one device. Raises: ModelError, MissingPackage, UsageError."""
         if self._given is not None:
             return self._given(recipe)
+        from vstore.embed.model_words import Settings
         from vstore.format.recipes import space_id
         from vstore.repository import spaces
 
@@ -93,6 +93,7 @@ class Embedders:
         if self._given is not None:
             return "given"
         from vstore.embed.machine import machine_of
+        from vstore.embed.model_words import Words
         from vstore.format.recipes import space_id
 
         return machine_of(recipe, Words.from_json(self._repo.state.spaces[space_id(recipe)].place), settings)
@@ -120,6 +121,7 @@ class Embedders:
         """
         from vstore.embed.hf.digests import Digests
         from vstore.embed.load import load_embedder
+        from vstore.embed.model_words import Words
         from vstore.embed.wishes import wishes_of
         from vstore.format.recipes import space_id
         from vstore.repository.identities import known_model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vstore.embed.model_words import quoted
+from vstore.quoting import quoted
 from vstore.repository.repository import Repository
 
 

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 from vstore.disk.owner import Foreign, User, foreign, name_of
-from vstore.embed.model_words import quoted
 from vstore.errors import DiskTrouble, ForeignStore, ReadOnly
 from vstore.format.layout import Layout
+from vstore.quoting import quoted
 
 NO_CACHE = Path(os.devnull, "cache")  # nothing can be read or written below a file
 

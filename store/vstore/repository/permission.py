@@ -10,9 +10,10 @@ import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from vstore.embed.model_words import Settings, Words, quoted
+from vstore.embed.model_words import Settings, Words
 from vstore.errors import DiskTrouble, ModelError, ReadOnly, Untrusted
 from vstore.format.entries import Space
+from vstore.quoting import quoted
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ from vstore.disk.inside import layout_of, names_if_any
 from vstore.disk.long_folders import first_absent, look, note, recall
 from vstore.disk.oplog import Oplog, Tip
 from vstore.disk.owner import User
-from vstore.embed.model_words import Words
 from vstore.errors import (
     Damage,
     MigrationNeeded,
@@ -30,8 +29,6 @@ from vstore.format.canonical import Document, Json
 from vstore.format.entries import FileRef, Root, Snapshot, Space, listed_packs
 from vstore.format.hashing import store_hash
 from vstore.format.listing import Listing
-from vstore.format.manifest import Manifest
-from vstore.format.recipes import recipe_of
 from vstore.format.records import Record
 from vstore.format.relabelling import Absorbed, today
 from vstore.format.state import State
@@ -47,6 +44,7 @@ if TYPE_CHECKING:
     from vstore.disk.named_places import NamedPlaces
     from vstore.disk.packs import Packs
     from vstore.disk.segments import Rows, Segment
+    from vstore.format.manifest import Manifest
     from vstore.format.tree import Tree
     from vstore.format.typed_words import RecordWords
 
@@ -246,6 +244,8 @@ class Repository:
 
     def manifest(self, snapshot: Snapshot) -> Manifest:
         """Read the manifest of a snapshot. Raises: Damage."""
+        from vstore.format.manifest import Manifest
+
         return Manifest.from_bytes(self.packs.get(snapshot.manifest))
 
     def tree(self, snapshot: Snapshot | None) -> Tree:
@@ -308,6 +308,8 @@ class Repository:
                 f"the recipe of the space {found.name!r} is lost: nothing can be embedded beside its vectors",
                 how_to_give(found),
             )
+        from vstore.format.recipes import recipe_of
+
         return recipe_of(self.packs.get(found.recipe))
 
     def segment(self, ref: FileRef) -> Segment:
@@ -468,6 +470,8 @@ class Repository:
 
 def how_to_give(space: Space) -> str:
     """Say how to bring back the recipe of a space."""
+    from vstore.embed.model_words import Words
+
     return (
         f"add the same model again: {Words.from_json(space.place).command(space.name)}; or, if its vectors were "
         "imported without a model, import the same index again"

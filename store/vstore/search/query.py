@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from vstore.embed.careful import NO_VECTOR, embed_pictures, may_be_of_a_picture
 from vstore.embed.careful import why as why_of
 from vstore.embed.embedder import Embedder, text_side
-from vstore.embed.model_words import quoted
 from vstore.embed.rows import require_width, unit_rows, usable
 from vstore.embed.text_cache import cache_text, cached_text, text_name
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.recipes import Recipe
 from vstore.pictures.elsewhere import FETCH, program_of_link, program_of_pointer
 from vstore.pictures.picture_file import read_regular, read_up_to
+from vstore.quoting import quoted
 from vstore.repository.filling import filling
 from vstore.repository.repository import Repository
 

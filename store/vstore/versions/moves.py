@@ -10,7 +10,6 @@ from vstore.format.listing import Listing
 from vstore.format.records import Record
 from vstore.format.state import State
 from vstore.format.undo import next_redo, next_undo, restoring
-from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.repository import Repository
 
 
@@ -128,6 +127,7 @@ def _restore(repo: Repository, earlier: Listing, record: Record, op: str) -> Mov
     changes = restoring(repo.listing, earlier)
     if "roots" in record.changes or "absorbed" in record.changes:
         from vstore.format.undo_roots import restoring_roots  # few operations change folders
+        from vstore.repository.acquaintance import KnownFolders
 
         folders = KnownFolders(repo)
         undone = _before_undo(repo, record.number) if op == "redo" else None

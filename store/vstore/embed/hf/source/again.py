@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from vstore.embed.model_words import quoted
+from vstore.quoting import quoted
 
 _CACHED = re.compile(r"(.+)/models--([^/]+?)--([^/]+)/snapshots/([0-9a-f]{40})(?:/(.+))?")
 _LISTED = 4  # files that a command names one by one

@@ -20,8 +20,8 @@ from vstore.embed.hf.source.paths import refuse_path
 from vstore.embed.hf.source.pickles import refuse_pickles
 from vstore.embed.hf.source.quantised import refuse_quantised
 from vstore.embed.hf.source.whole import require_whole
-from vstore.embed.model_words import quoted
 from vstore.errors import ModelError
+from vstore.quoting import quoted
 
 
 def find_model(

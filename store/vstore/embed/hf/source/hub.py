@@ -29,9 +29,9 @@ from vstore.embed.hf.source.other_words import OtherWords
 from vstore.embed.hf.source.pickles import only_pickled
 from vstore.embed.hf.source.quantised import quantisation
 from vstore.embed.hf.source.unsupported import refuse_known
-from vstore.embed.model_words import quoted
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.packages import HUB
+from vstore.quoting import quoted
 
 _WORTH_A_NOTE = 1 << 20  # bytes
 _SHOWN = 5  # folders that a message names

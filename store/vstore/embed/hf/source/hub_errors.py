@@ -7,8 +7,8 @@ from typing import Any
 
 from vstore.disk.trouble import FULL
 from vstore.embed.hf.source.hub_name import HubName
-from vstore.embed.model_words import quoted
 from vstore.errors import DiskTrouble, ModelError, VstoreError
+from vstore.quoting import quoted
 
 _LOG_IN = "hf auth login"
 _NO_ROOM = "Not enough free disk space"  # the client's own words

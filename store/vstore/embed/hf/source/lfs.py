@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vstore.embed.model_words import quoted
+from vstore.quoting import quoted
 
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _SIZE = 1024  # bytes; a pointer has about 130

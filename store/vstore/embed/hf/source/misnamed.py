@@ -10,8 +10,8 @@ from pathlib import Path
 
 from vstore.embed.hf.source.checkpoints import checkpoints_in
 from vstore.embed.hf.source.other_words import OtherWords
-from vstore.embed.model_words import quoted
 from vstore.errors import ModelError
+from vstore.quoting import quoted
 
 ADAPTER, MODEL = "adapter_config.json", "config.json"
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import unicodedata
 
-from vstore.embed.model_words import quoted
 from vstore.errors import ModelError
+from vstore.quoting import quoted
 
 
 def refuse_path(path: str) -> None:

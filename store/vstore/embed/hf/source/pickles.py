@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vstore.embed.hf.source.again import get_again
-from vstore.embed.model_words import quoted
 from vstore.errors import ModelError
+from vstore.quoting import quoted
 
 ENDINGS = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 # What trainers save beside the weights to go on from: no weights of the model.

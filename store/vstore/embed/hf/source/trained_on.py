@@ -17,8 +17,9 @@ from vstore.embed.hf.source.hub import Hub
 from vstore.embed.hf.source.model_folder import weight_digests
 from vstore.embed.hf.source.other_words import OtherWords
 from vstore.embed.hf.source.quantised import original_of
-from vstore.embed.model_words import Words, quoted
+from vstore.embed.model_words import Words
 from vstore.errors import ModelError
+from vstore.quoting import quoted
 
 _HERE_ALONE = Hub(offline=True)
 
