@@ -39,8 +39,9 @@ def layout_of(folder: Path, caches: Path | None = None) -> Layout:
 
     caches: a folder for caches elsewhere.
     """
-    _stores.add(str(folder))
-    return Layout(folder, caches)
+    top = Path(os.path.abspath(folder))  # a relative one would be another after the next `chdir`
+    _stores.add(str(top))
+    return Layout(top, caches)
 
 
 def store_of(path: str) -> str | None:
@@ -169,7 +170,7 @@ def _split(path: str) -> tuple[str, list[str]] | None:
         below.append(name)
         if top in _stores:
             return top, below[::-1]
-    return (".", [top, *below[::-1]]) if top and "." in _stores else None
+    return None
 
 
 class _Place:

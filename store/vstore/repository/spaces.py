@@ -65,6 +65,7 @@ def load_on_all(
         return _load_and_renew(repo, space, settings)
     from vstore.embed.hf.devices import all_devices
 
+    settings = permitted(repo, space, settings)
     with faults_of(f"of the space {space.name!r}"):
         devices = all_devices(settings)
     if len(devices) == 1:
