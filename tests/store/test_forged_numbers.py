@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,12 @@ from support.stores import opened, synced
 from vstore import Store
 from vstore.check.findings import Findings
 from vstore.check.objects import Objects
-from vstore.format.entries import Space
+from vstore.disk.segments import Segment
+from vstore.format.entries import FileRef, Space
+from vstore.repair import vectors
+from vstore.repair.run import repair
+from vstore.repair.snapshots import Snapshots
+from vstore.repair.stored_keys import StoredKeys
 from vstore.repository.repository import Repository
 
 MANY = 50
@@ -71,14 +76,48 @@ def test_a_sync_of_many_folders_looks_at_each_a_few_times(tmp_path: Path, monkey
     assert len(asked) <= 30
 
 
-def test_spaces_of_one_list_share_their_keys_in_a_check(tmp_path: Path) -> None:
-    synced(tmp_path)
-    forge = Forge(tmp_path / ".vstore")
+OTHER = "22" * 32
+
+
+def with_another_space_of_the_same_list(place: Path) -> Forge:
+    synced(place)
+    forge = Forge(place / ".vstore")
     other = {**forge.state["spaces"][forge.space], "name": "other"}
-    id = "22" * 32
-    forge.record("model add", {"spaces": {id: other}, "segments": {id: forge.state["segments"][forge.space]}})
+    forge.record("model add", {"spaces": {OTHER: other}, "segments": {OTHER: forge.state["segments"][forge.space]}})
+    return forge
+
+
+def test_spaces_of_one_list_share_their_keys_in_a_check(tmp_path: Path) -> None:
+    forge = with_another_space_of_the_same_list(tmp_path)
     repo = Repository(forge.folder)
     objects = Objects(repo, repo.state, Findings(), read_whole=False)
     objects.check_segments()
-    assert objects.keys[id] is objects.keys[forge.space]
-    assert objects.keys[id]
+    assert objects.keys[OTHER] is objects.keys[forge.space]
+    assert objects.keys[OTHER]
+
+
+def test_spaces_of_one_list_share_their_keys_in_a_repair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forge = with_another_space_of_the_same_list(tmp_path)
+    read: list[str] = []
+    seen: list[Mapping[str, StoredKeys]] = []
+    real = vectors.whole_segment
+
+    def reading(folder: Path, ref: FileRef) -> Segment | None:
+        read.append(ref.name)
+        return real(folder, ref)
+
+    monkeypatch.setattr(vectors, "whole_segment", reading)
+    monkeypatch.setattr(Snapshots, "degrade", lambda _, stored: seen.append(stored))
+    repair(forge.folder, None, dry_run=True, embed=False)
+    (stored,) = seen
+    assert stored[OTHER].shared is stored[forge.space].shared
+    assert stored[OTHER].shared
+    assert len(read) == len(set(read)) == len(forge.state["segments"][forge.space])
+
+
+def test_what_one_space_gets_is_not_another_s() -> None:
+    shared = frozenset([b"a", b"b"])
+    one, other = StoredKeys(shared), StoredKeys(shared)
+    one.update([b"b", b"c"])
+    assert b"c" in one and b"c" not in other and b"a" in other
+    assert ({b"a", b"c", b"d"} - one, {b"a", b"c", b"d"} - other) == ({b"d"}, {b"c", b"d"})

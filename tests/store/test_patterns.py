@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import functools
+import re
+import sys
 import time
 
 import pytest
@@ -9,7 +11,8 @@ from hypothesis import strategies as st
 
 from vstore.pictures.pattern_faults import fault_of
 from vstore.pictures.pattern_watch import CaseWatch
-from vstore.pictures.patterns import LONGEST, Pattern, Patterns
+from vstore.pictures.patterns import LONGEST, Name, Pattern, Patterns
+from vstore.pictures.spelling import caseless
 
 # Held against git itself in test_scan.py; these are for reading.
 MEANINGS = [
@@ -99,12 +102,76 @@ def test_a_pattern_of_a_stranger_is_matched_at_once(pattern: str, name: str) -> 
     assert time.process_time() - began < 2
 
 
+@pytest.mark.parametrize("fold", [False, True])
+def test_patterns_without_wildcards_are_looked_up_and_mean_what_they_would(fold: bool) -> None:
+    """Each path is decided as by the last of all patterns, held against it one by one."""
+    lines = [
+        "a",
+        "!d/a",
+        "/b/",
+        r"\*x",
+        "*.jpg",
+        "!a.jpg",
+        "A.JPG",
+        "d",
+        "!d/",
+        "é",
+        "d/é",
+        "!*/é",
+        "b",
+        r"!\b",
+        "ß",
+        "K",
+    ]
+    paths = [
+        "a",
+        "d/a",
+        "b/",
+        "b",
+        "e/b/",
+        "*x",
+        "d/*x",
+        "a.jpg",
+        "A.jpg",
+        "d",
+        "d/",
+        "e\u0301",
+        "d/é",
+        "É",
+        "ẞ",
+        "\u212a",
+    ]
+    for end in range(1, len(lines) + 1):
+        each = [Pattern.parse(line, fold=fold) for line in lines[:end]]
+        patterns = Patterns(each, fold=fold)
+        for path in paths:
+            fits = [one for one in each if one.fits(Name.of(path))]
+            assert patterns.deciding(path) == (fits[-1] if fits else None), (path, lines[:end])
+
+
+def test_texts_are_caseless_as_regular_expressions_have_it() -> None:
+    every = [chr(code) for code in range(sys.maxunicode + 1) if caseless(chr(code)) != chr(code)]
+    assert len(every) > 1_000
+    assert [char for char in every if not re.fullmatch(re.escape(caseless(char)), char, re.IGNORECASE)] == []
+    for char in map(chr, range(0x20000)):
+        assert caseless(char.lower()) == caseless(char) or len(char.lower()) > 1
+    assert caseless("ſtIıİ") == caseless("STiii")
+
+
+def test_many_patterns_without_wildcards_cost_a_name_no_more_than_one() -> None:
+    patterns = Patterns.from_file("\n".join(f"IMG_{n}.jpg" for n in range(20_000)))
+    began = time.process_time()
+    assert not any(patterns.matches(f"2024/IMG_{n}.png") for n in range(20_000))
+    assert patterns.matches("2024/IMG_19999.jpg") is True
+    assert time.process_time() - began < 10
+
+
 TOKENS = ["a", "b", "*", "?", "[ab]", "[!a]", "/", "**/", "/**"]
 
 
 @given(st.lists(st.sampled_from(TOKENS), min_size=1, max_size=9).map("".join), st.text("ab/", max_size=14))
 def test_a_pattern_matches_what_a_search_of_all_ways_finds(pattern: str, path: str) -> None:
-    text = pattern.removesuffix("/").removeprefix("/")
+    text = pattern.rstrip("/").removeprefix("/")
     if not text:
         return
     regex = Pattern.parse(f"/{text}").regex

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from support.builder import HASH, Builder, aliases, key
 from support.facts import PREPARED, made
+from support.forge import Forge
 from support.lost import lose
 
 from vstore.check.run import check
@@ -179,3 +180,14 @@ def test_a_run_that_is_cut_otherwise_is_cut_again(store: Builder, monkeypatch: p
     known = every(store)
     assert said(repaired(store)) == ["facts: 10 of 10 are intact in a damaged run"]
     assert every(store) == known and len(opened(store).state.facts) == 4
+
+
+def test_a_run_that_stands_twice_for_a_lost_record_stands_once_then(store: Builder) -> None:
+    refs, folder = opened(store).state.facts, store.repo.layout.folder
+    Forge(folder).record("seal", {"facts": {"1": None}})
+    Forge(folder).record("seal", {"facts": {"7": refs[1].to_json()}})
+    sorted((folder / "refs").iterdir())[-2].unlink()
+    report = repair(folder, None, embed=False)
+    assert report.changed
+    assert opened(store).state.facts == [refs[0], refs[2], refs[1]]
+    assert check(Repository(folder), read_data=True).problems == ()

@@ -19,6 +19,7 @@ from vstore.pictures import scan as scanning
 from vstore.pictures import shared_scan as sharing
 from vstore.pictures.folder import CHUNK, FileStat, Folder, Trouble, count_of, files_of, subfolders_of
 from vstore.pictures.formats import EXTENSIONS
+from vstore.pictures.patterns import MOST_WILD
 from vstore.pictures.scan import Scan
 from vstore.pictures.scan_options import ScanOptions
 from vstore.pictures.shared_scan import shared_scan
@@ -750,3 +751,46 @@ def test_a_folder_whose_ignore_file_is_longer_than_any_is_not_listed(tmp_path: P
     names = ["a.jpg", "d/b.jpg"]
     assert hidden_by(tmp_path, {"d/": b"#" * ((1 << 24) - 1) + b"\n"}, *names) == names
     assert hidden_by(tmp_path, {"d/": b"#" * (1 << 24) + b"\n"}, *names) == ["a.jpg"]
+
+
+def wild(most: int, more: str = "") -> bytes:
+    return "".join(f"x{n}{more}*\n" for n in range(most)).encode()
+
+
+def test_a_folder_under_more_patterns_with_wildcards_than_a_name_is_held_against_is_not_listed(tmp_path: Path) -> None:
+    """Those above a folder count, and those beside it do not."""
+    names = ["a.jpg", "d/b.jpg", "d/e/c.jpg", "f/g.jpg"]
+    half = MOST_WILD // 2
+    ignore = {"d/": wild(half), "d/e/": wild(half, "e"), "f/": wild(MOST_WILD)}
+    assert hidden_by(tmp_path, ignore, *names) == names
+    assert hidden_by(tmp_path, {"d/e/": wild(half + 1, "e")}, *names) == ["a.jpg", "d/b.jpg", "f/g.jpg"]
+    walk = scan(tmp_path)
+    assert found(walk)
+    (trouble,) = walk.troubles
+    assert trouble.path == b"d/e" and "1,025 patterns with wildcards, more than 1,024" in trouble.reason
+    assert hidden_by(tmp_path, {"d/e/": b"y\n" * 2_000, "": b"*.gif"}, *names) == ["a.jpg", "d/b.jpg", "d/e/c.jpg"]
+
+
+def test_ignore_files_have_a_number_of_different_lines_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vstore.pictures.rules.MOST_LINES", 5)
+    names = ["d/a.jpg", "e/b.jpg"]
+    assert hidden_by(tmp_path, {"d/": b"1\n2\n3\n4\n", "e/": b"1\n2\n3\n5\n"}, *names) == names
+    assert len(hidden_by(tmp_path, {"e/": b"1\n2\n5\n6\n"}, *names)) == 1
+
+
+def test_options_with_too_many_wildcards_are_refused(tmp_path: Path) -> None:
+    make(tmp_path, "a.jpg")
+    globs = [f"x{n}*" for n in range(MOST_WILD)]
+    assert in_(tmp_path, exclude=globs) == ["a.jpg"]
+    with pytest.raises(UsageError, match="1,025 patterns with wildcards"):
+        in_(tmp_path, exclude=[*globs, "y*"])
+
+
+def test_letter_case_is_watched_for_few_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, "d/a.jpg", "e/b.jpg")
+    put(tmp_path, {"d/.vstoreignore": b"A.jpg\nB.jpg\n", "e/.vstoreignore": b"B.jpg\n"})
+    for most, faults in [(3, 2), (2, 1)]:
+        monkeypatch.setattr("vstore.pictures.rules.MOST_WATCHED", most)
+        walk = scan(tmp_path)
+        assert len(found(walk)) == 2
+        assert len(walk.faults) == faults

@@ -172,6 +172,14 @@ def test_changes_name_only_the_runs_of_facts_that_came_or_went() -> None:
     assert [run.root[0] for run in eleven.facts] == list(range(11)), "places are numbers, not words"
 
 
+def test_of_equal_runs_of_facts_the_last_stays() -> None:
+    a, b, c = (RunRef(name.encode() * 16, 5) for name in "abc")
+    state = State({}).after({"facts": State({}).facts_changed([a, b, c])})
+    assert state.after({"facts": state.facts_changed([a, b, a])}).facts == [b, a]
+    twice = State({"facts": {"0": a.to_json(), "1": b.to_json(), "4": a.to_json()}})  # as a lost record leaves it
+    assert twice.after({"facts": twice.facts_changed(twice.facts)}).facts == [b, a]
+
+
 def test_changes_name_only_the_packs_that_came_or_went() -> None:
     a, b, c = (FileRef(name, 1, "") for name in "abc")
     state = State({}).after({"packs": State({}).packs_changed([a, b], [])})

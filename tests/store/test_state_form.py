@@ -128,6 +128,7 @@ WRONG: list[tuple[tuple[str, ...], Any]] = [
     (("trees",), KEY),
     (("trees", "history"), "../x"),
     (("facts",), [KEY]),
+    (("facts",), {"0": [KEY, 3], "4": [KEY, 3]}),
     (("facts", "x"), [KEY, 5]),
     (("facts", "0"), [KEY, -5]),
 ]
@@ -155,6 +156,10 @@ def test_a_field_that_is_missing_is_passed_over_only_where_records_are() -> None
     with pytest.raises(Damage):
         require_state(state, 7)
     require_state(state, 7, gaps=True)
+
+
+def test_a_run_of_facts_may_stand_twice_only_where_records_are_missing() -> None:
+    require_state({"facts": {"0": [KEY, 5], "1": [KEY, 5]}}, 7, gaps=True)
 
 
 def test_old_labels_may_lead_on_for_some_steps_and_no_further() -> None:

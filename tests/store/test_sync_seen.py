@@ -158,7 +158,7 @@ print(classes(report), report.snapshot, world.paths())
         tmp_path,
     )
     first, second = printed.splitlines()
-    assert "cannot be listed" in first
+    assert "cannot be listed (Permission denied)" in first
     assert second == "{'carried': 1, 'failed': 1} None ['pictures/a.png']"
 
 

@@ -192,8 +192,13 @@ class State(NamedTuple):
         return {space: places_changed(old, [list(ref) for ref in refs])}
 
     def facts_changed(self, runs: Sequence[RunRef]) -> dict[str, Json]:
-        """Give the changes of `facts` after which the runs are these, in this order."""
-        return places_changed(self.document.get("facts", {}), [run.to_json() for run in runs])
+        """Give the changes of `facts` after which the runs are these, in this order.
+
+        Of equal ones, as a merge or a rewrite may make them, the last stays: what the others say, it says later.
+        """
+        last = {run.root: place for place, run in enumerate(runs)}
+        kept = [run.to_json() for place, run in enumerate(runs) if last[run.root] == place]
+        return places_changed(self.document.get("facts", {}), kept)
 
     def after(self, changes: Document) -> State:
         """Give the state after more changes."""

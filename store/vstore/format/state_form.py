@@ -71,10 +71,17 @@ def _look_at(document: Document, gaps: bool) -> None:
     _files(document)
     for tree, root in _object(document, "trees").items():
         _require(_is_hex(root), f"the tree {tree!r}", root)
-    for place, run in _object(document, "facts").items():
+    _facts(_object(document, "facts"), gaps)
+
+
+def _facts(facts: Document, gaps: bool) -> None:
+    for place, run in facts.items():
         _require(is_place(place), "the place of facts", place)
         root, rows = run
         _require(_is_hex(root) and is_number(rows), "a run of facts", run)
+    # It would be read as often as it is named. A lost record may have been the one that moved it.
+    if not gaps and len({root for root, _ in facts.values()}) != len(facts):
+        raise ValueError("a run of facts is listed twice")
 
 
 def _files(document: Document) -> None:

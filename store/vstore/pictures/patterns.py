@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from vstore.errors import UsageError
-from vstore.pictures.spelling import composed
+from vstore.pictures.spelling import caseless, composed
 
 _CLASSES = {
     "alnum": "0-9A-Za-z",
@@ -30,6 +30,8 @@ _CLASSES = {
 }
 WILD = re.compile(r"(?<!\\)(?:\\\\)*[*?\[]")
 LONGEST = 4_096  # characters of a pattern at most
+MOST_WILD = 1_024  # patterns with wildcards that a name is held against at most; literal ones are looked up
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _STAR, _DEEP = "*", "**/"  # tokens; a star that stands for itself is an escaped one
 
 
@@ -59,6 +61,7 @@ class Pattern(NamedTuple):
     by_name:      it is matched against the last name of a path alone.
     spelled:      its last name has no wildcard.
     regex:        matches the whole name or path, in the composed form of Unicode.
+    literal:      the only name or path that it matches; None for a pattern with a wildcard.
     """
 
     brings_back: bool
@@ -66,6 +69,7 @@ class Pattern(NamedTuple):
     by_name: bool
     spelled: bool
     regex: re.Pattern[str]
+    literal: str | None
 
     @classmethod
     def parse(cls, text: str, *, fold: bool = False) -> Pattern:
@@ -78,8 +82,10 @@ class Pattern(NamedTuple):
         if not text:
             raise ValueError("it is empty")
         spelled = not WILD.search(text[text.rfind("/") + 1 :])
-        regex = re.compile(_regex(composed(text)), re.DOTALL | (re.IGNORECASE if fold else 0))
-        return cls(brings_back, folders_only, by_name, spelled=spelled, regex=regex)
+        text = composed(text)
+        regex = re.compile(_regex(text), re.DOTALL | (re.IGNORECASE if fold else 0))
+        literal = None if WILD.search(text) else _ESCAPE.sub(r"\1", text)
+        return cls(brings_back, folders_only, by_name, spelled=spelled, regex=regex, literal=literal)
 
     def fits(self, name: Name) -> bool:
         """Tell whether it matches a path."""
@@ -88,22 +94,33 @@ class Pattern(NamedTuple):
 
 
 class Patterns:
-    """Patterns in their order: the last one that matches a path decides."""
+    """Patterns in their order: the last one that matches a path decides.
 
-    def __init__(self, patterns: Iterable[Pattern]) -> None:
-        self._patterns = list(patterns)[::-1]
+    wild: the number of those with wildcards.
+    """
+
+    def __init__(self, patterns: Iterable[Pattern], *, fold: bool = False) -> None:
+        """fold: they were parsed so, too."""
+        self._caseless = caseless if fold else None
+        self._wild: list[tuple[int, Pattern]] = []  # with their places, the last first
+        self._literal: dict[tuple[bool, bool, str], tuple[int, Pattern]] = {}
+        for place, pattern in enumerate(patterns):
+            if pattern.literal is None:
+                self._wild.append((place, pattern))
+            else:
+                name = caseless(pattern.literal) if fold else pattern.literal
+                self._literal[pattern.folders_only, pattern.by_name, name] = place, pattern
+        self._wild.reverse()
+        self.wild = len(self._wild)
 
     @classmethod
     def from_file(cls, text: str, *, fold: bool = False) -> Patterns:
         """Read an ignore file. A line that no name can match is skipped, as git does. fold: in any letter case."""
-        patterns = []
-        for line in lines_of(text):
-            with suppress(ValueError):
-                patterns.append(Pattern.parse(line, fold=fold))
-        return cls(patterns)
+        lines = (parsed_line(line, fold=fold) for line in lines_of(text))
+        return cls((pattern for pattern in lines if pattern is not None), fold=fold)
 
     def __bool__(self) -> bool:
-        return bool(self._patterns)
+        return bool(self._wild or self._literal)
 
     def matches(self, path: str) -> bool | None:
         """Tell whether they match a path (True) or bring it back (False); None if no pattern matches it.
@@ -121,10 +138,32 @@ class Patterns:
         if not whole.isascii():
             whole = composed(whole)
         last = whole[whole.rfind("/") + 1 :]
-        for pattern in self._patterns:
+        after, decides = self._spelled(whole, last, is_folder=is_folder) if self._literal else (-1, None)
+        for place, pattern in self._wild:
+            if place < after:
+                break
             if (is_folder or not pattern.folders_only) and pattern.regex.fullmatch(last if pattern.by_name else whole):
                 return pattern
-        return None
+        return decides
+
+    def _spelled(self, whole: str, last: str, *, is_folder: bool) -> tuple[int, Pattern | None]:
+        """Look up the last pattern without wildcards that matches a path, and its place."""
+        if self._caseless is not None:
+            whole, last = self._caseless(whole), self._caseless(last)
+        found: tuple[int, Pattern | None] = -1, None
+        for folders_only in (False, True) if is_folder else (False,):
+            for by_name, name in ((True, last), (False, whole)):
+                one = self._literal.get((folders_only, by_name, name))
+                if one is not None and one[0] > found[0]:
+                    found = one
+        return found
+
+
+def parsed_line(line: str, *, fold: bool = False) -> Pattern | None:
+    """Read a line of an ignore file; None if no name can match it."""
+    with suppress(ValueError):
+        return Pattern.parse(line, fold=fold)
+    return None
 
 
 def parsed(glob: str, *, fold: bool = False) -> Pattern:

@@ -8,19 +8,22 @@ import stat
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from vstore.errors import UsageError
 from vstore.pictures.left_out import LeftOut, left_out
 
 if TYPE_CHECKING:
     from vstore.pictures.links import Fence
     from vstore.pictures.pattern_faults import Fault
     from vstore.pictures.pattern_watch import CaseWatch
-    from vstore.pictures.patterns import Patterns
+    from vstore.pictures.patterns import Pattern, Patterns
     from vstore.pictures.scan_options import ScanOptions
 
     Chain = list[tuple[int, Patterns]]  # length of the folder's path, and the patterns that stand in it
 
 IGNORE_FILE = ".vstoreignore"
-LONGEST_FILE = 1 << 24  # bytes of an ignore file: each name is held against each of its lines
+LONGEST_FILE = 1 << 24  # bytes of an ignore file
+MOST_LINES = 100_000  # different lines of the ignore files of a root
+MOST_WATCHED = 1_024  # lines of ignore files whose letter case is watched: each name is held against each
 
 
 class Rules:
@@ -39,10 +42,12 @@ class Rules:
         self._fence = fence
         self._above = os.fsdecode(place).rstrip("/") + "/"
         self._folds: bool | None = None
+        self._lines: dict[str, Pattern | None] = {}
         self._include = self._patterns(options.include) if options.include else None
         self._exclude = self._patterns(options.exclude) if options.exclude else None
         self._files: dict[str, Patterns | None] = {}
         self._watches: dict[str, CaseWatch] = {}
+        self._watched = 0
         self.faults: list[tuple[bytes, str, Fault]] = []
 
     @property
@@ -55,9 +60,16 @@ class Rules:
         return self._folds
 
     def _patterns(self, globs: Iterable[str]) -> Patterns:
-        from vstore.pictures.patterns import Patterns, parsed
+        from vstore.pictures.patterns import MOST_WILD, Patterns, parsed
 
-        return Patterns(parsed(glob, fold=self.folds) for glob in globs)
+        patterns = Patterns((parsed(glob, fold=self.folds) for glob in globs), fold=self.folds)
+        if patterns.wild > MOST_WILD:
+            raise UsageError(
+                f"the folder has {patterns.wild:,} patterns with wildcards, more than the {MOST_WILD:,} that each name "
+                "is held against",
+                "take some away with --no-exclude, or exclude their folder",
+            )
+        return patterns
 
     @property
     def met(self) -> bool:
@@ -83,18 +95,39 @@ class Rules:
             return
         try:
             if stat.S_ISREG(os.fstat(file).st_mode):
-                from vstore.pictures.patterns import Patterns
-
                 with open(file, "rb", closefd=False) as text:
                     lines = text.read(LONGEST_FILE + 1).removeprefix(b"\xef\xbb\xbf")
                 if len(lines) > LONGEST_FILE:
                     raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), IGNORE_FILE)
-                self._files[base] = Patterns.from_file(os.fsdecode(lines), fold=self.folds)
-                self._note_faults(base, os.fsdecode(lines))
+                content = os.fsdecode(lines)
+                self._files[base] = self._parsed(base, content)
+                self._note_faults(base, content)
                 if not self.folds:
-                    self._watch(base, os.fsdecode(lines))
+                    self._watch(base, content)
         finally:
             os.close(file)
+
+    def _parsed(self, base: str, text: str) -> Patterns:
+        """Read the ignore file of a folder. Raises: OSError if that are too many patterns."""
+        from vstore.pictures.patterns import MOST_WILD, Patterns, lines_of, parsed_line
+
+        patterns = []
+        for line in lines_of(text):
+            if line not in self._lines:
+                if len(self._lines) == MOST_LINES:
+                    raise _too_many(f"the ignore files up to this one have more than {MOST_LINES:,} different lines")
+                self._lines[line] = parsed_line(line, fold=self.folds)
+            pattern = self._lines[line]
+            if pattern is not None:
+                patterns.append(pattern)
+        found = Patterns(patterns, fold=self.folds)
+        above = sum(patterns.wild for _, patterns in self.over(base) if patterns is not self._exclude)
+        if above + found.wild > MOST_WILD:
+            raise _too_many(
+                f"its ignore file and those above it have {above + found.wild:,} patterns with wildcards, "
+                f"more than {MOST_WILD:,}"
+            )
+        return found
 
     def _note_faults(self, base: str, text: str) -> None:
         """Note the lines of the ignore file of a folder that can match nothing.
@@ -107,18 +140,22 @@ class Rules:
         place = (self._above + base).rstrip("/")
         is_strange = self._fence is not None and not self._fence.is_named()
         for line in lines_of(text):
-            fault = fault_of_line(line)
+            fault = fault_of_line(line) if self._lines.get(line) is None else None
             if fault is None and not (is_strange and is_absolute(line)):
                 fault = fault_of(line, place, os.path.basename(place))
             if fault is not None:
                 self.faults.append((os.fsencode(base + IGNORE_FILE), line, fault))
 
     def _watch(self, base: str, text: str) -> None:
-        """Watch whether a line of the ignore file of a folder would match in another letter case."""
+        """Watch whether a line of the ignore file of a folder would match in another letter case, if all are few."""
         from vstore.pictures.pattern_watch import CaseWatch
         from vstore.pictures.patterns import lines_of
 
-        self._watches.setdefault(base, CaseWatch(lines_of(text)))
+        lines = list(lines_of(text))
+        if base in self._watches or self._watched + len(lines) > MOST_WATCHED:
+            return
+        self._watched += len(lines)
+        self._watches[base] = CaseWatch(lines)
 
     def finish(self, under: str) -> None:
         """After a walk: note the lines of ignore files that matched nothing for their letter case.
@@ -208,6 +245,10 @@ class Rules:
         if not name:
             return False
         return (is_hidden(name) and not self.include(path)) or self.exclude(path, self.over(base))
+
+
+def _too_many(words: str) -> OSError:
+    return OSError(errno.EFBIG, words, IGNORE_FILE)
 
 
 def is_hidden(name: str) -> bool:

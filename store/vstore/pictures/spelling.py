@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+# Equal by `re.IGNORECASE`, and neither by `casefold` nor by `lower`.
+_CASELESS: dict[int, int | str] = {0x130: "i", 0x131: "i", 0x1FD3: 0x390, 0x1FE3: 0x3B0, 0xFB05: 0xFB06}
+
 
 def composed(text: str) -> str:
     """Return a text in the composed form of Unicode (NFC): the disks of Macs give names back in another one."""
@@ -12,6 +15,20 @@ def composed(text: str) -> str:
     import unicodedata
 
     return unicodedata.normalize("NFC", text)
+
+
+def caseless(text: str) -> str:
+    """Return a text that is equal for texts which `re.IGNORECASE` takes for equal, and only for them."""
+    if text.isascii():
+        return text.lower()
+    return "".join(map(_caseless_character, text.translate(_CASELESS)))
+
+
+def _caseless_character(char: str) -> str:
+    for form in (char.casefold(), char.lower()):
+        if len(form) == 1:
+            return form
+    return char
 
 
 def on_disk(folder: bytes, path: bytes) -> bytes | None:

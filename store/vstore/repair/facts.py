@@ -27,7 +27,7 @@ def keep_facts(repo: Repository, found: Findings, blobs: Blobs) -> None:
         if recovered is not None:
             found.did(f"recovered {counted(recovered.rows, 'fact')} from pages that no record lists")
             kept.append(recovered)
-    if kept != refs:
+    if kept != refs or len({ref.root for ref in refs}) < len(refs):  # twice, as a lost record had moved it
         found.document = merge_patch(found.document, {"facts": found.state.facts_changed(kept)})
 
 

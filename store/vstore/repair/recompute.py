@@ -25,6 +25,7 @@ from vstore.quoting import quoted
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import Findings
 from vstore.repair.manifests import Manifests
+from vstore.repair.stored_keys import StoredKeys
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.cut_facts import cut_among, for_picture
 from vstore.repository.health import prover
@@ -54,7 +55,7 @@ class Recompute:
         load: Callable[[Space, Recipe], Embedder] | None,
         progress: Progress,
     ) -> None:
-        self.stored: dict[str, set[bytes]] = {}
+        self.stored: dict[str, StoredKeys] = {}
         self.keepers: list[Keeper] = []
         self._repo = repo
         self._found = found

@@ -16,6 +16,7 @@ from vstore.repair.fields import Fields
 from vstore.repair.findings import Findings
 from vstore.repair.manifests import Manifests
 from vstore.repair.report import Loss
+from vstore.repair.stored_keys import StoredKeys
 from vstore.repository.repository import Repository
 
 _PATHS = 10  # paths that a loss names
@@ -73,14 +74,14 @@ class Snapshots:
                 walked[digest] = None
         return walked[digest]
 
-    def degrade(self, stored_keys: Mapping[str, set[bytes]]) -> None:
+    def degrade(self, stored_keys: Mapping[str, StoredKeys]) -> None:
         """Remove pictures without a vector and lost fields from the snapshots, and mark these degraded.
 
         stored_keys: the keys with a vector, by space.
         """
-        lost_keys = {space: keys - stored_keys.get(space, set()) for space, keys in self.named.items()}
+        lost_keys = {space: keys - stored_keys.get(space, StoredKeys()) for space, keys in self.named.items()}
         for snapshot in list(self._found.listing.kept()):
-            stored = stored_keys.get(snapshot.space, set())
+            stored = stored_keys.get(snapshot.space, StoredKeys())
             has_fields = self._fields.are_whole(snapshot.fields)
             if snapshot.name not in self._broken and not lost_keys.get(snapshot.space) and has_fields:
                 continue

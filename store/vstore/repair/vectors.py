@@ -17,6 +17,7 @@ from vstore.intake.keeper import segment_of
 from vstore.progress import Progress
 from vstore.repair.findings import SEGMENT, Findings, files
 from vstore.repair.recompute import Recompute
+from vstore.repair.stored_keys import StoredKeys
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -57,22 +58,36 @@ class Vectors:
         for space_id, listed_refs in self._found.state.segment_lists().items():
             for ref in listed_refs:
                 listed.setdefault(ref.name, set()).add(space_id)
+        shared: dict[tuple[FileRef, ...], frozenset[bytes]] = {}  # keys of whole segments: spaces may list the same
         for space in self._found.state.spaces.values():
-            refs: list[FileRef] = []
-            stored = self.stored.setdefault(space.id, set())
-            for ref in self._found.state.segments(space.id):
-                self._progress.advance()
-                segment = whole_segment(folder, ref)
-                if segment is not None:
-                    refs.append(ref)
-                    stored.update(segment.key_list())
-                    continue
-                refs += self._left_of(space, ref)
-            lists[space.id] = listed_segments(refs)
+            lists[space.id] = listed_segments(self._read_list(space, shared))
         self._found.document["segments"] = lists
         for path in files(folder, SEGMENT):
             if path.name not in listed or self._found.gap:
                 self._adopt_segment(path, listed.get(path.name, set()))
+
+    def _read_list(self, space: Space, shared: dict[tuple[FileRef, ...], frozenset[bytes]]) -> list[FileRef]:
+        """Read the segments of a space. Returns: the whole ones, and those written in the place of damaged ones."""
+        listed = self._found.state.segments(space.id)
+        known = shared.get(tuple(listed))
+        if known is not None:
+            self.stored[space.id] = StoredKeys(known)
+            self._progress.advance(len(listed))
+            return listed
+        keys: set[bytes] = set()
+        whole: list[FileRef] = []
+        for ref in listed:
+            segment = whole_segment(self._repo.layout.segments, ref)
+            if segment is not None:
+                whole.append(ref)
+                keys.update(segment.key_list())
+            self._progress.advance()
+        self.stored[space.id] = StoredKeys(shared.setdefault(tuple(whole), frozenset(keys)))
+        refs: list[FileRef] = []
+        kept = set(whole)
+        for ref in listed:
+            refs += [ref] if ref in kept else self._left_of(space, ref)
+        return refs
 
     def _left_of(self, space: Space, ref: FileRef) -> list[FileRef]:
         """Set a damaged segment aside, and rewrite its sound rows. Returns: the new segment, if any row is left."""
@@ -87,7 +102,7 @@ class Vectors:
         )
         self._found.did(f"segments/{ref.name}: {len(left.keys):,} of {counted(ref.rows, 'row')} intact")
         self._found.put_aside(folder / ref.name)
-        self.stored.setdefault(space.id, set()).update(left.keys)
+        self.stored[space.id].update(left.keys)
         if not left.keys or self._found.dry_run:
             return []
         return [repo.write_segment(space.id, left.keys, left.blocks(), when=left.time or None)]
@@ -111,7 +126,7 @@ class Vectors:
         fitting = (entry.dim, self._repo.dtype, self._repo.hash.size) if entry is not None else None
         if entry is None or (footer.dim, footer.dtype, footer.key_size) != fitting:
             return
-        stored = self.stored.setdefault(space, set())
+        stored = self.stored[space]
         new = set(segment.key_list()) - stored
         if not (new if self._found.gap else new & self._named.get(space, set())):
             return
@@ -128,7 +143,7 @@ class Vectors:
         for path in journals(self._repo.layout.journal):
             self._take_journal(path)
         for space in self._found.state.spaces.values():
-            lost = self._named.get(space.id, set()) - self.stored.get(space.id, set())
+            lost = self._named.get(space.id, set()) - self.stored[space.id]
             if lost:
                 self._recompute.recompute(space, lost)
 

@@ -65,6 +65,8 @@ def roots_list_something(survey: Survey, base: Tree, *, allowed: bool) -> None:
         named = _first(a for a in base.under(target.prefix) if a[0] not in survey.unsure and not survey.hides(a[0]))
         if named:
             what = "cannot be listed" if target.prefix in survey.unlisted else "holds no pictures"
+            if target.prefix in survey.troubled:
+                what += f" ({survey.troubled[target.prefix].reason})"
             raise Refused(
                 f"{os.fsdecode(target.place)} {what}, and {target.root.label!r} has pictures: {_listed(named)}",
                 f"mount its disk; {_ANYWAY}",
