@@ -91,8 +91,9 @@ def test_a_sync_without_news_loads_neither_numpy_nor_faiss_nor_a_decoder(picture
 def test_a_sync_without_news_loads_nothing_rare(pictures: Line) -> None:
     interrupted_by = {"signal"}  # of Ctrl-C
     quoting = {"shlex"}  # the command that goes on with it
-    reading = {"vstore.format.rest_entry", "vstore.format.run_entry"}
-    assert loaded(command("sync"), pictures.home, RARE) <= interrupted_by | quoting | reading
+    reading = {"vstore.format.run_entry"}
+    writing = {"vstore.disk.user_config", "vstore.repository.snapshots", "vstore.repository.looks"}
+    assert loaded(command("sync"), pictures.home, RARE | writing) <= interrupted_by | quoting | reading
     assert loaded(command("status"), pictures.home, RARE) <= reading
 
 

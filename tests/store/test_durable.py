@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -308,8 +309,8 @@ def test_on_macos_a_flush_reaches_the_disk_and_not_only_its_cache(
 ) -> None:
     asked: list[tuple[int, int]] = []
     monkeypatch.setattr(durable.sys, "platform", "darwin")
-    monkeypatch.setattr(durable.fcntl, "F_FULLFSYNC", 51, raising=False)
-    monkeypatch.setattr(durable.fcntl, "fcntl", lambda fd, what: asked.append((fd, what)))
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", lambda fd, what: asked.append((fd, what)))
     durable.disk.fsync(0)
     assert asked == [(0, 51)]
 
@@ -323,8 +324,8 @@ def test_on_macos_a_disk_that_knows_no_full_flush_is_flushed_as_elsewhere(
         raise OSError(errno.ENOTSUP, "not supported")
 
     monkeypatch.setattr(durable.sys, "platform", "darwin")
-    monkeypatch.setattr(durable.fcntl, "F_FULLFSYNC", 51, raising=False)
-    monkeypatch.setattr(durable.fcntl, "fcntl", refuse)
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", refuse)
     monkeypatch.setattr(durable.os, "fsync", flushed.append)
     durable.disk.fsync(7)
     assert flushed == [7]
@@ -335,7 +336,7 @@ def test_on_macos_a_full_flush_that_fails_is_an_error(monkeypatch: pytest.Monkey
         raise OSError(errno.EIO, "input/output error")
 
     monkeypatch.setattr(durable.sys, "platform", "darwin")
-    monkeypatch.setattr(durable.fcntl, "F_FULLFSYNC", 51, raising=False)
-    monkeypatch.setattr(durable.fcntl, "fcntl", break_down)
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", break_down)
     with pytest.raises(OSError, match="input/output error"):
         durable.disk.fsync(7)

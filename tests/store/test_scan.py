@@ -655,7 +655,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         started.append(popen(*arguments, **options))
         return started[-1]
 
-    monkeypatch.setattr("vstore.pictures.shared_scan.subprocess.Popen", counted)
+    monkeypatch.setattr("subprocess.Popen", counted)
     monkeypatch.setattr("vstore.pictures.shared_scan.os.cpu_count", lambda: 2)
     return started
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import xxhash
 
-from vstore.disk import durable, user_config
+from vstore.disk import durable
 from vstore.errors import DiskTrouble, ReadOnly
 from vstore.format.canonical import SMALL, canonical, path_to_json
 
@@ -80,6 +80,8 @@ class NamedPlaces:
             return
         self._named[place.file] = place.to_bytes()
         if self.folder is not None:
+            from vstore.disk import user_config  # a folder is named once
+
             with contextlib.suppress(DiskTrouble, ReadOnly):
                 user_config.put(self.folder / place.file, place.to_bytes())
                 del self._named[place.file]

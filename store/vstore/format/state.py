@@ -118,9 +118,12 @@ class State(NamedTuple):
     @property
     def imports(self) -> dict[str, Import]:
         """The rests of imports, by id."""
+        rests = self.document.get("imports")
+        if not rests:
+            return {}
         from vstore.format.rest_entry import Import  # most stores have none
 
-        return {id: Import.from_json(id, value) for id, value in self.document.get("imports", {}).items()}
+        return {id: Import.from_json(id, value) for id, value in rests.items()}
 
     def segments(self, space: str) -> list[FileRef]:
         """List the segments of a space, in the order of precedence."""

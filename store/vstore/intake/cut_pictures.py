@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from vstore.counts import counted
 from vstore.intake.survey import Survey
-from vstore.repository.cut_picture import Truncated
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
     from vstore.pictures.failures import PictureFailure
+    from vstore.repository.cut_picture import Truncated
 
 _READER = 0  # as for prepared pixels: all other columns come from a reader of facts
 _KINDS = frozenset({"truncated", "not_an_image"})  # of failures that fewer lines may end
@@ -65,6 +65,8 @@ class CutPictures:
 
     def learn(self, path: bytes, key: bytes, cut: tuple[int, int]) -> None:
         """Take note of a cut picture. cut: its lines that are there, and all."""
+        from vstore.repository.cut_picture import Truncated  # few pictures are cut
+
         self.taken[key] = Truncated(path, *cut)
         self._unmarked.add(key)
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from vstore.disk import durable
 from vstore.disk.journal import Journal, JournalWriter, is_beheaded, journals
-from vstore.disk.norms import of_norm_1
 from vstore.errors import Damage, VstoreError
 from vstore.format.canonical import Json
 from vstore.format.entries import FileRef
@@ -100,6 +99,8 @@ def segment_of(repo: Repository, path: Path, wanted: Callable[[bytes], bool]) ->
     Returns: the segment; None if no key is wanted.
     Raises:  ValueError if the file is not a journal.
     """
+    from vstore.disk.norms import of_norm_1  # most runs find no journal
+
     journal = Journal(path)
     numbers, keys = [], []
     seen: set[bytes] = set()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from vstore.embed.rows import usable
 from vstore.format.entries import FileRef
 from vstore.intake.keeper import Keeper, publish_seal
 from vstore.intake.known_pictures import KnownPictures
@@ -54,6 +53,8 @@ class KeptVectors:
 
     def keep_usable(self, keys: list[bytes], unit: Floats) -> None:
         """Keep the rows that are vectors. unit: float32 (n, dim), norm 1, one for each key; NaN where there is none."""
+        from vstore.embed.rows import usable  # a run without news keeps none
+
         good = usable(unit)
         some = [key for key, fine in zip(keys, good, strict=True) if fine]
         if some:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vstore.embed.embedder import Devices, Embedder, Pipeline
-from vstore.embed.rows import require_width
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -51,6 +50,7 @@ class LazyModel:
     def ready(self) -> Pipeline:
         """Load the model, unless that is done. Raises: ModelError."""
         if self.loaded is None:
+            from vstore.embed.rows import require_width
             from vstore.packages import faiss_module
             from vstore.repository.health import prover
             from vstore.repository.proof import environment_of

@@ -9,7 +9,6 @@ from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, Any
 
 from vstore.format.delta import Change, Edit
-from vstore.repository.looks import Look, look
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from vstore.format.facts import Fact
     from vstore.format.recipes import Recipe
+    from vstore.repository.looks import Look
 
 
 class PreparedPixels:
@@ -38,7 +38,11 @@ class PreparedPixels:
 
     def look(self, picture: Image) -> Look | None:
         """Look at a prepared picture, in any thread; None where nothing of it is kept."""
-        return None if self._preparation is None else look(self._repo.hash, self._preparation, picture)
+        if self._preparation is None:
+            return None
+        from vstore.repository.looks import look  # a run without news looks at none
+
+        return look(self._repo.hash, self._preparation, picture)
 
     def learn(self, key: bytes, seen: Look) -> None:
         """Take note of a picture that was read."""

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from vstore.child_python import command
 from vstore.pictures.folder import Folder, Trouble
 from vstore.pictures.links import Fence
 from vstore.pictures.scan import Scan
@@ -52,6 +51,8 @@ def shared_scan(
 def _start(task: tuple[Any, ...]) -> Callable[[], Found | None]:
     """Start the other process. task: what `serve` reads. Returns: a function that waits for the result."""
     import subprocess  # most scans need no other process
+
+    from vstore.child_python import command
 
     try:
         process = subprocess.Popen(

@@ -11,7 +11,6 @@ from vstore.format.canonical import Json
 from vstore.format.entries import NAMED, FileRef, Snapshot
 from vstore.intake.ingest import Ingest
 from vstore.repository.repository import Repository
-from vstore.repository.snapshots import new_snapshot
 from vstore.sync.decision import Base, Decision
 from vstore.sync.occurrences import images_gained
 
@@ -128,6 +127,8 @@ class Commit:
             op, about = "seal" if sealed.changes else "roots", ", ".join(sorted(base.scope.roots))
             self._publish(op, _Sealed(changes, sealed.blobs), about=about)
             return None
+        from vstore.repository.snapshots import new_snapshot  # a run without news does without it
+
         images = (found.images if found else 0) + images_gained(decision.before, decision.changes)
         snapshot, more, blobs = new_snapshot(
             repo,
