@@ -28,6 +28,7 @@ from vstore.embed.served.address import address_of
 from vstore.embed.text_cache import cached_text, text_name
 from vstore.errors import Locked, ModelError, UsageError
 from vstore.repository import serving
+from vstore.repository.embedders import Embedders
 from vstore.search.query import Operand
 from vstore.store import Store
 
@@ -102,7 +103,7 @@ def test_a_search_uses_the_served_model(world: World, monkeypatch: pytest.Monkey
     new = Operand(1.0, os.fsencode(tmp_path / "new.png"))
     alone = world.store.search([new])
     with Serving(world.store) as server:
-        monkeypatch.setattr(world.store._embedders, "load", never)
+        monkeypatch.setattr(Embedders, "load", never)
         np.testing.assert_array_equal(text_vector(world, "a blue car"), own.embed_texts(["a blue car"])[0])
         assert world.store.search([new]) == alone
     assert server.report.space_name == "one"
@@ -112,7 +113,7 @@ def test_a_search_uses_the_served_model(world: World, monkeypatch: pytest.Monkey
 
 def test_a_named_device_is_used(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     with Serving(world.store):
-        monkeypatch.setattr(world.store._embedders, "load", never)
+        monkeypatch.setattr(Embedders, "load", never)
         with pytest.raises(AssertionError):
             world.store.search([Operand(1.0, None, "a dog")], device="cpu")
 

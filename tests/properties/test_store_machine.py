@@ -98,6 +98,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.fields: dict[str, Fields] = {}
         self.next = 1
         self.trees: dict[str, bytes] = {}
+        self.collected: dict[str, tuple[Aliases, Fields, bytes]] = {}
         self.now: dict[str, Any] = {"current": None, "tags": {}, "hold": None, "forgotten": set(), "decisions": []}
         self.now |= {f"root {root}": False for root in self.disk}
         self.told: list[LogRow] = []
@@ -367,7 +368,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert report.snapshots == len(self.now["forgotten"])
         if report.changed:
             for name in self.now["forgotten"]:
-                del self.versions[name], self.fields[name], self.trees[name]
+                self.collected[name] = self.versions.pop(name), self.fields.pop(name), self.trees.pop(name)
             self.now["forgotten"] = set()
             self._barrier()
 
@@ -393,13 +394,15 @@ class StoreMachine(RuleBasedStateMachine):
             self._found_again()
 
     def _found_again(self) -> None:
-        """Take over what only lost pages told: that a snapshot was forgotten, or fetched."""
+        """Take over what only lost pages told: that a snapshot was forgotten, collected, or fetched."""
         found = {snapshot.name: snapshot.kept for snapshot in self.store._repo.listing.every()}
         gone = self.versions.keys() - found.keys()
         assert all("/" in name for name in gone) and self.now["current"] not in gone
         assert {name for name, kept in found.items() if not kept} <= self.now["forgotten"]
         for name in gone:
             del self.versions[name], self.fields[name], self.trees[name]
+        for name in found.keys() - self.versions.keys():  # its manifest lies in a pack with what is used
+            self.versions[name], self.fields[name], self.trees[name] = self.collected[name]
         self.now["forgotten"] = {name for name, kept in found.items() if not kept}
         self._barrier()
 
