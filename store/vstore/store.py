@@ -86,7 +86,7 @@ def _opened(
     if store._repo.store_id != store_id:
         from vstore.errors import StoreGone
 
-        raise StoreGone(f"another store lies at {folder} now than the one that was opened there", "open it anew")
+        raise StoreGone(f"another store lies at {folder} now than the one that was opened there", "open it again")
     return store
 
 

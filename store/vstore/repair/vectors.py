@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from vstore.counts import counted
 from vstore.disk.journal import Journal, journals
@@ -19,11 +18,6 @@ from vstore.repair.findings import SEGMENT, Findings, files
 from vstore.repair.recompute import Recompute
 from vstore.repair.stored_keys import StoredKeys
 from vstore.repository.repository import Repository
-
-if TYPE_CHECKING:
-    pass
-
-_BATCH = 16  # pictures per call of the embedder
 
 
 class Vectors:

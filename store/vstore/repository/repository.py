@@ -131,7 +131,7 @@ class Repository:
             if not self.log.has(self.tip):
                 raise StoreGone(
                     f"another store lies at {folder} now than the one that was opened there",
-                    "open it anew, or open the other one at its new place",
+                    "open it again, or open the other one at its new place",
                 )
             self.store_id = form.store  # a repair made FORMAT anew, and found no other id
         return form
