@@ -51,7 +51,7 @@ class Shared:
 
 
 def _forked() -> None:
-    """Make the lock anew in a child of a fork: a thread that is not there may hold it."""
+    """Replace the lock in a child of a fork: a thread that is not there may hold it."""
     Shared.lock = threading.Lock()
 
 
@@ -126,7 +126,7 @@ def put_place(folder: Path) -> None:
 
 
 class Place(Enum):
-    """What `place` says of the file.
+    """The answer of `place` about the file.
 
     OWN:       this disk wrote it last.
     REMOUNTED: it is the same but for the number of its disk, which is another one at each mount of many disks.

@@ -22,7 +22,7 @@ class OpenFiles:
         self.renew_lock()
 
     def renew_lock(self) -> None:
-        """Make the lock anew: in a child of a fork a thread that is not there may hold it."""
+        """Replace the lock in a child of a fork: a thread that is not there may hold it."""
         self._lock = threading.RLock()  # the collector may close an owner's file while this thread holds it
 
     @contextlib.contextmanager

@@ -94,7 +94,7 @@ def _write(folder: Path, hash: Hash, sources: Mapping[bytes, Callable[[], Stored
 
 
 class _Parts:
-    """The parts of a pack, one after another: no more than one blob is in memory.
+    """The parts of a pack, one after another: one blob at a time is in memory.
 
     size:  the bytes of the pack, once they are all given.
     check: the checksum of its footer, then.
@@ -182,7 +182,7 @@ class Pack:
             raise self._damage("the data before its table does not match its checksum")
 
     def require_order(self) -> None:
-        """Make sure that no blob stands twice, and no two share a byte: all are together no more than the pack holds.
+        """Make sure that no blob stands twice, and no two share a byte: together they fit in the pack.
 
         Raises: Damage.
         """

@@ -1,4 +1,4 @@
-"""What a program says of its user, as type checkers see it."""
+"""The words of a program about its user, for type checkers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from vstore.paths import AnyPath
 
 
 class UserWords(TypedDict, total=False):
-    """What a program says of the user for whom it opens a store.
+    """The words of a program about the user for whom it opens a store.
 
     config:   the user's folder for configurations; None is ~/.config.
     cache:    the user's folder for caches; None is ~/.cache.

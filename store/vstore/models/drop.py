@@ -41,7 +41,7 @@ def model_drop(repo: Repository, name: str, *, dry_run: bool = False, wait: bool
 
 
 class _Plan(NamedTuple):
-    """What dropping a space takes. rows: its vectors; changes: of the record."""
+    """The losses by dropping a space. rows: its vectors; changes: of the record."""
 
     space: Space
     rows: int

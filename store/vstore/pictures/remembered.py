@@ -1,4 +1,4 @@
-"""What the catalogue remembers of a run of files: whether it is settled, their packed names and stats, keys, states."""
+"""Files that the catalogue remembers, run by run: whether a run is settled, packed names and stats, keys, states."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ class Repository:
                     f"another store lies at {folder} now than the one that was opened there",
                     "open it again, or open the other one at its new place",
                 )
-            self.store_id = form.store  # a repair made FORMAT anew, and found no other id
+            self.store_id = form.store  # a repair wrote FORMAT again, and found no other id
         return form
 
     def refuse_lost_locks(self) -> None:

@@ -21,7 +21,7 @@ Lost = dict[bytes, bytes]  # key -> one of its paths before
 
 
 class Before(NamedTuple):
-    """What is known of the folders from before a sync. Labels are bytes.
+    """The folders as they were known before a sync. Labels are bytes.
 
     tree:      the aliases of the current snapshot.
     fullest:   finds the fullest snapshot of a folder in the last days.
