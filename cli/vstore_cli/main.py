@@ -169,8 +169,9 @@ def vstore() -> None:
     """Keep a searchable, versioned index of folders of pictures, and update it at the cost of what changed.
 
     The store is the folder named by --store or by the environment variable VSTORE_DIR. If neither is given, it is the
-    nearest .vstore in this folder or a folder above, or else in or above the PATH given to the command. One that
-    belongs to another user is only read, unless you trust it: see vstore trust --help.
+    nearest .vstore in this folder or a folder above, or else in or above the PATH given to the command. If there is
+    none, sync, import and init make one in .vstore here. A command that changes another store than .vstore here says
+    which one it is. One that belongs to another user is only read, unless you trust it: see vstore trust --help.
 
     \b
     Example:
