@@ -73,6 +73,9 @@ if TYPE_CHECKING:
     from vstore.repository.candidates import Candidate as Candidate
     from vstore.repository.cut_picture import Truncated as Truncated
     from vstore.repository.init import InitReport as InitReport
+    from vstore.roots.report import RootRemoved as RootRemoved
+    from vstore.roots.report import RootRenamed as RootRenamed
+    from vstore.roots.report import RootRow as RootRow
     from vstore.search.dupes import DupesReport as DupesReport
     from vstore.search.groups import Group as Group
     from vstore.search.groups import Picture as Picture
@@ -134,6 +137,7 @@ _HOMES = {
     "vstore.repository.candidates": "Candidate",
     "vstore.repository.cut_picture": "Truncated",
     "vstore.repository.init": "InitReport",
+    "vstore.roots.report": "RootRemoved RootRenamed RootRow",
     "vstore.search.dupes": "DupesReport",
     "vstore.search.groups": "Group Picture",
     "vstore.search.query": "Operand",

@@ -45,7 +45,7 @@ class Read(NamedTuple):
 
 
 class PixelReader:
-    """Reads pictures as one recipe prepares them."""
+    """Reads pictures of the current snapshot as one recipe prepares them."""
 
     def __init__(
         self, repo: Repository, recipe: Recipe, *, max_pixels: int | None, isolated: IsolatedDecoder | None
@@ -55,7 +55,9 @@ class PixelReader:
         isolated:   decodes in other processes; without it pictures are decoded in this one.
         """
         self._repo = repo
-        self._file_of = KnownFolders(repo).file_finder()
+        snapshot = repo.state.current_snapshot
+        self._file_of = KnownFolders(repo).file_finder(snapshot)
+        self._labels = repo.labels_in(snapshot)
         self._recipe = recipe
         self._preparation = preparation_of(recipe, max_pixels or MAX_PIXELS)
         self._isolated = isolated
@@ -91,7 +93,7 @@ class PixelReader:
         preparation = for_picture(self._preparation, key, self._cut)
         if preparation.least:
             return preparation
-        root = self._repo.state.roots.get(os.fsdecode(self._repo.today(path).partition(b"/")[0]))
+        root = self._repo.state.roots.get(os.fsdecode(self._labels.today(path).partition(b"/")[0]))
         share = ScanOptions.from_json(root.options).accept_truncated if root is not None else 0
         return preparation._replace(least=share)
 

@@ -15,7 +15,8 @@ from vstore.progress import Progress, Silent
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.repository import Repository
 from vstore.repository.stored_paths import below, prefixes_of
-from vstore.search.groups import FileOf, Group, Picture, group_of_one, group_of_pictures
+from vstore.search.group_files import FileOf
+from vstore.search.groups import Group, Picture, group_of_one, group_of_pictures
 
 # Of the built-in embedder: among 180,000 pairs of different pictures none scored more than 0.83; pictures that were
 # re-encoded, resized, recoloured, framed or cropped by 5 % score 0.84 or more (`bench_builtin_quality.py`'s changes).
@@ -68,10 +69,10 @@ def dupes(
     folders = KnownFolders(repo)
     if verify:
         folders.require(repo.state.roots.values())
-    file_of = folders.file_finder()
     snapshot = repo.snapshot("current" if at is None else at)
+    file_of = FileOf(folders.file_finder(snapshot), repo.file_finder(snapshot))
     tree = repo.tree(snapshot)
-    prefixes = None if under is None else prefixes_of(repo, tree, as_bytes(under))
+    prefixes = None if under is None else prefixes_of(repo, snapshot, tree, as_bytes(under))
     if near is None:
         groups = _identical(repo, tree, prefixes, file_of, verify=verify)
         least = flat = None

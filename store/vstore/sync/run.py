@@ -227,7 +227,7 @@ class Run:
                 self._moved[label] = os.fsdecode(repo.place(root))
         self._absorbed.update(scope.absorbed)
         parent = repo.state.current_snapshot
-        tree = repo.mapped_tree(parent, {**repo.state.absorbed, **scope.absorbed})
+        tree = repo.mapped_tree(parent, repo.after_folders(scope.changes()))
         self._first = self._held = tree
         if any(target.under for target in scope.targets):
             from vstore.sync.respelled_parts import respelled_parts  # a sync of whole folders does without it
