@@ -141,7 +141,11 @@ def test_an_ambiguous_snapshot_is_refused_with_the_candidates(line: Line) -> Non
 
 def test_tags_are_given_and_taken_away(history: Line) -> None:
     assert history("snapshot", "tag", "v1", "original").out == "v1 is tagged original\n"
-    assert history("snapshot", "tag", "v1", "original", "--json").json == {"tag": "original", "snapshot": "v1"}
+    assert history("snapshot", "tag", "v1", "original", "--json").json == {
+        "tag": "original",
+        "snapshot": "v1",
+        "store": str(history.store),
+    }
     err = history("snapshot", "tag", "v2", "original", code=2).err
     assert err == ("Error: v1 already has the tag 'original'\n  remove it first: vstore snapshot untag original\n")
     assert history("snapshot", "untag", "original").out == "Removed the tag original\n"
