@@ -84,7 +84,7 @@ def _meant(root: click.Context, group: str, word: str) -> str | None:
 
 
 def _alike(word: str, commands: Iterable[str], cutoff: float) -> str | None:
-    by_last = {}
+    by_last: dict[str, str] = {}
     for command in commands:
         by_last.setdefault(command.split()[-1], command)
     begun = [command for last, command in by_last.items() if len(word) > 2 and last.startswith(word)]
