@@ -161,7 +161,9 @@ def test_a_near_miss_names_what_it_may_mean(versions: Repository, name: str, mea
     assert raised.value.instead == (name, meant)
 
 
-@pytest.mark.parametrize("name", ["xyzzy", "v4~9", "9", "0", "@{77}", "v4~99", "lates~99"])
+@pytest.mark.parametrize(
+    "name", ["xyzzy", "v4~9", "9", "0", "@{77}", "v4~99", "lates~99", "v" + "9" * 6000, "@{" + "9" * 6000]
+)
 def test_nothing_is_suggested_that_there_is_not(versions: Repository, name: str) -> None:
     with pytest.raises(SnapshotNotFound) as raised:
         versions.snapshot(name)

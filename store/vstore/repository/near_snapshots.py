@@ -14,6 +14,7 @@ _WORDS = {
 }  # fmt: skip
 _STEPS = r"(.+?)((?:~[0-9]*|\^[0-9]*)*)"
 _DAY = r"([0-9]{4})(?:([-/. ])([0-9]{1,2})\2([0-9]{1,2})|([0-9]{2})([0-9]{2}))"
+_LONGEST = 250  # letters; a tag has 100 at most, as has the name of another store
 _MOMENTS = ("now", "today", "yesterday", "last week", "last month", "last year")
 _MOMENT = r"today|yesterday|last.(week|month|year)|([0-9]+|an?|one).(second|minute|hour|day|week|month|year)s?.ago"
 
@@ -21,7 +22,7 @@ _MOMENT = r"today|yesterday|last.(week|month|year)|([0-9]+|an?|one).(second|minu
 def near_snapshots(listing: Listing, wanted: str) -> Iterator[str]:
     """Yield names like one that means no snapshot, the likeliest first; some of them may mean none, too."""
     found = re.fullmatch(_STEPS, wanted.strip(), re.DOTALL)
-    if found is None:
+    if found is None or len(wanted) > _LONGEST:
         return
     base, steps = found[1], re.sub(r"\^([0-9]*)", lambda up: "^" if up[1] in ("", "1") else f"~{up[1]}", found[2])
     for near in (base, *_near(listing, base)):
