@@ -263,11 +263,12 @@ class Store:
         config, cache, trust, sudo_uid: as in `UserWords`.
         made:    receives the report of the new store, before the sync begins.
         options: the words of `FirstSyncWords`.
-        Raises:  NoStore for a dry run, or without a folder; UsageError if a folder holds no picture, or the
-                 store exists; ModelError; and the errors of `sync`.
+        dry_run: plan it: no model is loaded and no store is made, and the report has `store_exists` False.
+        Raises:  NoStore without a folder; UsageError if a folder holds no picture, or the store exists; ModelError; and
+                 the errors of `sync`.
         """
         from vstore.embed.model_words import Words
-        from vstore.sync.begin import make_for
+        from vstore.sync.first import look_first, make_for
         from vstore.sync.options import Options
 
         given: dict[str, Any] = dict(options)
@@ -277,9 +278,9 @@ class Store:
             _consent(config),
             User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid),
         )
-        report = make_for(
-            path, words, paths, chosen, recipe=recipe, consent=consent, user=user, dry_run=dry_run, note=note or _silent
-        )
+        if dry_run:
+            return look_first(path, words, paths, chosen, recipe=recipe, user=user, progress=progress, stop=stop)
+        report = make_for(path, words, paths, chosen, recipe=recipe, consent=consent, user=user, note=note or _silent)
         if made is not None:
             made(report)
         with cls(path, load_embedder=load_embedder, **user._asdict()) as store:
