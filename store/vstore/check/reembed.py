@@ -17,7 +17,7 @@ from vstore.errors import ModelError, UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.entries import Snapshot, Space
 from vstore.format.recipes import Recipe, space_id
-from vstore.progress import Progress, Silent
+from vstore.progress import Stages
 from vstore.repository.pixel_facts import same_pixels
 from vstore.repository.repository import Repository
 from vstore.repository.sampling import SampledPicture, sample_pictures
@@ -81,7 +81,7 @@ class _Subject(NamedTuple):
     unread: int
 
 
-def reembed(repo: Repository, sample: Sample, progress: Progress | None = None) -> ReembedReport:
+def reembed(repo: Repository, sample: Sample, stages: Stages) -> ReembedReport:
     """Embed a sample of the current snapshot again and compare it with the stored vectors.
 
     If they match, a claimed space becomes verified.
@@ -96,7 +96,7 @@ def reembed(repo: Repository, sample: Sample, progress: Progress | None = None) 
             f"none of the pictures of {snapshot.name} can be read from its folder", "check that its disk is mounted"
         )
     needed = len(pictures) - len(pictures) // SHARE
-    trials = Trials(repo, pictures, sample.load, progress or Silent()).run(declared, needed, sample.adopt)
+    trials = Trials(repo, pictures, sample.load, stages).run(declared, needed, sample.adopt)
     best = best_of(trials)
     named = {number for number, picture in enumerate(pictures) if picture.key in space.by_name}
     strangers = sum(not best.cosines[number] >= FITS for number in named) if best.fitting else 0
