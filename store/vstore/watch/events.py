@@ -29,16 +29,12 @@ class Seen(NamedTuple):
     is_gone: bool
 
 
-class EventsLost(VstoreError):
+class EventsLost(Exception):
     """Events that cannot be told: all folders have to be looked at, and watched again."""
-
-    code = "events_lost"
 
 
 class NoEvents(VstoreError):
-    """A limit of the system, or a folder that it cannot watch."""
-
-    code = "no_events"
+    """A limit of the system, or a folder that it cannot watch. It never leaves a watch."""
 
 
 class Source(Protocol):

@@ -47,7 +47,7 @@ def silent_kind(place: bytes, listed: list[Mount]) -> str | None:
     Returns: the type, or None.
     """
     around = [mount for mount in listed if is_below(place, mount.place)]
-    own = max(around, key=lambda mount: len(mount.place), default=None)
+    own = max(reversed(around), key=lambda mount: len(mount.place), default=None)  # the last one covers the others
     below = [mount for mount in listed if mount.place != place and is_below(mount.place, place)]
     for mount in [*([own] if own is not None else []), *below]:
         if mount.kind.startswith(_SILENT):

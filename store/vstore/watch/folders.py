@@ -12,7 +12,7 @@ from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.places import identity, is_below
 from vstore.watch.events import Events, EventsLost, NoEvents, Source
 from vstore.watch.filesystems import mounts
-from vstore.watch.look import Place, places_of
+from vstore.watch.look import Place, is_text, places_of
 
 if TYPE_CHECKING:
     from vstore.repository.repository import Repository
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MANY = 1000  # changes at once, of whatever names: there may be more that nobody told
 _TRIES = 5  # looks until the list of folders stands
-_LOSSES = 3  # in a row, after which events are given up
+_LOSSES = 5  # in a row, after which events are given up
 
 
 class Folders:
@@ -86,8 +86,8 @@ class Folders:
             return self._no_events
         if place.silent is not None:
             return f"{place.silent} does not tell of all changes"
-        if any(not _is_text(folder) for folder in place.folders):
-            return "the name of a folder is not UTF-8"
+        if place.has_bytes or not all(map(is_text, place.folders)):
+            return "a name in it is not UTF-8"
         return ""
 
     def _news(self) -> Iterator[str]:
@@ -155,11 +155,3 @@ class Folders:
         """Stop watching."""
         if self._source is not None:
             self._source.close()
-
-
-def _is_text(path: bytes) -> bool:
-    try:
-        path.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from vstore.errors import Untrusted, UsageError
 from vstore.intake.targets import Target, scope_of
+from vstore.pictures.folder import names_in
 from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.rules import IGNORE_FILE
 from vstore.pictures.scan import Scan
@@ -28,6 +29,7 @@ class Place:
     path:    absolute.
     folders: those in which names matter: itself, and what a sync enters below it. None where it may not be looked at.
     digest:  of the names and stats of its pictures.
+    has_bytes: a name in it is not UTF-8, and no event can tell it.
     silent:  the type of its filesystem, if that does not tell of every change, else None.
     """
 
@@ -37,6 +39,7 @@ class Place:
         self.path = os.path.join(target.place, target.under) if target.under else target.place
         self.silent = silent_kind(target.place, list(listed))
         self.folders: set[bytes] = set()
+        self.has_bytes = False
         self._scan = Scan(
             target.place,
             target.options,
@@ -48,6 +51,7 @@ class Place:
         digest = hashlib.blake2b(digest_size=16)
         try:
             for folder in self._scan:
+                self.has_bytes = self.has_bytes or not all(map(is_text, map(names_in, folder.heads)))
                 self.folders.add(os.path.join(target.place, folder.path) if folder.path else target.place)
                 digest.update(b"".join([folder.path, b"\0", *folder.heads]))
         except (Untrusted, UsageError):  # the sync says so
@@ -101,3 +105,12 @@ def _known(repo: Repository) -> list[Target]:
         for root in repo.state.roots.values()
         if folders.is_known(root)
     ]
+
+
+def is_text(name: bytes) -> bool:
+    """Tell whether a name is UTF-8."""
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
