@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from vstore.repair.report import RepairReport as RepairReport
     from vstore.repository.candidates import Candidate as Candidate
     from vstore.repository.cut_picture import Truncated as Truncated
+    from vstore.repository.files import Files as Files
     from vstore.repository.init import InitReport as InitReport
     from vstore.search.dupes import DupesReport as DupesReport
     from vstore.search.groups import Group as Group
@@ -137,6 +138,7 @@ _HOMES = {
     "vstore.repair.report": "Loss RepairReport",
     "vstore.repository.candidates": "Candidate",
     "vstore.repository.cut_picture": "Truncated",
+    "vstore.repository.files": "Files",
     "vstore.repository.init": "InitReport",
     "vstore.search.dupes": "DupesReport",
     "vstore.search.groups": "Group Picture",
