@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from vstore.errors import VstoreError
 from vstore.packages import WATCHFILES
 
 if TYPE_CHECKING:
@@ -33,8 +32,17 @@ class EventsLost(Exception):
     """Events that cannot be told: all folders have to be looked at, and watched again."""
 
 
-class NoEvents(VstoreError):
-    """A limit of the system, or a folder that it cannot watch. It never leaves a watch."""
+class NoEvents(Exception):
+    """A limit of the system, or a folder that it cannot watch.
+
+    message: what it is.
+    advice:  what lifts it, or "".
+    """
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
 
 
 class Source(Protocol):
@@ -89,7 +97,7 @@ def _refusal(err: Exception) -> NoEvents:
         return NoEvents(
             "the system watches for no more programs of this user (fs.inotify.max_user_instances), or this one has too "
             "many files open",
-            "raise it: sudo sysctl fs.inotify.max_user_instances=1024, keep it in /etc/sysctl.d/, and start this again",
+            "raise it: sudo sysctl fs.inotify.max_user_instances=1024, keep it in /etc/sysctl.d/, and start again",
         )
     return NoEvents(f"the system cannot watch the folders: {_words(err)}")
 

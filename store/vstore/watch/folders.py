@@ -74,8 +74,9 @@ class Folders:
         except FileNotFoundError:
             pass  # it has just gone: the next look does without it
         except NoEvents as err:
-            self._no_events = err.message
-            yield f"{err.message}: all folders are looked at every {self._options.every:g} s instead; {err.next_step}"
+            self._no_events = "the system does not watch it"
+            instead = f"all folders are looked at every {self._options.every:g} s instead"
+            yield f"{err.message}: {instead}; {err.advice}".removesuffix("; ")
         finally:
             if before is not None:
                 before.close()
