@@ -226,12 +226,19 @@ class Repository:
             try:
                 return read()
             except FileNotFoundError as err:
-                if not self._is_ours(err.filename):
-                    raise
-                highest = self.tip.highest
-                self.reload()
-                if self.tip.highest == highest:
-                    raise Damage(f"{err.filename} is missing", "run: vstore check") from err
+                self.catch_up(err)
+
+    def catch_up(self, err: FileNotFoundError) -> None:
+        """Load the newest record, as an object was collected meanwhile. err: says which; others are raised again.
+
+        Raises: Damage if nobody has changed the store.
+        """
+        if not self._is_ours(err.filename):
+            raise err
+        highest = self.tip.highest
+        self.reload()
+        if self.tip.highest == highest:
+            raise Damage(f"{err.filename} is missing", "run: vstore check") from err
 
     def _is_ours(self, file: str | bytes | None) -> bool:
         return file is not None and Path(os.fsdecode(file)).is_relative_to(self.layout.folder)
