@@ -38,6 +38,9 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "search": ("search:search", "Find pictures that look like a picture or match a text."),
         "export": ("export:export", "Write a snapshot in a format that other tools read."),
         "dupes": ("dupes:dupes", "List identical or similar pictures."),
+        "ls": ("ls:ls", "List the folders and pictures of a snapshot."),
+        "find": ("find:find", "Find pictures by their names."),
+        "show": ("show:show", "Show what the store knows of one picture."),
     },
     "Snapshots": {
         "snapshot": ("snapshot:snapshot", "List, compare, tag, forget and export snapshots."),

@@ -15,7 +15,8 @@ from vstore.repository.repository import Repository
 if TYPE_CHECKING:
     from vstore.disk.catalogue import Catalogue
 
-_SHOWN = {BYTES, FORMAT, WIDTH, HEIGHT, TAKEN}
+_NOTED = (BYTES, FORMAT, WIDTH, HEIGHT)  # the catalogue has them too, in this order
+_SHOWN = {*_NOTED, TAKEN}
 _EPOCH = datetime(1970, 1, 1)
 
 
@@ -65,13 +66,10 @@ class _Look:
     def details(self, path: bytes, key: bytes, fact: Fact | None) -> Details:
         """Collect what is known of a picture at a path."""
         values = fact.values if fact is not None else {}
-        size, kind, width, height = (values.get(column) for column in (BYTES, FORMAT, WIDTH, HEIGHT))
         noted = self._catalogue.facts(key) if self._catalogue is not None else None
-        if noted is not None:
-            size, kind, width, height = (
-                known if known is not None else other
-                for known, other in zip((size, kind, width, height), noted, strict=True)
-            )
+        size, kind, width, height = (
+            values.get(column, other) for column, other in zip(_NOTED, noted or (None,) * 4, strict=True)
+        )
         met = self._met(path)
         is_same = met is not None and met[0] == key
         if size is None and met is not None and is_same:

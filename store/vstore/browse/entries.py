@@ -109,6 +109,7 @@ class Maker:
     def entry(self, path: bytes, key: bytes | None) -> PathEntry:
         """Make the line of a stored path. key: None for a folder, and for what was not read."""
         file = self._file_of(path)
+        file = None if file is None else file.rstrip(b"/") or b"/"  # of a label
         return PathEntry(path, file, key, file is not None and not self._is_known(path))
 
     def entries(self, aliases: Sequence[Alias]) -> list[PathEntry]:

@@ -1,4 +1,4 @@
-"""The files that no sync could read, as the newest one met them: they are in no snapshot, and the catalogue has them."""
+"""The files that the newest sync met and could not read: they are in no snapshot, and the catalogue has them."""
 
 from __future__ import annotations
 

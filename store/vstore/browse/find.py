@@ -36,17 +36,15 @@ class FindReport(NamedTuple):
     entries: Entries
     near: tuple[bytes, ...] = ()
 
+    def head(self) -> dict[str, Json]:
+        """Write all but the lines."""
+        return {"snapshot": self.snapshot, "near": [named_path(path) for path in self.near]}
+
     def to_json(self) -> dict[str, Json]:
-        return {
-            "snapshot": self.snapshot,
-            "entries": [one.to_json() for one in self.entries],
-            "near": [named_path(path) for path in self.near],
-        }
+        return {**self.head(), "entries": [one.to_json() for one in self.entries]}
 
 
-def find(
-    repo: Repository, glob: str, *, at: str | None, all: bool, ignore_case: bool, long: bool
-) -> FindReport:
+def find(repo: Repository, glob: str, *, at: str | None, all: bool, ignore_case: bool, long: bool) -> FindReport:
     """Find the pictures of a snapshot, or of all, whose stored paths match a pattern; see `Glob.parse`.
 
     Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot, Damage, FileNotFoundError.

@@ -9,7 +9,7 @@ from vstore.browse.failed import failure_of
 from vstore.browse.spans import is_in
 from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot, Space
-from vstore.format.facts import BYTES, CUT_HEIGHT, CUT_LINES, FLAT, FORMAT, HEIGHT, KNOWN, TAKEN, WIDTH
+from vstore.format.facts import BYTES, CUT_HEIGHT, CUT_LINES, FLAT, FORMAT, HEIGHT, KNOWN, TAKEN, WIDTH, Column, Value
 from vstore.format.fields import FieldValue
 from vstore.repository.repository import Repository
 
@@ -19,7 +19,7 @@ def facts_known(repo: Repository, key: bytes) -> tuple[dict[str, Json], tuple[in
 
     Raises: Damage, FileNotFoundError.
     """
-    values: Mapping[object, object] = {}
+    values: Mapping[Column, Value] = {}
     if repo.state.facts:
         from vstore.repository.facts import facts_of
 

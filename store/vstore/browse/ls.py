@@ -30,8 +30,12 @@ class LsReport(NamedTuple):
     snapshot: str | None
     entries: Entries
 
+    def head(self) -> dict[str, Json]:
+        """Write all but the lines."""
+        return {"snapshot": self.snapshot}
+
     def to_json(self) -> dict[str, Json]:
-        return {"snapshot": self.snapshot, "entries": [one.to_json() for one in self.entries]}
+        return {**self.head(), "entries": [one.to_json() for one in self.entries]}
 
 
 class Filters(NamedTuple):
@@ -51,9 +55,7 @@ class Filters(NamedTuple):
     space_missing: str | None = None
 
 
-def ls(
-    repo: Repository, words: Sequence[AnyPath], at: str | None, filters: Filters, stream: Stream
-) -> LsReport:
+def ls(repo: Repository, words: Sequence[AnyPath], at: str | None, filters: Filters, stream: Stream) -> LsReport:
     """List what the words `[SNAP] [PATH]` mean. `at` names the snapshot instead.
 
     stream:  lets a walk read the store, whenever the lines are asked for.
@@ -102,7 +104,7 @@ def _lines(
     repo: Repository, asked: Asked, found: Iterator[tuple[bytes, bytes | None]], *, long: bool
 ) -> Iterator[PathEntry]:
     maker = Maker(repo)
-    runs = ([maker.entry(path, key) for path, key in run] for run in _runs(found))
+    runs: Iterator[list[PathEntry]] = ([maker.entry(path, key) for path, key in run] for run in _runs(found))
     if long:
         from vstore.browse.details import detailed
 
@@ -117,9 +119,7 @@ def _runs(found: Iterator[tuple[bytes, bytes | None]]) -> Iterator[list[tuple[by
         size = min(2 * size, _MOST)
 
 
-def _failed(
-    repo: Repository, words: Sequence[AnyPath], at: str | None, filters: Filters, stream: Stream
-) -> LsReport:
+def _failed(repo: Repository, words: Sequence[AnyPath], at: str | None, filters: Filters, stream: Stream) -> LsReport:
     """List the files that no sync could read. Raises: UsageError for a filter beside."""
     if at is not None or filters.new_since is not None or filters.space_missing is not None:
         raise UsageError(

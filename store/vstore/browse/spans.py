@@ -10,8 +10,8 @@ from typing import Generic, TypeVar
 
 from vstore.browse.entries import Spans
 from vstore.format.entries import Snapshot
-from vstore.format.pages import Child, level_of
 from vstore.format.page_tree import root_of
+from vstore.format.pages import Child, level_of
 from vstore.format.tree import Tree
 from vstore.repository.repository import Repository
 
@@ -78,9 +78,7 @@ class Held(Generic[T]):
                 rows[-1][1] = max(rows[-1][1], last)
             else:
                 rows.append([first, last])
-        return tuple(
-            (self.snapshots[a].name, self.snapshots[b].name) for row in rows for a, b in self._lines(*row)
-        )
+        return tuple((self.snapshots[a].name, self.snapshots[b].name) for row in rows for a, b in self._lines(*row))
 
     def _is_one_line(self, one: int, other: int) -> bool:
         return _origin(self.snapshots[one]) == _origin(self.snapshots[other])

@@ -55,11 +55,11 @@ def _asked(repo: Repository, snapshot: Snapshot, path: bytes | None) -> Asked:
 
 def _either(repo: Repository, word: bytes) -> Asked:
     """Find what one word means: a snapshot, or a path of the current one."""
-    name = os.fsdecode(word)
+    name, missing = os.fsdecode(word), None
     try:
         snapshot = None if word.startswith(_PATHS) else repo.snapshot(name)
-    except SnapshotNotFound:
-        snapshot = None
+    except SnapshotNotFound as err:
+        snapshot, missing = None, err
     except AmbiguousSnapshot:
         if not os.path.lexists(word):
             raise
@@ -71,7 +71,9 @@ def _either(repo: Repository, word: bytes) -> Asked:
     except UsageError as err:
         if snapshot is not None:
             return _asked(repo, snapshot, None)
-        raise UsageError(f"{name} is no snapshot, and {err.message.removeprefix(name).lstrip()}", err.next_step) from err
+        if missing is None:
+            raise
+        raise UsageError(f"{missing.message}; and as a path, {err.message}", err.next_step) from err
     if snapshot is not None:
         raise UsageError(
             f"{name} is a snapshot, and a path too",

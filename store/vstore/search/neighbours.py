@@ -9,7 +9,9 @@ from vstore.search.subject import open_subject
 NEIGHBOURS = 5
 
 
-def neighbours(repo: Repository, snapshot: str, key: bytes, count: int = NEIGHBOURS) -> list[tuple[bytes, float, bytes]]:
+def neighbours(
+    repo: Repository, snapshot: str, key: bytes, count: int = NEIGHBOURS
+) -> list[tuple[bytes, float, bytes]]:
     """Find the pictures of a snapshot most like one, best first: key, cosine, first stored path. No model is loaded.
 
     key:    of the picture; none is found if the space of the snapshot has no vector of it.
