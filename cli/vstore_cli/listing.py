@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -65,9 +64,9 @@ def echo_lines(entries: Iterable[PathEntry], form: Form) -> int:
     """Print a line for each entry. Returns: how many."""
     count = 0
     is_raw = form.null or not sys.stdout.isatty()
-    end = b"\0" if form.null else b"\n"
+    end, path_of = b"\0" if form.null else b"\n", nearer()
     for run in _runs(entries):
-        lines = [_line(entry, form, is_raw=is_raw) for entry in run]
+        lines = [_line(entry, path_of(entry.file, entry.path), form, is_raw=is_raw) for entry in run]
         if is_raw:
             sys.stdout.flush()
             sys.stdout.buffer.write(b"".join(line + end for line in lines))
@@ -83,23 +82,27 @@ def span_text(spans: Iterable[tuple[str, str]]) -> str:
     return ", ".join(first if first == last else f"{first}-{last}" for first, last in spans)
 
 
-def where(entry_file: bytes | None, path: bytes) -> bytes:
-    """Give a picture's path as it is opened from here; its stored path if its folder is no longer known."""
-    if entry_file is None:
-        return path
-    folder, _, name = entry_file.rpartition(b"/")
-    return _near(folder or b"/") + name
+def nearer() -> Callable[[bytes | None, bytes], bytes]:
+    """Give a function that turns a file, and its stored path, into the path by which it is opened from here.
+
+    A file whose folder is no longer known is None: it has its stored path alone.
+    """
+    near: dict[bytes, bytes] = {}  # of folders: most lines are of the same one as the line before
+
+    def path_of(file: bytes | None, path: bytes) -> bytes:
+        if file is None:
+            return path
+        folder, _, name = file.rpartition(b"/")
+        if folder not in near:
+            here = openable(folder or b"/")
+            near[folder] = b"" if here == b"." else here.rstrip(b"/") + b"/"
+        return near[folder] + name
+
+    return path_of
 
 
-@lru_cache(maxsize=256)
-def _near(folder: bytes) -> bytes:
-    """Give the beginning of the paths in a folder."""
-    near = openable(folder)
-    return b"" if near == b"." else near.rstrip(b"/") + b"/"
-
-
-def _line(entry: PathEntry, form: Form, *, is_raw: bool) -> bytes:
-    path = where(entry.file, entry.path) + (b"/" if entry.is_folder else b"")
+def _line(entry: PathEntry, path: bytes, form: Form, *, is_raw: bool) -> bytes:
+    path += b"/" if entry.is_folder else b""
     if form.null:
         return path
     name = path if is_raw else os.fsencode(shown(path))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vstore.browse.entries import Details as Details
     from vstore.browse.entries import Entries as Entries
     from vstore.browse.entries import PathEntry as PathEntry
+    from vstore.browse.entries import SnapshotSpan as SnapshotSpan
     from vstore.browse.find import FindReport as FindReport
     from vstore.browse.ls import LsReport as LsReport
     from vstore.browse.show import Name as Name
@@ -114,7 +115,7 @@ if TYPE_CHECKING:
 # Importing vstore costs nothing: a name is imported when it is first used. tests/store/test_face.py compares this table
 # with the imports above, which are for type checkers.
 _HOMES = {
-    "vstore.browse.entries": "Details Entries PathEntry",
+    "vstore.browse.entries": "Details Entries PathEntry SnapshotSpan",
     "vstore.browse.find": "FindReport",
     "vstore.browse.ls": "LsReport",
     "vstore.browse.show": "Name Neighbour ShowReport SpaceOf",

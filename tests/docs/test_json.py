@@ -160,6 +160,22 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(top / "another user"))
         say("search", str(pictures / "a.png"), where=top / "unpacked/.vstore")
+        for line in (["ls", "-R"], ["find", "*"], ["show", "far/a.png"]):
+            say(*line, where=top / "unpacked/.vstore")
+    for line in (["ls", "--long"], ["ls", "pictures", "-l"], ["ls", "--failed"]):
+        say(*line)
+    for line in (["find", "*.png", "-l"], ["find", "*.png", "--all"], ["find", "*.PNG"], ["find", "*3.PNG"]):
+        say(*line)
+    say("show", "pictures/same.png")
+    say("show", "pictures/cut.png", "--no-neighbours")
+    put(pictures, {"new.png": 66})
+    for name in ("new.png", "broken.png"):
+        say("show", str(pictures / name))
+    with contextlib.suppress(OSError):
+        say("show", os.fsdecode(odd[:-4] + b"2.png"))
+        say("show", os.fsdecode(odd[:-4] + b"3.png"))
+        say("show", str(pictures / "a.png"))
+    put(pictures, {"new.png": 6})
     say("snapshot", "tag", "v1", "good")
     say("sync")
     for line in (["list"], ["show"], ["diff", "v1", "v2"], ["diff", "v2", "v1"], ["diff", "v2", "v3"]):

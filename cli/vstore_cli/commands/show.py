@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vstore_cli.listing import span_text, where
+from vstore_cli.listing import nearer, span_text
 from vstore_cli.locate import open_store
 from vstore_cli.output import count, echo_json, json_option, local, number, say, shown, size, table
 
@@ -71,13 +71,15 @@ def _rows(report: ShowReport) -> list[list[str]]:
     if report.cut is not None:
         rows.append(["cut", f"{number(report.cut[0])} of {count(report.cut[1], 'line')}: the file is cut"])
     rows += [[f"field {shown(name)}", shown(str(value))] for name, value in report.fields.items()]
-    like = [f"{one.score:.3f}  {shown(where(one.file, one.path))}" for one in report.neighbours or ()]
+    path_of = nearer()
+    like = [f"{one.score:.3f}  {shown(path_of(one.file, one.path))}" for one in report.neighbours or ()]
     return rows + _labelled("similar", like)
 
 
 def _names(report: ShowReport) -> list[str]:
     words = {False: "  (no longer there)", True: "", None: "  (its folder is not known here)"}
-    names = [shown(where(name.file, name.path)) + words[name.there] for name in report.names[:_NAMES]]
+    path_of = nearer()
+    names = [shown(path_of(name.file, name.path)) + words[name.there] for name in report.names[:_NAMES]]
     more = len(report.names) - _NAMES
     return [*names, f"and {number(more)} more; --json lists all"] if more > 0 else names
 

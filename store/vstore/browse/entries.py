@@ -10,7 +10,16 @@ from vstore.format.canonical import Json, named_path
 from vstore.format.pages import Alias
 from vstore.repository.repository import Repository
 
-Spans = tuple[tuple[str, str], ...]
+
+class SnapshotSpan(NamedTuple):
+    """Snapshots in a row without a gap.
+
+    first: the name of the first.
+    last:  the name of the last; the same if it is one.
+    """
+
+    first: str
+    last: str
 
 
 class Details(NamedTuple):
@@ -55,7 +64,7 @@ class PathEntry(NamedTuple):
     details: Details | None = None
     kind: str | None = None
     reason: str | None = None
-    snapshots: Spans = ()
+    snapshots: tuple[SnapshotSpan, ...] = ()
 
     @property
     def is_folder(self) -> bool:
@@ -79,8 +88,13 @@ class PathEntry(NamedTuple):
         if self.kind is not None:
             value |= {"kind": self.kind, "reason": self.reason}
         if self.snapshots:
-            value["snapshots"] = [list(span) for span in self.snapshots]
+            value["snapshots"] = spans_to_json(self.snapshots)
         return value
+
+
+def spans_to_json(spans: Iterable[SnapshotSpan]) -> list[Json]:
+    """Write rows of snapshots."""
+    return [span._asdict() for span in spans]
 
 
 class Entries(Iterable[PathEntry]):

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from vstore.brief import briefly
-from vstore.browse.entries import Entries, Maker, PathEntry, Spans
+from vstore.browse.entries import Entries, Maker, PathEntry, SnapshotSpan
 from vstore.browse.globs import Glob, plain
 from vstore.browse.spans import Held, Run
 from vstore.errors import UsageError
@@ -54,7 +54,7 @@ def find(repo: Repository, glob: str, *, at: str | None, all: bool, ignore_case:
         raise UsageError("--all looks through every snapshot, and --at through one", "give one of them")
     snapshot = None if all else repo.snapshot("current" if at is None else at)
     tree = repo.tree(snapshot or repo.state.current_snapshot)
-    spans: list[Spans] = []
+    spans: list[tuple[SnapshotSpan, ...]] = []
     if snapshot is None:
         aliases, spans = _through_all(repo, wanted)
     else:
@@ -64,7 +64,7 @@ def find(repo: Repository, glob: str, *, at: str | None, all: bool, ignore_case:
     return FindReport(None if snapshot is None else snapshot.name, entries, near)
 
 
-def _through_all(repo: Repository, wanted: Glob) -> tuple[list[Alias], list[Spans]]:
+def _through_all(repo: Repository, wanted: Glob) -> tuple[list[Alias], list[tuple[SnapshotSpan, ...]]]:
     """Find the pictures at matching paths in all snapshots, and the snapshots that hold each."""
 
     def look(tree: Tree, leaf: Child) -> list[Alias] | None:
@@ -80,7 +80,9 @@ def _through_all(repo: Repository, wanted: Glob) -> tuple[list[Alias], list[Span
     return aliases, [held.spans(found[alias]) for alias in aliases]
 
 
-def _entries(repo: Repository, tree: Tree, aliases: list[Alias], spans: list[Spans], *, long: bool) -> Entries:
+def _entries(
+    repo: Repository, tree: Tree, aliases: list[Alias], spans: list[tuple[SnapshotSpan, ...]], *, long: bool
+) -> Entries:
     maker = Maker(repo)
 
     def lines() -> Iterator[PathEntry]:

@@ -37,6 +37,8 @@ class Glob(NamedTuple):
         on; one that begins with a slash against whole stored paths.
         """
         wanted = re.sub(r"^(?:\./+)+", "", text)
+        if not wanted:
+            raise UsageError("the pattern is empty", "for all pictures: vstore ls --recursive")
         if wanted.endswith("/"):
             raise UsageError(
                 f"{text!r} ends in a slash, and only pictures are found",

@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from vstore.browse.details import taken_at
 from vstore.browse.failed import failure_of
 from vstore.browse.spans import is_in
-from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot, Space
 from vstore.format.facts import BYTES, CUT_HEIGHT, CUT_LINES, FLAT, FORMAT, HEIGHT, KNOWN, TAKEN, WIDTH, Column, Value
 from vstore.format.fields import FieldValue
 from vstore.repository.repository import Repository
 
+Fact = str | int | float | bool
+_NOT_PLAIN = (TAKEN, CUT_LINES, CUT_HEIGHT)
 
-def facts_known(repo: Repository, key: bytes) -> tuple[dict[str, Json], tuple[int, int] | None]:
+
+def facts_known(repo: Repository, key: bytes) -> tuple[dict[str, Fact], tuple[int, int] | None]:
     """Collect the facts of a picture by name, and the lines of a cut one: those that are there, and all.
 
     Raises: Damage, FileNotFoundError.
@@ -25,10 +27,11 @@ def facts_known(repo: Repository, key: bytes) -> tuple[dict[str, Json], tuple[in
 
         fact = facts_of(repo, [key]).get(key)
         values = fact.values if fact is not None else {}
-    facts: dict[str, Json] = {one.name: values[one] for one in KNOWN if one in values}
-    lines, height = facts.pop(CUT_LINES.name, None), facts.pop(CUT_HEIGHT.name, None)
-    if TAKEN.name in facts:
-        facts[TAKEN.name] = taken_at(facts[TAKEN.name])
+    lines, height = values.get(CUT_LINES), values.get(CUT_HEIGHT)
+    plain = {one.name: values[one] for one in KNOWN if one in values and one not in _NOT_PLAIN}
+    facts: dict[str, Fact] = {name: value for name, value in plain.items() if not isinstance(value, bytes)}
+    if (taken := taken_at(values.get(TAKEN))) is not None:
+        facts[TAKEN.name] = taken
     if any(column.name.startswith(FLAT) and value == 1 for column, value in values.items()):
         facts["flat"] = True
     wanted = (BYTES, FORMAT, WIDTH, HEIGHT)
@@ -37,7 +40,7 @@ def facts_known(repo: Repository, key: bytes) -> tuple[dict[str, Json], tuple[in
     return facts, (lines, height) if isinstance(lines, int) and isinstance(height, int) else None
 
 
-def _noted(repo: Repository, key: bytes) -> dict[str, Json]:
+def _noted(repo: Repository, key: bytes) -> dict[str, Fact]:
     """Look up what syncs noted of a picture; nothing without a catalogue."""
     catalogue = repo.catalogue(write=False)
     if catalogue is None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from vstore.brief import briefly
-from vstore.browse.entries import Spans
+from vstore.browse.entries import SnapshotSpan, spans_to_json
 from vstore.browse.picture import Picture, picture_of
 from vstore.browse.spans import Held, is_in
 from vstore.format.canonical import Json, named_path
@@ -96,10 +96,10 @@ class ShowReport(NamedTuple):
     key: bytes
     new_key: bytes | None
     names: tuple[Name, ...]
-    snapshots: Spans
+    snapshots: tuple[SnapshotSpan, ...]
     spaces: tuple[SpaceOf, ...]
-    facts: Mapping[str, Json]
-    fields: Mapping[str, FieldValue]
+    facts: Mapping[str, str | int | float | bool]
+    fields: Mapping[str, str | int | float | bool | datetime | tuple[str, ...]]
     cut: tuple[int, int] | None
     neighbours: tuple[Neighbour, ...] | None = None
     kind: str | None = None
@@ -114,11 +114,11 @@ class ShowReport(NamedTuple):
             "key": self.key.hex(),
             "new_key": None if self.new_key is None else self.new_key.hex(),
             "names": [{**_paths(name.path, name.file), "there": name.there} for name in self.names],
-            "snapshots": [list(span) for span in self.snapshots],
+            "snapshots": spans_to_json(self.snapshots),
             "spaces": [one._asdict() for one in self.spaces],
             "facts": dict(self.facts),
             "fields": {name: _field(one) for name, one in self.fields.items()},
-            "cut": None if self.cut is None else list(self.cut),
+            "cut": None if self.cut is None else {"lines": self.cut[0], "of": self.cut[1]},
             "neighbours": None,
             "kind": self.kind,
             "reason": self.reason,
@@ -186,7 +186,7 @@ def show(repo: Repository, picture: AnyPath, *, at: str | None, neighbours: Neig
     )
 
 
-def _held(repo: Repository, tree: Tree, key: bytes) -> tuple[Spans, list[bytes]]:
+def _held(repo: Repository, tree: Tree, key: bytes) -> tuple[tuple[SnapshotSpan, ...], list[bytes]]:
     """Find the snapshots that hold a picture, and its paths in one of them. tree: of that one."""
 
     def look(tree: Tree, leaf: Child) -> bool | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
-from vstore.browse.entries import Spans
+from vstore.browse.entries import SnapshotSpan
 from vstore.format.entries import Snapshot
 from vstore.format.page_tree import root_of
 from vstore.format.pages import Child, level_of
@@ -67,7 +67,7 @@ class Held(Generic[T]):
             self._below[page.digest] = tuple(leaf for one in below for leaf in self._holding(tree, one, level - 1))
         return self._below[page.digest]
 
-    def spans(self, runs: Iterable[Run]) -> Spans:
+    def spans(self, runs: Iterable[Run]) -> tuple[SnapshotSpan, ...]:
         """Name the first and last snapshot of each row, in order; rows that meet become one.
 
         Fetched snapshots stand in no row with those of this store.
@@ -78,7 +78,8 @@ class Held(Generic[T]):
                 rows[-1][1] = max(rows[-1][1], last)
             else:
                 rows.append([first, last])
-        return tuple((self.snapshots[a].name, self.snapshots[b].name) for row in rows for a, b in self._lines(*row))
+        lines = (line for row in rows for line in self._lines(*row))
+        return tuple(SnapshotSpan(self.snapshots[first].name, self.snapshots[last].name) for first, last in lines)
 
     def _is_one_line(self, one: int, other: int) -> bool:
         return _origin(self.snapshots[one]) == _origin(self.snapshots[other])
