@@ -78,10 +78,13 @@ if TYPE_CHECKING:
     from vstore.models.report import ModelServed as ModelServed
     from vstore.models.report import ModelUsed as ModelUsed
     from vstore.progress import Progress as Progress
+    from vstore.progress import Stage as Stage
+    from vstore.progress import Watching as Watching
     from vstore.repair.report import Loss as Loss
     from vstore.repair.report import RepairReport as RepairReport
     from vstore.repository.candidates import Candidate as Candidate
     from vstore.repository.cut_picture import Truncated as Truncated
+    from vstore.repository.files import Files as Files
     from vstore.repository.init import InitReport as InitReport
     from vstore.search.dupes import DupesReport as DupesReport
     from vstore.search.groups import Group as Group
@@ -143,10 +146,11 @@ _HOMES = {
     "vstore.migrate": "MigrateReport",
     "vstore.models.report": "ConvertedFile ModelAdded ModelAllowed ModelConverted ModelDetail ModelDropped ModelRow "
     "ModelServed ModelUsed",
-    "vstore.progress": "Progress",
+    "vstore.progress": "Progress Stage Watching",
     "vstore.repair.report": "Loss RepairReport",
     "vstore.repository.candidates": "Candidate",
     "vstore.repository.cut_picture": "Truncated",
+    "vstore.repository.files": "Files",
     "vstore.repository.init": "InitReport",
     "vstore.search.dupes": "DupesReport",
     "vstore.search.groups": "Group Picture",

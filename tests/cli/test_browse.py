@@ -110,7 +110,7 @@ def test_a_document_of_many_lines_is_one_line(line: Line) -> None:
     line.put({f"pictures/{n:04}.png": n % 3 for n in range(70)})
     line("sync", "pictures", "-q")
     document = line("ls", "-R", "--json").json
-    assert list(document) == ["store", "snapshot", "entries"]
+    assert list(document) == ["snapshot", "store", "entries"]
     assert len(document["entries"]) == 70
     assert line("find", "zebra", "--json").json["entries"] == []
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from vstore.brief import briefly
-from vstore.format.canonical import Json, named_path
-from vstore.format.pages import Alias
-from vstore.repository.repository import Repository
+from vstore.format.canonical import Json, named_file, named_path
+from vstore.repository.files import Files
 
 
 class SnapshotSpan(NamedTuple):
@@ -72,12 +71,7 @@ class PathEntry(NamedTuple):
         return self.key is None and self.kind is None
 
     def to_json(self) -> dict[str, Json]:
-        value: dict[str, Json] = {**named_path(self.path), "file": None}
-        if self.file is not None:
-            file = named_path(self.file)
-            value["file"] = file["path"]
-            if "path_b64" in file:
-                value["file_b64"] = file["path_b64"]
+        value = {**named_path(self.path), **named_file(self.file)}
         value["key"] = None if self.key is None else self.key.hex()
         if self.unnamed:
             value["unnamed"] = True
@@ -111,21 +105,6 @@ class Entries(Iterable[PathEntry]):
         return "Entries(…)"
 
 
-class Maker:
-    """Makes the lines of pictures and folders."""
-
-    def __init__(self, repo: Repository) -> None:
-        from vstore.repository.acquaintance import KnownFolders
-
-        self._file_of = repo.file_finder()
-        self._is_known = KnownFolders(repo).knower()
-
-    def entry(self, path: bytes, key: bytes | None) -> PathEntry:
-        """Make the line of a stored path. key: None for a folder, and for what was not read."""
-        file = self._file_of(path)
-        file = None if file is None else file.rstrip(b"/") or b"/"  # of a label
-        return PathEntry(path, file, key, file is not None and not self._is_known(path))
-
-    def entries(self, aliases: Sequence[Alias]) -> list[PathEntry]:
-        """Make the lines of some pictures."""
-        return [self.entry(path, key) for path, key in aliases]
+def entry_of(files: Files, path: bytes, key: bytes | None) -> PathEntry:
+    """Make the line of a stored path. key: None for a folder, and for what was not read."""
+    return PathEntry(path, files.file_of(path), key, files.is_unnamed(path))

@@ -8,13 +8,14 @@ from itertools import islice
 from typing import NamedTuple
 
 from vstore.brief import briefly
-from vstore.browse.entries import Entries, Maker, PathEntry, SnapshotSpan
+from vstore.browse.entries import Entries, PathEntry, SnapshotSpan, entry_of
 from vstore.browse.globs import Glob, plain
 from vstore.browse.spans import Held, Run
 from vstore.errors import UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.pages import Alias, Child
 from vstore.format.tree import Tree
+from vstore.repository.files import files_of
 from vstore.repository.repository import Repository
 
 _NAMES = 5000  # names that are compared with one that is not there
@@ -83,10 +84,10 @@ def _through_all(repo: Repository, wanted: Glob) -> tuple[list[Alias], list[tupl
 def _entries(
     repo: Repository, tree: Tree, aliases: list[Alias], spans: list[tuple[SnapshotSpan, ...]], *, long: bool
 ) -> Entries:
-    maker = Maker(repo)
+    files = files_of(repo)
 
     def lines() -> Iterator[PathEntry]:
-        made = (maker.entry(path, key) for path, key in aliases)
+        made = (entry_of(files, path, key) for path, key in aliases)
         return (one._replace(snapshots=its) for one, its in zip(made, spans, strict=True)) if spans else made
 
     if not long:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from vstore.browse.entries import Entries, Maker, PathEntry
+from vstore.browse.entries import Entries, PathEntry, entry_of
 from vstore.browse.words import Asked, read_words
 from vstore.errors import UsageError
 from vstore.format.canonical import Json
 from vstore.format.pages import Alias
 from vstore.paths import AnyPath
+from vstore.repository.files import files_of
 from vstore.repository.repository import Repository
 from vstore.repository.stored_paths import below
 
@@ -103,8 +104,8 @@ def _children(asked: Asked) -> Iterator[tuple[bytes, bytes | None]]:
 def _lines(
     repo: Repository, asked: Asked, found: Iterator[tuple[bytes, bytes | None]], *, long: bool
 ) -> Iterator[PathEntry]:
-    maker = Maker(repo)
-    runs: Iterator[list[PathEntry]] = ([maker.entry(path, key) for path, key in run] for run in _runs(found))
+    files = files_of(repo)
+    runs: Iterator[list[PathEntry]] = ([entry_of(files, path, key) for path, key in run] for run in _runs(found))
     if long:
         from vstore.browse.details import detailed
 
@@ -136,8 +137,8 @@ def _failed(repo: Repository, words: Sequence[AnyPath], at: str | None, filters:
     def walk(repo: Repository) -> Iterator[PathEntry]:
         from vstore.browse.failed import unread_files
 
-        maker, tree = Maker(repo), repo.tree(asked.snapshot)
+        files, tree = files_of(repo), repo.tree(asked.snapshot)
         for one in unread_files(repo, asked.snapshot.space, tree, asked.prefixes):
-            yield maker.entry(one.path, one.key)._replace(kind=one.kind, reason=one.reason)
+            yield entry_of(files, one.path, one.key)._replace(kind=one.kind, reason=one.reason)
 
     return LsReport(None, Entries(lambda: stream(walk)))

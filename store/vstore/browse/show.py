@@ -11,7 +11,7 @@ from vstore.brief import briefly
 from vstore.browse.entries import SnapshotSpan, spans_to_json
 from vstore.browse.picture import Picture, picture_of
 from vstore.browse.spans import Held, is_in
-from vstore.format.canonical import Json, named_path
+from vstore.format.canonical import Json, named_file, named_path
 from vstore.format.entries import Snapshot
 from vstore.format.fields import FieldValue
 from vstore.format.pages import Child, leaf_keys
@@ -135,10 +135,7 @@ class ShowReport(NamedTuple):
 
 
 def _paths(path: bytes, file: bytes | None) -> dict[str, Json]:
-    value: dict[str, Json] = {**named_path(path), "file": None}
-    if file is not None:
-        value |= {name.replace("path", "file"): text for name, text in named_path(file).items()}
-    return value
+    return {**named_path(path), **named_file(file)}
 
 
 def _field(value: FieldValue) -> Json:

@@ -73,7 +73,8 @@ def _either(repo: Repository, word: bytes) -> Asked:
             return _asked(repo, snapshot, None)
         if missing is None:
             raise
-        raise UsageError(f"{missing.message}; and as a path, {err.message}", err.next_step) from err
+        instead = missing.instead if err.instead is None else err.instead
+        raise UsageError(f"{missing.message}; and as a path, {err.message}", err.next_step, instead=instead) from err
     if snapshot is not None:
         raise UsageError(
             f"{name} is a snapshot, and a path too",

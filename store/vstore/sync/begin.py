@@ -16,7 +16,7 @@ from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.passed_over import AWAY, PassedOver, add
 from vstore.pictures.scan import Scan
 from vstore.pictures.scan_options import ScanOptions
-from vstore.progress import Progress, Silent
+from vstore.progress import Progress, Stages
 from vstore.repository.discovery import is_store
 from vstore.repository.embedders import Embedders
 from vstore.repository.repository import Repository
@@ -48,11 +48,11 @@ def sync(
     Raises: UsageError, LabelTaken, Refused, Locked, Damage, ModelError, MissingPackage, DiskTrouble.
     """
     named, settings = options.paths(paths), options.settings
-    listener: Progress = progress or Silent()
+    stages = Stages(progress)
     with contextlib.ExitStack() as serving:
 
         def load(recipe: Recipe) -> Embedder:
-            embedder = embedders.load_on_all(recipe, settings, listener.note)
+            embedder = embedders.load_on_all(recipe, settings, stages.note)
             serving.enter_context(embedders.serving(recipe, embedder))
             return embedder
 
@@ -62,7 +62,7 @@ def sync(
             load=load,
             machine=lambda recipe: embedders.machine(recipe, settings),
             sees_pixels_alone=embedders.sees_pixels_alone,
-            progress=listener,
+            stages=stages,
             stop=stop,
         )
         if not dry_run:
