@@ -32,6 +32,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Keep an index up to date": {
         "init": ("init:init", "Make an empty store."),
         "sync": ("sync:sync", "Embed new pictures and write a snapshot."),
+        "watch": ("watch:watch", "Sync whenever pictures change."),
         "status": ("status:status", "Show what a sync would do."),
         "import": ("import_:import_", "Import an index that another tool made."),
     },

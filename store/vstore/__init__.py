@@ -114,6 +114,8 @@ if TYPE_CHECKING:
     from vstore.versions.show import SnapshotDetail as SnapshotDetail
     from vstore.versions.show import SnapshotRow as SnapshotRow
     from vstore.versions.tags import TagReport as TagReport
+    from vstore.watch.report import Watched as Watched
+    from vstore.watch.typed_words import WatchWords as WatchWords
 
 # Importing vstore costs nothing: a name is imported when it is first used. tests/store/test_face.py compares this table
 # with the imports above, which are for type checkers.
@@ -169,6 +171,8 @@ _HOMES = {
     "vstore.versions.policy": "KeepWords",
     "vstore.versions.show": "SnapshotDetail SnapshotRow",
     "vstore.versions.tags": "TagReport",
+    "vstore.watch.report": "Watched",
+    "vstore.watch.typed_words": "WatchWords",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
