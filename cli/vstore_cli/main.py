@@ -66,6 +66,7 @@ COMMANDS = {name: place for section in SECTIONS.values() for name, place in sect
 # What reads these refuses an empty value itself, or takes it: a prompt may be empty.
 _READ_OPTIONS = ("--prompt", "--query-prompt", "--accept-truncated")
 _READ_OPERANDS = ("rollback", "search", "snapshot")  # commands
+_WITHOUT_SETTINGS = ("config", "completion")  # commands: they work beside a faulty file
 
 
 class Group(click.Group):
@@ -97,16 +98,38 @@ class Group(click.Group):
         given["offline"] = "--offline" in (rest[: rest.index("--")] if "--" in rest else rest)
         return super().parse_args(ctx, rest)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and not ctx.resilient_parsing and name not in _WITHOUT_SETTINGS and _may_be_set():
+            from vstore_cli.settings import apply
+
+            apply(ctx, [str(name)], command, rest)
+        return name, command, rest
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except VstoreError as err:
+            if isinstance(err, UsageError) and "settings" in ctx.ensure_object(dict):
+                from vstore_cli.settings import name_settings
+
+                name_settings(ctx, err)
             from vstore_cli.suggestions import typed
 
             if err.code == "foreign_store" and ctx.ensure_object(dict).get("above"):
                 err.next_step += "; or make a store of your own here: vstore init"
             err.message, err.next_step = typed(err.message), typed(err.next_step)
             raise
+
+
+def _may_be_set() -> bool:
+    """Tell whether options may be set by the environment or by the user's file."""
+    from vstore_cli.locate import config_file
+
+    file = config_file()
+    return any(name.startswith("VSTORE_") for name in os.environ) or (file is not None and os.path.lexists(file))
 
 
 def _store_option(args: Sequence[str]) -> tuple[str | None, list[str]]:

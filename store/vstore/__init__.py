@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vstore.check.report import CheckReport as CheckReport
     from vstore.check.trials import Trial as Trial
     from vstore.disk.typed_words import UserWords as UserWords
+    from vstore.disk.typed_words import UsualWords as UsualWords
     from vstore.doctor.report import DoctorReport as DoctorReport
     from vstore.doctor.report import Finding as Finding
     from vstore.embed.embedder import Embedder as Embedder
@@ -109,7 +110,7 @@ _HOMES = {
     "vstore.check.reembed": "ReembedReport",
     "vstore.check.report": "CheckReport",
     "vstore.check.trials": "Trial",
-    "vstore.disk.typed_words": "UserWords",
+    "vstore.disk.typed_words": "UserWords UsualWords",
     "vstore.doctor.report": "DoctorReport Finding",
     "vstore.embed.embedder": "Embedder",
     "vstore.embed.recommended": "RecommendedModel",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from vstore.check.report import CheckReport
-    from vstore.disk.typed_words import UserWords
+    from vstore.disk.typed_words import UserWords, UsualWords
     from vstore.doctor.report import DoctorReport
     from vstore.embed.consent import Consent
     from vstore.embed.embedder import Embedder
@@ -154,13 +154,14 @@ class Store:
         cache: AnyPath | None = None,
         trust: bool = False,
         sudo_uid: int | None = None,
+        usual: UsualWords | None = None,
         note: Callable[[str], None] | None = None,
         **model: Unpack[ModelWords],
     ) -> InitReport:
         """Make an empty store for one embedding space: the built-in one, unless a recipe or a model is given.
 
         offline: download no model.
-        config, cache, trust, sudo_uid: as in `UserWords`.
+        config, cache, trust, sudo_uid, usual: as in `UserWords`.
         note:    receives a line for each thing done without being asked for.
         model:   the words of `ModelWords`.
         Raises: UsageError if there is a store already; ForeignStore if its folder is there, and another user's;
@@ -177,7 +178,7 @@ class Store:
             recipe=recipe,
             name=name,
             settings=settings_of(device, offline=offline)._replace(consent=_consent(config)),
-            user=User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid),
+            user=User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid, usual=usual),
             note=note or _silent,
         )
 
@@ -252,6 +253,7 @@ class Store:
         cache: AnyPath | None = None,
         trust: bool = False,
         sudo_uid: int | None = None,
+        usual: UsualWords | None = None,
         note: Callable[[str], None] | None = None,
         made: Callable[[InitReport], None] | None = None,
         progress: Progress | None = None,
@@ -260,7 +262,7 @@ class Store:
     ) -> SyncReport:
         """Make a store by a first sync of folders. No store is made if the sync would fail.
 
-        config, cache, trust, sudo_uid: as in `UserWords`.
+        config, cache, trust, sudo_uid, usual: as in `UserWords`.
         made:    receives the report of the new store, before the sync begins.
         options: the words of `FirstSyncWords`.
         Raises:  NoStore for a dry run, or without a folder; UsageError if a folder holds no picture, or the
@@ -275,7 +277,7 @@ class Store:
         path, consent, user = (
             absolute(folder),
             _consent(config),
-            User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid),
+            User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid, usual=usual),
         )
         report = make_for(
             path, words, paths, chosen, recipe=recipe, consent=consent, user=user, dry_run=dry_run, note=note or _silent
@@ -326,6 +328,7 @@ class Store:
         cache: AnyPath | None = None,
         trust: bool = False,
         sudo_uid: int | None = None,
+        usual: UsualWords | None = None,
         progress: Progress | None = None,
         stop: threading.Event | None = None,
         **options: Unpack[ImportWords],
@@ -333,7 +336,7 @@ class Store:
         """Make a store by an import. If the import fails, or with `dry_run`, no store is left behind.
 
         hash, store_dtype: by default those of the `vstore.json` beside the old index, else xxh3_128 and float16.
-        config, cache, trust, sudo_uid: as in `UserWords`.
+        config, cache, trust, sudo_uid, usual: as in `UserWords`.
         options: the words of `ImportWords`.
         Raises:  UsageError if the store exists; and the errors of `import_index`.
         """
@@ -345,7 +348,7 @@ class Store:
             hash=hash,
             dtype=store_dtype,
             consent=_consent(config),
-            user=User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid),
+            user=User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid, usual=usual),
             dry_run=dry_run,
             progress=progress,
             stop=stop,
