@@ -103,17 +103,39 @@ def find_store(paths: Sequence[str] = ()) -> Path | None:
 
     named = named_folder()
     if named is not None:
-        return named
+        return _used(named)
     near = Store.find(os.curdir)
     ctx = click.get_current_context(silent=True)
     if near is not None:
         if ctx is not None:
             ctx.ensure_object(dict)["above"] = near.parent != Path(os.path.realpath(os.curdir))
-        return near
+        return _used(near)
     found = next((folder for folder in map(Store.find, paths) if folder is not None), None)
     if found is not None and ctx is not None:
         ctx.ensure_object(dict)["found"] = found  # a command without these paths would not find it
-    return found
+    return None if found is None else _used(found)
+
+
+def _used(folder: Path) -> Path:
+    """Note the store of a command for its JSON document (`output.echo_json`). Returns: the folder as it was given."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is not None:
+        ctx.ensure_object(dict)["used"] = os.path.abspath(folder)
+    return folder
+
+
+def say_store(folder: Path) -> None:
+    """Say which store is changed, unless it is .vstore in this folder: it may be a forgotten one further up.
+
+    Nothing is said with -q, or with --json, whose document names the store; nor of a store that is yet to be made.
+    """
+    from vstore import Store
+
+    ctx = click.get_current_context(silent=True)
+    if ctx is None or ctx.params.get("quiet") or ctx.params.get("as_json") or not Store.exists(folder):
+        return
+    if os.path.realpath(folder) != os.path.realpath(Store.FOLDER):
+        click.echo(f"Store: {shown(os.path.abspath(folder))}", err=True)
 
 
 def no_store(*, dry_run: bool = False) -> NoStore:
@@ -142,9 +164,10 @@ def open_store(paths: Sequence[str] = (), *, damaged: bool = False) -> Store:
 
 
 def open_to_change(paths: Sequence[str] = ()) -> Store:
-    """Open the store of a changing command. Raises: NoStore; UsageError on a network filesystem."""
+    """Open the store of a changing command, and say which one it is. Raises: NoStore; UsageError on a network disk."""
     store = open_store(paths)
     refuse_network(store.folder)
+    say_store(store.folder)
     return store
 
 
@@ -160,7 +183,7 @@ def new_folder() -> Path:
         _refuse_second()
         folder = Path(Store.FOLDER)
     refuse_network(folder)
-    return folder
+    return _used(folder)
 
 
 @contextlib.contextmanager

@@ -89,10 +89,11 @@ class Group(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         store, rest = _store_option(args)
-        trust, rest = _trust_option(rest)
+        trust, rest = _flag(rest, "--trust")
+        no_pager, rest = _flag(rest, "--no-pager")
         _refuse_empty(rest)
         given = ctx.ensure_object(dict)
-        given["trust"] = trust
+        given["trust"], given["no_pager"] = trust, no_pager
         if store is not None:
             given["store"] = store
         given["offline"] = "--offline" in (rest[: rest.index("--")] if "--" in rest else rest)
@@ -151,10 +152,10 @@ def _store_option(args: Sequence[str]) -> tuple[str | None, list[str]]:
     return store, rest
 
 
-def _trust_option(words: Sequence[str]) -> tuple[bool, list[str]]:
-    """Take `--trust` out of the words of a command, anywhere before a `--`."""
+def _flag(words: Sequence[str], flag: str) -> tuple[bool, list[str]]:
+    """Take a flag out of the words of a command, anywhere before a `--`."""
     end = words.index("--") if "--" in words else len(words)
-    own = [word for word in words[:end] if word != "--trust"]
+    own = [word for word in words[:end] if word != flag]
     return len(own) < end, [*own, *words[end:]]
 
 
@@ -185,13 +186,15 @@ def _refuse_empty(words: Sequence[str]) -> None:
     expose_value=False,
     help="Write into the store even if it belongs to another user. Accepted anywhere, too.",
 )
+@click.option("--no-pager", is_flag=True, expose_value=False, help="Show long lists without a pager. Also anywhere.")
 @click.version_option(__version__, message="vstore %(version)s")
 def vstore() -> None:
     """Keep a searchable, versioned index of folders of pictures, and update it at the cost of what changed.
 
     The store is the folder named by --store or by the environment variable VSTORE_DIR. If neither is given, it is the
-    nearest .vstore in this folder or a folder above, or else in or above the PATH given to the command. One that
-    belongs to another user is only read, unless you trust it: see vstore trust --help.
+    nearest .vstore in this folder or a folder above, or else in or above the PATH given to the command. If there is
+    none, sync, import and init make one in .vstore here. A command that changes another store than .vstore here says
+    which one it is. One that belongs to another user is only read, unless you trust it: see vstore trust --help.
 
     \b
     Example:

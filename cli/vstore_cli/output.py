@@ -32,12 +32,21 @@ def json_option(command: F) -> F:
 
 
 def echo_json(report: Report | Sequence[Report]) -> None:
-    """Print one JSON document on one line, in UTF-8 whatever the encoding of the terminal."""
+    """Print one JSON document on one line, in UTF-8 whatever the encoding of the terminal.
+
+    The document of a report names the store that the command used.
+    """
     # A report is a named tuple, thus a sequence too.
-    value = report.to_json() if isinstance(report, Report) else [one.to_json() for one in report]
+    value = _with_store(report.to_json()) if isinstance(report, Report) else [one.to_json() for one in report]
     # A text that is not UTF-8 (a label, a message) must not break the document; paths come as path_b64 too.
     text = json.dumps(typed_fields(value), ensure_ascii=False)
     click.echo(re.sub(_UNSEEN, lambda char: f"\\u{ord(char[0]):04x}", text).encode("utf-8", "replace"))
+
+
+def _with_store(document: dict[str, Any]) -> dict[str, Any]:
+    ctx = click.get_current_context(silent=True)
+    used = (ctx.find_object(dict) or {}).get("used") if ctx is not None else None
+    return document if used is None else {"store": used} | document
 
 
 def say(text: str, *, err: bool = False) -> None:

@@ -68,7 +68,9 @@ def test_a_table_says_why_rows_wait(old: OldIndex, line: Line) -> None:
 def test_a_dry_run_leaves_nothing_behind(old: OldIndex, line: Line) -> None:
     before = sorted(os.listdir())
     ran = line("import", *TRIPLE, "-n")
-    assert ran.lines[-1].startswith("An import would add 12 vectors (12 unchanged, 0 normalised)")
+    assert ran.lines[-1].startswith(
+        "An import would make the store .vstore, and add 12 vectors (12 unchanged, 0 normal"
+    )
     assert sorted(os.listdir()) == before
 
 
@@ -210,3 +212,19 @@ def test_fields_that_wait_with_their_rows_are_not_called_kept(old: OldIndex, lin
     assert not any("field" in row for row in line("import", "--resume", "i2").lines)
     old.put({"p03.png": 3})
     assert "1 column kept as a field: caption" in line("import", "--resume", "i2").lines
+
+
+def test_the_store_above_a_folder_that_holds_none_is_used_and_said(
+    old: OldIndex, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line("init", "--store", old.pictures / ".vstore")
+    empty = line.home / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    said = f"Store: {old.pictures}/.vstore\n"
+    words = ["import", "--faiss", old.faiss, "--metadata", old.json, "--root", old.pictures]
+    dry = line(*words, "-n")
+    assert dry.err.startswith(said)
+    assert dry.lines[-1].startswith("An import would add 12 vectors")
+    assert line(*words).err.startswith(said)
+    assert list(empty.iterdir()) == []

@@ -212,6 +212,70 @@ def test_a_store_may_be_called_otherwise_and_moved(pictures: Line) -> None:
     assert pictures("sync", "--store", "index", "--json").json["unchanged"] == 3
 
 
+# Which store
+
+
+CHANGING = [
+    ["sync"],
+    ["sync", "-n"],
+    ["snapshot", "tag", "v1", "x"],
+    ["snapshot", "untag", "x"],
+    ["model", "use", "builtin-2"],
+    ["facts", "--fill", "--pixels"],
+    ["check", "--reembed", "1"],
+    ["rollback", "v1"],
+    ["undo"],
+    ["redo"],
+    ["snapshot", "forget", "--keep-last", "1"],
+    ["gc"],
+    ["repair"],
+    ["migrate"],
+]
+LOOKING = [
+    ["status"],
+    ["search", "./a.png"],
+    ["snapshot", "list"],
+    ["log"],
+    ["stats"],
+    ["check"],
+    ["dupes"],
+    ["model", "list"],
+    ["facts"],
+    ["export", "out"],
+]
+
+
+def test_a_command_that_changes_another_store_than_the_one_here_says_which(
+    pictures: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = f"Store: {pictures.store}\n"
+    for words in CHANGING:
+        assert "Store: " not in pictures(*words).err
+    assert "Store: " not in pictures("gc", "--store", pictures.home / "pictures" / ".." / ".vstore").err
+    monkeypatch.chdir(pictures.home / "pictures")
+    for words in CHANGING:
+        assert pictures(*words).err.startswith(said), words
+    for words in CHANGING:
+        assert "Store: " not in pictures(*words, "--json").err
+    for words in LOOKING:
+        assert "Store: " not in pictures(*words).err, words
+    assert "Store: " not in pictures("sync", "-q").err
+    folder = elsewhere(pictures, monkeypatch)
+    assert pictures("sync", pictures.home / "pictures").err.startswith(said)
+    assert pictures("gc", "--store", "../home").err.startswith(said)
+    assert "Store: " not in pictures("sync", pictures.home / "pictures", "--store", folder / "new").err  # which is made
+
+
+def test_every_document_that_is_an_object_names_the_store(pictures: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(pictures.home / "pictures")
+    for words in [*CHANGING, *LOOKING]:
+        document = pictures(*words, "--json").json if words[0] != "export" else pictures("export", "o2", "--json").json
+        assert isinstance(document, list) or document["store"] == str(pictures.store), words
+    folder = elsewhere(pictures, monkeypatch)
+    assert pictures("init", "--json").json["store"] == str(folder / ".vstore")
+    assert pictures("doctor", "--store", "../home", "--json").json["store"] == str(pictures.store)
+
+
 # Network filesystems
 
 

@@ -74,7 +74,7 @@ def compare(value: Any, rows: list[Row], command: str) -> set[str]:
     if isinstance(value, list):
         walk(value, "")
     else:
-        entry(value, "")
+        entry(value if "store" in listed else {name: one for name, one in value.items() if name != "store"}, "")
     return seen
 
 
@@ -107,6 +107,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         assert document.count("\n") == 1
         command = " ".join(["vstore", *line[: 2 if line[0] in ("snapshot", "model") else 1]])
         said.setdefault(command, []).append(json.loads(document))
+        if not isinstance(said[command][-1], list) and command not in ("vstore trust", "vstore model convert"):
+            assert said[command][-1]["store"] == os.path.abspath(where), command
 
     say("init")
     put(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vstore_cli.bar import progress
-from vstore_cli.locate import open_store
+from vstore_cli.locate import open_store, say_store
 from vstore_cli.models import device_option, model_options
 from vstore_cli.output import count, echo_json, json_option, say, shown, size, table
 from vstore_cli.units import Duration
@@ -57,6 +57,8 @@ def check(quiet: bool, as_json: bool, **what: Any) -> int:
       vstore check --max-duration 10m --source
     """
     with progress(quiet or as_json) as bar, open_store(damaged=True) as store:
+        if what["reembed"] is not None:  # which may verify or adopt a space
+            say_store(store.folder)
         report = store.check(progress=bar, **what)
     sample = report.reembed
     wrong = 4 if not report.ok else 13 if sample is not None and not sample.fits else 0

@@ -11,7 +11,7 @@ import click
 from vstore import Interrupted
 from vstore_cli.bar import progress
 from vstore_cli.interrupts import stopping
-from vstore_cli.locate import find_store, new_folder, user_words
+from vstore_cli.locate import find_store, new_folder, say_store, user_words
 from vstore_cli.models import model_options
 from vstore_cli.output import count, duration, echo_json, json_option, number, say, shown, table
 from vstore_cli.units import Size
@@ -69,8 +69,10 @@ def import_(as_json: bool, quiet: bool, **options: Any) -> None:
     where the whole list moved; the bytes of the file give the key. A file elsewhere that shares only the name may be
     another picture: it is taken with --by-name alone. If a path fits several files, or none, or one that is newer than
     the index, vstore does not guess: the row is listed, and set aside with its vector for --resume. The new embedding
-    space is called *claimed* until `vstore check --reembed 32` verifies it. If there is no store, one is made in
-    .vstore here.
+    space is called *claimed* until `vstore check --reembed 32` verifies it.
+
+    The store is the one that --store or VSTORE_DIR names, else the nearest .vstore in this folder or a folder above,
+    else the one in or above --root; if there is none, one is made in .vstore here.
 
     \b
     Example:
@@ -80,6 +82,7 @@ def import_(as_json: bool, quiet: bool, **options: Any) -> None:
     """
     root = options["root"]
     folder = find_store([root] if root else []) or new_folder()
+    say_store(folder)
     report = _run(folder, options, quiet=quiet or as_json)
     if as_json:
         echo_json(report)
@@ -160,6 +163,8 @@ def _print_fields(report: ImportReport) -> None:
 
 
 def _print(report: ImportReport, folder: Path) -> None:
+    from vstore import Store
+
     counts = report.counts()
     width = max(len(number(amount)) for amount in counts.values())
     click.echo(f"{count(report.rows, 'row')} of {report.dim} numbers from {shown(report.vectors_from)}")
@@ -183,7 +188,8 @@ def _print(report: ImportReport, folder: Path) -> None:
     how = f"{number(report.kept_bits)} unchanged, {number(report.normalised)} normalised"
     added = f"{count(report.added, 'vector')} ({how})"
     if report.dry_run:
-        click.echo(f"An import would add {added} to the space {shown(report.space_name)}.")
+        first = "" if Store.exists(folder) else f"make the store {shown(str(folder))}, and "
+        click.echo(f"An import would {first}add {added} to the space {shown(report.space_name)}.")
         return
     if report.created_store:
         click.echo(f"Made the store {shown(str(folder))}")

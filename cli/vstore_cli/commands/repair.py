@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from vstore_cli.bar import progress
-from vstore_cli.locate import find_store, no_store, refuse_network, user_words
+from vstore_cli.locate import find_store, no_store, refuse_network, say_store, user_words
 from vstore_cli.models import device_option, offline_option
 from vstore_cli.output import count, echo_json, json_option, say, shown
 
@@ -42,6 +42,7 @@ def repair(dry_run: bool, quiet: bool, as_json: bool, **options: Any) -> int:
         raise no_store()
     if not dry_run:
         refuse_network(folder)
+    say_store(folder)
     with progress(quiet) as bar:
         report = Store.repair(folder, dry_run=dry_run, **user_words(folder), progress=bar, **options)
     code = 4 if report.left or report.degraded else 0

@@ -8,6 +8,7 @@ import click
 
 from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.output import echo_json, json_option, local, say, shown, table
+from vstore_cli.pager import paged
 
 if TYPE_CHECKING:
     from vstore import MoveReport
@@ -104,4 +105,5 @@ def log(limit: int | None, as_json: bool) -> None:
     for row in rows:
         about = shown(local(row.about)) + (" (undone)" if row.undone else "")
         lines.append([str(row.number), local(row.time), row.op, row.current or "", about.strip()])
-    table(lines, right=(0,))
+    with paged():
+        table(lines, right=(0,))

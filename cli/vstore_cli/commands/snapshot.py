@@ -10,9 +10,10 @@ import click
 from vstore_cli.commands.export import FORMATS
 from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.output import count, echo_json, json_option, local, number, say, shown, size, table
+from vstore_cli.pager import paged
 
 if TYPE_CHECKING:
-    from vstore import SnapshotRow
+    from vstore import DiffReport, SnapshotRow
 
 
 class InOrder(click.Group):
@@ -68,7 +69,8 @@ def list_(as_json: bool) -> None:
                 " ".join(mark for mark in marks if mark),
             ]
         )
-    table(lines, right=(4, 5))
+    with paged():
+        table(lines, right=(4, 5))
 
 
 def _flags(row: SnapshotRow) -> list[str]:
@@ -126,6 +128,11 @@ def diff(a: str, b: str, as_json: bool) -> None:
         return
     if not report.same_space:
         click.echo(f"{report.before} and {report.after} are in different embedding spaces.", err=True)
+    with paged():
+        _print_diff(report)
+
+
+def _print_diff(report: DiffReport) -> None:
     for sign, paths in (("+", report.added), ("-", report.removed), ("M", report.changed), ("C", report.copied)):
         _lines(sign, [shown(path) for path in paths])
     _lines("R", [f"{shown(old)} -> {shown(new)}" for old, new in report.renamed])
