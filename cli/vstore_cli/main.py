@@ -57,6 +57,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "gc": ("gc:gc", "Delete data that no snapshot uses."),
         "stats": ("stats:stats", "Show disk usage."),
         "trust": ("trust:trust", "Trust a store of another user."),
+        "config": ("config:config", "Show the options that you set once for all."),
         "doctor": ("doctor:doctor", "Check the installation and suggest fixes."),
     },
 }
@@ -66,7 +67,6 @@ COMMANDS = {name: place for section in SECTIONS.values() for name, place in sect
 # What reads these refuses an empty value itself, or takes it: a prompt may be empty.
 _READ_OPTIONS = ("--prompt", "--query-prompt", "--accept-truncated")
 _READ_OPERANDS = ("rollback", "search", "snapshot")  # commands
-_WITHOUT_SETTINGS = ("config", "completion")  # commands: they work beside a faulty file
 
 
 class Group(click.Group):
@@ -103,7 +103,7 @@ class Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
-        if command is not None and not ctx.resilient_parsing and name not in _WITHOUT_SETTINGS and _may_be_set():
+        if command is not None and not ctx.resilient_parsing and _may_be_set():
             from vstore_cli.settings import apply
 
             apply(ctx, [str(name)], command, rest)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-_CONSENT = "it allows what is refused otherwise, so it is said anew each time"
+_CONSENT = "it allows what is refused otherwise"
+_NAMED = "it names folders, and so allows that they are read"
 _CHANGES = "it says what is deleted or changed"
 _MODEL = "it says by which model the vectors of a store are made, and allows that model"
 _ONCE = "it says what one command is to do"
@@ -13,6 +14,7 @@ ONLY_TYPED: dict[str, str] = {
         ("allow-mass-delete", "as", "by-name", "force", "trust-edited", "trust-remote-code"),
         _CONSENT,
     ),
+    **dict.fromkeys(("files-from", "root"), _NAMED),
     **dict.fromkeys(
         ("adopt", "drop-unnamed", "fill", "hold", "no-embed", "no-exclude", "release", "remove"),
         _CHANGES,
@@ -32,5 +34,5 @@ ONLY_TYPED: dict[str, str] = {
     "store": "set the environment variable VSTORE_DIR instead: which store is meant depends on the folder",
     "trust": "trust one store with `vstore trust STORE-DIR`, or several with the environment variable VSTORE_TRUST",
 }
-NOT_IN_FILE = {"exclude-from": "write its lines here, as: exclude = [\"*.tmp\", \"cache/\"]"}
+NOT_IN_FILE = {"exclude-from": 'write its lines here, as: exclude = ["*.tmp", "cache/"]'}
 NOT_IN_ENVIRONMENT = {"follow-symlinks": _CONSENT}

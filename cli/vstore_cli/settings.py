@@ -16,6 +16,7 @@ import click
 from vstore import UsageError
 from vstore_cli import user_file
 from vstore_cli.only_typed import NOT_IN_ENVIRONMENT, NOT_IN_FILE, ONLY_TYPED
+from vstore_cli.variables import OWN
 
 if TYPE_CHECKING:
     from vstore_cli.user_file import UserFile
@@ -26,6 +27,7 @@ KEPT = (
     *("ignore-inode", "ignore-ctime", "accept-truncated"),
 )
 KEEPERS = (("sync",),)  # commands that have them
+WITHOUT = ("config", "completion")  # commands whose options are all typed: they work beside a faulty file
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
@@ -54,18 +56,12 @@ def dashed(name: str) -> str:
 
 def options_of(command: click.Command) -> dict[str, click.Option]:
     """List the options of a command by their names; --help and --version are none."""
-    return {
-        name_of(param): param
-        for param in command.params
-        if isinstance(param, click.Option) and not param.is_eager
-    }
+    return {name_of(param): param for param in command.params if isinstance(param, click.Option) and not param.is_eager}
 
 
 def variables(words: Sequence[str], name: str) -> list[str]:
     """Name the variables of an option of a command, the closest first."""
-    return [
-        "_".join(["VSTORE", *words[:depth], name]).upper().replace("-", "_") for depth in range(len(words), -1, -1)
-    ]
+    return ["_".join(["VSTORE", *words[:depth], name]).upper().replace("-", "_") for depth in range(len(words), -1, -1)]
 
 
 class Found(NamedTuple):
@@ -90,10 +86,10 @@ def settings(group: click.Group, words: Sequence[str], command: click.Command) -
     if file is not None:
         look_through(group, file)
         usual = _usual(group, file)
-        options = from_file(file, words, command)
+        options = {**from_file(file, (), group), **from_file(file, words, command)}
         if tuple(words) in KEEPERS:
             options = {name: one for name, one in options.items() if name not in KEPT}
-    return Found({**options, **from_environment(words, command)}, usual)
+    return Found({**options, **from_environment((), group), **from_environment(words, command)}, usual)
 
 
 def apply(ctx: click.Context, words: list[str], command: click.Command, rest: list[str]) -> None:
@@ -102,6 +98,8 @@ def apply(ctx: click.Context, words: list[str], command: click.Command, rest: li
     rest: what was typed after `words`.
     Raises: UsageError.
     """
+    if words[0] in WITHOUT:
+        return
     if isinstance(command, click.Group):
         below = command.get_command(ctx, rest[0]) if rest else None
         if below is None:
@@ -116,10 +114,15 @@ def apply(ctx: click.Context, words: list[str], command: click.Command, rest: li
         raise
     given = ctx.ensure_object(dict)
     given["settings"] = found
+    for name, option in options_of(ctx.command).items():  # those of every command
+        if name in found.options:
+            given[str(option.name)] = given.get(str(option.name)) or found.options[name].value
     if found.usual:
         given["usual"] = usual_words(ctx.command, found.usual)
     options = options_of(command)
-    values: dict[str, Any] = {str(options[name].name): one.value for name, one in found.options.items()}
+    values: dict[str, Any] = {
+        str(option.name): found.options[name].value for name, option in options.items() if name in found.options
+    }
     for word in reversed(words):
         values = {word: values}
     ctx.default_map = values
@@ -140,7 +143,7 @@ def from_environment(words: Sequence[str], command: click.Command) -> dict[str, 
         return {}
     found = {}
     for name, option in options_of(command).items():
-        variable = next((one for one in variables(words, name) if os.environ.get(one)), None)
+        variable = next((one for one in variables(words, name) if os.environ.get(one) and one not in OWN), None)
         if variable is None:
             continue
         reason = ONLY_TYPED.get(name) or NOT_IN_ENVIRONMENT.get(name)
@@ -183,6 +186,31 @@ def usual_words(group: click.Group, found: Mapping[str, Setting]) -> dict[str, A
     return {str(options[name].name): converted(options[name], one.value) for name, one in found.items()}
 
 
+def every_command(group: click.Group) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Yield all commands that take settings, with their words, in the order of the help; first the group itself."""
+    yield (), group
+    ctx = click.Context(group)
+    for name in group.list_commands(ctx):
+        if name in WITHOUT:
+            continue
+        command = group.get_command(ctx, name)
+        if isinstance(command, click.Group):
+            yield from (((name, *words), below) for words, below in every_command(command) if words)
+        elif command is not None:
+            yield (name,), command
+
+
+def unknown_variables(group: click.Group) -> list[str]:
+    """List the variables of the environment that look like those of vstore, and set nothing."""
+    known = {
+        variable
+        for words, command in every_command(group)
+        for name in options_of(command)
+        for variable in variables(words, name)
+    }
+    return sorted(name for name in os.environ if name.startswith("VSTORE_") and name not in known | OWN.keys())
+
+
 def converted(option: click.Option, value: Any) -> Any:
     """Convert a checked value as click does with one that was typed."""
     anywhere: Any = None  # no context
@@ -213,6 +241,8 @@ def look_through(group: click.Group, file: UserFile, words: tuple[str, ...] = ()
         place = file.place(words, key)
         if isinstance(value, dict):
             below = command.list_commands(click.Context(command)) if isinstance(command, click.Group) else []
+            if not words and key in WITHOUT:
+                raise UsageError(f"{place}: the options of vstore {key} are all typed", "take it out there")
             if key not in below:
                 raise _unknown(place, f"there is no command {' '.join(['vstore', *words, key])}", key, below)
             look_through(group, file, (*words, key))
@@ -225,19 +255,19 @@ def look_through(group: click.Group, file: UserFile, words: tuple[str, ...] = ()
             every = {name for options in _options_below(command) for name in options}
             whose = " ".join(["vstore", *words, "has no"]) if words else "no command has an"
             raise _unknown(place, f"{whose} option --{key}", key, every - ONLY_TYPED.keys())
-        if not isinstance(command, click.Group):  # of a group, the command that has it looks at it
+        if key in options_of(command):  # else the command below that has it looks at it
             _checked(option, value, "file", place)
 
 
 def _options_below(command: click.Command) -> Iterator[dict[str, click.Option]]:
     """Yield the options of a command, or those of all commands of a group, one command after another."""
+    yield options_of(command)
     if not isinstance(command, click.Group):
-        yield options_of(command)
         return
     ctx = click.Context(command)
     for name in command.list_commands(ctx):
         below = command.get_command(ctx, name)
-        if below is not None:
+        if below is not None and name not in WITHOUT:
             yield from _options_below(below)
 
 
@@ -294,9 +324,7 @@ def _help(option: click.Option) -> str:
 def _not_taken(place: str, name: str, reason: str, step: str, *, is_file: bool = False) -> UsageError:
     if name in NOT_IN_FILE and is_file:
         return UsageError(f"{place} is not taken from a file", reason)
-    return UsageError(
-        f"{place} is not taken: {dashed(name)} comes from the command line alone", f"{step}: {reason}"
-    )
+    return UsageError(f"{place} is not taken: {dashed(name)} comes from the command line alone", f"{step}: {reason}")
 
 
 def _unknown(place: str, says: str, key: str, among: Iterator[str] | Sequence[str] | set[str]) -> UsageError:

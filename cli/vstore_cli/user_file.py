@@ -106,13 +106,14 @@ def _parsed(place: Path, data: bytes) -> UserFile:
         text = data.decode("utf-8-sig")
         return UserFile(place, text, tomllib.loads(text))
     except UnicodeDecodeError as err:
-        line = data.count(b"\n", 0, err.start) + 1
-        raise UsageError(f"{place}, line {line}: this is not UTF-8", "save the file as UTF-8") from err
+        at = data.count(b"\n", 0, err.start) + 1
+        raise UsageError(f"{place}, line {at}: this is not UTF-8", "save the file as UTF-8") from err
     except (tomllib.TOMLDecodeError, RecursionError) as err:
-        where = re.search(r" \(at line (\d+), column \d+\)$", str(err))
-        at = f", line {where[1]}" if where else ""
-        what = str(err)[: where.start()] if where else str(err)
+        what, _, where = str(err).partition(" (at ")
+        line = where.removeprefix("line ").partition(",")[0]
+        if not line.isdigit():  # it is only found at the end of the document
+            line = str(len(text.splitlines()))
         raise UsageError(
-            f"{place}{at}: this is not TOML: {what}",
+            f"{place}, line {line}: this is not TOML: {what}",
             'write options as: device = "cuda:0"; those of one command below its heading, [sync]',
         ) from err

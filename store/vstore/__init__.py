@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from vstore.check.report import CheckReport as CheckReport
     from vstore.check.trials import Trial as Trial
     from vstore.disk.typed_words import UserWords as UserWords
-    from vstore.disk.typed_words import UsualWords as UsualWords
     from vstore.doctor.report import DoctorReport as DoctorReport
     from vstore.doctor.report import Finding as Finding
     from vstore.embed.embedder import Embedder as Embedder
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from vstore.facts.fill import FillWords as FillWords
     from vstore.facts.report import FactsReport as FactsReport
     from vstore.facts.report import Undecoded as Undecoded
+    from vstore.format.usual_words import UsualWords as UsualWords
     from vstore.gc.run import GcReport as GcReport
     from vstore.importing.columns import KeptField as KeptField
     from vstore.importing.columns import LeftColumn as LeftColumn
@@ -110,7 +110,7 @@ _HOMES = {
     "vstore.check.reembed": "ReembedReport",
     "vstore.check.report": "CheckReport",
     "vstore.check.trials": "Trial",
-    "vstore.disk.typed_words": "UserWords UsualWords",
+    "vstore.disk.typed_words": "UserWords",
     "vstore.doctor.report": "DoctorReport Finding",
     "vstore.embed.embedder": "Embedder",
     "vstore.embed.recommended": "RecommendedModel",
@@ -123,6 +123,7 @@ _HOMES = {
     "vstore.export.run": "ExportReport",
     "vstore.facts.fill": "FillWords",
     "vstore.facts.report": "FactsReport Undecoded",
+    "vstore.format.usual_words": "UsualWords",
     "vstore.gc.run": "GcReport",
     "vstore.importing.columns": "KeptField LeftColumn",
     "vstore.importing.options": "ImportWords",

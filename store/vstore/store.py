@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from vstore.check.report import CheckReport
-    from vstore.disk.typed_words import UserWords, UsualWords
+    from vstore.disk.typed_words import UserWords
     from vstore.doctor.report import DoctorReport
     from vstore.embed.consent import Consent
     from vstore.embed.embedder import Embedder
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from vstore.facts.fill import FillWords
     from vstore.facts.report import FactsReport
     from vstore.format.recipes import Recipe
+    from vstore.format.usual_words import UsualWords
     from vstore.gc.run import GcReport
     from vstore.importing.options import ImportWords
     from vstore.importing.report import ImportReport
@@ -210,6 +211,18 @@ class Store:
         from vstore.repository.stored_paths import label_of
 
         return self._use(lambda repo: label_of(repo, as_bytes(folder)))
+
+    def folder_options(self) -> dict[str, dict[str, Any]]:
+        """List the options that are kept with the synced folders.
+
+        Returns: label -> those of `UsualWords` that a sync was given."""
+        from vstore.pictures.scan_options import ScanOptions
+
+        return self._read(
+            lambda repo: {
+                label: ScanOptions.from_json(root.options).kept() for label, root in sorted(repo.state.roots.items())
+            }
+        )
 
     # Bringing up to date
 

@@ -16,8 +16,8 @@ from support.old_indexes import OldIndex
 from support.opened import watched
 from support.strangers import not_looked_at, unpacked
 
-from vstore.disk.typed_words import UsualWords
 from vstore.errors import LabelTaken, Untrusted, VstoreError
+from vstore.format.usual_words import UsualWords
 from vstore.repository import on_this_disk
 from vstore.search.query import Operand
 from vstore.store import Store

@@ -17,7 +17,7 @@ from vstore.format.layout import Layout
 from vstore.paths import AnyPath, absolute, in_home
 
 if TYPE_CHECKING:
-    from vstore.disk.typed_words import UsualWords
+    from vstore.format.usual_words import UsualWords
 
 ROOT = 0
 MOUNTS = "/proc/self/mountinfo"

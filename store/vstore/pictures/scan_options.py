@@ -13,7 +13,7 @@ from vstore.pictures.left_out import left_out
 from vstore.quoting import quoted
 
 if TYPE_CHECKING:
-    from vstore.disk.typed_words import UsualWords
+    from vstore.format.usual_words import UsualWords
 
 SWITCHES = ("follow_symlinks", "one_file_system", "ignore_inode", "ignore_ctime", "accept_truncated")
 
@@ -53,9 +53,15 @@ class ScanOptions(NamedTuple):
         """Take the usual options of a user. Raises: UsageError if a share of lines is none."""
         share = words.get("accept_truncated", 0)
         refuse_no_share(share)
-        lists = {name: several(words.get(name, ())) for name in ("exclude", "include")}
-        flags = {name: bool(words.get(name)) for name in SWITCHES[:-1]}
-        return cls(**lists, **flags, accept_truncated=share)
+        return cls(
+            exclude=several(words.get("exclude", ())),
+            include=several(words.get("include", ())),
+            follow_symlinks=words.get("follow_symlinks", False),
+            one_file_system=words.get("one_file_system", False),
+            ignore_inode=words.get("ignore_inode", False),
+            ignore_ctime=words.get("ignore_ctime", False),
+            accept_truncated=share,
+        )
 
     def to_json(self, before: Container[str] = ()) -> dict[str, Any]:
         """Return every option: the log merges objects, so an option left out would stay as it was.
@@ -69,10 +75,13 @@ class ScanOptions(NamedTuple):
                 del every[name]
         return every
 
+    def kept(self) -> dict[str, Any]:
+        """List the options that are set, or switched off."""
+        return {name: value for name, value in self._asdict().items() if name != "off" and (value or name in self.off)}
+
     def filled(self, usual: ScanOptions) -> ScanOptions:
         """Take the user's usual options where this folder keeps none of its own."""
-        kept = {name: value for name, value in self._asdict().items() if value or name in self.off}
-        return usual._replace(**{**kept, "off": self.off})
+        return usual._replace(**self.kept(), off=self.off)
 
     def taking_over(self, inner: ScanOptions, within: bytes, place: bytes) -> ScanOptions:
         """Add the options of a folder inside this root, so that taking it over neither adds nor hides a picture.
