@@ -138,11 +138,12 @@ def say_store(folder: Path) -> None:
         click.echo(f"Store: {shown(os.path.abspath(folder))}", err=True)
 
 
-def no_store(*, dry_run: bool = False) -> NoStore:
-    """Make the error for a missing store. dry_run: the command only looks, so that no sync is suggested."""
-    make = "make one with: vstore init, and look again" if dry_run else "make one with: vstore sync FOLDER"
+def no_store() -> NoStore:
+    """Make the error for a missing store."""
     return NoStore(
-        "there is no store here, nor in any folder above", f"{make}, or name one with --store DIR or VSTORE_DIR"
+        "there is no store here, nor in any folder above",
+        "make one with: vstore sync FOLDER (vstore status FOLDER shows what that would do), or name one with --store "
+        "DIR or VSTORE_DIR",
     )
 
 

@@ -330,6 +330,6 @@ def _not_taken(place: str, name: str, reason: str, step: str, *, is_file: bool =
 def _unknown(place: str, says: str, key: str, among: Iterator[str] | Sequence[str] | set[str]) -> UsageError:
     import difflib
 
-    near = difflib.get_close_matches(key, sorted(among), 3)
-    meant = f"; did you mean {' or '.join(near)}?" if near else ""
+    near = difflib.get_close_matches(key, sorted(among), 1, 0.65)
+    meant = f"; did you mean {near[0]}?" if near else ""
     return UsageError(f"{place}: {says}{meant}", "all options that it may have: vstore config list")

@@ -69,10 +69,13 @@ if TYPE_CHECKING:
     from vstore.models.report import ModelServed as ModelServed
     from vstore.models.report import ModelUsed as ModelUsed
     from vstore.progress import Progress as Progress
+    from vstore.progress import Stage as Stage
+    from vstore.progress import Watching as Watching
     from vstore.repair.report import Loss as Loss
     from vstore.repair.report import RepairReport as RepairReport
     from vstore.repository.candidates import Candidate as Candidate
     from vstore.repository.cut_picture import Truncated as Truncated
+    from vstore.repository.files import Files as Files
     from vstore.repository.init import InitReport as InitReport
     from vstore.search.dupes import DupesReport as DupesReport
     from vstore.search.groups import Group as Group
@@ -102,6 +105,8 @@ if TYPE_CHECKING:
     from vstore.versions.show import SnapshotDetail as SnapshotDetail
     from vstore.versions.show import SnapshotRow as SnapshotRow
     from vstore.versions.tags import TagReport as TagReport
+    from vstore.watch.report import Watched as Watched
+    from vstore.watch.typed_words import WatchWords as WatchWords
 
 # Importing vstore costs nothing: a name is imported when it is first used. tests/store/test_face.py compares this table
 # with the imports above, which are for type checkers.
@@ -131,10 +136,11 @@ _HOMES = {
     "vstore.migrate": "MigrateReport",
     "vstore.models.report": "ConvertedFile ModelAdded ModelAllowed ModelConverted ModelDetail ModelDropped ModelRow "
     "ModelServed ModelUsed",
-    "vstore.progress": "Progress",
+    "vstore.progress": "Progress Stage Watching",
     "vstore.repair.report": "Loss RepairReport",
     "vstore.repository.candidates": "Candidate",
     "vstore.repository.cut_picture": "Truncated",
+    "vstore.repository.files": "Files",
     "vstore.repository.init": "InitReport",
     "vstore.search.dupes": "DupesReport",
     "vstore.search.groups": "Group Picture",
@@ -153,6 +159,8 @@ _HOMES = {
     "vstore.versions.policy": "KeepWords",
     "vstore.versions.show": "SnapshotDetail SnapshotRow",
     "vstore.versions.tags": "TagReport",
+    "vstore.watch.report": "Watched",
+    "vstore.watch.typed_words": "WatchWords",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

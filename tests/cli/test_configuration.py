@@ -25,7 +25,7 @@ SWITCHES = {name for words in [(), *LEAVES] for name, one in options_of(found(wo
 # Switches that may be set once for all: none of them allows, deletes or changes anything.
 HARMLESS = {
     "compile", "follow-symlinks", "ignore-ctime", "ignore-inode", "isolate-decoding", "no-fields", "no-pager",
-    "offline", "one-file-system", "pixels", "quiet", "read-data", "retry-failed", "source", "verify", "wait",
+    "offline", "one-file-system", "pixels", "poll", "quiet", "read-data", "retry-failed", "source", "verify", "wait",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import struct
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from docs_tools.console import TOP
 from support.folders import drawn, plain, put
+from support.lines import COMMAND, environment
 from support.old_indexes import OldIndex
 from support.tables import Row, Tables, fits, is_optional, word, words
 
@@ -232,7 +234,25 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         say("init", where=top / "undigested")
         say("sync", str(pictures), expect=3, where=top / "undigested")
     say("facts", "--fill", "--pixels", "--max-pixels", "1", expect=3, where=top / "undigested")
+    said["vstore watch"] = _watched(pictures, top / "undigested")
     return said
+
+
+def _watched(pictures: Path, store: Path) -> list[Any]:
+    """What a watch prints of its start, and of a folder that goes away."""
+    command = [*COMMAND, "--store", str(store), "watch", "--settle", "0.1s", "--json"]
+    found = []
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) as watch:
+        assert watch.stdout is not None
+        for line in watch.stdout:
+            found.append(json.loads(line))
+            if found[-1]["kind"] == "sync":
+                pictures.rename(pictures.parent / "away")
+            elif found[-1]["kind"] == "error":
+                watch.terminate()
+    assert watch.returncode == 0
+    (pictures.parent / "away").rename(pictures)
+    return found
 
 
 def _pickled(folder: Path) -> Path:

@@ -336,7 +336,7 @@ def test_whoever_moves_each_time_wins_in_the_end(settled: World, monkeypatch: py
 
     class Meddler(Silent):
         def stage(self, name: str, total: int | None) -> None:
-            if name == "commit":
+            if name == "writing the snapshot":
                 current = other.snapshot_show("current").row.snapshot
                 other.rollback("v1" if current == "v2" else "v2")
 
