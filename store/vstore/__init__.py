@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from vstore.facts.fill import FillWords as FillWords
     from vstore.facts.report import FactsReport as FactsReport
     from vstore.facts.report import Undecoded as Undecoded
+    from vstore.format.usual_words import UsualWords as UsualWords
     from vstore.gc.run import GcReport as GcReport
     from vstore.importing.columns import KeptField as KeptField
     from vstore.importing.columns import LeftColumn as LeftColumn
@@ -141,6 +142,7 @@ _HOMES = {
     "vstore.export.run": "ExportReport",
     "vstore.facts.fill": "FillWords",
     "vstore.facts.report": "FactsReport Undecoded",
+    "vstore.format.usual_words": "UsualWords",
     "vstore.gc.run": "GcReport",
     "vstore.importing.columns": "KeptField LeftColumn",
     "vstore.importing.options": "ImportWords",

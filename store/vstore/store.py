@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from vstore.facts.fill import FillWords
     from vstore.facts.report import FactsReport
     from vstore.format.recipes import Recipe
+    from vstore.format.usual_words import UsualWords
     from vstore.gc.run import GcReport
     from vstore.importing.options import ImportWords
     from vstore.importing.report import ImportReport
@@ -163,13 +164,14 @@ class Store:
         cache: AnyPath | None = None,
         trust: bool = False,
         sudo_uid: int | None = None,
+        usual: UsualWords | None = None,
         note: Callable[[str], None] | None = None,
         **model: Unpack[ModelWords],
     ) -> InitReport:
         """Make an empty store for one embedding space: the built-in one, unless a recipe or a model is given.
 
         offline: download no model.
-        config, cache, trust, sudo_uid: as in `UserWords`.
+        config, cache, trust, sudo_uid, usual: as in `UserWords`.
         note:    receives a line for each thing done without being asked for.
         model:   the words of `ModelWords`.
         Raises: UsageError if there is a store already; ForeignStore if its folder is there, and another user's;
@@ -186,7 +188,7 @@ class Store:
             recipe=recipe,
             name=name,
             settings=settings_of(device, offline=offline)._replace(consent=_consent(config)),
-            user=User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid),
+            user=User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid, usual=usual),
             note=note or _silent,
         )
 
@@ -218,6 +220,18 @@ class Store:
         from vstore.repository.stored_paths import label_of
 
         return self._use(lambda repo: label_of(repo, as_bytes(folder)))
+
+    def folder_options(self) -> dict[str, dict[str, Any]]:
+        """List the options that are kept with the synced folders.
+
+        Returns: label -> those of `UsualWords` that a sync was given."""
+        from vstore.pictures.scan_options import ScanOptions
+
+        return self._read(
+            lambda repo: {
+                label: ScanOptions.from_json(root.options).kept() for label, root in sorted(repo.state.roots.items())
+            }
+        )
 
     # Bringing up to date
 
@@ -261,6 +275,7 @@ class Store:
         cache: AnyPath | None = None,
         trust: bool = False,
         sudo_uid: int | None = None,
+        usual: UsualWords | None = None,
         note: Callable[[str], None] | None = None,
         made: Callable[[InitReport], None] | None = None,
         progress: Progress | None = None,
@@ -269,7 +284,7 @@ class Store:
     ) -> SyncReport:
         """Make a store by a first sync of folders. No store is made if the sync would fail.
 
-        config, cache, trust, sudo_uid: as in `UserWords`.
+        config, cache, trust, sudo_uid, usual: as in `UserWords`.
         made:    receives the report of the new store, before the sync begins.
         options: the words of `FirstSyncWords`.
         dry_run: plan it: no model is loaded and no store is made, and the report has `store_exists` False.
@@ -285,7 +300,7 @@ class Store:
         path, consent, user = (
             absolute(folder),
             _consent(config),
-            User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid),
+            User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid, usual=usual),
         )
         if dry_run:
             return look_first(path, words, paths, chosen, recipe=recipe, user=user, progress=progress, stop=stop)
@@ -375,6 +390,7 @@ class Store:
         cache: AnyPath | None = None,
         trust: bool = False,
         sudo_uid: int | None = None,
+        usual: UsualWords | None = None,
         progress: Progress | None = None,
         stop: threading.Event | None = None,
         **options: Unpack[ImportWords],
@@ -382,7 +398,7 @@ class Store:
         """Make a store by an import. If the import fails, or with `dry_run`, no store is left behind.
 
         hash, store_dtype: by default those of the `vstore.json` beside the old index, else xxh3_128 and float16.
-        config, cache, trust, sudo_uid: as in `UserWords`.
+        config, cache, trust, sudo_uid, usual: as in `UserWords`.
         options: the words of `ImportWords`.
         Raises:  UsageError if the store exists; and the errors of `import_index`.
         """
@@ -394,7 +410,7 @@ class Store:
             hash=hash,
             dtype=store_dtype,
             consent=_consent(config),
-            user=User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid),
+            user=User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid, usual=usual),
             dry_run=dry_run,
             progress=progress,
             stop=stop,

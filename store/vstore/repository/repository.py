@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from vstore.format.manifest import Manifest
     from vstore.format.tree import Tree
     from vstore.format.typed_words import RecordWords
+    from vstore.pictures.scan_options import ScanOptions
 
 T = TypeVar("T")
 
@@ -90,6 +91,20 @@ class Repository:
         from vstore.disk.named_places import NamedPlaces  # what only looks at snapshots follows no place
 
         return NamedPlaces.of_user(self.user.config_folder())
+
+    @cached_property
+    def usual(self) -> ScanOptions:
+        """The user's options for folders that keep none of their own. Raises: UsageError."""
+        from vstore.pictures.scan_options import ScanOptions
+
+        usual = ScanOptions.of_user(self.user.usual or {})
+        return usual if self.format > 1 else usual._replace(accept_truncated=0)  # its marks need format 2
+
+    def scan_options(self, root: Root) -> ScanOptions:
+        """Find the options with which a folder is scanned: those kept with it, else the user's usual ones."""
+        from vstore.pictures.scan_options import ScanOptions
+
+        return ScanOptions.from_json(root.options).filled(self.usual)
 
     @classmethod
     def unread(cls, folder: Path, form: Form, user: User, *locks: Lock) -> Repository:
