@@ -240,7 +240,7 @@ def test_the_folders_that_labels_meant_have_the_fields_of_their_table(world: Wor
 def test_a_root_keeps_every_option_that_the_table_names(world: World) -> None:
     (row,) = [row for row in table("root") if row["field"] == "`options`"]
     (root,) = world.repo.state.roots.values()
-    assert set(words(row["meaning"])) == set(root.options) == {*ScanOptions._fields} - {"accept_truncated"}
+    assert set(words(row["meaning"])) == set(root.options) == {*ScanOptions._fields} - {"accept_truncated", "off"}
 
 
 def source() -> Iterator[ast.AST]:

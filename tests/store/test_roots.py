@@ -199,7 +199,7 @@ def test_a_store_of_format_1_is_left_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("picture", "no folder 'picture'; did you mean pictures?"),
+        ("picture", "no folder 'picture'; did you mean pictures? list them with: vstore root list"),
         ("zzz", "no folder 'zzz'; list them with: vstore root list"),
         ("pictures/x", "is a part of the folder 'pictures', and no folder of its own; leave it out with"),
     ],

@@ -47,7 +47,7 @@ def list_(as_json: bool) -> None:
         echo_json(rows)
         return
     if not rows:
-        say("No folder yet. Sync one with: vstore sync FOLDER", err=True)
+        say("This store has no folder. Add one with: vstore sync FOLDER", err=True)
         return
     lines = [["label", "place", "paths", "pictures", ""]]
     lines += [[shown(row.label), _place(row), number(row.paths), number(row.images), _about(row)] for row in rows]

@@ -60,6 +60,12 @@ def labels_in(state: State, number: int | None) -> Labels:
     return Labels(moved)
 
 
+def doubtful_labels(state: State) -> Labels:
+    """Find the labels that mean one folder in all snapshots; of no other is known what a path of any of them means."""
+    doubtful = {label: folders[0].label(label) for label, folders in state.retired.items() if folders[0].before}
+    return Labels({**labels_in(state, None).moved, **doubtful})
+
+
 def yesterday(path: bytes, absorbed: Absorbed) -> list[bytes]:
     """List the earlier names that a stored path may have had, the latest first."""
     names = []

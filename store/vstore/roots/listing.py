@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from vstore.format.canonical import Json
 from vstore.format.entries import Root
 from vstore.pictures.scan_options import ScanOptions
 from vstore.repository.acquaintance import KnownFolders
@@ -41,7 +40,7 @@ def _row(repo: Repository, folders: KnownFolders, label: str, keys: list[bytes],
     )
 
 
-def _kept(root: Root) -> Mapping[str, Json]:
+def _kept(root: Root) -> dict[str, bool | int | list[str]]:
     """Give the options of a folder that are not at their defaults."""
     usual = ScanOptions()._asdict()
     kept = ScanOptions.from_json(root.options)._asdict()

@@ -29,7 +29,7 @@ class RootRow(NamedTuple):
     named: bool
     paths: int
     images: int
-    options: Mapping[str, Json]
+    options: Mapping[str, bool | int | list[str]]
     earlier: tuple[str, ...]
 
     def to_json(self) -> dict[str, Json]:

@@ -67,11 +67,9 @@ def _unknown(repo: Repository, path: bytes, others: Collection[str]) -> UsageErr
                     f"{text} is a part of the folder {root.label!r}, and no folder of its own",
                     f"leave it out with: vstore sync {quoted(place)} --exclude {quoted(part)}",
                 )
-    from difflib import get_close_matches
+    from vstore.closeness import instead  # few folders are misspelt
 
-    near = get_close_matches(text, sorted({*state.roots, *others}), n=3)
-    meant = f"did you mean {' or '.join(map(quoted, near))}?" if near else _LIST
-    return UsageError(f"this store has no folder {text!r}", meant)
+    return UsageError(f"this store has no folder {text!r}", _LIST, instead=instead(text, {*state.roots, *others}))
 
 
 def _place(repo: Repository, label: str) -> str:
