@@ -32,7 +32,7 @@ def root() -> None:
     """
 
 
-@root.command("list")
+@root.command("list", short_help="List the folders.")
 @json_option
 def list_(as_json: bool) -> None:
     """List the folders: label, place, paths in the current snapshot, and the options that their syncs keep.
