@@ -8,9 +8,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from vstore.brief import briefly
-from vstore.browse.entries import Entries, PathEntry, SnapshotSpan, entry_of
+from vstore.browse.entries import Entries, PathEntry, entry_of
 from vstore.browse.globs import Glob, plain
-from vstore.browse.spans import Held, Run
+from vstore.browse.spans import Held, Run, SnapshotSpan
 from vstore.errors import UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.pages import Alias, Child

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from vstore.browse.details import taken_at
-from vstore.browse.failed import failure_of
 from vstore.browse.spans import is_in
 from vstore.format.entries import Snapshot, Space
 from vstore.format.facts import BYTES, CUT_HEIGHT, CUT_LINES, FLAT, FORMAT, HEIGHT, KNOWN, TAKEN, WIDTH, Column, Value
-from vstore.format.fields import FieldValue
 from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from vstore.format.fields import FieldValue
 
 Fact = str | int | float | bool
 _NOT_PLAIN = (TAKEN, CUT_LINES, CUT_HEIGHT)
@@ -30,8 +31,12 @@ def facts_known(repo: Repository, key: bytes) -> tuple[dict[str, Fact], tuple[in
     lines, height = values.get(CUT_LINES), values.get(CUT_HEIGHT)
     plain = {one.name: values[one] for one in KNOWN if one in values and one not in _NOT_PLAIN}
     facts: dict[str, Fact] = {name: value for name, value in plain.items() if not isinstance(value, bytes)}
-    if (taken := taken_at(values.get(TAKEN))) is not None:
-        facts[TAKEN.name] = taken
+    if TAKEN in values:
+        from vstore.browse.times import taken_at
+
+        taken = taken_at(values[TAKEN])
+        if taken is not None:
+            facts[TAKEN.name] = taken
     if any(column.name.startswith(FLAT) and value == 1 for column, value in values.items()):
         facts["flat"] = True
     wanted = (BYTES, FORMAT, WIDTH, HEIGHT)
@@ -68,6 +73,8 @@ def spaces_with(repo: Repository, key: bytes) -> list[Space]:
 
 def why_failed(repo: Repository, space: str, key: bytes) -> tuple[str, str] | None:
     """Look up why a picture gave no vector. Returns: kind and reason; None if that is not known."""
+    from vstore.browse.failure import failure_of
+
     catalogue = repo.catalogue(write=False)
     if catalogue is None:
         return None

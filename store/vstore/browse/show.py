@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.brief import briefly
-from vstore.browse.entries import SnapshotSpan, spans_to_json
 from vstore.browse.picture import Picture, picture_of
-from vstore.browse.spans import Held, is_in
+from vstore.browse.spans import Held, SnapshotSpan, is_in
 from vstore.format.canonical import Json, named_file, named_path
 from vstore.format.entries import Snapshot
-from vstore.format.fields import FieldValue
 from vstore.format.pages import Child, leaf_keys
 from vstore.format.tree import Tree
 from vstore.paths import AnyPath, as_bytes
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from vstore.format.fields import FieldValue
 
 HERE, CHANGED, GONE, ELSEWHERE, OLDER, FAILED, UNKNOWN = (
     "here", "changed", "gone", "elsewhere", "older", "failed", "unknown",
@@ -114,7 +115,7 @@ class ShowReport(NamedTuple):
             "key": self.key.hex(),
             "new_key": None if self.new_key is None else self.new_key.hex(),
             "names": [{**_paths(name.path, name.file), "there": name.there} for name in self.names],
-            "snapshots": spans_to_json(self.snapshots),
+            "snapshots": [span._asdict() for span in self.snapshots],
             "spaces": [one._asdict() for one in self.spaces],
             "facts": dict(self.facts),
             "fields": {name: _field(one) for name, one in self.fields.items()},

@@ -6,9 +6,8 @@ Snapshots share nearly all pages of their trees. Each page is looked at once, ho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-from vstore.browse.entries import SnapshotSpan
 from vstore.format.entries import Snapshot
 from vstore.format.page_tree import root_of
 from vstore.format.pages import Child, level_of
@@ -17,6 +16,17 @@ from vstore.repository.repository import Repository
 
 T = TypeVar("T")
 Run = list[int]  # first and last place in the list of snapshots
+
+
+class SnapshotSpan(NamedTuple):
+    """Snapshots in a row without a gap.
+
+    first: the name of the first.
+    last:  the name of the last; the same if it is one.
+    """
+
+    first: str
+    last: str
 
 
 class Held(Generic[T]):
