@@ -17,9 +17,10 @@ Fact = str | int | float | bool
 _NOT_PLAIN = (TAKEN, CUT_LINES, CUT_HEIGHT)
 
 
-def facts_known(repo: Repository, key: bytes) -> tuple[dict[str, Fact], tuple[int, int] | None]:
+def facts_known(repo: Repository, key: bytes, *, noted: bool) -> tuple[dict[str, Fact], tuple[int, int] | None]:
     """Collect the facts of a picture by name, and the lines of a cut one: those that are there, and all.
 
+    noted:  look in the catalogue for those that the facts of the store lack. That reads its whole file.
     Raises: Damage, FileNotFoundError.
     """
     values: Mapping[Column, Value] = {}
@@ -40,7 +41,7 @@ def facts_known(repo: Repository, key: bytes) -> tuple[dict[str, Fact], tuple[in
     if any(column.name.startswith(FLAT) and value == 1 for column, value in values.items()):
         facts["flat"] = True
     wanted = (BYTES, FORMAT, WIDTH, HEIGHT)
-    if any(one.name not in facts for one in wanted):
+    if noted and any(one.name not in facts for one in wanted):
         facts = {**_noted(repo, key), **facts}
     return facts, (lines, height) if isinstance(lines, int) and isinstance(height, int) else None
 
