@@ -4,9 +4,10 @@
 
 Targets: `snapshot list`, `rollback`, `ls | head -50`, `find` and `show --no-neighbours` at most 1.6 times
 `python -c "import click"`, the same at 100 and at 100,000 images; they import neither numpy nor faiss nor torch nor a
-progress library. `find` unpacks the paths of all pictures and looks through them: its time grows with their number. With --base: the same commands, `status`,
-`search` and `--help` against those of an older commit (by default the one that `benchmarks/base` names), 15 pairs by
-wall and CPU time; the lower end of the 95 % interval of the median ratio is at most 1.05.
+progress library. `find` unpacks the paths of all pictures and looks through them: its time grows with their number.
+With --base: `snapshot list`, `log`, `rollback`, `status`, `search` and `--help` against those of an older commit (by
+default the one that `benchmarks/base` names), 15 pairs by wall and CPU time; the lower end of the 95 % interval of the
+median ratio is at most 1.05.
 """
 
 from __future__ import annotations
