@@ -97,7 +97,9 @@ class Pairer:
             raise UsageError(f"{os.fsdecode(root)} is not a folder", "name the folder of the pictures with --root")
         self._progress.stage("scan", None)
         tree = Tree.empty(repo.hash, repo.packs.get)
-        survey = Surveyor(repo, self._catalogue, tree, progress=self._progress).survey([target], frozenset())
+        survey = Surveyor(repo, self._catalogue, tree, progress=self._progress, stop=self._stop).survey(
+            [target], frozenset()
+        )
         prefix = target.prefix + b"/"
         files: dict[bytes, File] = {}
         places: dict[bytes, Item] = {}

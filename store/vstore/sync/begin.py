@@ -82,6 +82,7 @@ def make_for(
     user: User | None = None,
     dry_run: bool = False,
     note: Callable[[str], None] = lambda text: None,
+    stop: threading.Event | None = None,
 ) -> InitReport:
     """Make a store for a first sync, unless the sync would fail: a slip must not leave a store behind.
 
@@ -89,8 +90,9 @@ def make_for(
     consent: of the user, who consents to a model by naming it.
     user:   the user for whom the store is made.
     note:   receives a line for each thing done without being asked for.
+    stop:   set by another thread, ends the look at the folders.
     Raises: NoStore for a dry run, or without a folder; UsageError if a folder holds no picture; ModelError,
-            MissingPackage. Nothing is made then.
+            Interrupted, MissingPackage. Nothing is made then.
     """
     if is_store(folder):
         _refuse_existing(folder, words)
@@ -100,7 +102,7 @@ def make_for(
     if dry_run:
         raise NoStore(f"there is no store at {folder}", "make one with: vstore init, or sync without -n")
     for path in map(os.fsencode, several(paths)):
-        _refuse_without_picture(path, options)
+        _refuse_without_picture(path, options, stop)
     from vstore.packages import faiss_module
     from vstore.repository.init import init
 
@@ -118,7 +120,7 @@ def _refuse_existing(folder: Path, words: Words) -> NoReturn:
     )
 
 
-def _refuse_without_picture(path: bytes, options: Options) -> None:
+def _refuse_without_picture(path: bytes, options: Options, stop: threading.Event | None) -> None:
     shown = os.fsdecode(path)
     if not os.path.isdir(path):
         what = "is not a folder" if os.path.lexists(path) else "does not exist"
@@ -126,7 +128,7 @@ def _refuse_without_picture(path: bytes, options: Options) -> None:
     place = os.path.realpath(path)
     options.edits().refuse_faulty(os.fsdecode(place), options.as_label or os.fsdecode(os.path.basename(place)))
     passed: PassedOver = {}
-    scan = Scan(path, options.edits().applied(ScanOptions()), EXTENSIONS)
+    scan = Scan(path, options.edits().applied(ScanOptions()), EXTENSIONS, stop=stop)
     for folder in scan:
         if folder.count or any(trouble.kind not in AWAY for trouble in folder.troubles):
             return  # a candidate, or a file that cannot be looked at: the first is enough

@@ -67,7 +67,9 @@ class Planner:
         agreed = frozenset(label for label in labels if self._memory.agrees(label, base.parent, base.tree))
         self._progress.stage("scan", None)
         absorbed = {**self._repo.state.absorbed, **base.scope.absorbed}
-        surveyor = Surveyor(self._repo, self._catalogue, base.tree, progress=self._progress, absorbed=absorbed)
+        surveyor = Surveyor(
+            self._repo, self._catalogue, base.tree, progress=self._progress, stop=self._stop, absorbed=absorbed
+        )
         watch = _watch(base.scope.given) if not any(target.under for target in targets) else None
         survey = surveyor.survey(targets, agreed, watch)
         if watch is not None:
