@@ -30,6 +30,15 @@ def config() -> str | None:
     return named if named and os.path.isabs(named) else None  # its specification ignores others
 
 
+def config_file() -> str | None:
+    """Find the place of the user's file of options; None for a user without a home."""
+    folder = config()
+    if folder is None:
+        home = os.path.expanduser("~")
+        folder = os.path.join(home, ".config") if os.path.isabs(home) else None
+    return None if folder is None else os.path.join(folder, "vstore", "config.toml")
+
+
 def cache() -> str | None:
     """Find the user's folder for caches, as XDG_CACHE_HOME says. Returns: None for ~/.cache."""
     named = os.environ.get("XDG_CACHE_HOME")
@@ -40,13 +49,19 @@ def user_words(folder: Path) -> UserWords:
     """Say for whom the store in a folder is opened, from the command line and the environment. Raises: UsageError."""
     ctx = click.get_current_context(silent=True)
     trusts = (ctx.find_object(dict) or {}).get("trust", False) if ctx is not None else False
-    sudo = os.environ.get("SUDO_UID", "")
     return {
         "config": config(),
         "cache": cache(),
         "trust": trusts or _is_trusted(folder),
-        "sudo_uid": int(sudo) if re.fullmatch("[0-9]{1,10}", sudo) else None,
+        "sudo_uid": sudo_uid(),
+        "usual": (ctx.find_object(dict) or {}).get("usual") if ctx is not None else None,
     }
+
+
+def sudo_uid() -> int | None:
+    """Find the user who became root by sudo."""
+    sudo = os.environ.get("SUDO_UID", "")
+    return int(sudo) if re.fullmatch("[0-9]{1,10}", sudo) else None
 
 
 def _is_trusted(folder: Path) -> bool:
@@ -88,24 +103,47 @@ def find_store(paths: Sequence[str] = ()) -> Path | None:
 
     named = named_folder()
     if named is not None:
-        return named
+        return _used(named)
     near = Store.find(os.curdir)
     ctx = click.get_current_context(silent=True)
     if near is not None:
         if ctx is not None:
             ctx.ensure_object(dict)["above"] = near.parent != Path(os.path.realpath(os.curdir))
-        return near
+        return _used(near)
     found = next((folder for folder in map(Store.find, paths) if folder is not None), None)
     if found is not None and ctx is not None:
         ctx.ensure_object(dict)["found"] = found  # a command without these paths would not find it
-    return found
+    return None if found is None else _used(found)
 
 
-def no_store(*, dry_run: bool = False) -> NoStore:
-    """Make the error for a missing store. dry_run: the command only looks, so that no sync is suggested."""
-    make = "make one with: vstore init, and look again" if dry_run else "make one with: vstore sync FOLDER"
+def _used(folder: Path) -> Path:
+    """Note the store of a command for its JSON document (`output.echo_json`). Returns: the folder as it was given."""
+    ctx = click.get_current_context(silent=True)
+    if ctx is not None:
+        ctx.ensure_object(dict)["used"] = os.path.abspath(folder)
+    return folder
+
+
+def say_store(folder: Path) -> None:
+    """Say which store is changed, unless it is .vstore in this folder: it may be a forgotten one further up.
+
+    Nothing is said with -q, or with --json, whose document names the store; nor of a store that is yet to be made.
+    """
+    from vstore import Store
+
+    ctx = click.get_current_context(silent=True)
+    if ctx is None or ctx.params.get("quiet") or ctx.params.get("as_json") or not Store.exists(folder):
+        return
+    if os.path.realpath(folder) != os.path.realpath(Store.FOLDER):
+        click.echo(f"Store: {shown(os.path.abspath(folder))}", err=True)
+
+
+def no_store() -> NoStore:
+    """Make the error for a missing store."""
     return NoStore(
-        "there is no store here, nor in any folder above", f"{make}, or name one with --store DIR or VSTORE_DIR"
+        "there is no store here, nor in any folder above",
+        "make one with: vstore sync FOLDER (vstore status FOLDER shows what that would do), or name one with --store "
+        "DIR or VSTORE_DIR",
     )
 
 
@@ -127,9 +165,10 @@ def open_store(paths: Sequence[str] = (), *, damaged: bool = False) -> Store:
 
 
 def open_to_change(paths: Sequence[str] = ()) -> Store:
-    """Open the store of a changing command. Raises: NoStore; UsageError on a network filesystem."""
+    """Open the store of a changing command, and say which one it is. Raises: NoStore; UsageError on a network disk."""
     store = open_store(paths)
     refuse_network(store.folder)
+    say_store(store.folder)
     return store
 
 
@@ -145,7 +184,7 @@ def new_folder() -> Path:
         _refuse_second()
         folder = Path(Store.FOLDER)
     refuse_network(folder)
-    return folder
+    return _used(folder)
 
 
 @contextlib.contextmanager

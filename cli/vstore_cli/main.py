@@ -20,6 +20,7 @@ import click  # noqa: E402
 
 from vstore import UsageError, VstoreError, __version__  # noqa: E402
 from vstore_cli.failures import fail  # noqa: E402
+from vstore_cli.groups import Commands  # noqa: E402
 from vstore_cli.interrupts import heed, was_interrupted  # noqa: E402
 
 loading.end(_loads)
@@ -32,6 +33,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Keep an index up to date": {
         "init": ("init:init", "Make an empty store."),
         "sync": ("sync:sync", "Embed new pictures and write a snapshot."),
+        "watch": ("watch:watch", "Sync whenever pictures change."),
         "status": ("status:status", "Show what a sync would do."),
         "import": ("import_:import_", "Import an index that another tool made."),
     },
@@ -39,6 +41,9 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "search": ("search:search", "Find pictures that look like a picture or match a text."),
         "export": ("export:export", "Write a snapshot in a format that other tools read."),
         "dupes": ("dupes:dupes", "List identical or similar pictures."),
+        "ls": ("ls:ls", "List the folders and pictures of a snapshot."),
+        "find": ("find:find", "Find pictures by their names."),
+        "show": ("show:show", "Show what the store knows of one picture."),
     },
     "Snapshots": {
         "snapshot": ("snapshot:snapshot", "List, compare, tag, forget and export snapshots."),
@@ -58,6 +63,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "gc": ("gc:gc", "Delete data that no snapshot uses."),
         "stats": ("stats:stats", "Show disk usage."),
         "trust": ("trust:trust", "Trust a store of another user."),
+        "config": ("config:config", "Show the options that you set once for all."),
         "doctor": ("doctor:doctor", "Check the installation and suggest fixes."),
     },
 }
@@ -69,7 +75,7 @@ _READ_OPTIONS = ("--prompt", "--query-prompt", "--accept-truncated")
 _READ_OPERANDS = ("rollback", "search", "snapshot")  # commands
 
 
-class Group(click.Group):
+class Group(Commands):
     """A group that loads the module of a command when the command is called, and accepts --store anywhere."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -89,25 +95,49 @@ class Group(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         store, rest = _store_option(args)
-        trust, rest = _trust_option(rest)
+        trust, rest = _flag(rest, "--trust")
+        no_pager, rest = _flag(rest, "--no-pager")
         _refuse_empty(rest)
         given = ctx.ensure_object(dict)
-        given["trust"] = trust
+        given["trust"], given["no_pager"] = trust, no_pager
         if store is not None:
             given["store"] = store
+        given["words"] = args
         given["offline"] = "--offline" in (rest[: rest.index("--")] if "--" in rest else rest)
         return super().parse_args(ctx, rest)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and not ctx.resilient_parsing and _may_be_set():
+            from vstore_cli.settings import apply
+
+            apply(ctx, [str(name)], command, rest)
+        return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except VstoreError as err:
-            from vstore_cli.suggestions import typed
+            if isinstance(err, UsageError) and "settings" in ctx.ensure_object(dict):
+                from vstore_cli.settings import name_settings
+
+                name_settings(ctx, err)
+            from vstore_cli.suggestions import corrected, typed
 
             if err.code == "foreign_store" and ctx.ensure_object(dict).get("above"):
                 err.next_step += "; or make a store of your own here: vstore init"
-            err.message, err.next_step = typed(err.message), typed(err.next_step)
+            err.message, err.next_step = typed(err.message), typed(corrected(err))
             raise
+
+
+def _may_be_set() -> bool:
+    """Tell whether options may be set by the environment or by the user's file."""
+    from vstore_cli.locate import config_file
+
+    file = config_file()
+    return any(name.startswith("VSTORE_") for name in os.environ) or (file is not None and os.path.lexists(file))
 
 
 def _store_option(args: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -129,10 +159,10 @@ def _store_option(args: Sequence[str]) -> tuple[str | None, list[str]]:
     return store, rest
 
 
-def _trust_option(words: Sequence[str]) -> tuple[bool, list[str]]:
-    """Take `--trust` out of the words of a command, anywhere before a `--`."""
+def _flag(words: Sequence[str], flag: str) -> tuple[bool, list[str]]:
+    """Take a flag out of the words of a command, anywhere before a `--`."""
     end = words.index("--") if "--" in words else len(words)
-    own = [word for word in words[:end] if word != "--trust"]
+    own = [word for word in words[:end] if word != flag]
     return len(own) < end, [*own, *words[end:]]
 
 
@@ -163,13 +193,15 @@ def _refuse_empty(words: Sequence[str]) -> None:
     expose_value=False,
     help="Write into the store even if it belongs to another user. Accepted anywhere, too.",
 )
+@click.option("--no-pager", is_flag=True, expose_value=False, help="Show long lists without a pager. Also anywhere.")
 @click.version_option(__version__, message="vstore %(version)s")
 def vstore() -> None:
     """Keep a searchable, versioned index of folders of pictures, and update it at the cost of what changed.
 
     The store is the folder named by --store or by the environment variable VSTORE_DIR. If neither is given, it is the
-    nearest .vstore in this folder or a folder above, or else in or above the PATH given to the command. One that
-    belongs to another user is only read, unless you trust it: see vstore trust --help.
+    nearest .vstore in this folder or a folder above, or else in or above the PATH given to the command. If there is
+    none, sync, import and init make one in .vstore here. A command that changes another store than .vstore here says
+    which one it is. One that belongs to another user is only read, unless you trust it: see vstore trust --help.
 
     \b
     Example:

@@ -6,12 +6,15 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import click
 
 from vstore_cli.suggestions import typed, typed_fields
+
+if TYPE_CHECKING:
+    from vstore import Files
 
 # Characters that JSON may hold as they are, and that steer a terminal or turn the direction of a line.
 _UNSEEN = "[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
@@ -32,12 +35,27 @@ def json_option(command: F) -> F:
 
 
 def echo_json(report: Report | Sequence[Report]) -> None:
-    """Print one JSON document on one line, in UTF-8 whatever the encoding of the terminal."""
+    """Print one JSON document on one line, in UTF-8 whatever the encoding of the terminal.
+
+    The document of a report names the store that the command used.
+    """
     # A report is a named tuple, thus a sequence too.
-    value = report.to_json() if isinstance(report, Report) else [one.to_json() for one in report]
+    value = with_store(report.to_json()) if isinstance(report, Report) else [one.to_json() for one in report]
+    click.echo(json_bytes(typed_fields(value)))
+
+
+def json_bytes(value: Any) -> bytes:
+    """Write JSON as programs get it."""
     # A text that is not UTF-8 (a label, a message) must not break the document; paths come as path_b64 too.
-    text = json.dumps(typed_fields(value), ensure_ascii=False)
-    click.echo(re.sub(_UNSEEN, lambda char: f"\\u{ord(char[0]):04x}", text).encode("utf-8", "replace"))
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub(_UNSEEN, lambda char: f"\\u{ord(char[0]):04x}", text).encode("utf-8", "replace")
+
+
+def with_store(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the store that the command used to its document, where that is known."""
+    ctx = click.get_current_context(silent=True)
+    used = (ctx.find_object(dict) or {}).get("used") if ctx is not None else None
+    return dict(document) if used is None or "store" in document else {**document, "store": used}
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -63,6 +81,17 @@ def openable(path: bytes) -> bytes:
     except (OSError, ValueError):
         return path
     return relative if len(relative) < len(path) else path
+
+
+def placed(path: bytes, where: Files) -> str:
+    """Show a stored path as its file is opened from here; as it is stored if its folder is no longer known."""
+    file = where.file_of(path)
+    return shown(path if file is None else openable(file))
+
+
+def placed_if_there(path: bytes, where: Files) -> str:
+    """Show a path of an older snapshot: as `placed` if it has a file today, else as it is stored."""
+    return placed(path, where) if where.is_there(path) else shown(path)
 
 
 def write_raw(paths: Iterable[bytes], end: bytes) -> None:

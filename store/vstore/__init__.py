@@ -11,6 +11,16 @@ from typing import TYPE_CHECKING, Any
 from vstore._version import __version__
 
 if TYPE_CHECKING:
+    from vstore.browse.entries import Details as Details
+    from vstore.browse.entries import Entries as Entries
+    from vstore.browse.entries import PathEntry as PathEntry
+    from vstore.browse.entries import SnapshotSpan as SnapshotSpan
+    from vstore.browse.find import FindReport as FindReport
+    from vstore.browse.ls import LsReport as LsReport
+    from vstore.browse.show import Name as Name
+    from vstore.browse.show import Neighbour as Neighbour
+    from vstore.browse.show import ShowReport as ShowReport
+    from vstore.browse.show import SpaceOf as SpaceOf
     from vstore.check.findings import Problem as Problem
     from vstore.check.reembed import ReembedReport as ReembedReport
     from vstore.check.report import CheckReport as CheckReport
@@ -49,6 +59,7 @@ if TYPE_CHECKING:
     from vstore.facts.fill import FillWords as FillWords
     from vstore.facts.report import FactsReport as FactsReport
     from vstore.facts.report import Undecoded as Undecoded
+    from vstore.format.usual_words import UsualWords as UsualWords
     from vstore.gc.run import GcReport as GcReport
     from vstore.importing.columns import KeptField as KeptField
     from vstore.importing.columns import LeftColumn as LeftColumn
@@ -68,10 +79,13 @@ if TYPE_CHECKING:
     from vstore.models.report import ModelServed as ModelServed
     from vstore.models.report import ModelUsed as ModelUsed
     from vstore.progress import Progress as Progress
+    from vstore.progress import Stage as Stage
+    from vstore.progress import Watching as Watching
     from vstore.repair.report import Loss as Loss
     from vstore.repair.report import RepairReport as RepairReport
     from vstore.repository.candidates import Candidate as Candidate
     from vstore.repository.cut_picture import Truncated as Truncated
+    from vstore.repository.files import Files as Files
     from vstore.repository.init import InitReport as InitReport
     from vstore.search.dupes import DupesReport as DupesReport
     from vstore.search.groups import Group as Group
@@ -102,10 +116,16 @@ if TYPE_CHECKING:
     from vstore.versions.show import SnapshotDetail as SnapshotDetail
     from vstore.versions.show import SnapshotRow as SnapshotRow
     from vstore.versions.tags import TagReport as TagReport
+    from vstore.watch.report import Watched as Watched
+    from vstore.watch.typed_words import WatchWords as WatchWords
 
 # Importing vstore costs nothing: a name is imported when it is first used. tests/store/test_face.py compares this table
 # with the imports above, which are for type checkers.
 _HOMES = {
+    "vstore.browse.entries": "Details Entries PathEntry SnapshotSpan",
+    "vstore.browse.find": "FindReport",
+    "vstore.browse.ls": "LsReport",
+    "vstore.browse.show": "Name Neighbour ShowReport SpaceOf",
     "vstore.check.findings": "Problem",
     "vstore.check.reembed": "ReembedReport",
     "vstore.check.report": "CheckReport",
@@ -123,6 +143,7 @@ _HOMES = {
     "vstore.export.run": "ExportReport",
     "vstore.facts.fill": "FillWords",
     "vstore.facts.report": "FactsReport Undecoded",
+    "vstore.format.usual_words": "UsualWords",
     "vstore.gc.run": "GcReport",
     "vstore.importing.columns": "KeptField LeftColumn",
     "vstore.importing.options": "ImportWords",
@@ -130,10 +151,11 @@ _HOMES = {
     "vstore.migrate": "MigrateReport",
     "vstore.models.report": "ConvertedFile ModelAdded ModelAllowed ModelConverted ModelDetail ModelDropped ModelRow "
     "ModelServed ModelUsed",
-    "vstore.progress": "Progress",
+    "vstore.progress": "Progress Stage Watching",
     "vstore.repair.report": "Loss RepairReport",
     "vstore.repository.candidates": "Candidate",
     "vstore.repository.cut_picture": "Truncated",
+    "vstore.repository.files": "Files",
     "vstore.repository.init": "InitReport",
     "vstore.search.dupes": "DupesReport",
     "vstore.search.groups": "Group Picture",
@@ -153,6 +175,8 @@ _HOMES = {
     "vstore.versions.policy": "KeepWords",
     "vstore.versions.show": "SnapshotDetail SnapshotRow",
     "vstore.versions.tags": "TagReport",
+    "vstore.watch.report": "Watched",
+    "vstore.watch.typed_words": "WatchWords",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -1,12 +1,18 @@
-"""Progress of a long run. Pure: the listener decides what to show."""
+"""Progress of a long run. Pure: the run counts, and the listener decides what to show."""
 
 from __future__ import annotations
 
-from typing import Protocol
+import contextlib
+from collections.abc import Iterator
+from threading import get_ident
+from typing import Protocol, runtime_checkable
 
 
 class Progress(Protocol):
-    """A listener to the progress of a run."""
+    """A listener to the progress of a run. All its methods are called in the thread of the run.
+
+    Files, bytes and the file at hand come by one more method, for listeners that have it: see `Watching`.
+    """
 
     def stage(self, name: str, total: int | None) -> None:
         """Begin the next stage. total: the number of its items, if it is known."""
@@ -25,6 +31,72 @@ class Progress(Protocol):
         ...
 
 
+@runtime_checkable
+class Watching(Protocol):
+    """A listener that also looks at a stage while it runs."""
+
+    def watch(self, stage: Stage) -> None:
+        """Take the stage that has just begun, or goes on. It may be read at any time, from any thread."""
+        ...
+
+
+class Stage:
+    """A stage of a run as it stands. The run changes it.
+
+    name:        in words of users: `listing folders`, `reading`, `loading the model`, …
+    unit:        the noun of its items.
+    files:       finished items.
+    files_total: all items; None if their number is unknown.
+    bytes:       bytes of the finished items, where they have a size.
+    bytes_total: bytes of all items; None if it is unknown.
+    work:        of the finished items, in a measure of its own, where neither files nor bytes take even times.
+    work_total:  of all items; None if there is no such measure.
+    failed:      finished items without success.
+    about:       what it is about as a whole, such as a model; else empty.
+    hands:       the files at hand, by thread, the longest-held one first.
+    model:       the name of the model in use, if one was loaded.
+    """
+
+    __slots__ = (
+        "about", "bytes", "bytes_total", "failed", "files", "files_total", "hands", "model", "name", "unit", "work",
+        "work_total",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        total: int | None = None,
+        *,
+        size: int | None = None,
+        work: int | None = None,
+        unit: str = "files",
+        about: str = "",
+        hands: dict[int, bytes] | None = None,
+        model: str = "",
+    ) -> None:
+        self.name = name
+        self.unit = unit
+        self.files = 0
+        self.files_total = total
+        self.bytes = 0
+        self.bytes_total = size
+        self.work = 0
+        self.work_total = work
+        self.failed = 0
+        self.about = about
+        self.hands = {} if hands is None else hands
+        self.model = model
+
+    @property
+    def file(self) -> bytes | None:
+        """The file that has been at hand for the longest time."""
+        return next(iter(list(self.hands.values())), None)
+
+    def held_by(self, thread: int) -> bytes | None:
+        """Name the file that a thread has at hand."""
+        return self.hands.get(thread)
+
+
 class Silent:
     """A silent listener."""
 
@@ -39,3 +111,80 @@ class Silent:
 
     def close(self) -> None:
         pass
+
+
+class Stages:
+    """The stages of one run: they are counted here, and told to a listener.
+
+    is_heard: somebody listens; who does not is spared the sizes of all files.
+    """
+
+    def __init__(self, listener: Progress | None = None) -> None:
+        self.is_heard = listener is not None and type(listener) is not Silent
+        self._listener: Progress = listener or Silent()
+        self._watch = listener.watch if isinstance(listener, Watching) else None
+        self._now = Stage("")
+        self._hands: dict[int, bytes] = {}
+        self._model = ""
+
+    def begin(
+        self,
+        name: str,
+        total: int | None = None,
+        *,
+        size: int | None = None,
+        work: int | None = None,
+        unit: str = "files",
+        about: str = "",
+    ) -> None:
+        """Begin a stage. total, size, work: of all its items, where they are known. unit, about: as in `Stage`."""
+        stage = Stage(name, total, size=size, work=work, unit=unit, about=about, hands=self._hands, model=self._model)
+        self._go_on(stage)
+
+    def _go_on(self, stage: Stage) -> None:
+        self._now = stage
+        self._listener.stage(stage.name, stage.files_total)
+        if stage.files:
+            self._listener.advance(stage.files)
+        if self._watch is not None:
+            self._watch(stage)
+
+    def advance(self, n: int = 1, size: int = 0, *, failed: int = 0, work: int = 0) -> None:
+        """Count finished items. size: their bytes. failed: how many of them. work: as in `Stage`."""
+        now = self._now
+        now.bytes += size
+        now.failed += failed
+        now.work += work
+        now.files += n
+        self._listener.advance(n)
+
+    def note(self, text: str) -> None:
+        """Show a line outside any stage."""
+        self._listener.note(text)
+
+    @contextlib.contextmanager
+    def loading(self, model: str) -> Iterator[None]:
+        """Load a model, as a stage of its own amid the current one, whose counts go on afterwards."""
+        before = self._now
+        self.begin("loading the model", about=model)
+        yield
+        self._model = before.model = model
+        if before.name:
+            self._go_on(before)
+        else:
+            self.close()
+
+    def take(self, file: bytes) -> None:
+        """Take a file in hand, in any thread; it is put down with `put_down`, or for the next one."""
+        thread = get_ident()
+        self._hands.pop(thread, None)  # else the longest-held file would not come first
+        self._hands[thread] = file
+
+    def put_down(self) -> None:
+        """Put down what this thread has in hand."""
+        self._hands.pop(get_ident(), None)
+
+    def close(self) -> None:
+        """End the current stage."""
+        self._now = Stage("")
+        self._listener.close()

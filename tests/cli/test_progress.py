@@ -102,8 +102,8 @@ def test_on_a_terminal_there_is_a_bar_with_stage_rate_and_time_left(columns: int
     code, got = on_a_terminal(["sync", "pictures"], line.home, columns)
     assert code == 0
     frames = [frame for frame in re.split(r"[\r\n]+", got) if frame.strip()]
-    assert all(frame.startswith("read and embed: ") for frame in frames)
-    assert re.search(r"read and embed:\s+0%\|.*\| 0/30 \[00:00<\?, \? files/s\]", frames[0])
+    assert all(frame.startswith(("reading and embedding: ", "loading the model")) for frame in frames)
+    assert re.search(r"reading and embedding:\s+0%\|.*\| 0/30 \[00:00<\?, \? files/s\]", frames[0])
     assert max(map(len, frames)) <= (columns or 80)
     assert got.rstrip("\r").rpartition("\r")[2].strip() == "", "the bar is wiped at the end"
 
@@ -117,7 +117,7 @@ def test_json_leaves_progress_on_stderr(line: Line) -> None:
     line.put({"pictures/a.png": 1})
     code, got = on_a_terminal(["sync", "pictures", "--json"], line.home)
     assert code == 0
-    assert "read and embed: " in got
+    assert "reading and embedding: " in got
     assert "{" not in got
 
 
@@ -126,7 +126,7 @@ def test_a_sync_without_news_leaves_one_line_on_the_terminal(pictures: Line) -> 
     code, got = on_a_terminal(["sync"], pictures.home, stdout=True)
     assert code == 0
     assert re.fullmatch(
-        r"(\rhash: .*\r *\r|\rread and embed: .*\r *\r)?Nothing changed\. v1: [^\r]*\r\n", got, re.DOTALL
+        r"(\rreading: .*\r *\r|\rreading and embedding: .*\r *\r)?Nothing changed\. v1: [^\r]*\r\n", got, re.DOTALL
     )
 
 
@@ -150,7 +150,9 @@ def test_progress_of_a_real_sync_names_its_stages(line: Line, monkeypatch: pytes
     monkeypatch.setattr(bar, "EVERY", 0.0)
     line.put({f"pictures/{number}.png": number for number in range(3)})
     err = line("sync", "pictures").err
-    assert [text.partition(":")[0] for text in err.splitlines()] == ["scan", *["read and embed"] * 3]
-    assert "read and embed: 3 of 3 files (" in err
-    assert "hash: 3 of 3 files (" in line("status").err
+    assert [text.partition(":")[0] for text in err.splitlines()] == [
+        "listing folders", *["reading and embedding"],
+    ]  # fmt: skip
+    assert "reading and embedding: 3 of 3 files (" in err
+    assert "reading: 3 of 3 files (" in line("status").err
     assert line("sync", "-q").err == ""

@@ -112,7 +112,7 @@ def test_a_snapshot_that_is_not_there_is_said(name: str, history: Line) -> None:
         more = ["out"] if words[-1] == "export" else []
         error = history(*words, name, *more, "--json", code=1).error
         assert error["code"] == "no_such_snapshot"
-        assert error["next"] == "list them with: vstore snapshot list"
+        assert error["next"].endswith("list them with: vstore snapshot list")
     assert history.current() == "v3"
 
 
@@ -141,7 +141,11 @@ def test_an_ambiguous_snapshot_is_refused_with_the_candidates(line: Line) -> Non
 
 def test_tags_are_given_and_taken_away(history: Line) -> None:
     assert history("snapshot", "tag", "v1", "original").out == "v1 is tagged original\n"
-    assert history("snapshot", "tag", "v1", "original", "--json").json == {"tag": "original", "snapshot": "v1"}
+    assert history("snapshot", "tag", "v1", "original", "--json").json == {
+        "tag": "original",
+        "snapshot": "v1",
+        "store": str(history.store),
+    }
     err = history("snapshot", "tag", "v2", "original", code=2).err
     assert err == ("Error: v1 already has the tag 'original'\n  remove it first: vstore snapshot untag original\n")
     assert history("snapshot", "untag", "original").out == "Removed the tag original\n"
@@ -276,6 +280,33 @@ def test_the_log_lists_operations_and_what_was_current_after_each(history: Line)
     assert [list(row) for row in rows] == [["number", "op", "time", "about", "current", "undone"]] * 2
     assert [(row["number"], row["op"], row["undone"]) for row in rows] == [(6, "undo", False), (5, "tag", True)]
     history("log", "-n", "0", code=2)
+
+
+def test_the_log_marks_where_undo_ends(history: Line) -> None:
+    assert "undo ends here" not in history("log").out, "everything can be undone"
+    history("snapshot", "untag", "v1", code=2)
+    history("snapshot", "tag", "v1", "one")
+    history("snapshot", "untag", "one")
+    history("gc")
+    history("snapshot", "forget", "v1")
+    history("gc")
+    history("snapshot", "tag", "v2", "two")
+    marked = [line for line in history("log").lines if line.endswith(" (undo ends here)")]
+    assert len(marked) == 1 and marked[0] == history("log").lines[2], "the newest gc alone"
+    assert "undo ends here" not in history("log", "-n", "1").out
+    history("undo")
+    history("undo", code=1)
+
+
+def test_an_undo_prints_what_it_leaves(history: Line) -> None:
+    history.put({"copy/a.png": 1})
+    history("sync", "--exclude", "*.tif")
+    (history.home / "pictures").rename(history.home / "moved")
+    history("sync", "moved", "--as", "pictures")
+    ran = history("undo")
+    assert ran.lines[0].startswith("Undone: sync of ") and "folders changed: pictures" in ran.lines[0]
+    assert ran.err == "Note: the folder 'pictures' stays where it is: nothing is at its old place any more\n"
+    assert "notes" not in history("undo", "--json").json
 
 
 # stats, check

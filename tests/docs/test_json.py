@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import struct
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from docs_tools.console import TOP
 from support.folders import drawn, plain, put
+from support.lines import COMMAND, environment
 from support.old_indexes import OldIndex
 from support.tables import Row, Tables, fits, is_optional, word, words
 
@@ -34,6 +36,9 @@ CONTRACT = Tables(
         "codes": "Codes *(tested)*",
     },
 )
+
+
+GROUPS = {line[0] for line in all_commands() if len(line) > 1}
 
 
 def sections() -> dict[str, list[Row]]:
@@ -74,7 +79,7 @@ def compare(value: Any, rows: list[Row], command: str) -> set[str]:
     if isinstance(value, list):
         walk(value, "")
     else:
-        entry(value, "")
+        entry(value if "store" in listed else {name: one for name, one in value.items() if name != "store"}, "")
     return seen
 
 
@@ -105,8 +110,14 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         assert code == expect, (line, code)
         document = out.detach().getvalue().decode()
         assert document.count("\n") == 1
-        command = " ".join(["vstore", *line[: 2 if line[0] in ("snapshot", "model") else 1]])
+        command = " ".join(["vstore", *line[: 2 if line[0] in GROUPS else 1]])
         said.setdefault(command, []).append(json.loads(document))
+        if not isinstance(said[command][-1], list) and command not in (
+            "vstore trust",
+            "vstore model convert",
+            "vstore config path",
+        ):
+            assert said[command][-1]["store"] == os.path.abspath(where), command
 
     say("init")
     put(
@@ -154,10 +165,31 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     put(top, {"far/a.png": 1, "gift/README": b""})
     say("init", where=top / "gift/.vstore")
     say("sync", str(top / "far"), where=top / "gift/.vstore")
+    put(top, {"moving/a.png": 1})
+    say("sync", str(top / "moving"), where=top / "gift/.vstore")
+    (top / "moving").rename(top / "moved")
+    say("sync", str(top / "moved"), "--as", "moving", where=top / "gift/.vstore")
+    say("undo", where=top / "gift/.vstore")
     shutil.copytree(top / "gift", top / "unpacked")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(top / "another user"))
         say("search", str(pictures / "a.png"), where=top / "unpacked/.vstore")
+        for line in (["ls", "-R"], ["find", "*"], ["show", "far/a.png"]):
+            say(*line, where=top / "unpacked/.vstore")
+    for line in (["ls", "--long"], ["ls", "pictures", "-l"], ["ls", "--failed"]):
+        say(*line)
+    for line in (["find", "*.png", "-l"], ["find", "*.png", "--all"], ["find", "*.PNG"], ["find", "*3.PNG"]):
+        say(*line)
+    say("show", "pictures/same.png")
+    say("show", "pictures/cut.png", "--no-neighbours")
+    put(pictures, {"new.png": 66})
+    for name in ("new.png", "broken.png"):
+        say("show", str(pictures / name))
+    with contextlib.suppress(OSError):
+        say("show", os.fsdecode(odd[:-4] + b"2.png"))
+        say("show", os.fsdecode(odd[:-4] + b"3.png"))
+        say("show", str(pictures / "a.png"))
+    put(pictures, {"new.png": 6})
     say("snapshot", "tag", "v1", "good")
     say("sync")
     for line in (["list"], ["show"], ["diff", "v1", "v2"], ["diff", "v2", "v1"], ["diff", "v2", "v3"]):
@@ -177,6 +209,10 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         patch.setattr(os, "geteuid", lambda: 54_001)
         say("trust")
         say("trust", "--list")
+        patch.setenv("VSTORE_NOTHING", "1")
+        patch.setenv("VSTORE_DEVICE", "cpu")
+        say("config", "list")
+        say("config", "path")
     say("check")
     for format in ("triple", "parquet", "clip-retrieval"):
         say("export", str(top / f"out.{format}"), "--format", format)
@@ -219,7 +255,25 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         say("init", where=top / "undigested")
         say("sync", str(pictures), expect=3, where=top / "undigested")
     say("facts", "--fill", "--pixels", "--max-pixels", "1", expect=3, where=top / "undigested")
+    said["vstore watch"] = _watched(pictures, top / "undigested")
     return said
+
+
+def _watched(pictures: Path, store: Path) -> list[Any]:
+    """What a watch prints of its start, and of a folder that goes away."""
+    command = [*COMMAND, "--store", str(store), "watch", "--settle", "0.1s", "--json"]
+    found = []
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) as watch:
+        assert watch.stdout is not None
+        for line in watch.stdout:
+            found.append(json.loads(line))
+            if found[-1]["kind"] == "sync":
+                pictures.rename(pictures.parent / "away")
+            elif found[-1]["kind"] == "error":
+                watch.terminate()
+    assert watch.returncode == 0
+    (pictures.parent / "away").rename(pictures)
+    return found
 
 
 def _pickled(folder: Path) -> Path:
@@ -261,7 +315,9 @@ def _adopt(top: Path, say: Callable[..., None]) -> None:
 
 
 def test_every_command_has_a_table() -> None:
-    commands = {" ".join(["vstore", *line]) for line in all_commands() if line not in ((), ("snapshot",), ("model",))}
+    commands = {
+        " ".join(["vstore", *line]) for line in all_commands() if line and (len(line) > 1 or line[0] not in GROUPS)
+    }
     assert set(sections()) == commands
 
 
@@ -274,6 +330,8 @@ def test_what_a_command_prints_has_the_fields_of_its_table(command: str, printed
     listed = {word(row["field"]) for row in rows}
     if command == "vstore status":  # which takes no picture
         listed -= {name for name in listed if name.startswith("truncated[]")}
+    if command in ("vstore rollback", "vstore redo"):  # which leave nothing
+        listed -= {"notes"}
     assert seen == listed, f"{command}: some fields of the table were never met"
 
 

@@ -11,7 +11,7 @@ from support.builder import Builder, Floats, unit_vectors
 
 from vstore.disk.segments import Segment
 from vstore.errors import Damage
-from vstore.progress import Silent
+from vstore.progress import Silent, Stages
 from vstore.search import alike as module
 from vstore.search.alike import look_alike
 from vstore.search.bitmaps import bitmaps_of
@@ -72,7 +72,7 @@ def test_groups_are_those_of_every_pair(
     parts = segments(builder)
     named = [n for n in range(60) if n % 4]
     bitmaps = bitmaps_of(parts, {key(builder, n) for n in named})
-    found = look_alike(parts, bitmaps, least, Silent())
+    found = look_alike(parts, bitmaps, least, Stages())
     stored = np.concatenate([part.rows() for part in parts])[named]
     group, best = brute(stored, least)
     assert found.group.tolist() == group
@@ -94,7 +94,7 @@ def test_any_rows_are_grouped_as_every_pair_says(
     parts = segments(builder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK", block)
-        found = look_alike(parts, bitmaps_of(parts, {key(builder, n) for n in range(count)}), least, Silent())
+        found = look_alike(parts, bitmaps_of(parts, {key(builder, n) for n in range(count)}), least, Stages())
     stored = parts[0].rows() if parts else rows
     assert found.group.tolist() == brute(stored, least)[0]
 
@@ -109,15 +109,15 @@ def test_a_chain_of_pairs_is_one_group_in_whatever_blocks_its_links_lie(
     builder = store(tmp_path, rows, [40])
     parts = segments(builder)
     bitmaps = bitmaps_of(parts, {key(builder, n) for n in range(40)})
-    assert set(look_alike(parts, bitmaps, float(np.cos(0.11)), Silent()).group) == {0}
-    assert len(set(look_alike(parts, bitmaps, float(np.cos(0.09)), Silent()).group)) == 40
+    assert set(look_alike(parts, bitmaps, float(np.cos(0.11)), Stages()).group) == {0}
+    assert len(set(look_alike(parts, bitmaps, float(np.cos(0.09)), Stages()).group)) == 40
 
 
 def test_many_that_are_all_alike_are_one_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK", 100)
     builder = store(tmp_path, np.repeat(unit_vectors(1, 8), 1000, axis=0), [1000])
     parts = segments(builder)
-    found = look_alike(parts, bitmaps_of(parts, {key(builder, n) for n in range(1000)}), 1.0, Silent())
+    found = look_alike(parts, bitmaps_of(parts, {key(builder, n) for n in range(1000)}), 1.0, Stages())
     assert set(found.group) == {0}
     np.testing.assert_allclose(found.score, 1, atol=1e-6)
 
@@ -126,7 +126,7 @@ def test_equal_rows_score_one_although_rounding_took_some_of_their_norm(tmp_path
     rows = unit_vectors(50, 333, seed=5)
     builder = store(tmp_path, np.concatenate([rows, rows]), [100])
     parts = segments(builder)
-    found = look_alike(parts, bitmaps_of(parts, {key(builder, n) for n in range(100)}), 1.0, Silent())
+    found = look_alike(parts, bitmaps_of(parts, {key(builder, n) for n in range(100)}), 1.0, Stages())
     assert found.group.tolist() == [n % 50 for n in range(100)]
     assert found.score.max() <= 1
 
@@ -138,8 +138,8 @@ def test_no_byte_of_a_damaged_segment_is_used(tmp_path: Path) -> None:
     data[100] ^= 1
     parts[1].path.write_bytes(data)
     with pytest.raises(Damage, match=parts[1].ref.name):
-        look_alike(parts, bitmaps_of(parts, {key(builder, 0), key(builder, 15)}), 0.5, Silent())
-    look_alike(parts, bitmaps_of(parts, {key(builder, 0)}), 0.5, Silent())  # of the other one nothing is named
+        look_alike(parts, bitmaps_of(parts, {key(builder, 0), key(builder, 15)}), 0.5, Stages())
+    look_alike(parts, bitmaps_of(parts, {key(builder, 0)}), 0.5, Stages())  # of the other one nothing is named
 
 
 def test_progress_counts_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,8 +155,8 @@ def test_progress_counts_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         def advance(self, n: int = 1) -> None:
             told.append(n)
 
-    look_alike(parts, bitmaps_of(parts, {key(builder, n) for n in range(20)}), 0.5, Told())
-    assert told == [("compare", 20), 7, 7, 6]
+    look_alike(parts, bitmaps_of(parts, {key(builder, n) for n in range(20)}), 0.5, Stages(Told()))
+    assert told == [("comparing", 20), 7, 7, 6]
 
 
 def test_memory_does_not_grow_with_the_number_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +170,7 @@ def test_memory_does_not_grow_with_the_number_of_rows(tmp_path: Path, monkeypatc
         parts = segments(builder)
         bitmaps = bitmaps_of(parts, {key(builder, n) for n in range(count)})
         tracemalloc.start()
-        look_alike(parts, bitmaps, 0.99, Silent())
+        look_alike(parts, bitmaps, 0.99, Stages())
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] - peaks[0] < 1500 * 100  # their rows are 1500 * 1024 bytes as float32

@@ -18,6 +18,7 @@ from vstore.check.findings import Findings
 from vstore.check.objects import Objects
 from vstore.disk.segments import Segment
 from vstore.format.entries import FileRef, Space
+from vstore.progress import Stages
 from vstore.repair import vectors
 from vstore.repair.run import repair
 from vstore.repair.snapshots import Snapshots
@@ -90,7 +91,7 @@ def with_another_space_of_the_same_list(place: Path) -> Forge:
 def test_spaces_of_one_list_share_their_keys_in_a_check(tmp_path: Path) -> None:
     forge = with_another_space_of_the_same_list(tmp_path)
     repo = Repository(forge.folder)
-    objects = Objects(repo, repo.state, Findings(), read_whole=False)
+    objects = Objects(repo, repo.state, Findings(), read_whole=False, stages=Stages())
     objects.check_segments()
     assert objects.keys[OTHER] is objects.keys[forge.space]
     assert objects.keys[OTHER]

@@ -8,10 +8,10 @@ import click
 
 from vstore_cli.bar import progress
 from vstore_cli.locate import open_store
-from vstore_cli.output import count, echo_json, json_option, shown, size
+from vstore_cli.output import count, echo_json, json_option, placed, size
 
 if TYPE_CHECKING:
-    from vstore import Group
+    from vstore import Files, Group
 
 
 class Likeness(click.ParamType[float | Literal["auto"]]):
@@ -66,7 +66,7 @@ def dupes(
         echo_json(report)
         return
     for group in report.groups:
-        _show(group)
+        _show(group, report.where)
     if report.groups:
         extra = count(sum(len(group.paths) - 1 for group in report.groups), "copy", "copies")
         click.echo(f"{count(len(report.groups), 'group')}, {extra}, {size(report.wasted)} wasted")
@@ -78,7 +78,7 @@ def dupes(
         click.echo(f"{count(report.flat, 'flat picture')} (one colour) left out of pictures that look alike")
 
 
-def _show(group: Group) -> None:
+def _show(group: Group, where: Files) -> None:
     if group.pictures:
         click.echo(f"{count(len(group.paths), 'file')} that look alike")
     else:
@@ -86,4 +86,4 @@ def _show(group: Group) -> None:
     scores = {path: f"{picture.score:.3f}  " for picture in group.pictures for path in picture.paths}
     for path in group.paths:
         trouble = f"  ({group.troubles[path]})" if path in group.troubles else ""
-        click.echo(f"  {scores.get(path, '')}{shown(path)}{trouble}")
+        click.echo(f"  {scores.get(path, '')}{placed(path, where)}{trouble}")

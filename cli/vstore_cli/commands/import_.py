@@ -10,9 +10,9 @@ import click
 from vstore_cli.again import typed_again
 from vstore_cli.bar import progress
 from vstore_cli.interrupts import saying, stopping
-from vstore_cli.locate import find_store, new_folder, user_words
+from vstore_cli.locate import find_store, new_folder, say_store, user_words
 from vstore_cli.models import model_options
-from vstore_cli.output import count, duration, echo_json, json_option, number, say, shown, table
+from vstore_cli.output import count, duration, echo_json, json_option, number, openable, say, shown, table
 from vstore_cli.units import Size
 
 if TYPE_CHECKING:
@@ -68,8 +68,10 @@ def import_(as_json: bool, quiet: bool, **options: Any) -> None:
     where the whole list moved; the bytes of the file give the key. A file elsewhere that shares only the name may be
     another picture: it is taken with --by-name alone. If a path fits several files, or none, or one that is newer than
     the index, vstore does not guess: the row is listed, and set aside with its vector for --resume. The new embedding
-    space is called *claimed* until `vstore check --reembed 32` verifies it. If there is no store, one is made in
-    .vstore here.
+    space is called *claimed* until `vstore check --reembed 32` verifies it.
+
+    The store is the one that --store or VSTORE_DIR names, else the nearest .vstore in this folder or a folder above,
+    else the one in or above --root; if there is none, one is made in .vstore here.
 
     \b
     Example:
@@ -79,6 +81,7 @@ def import_(as_json: bool, quiet: bool, **options: Any) -> None:
     """
     root = options["root"]
     folder = find_store([root] if root else []) or new_folder()
+    say_store(folder)
     report = _run(folder, options, quiet=quiet or as_json)
     if as_json:
         echo_json(report)
@@ -137,7 +140,7 @@ def _print_waiting(report: ImportReport) -> None:
     for some in waiting:
         may_be = some.why in _MAY_BE  # else the file is the row's own: nothing is suggested
         names = [
-            _short(row.path, 50) + (f" ({_short(row.files[0], 50)}?)" if row.files and may_be else "")
+            _short(row.path, 50) + (f" ({_file(report, row.files[0], 50)}?)" if row.files and may_be else "")
             for row in some.first
         ]
         more = ", …" if some.rows > len(names) else ""
@@ -161,6 +164,8 @@ def _print_fields(report: ImportReport) -> None:
 
 
 def _print(report: ImportReport, folder: Path) -> None:
+    from vstore import Store
+
     counts = report.counts()
     width = max(len(number(amount)) for amount in counts.values())
     click.echo(f"{count(report.rows, 'row')} of {report.dim} numbers from {shown(report.vectors_from)}")
@@ -176,7 +181,7 @@ def _print(report: ImportReport, folder: Path) -> None:
             click.echo(f"{words}:")
         for row in rows[:NAMED]:
             named = len(row.files) > 1 or row.why in ("name_only", "near_name")
-            files = f": {', '.join(map(_short, row.files[:3]))}" if named else ""
+            files = f": {', '.join(_file(report, file) for file in row.files[:3])}" if named else ""
             click.echo(f"  row {row.row} {_short(row.path)}: {shown(row.reason)}{files}")
         if len(rows) > NAMED:
             click.echo(f"  and {number(len(rows) - NAMED)} more; --report FILE lists all")
@@ -184,7 +189,8 @@ def _print(report: ImportReport, folder: Path) -> None:
     how = f"{number(report.kept_bits)} unchanged, {number(report.normalised)} normalised"
     added = f"{count(report.added, 'vector')} ({how})"
     if report.dry_run:
-        click.echo(f"An import would add {added} to the space {shown(report.space_name)}.")
+        first = "" if Store.exists(folder) else f"make the store {shown(str(folder))}, and "
+        click.echo(f"An import would {first}add {added} to the space {shown(report.space_name)}.")
         return
     if report.created_store:
         click.echo(f"Made the store {shown(str(folder))}")
@@ -198,6 +204,11 @@ def _print(report: ImportReport, folder: Path) -> None:
             f"Set aside {count(report.left, 'row')} without a picture. When the pictures are there, run: "
             f"vstore import --resume {report.import_id}"
         )
+
+
+def _file(report: ImportReport, file: bytes, most: int = LONGEST) -> str:
+    """Show the file of a row as it is opened from here."""
+    return _short(openable(report.file_of(file)), most)
 
 
 def _short(path: bytes | str, most: int = LONGEST) -> str:

@@ -12,15 +12,16 @@ from typing import Any
 
 import click
 
+from vstore_cli.groups import Commands
 from vstore_cli.interrupts import ending
-from vstore_cli.locate import cache, open_store
+from vstore_cli.locate import cache, open_store, open_to_change
 from vstore_cli.models import device_option, model_options, note, offline_option
 from vstore_cli.output import columns, count, echo_json, json_option, number, say, shown, size, table
 
 _LINE = 80  # letters of a list that is one line
 
 
-@click.group()
+@click.group(cls=Commands)
 def model() -> None:
     """List, add, use and drop embedding spaces: the models whose vectors this store holds.
 
@@ -173,7 +174,7 @@ def model_add(name: str | None, as_json: bool, **words: Any) -> None:
       vstore model add words --model siglip2-base
       vstore model add --same-as lora-v12 --model merged/lora-v12
     """
-    with open_store() as store:
+    with open_to_change() as store:
         report = store.model_add(name, note=note, **words)
     if as_json:
         echo_json(report)
@@ -266,7 +267,7 @@ def model_use(space: str, message: str, as_json: bool) -> None:
     Example:
       vstore model use lora-v12
     """
-    with open_store() as store:
+    with open_to_change() as store:
         report = store.model_use(space, message=message)
     if as_json:
         echo_json(report)
@@ -324,7 +325,7 @@ def model_drop(space: str, dry_run: bool, wait: bool, as_json: bool) -> None:
     Example:
       vstore model drop lora-v10 -n
     """
-    with open_store() as store:
+    with open_to_change() as store:
         report = store.model_drop(space, dry_run=dry_run, wait=wait)
     if as_json:
         echo_json(report)

@@ -8,9 +8,9 @@ import click
 
 from vstore_cli.again import going_on
 from vstore_cli.bar import progress
-from vstore_cli.locate import find_store, no_store, refuse_network, user_words
+from vstore_cli.locate import find_store, no_store, refuse_network, say_store, user_words
 from vstore_cli.models import device_option, offline_option
-from vstore_cli.output import count, echo_json, json_option, say, shown
+from vstore_cli.output import count, echo_json, json_option, placed, say, shown
 
 
 @click.command()
@@ -43,6 +43,7 @@ def repair(dry_run: bool, quiet: bool, as_json: bool, **options: Any) -> int:
         raise no_store()
     if not dry_run:
         refuse_network(folder)
+    say_store(folder)
     with going_on("interrupted; nothing that could be saved is lost"), progress(quiet) as bar:
         report = Store.repair(folder, dry_run=dry_run, **user_words(folder), progress=bar, **options)
     code = 4 if report.left or report.degraded else 0
@@ -56,7 +57,7 @@ def repair(dry_run: bool, quiet: bool, as_json: bool, **options: Any) -> int:
     for loss in report.degraded:
         click.echo(f"{'WOULD LOSE' if dry_run else 'LOST'} {count(loss.lost, 'path')} of {loss.snapshot}", err=True)
         for path in loss.paths:
-            click.echo(f"    {shown(path)}", err=True)
+            click.echo(f"    {placed(path, report.where)}", err=True)
     for line in report.left:
         say(f"NOT REPAIRED {shown(line)}", err=True)
     if report.quarantined:

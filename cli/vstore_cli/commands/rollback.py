@@ -8,6 +8,7 @@ import click
 
 from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.output import echo_json, json_option, local, say, shown, table
+from vstore_cli.pager import paged
 
 if TYPE_CHECKING:
     from vstore import MoveReport
@@ -80,6 +81,8 @@ def _moved(report: MoveReport, what: str, as_json: bool) -> None:
         return
     click.echo(f"{what}: {shown(local(report.about))}")
     click.echo(f"{report.current} is current." if report.current else "No snapshot is current.")
+    for one in report.notes:
+        say(f"Note: {shown(local(one))}", err=True)
 
 
 @click.command()
@@ -101,7 +104,10 @@ def log(limit: int | None, as_json: bool) -> None:
         echo_json(rows)
         return
     lines = [["", "time", "operation", "current", ""]]
+    end = next((row.number for row in rows if row.ends_undo), None)
     for row in rows:
         about = shown(local(row.about)) + (" (undone)" if row.undone else "")
+        about += " (undo ends here)" if row.number == end and row.op != "init" else ""
         lines.append([str(row.number), local(row.time), row.op, row.current or "", about.strip()])
-    table(lines, right=(0,))
+    with paged():
+        table(lines, right=(0,))

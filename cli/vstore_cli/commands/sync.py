@@ -15,6 +15,7 @@ from vstore_cli.locate import (
     new_folder,
     no_store,
     refuse_network,
+    say_store,
     saying_that_no_store_was_made,
     user_words,
 )
@@ -94,8 +95,10 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> 
     """Embed the new pictures of folders, and write a snapshot if anything changed.
 
     A picture is known by the hash of its bytes: if it was renamed, moved or copied, nothing is embedded. No PATH means
-    all folders that the store knows; a PATH inside a known folder means that part of it. If there is no store, one is
-    made in .vstore here.
+    all folders that the store knows; a PATH inside a known folder means that part of it. The store is the one that
+    `vstore --help` describes; if there is none, one is made in .vstore here.
+
+    With --dry-run nothing is written, and no store is made: if there is none, what a first sync would do is shown.
 
     --model and the options that go with it only apply to a new store. To add a model to a store, use `vstore model
     add`.
@@ -114,11 +117,13 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> 
     # they halved the rate of a model on the CPU (benchmarks/bench_model_ingest.py). Worker processes inherit it.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     folder = find_store(paths)
-    if folder is None and (options["dry_run"] or not (paths or options["files_from"])):
-        raise no_store(dry_run=options["dry_run"])
+    if folder is None and not (paths or options["files_from"]):
+        raise no_store()
     again = typed_again(MODEL_WORDS)  # those are of the store that is made
-    report = _run(folder or new_folder(), paths, options, quiet=quiet, as_json=as_json, again=again)
-    return show(report, as_json=as_json, quiet=quiet, again=again)
+    folder = folder or new_folder()
+    say_store(folder)
+    report = _run(folder, paths, options, quiet=quiet, as_json=as_json, again=again)
+    return show(report, folder, as_json=as_json, quiet=quiet, again=again)
 
 
 def _run(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable
 from functools import partial
 
 from vstore.check.findings import Findings
@@ -17,6 +19,7 @@ from vstore.format.recipes import recipe_of, space_id
 from vstore.format.rest_entry import Import
 from vstore.format.state import State
 from vstore.format.tree import Tree
+from vstore.progress import Stages
 from vstore.repository.leftovers import LeftVectors, left_fields, left_rows
 from vstore.repository.repository import Repository, how_to_give
 
@@ -31,13 +34,14 @@ class Objects:
     read_whole: read every byte, not only footers, tables and keys.
     """
 
-    def __init__(self, repo: Repository, state: State, findings: Findings, *, read_whole: bool) -> None:
+    def __init__(self, repo: Repository, state: State, findings: Findings, *, read_whole: bool, stages: Stages) -> None:
         self.keys: dict[str, set[bytes]] = {}
         self.verified: set[str] = set()
         self.read_whole = read_whole
         self._repo = repo
         self._state = state
         self._findings = findings
+        self._stages = stages
         self._packs: dict[str, Pack] = {}
         # Several spaces may list one segment: it is read, and counted, once.
         self._segments = {ref.name: ref for ref in state.all_segments()}
@@ -57,6 +61,11 @@ class Objects:
         """All packs and segments of the log, by name."""
         return {ref.name: ref for ref in self._state.packs} | self._segments
 
+    def begin(self) -> None:
+        """Begin the stage of `check_packs` and `check_segments`."""
+        size = sum(ref.size for ref in self.listed.values()) if self.read_whole else None
+        self._stages.begin("reading the store", len(self.listed), size=size)
+
     def close(self) -> None:
         for pack in self._packs.values():
             pack.close()
@@ -74,7 +83,14 @@ class Objects:
                 self._read_pack(pack)
 
         for ref in self._state.packs:
-            self._findings.attempt(f"packs/{ref.name}", partial(one, ref))
+            self._attempt("packs", ref, partial(one, ref))
+
+    def _attempt(self, room: str, ref: FileRef, work: Callable[[], None]) -> None:
+        """Look at a file, and count it. room: its folder in the store."""
+        self._stages.take(os.fsencode(self._repo.layout.folder / room / ref.name))
+        whole = self._findings.attempt(f"{room}/{ref.name}", work, (0, ref.rows - 1) if ref.rows else None)
+        self._stages.advance(1, ref.size if self.read_whole else 0, failed=not whole)
+        self._stages.put_down()
 
     def blob(self, digest: bytes) -> bytes:
         """Find a page or a recipe in the opened packs. An unopened one has its own line, and hides no other's."""
@@ -144,10 +160,13 @@ class Objects:
         for space, refs in self._state.segment_lists().items():
             self.keys[space] = shared.setdefault(tuple(refs), set())
             for ref in refs:
-                read = self.read_whole and ref.name not in seen
+                is_new = ref.name not in seen
                 seen.add(ref.name)
-                work = partial(self._check_segment, ref, space, read=read)
-                self._findings.attempt(f"segments/{ref.name}", work, (0, ref.rows - 1))
+                work = partial(self._check_segment, ref, space, read=self.read_whole and is_new)
+                if is_new:
+                    self._attempt("segments", ref, work)
+                else:
+                    self._findings.attempt(f"segments/{ref.name}", work, (0, ref.rows - 1))
 
     def _check_segment(self, ref: FileRef, space: str, *, read: bool) -> None:
         segment = Segment(self._repo.layout.segments, ref)
@@ -208,16 +227,21 @@ class Objects:
     def read_some(self, subset: str | None, until: float | None) -> None:
         """Read every byte of some packs and segments, the longest unread first. until: of `time.monotonic`."""
         refs = longest_unread(self.listed.values(), read_times(self._repo.layout.cache))
-        for ref in part_of(refs, subset) if subset is not None else refs:
+        some = part_of(refs, subset) if subset is not None else refs
+        self._stages.begin("reading the store", len(some), size=sum(ref.size for ref in some))
+        for ref in some:
             if until is not None and time.monotonic() >= until:
                 self._findings.notes.append(
                     "time ran out before everything was read: run the same command again to go on"
                 )
                 return
+            self._stages.take(os.fsencode(self._repo.layout.folder / ref.name))
             if ref.name in self._packs:
                 self._findings.attempt(f"packs/{ref.name}", partial(self._read_pack, self._packs[ref.name]))
             elif ref.rows:
                 self._findings.attempt(f"segments/{ref.name}", partial(self._read_segment, ref))
+            self._stages.advance(1, ref.size)
+        self._stages.put_down()
 
     def _read_segment(self, ref: FileRef) -> None:
         self._read_rows(Segment(self._repo.layout.segments, ref))

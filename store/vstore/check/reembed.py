@@ -14,10 +14,11 @@ from vstore.check.request import Sample
 from vstore.check.trials import FITS, Trial, Trials, best_of, mixture, rounded
 from vstore.embed.rows import require_width
 from vstore.errors import ModelError, UsageError
-from vstore.format.canonical import Json, named_path
+from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot, Space
 from vstore.format.recipes import Recipe, space_id
-from vstore.progress import Progress, Silent
+from vstore.progress import Stages
+from vstore.repository.files import UNKNOWN, Files
 from vstore.repository.pixel_facts import same_pixels
 from vstore.repository.repository import Repository
 from vstore.repository.sampling import SampledPicture, sample_pictures
@@ -66,10 +67,11 @@ class ReembedReport(NamedTuple):
     by_name: int = 0
     strangers: int = 0
 
-    def to_json(self) -> dict[str, Json]:
+    def to_json(self, where: Files = UNKNOWN) -> dict[str, Json]:
+        """Make the JSON form. where: finds the files of the pictures."""
         value = self._asdict()
         value["trials"] = [trial.to_json() for trial in self.trials]
-        value["off"] = [{**named_path(path), "cosine": rounded(cosine)} for path, cosine in self.off]
+        value["off"] = [{**where.named(path), "cosine": rounded(cosine)} for path, cosine in self.off]
         return value
 
 
@@ -81,7 +83,7 @@ class _Subject(NamedTuple):
     unread: int
 
 
-def reembed(repo: Repository, sample: Sample, progress: Progress | None = None) -> ReembedReport:
+def reembed(repo: Repository, sample: Sample, stages: Stages) -> ReembedReport:
     """Embed a sample of the current snapshot again and compare it with the stored vectors.
 
     If they match, a claimed space becomes verified.
@@ -96,7 +98,7 @@ def reembed(repo: Repository, sample: Sample, progress: Progress | None = None) 
             f"none of the pictures of {snapshot.name} can be read from its folder", "check that its disk is mounted"
         )
     needed = len(pictures) - len(pictures) // SHARE
-    trials = Trials(repo, pictures, sample.load, progress or Silent()).run(declared, needed, sample.adopt)
+    trials = Trials(repo, pictures, sample.load, stages).run(declared, needed, sample.adopt)
     best = best_of(trials)
     named = {number for number, picture in enumerate(pictures) if picture.key in space.by_name}
     strangers = sum(not best.cosines[number] >= FITS for number in named) if best.fitting else 0

@@ -20,7 +20,8 @@ from vstore.check.snapshots import check_snapshots
 from vstore.check.unlisted import check_unlisted
 from vstore.disk.read_times import note_read
 from vstore.errors import Damage
-from vstore.progress import Progress
+from vstore.progress import Progress, Stages
+from vstore.repository.files import files_of
 from vstore.repository.newest import is_between
 from vstore.repository.repository import Repository
 
@@ -51,26 +52,31 @@ def check(
     Damage is reported, never raised, and the first problem does not hide the next. A writer may be at work meanwhile:
     what it adds is not looked at.
     """
-    report = _check_store(repo, read_data=read_data, subset=subset, max_duration=max_duration)
+    stages = Stages(progress)
+    report = _check_store(repo, stages, read_data=read_data, subset=subset, max_duration=max_duration)
     if source:
         from vstore.check.source import check_source
 
         repo.reload()
-        report = report.extended(*repo.reading(lambda: check_source(repo, progress)))
+        report = report.extended(*repo.reading(lambda: check_source(repo, stages)))
     if sample is not None:
         from vstore.check.reembed import problems_of, reembed
 
         repo.reload()
         claimed = repo.state.spaces[repo.snapshot("current").space].status == "claimed"
-        result = reembed(repo, sample, progress)
+        result = reembed(repo, sample, stages)
         report = report._replace(reembed=result)
         # Nobody proved yet that the rows of a claimed space, or of another recipe, fit: it is no damage if they do not.
         if not claimed and sample.recipe is None and sample.adopt is None:
             report = report.extended(repo.reading(lambda: problems_of(repo, result)))
-    return report
+    if report.ok and report.reembed is None:  # which names no picture
+        return report
+    return report._replace(where=files_of(repo))
 
 
-def _check_store(repo: Repository, *, read_data: bool, subset: str | None, max_duration: float | None) -> CheckReport:
+def _check_store(
+    repo: Repository, stages: Stages, *, read_data: bool, subset: str | None, max_duration: float | None
+) -> CheckReport:
     """Check what lies in the store, again where it was changed meanwhile."""
     if subset is not None:
         part_of([], subset)
@@ -79,21 +85,25 @@ def _check_store(repo: Repository, *, read_data: bool, subset: str | None, max_d
         highest = repo.log.numbers()[-1:]
         with contextlib.suppress(Damage):  # whatever is wrong with the log is found below
             repo.reload()
-        report = _check_once(repo, read_data, subset, until)
+        report = _check_once(repo, stages, read_data=read_data, subset=subset, until=until)
         repo.refuse_gone_to_readers()  # nothing is damaged then, and nothing whole
         # What was missing may have been collected meanwhile: it is damage only if nobody has changed the store.
         if report.ok or repo.log.numbers()[-1:] == highest:
             return report
 
 
-def _check_once(repo: Repository, read_data: bool, subset: str | None, until: float | None) -> CheckReport:
+def _check_once(
+    repo: Repository, stages: Stages, *, read_data: bool, subset: str | None, until: float | None
+) -> CheckReport:
     findings = Findings()
     state, records = check_log(repo.log, findings)
-    objects = Objects(repo, state, findings, read_whole=read_data)
+    objects = Objects(repo, state, findings, read_whole=read_data, stages=stages)
     with contextlib.closing(objects):
+        objects.begin()
         objects.check_packs()
         objects.check_spaces()
         objects.check_segments()
+        stages.begin("comparing snapshots")
         snapshots = check_listing(repo.hash, state, objects.blob, findings)
         findings.attempt("refs", lambda: check_names(state, {one.name for one in snapshots}, findings))
         check_snapshots(repo, state, snapshots, objects=objects, findings=findings)

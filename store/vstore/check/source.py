@@ -13,7 +13,7 @@ from vstore.intake.surveyor import Surveyor
 from vstore.intake.targets import Target, scope_of
 from vstore.pictures.folder import FileStat
 from vstore.pictures.scan_options import OptionEdits
-from vstore.progress import Progress, Silent
+from vstore.progress import Stages
 from vstore.repository.acquaintance import require_known
 from vstore.repository.repository import Repository
 
@@ -27,7 +27,7 @@ class _Unchanged(NamedTuple):
     seen: FileStat
 
 
-def check_source(repo: Repository, progress: Progress | None = None) -> tuple[list[Problem], list[str]]:
+def check_source(repo: Repository, stages: Stages) -> tuple[list[Problem], list[str]]:
     """Find pictures whose bytes changed although their size and times did not: a sync takes them for unchanged.
 
     Every picture in the catalogue is read.
@@ -45,7 +45,7 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
     problems: list[Problem] = []
     read = 0
     with catalogue:
-        for picture in _unchanged(repo, catalogue, existing, progress or Silent()):
+        for picture in _unchanged(repo, catalogue, existing, stages):
             try:
                 same = hash_file(picture.file, repo.hash.new()).digest() == picture.key
                 still = same or _is(picture.seen, os.stat(picture.file))
@@ -58,18 +58,21 @@ def check_source(repo: Repository, progress: Progress | None = None) -> tuple[li
     return problems, [*notes, f"{read} pictures read and compared"]
 
 
-def _unchanged(
-    repo: Repository, catalogue: Catalogue, targets: list[Target], progress: Progress
-) -> Iterator[_Unchanged]:
+def _unchanged(repo: Repository, catalogue: Catalogue, targets: list[Target], stages: Stages) -> Iterator[_Unchanged]:
     tree = repo.mapped_tree(repo.state.current_snapshot)
-    survey = Surveyor(repo, catalogue, tree, progress=progress).survey(targets, frozenset())
-    progress.stage("read pictures", sum(survey.found.values()))
+    stages.begin("listing folders")
+    survey = Surveyor(repo, catalogue, tree, stages=stages).survey(targets, frozenset())
+    files = [file.size for chunk in survey.chunks for _, _, file in chunk.files()] if stages.is_heard else []
+    stages.begin("reading", sum(survey.found.values()), size=sum(files))
     for chunk in survey.chunks:
         for number, path, file in chunk.files():
-            progress.advance()
             key = chunk.key(number)
             if key is not None:
-                yield _Unchanged(path, os.path.join(chunk.place, file.name), key, file)
+                place = os.path.join(chunk.place, file.name)
+                stages.take(place)
+                yield _Unchanged(path, place, key, file)
+            stages.advance(1, file.size)
+    stages.put_down()
 
 
 def _problem(picture: _Unchanged) -> Problem:

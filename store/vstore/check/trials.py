@@ -13,7 +13,7 @@ from vstore.embed.variations import Variation, Varied, preparations
 from vstore.errors import UsageError, VstoreError
 from vstore.format.canonical import Json
 from vstore.format.recipes import Recipe
-from vstore.progress import Progress
+from vstore.progress import Stages
 from vstore.repository.repository import Repository
 from vstore.repository.sampling import SampledPicture, cosines
 
@@ -95,12 +95,12 @@ class Trials:
         repo: Repository,
         sample: Sequence[SampledPicture],
         load: Callable[[Recipe], Embedder],
-        progress: Progress,
+        stages: Stages,
     ) -> None:
         self._repo = repo
         self._sample = sample
         self._load = load
-        self._progress = progress
+        self._stages = stages
 
     def run(self, declared: Recipe, needed: int, only: str | None = None) -> list[Trial]:
         """Try the declared recipe and, if it does not fit, one likely cause after another.
@@ -108,7 +108,8 @@ class Trials:
         needed: matches required. only: the name of the one trial to run.
         Raises: UsageError if there is no trial of that name, ModelError if the declared model cannot be loaded.
         """
-        embedder = self._load(declared)
+        with self._stages.loading(DECLARED):
+            embedder = self._load(declared)
         trials = []
         if only in (None, DECLARED):
             trials.append(self._try(Variation(DECLARED, "the declared model", declared), embedder))
@@ -126,13 +127,15 @@ class Trials:
         return trials
 
     def _try(self, variation: Variation, embedder: Embedder | None) -> Trial:
-        self._progress.stage(f"embed: {variation.name}", len(self._sample))
+        self._stages.begin("embedding", len(self._sample), about=variation.name)
         try:
-            embedder = embedder or (variation.load() if variation.load else self._load(variation.recipe))
+            if embedder is None:
+                with self._stages.loading(variation.name):
+                    embedder = variation.load() if variation.load else self._load(variation.recipe)
             found = []
             for cosine in cosines(self._repo, self._sample, variation.recipe, embedder):
                 found.append(cosine)
-                self._progress.advance()
+                self._stages.advance()
             return Trial(variation.name, variation.about, variation.recipe, tuple(found))
         except VstoreError as err:
             if variation.name == DECLARED:

@@ -16,7 +16,7 @@ from vstore.facts.show import WHAT, show
 from vstore.format.facts import CUT_HEIGHT, CUT_LINES, Fact
 from vstore.format.recipes import Recipe
 from vstore.format.tree import paths_by_key
-from vstore.progress import Progress
+from vstore.progress import Stages
 from vstore.repository.acquaintance import require_known
 from vstore.repository.facts import added
 from vstore.repository.looks import Look
@@ -57,7 +57,7 @@ class _Done(NamedTuple):
     failed: tuple[Undecoded, ...] = ()
 
 
-def fill_in(repo: Repository, options: FillOptions, progress: Progress, stop: threading.Event) -> FactsReport:
+def fill_in(repo: Repository, options: FillOptions, stages: Stages, stop: threading.Event) -> FactsReport:
     """Compute the digests that pictures of the current snapshot lack, and publish them as they come.
 
     stop:   if it is set, the run ends with what it has; the next one goes on from there.
@@ -67,18 +67,18 @@ def fill_in(repo: Repository, options: FillOptions, progress: Progress, stop: th
     began = time.perf_counter()
     repo.require_format_2(WHAT)
     with repo.lock("ingest") as lock:
-        lock.acquire(None if options.wait else 0.0, "facts", stop.is_set, progress.note)
+        lock.acquire(None if options.wait else 0.0, "facts", stop.is_set, stages.note)
         repo.reload()
         repo.refuse_unsound()
         repo.sweep()
         require_known(repo)
-        done = _fill(repo, options, progress, stop)
+        done = _fill(repo, options, stages, stop)
         return show(repo)._replace(
             **done._asdict(), seconds=round(time.perf_counter() - began, 3), interrupted=stop.is_set()
         )
 
 
-def _fill(repo: Repository, options: FillOptions, progress: Progress, stop: threading.Event) -> _Done:
+def _fill(repo: Repository, options: FillOptions, stages: Stages, stop: threading.Event) -> _Done:
     snapshot = repo.state.current_snapshot
     if snapshot is None:
         return _Done()
@@ -98,22 +98,22 @@ def _fill(repo: Repository, options: FillOptions, progress: Progress, stop: thre
             from vstore.pictures.isolation import IsolatedDecoder
 
             isolated = stack.enter_context(IsolatedDecoder())
-        reader = PixelReader(repo, recipe, max_pixels=options.max_pixels, isolated=isolated)
-        progress.stage("read pictures", len(without))
+        reader = PixelReader(repo, recipe, max_pixels=options.max_pixels, isolated=isolated, stages=stages)
+        stages.begin("reading", len(without), unit="pictures")
         stack.enter_context(finishing(stop, "these pictures"))
         reads = stack.enter_context(closing(reader.reads({key: paths[key] for key in without}, stop)))
-        for some in _batches(reads, progress):
+        for some in _batches(reads, stages):
             done = _taken(done, some)
             _publish(repo, recipe, some)
     return done._replace(failed=tuple(sorted(done.failed)))
 
 
-def _batches(reads: Iterator[Read], progress: Progress) -> Iterator[list[Read]]:
+def _batches(reads: Iterator[Read], stages: Stages) -> Iterator[list[Read]]:
     """Gather readings until they are many, or old."""
     some: list[Read] = []
     since = time.monotonic()
     for read in reads:
-        progress.advance()
+        stages.advance(1, read.size, failed=read.failure is not None)
         some.append(read)
         if len(some) >= BATCH or time.monotonic() - since >= SECONDS:
             yield some

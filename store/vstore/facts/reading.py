@@ -14,7 +14,7 @@ from vstore.format.recipes import Recipe
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.formats import MAX_PIXELS
 from vstore.pictures.preparation import Preparation, preparation_of
-from vstore.pictures.scan_options import ScanOptions
+from vstore.progress import Stages
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.cut_facts import cut_among, for_picture
 from vstore.repository.looks import Look, look
@@ -35,6 +35,7 @@ class Read(NamedTuple):
     look:    what is kept of its prepared pixels.
     failure: the reason why it does not decode.
     cut:     of a picture whose file is cut: the lines that are there, and all.
+    size:    bytes of the file.
     """
 
     key: bytes
@@ -42,19 +43,28 @@ class Read(NamedTuple):
     look: Look | None = None
     failure: PictureFailure | None = None
     cut: tuple[int, int] | None = None
+    size: int = 0
 
 
 class PixelReader:
     """Reads pictures as one recipe prepares them."""
 
     def __init__(
-        self, repo: Repository, recipe: Recipe, *, max_pixels: int | None, isolated: IsolatedDecoder | None
+        self,
+        repo: Repository,
+        recipe: Recipe,
+        *,
+        max_pixels: int | None,
+        isolated: IsolatedDecoder | None,
+        stages: Stages,
     ) -> None:
         """
         max_pixels: larger pictures are not decoded; None means 179 million.
         isolated:   decodes in other processes; without it pictures are decoded in this one.
+        stages:     is told which files are at hand.
         """
         self._repo = repo
+        self._stages = stages
         self._file_of = KnownFolders(repo).file_finder()
         self._recipe = recipe
         self._preparation = preparation_of(recipe, max_pixels or MAX_PIXELS)
@@ -81,9 +91,15 @@ class PixelReader:
     def _read(self, key: bytes, paths: Sequence[bytes]) -> Read:
         for path in paths:
             file = self._file_of(path)
-            data = read_unchanged(self._repo, key, file) if file is not None else None
-            if data is not None:
-                return self._seen(key, path, data)
+            if file is None:
+                continue
+            self._stages.take(file)
+            try:
+                data = read_unchanged(self._repo, key, file)
+                if data is not None:
+                    return self._seen(key, path, data)
+            finally:
+                self._stages.put_down()
         return Read(key, paths[0])
 
     def _preparation_of(self, key: bytes, path: bytes) -> Preparation:
@@ -92,7 +108,7 @@ class PixelReader:
         if preparation.least:
             return preparation
         root = self._repo.state.roots.get(os.fsdecode(self._repo.today(path).partition(b"/")[0]))
-        share = ScanOptions.from_json(root.options).accept_truncated if root is not None else 0
+        share = self._repo.scan_options(root).accept_truncated if root is not None else 0
         return preparation._replace(least=share)
 
     def _seen(self, key: bytes, path: bytes, data: bytes) -> Read:
@@ -102,5 +118,6 @@ class PixelReader:
             decode = self._isolated.prepare if self._isolated is not None else prepare
             picture, facts = decode(data, self._preparation_of(key, path))
         except PictureFailure as failure:
-            return Read(key, path, failure=failure)
-        return Read(key, path, look(self._repo.hash, self._recipe["prepare"], picture), cut=facts.cut)
+            return Read(key, path, failure=failure, size=len(data))
+        seen = look(self._repo.hash, self._recipe["prepare"], picture)
+        return Read(key, path, seen, cut=facts.cut, size=len(data))

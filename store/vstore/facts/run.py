@@ -8,7 +8,7 @@ from vstore.errors import UsageError
 from vstore.facts.fill import FillOptions, fill_in
 from vstore.facts.report import FactsReport
 from vstore.facts.show import show
-from vstore.progress import Progress, Silent
+from vstore.progress import Progress, Stages
 from vstore.repository.repository import Repository
 
 
@@ -34,4 +34,4 @@ def facts(
     if not fill:
         repo.reload()
         return repo.reading(lambda: show(repo))
-    return fill_in(repo, options, progress or Silent(), stop or threading.Event())
+    return fill_in(repo, options, Stages(progress), stop or threading.Event())

@@ -35,7 +35,7 @@ from vstore.intake.targets import Scope, scope_of
 from vstore.pictures.links import stays_below
 from vstore.pictures.preparation import Preparation
 from vstore.pictures.scan_options import OptionEdits
-from vstore.progress import Progress
+from vstore.progress import Stages
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.repository import Repository
 
@@ -55,6 +55,7 @@ class Pairing(NamedTuple):
     notes:   remarks for the report.
     ways:    the changes that lead from the listed paths to the files.
     named:   the folders that the user named.
+    place:   the folder to which the files of the answers are relative; None if they are stored paths.
     """
 
     answers: list[Answer]
@@ -66,6 +67,7 @@ class Pairing(NamedTuple):
     notes: tuple[str, ...]
     ways: tuple[Way, ...] = ()
     named: tuple[Root, ...] = ()
+    place: bytes | None = None
 
 
 class Pairer:
@@ -76,13 +78,13 @@ class Pairer:
         repo: Repository,
         options: ImportOptions,
         catalogue: Catalogue | None,
-        progress: Progress,
+        stages: Stages,
         stop: threading.Event,
     ) -> None:
         self._repo = repo
         self._options = options
         self._catalogue = catalogue
-        self._progress = progress
+        self._stages = stages
         self._stop = stop
 
     def by_paths(self, old: Old, root: bytes) -> Pairing:
@@ -95,9 +97,9 @@ class Pairer:
         target = scope.targets[0]
         if target.gone or not os.path.isdir(os.path.join(target.place, target.under)):
             raise UsageError(f"{os.fsdecode(root)} is not a folder", "name the folder of the pictures with --root")
-        self._progress.stage("scan", None)
+        self._stages.begin("listing folders")
         tree = Tree.empty(repo.hash, repo.packs.get)
-        survey = Surveyor(repo, self._catalogue, tree, progress=self._progress, stop=self._stop).survey(
+        survey = Surveyor(repo, self._catalogue, tree, stages=self._stages, stop=self._stop).survey(
             [target], frozenset()
         )
         prefix = target.prefix + b"/"
@@ -138,6 +140,7 @@ class Pairer:
             notes=tuple(notes),
             ways=ways,
             named=(target.root,) if target.named else (),
+            place=here,
         )
 
     def _with_vectors(self, prefix: bytes) -> set[bytes]:
@@ -159,12 +162,18 @@ class Pairer:
             if answer.state == MATCHED or _is_choice(answer) or number in told:
                 wanted.update((file, places[file]) for file in answer.files)
         items = [item for item in wanted.values() if item.chunk.key(item.number) is None]
-        self._progress.stage("hash", len(items))
-        reader = Reader(self._repo.hash, Preparation(), max_size=self._options.max_file_size, stop=self._stop)
+        self._stages.begin("reading", len(items), size=sum(item.file.size for item in items))
+        reader = Reader(
+            self._repo.hash,
+            Preparation(),
+            max_size=self._options.max_file_size,
+            stop=self._stop,
+            stages=self._stages,
+        )
         with closing(reader.answers(items, decode=False)) as found:
             for read in found:
                 survey.learn(read.item, read.state, read.key)
-                self._progress.advance()
+                self._stages.advance(1, read.item.file.size, failed=read.failure is not None)
         if self._stop.is_set():
             raise KeyboardInterrupt
         keys = {file: key for file, item in wanted.items() if (key := item.chunk.key(item.number)) is not None}

@@ -23,7 +23,7 @@ from vstore.importing.verdict import Judge, settle_embedded_again
 from vstore.intake.keeper import recover
 from vstore.intake.stat_cache import put_stats
 from vstore.intake.stored_keys import align
-from vstore.progress import Progress, Silent
+from vstore.progress import Progress, Stages
 from vstore.repository.acquaintance import KnownFolders, keep_named
 from vstore.repository.leftovers import as_of
 from vstore.repository.repository import Repository
@@ -40,7 +40,7 @@ class ImportRun:
     ) -> None:
         self._repo = repo
         self._options = options
-        self._progress: Progress = progress or Silent()
+        self._stages = Stages(progress)
         self._stop = stop
         self._began = time.perf_counter()
         self._catalogue: Catalogue | None = None
@@ -58,7 +58,7 @@ class ImportRun:
         if self._options.dry_run:
             return self._import()
         with repo.lock("ingest") as lock:
-            lock.acquire(None if self._options.wait else 0.0, "import", self._stop.is_set, self._progress.note)
+            lock.acquire(None if self._options.wait else 0.0, "import", self._stop.is_set, self._stages.note)
             repo.reload()
             repo.refuse_unsound()
             repo.refuse_held()
@@ -84,7 +84,7 @@ class ImportRun:
 
     def _decide(self) -> Decided:
         repo = self._repo
-        self._progress.stage("read the vectors", None)
+        self._stages.begin("reading the old index")
         old = self._open()
         resumed = self._resumed
         chosen = choose_space(repo, self._options, old) if resumed is None else resumed_space(repo, resumed)
@@ -115,7 +115,7 @@ class ImportRun:
 
     def _pair(self, old: Old) -> Pairing:
         options, repo = self._options, self._repo
-        pairer = Pairer(repo, options=options, catalogue=self._catalogue, progress=self._progress, stop=self._stop)
+        pairer = Pairer(repo, options=options, catalogue=self._catalogue, stages=self._stages, stop=self._stop)
         if old.exported is not None:
             return pairer.by_keys(old.exported)
         root = options.root
@@ -148,7 +148,7 @@ class ImportRun:
 
     def _commit(self, decided: Decided, report: ImportReport) -> ImportReport:
         repo, old, pairing = self._repo, decided.old, decided.pairing
-        self._progress.stage("write", None)
+        self._stages.begin("writing the snapshot")
         written = Commit(repo, self._options, decided, self._stop).write()
         keep_named(repo, pairing.named)
         if self._catalogue is not None:
@@ -209,6 +209,7 @@ class ImportRun:
             fields=fields.kept,
             fields_left=fields.left,
             fields_replaced=fields.replaced,
+            root_place=pairing.place,
         )
 
     def _written(self, report: ImportReport) -> ImportReport:

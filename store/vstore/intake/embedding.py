@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from vstore.embed.careful import begin, may_be_of_a_picture, try_all, why
@@ -47,10 +47,14 @@ class Started(NamedTuple):
 class Embedding:
     """The batches of one run."""
 
-    def __init__(self, model: LazyModel, kept: KeptVectors, doubts: Doubts) -> None:
+    def __init__(
+        self, model: LazyModel, kept: KeptVectors, doubts: Doubts, finished: Callable[[Sequence[bytes], int], None]
+    ) -> None:
+        """finished: receives the keys of pictures that are done with, and the number of those that failed."""
         self._model = model
         self._kept = kept
         self._doubts = doubts
+        self._finished = finished
         self._under_way: list[Started] = []
 
     def finish(self, picture: Image) -> Made:
@@ -71,6 +75,7 @@ class Embedding:
             if not may_be_of_a_picture(err):
                 raise
             self._doubts.add([Doubt(key, why(err))])
+            self._finished([key], 1)
             return
         batch.keys.append(key)
         batch.inputs.append(value)
@@ -126,3 +131,4 @@ class Embedding:
             Doubt(batch.keys[row], reason, None if row in final else batch.inputs[row])
             for row, reason in sorted(tried.reasons.items())
         )
+        self._finished(batch.keys, len(tried.reasons))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from vstore.disk.catalogue import Catalogue
@@ -27,7 +27,7 @@ from vstore.intake.survey import TROUBLE, Item, Survey
 from vstore.pictures.failures import PASSING, PictureFailure
 from vstore.pictures.formats import MAX_PIXELS
 from vstore.pictures.preparation import preparation_of
-from vstore.progress import Progress
+from vstore.progress import Stages
 from vstore.repository.repository import Repository
 from vstore.stop import finishing
 
@@ -51,7 +51,7 @@ class Ingest:
         catalogue: Catalogue | None,
         *,
         load: Callable[[Recipe], Embedder],
-        progress: Progress,
+        stages: Stages,
         stop: threading.Event,
         max_file_size: int,
         max_pixels: int | None,
@@ -64,6 +64,7 @@ class Ingest:
     ) -> None:
         """
         load:              loads the model of a recipe, once a picture needs it.
+        stages:            of the run.
         stop:              set by another thread, ends the run after the batch at hand.
         max_file_size:     larger files are not read.
         max_pixels:        larger pictures are not decoded.
@@ -75,7 +76,8 @@ class Ingest:
         least:             label -> percent of its lines that a picture must have if its file is cut; the folders that
                            are not named take no such picture.
         """
-        self._progress = progress
+        self._stages = stages
+        self._sizes: dict[bytes, int] = {}  # of the files whose pictures are being embedded, by key
         self._stop = stop
         recipe = repo.recipe(space)
         self._preparation = preparation_of(recipe, max_pixels or MAX_PIXELS)
@@ -95,7 +97,7 @@ class Ingest:
             machine=lambda: machine(recipe),
             retry_failed=retry_failed,
         )
-        self._model = LazyModel(repo, space, lambda: self._loaded(load), self._pictures.loaded)
+        self._model = LazyModel(repo, space, lambda: self._loaded(load), self._pictures.loaded, stages=stages)
         self._kept = KeptVectors(
             repo,
             space,
@@ -115,7 +117,8 @@ class Ingest:
         from vstore.intake.doubts import Doubts
         from vstore.intake.embedding import Embedding
 
-        return Embedding(self._model, self._kept, Doubts(self._model, self._kept, self._pictures))
+        doubts = Doubts(self._model, self._kept, self._pictures)
+        return Embedding(self._model, self._kept, doubts, self._finish)
 
     @cached_property
     def _reader(self) -> Reader:
@@ -132,6 +135,7 @@ class Ingest:
             least=self.cut.least,
             ahead=self._embedding.ahead,
             isolated=self._isolated,
+            stages=self._stages,
         )
 
     def _fingerprint(self) -> str:
@@ -187,7 +191,9 @@ class Ingest:
 
     def hash(self, survey: Survey) -> None:
         """Read and hash every unread file, and decode none."""
-        self._run(survey, "hash", survey.unread(), survey.unread_count(), decode=False, pause=None)
+        if total := survey.unread_count():
+            self._begin("reading", total, survey.unread_size)
+            self._run(survey, survey.unread(), decode=False, pause=None)
 
     def read_and_embed(self, survey: Survey, base: Tree, pause: Callable[[], None]) -> None:
         """Read every unread file once, and embed its picture on the way.
@@ -195,8 +201,10 @@ class Ingest:
         base:  the aliases before.
         pause: called between batches.
         """
-        self._expect(survey.unread(), base)
-        self._run(survey, "read and embed", survey.unread(), survey.unread_count(), decode=True, pause=pause)
+        if total := survey.unread_count():
+            self._expect(survey.unread(), base)
+            self._begin("reading and embedding", total, survey.unread_size)
+            self._run(survey, survey.unread(), decode=True, pause=pause)
 
     def embed_rest(self, survey: Survey, base: Tree, pause: Callable[[], None]) -> None:
         """Embed the pictures with a known key and no vector: they are read and hashed a second time.
@@ -210,7 +218,8 @@ class Ingest:
             if not items or self._stop.is_set():
                 return
             self._expect(items, base)
-            self._run(survey, "embed", iter(items), len(items), decode=True, pause=pause)
+            self._begin("embedding", len(items), partial(_size_of, items))
+            self._run(survey, iter(items), decode=True, pause=pause)
         from vstore.intake.reader import Answer
 
         failure = PictureFailure("io", "it kept changing while it was read")
@@ -218,21 +227,13 @@ class Ingest:
             for item in items:
                 self._take(survey, Answer(item, TROUBLE, failure=failure))
 
-    def _run(
-        self,
-        survey: Survey,
-        stage: str,
-        items: Iterator[Item],
-        total: int,
-        *,
-        decode: bool,
-        pause: Callable[[], None] | None,
-    ) -> None:
-        if not total:
-            return
+    def _begin(self, stage: str, total: int, size: Callable[[], int]) -> None:
+        """Begin a stage. size: adds up the bytes of its files, which takes a moment."""
+        self._stages.begin(stage, total, size=size() if self._stages.is_heard else None)
+
+    def _run(self, survey: Survey, items: Iterator[Item], *, decode: bool, pause: Callable[[], None] | None) -> None:
         from vstore.intake.embedding import Batch as ModelBatch
 
-        self._progress.stage(stage, total)
         self._kept.begin()
         batch = ModelBatch([], [])
         with closing(self._reader.answers(items, decode=decode)) as answers:
@@ -240,14 +241,17 @@ class Ingest:
                 if self._stop.is_set() and self._model.loaded is None:
                     break  # nobody waits for a model whose vectors nobody wants
                 self._take(survey, answer)
+                size = answer.item.file.size
                 if answer.key is not None and answer.made is not None and not self._copies(answer):
+                    self._sizes[answer.key] = size
                     self._embedding.add(answer.key, answer.made, batch)
                     if self._embedding.is_full(batch):
                         self._start(batch)
                         batch = ModelBatch([], [])
                         if pause is not None:
                             pause()
-                self._progress.advance()
+                else:
+                    self._stages.advance(1, size, failed=answer.failure is not None)
         if batch.keys and not self._stop.is_set():
             self._start(batch)
         self.settle()
@@ -259,6 +263,10 @@ class Ingest:
     def _start(self, batch: ModelBatch) -> None:
         self.cut.mark()
         self._embedding.start(batch)
+
+    def _finish(self, keys: Sequence[bytes], failed: int) -> None:
+        """Count pictures that are done with."""
+        self._stages.advance(len(keys), sum(self._sizes.pop(key, 0) for key in keys), failed=failed)
 
     def _take(self, survey: Survey, answer: Answer) -> None:
         item, failure, state = answer.item, answer.failure, answer.state
@@ -354,6 +362,10 @@ class Ingest:
         if self._isolated:
             self._isolated.close()
         self._kept.close()
+
+
+def _size_of(items: Iterable[Item]) -> int:
+    return sum(item.file.size for item in items)
 
 
 def _isolated_decoder() -> IsolatedDecoder:

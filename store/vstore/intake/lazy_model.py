@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from vstore.embed.embedder import Devices, Embedder, Pipeline
+from vstore.progress import Stages
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
@@ -27,11 +28,18 @@ class LazyModel:
     """
 
     def __init__(
-        self, repo: Repository, space: str, load: Callable[[], Embedder], loaded: Callable[[dict[str, Any]], None]
+        self,
+        repo: Repository,
+        space: str,
+        load: Callable[[], Embedder],
+        loaded: Callable[[dict[str, Any]], None],
+        *,
+        stages: Stages,
     ) -> None:
         """
         load:   loads the model of the space.
         loaded: receives the environment of the loaded model.
+        stages: loading is one of them.
         """
         self.loaded: Pipeline | None = None
         self.dim = repo.state.spaces[space].dim
@@ -40,6 +48,7 @@ class LazyModel:
         self._space = space
         self._load = load
         self._tell = loaded
+        self._stages = stages
         self._prove: Callable[[str], bool] = _nothing_to_prove
 
     @property
@@ -50,20 +59,25 @@ class LazyModel:
     def ready(self) -> Pipeline:
         """Load the model, unless that is done. Raises: ModelError."""
         if self.loaded is None:
-            from vstore.embed.rows import require_width
-            from vstore.packages import faiss_module
-            from vstore.repository.health import prover
-            from vstore.repository.proof import environment_of
+            with self._stages.loading(self._repo.state.spaces[self._space].name):
+                return self._load_now()
+        return self.loaded
 
-            began = time.perf_counter()
-            faiss_module()  # a broken one must fail before the first vector is computed, not after the last
-            embedder = self._load()
-            space = self._repo.state.spaces[self._space]
-            self.loaded = embedder if isinstance(embedder, Pipeline) else _Plain(embedder)
-            self._prove = embedder.prove if isinstance(embedder, Devices) else prover(self._repo, space, embedder)
-            require_width(embedder.dim, self.dim)
-            self._tell(environment_of(embedder))
-            self.seconds += time.perf_counter() - began
+    def _load_now(self) -> Pipeline:
+        from vstore.embed.rows import require_width
+        from vstore.packages import faiss_module
+        from vstore.repository.health import prover
+        from vstore.repository.proof import environment_of
+
+        began = time.perf_counter()
+        faiss_module()  # a broken one must fail before the first vector is computed, not after the last
+        embedder = self._load()
+        space = self._repo.state.spaces[self._space]
+        self.loaded = embedder if isinstance(embedder, Pipeline) else _Plain(embedder)
+        self._prove = embedder.prove if isinstance(embedder, Devices) else prover(self._repo, space, embedder)
+        require_width(embedder.dim, self.dim)
+        self._tell(environment_of(embedder))
+        self.seconds += time.perf_counter() - began
         return self.loaded
 
     def prove(self, met: str) -> bool:

@@ -8,7 +8,7 @@ import stat
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +18,7 @@ from vstore.limits import refuse_limit
 from vstore.pictures.elsewhere import Elsewhere, program_of_pointer
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.preparation import Preparation
+from vstore.progress import Stages
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -33,6 +34,8 @@ WORKERS = max(2, os.cpu_count() or 2)
 SETTLED_NS = 2_000_000_000  # a stat younger than this when its file was read proves nothing later (git's racy rule)
 _ATTEMPTS = 3
 PIECE = 1 << 25  # bytes read, or hashed, between two looks whether the run was asked to stop
+_GROUP = 32  # files that a thread hashes in one go: handing over one at a time would cost more than the hash
+_GROUP_BYTES = 8 << 20  # of these, at most one more file
 
 
 class Answer(NamedTuple):
@@ -74,6 +77,7 @@ class Reader:
         least: Callable[[bytes, bytes], int] = lambda path, key: 0,
         ahead: Callable[[], int] = lambda: 0,
         isolated: IsolatedDecoder | None = None,
+        stages: Stages | None = None,
     ) -> None:
         """
         max_size: larger files are not read.
@@ -84,9 +88,11 @@ class Reader:
                   in any of the threads.
         ahead:    pictures to hold ready at least; may change at any time.
         isolated: decodes in other processes; without it pictures are decoded in this one.
+        stages:   is told which files are at hand.
         """
         self._hash = hash
         self._isolated = isolated
+        self._stages = stages or Stages()
         self._preparation = preparation
         self._max_size = max_size
         self._wants = wants
@@ -103,17 +109,15 @@ class Reader:
         """Read files in parallel, answers in the order of the items; ends early, amid a file, when asked to stop."""
         from concurrent.futures import ThreadPoolExecutor  # costs 4 ms, which a run that reads nothing saves
 
-        # Hashing is fast: handing over one file at a time would cost more than the hash.
-        group = 1 if decode else 32
         self._claimed.clear()  # a picture that an earlier reading decoded and nobody took must be decoded again
         self._is_left = False
-        rest = iter(items)
+        rest = ([item] for item in items) if decode else _groups(items)
         waiting: deque[Future[list[Answer]]] = deque()
         with ThreadPoolExecutor(WORKERS, "vstore-read") as pool:
             try:
                 while not self._stop.is_set():
                     window = self._ahead() + WORKERS if decode else WORKERS * 3
-                    while len(waiting) < window and (some := list(islice(rest, group))):
+                    for some in islice(rest, max(0, window - len(waiting))):
                         waiting.append(pool.submit(self._answer_all, some, decode))
                     if not waiting:
                         return
@@ -127,17 +131,22 @@ class Reader:
 
     def _answer_all(self, items: list[Item], decode: bool) -> list[Answer]:
         answers = []
-        for item in items:
-            self._refuse_stopped()
-            answers.append(self._answer(item, decode))
-        return answers
+        try:
+            for item in items:
+                self._refuse_stopped()
+                answers.append(self._answer(item, decode))
+            return answers
+        finally:
+            self._stages.put_down()
 
     def _answer(self, item: Item, decode: bool) -> Answer:
+        file = os.path.join(item.chunk.place, item.file.name)
+        self._stages.take(file)
         try:
             # A file that was too large for the scan already is not even opened.
             data = None
             if item.file.size <= self._max_size:
-                data, state = self._read(os.path.join(item.chunk.place, item.file.name), item.file)
+                data, state = self._read(file, item.file)
         except OSError as err:
             if err.errno == errno.ENOMEM:
                 return Answer(item, TROUBLE, failure=_no_memory())
@@ -244,6 +253,20 @@ class Reader:
 
 class _Stopped(Exception):
     """The end of a reading amid a file."""
+
+
+def _groups(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Divide files into groups: many small ones, or few large ones, whose end is soon told."""
+    some: list[Item] = []
+    size = 0
+    for item in items:
+        some.append(item)
+        size += item.file.size
+        if len(some) == _GROUP or size >= _GROUP_BYTES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def _no_memory() -> PictureFailure:

@@ -199,6 +199,10 @@ class Survey:
     def unread_count(self) -> int:
         return sum(chunk.count(UNKNOWN) for chunk in self.chunks)
 
+    def unread_size(self) -> int:
+        """Add up the bytes of the files that must be read, as the scan saw them."""
+        return sum(item.file.size for item in self.unread())
+
     def unread(self) -> Iterator[Item]:
         """Yield the files that must be read."""
         for chunk in self.chunks:

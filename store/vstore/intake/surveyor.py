@@ -24,7 +24,7 @@ from vstore.pictures import passed_over
 from vstore.pictures.folder import Folder, Trouble
 from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.shared_scan import shared_scan
-from vstore.progress import Progress
+from vstore.progress import Stages
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.places import identity, is_below
 from vstore.repository.repository import Repository
@@ -43,7 +43,7 @@ class Surveyor:
         catalogue: Catalogue | None,
         tree: Tree,
         *,
-        progress: Progress,
+        stages: Stages,
         stop: threading.Event | None = None,
         absorbed: Absorbed | None = None,
     ) -> None:
@@ -59,7 +59,7 @@ class Surveyor:
         self._folders = KnownFolders(repo)
         self._watch: Watch | None = None
         self._skip = {(store.st_dev, store.st_ino)}
-        self._progress = progress
+        self._stages = stages
         self._stop = stop
         self._unproven: set[bytes] = set()  # folders that the catalogue's agreement does not cover
         self._awaited: dict[bytes, bytes] = {}  # of those, the ones not met yet, with their expected places
@@ -109,10 +109,13 @@ class Surveyor:
                 survey.ignored += folder.ignored
                 if folder.passed:
                     passed_over.add(survey.passed, folder.passed, label + b"/")
-                self._progress.advance(folder.count)
-                self._take(survey, folder, stored, os.path.join(target.place, folder.path), only=not is_folder)
+                place = os.path.join(target.place, folder.path)
+                self._stages.take(place)
+                self._stages.advance(folder.count)
+                self._take(survey, folder, stored, place, only=not is_folder)
                 self._take_troubles(survey, target, folder.troubles)
                 survey.unsure.update(label + b"/" + trouble.path for trouble in folder.troubles)
+        self._stages.put_down()
         self._take_troubles(survey, target, tuple(scan.troubles))
         passed_over.add(survey.passed, scan.passed, label + b"/")
         survey.found[target.prefix] = found

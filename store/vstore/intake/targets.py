@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from vstore.errors import LabelTaken, UsageError
@@ -72,8 +72,14 @@ class Scope(NamedTuple):
         return changes
 
 
-def scope_of(repo: Repository, paths: Sequence[bytes], as_label: str | None, edits: OptionEdits) -> Scope:
-    """Find the scope of a sync of these paths; no paths means all known folders.
+def scope_of(
+    repo: Repository,
+    paths: Sequence[bytes],
+    as_label: str | None,
+    edits: OptionEdits,
+    leave_out: Collection[str] = (),
+) -> Scope:
+    """Find the scope of a sync of these paths; no paths means all known folders, without some labels.
 
     Raises: UsageError, LabelTaken, MigrationNeeded; Untrusted if a folder may not be looked at, and is not named.
     """
@@ -88,7 +94,7 @@ def scope_of(repo: Repository, paths: Sequence[bytes], as_label: str | None, edi
         for path in paths:
             builder.add(path)
     else:
-        builder.add_known()
+        builder.add_known(leave_out)
     return builder.finish()
 
 
@@ -105,12 +111,13 @@ class _ScopeBuilder:
         self._scope = Scope([], {}, {}, edits.given)
         self._listed: dict[bytes, ListedNames] = {}  # by the place of a root
 
-    def add_known(self) -> None:
-        """Add all known folders. Raises: UsageError if there are none; Untrusted."""
+    def add_known(self, leave_out: Collection[str]) -> None:
+        """Add all known folders, without some labels. Raises: UsageError if there are none; Untrusted."""
         if not self._known:
             raise UsageError("this store has no folder yet", "name one: vstore sync FOLDER")
-        self._folders.require(self._known.values())
-        for root in list(self._known.values()):
+        known = [root for root in self._known.values() if root.label not in leave_out]
+        self._folders.require(known)
+        for root in known:
             self._whole(root, self._repo.place(root))
 
     def add(self, path: bytes) -> None:
@@ -185,20 +192,20 @@ class _ScopeBuilder:
 
     def _follows(self, root: Root) -> bool:
         asked = self._edits.follow_symlinks
-        return ScanOptions.from_json(root.options).follow_symlinks if asked is None else asked
+        return self._repo.scan_options(root).follow_symlinks if asked is None else asked
 
     def _with_options(self, root: Root) -> tuple[Root, ScanOptions]:
         before = ScanOptions.from_json(root.options)
         if root.label in self._edited:  # by another PATH in this root
-            return root, before
+            return root, self._repo.scan_options(root)
         self._edited.add(root.label)
-        options = self._edits.applied(before)
+        options = self._edits.applied(before, self._repo.usual)
         self._edits.refuse_faulty(os.fsdecode(self._repo.place(root)), root.label)
         if options != before:
             root = root._replace(options=options.to_json(root.options))
             self._scope.roots[root.label] = root
             self._known[root.label] = root
-        return root, options
+        return root, self._repo.scan_options(root)
 
     def _new(self, real: bytes) -> None:
         """Add a folder that is new, or moved, or takes known ones in."""
@@ -210,7 +217,7 @@ class _ScopeBuilder:
         for taken, within in inside:
             options = options.taking_over(ScanOptions.from_json(taken.options), within, real)
             self._absorb(taken, os.fsdecode(os.path.join(os.fsencode(label), within)))
-        options = self._edits.applied(options)
+        options = self._edits.applied(options, self._repo.usual)
         self._edits.refuse_faulty(os.fsdecode(real), label)
         root = self._root_at(label, real)._replace(options=options.to_json(old.options if old else ()))
         self._edited.add(label)
@@ -218,7 +225,7 @@ class _ScopeBuilder:
         self._known[label] = root
         self._folders.name(root)
         known = old is not None or bool(self._scope.absorbed)
-        self._scope.targets.append(Target(root, real, options, known=known, named=is_meant))
+        self._scope.targets.append(Target(root, real, self._repo.scan_options(root), known=known, named=is_meant))
 
     def _free_label(self, real: bytes, inside: list[Root]) -> str:
         """Choose the label of a folder: the given one, or its name. Raises: LabelTaken."""

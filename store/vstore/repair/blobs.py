@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -17,7 +18,7 @@ from vstore.format.canonical import canonical, parsed
 from vstore.format.entries import FileRef, listed_packs
 from vstore.format.manifest import Manifest
 from vstore.format.recipes import space_id
-from vstore.progress import Progress
+from vstore.progress import Stages
 from vstore.repair.findings import PACK, Findings, files
 from vstore.repository.repository import Repository
 
@@ -34,10 +35,10 @@ class Blobs:
     tables:    digests of all leaves of tables.
     """
 
-    def __init__(self, repo: Repository, found: Findings, progress: Progress) -> None:
+    def __init__(self, repo: Repository, found: Findings, stages: Stages) -> None:
         self._repo = repo
         self._found = found
-        self._progress = progress
+        self._stages = stages
         self._elsewhere: dict[bytes, Path] = {}
         self._salvaged: dict[bytes, bytes] = {}
         self.pages: list[bytes] = []
@@ -51,7 +52,8 @@ class Blobs:
     def read_packs(self) -> None:
         """Read every blob of every pack, listed or not."""
         layout, listed = self._repo.layout, self._found.state.packs
-        self._progress.stage("read the store", len(listed) + len(self._found.state.all_segments()))
+        every = [*listed, *self._found.state.all_segments()]
+        self._stages.begin("reading the store", len(every), size=sum(ref.size for ref in every))
         sound = [ref for ref in listed if self._read_listed(ref)]
         names = {ref.name for ref in listed}
         for path in files(layout.packs, PACK):
@@ -62,8 +64,8 @@ class Blobs:
 
     def _read_listed(self, ref: FileRef) -> bool:
         """Read a pack of the log. Returns: whether it is sound."""
-        self._progress.advance()
         folder = self._repo.layout.packs
+        self._stages.take(os.fsencode(folder / ref.name))
         whole, blobs = sound_blobs(folder, ref, self._repo.hash)
         for digest, blob in blobs:
             self._note_blob(digest, blob)
@@ -74,6 +76,7 @@ class Blobs:
         if not whole:
             self._found.did(f"packs/{ref.name} is damaged or missing: its intact parts were saved")
             self._found.put_aside(folder / ref.name)
+        self._stages.advance(1, ref.size, failed=not whole)
         return whole
 
     def _read_unlisted(self, path: Path) -> None:

@@ -20,7 +20,7 @@ from vstore.pictures.decoding import prepare
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.picture_file import read_regular
 from vstore.pictures.preparation import Preparation, preparation_of
-from vstore.progress import Progress
+from vstore.progress import Stages
 from vstore.quoting import quoted
 from vstore.repair.blobs import Blobs
 from vstore.repair.findings import Findings
@@ -53,7 +53,7 @@ class Recompute:
         *,
         manifests: Manifests,
         load: Callable[[Space, Recipe], Embedder] | None,
-        progress: Progress,
+        stages: Stages,
     ) -> None:
         self.stored: dict[str, StoredKeys] = {}
         self.keepers: list[Keeper] = []
@@ -62,7 +62,7 @@ class Recompute:
         self._blobs = blobs
         self._manifests = manifests
         self._load = load
-        self._progress = progress
+        self._stages = stages
         self._away: dict[bytes, str] = {}  # keys without a file, and how to get one
 
     @cached_property
@@ -116,13 +116,14 @@ class Recompute:
         """Embed pictures in batches, and keep their vectors."""
         recipe = recipe_of(self._blobs.read(space.recipe))
         embedder: Embedder | None = None
-        self._progress.stage("embed what was lost", len(lost))
+        self._stages.begin("embedding what was lost", len(lost), unit="pictures")
         pictures = self._pictures(lost, preparation_of(recipe))
         while batch := list(islice(pictures, _BATCH)):
             keys = [key for key, _ in batch]
             if not self._found.dry_run:
                 if embedder is None:
-                    embedder = load(space, recipe)
+                    with self._stages.loading(space.name):
+                        embedder = load(space, recipe)
                     self.keepers.append(keeper)
                 keys = _embed_batch(batch, space, keeper, embedder, prover(self._repo, space, embedder))
             self.stored[space.id].update(keys)
@@ -141,7 +142,7 @@ class Recompute:
                 picture = self._picture(path, key, for_picture(preparation, key, cut))
                 if picture is not None:
                     left.discard(key)
-                    self._progress.advance()
+                    self._stages.advance()
                     yield key, picture
 
     def _cut(self, keys: Collection[bytes]) -> Collection[bytes]:
@@ -166,6 +167,7 @@ class Recompute:
                 f"pictures there are yours: vstore sync {quoted(place)}"
             )
             return None
+        self._stages.take(file)
         try:
             data = read_regular(file)
             return prepare(data, preparation)[0] if self._repo.hash.digest(data) == key else None

@@ -20,7 +20,7 @@ from vstore.embed.model_words import Settings
 from vstore.format.entries import Space
 from vstore.format.recipes import Recipe
 from vstore.intake.keeper import Keeper
-from vstore.progress import Progress, Silent
+from vstore.progress import Progress, Stages
 from vstore.repair.blobs import Blobs
 from vstore.repair.decisions import keep_decisions
 from vstore.repair.derived import look_at_derived, renew_derived
@@ -41,6 +41,7 @@ from vstore.repair.report import RepairReport
 from vstore.repair.snapshots import Snapshots
 from vstore.repair.vectors import Vectors
 from vstore.repository import spaces
+from vstore.repository.files import Files, files_of
 from vstore.repository.form import Form
 from vstore.repository.ownership import refuse_foreign
 from vstore.repository.repository import COMMIT_WAIT, Repository
@@ -51,7 +52,7 @@ class _Job(NamedTuple):
 
     repo: Repository
     load: Callable[[Space, Recipe], Embedder] | None
-    progress: Progress
+    stages: Stages
     dry_run: bool
     form_is_sound: bool
 
@@ -88,7 +89,7 @@ def repair(
         form, is_sound = find_form(folder)
         repo = Repository.unread(folder, form, asker, *locks)
         load = _loader(repo, load_embedder, settings or Settings()) if embed else None
-        job = _Job(repo=repo, load=load, progress=progress or Silent(), dry_run=dry_run, form_is_sound=is_sound)
+        job = _Job(repo=repo, load=load, stages=Stages(progress), dry_run=dry_run, form_is_sound=is_sound)
         try:
             return _repair(job)
         finally:
@@ -131,7 +132,7 @@ def _repair(job: _Job) -> RepairReport:
     tip = fold(repo, found)
     if found.gap:
         take_fragments(found)
-    blobs = Blobs(repo, found, job.progress)
+    blobs = Blobs(repo, found, job.stages)
     blobs.read_packs()
     repo.format = find_format(repo.format, tip, blobs.manifests.values(), is_sound=job.form_is_sound)
     manifests = Manifests(repo, found, blobs)
@@ -148,8 +149,8 @@ def _repair(job: _Job) -> RepairReport:
     keep_decisions(repo, found, blobs)
     keep_history(repo, found, blobs)
     keep_facts(repo, found, blobs)
-    recompute = Recompute(repo, found, blobs, manifests=manifests, load=job.load, progress=job.progress)
-    vectors = Vectors(repo, found, recompute, named=snapshots.named, progress=job.progress)
+    recompute = Recompute(repo, found, blobs, manifests=manifests, load=job.load, stages=job.stages)
+    vectors = Vectors(repo, found, recompute, named=snapshots.named, stages=job.stages)
     try:
         vectors.read_segments()
         repo.tip = tip._replace(state=found.state)
@@ -173,6 +174,7 @@ def _repair(job: _Job) -> RepairReport:
         quarantined=tuple(str(path.relative_to(repo.layout.folder)) for path in found.aside),
         degraded=tuple(found.degraded),
         left=tuple(found.left),
+        where=files_of(repo) if found.degraded else Files(),
     )
 
 

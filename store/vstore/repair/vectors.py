@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Set
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from vstore.disk.salvaged_rows import remains, sound_segment, whole_segment
 from vstore.errors import Damage
 from vstore.format.entries import FileRef, Space, listed_segments
 from vstore.intake.keeper import segment_of
-from vstore.progress import Progress
+from vstore.progress import Stages
 from vstore.repair.findings import SEGMENT, Findings, files
 from vstore.repair.recompute import Recompute
 from vstore.repair.stored_keys import StoredKeys
@@ -34,14 +35,14 @@ class Vectors:
         recompute: Recompute,
         *,
         named: Mapping[str, set[bytes]],
-        progress: Progress,
+        stages: Stages,
     ) -> None:
         self.stored = recompute.stored
         self._repo = repo
         self._found = found
         self._recompute = recompute
         self._named = named
-        self._progress = progress
+        self._stages = stages
 
     def read_segments(self) -> None:
         """Keep whole segments, and rewrite damaged ones with the rows left."""
@@ -66,16 +67,17 @@ class Vectors:
         known = shared.get(tuple(listed))
         if known is not None:
             self.stored[space.id] = StoredKeys(known)
-            self._progress.advance(len(listed))
+            self._stages.advance(len(listed), sum(ref.size for ref in listed))
             return listed
         keys: set[bytes] = set()
         whole: list[FileRef] = []
         for ref in listed:
+            self._stages.take(os.fsencode(self._repo.layout.segments / ref.name))
             segment = whole_segment(self._repo.layout.segments, ref)
             if segment is not None:
                 whole.append(ref)
                 keys.update(segment.key_list())
-            self._progress.advance()
+            self._stages.advance(1, ref.size, failed=segment is None)
         self.stored[space.id] = StoredKeys(shared.setdefault(tuple(whole), frozenset(keys)))
         refs: list[FileRef] = []
         kept = set(whole)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vstore.disk.norms import NORM_OFF
 from vstore.disk.segments import Segment
 from vstore.errors import Damage
-from vstore.progress import Progress
+from vstore.progress import Stages
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,7 @@ class Alike(NamedTuple):
     score: Floats
 
 
-def look_alike(segments: Sequence[Segment], bitmaps: Sequence[bytes], least: float, progress: Progress) -> Alike:
+def look_alike(segments: Sequence[Segment], bitmaps: Sequence[bytes], least: float, stages: Stages) -> Alike:
     """Group the rows marked by bitmaps.
 
     Two rows are in one group if a chain of pairs leads from one to the other, each of a cosine of `least` or more.
@@ -47,7 +47,7 @@ def look_alike(segments: Sequence[Segment], bitmaps: Sequence[bytes], least: flo
 
     rows = _MarkedRows(segments, bitmaps)
     parents, best = np.arange(rows.count), np.zeros(rows.count, np.float32)
-    progress.stage("compare", rows.count)
+    stages.begin("comparing", rows.count, work=rows.count * (rows.count + 1) // 2, unit="pictures")
     for at in range(0, rows.count, BLOCK):
         block = rows.block(at)
         for other in range(at, rows.count, BLOCK):
@@ -60,7 +60,8 @@ def look_alike(segments: Sequence[Segment], bitmaps: Sequence[bytes], least: flo
                 best[one] = max(best[one], scores[row, found].max())
                 best[others] = np.maximum(best[others], scores[row, found])
                 _join(parents, np.append(others, one))
-        progress.advance(len(block))
+        left = rows.count - at
+        stages.advance(len(block), work=left * (left + 1) // 2 - (left - len(block)) * (left - len(block) + 1) // 2)
     return Alike(_roots(parents, np.arange(rows.count)), best)
 
 

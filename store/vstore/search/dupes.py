@@ -11,8 +11,9 @@ from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot
 from vstore.format.tree import Tree, paths_by_key
 from vstore.paths import AnyPath, as_bytes
-from vstore.progress import Progress, Silent
+from vstore.progress import Progress, Stages
 from vstore.repository.acquaintance import KnownFolders
+from vstore.repository.files import Files, files_of
 from vstore.repository.repository import Repository
 from vstore.repository.stored_paths import below, prefixes_of
 from vstore.search.groups import FileOf, Group, Picture, group_of_one, group_of_pictures
@@ -32,6 +33,7 @@ class DupesReport(NamedTuple):
     groups:   the groups, the most wasteful first.
     wasted:   wasted bytes of all groups.
     flat:     pictures of one colour, which are look-alikes of nothing; None without `near`.
+    where:    finds the files of the stored paths.
     """
 
     snapshot: str
@@ -40,9 +42,12 @@ class DupesReport(NamedTuple):
     groups: tuple[Group, ...]
     wasted: int
     flat: int | None = None
+    where: Files = Files()
 
     def to_json(self) -> dict[str, Json]:
-        return {**self._asdict(), "groups": [group.to_json() for group in self.groups]}
+        value = self._asdict()
+        del value["where"]
+        return {**value, "groups": [group.to_json(self.where) for group in self.groups]}
 
 
 def dupes(
@@ -73,7 +78,7 @@ def dupes(
     tree = repo.tree(snapshot)
     prefixes = None if under is None else prefixes_of(repo, tree, as_bytes(under))
     if near is None:
-        groups = _identical(repo, tree, prefixes, file_of, verify=verify)
+        groups = _identical(repo, tree, prefixes, file_of, verified=Stages(progress) if verify else None)
         least = flat = None
     else:
         least = _least(repo, snapshot, near)
@@ -81,7 +86,7 @@ def dupes(
         plain = _flat(repo, snapshot.space, paths)
         flat = len(plain)
         shown = {key: found for key, found in paths.items() if key not in plain}
-        groups = _alike(repo, snapshot.space, shown, least, file_of=file_of, progress=progress or Silent())
+        groups = _alike(repo, snapshot.space, shown, least, file_of=file_of, stages=Stages(progress))
         copied = (Picture(key, 1.0, tuple(paths[key])) for key in plain if len(paths[key]) > 1)
         groups += [group_of_pictures(repo, [picture], file_of) for picture in copied]
     groups.sort(key=lambda group: (-group.wasted, group.paths))
@@ -92,19 +97,30 @@ def dupes(
         groups=tuple(groups),
         wasted=sum(group.wasted for group in groups),
         flat=flat,
+        where=files_of(repo),
     )
 
 
 def _identical(
-    repo: Repository, tree: Tree, prefixes: Sequence[bytes] | None, file_of: FileOf, *, verify: bool
+    repo: Repository, tree: Tree, prefixes: Sequence[bytes] | None, file_of: FileOf, *, verified: Stages | None
 ) -> list[Group]:
+    """Group the paths of identical pictures. verified: the stages of reading their files; None if none is read."""
     seen: set[bytes] = set()
     twice: set[bytes] = set()
     for key in tree.every_key():
         (twice if key in seen else seen).add(key)
     seen.clear()
     paths = paths_by_key((path, key) for path, key in below(tree, prefixes) if key in twice) if twice else {}
-    return [group_of_one(repo, key, found, file_of, verify=verify) for key, found in paths.items() if len(found) > 1]
+    several = {key: found for key, found in paths.items() if len(found) > 1}
+    if verified is None:
+        return [group_of_one(repo, key, found, file_of, verify=False) for key, found in several.items()]
+    groups = []
+    verified.begin("comparing files", sum(map(len, several.values())))
+    for key, found in several.items():
+        verified.take(file_of(found[0]) or found[0])
+        groups.append(group_of_one(repo, key, found, file_of, verify=True))
+        verified.advance(len(found), (groups[-1].size or 0) * len(found))
+    return groups
 
 
 def _least(repo: Repository, snapshot: Snapshot, near: float | Literal["auto"]) -> float:
@@ -129,7 +145,7 @@ def _flat(repo: Repository, space: str, keys: Collection[bytes]) -> set[bytes]:
 
 
 def _alike(
-    repo: Repository, space: str, paths: dict[bytes, list[bytes]], least: float, *, file_of: FileOf, progress: Progress
+    repo: Repository, space: str, paths: dict[bytes, list[bytes]], least: float, *, file_of: FileOf, stages: Stages
 ) -> list[Group]:
     from vstore.search.alike import look_alike
     from vstore.search.bitmaps import bitmaps_of, is_marked
@@ -142,7 +158,7 @@ def _alike(
         for row, key in enumerate(segment.key_list())
         if is_marked(bitmap, row)
     ]
-    found = look_alike(segments, bitmaps, least, progress)
+    found = look_alike(segments, bitmaps, least, stages)
     members: dict[int, list[Picture]] = {}
     for key, first, score in zip(keys, found.group.tolist(), found.score.tolist(), strict=True):
         same = tuple(paths[key])  # identical files look alike, of course

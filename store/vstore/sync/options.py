@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from vstore.embed.model_words import Settings, settings_of
 from vstore.errors import UsageError
 from vstore.limits import refuse_limit
 from vstore.paths import AnyPath, as_bytes, as_path, several
-from vstore.pictures.scan_options import OptionEdits
+from vstore.pictures.scan_options import OptionEdits, refuse_no_share
 
 
 class Options(NamedTuple):
-    """The words of `SyncWords`, with their defaults. mypy compares the two as a caller's words become a record."""
+    """The words of `SyncWords`, with their defaults. mypy compares the two as a caller's words become a record.
+
+    leave_out: labels of known folders, for a watch: where no path is given, a sync passes them over.
+    """
 
     message: str = ""
     exclude: Sequence[str] = ()
@@ -40,6 +43,7 @@ class Options(NamedTuple):
     device: str = "auto"
     offline: bool = False
     isolate_decoding: bool = False
+    leave_out: Collection[str] = ()
 
     @property
     def settings(self) -> Settings:
@@ -52,8 +56,8 @@ class Options(NamedTuple):
         Raises: UsageError if the file of excludes cannot be read, or a share of lines is none.
         """
         share = self.accept_truncated
-        if share is not None and (isinstance(share, bool) or not isinstance(share, int) or not 0 <= share <= 100):
-            raise UsageError(f"{share!r} is no share of lines", "give a percentage, 1 to 100; or 0 to take none")
+        if share is not None:
+            refuse_no_share(share)
         globs = [os.fsdecode(line) for line in _lines(self.exclude_from)] if self.exclude_from is not None else []
         return OptionEdits(
             exclude=(*several(self.exclude), *globs),

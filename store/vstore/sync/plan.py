@@ -11,7 +11,7 @@ from vstore.disk.catalogue import Catalogue
 from vstore.intake.ingest import Ingest
 from vstore.intake.survey import Survey
 from vstore.intake.surveyor import Surveyor
-from vstore.progress import Progress
+from vstore.progress import Stages
 from vstore.repository.repository import Repository
 from vstore.sync import guards
 from vstore.sync.decision import Base
@@ -45,7 +45,7 @@ class Planner:
         *,
         ingest: Ingest,
         memory: Memory,
-        progress: Progress,
+        stages: Stages,
         stop: threading.Event,
         allowed: bool,
     ) -> None:
@@ -53,7 +53,7 @@ class Planner:
         self._catalogue = catalogue
         self._ingest = ingest
         self._memory = memory
-        self._progress = progress
+        self._stages = stages
         self._stop = stop
         self._allowed = allowed
 
@@ -65,10 +65,10 @@ class Planner:
         targets = guards.present(base.scope.targets, base.tree, allowed=self._allowed)
         labels = {os.fsencode(target.root.label) for target in targets}
         agreed = frozenset(label for label in labels if self._memory.agrees(label, base.parent, base.tree))
-        self._progress.stage("scan", None)
+        self._stages.begin("listing folders")
         absorbed = {**self._repo.state.absorbed, **base.scope.absorbed}
         surveyor = Surveyor(
-            self._repo, self._catalogue, base.tree, progress=self._progress, stop=self._stop, absorbed=absorbed
+            self._repo, self._catalogue, base.tree, stages=self._stages, stop=self._stop, absorbed=absorbed
         )
         watch = _watch(base.scope.given) if not any(target.under for target in targets) else None
         survey = surveyor.survey(targets, agreed, watch)

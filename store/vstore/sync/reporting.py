@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
 from vstore.intake.survey import Survey
 from vstore.pictures.elsewhere import Elsewhere
+from vstore.repository.files import Files
 from vstore.repository.repository import Repository
 from vstore.sync import absent_parts, emptied_notes, moved_roots
 from vstore.sync.edits import Edits
@@ -79,7 +81,8 @@ class Reporter:
         delta = classify(edits.changes, _Named(before), _Stored(ingest))
         counts = delta.counts
         same = [path for path, _, new in ingest.same_pixels(edits.changes) if new and not ingest.is_embedded(new)]
-        to_embed = sum(map(ingest.wants, self._keys_after(outcome))) if dry_run else 0
+        wanted = {key for key in self._keys_after(outcome) if ingest.wants(key)} if dry_run else set()
+        to_embed = len(wanted)
         current = repo.state.current_snapshot
         paths, images = self._size_after(outcome, before) if dry_run else self._size()
         rate = self._rate()
@@ -131,7 +134,16 @@ class Reporter:
                 **{name: tuple(delta.examples[name]) for name in CLASSES},
                 "same_pixels": tuple((path,) for path in sorted(same)[:EXAMPLES]),
             },
+            where=self._where(outcome),
+            embed_bytes=_bytes_of(wanted, outcome.survey) if wanted else 0,
         )
+
+    def _where(self, outcome: Outcome) -> Files:
+        """Note where the folders are, those of a dry run included, of which the log knows nothing."""
+        state = self._repo.state
+        places = {os.fsencode(label): self._repo.place(root) for label, root in state.roots.items()}
+        places |= {os.fsencode(target.root.label): target.place for target in outcome.survey.targets}
+        return Files(places, {**state.absorbed, **outcome.absorbed})
 
     def _truncated(self) -> tuple[Truncated, ...]:
         """List the cut pictures that this run took."""
@@ -205,6 +217,17 @@ class Reporter:
     def _failure(self, path: bytes, key: bytes) -> Failure:
         failure, known = self._ingest.failures[key]
         return Failure(path, failure.kind, failure.reason, known)
+
+
+def _bytes_of(keys: set[bytes], survey: Survey) -> int:
+    """Add the sizes of pictures, each counted once."""
+    found = {}
+    for chunk in survey.chunks:
+        for number, _, file in chunk.files():
+            key = chunk.key(number)
+            if key in keys:
+                found[key] = file.size
+    return sum(found.values())
 
 
 def _left_out(outcome: Outcome) -> int:

@@ -20,8 +20,7 @@ from vstore.intake.ingest import Ingest
 from vstore.intake.keeper import publish_seal, recover
 from vstore.intake.survey import Survey
 from vstore.intake.targets import scope_of
-from vstore.pictures.scan_options import ScanOptions
-from vstore.progress import Progress, Silent
+from vstore.progress import Stages
 from vstore.repository.acquaintance import keep_named
 from vstore.repository.repository import Repository
 from vstore.stop import finishing
@@ -71,7 +70,7 @@ class Run:
         load: Callable[[Recipe], Embedder],
         machine: Callable[[Recipe], str],
         sees_pixels_alone: Callable[[Recipe], bool],
-        progress: Progress | None = None,
+        stages: Stages | None = None,
         stop: threading.Event | None = None,
     ) -> None:
         """
@@ -85,7 +84,7 @@ class Run:
         self._load = load
         self._machine = machine
         self._sees_pixels_alone = sees_pixels_alone
-        self._progress: Progress = progress or Silent()
+        self._stages = stages or Stages()
         self._stop = stop or threading.Event()
         self._edits = options.edits()
         self._catalogue: Catalogue | None = None
@@ -107,7 +106,7 @@ class Run:
 
         repo = self._repo
         with repo.lock("ingest") as lock:
-            lock.acquire(None if self._options.wait else 0.0, "sync", self._stop.is_set, self._progress.note)
+            lock.acquire(None if self._options.wait else 0.0, "sync", self._stop.is_set, self._stages.note)
             began = time.perf_counter()
             repo.reload()
             repo.refuse_unsound()
@@ -172,7 +171,7 @@ class Run:
             self._space,
             self._catalogue,
             load=self._load,
-            progress=self._progress,
+            stages=self._stages,
             stop=self._stop,
             max_file_size=options.max_file_size,
             max_pixels=options.max_pixels,
@@ -188,7 +187,7 @@ class Run:
             self._catalogue,
             ingest=self._ingest,
             memory=self._memory,
-            progress=self._progress,
+            stages=self._stages,
             stop=self._stop,
             allowed=options.allow_mass_delete,
         )
@@ -203,7 +202,7 @@ class Run:
     def _least(self) -> dict[str, int]:
         """Read of all folders, those that are new or changed included, from which share on they take cut pictures."""
         roots = {**self._repo.state.roots, **self._base.scope.roots}
-        options = {label: ScanOptions.from_json(root.options) for label, root in roots.items() if root is not None}
+        options = {label: self._repo.scan_options(root) for label, root in roots.items() if root is not None}
         return {label: some.accept_truncated for label, some in options.items()}
 
     @property
@@ -223,7 +222,7 @@ class Run:
     def _compared_with_current(self, paths: Sequence[bytes], previous: Base | None = None) -> Base:
         """Return the current base. previous: the base of an earlier attempt."""
         repo = self._repo
-        scope = scope_of(repo, paths, self._options.as_label, self._edits)
+        scope = scope_of(repo, paths, self._options.as_label, self._edits, self._options.leave_out)
         for label, root in scope.roots.items():
             before = repo.state.roots.get(label)
             if root is not None and before is not None and repo.place(before) != repo.place(root):
@@ -253,7 +252,7 @@ class Run:
                     edits = self._act(survey)
                 return self._report(survey, edits, dry_run=False)
             except Moved:
-                self._progress.note("another snapshot became current: comparing with that one")
+                self._stages.note("another snapshot became current: comparing with that one")
                 self._ingest.settle()
                 self._memory.note(survey, self._ingest)
                 self._base = self._compared_with_current(paths, self._base)
@@ -305,7 +304,7 @@ class Run:
             self._planner.refuse_spoilt(base, survey, decision.edits)
         self._unfit = decision.unfit
         self._before = decision.before
-        self._progress.stage("commit", None)
+        self._stages.begin("writing the snapshot")
         commit = Commit(
             repo,
             base,
