@@ -13,10 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.folders import World, classes, drawn
+from support.folders import World, classes, digests, drawn, put
+from support.forge import Forge
+from support.format_1 import begin
+from support.strangers import not_looked_at
 from support.watching import QUICK, Watching, until
 
-from vstore.errors import DiskTrouble, Locked, ModelError, StoreGone, UsageError
+from vstore.disk import owner
+from vstore.errors import DiskTrouble, ForeignStore, Locked, ModelError, StoreGone, Untrusted, UsageError
+from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
 from vstore.store import Store
 from vstore.sync.report import SyncReport
@@ -365,11 +370,85 @@ def test_gc_repair_and_snapshots_of_others_do_not_end_it(synced: World) -> None:
         assert not watching.errors
 
 
+def test_an_exclude_that_another_command_sets_holds_at_once(synced: World) -> None:
+    with Watching.of(synced) as watching:
+        synced.another().sync([synced.pictures], exclude=["*.jpeg"], wait=True)
+        synced.put({"later.png": 12})
+        watching.until(lambda: "pictures/later.png" in synced.paths())
+        watching.until(lambda: quiet_for(watching, 0.5))
+        syncs = len(watching.syncs)
+        synced.put({"new.jpeg": 9})
+        assert quiet_for(watching) and len(watching.syncs) == syncs
+
+
+def test_another_space_is_filled_once_it_is_current(synced: World) -> None:
+    other = FakeEmbedder("fake-2")
+    models = {fake.recipe["name"]: fake for fake in (synced.fake, other)}
+    add_space(synced.repo, other.recipe, "second")
+    with (
+        Store(synced.folder, load_embedder=lambda recipe: models[recipe["name"]]) as store,
+        Watching(lambda stop: store.watch(stop=stop, **QUICK)) as watching,
+    ):
+        synced.put({"first.png": 8})
+        watching.until(lambda: "pictures/first.png" in synced.paths())
+        with Store(synced.folder, load_embedder=lambda recipe: models[recipe["name"]]) as beside:
+            beside.sync(space="second", wait=True)
+        synced.put({"new.png": 9})
+        watching.until(lambda: "pictures/new.png" in synced.paths())
+        assert (synced.fake.embedded, other.embedded) == (4, 5)
+
+
+def test_a_migration_meanwhile_is_gone_along_with(tmp_path: Path) -> None:
+    begin(tmp_path / ".vstore")
+    world = World(tmp_path)
+    world.put({"a.png": 1})
+    world.sync()
+    with Watching.of(world) as watching:
+        world.another().migrate(wait=True)
+        world.put({"b.png": 2})
+        watching.until(lambda: "pictures/b.png" in world.paths())
+        assert not watching.errors and world.repo.format == 2
+
+
 def test_a_store_that_goes_ends_it(synced: World) -> None:
     with Watching.of(synced) as watching:
         synced.folder.rename(synced.top / "gone")
         until(lambda: watching.error)
         assert isinstance(watching.error, StoreGone)
+
+
+def test_a_folder_that_only_the_store_names_is_not_looked_at_and_the_others_go_on(tmp_path: Path) -> None:
+    world = World(tmp_path / "gift")
+    world.put({"a.png": 1})
+    world.sync()
+    private = tmp_path / "private"
+    put(private, {"b.png": 70})
+    root = {"place": str(private), "relative": False, "options": {}}
+    Forge(world.folder).record("sync", {"roots": {"private": root}})
+    store = Store(world.folder, load_embedder=world.load, config=tmp_path / "config")
+    with not_looked_at(private), Watching(lambda stop: store.watch(stop=stop, **QUICK)) as watching:
+        world.put({"c.png": 2})
+        watching.until(lambda: "pictures/c.png" in world.paths())
+        assert [type(step.error) for step in watching.errors] == [Untrusted]
+        assert "private" in str(watching.errors[0].error)
+
+
+def test_a_store_of_somebody_else_is_not_watched(synced: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owner.os, "geteuid", lambda: 54_001)
+    before = digests(synced.folder, without=())
+    with pytest.raises(ForeignStore):
+        next(synced.another().watch())
+    assert digests(synced.folder, without=()) == before
+
+
+def test_names_that_are_not_utf_8_are_found_by_looking(synced: World) -> None:
+    with Watching.of(synced) as watching:
+        odd = os.fsdecode(b"pictures/\xff.png")
+        (synced.top / odd).write_bytes(drawn(80))
+        watching.until(lambda: odd in synced.paths())
+        (synced.top / odd).write_bytes(drawn(81))
+        watching.until(lambda: synced.aliases()[odd] == synced.key(81))
+        watching.until(lambda: any("not UTF-8" in note for note in watching.notes))
 
 
 # Faults of events
