@@ -43,6 +43,13 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a watch wait for ever after a failure, unless something else than pictures changes."""
+    monkeypatch.setattr(pace, "FIRST_PAUSE", 1000.0)
+    monkeypatch.setattr(pace, "CHANGED_PAUSE", 1000.0)
+
+
+@pytest.fixture
 def synced(settled: World) -> World:
     settled.put({f"{number}.png": number for number in range(3)})
     settled.sync()
@@ -252,7 +259,7 @@ def test_an_emptied_folder_is_refused_once_until_it_is_full_again(two: World) ->
         assert len(two.paths()) == 2 * MANY
 
 
-def test_a_mass_delete_is_refused_and_a_sync_of_the_user_decides(two: World) -> None:
+def test_a_mass_delete_is_refused_and_a_sync_of_the_user_decides(two: World, patient: None) -> None:
     with Watching.of(two) as watching:
         for number in range(MANY - 5):
             (two.pictures / f"{number}.png").unlink()
@@ -273,7 +280,7 @@ def test_pictures_that_move_between_two_folders_are_no_loss(two: World) -> None:
         assert not watching.errors and two.fake.embedded == 2 * MANY
 
 
-def test_a_hold_is_told_once_and_its_release_goes_on_at_once(synced: World) -> None:
+def test_a_hold_is_told_once_and_its_release_goes_on_at_once(synced: World, patient: None) -> None:
     synced.put({"new.png": 9})
     synced.all()
     with Watching.of(synced) as watching:
@@ -372,9 +379,9 @@ def test_gc_repair_and_snapshots_of_others_do_not_end_it(synced: World) -> None:
 
 def test_an_exclude_that_another_command_sets_holds_at_once(synced: World) -> None:
     with Watching.of(synced) as watching:
+        syncs = len(watching.syncs)
         synced.another().sync([synced.pictures], exclude=["*.jpeg"], wait=True)
-        synced.put({"later.png": 12})
-        watching.until(lambda: "pictures/later.png" in synced.paths())
+        watching.until_synced(syncs + 1)
         watching.until(lambda: quiet_for(watching, 0.5))
         syncs = len(watching.syncs)
         synced.put({"new.jpeg": 9})
@@ -481,11 +488,20 @@ class FakeEvents:
 
 
 class NoModel:
+    """A model that notes what is asked of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+        self.unloaded = 0
+
     def unload(self) -> None:
-        pass
+        self.unloaded += 1
 
     def unload_unused(self, after: float) -> None:
-        pass
+        self.asked.append(after)
+
+
+MODEL = NoModel()
 
 
 @pytest.fixture
@@ -493,7 +509,7 @@ def events() -> FakeEvents:
     return FakeEvents()
 
 
-def faked(world: World, events: FakeEvents, sync: Any = None, **options: Any) -> Watching:
+def faked(world: World, events: Any, sync: Any = None, **options: Any) -> Watching:
     """Watch a world by a fake source."""
     repo = world.repo
 
@@ -502,7 +518,7 @@ def faked(world: World, events: FakeEvents, sync: Any = None, **options: Any) ->
 
     def start(stop: threading.Event) -> Iterator[Any]:
         chosen = WatchOptions(**{**QUICK, **options})
-        return watch(repo, [], chosen, sync=sync or plain, model=NoModel(), stop=stop, source=events)
+        return watch(repo, [], chosen, sync=sync or plain, model=MODEL, stop=stop, source=events)
 
     return Watching(start)
 
@@ -554,17 +570,34 @@ def test_a_folder_that_goes_while_it_is_to_be_watched_is_left_out(synced: World,
         assert watching.syncs and not watching.errors
 
 
-def test_folders_are_watched_before_they_are_read(synced: World, events: FakeEvents) -> None:
+def test_a_folder_that_comes_between_the_look_and_the_watch_is_watched_too(synced: World, events: FakeEvents) -> None:
+    late = [synced.pictures / "late", synced.pictures / "late/later"]
+
+    def make(folders: Collection[bytes]) -> FakeEvents:
+        if late:
+            late.pop(0).mkdir()
+        return events(folders)
+
+    with faked(synced, make) as watching:
+        assert os.fsencode(synced.pictures / "late/later") in events.made[-1]
+        assert watching.syncs and events.closed == len(events.made) - 1
+
+
+def test_a_folder_that_goes_and_comes_back_is_noticed_without_an_event(
+    synced: World, events: FakeEvents, patient: None
+) -> None:
     with faked(synced, events) as watching:
-        made = len(events.made)
+        synced.pictures.rename(synced.top / "away")
+        watching.until(lambda: watching.errors)
+        syncs = len(watching.syncs)
+        (synced.top / "away").rename(synced.pictures)
+        watching.until_synced(syncs + 1)
 
-        def late(seconds: float, stop: threading.Event) -> list[Seen]:
-            return []
 
-        synced.put({"deep/er/new.png": 9})
-        events.told.append([Seen(os.fsencode(synced.pictures / "deep"), True, False)])
-        watching.until(lambda: len(events.made) > made)
-        assert os.fsencode(synced.pictures / "deep/er") in events.made[-1]
+def test_an_unused_model_gives_its_memory_back(synced: World, events: FakeEvents) -> None:
+    with faked(synced, events, unload_after=7.0) as watching:
+        watching.until(lambda: 7.0 in MODEL.asked)
+    MODEL.asked.clear()
 
 
 def test_now_and_then_everything_is_read_whatever_was_told(synced: World, events: FakeEvents) -> None:
