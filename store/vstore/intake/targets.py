@@ -192,20 +192,20 @@ class _ScopeBuilder:
 
     def _follows(self, root: Root) -> bool:
         asked = self._edits.follow_symlinks
-        return ScanOptions.from_json(root.options).follow_symlinks if asked is None else asked
+        return self._repo.scan_options(root).follow_symlinks if asked is None else asked
 
     def _with_options(self, root: Root) -> tuple[Root, ScanOptions]:
         before = ScanOptions.from_json(root.options)
         if root.label in self._edited:  # by another PATH in this root
-            return root, before
+            return root, self._repo.scan_options(root)
         self._edited.add(root.label)
-        options = self._edits.applied(before)
+        options = self._edits.applied(before, self._repo.usual)
         self._edits.refuse_faulty(os.fsdecode(self._repo.place(root)), root.label)
         if options != before:
             root = root._replace(options=options.to_json(root.options))
             self._scope.roots[root.label] = root
             self._known[root.label] = root
-        return root, options
+        return root, self._repo.scan_options(root)
 
     def _new(self, real: bytes) -> None:
         """Add a folder that is new, or moved, or takes known ones in."""
@@ -217,7 +217,7 @@ class _ScopeBuilder:
         for taken, within in inside:
             options = options.taking_over(ScanOptions.from_json(taken.options), within, real)
             self._absorb(taken, os.fsdecode(os.path.join(os.fsencode(label), within)))
-        options = self._edits.applied(options)
+        options = self._edits.applied(options, self._repo.usual)
         self._edits.refuse_faulty(os.fsdecode(real), label)
         root = self._root_at(label, real)._replace(options=options.to_json(old.options if old else ()))
         self._edited.add(label)
@@ -225,7 +225,7 @@ class _ScopeBuilder:
         self._known[label] = root
         self._folders.name(root)
         known = old is not None or bool(self._scope.absorbed)
-        self._scope.targets.append(Target(root, real, options, known=known, named=is_meant))
+        self._scope.targets.append(Target(root, real, self._repo.scan_options(root), known=known, named=is_meant))
 
     def _free_label(self, real: bytes, inside: list[Root]) -> str:
         """Choose the label of a folder: the given one, or its name. Raises: LabelTaken."""

@@ -10,7 +10,7 @@ from vstore.embed.model_words import Settings, settings_of
 from vstore.errors import UsageError
 from vstore.limits import refuse_limit
 from vstore.paths import AnyPath, as_bytes, as_path, several
-from vstore.pictures.scan_options import OptionEdits
+from vstore.pictures.scan_options import OptionEdits, refuse_no_share
 
 
 class Options(NamedTuple):
@@ -56,8 +56,8 @@ class Options(NamedTuple):
         Raises: UsageError if the file of excludes cannot be read, or a share of lines is none.
         """
         share = self.accept_truncated
-        if share is not None and (isinstance(share, bool) or not isinstance(share, int) or not 0 <= share <= 100):
-            raise UsageError(f"{share!r} is no share of lines", "give a percentage, 1 to 100; or 0 to take none")
+        if share is not None:
+            refuse_no_share(share)
         globs = [os.fsdecode(line) for line in _lines(self.exclude_from)] if self.exclude_from is not None else []
         return OptionEdits(
             exclude=(*several(self.exclude), *globs),
