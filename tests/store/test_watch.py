@@ -280,6 +280,35 @@ def test_pictures_that_move_between_two_folders_are_no_loss(two: World) -> None:
         assert not watching.errors and two.fake.embedded == 2 * MANY
 
 
+def test_pictures_that_move_are_no_loss_while_a_third_folder_is_missing(two: World) -> None:
+    third = two.top / "third"
+    third.mkdir()
+    (third / "x.png").write_bytes(drawn(3000))
+    two.sync(third)
+    third.rename(two.top / "away")
+    with Watching.of(two, settle=0.5) as watching:
+        for number in range(MANY - 5):  # there and back
+            (two.pictures / f"{number}.png").rename(two.top / f"other/moved-{number}.png")
+            (two.top / f"other/{number}.png").rename(two.pictures / f"moved-{number}.png")
+        watching.until(lambda: sum("moved" in path for path in two.paths()) == 2 * (MANY - 5))
+        assert len(watching.errors) == 1 and two.fake.embedded == 2 * MANY + 1
+
+
+def test_each_folder_is_alone_where_two_are_missing(two: World) -> None:
+    for name in ("third", "fourth"):
+        (two.top / name).mkdir()
+        (two.top / name / "x.png").write_bytes(drawn(3000 + len(name)))
+        two.sync(two.top / name)
+        (two.top / name).rename(two.top / f"{name}-away")
+    with Watching.of(two) as watching:
+        (two.pictures / "0.png").rename(two.top / "other/0.moved.png")
+        watching.until(lambda: "other/0.moved.png" in two.paths() and "pictures/0.png" not in two.paths())
+        assert {step.error.message.split(" is ")[0][-5:] for step in watching.errors if step.error} == {
+            "third",
+            "ourth",
+        }
+
+
 def test_a_hold_is_told_once_and_its_release_goes_on_at_once(synced: World, patient: None) -> None:
     synced.put({"new.png": 9})
     synced.all()
@@ -341,7 +370,7 @@ def test_it_waits_for_another_sync(synced: World) -> None:
         with Repository(synced.folder).lock("ingest") as lock:
             lock.acquire(1.0, "sync")
             synced.put({"new.png": 9})
-            assert quiet_for(watching, 0.5)
+            assert quiet_for(watching, 2.0)
         watching.until(lambda: "pictures/new.png" in synced.paths())
         assert not watching.errors
 
