@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import Collection, Iterator, Sequence
 
 import click
@@ -13,6 +12,8 @@ from vstore_cli.interrupts import saying
 
 def typed_again(without: Collection[str] = ()) -> str:
     """Write the command line again, as a shell reads it. without: names of options to leave out, with their values."""
+    import shlex  # commands that finish do without it
+
     ctx = click.get_current_context()
     words: Sequence[str] = ctx.find_root().ensure_object(dict)["words"]
     return shlex.join(["vstore", *_left(words, ctx.command, without)])
