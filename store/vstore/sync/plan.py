@@ -67,7 +67,7 @@ class Planner:
         agreed = frozenset(label for label in labels if self._memory.agrees(label, base.parent, base.tree))
         self._stages.begin("listing folders")
         after = self._repo.after_folders(base.scope.changes())
-        surveyor = Surveyor(self._repo, self._catalogue, base.tree, stages=self._stages, state=after)
+        surveyor = Surveyor(self._repo, self._catalogue, base.tree, stages=self._stages, stop=self._stop, state=after)
         watch = _watch(base.scope.given) if not any(target.under for target in targets) else None
         survey = surveyor.survey(targets, agreed, watch)
         if watch is not None:
