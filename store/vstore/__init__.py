@@ -90,7 +90,7 @@ if TYPE_CHECKING:
     from vstore.search.dupes import DupesReport as DupesReport
     from vstore.search.groups import Group as Group
     from vstore.search.groups import Picture as Picture
-    from vstore.search.query import Operand as Operand
+    from vstore.search.operand import Operand as Operand
     from vstore.search.search import Hit as Hit
     from vstore.search.search import SearchReport as SearchReport
     from vstore.search.typed_words import SearchWords as SearchWords
@@ -158,7 +158,7 @@ _HOMES = {
     "vstore.repository.init": "InitReport",
     "vstore.search.dupes": "DupesReport",
     "vstore.search.groups": "Group Picture",
-    "vstore.search.query": "Operand",
+    "vstore.search.operand": "Operand",
     "vstore.search.search": "Hit SearchReport",
     "vstore.search.typed_words": "SearchWords",
     "vstore.stats": "Part RootStats SpaceStats StatsReport",

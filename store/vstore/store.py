@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from vstore.repair.report import RepairReport
     from vstore.repository.init import InitReport
     from vstore.search.dupes import DupesReport
-    from vstore.search.query import Operand
+    from vstore.search.operand import Operand
     from vstore.search.search import SearchReport
     from vstore.search.typed_words import SearchWords
     from vstore.stats import StatsReport

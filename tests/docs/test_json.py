@@ -162,6 +162,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     say("dupes", "--verify")
     say("dupes", "--near")
     say("search", str(pictures / "a.png"), "-k", "100")
+    say("search", f"{pictures.name}/a.png")
     put(top, {"far/a.png": 1, "gift/README": b""})
     say("init", where=top / "gift/.vstore")
     say("sync", str(top / "far"), where=top / "gift/.vstore")

@@ -46,13 +46,11 @@ def export(out: str, words: tuple[str, ...], format: str, as_json: bool, **optio
       vstore export vectors.parquet --format parquet
       vstore export like-this/ ./cat.jpg --format links -k 50
     """
-    from vstore import Operand
-
     if format == "links" and not words:
         raise UsageError(
             "--format links needs a search", "add what to look for: vstore export OUT ./cat.jpg --format links"
         )
-    operands = [Operand(part.weight, part.image, part.text) for part in parse(words)] if words else []
+    operands = [part.operand() for part in parse(words)] if words else []
     with open_store() as store:
         report = store.export(out, format=format, operands=operands, **options)
     if as_json:
