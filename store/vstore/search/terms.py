@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 from collections.abc import Sequence
-from itertools import islice
 from typing import NamedTuple
 
-from vstore.closeness import nearest
 from vstore.errors import ModelError, UsageError, VstoreError
+from vstore.near_files import did_you_mean, near_files
 from vstore.pictures.elsewhere import FETCH, program_of_link, program_of_pointer
 from vstore.pictures.picture_file import read_regular, read_up_to
 from vstore.quoting import quoted
@@ -22,7 +20,6 @@ from vstore.search.wording import file_of_address, names_picture, refuse_address
 _LARGEST = 1 << 30  # bytes of a picture to search with
 _GIVEN = (b"/dev/fd/", b"/dev/stdin", b"/proc/self/fd/")  # names of what the shell opened for this process
 _WITHOUT_TEXT = ("builtin", "imported")  # families of recipes that read none, and do not say so
-_MOST = 5000  # names of a folder that a missing one is compared with
 
 
 class Term(NamedTuple):
@@ -189,12 +186,11 @@ class _Reader:
             refuse_pattern(name)
         except UsageError as err:
             return err
-        folder, last = os.path.split(name)
-        near = None
-        with contextlib.suppress(OSError), os.scandir(folder or ".") as entries:
-            near = nearest(last, [entry.name for entry in islice(entries, _MOST) if names_picture(entry.name)])
-        instead = None if near is None else (name, os.path.join(folder, near) if folder else f"./{near}")
-        return UsageError(f"there is no picture {name}", "name a picture file", instead=instead)
+        near = near_files(word)
+        meant = next((one for one in map(os.fsdecode, near) if names_picture(one)), None)
+        if meant is not None:
+            return UsageError(f"there is no picture {name}", "name a picture file", instead=(name, meant))
+        return UsageError(f"there is no picture {name}", did_you_mean(near, "name a picture file"))
 
 
 def _read(path: bytes) -> bytes:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from vstore.embed.consent import Consent
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError, NoStore, UsageError
+from vstore.near_files import did_you_mean, near_files
 from vstore.paths import AnyPath, hint_for_address, several
 from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.passed_over import AWAY, PassedOver, add
@@ -20,7 +21,7 @@ from vstore.pictures.scan import Scan
 from vstore.pictures.scan_options import ScanOptions
 from vstore.progress import Progress
 from vstore.repository.create import refuse_existing
-from vstore.repository.discovery import is_store
+from vstore.repository.discovery import is_store, near_stores
 from vstore.repository.embedders import Embedders
 from vstore.repository.init import InitReport, init, refuse_without_model
 from vstore.repository.repository import Repository
@@ -97,7 +98,8 @@ def _refuse_needless(folder: Path, words: Words, paths: Sequence[AnyPath], optio
     if is_store(folder):
         _refuse_existing(folder, words)
     if not options.paths(paths):
-        raise NoStore(f"there is no store at {folder}", "make one by naming a folder: vstore sync FOLDER")
+        step = did_you_mean(near_stores(folder), "make one by naming a folder: vstore sync FOLDER")
+        raise NoStore(f"there is no store at {folder}", step)
     for path in map(os.fsencode, several(paths)):
         _refuse_without_picture(path, options)
 
@@ -116,7 +118,9 @@ def _refuse_without_picture(path: bytes, options: Options) -> None:
     shown = os.fsdecode(path)
     if not os.path.isdir(path):
         what = "is not a folder" if os.path.lexists(path) else "does not exist"
-        raise UsageError(f"{shown} {what}", hint_for_address(shown) or "name a folder of pictures")
+        raise UsageError(
+            f"{shown} {what}", hint_for_address(shown) or did_you_mean(near_files(path), "name a folder of pictures")
+        )
     place = os.path.realpath(path)
     options.edits().refuse_faulty(os.fsdecode(place), options.as_label or os.fsdecode(os.path.basename(place)))
     passed: PassedOver = {}
