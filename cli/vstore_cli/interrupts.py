@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import threading
 from collections.abc import Iterator
+
+from vstore_cli.progress import interject
 
 
 @contextlib.contextmanager
@@ -17,9 +18,7 @@ def stopping(stop: threading.Event) -> Iterator[None]:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
-        # Not through sys.stderr: the handler may have come in the middle of a write there.
-        with contextlib.suppress(OSError):
-            os.write(2, b"\nStopping after this batch; finished work is saved. Press Ctrl-C again to stop at once.\n")
+        interject("Stopping after this batch; finished work is saved. Press Ctrl-C again to stop at once.")
 
     if threading.current_thread() is not threading.main_thread():
         yield

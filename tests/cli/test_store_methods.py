@@ -24,7 +24,7 @@ from vstore_cli.main import HELP, all_commands
 from vstore_cli.main import vstore as group
 from vstore_cli.models import MODEL_WORDS
 
-SHOWING = {"as_json", "quiet", "paths_only", "null"}  # how a report is shown is the command line's own affair
+SHOWING = {"as_json", "quiet", "progress_as", "paths_only", "null"}  # how a report is shown is the command line's own affair
 METHODS = {"import": "import_index"}  # `import` is a word of Python's own
 ELSEWHERE = {"sync": set(MODEL_WORDS)}  # where a sync makes the store, these go to Store.sync_new
 OTHERWISE = {
