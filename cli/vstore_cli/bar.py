@@ -39,6 +39,9 @@ class Face(Protocol):
     def end(self, view: View) -> None:
         """Show that a stage ends, or is left for another one."""
 
+    def rest(self) -> None:
+        """Leave nothing behind: no stage goes on."""
+
     def say(self, text: str, about: str = "") -> None:
         """Show a line. about: the picture or the model that a line of a library is about."""
 
@@ -56,6 +59,9 @@ class Nothing:
         pass
 
     def end(self, view: View) -> None:
+        pass
+
+    def rest(self) -> None:
         pass
 
     def say(self, text: str, about: str = "") -> None:
@@ -99,9 +105,9 @@ class Rows(Nothing):
     def say(self, text: str, about: str = "") -> None:
         self._screen.write(_named(text, about))
 
-    def clear(self) -> None:
-        """Leave nothing behind."""
+    def rest(self) -> None:
         self._screen.clear()
+        self._began = time.monotonic()
 
 
 class Documents(Nothing):
@@ -116,14 +122,14 @@ class Documents(Nothing):
         self._tell("begin", view)
 
     def look(self, view: View) -> None:
-        if time.monotonic() >= self._due or (view.files, view.bytes, view.path) != self._told:
+        if time.monotonic() >= self._due or (view.files, view.size, view.path) != self._told:
             self._tell("running", view)
 
     def end(self, view: View) -> None:
         self._tell("end", view)
 
     def _tell(self, event: str, view: View) -> None:
-        self._told = (view.files, view.bytes, view.path)
+        self._told = (view.files, view.size, view.path)
         self._due = time.monotonic() + STILL
         document: dict[str, Any] = {
             "event": event,
@@ -131,8 +137,8 @@ class Documents(Nothing):
             "unit": view.unit,
             "files": view.files,
             "files_total": view.files_total,
-            "bytes": view.bytes,
-            "bytes_total": view.bytes_total,
+            "bytes": view.size,
+            "bytes_total": view.size_total,
             "failed": view.failed,
             "seconds": round(view.seconds, 3),
             "eta": None if view.left is None else round(view.left, 1),
@@ -192,8 +198,8 @@ class _Timed:
             unit=stage.unit,
             files=stage.files,
             files_total=total,
-            bytes=stage.bytes,
-            bytes_total=all_bytes,
+            size=stage.bytes,
+            size_total=all_bytes,
             failed=stage.failed,
             seconds=self._seconds + now - self._since,
             left=left,
@@ -247,6 +253,8 @@ class Bar:
     def close(self) -> None:
         with self._lock:
             self._leave()
+            self._known.clear()
+            self.face.rest()
 
     def _leave(self) -> None:
         if self._now is not None:
@@ -334,8 +342,6 @@ def showing(how: str) -> Iterator[Bar]:
             for text in descriptor.close() if descriptor else []:
                 bar.strays.of_any(text)
             bar.strays.end()
-            if isinstance(face, Rows):
-                face.clear()
             if descriptor is not None:
                 os.close(descriptor.real)
 

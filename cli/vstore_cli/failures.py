@@ -49,6 +49,12 @@ def _words(err: BaseException) -> tuple[str, int, str, str]:
     """Work out the code, the exit code, the message and the next step of an error."""
     if isinstance(err, VstoreError):
         return err.code, err.exit_code, err.message, err.next_step
+    if isinstance(err, click.NoSuchOption) and err.possibilities and err.ctx is not None:
+        from vstore_cli.suggestions import meant_command
+
+        near = err.possibilities[0]
+        meant = meant_command(err.ctx, err.option_name, near) or near
+        return "usage", 2, err.message, f"did you mean: {meant}; see: {err.ctx.command_path} --help"
     if isinstance(err, click.UsageError):
         help_of = f"see: {err.ctx.command_path} --help" if err.ctx is not None else ""
         return "usage", 2, err.format_message(), help_of

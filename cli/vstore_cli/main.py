@@ -20,6 +20,7 @@ import click  # noqa: E402
 
 from vstore import UsageError, VstoreError, __version__  # noqa: E402
 from vstore_cli.failures import fail  # noqa: E402
+from vstore_cli.groups import Commands  # noqa: E402
 
 loading.end(_loads)
 
@@ -31,6 +32,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Keep an index up to date": {
         "init": ("init:init", "Make an empty store."),
         "sync": ("sync:sync", "Embed new pictures and write a snapshot."),
+        "watch": ("watch:watch", "Sync whenever pictures change."),
         "status": ("status:status", "Show what a sync would do."),
         "import": ("import_:import_", "Import an index that another tool made."),
     },
@@ -68,7 +70,7 @@ _READ_OPTIONS = ("--prompt", "--query-prompt", "--accept-truncated")
 _READ_OPERANDS = ("rollback", "search", "snapshot")  # commands
 
 
-class Group(click.Group):
+class Group(Commands):
     """A group that loads the module of a command when the command is called, and accepts --store anywhere."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -95,6 +97,7 @@ class Group(click.Group):
         given["trust"], given["no_pager"] = trust, no_pager
         if store is not None:
             given["store"] = store
+        given["words"] = args
         given["offline"] = "--offline" in (rest[: rest.index("--")] if "--" in rest else rest)
         return super().parse_args(ctx, rest)
 
@@ -102,11 +105,11 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except VstoreError as err:
-            from vstore_cli.suggestions import typed
+            from vstore_cli.suggestions import corrected, typed
 
             if err.code == "foreign_store" and ctx.ensure_object(dict).get("above"):
                 err.next_step += "; or make a store of your own here: vstore init"
-            err.message, err.next_step = typed(err.message), typed(err.next_step)
+            err.message, err.next_step = typed(err.message), typed(corrected(err))
             raise
 
 

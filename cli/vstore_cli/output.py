@@ -7,11 +7,14 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import click
 
 from vstore_cli.suggestions import typed, typed_fields
+
+if TYPE_CHECKING:
+    from vstore import Files
 
 # Characters that JSON may hold as they are, and that steer a terminal or turn the direction of a line.
 _UNSEEN = "[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
@@ -46,7 +49,7 @@ def echo_json(report: Report | Sequence[Report]) -> None:
 def _with_store(document: dict[str, Any]) -> dict[str, Any]:
     ctx = click.get_current_context(silent=True)
     used = (ctx.find_object(dict) or {}).get("used") if ctx is not None else None
-    return document if used is None else {"store": used} | document
+    return document if used is None or "store" in document else {**document, "store": used}
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -72,6 +75,17 @@ def openable(path: bytes) -> bytes:
     except (OSError, ValueError):
         return path
     return relative if len(relative) < len(path) else path
+
+
+def placed(path: bytes, where: Files) -> str:
+    """Show a stored path as its file is opened from here; as it is stored if its folder is no longer known."""
+    file = where.file_of(path)
+    return shown(path if file is None else openable(file))
+
+
+def placed_if_there(path: bytes, where: Files) -> str:
+    """Show a path of an older snapshot: as `placed` if it has a file today, else as it is stored."""
+    return placed(path, where) if where.is_there(path) else shown(path)
 
 
 def write_raw(paths: Iterable[bytes], end: bytes) -> None:

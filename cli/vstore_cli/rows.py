@@ -21,8 +21,8 @@ class View(NamedTuple):
     unit:        the noun of its items.
     files:       finished items.
     files_total: all items, if their number is known.
-    bytes:       of the finished items.
-    bytes_total: of all items, if it is known.
+    size:        bytes of the finished items.
+    size_total:  bytes of all items, if they are known.
     failed:      finished items without success.
     seconds:     that the stage has taken.
     left:        seconds that it will still take, as far as can be told.
@@ -36,8 +36,8 @@ class View(NamedTuple):
     unit: str = "files"
     files: int = 0
     files_total: int | None = None
-    bytes: int = 0
-    bytes_total: int | None = None
+    size: int = 0
+    size_total: int | None = None
     failed: int = 0
     seconds: float = 0.0
     left: float | None = None
@@ -93,9 +93,9 @@ def _counts(view: View) -> list[str]:
 
 
 def _sizes(view: View) -> list[str]:
-    if view.bytes_total:
-        return [_share_of(view.bytes, view.bytes_total)]
-    return [_share_of(view.bytes, None)] if view.bytes else []
+    if view.size_total:
+        return [_share_of(view.size, view.size_total)]
+    return [_share_of(view.size, None)] if view.size else []
 
 
 def _share_of(done: int, total: int | None) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from vstore import VstoreError
+
 # A command at the beginning, or after a space or a bracket: other characters belong to a path or a quoted prompt.
 _COMMAND = r"(?:(?<=^)|(?<=[ (`]))vstore (?P<words>[a-z]+(?: [a-z]+)?)(?P<rest>[^;,)`]*)"
 _WITHOUT_STORE = ("model recommend", "model convert", "trust")
@@ -39,6 +41,36 @@ def typed(text: str) -> str:
         return " ".join(words) + match[0].removeprefix(f"vstore {name}")
 
     return re.sub(_COMMAND, whole, text)
+
+
+def corrected(err: VstoreError) -> str:
+    """Put the whole command that was meant into the next step of an error about a mistyped name."""
+    ctx = click.get_current_context(silent=True)
+    meant = None if err.instead is None or ctx is None else meant_command(ctx, *err.instead)
+    if err.instead is None or meant is None:
+        return err.next_step
+    return err.next_step.replace(f"did you mean {err.instead[1]}?", f"did you mean: {meant};", 1)
+
+
+def meant_command(ctx: click.Context, wanted: str, near: str) -> str | None:
+    """Give this command line with a mistyped word put right; None if the word is not in it exactly once."""
+    words = (ctx.find_object(dict) or {}).get("words", [])
+    meant = [_replaced(word, wanted, near) for word in words]
+    if sum(a != b for a, b in zip(words, meant, strict=True)) != 1:
+        return None
+    import shlex
+
+    return shlex.join(["vstore", *meant])
+
+
+def _replaced(word: str, wanted: str, near: str) -> str:
+    """Replace a name in a word of a command, which may be an option, or a value: `--option=NAME`."""
+    option, equals, value = word.partition("=")
+    if option == wanted and option.startswith("--"):
+        return f"{near}{equals}{value}"
+    if option.startswith("--") and equals and value == wanted:
+        return f"{option}={near}"
+    return near if word == wanted else word
 
 
 def typed_fields(value: Any) -> Any:

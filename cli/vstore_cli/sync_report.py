@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from vstore_cli import passed_report
-from vstore_cli.output import count, duration, echo_json, number, say, shown
+from vstore_cli.output import count, duration, echo_json, number, placed, say, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vstore import Failure, SyncReport, Truncated
+    from vstore import Failure, Files, SyncReport, Truncated
 
 FAILURES = 20  # failed pictures that the terminal names
 _CUT = 3  # cut pictures that the terminal names
@@ -37,7 +37,7 @@ def show(
             _print(report, retry)
         for note in report.notes:
             say(f"Note: {shown(note)}", err=True)
-        _print_failures(fresh)
+        _print_failures(fresh, report.where)
     if report.interrupted:
         saved = f"{report.snapshot} holds the finished work" if report.snapshot else "finished work is saved"
         say(f"Interrupted: {saved}; continue with: {again}", err=True)
@@ -89,7 +89,7 @@ def _print_classes(report: SyncReport, retry: str) -> None:
     if report.recovered:
         click.echo(f"Recovered {count(report.recovered, 'vector')} of an interrupted run.")
     _print_retried(report)
-    print_truncated(report.truncated, "Took")
+    print_truncated(report.truncated, "Took", report.where)
     _print_candidates(report)
     if report.dry_run:
         click.echo(_forecast(report))
@@ -132,11 +132,11 @@ def _print_retried(report: SyncReport) -> None:
         click.echo(f"Tried {count(report.retried, 'picture')} again that failed before: {have}.")
 
 
-def print_truncated(cut: Sequence[Truncated], verb: str) -> None:
+def print_truncated(cut: Sequence[Truncated], verb: str, where: Files) -> None:
     """Name pictures whose file is cut. verb: what became of them."""
     if not cut:
         return
-    some = ", ".join(f"{shown(one.path)} ({number(one.lines)} of {number(one.of)} lines)" for one in cut[:_CUT])
+    some = ", ".join(f"{placed(one.path, where)} ({number(one.lines)} of {number(one.of)} lines)" for one in cut[:_CUT])
     more = f" and {number(len(cut) - _CUT)} more; --json lists all" if len(cut) > _CUT else ""
     say(f"{verb} {count(len(cut), 'cut picture')}: {some}{more}.")
 
@@ -149,7 +149,7 @@ def _print_candidates(report: SyncReport) -> None:
         option = " --by-name" if by == "name" else ""
         say(
             f"{count(len(some), 'new picture')} with the same {by} as a row that an import set aside (such as "
-            f"{shown(some[0].path)} and {shown(some[0].old)}). {how} them with: vstore import --resume "
+            f"{placed(some[0].path, report.where)} and {shown(some[0].old)}). {how} them with: vstore import --resume "
             f"{import_id}{option}"
         )
 
@@ -177,7 +177,7 @@ def _example(report: SyncReport, name: str) -> str:
     some = report.examples.get(name, ())
     if name == "unchanged" or not some:
         return ""
-    first = " -> ".join(shown(path) for path in some[0])
+    first = " -> ".join(placed(path, report.where) for path in some[0])
     return f": {first}" + (", …" if getattr(report, name) > 1 else "") + (_same(report) if name == "changed" else "")
 
 
@@ -190,11 +190,11 @@ def _same(report: SyncReport) -> str:
     return f" (same pixels in {number(report.same_pixels)}: these were not embedded)"
 
 
-def _print_failures(failures: list[Failure]) -> None:
+def _print_failures(failures: list[Failure], where: Files) -> None:
     if failures:
         click.echo(f"{count(len(failures), 'path')} could not be read:", err=True)
     for failure in failures[:FAILURES]:
-        click.echo(f"  {shown(failure.path)}: {shown(failure.reason)}", err=True)
+        click.echo(f"  {placed(failure.path, where)}: {shown(failure.reason)}", err=True)
     if len(failures) > FAILURES:
         click.echo(f"  and {number(len(failures) - FAILURES)} more; --json lists all", err=True)
     # One whose reason names the option was tried with it, and has too few lines.

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from vstore.repair.report import RepairReport as RepairReport
     from vstore.repository.candidates import Candidate as Candidate
     from vstore.repository.cut_picture import Truncated as Truncated
+    from vstore.repository.files import Files as Files
     from vstore.repository.init import InitReport as InitReport
     from vstore.search.dupes import DupesReport as DupesReport
     from vstore.search.groups import Group as Group
@@ -103,6 +104,8 @@ if TYPE_CHECKING:
     from vstore.versions.show import SnapshotDetail as SnapshotDetail
     from vstore.versions.show import SnapshotRow as SnapshotRow
     from vstore.versions.tags import TagReport as TagReport
+    from vstore.watch.report import Watched as Watched
+    from vstore.watch.typed_words import WatchWords as WatchWords
 
 # Importing vstore costs nothing: a name is imported when it is first used. tests/store/test_face.py compares this table
 # with the imports above, which are for type checkers.
@@ -135,6 +138,7 @@ _HOMES = {
     "vstore.repair.report": "Loss RepairReport",
     "vstore.repository.candidates": "Candidate",
     "vstore.repository.cut_picture": "Truncated",
+    "vstore.repository.files": "Files",
     "vstore.repository.init": "InitReport",
     "vstore.search.dupes": "DupesReport",
     "vstore.search.groups": "Group Picture",
@@ -153,6 +157,8 @@ _HOMES = {
     "vstore.versions.policy": "KeepWords",
     "vstore.versions.show": "SnapshotDetail SnapshotRow",
     "vstore.versions.tags": "TagReport",
+    "vstore.watch.report": "Watched",
+    "vstore.watch.typed_words": "WatchWords",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -9,7 +9,7 @@ TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 def now() -> str:
     """Tell the present moment, to the second: `2026-11-23T20:02:39Z`."""
-    return time.strftime(TIME, time.gmtime())
+    return written(seconds())
 
 
 def seconds() -> int:
@@ -20,3 +20,8 @@ def seconds() -> int:
 def microseconds() -> int:
     """Tell the present moment in microseconds since 1970, UTC."""
     return time.time_ns() // 1000
+
+
+def written(moment: int) -> str:
+    """Write a moment as the store does. moment: seconds since 1970, UTC, before the year 10000."""
+    return time.strftime(TIME, time.gmtime(moment))

@@ -10,15 +10,19 @@ class VstoreError(Exception):
     exit_code: the exit code of the command line. Never renumbered.
     message:   what happened.
     next_step: what to do next; may be empty.
+    instead:   a mistyped name, and the nearest one that there is: `next_step` asks whether that is meant.
     """
 
     code = "failure"
     exit_code = 1
 
-    def __init__(self, message: str, next_step: str = "") -> None:
+    def __init__(self, message: str, next_step: str = "", *, instead: tuple[str, str] | None = None) -> None:
+        if instead is not None:
+            next_step = f"did you mean {instead[1]}? {next_step}"
         super().__init__(f"{message}; {next_step}" if next_step else message)
         self.message = message
         self.next_step = next_step
+        self.instead = instead
 
 
 class UsageError(VstoreError):

@@ -80,6 +80,9 @@ IMAGECODECS = Package("imagecodecs", ("jxl", "tiff"), "pictures of this kind nee
 RAW = Package("rawpy", ("raw",), "RAW pictures need one more package", proof="imread")
 JXL = Package("pillow_jxl", ("jxl",), "JPEG XL pictures need two more packages", proof="Decoder")
 PARQUET = Package("pyarrow.parquet", ("parquet",), "Parquet files need pyarrow")
+WATCHFILES = Package(
+    "watchfiles._rust_notify", ("watch",), "watching folders needs one more package", proof="RustNotify"
+)
 TORCH, TRANSFORMERS, PEFT, HUB = map(_for_models, ("torch", "transformers", "peft", "huggingface_hub"))
 FTFY = _for_models("ftfy")
 SENTENCEPIECE = _for_models("sentencepiece")  # and protobuf: the tokenizer of the first SigLIP

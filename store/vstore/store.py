@@ -5,8 +5,9 @@ Longer than other modules because it lists them all, with their arguments and er
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from vstore.disk.owner import User
 from vstore.format.layout import FOLDER
-from vstore.paths import AnyPath, absolute, as_bytes, as_path
+from vstore.paths import AnyPath, absolute, as_bytes, as_path, several
 from vstore.repository.discovery import find_store, is_store
 from vstore.repository.embedders import Embedders
 from vstore.repository.pool import Pool
@@ -66,6 +67,8 @@ if TYPE_CHECKING:
     from vstore.versions.policy import KeepWords
     from vstore.versions.show import SnapshotDetail, SnapshotRow
     from vstore.versions.tags import TagReport
+    from vstore.watch.report import Watched
+    from vstore.watch.typed_words import WatchWords
 
 T = TypeVar("T")
 
@@ -289,6 +292,45 @@ class Store:
     def status(self, paths: Sequence[AnyPath] = (), *, progress: Progress | None = None) -> SyncReport:
         """Plan a sync, and estimate its time. Writes nothing. Raises: UsageError, Untrusted, Damage."""
         return self.sync(paths, dry_run=True, progress=progress)
+
+    def watch(
+        self,
+        paths: Sequence[AnyPath] = (),
+        *,
+        progress: Progress | None = None,
+        stop: threading.Event | None = None,
+        **options: Unpack[WatchWords],
+    ) -> Iterator[Watched]:
+        """Sync now, and whenever pictures change, until `stop` is set. Yields each sync, each refusal once, and notes.
+
+        A sync waits for other commands that are changing the store, and lets no guard go. While this waits it uses
+        hardly any time; its model stays loaded, and answers searches.
+
+        paths:   as in `sync`; none means all folders that the store knows, those of later syncs included.
+        stop:    if it is set, a sync ends after the current batch, and the iterator too.
+        options: the words of `WatchWords`.
+        Raises:  UsageError, MissingPackage, ForeignStore; Locked if another watch of this store is running; StoreGone,
+                 FormatTooNew, LockLost.
+        """
+        from vstore.embed.model_words import settings_of
+        from vstore.sync.begin import sync
+        from vstore.sync.options import Options
+        from vstore.watch.kept_model import KeptModel
+        from vstore.watch.options import WatchOptions
+        from vstore.watch.run import watch
+
+        chosen, end = WatchOptions(**options), stop or threading.Event()
+        words = Options(**chosen.of_sync())
+        settings_of(chosen.device, chosen.batch_size, offline=chosen.offline)
+        named = [os.path.abspath(as_bytes(path)) for path in several(paths)]
+        with self._pool.one() as repo:
+            model = KeptModel(repo, self._given, self._embedders.consent_of_user)
+
+            def run(paths: Sequence[bytes], leave_out: frozenset[str]) -> SyncReport:
+                asked = words._replace(leave_out=leave_out)
+                return sync(repo, model, [os.fsdecode(path) for path in paths], asked, progress=progress, stop=end)
+
+            yield from watch(repo, named, chosen, sync=run, model=model, stop=end)
 
     # Indexes of other tools
 

@@ -550,6 +550,7 @@ def test_a_file_without_permission_keeps_its_place(pictures: Line) -> None:
     (failure,) = ran.json["failed"]
     assert failure == {
         "path": "pictures/b.png", "kind": "permission", "reason": "Permission denied", "known": False,
+        "file": str(pictures.home / "pictures/b.png"),
     }  # fmt: skip
     assert ran.json["carried"] == 1
     assert pictures.paths() == ["pictures/a.png", "pictures/b.png", "pictures/sub/c.png"]

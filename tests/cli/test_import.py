@@ -33,7 +33,7 @@ def test_an_import_makes_the_store_and_says_what_it_did(old: OldIndex, line: Lin
     ran = line("import", *TRIPLE)
     assert ran.lines[0] == "12 rows of 8 numbers from old.npy"
     assert "  9  matched" in ran.lines
-    assert "  row 6 ../o00_images/p06.png: 2 files match it: a/p06.png, b/p06.png" in ran.lines
+    assert "  row 6 ../o00_images/p06.png: 2 files match it: pictures/a/p06.png, pictures/b/p06.png" in ran.lines
     assert "Made the store .vstore" in ran.lines
     assert "  row 4 ../o00_images/p04.png: no file under --root has this name" in ran.lines
     assert "  row 5 ../o00_images/p05.png: it is newer than the index" in ran.lines
@@ -53,7 +53,7 @@ def test_a_table_says_why_rows_wait(old: OldIndex, line: Line) -> None:
     table = [" ".join(row.split()) for row in ran.lines[at + 1 : at + 6]]
     assert table == [
         "rows why first",
-        "1 only files elsewhere have the name ../o00_images/p07.png (phone/p07.png?)",
+        "1 only files elsewhere have the name ../o00_images/p07.png (pictures/phone/p07.png?)",
         "1 the files of the name are those of other rows ../o00_images/p06.png",
         "1 the file is newer than the index ../o00_images/p05.png",
         "2 no file has the name ../o00_images/p03.png, ../o00_images/p04.png",
@@ -108,6 +108,7 @@ def test_what_waits_is_joined_and_a_sync_names_it(old: OldIndex, line: Line) -> 
             "old": {"path": "../o00_images/p04.png"},
             "path": "pictures/back/p04.png",
             "by": "name",
+            "file": str(old.pictures / "back/p04.png"),
         }
     ]
     value = line("import", "--resume", "i2", "--json").json
@@ -197,10 +198,10 @@ def test_columns_kept_as_fields_are_named_and_what_does_not_fit(old: OldIndex, l
 def test_a_file_with_nearly_the_name_is_named(old: OldIndex, line: Line) -> None:
     (old.pictures / "p03.png").rename(old.pictures / "p03.gif")
     ran = line("import", *TRIPLE, "-n")
-    told = "  row 3 ../o00_images/p03.png: a file has its name with another extension: p03.gif"
+    told = "  row 3 ../o00_images/p03.png: a file has its name with another extension: pictures/p03.gif"
     assert told in ran.lines
     table = [" ".join(row.split()) for row in ran.lines]
-    assert "1 a file has nearly the name ../o00_images/p03.png (p03.gif?)" in table
+    assert "1 a file has nearly the name ../o00_images/p03.png (pictures/p03.gif?)" in table
 
 
 def test_fields_that_wait_with_their_rows_are_not_called_kept(old: OldIndex, line: Line) -> None:

@@ -61,6 +61,7 @@ ELSEWHERE = {
     ("model", "drop"),
     ("model", "serve"),
     ("trust",),
+    ("watch",),  # it prints more than one document: tests/cli/test_watch.py
 }
 
 

@@ -132,7 +132,7 @@ def test_a_store_without_a_snapshot_says_how_to_make_one(line: Line) -> None:
 
 def test_json_names_snapshot_key_score_paths_and_files(pictures: Line) -> None:
     report = pictures("search", "./pictures/b.png", "--json").json
-    assert list(report) == ["snapshot", "hits", "flat_query"]
+    assert list(report) == ["snapshot", "hits", "flat_query", "store"]
     assert list(report["hits"][0]) == ["key", "score", "paths", "files"]
     assert len(report["hits"][0]["key"]) == 32
     assert report["hits"][0]["files"] == [f"{pictures.home}/pictures/b.png"]

@@ -112,7 +112,7 @@ def test_a_snapshot_that_is_not_there_is_said(name: str, history: Line) -> None:
         more = ["out"] if words[-1] == "export" else []
         error = history(*words, name, *more, "--json", code=1).error
         assert error["code"] == "no_such_snapshot"
-        assert error["next"] == "list them with: vstore snapshot list"
+        assert error["next"].endswith("list them with: vstore snapshot list")
     assert history.current() == "v3"
 
 
@@ -141,7 +141,11 @@ def test_an_ambiguous_snapshot_is_refused_with_the_candidates(line: Line) -> Non
 
 def test_tags_are_given_and_taken_away(history: Line) -> None:
     assert history("snapshot", "tag", "v1", "original").out == "v1 is tagged original\n"
-    assert history("snapshot", "tag", "v1", "original", "--json").json == {"tag": "original", "snapshot": "v1"}
+    assert history("snapshot", "tag", "v1", "original", "--json").json == {
+        "tag": "original",
+        "snapshot": "v1",
+        "store": str(history.store),
+    }
     err = history("snapshot", "tag", "v2", "original", code=2).err
     assert err == ("Error: v1 already has the tag 'original'\n  remove it first: vstore snapshot untag original\n")
     assert history("snapshot", "untag", "original").out == "Removed the tag original\n"

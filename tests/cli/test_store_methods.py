@@ -20,11 +20,13 @@ from vstore.importing.options import ImportOptions
 from vstore.search.search import search
 from vstore.sync.options import Options
 from vstore.versions.policy import Policy
+from vstore.watch.options import WatchOptions
 from vstore_cli.main import HELP, all_commands
 from vstore_cli.main import vstore as group
 from vstore_cli.models import MODEL_WORDS
 
-SHOWING = {"as_json", "quiet", "progress_as", "paths_only", "null"}  # how a report is shown is the command line's own affair
+# How a report is shown is the command line's own affair.
+SHOWING = {"as_json", "quiet", "progress_as", "paths_only", "null"}
 METHODS = {"import": "import_index"}  # `import` is a word of Python's own
 ELSEWHERE = {"sync": set(MODEL_WORDS)}  # where a sync makes the store, these go to Store.sync_new
 OTHERWISE = {
@@ -40,6 +42,7 @@ ONLY_IN_PYTHON = {
     "model_convert": {"cache", "note"},
     "model_serve": {"ready", "stop"},
     "sync": {"progress", "stop"},
+    "watch": {"progress", "stop"},
     "status": {"progress"},
     "facts": {"progress", "stop"},
     "dupes": {"progress"},
@@ -70,6 +73,7 @@ def defaults_of(method: Callable[..., Any]) -> dict[str, Any]:
 
 # Where the defaults of the options stand that a TypedDict declares.
 DEFAULTS: dict[str, Any] = {
+    **WatchOptions._field_defaults,
     **Options._field_defaults,
     **User._field_defaults,
     **dict.fromkeys(Named._fields),
@@ -84,6 +88,7 @@ DEFAULTS: dict[str, Any] = {
     ("words", "records"),
     [
         (vstore.SyncWords, (Options,)),
+        (vstore.WatchWords, (WatchOptions,)),
         (vstore.ImportWords, (ImportOptions, Named, Words)),
         (vstore.ModelWords, (Words,)),
         (vstore.UserWords, (User,)),
@@ -91,7 +96,7 @@ DEFAULTS: dict[str, Any] = {
 )
 def test_the_record_of_an_operation_holds_the_words_of_its_callers(words: type, records: tuple[Any, ...]) -> None:
     fields = {name for record in records for name in record._fields}
-    internal = {"named", "place", "dry_run"}
+    internal = {"named", "place", "dry_run", "leave_out"}
     assert fields - internal == set(words.__annotations__)
 
 

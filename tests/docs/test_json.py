@@ -6,8 +6,10 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import struct
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 from docs_tools.console import TOP
 from support.folders import drawn, plain, put
+from support.lines import COMMAND, environment, process
 from support.old_indexes import OldIndex
 from support.tables import Row, Tables, fits, is_optional, word, words
 
@@ -32,6 +35,9 @@ CONTRACT = Tables(
         "exits": "*(tested)* Never renumbered",
         "error": 'the last line of stderr is `{"error": …}` *(tested)*',
         "codes": "Codes *(tested)*",
+        "progress": "Fields of progress *(tested)*",
+        "notes": "Fields of notes *(tested)*",
+        "stages": "Names of stages *(tested)*",
     },
 )
 
@@ -221,7 +227,25 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         say("init", where=top / "undigested")
         say("sync", str(pictures), expect=3, where=top / "undigested")
     say("facts", "--fill", "--pixels", "--max-pixels", "1", expect=3, where=top / "undigested")
+    said["vstore watch"] = _watched(pictures, top / "undigested")
     return said
+
+
+def _watched(pictures: Path, store: Path) -> list[Any]:
+    """What a watch prints of its start, and of a folder that goes away."""
+    command = [*COMMAND, "--store", str(store), "watch", "--settle", "0.1s", "--json"]
+    found = []
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) as watch:
+        assert watch.stdout is not None
+        for line in watch.stdout:
+            found.append(json.loads(line))
+            if found[-1]["kind"] == "sync":
+                pictures.rename(pictures.parent / "away")
+            elif found[-1]["kind"] == "error":
+                watch.terminate()
+    assert watch.returncode == 0
+    (pictures.parent / "away").rename(pictures)
+    return found
 
 
 def _pickled(folder: Path) -> Path:
@@ -330,3 +354,30 @@ def test_errors_have_the_fields_of_their_table(
     document = json.loads(shown.err.rstrip("\n").split("\n")[-1])
     assert compare(document, rows, "error") == {word(row["field"]) for row in rows}
     assert (document["error"]["code"], document["error"]["exit"]) == (code, exit_code)
+
+
+def test_progress_has_the_fields_and_names_of_its_tables(tmp_path: Path) -> None:
+    put(tmp_path / "pictures", {"a.png": 1, "b\udcff.png": 2})
+    slow = "import time\nfrom vstore.pictures import decoding\nreal = decoding.prepare\n"
+    slow += "decoding.prepare = lambda *given: (time.sleep(0.5), warnings.warn('odd'), real(*given))[2]\n"
+    ran = process("sync", "pictures", "--progress", "json", cwd=tmp_path, before=f"import warnings\n{slow}")
+    assert ran.code == 0
+    documents = [json.loads(line) for line in ran.err.splitlines()]
+    progress = [document for document in documents if "progress" in document]
+    notes = [document for document in documents if "note" in document]
+    assert len(progress) + len(notes) == len(documents)
+    assert notes
+    seen = set[str]()
+    for some, name in ((progress, "progress"), (notes, "notes")):
+        for document in some:
+            seen |= compare(document, CONTRACT.table(name), name)
+    assert seen == {word(row["field"]) for name in ("progress", "notes") for row in CONTRACT.table(name)}
+    stages = {word(row["stage"]) for row in CONTRACT.table("stages")}
+    assert {document["progress"]["stage"] for document in progress} <= stages
+
+
+def test_the_names_of_stages_are_those_of_the_code() -> None:
+    rooms = TOP / "store/vstore"
+    begin = re.compile(r"""_?(?:stages|verified|self)\.(?:_?begin|stage)\(\s*"([^"]+)\"""")
+    names = {name for path in rooms.rglob("*.py") for name in begin.findall(path.read_text(encoding="utf-8"))}
+    assert names == {word(row["stage"]) for row in CONTRACT.table("stages")}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,8 @@ def test_json_has_the_fields_that_are_promised(world: World) -> None:
                     {"path": "pictures/a.png", "trouble": "No such file or directory"},
                     {"path": "pictures/�.png", "path_b64": "cGljdHVyZXMv/y5wbmc="},
                 ],
+                "files": [f"{world.pictures}/a.png", f"{world.pictures}/�.png"],
+                "files_b64": [None, b64encode(os.fsencode(world.pictures) + b"/\xff.png").decode()],
             }
         ],
         "wasted": 0,
@@ -233,7 +236,8 @@ def test_json_of_pictures_that_look_alike_names_each(album: World) -> None:
     report = album.store.dupes(near=0.9).to_json()
     assert report["near"] == 0.9
     (group,) = [g for g in report["groups"] if g["pictures"][0]["paths"][0]["path"] == "pictures/two again.jpg"]
-    assert [list(picture) for picture in group["pictures"]] == [["key", "score", "paths"]] * 2
+    assert [list(picture) for picture in group["pictures"]] == [["key", "score", "paths", "files"]] * 2
+    assert group["pictures"][0]["files"] == [f"{album.pictures}/two again.jpg"]
     assert group["pictures"][0]["score"] == group["pictures"][1]["score"] >= 0.9
     assert [path["path"] for path in group["paths"]] == ["pictures/two again.jpg", "pictures/two.jpg"]
 

@@ -63,10 +63,21 @@ def test_names_that_look_like_snapshots_are_refused(name: str) -> None:
     assert why_not_a_name(name) == f"{name!r} looks like a snapshot name (v + number, or 4 and more hex digits)"
 
 
+@pytest.mark.parametrize("name", ["2026-11-20", "1970-01-01", "9999-99-99"])
+def test_names_that_look_like_dates_are_refused(name: str) -> None:
+    assert why_not_a_name(name) == f"{name!r} looks like a date, which means the newest snapshot made by then"
+
+
+@pytest.mark.parametrize("name", ["2026-11", "2026-11-20-before", "x2026-11-20", "2026-1-2"])
+def test_names_with_a_date_in_them_may_be_given(name: str) -> None:
+    assert why_not_a_name(name) is None
+
+
 @pytest.mark.parametrize(
     "name",
     [
         "",
+        "a^",
         "x" * 101,
         "a@b",
         "a~1",

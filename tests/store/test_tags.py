@@ -35,12 +35,15 @@ def test_a_tag_that_is_not_there_cannot_be_taken_away(world: NumberedStore) -> N
     with pytest.raises(UsageError, match="the tags of this store: none"):
         untag(world.repo, "best")
     snapshot_tag(world.repo, "v1", "good")
-    with pytest.raises(UsageError, match="the tags of this store: good"):
+    with pytest.raises(UsageError, match="there is no tag 'best'; the tags of this store: good"):
         untag(world.repo, "best")
+    with pytest.raises(UsageError, match=r"there is no tag 'god'; did you mean good\? the tags of this store: good"):
+        untag(world.repo, "god")
 
 
 @pytest.mark.parametrize(
-    "name", ["v1", "V12", "current", "latest", "LATEST", "abcd", "a~1", "@{1}", "", "a/b", "-x", "a b"]
+    "name",
+    ["v1", "V12", "current", "latest", "LATEST", "abcd", "a~1", "@{1}", "", "a/b", "-x", "a b", "2026-11-20", "a^"],
 )
 def test_a_tag_never_takes_the_name_of_something_else(world: NumberedStore, name: str) -> None:
     world.snapshots(1)

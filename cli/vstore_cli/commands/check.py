@@ -8,12 +8,12 @@ import click
 
 from vstore_cli.locate import open_store, say_store
 from vstore_cli.models import device_option, model_options
-from vstore_cli.output import count, echo_json, json_option, say, shown, size, table
+from vstore_cli.output import count, echo_json, json_option, placed, say, shown, size, table
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.units import Duration
 
 if TYPE_CHECKING:
-    from vstore import ReembedReport
+    from vstore import Files, ReembedReport
 
 
 @click.command()
@@ -67,14 +67,14 @@ def check(quiet: bool, as_json: bool, **what: Any) -> int:
         echo_json(report)
         return wrong
     if sample is not None:
-        _print_sample(sample)
+        _print_sample(sample, report.where)
     for note in report.notes:
         say(f"note: {shown(note)}")
     for problem in report.problems:
         rows = f" (rows {problem.rows[0]} to {problem.rows[1]})" if problem.rows and "row" not in problem.what else ""
         click.echo(f"DAMAGE {shown(problem.file)}: {shown(problem.what)}{rows}", err=True)
         for path in problem.paths:
-            click.echo(f"    affects {shown(path)}", err=True)
+            click.echo(f"    affects {placed(path, report.where)}", err=True)
         say(f"    {problem.next}", err=True)
     looked = (
         f"{count(report.records, 'record')}, {count(report.snapshots, 'snapshot')}, {count(report.segments, 'segment')}"
@@ -89,14 +89,14 @@ def check(quiet: bool, as_json: bool, **what: Any) -> int:
     return 4
 
 
-def _print_sample(sample: ReembedReport) -> None:
+def _print_sample(sample: ReembedReport, where: Files) -> None:
     declared = sample.trials[0]
     click.echo(f"Re-embedded {count(sample.asked, 'picture')}: {declared.fitting} match ({sample.needed} required)")
     if sample.by_name:
         click.echo(f"{count(sample.by_name, 'picture')} of these an import knew by name alone")
     for path, cosine in sample.off[:10]:
         how = f"cosine {cosine:.4f}" if cosine == cosine else "it cannot be embedded"
-        click.echo(f"  {shown(path)}: {how}")
+        click.echo(f"  {placed(path, where)}: {how}")
     if len(sample.off) > 10:
         click.echo(f"  and {len(sample.off) - 10} more; --json lists all")
     if len(sample.trials) > 1 or sample.adopted is not None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from vstore_cli.locate import open_store
-from vstore_cli.output import count, echo_json, json_option, shown, size
+from vstore_cli.output import count, echo_json, json_option, placed, size
 from vstore_cli.progress import progress, progress_option
 
 if TYPE_CHECKING:
-    from vstore import Group
+    from vstore import Files, Group
 
 
 class Likeness(click.ParamType[float | Literal["auto"]]):
@@ -67,7 +67,7 @@ def dupes(
         echo_json(report)
         return
     for group in report.groups:
-        _show(group)
+        _show(group, report.where)
     if report.groups:
         extra = count(sum(len(group.paths) - 1 for group in report.groups), "copy", "copies")
         click.echo(f"{count(len(report.groups), 'group')}, {extra}, {size(report.wasted)} wasted")
@@ -79,7 +79,7 @@ def dupes(
         click.echo(f"{count(report.flat, 'flat picture')} (one colour) left out of pictures that look alike")
 
 
-def _show(group: Group) -> None:
+def _show(group: Group, where: Files) -> None:
     if group.pictures:
         click.echo(f"{count(len(group.paths), 'file')} that look alike")
     else:
@@ -87,4 +87,4 @@ def _show(group: Group) -> None:
     scores = {path: f"{picture.score:.3f}  " for picture in group.pictures for path in picture.paths}
     for path in group.paths:
         trouble = f"  ({group.troubles[path]})" if path in group.troubles else ""
-        click.echo(f"  {scores.get(path, '')}{shown(path)}{trouble}")
+        click.echo(f"  {scores.get(path, '')}{placed(path, where)}{trouble}")

@@ -9,7 +9,7 @@ import click
 
 from vstore_cli.interrupts import stopping
 from vstore_cli.locate import open_store, open_to_change
-from vstore_cli.output import count, duration, echo_json, json_option, number, say, shown
+from vstore_cli.output import count, duration, echo_json, json_option, number, placed, say, shown
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.sync_report import print_truncated
 
@@ -73,7 +73,7 @@ def _show(report: FactsReport, *, fill: bool, quiet: bool, as_json: bool) -> int
         if not quiet:
             _print(report, fill=fill)
         for one in report.failed[:FAILURES]:
-            click.echo(f"  {shown(one.path)}: {shown(one.reason)}", err=True)
+            click.echo(f"  {placed(one.path, report.where)}: {shown(one.reason)}", err=True)
         if len(report.failed) > FAILURES:
             click.echo(f"  and {number(len(report.failed) - FAILURES)} more; --json lists all", err=True)
     if report.interrupted:
@@ -90,7 +90,7 @@ def _print(report: FactsReport, *, fill: bool) -> None:
         click.echo(f"Filled in {count(report.filled, 'pixel digest')} in {duration(report.seconds)}.")
     if report.unread:
         click.echo(f"Passed over {count(report.unread, 'picture')}: their files are missing, or have changed.")
-    print_truncated(report.truncated, f"{report.snapshot} holds")
+    print_truncated(report.truncated, f"{report.snapshot} holds", report.where)
     where = f"{report.snapshot} in the space {shown(report.space_name or '')}"
     if report.prepare is not None:
         where += f" (preparation {report.prepare})"

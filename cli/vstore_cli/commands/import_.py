@@ -12,7 +12,7 @@ from vstore import Interrupted
 from vstore_cli.interrupts import stopping
 from vstore_cli.locate import find_store, new_folder, say_store, user_words
 from vstore_cli.models import model_options
-from vstore_cli.output import count, duration, echo_json, json_option, number, say, shown, table
+from vstore_cli.output import count, duration, echo_json, json_option, number, openable, say, shown, table
 from vstore_cli.progress import progress, progress_option
 from vstore_cli.units import Size
 
@@ -140,7 +140,7 @@ def _print_waiting(report: ImportReport) -> None:
     for some in waiting:
         may_be = some.why in _MAY_BE  # else the file is the row's own: nothing is suggested
         names = [
-            _short(row.path, 50) + (f" ({_short(row.files[0], 50)}?)" if row.files and may_be else "")
+            _short(row.path, 50) + (f" ({_file(report, row.files[0], 50)}?)" if row.files and may_be else "")
             for row in some.first
         ]
         more = ", …" if some.rows > len(names) else ""
@@ -181,7 +181,7 @@ def _print(report: ImportReport, folder: Path) -> None:
             click.echo(f"{words}:")
         for row in rows[:NAMED]:
             named = len(row.files) > 1 or row.why in ("name_only", "near_name")
-            files = f": {', '.join(map(_short, row.files[:3]))}" if named else ""
+            files = f": {', '.join(_file(report, file) for file in row.files[:3])}" if named else ""
             click.echo(f"  row {row.row} {_short(row.path)}: {shown(row.reason)}{files}")
         if len(rows) > NAMED:
             click.echo(f"  and {number(len(rows) - NAMED)} more; --report FILE lists all")
@@ -204,6 +204,11 @@ def _print(report: ImportReport, folder: Path) -> None:
             f"Set aside {count(report.left, 'row')} without a picture. When the pictures are there, run: "
             f"vstore import --resume {report.import_id}"
         )
+
+
+def _file(report: ImportReport, file: bytes, most: int = LONGEST) -> str:
+    """Show the file of a row as it is opened from here."""
+    return _short(openable(report.file_of(file)), most)
 
 
 def _short(path: bytes | str, most: int = LONGEST) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from vstore_cli.groups import Commands
 from vstore_cli.interrupts import ending
 from vstore_cli.locate import cache, open_store, open_to_change
 from vstore_cli.models import device_option, model_options, note, offline_option
@@ -20,7 +21,7 @@ from vstore_cli.output import columns, count, echo_json, json_option, number, sa
 _LINE = 80  # letters of a list that is one line
 
 
-@click.group()
+@click.group(cls=Commands)
 def model() -> None:
     """List, add, use and drop embedding spaces: the models whose vectors this store holds.
 

@@ -8,7 +8,7 @@ import click
 
 from vstore_cli.locate import find_store, no_store, refuse_network, say_store, user_words
 from vstore_cli.models import device_option, offline_option
-from vstore_cli.output import count, echo_json, json_option, say, shown
+from vstore_cli.output import count, echo_json, json_option, placed, say, shown
 from vstore_cli.progress import progress, progress_option
 
 
@@ -57,7 +57,7 @@ def repair(dry_run: bool, quiet: bool, as_json: bool, **options: Any) -> int:
     for loss in report.degraded:
         click.echo(f"{'WOULD LOSE' if dry_run else 'LOST'} {count(loss.lost, 'path')} of {loss.snapshot}", err=True)
         for path in loss.paths:
-            click.echo(f"    {shown(path)}", err=True)
+            click.echo(f"    {placed(path, report.where)}", err=True)
     for line in report.left:
         say(f"NOT REPAIRED {shown(line)}", err=True)
     if report.quarantined:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vstore_cli.commands.export import FORMATS
+from vstore_cli.groups import Commands
 from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.output import count, echo_json, json_option, local, number, say, shown, size, table
 from vstore_cli.pager import paged
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from vstore import DiffReport, SnapshotRow
 
 
-class InOrder(click.Group):
+class InOrder(Commands):
     """A group that lists its commands in the order of this file."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -30,10 +31,15 @@ def snapshot() -> None:
     A snapshot is named by its number (v12), the first digits of its id (4 or more), a tag, `current`, `latest`, its
     distance from another (v12~2 is two parents up), or an earlier value of `current` (@{1}).
 
+    A date means the newest snapshot made by then: 2026-11-20, "2026-11-20 14:30" or 2026-11-20T14:30:00Z. In braces it
+    means the snapshot that was current then: @{2026-11-20}, @{yesterday}, "@{3 hours ago}", "@{last week}". A date
+    without a zone is local, and a day means its end. Where a clock was wrong, times count, not numbers.
+
     \b
     Example:
       vstore snapshot list
       vstore snapshot diff v1 current
+      vstore snapshot show 2026-11-20
     """
 
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from vstore.brief import briefly
 from vstore.errors import SystemLimit, VstoreError
-from vstore.format.canonical import Json, named_path
+from vstore.format.canonical import Json, named_files, named_path
 from vstore.limits import refuse_limit
+from vstore.repository.files import UNKNOWN, Files
 
 _REPAIR = "run: vstore repair"
 
@@ -30,12 +31,14 @@ class Problem(NamedTuple):
     paths: tuple[bytes, ...]
     next: str
 
-    def to_json(self) -> dict[str, Json]:
+    def to_json(self, where: Files = UNKNOWN) -> dict[str, Json]:
+        """Make the JSON form. where: finds the files of the pictures."""
         return {
             "file": self.file,
             "what": self.what,
             "rows": None if self.rows is None else list(self.rows),
             "paths": [named_path(path) for path in self.paths],
+            **named_files([where.file_of(path) for path in self.paths]),
             "next": self.next,
         }
 

@@ -14,10 +14,11 @@ from vstore.check.request import Sample
 from vstore.check.trials import FITS, Trial, Trials, best_of, mixture, rounded
 from vstore.embed.rows import require_width
 from vstore.errors import ModelError, UsageError
-from vstore.format.canonical import Json, named_path
+from vstore.format.canonical import Json
 from vstore.format.entries import Snapshot, Space
 from vstore.format.recipes import Recipe, space_id
 from vstore.progress import Stages
+from vstore.repository.files import UNKNOWN, Files
 from vstore.repository.pixel_facts import same_pixels
 from vstore.repository.repository import Repository
 from vstore.repository.sampling import SampledPicture, sample_pictures
@@ -66,10 +67,11 @@ class ReembedReport(NamedTuple):
     by_name: int = 0
     strangers: int = 0
 
-    def to_json(self) -> dict[str, Json]:
+    def to_json(self, where: Files = UNKNOWN) -> dict[str, Json]:
+        """Make the JSON form. where: finds the files of the pictures."""
         value = self._asdict()
         value["trials"] = [trial.to_json() for trial in self.trials]
-        value["off"] = [{**named_path(path), "cosine": rounded(cosine)} for path, cosine in self.off]
+        value["off"] = [{**where.named(path), "cosine": rounded(cosine)} for path, cosine in self.off]
         return value
 
 

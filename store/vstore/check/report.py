@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from vstore.brief import briefly
 from vstore.check.findings import Problem
 from vstore.format.canonical import Json
+from vstore.repository.files import Files
 
 if TYPE_CHECKING:
     from vstore.check.reembed import ReembedReport
@@ -28,6 +29,7 @@ class CheckReport(NamedTuple):
     verified:   segments and packs whose every byte was read.
     files:      all segments and packs.
     reembed:    the result of re-embedding a sample, or None.
+    where:      finds the files of the stored paths.
     """
 
     ok: bool
@@ -41,6 +43,7 @@ class CheckReport(NamedTuple):
     verified: int = 0
     files: int = 0
     reembed: ReembedReport | None = None
+    where: Files = Files()
 
     def extended(self, problems: Iterable[Problem], notes: Iterable[str] = ()) -> CheckReport:
         """Add the problems and notes of a further check."""
@@ -49,7 +52,8 @@ class CheckReport(NamedTuple):
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
-        value["problems"] = [problem.to_json() for problem in self.problems]
+        del value["where"]
+        value["problems"] = [problem.to_json(self.where) for problem in self.problems]
         value["notes"] = list(self.notes)
-        value["reembed"] = self.reembed.to_json() if self.reembed is not None else None
+        value["reembed"] = self.reembed.to_json(self.where) if self.reembed is not None else None
         return value

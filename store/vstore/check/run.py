@@ -21,6 +21,7 @@ from vstore.check.unlisted import check_unlisted
 from vstore.disk.read_times import note_read
 from vstore.errors import Damage
 from vstore.progress import Progress, Stages
+from vstore.repository.files import files_of
 from vstore.repository.newest import is_between
 from vstore.repository.repository import Repository
 
@@ -68,7 +69,9 @@ def check(
         # Nobody proved yet that the rows of a claimed space, or of another recipe, fit: it is no damage if they do not.
         if not claimed and sample.recipe is None and sample.adopt is None:
             report = report.extended(repo.reading(lambda: problems_of(repo, result)))
-    return report
+    if report.ok and report.reembed is None:  # which names no picture
+        return report
+    return report._replace(where=files_of(repo))
 
 
 def _check_store(

@@ -1,11 +1,11 @@
-"""The packages: those of the core, faiss, those of models and of pictures."""
+"""The packages: those of the core, faiss, those of models, of pictures and of watching."""
 
 from __future__ import annotations
 
 from vstore.doctor import installed
 from vstore.doctor.installed import Answer
 from vstore.doctor.report import NOTE, OK, TROUBLE, Finding
-from vstore.packages import DISTRIBUTION, HEIC, JXL, RAW, TIFF, TORCH, Package, all_of
+from vstore.packages import DISTRIBUTION, HEIC, JXL, RAW, TIFF, TORCH, WATCHFILES, Package, all_of
 
 _BROUGHT = ("safetensors", "huggingface_hub", "tokenizers")  # transformers installs them, and vstore uses them too
 _FORMATS: tuple[tuple[str, Package, tuple[str, ...]], ...] = (
@@ -115,6 +115,15 @@ def pictures() -> Finding:
         return Finding("pictures", OK, ", ".join(there))
     what = f"{', '.join(there)}; {_and([what for what, _ in missing])} cannot be read"
     return Finding("pictures", NOTE, what, all_of(*(package for _, package in missing)))
+
+
+def watching() -> Finding:
+    """Check the package of `vstore watch`."""
+    version = installed.version_of("watchfiles")
+    if version is not None:
+        return Finding("watching", OK, f"watchfiles {version}")
+    what = "watchfiles is not installed: vstore watch needs it, vstore watch --poll does not"
+    return Finding("watching", NOTE, what, WATCHFILES.pip)
 
 
 def _and(kinds: list[str]) -> str:

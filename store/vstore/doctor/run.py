@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vstore.doctor import installed
-from vstore.doctor.installation import core, faiss, models, pictures
+from vstore.doctor.installation import core, faiss, models, pictures, watching
 from vstore.doctor.machine import devices, hub_cache, python
 from vstore.doctor.report import TROUBLE, DoctorReport
 
@@ -19,7 +19,7 @@ def doctor(folder: Path | None = None, consent: Consent | None = None, user: Use
     """Check Python, the packages, the devices and the cache; also the models of a store, if one is named."""
     findings = [python(), *core(), faiss()]
     torch = installed.ask("torch") if installed.is_there("torch") else None
-    findings += [*models(torch), *devices(torch), pictures(), *hub_cache()]
+    findings += [*models(torch), *devices(torch), pictures(), watching(), *hub_cache()]
     if folder is not None:
         from vstore.doctor.spaces import store
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from vstore.brief import briefly
 from vstore.format.canonical import Json, named_path
 from vstore.repository.cut_picture import Truncated
+from vstore.repository.files import Files
 
 
 class Undecoded(NamedTuple):
@@ -40,6 +41,7 @@ class FactsReport(NamedTuple):
     seconds:        time of the run.
     interrupted:    the run was asked to stop; the next one goes on from there.
     prepare:        number of the preparation of that space, whose pixels these are, or None.
+    where:          finds the files of the stored paths.
     """
 
     snapshot: str | None
@@ -53,10 +55,11 @@ class FactsReport(NamedTuple):
     seconds: float = 0.0
     interrupted: bool = False
     prepare: int | None = None
+    where: Files = Files()
 
     def to_json(self) -> dict[str, Json]:
         return {
-            **self._asdict(),
-            "failed": [one.to_json() for one in self.failed],
-            "truncated": [one.to_json() for one in self.truncated],
+            **{name: value for name, value in self._asdict().items() if name != "where"},
+            "failed": [{**one.to_json(), **self.where.named(one.path)} for one in self.failed],
+            "truncated": [{**one.to_json(), **self.where.named(one.path)} for one in self.truncated],
         }

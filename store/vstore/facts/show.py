@@ -6,6 +6,7 @@ from vstore.facts.report import FactsReport
 from vstore.format.tree import Tree
 from vstore.repository.cut_facts import every_cut
 from vstore.repository.cut_picture import Truncated
+from vstore.repository.files import files_of
 from vstore.repository.pixel_facts import lacking
 from vstore.repository.repository import Repository
 
@@ -31,6 +32,7 @@ def show(repo: Repository) -> FactsReport:
         without_pixels=len(lacking(repo, recipe, keys)),
         prepare=recipe.get("prepare", {}).get("policy"),
         truncated=_truncated(repo, tree, keys),
+        where=files_of(repo),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Json = Any
@@ -88,6 +88,20 @@ def named_path(path: bytes) -> dict[str, Json]:
             "path": path.decode("utf-8", "replace"),
             "path_b64": binascii.b2a_base64(path, newline=False).decode("ascii"),
         }
+
+
+def named_file(file: bytes | None) -> dict[str, Json]:
+    """Write the file of a path: `file`, which is null where it is not known, and `file_b64` where it is not UTF-8."""
+    return {"file": None} if file is None else {f"file{name[4:]}": value for name, value in named_path(file).items()}
+
+
+def named_files(files: Sequence[bytes | None]) -> dict[str, Json]:
+    """Write the files of several paths: `files`, with null for one that is not known, and `files_b64` as above."""
+    written = [named_file(file) for file in files]
+    value: dict[str, Json] = {"files": [one["file"] for one in written]}
+    if any("file_b64" in one for one in written):
+        value["files_b64"] = [one.get("file_b64") for one in written]
+    return value
 
 
 def path_from_json(value: Json) -> bytes:

@@ -13,6 +13,7 @@ DTYPES = {"float16": 2, "float32": 4}  # bytes of a number in a row
 DTYPE_CODES = {"float16": 1, "float32": 2}  # in footers and journals
 
 _SNAPSHOT_LIKE = r"v\d+|[0-9a-f]{4,}"
+_DATE_LIKE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _RESERVED = {"latest", "current", "head"}
 
 
@@ -104,6 +105,8 @@ def why_not_a_name(name: str) -> str | None:
         return f"{name!r} is a reserved word for a snapshot"
     if re.fullmatch(_SNAPSHOT_LIKE, name, re.IGNORECASE):
         return f"{name!r} looks like a snapshot name (v + number, or 4 and more hex digits)"
-    if any(c in "@~{}/\\:" or c.isspace() or not c.isprintable() for c in name) or name[0] in "-+.":
-        return "a name must not contain @ ~ { } / \\ : or blanks, or begin with - + ."
+    if re.fullmatch(_DATE_LIKE, name):
+        return f"{name!r} looks like a date, which means the newest snapshot made by then"
+    if any(c in "@~^{}/\\:" or c.isspace() or not c.isprintable() for c in name) or name[0] in "-+.":
+        return "a name must not contain @ ~ ^ { } / \\ : or blanks, or begin with - + ."
     return None

@@ -55,6 +55,7 @@ class Pairing(NamedTuple):
     notes:   remarks for the report.
     ways:    the changes that lead from the listed paths to the files.
     named:   the folders that the user named.
+    place:   the folder to which the files of the answers are relative; None if they are stored paths.
     """
 
     answers: list[Answer]
@@ -66,6 +67,7 @@ class Pairing(NamedTuple):
     notes: tuple[str, ...]
     ways: tuple[Way, ...] = ()
     named: tuple[Root, ...] = ()
+    place: bytes | None = None
 
 
 class Pairer:
@@ -136,6 +138,7 @@ class Pairer:
             notes=tuple(notes),
             ways=ways,
             named=(target.root,) if target.named else (),
+            place=here,
         )
 
     def _with_vectors(self, prefix: bytes) -> set[bytes]:

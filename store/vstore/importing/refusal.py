@@ -50,7 +50,7 @@ def nothing_found(verdict: Verdict, report: ImportReport, *, resumed: bool) -> R
         return None
     found = report.counts()
     counts = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in found.items() if count)
-    some = "; ".join(f"{short(row.path)}: {row.reason}{_such_as(row)}" for row in verdict.rows[:NAMED])
+    some = "; ".join(f"{short(row.path)}: {row.reason}{_such_as(row, report)}" for row in verdict.rows[:NAMED])
     step = "look at --root: the names, or the ends of the paths, must be those of files under it"
     if report.near:
         step = "files of these names exist, but no common move explains them: if they are the pictures, add --by-name"
@@ -61,5 +61,5 @@ def nothing_found(verdict: Verdict, report: ImportReport, *, resumed: bool) -> R
     return Refusal(f"none of the {len(verdict.rows):,} rows has a picture ({counts}): {some}", step)
 
 
-def _such_as(row: Row) -> str:
-    return f" ({short(row.files[0])})" if row.files else ""
+def _such_as(row: Row, report: ImportReport) -> str:
+    return f" ({short(report.file_of(row.files[0]))})" if row.files else ""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from vstore.brief import briefly
 from vstore.errors import Refused, UsageError
-from vstore.format.canonical import Json, named_path
+from vstore.format.canonical import Json, named_file, named_path
 from vstore.importing.columns import KeptField, LeftColumn
 from vstore.importing.matching import AMBIGUOUS, EDITED, MATCHED, MISSING, WAITING
 
@@ -100,6 +100,7 @@ class ImportReport(NamedTuple):
     fields:        columns of the list that became fields of the pictures.
     fields_left:   values of columns that did not.
     fields_replaced: fields that had another value in the store.
+    root_place:    absolute path of the folder to which the files of rows are relative, or None.
     """
 
     import_id: str | None
@@ -129,6 +130,7 @@ class ImportReport(NamedTuple):
     fields: tuple[KeptField, ...] = ()
     fields_left: tuple[LeftColumn, ...] = ()
     fields_replaced: int = 0
+    root_place: bytes | None = None
 
     def counts(self) -> dict[str, int]:
         """Count the rows of each state."""
@@ -138,6 +140,10 @@ class ImportReport(NamedTuple):
     def of(self, state: str) -> list[Row]:
         """List the rows of a state."""
         return [row for row in self.rows_of if row.state == state]
+
+    def file_of(self, file: bytes) -> bytes:
+        """Find the absolute path of a file of a row."""
+        return file if self.root_place is None else os.path.join(self.root_place, file)
 
     def waiting(self) -> list[Waiting]:
         """List why rows wait for their pictures, what can be helped first, with the first rows of each reason."""
@@ -152,6 +158,7 @@ class ImportReport(NamedTuple):
         value = self._asdict()
         del value["rows_of"]
         value["notes"] = list(self.notes)
+        value["root_place"] = named_file(self.root_place)["file"]
         value["fields"] = [field.to_json() for field in self.fields]
         value["fields_left"] = [column.to_json() for column in self.fields_left]
         value.update(self.counts())

@@ -209,6 +209,7 @@ class ImportRun:
             fields=fields.kept,
             fields_left=fields.left,
             fields_replaced=fields.replaced,
+            root_place=pairing.place,
         )
 
     def _written(self, report: ImportReport) -> ImportReport:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from vstore.errors import LabelTaken, UsageError
@@ -72,8 +72,14 @@ class Scope(NamedTuple):
         return changes
 
 
-def scope_of(repo: Repository, paths: Sequence[bytes], as_label: str | None, edits: OptionEdits) -> Scope:
-    """Find the scope of a sync of these paths; no paths means all known folders.
+def scope_of(
+    repo: Repository,
+    paths: Sequence[bytes],
+    as_label: str | None,
+    edits: OptionEdits,
+    leave_out: Collection[str] = (),
+) -> Scope:
+    """Find the scope of a sync of these paths; no paths means all known folders, without some labels.
 
     Raises: UsageError, LabelTaken, MigrationNeeded; Untrusted if a folder may not be looked at, and is not named.
     """
@@ -88,7 +94,7 @@ def scope_of(repo: Repository, paths: Sequence[bytes], as_label: str | None, edi
         for path in paths:
             builder.add(path)
     else:
-        builder.add_known()
+        builder.add_known(leave_out)
     return builder.finish()
 
 
@@ -105,12 +111,13 @@ class _ScopeBuilder:
         self._scope = Scope([], {}, {}, edits.given)
         self._listed: dict[bytes, ListedNames] = {}  # by the place of a root
 
-    def add_known(self) -> None:
-        """Add all known folders. Raises: UsageError if there are none; Untrusted."""
+    def add_known(self, leave_out: Collection[str]) -> None:
+        """Add all known folders, without some labels. Raises: UsageError if there are none; Untrusted."""
         if not self._known:
             raise UsageError("this store has no folder yet", "name one: vstore sync FOLDER")
-        self._folders.require(self._known.values())
-        for root in list(self._known.values()):
+        known = [root for root in self._known.values() if root.label not in leave_out]
+        self._folders.require(known)
+        for root in known:
             self._whole(root, self._repo.place(root))
 
     def add(self, path: bytes) -> None:

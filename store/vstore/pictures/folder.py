@@ -92,6 +92,12 @@ def files_of(head: bytes) -> Iterator[FileStat]:
         yield FileStat(name, *row)
 
 
+def names_in(head: bytes) -> bytes:
+    """Cut the names out of one head, those of files and of subfolders."""
+    _, _, size, below = _HEAD.unpack_from(head)
+    return head[_HEAD.size : _HEAD.size + size] + b"\0" + head[len(head) - below :]
+
+
 def count_of(head: bytes) -> int:
     """Count the files in a head."""
     count: int = _HEAD.unpack_from(head)[0]

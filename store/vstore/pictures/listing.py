@@ -55,6 +55,10 @@ class Lister:
         self.keeps_out = keeps_out
         self._kinds: dict[str, tuple[str, str] | None] = {}  # by what follows the last dot
 
+    def takes(self, path: str) -> bool:
+        """Tell whether a file of this path is a candidate by its extension, or by an include."""
+        return path[path.rfind(".") :].lower() in self.extensions or self.rules.include(path)
+
     def kind_of(self, name: str) -> tuple[str, str] | None:
         """Return the kind of a file and its extension; None if that is one of candidates."""
         at = name.rfind(".")
@@ -261,8 +265,7 @@ class _Sorting:
             self._keep(name, EXTRA, needs(package).reason)
 
     def _is_candidate(self, name: str) -> bool:
-        good = name[name.rfind(".") :].lower() in self._lister.extensions
-        return good or self._lister.rules.include(self._base + name)
+        return self._lister.takes(self._base + name)
 
     def _take_broken(self, name: str) -> None:
         """Take a link of a candidate's name that leads nowhere."""

@@ -113,6 +113,10 @@ class Scan:
         """
         return self._rules.hide(os.fsdecode(path))
 
+    def takes(self, path: bytes) -> bool:
+        """Tell whether a file of this path is a candidate, as far as its name tells. path: relative to the root."""
+        return self._lister.takes(os.fsdecode(path)) and not self.hides(path)
+
     @property
     def faults(self) -> list[tuple[bytes, str, Fault]]:
         """The lines of the ignore files met that can match nothing: path of the file, line, and the reason.

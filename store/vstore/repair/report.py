@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from vstore.brief import briefly
-from vstore.format.canonical import Json, named_path
+from vstore.format.canonical import Json, named_files, named_path
+from vstore.repository.files import UNKNOWN, Files
 
 
 @briefly
@@ -21,8 +22,14 @@ class Loss(NamedTuple):
     lost: int
     paths: tuple[bytes, ...]
 
-    def to_json(self) -> dict[str, Json]:
-        return {"snapshot": self.snapshot, "lost": self.lost, "paths": [named_path(path) for path in self.paths]}
+    def to_json(self, where: Files = UNKNOWN) -> dict[str, Json]:
+        """Make the JSON form. where: finds the files of the paths."""
+        return {
+            "snapshot": self.snapshot,
+            "lost": self.lost,
+            "paths": [named_path(path) for path in self.paths],
+            **named_files([where.file_of(path) for path in self.paths]),
+        }
 
 
 @briefly
@@ -36,6 +43,7 @@ class RepairReport(NamedTuple):
     quarantined: damaged files moved to `quarantine/`, by their old names.
     degraded:    snapshots with losses.
     left:        damage not repaired, with the next step, a line each.
+    where:       finds the files of the lost paths.
     """
 
     dry_run: bool
@@ -45,10 +53,12 @@ class RepairReport(NamedTuple):
     quarantined: tuple[str, ...]
     degraded: tuple[Loss, ...]
     left: tuple[str, ...]
+    where: Files = Files()
 
     def to_json(self) -> dict[str, Json]:
         value = self._asdict()
-        value["degraded"] = [loss.to_json() for loss in self.degraded]
+        del value["where"]
+        value["degraded"] = [loss.to_json(self.where) for loss in self.degraded]
         for name in ("done", "quarantined", "left"):
             value[name] = list(value[name])
         return value

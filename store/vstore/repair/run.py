@@ -41,6 +41,7 @@ from vstore.repair.report import RepairReport
 from vstore.repair.snapshots import Snapshots
 from vstore.repair.vectors import Vectors
 from vstore.repository import spaces
+from vstore.repository.files import Files, files_of
 from vstore.repository.form import Form
 from vstore.repository.ownership import refuse_foreign
 from vstore.repository.repository import COMMIT_WAIT, Repository
@@ -173,6 +174,7 @@ def _repair(job: _Job) -> RepairReport:
         quarantined=tuple(str(path.relative_to(repo.layout.folder)) for path in found.aside),
         degraded=tuple(found.degraded),
         left=tuple(found.left),
+        where=files_of(repo) if found.degraded else Files(),
     )
 
 

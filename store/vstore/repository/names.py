@@ -1,10 +1,17 @@
-"""The names of snapshots and spaces: the meaning of `v12`, `current`, `X~2`, `@{3}` or a prefix of an id. Pure."""
+"""The names of snapshots and spaces: the meaning of `v12`, `current`, `X~2`, `@{3}`, a date, or a prefix of an id.
+
+Pure but for the time zone.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
 
+from vstore.clock import written
+from vstore.closeness import instead
 from vstore.errors import AmbiguousSnapshot, SnapshotNotFound, UsageError
 from vstore.format.entries import Snapshot, Space
 from vstore.format.listing import Listing
@@ -12,51 +19,148 @@ from vstore.format.records import Record
 from vstore.format.state import State
 
 # Compiled when a name is looked up: every command would pay for it.
-_STEP = r"(?P<base>.+)~(?P<up>[0-9]{1,18})"
-_PAST = r"@\{([0-9]{1,18})\}"
+_STEP = r"(?P<base>.+)(?:~(?P<up>[0-9]{0,18})|\^)"
+_PAST = r"(?:HEAD|current)?@\{(?P<when>[^{}]*)\}"
+_BACK = r"[0-9]{1,18}"
 _ID = r"[0-9a-fA-F]{4,}"
 _OWN = r"[vV][0-9]{1,18}"
 _FETCHED = r"[^/]+/v[1-9][0-9]{0,17}"
+_CURRENT = ("current", "HEAD", "@")
+_LIST = "list them with: vstore snapshot list"
 
 
-def find_snapshot(listing: Listing, name: str, past: Callable[[], Sequence[str | None]]) -> Snapshot:
-    """Find a snapshot by v-number, NAME/v-number, id prefix, tag, `current`, `latest`, `X~2` or `@{3}`.
+class Past(NamedTuple):
+    """The past of a store, asked for as far as a name needs it.
 
-    past:   gives all values that `current` has had, the newest last; asked only for `@{…}`.
-    Raises: SnapshotNotFound, AmbiguousSnapshot.
+    values:  yields the values that `current` has had since the last gc, the newest first.
+    moments: yields the time of each operation and the snapshot that was current after it, the newest first.
+    now:     gives the seconds since 1970, UTC.
     """
+
+    values: Callable[[], Iterable[str | None]]
+    moments: Callable[[], Iterable[tuple[str, str | None]]]
+    now: Callable[[], int]
+
+
+def find_snapshot(listing: Listing, name: str, past: Past) -> Snapshot:
+    """Find a snapshot by any of its names.
+
+    These are, in this order: `current` and `latest`; a tag; `HEAD` and `@`, which mean `current`; `X~2`, `X~` and `X^`,
+    its parents; `@{3}`, an earlier value of `current`, and `@{yesterday}`, its value at that moment; a v-number, and
+    NAME/v-number; a date, which means the newest snapshot made by then; a prefix of an id.
+
+    A clock may have been wrong, and then numbers and times disagree: for a date the times count, and of equal times the
+    later number.
+
+    Raises: SnapshotNotFound, which names the nearest there is; AmbiguousSnapshot.
+    """
+    try:
+        return _find(listing, name, past)
+    except SnapshotNotFound as miss:
+        from vstore.repository.near_snapshots import near_snapshots  # few names are mistyped
+
+        for near in near_snapshots(listing, name):
+            try:
+                _find(listing, near, past)
+            except (SnapshotNotFound, AmbiguousSnapshot):
+                continue
+            raise SnapshotNotFound(miss.message, miss.next_step, instead=(name, near)) from None
+        raise
+
+
+def _find(listing: Listing, name: str, past: Past) -> Snapshot:
+    base, up = _steps(listing.state, name)
+    return _ancestor(listing, _base(listing, base, past, name), up, name)
+
+
+def _steps(state: State, name: str) -> tuple[str, int]:
+    """Split a name into that of a snapshot, and the number of its parents to go up."""
+    up = 0
+    while name not in state.tags and ("~" in name or "^" in name) and (step := re.fullmatch(_STEP, name)):
+        name = step["base"]
+        up += int(step["up"] or 1)
+    return name, up
+
+
+def _base(listing: Listing, name: str, past: Past, wanted: str) -> Snapshot:
+    """Find the snapshot of a name without steps. wanted: the whole name, for messages."""
     state = listing.state
-    step = re.fullmatch(_STEP, name) if "~" in name else None
-    if step:
-        return _ancestor(listing, find_snapshot(listing, step["base"], past), int(step["up"]), name)
-    if name == "current" and state.current is None and any(listing.kept()):
-        raise SnapshotNotFound("no snapshot is current", "make one current with: vstore rollback SNAP")
-    if name == "current":
-        return _listed(listing, state.current, name)
-    if name == "latest":
-        return _listed(listing, next((snapshot.name for snapshot in listing.kept() if snapshot.is_own), None), name)
-    at = re.fullmatch(_PAST, name) if name.startswith("@") else None
-    if at:
-        values, back = past(), int(at[1])
-        return _listed(listing, values[-1 - back] if back < len(values) else None, name)
     if name in state.tags:
-        return _listed(listing, state.tags[name], name)
+        return _listed(listing, state.tags[name], wanted)
+    if name in _CURRENT and state.current is None and any(listing.kept()):
+        raise SnapshotNotFound("no snapshot is current", "make one current with: vstore rollback SNAP")
+    if name in _CURRENT:
+        return _listed(listing, state.current, wanted)
+    if name == "latest":
+        return _listed(listing, next((snapshot.name for snapshot in listing.kept() if snapshot.is_own), None), wanted)
+    at = re.fullmatch(_PAST, name) if "@" in name else None
+    if at:
+        back = re.fullmatch(_BACK, at["when"])
+        if not back:
+            return _listed(listing, _current_at(listing, past, at["when"], wanted), wanted)
+        return _listed(listing, next(islice(past.values(), int(back[0]), None), None), wanted)
     if re.fullmatch(_OWN, name):
-        return _listed(listing, f"v{int(name[1:])}", name)
+        return _listed(listing, f"v{int(name[1:])}", wanted)
     if "/" in name:
-        return _listed(listing, name if re.fullmatch(_FETCHED, name) else None, name)
-    return _by_id(listing, name)
+        return _listed(listing, name if re.fullmatch(_FETCHED, name) else None, wanted)
+    if name[4:5] == "-" and (until := _until(name)):
+        return _made_by(listing, name, until)
+    return _by_id(listing, name, wanted)
 
 
-def past_currents(records: Iterable[Record]) -> list[str | None]:
-    """List all values that `current` has had, the newest last. records: the log, oldest first."""
-    values: list[str | None] = []
-    for record in records:
-        if record.whole is not None and not values and record.whole.get("current"):
-            values.append(record.whole["current"])
-        elif "current" in record.changes:
-            values.append(record.changes["current"])
-    return values
+def _made_by(listing: Listing, wanted: str, until: str) -> Snapshot:
+    """Find the newest snapshot of this store made by a date. Two may have the same time."""
+    made = [snapshot for snapshot in listing.kept() if snapshot.is_own]
+    by_then = [snapshot for snapshot in made if snapshot.time <= until]
+    if not made:
+        raise _not_found(listing, wanted)
+    if not by_then:
+        oldest = min(made, key=lambda snapshot: snapshot.time)
+        raise SnapshotNotFound(
+            f"no snapshot was made by {wanted}: the oldest, {oldest.name}, is of {oldest.time}", _LIST
+        )
+    return max(by_then, key=lambda snapshot: (snapshot.time, int(snapshot.name[1:])))
+
+
+def _until(wanted: str) -> str | None:
+    """Give the last moment that a date may mean, as a store writes times; None for another text."""
+    from vstore.repository.moments import date, is_date  # most names are no dates
+
+    if not is_date(wanted):
+        return None
+    try:
+        return written(date(wanted))
+    except ValueError as err:
+        raise SnapshotNotFound(f"{wanted} is no date: {err}", _LIST) from err
+
+
+def _current_at(listing: Listing, past: Past, when: str, wanted: str) -> str | None:
+    """Find the value of `current` at a moment: after the newest operation by then."""
+    from vstore.repository.moments import moment
+
+    try:
+        until = written(moment(when, past.now()))
+    except ValueError:
+        raise _not_found(listing, wanted) from None
+    operations = list(past.moments())
+    # Of equal times max takes the first: the newest.
+    latest = max((one for one in operations if one[0] <= until), key=lambda one: one[0], default=None)
+    if latest is None and operations and any(listing.kept()):
+        begin = min(time for time, _ in operations)
+        raise SnapshotNotFound(f"no snapshot was current at {until}: the log begins at {begin}", _LIST)
+    if latest is not None and latest[1] is None and any(listing.kept()):
+        raise SnapshotNotFound(f"no snapshot was current at {until}", _LIST)
+    return latest[1] if latest else None
+
+
+def past_currents(records: Iterable[Record]) -> Iterator[str | None]:
+    """Yield all values that `current` has had, the newest first. records: the log, newest first."""
+    oldest = None
+    for oldest in records:
+        if "current" in oldest.changes:
+            yield oldest.changes["current"]
+    if oldest is not None and oldest.whole and "current" not in oldest.changes and oldest.whole.get("current"):
+        yield oldest.whole["current"]
 
 
 def find_space(state: State, wanted: str) -> Space:
@@ -64,8 +168,9 @@ def find_space(state: State, wanted: str) -> Space:
     spaces = state.spaces.values()
     found = [s for s in spaces if s.name == wanted or (len(wanted) >= 6 and s.id.startswith(wanted))]
     if len(found) != 1:
-        names = ", ".join(sorted(space.name for space in spaces)) or "none"
-        raise UsageError(f"no space {wanted!r} in this store", f"the spaces here are: {names}")
+        names = sorted(space.name for space in spaces)
+        step = f"the spaces here are: {', '.join(names) or 'none'}"
+        raise UsageError(f"no space {wanted!r} in this store", step, instead=instead(wanted, names))
     return found[0]
 
 
@@ -78,13 +183,13 @@ def _ancestor(listing: Listing, snapshot: Snapshot, up: int, wanted: str) -> Sna
     return snapshot
 
 
-def _by_id(listing: Listing, wanted: str) -> Snapshot:
+def _by_id(listing: Listing, name: str, wanted: str) -> Snapshot:
     fitting = []
-    if re.fullmatch(_ID, wanted):
-        fitting = [snapshot for snapshot in listing.kept() if snapshot.id.startswith(wanted.lower())]
+    if re.fullmatch(_ID, name):
+        fitting = [snapshot for snapshot in listing.kept() if snapshot.id.startswith(name.lower())]
     if len({snapshot.id for snapshot in fitting}) > 1:
         listed = ", ".join(f"{snapshot.name} ({snapshot.id[:12]})" for snapshot in fitting)
-        raise AmbiguousSnapshot(f"{wanted!r} may mean {listed}", "give more digits, or the name")
+        raise AmbiguousSnapshot(f"{name!r} may mean {listed}", "give more digits, or the name")
     if not fitting:
         raise _not_found(listing, wanted)
     return fitting[0]
@@ -93,12 +198,17 @@ def _by_id(listing: Listing, wanted: str) -> Snapshot:
 def _listed(listing: Listing, name: str | None, wanted: str) -> Snapshot:
     found = listing.find(name) if name else None
     if found is None or not found.kept:
-        raise _not_found(listing, wanted)
+        raise _not_found(listing, wanted, forgotten=found)
     return found
 
 
-def _not_found(listing: Listing, wanted: str) -> SnapshotNotFound:
+def _not_found(listing: Listing, wanted: str, *, forgotten: Snapshot | None = None) -> SnapshotNotFound:
     count = sum(1 for _ in listing.kept())
     if not count:
         return SnapshotNotFound("this store has no snapshot yet", "make one with: vstore sync FOLDER")
-    return SnapshotNotFound(f"no snapshot {wanted!r} (this store has {count})", "list them with: vstore snapshot list")
+    if forgotten is not None:
+        about = f"{wanted!r} is {forgotten.name}, which was forgotten"
+        if wanted == forgotten.name:
+            about = f"{wanted} was forgotten"
+        return SnapshotNotFound(f"{about} (this store has {count})", _LIST)
+    return SnapshotNotFound(f"no snapshot {wanted!r} (this store has {count})", _LIST)

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from vstore import clock
 from vstore.clock import now
 from vstore.disk import durable
 from vstore.disk.inside import layout_of, names_if_any
@@ -33,7 +34,7 @@ from vstore.format.records import Record
 from vstore.format.relabelling import Absorbed, today
 from vstore.format.state import State
 from vstore.repository.form import Form, read_form
-from vstore.repository.names import find_snapshot, find_space, past_currents
+from vstore.repository.names import Past, find_snapshot, find_space, past_currents
 from vstore.repository.ownership import caches_for, refuse_foreign
 
 if TYPE_CHECKING:
@@ -240,7 +241,17 @@ class Repository:
 
     def snapshot(self, name: str) -> Snapshot:
         """Find a snapshot by any of its names. Raises: SnapshotNotFound, AmbiguousSnapshot."""
-        return find_snapshot(self.listing, name, lambda: past_currents(self.records()))
+        past = Past(lambda: past_currents(self.records_backwards()), self._moments, clock.seconds)
+        return find_snapshot(self.listing, name, past)
+
+    def _moments(self) -> list[tuple[str, str | None]]:
+        """List the time of each operation and the snapshot current after it, newest first; gc ends undo, not memory."""
+        from vstore.format.history import History
+        from vstore.format.log_lines import lines_of
+
+        lines = lines_of([*self.records_backwards()][::-1])[::-1]
+        older = History(self.hash, self._blob, self.state.root("history")).newest()
+        return [(line.time, line.current) for line in (*lines, *older)]
 
     def manifest(self, snapshot: Snapshot) -> Manifest:
         """Read the manifest of a snapshot. Raises: Damage."""

@@ -13,6 +13,7 @@ from vstore.format.tree import Tree, paths_by_key
 from vstore.paths import AnyPath, as_bytes
 from vstore.progress import Progress, Stages
 from vstore.repository.acquaintance import KnownFolders
+from vstore.repository.files import Files, files_of
 from vstore.repository.repository import Repository
 from vstore.repository.stored_paths import below, prefixes_of
 from vstore.search.groups import FileOf, Group, Picture, group_of_one, group_of_pictures
@@ -32,6 +33,7 @@ class DupesReport(NamedTuple):
     groups:   the groups, the most wasteful first.
     wasted:   wasted bytes of all groups.
     flat:     pictures of one colour, which are look-alikes of nothing; None without `near`.
+    where:    finds the files of the stored paths.
     """
 
     snapshot: str
@@ -40,9 +42,12 @@ class DupesReport(NamedTuple):
     groups: tuple[Group, ...]
     wasted: int
     flat: int | None = None
+    where: Files = Files()
 
     def to_json(self) -> dict[str, Json]:
-        return {**self._asdict(), "groups": [group.to_json() for group in self.groups]}
+        value = self._asdict()
+        del value["where"]
+        return {**value, "groups": [group.to_json(self.where) for group in self.groups]}
 
 
 def dupes(
@@ -92,6 +97,7 @@ def dupes(
         groups=tuple(groups),
         wasted=sum(group.wasted for group in groups),
         flat=flat,
+        where=files_of(repo),
     )
 
 

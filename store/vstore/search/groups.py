@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from vstore.brief import briefly
-from vstore.format.canonical import Json, named_path
+from vstore.format.canonical import Json, named_files, named_path
+from vstore.repository.files import UNKNOWN, Files
 from vstore.repository.repository import Repository
 from vstore.search.group_files import GroupFiles
 
@@ -26,11 +27,12 @@ class Picture(NamedTuple):
     score: float
     paths: tuple[bytes, ...]
 
-    def to_json(self) -> dict[str, Json]:
+    def to_json(self, where: Files = UNKNOWN) -> dict[str, Json]:
         return {
             "key": self.key.hex(),
             "score": round(self.score, 6),
             "paths": [named_path(path) for path in self.paths],
+            **named_files([where.file_of(path) for path in self.paths]),
         }
 
 
@@ -53,7 +55,8 @@ class Group(NamedTuple):
     wasted: int
     pictures: tuple[Picture, ...] = ()
 
-    def to_json(self) -> dict[str, Json]:
+    def to_json(self, where: Files = UNKNOWN) -> dict[str, Json]:
+        """Make the JSON form. where: finds the files."""
         value: dict[str, Json] = {
             "key": self.key.hex(),
             "size": self.size,
@@ -62,9 +65,10 @@ class Group(NamedTuple):
                 {**named_path(path), **({"trouble": self.troubles[path]} if path in self.troubles else {})}
                 for path in self.paths
             ],
+            **named_files([where.file_of(path) for path in self.paths]),
         }
         if self.pictures:
-            value["pictures"] = [picture.to_json() for picture in self.pictures]
+            value["pictures"] = [picture.to_json(where) for picture in self.pictures]
         return value
 
 

@@ -10,7 +10,7 @@ from vstore.brief import briefly
 from vstore.embed.embedder import Embedder
 from vstore.embed.load import load_embedder
 from vstore.errors import Damage, UsageError
-from vstore.format.canonical import Json, named_path
+from vstore.format.canonical import Json, named_files, named_path
 from vstore.format.recipes import Recipe
 from vstore.paths import AnyPath, as_bytes
 from vstore.repository.acquaintance import KnownFolders
@@ -47,16 +47,15 @@ class Hit(NamedTuple):
             "key": self.key.hex(),
             "score": round(self.score, 6),
             "paths": [named_path(path)["path"] for path in self.paths],
-            "files": [None if file is None else named_path(file)["path"] for file in self.files],
+            **named_files(self.files),
         }
         if self.flat:
             value["flat"] = True
         if self.unnamed:
             value["unnamed"] = [named_path(file)["path"] for file in self.unnamed]
-        for name, listed in (("paths_b64", self.paths), ("files_b64", self.files)):
-            encoded = [named_path(path or b"").get("path_b64") for path in listed]
-            if any(encoded):
-                value[name] = encoded
+        encoded = [named_path(path).get("path_b64") for path in self.paths]
+        if any(encoded):
+            value["paths_b64"] = encoded
         return value
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from vstore.embed.model_words import Settings, settings_of
@@ -14,7 +14,10 @@ from vstore.pictures.scan_options import OptionEdits
 
 
 class Options(NamedTuple):
-    """The words of `SyncWords`, with their defaults. mypy compares the two as a caller's words become a record."""
+    """The words of `SyncWords`, with their defaults. mypy compares the two as a caller's words become a record.
+
+    leave_out: labels of known folders, for a watch: where no path is given, a sync passes them over.
+    """
 
     message: str = ""
     exclude: Sequence[str] = ()
@@ -40,6 +43,7 @@ class Options(NamedTuple):
     device: str = "auto"
     offline: bool = False
     isolate_decoding: bool = False
+    leave_out: Collection[str] = ()
 
     @property
     def settings(self) -> Settings:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.brief import briefly
 from vstore.format.canonical import Json, named_path
+from vstore.repository.files import Files
 
 if TYPE_CHECKING:
     from vstore.repository.candidates import Candidate
@@ -104,6 +105,7 @@ class SyncReport(NamedTuple):
     removed_left_out: removed paths in folders that are left out by default.
     removed_excluded: removed paths that patterns hide.
     examples:      class -> its first few paths, also of `same_pixels`; both paths of renamed ones.
+    where:         finds the files of all these paths.
     """
 
     snapshot: str | None
@@ -149,14 +151,14 @@ class SyncReport(NamedTuple):
     removed_left_out: int = 0
     removed_excluded: int = 0
     examples: Mapping[str, tuple[tuple[bytes, ...], ...]] = {}  # never changed
+    where: Files = Files()
 
     def to_json(self) -> dict[str, Json]:
-        value: dict[str, Json] = {name: field for name, field in self._asdict().items() if name != "examples"}
-        value["failed"] = [failure.to_json() for failure in self.failed]
-        value["passed"] = [passed.to_json() for passed in self.passed]
-        value["truncated"] = [one.to_json() for one in self.truncated]
+        left_out = ("examples", "where")
+        value: dict[str, Json] = {name: field for name, field in self._asdict().items() if name not in left_out}
+        for name in ("failed", "passed", "truncated", "candidates"):
+            value[name] = [{**one.to_json(), **self.where.named(one.path)} for one in getattr(self, name)]
         value["notes"] = list(self.notes)
         value["moved"] = dict(self.moved)
         value["absorbed"] = dict(self.absorbed)
-        value["candidates"] = [candidate.to_json() for candidate in self.candidates]
         return value

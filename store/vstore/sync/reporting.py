@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
 from vstore.intake.survey import Survey
 from vstore.pictures.elsewhere import Elsewhere
+from vstore.repository.files import Files
 from vstore.repository.repository import Repository
 from vstore.sync import absent_parts, emptied_notes, moved_roots
 from vstore.sync.edits import Edits
@@ -131,7 +133,15 @@ class Reporter:
                 **{name: tuple(delta.examples[name]) for name in CLASSES},
                 "same_pixels": tuple((path,) for path in sorted(same)[:EXAMPLES]),
             },
+            where=self._where(outcome),
         )
+
+    def _where(self, outcome: Outcome) -> Files:
+        """Note where the folders are, those of a dry run included, of which the log knows nothing."""
+        state = self._repo.state
+        places = {os.fsencode(label): self._repo.place(root) for label, root in state.roots.items()}
+        places |= {os.fsencode(target.root.label): target.place for target in outcome.survey.targets}
+        return Files(places, {**state.absorbed, **outcome.absorbed})
 
     def _truncated(self) -> tuple[Truncated, ...]:
         """List the cut pictures that this run took."""

@@ -220,7 +220,7 @@ class Run:
     def _compared_with_current(self, paths: Sequence[bytes], previous: Base | None = None) -> Base:
         """Return the current base. previous: the base of an earlier attempt."""
         repo = self._repo
-        scope = scope_of(repo, paths, self._options.as_label, self._edits)
+        scope = scope_of(repo, paths, self._options.as_label, self._edits, self._options.leave_out)
         for label, root in scope.roots.items():
             before = repo.state.roots.get(label)
             if root is not None and before is not None and repo.place(before) != repo.place(root):

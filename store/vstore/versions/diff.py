@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from vstore.brief import briefly
 from vstore.format.canonical import Json, named_path
+from vstore.repository.files import Files, files_of
 from vstore.repository.repository import Repository
 
 
@@ -21,6 +22,7 @@ class DiffReport(NamedTuple):
     copied:     new paths of pictures with another path.
     added:      paths of new pictures.
     removed:    paths only in the first.
+    where:      finds the files of the stored paths.
     """
 
     before: str
@@ -31,6 +33,7 @@ class DiffReport(NamedTuple):
     copied: tuple[bytes, ...]
     added: tuple[bytes, ...]
     removed: tuple[bytes, ...]
+    where: Files = Files()
 
     def to_json(self) -> dict[str, Json]:
         return {
@@ -68,4 +71,5 @@ def snapshot_diff(repo: Repository, a: str, b: str) -> DiffReport:
         copied=tuple(paths[0] for paths in delta.examples["copied"]),
         added=tuple(paths[0] for paths in delta.examples["new"]),
         removed=tuple(paths[0] for paths in delta.examples["removed"]),
+        where=files_of(repo),
     )

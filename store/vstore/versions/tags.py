@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vstore.closeness import instead
 from vstore.errors import UsageError
 from vstore.format.canonical import Json
 from vstore.format.layout import why_not_a_name
@@ -46,7 +47,7 @@ def snapshot_untag(repo: Repository, name: str) -> TagReport:
     """Remove a tag. The snapshot stays. Raises: UsageError if there is no such tag."""
     with repo.committing("untag"):
         if name not in repo.state.tags:
-            tags = ", ".join(sorted(repo.state.tags)) or "none"
-            raise UsageError(f"there is no tag {name!r}", f"the tags of this store: {tags}")
+            tags = f"the tags of this store: {', '.join(sorted(repo.state.tags)) or 'none'}"
+            raise UsageError(f"there is no tag {name!r}", tags, instead=instead(name, repo.state.tags))
         repo.publish("untag", {"tags": {name: None}}, about=name)
         return TagReport(name, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from typing import Any
 
+from vstore.closeness import instead
 from vstore.embed.hf import adapters
 from vstore.embed.hf.digests import Digests
 from vstore.embed.hf.families.family import Family, TextFamily
@@ -131,6 +132,7 @@ def _pooling(folder: ModelFolder, cls: type[Family], wanted: str | None) -> str:
         raise ModelError(
             f"the model {folder.name} ({folder.model_type}) has no pooling {wanted!r}",
             f"choose one of: {', '.join(poolings)}",
+            instead=instead(wanted, poolings),
         )
     return wanted or _said_pooling(folder, cls) or poolings[0]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any, NamedTuple
 
+from vstore.closeness import instead
 from vstore.errors import UsageError
 
 _CHAT = "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n"
@@ -158,7 +159,8 @@ def preset_named(name: str, model_type: str) -> Preset:
                     "leave --preset out, or name another model",
                 )
             return preset
-    raise UsageError(f"there is no preset {name!r}", f"choose one of: {', '.join(NAMES)}")
+    step = f"choose one of: {', '.join(NAMES)}"
+    raise UsageError(f"there is no preset {name!r}", step, instead=instead(name, NAMES))
 
 
 def preset_by_name(names: list[str | None], model_type: str) -> Preset | None:

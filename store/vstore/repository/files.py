@@ -1,0 +1,58 @@
+"""The files of stored paths, as a report tells them: stored paths mean something to the store alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from vstore.brief import briefly
+from vstore.format.canonical import Json, named_file, named_path
+from vstore.format.relabelling import today
+from vstore.repository.repository import Repository
+
+
+@briefly
+class Files(NamedTuple):
+    """The files of the stored paths of one answer.
+
+    places:   label -> absolute path of its folder.
+    absorbed: old label -> prefix of its paths today.
+    unnamed:  labels of folders that the user has not named at this machine: nobody should look there.
+    """
+
+    places: Mapping[bytes, bytes] = {}  # never changed
+    absorbed: Mapping[str, str] = {}
+    unnamed: tuple[bytes, ...] = ()
+
+    def file_of(self, path: bytes) -> bytes | None:
+        """Find the absolute path of a stored path. Returns: None if its folder is no longer known."""
+        label, _, rest = today(path, self.absorbed).partition(b"/")
+        place = self.places.get(label)
+        return None if place is None else os.path.join(place, rest) if rest else place
+
+    def is_there(self, path: bytes) -> bool:
+        """Tell whether a stored path has a file today; True where that must not be looked at."""
+        file = self.file_of(path)
+        if file is None:
+            return False
+        return today(path, self.absorbed).partition(b"/")[0] in self.unnamed or os.path.lexists(file)
+
+    def named(self, path: bytes) -> dict[str, Json]:
+        """Write a stored path and its file, for a JSON document."""
+        return {**named_path(path), **named_file(self.file_of(path))}
+
+
+UNKNOWN = Files()
+
+
+def files_of(repo: Repository) -> Files:
+    """Note where the folders of a store are."""
+    from vstore.repository.acquaintance import KnownFolders
+
+    folders, roots = KnownFolders(repo), repo.state.roots.values()
+    return Files(
+        {os.fsencode(root.label): repo.place(root) for root in roots},
+        dict(repo.state.absorbed),
+        tuple(os.fsencode(root.label) for root in roots if not folders.is_known(root)),
+    )

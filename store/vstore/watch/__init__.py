@@ -1,0 +1,1 @@
+"""Watches folders of pictures, and syncs a moment after changes settle."""

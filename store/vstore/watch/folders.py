@@ -1,0 +1,158 @@
+"""The folders of a watch, and the changes in them: told by events, or found by looking again."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from vstore.repository.acquaintance import KnownFolders
+from vstore.repository.places import identity, is_below
+from vstore.watch.events import Events, EventsLost, NoEvents, Source
+from vstore.watch.filesystems import mounts
+from vstore.watch.look import Place, is_text, places_of
+
+if TYPE_CHECKING:
+    from vstore.repository.repository import Repository
+    from vstore.watch.options import WatchOptions
+
+MANY = 1000  # changes at once, of whatever names: there may be more that nobody told
+_TRIES = 5  # looks until the list of folders stands
+_LOSSES = 5  # in a row, after which events are given up
+
+
+class Folders:
+    """The folders of a watch."""
+
+    def __init__(
+        self,
+        repo: Repository,
+        paths: Sequence[bytes],
+        options: WatchOptions,
+        stop: threading.Event,
+        source: Callable[[Collection[bytes]], Source] = Events,
+    ) -> None:
+        """source: watches folders."""
+        self._repo = repo
+        self._paths = paths
+        self._options = options
+        self._stop = stop
+        self._make = source
+        self._source: Source | None = None
+        self._watched: frozenset[bytes] = frozenset()
+        self._places: list[Place] = []
+        self._told: dict[bytes, str] = {}
+        self._losses = 0
+        self._next_poll = 0.0
+        self._spots: object = None
+        self._no_events = "--poll" if options.poll else ""
+
+    def look(self) -> Iterator[str]:
+        """Walk all folders, and watch them from now on: what changes later will be told.
+
+        Yields: lines for people.
+        """
+        self._spots = self._spots_now()
+        for _ in range(_TRIES):
+            listed = mounts()
+            self._places = places_of(self._repo, self._paths, listed)
+            wanted = frozenset().union(*(place.folders for place in self._places if not self._why_polled(place)))
+            if wanted == self._watched:
+                break
+            yield from self._watch(wanted)
+        self._next_poll = time.monotonic() + self._options.every
+        yield from self._news()
+
+    def _watch(self, wanted: frozenset[bytes]) -> Iterator[str]:
+        """Watch folders, instead of those before."""
+        before, self._source, self._watched = self._source, None, frozenset()
+        try:
+            if wanted:
+                self._source, self._watched = self._make(wanted), wanted
+        except FileNotFoundError:
+            pass  # it has just gone: the next look does without it
+        except NoEvents as err:
+            self._no_events = "the system does not watch it"
+            instead = f"all folders are looked at every {self._options.every:g} s instead"
+            yield f"{err.message}: {instead}; {err.advice}".removesuffix("; ")
+        finally:
+            if before is not None:
+                before.close()
+
+    def _why_polled(self, place: Place) -> str:
+        """Say why a place is looked at again and again; "" if its events are told."""
+        if self._no_events:
+            return self._no_events
+        if place.silent is not None:
+            return f"{place.silent} does not tell of all changes"
+        if place.has_bytes or not all(map(is_text, place.folders)):
+            return "a name in it is not UTF-8"
+        return ""
+
+    def _news(self) -> Iterator[str]:
+        """Say which folders are watched that were not, and how."""
+        now = {place.path: self._why_polled(place) for place in self._places}
+        for path, why in now.items():
+            if self._told.get(path) != why:
+                how = f", looking at it every {self._options.every:g} s ({why})" if why else ""
+                yield f"Watching {os.fsdecode(path)}{how}"
+        self._told = now
+
+    def wait(self, seconds: float, *, is_pending: bool) -> bool:
+        """Wait for changes.
+
+        is_pending: something has changed already: those that are polled are looked at until they are quiet.
+        Returns: True if something changed.
+        """
+        return self._events(seconds) | self._poll(is_pending=is_pending)
+
+    def _events(self, seconds: float) -> bool:
+        if self._source is None:
+            self._stop.wait(seconds)
+            return False
+        try:
+            seen = self._source.wait(seconds, self._stop)
+        except EventsLost:
+            self._losses += 1
+            self._watched = frozenset()  # the next look watches them anew
+            if self._losses >= _LOSSES:
+                self._no_events = "their events were lost again and again"
+            self._source.close()
+            self._source = None
+            return True
+        if seen:
+            self._losses = 0
+        return len(seen) >= MANY or any(place.matters(one) for one in seen for place in self._places)
+
+    def _poll(self, *, is_pending: bool) -> bool:
+        polled = [place for place in self._places if self._why_polled(place)]
+        if not polled:
+            return False
+        now, pause = time.monotonic(), self._options.every
+        if is_pending:
+            self._next_poll = min(self._next_poll, now + min(self._options.settle, pause))
+        if now < self._next_poll:
+            return False
+        again = {id(place): Place(self._repo, place.target, mounts()) for place in polled}
+        changed = any(again[id(place)].digest != place.digest for place in polled)
+        self._places = [again.get(id(place), place) for place in self._places]
+        self._next_poll = time.monotonic() + (min(self._options.settle, pause) if changed else pause)
+        return changed
+
+    def have_moved(self) -> bool:
+        """Tell whether a folder went, came or was replaced since the last look, or a disk in it."""
+        return self._spots != self._spots_now()
+
+    def _spots_now(self) -> object:
+        places = [os.path.abspath(path) for path in self._paths]
+        known = KnownFolders(self._repo)
+        places += [self._repo.place(root) for root in self._repo.state.roots.values() if known.is_known(root)]
+        disks = [mount for mount in mounts() if any(is_below(mount.place, place) for place in places)]
+        return {place: identity(place) for place in places}, disks
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self._source is not None:
+            self._source.close()

@@ -1,0 +1,115 @@
+"""The syncs of a watch: of all folders at once, or of each alone where one of them is refused."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from vstore.clock import now
+from vstore.errors import (
+    DiskTrouble,
+    FormatTooNew,
+    Interrupted,
+    LockLost,
+    MissingPackage,
+    NoStore,
+    Refused,
+    StoreClosed,
+    UsageError,
+    VstoreError,
+)
+from vstore.watch.report import Watched
+
+if TYPE_CHECKING:
+    from vstore.repository.repository import Repository
+    from vstore.sync.report import SyncReport
+
+_ENDING = (NoStore, StoreClosed, FormatTooNew, LockLost)  # no later sync can go better
+_OF_THE_CALLER = (UsageError, MissingPackage)  # at the first sync
+_ANYWAY = "add --allow-mass-delete"
+
+
+class Sync(Protocol):
+    """A sync of folders: paths, or none for all that the store knows, without some labels."""
+
+    def __call__(self, paths: Sequence[bytes], leave_out: frozenset[str]) -> SyncReport: ...
+
+
+class Syncer:
+    """The syncs of one watch.
+
+    is_failing: the last one was refused, wholly or in part.
+    """
+
+    def __init__(self, repo: Repository, paths: Sequence[bytes], sync: Sync) -> None:
+        self.is_failing = False
+        self._repo = repo
+        self._paths = paths
+        self._sync = sync
+        self._said: set[str] = set()
+        self._is_first = True
+
+    def run(self) -> Iterator[Watched]:
+        """Sync. What has been told of the last sync is not told again.
+
+        Raises: StoreGone, StoreClosed, FormatTooNew, LockLost; at first UsageError and MissingPackage, too.
+        """
+        said: set[str] = set()
+        for outcome in self._outcomes():
+            if not isinstance(outcome, VstoreError):
+                yield Watched(now(), report=outcome)
+                continue
+            error = _for_a_watch(outcome)
+            if str(error) not in self._said | said:
+                yield Watched(now(), error=error)
+            said.add(str(error))
+        self._said, self.is_failing, self._is_first = said, bool(said), False
+
+    def _outcomes(self) -> Iterator[SyncReport | VstoreError]:
+        parts = self._parts()
+        whole = self._attempt(parts)
+        is_split = isinstance(whole, (Refused, UsageError)) and self._repo.state.hold is None
+        if not is_split or len(parts) < 2:
+            yield whole
+            return
+        # One folder must not hold up the others. A picture may have moved between two: the first is refused until the
+        # other is synced.
+        is_going = True
+        while is_going and parts:
+            is_going, refused = False, []
+            for part in parts:
+                found = self._attempt([part])
+                if isinstance(found, VstoreError):
+                    refused.append((part, found))
+                else:
+                    is_going |= found.snapshot is not None
+                    yield found
+            parts = [part for part, _ in refused]
+        yield from (err for _, err in refused)
+
+    def _parts(self) -> list[bytes]:
+        """List what can be synced alone: the paths as given, or the labels of all folders."""
+        return list(self._paths) or [os.fsencode(label) for label in self._repo.state.roots]
+
+    def _attempt(self, parts: Sequence[bytes]) -> SyncReport | VstoreError:
+        labels = set() if self._paths else {*self._repo.state.roots} - {*map(os.fsdecode, parts)}
+        try:
+            return self._sync(parts if self._paths else (), frozenset(labels))
+        except _ENDING:
+            raise
+        except Interrupted:
+            raise
+        except VstoreError as err:
+            if self._is_first and isinstance(err, _OF_THE_CALLER):
+                raise
+            return err
+        except OSError as err:
+            where = f"{os.fsdecode(err.filename)}: " if err.filename is not None else ""
+            return DiskTrouble(f"{where}{err.strerror or err}", "look at the disk")
+
+
+def _for_a_watch(error: VstoreError) -> VstoreError:
+    """Let an error name a command where it names an option of a sync."""
+    error.next_step = error.next_step.replace(_ANYWAY, "run once: vstore sync --allow-mass-delete")
+    return error

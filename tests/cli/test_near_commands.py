@@ -1,0 +1,138 @@
+"""Mistyped commands, options and names, and words of other tools: errors give the whole command that may be meant."""
+
+from __future__ import annotations
+
+import click
+import pytest
+from support.lines import Line, found
+
+from vstore_cli.main import all_commands, run, vstore
+from vstore_cli.near_commands import ELSEWHERE, no_such_command
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("sycn", "vstore sync"),
+        ("sycn p -n", "vstore sync p -n"),
+        ("Sync", "vstore sync"),
+        ("snap", "vstore snapshot"),
+        ("snapshot lst", "vstore snapshot list"),
+        ("snapshot lst --help", "vstore snapshot list --help"),
+        ("snapshot LIST", "vstore snapshot list"),
+        ("model lits", "vstore model list"),
+        ("model rollback v1", "vstore rollback v1"),
+        ("snapshot rollbakc v1", "vstore rollback v1"),
+        ("forgt v1", "vstore snapshot forget v1"),
+        ("tag v1 good", "vstore snapshot tag v1 good"),
+        ("diff v1 v2", "vstore snapshot diff v1 v2"),
+        ("snapshots", "vstore snapshot list"),
+        ("restore v1", "vstore rollback v1"),
+        ("restore v1 --target x", "vstore rollback"),
+        ("restore --hold -- --v1", "vstore rollback --hold -- --v1"),
+        ("prune --dry-run", "vstore gc --dry-run"),
+        ("checkout HEAD~1", "vstore rollback 'HEAD~1'"),
+        ("add pictures", "vstore sync pictures"),
+        ("index pictures", "vstore sync pictures"),
+        ("update", "vstore sync"),
+        ("list", "vstore snapshot list"),
+        ("version", "vstore --version"),
+        ("help", "vstore --help"),
+        ("help sync", "vstore sync --help"),
+        ("help snapshot list", "vstore snapshot list --help"),
+        ("help snapshot nothing", "vstore snapshot --help"),
+        ("snapshot help diff", "vstore snapshot diff --help"),
+        ("vstore sync p", "vstore sync p"),
+        ("--store x sycn p", "vstore --store x sync p"),
+        ("xyzzy", None),
+        ("vstore xyzzy", None),
+        ("snapshot xyzzy", None),
+    ],
+)
+def test_a_word_that_is_no_command_gets_the_whole_command_that_may_be_meant(
+    line: Line, words: str, meant: str | None
+) -> None:
+    error = line(*words.split(), "--json", code=2).error if "--" not in words.split() else None
+    ran = line(*words.split(), code=2)
+    assert "Usage:" not in ran.err and ran.out == ""
+    first, step = ran.err.splitlines()
+    assert first.startswith("Error: there is no command '")
+    assert step.lstrip().startswith(f"did you mean: {meant}; all commands: vstore" if meant else "all commands: vstore")
+    assert error is None or error["code"] == "usage"
+
+
+def test_what_a_command_is_told_is_kept_apart_from_its_name(line: Line) -> None:
+    assert "there is no command 'snapshot lst'" in line("snapshot", "lst", "v1", code=2).err
+    assert "all commands: vstore snapshot --help" in line("snapshot", "lst", code=2).err
+    assert "No such option '--frob'" in line("--frob", "sycn", code=2).err
+
+
+@pytest.mark.parametrize("group", ELSEWHERE)
+def test_the_words_of_other_tools_mean_commands_and_are_none(group: str) -> None:
+    commands = set(all_commands())
+    for word, meant in ELSEWHERE[group].items():
+        assert meant == "--version" or tuple(meant.split()) in commands, word
+        assert (*group.split(), word) not in commands, word
+        assert word == word.lower()
+
+
+def test_no_command_means_another() -> None:
+    root = click.Context(vstore, info_name="vstore")
+    for words in all_commands():
+        if not words:
+            continue
+        *above, name = words
+        group = found(tuple(above))
+        ctx = click.Context(group, root, info_name=above[0]) if above else root
+        assert f"did you mean: vstore {' '.join(words)};" in no_such_command(ctx, [name.upper()]).next_step
+
+
+def test_a_mistyped_option_gets_the_whole_command(line: Line) -> None:
+    ran = line("sync", "p", "--exlude=*.tif", code=2)
+    assert "No such option '--exlude'" in ran.err
+    assert ran.err.endswith("did you mean: vstore sync p '--exclude=*.tif'; see: vstore sync --help\n")
+    assert "did you mean: vstore --version;" in line("--verison", code=2).err
+    assert "did you mean: --dry-run;" in line("gc", "--dryrun", "--dryrun", code=2).err
+    assert "did you mean" not in line("sync", "-z", code=2).err
+    assert (
+        line("gc", "--dryrun", "--json", code=2).error["next"].startswith("did you mean: vstore gc --dry-run --json;")
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "meant"),
+    [
+        ("rollback 1", 1, "vstore rollback v1"),
+        ("rollback 1 --hold", 1, "vstore rollback v1 --hold"),
+        ("--store .vstore rollback 1", 1, "vstore --store .vstore rollback v1"),
+        ("snapshot diff 1 v1", 1, "vstore snapshot diff v1 v1"),
+        ("snapshot show lates", 1, "vstore snapshot show latest"),
+        ("snapshot show goood", 1, "vstore snapshot show good"),
+        ("snapshot tag 1 new", 1, "vstore snapshot tag v1 new"),
+        ("snapshot forget 1", 1, "vstore snapshot forget v1"),
+        ("snapshot export curent out.npz", 1, "vstore snapshot export current out.npz"),
+        ("export out.npz --at=1", 1, "vstore export out.npz --at=v1"),
+        ("dupes --at 1", 1, "vstore dupes --at v1"),
+        ("search ./pictures/a.png --at 1 -k 3", 1, "vstore search ./pictures/a.png --at v1 -k 3"),
+        ("search ./pictures/a.png --new-since curent", 1, "vstore search ./pictures/a.png --new-since current"),
+        ("snapshot untag goood", 2, "vstore snapshot untag good"),
+        ("sync --space builtn-2", 2, "vstore sync --space builtin-2"),
+        ("model show builtn-2", 2, "vstore model show builtin-2"),
+        ("model drop BUILTIN-2", 2, "vstore model drop builtin-2"),
+    ],
+)
+def test_a_mistyped_name_gets_the_whole_command(pictures: Line, words: str, code: int, meant: str) -> None:
+    pictures("snapshot", "tag", "v1", "good")
+    assert f"did you mean: {meant}; " in pictures(*words.split(), code=code).err
+    assert pictures(*words.split(), "--json", code=code).error["next"].startswith(f"did you mean: {meant} --json; ")
+
+
+def test_where_the_word_stands_twice_the_name_alone_is_said(pictures: Line) -> None:
+    assert "did you mean v1? list them with: vstore snapshot list" in pictures("snapshot", "diff", "1", "1", code=1).err
+    assert "did you mean v1? " in pictures("search", "./pictures/a.png", "--at", "1", "-k", "1", code=1).err
+
+
+def test_completion_asks_for_no_command_that_there_is_not() -> None:
+    ctx = vstore.make_context("vstore", ["sycn"], resilient_parsing=True)
+    assert vstore.resolve_command(ctx, ["sycn"])[1] is None
+    assert run(["sycn"]) == 2

@@ -1,0 +1,142 @@
+"""`vstore watch` as a process: its lines, its documents, and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.folders import drawn
+from support.lines import COMMAND, Line, environment, process
+from support.watching import until
+
+
+class Process:
+    """A running `vstore watch`, whose output is read while it runs."""
+
+    def __init__(self, home: Path, *words: str, before: str = "") -> None:
+        self._out, self._err = home / "out.txt", home / "err.txt"
+        code = [COMMAND[0], "-c", f"{before}\n{COMMAND[2]}"]
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self.process = subprocess.Popen(
+                [*code, "watch", "--settle", "0.1s", *words], cwd=home, env=environment(), stdout=out, stderr=err
+            )
+
+    @property
+    def out(self) -> str:
+        return self._out.read_text()
+
+    @property
+    def err(self) -> str:
+        return self._err.read_text()
+
+    @property
+    def documents(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines(keepends=True) if line.endswith("\n")]
+
+    def until_out(self, text: str) -> None:
+        until(lambda: text in self.out or self.process.poll() is not None, lambda: (self.out, self.err))
+        assert text in self.out, (self.out, self.err)
+
+    def until_err(self, text: str) -> None:
+        until(lambda: text in self.err or self.process.poll() is not None, lambda: (self.out, self.err))
+        assert text in self.err, (self.out, self.err)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+
+@contextlib.contextmanager
+def watching(line: Line, *words: str, before: str = "") -> Iterator[Process]:
+    found = Process(line.home, *words, before=before)
+    try:
+        yield found
+    finally:
+        if found.process.poll() is None:
+            found.process.kill()
+            found.process.wait()
+
+
+def test_each_snapshot_is_one_line(pictures: Line) -> None:
+    with watching(pictures) as watch:
+        watch.until_out(f"Watching {pictures.home}/pictures")
+        pictures.put({"pictures/new.png": 9})
+        watch.until_out("v2: 1 new; 4 paths in all\n")
+        os.rename(pictures.home / "pictures/new.png", pictures.home / "pictures/sub/newer.png")
+        watch.until_out("v3: 1 renamed; 4 paths in all\n")
+        assert watch.end() == 0
+        lines = watch.out.splitlines()
+        assert len(lines) == 3 and watch.err == ""
+        assert all(text[:4].isdigit() and text[19:21] == "  " for text in lines)
+
+
+def test_what_could_not_be_read_is_in_the_line_of_errors(pictures: Line) -> None:
+    pictures.put({"pictures/broken.png": b"no picture"})
+    with watching(pictures, "-q") as watch:
+        watch.until_err("1 picture could not be read: pictures/broken.png: ")
+        assert watch.end(signal.SIGINT) == 0 and watch.out == ""
+
+
+def test_a_refusal_is_one_line_that_says_what_to_do_and_the_return_is_told(pictures: Line) -> None:
+    with watching(pictures) as watch:
+        watch.until_out("Watching")
+        (pictures.home / "pictures").rename(pictures.home / "away")
+        watch.until_err("run once: vstore sync --allow-mass-delete\n")
+        (pictures.home / "away").rename(pictures.home / "pictures")
+        watch.until_out("v1: nothing changed\n")
+        assert watch.end() == 0 and len(watch.err.splitlines()) == 1
+
+
+def test_documents_come_one_a_line(pictures: Line) -> None:
+    with watching(pictures, "--json") as watch:
+        until(lambda: [found["kind"] for found in watch.documents] == ["note", "sync"], lambda: watch.err)
+        pictures.put({"pictures/new.png": 9})
+        until(lambda: watch.documents[-1]["kind"] == "sync" and watch.documents[-1]["report"]["snapshot"] == "v2")
+        assert watch.documents[-1]["store"] == str(pictures.store)
+        assert watch.end() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finishes_the_batch_and_ends_it_cleanly(pictures: Line, number: int) -> None:
+    slow = (
+        "import time\nfrom vstore.embed import builtin\nplain = builtin.BuiltinEmbedder.embed_images\n"
+        "def embed(self, pictures):\n"
+        "    open('embedding', 'w').close(); time.sleep(1); return plain(self, pictures)\n"
+        "builtin.BuiltinEmbedder.embed_images = embed\n"
+    )
+    for seed in range(60):
+        pictures.put({f"pictures/{seed}.png": 100 + seed})
+    with watching(pictures, before=slow) as watch:
+        until(lambda: (pictures.home / "embedding").exists() or watch.process.poll() is not None)
+        assert watch.end(number) == 0, watch.err
+        assert "v2 (partial" in watch.out
+    assert pictures("sync", "--json").json["embedded"] < 60
+
+
+def test_a_second_watch_and_other_mistakes_have_their_exit_codes(pictures: Line) -> None:
+    with watching(pictures) as watch:
+        watch.until_out("Watching")
+        ran = process("watch", "--json", cwd=pictures.home)
+        assert ran.code == 11 and "another watch of this store" in ran.error["message"]
+        assert watch.end() == 0
+    assert process("watch", "nowhere", cwd=pictures.home).code == 2
+    assert process("watch", "--every", "0", cwd=pictures.home).code == 2
+    assert process("--store", "none", "watch", cwd=pictures.home).code == 10
+
+
+def test_without_the_package_it_says_how_to_get_it_and_poll_does_without(pictures: Line) -> None:
+    missing = "import sys\nsys.modules['watchfiles'] = sys.modules['watchfiles._rust_notify'] = None\n"
+    ran = process("watch", cwd=pictures.home, before=missing)
+    assert ran.code == 1 and "pip install 'vstore-index[watch]'" in ran.err
+    with watching(pictures, "--poll", "--every", "0.1s", before=missing) as watch:
+        watch.until_out("looking at it every 0.1 s (--poll)")
+        (pictures.home / "pictures/new.png").write_bytes(drawn(9))
+        watch.until_out("v2: 1 new")
+        assert watch.end() == 0

@@ -1,0 +1,537 @@
+"""A watch: real folders, real events, and faults where a machine is out of reach."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.folders import World, classes, drawn
+from support.watching import QUICK, Watching, until
+
+from vstore.errors import DiskTrouble, Locked, ModelError, StoreGone, UsageError
+from vstore.repository.repository import Repository
+from vstore.store import Store
+from vstore.sync.report import SyncReport
+from vstore.testing import FakeEmbedder
+from vstore.watch import folders as folders_module
+from vstore.watch import pace, run
+from vstore.watch.events import EventsLost, NoEvents, Seen
+from vstore.watch.options import WatchOptions
+from vstore.watch.run import watch
+
+MANY = 40  # pictures, so that a guard minds
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the slow parts be quick: what they do stays the same."""
+    monkeypatch.setattr(run, "TICK", 0.1)
+    monkeypatch.setattr(pace, "FIRST_PAUSE", 0.1)
+
+
+@pytest.fixture
+def synced(settled: World) -> World:
+    settled.put({f"{number}.png": number for number in range(3)})
+    settled.sync()
+    return settled
+
+
+def fresh_id(world: World, *paths: Path) -> str | None:
+    """Sync the same folders into another store. Returns: the content id."""
+    other = world.top / "fresh"
+    with Store.sync_new(other, paths or [world.pictures], recipe=world.fake.recipe, load_embedder=world.load) and Store(
+        other
+    ) as store:
+        return store.status().id
+
+
+@pytest.mark.parametrize("poll", [False, True])
+def test_a_new_picture_is_embedded_a_moment_later(synced: World, poll: bool) -> None:
+    with Watching.of(synced, poll=poll) as watching:
+        assert watching.syncs[0].report is not None and watching.syncs[0].report.snapshot is None
+        synced.put({"new.png": 9})
+        watching.until(lambda: "pictures/new.png" in synced.paths())
+        assert synced.fake.embedded == 4
+
+
+@pytest.mark.parametrize("poll", [False, True])
+def test_what_is_renamed_changed_and_removed_is_followed(synced: World, poll: bool) -> None:
+    with Watching.of(synced, poll=poll) as watching:
+        os.rename(synced.pictures / "0.png", synced.pictures / "renamed.png")
+        watching.until(lambda: "pictures/renamed.png" in synced.paths())
+        synced.put({"1.png": 11})
+        watching.until(lambda: synced.aliases()["pictures/1.png"] == synced.key(11))
+        os.remove(synced.pictures / "2.png")
+        watching.until(lambda: "pictures/2.png" not in synced.paths())
+        assert synced.fake.embedded == 4
+    assert synced.store.status().id == fresh_id(synced)
+
+
+@pytest.mark.parametrize("poll", [False, True])
+def test_folders_made_moved_and_filled_while_it_runs_are_watched(synced: World, poll: bool) -> None:
+    with Watching.of(synced, poll=poll) as watching:
+        synced.put({"a/b/c/d.png": 5})
+        watching.until(lambda: "pictures/a/b/c/d.png" in synced.paths())
+        synced.put({"a/b/c/e.png": 6})
+        watching.until(lambda: "pictures/a/b/c/e.png" in synced.paths())
+        os.rename(synced.pictures / "a", synced.pictures / "z")
+        watching.until(lambda: "pictures/z/b/c/e.png" in synced.paths())
+        synced.put({"z/b/c/f.png": 7})
+        watching.until(lambda: "pictures/z/b/c/f.png" in synced.paths())
+        shutil.rmtree(synced.pictures / "z")
+        watching.until(lambda: len(synced.paths()) == 3)
+
+
+def test_only_the_named_part_is_watched(synced: World) -> None:
+    synced.put({"in/a.png": 5, "out/a.png": 6})
+    synced.all()
+    with Watching.of(synced, synced.pictures / "in") as watching:
+        synced.put({"out/b.png": 8, "in/b.png": 7})
+        watching.until(lambda: "pictures/in/b.png" in synced.paths())
+        assert "pictures/out/b.png" not in synced.paths()
+
+
+def test_a_new_folder_is_taken_in_by_its_path(synced: World) -> None:
+    other = synced.top / "other"
+    other.mkdir()
+    (other / "x.png").write_bytes(drawn(50))
+    with Watching.of(synced, other, synced.pictures) as watching:
+        assert "other/x.png" in synced.paths()
+        (other / "y.png").write_bytes(drawn(51))
+        watching.until(lambda: "other/y.png" in synced.paths())
+
+
+def quiet_for(watching: Watching, seconds: float = 1.0) -> bool:
+    """Tell whether nothing happens for a while."""
+    before = len(watching.steps)
+    time.sleep(seconds)
+    return len(watching.steps) == before
+
+
+def test_what_does_not_matter_and_its_own_work_wake_nobody(settled: World) -> None:
+    settled.put({"a.png": 1, "b.png": 2})
+    (settled.top / ".vstoreignore").write_text("/skipped/\n")
+    (settled.top / "skipped").mkdir()
+    settled.sync(settled.top)  # the store lies in the watched folder
+    with Watching.of(settled, settled.top) as watching:
+        settled.put({"new.png": 3})
+        watching.until(lambda: len(settled.paths()) == 3)
+        watching.until(lambda: quiet_for(watching))
+        syncs = len(watching.syncs)
+        settled.put({"notes.txt": b"x", ".hidden.png": 8, "half.png.part": 9})
+        (settled.top / "skipped/x.png").write_bytes(drawn(30))
+        (settled.pictures / "a.png").read_bytes()
+        settled.another().snapshot_tag("v1", "first")
+        settled.another().gc()
+        assert quiet_for(watching) and len(watching.syncs) == syncs
+
+
+def test_it_costs_hardly_any_time_while_nothing_happens(synced: World) -> None:
+    with Watching.of(synced) as watching:
+        assert quiet_for(watching, 0.5)
+        before = time.process_time()
+        assert quiet_for(watching, 2.0)
+        assert time.process_time() - before < 0.5  # a busy loop takes 2
+
+
+def test_a_picture_that_is_written_slowly_is_taken_once_it_is_whole(synced: World) -> None:
+    data = drawn(7)
+    with Watching.of(synced) as watching, open(synced.pictures / "slow.png", "wb", buffering=0) as file:
+        file.write(data[: len(data) // 2])
+        watching.until(lambda: any(step.report and step.report.failed for step in watching.syncs))
+        assert "pictures/slow.png" not in synced.paths()
+        file.write(data[len(data) // 2 :])
+        watching.until(lambda: synced.aliases().get("pictures/slow.png") == synced.key(7))
+
+
+def test_a_copy_that_never_ends_is_synced_all_the_same(synced: World) -> None:
+    with Watching.of(synced, settle=5.0, settle_at_most=0.3) as watching:
+        ended = threading.Event()
+
+        def copy() -> None:
+            for number in range(100, 100_000):
+                if ended.wait(0.05):
+                    return
+                synced.put({f"{number}.png": number})
+
+        copying = threading.Thread(target=copy)
+        copying.start()
+        try:
+            watching.until(lambda: len(watching.syncs) >= 3)
+        finally:
+            ended.set()
+            copying.join()
+
+
+def test_the_model_stays_loaded_between_syncs(synced: World) -> None:
+    from vstore.embed.model_words import Settings
+    from vstore.watch.kept_model import KeptModel
+
+    recipe, settings = synced.fake.recipe, Settings()
+    model = KeptModel(synced.repo, synced.load, lambda: pytest.fail("no consent is asked for"))
+    before = synced.loaded
+    first = model.load_on_all(recipe, settings)
+    assert model.load_on_all(recipe, settings) is first and synced.loaded == before + 1
+    with model.serving(recipe, first):
+        model.unload_unused(1000)
+    assert model.load_on_all(recipe, settings) is first
+    model.unload_unused(-1)
+    model.load_on_all(recipe, settings)
+    assert synced.loaded == before + 2
+    other = FakeEmbedder("fake-2")
+    assert model.load_on_all(other.recipe, settings) is not None and synced.loaded == before + 3
+
+
+def test_each_sync_with_news_uses_the_same_model(synced: World) -> None:
+    before = synced.loaded
+    with Watching.of(synced) as watching:
+        for number in range(20, 23):
+            synced.put({f"{number}.png": number})
+            watching.until(lambda number=number: f"pictures/{number}.png" in synced.paths())
+    assert synced.loaded == before + 1
+
+
+# Guards
+
+
+@pytest.fixture
+def two(settled: World) -> World:
+    """A store of two folders, `pictures` and `other`, with many pictures each."""
+    settled.put({f"{number}.png": number for number in range(MANY)})
+    settled.sync()
+    other = settled.top / "other"
+    other.mkdir()
+    for number in range(MANY):
+        (other / f"{number}.png").write_bytes(drawn(1000 + number))
+    settled.sync(other)
+    return settled
+
+
+def test_a_missing_folder_is_told_once_and_the_others_go_on(two: World) -> None:
+    with Watching.of(two) as watching:
+        (two.top / "other").rename(two.top / "away")
+        watching.until(lambda: watching.errors)
+        two.put({"new.png": 900})
+        watching.until(lambda: "pictures/new.png" in two.paths())
+        assert len(two.paths()) == 2 * MANY + 1
+        time.sleep(0.5)
+        assert len(watching.errors) == 1
+        error = watching.errors[0].error
+        assert error is not None and "other is missing" in error.message
+        assert "run once: vstore sync --allow-mass-delete" in error.next_step
+        (two.top / "away/more.png").write_bytes(drawn(901))
+        (two.top / "away").rename(two.top / "other")
+        watching.until(lambda: "other/more.png" in two.paths())
+        (two.top / "other/again.png").write_bytes(drawn(902))  # its events come again
+        watching.until(lambda: "other/again.png" in two.paths())
+
+
+def test_an_emptied_folder_is_refused_once_until_it_is_full_again(two: World) -> None:
+    with Watching.of(two) as watching:
+        (two.top / "away").mkdir()
+        for path in (two.top / "other").iterdir():
+            path.rename(two.top / "away" / path.name)
+        watching.until(lambda: watching.errors)
+        assert len(two.paths()) == 2 * MANY
+        for path in (two.top / "away").iterdir():
+            path.rename(two.top / "other" / path.name)
+        watching.until(lambda: watching.steps[-1].kind == "sync")
+        assert len(two.paths()) == 2 * MANY
+
+
+def test_a_mass_delete_is_refused_and_a_sync_of_the_user_decides(two: World) -> None:
+    with Watching.of(two) as watching:
+        for number in range(MANY - 5):
+            (two.pictures / f"{number}.png").unlink()
+        watching.until(lambda: watching.errors)
+        assert any("would remove" in str(step.error) for step in watching.errors)
+        assert len(two.paths()) == 2 * MANY
+        syncs = len(watching.syncs)
+        two.another().sync(allow_mass_delete=True, wait=True)
+        watching.until(lambda: len(watching.syncs) > syncs and watching.errors[-1:] != watching.steps[-1:])
+        assert len(two.paths()) == MANY + 5
+
+
+def test_pictures_that_move_between_two_folders_are_no_loss(two: World) -> None:
+    with Watching.of(two, settle=0.5) as watching:
+        for number in range(MANY - 5):
+            (two.pictures / f"{number}.png").rename(two.top / f"other/moved-{number}.png")
+        watching.until(lambda: sum("moved" in path for path in two.paths()) == MANY - 5)
+        assert not watching.errors and two.fake.embedded == 2 * MANY
+
+
+def test_a_hold_is_told_once_and_its_release_goes_on_at_once(synced: World) -> None:
+    synced.put({"new.png": 9})
+    synced.all()
+    with Watching.of(synced) as watching:
+        synced.another().rollback("v1", hold=True)
+        synced.put({"more.png": 10})
+        watching.until(lambda: watching.errors)
+        synced.put({"even-more.png": 11})
+        time.sleep(0.5)
+        assert [type(step.error).__name__ for step in watching.errors] == ["Refused"]
+        assert synced.store.status().current == "v1"
+        synced.another().rollback(release=True)
+        watching.until(lambda: "pictures/even-more.png" in synced.paths())
+
+
+def test_a_model_that_does_not_load_is_told_once_and_tried_again(synced: World, monkeypatch: Any) -> None:
+    tries: list[float] = []
+
+    def broken(recipe: Any) -> FakeEmbedder:
+        tries.append(time.monotonic())
+        raise ModelError("the model is gone", "bring it back")
+
+    store = Store(synced.folder, load_embedder=lambda recipe: load(recipe))
+    load: Callable[[Any], FakeEmbedder] = broken
+    synced.put({"new.png": 9})
+    with Watching(lambda stop: store.watch(stop=stop, **QUICK)) as watching:
+        watching.until(lambda: len(tries) >= 3)
+        assert len(watching.errors) == 1
+        assert tries[2] - tries[1] > tries[1] - tries[0] > 0.08  # ever more slowly
+        load = synced.load
+        watching.until(lambda: "pictures/new.png" in synced.paths())
+
+
+def test_a_mistake_of_the_caller_ends_it_at_once(synced: World) -> None:
+    with pytest.raises(UsageError, match="there is no folder"):
+        next(synced.store.watch([synced.top / "nowhere"]))
+    with pytest.raises(UsageError, match="--settle"):
+        next(synced.store.watch(settle=0))
+    empty = Store.init(synced.top / "empty", recipe=synced.fake.recipe)
+    assert empty
+    with Store(synced.top / "empty") as store, pytest.raises(UsageError, match="no folder yet"):
+        list(store.watch())
+
+
+# Other commands meanwhile
+
+
+def test_a_second_watch_is_refused(synced: World) -> None:
+    with Watching.of(synced) as watching:
+        with pytest.raises(Locked, match=r"another watch of this store is running: .*watch"):
+            next(synced.another().watch())
+        watching.end()
+    with Watching.of(synced) as again:
+        assert again.syncs
+
+
+def test_it_waits_for_another_sync(synced: World) -> None:
+    with Watching.of(synced) as watching:
+        with Repository(synced.folder).lock("ingest") as lock:
+            lock.acquire(1.0, "sync")
+            synced.put({"new.png": 9})
+            assert quiet_for(watching, 0.5)
+        watching.until(lambda: "pictures/new.png" in synced.paths())
+        assert not watching.errors
+
+
+def test_it_can_be_ended_while_it_waits(synced: World) -> None:
+    with Watching.of(synced) as watching, Repository(synced.folder).lock("ingest") as lock:
+        lock.acquire(1.0, "sync")
+        synced.put({"new.png": 9})
+        time.sleep(0.5)
+        watching.end()
+
+
+def test_a_folder_that_another_command_adds_is_watched(synced: World) -> None:
+    with Watching.of(synced) as watching:
+        other = synced.top / "other"
+        other.mkdir()
+        (other / "x.png").write_bytes(drawn(50))
+        synced.another().sync([other], wait=True)
+        watching.until(lambda: any("other" in note for note in watching.notes))
+        (other / "y.png").write_bytes(drawn(51))
+        watching.until(lambda: "other/y.png" in synced.paths())
+
+
+def test_gc_repair_and_snapshots_of_others_do_not_end_it(synced: World) -> None:
+    with Watching.of(synced) as watching:
+        synced.put({"a.png": 30})
+        watching.until(lambda: "pictures/a.png" in synced.paths())
+        synced.another().gc(wait=True)
+        Store.repair(synced.folder, wait=True, load_embedder=synced.load)
+        synced.another().snapshot_forget(["v1"])
+        synced.put({"b.png": 31})
+        watching.until(lambda: "pictures/b.png" in synced.paths())
+        assert not watching.errors
+
+
+def test_a_store_that_goes_ends_it(synced: World) -> None:
+    with Watching.of(synced) as watching:
+        synced.folder.rename(synced.top / "gone")
+        until(lambda: watching.error)
+        assert isinstance(watching.error, StoreGone)
+
+
+# Faults of events
+
+
+class FakeEvents:
+    """A source that is told what to tell."""
+
+    def __init__(self) -> None:
+        self.made: list[frozenset[bytes]] = []
+        self.closed = 0
+        self.refuses: Exception | None = None
+        self.told: list[list[Seen] | Exception] = []
+
+    def __call__(self, folders: Collection[bytes]) -> FakeEvents:
+        self.made.append(frozenset(folders))
+        if self.refuses is not None:
+            raise self.refuses
+        return self
+
+    def wait(self, seconds: float, stop: threading.Event) -> list[Seen]:
+        stop.wait(min(seconds, 0.02))
+        told = self.told.pop(0) if self.told else []
+        if isinstance(told, Exception):
+            raise told
+        return told
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class NoModel:
+    def unload(self) -> None:
+        pass
+
+    def unload_unused(self, after: float) -> None:
+        pass
+
+
+@pytest.fixture
+def events() -> FakeEvents:
+    return FakeEvents()
+
+
+def faked(world: World, events: FakeEvents, sync: Any = None, **options: Any) -> Watching:
+    """Watch a world by a fake source."""
+    repo = world.repo
+
+    def plain(paths: Any, leave_out: frozenset[str]) -> SyncReport:
+        return world.another().sync(wait=True)
+
+    def start(stop: threading.Event) -> Iterator[Any]:
+        chosen = WatchOptions(**{**QUICK, **options})
+        return watch(repo, [], chosen, sync=sync or plain, model=NoModel(), stop=stop, source=events)
+
+    return Watching(start)
+
+
+def test_a_burst_may_hide_more_so_everything_is_read(synced: World, events: FakeEvents) -> None:
+    with faked(synced, events) as watching:
+        synced.put({"deep/new.png": 9})  # told by nobody: the queue ran over
+        lost = [Seen(b"/elsewhere/%d" % number, True, False) for number in range(folders_module.MANY)]
+        events.told.append(lost[:-1])
+        assert quiet_for(watching, 0.3)
+        events.told.append(lost)
+        watching.until(lambda: "pictures/deep/new.png" in synced.paths())
+        assert os.fsencode(synced.pictures / "deep") in events.made[-1]
+
+
+def test_lost_events_are_read_and_watched_anew(synced: World, events: FakeEvents) -> None:
+    with faked(synced, events) as watching:
+        made = len(events.made)
+        synced.put({"new.png": 9})
+        events.told.append(EventsLost("a name"))
+        watching.until(lambda: "pictures/new.png" in synced.paths())
+        watching.until(lambda: len(events.made) > made)
+
+
+def test_events_that_are_lost_again_and_again_are_given_up(synced: World, events: FakeEvents) -> None:
+    with faked(synced, events) as watching:
+        for _ in range(folders_module._LOSSES):
+            before = len(watching.syncs)
+            events.told.append(EventsLost("a name"))
+            watching.until(lambda before=before: len(watching.syncs) > before)
+        watching.until(lambda: "again and again" in watching.notes[-1])
+        synced.put({"new.png": 9})
+        watching.until(lambda: "pictures/new.png" in synced.paths())  # by looking
+
+
+def test_a_limit_of_the_system_means_looking_instead(synced: World, events: FakeEvents) -> None:
+    events.refuses = NoEvents("too few watches", "raise them")
+    with faked(synced, events) as watching:
+        assert [note for note in watching.notes if "looked at every 0.05 s instead; raise them" in note]
+        synced.put({"new.png": 9})
+        watching.until(lambda: "pictures/new.png" in synced.paths())
+        assert len(events.made) == 1
+
+
+def test_a_folder_that_goes_while_it_is_to_be_watched_is_left_out(synced: World, events: FakeEvents) -> None:
+    events.refuses = FileNotFoundError("gone")
+    with faked(synced, events) as watching:
+        events.refuses = None
+        assert watching.syncs and not watching.errors
+
+
+def test_folders_are_watched_before_they_are_read(synced: World, events: FakeEvents) -> None:
+    with faked(synced, events) as watching:
+        made = len(events.made)
+
+        def late(seconds: float, stop: threading.Event) -> list[Seen]:
+            return []
+
+        synced.put({"deep/er/new.png": 9})
+        events.told.append([Seen(os.fsencode(synced.pictures / "deep"), True, False)])
+        watching.until(lambda: len(events.made) > made)
+        assert os.fsencode(synced.pictures / "deep/er") in events.made[-1]
+
+
+def test_now_and_then_everything_is_read_whatever_was_told(synced: World, events: FakeEvents) -> None:
+    with faked(synced, events, rescan=0.2) as watching:
+        synced.put({"new.png": 9})
+        watching.until(lambda: "pictures/new.png" in synced.paths())
+
+
+def test_a_machine_that_slept_is_looked_at_anew(
+    synced: World, events: FakeEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with faked(synced, events) as watching:
+        synced.put({"new.png": 9})
+        assert quiet_for(watching, 0.3)
+        clock = time.time
+        monkeypatch.setattr(run.time, "time", lambda: clock() + 3600)
+        watching.until(lambda: "pictures/new.png" in synced.paths())
+
+
+def test_a_failing_disk_backs_off(synced: World, events: FakeEvents) -> None:
+    tries: list[float] = []
+
+    def sync(paths: Any, leave_out: frozenset[str]) -> SyncReport:
+        tries.append(time.monotonic())
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "/mnt/disk")
+
+    with faked(synced, events, sync) as watching:
+        watching.until(lambda: len(tries) >= 4)
+        assert [type(step.error) for step in watching.errors] == [DiskTrouble]
+        assert "/mnt/disk: Input/output error" in str(watching.errors[0].error)
+        gaps = [after - before for before, after in itertools.pairwise(tries)]
+        assert gaps == sorted(gaps) and gaps[0] > 0.08
+
+
+def test_a_flood_of_reading_is_followed_by_another_look(
+    synced: World, events: FakeEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "FLOOD", 1)
+    synced.put({"new.png": 9})
+    with faked(synced, events) as watching:
+        reports = [watching.until_synced(2 - number).report for number in (1, 0)]
+        assert [report and classes(report).get("new", 0) for report in reports] == [1, 0]
+        assert quiet_for(watching, 0.5)
+
+
+def test_its_end_gives_everything_back(synced: World, events: FakeEvents) -> None:
+    with faked(synced, events) as watching:
+        watching.end()
+    assert events.closed == len(events.made)
