@@ -52,6 +52,7 @@ docs: $(VENV)/docs.stamp
 # After a change of messages, options or help: what the pages show, and the man pages.
 docs-output: $(VENV)/dev.stamp
 	PYTHONPATH=store:cli:docs $(BIN)/python -m docs_tools.man
+	PYTHONPATH=store:cli:docs $(BIN)/python -m docs_tools.options
 	PYTHONPATH=store:cli:docs $(BIN)/python -m docs_tools.console
 
 $(VENV)/pip.stamp:

@@ -30,6 +30,15 @@ def config() -> str | None:
     return named if named and os.path.isabs(named) else None  # its specification ignores others
 
 
+def config_file() -> str | None:
+    """Find the place of the user's file of options; None for a user without a home."""
+    folder = config()
+    if folder is None:
+        home = os.path.expanduser("~")
+        folder = os.path.join(home, ".config") if os.path.isabs(home) else None
+    return None if folder is None else os.path.join(folder, "vstore", "config.toml")
+
+
 def cache() -> str | None:
     """Find the user's folder for caches, as XDG_CACHE_HOME says. Returns: None for ~/.cache."""
     named = os.environ.get("XDG_CACHE_HOME")
@@ -40,13 +49,19 @@ def user_words(folder: Path) -> UserWords:
     """Say for whom the store in a folder is opened, from the command line and the environment. Raises: UsageError."""
     ctx = click.get_current_context(silent=True)
     trusts = (ctx.find_object(dict) or {}).get("trust", False) if ctx is not None else False
-    sudo = os.environ.get("SUDO_UID", "")
     return {
         "config": config(),
         "cache": cache(),
         "trust": trusts or _is_trusted(folder),
-        "sudo_uid": int(sudo) if re.fullmatch("[0-9]{1,10}", sudo) else None,
+        "sudo_uid": sudo_uid(),
+        "usual": (ctx.find_object(dict) or {}).get("usual") if ctx is not None else None,
     }
+
+
+def sudo_uid() -> int | None:
+    """Find the user who became root by sudo."""
+    sudo = os.environ.get("SUDO_UID", "")
+    return int(sudo) if re.fullmatch("[0-9]{1,10}", sudo) else None
 
 
 def _is_trusted(folder: Path) -> bool:
@@ -123,11 +138,12 @@ def say_store(folder: Path) -> None:
         click.echo(f"Store: {shown(os.path.abspath(folder))}", err=True)
 
 
-def no_store(*, dry_run: bool = False) -> NoStore:
-    """Make the error for a missing store. dry_run: the command only looks, so that no sync is suggested."""
-    make = "make one with: vstore init, and look again" if dry_run else "make one with: vstore sync FOLDER"
+def no_store() -> NoStore:
+    """Make the error for a missing store."""
     return NoStore(
-        "there is no store here, nor in any folder above", f"{make}, or name one with --store DIR or VSTORE_DIR"
+        "there is no store here, nor in any folder above",
+        "make one with: vstore sync FOLDER (vstore status FOLDER shows what that would do), or name one with --store "
+        "DIR or VSTORE_DIR",
     )
 
 

@@ -40,6 +40,9 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "search": ("search:search", "Find pictures that look like a picture or match a text."),
         "export": ("export:export", "Write a snapshot in a format that other tools read."),
         "dupes": ("dupes:dupes", "List identical or similar pictures."),
+        "ls": ("ls:ls", "List the folders and pictures of a snapshot."),
+        "find": ("find:find", "Find pictures by their names."),
+        "show": ("show:show", "Show what the store knows of one picture."),
     },
     "Snapshots": {
         "snapshot": ("snapshot:snapshot", "List, compare, tag, forget and export snapshots."),
@@ -59,6 +62,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "gc": ("gc:gc", "Delete data that no snapshot uses."),
         "stats": ("stats:stats", "Show disk usage."),
         "trust": ("trust:trust", "Trust a store of another user."),
+        "config": ("config:config", "Show the options that you set once for all."),
         "doctor": ("doctor:doctor", "Check the installation and suggest fixes."),
     },
 }
@@ -101,16 +105,38 @@ class Group(Commands):
         given["offline"] = "--offline" in (rest[: rest.index("--")] if "--" in rest else rest)
         return super().parse_args(ctx, rest)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and not ctx.resilient_parsing and _may_be_set():
+            from vstore_cli.settings import apply
+
+            apply(ctx, [str(name)], command, rest)
+        return name, command, rest
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except VstoreError as err:
+            if isinstance(err, UsageError) and "settings" in ctx.ensure_object(dict):
+                from vstore_cli.settings import name_settings
+
+                name_settings(ctx, err)
             from vstore_cli.suggestions import corrected, typed
 
             if err.code == "foreign_store" and ctx.ensure_object(dict).get("above"):
                 err.next_step += "; or make a store of your own here: vstore init"
             err.message, err.next_step = typed(err.message), typed(corrected(err))
             raise
+
+
+def _may_be_set() -> bool:
+    """Tell whether options may be set by the environment or by the user's file."""
+    from vstore_cli.locate import config_file
+
+    file = config_file()
+    return any(name.startswith("VSTORE_") for name in os.environ) or (file is not None and os.path.lexists(file))
 
 
 def _store_option(args: Sequence[str]) -> tuple[str | None, list[str]]:

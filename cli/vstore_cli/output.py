@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import click
@@ -40,16 +40,22 @@ def echo_json(report: Report | Sequence[Report]) -> None:
     The document of a report names the store that the command used.
     """
     # A report is a named tuple, thus a sequence too.
-    value = _with_store(report.to_json()) if isinstance(report, Report) else [one.to_json() for one in report]
+    value = with_store(report.to_json()) if isinstance(report, Report) else [one.to_json() for one in report]
+    click.echo(json_bytes(typed_fields(value)))
+
+
+def json_bytes(value: Any) -> bytes:
+    """Write JSON as programs get it."""
     # A text that is not UTF-8 (a label, a message) must not break the document; paths come as path_b64 too.
-    text = json.dumps(typed_fields(value), ensure_ascii=False)
-    click.echo(re.sub(_UNSEEN, lambda char: f"\\u{ord(char[0]):04x}", text).encode("utf-8", "replace"))
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub(_UNSEEN, lambda char: f"\\u{ord(char[0]):04x}", text).encode("utf-8", "replace")
 
 
-def _with_store(document: dict[str, Any]) -> dict[str, Any]:
+def with_store(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the store that the command used to its document, where that is known."""
     ctx = click.get_current_context(silent=True)
     used = (ctx.find_object(dict) or {}).get("used") if ctx is not None else None
-    return document if used is None or "store" in document else {**document, "store": used}
+    return dict(document) if used is None or "store" in document else {**document, "store": used}
 
 
 def say(text: str, *, err: bool = False) -> None:

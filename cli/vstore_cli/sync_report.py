@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from vstore_cli import passed_report
-from vstore_cli.output import count, duration, echo_json, number, placed, say, shown
+from vstore_cli.output import count, duration, echo_json, number, placed, say, shown, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from vstore import Failure, Files, SyncReport, Truncated
 
@@ -21,12 +22,21 @@ _SET = {"too_large", "bomb", "needs_extra"}  # kinds of failures that another op
 
 
 def show(
-    report: SyncReport, *, as_json: bool, quiet: bool = False, retry: str = RETRY, again: str = "vstore sync"
+    report: SyncReport,
+    folder: Path,
+    *,
+    as_json: bool,
+    quiet: bool = False,
+    retry: str = RETRY,
+    again: str = "vstore sync",
+    first: str = "Make it by running this without --dry-run.",
 ) -> int:
     """Print a report.
 
+    folder:  of the store, or the place of the one that a first sync would make.
     retry:   tries failed pictures again.
     again:   goes on with an interrupted run.
+    first:   says how to make the first run of a dry one.
     Returns: the exit code.
     """
     fresh = [failure for failure in report.failed if not failure.known]
@@ -35,6 +45,8 @@ def show(
     else:
         if not quiet:
             _print(report, retry)
+            if not report.store_exists:
+                _print_first(report, folder, first)
         for note in report.notes:
             say(f"Note: {shown(note)}", err=True)
         _print_failures(fresh, report.where)
@@ -71,7 +83,7 @@ def _print_classes(report: SyncReport, retry: str) -> None:
     known = sum(failure.known for failure in report.failed)
     moved = sum(getattr(report, name) for name in ("new", "changed", "renamed", "copied", "known", "removed"))
     if not moved and report.snapshot is None:
-        if not report.interrupted:
+        if not report.interrupted and report.store_exists:
             where = f"{report.current}: " if report.current else ""
             click.echo(f"Nothing changed. {where}{_paths(report)}, checked in {duration(report.seconds)}")
         _print_retried(report)
@@ -92,7 +104,8 @@ def _print_classes(report: SyncReport, retry: str) -> None:
     print_truncated(report.truncated, "Took", report.where)
     _print_candidates(report)
     if report.dry_run:
-        click.echo(_forecast(report))
+        if report.store_exists:
+            click.echo(_forecast(report))
         return
     kind = "partial snapshot" if report.partial else "snapshot"
     wrote = (
@@ -152,6 +165,12 @@ def _print_candidates(report: SyncReport) -> None:
             f"{placed(some[0].path, report.where)} and {shown(some[0].old)}). {how} them with: vstore import --resume "
             f"{import_id}{option}"
         )
+
+
+def _print_first(report: SyncReport, folder: Path, how: str) -> None:
+    """Say what a first sync would do where there is no store yet."""
+    pictures = f"{count(report.to_embed, 'picture')} ({size(report.embed_bytes)})"
+    say(f"There is no store yet. A first sync would make {shown(str(folder))}, and embed {pictures}. {how}")
 
 
 def _forecast(report: SyncReport) -> str:

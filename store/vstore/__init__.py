@@ -11,6 +11,16 @@ from typing import TYPE_CHECKING, Any
 from vstore._version import __version__
 
 if TYPE_CHECKING:
+    from vstore.browse.entries import Details as Details
+    from vstore.browse.entries import Entries as Entries
+    from vstore.browse.entries import PathEntry as PathEntry
+    from vstore.browse.entries import SnapshotSpan as SnapshotSpan
+    from vstore.browse.find import FindReport as FindReport
+    from vstore.browse.ls import LsReport as LsReport
+    from vstore.browse.show import Name as Name
+    from vstore.browse.show import Neighbour as Neighbour
+    from vstore.browse.show import ShowReport as ShowReport
+    from vstore.browse.show import SpaceOf as SpaceOf
     from vstore.check.findings import Problem as Problem
     from vstore.check.reembed import ReembedReport as ReembedReport
     from vstore.check.report import CheckReport as CheckReport
@@ -49,6 +59,7 @@ if TYPE_CHECKING:
     from vstore.facts.fill import FillWords as FillWords
     from vstore.facts.report import FactsReport as FactsReport
     from vstore.facts.report import Undecoded as Undecoded
+    from vstore.format.usual_words import UsualWords as UsualWords
     from vstore.gc.run import GcReport as GcReport
     from vstore.importing.columns import KeptField as KeptField
     from vstore.importing.columns import LeftColumn as LeftColumn
@@ -110,6 +121,10 @@ if TYPE_CHECKING:
 # Importing vstore costs nothing: a name is imported when it is first used. tests/store/test_face.py compares this table
 # with the imports above, which are for type checkers.
 _HOMES = {
+    "vstore.browse.entries": "Details Entries PathEntry SnapshotSpan",
+    "vstore.browse.find": "FindReport",
+    "vstore.browse.ls": "LsReport",
+    "vstore.browse.show": "Name Neighbour ShowReport SpaceOf",
     "vstore.check.findings": "Problem",
     "vstore.check.reembed": "ReembedReport",
     "vstore.check.report": "CheckReport",
@@ -127,6 +142,7 @@ _HOMES = {
     "vstore.export.run": "ExportReport",
     "vstore.facts.fill": "FillWords",
     "vstore.facts.report": "FactsReport Undecoded",
+    "vstore.format.usual_words": "UsualWords",
     "vstore.gc.run": "GcReport",
     "vstore.importing.columns": "KeptField LeftColumn",
     "vstore.importing.options": "ImportWords",

@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -22,8 +23,13 @@ from vstore.repository.pool import Pool
 from vstore.repository.repository import Repository
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Unpack
 
+    from vstore.browse.entries import PathEntry
+    from vstore.browse.find import FindReport
+    from vstore.browse.ls import LsReport
+    from vstore.browse.show import ShowReport
     from vstore.check.report import CheckReport
     from vstore.disk.typed_words import UserWords
     from vstore.doctor.report import DoctorReport
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
     from vstore.facts.fill import FillWords
     from vstore.facts.report import FactsReport
     from vstore.format.recipes import Recipe
+    from vstore.format.usual_words import UsualWords
     from vstore.gc.run import GcReport
     from vstore.importing.options import ImportWords
     from vstore.importing.report import ImportReport
@@ -157,13 +164,14 @@ class Store:
         cache: AnyPath | None = None,
         trust: bool = False,
         sudo_uid: int | None = None,
+        usual: UsualWords | None = None,
         note: Callable[[str], None] | None = None,
         **model: Unpack[ModelWords],
     ) -> InitReport:
         """Make an empty store for one embedding space: the built-in one, unless a recipe or a model is given.
 
         offline: download no model.
-        config, cache, trust, sudo_uid: as in `UserWords`.
+        config, cache, trust, sudo_uid, usual: as in `UserWords`.
         note:    receives a line for each thing done without being asked for.
         model:   the words of `ModelWords`.
         Raises: UsageError if there is a store already; ForeignStore if its folder is there, and another user's;
@@ -180,7 +188,7 @@ class Store:
             recipe=recipe,
             name=name,
             settings=settings_of(device, offline=offline)._replace(consent=_consent(config)),
-            user=User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid),
+            user=User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid, usual=usual),
             note=note or _silent,
         )
 
@@ -212,6 +220,18 @@ class Store:
         from vstore.repository.stored_paths import label_of
 
         return self._use(lambda repo: label_of(repo, as_bytes(folder)))
+
+    def folder_options(self) -> dict[str, dict[str, Any]]:
+        """List the options that are kept with the synced folders.
+
+        Returns: label -> those of `UsualWords` that a sync was given."""
+        from vstore.pictures.scan_options import ScanOptions
+
+        return self._read(
+            lambda repo: {
+                label: ScanOptions.from_json(root.options).kept() for label, root in sorted(repo.state.roots.items())
+            }
+        )
 
     # Bringing up to date
 
@@ -255,6 +275,7 @@ class Store:
         cache: AnyPath | None = None,
         trust: bool = False,
         sudo_uid: int | None = None,
+        usual: UsualWords | None = None,
         note: Callable[[str], None] | None = None,
         made: Callable[[InitReport], None] | None = None,
         progress: Progress | None = None,
@@ -263,14 +284,15 @@ class Store:
     ) -> SyncReport:
         """Make a store by a first sync of folders. No store is made if the sync would fail.
 
-        config, cache, trust, sudo_uid: as in `UserWords`.
+        config, cache, trust, sudo_uid, usual: as in `UserWords`.
         made:    receives the report of the new store, before the sync begins.
         options: the words of `FirstSyncWords`.
-        Raises:  NoStore for a dry run, or without a folder; UsageError if a folder holds no picture, or the
-                 store exists; ModelError; and the errors of `sync`.
+        dry_run: plan it: no model is loaded and no store is made, and the report has `store_exists` False.
+        Raises:  NoStore without a folder; UsageError if a folder holds no picture, or the store exists; ModelError; and
+                 the errors of `sync`.
         """
         from vstore.embed.model_words import Words
-        from vstore.sync.begin import make_for
+        from vstore.sync.first import look_first, make_for
         from vstore.sync.options import Options
 
         given: dict[str, Any] = dict(options)
@@ -278,11 +300,11 @@ class Store:
         path, consent, user = (
             absolute(folder),
             _consent(config),
-            User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid),
+            User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid, usual=usual),
         )
-        report = make_for(
-            path, words, paths, chosen, recipe=recipe, consent=consent, user=user, dry_run=dry_run, note=note or _silent
-        )
+        if dry_run:
+            return look_first(path, words, paths, chosen, recipe=recipe, user=user, progress=progress, stop=stop)
+        report = make_for(path, words, paths, chosen, recipe=recipe, consent=consent, user=user, note=note or _silent)
         if made is not None:
             made(report)
         with cls(path, load_embedder=load_embedder, **user._asdict()) as store:
@@ -368,6 +390,7 @@ class Store:
         cache: AnyPath | None = None,
         trust: bool = False,
         sudo_uid: int | None = None,
+        usual: UsualWords | None = None,
         progress: Progress | None = None,
         stop: threading.Event | None = None,
         **options: Unpack[ImportWords],
@@ -375,7 +398,7 @@ class Store:
         """Make a store by an import. If the import fails, or with `dry_run`, no store is left behind.
 
         hash, store_dtype: by default those of the `vstore.json` beside the old index, else xxh3_128 and float16.
-        config, cache, trust, sudo_uid: as in `UserWords`.
+        config, cache, trust, sudo_uid, usual: as in `UserWords`.
         options: the words of `ImportWords`.
         Raises:  UsageError if the store exists; and the errors of `import_index`.
         """
@@ -387,7 +410,7 @@ class Store:
             hash=hash,
             dtype=store_dtype,
             consent=_consent(config),
-            user=User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid),
+            user=User.of(config=config, cache=cache, trust=trust, sudo_uid=sudo_uid, usual=usual),
             dry_run=dry_run,
             progress=progress,
             stop=stop,
@@ -443,6 +466,79 @@ class Store:
         from vstore.search.dupes import dupes
 
         return self._read(lambda repo: dupes(repo, at=at, under=under, verify=verify, near=near, progress=progress))
+
+    # Looking at what snapshots hold
+
+    def ls(
+        self,
+        words: Sequence[AnyPath] = (),
+        *,
+        at: str | None = None,
+        recursive: bool = False,
+        long: bool = False,
+        failed: bool = False,
+        new_since: str | None = None,
+        space_missing: str | None = None,
+    ) -> LsReport:
+        """List the folders and pictures of a snapshot. The lines are read from the store as they are asked for.
+
+        words:         the snapshot, by default the current one; a stored path (LABEL/FOLDER) or a path on disk, by
+                       default the top, where the labels are; or first the one and then the other.
+        at:            the snapshot.
+        recursive:     the pictures at any depth, instead of folders and what lies directly in them.
+        long:          with what is known of each picture, and how many a folder holds.
+        failed:        the files that the newest sync could not read, which are in no snapshot, and why.
+        new_since:     only pictures that this snapshot lacks, at any depth.
+        space_missing: only pictures without a vector in this space, at any depth.
+        Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot, Damage; Damage and StoreGone as lines are asked for.
+        """
+        from vstore.browse.ls import Filters, ls
+
+        filters = Filters(recursive, long, failed, new_since, space_missing)
+        return self._read(lambda repo: ls(repo, words, at, filters, self._stream))
+
+    def show(self, picture: AnyPath, *, at: str | None = None, no_neighbours: bool = False) -> ShowReport:
+        """Show what the store knows of a picture.
+
+        picture:       a path on disk, a stored path, or the key of a picture or the first 6 digits of it or more.
+        at:            the snapshot; by default the current one.
+        no_neighbours: do not look for the 5 most similar pictures of the snapshot.
+        Raises: UsageError if nothing is known of it, or the words mean several; SnapshotNotFound, AmbiguousSnapshot,
+                Damage; VstoreError if a file cannot be read.
+        """
+        from vstore.browse.show import show
+
+        def run(repo: Repository) -> ShowReport:
+            if no_neighbours:
+                return show(repo, picture, at=at, neighbours=None)
+            from vstore.search.neighbours import neighbours
+
+            return show(repo, picture, at=at, neighbours=lambda snap, key: neighbours(repo, snap, key))
+
+        return self._read(run)
+
+    def find_pictures(
+        self,
+        glob: str,
+        *,
+        at: str | None = None,
+        all: bool = False,
+        ignore_case: bool = False,
+        long: bool = False,
+    ) -> FindReport:
+        """Find the pictures whose names match a shell pattern: `*.jpg`, `2024/**/cat*`.
+
+        glob:        without a slash it is matched against names; with one against the end of stored paths, from any
+                     folder on; beginning with one against whole stored paths. `*` and `?` match no slash.
+        at:          the snapshot; by default the current one.
+        all:         look through all snapshots, and say which hold each picture.
+        ignore_case: match in any letter case.
+        long:        with what is known of each picture.
+        Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot, Damage.
+        """
+        from vstore.browse.find import find
+
+        return self._read(lambda repo: find(repo, glob, at=at, all=all, ignore_case=ignore_case, long=long))
 
     # Snapshots
 
@@ -872,6 +968,20 @@ class Store:
 
     def _read(self, operation: Callable[[Repository], T]) -> T:
         return self._use_newest(lambda repo: repo.reading(lambda: operation(repo)))
+
+    def _stream(self, walk: Callable[[Repository], Iterator[PathEntry]]) -> Iterator[PathEntry]:
+        """Read lines from the store while they are asked for. What was collected meanwhile is looked up again."""
+        done = 0
+        with self._pool.one() as repo:
+            repo.reload()
+            while True:
+                try:
+                    for line in islice(walk(repo), done, None):
+                        done += 1
+                        yield line
+                    return
+                except FileNotFoundError as err:
+                    repo.catch_up(err)
 
     def _embedders_of(self, repo: Repository) -> Embedders:
         known = self._embedders

@@ -60,6 +60,10 @@ def test_help_loads_nothing_heavy(words: list[str], tmp_path: Path) -> None:
         ["rollback", "v1"],
         ["rollback", "v1", "--hold"],
         ["dupes"],
+        ["ls"],
+        ["ls", "-R", "--new-since", "v1"],
+        ["find", "*.png"],
+        ["find", "*.png", "--all"],
     ],
     ids=" ".join,
 )
@@ -95,6 +99,11 @@ def test_a_sync_without_news_loads_nothing_rare(pictures: Line) -> None:
     writing = {"vstore.disk.user_config", "vstore.repository.snapshots", "vstore.repository.looks"}
     assert loaded(command("sync"), pictures.home, RARE | writing) <= interrupted_by | quoting | reading
     assert loaded(command("status"), pictures.home, RARE) <= reading
+
+
+def test_a_picture_is_shown_and_listed_at_length_without_numpy(pictures: Line) -> None:
+    assert loaded(command("show", "pictures/a.png", "--no-neighbours"), pictures.home) <= {"lmdb"}
+    assert loaded(command("ls", "-R", "--long"), pictures.home) <= {"lmdb"}
 
 
 def test_a_search_by_a_known_picture_loads_no_decoder_and_no_model(pictures: Line) -> None:

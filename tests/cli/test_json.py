@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
-from support.lines import Line, environment, process
+from support.lines import Line, environment, found, process
 
 from vstore.store import Store
 from vstore_cli.main import all_commands
@@ -22,6 +23,11 @@ COMMANDS = [
     ["status"],
     ["search", "./pictures/a.png", "-k", "1"],
     ["dupes"],
+    ["ls"],
+    ["ls", "-R", "--long"],
+    ["ls", "--failed"],
+    ["find", "*.png"],
+    ["show", "pictures/a.png"],
     ["snapshot", "list"],
     ["snapshot", "show"],
     ["snapshot", "diff", "v1"],
@@ -47,9 +53,11 @@ COMMANDS = [
     ["snapshot", "forget", "v2", "--dry-run"],
     ["gc", "--dry-run"],
     ["gc"],
+    ["config", "list"],
+    ["config", "path"],
 ]
 
-GROUPS = {"snapshot", "model"}
+GROUPS = {words[0] for words in all_commands() if words and isinstance(found(words), click.Group)}
 # They want an old index, this machine, or a second model: tests/store/test_format.py looks at what they print.
 ELSEWHERE = {
     ("import",),

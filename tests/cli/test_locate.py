@@ -119,7 +119,7 @@ def test_store_needs_a_folder(words: list[str], pictures: Line) -> None:
     "words",
     [
         ["sync"],
-        ["sync", "-n", "pictures"],
+        ["sync", "-n"],
         ["status"],
         ["search", "./pictures/a.png"],
         ["dupes"],
@@ -153,12 +153,53 @@ def test_without_a_store_a_command_says_how_to_make_one(words: list[str], line: 
     assert [path.name for path in line.home.iterdir()] == ["pictures"]
 
 
-def test_a_dry_run_without_a_store_leads_to_an_empty_one(line: Line) -> None:
-    line.put({"pictures/a.png": 1})
-    ran = line("sync", "pictures", "-n", code=10)
-    assert ran.err.endswith("make one with: vstore init, and look again, or name one with --store DIR or VSTORE_DIR\n")
-    line("init")
-    assert "A sync would embed 1 picture" in line("sync", "pictures", "-n").out
+def test_a_first_sync_is_planned_before_there_is_a_store(line: Line) -> None:
+    line.put({"pictures/a.png": 1, "pictures/b.png": 2, "pictures/same.png": 1, "pictures/scan.psd": b""})
+    before = sorted(line.home.rglob("*"))
+    size = sum((line.home / "pictures" / name).stat().st_size for name in ("a.png", "b.png"))
+    would = f"There is no store yet. A first sync would make .vstore, and embed 2 pictures ({size / 1024:.1f} KiB)."
+    for words, how in (
+        (["status"], "Make it with: vstore sync pictures"),
+        (["sync", "-n"], "Make it by running this without --dry-run."),
+        (["sync", "-n", "--model", "no/such", "--offline"], "Make it by running this without --dry-run."),
+    ):
+        ran = line(*words, "pictures")
+        assert ran.err == ""
+        assert ran.lines[:2] == ["  2  new: pictures/a.png, …", "  1  copied: pictures/same.png"]
+        assert "pictures of kinds that vstore does not read" in ran.out or "1 psd" in ran.out
+        assert ran.lines[-1] == f"{would} {how}"
+    document = line("status", "pictures", "--json").json
+    assert (document["store"], document["store_exists"], document["created_store"]) == (str(line.store), False, False)
+    assert (document["paths"], document["images"], document["to_embed"], document["embed_bytes"]) == (3, 2, 2, size)
+    assert (document["snapshot"], document["current"], document["space_name"]) == (None, None, "builtin-2")
+    named = line("sync", "-n", "pictures", "--model", "no/such", "--json").json
+    assert (named["space"], named["space_name"]) == (None, None)  # nobody loaded it
+    assert (
+        line("status", "pictures", "--store", "w")
+        .lines[-1]
+        .endswith(f"make w, and embed 2 pictures ({size / 1024:.1f} KiB). Make it with: vstore --store w sync pictures")
+    )
+    assert sorted(line.home.rglob("*")) == before
+    made = line("sync", "pictures", "--json").json
+    assert made.keys() == document.keys()
+    assert (made["store_exists"], made["paths"], made["new"]) == (True, 3, document["new"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["picture"], "picture does not exist"),
+        (["empty"], "empty holds no pictures"),
+        (["pictures", "--store", "empty/file"], "empty/file is not a folder"),
+        (["pictures", "--store", "empty"], "empty is not a store, and holds 'file'"),
+    ],
+)
+def test_what_would_fail_in_a_first_sync_fails_in_its_plan(line: Line, words: list[str], said: str) -> None:
+    line.put({"pictures/a.png": 1, "empty/file": b""})
+    for command in (["status"], ["sync", "-n"], ["sync"]):
+        assert said in line(*command, *words, code=2).err
+    assert "--prompt without a model" in line("sync", "-n", "pictures", "--prompt", "x", code=2).err
+    assert not line.store.exists()
 
 
 def test_init_makes_a_store_here(line: Line) -> None:

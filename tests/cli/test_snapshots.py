@@ -282,6 +282,33 @@ def test_the_log_lists_operations_and_what_was_current_after_each(history: Line)
     history("log", "-n", "0", code=2)
 
 
+def test_the_log_marks_where_undo_ends(history: Line) -> None:
+    assert "undo ends here" not in history("log").out, "everything can be undone"
+    history("snapshot", "untag", "v1", code=2)
+    history("snapshot", "tag", "v1", "one")
+    history("snapshot", "untag", "one")
+    history("gc")
+    history("snapshot", "forget", "v1")
+    history("gc")
+    history("snapshot", "tag", "v2", "two")
+    marked = [line for line in history("log").lines if line.endswith(" (undo ends here)")]
+    assert len(marked) == 1 and marked[0] == history("log").lines[2], "the newest gc alone"
+    assert "undo ends here" not in history("log", "-n", "1").out
+    history("undo")
+    history("undo", code=1)
+
+
+def test_an_undo_prints_what_it_leaves(history: Line) -> None:
+    history.put({"copy/a.png": 1})
+    history("sync", "--exclude", "*.tif")
+    (history.home / "pictures").rename(history.home / "moved")
+    history("sync", "moved", "--as", "pictures")
+    ran = history("undo")
+    assert ran.lines[0].startswith("Undone: sync of ") and "folders changed: pictures" in ran.lines[0]
+    assert ran.err == "Note: the folder 'pictures' stays where it is: nothing is at its old place any more\n"
+    assert "notes" not in history("undo", "--json").json
+
+
 # stats, check
 
 

@@ -25,9 +25,11 @@ from vstore_cli.main import HELP, all_commands
 from vstore_cli.main import vstore as group
 from vstore_cli.models import MODEL_WORDS
 
+# The library reads neither the environment nor the user's file of options.
+WITHOUT_METHOD = {("config", "list"), ("config", "path")}
 # How a report is shown is the command line's own affair.
 SHOWING = {"as_json", "quiet", "progress_as", "paths_only", "null"}
-METHODS = {"import": "import_index"}  # `import` is a word of Python's own
+METHODS = {"import": "import_index", "find": "find_pictures"}  # `import` is Python's own; `Store.find` finds a store
 ELSEWHERE = {"sync": set(MODEL_WORDS)}  # where a sync makes the store, these go to Store.sync_new
 OTHERWISE = {
     "search": {"words": "operands", "images": "operands"},
@@ -54,7 +56,11 @@ ONLY_IN_PYTHON = {
 
 
 def commands() -> list[tuple[str, ...]]:
-    return [words for words in all_commands() if words and not isinstance(found(words), click.Group)]
+    return [
+        words
+        for words in all_commands()
+        if words and not isinstance(found(words), click.Group) and words not in WITHOUT_METHOD
+    ]
 
 
 def defaults_of(method: Callable[..., Any]) -> dict[str, Any]:

@@ -304,7 +304,7 @@ def test_a_root_that_moved_is_named_with_as_and_nothing_is_read_again(pictures: 
     lines = pictures("sync", "photos", "--as", "pictures").lines
     assert lines[0] == f"pictures is now at {pictures.home}/photos."
     assert lines[1].startswith("Nothing changed. v1: 3 pictures, checked in ")
-    assert pictures("log", "--json").json[0]["about"] == "pictures"
+    assert pictures("log", "--json").json[0]["about"] == "no snapshot, folders changed: pictures"
     assert pictures("sync", "--json").json["moved"] == {}
     (root,) = pictures("stats", "--json").json["roots"]
     assert (root["label"], root["place"], root["there"]) == ("pictures", f"{pictures.home}/photos", True)

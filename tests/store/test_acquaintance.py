@@ -17,6 +17,7 @@ from support.opened import watched
 from support.strangers import not_looked_at, unpacked
 
 from vstore.errors import LabelTaken, Untrusted, VstoreError
+from vstore.format.usual_words import UsualWords
 from vstore.repository import on_this_disk
 from vstore.search.query import Operand
 from vstore.store import Store
@@ -30,11 +31,13 @@ class Victim:
     private: the folder of the user.
     config:  the configuration of the user.
     trust:   the user trusts whoever owns the store.
+    usual:   options of folders that keep none of their own.
     """
 
     def __init__(self, top: Path) -> None:
         self.fake = FakeEmbedder()
         self.trust = False
+        self.usual: UsualWords = {}
         self.top = top
         self.private = top / "home" / "private"
         self.config = top / "home" / "config"
@@ -48,7 +51,7 @@ class Victim:
         Forge(self.folder).record("sync", {"roots": {label: root}})
 
     def open(self, **words: Any) -> Store:
-        words = {"config": self.config, "trust": self.trust, **words}
+        words = {"config": self.config, "trust": self.trust, "usual": self.usual, **words}
         return Store(self.folder, load_embedder=lambda recipe: self.fake, **words)
 
     def sync(self, *paths: Path, **options: Any) -> Any:
@@ -439,6 +442,18 @@ def test_a_link_to_a_folder_elsewhere_is_not_followed_though_the_store_says_so(v
     assert victim.sync().new == 1
     (victim.private / "new.png").unlink()
     assert victim.sync(victim.folder.parent).removed == 1
+
+
+def test_links_out_of_a_folder_are_not_followed_because_it_is_usual(victim: Victim) -> None:
+    link(victim, "more", victim.private)
+    place = victim.folder.parent / "pictures"
+    victim.usual = {"follow_symlinks": True}
+    error = victim.refused()
+    assert "your configuration says of every folder that the links of" in error.message
+    command = f"vstore sync {place}"
+    assert error.next_step == f"if they should be: {command} --follow-symlinks; else: {command} --no-follow-symlinks"
+    victim.refused(place)
+    assert victim.sync(place, follow_symlinks=False, dry_run=True).new == 0
 
 
 def test_an_ignore_file_elsewhere_is_not_read(victim: Victim) -> None:

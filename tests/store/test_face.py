@@ -18,7 +18,10 @@ import pytest
 import vstore
 
 PLAIN = {"str", "int", "bool", "float", "bytes", "None", "Any", "list", "tuple", "dict", "Mapping", "Sequence"}
-PYTHONS = {"Callable", "Iterator", "Literal", "Unpack", "Path", "Event", "threading", "Store", "type", "BaseException"}
+PYTHONS = {
+    "Callable", "Iterator", "Literal", "Unpack", "Path", "Event", "threading", "Store", "type", "BaseException",
+    "datetime",
+}  # fmt: skip
 ALIASES = {"AnyPath", "Recipe"}  # other names for Python's own types
 # An error of the name on the right for callers; the rest is for our messages.
 WITHIN = {"OtherWords": "ModelError", "Unfound": "ModelError"}

@@ -44,7 +44,10 @@ def test_it_makes_a_store_and_syncs(pictures: Path) -> None:
     ("paths", "options", "error"),
     [
         ([], {}, NoStore),
-        (["pictures"], {"dry_run": True}, NoStore),
+        ([], {"dry_run": True}, NoStore),
+        (["empty"], {"dry_run": True}, UsageError),
+        (["pictures"], {"dry_run": True, "pooling": "cls"}, UsageError),
+        (["pictures"], {"dry_run": True, "exclude": ["*.png"]}, UsageError),
         (["nowhere"], {}, UsageError),
         (["notes/a.txt"], {}, UsageError),
         (["empty"], {}, UsageError),
@@ -97,3 +100,16 @@ def test_a_store_is_found_upwards_and_knows_its_folders(pictures: Path) -> None:
         assert store.label_of(pictures) == store.label_of(pictures / "sub") == "pictures"
         assert store.label_of(pictures.parent) is None
         assert store.label_of(pictures.parent / "pictures2") is None
+
+
+def test_a_first_sync_is_planned_without_a_store(pictures: Path) -> None:
+    store = pictures.parent / "store"
+    planned = Store.sync_new(store, [pictures], dry_run=True, made=lambda report: pytest.fail("a store was made"))
+    assert (planned.dry_run, planned.store_exists, planned.created_store) == (True, False, False)
+    assert not store.exists()
+    done = Store.sync_new(store, [pictures])
+    assert (done.store_exists, done.created_store, done.embed_bytes) == (True, True, 0)
+    same = ("paths", "images", "new", "copied", "ignored", "space", "space_name")
+    assert {name: getattr(done, name) for name in same} == {name: getattr(planned, name) for name in same}
+    assert planned.to_embed == done.embedded
+    assert planned.embed_bytes == sum(path.stat().st_size for path in pictures.rglob("*.png"))

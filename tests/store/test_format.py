@@ -226,7 +226,7 @@ def test_what_the_state_lists_has_the_fields_of_its_table(
 def test_a_root_keeps_every_option_that_the_table_names(world: World) -> None:
     (row,) = [row for row in table("root") if row["field"] == "`options`"]
     (root,) = world.repo.state.roots.values()
-    assert set(words(row["meaning"])) == set(root.options) == {*ScanOptions._fields} - {"accept_truncated"}
+    assert set(words(row["meaning"])) == set(root.options) == {*ScanOptions._fields} - {"accept_truncated", "off"}
 
 
 def source() -> Iterator[ast.AST]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,10 +10,12 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.builder import RECIPE
 from support.numbered import NumberedStore
 
 from vstore.errors import NothingToUndo, SnapshotNotFound, UsageError
 from vstore.format.undo import UNDOABLE
+from vstore.repository.add_space import add_space
 from vstore.versions.log import log
 from vstore.versions.moves import redo, rollback, undo
 from vstore.versions.show import snapshot_list
@@ -197,6 +200,31 @@ def test_a_new_store_has_nothing_to_undo(world: NumberedStore) -> None:
             operation(world.repo)
 
 
+def test_an_undo_says_that_a_space_which_was_added_since_stays(world: NumberedStore) -> None:
+    world.snapshots(2)
+    add_space(world.repo, {**RECIPE, "name": "other"}, "other one")
+    said = (
+        r"undo leaves the space 'other one', which was added at 20\S+Z; to take it out: vstore model drop 'other one'"
+    )
+    undone = undo(world.repo)
+    assert undone.current == "v1"
+    (note,) = undone.notes
+    assert re.fullmatch(said, note)
+    assert undone.to_json()["notes"] == [note]
+    again = undo(world.repo)
+    assert (again.current, again.notes, "notes" in again.to_json()) == (None, (), False), "it was said"
+    add_space(world.repo, {**RECIPE, "name": "third"}, "third")
+    with pytest.raises(NothingToUndo, match=r"already undone; undo leaves the space 'third'.*; see: vstore log"):
+        undo(world.repo)
+
+
+def test_an_undo_says_what_an_older_vstore_changed_of_folders_without_a_way_back(world: NumberedStore) -> None:
+    world.snapshots(1)
+    world.publish("roots", {"roots": {"a": {"place": "/a", "relative": False, "options": {}}}})
+    (note,) = undo(world.repo).notes
+    assert note.startswith("undo leaves what an older vstore changed of the folders at 20")
+
+
 # Any operations, against a model
 
 
@@ -305,6 +333,14 @@ def test_any_operations_lead_where_two_stacks_lead(
         state = world.repo.state
         assert Moment(state.current, state.hold, frozenset(state.tags.items())) == model.now
     assert len(snapshot_list(world.repo)) == model.syncs
+    rows = log(world.repo)
+    end = next(number for number, row in enumerate(rows) if row.ends_undo)
+    in_force = [row for row in rows[:end] if row.op in UNDOABLE and not row.undone]
+    assert len(in_force) == len(model.done), "the log tells what can be undone, and where that ends"
+    for row in in_force:
+        assert undo(world.repo).about.startswith(f"{row.op} of {row.time}")
+    with pytest.raises(NothingToUndo):
+        undo(world.repo)
 
 
 def test_every_operation_that_is_undone_is_known_to_the_log() -> None:

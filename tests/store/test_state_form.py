@@ -84,6 +84,8 @@ WRONG: list[tuple[tuple[str, ...], Any]] = [
     (("roots", "pictures", "options", "exclude"), "*.gif"),
     (("roots", "pictures", "options", "include"), ["x" * 5_000]),
     (("roots", "pictures", "options", "follow_symlinks"), "yes"),
+    (("roots", "pictures", "options", "off"), "follow_symlinks"),
+    (("roots", "pictures", "options", "off"), [5]),
     (("absorbed", "old"), 5),
     (("absorbed", "old"), "pictures/../../x"),
     (("absorbed", "old"), "/etc"),

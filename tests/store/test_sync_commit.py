@@ -80,7 +80,7 @@ def test_an_option_that_hides_nothing_is_kept_without_a_snapshot(settled: World)
     settled.sync()
     assert settled.sync(exclude=["nothing"]).snapshot is None
     assert settled.repo.state.roots["pictures"].options["exclude"] == ["nothing"]
-    assert operations(settled) == ["init", "sync", "roots"]
+    assert operations(settled) == ["init", "sync", "sync"]
 
 
 def test_status_writes_nothing_takes_no_lock_and_says_what_a_sync_does(settled: World) -> None:

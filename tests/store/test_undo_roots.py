@@ -120,6 +120,93 @@ def test_an_undo_after_a_move_does_not_lead_to_the_old_place(world: World) -> No
     assert classes(world.all()) == {"unchanged": 1, "known": 1}
 
 
+def test_an_undo_takes_back_a_sync_that_changed_the_folders_alone(world: World) -> None:
+    world.put({"a.png": 1, "b.gif": 2})
+    world.sync()
+    world.put({"c.png": 3})
+    world.sync()
+    assert world.sync(exclude=["*.tif"]).snapshot is None
+    assert [row.op for row in world.store.log(2)] == ["sync", "sync"]
+    assert world.store.log(1)[0].about == "no snapshot, folders changed: pictures"
+    undone = world.store.undo()
+    assert (undone.current, undone.before, undone.notes) == ("v2", "v2", ())
+    assert "(no snapshot, folders changed: pictures)" in undone.about
+    assert world.repo.state.roots["pictures"].options.get("exclude", []) == []
+    assert world.store.redo().current == "v2"
+    assert world.repo.state.roots["pictures"].options["exclude"] == ["*.tif"]
+    world.store.undo()
+    assert world.store.undo().current == "v1"
+
+
+def test_an_undo_of_a_move_says_that_the_old_place_is_gone(world: World) -> None:
+    world.put({"a.png": 1})
+    world.sync()
+    place = world.top / "elsewhere"
+    world.pictures.rename(place)
+    assert world.sync(place, as_label="pictures").snapshot is None
+    undone = world.store.undo()
+    assert undone.current == "v1"
+    assert undone.notes == ("the folder 'pictures' stays where it is: nothing is at its old place any more",)
+    assert world.repo.place(world.repo.state.roots["pictures"]) == bytes(place)
+    assert world.store.undo().current is None, "the next one takes back the sync before it"
+
+
+def test_an_undo_of_a_move_leads_back_where_both_places_are(world: World) -> None:
+    world.put({"a.png": 1, "../copy/a.png": 1})
+    world.sync()
+    assert world.sync(world.top / "copy", as_label="pictures").snapshot is None
+    undone = world.store.undo()
+    assert (undone.current, undone.notes) == ("v1", ())
+    assert world.repo.place(world.repo.state.roots["pictures"]) == bytes(world.pictures)
+    world.store.redo()
+    assert world.repo.place(world.repo.state.roots["pictures"]) == bytes(world.top / "copy")
+
+
+def test_a_folder_without_pictures_is_forgotten_by_an_undo(world: World) -> None:
+    world.put({"a.png": 1})
+    world.sync()
+    put(world.top / "empty", {"b.png": b"no picture"})
+    assert world.sync(world.top / "empty").snapshot is None
+    assert set(world.repo.state.roots) == {"pictures", "empty"}
+    assert world.store.undo().current == "v1"
+    assert set(world.repo.state.roots) == {"pictures"}
+
+
+def test_an_undo_of_a_wider_folder_says_which_stays_in_it(world: World) -> None:
+    world.put({"a.png": 1, "../private/b.png": 2})
+    world.sync()
+    world.sync(world.top)
+    shutil.rmtree(world.pictures)
+    assert world.store.undo().notes == (
+        "the folder 'pictures' stays in the wider one: nothing is at its old place any more",
+    )
+
+
+def test_a_sync_that_changes_nothing_of_a_folder_is_no_operation(world: World) -> None:
+    world.put({"a.png": 1})
+    world.sync(exclude=["*.tif"])
+    records = world.repo.tip.number
+    world.sync(exclude=["*.tif"])
+    assert world.repo.tip.number == records
+
+
+def test_an_undo_of_a_sync_that_moved_no_folder_says_nothing_of_its_place(world: World) -> None:
+    world.put({f"{n}.png": n for n in range(30)})
+    world.sync()
+    for n in range(1, 30):
+        (world.pictures / f"{n}.png").unlink()
+    world.sync(allow_mass_delete=True)
+    assert world.repo.state.roots["pictures"].since == 2
+    world.sync(exclude=["*.tif"])
+    place = world.top / "elsewhere"
+    world.pictures.rename(place)
+    world.sync(place, as_label="pictures")
+    assert len(world.store.undo().notes) == 1
+    assert world.store.undo().notes == (), "this one changed its options"
+    assert world.store.undo().notes == ()
+    assert world.repo.state.current == "v1"
+
+
 class Folders(RuleBasedStateMachine):
     """Folders that are synced, moved and taken in by wider ones, with undo and redo between."""
 

@@ -81,6 +81,8 @@ def _moved(report: MoveReport, what: str, as_json: bool) -> None:
         return
     click.echo(f"{what}: {shown(local(report.about))}")
     click.echo(f"{report.current} is current." if report.current else "No snapshot is current.")
+    for one in report.notes:
+        say(f"Note: {shown(local(one))}", err=True)
 
 
 @click.command()
@@ -102,8 +104,10 @@ def log(limit: int | None, as_json: bool) -> None:
         echo_json(rows)
         return
     lines = [["", "time", "operation", "current", ""]]
+    end = next((row.number for row in rows if row.ends_undo), None)
     for row in rows:
         about = shown(local(row.about)) + (" (undone)" if row.undone else "")
+        about += " (undo ends here)" if row.number == end and row.op != "init" else ""
         lines.append([str(row.number), local(row.time), row.op, row.current or "", about.strip()])
     with paged():
         table(lines, right=(0,))

@@ -101,6 +101,8 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> 
     all folders that the store knows; a PATH inside a known folder means that part of it. The store is the one that
     `vstore --help` describes; if there is none, one is made in .vstore here.
 
+    With --dry-run nothing is written, and no store is made: if there is none, what a first sync would do is shown.
+
     --model and the options that go with it only apply to a new store. To add a model to a store, use `vstore model
     add`.
 
@@ -118,13 +120,13 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> 
     # they halved the rate of a model on the CPU (benchmarks/bench_model_ingest.py). Worker processes inherit it.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     folder = find_store(paths)
-    if folder is None and (options["dry_run"] or not (paths or options["files_from"])):
-        raise no_store(dry_run=options["dry_run"])
+    if folder is None and not (paths or options["files_from"]):
+        raise no_store()
     again = _again(paths, options)
-    if folder is not None:
-        say_store(folder)
-    report = _run(folder or new_folder(), paths, options, quiet=quiet, as_json=as_json, again=again)
-    return show(report, as_json=as_json, quiet=quiet, again=again)
+    folder = folder or new_folder()
+    say_store(folder)
+    report = _run(folder, paths, options, quiet=quiet, as_json=as_json, again=again)
+    return show(report, folder, as_json=as_json, quiet=quiet, again=again)
 
 
 def _again(paths: tuple[str, ...], options: dict[str, Any]) -> str:

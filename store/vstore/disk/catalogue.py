@@ -110,13 +110,13 @@ class Catalogue:
         size, width, height = FACTS_VALUE.unpack_from(value)
         return size, value[FACTS_VALUE.size :].decode("ascii", "replace"), width, height
 
-    def decode_failure(self, key: bytes, decoder: str) -> tuple[str, str] | None:
-        """Look up kind and reason of an earlier failure of this decoder on these bytes."""
+    def decode_failure(self, key: bytes, decoder: str | None) -> tuple[str, str] | None:
+        """Look up kind and reason of an earlier failure of a decoder on these bytes. decoder: None means any."""
         value = self._get(DECODE_FAILURE + key)
         if value is None:
             return None
         parts = value.decode("utf-8", "replace").split("\0")
-        return (parts[1], parts[2]) if len(parts) == 3 and parts[0] == decoder else None
+        return (parts[1], parts[2]) if len(parts) == 3 and decoder in (None, parts[0]) else None
 
     def model_failure(self, space: str, key: bytes) -> ModelFailure | None:
         """Look up an earlier failure of this space's model on this picture.

@@ -10,11 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.disk import inside
 from vstore.format.layout import Layout
 from vstore.paths import AnyPath, absolute, in_home
+
+if TYPE_CHECKING:
+    from vstore.format.usual_words import UsualWords
 
 ROOT = 0
 MOUNTS = "/proc/self/mountinfo"
@@ -32,6 +35,7 @@ class User(NamedTuple):
     cache: Path | None = None
     trust: bool = False
     sudo_uid: int | None = None
+    usual: UsualWords | None = None
 
     @classmethod
     def of(
@@ -41,6 +45,7 @@ class User(NamedTuple):
         cache: AnyPath | None = None,
         trust: bool = False,
         sudo_uid: int | None = None,
+        usual: UsualWords | None = None,
     ) -> User:
         """Take what a program says. Raises: UsageError for an empty path."""
         return cls(
@@ -48,6 +53,7 @@ class User(NamedTuple):
             cache=None if cache is None else absolute(cache),
             trust=trust,
             sudo_uid=sudo_uid,
+            usual=usual,
         )
 
     def config_folder(self) -> Path | None:

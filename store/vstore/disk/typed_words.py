@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
+from vstore.format.usual_words import UsualWords
 from vstore.paths import AnyPath
 
 
@@ -14,9 +15,11 @@ class UserWords(TypedDict, total=False):
     cache:    the user's folder for caches; None is ~/.cache.
     trust:    the store may be written into, whoever owns it.
     sudo_uid: the id of the user who became root by sudo: stores of both are their own.
+    usual:    options of folders that keep none of their own.
     """
 
     config: AnyPath | None
     cache: AnyPath | None
     trust: bool
     sudo_uid: int | None
+    usual: UsualWords | None

@@ -14,7 +14,6 @@ from vstore.format.recipes import Recipe
 from vstore.pictures.failures import PictureFailure
 from vstore.pictures.formats import MAX_PIXELS
 from vstore.pictures.preparation import Preparation, preparation_of
-from vstore.pictures.scan_options import ScanOptions
 from vstore.progress import Stages
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.cut_facts import cut_among, for_picture
@@ -109,7 +108,7 @@ class PixelReader:
         if preparation.least:
             return preparation
         root = self._repo.state.roots.get(os.fsdecode(self._repo.today(path).partition(b"/")[0]))
-        share = ScanOptions.from_json(root.options).accept_truncated if root is not None else 0
+        share = self._repo.scan_options(root).accept_truncated if root is not None else 0
         return preparation._replace(least=share)
 
     def _seen(self, key: bytes, path: bytes, data: bytes) -> Read:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
@@ -110,6 +111,24 @@ class PageTree(ABC):
             yield page.digest, level
             if level:
                 stack += [(child, level - 1) for child in self.below(page, level)]
+
+    def walk(self, start: bytes = b"", *, falling: bool = False) -> Iterator[Child]:
+        """Yield the leaves from the one that may hold `start` on, or all from the last; pages are read when reached.
+
+        Raises: Damage.
+        """
+        if self.top is None:
+            return
+        stack = [(root_of(self.top), level_of(self.page(self.top), self.kind))]
+        while stack:
+            child, level = stack.pop()
+            if level == 0:
+                yield child
+                continue
+            below = self.below(child, level)
+            at = max(0, bisect.bisect_right(below, start, key=lambda child: child.first) - 1)
+            part = below[at:]
+            stack += [(child, level - 1) for child in (part if falling else reversed(part))]
 
     def __len__(self) -> int:
         return sum(leaf.count for leaf in self.leaves)

@@ -130,6 +130,8 @@ def _root(label: str, root: Document) -> None:
         _require(type(given) is list and len(given) <= _MOST_PATTERNS, f"{field} of {label!r}", given)
         for pattern in given:
             _require(type(pattern) is str and len(pattern) <= _LONGEST_PATTERN, f"a pattern of {label!r}", pattern)
+    off = options.get("off", [])
+    _require(type(off) is list and all(type(name) is str for name in off), f"off of {label!r}", off)
     for field in _FLAGS:
         _require(type(options.get(field, False)) is bool, f"{field} of {label!r}", options.get(field))
 

@@ -36,7 +36,7 @@ class Table(PageTree):
 
     def get(self, key: bytes) -> bytes | None:
         """Find the value of a key, or None. Raises: Damage."""
-        for leaf in self._walk(key):
+        for leaf in self.walk(key):
             entries = self.entries(leaf)
             at = bisect.bisect_left(entries, (key,))
             return entries[at][1] if at < len(entries) and entries[at][0] == key else None
@@ -48,12 +48,12 @@ class Table(PageTree):
 
     def newest(self) -> Iterator[Entry]:
         """Yield all entries in falling order of their keys; leaves are read as they are reached. Raises: Damage."""
-        for leaf in self._walk(falling=True):
+        for leaf in self.walk(falling=True):
             yield from reversed(self.entries(leaf))
 
     def range(self, start: bytes, stop: bytes | None) -> Iterator[Entry]:
         """Yield the entries from `start` up to, and without, `stop`; None means to the end. Raises: Damage."""
-        for leaf in self._walk(start):
+        for leaf in self.walk(start):
             if stop is not None and leaf.first >= stop:
                 return
             entries = self.entries(leaf)
@@ -70,18 +70,3 @@ class Table(PageTree):
         if level == 0:
             return len(self.entries(root_of(self.root)))
         return sum(child.count for child in self.below(root_of(self.root), level))
-
-    def _walk(self, start: bytes = b"", *, falling: bool = False) -> Iterator[Child]:
-        """Yield the leaves from the one that may hold `start` on, or all from the last; pages are read when reached."""
-        if self.root is None:
-            return
-        stack = [(root_of(self.root), level_of(self.page(self.root), self.kind))]
-        while stack:
-            child, level = stack.pop()
-            if level == 0:
-                yield child
-                continue
-            below = self.below(child, level)
-            at = max(0, bisect.bisect_right(below, start, key=lambda child: child.first) - 1)
-            part = below[at:]
-            stack += [(child, level - 1) for child in (part if falling else reversed(part))]

@@ -16,6 +16,8 @@ from vstore.format.unfolded import EACH, Unfolded
 if TYPE_CHECKING:
     from typing import Self
 
+_FEW = 8  # ranges that cost less than a list of all leaves
+
 
 class Tree(PageTree):
     """An alias tree.
@@ -30,6 +32,7 @@ class Tree(PageTree):
         super().__init__(hash, fetch, root, fresh)
         self.root = root
         self._unfolded = Unfolded()
+        self._ranges = 0  # looked up so far
 
     @classmethod
     def empty(cls, hash: Hash, fetch: Fetch) -> Tree:
@@ -110,9 +113,7 @@ class Tree(PageTree):
 
     def range(self, start: bytes, stop: bytes | None) -> Iterator[Alias]:
         """Yield the aliases from `start` up to, and without, `stop`; None means to the end."""
-        leaves = self.leaves
-        at = max(0, bisect.bisect_right(leaves, start, key=lambda leaf: leaf.first) - 1)
-        for leaf in leaves[at:]:
+        for leaf in self._leaves_from(start):
             if stop is not None and leaf.first >= stop:
                 return
             aliases = self.aliases(leaf)
@@ -121,6 +122,15 @@ class Tree(PageTree):
                 if stop is not None and alias[0] >= stop:
                     return
                 yield alias
+
+    def _leaves_from(self, start: bytes) -> Iterator[Child]:
+        """Yield the leaves from the one that may hold `start` on. The first few times no other inner page is read."""
+        self._ranges += 1
+        if self._leaves is None and self._ranges <= _FEW:
+            yield from self.walk(start)
+            return
+        leaves = self.leaves
+        yield from leaves[max(0, bisect.bisect_right(leaves, start, key=lambda leaf: leaf.first) - 1) :]
 
     def under(self, prefix: bytes) -> Iterator[Alias]:
         """Yield the aliases below a folder; b"" means all."""
@@ -153,6 +163,37 @@ class Tree(PageTree):
                     break
             else:
                 return
+
+    def children(self, folder: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield what lies directly in a folder, in the order of paths: subfolders, with no key, and aliases.
+
+        folder: b"" for the top, where the labels are.
+        start:  a path below the folder; only what lies from there on.
+        """
+        base = folder + b"/" if folder else b""
+        start, stop = max(start, base), folder + b"0" if folder else None
+        while True:
+            for path, key in self.range(start, stop):
+                slash = path.find(b"/", len(base))
+                if slash >= 0:
+                    yield path[:slash], None
+                    start = path[:slash] + b"0"
+                    break
+                yield path, key
+            else:
+                return
+
+    def count_under(self, folder: bytes) -> int:
+        """Count the aliases below a folder. Reads two leaves at most."""
+        start, stop = folder + b"/", folder + b"0"
+        leaves = self.leaves
+        first, last = (max(0, bisect.bisect_left(leaves, at, key=lambda leaf: leaf.first) - 1) for at in (start, stop))
+        inner = sum(leaf.count for leaf in leaves[first:last])
+
+        def before(at: bytes, leaf: Child) -> int:
+            return bisect.bisect_left(self.aliases(leaf), (at,))
+
+        return inner + before(stop, leaves[last]) - before(start, leaves[first]) if leaves else 0
 
 
 def keys_at(tree: Tree, paths: Iterable[bytes]) -> dict[bytes, bytes]:

@@ -12,6 +12,7 @@ from vstore.format.canonical import Json
 from vstore.format.entries import Root
 from vstore.format.names import is_label
 from vstore.limits import refuse_limit
+from vstore.near_files import did_you_mean, near_files, near_paths
 from vstore.paths import hint_for_address
 from vstore.pictures.scan_options import OptionEdits, ScanOptions
 from vstore.pictures.spelling import ListedNames, on_disk
@@ -31,6 +32,7 @@ class Target(NamedTuple):
     gone:    the part is not on disk any more.
     known:   the log knew this root before.
     named:   the user named all of it in this command, and knows where its links may lead.
+    given:   the part as the user wrote it.
     """
 
     root: Root
@@ -40,6 +42,7 @@ class Target(NamedTuple):
     gone: bool = False
     known: bool = True
     named: bool = False
+    given: bytes = b""
 
     @property
     def prefix(self) -> bytes:
@@ -143,8 +146,32 @@ class _ScopeBuilder:
                 if under is not None and (self._follows(root) or not through_link):
                     self._part(root, place, under, path)
                     return
-        _refuse_unless_folder(path, real)
+        self._refuse_unless_folder(path, real)
         self._new(real)
+
+    def _refuse_unless_folder(self, path: bytes, real: bytes) -> None:
+        """Refuse a path that is not a folder. real: its real path. Raises: UsageError."""
+        try:
+            found = os.stat(real)
+        except (FileNotFoundError, NotADirectoryError):
+            hint = hint_for_address(_shown(path))
+            raise UsageError(f"there is no folder {_shown(path)}", hint or self._meant(path)) from None
+        except OSError as err:
+            refuse_limit(err, f"read {_shown(path)}")
+            raise UsageError(f"cannot read {_shown(path)}: {err.strerror}", "check its permissions") from err
+        if not stat.S_ISDIR(found.st_mode):
+            raise UsageError(
+                f"{_shown(path)} is not a folder", "name a folder of pictures, or a file inside a synced one"
+            )
+
+    def _meant(self, path: bytes) -> str:
+        """Say what a path that does not exist may mean: a stored path, or a file of nearly its name."""
+        first, _, rest = path.rstrip(b"/").partition(b"/")
+        places = {os.fsencode(label): self._repo.place(root) for label, root in self._known.items()}
+        near = [] if first in places else near_files(path)
+        for label in () if near else near_paths(lambda done: () if done else places, [first]):
+            near.append(os.path.join(places[label], rest).rstrip(b"/"))
+        return did_you_mean(near, "check the name, or that its disk is mounted")
 
     def _is_named(self, root: Root) -> bool:
         """Take a folder for named, unless the store alone says that its links to folders elsewhere are followed."""
@@ -183,7 +210,7 @@ class _ScopeBuilder:
                 f"neither {_shown(os.path.join(place, under))} nor its folder {_shown(place)} exists",
                 "check that its disk is mounted",
             )
-        self._scope.targets.append(Target(root, place, options, under, gone=gone))
+        self._scope.targets.append(Target(root, place, options, under, gone=gone, given=path))
 
     def _names(self, place: bytes) -> ListedNames:
         if place not in self._listed:
@@ -192,20 +219,20 @@ class _ScopeBuilder:
 
     def _follows(self, root: Root) -> bool:
         asked = self._edits.follow_symlinks
-        return ScanOptions.from_json(root.options).follow_symlinks if asked is None else asked
+        return self._repo.scan_options(root).follow_symlinks if asked is None else asked
 
     def _with_options(self, root: Root) -> tuple[Root, ScanOptions]:
         before = ScanOptions.from_json(root.options)
         if root.label in self._edited:  # by another PATH in this root
-            return root, before
+            return root, self._repo.scan_options(root)
         self._edited.add(root.label)
-        options = self._edits.applied(before)
+        options = self._edits.applied(before, self._repo.usual)
         self._edits.refuse_faulty(os.fsdecode(self._repo.place(root)), root.label)
         if options != before:
             root = root._replace(options=options.to_json(root.options))
             self._scope.roots[root.label] = root
             self._known[root.label] = root
-        return root, options
+        return root, self._repo.scan_options(root)
 
     def _new(self, real: bytes) -> None:
         """Add a folder that is new, or moved, or takes known ones in."""
@@ -217,7 +244,7 @@ class _ScopeBuilder:
         for taken, within in inside:
             options = options.taking_over(ScanOptions.from_json(taken.options), within, real)
             self._absorb(taken, os.fsdecode(os.path.join(os.fsencode(label), within)))
-        options = self._edits.applied(options)
+        options = self._edits.applied(options, self._repo.usual)
         self._edits.refuse_faulty(os.fsdecode(real), label)
         root = self._root_at(label, real)._replace(options=options.to_json(old.options if old else ()))
         self._edited.add(label)
@@ -225,7 +252,7 @@ class _ScopeBuilder:
         self._known[label] = root
         self._folders.name(root)
         known = old is not None or bool(self._scope.absorbed)
-        self._scope.targets.append(Target(root, real, options, known=known, named=is_meant))
+        self._scope.targets.append(Target(root, real, self._repo.scan_options(root), known=known, named=is_meant))
 
     def _free_label(self, real: bytes, inside: list[Root]) -> str:
         """Choose the label of a folder: the given one, or its name. Raises: LabelTaken."""
@@ -275,20 +302,6 @@ class _ScopeBuilder:
 
 def _shown(path: bytes) -> str:
     return os.fsdecode(path)
-
-
-def _refuse_unless_folder(path: bytes, real: bytes) -> None:
-    """Raises: UsageError if a path is not a folder. real: its real path."""
-    try:
-        found = os.stat(real)
-    except (FileNotFoundError, NotADirectoryError):
-        hint = hint_for_address(_shown(path)) or "check the name, or that its disk is mounted"
-        raise UsageError(f"there is no folder {_shown(path)}", hint) from None
-    except OSError as err:
-        refuse_limit(err, f"read {_shown(path)}")
-        raise UsageError(f"cannot read {_shown(path)}: {err.strerror}", "check its permissions") from err
-    if not stat.S_ISDIR(found.st_mode):
-        raise UsageError(f"{_shown(path)} is not a folder", "name a folder of pictures, or a file inside a synced one")
 
 
 def _names(path: bytes, real: bytes) -> list[tuple[bytes, bool]]:

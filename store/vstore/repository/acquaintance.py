@@ -189,11 +189,16 @@ def _why_each_time(repo: Repository) -> str:
 
 def _refusal_of_link(repo: Repository, root: Root, path: bytes) -> Untrusted:
     link, place = os.fsdecode(path), os.fsdecode(repo.place(root))
-    if ScanOptions.from_json(root.options).follow_symlinks:
+    if repo.scan_options(root).follow_symlinks:
         command = f"vstore sync {quoted(place)}"
+        said = (
+            "the store, which may be a stranger's, says"
+            if ScanOptions.from_json(root.options).follow_symlinks
+            else "your configuration says of every folder"
+        )
         return Untrusted(
-            f"{link} is a link out of the folder that holds the store; the store, which may be a stranger's, says that "
-            f"the links of {place} are followed, and you have not said so at this machine",
+            f"{link} is a link out of the folder that holds the store; {said} that the links of {place} are followed, "
+            "and you have not said so at this machine",
             f"if they should be: {command} --follow-symlinks; else: {command} --no-follow-symlinks",
         )
     return Untrusted(

@@ -36,7 +36,11 @@ class Files(NamedTuple):
         file = self.file_of(path)
         if file is None:
             return False
-        return today(path, self.absorbed).partition(b"/")[0] in self.unnamed or os.path.lexists(file)
+        return self.is_unnamed(path) or os.path.lexists(file)
+
+    def is_unnamed(self, path: bytes) -> bool:
+        """Tell whether a stored path lies in a folder where nobody should look."""
+        return bool(self.unnamed) and today(path, self.absorbed).partition(b"/")[0] in self.unnamed
 
     def named(self, path: bytes) -> dict[str, Json]:
         """Write a stored path and its file, for a JSON document."""

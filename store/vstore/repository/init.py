@@ -76,9 +76,7 @@ def init(
         name = name_for(words, wanted)
         with whole_commands(lambda found: _command(name_for(found, wanted), found)):
             made = make(with_full_name(words, say), settings or Settings(), say)
-    elif words != Words():
-        options = ", ".join(f"--{option.replace('_', '-')}" for option in words.to_json())
-        raise UsageError(f"{options} without a model", "name one with --model NAME_OR_DIR")
+    refuse_without_model(words)
     repo = create_store(folder, hash, store_dtype, user=user)
     try:
         if made is not None:
@@ -101,6 +99,13 @@ def init(
         )
     finally:
         repo.close()
+
+
+def refuse_without_model(words: Words) -> None:
+    """Refuse what is to be known of a model that is not named. Raises: UsageError."""
+    if words.model is None and words.adapter is None and words != Words():
+        options = ", ".join(f"--{option.replace('_', '-')}" for option in words.to_json())
+        raise UsageError(f"{options} without a model", "name one with --model NAME_OR_DIR")
 
 
 def _command(name: str, words: Words) -> str:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from vstore.format.manifest import Manifest
     from vstore.format.tree import Tree
     from vstore.format.typed_words import RecordWords
+    from vstore.pictures.scan_options import ScanOptions
 
 T = TypeVar("T")
 
@@ -90,6 +91,20 @@ class Repository:
         from vstore.disk.named_places import NamedPlaces  # what only looks at snapshots follows no place
 
         return NamedPlaces.of_user(self.user.config_folder())
+
+    @cached_property
+    def usual(self) -> ScanOptions:
+        """The user's options for folders that keep none of their own. Raises: UsageError."""
+        from vstore.pictures.scan_options import ScanOptions
+
+        usual = ScanOptions.of_user(self.user.usual or {})
+        return usual if self.format > 1 else usual._replace(accept_truncated=0)  # its marks need format 2
+
+    def scan_options(self, root: Root) -> ScanOptions:
+        """Find the options with which a folder is scanned: those kept with it, else the user's usual ones."""
+        from vstore.pictures.scan_options import ScanOptions
+
+        return ScanOptions.from_json(root.options).filled(self.usual)
 
     @classmethod
     def unread(cls, folder: Path, form: Form, user: User, *locks: Lock) -> Repository:
@@ -227,12 +242,19 @@ class Repository:
             try:
                 return read()
             except FileNotFoundError as err:
-                if not self._is_ours(err.filename):
-                    raise
-                highest = self.tip.highest
-                self.reload()
-                if self.tip.highest == highest:
-                    raise Damage(f"{err.filename} is missing", "run: vstore check") from err
+                self.catch_up(err)
+
+    def catch_up(self, err: FileNotFoundError) -> None:
+        """Load the newest record, as an object was collected meanwhile. err: says which; others are raised again.
+
+        Raises: Damage if nobody has changed the store.
+        """
+        if not self._is_ours(err.filename):
+            raise err
+        highest = self.tip.highest
+        self.reload()
+        if self.tip.highest == highest:
+            raise Damage(f"{err.filename} is missing", "run: vstore check") from err
 
     def _is_ours(self, file: str | bytes | None) -> bool:
         return file is not None and Path(os.fsdecode(file)).is_relative_to(self.layout.folder)

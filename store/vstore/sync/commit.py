@@ -124,8 +124,11 @@ class Commit:
         found = repo.state.current_snapshot
         changes = {**sealed.changes, **base.scope.changes()}
         if self._is_stored_in(found):
-            op, about = "seal" if sealed.changes else "roots", ", ".join(sorted(base.scope.roots))
-            self._publish(op, _Sealed(changes, sealed.blobs), about=about)
+            # What the user changed of the folders is an operation, which undo takes back.
+            folders = self._folders_changed()
+            about = f"no snapshot, folders changed: {', '.join(folders)}" if folders else ""
+            added = _Sealed(changes, sealed.blobs) if folders else sealed
+            self._publish("sync" if folders else "seal", added, about=about)
             return None
         from vstore.repository.snapshots import new_snapshot  # a run without news does without it
 
@@ -147,6 +150,13 @@ class Commit:
             changes["roots"] = self._counted_afresh(changes.get("roots", {}), int(snapshot.name[1:]))
         repo.publish("sync", changes, blobs={**sealed.blobs, **blobs, **said.blobs}, about=about)
         return snapshot
+
+    def _folders_changed(self) -> list[str]:
+        """List the labels whose folder is another after this commit: an earlier one of the run may have told."""
+        known, scope = self._repo.state.roots, self._base.scope
+        after = {label: root and root._replace(since=0) for label, root in scope.roots.items()}
+        before = {label: known[label]._replace(since=0) if label in known else None for label in after}
+        return sorted(label for label in after if after[label] != before[label])
 
     def _counted_afresh(self, roots: dict[str, Json], number: int) -> dict[str, Json]:
         """Add to the changes of roots that losses are counted from a snapshot on, where something goes."""

@@ -106,6 +106,8 @@ class SyncReport(NamedTuple):
     removed_excluded: removed paths that patterns hide.
     examples:      class -> its first few paths, also of `same_pixels`; both paths of renamed ones.
     where:         finds the files of all these paths.
+    store_exists:  there is a store; in a dry run before there is one, it is planned how a first sync would make it.
+    embed_bytes:   bytes of the pictures to embed, in a dry run.
     """
 
     snapshot: str | None
@@ -152,6 +154,8 @@ class SyncReport(NamedTuple):
     removed_excluded: int = 0
     examples: Mapping[str, tuple[tuple[bytes, ...], ...]] = {}  # never changed
     where: Files = Files()
+    store_exists: bool = True
+    embed_bytes: int = 0
 
     def to_json(self) -> dict[str, Json]:
         left_out = ("examples", "where")

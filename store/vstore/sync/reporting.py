@@ -81,7 +81,8 @@ class Reporter:
         delta = classify(edits.changes, _Named(before), _Stored(ingest))
         counts = delta.counts
         same = [path for path, _, new in ingest.same_pixels(edits.changes) if new and not ingest.is_embedded(new)]
-        to_embed = sum(map(ingest.wants, self._keys_after(outcome))) if dry_run else 0
+        wanted = {key for key in self._keys_after(outcome) if ingest.wants(key)} if dry_run else set()
+        to_embed = len(wanted)
         current = repo.state.current_snapshot
         paths, images = self._size_after(outcome, before) if dry_run else self._size()
         rate = self._rate()
@@ -134,6 +135,7 @@ class Reporter:
                 "same_pixels": tuple((path,) for path in sorted(same)[:EXAMPLES]),
             },
             where=self._where(outcome),
+            embed_bytes=_bytes_of(wanted, outcome.survey) if wanted else 0,
         )
 
     def _where(self, outcome: Outcome) -> Files:
@@ -215,6 +217,17 @@ class Reporter:
     def _failure(self, path: bytes, key: bytes) -> Failure:
         failure, known = self._ingest.failures[key]
         return Failure(path, failure.kind, failure.reason, known)
+
+
+def _bytes_of(keys: set[bytes], survey: Survey) -> int:
+    """Add the sizes of pictures, each counted once."""
+    found = {}
+    for chunk in survey.chunks:
+        for number, _, file in chunk.files():
+            key = chunk.key(number)
+            if key in keys:
+                found[key] = file.size
+    return sum(found.values())
 
 
 def _left_out(outcome: Outcome) -> int:

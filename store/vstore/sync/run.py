@@ -20,7 +20,6 @@ from vstore.intake.ingest import Ingest
 from vstore.intake.keeper import publish_seal, recover
 from vstore.intake.survey import Survey
 from vstore.intake.targets import scope_of
-from vstore.pictures.scan_options import ScanOptions
 from vstore.progress import Stages
 from vstore.repository.acquaintance import keep_named
 from vstore.repository.repository import Repository
@@ -200,7 +199,7 @@ class Run:
     def _least(self) -> dict[str, int]:
         """Read of all folders, those that are new or changed included, from which share on they take cut pictures."""
         roots = {**self._repo.state.roots, **self._base.scope.roots}
-        options = {label: ScanOptions.from_json(root.options) for label, root in roots.items() if root is not None}
+        options = {label: self._repo.scan_options(root) for label, root in roots.items() if root is not None}
         return {label: some.accept_truncated for label, some in options.items()}
 
     @property

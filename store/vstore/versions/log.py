@@ -7,6 +7,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from vstore.format.canonical import Json
+from vstore.format.undo import BARRIERS
 from vstore.repository.history import history_of, lines_after
 from vstore.repository.repository import Repository
 
@@ -28,6 +29,11 @@ class LogRow(NamedTuple):
     about: str
     current: str | None
     undone: bool
+
+    @property
+    def ends_undo(self) -> bool:
+        """Neither it nor what was done before it can be undone."""
+        return self.op in BARRIERS
 
     def to_json(self) -> dict[str, Json]:
         return self._asdict()

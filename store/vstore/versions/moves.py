@@ -11,6 +11,7 @@ from vstore.format.records import Record
 from vstore.format.state import State
 from vstore.format.undo import next_redo, next_undo, restoring
 from vstore.repository.repository import Repository
+from vstore.versions.undo_notes import folders_kept, passed_over
 
 
 class MoveReport(NamedTuple):
@@ -22,6 +23,7 @@ class MoveReport(NamedTuple):
     hold:    the snapshot that holds syncing, or None.
     changed: the log was written.
     about:   a line for people.
+    notes:   what an undo left as it is, and what to do about it.
     """
 
     op: str
@@ -30,9 +32,13 @@ class MoveReport(NamedTuple):
     hold: str | None
     changed: bool
     about: str
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
-        return self._asdict()
+        value = {**self._asdict(), "notes": list(self.notes)}
+        if not self.notes:
+            del value["notes"]
+        return value
 
 
 def rollback(repo: Repository, snap: str | None = None, *, hold: bool = False, release: bool = False) -> MoveReport:
@@ -84,9 +90,12 @@ def undo(repo: Repository) -> MoveReport:
     with repo.committing("undo"):
         record, barrier = next_undo(repo.records_backwards())
         earlier = None if record is None else _state_before(repo, record.number)
+        notes = tuple(passed_over(repo.state, repo.records_backwards()))
         if record is None or earlier is None:
-            raise _nothing_to_undo(repo, barrier)
-        return _restore(repo, repo.listing_of(earlier), record, "undo")
+            err = _nothing_to_undo(repo, barrier)
+            raise NothingToUndo(err.message, "; ".join(filter(None, [*notes, err.next_step]))) if notes else err
+        report = _restore(repo, repo.listing_of(earlier), record, "undo")
+        return report._replace(notes=(*notes, *report.notes))
 
 
 def _state_before(repo: Repository, number: int) -> State | None:
@@ -144,7 +153,15 @@ def _restore(repo: Repository, earlier: Listing, record: Record, op: str) -> Mov
     else:
         repo.publish(op, changes, redoes=record.number, about=about)
     merge_small_packs(repo)
-    return MoveReport(op=op, current=repo.state.current, before=before, hold=repo.state.hold, changed=True, about=about)
+    return MoveReport(
+        op=op,
+        current=repo.state.current,
+        before=before,
+        hold=repo.state.hold,
+        changed=True,
+        about=about,
+        notes=tuple(folders_kept(record, earlier.state, repo.state)) if op == "undo" else (),
+    )
 
 
 def _before_undo(repo: Repository, number: int) -> State | None:

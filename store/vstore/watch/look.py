@@ -97,11 +97,10 @@ def places_of(repo: Repository, paths: Sequence[bytes], listed: Sequence[Mount])
 
 def _known(repo: Repository) -> list[Target]:
     """List the folders of a store that may be looked at, where some may not."""
-    from vstore.pictures.scan_options import ScanOptions
 
     folders = KnownFolders(repo)
     return [
-        Target(root, repo.place(root), ScanOptions.from_json(root.options))
+        Target(root, repo.place(root), repo.scan_options(root))
         for root in repo.state.roots.values()
         if folders.is_known(root)
     ]

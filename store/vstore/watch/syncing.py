@@ -73,10 +73,19 @@ class Syncer:
         if not is_split or len(parts) < 2:
             yield whole
             return
-        # One folder must not hold up the others. A picture may have moved between two: the first is refused until the
-        # other is synced.
+        # One folder must not hold up the others. Pictures may have moved among these: they are synced together if one
+        # is refused, and each alone, in rounds, only if several are.
+        for part in parts:
+            others = self._attempt([other for other in parts if other != part])
+            if not isinstance(others, VstoreError):
+                yield others
+                yield self._attempt([part])
+                return
+        yield from self._alone(parts)
+
+    def _alone(self, parts: Sequence[bytes]) -> Iterator[SyncReport | VstoreError]:
         is_going = True
-        while is_going and parts:
+        while is_going:
             is_going, refused = False, []
             for part in parts:
                 found = self._attempt([part])

@@ -1,0 +1,203 @@
+"""`vstore config list|path`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import click
+
+from vstore import UsageError
+from vstore_cli.commands.snapshot import InOrder
+from vstore_cli.locate import config_file, find_store, open_store
+from vstore_cli.only_typed import ONLY_TYPED
+from vstore_cli.output import echo_json, json_option, shown, table
+from vstore_cli.pager import paged
+from vstore_cli.settings import KEEPERS, KEPT, converted, every_command, options_of, settings, unknown_variables
+
+
+class Row(NamedTuple):
+    """An option of a command, and its value in force.
+
+    command: its words; empty for an option of every command.
+    option:  its name in the file.
+    value:   as a command line or the file gives it; None without one.
+    origin:  default, file, environment, kept (with a folder), or command line: it is taken from there alone.
+    where:   the variable, the place in the file, or the label of the folder; else None.
+    """
+
+    command: tuple[str, ...]
+    option: str
+    value: Any
+    origin: str
+    where: str | None
+
+    @property
+    def key(self) -> str:
+        return ".".join((*self.command, self.option))
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self._asdict(), "command": " ".join(self.command)}
+
+
+class ConfigList(NamedTuple):
+    """All options with their values.
+
+    file:    the user's file of options; None for a user without a home.
+    there:   it exists.
+    options: one row an option of a command, and one for each folder that keeps it.
+    unknown: variables of the environment that begin with VSTORE_ and mean nothing.
+    """
+
+    file: str | None
+    there: bool
+    options: list[Row]
+    unknown: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self._asdict(), "options": [row.to_json() for row in self.options]}
+
+
+class ConfigPath(NamedTuple):
+    """The place of the user's file of options.
+
+    file:  its path.
+    there: it exists.
+    """
+
+    file: str
+    there: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return self._asdict()
+
+
+@click.group(cls=InOrder)
+def config() -> None:
+    """Show the options that you set once for all, in a file or by environment variables.
+
+    The file is vstore/config.toml in your folder for configurations (~/.config, or XDG_CONFIG_HOME). Each key is the
+    name of an option: at the top for every command that has it, below [sync] for that command. The environment variable
+    VSTORE_DEVICE sets --device of every command, VSTORE_SYNC_DEVICE that of sync. What is typed comes first, then the
+    environment, then what a folder keeps, then the file. Nothing in a store sets an option, and what allows, deletes or
+    changes something is typed each time.
+
+    \b
+    Example:
+      vstore config list --origin
+      vstore config path
+    """
+
+
+@config.command("list", short_help="List the options with their values.")
+@click.argument("words", nargs=-1, metavar="[COMMAND]...")
+@click.option(
+    "--origin", is_flag=True, help="Show where each value comes from, and the options that only a command line has."
+)
+@json_option
+def list_(words: tuple[str, ...], origin: bool, as_json: bool) -> None:
+    """List the options of COMMAND, or of all commands, with their values in force. A value that a folder keeps is
+    listed besides the one for folders that keep none.
+
+    \b
+    Example:
+      vstore config list --origin
+      vstore config list sync
+    """
+    group = click.get_current_context().find_root().command
+    assert isinstance(group, click.Group)
+    file = config_file()
+    rows = [row for row in _rows(group) if row.command[: len(words)] == words]
+    if not rows:
+        raise UsageError(f"there is no command vstore {' '.join(words)}", "list all options with: vstore config list")
+    report = ConfigList(file, file is not None and os.path.lexists(file), rows, unknown_variables(group))
+    if as_json:
+        echo_json(report)
+        return
+    some = [row for row in rows if origin or row.origin != "command line"]
+    with paged():
+        table([["option", "value", *(["origin"] if origin else [])], *(_cells(row, origin) for row in some)])
+    for name in report.unknown:
+        click.echo(f"Note: the environment variable {shown(name)} sets nothing", err=True)
+
+
+def _cells(row: Row, origin: bool) -> list[str]:
+    if row.origin == "kept":
+        where = f"kept with {shown(row.where or '')}"
+    elif row.origin == "command line":
+        where = "command line alone"
+    else:
+        where = shown(row.where) if row.where is not None else row.origin
+    return [row.key, _text(row.value), *([where] if origin else [])]
+
+
+def _text(value: Any) -> str:
+    """Write a value as the file has it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, str):
+        return f'"{shown(value)}"'
+    return "" if value is None else str(value)
+
+
+def _rows(group: click.Group) -> Iterator[Row]:
+    """Yield the options of all commands, in the order of the help. Raises: UsageError."""
+    kept = _kept()
+    for words, command in every_command(group):
+        found = settings(group, words, command)
+        for name, option in options_of(command).items():
+            one = found.options.get(name) or (found.usual.get(name) if words in KEEPERS else None)
+            if one is not None:
+                yield Row(words, name, _number(option, one.value), one.origin, one.where)
+            else:
+                yield Row(words, name, _default(option), "command line" if name in ONLY_TYPED else "default", None)
+            if words in KEEPERS and name in KEPT:
+                for label, options in kept.items():
+                    if str(option.name) in options:
+                        value = options[str(option.name)]
+                        yield Row(words, name, list(value) if isinstance(value, tuple) else value, "kept", label)
+
+
+def _kept() -> dict[str, Any]:
+    """Find the options that are kept with the folders of the store, if there is one."""
+    if find_store() is None:
+        return {}
+    with open_store() as store:
+        return dict(store.folder_options())
+
+
+def _number(option: click.Option, value: Any) -> Any:
+    """Give a number as one; other values stay as they were typed."""
+    is_number = isinstance(option.type, click.types.IntParamType | click.types.FloatParamType)
+    return converted(option, value) if is_number and not option.multiple else value
+
+
+def _default(option: click.Option) -> Any:
+    if option.is_flag:
+        return option.default is True
+    value = option.get_default(click.Context(click.Command("")), call=False)
+    return value if isinstance(value, str | int | float) else [] if option.multiple else None
+
+
+@config.command()
+@json_option
+def path(as_json: bool) -> None:
+    """Print the place of your file of options, whether or not it is there.
+
+    \b
+    Example:
+      vstore config path
+    """
+    file = config_file()
+    if file is None:
+        raise UsageError("you have no home, so there is no file of options", "name a folder with XDG_CONFIG_HOME")
+    report = ConfigPath(file, os.path.lexists(file))
+    if as_json:
+        echo_json(report)
+        return
+    click.echo(shown(report.file))
+    if not report.there:
+        click.echo("There is no such file yet; all options have their defaults.", err=True)

@@ -1,0 +1,63 @@
+"""`vstore find`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from vstore import UsageError
+from vstore_cli.listing import Form, echo_document, echo_lines, listing_options
+from vstore_cli.locate import open_store
+from vstore_cli.output import json_option, say, shown
+from vstore_cli.pager import paged
+
+if TYPE_CHECKING:
+    from vstore import FindReport
+
+
+@click.command(short_help="Find pictures by their names.")
+@click.argument("glob", nargs=-1, required=True)
+@click.option("--at", metavar="SNAP", help="Look in this snapshot; by default the current one.")
+@click.option("--all", is_flag=True, help="Look in all snapshots, and say which hold each picture.")
+@click.option("-i", "--ignore-case", is_flag=True, help="Match in any letter case.")
+@listing_options
+@json_option
+def find(
+    glob: tuple[str, ...], at: str | None, all: bool, ignore_case: bool, long: bool, null: bool, as_json: bool
+) -> None:
+    """Find the pictures of a snapshot whose names match the shell pattern GLOB. Quote it, or the shell expands it.
+
+    A GLOB without a slash is matched against names: cat*.jpg. One with a slash is matched against the end of stored
+    paths, from any folder on: 2024/**/cat*. One that begins with a slash is matched against whole stored paths:
+    /pictures/*.jpg. * and ? match no slash, ** any folders, [a-z] one character; a \\ makes the next one plain.
+
+    Nothing found is no error: the exit code is 0, and stderr names what may have been meant.
+
+    \b
+    Example:
+      vstore find '*.png'
+      vstore find -i 'img_12*' --all
+      vstore find '2024/**/cat*' --long
+    """
+    form = Form(long, null, as_json)
+    form.require()
+    if len(glob) > 1:
+        raise UsageError("find takes one pattern, and the shell may have expanded it", "quote it: vstore find '*.jpg'")
+    with open_store() as store:
+        report = store.find_pictures(glob[0], at=at, all=all, ignore_case=ignore_case, long=long)
+    if as_json:
+        echo_document(report)
+        return
+    with paged():
+        count = echo_lines(report.entries, form)
+    if not count:
+        _say_none(report, glob[0], all=all)
+
+
+def _say_none(report: FindReport, glob: str, *, all: bool) -> None:
+    held = "in any snapshot" if all else f"in {report.snapshot}"
+    near = ", ".join(map(shown, report.near))
+    meant = f" Did you mean {near}?" if near else "" if all else " To look in all snapshots: vstore find --all GLOB"
+    click.echo(f"No picture {held} has a name that matches {shown(glob)}.", err=True, nl=False)
+    say(meant, err=True)

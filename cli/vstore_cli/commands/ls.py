@@ -1,0 +1,73 @@
+"""`vstore ls`."""
+
+from __future__ import annotations
+
+import click
+
+from vstore_cli.listing import Form, echo_document, echo_lines, listing_options
+from vstore_cli.locate import open_store
+from vstore_cli.output import json_option
+from vstore_cli.pager import paged
+
+
+@click.command(short_help="List the folders and pictures of a snapshot.")
+@click.argument("words", metavar="[SNAP] [PATH]", nargs=-1)
+@click.option("--at", metavar="SNAP", help="The snapshot; by default the current one.")
+@click.option("-R", "--recursive", is_flag=True, help="All pictures at any depth, instead of folders.")
+@click.option("--failed", is_flag=True, help="The files that the newest sync could not read, and why.")
+@click.option("--new-since", metavar="SNAP", help="Only pictures that this snapshot lacks, at any depth.")
+@click.option("--space-missing", metavar="SPACE", help="Only pictures without a vector in this space, at any depth.")
+@listing_options
+@json_option
+def ls(
+    words: tuple[str, ...],
+    at: str | None,
+    recursive: bool,
+    failed: bool,
+    new_since: str | None,
+    space_missing: str | None,
+    long: bool,
+    null: bool,
+    as_json: bool,
+) -> None:
+    """List what a snapshot holds: the folders and pictures directly in PATH, or the synced folders.
+
+    SNAP is a snapshot, by default the current one; PATH a path on disk or a stored path (LABEL/FOLDER). A single word
+    may be either; what could be both is refused: write --at SNAP, or ./PATH. Folders end in a slash; with --long, the
+    number before them is that of their pictures.
+
+    Paths are printed as they are opened from here; files may have gone since the snapshot was made. Pictures that could
+    not be read are in no snapshot: --failed lists them, by what the newest sync met.
+
+    \b
+    Example:
+      vstore ls
+      vstore ls v3 pictures/2024 --long
+      vstore ls --recursive --new-since v3
+      vstore ls --failed
+    """
+    form = Form(long, null, as_json)
+    form.require()
+    with open_store(words) as store:
+        report = store.ls(
+            words,
+            at=at,
+            recursive=recursive,
+            long=long,
+            failed=failed,
+            new_since=new_since,
+            space_missing=space_missing,
+        )
+        if as_json:
+            echo_document(report)
+            return
+        with paged():
+            count = echo_lines(report.entries, form)
+    if not count:
+        click.echo(_none(report.snapshot, is_part=bool(new_since or space_missing)), err=True)
+
+
+def _none(snapshot: str | None, *, is_part: bool) -> str:
+    if snapshot is None:
+        return "The newest sync read every picture that it met there."
+    return f"No such picture in {snapshot}." if is_part else f"{snapshot} holds no pictures there."

@@ -1,0 +1,1 @@
+"""Looks at what snapshots hold: lists paths, finds pictures by their names, shows one picture."""

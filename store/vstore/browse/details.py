@@ -1,0 +1,103 @@
+"""The facts of pictures for a long listing: from the facts of the store, and from what the newest sync met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from vstore.browse.entries import Details, PathEntry
+from vstore.format.facts import BYTES, FORMAT, HEIGHT, TAKEN, WIDTH, Fact
+from vstore.format.tree import Tree
+from vstore.repository.facts import facts_of
+from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from vstore.disk.catalogue import Catalogue
+
+_NOTED = (BYTES, FORMAT, WIDTH, HEIGHT)  # the catalogue has them too, in this order
+_SHOWN = {*_NOTED, TAKEN}
+_EPOCH = datetime(1970, 1, 1)
+
+
+def detailed(repo: Repository, tree: Tree, runs: Iterator[Sequence[PathEntry]]) -> Iterator[list[PathEntry]]:
+    """Add to runs of lines what is known of their pictures, and to folders how many pictures they hold.
+
+    Raises: Damage, FileNotFoundError.
+    """
+    catalogue = repo.catalogue(write=False)
+    try:
+        look = _Look(repo, catalogue)
+        for run in runs:
+            facts = facts_of(repo, (one.key for one in run if one.key is not None), _SHOWN)
+            yield [
+                one._replace(paths=tree.count_under(one.path))
+                if one.key is None
+                else one._replace(details=look.details(one.path, one.key, facts.get(one.key)))
+                for one in run
+            ]
+    finally:
+        if catalogue is not None:
+            catalogue.close()
+
+
+def taken_at(value: object) -> str | None:
+    """Write the time at which a picture was taken, as its camera wrote it. value: microseconds since 1970."""
+    if not isinstance(value, int):
+        return None
+    try:
+        return (_EPOCH + timedelta(microseconds=value)).isoformat(timespec="seconds")
+    except OverflowError:
+        return None
+
+
+class _Look:
+    """Look-ups for one listing after another path, most of them in the same folder."""
+
+    def __init__(self, repo: Repository, catalogue: Catalogue | None) -> None:
+        from vstore.intake.stat_cache import StatCache
+
+        self._repo = repo
+        self._catalogue = catalogue
+        self._stats = StatCache(catalogue, repo.state.absorbed)
+        self._folder: bytes | None = None
+        self._files: dict[bytes, tuple[bytes, int, int]] = {}  # key, size, time, by name
+
+    def details(self, path: bytes, key: bytes, fact: Fact | None) -> Details:
+        """Collect what is known of a picture at a path."""
+        values = fact.values if fact is not None else {}
+        noted = self._catalogue.facts(key) if self._catalogue is not None else None
+        size, kind, width, height = (
+            values.get(column, other) for column, other in zip(_NOTED, noted or (None,) * 4, strict=True)
+        )
+        met = self._met(path)
+        is_same = met is not None and met[0] == key
+        if size is None and met is not None and is_same:
+            size = met[1]
+        return Details(
+            bytes=size if isinstance(size, int) else None,
+            format=kind if isinstance(kind, str) else None,
+            width=width if isinstance(width, int) else None,
+            height=height if isinstance(height, int) else None,
+            taken=taken_at(values.get(TAKEN)),
+            modified=_modified(met[2]) if met is not None and is_same else None,
+        )
+
+    def _met(self, path: bytes) -> tuple[bytes, int, int] | None:
+        """Look up the key, size and time of the file that the newest sync met at a path."""
+        from vstore.intake.stat_cache import facts_of as met_in
+
+        folder, _, name = self._repo.today(path).rpartition(b"/")
+        if folder != self._folder:
+            known = met_in(self._stats.values(folder, proven=False), self._repo.hash.size)
+            self._folder = folder
+            self._files = {file.name: (key, file.size, file.mtime_ns) for file, (key, _) in known.items()}
+        return self._files.get(name)
+
+
+def _modified(nanoseconds: int) -> str | None:
+    try:
+        moment = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,121 @@
+"""Finds pictures by their names, in one snapshot or in all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+from vstore.brief import briefly
+from vstore.browse.entries import Entries, PathEntry, SnapshotSpan, entry_of
+from vstore.browse.globs import Glob, plain
+from vstore.browse.spans import Held, Run
+from vstore.errors import UsageError
+from vstore.format.canonical import Json, named_path
+from vstore.format.pages import Alias, Child
+from vstore.format.tree import Tree
+from vstore.repository.files import files_of
+from vstore.repository.repository import Repository
+
+_NAMES = 5000  # names that are compared with one that is not there
+_ALIKE = 0.7  # of difflib, as for misspelled paths
+_NEAR = 3  # names that are proposed for one
+_RUN = 1024  # lines whose facts are looked up at once
+
+
+@briefly
+class FindReport(NamedTuple):
+    """The pictures whose names match a pattern.
+
+    snapshot: the snapshot that was looked through; None for all.
+    entries:  one line for each path, in their order; through all snapshots one for each picture at a path.
+    near:     if nothing matches, stored paths with names like the pattern.
+    """
+
+    snapshot: str | None
+    entries: Entries
+    near: tuple[bytes, ...] = ()
+
+    def head(self) -> dict[str, Json]:
+        """Write all but the lines."""
+        return {"snapshot": self.snapshot, "near": [named_path(path) for path in self.near]}
+
+    def to_json(self) -> dict[str, Json]:
+        return {**self.head(), "entries": [one.to_json() for one in self.entries]}
+
+
+def find(repo: Repository, glob: str, *, at: str | None, all: bool, ignore_case: bool, long: bool) -> FindReport:
+    """Find the pictures of a snapshot, or of all, whose stored paths match a pattern; see `Glob.parse`.
+
+    Raises: UsageError, SnapshotNotFound, AmbiguousSnapshot, Damage, FileNotFoundError.
+    """
+    wanted = Glob.parse(glob, fold=ignore_case)
+    if all and at is not None:
+        raise UsageError("--all looks through every snapshot, and --at through one", "give one of them")
+    snapshot = None if all else repo.snapshot("current" if at is None else at)
+    tree = repo.tree(snapshot or repo.state.current_snapshot)
+    spans: list[tuple[SnapshotSpan, ...]] = []
+    if snapshot is None:
+        aliases, spans = _through_all(repo, wanted)
+    else:
+        aliases = [alias for leaf in tree.walk() for alias in wanted.among(tree.decode(leaf))]
+    entries = _entries(repo, tree, aliases, spans, long=long)
+    near = () if aliases else tuple(_near(tree, wanted))
+    return FindReport(None if snapshot is None else snapshot.name, entries, near)
+
+
+def _through_all(repo: Repository, wanted: Glob) -> tuple[list[Alias], list[tuple[SnapshotSpan, ...]]]:
+    """Find the pictures at matching paths in all snapshots, and the snapshots that hold each."""
+
+    def look(tree: Tree, leaf: Child) -> list[Alias] | None:
+        return wanted.among(tree.decode(leaf)) or None
+
+    held = Held(repo, look)
+    found: dict[Alias, list[Run]] = {}
+    for aliases, runs in held.read():
+        for alias in aliases:
+            found.setdefault(alias, []).extend(runs)
+    rows = sorted((path, min(runs), key) for (path, key), runs in found.items())
+    aliases = [(path, key) for path, _, key in rows]
+    return aliases, [held.spans(found[alias]) for alias in aliases]
+
+
+def _entries(
+    repo: Repository, tree: Tree, aliases: list[Alias], spans: list[tuple[SnapshotSpan, ...]], *, long: bool
+) -> Entries:
+    files = files_of(repo)
+
+    def lines() -> Iterator[PathEntry]:
+        made = (entry_of(files, path, key) for path, key in aliases)
+        return (one._replace(snapshots=its) for one, its in zip(made, spans, strict=True)) if spans else made
+
+    if not long:
+        return Entries(lines)
+    from vstore.browse.details import detailed
+
+    whole = [one for run in detailed(repo, tree, _runs(lines())) for one in run]
+    return Entries(lambda: iter(whole))
+
+
+def _runs(lines: Iterator[PathEntry]) -> Iterator[list[PathEntry]]:
+    while run := list(islice(lines, _RUN)):
+        yield run
+
+
+def _near(tree: Tree, wanted: Glob) -> Iterable[bytes]:
+    """Find paths that the writer of a pattern may have meant: in another letter case, or with names like it."""
+    if not wanted.fold:
+        same = Glob.parse(wanted.text, fold=True)
+        found = [path for path, _ in islice(_matching(tree, same), _NEAR)]
+        if found:
+            return found
+    from difflib import get_close_matches
+
+    name = plain(os.fsencode(wanted.text.rpartition("/")[2])).casefold()
+    names = {plain(path).rpartition("/")[2].casefold(): path for path, _ in islice(tree.range(b"", None), _NAMES)}
+    return [names[one] for one in get_close_matches(name, names, n=_NEAR, cutoff=_ALIKE)]
+
+
+def _matching(tree: Tree, wanted: Glob) -> Iterator[Alias]:
+    return (alias for leaf in tree.walk() for alias in wanted.among(tree.decode(leaf)))

@@ -1,0 +1,144 @@
+"""Lists what a snapshot holds: the folders and pictures in a folder, or those that a filter lets through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from vstore.browse.entries import Entries, PathEntry, entry_of
+from vstore.browse.words import Asked, read_words
+from vstore.errors import UsageError
+from vstore.format.canonical import Json
+from vstore.format.pages import Alias
+from vstore.paths import AnyPath
+from vstore.repository.files import files_of
+from vstore.repository.repository import Repository
+from vstore.repository.stored_paths import below
+
+Stream = Callable[[Callable[[Repository], Iterator[PathEntry]]], Iterator[PathEntry]]
+_RUN = 32  # lines that are made at once, at first: whoever looks at the first ones does not wait for more
+_MOST = 1024  # and later
+
+
+class LsReport(NamedTuple):
+    """What a snapshot holds.
+
+    snapshot: its name; None for files that no sync could read: they are in none.
+    entries:  the lines, read as they are asked for.
+    """
+
+    snapshot: str | None
+    entries: Entries
+
+    def head(self) -> dict[str, Json]:
+        """Write all but the lines."""
+        return {"snapshot": self.snapshot}
+
+    def to_json(self) -> dict[str, Json]:
+        return {**self.head(), "entries": [one.to_json() for one in self.entries]}
+
+
+class Filters(NamedTuple):
+    """The choice of a listing.
+
+    recursive:     what lies in subfolders too, and no folders.
+    long:          with what is known of each picture.
+    failed:        the files that could not be read, instead.
+    new_since:     only pictures that this snapshot lacks.
+    space_missing: only pictures without a vector in this space.
+    """
+
+    recursive: bool = False
+    long: bool = False
+    failed: bool = False
+    new_since: str | None = None
+    space_missing: str | None = None
+
+
+def ls(repo: Repository, words: Sequence[AnyPath], at: str | None, filters: Filters, stream: Stream) -> LsReport:
+    """List what the words `[SNAP] [PATH]` mean. `at` names the snapshot instead.
+
+    stream:  lets a walk read the store, whenever the lines are asked for.
+    Raises:  UsageError, SnapshotNotFound, AmbiguousSnapshot, Damage; and, as lines are asked for, Damage.
+    """
+    if filters.failed:
+        return _failed(repo, words, at, filters, stream)
+    asked = read_words(repo, words, at)
+    keys = _chosen(repo, asked, filters)
+    deep = filters.recursive or keys is not None
+
+    def walk(repo: Repository) -> Iterator[PathEntry]:
+        open_again = asked._replace(tree=repo.tree(asked.snapshot))
+        aliases = _aliases(open_again, keys) if deep else _children(open_again)
+        return _lines(repo, open_again, aliases, long=filters.long)
+
+    return LsReport(asked.snapshot.name, Entries(lambda: stream(walk)))
+
+
+def _chosen(repo: Repository, asked: Asked, filters: Filters) -> Callable[[bytes], bool] | None:
+    """Give the test of keys that filters make; None if there is no filter. Raises: UsageError, SnapshotNotFound."""
+    without: list[Container[bytes]] = []
+    if filters.new_since is not None:
+        without.append(frozenset(repo.tree(repo.snapshot(filters.new_since)).every_key()))
+    if filters.space_missing is not None:
+        space = repo.space(filters.space_missing).id
+        without.append(frozenset(key for ref in repo.state.segments(space) for key in repo.segment(ref).key_list()))
+    return (lambda key: not any(key in keys for keys in without)) if without else None
+
+
+def _aliases(asked: Asked, wanted: Callable[[bytes], bool] | None) -> Iterator[Alias]:
+    aliases = asked.tree.range(b"", None) if asked.prefixes is None else below(asked.tree, asked.prefixes)
+    return aliases if wanted is None else (alias for alias in aliases if wanted(alias[1]))
+
+
+def _children(asked: Asked) -> Iterator[tuple[bytes, bytes | None]]:
+    tree = asked.tree
+    for prefix in (b"",) if asked.prefixes is None else asked.prefixes:
+        key = tree.get(prefix) if prefix else None
+        if key is not None:
+            yield prefix, key
+        yield from tree.children(prefix)
+
+
+def _lines(
+    repo: Repository, asked: Asked, found: Iterator[tuple[bytes, bytes | None]], *, long: bool
+) -> Iterator[PathEntry]:
+    files = files_of(repo)
+    runs: Iterator[list[PathEntry]] = ([entry_of(files, path, key) for path, key in run] for run in _runs(found))
+    if long:
+        from vstore.browse.details import detailed
+
+        runs = detailed(repo, asked.tree, runs)
+    return (line for run in runs for line in run)
+
+
+def _runs(found: Iterator[tuple[bytes, bytes | None]]) -> Iterator[list[tuple[bytes, bytes | None]]]:
+    size = _RUN
+    while run := list(islice(found, size)):
+        yield run
+        size = min(2 * size, _MOST)
+
+
+def _failed(repo: Repository, words: Sequence[AnyPath], at: str | None, filters: Filters, stream: Stream) -> LsReport:
+    """List the files that no sync could read. Raises: UsageError for a filter beside."""
+    if at is not None or filters.new_since is not None or filters.space_missing is not None:
+        raise UsageError(
+            "pictures that could not be read are in no snapshot",
+            "list them without --at, --new-since and --space-missing: vstore ls --failed [PATH]",
+        )
+    asked = read_words(repo, words, None)
+    if asked.snapshot.name != repo.state.current:
+        raise UsageError(
+            f"pictures that could not be read are in no snapshot, and {asked.snapshot.name} is one",
+            "list those that the newest sync met: vstore ls --failed [PATH]",
+        )
+
+    def walk(repo: Repository) -> Iterator[PathEntry]:
+        from vstore.browse.failed import unread_files
+
+        files, tree = files_of(repo), repo.tree(asked.snapshot)
+        for one in unread_files(repo, asked.snapshot.space, tree, asked.prefixes):
+            yield entry_of(files, one.path, one.key)._replace(kind=one.kind, reason=one.reason)
+
+    return LsReport(None, Entries(lambda: stream(walk)))

@@ -1,0 +1,122 @@
+"""The picture that a word means: a file, a stored path, or the first digits of a key."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import NamedTuple
+
+from vstore.browse.spans import in_order
+from vstore.disk.file_hash import hash_file
+from vstore.errors import UsageError, VstoreError
+from vstore.format.tree import Tree
+from vstore.pictures.picture_file import open_regular
+from vstore.repository.repository import Repository
+from vstore.repository.stored_paths import prefixes_of
+
+_DIGITS = 6  # of a key at least
+_SHOWN = 5  # keys that are named if several fit
+
+
+class Picture(NamedTuple):
+    """A picture that a user asks for.
+
+    path:  its stored path, or the one that it would have; None if a key was given, or a file in no synced folder.
+    file:  the file on disk that was named; None if it was named otherwise, or is not there.
+    key:   the hash of the bytes in the snapshot at that path, or the key that was given.
+    found: the hash of the bytes of the file; None if there is none to look at.
+    """
+
+    path: bytes | None
+    file: bytes | None
+    key: bytes | None
+    found: bytes | None = None
+
+
+def picture_of(repo: Repository, tree: Tree, word: bytes) -> Picture:
+    """Find the picture that a word means. A file or a stored path comes before the digits of a key.
+
+    Raises: UsageError if it means none, or several; VstoreError if a file cannot be read.
+    """
+    text = os.fsdecode(word)
+    is_file = os.path.lexists(word)
+    path = word.rstrip(b"/")
+    key = tree.get(path)
+    if key is not None and not is_file:
+        return Picture(path, None, key)
+    if key is None and not is_file and _is_key(repo, text):
+        return Picture(None, None, _key(repo, tree, text.lower()))
+    return _at_path(repo, tree, word, is_file=is_file)
+
+
+def _at_path(repo: Repository, tree: Tree, word: bytes, *, is_file: bool) -> Picture:
+    try:
+        paths = prefixes_of(repo, tree, word)
+    except UsageError as err:
+        if is_file:
+            return Picture(None, word, None, _hash(repo, word))
+        earlier = _earlier(repo, word.rstrip(b"/"))
+        if earlier is None:
+            raise _with_keys(err) from err
+        return earlier
+    for path in paths:
+        key = tree.get(path)
+        if key is not None:
+            return Picture(path, word if is_file else None, key, _hash(repo, word) if is_file else None)
+    if os.path.isdir(word) or any(next(tree.under(path), None) is not None for path in paths):
+        raise UsageError(f"{os.fsdecode(word)} is a folder", f"list what is in it: vstore ls {os.fsdecode(word)}")
+    return Picture(paths[0], word, None, _hash(repo, word)) if is_file else _absent(repo, word, paths[0])
+
+
+def _absent(repo: Repository, word: bytes, path: bytes) -> Picture:
+    earlier = _earlier(repo, path)
+    if earlier is None:
+        raise UsageError(
+            f"{os.fsdecode(word)} is neither on disk nor in any snapshot", "name a picture: vstore find GLOB"
+        )
+    return earlier
+
+
+def _earlier(repo: Repository, path: bytes) -> Picture | None:
+    """Find a stored path in the newest snapshot that has it."""
+    for snapshot in reversed(in_order(repo.listing.kept())):
+        key = repo.tree(snapshot).get(path)
+        if key is not None:
+            return Picture(path, None, key)
+    return None
+
+
+def _with_keys(err: UsageError) -> UsageError:
+    return UsageError(err.message, f"{err.next_step}; or give the first {_DIGITS} digits of a key or more")
+
+
+def _hash(repo: Repository, file: bytes) -> bytes:
+    """Hash a file that the user named. Raises: UsageError for a folder, VstoreError if it cannot be read."""
+    name = os.fsdecode(file)
+    try:
+        digest: bytes = hash_file(open_regular(file), repo.hash.new()).digest()
+    except IsADirectoryError as err:
+        raise UsageError(f"{name} is a folder", f"list what is in it: vstore ls {name}") from err
+    except OSError as err:
+        raise VstoreError(f"cannot read {name}: {err.strerror or err}", "name a picture file") from err
+    return digest
+
+
+def _is_key(repo: Repository, text: str) -> bool:
+    return re.fullmatch(f"[0-9a-fA-F]{{{_DIGITS},{2 * repo.hash.size}}}", text) is not None
+
+
+def _key(repo: Repository, tree: Tree, digits: str) -> bytes:
+    """Find the key that begins with some digits: in a snapshot, else in any. Raises: UsageError for none or several."""
+    found = {key for key in tree.every_key() if key.hex().startswith(digits)}
+    if not found:
+        trees = (repo.tree(snapshot) for snapshot in repo.listing.kept())
+        found = {key for other in trees for key in other.every_key() if key.hex().startswith(digits)}
+    if len(found) > 1:
+        some = ", ".join(sorted(key.hex()[: len(digits) + 6] for key in found)[:_SHOWN])
+        raise UsageError(f"{len(found)} pictures have keys that begin with {digits}: {some}", "give more digits")
+    if not found:
+        raise UsageError(
+            f"no snapshot has a picture whose key begins with {digits}", "name a picture: vstore find GLOB"
+        )
+    return found.pop()

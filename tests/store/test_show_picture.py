@@ -1,0 +1,201 @@
+"""Showing what the store knows of one picture."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from support.folders import World, drawn
+from support.numbered import NumberedStore, key
+
+from vstore.errors import SnapshotNotFound, UsageError, VstoreError
+from vstore.format.facts import CAMERA, LATITUDE, TAKEN, WIDTH, Fact
+from vstore.repository.fields import set_fields
+from vstore.store import Store
+
+
+def spans(report: object) -> list[tuple[str, str]]:
+    return [tuple(span) for span in report.snapshots]  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def four(settled: World) -> World:
+    """Four snapshots: a.png in all but v3, under a second name in v2."""
+    settled.put({"a.png": 1, "b.png": 2})
+    settled.sync()
+    settled.put({"sub/a2.png": 1})
+    settled.sync()
+    (settled.pictures / "a.png").unlink()
+    (settled.pictures / "sub/a2.png").unlink()
+    settled.sync()
+    settled.put({"a.png": 1})
+    settled.sync()
+    return settled
+
+
+@pytest.mark.parametrize("how", ["stored", "relative", "absolute", "key", "prefix"])
+def test_a_picture_is_shown_by_any_of_its_names(four: World, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(four.top / "pictures" if how == "relative" else four.top.parent)
+    hexes = four.key(1)
+    word = {
+        "stored": "pictures/a.png",
+        "relative": "a.png",
+        "absolute": str(four.pictures / "a.png"),
+        "key": hexes.upper(),
+        "prefix": hexes[:6],
+    }[how]
+    report = four.store.show(word)
+    assert (report.status, report.key.hex(), report.snapshot) == ("here", hexes, "v4")
+    assert [(name.path, name.file, name.there) for name in report.names] == [
+        (b"pictures/a.png", os.fsencode(four.pictures / "a.png"), True)
+    ]
+    assert spans(report) == [("v1", "v2"), ("v4", "v4")]
+    assert [one.name for one in report.spaces] == ["fake-1"]
+    assert report.path == (None if how in ("key", "prefix") else b"pictures/a.png")
+    assert (report.facts["width"], report.facts["height"], report.facts["format"]) == (30, 20, "PNG")
+    assert report.facts["bytes"] == len(drawn(1))
+    assert report.neighbours is not None
+    assert [one.path for one in report.neighbours] == [b"pictures/b.png"]
+    assert -1 <= report.neighbours[0].score < 0.999
+    assert four.store.show(word, no_neighbours=True) == report._replace(neighbours=None)
+
+
+def test_an_older_snapshot_is_looked_in(four: World) -> None:
+    report = four.store.show("pictures/sub/a2.png", at="v2")
+    assert [name.path for name in report.names] == [b"pictures/a.png", b"pictures/sub/a2.png"]
+    assert [name.there for name in report.names] == [True, False]
+    assert report.status == "gone"  # the name that was asked for
+    with pytest.raises(SnapshotNotFound):
+        four.store.show("pictures/a.png", at="v9")
+
+
+def test_a_path_that_only_older_snapshots_have_is_found_there(four: World) -> None:
+    (four.pictures / "a.png").unlink()
+    four.sync()
+    report = four.store.show("pictures/a.png", no_neighbours=True)
+    assert (report.status, report.names) == ("older", ())
+    assert spans(report) == [("v1", "v2"), ("v4", "v4")]
+    assert report.next == f"look at it there: vstore show {four.key(1)[:12]} --at v4"
+    assert four.store.show(four.key(1), no_neighbours=True).status == "older"
+    assert four.store.show(four.key(1)[:12], at="v4", no_neighbours=True).names != ()
+
+
+def test_a_file_that_changed_since_says_so(four: World) -> None:
+    four.put({"a.png": 7})
+    report = four.store.show(four.pictures / "a.png")
+    assert (report.status, report.key.hex()) == ("changed", four.key(1))
+    assert report.new_key is not None
+    assert report.new_key.hex() == four.key(7)
+    assert report.next == "take its new bytes in with: vstore sync"
+    (four.pictures / "a.png").unlink()
+    gone = four.store.show("pictures/a.png")
+    assert (gone.status, gone.names[0].there) == ("gone", False)
+
+
+def test_a_file_outside_is_known_by_its_bytes_or_not(four: World) -> None:
+    copy, stranger = four.top / "copy.png", four.top / "stranger.png"
+    copy.write_bytes(drawn(2))
+    stranger.write_bytes(drawn(50))
+    known = four.store.show(copy)
+    assert (known.status, known.path, [name.path for name in known.names]) == ("elsewhere", None, [b"pictures/b.png"])
+    unknown = four.store.show(stranger)
+    assert (unknown.status, unknown.snapshots, unknown.spaces, unknown.neighbours) == ("unknown", (), (), ())
+    assert unknown.next == "take its folder in with: vstore sync FOLDER"
+    four.put({"new/n.png": 2})
+    inside = four.store.show(four.pictures / "new/n.png")
+    assert (inside.status, inside.path) == ("elsewhere", b"pictures/new/n.png")
+    assert inside.next == "take this name in with: vstore sync"
+
+
+def test_a_picture_that_no_sync_could_read_shows_the_reason(four: World) -> None:
+    four.put({"broken.png": b"no picture"})
+    assert four.store.show(four.pictures / "broken.png").status == "unknown"
+    four.sync()
+    report = four.store.show(four.pictures / "broken.png")
+    assert (report.status, report.kind, report.path) == ("failed", "not_an_image", b"pictures/broken.png")
+    assert report.reason
+    assert report.to_json()["reason"] == report.reason
+
+
+def test_a_folder_or_nothing_is_refused_with_the_next_step(four: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(four.top)
+    show = four.store.show
+    for word in ("pictures", "pictures/sub", str(four.top)):
+        (four.pictures / "sub").mkdir(exist_ok=True)
+        with pytest.raises(UsageError, match="is a folder; list what is in it: vstore ls"):
+            show(word)
+    with pytest.raises(UsageError, match=r"did you mean pictures/a\.png"):
+        show("pictures/aa.png")
+    with pytest.raises(UsageError, match="first 6 digits of a key"):
+        show("zebra")
+    with pytest.raises(UsageError, match="no snapshot has a picture whose key begins with abcdef01"):
+        show("abcdef01")
+    (four.top / "pipe").parent.mkdir(exist_ok=True)
+    os.mkfifo(four.top / "pipe")
+    with pytest.raises(VstoreError, match="cannot read pipe: it is not a regular file"):
+        show("pipe")
+
+
+def test_a_prefix_of_several_keys_is_refused(tmp_path: Path) -> None:
+    world = NumberedStore(tmp_path)
+    world.sync({"a.png": 1, "b.png": 2})
+    with Store(world.builder.repo.layout.folder) as store:
+        with pytest.raises(UsageError, match=r"2 pictures have keys that begin with 000000: .*; give more digits"):
+            store.show("000000")
+        assert store.show(key(1).hex(), no_neighbours=True).names[0].path == b"p/a.png"
+
+
+def test_facts_fields_and_cut_lines_are_shown(settled: World) -> None:
+    settled.put({"a.png": 1})
+    settled.sync()
+    digest = bytes.fromhex(settled.key(1))
+    repo = settled.repo
+    from vstore.repository.facts import added
+
+    with repo.committing("facts"):
+        values = {CAMERA: "Box\x1b", TAKEN: 1_600_000_000_000_000, LATITUDE: 1.5, WIDTH: 99}
+        changes, blobs = added(repo, [Fact(digest, 9, values)])
+        repo.publish("seal", changes, blobs=blobs)
+    moment = datetime(2026, 1, 2, tzinfo=UTC)
+    set_fields(settled.repo, {(digest, "stars"): 4, (digest, "when"): moment, (digest, "tags"): ("a", "b")})
+    report = settled.store.show("pictures/a.png", no_neighbours=True)
+    assert report.facts["camera"] == "Box\x1b"
+    assert report.facts["taken"] == "2020-09-13T12:26:40"
+    assert (report.facts["latitude"], report.facts["width"], report.facts["height"]) == (1.5, 99, 20)
+    assert report.fields == {"stars": 4, "when": moment, "tags": ("a", "b")}
+    assert report.to_json()["fields"] == {"stars": 4, "when": "2026-01-02T00:00:00Z", "tags": ["a", "b"]}
+    assert report.cut is None
+    cut = drawn(40)[: -len(drawn(40)) // 4]
+    settled.put({"cut.png": cut})
+    settled.sync(accept_truncated=1)
+    shown = settled.store.show("pictures/cut.png", no_neighbours=True)
+    assert shown.cut is not None
+    assert 0 < shown.cut[0] < shown.cut[1] == 20
+
+
+def test_a_strangers_folder_is_not_looked_at(settled: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    settled.put({"a.png": 1})
+    elsewhere = settled.top / "far"
+    shutil.move(settled.folder, elsewhere / ".vstore")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(settled.top / "config"))
+    settled.store = Store(elsewhere / ".vstore", load_embedder=settled.load, config=settled.top / "mine")
+    settled.sync()
+    shutil.copytree(elsewhere, settled.top / "unpacked")
+    with Store(settled.top / "unpacked/.vstore", config=settled.top / "another") as store:
+        looked: list[object] = []
+        exists = os.path.lexists
+
+        def lexists(path: object) -> bool:
+            looked.append(path)
+            return exists(path)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(os.path, "lexists", lexists)
+        (name,) = store.show("pictures/a.png", no_neighbours=True).names
+        assert (name.there, name.file) == (None, os.fsencode(settled.pictures / "a.png"))
+        assert not any(os.fsencode(settled.pictures) in os.fsencode(path) for path in looked)  # type: ignore[arg-type]
+        (entry,) = store.ls(recursive=True).entries
+        assert entry.unnamed
+        assert entry.to_json()["unnamed"]
