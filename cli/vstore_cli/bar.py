@@ -215,6 +215,7 @@ class Bar:
 
     def __init__(self, face: Face) -> None:
         self.face = face
+        self.real = sys.stderr
         self.descriptor: Descriptor | None = None
         self.strays = Strays(face.say, self._about)
         self._now: _Timed | None = None
@@ -297,6 +298,14 @@ class Bar:
         while self._soon:
             self.face.say(self._soon.popleft())
 
+    def abandon(self) -> None:
+        """Show nothing more, and leave standard error as it was: the process is about to end."""
+        self._end.set()
+        self.face.rest()
+        sys.stderr = self.real
+        if self.descriptor is not None:
+            self.descriptor.give_back()
+
     # Stray lines
 
     def _read_descriptor(self) -> None:
@@ -322,13 +331,14 @@ class Bar:
 def showing(how: str) -> Iterator[Bar]:
     """Show the progress of a run, and catch stray lines. how: `bar`, `lines`, `json` or `none`."""
     with contextlib.ExitStack() as stack:
-        real = sys.stderr
         descriptor = Descriptor() if _is_real() else None
         fd = 2 if descriptor is None else descriptor.real
-        face = _face(how, fd, (lambda data: send(fd, data)) if descriptor else (lambda data: _to_stream(real, data)))
+        face = _face(
+            how, fd, (lambda data: send(fd, data)) if descriptor else (lambda data: _to_stream(bar.real, data))
+        )
         bar = Bar(face)
         bar.descriptor = descriptor
-        caught = Stderr(real, bar.strays, face.say)
+        caught = Stderr(bar.real, bar.strays, face.say)
         if isinstance(face, Rows):
             face.half = lambda: caught.half
         stack.enter_context(warned(bar.strays))
@@ -337,7 +347,7 @@ def showing(how: str) -> Iterator[Bar]:
         try:
             yield bar
         finally:
-            sys.stderr = real
+            sys.stderr = bar.real
             bar.stop()
             for text in descriptor.close() if descriptor else []:
                 bar.strays.of_any(text)

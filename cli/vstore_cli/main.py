@@ -21,6 +21,7 @@ import click  # noqa: E402
 from vstore import UsageError, VstoreError, __version__  # noqa: E402
 from vstore_cli.failures import fail  # noqa: E402
 from vstore_cli.groups import Commands  # noqa: E402
+from vstore_cli.interrupts import heed, was_interrupted  # noqa: E402
 
 loading.end(_loads)
 
@@ -218,9 +219,9 @@ def vstore() -> None:
 def run(args: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code. With VSTORE_DEBUG set, errors come with a traceback."""
     words = list(sys.argv[1:] if args is None else args)
-    as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
+    as_json = _is_json(words)
     try:
-        result = vstore.main(words, prog_name="vstore", standalone_mode=False)
+        result = vstore.main(words, prog_name="vstore", standalone_mode=False, obj={"words": words})
         sys.stdout.flush()  # a full disk or a closed pipe shows here at the latest
         return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as err:
@@ -231,12 +232,17 @@ def run(args: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except BaseException as err:
-        return fail(err, as_json=as_json)
+        return fail(was_interrupted(err), as_json=as_json)
+
+
+def _is_json(words: Sequence[str]) -> bool:
+    return "--json" in (words[: words.index("--")] if "--" in words else words)
 
 
 def main() -> None:
     """Run the command line of this process, and exit with its exit code."""
     _open_streams()
+    heed(lambda err: fail(err, as_json=_is_json(sys.argv[1:])))
     code = run()
     with contextlib.suppress(OSError):
         sys.stderr.flush()

@@ -49,6 +49,12 @@ def interject(text: str) -> None:
             os.write(2, f"\n{text}\n".encode())
 
 
+def abandon() -> None:
+    """Take away what is shown, as the process ends in this moment, in whatever thread."""
+    for listener in _listening:
+        listener.abandon()
+
+
 class Later:
     """A listener that begins to show progress when there is some: most quick commands have none."""
 
@@ -85,6 +91,10 @@ class Later:
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
+
+    def abandon(self) -> None:
+        if self._bar is not None:
+            self._bar.abandon()
 
     def interject(self, text: str) -> bool:
         """Show a line in a moment, from the handler of a signal. Returns: whether it will be shown."""

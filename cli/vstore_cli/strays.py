@@ -121,9 +121,18 @@ class Descriptor:
             *whole, self._half = data.split(b"\n")
             return [line.decode("utf-8", "backslashreplace") for line in whole]
 
+    def give_back(self) -> None:
+        """Let descriptor 2 be what it was; nothing if that refuses all output, as a closed terminal does."""
+        real = self.real
+        try:
+            os.write(real, b"")
+        except OSError:
+            real = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(real, 2)
+
     def close(self) -> list[str]:
         """Give the descriptor back. Returns: what was not read yet."""
-        os.dup2(self.real, 2)
+        self.give_back()
         rest = self.lines()
         os.close(self._file)
         return [*rest, self._half.decode("utf-8", "backslashreplace")]

@@ -20,15 +20,27 @@ from support.strangers import not_looked_at
 from support.watching import QUICK, Watching, until
 
 from vstore.disk import owner
-from vstore.errors import DiskTrouble, ForeignStore, Locked, ModelError, StoreGone, Untrusted, UsageError
+from vstore.errors import (
+    Damage,
+    DiskTrouble,
+    ForeignStore,
+    Locked,
+    ModelError,
+    StoreGone,
+    SystemLimit,
+    Untrusted,
+    UsageError,
+)
 from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
 from vstore.store import Store
 from vstore.sync.report import SyncReport
 from vstore.testing import FakeEmbedder
+from vstore.watch import events as events_module
 from vstore.watch import folders as folders_module
 from vstore.watch import pace, run
 from vstore.watch.events import EventsLost, NoEvents, Seen
+from vstore.watch.look import Place, places_of
 from vstore.watch.options import WatchOptions
 from vstore.watch.run import watch
 
@@ -40,6 +52,8 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the slow parts be quick: what they do stays the same."""
     monkeypatch.setattr(run, "TICK", 0.1)
     monkeypatch.setattr(pace, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(events_module, "_STEP", 20)
+    monkeypatch.setattr(events_module, "_LONGEST", 100)
 
 
 @pytest.fixture
@@ -100,6 +114,23 @@ def test_folders_made_moved_and_filled_while_it_runs_are_watched(synced: World, 
         watching.until(lambda: "pictures/z/b/c/f.png" in synced.paths())
         shutil.rmtree(synced.pictures / "z")
         watching.until(lambda: len(synced.paths()) == 3)
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_folder_that_goes_and_comes_back_at_once_is_watched_again(synced: World, deleted: bool) -> None:
+    synced.put({"a/b/c.png": 5})
+    synced.all()
+    with Watching.of(synced, settle=0.5) as watching:
+        if deleted:
+            shutil.rmtree(synced.pictures / "a")
+        else:
+            (synced.pictures / "a").rename(synced.pictures / "z")
+            (synced.pictures / "z").rename(synced.pictures / "a")
+        synced.put({"a/b/c.png": 6})
+        watching.until(lambda: synced.aliases()["pictures/a/b/c.png"] == synced.key(6))
+        watching.until(lambda: quiet_for(watching))
+        synced.put({"a/b/d.png": 7})
+        watching.until(lambda: "pictures/a/b/d.png" in synced.paths())
 
 
 def test_only_the_named_part_is_watched(synced: World) -> None:
@@ -629,10 +660,11 @@ def test_an_unused_model_gives_its_memory_back(synced: World, events: FakeEvents
     MODEL.asked.clear()
 
 
-def test_now_and_then_everything_is_read_whatever_was_told(synced: World, events: FakeEvents) -> None:
+def test_now_and_then_everything_is_read_and_watched_anew_whatever_was_told(synced: World, events: FakeEvents) -> None:
     with faked(synced, events, rescan=0.2) as watching:
         synced.put({"new.png": 9})
         watching.until(lambda: "pictures/new.png" in synced.paths())
+        assert events.made[0] == events.made[1]
 
 
 def test_a_machine_that_slept_is_looked_at_anew(
@@ -670,6 +702,38 @@ def test_a_flood_of_reading_is_followed_by_another_look(
         reports = [watching.until_synced(2 - number).report for number in (1, 0)]
         assert [report and classes(report).get("new", 0) for report in reports] == [1, 0]
         assert quiet_for(watching, 0.5)
+
+
+def test_a_limit_that_a_look_meets_ends_nothing(
+    synced: World, events: FakeEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = [SystemLimit("too many open files")] * 3
+
+    def limited(*given: Any) -> list[Place]:
+        if limits:
+            raise limits.pop()
+        return places_of(*given)
+
+    with faked(synced, events) as watching:
+        monkeypatch.setattr(folders_module, "places_of", limited)
+        for number in range(4):
+            synced.put({f"new{number}.png": 60 + number})
+            events.told.append([Seen(os.fsencode(synced.pictures / f"new{number}.png"), True, False)])
+            watching.until(lambda number=number: f"pictures/new{number}.png" in synced.paths())
+        assert not limits
+
+
+def test_damage_is_told_once_and_a_repair_goes_on(synced: World, patient: None) -> None:
+    with Watching.of(synced) as watching:
+        pack = min(synced.folder.glob("packs/*"))
+        away = pack.rename(synced.top / "away")
+        synced.put({"new.png": 9})
+        watching.until(lambda: watching.errors)
+        time.sleep(0.5)
+        assert [type(step.error) for step in watching.errors] == [Damage]
+        away.rename(pack)
+        synced.another().snapshot_tag("v1", "repaired")
+        watching.until(lambda: "pictures/new.png" in synced.paths())
 
 
 def test_its_end_gives_everything_back(synced: World, events: FakeEvents) -> None:

@@ -160,7 +160,7 @@ class ImportRun:
     def _commit(self, decided: Decided, report: ImportReport) -> ImportReport:
         repo, old, pairing = self._repo, decided.old, decided.pairing
         self._stages.begin("writing the snapshot")
-        written = Commit(repo, self._options, decided).write()
+        written = Commit(repo, self._options, decided, self._stop).write()
         keep_named(repo, pairing.named)
         if self._catalogue is not None:
             # No sync hashes these files again, nor looks for their vectors.

@@ -89,7 +89,10 @@ def scope_of(
     if as_label is not None and len(paths) != 1:
         raise UsageError("--as names one folder", "give exactly one PATH with it")
     if as_label is not None and not is_label(as_label):
-        raise UsageError(f"{as_label!r:.100} cannot be a label", "a label is one name, of at most 255 bytes, without /")
+        raise UsageError(
+            f"{as_label!r:.100} cannot be a label",
+            "a label is one name of at most 255 bytes, without /, and not . or ..",
+        )
     if edits.accept_truncated:
         repo.require_format_2("the marks of cut pictures")
     builder = _ScopeBuilder(repo, as_label, edits)

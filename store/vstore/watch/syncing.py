@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vstore.repository.repository import Repository
     from vstore.sync.report import SyncReport
 
-_ENDING = (NoStore, StoreClosed, FormatTooNew, LockLost)  # no later sync can go better
+ENDING = (NoStore, StoreClosed, FormatTooNew, LockLost)  # no later sync can go better
 _OF_THE_CALLER = (UsageError, MissingPackage)  # at the first sync
 _ANYWAY = "add --allow-mass-delete"
 
@@ -105,9 +105,7 @@ class Syncer:
         labels = set() if self._paths else {*self._repo.state.roots} - {*map(os.fsdecode, parts)}
         try:
             return self._sync(parts if self._paths else (), frozenset(labels))
-        except _ENDING:
-            raise
-        except Interrupted:
+        except (*ENDING, Interrupted):
             raise
         except VstoreError as err:
             if self._is_first and isinstance(err, _OF_THE_CALLER):
