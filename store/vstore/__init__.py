@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from vstore.browse.entries import Details as Details
     from vstore.browse.entries import Entries as Entries
     from vstore.browse.entries import PathEntry as PathEntry
-    from vstore.browse.entries import SnapshotSpan as SnapshotSpan
     from vstore.browse.find import FindReport as FindReport
     from vstore.browse.ls import LsReport as LsReport
     from vstore.browse.show import Name as Name
     from vstore.browse.show import Neighbour as Neighbour
     from vstore.browse.show import ShowReport as ShowReport
     from vstore.browse.show import SpaceOf as SpaceOf
+    from vstore.browse.spans import SnapshotSpan as SnapshotSpan
     from vstore.check.findings import Problem as Problem
     from vstore.check.reembed import ReembedReport as ReembedReport
     from vstore.check.report import CheckReport as CheckReport
@@ -122,10 +122,11 @@ if TYPE_CHECKING:
 # Importing vstore costs nothing: a name is imported when it is first used. tests/store/test_face.py compares this table
 # with the imports above, which are for type checkers.
 _HOMES = {
-    "vstore.browse.entries": "Details Entries PathEntry SnapshotSpan",
+    "vstore.browse.entries": "Details Entries PathEntry",
     "vstore.browse.find": "FindReport",
     "vstore.browse.ls": "LsReport",
     "vstore.browse.show": "Name Neighbour ShowReport SpaceOf",
+    "vstore.browse.spans": "SnapshotSpan",
     "vstore.check.findings": "Problem",
     "vstore.check.reembed": "ReembedReport",
     "vstore.check.report": "CheckReport",
