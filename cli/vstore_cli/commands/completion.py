@@ -1,0 +1,53 @@
+"""`vstore completion`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NamedTuple
+
+import click
+
+from vstore_cli.completion_scripts import INSTALL, SCRIPTS
+from vstore_cli.output import echo_json, json_option
+
+
+class Completion(NamedTuple):
+    """The script of a shell.
+
+    shell:   its name.
+    script:  what the shell is to source.
+    install: how it is installed, for people.
+    """
+
+    shell: str
+    script: str
+    install: str
+
+    def to_json(self) -> dict[str, Any]:
+        return self._asdict()
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(list(SCRIPTS)))
+@json_option
+def completion(shell: str, as_json: bool) -> None:
+    """Print the script that lets SHELL complete vstore: commands, options and their values, snapshots, tags, spaces and
+    the labels of folders.
+
+    It is sourced when the shell starts: for bash put the line of the example into ~/.bashrc, for zsh into ~/.zshrc,
+    after compinit; for fish write the script to ~/.config/fish/completions/vstore.fish.
+
+    Each TAB asks vstore itself: names come from the store that the command would use. Nothing is written.
+
+    \b
+    Example:
+      vstore completion fish > ~/.config/fish/completions/vstore.fish
+      eval "$(vstore completion bash)"
+    """
+    report = Completion(shell, SCRIPTS[shell], INSTALL[shell])
+    if as_json:
+        echo_json(report)
+        return
+    click.echo(report.script, nl=False)
+    if sys.stdout.isatty():
+        click.echo(f"To install it, {report.install}", err=True)
