@@ -7,6 +7,7 @@ a value, and what it is: `plain,v12<TAB>2026-11-20 …`. The kinds `file` and `d
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -18,6 +19,7 @@ import click
 from click.shell_completion import CompletionItem, ShellComplete
 
 from vstore_cli.locate import find_store, user_words
+from vstore_cli.store_option import store_option
 from vstore_cli.typed_line import escaped, split
 
 if TYPE_CHECKING:
@@ -80,8 +82,7 @@ def _items(group: click.Group, words: list[str], last: str) -> Found:
     words = [os.path.expanduser(word) if before == "--store" else word for before, word in _pairs(words)]
     ctx_args: dict[str, Any] = {"obj": {}}
     completer = _Completer(group, ctx_args, "vstore", VARIABLE)
-    with click.Context(group, obj=ctx_args["obj"]) as ctx:
-        _teach(ctx, group, words)
+    with click.Context(group, obj=ctx_args["obj"]) as ctx, _taught(ctx, group, words):
         yield from completer.get_completions(words, last)
         if last.startswith("-") and "--" not in words and "=" not in last:
             for param in group.params:  # they may stand anywhere
@@ -129,10 +130,9 @@ class _Named(click.ParamType[Any]):
         return found
 
 
-def _teach(ctx: click.Context, group: click.Group, words: list[str]) -> None:
+@contextlib.contextmanager
+def _taught(ctx: click.Context, group: click.Group, words: list[str]) -> Iterator[None]:
     """Let the parameters of the command in some words complete what their help calls SNAP, SPACE, LABEL, PATH …"""
-    from vstore_cli.main import store_option
-
     store, rest = store_option(words)
     if store is not None:
         ctx.obj["store"] = store
@@ -143,10 +143,16 @@ def _teach(ctx: click.Context, group: click.Group, words: list[str]) -> None:
             break
         command = command.get_command(ctx, word)
         path.append(word)
-    for param in command.params if command is not None else ():
+    types = [(param, param.type) for param in (command.params if command is not None else ())]
+    for param, _ in types:
         kinds = kinds_of(tuple(path), param)
         if kinds:
             param.type = _Named(kinds)
+    try:
+        yield
+    finally:
+        for param, type in types:
+            param.type = type
 
 
 def kinds_of(words: tuple[str, ...], param: click.Parameter) -> list[str]:
@@ -236,9 +242,8 @@ def _devices(asked: _Asked) -> Found:
 
 
 def _commands(asked: _Asked) -> Found:
-    from vstore_cli.main import COMMANDS
-
-    return _beginning(asked, {name: about for name, (_, about) in COMMANDS.items()})
+    root = click.get_current_context().find_root()
+    return iter(root.command.shell_complete(root, asked.begin))
 
 
 # What completes a parameter, by the words of its metavar or by the name of the argument.

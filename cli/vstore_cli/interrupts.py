@@ -1,46 +1,194 @@
-"""Ctrl-C of a long run, and of a server."""
+"""Ctrl-C and the other requests to end: SIGINT, SIGTERM, and SIGHUP of a terminal that is closed.
+
+One rule for every command. Where a run finishes something (see `vstore.Stop`), the first signal asks it to stop after
+that. Elsewhere it ends the command: KeyboardInterrupt rises in the main thread wherever that is, which a store stands
+as it stands a power cut. The second signal ends any command so.
+
+Python calls a handler between two steps of the main thread, which may be in one long call of a library. So a second
+thread hears of every signal too, and after `PATIENCE` seconds it does what the main thread has not done.
+"""
 
 from __future__ import annotations
 
+# The module `signal` makes enums of all signals first, which most commands never need.
+import _signal as signal  # type: ignore[import-not-found]
 import contextlib
 import os
-import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NoReturn
+
+from vstore import VstoreError
+
+if TYPE_CHECKING:
+    from vstore import Interrupted
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PATIENCE = 0.7  # seconds that the main thread has to heed a signal
+AGAIN = "Press Ctrl-C again to stop at once."
+
+
+class _Requests:
+    """The requests to end this process, and what it is doing.
+
+    stop:    of the run, if one was handed out.
+    is_told: a word is said when `stop` is set.
+    said:    makes the error of a command that is ended.
+    raised:  how often KeyboardInterrupt rose.
+    heeded:  the main thread has handled a signal since the second thread last looked.
+    is_late: the second thread has handled one that the main thread has yet to see.
+    report:  says why a command is ended; None while no signal is heeded.
+    """
+
+    def __init__(self) -> None:
+        self.stop: threading.Event | None = None
+        self.is_told = True
+        self.said: Callable[[], Interrupted] | None = None
+        self.raised = 0
+        self.heeded = False
+        self.is_late = False
+        self.report: Callable[[BaseException], int] | None = None
+
+    def handle(self, number: int, frame: object) -> None:
+        """Handle a signal in the main thread. Raises: KeyboardInterrupt."""
+        self.heeded = True
+        if number == signal.SIGHUP:
+            _leave_terminal()
+        if self.is_late:
+            self.is_late = False
+        elif not self.ask():
+            self.raised += 1
+            raise KeyboardInterrupt
+
+    def ask(self) -> bool:
+        """Ask the run to stop. Returns: False if it was asked before, or has nothing to finish."""
+        stop = self.stop
+        if stop is None or stop.is_set():
+            return False
+        what = getattr(stop, "finishing", "this batch")
+        if not what:
+            return False
+        stop.set()
+        if self.is_told:
+            _say(f"Stopping after {what}; finished work is saved. {AGAIN}")
+        return True
+
+    def watch(self, pipe: int) -> None:
+        """Handle what the main thread does not, in a thread of its own. pipe: gives a byte per signal."""
+        while True:
+            numbers = os.read(pipe, 256)
+            if not any(number in SIGNALS for number in numbers):
+                continue
+            if signal.SIGHUP in numbers:
+                _leave_terminal()
+            time.sleep(PATIENCE)
+            was_asked = self.stop is not None and self.stop.is_set()
+            if not self.heeded:
+                if self.raised == 0 and self.ask():
+                    self.is_late = True
+                else:
+                    self.end()
+            elif self.raised and (self.raised > 1 or was_asked):
+                self.end()
+            elif self.raised:
+                _say(f"Stopping. {AGAIN}")
+            self.heeded = False
+
+    def end(self) -> NoReturn:
+        """End the process in this moment, as kill -9 would; only say why first."""
+        report, codes = self.report, [130]
+        if report is not None:
+            said = threading.Thread(target=lambda: codes.append(report(self.error())), daemon=True)
+            said.start()
+            said.join(PATIENCE)  # whoever should read it may have stopped to
+        os._exit(codes[-1])
+
+    def error(self) -> BaseException:
+        return KeyboardInterrupt() if self.said is None else self.said()
+
+
+_requests = _Requests()
+
+
+def heed(report: Callable[[BaseException], int]) -> None:
+    """Heed the signals until this process ends, those apart that it was started to ignore.
+
+    report: says why a command is ended, in any thread. Returns the exit code.
+    """
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    _requests.report = report
+    threading.Thread(target=_requests.watch, args=(read,), name="vstore-signals", daemon=True).start()
+    for number in SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _requests.handle)
+
+
+def was_interrupted(err: BaseException) -> BaseException:
+    """Return the error to report: a library may have turned a KeyboardInterrupt into an error of its own."""
+    is_said = isinstance(err, VstoreError) and err.code == "interrupted"
+    return _requests.error() if _requests.raised and not is_said else err
 
 
 @contextlib.contextmanager
 def stopping(stop: threading.Event) -> Iterator[None]:
-    """Let the first Ctrl-C set `stop`: the run finishes its batch and commits. The second one ends it at once."""
-
-    def ask(number: int, frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-        # Not through sys.stderr: the handler may have come in the middle of a write there.
-        with contextlib.suppress(OSError):
-            os.write(2, b"\nStopping after this batch; finished work is saved. Press Ctrl-C again to stop at once.\n")
-
-    if threading.current_thread() is not threading.main_thread():
+    """Let the first signal set `stop`, if it is a `vstore.Stop` while that has something to finish."""
+    with _asking(stop, is_told=True):
         yield
-        return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
 def ending(end: threading.Event) -> Iterator[None]:
-    """Let Ctrl-C, and a request to terminate, set an event: that is how a server ends."""
-    if threading.current_thread() is not threading.main_thread():
+    """Let the first signal set an event, and say nothing: that is how a server ends."""
+    with _asking(end, is_told=False):
         yield
-        return
-    before = {number: signal.signal(number, lambda *_: end.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+
+
+@contextlib.contextmanager
+def _asking(stop: threading.Event, *, is_told: bool) -> Iterator[None]:
+    before = _requests.stop, _requests.is_told
+    _requests.stop, _requests.is_told = stop, is_told
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _requests.stop, _requests.is_told = before
+
+
+@contextlib.contextmanager
+def saying(said: Callable[[], Interrupted]) -> Iterator[None]:
+    """Say what a command that is ended here leaves, and how to go on. said: makes the error, in any thread."""
+    before, _requests.said = _requests.said, said
+    try:
+        yield
+    except KeyboardInterrupt as err:
+        raise said() from err
+    except VstoreError as err:
+        if err.code == "interrupted":
+            err.next_step = said().next_step
+        raise
+    finally:
+        _requests.said = before
+
+
+def _say(text: str) -> None:
+    # Not through sys.stderr: the handler may have come in the middle of a write there.
+    with contextlib.suppress(OSError):
+        os.write(2, f"\n{text}\n".encode())
+
+
+def _leave_terminal() -> None:
+    """Let output to a terminal go nowhere: one that is closed refuses it, and the run is to finish its batch."""
+    for number in (1, 2):
+        if os.isatty(number) or _refuses(number):
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+
+
+def _refuses(number: int) -> bool:
+    try:
+        os.write(number, b"")
+    except OSError:
+        return True
+    return False

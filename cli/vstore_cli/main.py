@@ -21,6 +21,8 @@ import click  # noqa: E402
 from vstore import UsageError, VstoreError, __version__  # noqa: E402
 from vstore_cli.failures import fail  # noqa: E402
 from vstore_cli.groups import Commands  # noqa: E402
+from vstore_cli.interrupts import heed, was_interrupted  # noqa: E402
+from vstore_cli.store_option import store_option  # noqa: E402
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -152,25 +154,6 @@ def _may_be_set() -> bool:
     return any(name.startswith("VSTORE_") for name in os.environ) or (file is not None and os.path.lexists(file))
 
 
-def store_option(args: Sequence[str]) -> tuple[str | None, list[str]]:
-    """Take `--store DIR` out of the words of a command, anywhere before a `--`."""
-    store: str | None = None
-    rest: list[str] = []
-    words = iter(args)
-    for word in words:
-        if word == "--":
-            rest += [word, *words]
-        elif word == "--store":
-            store = next(words, "")
-        elif word.startswith("--store="):
-            store = word.partition("=")[2]
-        else:
-            rest.append(word)
-    if store == "":
-        raise click.UsageError("--store needs a folder")
-    return store, rest
-
-
 def _flag(words: Sequence[str], flag: str) -> tuple[bool, list[str]]:
     """Take a flag out of the words of a command, anywhere before a `--`."""
     end = words.index("--") if "--" in words else len(words)
@@ -233,9 +216,9 @@ def vstore() -> None:
 def run(args: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code. With VSTORE_DEBUG set, errors come with a traceback."""
     words = list(sys.argv[1:] if args is None else args)
-    as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
+    as_json = _is_json(words)
     try:
-        result = vstore.main(words, prog_name="vstore", standalone_mode=False)
+        result = vstore.main(words, prog_name="vstore", standalone_mode=False, obj={"words": words})
         sys.stdout.flush()  # a full disk or a closed pipe shows here at the latest
         return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as err:
@@ -246,7 +229,11 @@ def run(args: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except BaseException as err:
-        return fail(err, as_json=as_json)
+        return fail(was_interrupted(err), as_json=as_json)
+
+
+def _is_json(words: Sequence[str]) -> bool:
+    return "--json" in (words[: words.index("--")] if "--" in words else words)
 
 
 def main() -> None:
@@ -254,6 +241,7 @@ def main() -> None:
     _open_streams()
     if "_VSTORE_COMPLETE" in os.environ:
         _complete()
+    heed(lambda err: fail(err, as_json=_is_json(sys.argv[1:])))
     code = run()
     with contextlib.suppress(OSError):
         sys.stderr.flush()

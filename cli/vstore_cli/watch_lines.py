@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from vstore_cli.output import count, number
+from vstore_cli.output import count, number, placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vstore import Failure, SyncReport, Watched
+    from vstore import Failure, Files, SyncReport, Watched
 
 _WORDS = ("new", "changed", "renamed", "copied", "known", "removed")
 _NAMED = 3  # failed pictures that a line names
@@ -33,7 +32,7 @@ def lines_of(step: Watched, *, is_again: bool) -> Iterator[tuple[str, bool]]:
     if report.snapshot is not None or is_again or report.interrupted:
         yield _changes(report), False
     if fresh:
-        yield _failures(fresh), True
+        yield _failures(fresh, report.where), True
 
 
 def _changes(report: SyncReport) -> str:
@@ -47,7 +46,7 @@ def _changes(report: SyncReport) -> str:
     return f"{report.snapshot}{partial}: {what}; {count(report.paths, 'path')} in all"
 
 
-def _failures(failures: list[Failure]) -> str:
-    some = "; ".join(f"{os.fsdecode(failure.path)}: {failure.reason}" for failure in failures[:_NAMED])
+def _failures(failures: list[Failure], where: Files) -> str:
+    some = "; ".join(f"{placed(failure.path, where)}: {failure.reason}" for failure in failures[:_NAMED])
     more = f"; and {number(len(failures) - _NAMED)} more" if len(failures) > _NAMED else ""
     return f"{count(len(failures), 'picture')} could not be read: {some}{more}"

@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from vstore.stats import RootStats as RootStats
     from vstore.stats import SpaceStats as SpaceStats
     from vstore.stats import StatsReport as StatsReport
+    from vstore.stop import Stop as Stop
     from vstore.store import Store as Store
     from vstore.sync.report import Failure as Failure
     from vstore.sync.report import PassedOver as PassedOver
@@ -163,6 +164,7 @@ _HOMES = {
     "vstore.search.search": "Hit SearchReport",
     "vstore.search.typed_words": "SearchWords",
     "vstore.stats": "Part RootStats SpaceStats StatsReport",
+    "vstore.stop": "Stop",
     "vstore.store": "Store",
     "vstore.sync.report": "Failure PassedOver SyncReport",
     "vstore.sync.typed_words": "FirstSyncWords SyncWords",

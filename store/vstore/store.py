@@ -248,9 +248,11 @@ class Store:
         """Embed the new pictures of folders, and write a snapshot if anything changed.
 
         paths:   folders to take in, or parts of known ones; none means all known folders.
-        stop:    if it is set, the run ends after the current batch, with a partial snapshot.
+        stop:    if it is set, the run ends after the current batch, with a partial snapshot. A `Stop` tells what the
+                 run finishes.
         options: the words of `SyncWords`.
-        Raises:  UsageError, LabelTaken, Refused, Locked, Untrusted, Damage, ModelError, MissingPackage, DiskTrouble.
+        Raises:  UsageError, LabelTaken, Refused, Locked, Interrupted, Untrusted, Damage, ModelError, MissingPackage,
+                 DiskTrouble.
                  Damage that is found by reading stored vectors again comes last: the snapshot is written then.
         """
         from vstore.sync.begin import sync
@@ -305,7 +307,9 @@ class Store:
         )
         if dry_run:
             return look_first(path, words, paths, chosen, recipe=recipe, user=user, progress=progress, stop=stop)
-        report = make_for(path, words, paths, chosen, recipe=recipe, consent=consent, user=user, note=note or _silent)
+        report = make_for(
+            path, words, paths, chosen, recipe=recipe, consent=consent, user=user, note=note or _silent, stop=stop
+        )
         if made is not None:
             made(report)
         with cls(path, load_embedder=load_embedder, **user._asdict()) as store:

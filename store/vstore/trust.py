@@ -12,7 +12,8 @@ from vstore.disk.owner import User, foreign, name_of
 from vstore.disk.trusted import Trusted, distrust, folder_of, trust, trusted
 from vstore.errors import NoStore, ReadOnly, UsageError
 from vstore.format.canonical import Json
-from vstore.repository.discovery import is_store
+from vstore.near_files import did_you_mean
+from vstore.repository.discovery import is_store, near_stores
 
 _STEP = "set XDG_CONFIG_HOME to a folder that you can write, or name the store in VSTORE_TRUST"
 
@@ -80,7 +81,10 @@ def trust_store(folder: Path, user: User) -> TrustReport:
     Raises: NoStore; UsageError if the user has no configuration; DiskTrouble, ReadOnly, Damage.
     """
     if not is_store(folder):
-        raise NoStore(f"there is no store at {folder}", "name the folder of a store: vstore trust STORE-DIR")
+        raise NoStore(
+            f"there is no store at {folder}",
+            did_you_mean(near_stores(folder), "name the folder of a store: vstore trust STORE-DIR"),
+        )
     layout = inside.layout_of(folder)
     store = _found(folder)
     config = user.config_folder()

@@ -272,7 +272,7 @@ def test_a_probe_of_another_width_is_refused() -> None:
 
 
 def test_a_space_takes_no_name_that_stands_for_a_snapshot() -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="'v1' is how a snapshot is called"):
         name_for(Words("models/clip"), "v1")
     assert name_for(Words("models/clip"), None) == "clip"
     assert name_for(Words(adapter="runs/v11"), None) == "model-v11"

@@ -383,8 +383,10 @@ def test_two_spaces_do_not_share_a_name(world: World, zoo: Zoo) -> None:
         world.store.model_add("one", adapter=str(zoo.adapter("clip", "dora")), device="cpu")
     with pytest.raises(UsageError, match="already has a space: 'one'"):
         world.store.model_add("two", model=str(zoo["clip"]), adapter=str(zoo.adapter("clip")), device="cpu")
-    with pytest.raises(UsageError, match="looks like a snapshot name"):
+    with pytest.raises(UsageError, match="'v12' is how a snapshot is called"):
         world.store.model_add("v12", model=str(zoo["clip"]), device="cpu")
+    with pytest.raises(UsageError, match="already means the space 'one', whose id begins so"):
+        world.store.model_add(world.store.model_list()[0].space[:6], model=str(zoo["clip"]), device="cpu")
 
 
 def test_a_repair_embeds_again_with_the_model_of_the_space(world: World) -> None:

@@ -147,6 +147,13 @@ def test_a_space_can_be_named(old: OldIndex) -> None:
         assert store.snapshot_list()[0].space_name == "lora-a"
 
 
+@pytest.mark.parametrize("name", ["2024", "face", "2026-11-20"])
+def test_a_space_may_be_called_by_what_means_nothing_else(old: OldIndex, name: str) -> None:
+    assert old.new(as_space=name).space_name == name
+    with old.store as store:
+        assert store.model_show(name).row.space_name == name
+
+
 @pytest.mark.parametrize("name", ["v12", "latest", "a b"])
 def test_a_space_cannot_be_called_as_a_snapshot_is(old: OldIndex, name: str) -> None:
     with pytest.raises(UsageError):

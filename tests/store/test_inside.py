@@ -47,6 +47,9 @@ EXCEPTIONS = {
     # What the kernel says of the process that holds a lock.
     "vstore.disk.lock": {"open"},
     # Pictures, folders of pictures, and what the user names.
+    "vstore.browse.picture": {"os.path.isdir", "os.path.lexists"},
+    "vstore.browse.show": {"os.path.lexists"},
+    "vstore.browse.words": {"os.path.lexists"},
     "vstore.check.source": {"os.path.isdir", "os.stat"},
     "vstore.disk.file_hash": {"open"},
     "vstore.intake.reader": {"os.open", "os.stat"},
@@ -54,9 +57,11 @@ EXCEPTIONS = {
     "vstore.repair.recompute": {"os.path.isdir"},
     "vstore.repository.files": {"os.path.lexists"},
     "vstore.repository.model_space": {"os.path.isdir"},
+    "vstore.near_files": {"os.path.isdir", "os.scandir"},
     "vstore.repository.near_paths": {"os.scandir"},
     "vstore.repository.on_this_disk": {"os.stat"},
     "vstore.repository.places": {"os.lstat", "os.stat"},
+    "vstore.repository.stored_paths": {"os.path.exists"},
     "vstore.search.group_files": {"open", "os.stat"},
     "vstore.search.query": {"open", "os.path.islink", "os.readlink"},
     "vstore.stats": {"os.path.isdir"},
@@ -65,6 +70,8 @@ EXCEPTIONS = {
     "vstore.sync.guards": {"os.stat"},
     "vstore.sync.losses": {"os.path.lexists"},
     "vstore.sync.options": {".read_bytes"},
+    "vstore.watch.look": {"os.path.isdir"},
+    "vstore.watch.filesystems": {"open"},  # the list of mounts
     # The package of faiss, and the socket of a served model.
     "vstore.disk.proven_faiss": {"os.stat"},
     "vstore.repository.serving": {".exists"},

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vstore.format.layout import Layout, record_number, why_not_a_name
+from vstore.format.layout import Layout, record_number, why_not_a_space, why_not_a_tag
 
 LAYOUT = Layout(Path("/pictures/.vstore"))
 
@@ -48,29 +48,48 @@ def test_every_folder_of_a_store_lies_in_it_once() -> None:
     assert LAYOUT.catalogue not in folders, "the catalogue is made by renaming a whole new folder in"
 
 
-@pytest.mark.parametrize("name", ["before-cleanup", "lora-v12", "v12a", "abc", "été", "2024_holiday", "1.2"])
+@pytest.mark.parametrize(
+    "name", ["before-cleanup", "lora-v12", "v12a", "abc", "été", "2024_holiday", "1.2", "2024", "face", "vacation"]
+)
 def test_names_that_mean_nothing_else_may_be_given(name: str) -> None:
-    assert why_not_a_name(name) is None
+    assert why_not_a_tag(name) is None
+    assert why_not_a_space(name) is None
 
 
-@pytest.mark.parametrize("name", ["latest", "CURRENT", "head"])
+@pytest.mark.parametrize("name", ["latest", "current", "HEAD"])
 def test_words_that_mean_snapshots_are_refused(name: str) -> None:
-    assert why_not_a_name(name) == f"{name!r} is a reserved word for a snapshot"
+    assert why_not_a_tag(name) == f"{name!r} already means a snapshot"
 
 
-@pytest.mark.parametrize("name", ["v12", "V1", "face", "dead", "BEEF00", "2024", "0123456789abcdef"])
-def test_names_that_look_like_snapshots_are_refused(name: str) -> None:
-    assert why_not_a_name(name) == f"{name!r} looks like a snapshot name (v + number, or 4 and more hex digits)"
+@pytest.mark.parametrize(("name", "word"), [("Latest", "latest"), ("CURRENT", "current"), ("head", "HEAD")])
+def test_words_that_would_be_taken_for_others_are_refused(name: str, word: str) -> None:
+    assert why_not_a_tag(name) == f"{name!r} would be taken for {word}"
+
+
+@pytest.mark.parametrize("name", ["v12", "V1", "v0", "v99999999999999999999"])
+def test_the_names_of_snapshots_are_refused(name: str) -> None:
+    assert why_not_a_tag(name) == f"{name!r} is the name of a snapshot, made or to come"
 
 
 @pytest.mark.parametrize("name", ["2026-11-20", "1970-01-01", "9999-99-99"])
 def test_names_that_look_like_dates_are_refused(name: str) -> None:
-    assert why_not_a_name(name) == f"{name!r} looks like a date, which means the newest snapshot made by then"
+    assert why_not_a_tag(name) == f"{name!r} looks like a date, which means the newest snapshot made by then"
+
+
+@pytest.mark.parametrize("name", ["2026-11-20", "2024", "abcdef", "face"])
+def test_no_space_is_looked_up_by_what_means_a_snapshot(name: str) -> None:
+    assert why_not_a_space(name) is None
+
+
+@pytest.mark.parametrize("name", ["v12", "V1", "latest", "HEAD", "Current"])
+def test_a_space_is_not_called_as_snapshots_are(name: str) -> None:
+    said = f"{name!r} is how a snapshot is called, and a space of this name would be taken for one"
+    assert why_not_a_space(name) == said
 
 
 @pytest.mark.parametrize("name", ["2026-11", "2026-11-20-before", "x2026-11-20", "2026-1-2"])
 def test_names_with_a_date_in_them_may_be_given(name: str) -> None:
-    assert why_not_a_name(name) is None
+    assert why_not_a_tag(name) is None
 
 
 @pytest.mark.parametrize(
@@ -96,4 +115,5 @@ def test_names_with_a_date_in_them_may_be_given(name: str) -> None:
     ],
 )
 def test_names_that_could_be_taken_for_something_else_are_refused(name: str) -> None:
-    assert why_not_a_name(name) is not None
+    assert why_not_a_space(name) is not None
+    assert why_not_a_tag(name) is not None

@@ -113,7 +113,6 @@ def test_earlier_values_of_current_are_counted_back(world: NumberedStore) -> Non
         "~1",
         "v1~",
         "v1~x",
-        "@",
         "@{}",
         "@{x}",
         "@{-1}",

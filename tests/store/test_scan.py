@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 from support.folders import put
 
-from vstore.errors import UsageError
+from vstore.errors import Interrupted, UsageError
 from vstore.pictures import listing, rules
 from vstore.pictures import scan as scanning
 from vstore.pictures import shared_scan as sharing
@@ -632,10 +633,10 @@ def wide(place: Path) -> None:
     put(place, {b"c\xff\n/%d/x.jpg" % n: b"" for n in range(12)} | {b"d/.hidden.jpg": b"", b"d/e.txt": b""})
 
 
-def shared(place: Path, expect: int = 10**9, **options: Any) -> Scan:
-    stat = place.stat()
+def shared(place: Path, expect: int = 10**9, stop: threading.Event | None = None, **options: Any) -> Scan:
+    skip = {(1, place.stat().st_ino)}
     return shared_scan(
-        os.fsencode(place), ScanOptions(**options), EXTENSIONS, under=b"", skip={(1, stat.st_ino)}, expect=expect
+        os.fsencode(place), ScanOptions(**options), EXTENSIONS, under=b"", skip=skip, expect=expect, stop=stop
     )
 
 
@@ -794,3 +795,57 @@ def test_letter_case_is_watched_for_few_lines(tmp_path: Path, monkeypatch: pytes
         walk = scan(tmp_path)
         assert len(found(walk)) == 2
         assert len(walk.faults) == faults
+
+
+# Asked to stop
+
+HANGS = "import sys, time; sys.stdin.buffer.read(); time.sleep(600)"
+
+
+def replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instead: str) -> None:
+    """Let the other process run something else."""
+    script = tmp_path.with_name(tmp_path.name + ".sh")
+    script.write_text(f"#!/bin/sh\nexec {sys.executable} -c {instead!r}\n")
+    script.chmod(0o755)
+    monkeypatch.setattr("vstore.pictures.shared_scan.sys.executable", str(script))
+
+
+def test_a_walk_that_is_left_ends_the_other_process(
+    tmp_path: Path, processes: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide(tmp_path)
+    replaced(tmp_path, monkeypatch, HANGS)
+    walk = iter(shared(tmp_path))
+    while not processes:
+        next(walk)
+    walk.close()
+    assert processes[0].returncode == -9
+
+
+def test_a_walk_that_is_stopped_does_not_wait_for_the_other_process(
+    tmp_path: Path, processes: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide(tmp_path)
+    replaced(tmp_path, monkeypatch, HANGS)
+    stop = threading.Event()
+    walk = iter(shared(tmp_path, stop=stop))
+    timer = threading.Timer(0.5, stop.set)
+    with pytest.raises(Interrupted):
+        for folder in walk:
+            if processes and not timer.is_alive() and not stop.is_set():
+                timer.start()
+            assert folder
+    assert processes[0].returncode == -9
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_a_walk_that_is_stopped_ends_at_the_next_folder(tmp_path: Path, follow: bool) -> None:
+    wide(tmp_path)
+    stop = threading.Event()
+    walk = iter(shared(tmp_path, stop=stop, follow_symlinks=follow))
+    next(walk)
+    stop.set()
+    with pytest.raises(Interrupted):
+        next(walk)
+    with pytest.raises(Interrupted):
+        list(shared(tmp_path, stop=stop, follow_symlinks=follow))

@@ -13,17 +13,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.folders import World, classes, drawn
+from support.folders import World, classes, digests, drawn, put
+from support.forge import Forge
+from support.format_1 import begin
+from support.strangers import not_looked_at
 from support.watching import QUICK, Watching, until
 
-from vstore.errors import DiskTrouble, Locked, ModelError, StoreGone, UsageError
+from vstore.disk import owner
+from vstore.errors import (
+    Damage,
+    DiskTrouble,
+    ForeignStore,
+    Locked,
+    ModelError,
+    StoreGone,
+    SystemLimit,
+    Untrusted,
+    UsageError,
+)
+from vstore.repository.add_space import add_space
 from vstore.repository.repository import Repository
 from vstore.store import Store
 from vstore.sync.report import SyncReport
 from vstore.testing import FakeEmbedder
+from vstore.watch import events as events_module
 from vstore.watch import folders as folders_module
 from vstore.watch import pace, run
 from vstore.watch.events import EventsLost, NoEvents, Seen
+from vstore.watch.look import Place, places_of
 from vstore.watch.options import WatchOptions
 from vstore.watch.run import watch
 
@@ -35,6 +52,15 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the slow parts be quick: what they do stays the same."""
     monkeypatch.setattr(run, "TICK", 0.1)
     monkeypatch.setattr(pace, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(events_module, "_STEP", 20)
+    monkeypatch.setattr(events_module, "_LONGEST", 100)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a watch wait for ever after a failure, unless something else than pictures changes."""
+    monkeypatch.setattr(pace, "FIRST_PAUSE", 1000.0)
+    monkeypatch.setattr(pace, "CHANGED_PAUSE", 1000.0)
 
 
 @pytest.fixture
@@ -88,6 +114,23 @@ def test_folders_made_moved_and_filled_while_it_runs_are_watched(synced: World, 
         watching.until(lambda: "pictures/z/b/c/f.png" in synced.paths())
         shutil.rmtree(synced.pictures / "z")
         watching.until(lambda: len(synced.paths()) == 3)
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_folder_that_goes_and_comes_back_at_once_is_watched_again(synced: World, deleted: bool) -> None:
+    synced.put({"a/b/c.png": 5})
+    synced.all()
+    with Watching.of(synced, settle=0.5) as watching:
+        if deleted:
+            shutil.rmtree(synced.pictures / "a")
+        else:
+            (synced.pictures / "a").rename(synced.pictures / "z")
+            (synced.pictures / "z").rename(synced.pictures / "a")
+        synced.put({"a/b/c.png": 6})
+        watching.until(lambda: synced.aliases()["pictures/a/b/c.png"] == synced.key(6))
+        watching.until(lambda: quiet_for(watching))
+        synced.put({"a/b/d.png": 7})
+        watching.until(lambda: "pictures/a/b/d.png" in synced.paths())
 
 
 def test_only_the_named_part_is_watched(synced: World) -> None:
@@ -247,7 +290,7 @@ def test_an_emptied_folder_is_refused_once_until_it_is_full_again(two: World) ->
         assert len(two.paths()) == 2 * MANY
 
 
-def test_a_mass_delete_is_refused_and_a_sync_of_the_user_decides(two: World) -> None:
+def test_a_mass_delete_is_refused_and_a_sync_of_the_user_decides(two: World, patient: None) -> None:
     with Watching.of(two) as watching:
         for number in range(MANY - 5):
             (two.pictures / f"{number}.png").unlink()
@@ -268,7 +311,36 @@ def test_pictures_that_move_between_two_folders_are_no_loss(two: World) -> None:
         assert not watching.errors and two.fake.embedded == 2 * MANY
 
 
-def test_a_hold_is_told_once_and_its_release_goes_on_at_once(synced: World) -> None:
+def test_pictures_that_move_are_no_loss_while_a_third_folder_is_missing(two: World) -> None:
+    third = two.top / "third"
+    third.mkdir()
+    (third / "x.png").write_bytes(drawn(3000))
+    two.sync(third)
+    third.rename(two.top / "away")
+    with Watching.of(two, settle=0.5) as watching:
+        for number in range(MANY - 5):  # there and back
+            (two.pictures / f"{number}.png").rename(two.top / f"other/moved-{number}.png")
+            (two.top / f"other/{number}.png").rename(two.pictures / f"moved-{number}.png")
+        watching.until(lambda: sum("moved" in path for path in two.paths()) == 2 * (MANY - 5))
+        assert len(watching.errors) == 1 and two.fake.embedded == 2 * MANY + 1
+
+
+def test_each_folder_is_alone_where_two_are_missing(two: World) -> None:
+    for name in ("third", "fourth"):
+        (two.top / name).mkdir()
+        (two.top / name / "x.png").write_bytes(drawn(3000 + len(name)))
+        two.sync(two.top / name)
+        (two.top / name).rename(two.top / f"{name}-away")
+    with Watching.of(two) as watching:
+        (two.pictures / "0.png").rename(two.top / "other/0.moved.png")
+        watching.until(lambda: "other/0.moved.png" in two.paths() and "pictures/0.png" not in two.paths())
+        assert {step.error.message.split(" is ")[0][-5:] for step in watching.errors if step.error} == {
+            "third",
+            "ourth",
+        }
+
+
+def test_a_hold_is_told_once_and_its_release_goes_on_at_once(synced: World, patient: None) -> None:
     synced.put({"new.png": 9})
     synced.all()
     with Watching.of(synced) as watching:
@@ -329,7 +401,7 @@ def test_it_waits_for_another_sync(synced: World) -> None:
         with Repository(synced.folder).lock("ingest") as lock:
             lock.acquire(1.0, "sync")
             synced.put({"new.png": 9})
-            assert quiet_for(watching, 0.5)
+            assert quiet_for(watching, 2.0)
         watching.until(lambda: "pictures/new.png" in synced.paths())
         assert not watching.errors
 
@@ -365,11 +437,85 @@ def test_gc_repair_and_snapshots_of_others_do_not_end_it(synced: World) -> None:
         assert not watching.errors
 
 
+def test_an_exclude_that_another_command_sets_holds_at_once(synced: World) -> None:
+    with Watching.of(synced) as watching:
+        syncs = len(watching.syncs)
+        synced.another().sync([synced.pictures], exclude=["*.jpeg"], wait=True)
+        watching.until_synced(syncs + 1)
+        watching.until(lambda: quiet_for(watching, 0.5))
+        syncs = len(watching.syncs)
+        synced.put({"new.jpeg": 9})
+        assert quiet_for(watching) and len(watching.syncs) == syncs
+
+
+def test_another_space_is_filled_once_it_is_current(synced: World) -> None:
+    other = FakeEmbedder("fake-2")
+    models = {fake.recipe["name"]: fake for fake in (synced.fake, other)}
+    add_space(synced.repo, other.recipe, "second")
+    with (
+        Store(synced.folder, load_embedder=lambda recipe: models[recipe["name"]]) as store,
+        Watching(lambda stop: store.watch(stop=stop, **QUICK)) as watching,
+    ):
+        synced.put({"first.png": 8})
+        watching.until(lambda: "pictures/first.png" in synced.paths())
+        with Store(synced.folder, load_embedder=lambda recipe: models[recipe["name"]]) as beside:
+            beside.sync(space="second", wait=True)
+        synced.put({"new.png": 9})
+        watching.until(lambda: "pictures/new.png" in synced.paths())
+        assert (synced.fake.embedded, other.embedded) == (4, 5)
+
+
+def test_a_migration_meanwhile_is_gone_along_with(tmp_path: Path) -> None:
+    begin(tmp_path / ".vstore")
+    world = World(tmp_path)
+    world.put({"a.png": 1})
+    world.sync()
+    with Watching.of(world) as watching:
+        world.another().migrate(wait=True)
+        world.put({"b.png": 2})
+        watching.until(lambda: "pictures/b.png" in world.paths())
+        assert not watching.errors and world.repo.format == 2
+
+
 def test_a_store_that_goes_ends_it(synced: World) -> None:
     with Watching.of(synced) as watching:
         synced.folder.rename(synced.top / "gone")
         until(lambda: watching.error)
         assert isinstance(watching.error, StoreGone)
+
+
+def test_a_folder_that_only_the_store_names_is_not_looked_at_and_the_others_go_on(tmp_path: Path) -> None:
+    world = World(tmp_path / "gift")
+    world.put({"a.png": 1})
+    world.sync()
+    private = tmp_path / "private"
+    put(private, {"b.png": 70})
+    root = {"place": str(private), "relative": False, "options": {}}
+    Forge(world.folder).record("sync", {"roots": {"private": root}})
+    store = Store(world.folder, load_embedder=world.load, config=tmp_path / "config")
+    with not_looked_at(private), Watching(lambda stop: store.watch(stop=stop, **QUICK)) as watching:
+        world.put({"c.png": 2})
+        watching.until(lambda: "pictures/c.png" in world.paths())
+        assert [type(step.error) for step in watching.errors] == [Untrusted]
+        assert "private" in str(watching.errors[0].error)
+
+
+def test_a_store_of_somebody_else_is_not_watched(synced: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(owner.os, "geteuid", lambda: 54_001)
+    before = digests(synced.folder, without=())
+    with pytest.raises(ForeignStore):
+        next(synced.another().watch())
+    assert digests(synced.folder, without=()) == before
+
+
+def test_names_that_are_not_utf_8_are_found_by_looking(synced: World) -> None:
+    with Watching.of(synced) as watching:
+        odd = os.fsdecode(b"pictures/\xff.png")
+        (synced.top / odd).write_bytes(drawn(80))
+        watching.until(lambda: odd in synced.paths())
+        (synced.top / odd).write_bytes(drawn(81))
+        watching.until(lambda: synced.aliases()[odd] == synced.key(81))
+        watching.until(lambda: any("not UTF-8" in note for note in watching.notes))
 
 
 # Faults of events
@@ -402,11 +548,20 @@ class FakeEvents:
 
 
 class NoModel:
+    """A model that notes what is asked of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+        self.unloaded = 0
+
     def unload(self) -> None:
-        pass
+        self.unloaded += 1
 
     def unload_unused(self, after: float) -> None:
-        pass
+        self.asked.append(after)
+
+
+MODEL = NoModel()
 
 
 @pytest.fixture
@@ -414,7 +569,7 @@ def events() -> FakeEvents:
     return FakeEvents()
 
 
-def faked(world: World, events: FakeEvents, sync: Any = None, **options: Any) -> Watching:
+def faked(world: World, events: Any, sync: Any = None, **options: Any) -> Watching:
     """Watch a world by a fake source."""
     repo = world.repo
 
@@ -423,7 +578,7 @@ def faked(world: World, events: FakeEvents, sync: Any = None, **options: Any) ->
 
     def start(stop: threading.Event) -> Iterator[Any]:
         chosen = WatchOptions(**{**QUICK, **options})
-        return watch(repo, [], chosen, sync=sync or plain, model=NoModel(), stop=stop, source=events)
+        return watch(repo, [], chosen, sync=sync or plain, model=MODEL, stop=stop, source=events)
 
     return Watching(start)
 
@@ -475,23 +630,41 @@ def test_a_folder_that_goes_while_it_is_to_be_watched_is_left_out(synced: World,
         assert watching.syncs and not watching.errors
 
 
-def test_folders_are_watched_before_they_are_read(synced: World, events: FakeEvents) -> None:
+def test_a_folder_that_comes_between_the_look_and_the_watch_is_watched_too(synced: World, events: FakeEvents) -> None:
+    late = [synced.pictures / "late", synced.pictures / "late/later"]
+
+    def make(folders: Collection[bytes]) -> FakeEvents:
+        if late:
+            late.pop(0).mkdir()
+        return events(folders)
+
+    with faked(synced, make) as watching:
+        assert os.fsencode(synced.pictures / "late/later") in events.made[-1]
+        assert watching.syncs and events.closed == len(events.made) - 1
+
+
+def test_a_folder_that_goes_and_comes_back_is_noticed_without_an_event(
+    synced: World, events: FakeEvents, patient: None
+) -> None:
     with faked(synced, events) as watching:
-        made = len(events.made)
-
-        def late(seconds: float, stop: threading.Event) -> list[Seen]:
-            return []
-
-        synced.put({"deep/er/new.png": 9})
-        events.told.append([Seen(os.fsencode(synced.pictures / "deep"), True, False)])
-        watching.until(lambda: len(events.made) > made)
-        assert os.fsencode(synced.pictures / "deep/er") in events.made[-1]
+        synced.pictures.rename(synced.top / "away")
+        watching.until(lambda: watching.errors)
+        syncs = len(watching.syncs)
+        (synced.top / "away").rename(synced.pictures)
+        watching.until_synced(syncs + 1)
 
 
-def test_now_and_then_everything_is_read_whatever_was_told(synced: World, events: FakeEvents) -> None:
+def test_an_unused_model_gives_its_memory_back(synced: World, events: FakeEvents) -> None:
+    with faked(synced, events, unload_after=7.0) as watching:
+        watching.until(lambda: 7.0 in MODEL.asked)
+    MODEL.asked.clear()
+
+
+def test_now_and_then_everything_is_read_and_watched_anew_whatever_was_told(synced: World, events: FakeEvents) -> None:
     with faked(synced, events, rescan=0.2) as watching:
         synced.put({"new.png": 9})
         watching.until(lambda: "pictures/new.png" in synced.paths())
+        assert events.made[0] == events.made[1]
 
 
 def test_a_machine_that_slept_is_looked_at_anew(
@@ -529,6 +702,38 @@ def test_a_flood_of_reading_is_followed_by_another_look(
         reports = [watching.until_synced(2 - number).report for number in (1, 0)]
         assert [report and classes(report).get("new", 0) for report in reports] == [1, 0]
         assert quiet_for(watching, 0.5)
+
+
+def test_a_limit_that_a_look_meets_ends_nothing(
+    synced: World, events: FakeEvents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = [SystemLimit("too many open files")] * 3
+
+    def limited(*given: Any) -> list[Place]:
+        if limits:
+            raise limits.pop()
+        return places_of(*given)
+
+    with faked(synced, events) as watching:
+        monkeypatch.setattr(folders_module, "places_of", limited)
+        for number in range(4):
+            synced.put({f"new{number}.png": 60 + number})
+            events.told.append([Seen(os.fsencode(synced.pictures / f"new{number}.png"), True, False)])
+            watching.until(lambda number=number: f"pictures/new{number}.png" in synced.paths())
+        assert not limits
+
+
+def test_damage_is_told_once_and_a_repair_goes_on(synced: World, patient: None) -> None:
+    with Watching.of(synced) as watching:
+        pack = min(synced.folder.glob("packs/*"))
+        away = pack.rename(synced.top / "away")
+        synced.put({"new.png": 9})
+        watching.until(lambda: watching.errors)
+        time.sleep(0.5)
+        assert [type(step.error) for step in watching.errors] == [Damage]
+        away.rename(pack)
+        synced.another().snapshot_tag("v1", "repaired")
+        watching.until(lambda: "pictures/new.png" in synced.paths())
 
 
 def test_its_end_gives_everything_back(synced: World, events: FakeEvents) -> None:

@@ -34,15 +34,18 @@ def completion(shell: str, as_json: bool) -> None:
     """Print the script that lets SHELL complete vstore: commands, options and their values, snapshots, tags, spaces and
     the labels of folders.
 
-    It is sourced when the shell starts: for bash put the line of the example into ~/.bashrc, for zsh into ~/.zshrc,
-    after compinit; for fish write the script to ~/.config/fish/completions/vstore.fish.
+    The shell sources it when it starts.
+
+    \b
+    In ~/.bashrc:                 eval "$(vstore completion bash)"
+    In ~/.zshrc, after compinit:  eval "$(vstore completion zsh)"
+    For fish:                     write it to ~/.config/fish/completions/vstore.fish
 
     Each TAB asks vstore itself: names come from the store that the command would use. Nothing is written.
 
     \b
     Example:
-      vstore completion fish > ~/.config/fish/completions/vstore.fish
-      eval "$(vstore completion bash)"
+      vstore completion bash
     """
     report = Completion(shell, SCRIPTS[shell], INSTALL[shell])
     if as_json:

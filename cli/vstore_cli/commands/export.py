@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from vstore import UsageError
+from vstore_cli.again import typed_again
+from vstore_cli.interrupts import saying
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, offline_option
 from vstore_cli.output import count, echo_json, json_option, shown, size
@@ -46,14 +48,18 @@ def export(out: str, words: tuple[str, ...], format: str, as_json: bool, **optio
       vstore export vectors.parquet --format parquet
       vstore export like-this/ ./cat.jpg --format links -k 50
     """
-    from vstore import Operand
+    from vstore import Interrupted, Operand
 
     if format == "links" and not words:
         raise UsageError(
             "--format links needs a search", "add what to look for: vstore export OUT ./cat.jpg --format links"
         )
     operands = [Operand(part.weight, part.image, part.text) for part in parse(words)] if words else []
-    with open_store() as store:
+    again = typed_again()
+    with (
+        saying(lambda: Interrupted("interrupted; nothing was written", f"run it again: {again}")),
+        open_store() as store,
+    ):
         report = store.export(out, format=format, operands=operands, **options)
     if as_json:
         echo_json(report)

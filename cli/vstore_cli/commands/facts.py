@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
 from typing import TYPE_CHECKING
 
 import click
 
+from vstore_cli.again import going_on, typed_again
 from vstore_cli.bar import progress
 from vstore_cli.interrupts import stopping
 from vstore_cli.locate import open_store, open_to_change
@@ -51,8 +52,15 @@ def facts(
       vstore facts
       vstore facts --fill --pixels
     """
-    stop = threading.Event()
-    with open_to_change() if fill else open_store() as store, progress(quiet) as bar, stopping(stop):
+    from vstore import Stop
+
+    stop = Stop()
+    with contextlib.ExitStack() as stack:
+        if fill:
+            stack.enter_context(going_on("interrupted; finished work is saved"))
+        store = stack.enter_context(open_to_change() if fill else open_store())
+        bar = stack.enter_context(progress(quiet))
+        stack.enter_context(stopping(stop))
         report = store.facts(
             fill=fill,
             pixels=pixels,
@@ -76,7 +84,7 @@ def _show(report: FactsReport, *, fill: bool, quiet: bool, as_json: bool) -> int
         if len(report.failed) > FAILURES:
             click.echo(f"  and {number(len(report.failed) - FAILURES)} more; --json lists all", err=True)
     if report.interrupted:
-        click.echo("Interrupted: finished work is saved; the next run goes on from there.", err=True)
+        click.echo(f"Interrupted: finished work is saved; continue with: {typed_again()}", err=True)
         return 130
     return 3 if report.failed else 0
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import click
 
+from vstore_cli.again import going_on
 from vstore_cli.locate import open_to_change
 from vstore_cli.output import count, echo_json, json_option, size
+
+_STOPPED = "interrupted; everything that is in use is there"
 
 
 @click.command()
@@ -24,7 +27,7 @@ def gc(dry_run: bool, drop_unnamed: bool, wait: bool, as_json: bool) -> None:
     Example:
       vstore gc --dry-run
     """
-    with open_to_change() as store:
+    with going_on(_STOPPED), open_to_change() as store:
         report = store.gc(dry_run=dry_run, drop_unnamed=drop_unnamed, wait=wait)
     if as_json:
         echo_json(report)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vstore import Interrupted
+from vstore_cli.again import typed_again
 from vstore_cli.bar import progress
-from vstore_cli.interrupts import stopping
+from vstore_cli.interrupts import saying, stopping
 from vstore_cli.locate import find_store, new_folder, say_store, user_words
 from vstore_cli.models import model_options
 from vstore_cli.output import count, duration, echo_json, json_option, number, openable, say, shown, table
@@ -91,17 +90,19 @@ def import_(as_json: bool, quiet: bool, **options: Any) -> None:
 
 
 def _run(folder: Path, options: dict[str, Any], *, quiet: bool) -> ImportReport:
-    from vstore import Store
+    from vstore import Interrupted, Stop, Store
 
-    stop = threading.Event()
-    with stopping(stop), progress(quiet) as bar:
-        try:
-            if not Store.exists(folder):
-                return Store.import_new(folder, **user_words(folder), progress=bar, stop=stop, **options)
-            with Store(folder, **user_words(folder)) as store:
-                return store.import_index(progress=bar, stop=stop, **options)
-        except KeyboardInterrupt as err:
-            raise Interrupted("stopped; the store is unchanged", "run the command again") from err
+    stop, again = Stop(), typed_again()
+
+    def interrupted() -> Interrupted:
+        amid = "stopped amid the commit, which counts as a whole or not at all"
+        return Interrupted(amid if stop.is_set() else "stopped; the store is unchanged", f"run it again: {again}")
+
+    with saying(interrupted), stopping(stop), progress(quiet) as bar:
+        if not Store.exists(folder):
+            return Store.import_new(folder, **user_words(folder), progress=bar, stop=stop, **options)
+        with Store(folder, **user_words(folder)) as store:
+            return store.import_index(progress=bar, stop=stop, **options)
 
 
 _WORDS = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from vstore_cli.again import going_on
 from vstore_cli.locate import open_to_change
 from vstore_cli.output import echo_json, json_option
 
@@ -24,7 +25,7 @@ def migrate(dry_run: bool, wait: bool, as_json: bool) -> None:
     Example:
       vstore migrate --dry-run
     """
-    with open_to_change() as store:
+    with going_on("interrupted; nothing is lost"), open_to_change() as store:
         report = store.migrate(dry_run=dry_run, wait=wait)
     if as_json:
         echo_json(report)

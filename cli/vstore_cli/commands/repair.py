@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from vstore_cli.again import going_on
 from vstore_cli.bar import progress
 from vstore_cli.locate import find_store, no_store, refuse_network, say_store, user_words
 from vstore_cli.models import device_option, offline_option
@@ -43,7 +44,7 @@ def repair(dry_run: bool, quiet: bool, as_json: bool, **options: Any) -> int:
     if not dry_run:
         refuse_network(folder)
     say_store(folder)
-    with progress(quiet) as bar:
+    with going_on("interrupted; nothing that could be saved is lost"), progress(quiet) as bar:
         report = Store.repair(folder, dry_run=dry_run, **user_words(folder), progress=bar, **options)
     code = 4 if report.left or report.degraded else 0
     if as_json:

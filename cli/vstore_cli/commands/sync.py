@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shlex
-import threading
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from vstore_cli.again import typed_again
 from vstore_cli.bar import progress
-from vstore_cli.interrupts import stopping
+from vstore_cli.interrupts import saying, stopping
 from vstore_cli.locate import (
     find_store,
     new_folder,
@@ -121,33 +119,30 @@ def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> 
     folder = find_store(paths)
     if folder is None and not (paths or options["files_from"]):
         raise no_store()
-    again = _again(paths, options)
+    again = typed_again(MODEL_WORDS)  # those are of the store that is made
     folder = folder or new_folder()
     say_store(folder)
     report = _run(folder, paths, options, quiet=quiet, as_json=as_json, again=again)
     return show(report, folder, as_json=as_json, quiet=quiet, again=again)
 
 
-def _again(paths: tuple[str, ...], options: dict[str, Any]) -> str:
-    """Write the command that goes on with an interrupted run: of its space, in its folders."""
-    space = [] if options["space"] is None else ["--space", options["space"]]
-    return " ".join(map(shlex.quote, ["vstore", "sync", *paths, *space]))
-
-
 def _run(
     folder: Path, paths: tuple[str, ...], options: dict[str, Any], *, quiet: bool, as_json: bool, again: str
 ) -> SyncReport:
     """Sync the store in a folder, or make one there. Raises: ModelError if an existing one is given a model."""
-    from vstore import Interrupted, Store
+    from vstore import Interrupted, Stop, Store
 
     if not options["dry_run"]:
         refuse_network(folder)
 
-    stop = threading.Event()
-    interrupts = contextlib.ExitStack()
+    stop = Stop()
+    anew = typed_again()
+
+    def interrupted() -> Interrupted:
+        what = "stopped at once; every finished batch is saved" if stop.is_set() else "interrupted"
+        return Interrupted(what, f"continue with: {again if Store.exists(folder) else anew}")
 
     def made(report: object) -> None:
-        interrupts.enter_context(stopping(stop))  # before, there is no batch to finish: Ctrl-C ends it at once
         if not as_json and not quiet:
             click.echo(f"Made the store {shown(str(folder))}")
             if is_built_in:
@@ -155,25 +150,19 @@ def _run(
 
     model = {name: options.pop(name) for name in MODEL_WORDS}
     is_built_in = model["model"] is None and model["adapter"] is None
-    with interrupts, progress(quiet) as bar:
-        try:
-            if not Store.exists(folder) or any(value is not None for value in model.values()):
-                with saying_that_no_store_was_made(folder):
-                    return Store.sync_new(
-                        folder,
-                        paths,
-                        **user_words(folder),
-                        note=note,
-                        made=made,
-                        progress=bar,
-                        stop=stop,
-                        **model,
-                        **options,
-                    )
-            interrupts.enter_context(stopping(stop))
-            with Store(folder, **user_words(folder)) as store:
-                return store.sync(paths, progress=bar, stop=stop, **options)
-        except KeyboardInterrupt as err:
-            if not Store.exists(folder):
-                raise
-            raise Interrupted("stopped at once; every finished batch is saved", f"continue with: {again}") from err
+    with saying(interrupted), stopping(stop), progress(quiet) as bar:
+        if not Store.exists(folder) or any(value is not None for value in model.values()):
+            with saying_that_no_store_was_made(folder):
+                return Store.sync_new(
+                    folder,
+                    paths,
+                    **user_words(folder),
+                    note=note,
+                    made=made,
+                    progress=bar,
+                    stop=stop,
+                    **model,
+                    **options,
+                )
+        with Store(folder, **user_words(folder)) as store:
+            return store.sync(paths, progress=bar, stop=stop, **options)

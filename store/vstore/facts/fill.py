@@ -22,6 +22,7 @@ from vstore.repository.facts import added
 from vstore.repository.looks import Look
 from vstore.repository.pixel_facts import lacking
 from vstore.repository.repository import Repository
+from vstore.stop import finishing
 
 BATCH = 4096  # digests of a record
 SECONDS = 60.0  # of work that a kill costs at most
@@ -99,6 +100,7 @@ def _fill(repo: Repository, options: FillOptions, stages: Stages, stop: threadin
             isolated = stack.enter_context(IsolatedDecoder())
         reader = PixelReader(repo, recipe, max_pixels=options.max_pixels, isolated=isolated, stages=stages)
         stages.begin("reading", len(without), unit="pictures")
+        stack.enter_context(finishing(stop, "these pictures"))
         reads = stack.enter_context(closing(reader.reads({key: paths[key] for key in without}, stop)))
         for some in _batches(reads, stages):
             done = _taken(done, some)

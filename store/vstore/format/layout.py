@@ -12,9 +12,9 @@ NEWEST = FORMATS[-1]
 DTYPES = {"float16": 2, "float32": 4}  # bytes of a number in a row
 DTYPE_CODES = {"float16": 1, "float32": 2}  # in footers and journals
 
-_SNAPSHOT_LIKE = r"v\d+|[0-9a-f]{4,}"
-_DATE_LIKE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_RESERVED = {"latest", "current", "head"}
+_NUMBER = r"[vV]\d+"
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_WORDS = ("latest", "current", "HEAD")
 
 
 class Layout(NamedTuple):
@@ -97,16 +97,32 @@ def record_number(name: str) -> int | None:
     return int(stem) if dot and ending == "json" and len(stem) == 12 and stem.isascii() and stem.isdigit() else None
 
 
-def why_not_a_name(name: str) -> str | None:
-    """Say why a name is not valid for a tag or a space, or return None: some words mean snapshots."""
+def why_not_a_tag(name: str) -> str | None:
+    """Say why a name is not valid for a tag, or return None: some mean a snapshot in every store."""
+    word = _word(name)
+    if word is not None:
+        return f"{name!r} already means a snapshot" if name == word else f"{name!r} would be taken for {word}"
+    if re.fullmatch(_NUMBER, name):
+        return f"{name!r} is the name of a snapshot, made or to come"
+    if re.fullmatch(_DATE, name):
+        return f"{name!r} looks like a date, which means the newest snapshot made by then"
+    return _misshapen(name)
+
+
+def why_not_a_space(name: str) -> str | None:
+    """Say why a name is not valid for a space, or return None: what is printed names snapshots and spaces together."""
+    if _word(name) is not None or re.fullmatch(_NUMBER, name):
+        return f"{name!r} is how a snapshot is called, and a space of this name would be taken for one"
+    return _misshapen(name)
+
+
+def _word(name: str) -> str | None:
+    return next((word for word in _WORDS if word.lower() == name.lower()), None)
+
+
+def _misshapen(name: str) -> str | None:
     if not name or len(name) > 100:
         return "a name has 1 to 100 characters"
-    if name.lower() in _RESERVED:
-        return f"{name!r} is a reserved word for a snapshot"
-    if re.fullmatch(_SNAPSHOT_LIKE, name, re.IGNORECASE):
-        return f"{name!r} looks like a snapshot name (v + number, or 4 and more hex digits)"
-    if re.fullmatch(_DATE_LIKE, name):
-        return f"{name!r} looks like a date, which means the newest snapshot made by then"
     if any(c in "@~^{}/\\:" or c.isspace() or not c.isprintable() for c in name) or name[0] in "-+.":
         return "a name must not contain @ ~ ^ { } / \\ : or blanks, or begin with - + ."
     return None

@@ -29,6 +29,7 @@ from vstore.repository.create import create_store
 from vstore.repository.discovery import is_store
 from vstore.repository.permission import give
 from vstore.repository.repository import Repository
+from vstore.stop import finishing
 
 DEFAULT = ("xxh3_128", "float16")
 
@@ -92,8 +93,9 @@ def import_new(
     made = folder.with_name(f".{folder.name.lstrip('.')}-{durable.nonce()[:8]}")
     try:
         report = work(made)
-        durable.disk.rename(str(made), str(folder))
-        durable.sync_folder(folder.parent)
+        with finishing(stop, "the commit"):
+            durable.disk.rename(str(made), str(folder))
+            durable.sync_folder(folder.parent)
     except OSError as err:
         raise DiskTrouble(
             f"cannot make {folder}: {err.strerror}", "look at the disk, then run the command again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from vstore.repository.fields import fields_of
 from vstore.repository.leftovers import left_rows, write_leftovers
 from vstore.repository.repository import Repository
 from vstore.repository.snapshots import images_of, new_snapshot
+from vstore.stop import finish_all
 
 
 class Decided(NamedTuple):
@@ -74,10 +76,11 @@ class _Left(NamedTuple):
 class Commit:
     """The commit of one import."""
 
-    def __init__(self, repo: Repository, options: ImportOptions, decided: Decided) -> None:
+    def __init__(self, repo: Repository, options: ImportOptions, decided: Decided, stop: threading.Event) -> None:
         self._repo = repo
         self._options = options
         self._decided = decided
+        self._stop = stop
         self._changes: dict[str, Json] = {}
         self._blobs: dict[bytes, bytes] = {}
         self._notes: list[str] = []
@@ -94,6 +97,7 @@ class Commit:
             add_space(repo, chosen.recipe, chosen.name, status=chosen.status, place=self._options.place)
         refs = self._write_rows()
         left = self._write_left()
+        finish_all(self._stop, "the commit")  # from here on nobody may say that the store is unchanged
         with repo.committing("import"):
             state = repo.state
             self._changes |= pairing.scope.changes()

@@ -19,7 +19,9 @@ from vstore.importing.listing import Entry, Listing, encoded
 from vstore.importing.parquet_columns import TWICE, other_columns, vector_columns
 from vstore.importing.shapes import ROW_FIELDS, SIZE_FIELDS, TIME_FIELDS, Shapes
 from vstore.packages import PARQUET
+from vstore.quoting import quoted
 
+_HEAD = 200  # bytes in which an export says what it is
 _DELIMITERS = ",;\t|"
 
 
@@ -39,6 +41,8 @@ def read_metadata(path: Path, rows: int, path_field: str | None = None, vectors:
         data = path.read_bytes()
     except OSError as err:
         raise UsageError(f"{path} cannot be read: {err.strerror or err}") from err
+    if b'"vstore_export"' in data[:_HEAD]:
+        raise _own(path)
     if kind in (".csv", ".tsv"):
         return reader.table(data)
     if kind in (".jsonl", ".ndjson"):
@@ -46,6 +50,15 @@ def read_metadata(path: Path, rows: int, path_field: str | None = None, vectors:
     if kind == ".txt":
         return reader.text(data)
     return reader.json(data)
+
+
+def _own(path: Path) -> UsageError:
+    """Make the refusal of the `vstore.json` of an export: it is no list, and it is found without being named."""
+    return UsageError(
+        f"{path} is no list of pictures: it belongs to an export of vstore, and is read with the files beside it",
+        f"name these alone: vstore import --faiss {quoted(str(path.with_name('index.faiss')))} --metadata "
+        f"{quoted(str(path.with_name('metadata.json')))}",
+    )
 
 
 class _Reader:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +25,7 @@ from vstore.importing.rclip import RclipSource
 from vstore.importing.report import ImportRefused
 from vstore.importing.source import Source, fingerprint, written_at
 from vstore.importing.ways import Way
+from vstore.near_files import did_you_mean, near_files
 
 
 class Named(NamedTuple):
@@ -87,12 +90,23 @@ class Old(NamedTuple):
         return fingerprint(self.source.files)
 
 
+def refuse_missing(paths: Iterable[Path | None]) -> None:
+    """Refuse a file or folder that is not there, before any other is read. Raises: UsageError."""
+    for path in paths:
+        if path is not None and not path.exists():
+            near = near_files(os.fsencode(path))
+            raise UsageError(
+                f"{path} cannot be read: {os.strerror(errno.ENOENT)}", did_you_mean(near, "check the name")
+            )
+
+
 def open_old(named: Named, path_field: str | None, rows_by: str | None, force: bool) -> Old:
     """Open the given files.
 
     force:  go on although `.faiss` and `.npy` disagree.
     Raises: UsageError, MissingPackage; ImportRefused if the files do not belong together.
     """
+    refuse_missing(named)
     given = [field for field, value in zip(named._fields, named, strict=True) if value is not None]
     if named.clip_retrieval is not None or named.rclip is not None:
         if len(given) > 1:

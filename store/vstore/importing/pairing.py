@@ -99,7 +99,9 @@ class Pairer:
             raise UsageError(f"{os.fsdecode(root)} is not a folder", "name the folder of the pictures with --root")
         self._stages.begin("listing folders")
         tree = Tree.empty(repo.hash, repo.packs.get)
-        survey = Surveyor(repo, self._catalogue, tree, stages=self._stages).survey([target], frozenset())
+        survey = Surveyor(repo, self._catalogue, tree, stages=self._stages, stop=self._stop).survey(
+            [target], frozenset()
+        )
         prefix = target.prefix + b"/"
         files: dict[bytes, File] = {}
         places: dict[bytes, Item] = {}

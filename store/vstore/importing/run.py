@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from vstore.importing.verdict import Judge, settle_embedded_again
 from vstore.intake.keeper import recover
 from vstore.intake.stat_cache import put_stats
 from vstore.intake.stored_keys import align
+from vstore.near_files import did_you_mean, near_files
 from vstore.progress import Progress, Stages
 from vstore.repository.acquaintance import KnownFolders, keep_named
 from vstore.repository.leftovers import as_of
@@ -84,6 +86,7 @@ class ImportRun:
 
     def _decide(self) -> Decided:
         repo = self._repo
+        self._refuse_missing_root()
         self._stages.begin("reading the old index")
         old = self._open()
         resumed = self._resumed
@@ -98,6 +101,14 @@ class ImportRun:
         fields = decided_fields(repo, self._options, old, verdict, resumed=resumed is not None)
         self._notes += fields.notes
         return Decided(old=old, chosen=chosen, pairing=pairing, verdict=verdict, resumed=resumed, fields=fields)
+
+    def _refuse_missing_root(self) -> None:
+        """Refuse a folder of pictures that is none, before vectors are read. Raises: UsageError."""
+        root = self._options.root
+        if root is not None and not os.path.isdir(root):
+            what = "is not a folder" if os.path.lexists(root) else "does not exist"
+            step = did_you_mean(near_files(root), "name the folder of the pictures with --root")
+            raise UsageError(f"{os.fsdecode(root)} {what}", step)
 
     def _open(self) -> Old:
         options, repo = self._options, self._repo
@@ -149,7 +160,7 @@ class ImportRun:
     def _commit(self, decided: Decided, report: ImportReport) -> ImportReport:
         repo, old, pairing = self._repo, decided.old, decided.pairing
         self._stages.begin("writing the snapshot")
-        written = Commit(repo, self._options, decided).write()
+        written = Commit(repo, self._options, decided, self._stop).write()
         keep_named(repo, pairing.named)
         if self._catalogue is not None:
             # No sync hashes these files again, nor looks for their vectors.

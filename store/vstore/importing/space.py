@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from vstore.embed.rows import require_width
 from vstore.errors import ModelError, UsageError
-from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import Recipe, space_id
 from vstore.format.rest_entry import Import
 from vstore.importing.old_index import Old
 from vstore.importing.options import ImportOptions
 from vstore.repository.identities import declared_space
+from vstore.repository.names import refuse_space_name
 from vstore.repository.repository import Repository
 
 FAMILY = "imported"  # the family of a recipe without a model
@@ -54,9 +54,7 @@ def choose_space(repo: Repository, options: ImportOptions, old: Old) -> Chosen:
             raise UsageError(f"this space already exists under the name {found.name!r}", "import without --as-space")
         return Chosen(space, found.name, found.status, recipe)
     name = options.as_space or _name_of(old, recipe, space)
-    why_not = why_not_a_name(name)
-    if why_not:
-        raise UsageError(why_not, "choose another name with --as-space")
+    refuse_space_name(repo.state, name, "choose another name with --as-space")
     if any(other.name == name for other in repo.state.spaces.values()):
         raise UsageError(f"another space has the name {name!r}", "choose another name with --as-space")
     return Chosen(space, name, "claimed", recipe)

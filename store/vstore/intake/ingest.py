@@ -29,6 +29,7 @@ from vstore.pictures.formats import MAX_PIXELS
 from vstore.pictures.preparation import preparation_of
 from vstore.progress import Stages
 from vstore.repository.repository import Repository
+from vstore.stop import finishing
 
 if TYPE_CHECKING:
     from vstore.format.facts import Fact
@@ -96,7 +97,7 @@ class Ingest:
             machine=lambda: machine(recipe),
             retry_failed=retry_failed,
         )
-        self._model = LazyModel(repo, space, lambda: load(recipe), self._pictures.loaded, stages=stages)
+        self._model = LazyModel(repo, space, lambda: self._loaded(load), self._pictures.loaded, stages=stages)
         self._kept = KeptVectors(
             repo,
             space,
@@ -237,6 +238,8 @@ class Ingest:
         batch = ModelBatch([], [])
         with closing(self._reader.answers(items, decode=decode)) as answers:
             for answer in answers:
+                if self._stop.is_set() and self._model.loaded is None:
+                    break  # nobody waits for a model whose vectors nobody wants
                 self._take(survey, answer)
                 size = answer.item.file.size
                 if answer.key is not None and answer.made is not None and not self._copies(answer):
@@ -249,9 +252,13 @@ class Ingest:
                             pause()
                 else:
                     self._stages.advance(1, size, failed=answer.failure is not None)
-        if batch.keys:
+        if batch.keys and not self._stop.is_set():
             self._start(batch)
         self.settle()
+
+    def _loaded(self, load: Callable[[Recipe], Embedder]) -> Embedder:
+        with finishing(self._stop, ""):  # no batch waits for it: whoever ends the run then loses nothing
+            return load(self._recipe)
 
     def _start(self, batch: ModelBatch) -> None:
         self.cut.mark()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 WORKERS = max(2, os.cpu_count() or 2)
 SETTLED_NS = 2_000_000_000  # a stat younger than this when its file was read proves nothing later (git's racy rule)
 _ATTEMPTS = 3
+PIECE = 1 << 25  # bytes read, or hashed, between two looks whether the run was asked to stop
 _GROUP = 32  # files that a thread hashes in one go: handing over one at a time would cost more than the hash
 _GROUP_BYTES = 8 << 20  # of these, at most one more file
 
@@ -100,14 +101,16 @@ class Reader:
         self._least = least
         self._ahead = ahead
         self._stop = stop
+        self._is_left = False  # nobody takes answers any more
         self._lock = threading.Lock()
         self._claimed: set[bytes] = set()
 
     def answers(self, items: Iterable[Item], *, decode: bool) -> Generator[Answer, None, None]:
-        """Read files in parallel, answers in the order of the items; ends early when asked to stop."""
+        """Read files in parallel, answers in the order of the items; ends early, amid a file, when asked to stop."""
         from concurrent.futures import ThreadPoolExecutor  # costs 4 ms, which a run that reads nothing saves
 
         self._claimed.clear()  # a picture that an earlier reading decoded and nobody took must be decoded again
+        self._is_left = False
         rest = ([item] for item in items) if decode else _groups(items)
         waiting: deque[Future[list[Answer]]] = deque()
         with ThreadPoolExecutor(WORKERS, "vstore-read") as pool:
@@ -119,13 +122,20 @@ class Reader:
                     if not waiting:
                         return
                     yield from waiting.popleft().result()
+            except _Stopped:
+                return
             finally:
+                self._is_left = True
                 for future in waiting:
                     future.cancel()
 
     def _answer_all(self, items: list[Item], decode: bool) -> list[Answer]:
+        answers = []
         try:
-            return [self._answer(item, decode) for item in items]
+            for item in items:
+                self._refuse_stopped()
+                answers.append(self._answer(item, decode))
+            return answers
         finally:
             self._stages.put_down()
 
@@ -155,7 +165,7 @@ class Reader:
         program = program_of_pointer(data)
         if program is not None:
             return Answer(item, TROUBLE, failure=Elsewhere(program))
-        key = self._hash.digest(data)
+        key = self._digest(data)
         if not decode or not self._claim(key):
             return Answer(item, state, key, len(data))
         from vstore.pictures.decoding import prepare  # a run that reads nothing saves its import
@@ -165,7 +175,7 @@ class Reader:
             preparation = self._preparation
             if least := self._least(item.path, key):
                 preparation = preparation._replace(least=least)
-            picture, facts = decode_it(data, preparation)
+            picture, facts = decode_it(bytes(data), preparation)
         except PictureFailure as failure:
             return Answer(item, state, key, len(data), failure=failure)
         look = self._look(picture)
@@ -183,7 +193,7 @@ class Reader:
             self._claimed.add(key)
             return True
 
-    def _read(self, path: bytes, seen: FileStat) -> tuple[bytes | None, int]:
+    def _read(self, path: bytes, seen: FileStat) -> tuple[bytes | bytearray | None, int]:
         """Read a whole file between two stats that agree.
 
         Returns: its bytes, or None if it is too large; its state.
@@ -198,9 +208,7 @@ class Reader:
                     raise OSError(errno.ENOENT, "it is no longer a regular file")
                 if before.st_size > self._max_size:
                     return None, UNKNOWN
-                data = os.pread(fd, before.st_size + 1, 0)
-                while len(data) < before.st_size and (more := os.pread(fd, before.st_size - len(data), len(data))):
-                    data += more
+                data = self._bytes(fd, before.st_size)
                 after = os.fstat(fd)
                 if _same(before, after) and len(data) == before.st_size:
                     named = os.stat(path)  # ENOENT: it vanished while it was read
@@ -210,6 +218,41 @@ class Reader:
             raise OSError(errno.EBUSY, "it changed while it was being read")
         finally:
             os.close(fd)
+
+    def _bytes(self, fd: int, size: int) -> bytes | bytearray:
+        """Read an open file of about this size; one byte more if it has grown."""
+        if size <= PIECE:
+            data = os.pread(fd, size + 1, 0)
+            while len(data) < size and (more := os.pread(fd, size - len(data), len(data))):
+                data += more
+            return data
+        room = bytearray(size + 1)
+        with memoryview(room) as view:
+            at = 0
+            while at <= size and (count := os.preadv(fd, [view[at : at + PIECE]], at)):
+                at += count
+                self._refuse_stopped()
+        del room[at:]
+        return room
+
+    def _digest(self, data: bytes | bytearray) -> bytes:
+        if len(data) <= PIECE:
+            return self._hash.digest(data)
+        hasher = self._hash.new()
+        with memoryview(data) as view:
+            for at in range(0, len(data), PIECE):
+                hasher.update(view[at : at + PIECE])
+                self._refuse_stopped()
+        digest: bytes = hasher.digest()
+        return digest
+
+    def _refuse_stopped(self) -> None:
+        if self._is_left or self._stop.is_set():
+            raise _Stopped
+
+
+class _Stopped(Exception):
+    """The end of a reading amid a file."""
 
 
 def _groups(items: Iterable[Item]) -> Iterator[list[Item]]:

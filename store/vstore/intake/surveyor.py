@@ -10,6 +10,8 @@ is compared with them, too: what the catalogue knows of it is older than the agr
 from __future__ import annotations
 
 import os
+import threading
+from contextlib import closing
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -42,10 +44,12 @@ class Surveyor:
         tree: Tree,
         *,
         stages: Stages,
+        stop: threading.Event | None = None,
         absorbed: Absorbed | None = None,
     ) -> None:
         """
         tree:     the aliases to compare the folders with.
+        stop:     set by another thread, ends the scan.
         absorbed: the labels taken in by wider folders; by default those of the log.
         """
         store = os.stat(repo.layout.folder)
@@ -56,6 +60,7 @@ class Surveyor:
         self._watch: Watch | None = None
         self._skip = {(store.st_dev, store.st_ino)}
         self._stages = stages
+        self._stop = stop
         self._unproven: set[bytes] = set()  # folders that the catalogue's agreement does not cover
         self._awaited: dict[bytes, bytes] = {}  # of those, the ones not met yet, with their expected places
 
@@ -64,6 +69,7 @@ class Surveyor:
 
         agreed: labels whose clean folders agree with the snapshot; the others are compared as a whole.
         watch:  sees every name that is met in whole folders.
+        Raises: Interrupted if it was asked to stop.
         """
         survey = Survey(targets)
         self._watch = watch
@@ -87,6 +93,7 @@ class Surveyor:
             expect=expect,
             watch=self._watch,
             fence=None if target.named else self._folders.fence(target.root),
+            stop=self._stop,
         )
         survey.scans[target.prefix] = scan
         whole = not agreed or bool(under)  # the folder above a part may not know of it
@@ -94,19 +101,20 @@ class Surveyor:
             self._unproven.add(target.prefix)
         is_folder = not under
         found = 0
-        for folder in scan:
-            stored = label + b"/" + folder.path if folder.path else label
-            is_folder = is_folder or folder.path == under
-            found += folder.count
-            survey.ignored += folder.ignored
-            if folder.passed:
-                passed_over.add(survey.passed, folder.passed, label + b"/")
-            place = os.path.join(target.place, folder.path)
-            self._stages.take(place)
-            self._stages.advance(folder.count)
-            self._take(survey, folder, stored, place, only=not is_folder)
-            self._take_troubles(survey, target, folder.troubles)
-            survey.unsure.update(label + b"/" + trouble.path for trouble in folder.troubles)
+        with closing(iter(scan)) as folders:  # an interrupted one may have another process
+            for folder in folders:
+                stored = label + b"/" + folder.path if folder.path else label
+                is_folder = is_folder or folder.path == under
+                found += folder.count
+                survey.ignored += folder.ignored
+                if folder.passed:
+                    passed_over.add(survey.passed, folder.passed, label + b"/")
+                place = os.path.join(target.place, folder.path)
+                self._stages.take(place)
+                self._stages.advance(folder.count)
+                self._take(survey, folder, stored, place, only=not is_folder)
+                self._take_troubles(survey, target, folder.troubles)
+                survey.unsure.update(label + b"/" + trouble.path for trouble in folder.troubles)
         self._stages.put_down()
         self._take_troubles(survey, target, tuple(scan.troubles))
         passed_over.add(survey.passed, scan.passed, label + b"/")

@@ -12,6 +12,7 @@ from vstore.format.canonical import Json
 from vstore.format.entries import Root
 from vstore.format.names import is_label
 from vstore.limits import refuse_limit
+from vstore.near_files import did_you_mean, near_files, near_paths
 from vstore.paths import hint_for_address
 from vstore.pictures.scan_options import OptionEdits, ScanOptions
 from vstore.pictures.spelling import ListedNames, on_disk
@@ -31,6 +32,7 @@ class Target(NamedTuple):
     gone:    the part is not on disk any more.
     known:   the log knew this root before.
     named:   the user named all of it in this command, and knows where its links may lead.
+    given:   the part as the user wrote it.
     """
 
     root: Root
@@ -40,6 +42,7 @@ class Target(NamedTuple):
     gone: bool = False
     known: bool = True
     named: bool = False
+    given: bytes = b""
 
     @property
     def prefix(self) -> bytes:
@@ -86,7 +89,10 @@ def scope_of(
     if as_label is not None and len(paths) != 1:
         raise UsageError("--as names one folder", "give exactly one PATH with it")
     if as_label is not None and not is_label(as_label):
-        raise UsageError(f"{as_label!r:.100} cannot be a label", "a label is one name, of at most 255 bytes, without /")
+        raise UsageError(
+            f"{as_label!r:.100} cannot be a label",
+            "a label is one name of at most 255 bytes, without /, and not . or ..",
+        )
     if edits.accept_truncated:
         repo.require_format_2("the marks of cut pictures")
     builder = _ScopeBuilder(repo, as_label, edits)
@@ -143,8 +149,32 @@ class _ScopeBuilder:
                 if under is not None and (self._follows(root) or not through_link):
                     self._part(root, place, under, path)
                     return
-        _refuse_unless_folder(path, real)
+        self._refuse_unless_folder(path, real)
         self._new(real)
+
+    def _refuse_unless_folder(self, path: bytes, real: bytes) -> None:
+        """Refuse a path that is not a folder. real: its real path. Raises: UsageError."""
+        try:
+            found = os.stat(real)
+        except (FileNotFoundError, NotADirectoryError):
+            hint = hint_for_address(_shown(path))
+            raise UsageError(f"there is no folder {_shown(path)}", hint or self._meant(path)) from None
+        except OSError as err:
+            refuse_limit(err, f"read {_shown(path)}")
+            raise UsageError(f"cannot read {_shown(path)}: {err.strerror}", "check its permissions") from err
+        if not stat.S_ISDIR(found.st_mode):
+            raise UsageError(
+                f"{_shown(path)} is not a folder", "name a folder of pictures, or a file inside a synced one"
+            )
+
+    def _meant(self, path: bytes) -> str:
+        """Say what a path that does not exist may mean: a stored path, or a file of nearly its name."""
+        first, _, rest = path.rstrip(b"/").partition(b"/")
+        places = {os.fsencode(label): self._repo.place(root) for label, root in self._known.items()}
+        near = [] if first in places else near_files(path)
+        for label in () if near else near_paths(lambda done: () if done else places, [first]):
+            near.append(os.path.join(places[label], rest).rstrip(b"/"))
+        return did_you_mean(near, "check the name, or that its disk is mounted")
 
     def _is_named(self, root: Root) -> bool:
         """Take a folder for named, unless the store alone says that its links to folders elsewhere are followed."""
@@ -183,7 +213,7 @@ class _ScopeBuilder:
                 f"neither {_shown(os.path.join(place, under))} nor its folder {_shown(place)} exists",
                 "check that its disk is mounted",
             )
-        self._scope.targets.append(Target(root, place, options, under, gone=gone))
+        self._scope.targets.append(Target(root, place, options, under, gone=gone, given=path))
 
     def _names(self, place: bytes) -> ListedNames:
         if place not in self._listed:
@@ -275,20 +305,6 @@ class _ScopeBuilder:
 
 def _shown(path: bytes) -> str:
     return os.fsdecode(path)
-
-
-def _refuse_unless_folder(path: bytes, real: bytes) -> None:
-    """Raises: UsageError if a path is not a folder. real: its real path."""
-    try:
-        found = os.stat(real)
-    except (FileNotFoundError, NotADirectoryError):
-        hint = hint_for_address(_shown(path)) or "check the name, or that its disk is mounted"
-        raise UsageError(f"there is no folder {_shown(path)}", hint) from None
-    except OSError as err:
-        refuse_limit(err, f"read {_shown(path)}")
-        raise UsageError(f"cannot read {_shown(path)}: {err.strerror}", "check its permissions") from err
-    if not stat.S_ISDIR(found.st_mode):
-        raise UsageError(f"{_shown(path)} is not a folder", "name a folder of pictures, or a file inside a synced one")
 
 
 def _names(path: bytes, real: bytes) -> list[tuple[bytes, bool]]:

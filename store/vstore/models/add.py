@@ -14,7 +14,6 @@ from vstore.embed.short_names import with_full_name
 from vstore.embed.wishes import wishes_of
 from vstore.errors import Damage, ModelError, UsageError
 from vstore.format.entries import Space
-from vstore.format.layout import why_not_a_name
 from vstore.format.recipes import space_id
 from vstore.models.report import ModelAdded
 from vstore.pictures.preparation import NEWEST
@@ -22,6 +21,7 @@ from vstore.quoting import quoted
 from vstore.repository.filling import filling
 from vstore.repository.identities import Naming, known_preparation, space_of, with_older
 from vstore.repository.model_space import Made, add, make
+from vstore.repository.names import refuse_space_name
 from vstore.repository.permission import give, is_permitted, permitted
 from vstore.repository.proof import kept_probes
 from vstore.repository.repository import Repository
@@ -40,9 +40,7 @@ def model_add(
     note:   receives a line for each thing that nobody asked for.
     Raises: UsageError, ModelError, Locked, Damage, DiskTrouble.
     """
-    why_not = why_not_a_name(name)
-    if why_not:
-        raise UsageError(why_not, "choose another name")
+    refuse_space_name(repo.state, name)
     merged, inherited = _filled(repo, words)
     named = next((space for space in repo.state.spaces.values() if space.name == name), None)
     if named is not None:

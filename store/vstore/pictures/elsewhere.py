@@ -30,7 +30,7 @@ class Elsewhere(PictureFailure):
         self.program = program
 
 
-def program_of_pointer(data: bytes) -> str | None:
+def program_of_pointer(data: bytes | bytearray) -> str | None:
     """Name the program whose pointer a file is; None if it is none."""
     if not data.startswith((b"/annex/", b"version https://")) or len(data) > _LONGEST:
         return None

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Collection, Iterator
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Callable, Collection, Generator, Iterator
+from typing import TYPE_CHECKING, Protocol
 
 from vstore.pictures import passed_over
 from vstore.pictures.folder import GONE, Folder, Trouble, packed
@@ -16,6 +17,7 @@ from vstore.pictures.listing import Lister
 from vstore.pictures.passed_over import PassedOver
 from vstore.pictures.rules import Rules
 from vstore.pictures.scan_options import ScanOptions
+from vstore.stop import refuse_stopped
 
 if TYPE_CHECKING:
     from vstore.pictures.links import Fence
@@ -23,7 +25,19 @@ if TYPE_CHECKING:
     from vstore.pictures.pattern_watch import Watch
 
     Found = tuple[list[Folder], list[Trouble]]
-    Share = Callable[[list[bytes]], Callable[[], Found | None]]
+
+    class Other(Protocol):
+        """Another process that walks folders."""
+
+        def found(self) -> Found | None:
+            """Wait for it. Returns: None if it failed. Raises: Interrupted."""
+            ...
+
+        def end(self) -> None:
+            """End it, if nobody waited for it."""
+            ...
+
+    Share = Callable[[list[bytes]], Other]
 
 SHARED = 8  # folders that must wait before half of them are given to another process
 _LONGEST = 4000  # bytes of a path that one call can take, on every system
@@ -51,6 +65,7 @@ class Scan:
         share: Share | None = None,
         watch: Watch | None = None,
         fence: Fence | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
         """
         place:      real path of the root.
@@ -60,6 +75,7 @@ class Scan:
         watch:      sees every name that is met.
         share:      walks half of the folders in another process: see `shared_scan`.
         fence:      links must not lead out of it.
+        stop:       set by another thread, ends the walk: iterating raises Interrupted.
         Raises: UsageError for an invalid pattern.
         """
         self.troubles: list[Trouble] = []
@@ -74,10 +90,12 @@ class Scan:
         self._lister = Lister(options, self._rules, extensions, self._keeps_out, watch or None, fence)
         self._owners: dict[tuple[int, int], bytes] = {}  # with follow_symlinks: the one path of each folder
         self._share = share
+        self._other: Other | None = None
+        self._stop = stop
         self._device = -1
         self._root_fd = -1
 
-    def __iter__(self) -> Iterator[Folder]:
+    def __iter__(self) -> Generator[Folder, None, None]:
         try:
             self._root_fd = os.open(self._place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as err:
@@ -91,6 +109,8 @@ class Scan:
             self._rules.finish(os.fsdecode(self._under) + "/" if self._under else "")
         finally:
             os.close(self._root_fd)
+            if self._other is not None:
+                self._other.end()
 
     def below(self, path: bytes) -> Iterator[Folder]:
         """Walk one folder of the root and all below it."""
@@ -146,7 +166,7 @@ class Scan:
         For a part of a root, walk all of it: only then is it known under which name a folder is listed.
         """
         options = self._options._replace(follow_symlinks=bool(self._under), include=())
-        scan = Scan(self._place, options, frozenset(), skip=self._skip, fence=self._fence)
+        scan = Scan(self._place, options, frozenset(), skip=self._skip, fence=self._fence, stop=self._stop)
         for _ in scan:
             pass
         return scan._owners
@@ -193,13 +213,15 @@ class Scan:
 
     def _walk(self, top: bytes, only: str | None = None) -> Iterator[Folder]:
         waiting = [top]
-        others: tuple[list[bytes], Callable[[], Found | None]] | None = None
+        others: list[bytes] | None = None
         while waiting:
+            refuse_stopped(self._stop)
             # The other process knows no ignore files: where there are some, its work would be lost.
             alone = self._share is None or others is not None or only is not None or self.has_rules
             if not alone and len(waiting) >= SHARED:
                 assert self._share is not None
-                others = waiting[1::2], self._share(waiting[1::2])
+                others = waiting[1::2]
+                self._other = self._share(others)
                 waiting = waiting[0::2]
             path = waiting.pop()
             try:
@@ -224,11 +246,12 @@ class Scan:
                 base = path + b"/" if path else b""
                 waiting += [base + name for name in reversed(folder.subfolders)]
         if others is not None:
-            found_there = others[1]()
+            assert self._other is not None
+            found_there = self._other.found()
             # `hides` must know all ignore files, and the other process may fail: then this one walks its folders.
             if found_there is None or self.has_rules:
                 self._share = None
-                for path in others[0]:
+                for path in others:
                     yield from self._walk(path)
             else:
                 yield from found_there[0]

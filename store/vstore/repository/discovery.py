@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -28,6 +29,19 @@ def is_store(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     return True
+
+
+def near_stores(folder: Path) -> list[bytes]:
+    """Find stores whose paths are like that of a folder that is none; or the folders that hold them."""
+    from vstore.near_files import near_files  # few names of stores are mistyped
+
+    found = []
+    for path in near_files(os.fsencode(folder)):
+        near = Path(os.fsdecode(path))
+        with contextlib.suppress(DiskTrouble):
+            if is_store(near) or is_store(near / FOLDER):
+                found.append(path)
+    return found
 
 
 def find_store(start: AnyPath) -> Path | None:

@@ -41,8 +41,12 @@ def read_form(folder: Path) -> Form:
     try:
         text = durable.read(path, LONGEST)
     except (FileNotFoundError, NotADirectoryError):
+        from vstore.near_files import did_you_mean
+        from vstore.repository.discovery import near_stores
+
         raise NoStore(
-            f"there is no store at {folder}", "make one with: vstore init, or name its folder with --store"
+            f"there is no store at {folder}",
+            did_you_mean(near_stores(folder), "make one with: vstore init, or name its folder with --store"),
         ) from None
     except OSError as err:
         refuse_limit(err, f"read {path}")

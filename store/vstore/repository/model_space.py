@@ -18,7 +18,7 @@ from vstore.embed.model_words import BUILTIN, Settings, Words
 from vstore.embed.probes import Probes, Proofs, drift
 from vstore.embed.sight import small_pictures
 from vstore.errors import ModelError, UsageError
-from vstore.format.layout import why_not_a_name
+from vstore.format.layout import why_not_a_space
 from vstore.format.recipes import Recipe
 from vstore.pictures.preparation import NEWEST
 from vstore.repository.add_space import add_space
@@ -145,9 +145,9 @@ def name_for(words: Words, wanted: str | None) -> str:
     if wanted is None:
         source = _title(words.adapter or words.model or "")
         wanted = re.sub(r"[^\w.-]+", "-", source).strip("-.+") or "model"
-        if why_not_a_name(wanted):
-            wanted = f"model-{wanted}"[:100]  # a checkpoint named v11 would look like a snapshot
-    why_not = why_not_a_name(wanted)
+        if why_not_a_space(wanted):
+            wanted = f"model-{wanted}"[:100]  # a checkpoint named v11 would be taken for a snapshot
+    why_not = why_not_a_space(wanted)
     if why_not:
         raise UsageError(why_not, "choose another name")
     return wanted

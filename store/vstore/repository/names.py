@@ -14,6 +14,7 @@ from vstore.clock import written
 from vstore.closeness import instead
 from vstore.errors import AmbiguousSnapshot, SnapshotNotFound, UsageError
 from vstore.format.entries import Snapshot, Space
+from vstore.format.layout import why_not_a_space
 from vstore.format.listing import Listing
 from vstore.format.records import Record
 from vstore.format.state import State
@@ -166,12 +167,26 @@ def past_currents(records: Iterable[Record]) -> Iterator[str | None]:
 def find_space(state: State, wanted: str) -> Space:
     """Find a space by name, or by its id or a prefix of it (6 or more digits). Raises: UsageError."""
     spaces = state.spaces.values()
-    found = [s for s in spaces if s.name == wanted or (len(wanted) >= 6 and s.id.startswith(wanted))]
+    found = [s for s in spaces if s.name == wanted] or _by_space_id(state, wanted)
     if len(found) != 1:
         names = sorted(space.name for space in spaces)
         step = f"the spaces here are: {', '.join(names) or 'none'}"
         raise UsageError(f"no space {wanted!r} in this store", step, instead=instead(wanted, names))
     return found[0]
+
+
+def _by_space_id(state: State, wanted: str) -> list[Space]:
+    return [space for space in state.spaces.values() if len(wanted) >= 6 and space.id.startswith(wanted)]
+
+
+def refuse_space_name(state: State, name: str, step: str = "choose another name") -> None:
+    """Refuse a name for a new space that is not valid, or that means another space. Raises: UsageError."""
+    why_not = why_not_a_space(name)
+    other = next(iter(_by_space_id(state, name)), None)
+    if why_not is None and other is not None:
+        why_not = f"{name!r} already means the space {other.name!r}, whose id begins so"
+    if why_not is not None:
+        raise UsageError(why_not, step)
 
 
 def _ancestor(listing: Listing, snapshot: Snapshot, up: int, wanted: str) -> Snapshot:

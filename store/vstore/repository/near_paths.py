@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator
 
 from vstore.format.tree import Tree
-from vstore.pictures.spelling import composed
-
-_MOST = 5000  # names of a folder that are compared
-_NEAR = 3  # names that are proposed for one
-_ALIKE = 0.7  # of difflib; `animal` is 0.92 to `animals`, `2024` 0.75 to `2042`, `town` 0.67 to `garden town`
+from vstore.near_files import near_paths as nearest
 
 
 def near_paths(tree: Tree, label: str, place: bytes | None, path: bytes) -> list[bytes]:
@@ -22,7 +17,7 @@ def near_paths(tree: Tree, label: str, place: bytes | None, path: bytes) -> list
     place: the folder on disk, or None.
     path:  relative to the folder, as are the paths returned.
     """
-    return _near(_Folder(tree, os.fsencode(label), place), b"", path.split(b"/"))[:_NEAR]
+    return nearest(_Folder(tree, os.fsencode(label), place).names, path.split(b"/"))
 
 
 class _Folder:
@@ -42,23 +37,3 @@ class _Folder:
         if self._place is not None:
             with contextlib.suppress(OSError), os.scandir(os.path.join(self._place, path)) as entries:
                 yield from (entry.name for entry in entries if not entry.name.startswith(b"."))
-
-
-def _near(folder: _Folder, done: bytes, names: Sequence[bytes]) -> list[bytes]:
-    """Find the paths that names mean below a path. Where only the first of them mean one, that is found."""
-    if not names:
-        return [done]
-    name, *rest = names
-    there = set(islice(folder.names(done), _MOST))
-    if name in there:
-        return _near(folder, os.path.join(done, name), rest)
-    from difflib import get_close_matches
-
-    plain = {_plain(one): one for one in sorted(there)}
-    found = get_close_matches(_plain(name), plain, n=_NEAR, cutoff=_ALIKE)
-    near = [os.path.join(done, plain[one]) for one in found]
-    return [path for one in near for path in _near(folder, one, rest)] or near
-
-
-def _plain(name: bytes) -> str:
-    return composed(os.fsdecode(name)).casefold()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
+from vstore.counts import some
 from vstore.errors import UsageError
 from vstore.format.pages import Alias
 from vstore.format.relabelling import today, yesterday
 from vstore.format.tree import Tree
+from vstore.near_files import did_you_mean
 from vstore.repository.acquaintance import KnownFolders
+from vstore.repository.discovery import find_store
 from vstore.repository.places import is_below, is_gone
 from vstore.repository.repository import Repository
 
@@ -33,7 +36,7 @@ def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]
     """
     absorbed, folders = repo.state.absorbed, KnownFolders(repo)
     labels = {os.fsencode(label) for label in [*repo.state.roots, *absorbed]}
-    named = under.rstrip(b"/")
+    named = under if under.startswith(b"/") else b"/".join(name for name in under.split(b"/") if name)
     found = []
     if named.partition(b"/")[0] in labels or next(below(tree, [named]), None) is not None:
         found.append(today(named, absorbed))
@@ -55,10 +58,7 @@ def prefixes_of(repo: Repository, tree: Tree, under: bytes) -> tuple[bytes, ...]
             _refuse_absent(repo, tree, under, found, folders)
         found += same
     if not found:
-        raise UsageError(
-            f"{os.fsdecode(under)} is not in any synced folder",
-            "name one, a part of one, or a stored path such as LABEL/FOLDER",
-        )
+        raise _in_no_folder(repo, tree, under, folders)
     before = [name for path in found for name in yesterday(path, absorbed)]
     before += [
         os.fsencode(old) for old in absorbed if any(is_below(today(os.fsencode(old), absorbed), p) for p in found)
@@ -82,11 +82,38 @@ def _refuse_absent(repo: Repository, tree: Tree, under: bytes, wanted: Iterable[
         from vstore.repository.near_paths import near_paths
 
         near += [os.path.join(label, one) for one in near_paths(tree, os.fsdecode(label), place, rest)]
-    meant = " or ".join(map(os.fsdecode, dict.fromkeys(near)))
     raise UsageError(
         f"{os.fsdecode(under)} is neither on disk nor in this snapshot",
-        f"did you mean {meant}?" if near else "name a part of a synced folder, or a stored path such as LABEL/FOLDER",
+        did_you_mean(near, "name a part of a synced folder, or a stored path such as LABEL/FOLDER"),
     )
+
+
+def _in_no_folder(repo: Repository, tree: Tree, under: bytes, folders: KnownFolders) -> UsageError:
+    """Make the error for words outside every synced folder: mistyped from the first name on, or of another store."""
+    from vstore import near_files
+    from vstore.repository.near_paths import near_paths
+
+    roots = repo.state.roots
+    first, _, rest = under.rstrip(b"/").partition(b"/")
+    near: list[bytes] = []
+    for label in near_files.near_paths(lambda done: () if done else map(os.fsencode, roots), [first]):
+        root = roots[os.fsdecode(label)]
+        place = repo.place(root) if folders.is_known(root) else None
+        found = near_paths(tree, root.label, place, rest) if rest else []
+        near += [os.path.join(label, one) for one in found] or [label]
+    for path in near_files.near_files(under):
+        whole = os.path.realpath(path)
+        if any(folders.is_same(root, whole) or folders.within(root, whole) is not None for root in roots.values()):
+            near.append(path)
+    message = f"{os.fsdecode(under)} is not in any synced folder"
+    if not roots:
+        return UsageError(message, "this store has no folder yet; take one in with: vstore sync FOLDER")
+    listed = [f"{label} ({os.fsdecode(repo.place(root))})" for label, root in roots.items()]
+    step = f"name one, a part of one, or a stored path such as LABEL/FOLDER; the folders are {some(listed)}"
+    other = find_store(under) if os.path.exists(under) else None
+    if other is not None and os.path.realpath(other) != os.path.realpath(repo.layout.folder):
+        step += f"; its own store is {other}"
+    return UsageError(message, did_you_mean(near, step))
 
 
 def label_of(repo: Repository, folder: bytes) -> str | None:

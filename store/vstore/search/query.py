@@ -14,6 +14,7 @@ from vstore.embed.rows import require_width, unit_rows, usable
 from vstore.embed.text_cache import cache_text, cached_text, text_name
 from vstore.errors import ModelError, UsageError, VstoreError
 from vstore.format.recipes import Recipe
+from vstore.near_files import did_you_mean, near_files
 from vstore.pictures.elsewhere import FETCH, program_of_link, program_of_pointer
 from vstore.pictures.picture_file import read_regular, read_up_to
 from vstore.quoting import quoted
@@ -91,7 +92,7 @@ def _read(path: bytes) -> bytes:
     except (FileNotFoundError, NotADirectoryError) as err:
         if os.path.islink(path) and (program := program_of_link(os.fsdecode(os.readlink(path)))):
             raise _absent(name, program) from err
-        raise UsageError(f"there is no picture {name}", "name a picture file") from err
+        raise UsageError(f"there is no picture {name}", did_you_mean(near_files(path), "name a picture file")) from err
     except OSError as err:
         raise VstoreError(f"cannot read {name}: {err.strerror or err}", "name a picture file") from err
     if program := program_of_pointer(data):

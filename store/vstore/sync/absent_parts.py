@@ -9,6 +9,7 @@ from vstore.errors import UsageError
 from vstore.format.tree import Tree
 from vstore.intake.survey import Survey
 from vstore.intake.targets import Target
+from vstore.near_files import did_you_mean
 from vstore.repository.near_paths import near_paths
 
 _MOST = 10  # parts that a report names
@@ -22,11 +23,11 @@ def absent(targets: Sequence[Target], tree: Tree) -> list[Target]:
 def refuse_absent(targets: Sequence[Target], tree: Tree) -> None:
     """Refuse a part that does not exist, and never did: it is misspelled. Raises: UsageError."""
     for target in absent(targets, tree):
-        place = target.place
-        near = near_paths(tree, target.root.label, place, target.under)
-        meant = " or ".join(os.fsdecode(os.path.join(place, one)) for one in near)
+        near = near_paths(tree, target.root.label, target.place, target.under)
+        top = _top(target)
         raise UsageError(
-            _says(target), f"did you mean {meant}?" if near else "check the name, or that its disk is mounted"
+            _says(target),
+            did_you_mean([os.path.join(top, one) for one in near], "check the name, or that its disk is mounted"),
         )
 
 
@@ -49,6 +50,12 @@ def _is_known(prefix: bytes, tree: Tree) -> bool:
     return tree.get(prefix) is not None or next(tree.under(prefix), None) is not None
 
 
+def _top(target: Target) -> bytes:
+    """Write the folder of a part as the user wrote the part; its real path if that cannot be."""
+    given = target.given.rstrip(b"/")
+    return given.removesuffix(target.under) if (b"/" + given).endswith(b"/" + target.under) else target.place
+
+
 def _says(target: Target) -> str:
-    path = os.fsdecode(os.path.join(target.place, target.under))
+    path = os.fsdecode(os.path.join(_top(target), target.under))
     return f"{path} does not exist, and the current snapshot has nothing of it"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from vstore.embed.consent import Consent
 from vstore.embed.model_words import Words
 from vstore.errors import ModelError, NoStore, UsageError
+from vstore.near_files import did_you_mean, near_files
 from vstore.paths import AnyPath, hint_for_address, several
 from vstore.pictures.formats import EXTENSIONS
 from vstore.pictures.passed_over import AWAY, PassedOver, add
@@ -20,7 +21,7 @@ from vstore.pictures.scan import Scan
 from vstore.pictures.scan_options import ScanOptions
 from vstore.progress import Progress
 from vstore.repository.create import refuse_existing
-from vstore.repository.discovery import is_store
+from vstore.repository.discovery import is_store, near_stores
 from vstore.repository.embedders import Embedders
 from vstore.repository.init import InitReport, init, refuse_without_model
 from vstore.repository.repository import Repository
@@ -50,7 +51,7 @@ def look_first(
     words:  name the model, which is not loaded: the space of the report is None then.
     Raises: NoStore without a folder; what `make_for` and `sync` raise before they write.
     """
-    _refuse_needless(folder, words, paths, options)
+    _refuse_needless(folder, words, paths, options, stop)
     refuse_existing(folder, words, user)
     refuse_without_model(words)
     with tempfile.TemporaryDirectory(prefix="vstore-") as top:
@@ -74,6 +75,7 @@ def make_for(
     consent: Consent | None = None,
     user: User | None = None,
     note: Callable[[str], None] = lambda text: None,
+    stop: threading.Event | None = None,
 ) -> InitReport:
     """Make a store for a first sync, unless the sync would fail: a slip must not leave a store behind.
 
@@ -81,25 +83,29 @@ def make_for(
     consent: of the user, who consents to a model by naming it.
     user:   the user for whom the store is made.
     note:   receives a line for each thing done without being asked for.
-    Raises: NoStore without a folder; UsageError if a folder holds no picture; ModelError, MissingPackage. Nothing is
-            made then.
+    stop:   set by another thread, ends the look at the folders.
+    Raises: NoStore without a folder; UsageError if a folder holds no picture; ModelError, MissingPackage, Interrupted.
+            Nothing is made then.
     """
     settings = options.settings._replace(consent=consent)
-    _refuse_needless(folder, words, paths, options)
+    _refuse_needless(folder, words, paths, options, stop)
     from vstore.packages import faiss_module
 
     faiss_module()
     return init(folder, words, recipe=recipe, settings=settings, user=user, note=note)
 
 
-def _refuse_needless(folder: Path, words: Words, paths: Sequence[AnyPath], options: Options) -> None:
+def _refuse_needless(
+    folder: Path, words: Words, paths: Sequence[AnyPath], options: Options, stop: threading.Event | None
+) -> None:
     """Refuse to make a store that is there, or that would stay empty. Raises: UsageError, ModelError, NoStore."""
     if is_store(folder):
         _refuse_existing(folder, words)
     if not options.paths(paths):
-        raise NoStore(f"there is no store at {folder}", "make one by naming a folder: vstore sync FOLDER")
+        step = did_you_mean(near_stores(folder), "make one by naming a folder: vstore sync FOLDER")
+        raise NoStore(f"there is no store at {folder}", step)
     for path in map(os.fsencode, several(paths)):
-        _refuse_without_picture(path, options)
+        _refuse_without_picture(path, options, stop)
 
 
 def _refuse_existing(folder: Path, words: Words) -> NoReturn:
@@ -112,15 +118,17 @@ def _refuse_existing(folder: Path, words: Words) -> NoReturn:
     )
 
 
-def _refuse_without_picture(path: bytes, options: Options) -> None:
+def _refuse_without_picture(path: bytes, options: Options, stop: threading.Event | None) -> None:
     shown = os.fsdecode(path)
     if not os.path.isdir(path):
         what = "is not a folder" if os.path.lexists(path) else "does not exist"
-        raise UsageError(f"{shown} {what}", hint_for_address(shown) or "name a folder of pictures")
+        raise UsageError(
+            f"{shown} {what}", hint_for_address(shown) or did_you_mean(near_files(path), "name a folder of pictures")
+        )
     place = os.path.realpath(path)
     options.edits().refuse_faulty(os.fsdecode(place), options.as_label or os.fsdecode(os.path.basename(place)))
     passed: PassedOver = {}
-    scan = Scan(path, options.edits().applied(ScanOptions()), EXTENSIONS)
+    scan = Scan(path, options.edits().applied(ScanOptions()), EXTENSIONS, stop=stop)
     for folder in scan:
         if folder.count or any(trouble.kind not in AWAY for trouble in folder.troubles):
             return  # a candidate, or a file that cannot be looked at: the first is enough

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from vstore.embed.model_words import Settings, settings_of
 from vstore.errors import UsageError
 from vstore.limits import refuse_limit
+from vstore.near_files import did_you_mean, near_files
 from vstore.paths import AnyPath, as_bytes, as_path, several
 from vstore.pictures.scan_options import OptionEdits, refuse_no_share
 
@@ -93,7 +94,10 @@ def _lines(path: AnyPath) -> list[bytes]:
         data = as_path(path).read_bytes()
     except OSError as err:
         refuse_limit(err, f"read {os.fsdecode(path)}")
-        raise UsageError(f"cannot read {os.fsdecode(path)}: {err.strerror or err}", "name a file of lines") from err
+        near = near_files(os.fsencode(path)) if isinstance(err, FileNotFoundError) else []
+        raise UsageError(
+            f"cannot read {os.fsdecode(path)}: {err.strerror or err}", did_you_mean(near, "name a file of lines")
+        ) from err
     if b"\0" in data:
         return [part for part in data.split(b"\0") if part]
     return [line for line in (raw.rstrip(b"\r") for raw in data.split(b"\n")) if line and not line.startswith(b"#")]

@@ -67,7 +67,9 @@ class Planner:
         agreed = frozenset(label for label in labels if self._memory.agrees(label, base.parent, base.tree))
         self._stages.begin("listing folders")
         absorbed = {**self._repo.state.absorbed, **base.scope.absorbed}
-        surveyor = Surveyor(self._repo, self._catalogue, base.tree, stages=self._stages, absorbed=absorbed)
+        surveyor = Surveyor(
+            self._repo, self._catalogue, base.tree, stages=self._stages, stop=self._stop, absorbed=absorbed
+        )
         watch = _watch(base.scope.given) if not any(target.under for target in targets) else None
         survey = surveyor.survey(targets, agreed, watch)
         if watch is not None:

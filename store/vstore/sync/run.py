@@ -14,7 +14,7 @@ from vstore.disk.cache import BELIEVED, TURN
 from vstore.disk.catalogue import Catalogue
 from vstore.disk.inside import exists
 from vstore.embed.embedder import Embedder
-from vstore.errors import CommitRace, ModelError, VstoreError
+from vstore.errors import CommitRace, Interrupted, ModelError, VstoreError
 from vstore.format.tree import Tree
 from vstore.intake.ingest import Ingest
 from vstore.intake.keeper import publish_seal, recover
@@ -23,6 +23,7 @@ from vstore.intake.targets import scope_of
 from vstore.progress import Stages
 from vstore.repository.acquaintance import keep_named
 from vstore.repository.repository import Repository
+from vstore.stop import finishing
 from vstore.sync.absent_parts import refuse_absent
 from vstore.sync.commit import Commit, Moved
 from vstore.sync.decision import Base, decide, decide_whole
@@ -142,7 +143,9 @@ class Run:
         self._catalogue = repo.catalogue(write=False)
         try:
             self._begin()
-            survey = self._planner.scan(self._base)
+            survey = self._scan()
+            if survey is None:
+                return self._report(Survey([]), Edits(), dry_run=True)
             self._planner.hash(self._base, survey)
             self._ingest.review_failures(survey)
             hopeful, failures = _Hopeful(self._ingest), self._ingest.failures
@@ -237,12 +240,16 @@ class Run:
 
     def _attempts(self, paths: Sequence[bytes]) -> SyncReport:
         for _ in range(ATTEMPTS):
-            survey = self._planner.scan(self._base)
+            survey = self._scan()
+            if survey is None:
+                return self._report(Survey([]), Edits(), dry_run=False)
             try:
-                if not self._planner.is_safe(self._base, survey):
-                    self._memory.note(survey, self._ingest)
-                    return self._report(survey, Edits(), dry_run=False)
-                edits = self._act(survey)
+                with finishing(self._stop, "this file"):
+                    if not self._planner.is_safe(self._base, survey):
+                        self._memory.note(survey, self._ingest)
+                        return self._report(survey, Edits(), dry_run=False)
+                with finishing(self._stop, "this batch"):
+                    edits = self._act(survey)
                 return self._report(survey, edits, dry_run=False)
             except Moved:
                 self._stages.note("another snapshot became current: comparing with that one")
@@ -251,6 +258,13 @@ class Run:
                 self._base = self._compared_with_current(paths, self._base)
                 self._ingest.forget_troubles()
         raise CommitRace("other processes kept changing the current snapshot", "run vstore sync again")
+
+    def _scan(self) -> Survey | None:
+        """Scan the folders. Returns: None if the run was asked to stop meanwhile."""
+        try:
+            return self._planner.scan(self._base)
+        except Interrupted:
+            return None
 
     def _act(self, survey: Survey) -> Edits:
         """Read, hash and embed the new pictures, and commit. Raises: Moved."""
@@ -264,7 +278,8 @@ class Run:
         self._ingest.read_and_embed(survey, self._base.tree, pause)
         self._ingest.embed_rest(survey, self._base.tree, pause)
         edits = self._commit(survey, complete=not self._stop.is_set())
-        merge_small(self._repo, self._space, "sync")
+        if not self._stop.is_set():
+            merge_small(self._repo, self._space, "sync")
         return edits
 
     def _commit(self, survey: Survey, *, complete: bool) -> Edits:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from vstore.brief import briefly
 from vstore.format.entries import Snapshot
 from vstore.format.listing import Listing, entry_of, snapshot_key, snapshot_name
 from vstore.repository.repository import Repository
@@ -16,6 +17,7 @@ from vstore.versions.show import SnapshotRow, row_of
 MOST = 50  # snapshots that are listed
 
 
+@briefly
 class Names(NamedTuple):
     """The names of a store.
 

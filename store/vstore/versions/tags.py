@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from vstore.closeness import instead
-from vstore.errors import UsageError
+from vstore.errors import AmbiguousSnapshot, SnapshotNotFound, UsageError
 from vstore.format.canonical import Json
-from vstore.format.layout import why_not_a_name
+from vstore.format.layout import why_not_a_tag
 from vstore.repository.repository import Repository
 
 
@@ -30,17 +30,30 @@ def snapshot_tag(repo: Repository, snap: str, name: str) -> TagReport:
 
     Raises: UsageError for a name that is not valid, or is already the tag of another snapshot; SnapshotNotFound.
     """
-    why_not = why_not_a_name(name)
+    why_not = why_not_a_tag(name)
     if why_not:
         raise UsageError(why_not, "choose another name")
     with repo.committing("tag"):
         snapshot = repo.snapshot(snap)
         at = repo.state.tags.get(name)
+        if at is None:
+            _refuse_meaning(repo, name)
         if at is not None and at != snapshot.name:
             raise UsageError(f"{at} already has the tag {name!r}", f"remove it first: vstore snapshot untag {name}")
         if at is None:
             repo.publish("tag", {"tags": {name: snapshot.name}}, about=f"{name} at {snapshot.name}")
         return TagReport(name, snapshot.name)
+
+
+def _refuse_meaning(repo: Repository, name: str) -> None:
+    """Refuse a name that begins the id of a snapshot: it would mean another one then. Raises: UsageError."""
+    try:
+        meant = repo.snapshot(name).name
+    except AmbiguousSnapshot:
+        meant = "several snapshots"
+    except SnapshotNotFound:
+        return
+    raise UsageError(f"{name!r} already means {meant}: the id begins so", "choose another name")
 
 
 def snapshot_untag(repo: Repository, name: str) -> TagReport:

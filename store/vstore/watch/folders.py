@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from vstore.errors import VstoreError
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.places import identity, is_below
 from vstore.watch.events import Events, EventsLost, NoEvents, Source
@@ -49,15 +50,20 @@ class Folders:
         self._spots: object = None
         self._no_events = "--poll" if options.poll else ""
 
-    def look(self) -> Iterator[str]:
+    def look(self, *, anew: bool) -> Iterator[str]:
         """Walk all folders, and watch them from now on: what changes later will be told.
 
+        anew:   watch those again that are watched: the system forgets one that went, even if it is back.
         Yields: lines for people.
         """
         self._spots = self._spots_now()
+        if anew:
+            self._watched = frozenset()
         for _ in range(_TRIES):
-            listed = mounts()
-            self._places = places_of(self._repo, self._paths, listed)
+            try:
+                self._places = places_of(self._repo, self._paths, mounts())
+            except (VstoreError, OSError):
+                break  # what is in its way is in the way of a sync, too, which says so
             wanted = frozenset().union(*(place.folders for place in self._places if not self._why_polled(place)))
             if wanted == self._watched:
                 break
@@ -66,8 +72,8 @@ class Folders:
         yield from self._news()
 
     def _watch(self, wanted: frozenset[bytes]) -> Iterator[str]:
-        """Watch folders, instead of those before."""
-        before, self._source, self._watched = self._source, None, frozenset()
+        """Watch folders, instead of those before: these count towards the system's limit until they are closed."""
+        self.close()
         try:
             if wanted:
                 self._source, self._watched = self._make(wanted), wanted
@@ -77,9 +83,6 @@ class Folders:
             self._no_events = "the system does not watch it"
             instead = f"all folders are looked at every {self._options.every:g} s instead"
             yield f"{err.message}: {instead}; {err.advice}".removesuffix("; ")
-        finally:
-            if before is not None:
-                before.close()
 
     def _why_polled(self, place: Place) -> str:
         """Say why a place is looked at again and again; "" if its events are told."""
@@ -116,15 +119,16 @@ class Folders:
             seen = self._source.wait(seconds, self._stop)
         except EventsLost:
             self._losses += 1
-            self._watched = frozenset()  # the next look watches them anew
             if self._losses >= _LOSSES:
                 self._no_events = "their events were lost again and again"
-            self._source.close()
-            self._source = None
+            self.close()  # the next look watches them anew
             return True
         if seen:
             self._losses = 0
-        return len(seen) >= MANY or any(place.matters(one) for one in seen for place in self._places)
+        if len(seen) >= MANY or any(one.path in self._watched and (one.is_new or one.is_gone) for one in seen):
+            self._watched = frozenset()
+            return True
+        return any(place.matters(one) for one in seen for place in self._places)
 
     def _poll(self, *, is_pending: bool) -> bool:
         polled = [place for place in self._places if self._why_polled(place)]
@@ -135,7 +139,10 @@ class Folders:
             self._next_poll = min(self._next_poll, now + min(self._options.settle, pause))
         if now < self._next_poll:
             return False
-        again = {id(place): Place(self._repo, place.target, mounts()) for place in polled}
+        try:
+            again = {id(place): Place(self._repo, place.target, mounts()) for place in polled}
+        except (VstoreError, OSError):
+            return True  # a sync says what is in the way
         changed = any(again[id(place)].digest != place.digest for place in polled)
         self._places = [again.get(id(place), place) for place in self._places]
         self._next_poll = time.monotonic() + (min(self._options.settle, pause) if changed else pause)
@@ -154,5 +161,6 @@ class Folders:
 
     def close(self) -> None:
         """Stop watching."""
-        if self._source is not None:
-            self._source.close()
+        source, self._source, self._watched = self._source, None, frozenset()
+        if source is not None:
+            source.close()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Protocol
 
 from vstore.clock import now
-from vstore.errors import Interrupted, Locked, ModelError, NoStore, StoreClosed, VstoreError
+from vstore.errors import Interrupted, Locked, ModelError, VstoreError
 from vstore.packages import WATCHFILES
 from vstore.repository.repository import Repository
 from vstore.watch.events import Events, Source
@@ -22,7 +22,7 @@ from vstore.watch.folders import Folders
 from vstore.watch.options import WatchOptions
 from vstore.watch.pace import Pace
 from vstore.watch.report import Watched
-from vstore.watch.syncing import Sync, Syncer
+from vstore.watch.syncing import ENDING, Sync, Syncer
 
 TICK = 2.0  # seconds between two looks at the store, and at the folders as a whole
 LEAP = 30.0  # seconds by which the two clocks differ after a sleep of the machine
@@ -108,9 +108,10 @@ class _Watch:
                 self._tick()
 
     def _sync(self) -> Iterator[Watched]:
+        is_told = self._pace.is_pending
         self._pace.begin()
-        self._repo.reload()
-        for note in self._folders.look():
+        self._reload()
+        for note in self._folders.look(anew=not is_told):
             yield Watched(now(), note=note)
         has_read = 0
         for step in self._syncer.run():
@@ -127,20 +128,24 @@ class _Watch:
     def _tick(self) -> None:
         """Look at the clock, the store and the folders as a whole: what is no event of a folder."""
         self._ticked = time.monotonic()
+        self._model.unload_unused(self._options.unload_after)
         ahead = time.time() - time.monotonic()
         has_slept, self._ahead = abs(ahead - self._ahead) > LEAP, ahead
-        try:
-            self._repo.reload()
-        except (NoStore, StoreClosed):
-            raise
-        except VstoreError:
-            pass  # the next sync says so
+        self._reload()
         store = self._store()
         others = store[0] != self._seen[0] and (self._syncer.is_failing or store[1] != self._seen[1])
         if has_slept or others or self._folders.have_moved():
             self._pace.ask()
         self._seen = store
-        self._model.unload_unused(self._options.unload_after)
+
+    def _reload(self) -> None:
+        """Read what other commands have changed. Damage is told by the next sync. Raises: StoreGone, FormatTooNew."""
+        try:
+            self._repo.reload()
+        except ENDING:
+            raise
+        except VstoreError:
+            pass
 
     def _store(self) -> tuple[int, str]:
         """Tell what another command may have changed: the number of its newest record, and its folders."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vstore.repository.repository import Repository
     from vstore.sync.report import SyncReport
 
-_ENDING = (NoStore, StoreClosed, FormatTooNew, LockLost)  # no later sync can go better
+ENDING = (NoStore, StoreClosed, FormatTooNew, LockLost)  # no later sync can go better
 _OF_THE_CALLER = (UsageError, MissingPackage)  # at the first sync
 _ANYWAY = "add --allow-mass-delete"
 
@@ -73,10 +73,19 @@ class Syncer:
         if not is_split or len(parts) < 2:
             yield whole
             return
-        # One folder must not hold up the others. A picture may have moved between two: the first is refused until the
-        # other is synced.
+        # One folder must not hold up the others. Pictures may have moved among these: they are synced together if one
+        # is refused, and each alone, in rounds, only if several are.
+        for part in parts:
+            others = self._attempt([other for other in parts if other != part])
+            if not isinstance(others, VstoreError):
+                yield others
+                yield self._attempt([part])
+                return
+        yield from self._alone(parts)
+
+    def _alone(self, parts: Sequence[bytes]) -> Iterator[SyncReport | VstoreError]:
         is_going = True
-        while is_going and parts:
+        while is_going:
             is_going, refused = False, []
             for part in parts:
                 found = self._attempt([part])
@@ -96,9 +105,7 @@ class Syncer:
         labels = set() if self._paths else {*self._repo.state.roots} - {*map(os.fsdecode, parts)}
         try:
             return self._sync(parts if self._paths else (), frozenset(labels))
-        except _ENDING:
-            raise
-        except Interrupted:
+        except (*ENDING, Interrupted):
             raise
         except VstoreError as err:
             if self._is_first and isinstance(err, _OF_THE_CALLER):

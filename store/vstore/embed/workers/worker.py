@@ -90,7 +90,7 @@ class Worker:
         self._family = family
         # Ctrl-C, or a service manager's signal to all processes, is meant for the owner: it finishes the batches and
         # ends this process. Signals that are blocked here stay blocked there, from the first instruction on.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
         try:
             self._process = subprocess.Popen(
                 command("from vstore.embed.workers.process import serve; serve()"),

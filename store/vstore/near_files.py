@@ -1,0 +1,76 @@
+"""Paths near one that does not exist: what its writer may have meant."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+
+_MOST = 5000  # names of a folder that are compared
+_LONGEST = 255  # letters of a name: no file has a longer one
+_NEAR = 3  # names that are proposed for one
+_ALIKE = 0.7  # of difflib; `animal` is 0.92 to `animals`, `2024` 0.75 to `2042`, `town` 0.67 to `garden town`
+
+
+def near_files(path: bytes) -> list[bytes]:
+    """Find files and folders on disk whose paths are like one that does not exist; the most alike first.
+
+    They are written as the path is: relative to the working folder, if it is. Hidden ones are left out, unless a name
+    of the path is hidden.
+    """
+    start, names = b"/" if path.startswith(b"/") else b"", [name for name in path.split(b"/") if name]
+    while names and (names[0] in (b".", b"..") or os.path.isdir(os.path.join(start, names[0]))):
+        start = os.path.join(start, names.pop(0))
+    hidden = any(name.startswith(b".") for name in names)
+    found = near_paths(lambda done: _listed(os.path.join(start, done) or b".", hidden=hidden), names) if names else []
+    return [os.path.join(start, one) for one in found if one]
+
+
+def near_paths(names_in: Callable[[bytes], Iterable[bytes]], wanted: Sequence[bytes]) -> list[bytes]:
+    """Find paths whose names are like the wanted ones. Where only the first of them are like any, those are found.
+
+    names_in: lists the names below a path.
+    """
+    return _near(names_in, b"", wanted)[:_NEAR]
+
+
+def did_you_mean(near: Iterable[bytes], otherwise: str) -> str:
+    """Say what may be meant, or what else to do."""
+    meant = " or ".join(map(os.fsdecode, dict.fromkeys(near)))
+    return f"did you mean {meant}?" if meant else otherwise
+
+
+def _near(names_in: Callable[[bytes], Iterable[bytes]], done: bytes, names: Sequence[bytes]) -> list[bytes]:
+    if not names:
+        return [done]
+    name, *rest = names
+    there = set(islice(names_in(done), _MOST))
+    if name in there:
+        return _near(names_in, os.path.join(done, name), rest)
+    plain = {_plain(one): one for one in sorted(there)}
+    found = _alike(_plain(name), plain)
+    near = [os.path.join(done, plain[one]) for one in found]
+    return [path for one in near for path in _near(names_in, one, rest)] or near
+
+
+def _alike(name: str, names: Iterable[str]) -> list[str]:
+    if len(name) > _LONGEST:
+        return []
+    from difflib import get_close_matches  # few paths are mistyped
+
+    return get_close_matches(name, names, n=_NEAR, cutoff=_ALIKE)
+
+
+def _listed(folder: bytes, *, hidden: bool) -> Iterable[bytes]:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        yield from (entry.name for entry in entries if hidden or not entry.name.startswith(b"."))
+
+
+def _plain(name: bytes) -> str:
+    text = os.fsdecode(name)
+    if text.isascii():
+        return text.casefold()
+    import unicodedata  # Macs give names back in another form
+
+    return unicodedata.normalize("NFC", text).casefold()
