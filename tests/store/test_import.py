@@ -1275,10 +1275,10 @@ def test_rows_of_folders_that_are_left_out_are_told_and_taken_in(old: OldIndex) 
     report = old.new()
     assert states(report) == {"matched": 9, "missing": 3}
     assert [note for note in report.notes if "left out" in note] == [
-        "2 missing rows of pictures/#recycle, which is left out (deleted files): to take it in, write the line "
+        f"2 missing rows of {old.pictures}/#recycle, which is left out (deleted files): to take it in, write the line "
         "!#recycle/ into .vstoreignore under --root and import again",
-        "1 missing row of pictures/Thumbs, which is left out (previews): to take it in, write the line !Thumbs/ into "
-        ".vstoreignore under --root and import again",
+        f"1 missing row of {old.pictures}/Thumbs, which is left out (previews): to take it in, write the line !Thumbs/ "
+        "into .vstoreignore under --root and import again",
     ]
     (old.pictures / ".vstoreignore").write_text("!#recycle/\n!Thumbs/\n")
     again = old.store.import_index(**old.triple())

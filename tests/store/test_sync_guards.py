@@ -97,7 +97,8 @@ def test_pictures_that_were_spoilt_are_lost_whatever_else_was_written_over(settl
     settled.sync()
     settled.put(many(40, first=1000))
     settled.put(dict.fromkeys(list(many(80))[50:75], b"encrypted, pay up"))
-    with pytest.raises(Refused, match="25 of the 80 pictures in 'pictures' cannot be read as pictures any more"):
+    said = "25 of the 80 pictures in 'pictures' cannot be read as pictures any more"
+    with pytest.raises(Refused, match=f"{said}, and this sync would remove them: {settled.pictures}/00050"):
         settled.sync()
     assert [row.snapshot for row in settled.store.snapshot_list()] == ["v1"]
     settled.put(dict.fromkeys(list(many(80))[55:75], b"encrypted, pay up"))

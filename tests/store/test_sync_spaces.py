@@ -108,7 +108,7 @@ def test_a_part_alone_cannot_be_brought_into_another_space(two: Worlds) -> None:
     with pytest.raises(VstoreError, match="2 pictures have no vector in the space 'fake-2' yet: ") as caught:
         two.sync(two.pictures / "x", space="fake-2")
     assert caught.value.exit_code == 1
-    assert "pictures/a.png, pictures/b.png" in str(caught.value)
+    assert f"{two.pictures}/a.png, {two.pictures}/b.png" in str(caught.value)
     assert (two.repo.state.current, two.rows("fake-2")) == ("v1", 1), "what was embedded is sealed"
     report = two.all(space="fake-2")
     assert (report.snapshot, report.embedded, two.second.embedded) == ("v2", 2, 3)
@@ -117,11 +117,11 @@ def test_a_part_alone_cannot_be_brought_into_another_space(two: Worlds) -> None:
 def test_a_space_with_missing_vectors_is_not_made_current(two: Worlds) -> None:
     two.put({"a.png": 1, "x/b.png": 2})
     two.sync()
-    with pytest.raises(ModelError, match="2 of the 2 pictures have no vector in the space 'fake-2' yet: pictures/a"):
+    with pytest.raises(ModelError, match=f"2 of the 2 pictures have no vector in the space .*: {two.pictures}/a"):
         two.store.model_use("fake-2")
     with pytest.raises(VstoreError, match="1 picture has no vector"):
         two.sync(two.pictures / "x", space="fake-2")
-    with pytest.raises(ModelError, match=r"1 of the 2 pictures has no vector in the space 'fake-2' yet: pictures/a"):
+    with pytest.raises(ModelError, match=f"1 of the 2 pictures has no vector in the space .*: {two.pictures}/a"):
         two.store.model_use("fake-2")
 
 
@@ -129,7 +129,7 @@ def test_what_is_carried_over_has_no_vector_in_another_space(two: Worlds, faulty
     two.put({"a.png": 1, "x/b.png": 2})
     two.sync()
     faulty.errors["x"] = errno.EACCES
-    with pytest.raises(VstoreError, match=r"1 picture has no vector .*: pictures/x/b.png"):
+    with pytest.raises(VstoreError, match=f"1 picture has no vector .*: {two.pictures}/x/b.png"):
         two.sync(space="fake-2")
     faulty.errors.clear()
     assert two.sync(space="fake-2").embedded == 1

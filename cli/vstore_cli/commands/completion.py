@@ -34,12 +34,13 @@ def completion(shell: str, as_json: bool) -> None:
     """Print the script that lets SHELL complete vstore: commands, options and their values, snapshots, tags, spaces and
     the labels of folders.
 
-    The shell sources it when it starts.
+    The shell sources it when it starts: the line for ~/.bashrc, the one for ~/.zshrc (after compinit), and the file of
+    fish are
 
     \b
-    In ~/.bashrc:                 eval "$(vstore completion bash)"
-    In ~/.zshrc, after compinit:  eval "$(vstore completion zsh)"
-    For fish:                     write it to ~/.config/fish/completions/vstore.fish
+      eval "$(vstore completion bash)"
+      eval "$(vstore completion zsh)"
+      ~/.config/fish/completions/vstore.fish
 
     Each TAB asks vstore itself: names come from the store that the command would use. Nothing is written.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from vstore.counts import counted, some
 from vstore.errors import ModelError, UsageError
 from vstore.models.report import ModelUsed
@@ -30,7 +32,8 @@ def model_use(repo: Repository, name: str, message: str = "") -> ModelUsed:
         stored = {key for ref in repo.state.segments(space.id) for key in repo.segment(ref).key_list()}
         missing = [path for path, key in tree if key not in stored]
         if missing:
-            first = some([path.decode("utf-8", "replace") for path in missing])
+            file_of = repo.file_finder()
+            first = some([os.fsdecode(file_of(path) or path) for path in missing])
             have = "has" if len(missing) == 1 else "have"
             raise ModelError(
                 f"{len(missing):,} of the {counted(len(tree), 'picture')} {have} no vector in the space {space.name!r} "

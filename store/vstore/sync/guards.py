@@ -14,6 +14,7 @@ from vstore.format.pages import Alias
 from vstore.format.tree import Tree
 from vstore.intake.survey import Survey
 from vstore.intake.targets import Target
+from vstore.repository.files import Files
 from vstore.repository.places import is_gone
 from vstore.sync.disks import changed_disk
 from vstore.sync.edits import Edits
@@ -165,7 +166,7 @@ def spoils_little(edits: Edits, survey: Survey, base: Tree, key_size: int) -> No
         if total:
             raise Refused(
                 f"{len(lost):,} of the {counted(total, 'picture')} in {_name(label)!r} cannot be read as pictures any "
-                f"more, and this sync would remove them: {_listed(_by_path(lost))}",
+                f"more, and this sync would remove them: {_opened(_by_path(lost), survey)}",
                 f"look at the files; {_ANYWAY}",
             )
 
@@ -188,6 +189,12 @@ def _first(aliases: Iterable[Alias]) -> list[Alias]:
 
 def _listed(aliases: list[Alias]) -> str:
     return ", ".join(_name(path) for path, _ in aliases[:10])
+
+
+def _opened(aliases: list[Alias], survey: Survey) -> str:
+    """List files that are there, as they are opened."""
+    places = {os.fsencode(target.root.label): target.place for target in survey.targets}
+    return _listed([(Files(places).file_of(path) or path, key) for path, key in aliases[:10]])
 
 
 def _name(path: bytes) -> str:

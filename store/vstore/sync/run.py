@@ -333,7 +333,8 @@ class Run:
         self._memory.note(survey, self._ingest)
 
     def _incomplete(self, missing: list[bytes]) -> VstoreError:
-        first = some([os.fsdecode(path) for path in missing])
+        file_of = self._repo.file_finder()
+        first = some([os.fsdecode(file_of(path) or path) for path in missing])
         have = "has" if len(missing) == 1 else "have"
         return VstoreError(
             f"{counted(len(missing), 'picture')} {have} no vector in the space {self._options.space!r} yet: {first}",
