@@ -111,7 +111,7 @@ def remove(root: str, message: str, dry_run: bool, wait: bool, as_json: bool) ->
 
 @root.command(short_help="Give a folder another label.")
 @click.argument("old", metavar="LABEL|PATH")
-@click.argument("new", metavar="NEW")
+@click.argument("new", metavar="NAME")
 @MESSAGE
 @DRY_RUN
 @WAIT
