@@ -119,7 +119,9 @@ def list_(words: tuple[str, ...], origin: bool, as_json: bool) -> None:
     with paged():
         if origin and report.there:
             click.echo(f"file: {shown(file or '')}")
-        table([["option", "value", *(["origin"] if origin else [])], *(_cells(row, origin, file or "") for row in some)])
+        table(
+            [["option", "value", *(["origin"] if origin else [])], *(_cells(row, origin, file or "") for row in some)]
+        )
     for name in report.unknown:
         click.echo(f"Note: the environment variable {shown(name)} sets nothing", err=True)
 
