@@ -103,7 +103,7 @@ def test_documents_come_one_a_line(pictures: Line) -> None:
         assert watch.end() == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_finishes_the_batch_and_ends_it_cleanly(pictures: Line, number: int) -> None:
     slow = (
         "import time\nfrom vstore.embed import builtin\nplain = builtin.BuiltinEmbedder.embed_images\n"

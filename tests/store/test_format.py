@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import io
 import json
 import math
@@ -712,7 +713,12 @@ def test_cache_files_are_named_and_proved_as_format_says(tmp_path: Path, monkeyp
 
 
 def test_locks_are_those_of_the_table_and_say_who_holds_them(world: World) -> None:
-    assert {word(row["lock"]) for row in table("locks")} == set(os.listdir(world.repo.layout.locks))
+    named, locks = {word(row["lock"]) for row in table("locks")}, world.repo.layout.locks
+    assert named - set(os.listdir(locks)) == {"watch"}
+    world.put({"a.png": 1})
+    with contextlib.closing(world.store.watch([world.pictures])) as watch:
+        next(watch)
+        assert set(os.listdir(locks)) == named
     for row in table("locks"):
         name = word(row["lock"])
         with world.repo.lock(name) as lock:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -30,8 +29,6 @@ _HINT = (
     "Type ./picture.jpg or words, as after vstore search. Options hold for their line: -k 5, --at v3, --under FOLDER.\n"
     "Ctrl-C cancels a line; exit, or Ctrl-D, ends."
 )
-# A file that is not there: its name was mistyped, or it is in another folder.
-_PICTURE = re.compile(r"\S+\.(jpe?g|png|webp|gif|tiff?|bmp|hei[cf]|avif)", re.IGNORECASE)
 
 
 @click.command()
@@ -63,9 +60,10 @@ def search(
 ) -> int:
     """Find the pictures that are most similar to a picture or a text, or to several at once.
 
-    An OPERAND that begins with ./ ../ / ~ or image: is a picture. Anything else is text, which needs a model that
-    reads text. `+` and `-` are separate words: look for this too, stay away from that. A weight stands before its
-    operand, as in 0.5:./cat.jpg.
+    An OPERAND that begins with ./ ../ / ~ file:// or image: is a picture. Any other word is one if it is the name of a
+    picture file, or its path in the snapshot; where the model reads no text, the name of any file. All else is text,
+    which needs a model that reads text. Nothing is downloaded: save pictures of the web first. `+` and `-` are separate
+    words: look for this too, stay away from that. A weight stands before its operand, as in 0.5:./cat.jpg.
 
     The scores are cosines: 1 means the same picture, 0 means nothing in common.
 
@@ -96,6 +94,8 @@ def search(
     gc.set_threshold(1_000_000)
 
     def show(report: SearchReport) -> None:
+        for one in report.notes:
+            click.echo(f"Note: {shown(one)}", err=True)
         if as_json:
             echo_json(report)
         elif null or paths_only:
@@ -106,8 +106,8 @@ def search(
             click.echo(_FLAT, err=True)
 
     near = [] if options["under"] is None else [options["under"]]
-    near += [os.fsdecode(part.image) for part in parts if part.image is not None]
-    with open_store(near, keep_model=interactive) as store:
+    files = [os.fsdecode(part.image) if part.image is not None else part.text or "" for part in parts]
+    with open_store([*near, *filter(os.path.exists, files)], keep_model=interactive) as store:
         if not interactive:
             show(_asking(store, parts, options)())
             return 0
@@ -122,15 +122,11 @@ def search(
 
 
 def _parts(words: Sequence[str], images: Sequence[str]) -> list[Part]:
-    parts = parse([*words, *(word for image in images for word in ("+", f"image:{image}"))])
-    _warn_of_names(parts)
-    return parts
+    return parse([*words, *(word for image in images for word in ("+", f"image:{image}"))])
 
 
 def _asking(store: Store, parts: Sequence[Part], options: Mapping[str, Any]) -> Callable[[], SearchReport]:
-    from vstore import Operand
-
-    return lambda: store.search([Operand(part.weight, part.image, part.text) for part in parts], **options)
+    return lambda: store.search([part.operand() for part in parts], **options)
 
 
 def _of_line(words: list[str], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,13 +141,6 @@ def _of_line(words: list[str], options: Mapping[str, Any]) -> dict[str, Any]:
         raise UsageError(
             err.format_message().rstrip("."), "a line takes -k, --image, --at, --under, --min-score and --new-since"
         ) from err
-
-
-def _warn_of_names(parts: list[Part]) -> None:
-    for part in parts:
-        if part.text is not None and (os.path.isfile(part.text) or _PICTURE.fullmatch(part.text)):
-            name = shown(part.text)
-            click.echo(f"Note: {name} is read as text; for the picture, write ./{name}", err=True)
 
 
 def _print_paths(report: SearchReport, null: bool) -> None:
