@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from vstore.versions.forget import ForgetReport
     from vstore.versions.log import LogRow
     from vstore.versions.moves import MoveReport
+    from vstore.versions.names import Names
     from vstore.versions.policy import KeepWords
     from vstore.versions.show import SnapshotDetail, SnapshotRow
     from vstore.versions.tags import TagReport
@@ -555,6 +556,15 @@ class Store:
         from vstore.versions.show import snapshot_list
 
         return self._read(snapshot_list)
+
+    def names(self, begin: str | None = "") -> Names:
+        """List the names that commands take: tags, spaces, folders, and the newest snapshots.
+
+        begin: only snapshots whose names begin like this; None means no snapshots.
+        """
+        from vstore.versions.names import names
+
+        return self._read(lambda repo: names(repo, begin))
 
     def snapshot_show(self, snap: str = "current") -> SnapshotDetail:
         """Show one snapshot. Raises: SnapshotNotFound, AmbiguousSnapshot."""
