@@ -2,23 +2,39 @@
 
     python benchmarks/bench_startup.py [--base [COMMIT]]
 
-Targets: `snapshot list` and `rollback` at most 1.6 times `python -c "import click"`, the same at 100 and at 100,000
-images; they import neither numpy nor faiss nor torch nor a progress library. With --base: the same commands, `status`,
-`search` and `--help` against those of an older commit (by default the one that `benchmarks/base` names), 15 pairs by
-wall and CPU time; the lower end of the 95 % interval of the median ratio is at most 1.05.
+Targets: `snapshot list`, `rollback`, `ls | head -50`, `find` and `show --no-neighbours` at most 1.6 times
+`python -c "import click"`, the same at 100 and at 100,000 images; they import neither numpy nor faiss nor torch nor a
+progress library. `find` unpacks the paths of all pictures and looks through them: its time grows with their number.
+With --base: `snapshot list`, `log`, `rollback`, `status`, `search` and `--help` against those of an older commit (by
+default the one that `benchmarks/base` names), 15 pairs by wall and CPU time; the lower end of the 95 % interval of the
+median ratio is at most 1.05.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import against
 from bench_commit import store_of
-from measure import TOP, VSTORE, imported, in_turn, machine, make_pictures, process, ratio, spread, workplace
+from measure import (
+    TOP,
+    VSTORE,
+    environment,
+    imported,
+    in_turn,
+    machine,
+    make_pictures,
+    process,
+    ratio,
+    spread,
+    timed,
+    workplace,
+)
 
 HEAVY = ("numpy", "faiss", "torch", "tqdm", "rich", "PIL", "lmdb")
 RUNS = 15
@@ -43,19 +59,44 @@ def main() -> None:
             sides[f"rollback, {images:,}"] = lambda start=start, turn=turns[images]: process(
                 [*start, "rollback", next(turn)]
             )
+            for name, words in browsing(images).items():
+                sides[f"{name}, {images:,}"] = lambda start=start, words=words: process([*start, *words])
+            sides[f"ls -R, 50 lines, {images:,}"] = lambda start=start: first_lines([*start, "ls", "-R"], 50)
         found = in_turn(sides, RUNS)
         for name, values in found.items():
-            print(f"  {name:24} {spread(values)}")
+            print(f"  {name:32} {spread(values)}")
         for name, values in found.items():
             if name != "import click":
-                print(f"{name + ' images':32} / import click: {ratio(values, found['import click'])}   target 1.6")
+                print(f"{name + ' images':40} / import click: {ratio(values, found['import click'])}   target 1.6")
         few, many = (f"{images:,}" for images in SIZES)
-        for name in ("snapshot list", "rollback"):
+        for name in ("snapshot list", "rollback", *browsing(0), "ls -R, 50 lines"):
             grown = ratio(found[f"{name}, {many}"], found[f"{name}, {few}"])
             print(f"{name} at {many} / at {few}: {grown}   target 1")
-        for words in (["snapshot", "list"], ["rollback", "v1"]):
+        for words in (["snapshot", "list"], ["rollback", "v1"], *browsing(SIZES[-1]).values()):
             names = imported([*VSTORE, "--store", str(stores[SIZES[-1]]), *words], HEAVY)
             print(f"{' '.join(words)} imports of {', '.join(HEAVY)}: {', '.join(names) or 'none'}   target: none")
+
+
+def first_lines(words: list[str], count: int) -> float:
+    """Seconds that a process takes whose reader goes away after so many lines, as `head` does."""
+
+    def read() -> None:
+        with subprocess.Popen(words, stdout=subprocess.PIPE, env=environment()) as running:
+            assert running.stdout is not None
+            lines = [running.stdout.readline() for _ in range(count)]
+        assert all(lines), lines
+
+    return timed(read)
+
+
+def browsing(images: int) -> dict[str, list[str]]:
+    """The commands that look at what a snapshot holds, by name. images: of the store."""
+    picture = f"pictures-{images}/00000/img_0000007.jpg"
+    return {
+        "ls": ["ls"],
+        "find": ["find", "img_0000007*"],
+        "show --no-neighbours": ["show", picture, "--no-neighbours"],
+    }
 
 
 def against_base(commit: str) -> bool:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NoReturn
 
 from vstore import VstoreError
+from vstore_cli.progress import abandon, interject
 
 if TYPE_CHECKING:
     from vstore import Interrupted
@@ -71,7 +72,7 @@ class _Requests:
             return False
         stop.set()
         if self.is_told:
-            _say(f"Stopping after {what}; finished work is saved. {AGAIN}")
+            interject(f"Stopping after {what}; finished work is saved. {AGAIN}")
         return True
 
     def watch(self, pipe: int) -> None:
@@ -92,14 +93,19 @@ class _Requests:
             elif self.raised and (self.raised > 1 or was_asked):
                 self.end()
             elif self.raised:
-                _say(f"Stopping. {AGAIN}")
+                interject(f"Stopping. {AGAIN}")
             self.heeded = False
 
     def end(self) -> NoReturn:
         """End the process in this moment, as kill -9 would; only say why first."""
         report, codes = self.report, [130]
         if report is not None:
-            said = threading.Thread(target=lambda: codes.append(report(self.error())), daemon=True)
+
+            def say() -> None:
+                abandon()
+                codes.append(report(self.error()))
+
+            said = threading.Thread(target=say, daemon=True)
             said.start()
             said.join(PATIENCE)  # whoever should read it may have stopped to
         os._exit(codes[-1])
@@ -170,12 +176,6 @@ def saying(said: Callable[[], Interrupted]) -> Iterator[None]:
         raise
     finally:
         _requests.said = before
-
-
-def _say(text: str) -> None:
-    # Not through sys.stderr: the handler may have come in the middle of a write there.
-    with contextlib.suppress(OSError):
-        os.write(2, f"\n{text}\n".encode())
 
 
 def _leave_terminal() -> None:

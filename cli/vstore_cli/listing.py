@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _AT_ONCE = 1024  # lines of a write
 _FIRST = 32  # of the first one: whoever reads the first lines alone does not wait for more
-_KEY = 12  # digits of a key that a line shows
+_WIDEST = 1 << 20
 
 
 class Form(NamedTuple):
@@ -64,9 +64,10 @@ def echo_lines(entries: Iterable[PathEntry], form: Form) -> int:
     """Print a line for each entry. Returns: how many."""
     count = 0
     is_raw = form.null or not sys.stdout.isatty()
+    columns = _Columns.of(form)
     end, path_of = b"\0" if form.null else b"\n", nearer()
     for run in _runs(entries):
-        lines = [_line(entry, path_of(entry.file, entry.path), form, is_raw=is_raw) for entry in run]
+        lines = [_line(entry, path_of(entry.file, entry.path), form, columns, is_raw=is_raw) for entry in run]
         if is_raw:
             sys.stdout.flush()
             sys.stdout.buffer.write(b"".join(line + end for line in lines))
@@ -101,7 +102,7 @@ def nearer() -> Callable[[bytes | None, bytes], bytes]:
     return path_of
 
 
-def _line(entry: PathEntry, path: bytes, form: Form, *, is_raw: bool) -> bytes:
+def _line(entry: PathEntry, path: bytes, form: Form, columns: _Columns, *, is_raw: bool) -> bytes:
     path += b"/" if entry.is_folder else b""
     if form.null:
         return path
@@ -109,21 +110,51 @@ def _line(entry: PathEntry, path: bytes, form: Form, *, is_raw: bool) -> bytes:
     after = f"  ({span_text(entry.snapshots)})" if entry.snapshots else ""
     if entry.reason is not None:
         after = f": {shown(entry.reason)}"
-    before = _details(entry) if form.long else ""
-    return os.fsencode(before) + name + os.fsencode(after)
+    return os.fsencode(columns.line(entry)) + name + os.fsencode(after)
 
 
-def _details(entry: PathEntry) -> str:
-    """Write the columns before a path. They have fixed widths, as nobody knows yet what comes."""
-    if entry.is_folder:
-        return f"{'':{_KEY}}  {number(entry.paths or 0):>10}  {'':11}  {'':16}  "
-    key = entry.key.hex()[:_KEY] if entry.key is not None else ""
-    known = entry.details
-    bytes_ = size(known.bytes) if known is not None and known.bytes is not None else ""
-    pixels = f"{known.width}x{known.height}" if known is not None and known.width and known.height else ""
-    moment = (known.taken or known.modified or "") if known is not None else ""
-    date = local(moment).replace("T", " ")[:16]
-    return f"{key:{_KEY}}  {bytes_:>10}  {pixels:>11}  {date:16}  "
+class _Columns(NamedTuple):
+    """The widths of the columns before a path, fixed as nobody knows yet what comes; 0 leaves a column out."""
+
+    key: int = 12
+    size: int = 10
+    pixels: int = 11
+    date: int = 16
+
+    @classmethod
+    def of(cls, form: Form) -> _Columns:
+        """Choose the columns of a list: on a narrow terminal those that leave half of it to the paths."""
+        if not form.long:
+            return cls(0, 0, 0, 0)
+        columns = cls()
+        for narrower in ({"pixels": 0}, {"date": 0}, {"key": 8}):
+            if sum(columns) + 2 * len(columns) > _width() // 2:
+                columns = columns._replace(**narrower)
+        return columns
+
+    def line(self, entry: PathEntry) -> str:
+        """Write the columns of an entry."""
+        known = entry.details
+        amount = number(entry.paths) if entry.paths is not None else ""
+        if known is not None and known.bytes is not None:
+            amount = size(known.bytes)
+        pixels = f"{known.width}x{known.height}" if known is not None and known.width and known.height else ""
+        moment = (known.taken or known.modified or "") if known is not None else ""
+        texts = (
+            (entry.key.hex() if entry.key is not None else "")[: self.key].ljust(self.key),
+            amount.rjust(self.size),
+            pixels.rjust(self.pixels),
+            local(moment).replace("T", " ")[:16].ljust(self.date),
+        )
+        return "".join(f"{text}  " for text, width in zip(texts, self, strict=True) if width)
+
+
+def _width() -> int:
+    """Tell how wide the terminal is; a pipe takes any width."""
+    try:
+        return os.get_terminal_size(1).columns if sys.stdout.isatty() else _WIDEST
+    except OSError:
+        return _WIDEST
 
 
 def _runs(entries: Iterable[PathEntry]) -> Iterator[list[PathEntry]]:

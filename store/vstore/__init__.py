@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from vstore.browse.entries import Details as Details
     from vstore.browse.entries import Entries as Entries
     from vstore.browse.entries import PathEntry as PathEntry
-    from vstore.browse.entries import SnapshotSpan as SnapshotSpan
     from vstore.browse.find import FindReport as FindReport
     from vstore.browse.ls import LsReport as LsReport
     from vstore.browse.show import Name as Name
     from vstore.browse.show import Neighbour as Neighbour
     from vstore.browse.show import ShowReport as ShowReport
     from vstore.browse.show import SpaceOf as SpaceOf
+    from vstore.browse.spans import SnapshotSpan as SnapshotSpan
     from vstore.check.findings import Problem as Problem
     from vstore.check.reembed import ReembedReport as ReembedReport
     from vstore.check.report import CheckReport as CheckReport
@@ -90,7 +90,7 @@ if TYPE_CHECKING:
     from vstore.search.dupes import DupesReport as DupesReport
     from vstore.search.groups import Group as Group
     from vstore.search.groups import Picture as Picture
-    from vstore.search.query import Operand as Operand
+    from vstore.search.operand import Operand as Operand
     from vstore.search.search import Hit as Hit
     from vstore.search.search import SearchReport as SearchReport
     from vstore.search.typed_words import SearchWords as SearchWords
@@ -112,6 +112,7 @@ if TYPE_CHECKING:
     from vstore.versions.forget import Kept as Kept
     from vstore.versions.log import LogRow as LogRow
     from vstore.versions.moves import MoveReport as MoveReport
+    from vstore.versions.names import Names as Names
     from vstore.versions.policy import KeepWords as KeepWords
     from vstore.versions.show import SnapshotDetail as SnapshotDetail
     from vstore.versions.show import SnapshotRow as SnapshotRow
@@ -122,10 +123,11 @@ if TYPE_CHECKING:
 # Importing vstore costs nothing: a name is imported when it is first used. tests/store/test_face.py compares this table
 # with the imports above, which are for type checkers.
 _HOMES = {
-    "vstore.browse.entries": "Details Entries PathEntry SnapshotSpan",
+    "vstore.browse.entries": "Details Entries PathEntry",
     "vstore.browse.find": "FindReport",
     "vstore.browse.ls": "LsReport",
     "vstore.browse.show": "Name Neighbour ShowReport SpaceOf",
+    "vstore.browse.spans": "SnapshotSpan",
     "vstore.check.findings": "Problem",
     "vstore.check.reembed": "ReembedReport",
     "vstore.check.report": "CheckReport",
@@ -159,7 +161,7 @@ _HOMES = {
     "vstore.repository.init": "InitReport",
     "vstore.search.dupes": "DupesReport",
     "vstore.search.groups": "Group Picture",
-    "vstore.search.query": "Operand",
+    "vstore.search.operand": "Operand",
     "vstore.search.search": "Hit SearchReport",
     "vstore.search.typed_words": "SearchWords",
     "vstore.stats": "Part RootStats SpaceStats StatsReport",
@@ -172,6 +174,7 @@ _HOMES = {
     "vstore.versions.forget": "ForgetReport Kept",
     "vstore.versions.log": "LogRow",
     "vstore.versions.moves": "MoveReport",
+    "vstore.versions.names": "Names",
     "vstore.versions.policy": "KeepWords",
     "vstore.versions.show": "SnapshotDetail SnapshotRow",
     "vstore.versions.tags": "TagReport",

@@ -39,6 +39,10 @@ class Watching(Protocol):
         """Take the stage that has just begun, or goes on. It may be read at any time, from any thread."""
         ...
 
+    def put_down(self, file: bytes) -> None:
+        """Hear, in any thread, that this thread has a file no longer at hand."""
+        ...
+
 
 class Stage:
     """A stage of a run as it stands. The run changes it.
@@ -122,7 +126,7 @@ class Stages:
     def __init__(self, listener: Progress | None = None) -> None:
         self.is_heard = listener is not None and type(listener) is not Silent
         self._listener: Progress = listener or Silent()
-        self._watch = listener.watch if isinstance(listener, Watching) else None
+        self._watching = listener if isinstance(listener, Watching) else None
         self._now = Stage("")
         self._hands: dict[int, bytes] = {}
         self._model = ""
@@ -146,8 +150,8 @@ class Stages:
         self._listener.stage(stage.name, stage.files_total)
         if stage.files:
             self._listener.advance(stage.files)
-        if self._watch is not None:
-            self._watch(stage)
+        if self._watching is not None:
+            self._watching.watch(stage)
 
     def advance(self, n: int = 1, size: int = 0, *, failed: int = 0, work: int = 0) -> None:
         """Count finished items. size: their bytes. failed: how many of them. work: as in `Stage`."""
@@ -182,7 +186,9 @@ class Stages:
 
     def put_down(self) -> None:
         """Put down what this thread has in hand."""
-        self._hands.pop(get_ident(), None)
+        file = self._hands.pop(get_ident(), None)
+        if file is not None and self._watching is not None:
+            self._watching.put_down(file)
 
     def close(self) -> None:
         """End the current stage."""

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from vstore.repair.report import RepairReport
     from vstore.repository.init import InitReport
     from vstore.search.dupes import DupesReport
-    from vstore.search.query import Operand
+    from vstore.search.operand import Operand
     from vstore.search.search import SearchReport
     from vstore.search.typed_words import SearchWords
     from vstore.stats import StatsReport
@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from vstore.versions.forget import ForgetReport
     from vstore.versions.log import LogRow
     from vstore.versions.moves import MoveReport
+    from vstore.versions.names import Names
     from vstore.versions.policy import KeepWords
     from vstore.versions.show import SnapshotDetail, SnapshotRow
     from vstore.versions.tags import TagReport
@@ -506,7 +507,7 @@ class Store:
 
         picture:       a path on disk, a stored path, or the key of a picture or the first 6 digits of it or more.
         at:            the snapshot; by default the current one.
-        no_neighbours: do not look for the 5 most similar pictures of the snapshot.
+        no_neighbours: leave out the 5 most similar pictures of the snapshot, and facts that only the catalogue has.
         Raises: UsageError if nothing is known of it, or the words mean several; SnapshotNotFound, AmbiguousSnapshot,
                 Damage; VstoreError if a file cannot be read.
         """
@@ -551,6 +552,15 @@ class Store:
         from vstore.versions.show import snapshot_list
 
         return self._read(snapshot_list)
+
+    def names(self, begin: str | None = "") -> Names:
+        """List the names that commands take: tags, spaces, folders, and the newest snapshots.
+
+        begin: only snapshots whose names begin like this; None means no snapshots.
+        """
+        from vstore.versions.names import names
+
+        return self._read(lambda repo: names(repo, begin))
 
     def snapshot_show(self, snap: str = "current") -> SnapshotDetail:
         """Show one snapshot. Raises: SnapshotNotFound, AmbiguousSnapshot."""

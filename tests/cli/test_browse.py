@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.lines import CALL, COMMAND, Line, environment
+from support.terminal import in_terminal
 
 
 def test_ls_prints_paths_as_they_are_opened_from_here(pictures: Line, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,6 +46,16 @@ def test_long_lines_have_key_size_pixels_date_and_counts(pictures: Line) -> None
     assert picture[0] == key[:12]
     assert picture[1:4] == ["1.8", "KiB", "30x20"]
     assert picture[-1] == "pictures/a.png"
+
+
+@pytest.mark.parametrize(("columns", "parts"), [(140, 6), (60, 3), (40, 3)])
+def test_a_narrow_terminal_leaves_half_to_the_paths(pictures: Line, columns: int, parts: int) -> None:
+    code, out = in_terminal(["ls", "pictures", "-l", "--no-pager"], pictures.home, columns=columns)
+    first = out.splitlines()[0]
+    assert code == 0
+    assert first.endswith("  pictures/a.png")
+    assert len(first.removesuffix("pictures/a.png")) <= max(columns // 2, 22)
+    assert len(first.replace(" KiB", "KiB").split()) == parts
 
 
 def test_nothing_to_list_is_said_and_no_error(pictures: Line) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 from docs_tools.console import TOP
 from support.folders import drawn, plain, put
-from support.lines import COMMAND, environment
+from support.lines import COMMAND, environment, process
 from support.old_indexes import OldIndex
 from support.tables import Row, Tables, fits, is_optional, word, words
 
@@ -34,6 +35,9 @@ CONTRACT = Tables(
         "exits": "*(tested)* Never renumbered",
         "error": 'the last line of stderr is `{"error": …}` *(tested)*',
         "codes": "Codes *(tested)*",
+        "progress": "Fields of progress *(tested)*",
+        "notes": "Fields of notes *(tested)*",
+        "stages": "Names of stages *(tested)*",
     },
 )
 
@@ -115,6 +119,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         if not isinstance(said[command][-1], list) and command not in (
             "vstore trust",
             "vstore model convert",
+            "vstore completion",
             "vstore config path",
         ):
             assert said[command][-1]["store"] == os.path.abspath(where), command
@@ -162,6 +167,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     say("dupes", "--verify")
     say("dupes", "--near")
     say("search", str(pictures / "a.png"), "-k", "100")
+    say("search", f"{pictures.name}/a.png")
     put(top, {"far/a.png": 1, "gift/README": b""})
     say("init", where=top / "gift/.vstore")
     say("sync", str(top / "far"), where=top / "gift/.vstore")
@@ -211,6 +217,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
         say("trust", "--list")
         patch.setenv("VSTORE_NOTHING", "1")
         patch.setenv("VSTORE_DEVICE", "cpu")
+        say("completion", "bash")
         say("config", "list")
         say("config", "path")
     say("check")
@@ -386,3 +393,30 @@ def test_errors_have_the_fields_of_their_table(
     document = json.loads(shown.err.rstrip("\n").split("\n")[-1])
     assert compare(document, rows, "error") == {word(row["field"]) for row in rows}
     assert (document["error"]["code"], document["error"]["exit"]) == (code, exit_code)
+
+
+def test_progress_has_the_fields_and_names_of_its_tables(tmp_path: Path) -> None:
+    put(tmp_path / "pictures", {"b\udcff.png": 2})
+    slow = "import time\nfrom vstore.pictures import decoding\nreal = decoding.prepare\n"
+    slow += "decoding.prepare = lambda *given: (time.sleep(1.0), warnings.warn('odd'), real(*given))[2]\n"
+    ran = process("sync", "pictures", "--progress", "json", cwd=tmp_path, before=f"import warnings\n{slow}")
+    assert ran.code == 0
+    documents = [json.loads(line) for line in ran.err.splitlines()]
+    progress = [document for document in documents if "progress" in document]
+    notes = [document for document in documents if "note" in document]
+    assert len(progress) + len(notes) == len(documents)
+    assert notes
+    seen = set[str]()
+    for some, name in ((progress, "progress"), (notes, "notes")):
+        for document in some:
+            seen |= compare(document, CONTRACT.table(name), name)
+    assert seen == {word(row["field"]) for name in ("progress", "notes") for row in CONTRACT.table(name)}
+    stages = {word(row["stage"]) for row in CONTRACT.table("stages")}
+    assert {document["progress"]["stage"] for document in progress} <= stages
+
+
+def test_the_names_of_stages_are_those_of_the_code() -> None:
+    rooms = TOP / "store/vstore"
+    begin = re.compile(r"""_?(?:stages|verified|self)\.(?:_?begin|stage)\(\s*"([^"]+)\"""")
+    names = {name for path in rooms.rglob("*.py") for name in begin.findall(path.read_text(encoding="utf-8"))}
+    assert names == {word(row["stage"]) for row in CONTRACT.table("stages")}

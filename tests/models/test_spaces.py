@@ -332,7 +332,7 @@ def test_an_interrupted_upgrade_goes_on_where_it_was(world: World, zoo: Zoo) -> 
 
     class Stopper:
         def stage(self, name: str, total: int | None) -> None:
-            self.embedding, self.done = name in ("embedding", "reading and embedding"), 0
+            self.embedding, self.done = name == "embedding", 0
 
         def note(self, text: str) -> None: ...
 

@@ -6,6 +6,7 @@ import fnmatch
 import itertools
 import os
 import re
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,30 @@ def test_names_in_another_form_of_unicode_and_any_case_match(tmp_path: Path) -> 
         assert names("img_?.jpg") == []
         assert names("img_?.jpg", ignore_case=True) == [b"IMG_1.JPG"]
         assert names("??.jpg") == [b"\xff\xfe.jpg"]
+
+
+def test_what_every_match_has_is_looked_for_first() -> None:
+    assert Glob.parse("2024/**/cat*.jpg").literal == b"2024"
+    assert Glob.parse("*[ab]longest").literal == b""
+    assert Glob.parse("IMG_001?.jpg").literal == b"IMG_001"
+    assert Glob.parse("caf\xe9_noir*").literal == b"_noir"
+    assert Glob.parse(r"a\*bcdef").literal == b"a"
+    assert Glob.parse("IMG*", fold=True).literal == b""
+
+
+def test_no_other_character_stands_for_one_that_is_looked_for() -> None:
+    for code in {*range(0x80, 0x110000)} - {*range(0xD800, 0xE000)}:
+        for char in unicodedata.normalize("NFC", chr(code)):
+            assert not char.isascii() or char in "K;`", hex(code)
+            break
+
+
+def test_a_name_that_only_its_composed_form_shows_is_found(tmp_path: Path) -> None:
+    world = NumberedStore(tmp_path)
+    world.sync({"p/300\u212a\u037e\u1fef.jpg": 1})
+    with Store(world.builder.repo.layout.folder) as store:
+        assert len(list(store.find_pictures("300K;`*").entries)) == 1
+        assert len(list(store.find_pictures("*K;*").entries)) == 1
 
 
 def test_a_pattern_that_matches_nothing_names_what_may_be_meant(tmp_path: Path) -> None:

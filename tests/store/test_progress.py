@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from pathlib import Path
@@ -41,6 +42,9 @@ class New(Old):
 
     def watch(self, stage: Stage) -> None:
         self.stages.append(stage)
+
+    def put_down(self, file: bytes) -> None:
+        self.told.append(file)
 
 
 def test_an_old_listener_is_told_what_it_knows() -> None:
@@ -122,6 +126,7 @@ def test_the_file_that_was_taken_first_is_the_one_at_hand() -> None:
     stages.put_down()
     assert stage.file == b"next"
     stages.put_down()  # nothing is held any more, which is no error
+    assert new.told == [("reading", 3), b"slow"]
 
 
 @pytest.mark.parametrize(("listener", "heard"), [(None, False), (Silent(), False), (Old(), True), (New(), True)])
@@ -139,12 +144,15 @@ def test_a_sync_counts_files_bytes_and_failures(tmp_path: Path) -> None:
     assert len(report.failed) == 1
     names = [stage.name for stage in new.stages]
     first, last = "listing folders", "writing the snapshot"
-    assert names == [first, "reading and embedding", "loading the model", "reading and embedding", last]
+    assert names == [first, "embedding", "loading the model", "embedding", last]
     reading = new.stages[1]
     sizes = [path.stat().st_size for path in home.iterdir()]
     assert (reading.files, reading.files_total, reading.failed) == (4, 4, 1)
     assert (reading.bytes, reading.bytes_total) == (sum(sizes), sum(sizes))
     assert reading.file is None
+    assert sorted(name for name in new.told if isinstance(name, bytes) and name.endswith((b"png", b"jpg"))) == sorted(
+        os.fsencode(path) for path in home.iterdir()
+    )
 
 
 def test_names_of_stages_are_words_for_users() -> None:

@@ -60,7 +60,9 @@ def test_a_picture_is_shown_by_any_of_its_names(four: World, how: str, monkeypat
     assert report.neighbours is not None
     assert [one.path for one in report.neighbours] == [b"pictures/b.png"]
     assert -1 <= report.neighbours[0].score < 0.999
-    assert four.store.show(word, no_neighbours=True) == report._replace(neighbours=None)
+    quick = four.store.show(word, no_neighbours=True)
+    assert quick._replace(facts=report.facts) == report._replace(neighbours=None)
+    assert quick.facts == ({"bytes": len(drawn(1))} if how in ("relative", "absolute") else {})
 
 
 def test_an_older_snapshot_is_looked_in(four: World) -> None:
@@ -161,7 +163,7 @@ def test_facts_fields_and_cut_lines_are_shown(settled: World) -> None:
         repo.publish("seal", changes, blobs=blobs)
     moment = datetime(2026, 1, 2, tzinfo=UTC)
     set_fields(settled.repo, {(digest, "stars"): 4, (digest, "when"): moment, (digest, "tags"): ("a", "b")})
-    report = settled.store.show("pictures/a.png", no_neighbours=True)
+    report = settled.store.show("pictures/a.png")
     assert report.facts["camera"] == "Box\x1b"
     assert report.facts["taken"] == "2020-09-13T12:26:40"
     assert (report.facts["latitude"], report.facts["width"], report.facts["height"]) == (1.5, 99, 20)

@@ -69,6 +69,41 @@ def test_a_key_across_two_others_is_not_in_a_column(size: int) -> None:
     assert not is_in(b"", one)
 
 
+def test_a_picture_that_stays_where_it_is_costs_each_snapshot_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = NumberedStore(tmp_path)
+    for number in range(3):
+        world.sync({f"{n:05}.png": n for n in range(5_000 + number)})
+    read: list[bytes] = []
+    page = Tree.page
+
+    def counted(tree: Tree, digest: bytes) -> bytes:
+        read.append(digest)
+        return page(tree, digest)
+
+    monkeypatch.setattr(Tree, "page", counted)
+    with Store(world.builder.repo.layout.folder) as store:
+        report = store.show("p/02500.png", no_neighbours=True)
+        assert [tuple(span) for span in report.snapshots] == [("v1", "v3")]
+        assert [name.path for name in report.names] == [b"p/02500.png"]
+        assert len(read) < 25  # of about 45 in each
+        again = store.show(report.key.hex(), no_neighbours=True)
+        assert again._replace(path=report.path) == report
+
+
+def test_a_second_name_of_a_picture_is_found(tmp_path: Path) -> None:
+    world = NumberedStore(tmp_path)
+    world.sync({"a.png": 1, "b.png": 2})
+    world.sync({"b.png": 2, "z.png": 1})
+    world.sync({"a.png": 1, "b.png": 2, "z.png": 1})
+    world.sync({"b.png": 2})
+    with Store(world.builder.repo.layout.folder) as store:
+        report = store.show("p/a.png", at="v3", no_neighbours=True)
+        assert [name.path for name in report.names] == [b"p/a.png", b"p/z.png"]
+        assert [tuple(span) for span in report.snapshots] == [("v1", "v3")]
+
+
 def test_forgotten_snapshots_are_no_gap(tmp_path: Path) -> None:
     world = NumberedStore(tmp_path)
     world.snapshots(4)

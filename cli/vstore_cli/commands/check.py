@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vstore_cli.bar import progress
 from vstore_cli.locate import open_store, say_store
 from vstore_cli.models import device_option, model_options
 from vstore_cli.output import count, echo_json, json_option, placed, say, shown, size, table
+from vstore_cli.progress import progress, progress_option
 from vstore_cli.units import Duration
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @model_options
 @device_option
 @click.option("--adopt", metavar="NAME", help="With --reembed: adopt this likely cause if it matches.")
+@progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
 def check(quiet: bool, as_json: bool, **what: Any) -> int:
@@ -56,7 +57,7 @@ def check(quiet: bool, as_json: bool, **what: Any) -> int:
       vstore check --reembed 32
       vstore check --max-duration 10m --source
     """
-    with progress(quiet or as_json) as bar, open_store(damaged=True) as store:
+    with progress(quiet) as bar, open_store(damaged=True) as store:
         if what["reembed"] is not None:  # which may verify or adopt a space
             say_store(store.folder)
         report = store.check(progress=bar, **what)

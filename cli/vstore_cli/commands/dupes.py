@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from vstore_cli.bar import progress
 from vstore_cli.locate import open_store
 from vstore_cli.output import count, echo_json, json_option, placed, size
+from vstore_cli.progress import progress, progress_option
 
 if TYPE_CHECKING:
     from vstore import Files, Group
@@ -40,6 +40,7 @@ class Likeness(click.ParamType[float | Literal["auto"]]):
     metavar="[SCORE]",
     help="Also find pictures that look alike, from this score on (0.85 with the built-in embedder).",
 )
+@progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
 def dupes(
@@ -60,7 +61,7 @@ def dupes(
       vstore dupes --verify
       vstore dupes --near 0.9 --under pictures/2024
     """
-    with progress(quiet or as_json) as bar, open_store([under] if under is not None else []) as store:
+    with progress(quiet) as bar, open_store([under] if under is not None else []) as store:
         report = store.dupes(at=at, under=under, verify=verify, near=near, progress=bar)
     if as_json:
         echo_json(report)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from vstore_cli.again import going_on, typed_again
-from vstore_cli.bar import progress
 from vstore_cli.interrupts import stopping
 from vstore_cli.locate import open_store, open_to_change
 from vstore_cli.output import count, duration, echo_json, json_option, number, placed, say, shown
+from vstore_cli.progress import progress, progress_option
 from vstore_cli.sync_report import print_truncated
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ FAILURES = 20  # pictures that the terminal names
 @click.option("--max-pixels", type=int, metavar="N", help="Do not decode larger pictures (default 179 million pixels).")
 @click.option("--isolate-decoding", is_flag=True, help="For pictures of strangers: decode in processes with limits.")
 @click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
+@progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress, and no report unless something is wrong.")
 @json_option
 def facts(

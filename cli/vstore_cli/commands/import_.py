@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vstore_cli.again import typed_again
-from vstore_cli.bar import progress
 from vstore_cli.interrupts import saying, stopping
 from vstore_cli.locate import find_store, new_folder, say_store, user_words
 from vstore_cli.models import model_options
 from vstore_cli.output import count, duration, echo_json, json_option, number, openable, say, shown, table
+from vstore_cli.progress import progress, progress_option
 from vstore_cli.units import Size
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ LONGEST = 200  # characters of a path that it shows
 @click.option("-m", "--message", default="", help="A note for the snapshot.")
 @click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
 @click.option("--max-file-size", type=Size(), default="256M", show_default=True, help="Do not read larger files.")
+@progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
 def import_(as_json: bool, quiet: bool, **options: Any) -> None:
@@ -82,7 +83,7 @@ def import_(as_json: bool, quiet: bool, **options: Any) -> None:
     root = options["root"]
     folder = find_store([root] if root else []) or new_folder()
     say_store(folder)
-    report = _run(folder, options, quiet=quiet or as_json)
+    report = _run(folder, options, quiet=quiet)
     if as_json:
         echo_json(report)
     elif not quiet:

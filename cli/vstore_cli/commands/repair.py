@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from vstore_cli.again import going_on
-from vstore_cli.bar import progress
 from vstore_cli.locate import find_store, no_store, refuse_network, say_store, user_words
 from vstore_cli.models import device_option, offline_option
 from vstore_cli.output import count, echo_json, json_option, placed, say, shown
+from vstore_cli.progress import progress, progress_option
 
 
 @click.command()
@@ -23,6 +23,7 @@ from vstore_cli.output import count, echo_json, json_option, placed, say, shown
 @click.option("--wait", is_flag=True, help="Wait for another process that is changing the store.")
 @device_option
 @offline_option
+@progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
 def repair(dry_run: bool, quiet: bool, as_json: bool, **options: Any) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import click
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, offline_option
 from vstore_cli.output import echo_json, json_option, openable, shown, table, write_raw
-from vstore_cli.query import Part, parse
+from vstore_cli.query import parse
 
 if TYPE_CHECKING:
     from vstore import SearchReport
@@ -22,8 +21,6 @@ _FLAT = (
     "Warning: the query picture is one colour: what is found is like it in colour alone, and pictures of one colour "
     "come first; search with another picture"
 )
-# A file that is not there: its name was mistyped, or it is in another folder.
-_PICTURE = re.compile(r"\S+\.(jpe?g|png|webp|gif|tiff?|bmp|hei[cf]|avif)", re.IGNORECASE)
 
 
 @click.command()
@@ -44,9 +41,10 @@ def search(
 ) -> None:
     """Find the pictures that are most similar to a picture or a text, or to several at once.
 
-    An OPERAND that begins with ./ ../ / ~ or image: is a picture. Anything else is text, which needs a model that
-    reads text. `+` and `-` are separate words: look for this too, stay away from that. A weight stands before its
-    operand, as in 0.5:./cat.jpg.
+    An OPERAND that begins with ./ ../ / ~ file:// or image: is a picture. Any other word is one if it is the name of a
+    picture file, or its path in the snapshot; where the model reads no text, the name of any file. All else is text,
+    which needs a model that reads text. Nothing is downloaded: save pictures of the web first. `+` and `-` are separate
+    words: look for this too, stay away from that. A weight stands before its operand, as in 0.5:./cat.jpg.
 
     The scores are cosines: 1 means the same picture, 0 means nothing in common.
 
@@ -58,7 +56,6 @@ def search(
       vstore search "a red car" - ./truck.jpg
     """
     parts = parse([*words, *(word for image in images for word in ("+", f"image:{image}"))])
-    _warn_of_names(parts)
     # Both by bench_search.py. No search for pictures gives BLAS anything to do, and its threads take two cores 40 ms to
     # start. And the threads that read segments would wait 5 ms for their turn, again and again, while faiss is loaded.
     if all(part.image is not None for part in parts):
@@ -70,11 +67,12 @@ def search(
     # By bench_cold_search.py: torch and transformers make 600,000 objects that stay. Looking for garbage in them is a
     # tenth of a cold search.
     gc.set_threshold(1_000_000)
-    from vstore import Operand
-
     near = [] if options["under"] is None else [options["under"]]
-    with open_store([*near, *(os.fsdecode(part.image) for part in parts if part.image is not None)]) as store:
-        report = store.search([Operand(part.weight, part.image, part.text) for part in parts], **options)
+    files = [os.fsdecode(part.image) if part.image is not None else part.text or "" for part in parts]
+    with open_store([*near, *filter(os.path.exists, files)]) as store:
+        report = store.search([part.operand() for part in parts], **options)
+    for one in report.notes:
+        click.echo(f"Note: {shown(one)}", err=True)
     if as_json:
         echo_json(report)
     elif null or paths_only:
@@ -83,13 +81,6 @@ def search(
         _print(report)
     if report.flat_query:
         click.echo(_FLAT, err=True)
-
-
-def _warn_of_names(parts: list[Part]) -> None:
-    for part in parts:
-        if part.text is not None and (os.path.isfile(part.text) or _PICTURE.fullmatch(part.text)):
-            name = shown(part.text)
-            click.echo(f"Note: {name} is read as text; for the picture, write ./{name}", err=True)
 
 
 def _print_paths(report: SearchReport, null: bool) -> None:

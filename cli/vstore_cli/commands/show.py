@@ -28,7 +28,7 @@ _STATUS = {
 @click.command(short_help="Show what the store knows of one picture.")
 @click.argument("picture")
 @click.option("--at", metavar="SNAP", help="Look in this snapshot; by default the current one.")
-@click.option("--no-neighbours", is_flag=True, help="Do not look for the most similar pictures: faster.")
+@click.option("--no-neighbours", is_flag=True, help="Faster: without the most similar pictures, pixels and format.")
 @json_option
 def show(picture: str, at: str | None, no_neighbours: bool, as_json: bool) -> None:
     """Show what the store knows of a picture: its key and names, the snapshots it is in, the spaces with a vector of

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import click
 
-from vstore_cli.bar import progress
 from vstore_cli.locate import find_store, new_folder, no_store, open_store, user_words
 from vstore_cli.output import json_option
+from vstore_cli.progress import progress, progress_option
 from vstore_cli.sync_report import RETRY, show
 
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
+@progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
 def status(paths: tuple[str, ...], quiet: bool, as_json: bool) -> int:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vstore_cli.again import typed_again
-from vstore_cli.bar import progress
 from vstore_cli.interrupts import saying, stopping
 from vstore_cli.locate import (
     find_store,
@@ -21,6 +20,7 @@ from vstore_cli.locate import (
 )
 from vstore_cli.models import MODEL_WORDS, batch_option, devices_option, model_options, note, offline_option
 from vstore_cli.output import json_option, say, shown
+from vstore_cli.progress import progress, progress_option
 from vstore_cli.sync_report import show
 from vstore_cli.units import Duration, Share, Size
 
@@ -89,6 +89,7 @@ _BUILT_IN = (
 @devices_option
 @offline_option
 @model_options
+@progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress, and no report unless something is wrong.")
 @json_option
 def sync(paths: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> int:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vstore_cli.bar import progress
 from vstore_cli.interrupts import ending
 from vstore_cli.locate import open_to_change
 from vstore_cli.models import batch_option, devices_option, offline_option
 from vstore_cli.output import echo_json, json_option, local, say, shown
+from vstore_cli.progress import progress, progress_option
 from vstore_cli.units import Duration, Size
 from vstore_cli.watch_lines import lines_of
 
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
 @batch_option
 @devices_option
 @offline_option
+@progress_option
 @click.option("-q", "--quiet", is_flag=True, help="Print nothing but what is wrong.")
 @json_option
 def watch(paths: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) -> None:
@@ -94,8 +95,7 @@ def watch(paths: tuple[str, ...], as_json: bool, quiet: bool, **options: Any) ->
     with open_to_change(paths) as store, progress(quiet) as bar, ending(stop):
         said = _Said()
         for step in store.watch(paths, progress=bar, stop=stop, **options):
-            if bar is not None:
-                bar.close()
+            bar.close()
             if as_json:
                 echo_json(step)
             else:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from vstore.browse.entries import Details, PathEntry
+from vstore.browse.times import modified_at, taken_at
 from vstore.format.facts import BYTES, FORMAT, HEIGHT, TAKEN, WIDTH, Fact
 from vstore.format.tree import Tree
 from vstore.repository.facts import facts_of
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _NOTED = (BYTES, FORMAT, WIDTH, HEIGHT)  # the catalogue has them too, in this order
 _SHOWN = {*_NOTED, TAKEN}
-_EPOCH = datetime(1970, 1, 1)
 
 
 def detailed(repo: Repository, tree: Tree, runs: Iterator[Sequence[PathEntry]]) -> Iterator[list[PathEntry]]:
@@ -39,16 +38,6 @@ def detailed(repo: Repository, tree: Tree, runs: Iterator[Sequence[PathEntry]]) 
     finally:
         if catalogue is not None:
             catalogue.close()
-
-
-def taken_at(value: object) -> str | None:
-    """Write the time at which a picture was taken, as its camera wrote it. value: microseconds since 1970."""
-    if not isinstance(value, int):
-        return None
-    try:
-        return (_EPOCH + timedelta(microseconds=value)).isoformat(timespec="seconds")
-    except OverflowError:
-        return None
 
 
 class _Look:
@@ -80,7 +69,7 @@ class _Look:
             width=width if isinstance(width, int) else None,
             height=height if isinstance(height, int) else None,
             taken=taken_at(values.get(TAKEN)),
-            modified=_modified(met[2]) if met is not None and is_same else None,
+            modified=modified_at(met[2]) if met is not None and is_same else None,
         )
 
     def _met(self, path: bytes) -> tuple[bytes, int, int] | None:
@@ -93,11 +82,3 @@ class _Look:
             self._folder = folder
             self._files = {file.name: (key, file.size, file.mtime_ns) for file, (key, _) in known.items()}
         return self._files.get(name)
-
-
-def _modified(nanoseconds: int) -> str | None:
-    try:
-        moment = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC)
-    except (OverflowError, OSError, ValueError):
-        return None
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

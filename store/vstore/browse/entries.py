@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.brief import briefly
 from vstore.format.canonical import Json, named_file, named_path
-from vstore.repository.files import Files
 
-
-class SnapshotSpan(NamedTuple):
-    """Snapshots in a row without a gap.
-
-    first: the name of the first.
-    last:  the name of the last; the same if it is one.
-    """
-
-    first: str
-    last: str
+if TYPE_CHECKING:
+    from vstore.browse.spans import SnapshotSpan
+    from vstore.repository.files import Files
 
 
 class Details(NamedTuple):
@@ -82,13 +74,8 @@ class PathEntry(NamedTuple):
         if self.kind is not None:
             value |= {"kind": self.kind, "reason": self.reason}
         if self.snapshots:
-            value["snapshots"] = spans_to_json(self.snapshots)
+            value["snapshots"] = [span._asdict() for span in self.snapshots]
         return value
-
-
-def spans_to_json(spans: Iterable[SnapshotSpan]) -> list[Json]:
-    """Write rows of snapshots."""
-    return [span._asdict() for span in spans]
 
 
 class Entries(Iterable[PathEntry]):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from vstore.browse.failure import failure_of
 from vstore.format.tree import Tree
 from vstore.intake.stat_cache import StatCache, facts_of, subfolders_in
 from vstore.intake.survey import FAILED, GONE, KNOWN, LOOSE, TOO_LARGE, TROUBLE
@@ -50,16 +51,6 @@ def unread_files(repo: Repository, space: str, tree: Tree, prefixes: Sequence[by
             for one in _Walk(repo, catalogue, space, tree).below(label):
                 if prefixes is None or any(is_below(one.path, prefix) for prefix in prefixes):
                     yield one
-
-
-def failure_of(catalogue: Catalogue | None, space: str, key: bytes) -> tuple[str, str] | None:
-    """Look up why the bytes of a picture gave no vector. Returns: kind and reason; None if that is not known."""
-    if catalogue is None:
-        return None
-    found = catalogue.decode_failure(key, None)
-    if found is None and (failure := catalogue.model_failure(space, key)) is not None:
-        found = failure.kind, failure.reason
-    return found
 
 
 class _Walk:

@@ -8,9 +8,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from vstore.brief import briefly
-from vstore.browse.entries import Entries, PathEntry, SnapshotSpan, entry_of
+from vstore.browse.entries import Entries, PathEntry, entry_of
 from vstore.browse.globs import Glob, plain
-from vstore.browse.spans import Held, Run
+from vstore.browse.spans import Held, Run, SnapshotSpan
 from vstore.errors import UsageError
 from vstore.format.canonical import Json, named_path
 from vstore.format.pages import Alias, Child
@@ -59,7 +59,7 @@ def find(repo: Repository, glob: str, *, at: str | None, all: bool, ignore_case:
     if snapshot is None:
         aliases, spans = _through_all(repo, wanted)
     else:
-        aliases = [alias for leaf in tree.walk() for alias in wanted.among(tree.decode(leaf))]
+        aliases = [alias for leaf in tree.walk() for alias in wanted.among(tree, leaf)]
     entries = _entries(repo, tree, aliases, spans, long=long)
     near = () if aliases else tuple(_near(tree, wanted))
     return FindReport(None if snapshot is None else snapshot.name, entries, near)
@@ -69,7 +69,7 @@ def _through_all(repo: Repository, wanted: Glob) -> tuple[list[Alias], list[tupl
     """Find the pictures at matching paths in all snapshots, and the snapshots that hold each."""
 
     def look(tree: Tree, leaf: Child) -> list[Alias] | None:
-        return wanted.among(tree.decode(leaf)) or None
+        return wanted.among(tree, leaf) or None
 
     held = Held(repo, look)
     found: dict[Alias, list[Run]] = {}
@@ -118,4 +118,4 @@ def _near(tree: Tree, wanted: Glob) -> Iterable[bytes]:
 
 
 def _matching(tree: Tree, wanted: Glob) -> Iterator[Alias]:
-    return (alias for leaf in tree.walk() for alias in wanted.among(tree.decode(leaf)))
+    return (alias for leaf in tree.walk() for alias in wanted.among(tree, leaf))

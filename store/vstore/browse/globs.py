@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 from vstore.errors import UsageError
-from vstore.format.pages import Alias
-from vstore.pictures.patterns import WILD, Pattern
+from vstore.format.pages import Alias, Child
+from vstore.format.tree import Tree
+from vstore.pictures.patterns import Pattern
 from vstore.pictures.spelling import composed
 
 _ANY = "**/"
+_COMPOSED = "K;`"  # in the composed form: KELVIN SIGN, GREEK QUESTION MARK and GREEK VARIA
 
 
 class Glob(NamedTuple):
     """A pattern of `vstore find`.
 
-    text:       as it was given.
-    fold:       in any letter case.
-    is_literal: it has no wildcard.
-    matches:    tells whether it matches a stored path in the composed form of Unicode.
+    text:    as it was given.
+    fold:    in any letter case.
+    literal: bytes that every path has which it matches; empty if none are known.
+    matches: tells whether it matches a stored path in the composed form of Unicode.
     """
 
     text: str
     fold: bool
-    is_literal: bool
+    literal: bytes
     matches: Callable[[str], re.Match[str] | None]
 
     @classmethod
@@ -51,12 +53,27 @@ class Glob(NamedTuple):
             regex = Pattern.parse(spelled, fold=fold).regex
         except ValueError as err:
             raise UsageError(f"{text!r} is not a valid pattern: {err}", "to mean a character itself: \\[") from err
-        return cls(text, fold, not WILD.search(wanted), regex.fullmatch)
+        return cls(text, fold, b"" if fold else _literal(wanted), regex.fullmatch)
 
-    def among(self, aliases: Iterable[Alias]) -> list[Alias]:
-        """Choose the aliases whose paths it matches."""
+    def among(self, tree: Tree, leaf: Child) -> list[Alias]:
+        """Choose the aliases of a leaf whose paths it matches. Raises: Damage, FileNotFoundError."""
+        paths = tree.paths(leaf)
+        if self.literal and self.literal not in b"\0".join(paths):  # most leaves: a tenth of the time of matching
+            return []
         matches = self.matches
-        return [alias for alias in aliases if matches(plain(alias[0]))]
+        if not any(matches(plain(path)) for path in paths):
+            return []
+        return [alias for alias in tree.decode(leaf) if matches(plain(alias[0]))]
+
+
+def _literal(pattern: str) -> bytes:
+    """Find the longest run of a pattern that stands for itself, up to its first class or escape.
+
+    A path may have a character that is no ASCII in another form of Unicode, and another one in place of those of
+    `_COMPOSED`: the run has none of them.
+    """
+    runs = re.findall(rf"[^\x80-\U0010ffff*?/\\\[{_COMPOSED}]+", re.split(r"[\\\[]", pattern)[0])
+    return max(runs, key=len, default="").encode()
 
 
 def plain(path: bytes) -> str:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from vstore.browse.details import taken_at
-from vstore.browse.failed import failure_of
 from vstore.browse.spans import is_in
 from vstore.format.entries import Snapshot, Space
 from vstore.format.facts import BYTES, CUT_HEIGHT, CUT_LINES, FLAT, FORMAT, HEIGHT, KNOWN, TAKEN, WIDTH, Column, Value
-from vstore.format.fields import FieldValue
 from vstore.repository.repository import Repository
+
+if TYPE_CHECKING:
+    from vstore.format.fields import FieldValue
 
 Fact = str | int | float | bool
 _NOT_PLAIN = (TAKEN, CUT_LINES, CUT_HEIGHT)
 
 
-def facts_known(repo: Repository, key: bytes) -> tuple[dict[str, Fact], tuple[int, int] | None]:
+def facts_known(repo: Repository, key: bytes, *, noted: bool) -> tuple[dict[str, Fact], tuple[int, int] | None]:
     """Collect the facts of a picture by name, and the lines of a cut one: those that are there, and all.
 
+    noted:  look in the catalogue for those that the facts of the store lack. That reads its whole file.
     Raises: Damage, FileNotFoundError.
     """
     values: Mapping[Column, Value] = {}
@@ -30,12 +32,16 @@ def facts_known(repo: Repository, key: bytes) -> tuple[dict[str, Fact], tuple[in
     lines, height = values.get(CUT_LINES), values.get(CUT_HEIGHT)
     plain = {one.name: values[one] for one in KNOWN if one in values and one not in _NOT_PLAIN}
     facts: dict[str, Fact] = {name: value for name, value in plain.items() if not isinstance(value, bytes)}
-    if (taken := taken_at(values.get(TAKEN))) is not None:
-        facts[TAKEN.name] = taken
+    if TAKEN in values:
+        from vstore.browse.times import taken_at
+
+        taken = taken_at(values[TAKEN])
+        if taken is not None:
+            facts[TAKEN.name] = taken
     if any(column.name.startswith(FLAT) and value == 1 for column, value in values.items()):
         facts["flat"] = True
     wanted = (BYTES, FORMAT, WIDTH, HEIGHT)
-    if any(one.name not in facts for one in wanted):
+    if noted and any(one.name not in facts for one in wanted):
         facts = {**_noted(repo, key), **facts}
     return facts, (lines, height) if isinstance(lines, int) and isinstance(height, int) else None
 
@@ -68,6 +74,8 @@ def spaces_with(repo: Repository, key: bytes) -> list[Space]:
 
 def why_failed(repo: Repository, space: str, key: bytes) -> tuple[str, str] | None:
     """Look up why a picture gave no vector. Returns: kind and reason; None if that is not known."""
+    from vstore.browse.failure import failure_of
+
     catalogue = repo.catalogue(write=False)
     if catalogue is None:
         return None

@@ -14,7 +14,6 @@ from vstore.format.pages import Alias
 from vstore.paths import AnyPath
 from vstore.repository.files import files_of
 from vstore.repository.repository import Repository
-from vstore.repository.stored_paths import below
 
 Stream = Callable[[Callable[[Repository], Iterator[PathEntry]]], Iterator[PathEntry]]
 _RUN = 32  # lines that are made at once, at first: whoever looks at the first ones does not wait for more
@@ -88,7 +87,12 @@ def _chosen(repo: Repository, asked: Asked, filters: Filters) -> Callable[[bytes
 
 
 def _aliases(asked: Asked, wanted: Callable[[bytes], bool] | None) -> Iterator[Alias]:
-    aliases = asked.tree.range(b"", None) if asked.prefixes is None else below(asked.tree, asked.prefixes)
+    if asked.prefixes is None:
+        aliases = asked.tree.range(b"", None)
+    else:
+        from vstore.repository.stored_paths import below  # the top has no path
+
+        aliases = below(asked.tree, asked.prefixes)
     return aliases if wanted is None else (alias for alias in aliases if wanted(alias[1]))
 
 

@@ -7,12 +7,9 @@ import re
 from typing import NamedTuple
 
 from vstore.browse.spans import in_order
-from vstore.disk.file_hash import hash_file
 from vstore.errors import UsageError, VstoreError
 from vstore.format.tree import Tree
-from vstore.pictures.picture_file import open_regular
 from vstore.repository.repository import Repository
-from vstore.repository.stored_paths import prefixes_of
 
 _DIGITS = 6  # of a key at least
 _SHOWN = 5  # keys that are named if several fit
@@ -25,12 +22,14 @@ class Picture(NamedTuple):
     file:  the file on disk that was named; None if it was named otherwise, or is not there.
     key:   the hash of the bytes in the snapshot at that path, or the key that was given.
     found: the hash of the bytes of the file; None if there is none to look at.
+    size:  the number of these bytes.
     """
 
     path: bytes | None
     file: bytes | None
     key: bytes | None
     found: bytes | None = None
+    size: int | None = None
 
 
 def picture_of(repo: Repository, tree: Tree, word: bytes) -> Picture:
@@ -50,11 +49,13 @@ def picture_of(repo: Repository, tree: Tree, word: bytes) -> Picture:
 
 
 def _at_path(repo: Repository, tree: Tree, word: bytes, *, is_file: bool) -> Picture:
+    from vstore.repository.stored_paths import prefixes_of  # a stored path that is no file needs no look at folders
+
     try:
         paths = prefixes_of(repo, tree, word)
     except UsageError as err:
         if is_file:
-            return Picture(None, word, None, _hash(repo, word))
+            return Picture(None, word, None, *_read(repo, word))
         earlier = _earlier(repo, word.rstrip(b"/"))
         if earlier is None:
             raise _with_keys(err) from err
@@ -62,10 +63,10 @@ def _at_path(repo: Repository, tree: Tree, word: bytes, *, is_file: bool) -> Pic
     for path in paths:
         key = tree.get(path)
         if key is not None:
-            return Picture(path, word if is_file else None, key, _hash(repo, word) if is_file else None)
+            return Picture(path, word, key, *_read(repo, word)) if is_file else Picture(path, None, key)
     if os.path.isdir(word) or any(next(tree.under(path), None) is not None for path in paths):
         raise UsageError(f"{os.fsdecode(word)} is a folder", f"list what is in it: vstore ls {os.fsdecode(word)}")
-    return Picture(paths[0], word, None, _hash(repo, word)) if is_file else _absent(repo, word, paths[0])
+    return Picture(paths[0], word, None, *_read(repo, word)) if is_file else _absent(repo, word, paths[0])
 
 
 def _absent(repo: Repository, word: bytes, path: bytes) -> Picture:
@@ -90,16 +91,24 @@ def _with_keys(err: UsageError) -> UsageError:
     return UsageError(err.message, f"{err.next_step}; or give the first {_DIGITS} digits of a key or more")
 
 
-def _hash(repo: Repository, file: bytes) -> bytes:
-    """Hash a file that the user named. Raises: UsageError for a folder, VstoreError if it cannot be read."""
+def _read(repo: Repository, file: bytes) -> tuple[bytes, int]:
+    """Hash a file that the user named. Returns: the hash, and the number of its bytes.
+
+    Raises: UsageError for a folder, VstoreError if it cannot be read.
+    """
+    from vstore.disk.file_hash import hash_file
+    from vstore.pictures.picture_file import open_regular
+
     name = os.fsdecode(file)
     try:
-        digest: bytes = hash_file(open_regular(file), repo.hash.new()).digest()
+        descriptor = open_regular(file)
+        size = os.fstat(descriptor).st_size
+        digest: bytes = hash_file(descriptor, repo.hash.new()).digest()
     except IsADirectoryError as err:
         raise UsageError(f"{name} is a folder", f"list what is in it: vstore ls {name}") from err
     except OSError as err:
         raise VstoreError(f"cannot read {name}: {err.strerror or err}", "name a picture file") from err
-    return digest
+    return digest, size
 
 
 def _is_key(repo: Repository, text: str) -> bool:

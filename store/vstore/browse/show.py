@@ -5,24 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vstore.brief import briefly
-from vstore.browse.entries import SnapshotSpan, spans_to_json
 from vstore.browse.picture import Picture, picture_of
-from vstore.browse.spans import Held, is_in
+from vstore.browse.spans import Held, SnapshotSpan, is_in
 from vstore.format.canonical import Json, named_file, named_path
 from vstore.format.entries import Snapshot
-from vstore.format.fields import FieldValue
+from vstore.format.facts import BYTES
 from vstore.format.pages import Child, leaf_keys
 from vstore.format.tree import Tree
 from vstore.paths import AnyPath, as_bytes
 from vstore.repository.acquaintance import KnownFolders
 from vstore.repository.repository import Repository
 
+if TYPE_CHECKING:
+    from vstore.format.fields import FieldValue
+
 HERE, CHANGED, GONE, ELSEWHERE, OLDER, FAILED, UNKNOWN = (
     "here", "changed", "gone", "elsewhere", "older", "failed", "unknown",
 )  # fmt: skip
+_FEW = 4  # paths of a picture where other snapshots are likely to have it too
 
 
 class Name(NamedTuple):
@@ -114,7 +117,7 @@ class ShowReport(NamedTuple):
             "key": self.key.hex(),
             "new_key": None if self.new_key is None else self.new_key.hex(),
             "names": [{**_paths(name.path, name.file), "there": name.there} for name in self.names],
-            "snapshots": spans_to_json(self.snapshots),
+            "snapshots": [span._asdict() for span in self.snapshots],
             "spaces": [one._asdict() for one in self.spaces],
             "facts": dict(self.facts),
             "fields": {name: _field(one) for name, one in self.fields.items()},
@@ -147,7 +150,8 @@ def _field(value: FieldValue) -> Json:
 def show(repo: Repository, picture: AnyPath, *, at: str | None, neighbours: Neighbours | None) -> ShowReport:
     """Show what the store knows of a picture.
 
-    neighbours: finds key, score and path of the pictures most like one; None compares none.
+    neighbours: finds key, score and path of the pictures most like one; None compares none, and looks up no facts in
+                the catalogue either.
     Raises:     UsageError if the words mean no picture, or several; VstoreError if a file cannot be read;
                 SnapshotNotFound, AmbiguousSnapshot, Damage, FileNotFoundError.
     """
@@ -156,18 +160,21 @@ def show(repo: Repository, picture: AnyPath, *, at: str | None, neighbours: Neig
     asked = picture_of(repo, tree, as_bytes(picture))
     key = asked.key if asked.key is not None else asked.found
     assert key is not None
-    held, paths = _held(repo, tree, key)
+    is_there = asked.path is not None and tree.get(asked.path) == key
+    where = _where(repo, snapshot, tree, key, asked.path if is_there else None)
     from vstore.browse.known import facts_known, fields_known, spaces_with
 
-    facts, cut = facts_known(repo, key)
+    facts, cut = facts_known(repo, key, noted=neighbours is not None)
+    if asked.size is not None and key == asked.found:
+        facts.setdefault(BYTES.name, asked.size)
     report = ShowReport(
         snapshot=snapshot.name,
         status=HERE,
         path=asked.path,
         key=key,
         new_key=None,
-        names=_names(repo, paths),
-        snapshots=held,
+        names=_names(repo, where.paths),
+        snapshots=where.snapshots,
         spaces=tuple(SpaceOf(space.id, space.name) for space in spaces_with(repo, key)),
         facts=facts,
         fields=fields_known(repo, snapshot, key),
@@ -183,16 +190,30 @@ def show(repo: Repository, picture: AnyPath, *, at: str | None, neighbours: Neig
     )
 
 
-def _held(repo: Repository, tree: Tree, key: bytes) -> tuple[tuple[SnapshotSpan, ...], list[bytes]]:
-    """Find the snapshots that hold a picture, and its paths in one of them. tree: of that one."""
+class _Where(NamedTuple):
+    """Where a picture is.
+
+    paths:     in the snapshot that is looked in.
+    snapshots: that hold it.
+    """
+
+    paths: list[bytes]
+    snapshots: tuple[SnapshotSpan, ...]
+
+
+def _where(repo: Repository, snapshot: Snapshot, tree: Tree, key: bytes, path: bytes | None) -> _Where:
+    """Find where a picture is. path: one of its paths in the snapshot, if that is known."""
 
     def look(tree: Tree, leaf: Child) -> bool | None:
         return is_in(leaf_keys(tree.page(leaf.digest), repo.hash.size), key) or None
 
     held = Held(repo, look)
-    runs = [run for _, runs in held.read() for run in runs]
-    holding = [leaf for leaf in tree.walk() if held.found(leaf.digest)]
-    return held.spans(runs), [path for leaf in holding for path, other in tree.aliases(leaf) if other == key]
+    paths = [] if path is None else [path]
+    if path is None or snapshot.paths != snapshot.images:  # else each picture of it has one path
+        leaves = set(held.in_tree(tree))
+        paths = [one for leaf in tree.walk() if leaf.digest in leaves for one, its in tree.aliases(leaf) if its == key]
+    places = (place for place, one in enumerate(held.snapshots) if held.is_in(repo.tree(one), paths[:_FEW]))
+    return _Where(paths, held.spans([place, place] for place in places))
 
 
 def _names(repo: Repository, paths: Sequence[bytes]) -> tuple[Name, ...]:

@@ -5,10 +5,10 @@ Snapshots share nearly all pages of their trees. Each page is looked at once, ho
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-from vstore.browse.entries import SnapshotSpan
 from vstore.format.entries import Snapshot
 from vstore.format.page_tree import root_of
 from vstore.format.pages import Child, level_of
@@ -17,6 +17,17 @@ from vstore.repository.repository import Repository
 
 T = TypeVar("T")
 Run = list[int]  # first and last place in the list of snapshots
+
+
+class SnapshotSpan(NamedTuple):
+    """Snapshots in a row without a gap.
+
+    first: the name of the first.
+    last:  the name of the last; the same if it is one.
+    """
+
+    first: str
+    last: str
 
 
 class Held(Generic[T]):
@@ -33,10 +44,7 @@ class Held(Generic[T]):
         self._leaves: dict[bytes, T | None] = {}
         self._below: dict[bytes, tuple[bytes, ...]] = {}  # the leaves that hold something, by an inner page
         self._runs: dict[bytes, list[Run]] = {}
-
-    def found(self, leaf: bytes) -> bool:
-        """Tell whether a leaf holds something. leaf: its digest; of a tree that was read."""
-        return self._leaves.get(leaf) is not None
+        self._at: dict[tuple[bytes, bytes], Child] = {}  # the leaf at a path, by a page above it
 
     def read(self) -> Iterator[tuple[T, list[Run]]]:
         """Read the trees of all snapshots, and give each find with the runs of the snapshots that have its leaf.
@@ -45,7 +53,7 @@ class Held(Generic[T]):
         """
         for place, snapshot in enumerate(self.snapshots):
             tree = self._repo.tree(snapshot)
-            for leaf in self._holding(tree, root_of(tree.root), level_of(tree.page(tree.root))):
+            for leaf in self._holding(tree, *_top(tree)):
                 runs = self._runs.setdefault(leaf, [])
                 if runs and runs[-1][1] == place - 1:
                     runs[-1][1] = place
@@ -55,6 +63,29 @@ class Held(Generic[T]):
             found = self._leaves[leaf]
             assert found is not None
             yield found, runs
+
+    def in_tree(self, tree: Tree) -> tuple[bytes, ...]:
+        """Find the leaves of a tree that hold something, by their digests. Raises: Damage, FileNotFoundError."""
+        return self._holding(tree, *_top(tree))
+
+    def is_in(self, tree: Tree, paths: Sequence[bytes]) -> bool:
+        """Tell whether a tree holds something. paths: where it may be, which are looked at first.
+
+        Raises: Damage, FileNotFoundError.
+        """
+        return any(self._holding(tree, self._leaf_at(tree, *_top(tree), path), 0) for path in paths) or bool(
+            self.in_tree(tree)
+        )
+
+    def _leaf_at(self, tree: Tree, page: Child, level: int, path: bytes) -> Child:
+        """Find the leaf in which a path would be, below a page."""
+        if level == 0:
+            return page
+        if (page.digest, path) not in self._at:
+            below = tree.below(page, level)
+            next_one = below[max(0, bisect.bisect_right(below, path, key=lambda child: child.first) - 1)]
+            self._at[page.digest, path] = self._leaf_at(tree, next_one, level - 1, path)
+        return self._at[page.digest, path]
 
     def _holding(self, tree: Tree, page: Child, level: int) -> tuple[bytes, ...]:
         """Find the leaves below a page that hold something."""
@@ -92,6 +123,11 @@ class Held(Generic[T]):
                 yield start, place - 1
                 start = place
         yield start, last
+
+
+def _top(tree: Tree) -> tuple[Child, int]:
+    """Give the root page of a tree, and its level."""
+    return root_of(tree.root), level_of(tree.page(tree.root))
 
 
 def in_order(snapshots: Iterable[Snapshot]) -> Sequence[Snapshot]:

@@ -11,7 +11,6 @@ from vstore.format.entries import Snapshot
 from vstore.format.tree import Tree
 from vstore.paths import AnyPath, as_bytes
 from vstore.repository.repository import Repository
-from vstore.repository.stored_paths import prefixes_of
 
 _PATHS = (b"/", b"./", b"../", b"~")
 
@@ -50,6 +49,8 @@ def _asked(repo: Repository, snapshot: Snapshot, path: bytes | None) -> Asked:
     tree = repo.tree(snapshot)
     if path is None:
         return Asked(snapshot, tree, None)
+    from vstore.repository.stored_paths import prefixes_of  # the top has no path
+
     return Asked(snapshot, tree, prefixes_of(repo, tree, path))
 
 

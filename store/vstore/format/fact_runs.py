@@ -6,7 +6,6 @@ A run is cut by number alone: 1,024 facts a leaf, 512 children an inner page, th
 from __future__ import annotations
 
 import bisect
-import heapq
 import itertools
 import operator
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -187,6 +186,8 @@ def _check_leaf(leaf: FactPage, last: bytes, types: dict[str, str]) -> None:
 
 def merged(runs: Sequence[Iterable[Fact]]) -> Iterator[Fact]:
     """Yield the facts of several runs as one run, given in the order of their places."""
+    import heapq  # what looks for a few facts merges none
+
     by_key = operator.attrgetter("key")
     for _, same in itertools.groupby(heapq.merge(*runs, key=by_key), by_key):  # of equal keys in the order of the runs
         yield chosen(list(same))

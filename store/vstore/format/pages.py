@@ -59,6 +59,15 @@ def decode_leaf(data: bytes, key_size: int) -> list[Alias]:
         raise no_page(ALIAS, err) from err
 
 
+def leaf_paths(data: bytes) -> list[bytes]:
+    """Read the paths of a leaf of aliases alone, without a look at their order. Raises: Damage."""
+    try:
+        count, at = begin_page(data, ALIAS, 0)
+        return get_keys(data, at, count, LONGEST_PATH)[0]
+    except (ValueError, IndexError) as err:
+        raise no_page(ALIAS, err) from err
+
+
 def leaf_keys(data: bytes, key_size: int) -> bytes:
     """Read the key column of a leaf of aliases alone, without its paths. Raises: Damage if it is not a valid leaf."""
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vstore.errors import Damage, UsageError
 from vstore.format.hashing import Hash
 from vstore.format.page_tree import Fetch, PageTree
-from vstore.format.pages import ALIAS, Alias, Child, Entry, decode_leaf, encode_leaf, leaf_keys
+from vstore.format.pages import ALIAS, Alias, Child, Entry, decode_leaf, encode_leaf, leaf_keys, leaf_paths
 from vstore.format.unfolded import EACH, Unfolded
 
 if TYPE_CHECKING:
@@ -48,6 +48,12 @@ class Tree(PageTree):
         aliases = self._read(leaf)
         self._require_short(leaf.digest, [path for path, _ in aliases])
         return aliases
+
+    def paths(self, leaf: Child) -> list[bytes]:
+        """Read the paths of a leaf alone: what is only looked through. Those that count, `decode` proves."""
+        paths = leaf_paths(self.page(leaf.digest))
+        self._require_short(leaf.digest, paths)
+        return paths
 
     def _read(self, leaf: Child) -> list[Alias]:
         return self.matched(leaf, decode_leaf(self.page(leaf.digest), self._hash.size))

@@ -42,7 +42,7 @@ _ROUNDS = 3  # times that a picture is looked for whose file changes under us
 
 
 class Ingest:
-    """The reading and embedding of one run, in one space."""
+    """The embedding of one run, in one space."""
 
     def __init__(
         self,
@@ -203,7 +203,7 @@ class Ingest:
         """
         if total := survey.unread_count():
             self._expect(survey.unread(), base)
-            self._begin("reading and embedding", total, survey.unread_size)
+            self._begin("embedding", total, survey.unread_size)
             self._run(survey, survey.unread(), decode=True, pause=pause)
 
     def embed_rest(self, survey: Survey, base: Tree, pause: Callable[[], None]) -> None:

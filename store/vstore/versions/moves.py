@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from vstore.brief import briefly
 from vstore.errors import Damage, NothingToUndo, UsageError
 from vstore.format.canonical import Json
 from vstore.format.listing import Listing
@@ -14,6 +15,7 @@ from vstore.repository.repository import Repository
 from vstore.versions.undo_notes import folders_kept, passed_over
 
 
+@briefly
 class MoveReport(NamedTuple):
     """The result of a rollback, an undo or a redo.
 

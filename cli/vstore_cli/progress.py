@@ -1,0 +1,138 @@
+"""--progress and --quiet: whether and how the progress of a run is shown."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from vstore import Stage
+    from vstore_cli.bar import Bar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+WAYS = ("auto", "bar", "lines", "json", "none")
+
+
+def progress_option(command: F) -> F:
+    """Add --progress to a command that may take long."""
+    return click.option(
+        "--progress",
+        "progress_as",
+        type=click.Choice(WAYS),
+        default="auto",
+        show_default=True,
+        expose_value=False,
+        callback=_keep,
+        help="Show progress on standard error as a bar (by default, on a terminal), a line every 30 s (by default, "
+        "elsewhere), JSON lines for programs, or not at all.",
+    )(command)
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: str) -> None:
+    ctx.meta[__name__] = value
+
+
+_listening: list[Later] = []
+
+
+def interject(text: str) -> None:
+    """Show a line amid whatever goes on, from the handler of a signal."""
+    if not (_listening and _listening[-1].interject(text)):
+        # Not through sys.stderr: the handler may have come in the middle of a write there.
+        with contextlib.suppress(OSError):
+            os.write(2, f"\n{text}\n".encode())
+
+
+def abandon() -> None:
+    """Take away what is shown, as the process ends in this moment, in whatever thread."""
+    for listener in _listening:
+        listener.abandon()
+
+
+class Later:
+    """A listener that begins to show progress when there is some: most quick commands have none."""
+
+    def __init__(self, how: str, stack: contextlib.ExitStack) -> None:
+        self._how = how
+        self._stack = stack
+        self._bar: Bar | None = None
+
+    def stage(self, name: str, total: int | None) -> None:
+        pass  # `watch` tells more
+
+    def advance(self, n: int = 1) -> None:
+        pass
+
+    def watch(self, stage: Stage) -> None:
+        if self._bar is None:
+            from vstore_cli.bar import showing
+
+            self._bar = self._stack.enter_context(showing(self._how))
+        self._bar.watch(stage)
+
+    def put_down(self, file: bytes) -> None:
+        if self._bar is not None:
+            self._bar.put_down(file)
+
+    def note(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.note(text)
+        else:
+            from vstore_cli.output import say
+
+            say(text, err=True)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def abandon(self) -> None:
+        if self._bar is not None:
+            self._bar.abandon()
+
+    def interject(self, text: str) -> bool:
+        """Show a line in a moment, from the handler of a signal. Returns: whether it will be shown."""
+        if self._bar is None or not self._bar.is_ticking:
+            return False
+        self._bar.soon(text)
+        return True
+
+
+@contextlib.contextmanager
+def progress(quiet: bool) -> Iterator[Later]:
+    """Show the progress of a run, as the command line says. Raises: UsageError if that makes no sense here."""
+    way = _way(quiet)
+    with contextlib.ExitStack() as stack:
+        listener = Later(way, stack)
+        _listening.append(listener)
+        try:
+            yield listener
+        finally:
+            _listening.remove(listener)
+
+
+def _way(quiet: bool) -> str:
+    """Choose the way to show progress. Raises: UsageError if the command line asks for one that cannot be."""
+    from vstore import UsageError
+
+    ctx = click.get_current_context()
+    how = ctx.meta[__name__]
+    is_typed = ctx.get_parameter_source("progress_as") is click.core.ParameterSource.COMMANDLINE
+    if quiet:
+        if is_typed and how in ("bar", "lines", "json"):
+            raise UsageError(f"--progress {how} shows progress, and --quiet shows none", "leave one of them out")
+        return "none"
+    can_draw = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    if how == "bar" and is_typed and not can_draw:
+        raise UsageError(
+            "--progress bar needs a terminal on standard error", "use --progress lines, or json for a program"
+        )
+    if how in ("auto", "bar"):
+        return "bar" if can_draw else "lines"
+    return str(how)
