@@ -118,6 +118,10 @@ class Store:
     Every method raises StoreGone if the folder no longer holds the store that was opened, and StoreClosed after
     `close`.
 
+    Where a method takes a snapshot, it takes any name of one: `v12`, the first digits of its id, a tag, `current`,
+    `latest`, `v12~2` (two parents up), `@{3}` (an earlier value of `current`), a date (`2026-11-20`: the newest made by
+    then) or `@{2026-11-20}`, `@{yesterday}` (what was current then). Dates without a zone are in that of this machine.
+
     FOLDER: the name of a store's folder, unless its maker chooses another.
     """
 
