@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from typing import Any
 
 import click
@@ -28,11 +29,7 @@ def fail(err: BaseException, *, as_json: bool) -> int:
         _trace(err)
     code, exit_code, message, step = _words(err)
     if as_json:
-        import json
-
-        error: dict[str, Any] = {"code": code, "exit": exit_code, "message": message, "next": step}
-        # ASCII only: a name that is not UTF-8 cannot break the line.
-        click.echo(json.dumps({"error": error}), err=True)
+        click.echo(_document(code, exit_code, message, step), err=True)
     else:
         if isinstance(err, click.UsageError) and err.ctx is not None:
             click.echo(err.ctx.get_usage(), err=True)
@@ -45,19 +42,32 @@ def fail(err: BaseException, *, as_json: bool) -> int:
     return exit_code
 
 
+def document_of(err: BaseException) -> str:
+    """Write an error as programs get it, on one line."""
+    return _document(*_words(err))
+
+
+def _document(code: str, exit_code: int, message: str, step: str) -> str:
+    import json
+
+    error: dict[str, Any] = {"code": code, "exit": exit_code, "message": message, "next": step}
+    return json.dumps({"error": error})  # ASCII only: a name that is not UTF-8 cannot break the line
+
+
 def _words(err: BaseException) -> tuple[str, int, str, str]:
     """Work out the code, the exit code, the message and the next step of an error."""
     if isinstance(err, VstoreError):
         return err.code, err.exit_code, err.message, err.next_step
-    if isinstance(err, click.NoSuchOption) and err.possibilities and err.ctx is not None:
-        from vstore_cli.suggestions import meant_command
-
-        near = err.possibilities[0]
-        meant = meant_command(err.ctx, err.option_name, near) or near
-        return "usage", 2, err.message, f"did you mean: {meant}; see: {err.ctx.command_path} --help"
     if isinstance(err, click.UsageError):
         help_of = f"see: {err.ctx.command_path} --help" if err.ctx is not None else ""
-        return "usage", 2, err.format_message(), help_of
+        near = _mistyped(err)
+        if near is None or err.ctx is None:
+            return "usage", 2, err.format_message(), help_of
+        from vstore_cli.suggestions import meant_command
+
+        meant = meant_command(err.ctx, *near) or near[1]
+        message = err.message if isinstance(err, click.NoSuchOption) else err.format_message()
+        return "usage", 2, message, f"did you mean: {meant}; {help_of}"
     if isinstance(err, click.ClickException):
         return "failure", 1, err.format_message(), ""
     if isinstance(err, (KeyboardInterrupt, click.Abort)):
@@ -75,6 +85,20 @@ def _words(err: BaseException) -> tuple[str, int, str, str]:
         f"{type(err).__name__}: {err}",
         "this is a bug in vstore: please report it with the lines above",
     )
+
+
+def _mistyped(err: click.UsageError) -> tuple[str, str] | None:
+    """Find the mistyped option of an error, or value where a few are allowed, and the nearest one there is."""
+    if isinstance(err, click.NoSuchOption):
+        return (err.option_name, err.possibilities[0]) if err.possibilities else None
+    kind = err.param.type if isinstance(err, click.BadParameter) and err.param is not None else None
+    found = re.match(r"'(.+)' is not one of ", err.message)
+    if not isinstance(kind, click.Choice) or found is None:
+        return None
+    from difflib import get_close_matches  # few words are mistyped
+
+    near = get_close_matches(found[1].lower(), map(str, kind.choices), n=1)
+    return (found[1], near[0]) if near else None
 
 
 def _trace(err: BaseException) -> None:

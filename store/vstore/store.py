@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -18,7 +19,7 @@ from vstore.disk.owner import User
 from vstore.format.layout import FOLDER
 from vstore.paths import AnyPath, absolute, as_bytes, as_path, several
 from vstore.repository.discovery import find_store, is_store
-from vstore.repository.embedders import Embedders
+from vstore.repository.embedders import Embedders, KeptModel
 from vstore.repository.pool import Pool
 from vstore.repository.repository import Repository
 
@@ -91,9 +92,10 @@ def _opened(
     store_id: str,
     given: Callable[[Recipe], Embedder] | None,
     user: User,
+    keep_model: bool,
 ) -> Store:
     """Open a store that another process had open. Raises: StoreGone, NoStore, Damage."""
-    store = kind(folder, load_embedder=given, **user._asdict())
+    store = kind(folder, load_embedder=given, keep_model=keep_model, **user._asdict())
     if store._repo.store_id != store_id:
         from vstore.errors import StoreGone
 
@@ -133,6 +135,7 @@ class Store:
         *,
         load_embedder: Callable[[Recipe], Embedder] | None = None,
         damaged: bool = False,
+        keep_model: bool = False,
         **user: Unpack[UserWords],
     ) -> None:
         """Open the store in a folder.
@@ -142,6 +145,7 @@ class Store:
 
         load_embedder: loads the model of a recipe, instead of the store's own models; with several threads, in any.
         damaged:       open it despite missing files, for `check`.
+        keep_model:    let a model that a search loads stay loaded for the next ones; searches take turns then.
         user:          the words of `UserWords`.
         Raises: NoStore, FormatTooNew, Damage.
         """
@@ -149,7 +153,9 @@ class Store:
         self._repo = Repository(absolute(folder), damaged=damaged, user=asker)
         self._pool = Pool(self._repo)
         self._given = load_embedder
-        self._embedders = Embedders(self._repo, load_embedder, cache(lambda: _consent(asker.config)))
+        kept = KeptModel() if keep_model else None
+        self._turn = threading.Lock() if keep_model else nullcontext()  # of searches
+        self._embedders = Embedders(self._repo, load_embedder, cache(lambda: _consent(asker.config)), kept)
 
     def __repr__(self) -> str:
         return f"Store({str(self.folder)!r})"
@@ -453,7 +459,8 @@ class Store:
                 repo, operands, load_embedder=lambda recipe: embedders.load_for_query(recipe, settings), **options
             )
 
-        return self._use_newest(run)
+        with self._turn:
+            return self._use_newest(run)
 
     def dupes(
         self,
@@ -1003,7 +1010,7 @@ class Store:
 
     def _embedders_of(self, repo: Repository) -> Embedders:
         known = self._embedders
-        return known if repo is self._repo else Embedders(repo, self._given, known.consent_of_user)
+        return known if repo is self._repo else Embedders(repo, self._given, known.consent_of_user, known.kept)
 
     def close(self) -> None:
         """Close its files. Calls under way in other threads end as they would, later ones raise StoreClosed.
@@ -1014,7 +1021,8 @@ class Store:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Let a process pool take a store along: it is opened there once more. Raises: StoreGone there."""
-        return _opened, (type(self), self.folder, self._repo.store_id, self._given, self._repo.user)
+        keeps = self._embedders.kept is not None
+        return _opened, (type(self), self.folder, self._repo.store_id, self._given, self._repo.user, keeps)
 
     def __enter__(self) -> Store:
         return self

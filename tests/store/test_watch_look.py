@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,11 @@ def test_a_missing_folder_is_left_out(rich: World) -> None:
     repo = Repository(rich.folder)
     assert places_of(repo, [], []) == []
     assert places_of(repo, [os.fsencode(rich.pictures / "in")], []) == []
+
+
+def test_a_walk_ends_when_somebody_asks_to_stop(rich: World) -> None:
+    stop = threading.Event()
+    repo = Repository(rich.folder)
+    assert len(places_of(repo, [], [], stop)[0].folders) == 3
+    stop.set()
+    assert places_of(repo, [], [], stop) == []

@@ -62,9 +62,11 @@ class Folders:
             self._watched = frozenset()
         for _ in range(_TRIES):
             try:
-                self._places = places_of(self._repo, self._paths, mounts())
+                self._places = places_of(self._repo, self._paths, mounts(), self._stop)
             except (VstoreError, OSError):
                 break  # what is in its way is in the way of a sync, too, which says so
+            if self._stop.is_set():
+                return
             wanted = frozenset().union(*(place.folders for place in self._places if not self._why_polled(place)))
             if wanted == self._watched:
                 break
@@ -141,7 +143,7 @@ class Folders:
         if now < self._next_poll:
             return False
         try:
-            again = {id(place): Place(self._repo, place.target, mounts()) for place in polled}
+            again = {id(place): Place(self._repo, place.target, mounts(), self._stop) for place in polled}
         except (VstoreError, OSError):
             return True  # a sync says what is in the way
         changed = any(again[id(place)].digest != place.digest for place in polled)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,14 @@ class Place:
     silent:  the type of its filesystem, if that does not tell of every change, else None.
     """
 
-    def __init__(self, repo: Repository, target: Target, listed: Sequence[Mount]) -> None:
-        """listed: what is mounted. Raises: SystemLimit."""
+    def __init__(
+        self, repo: Repository, target: Target, listed: Sequence[Mount], stop: threading.Event | None = None
+    ) -> None:
+        """
+        listed: what is mounted.
+        stop:   ends the walk when set; the place is of no use then.
+        Raises: SystemLimit.
+        """
         self.target = target
         self.path = os.path.join(target.place, target.under) if target.under else target.place
         self.silent = silent_kind(target.place, list(listed))
@@ -51,6 +58,8 @@ class Place:
         digest = hashlib.blake2b(digest_size=16)
         try:
             for folder in self._scan:
+                if stop is not None and stop.is_set():
+                    break
                 self.has_bytes = self.has_bytes or not all(map(is_text, map(names_in, folder.heads)))
                 self.folders.add(os.path.join(target.place, folder.path) if folder.path else target.place)
                 digest.update(b"".join([folder.path, b"\0", *folder.heads]))
@@ -75,8 +84,10 @@ class Place:
         return self._scan.takes(within)
 
 
-def places_of(repo: Repository, paths: Sequence[bytes], listed: Sequence[Mount]) -> list[Place]:
-    """Walk the folders of a watch. paths: as given; none means all that the store knows.
+def places_of(
+    repo: Repository, paths: Sequence[bytes], listed: Sequence[Mount], stop: threading.Event | None = None
+) -> list[Place]:
+    """Walk the folders of a watch. paths: as given; none means all that the store knows. listed, stop: as in `Place`.
 
     Those that are missing, or may not be looked at, are left out: the sync says so.
     """
@@ -89,7 +100,7 @@ def places_of(repo: Repository, paths: Sequence[bytes], listed: Sequence[Mount])
                 continue
             targets = _known(repo)
         for target in targets:
-            place = Place(repo, target, listed)
+            place = Place(repo, target, listed, stop)
             if place.folders:
                 found[target.prefix] = place
     return list(found.values())
