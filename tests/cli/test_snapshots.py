@@ -154,7 +154,7 @@ def test_tags_are_given_and_taken_away(history: Line) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["v7", "latest", "current", "abcd", "a b", "a@b", "a~b", "a{b", "-x", "a/b", "", "a\nb"]
+    "name", ["v7", "latest", "current", "a b", "a@b", "a~b", "a{b", "-x", "a/b", "", "a\nb"]
 )
 def test_names_that_mean_something_else_are_no_tags(name: str, history: Line) -> None:
     assert history("snapshot", "tag", "--json", "--", "v1", name, code=2).error["code"] == "usage"
