@@ -12,6 +12,7 @@ import click
 import pytest
 from support.folders import put
 from support.lines import POWERLESS, Line, environment, found, process
+from support.terminal import in_terminal
 
 from vstore_cli.main import all_commands, vstore
 from vstore_cli.only_typed import NOT_IN_ENVIRONMENT, NOT_IN_FILE, ONLY_TYPED
@@ -135,6 +136,19 @@ def test_a_value_that_the_library_refuses_is_named_with_its_place(pictures: Conf
     pictures.write('[sync]\nspace = "nonsense"')
     said = pictures.refused("sync")
     assert "nonsense" in said and f"(--space is set by {pictures.file}, line 2, [sync] space)" in said
+
+
+def test_options_of_every_command_can_be_set_too(pictures: Configured) -> None:
+    shows = "sed s/^/PAGED:/"
+    config = os.environ["XDG_CONFIG_HOME"]
+
+    def is_paged(**env: str) -> bool:
+        _, seen = in_terminal(["log"], pictures.home, VSTORE_PAGER=shows, XDG_CONFIG_HOME=config, **env)
+        return "PAGED:" in seen
+
+    assert is_paged() and not is_paged(VSTORE_NO_PAGER="1")
+    pictures.write("no-pager = true\n")
+    assert not is_paged() and is_paged(VSTORE_NO_PAGER="0")
 
 
 # What is kept with a folder
@@ -263,6 +277,7 @@ def test_a_relative_folder_for_configurations_is_none(pictures: Configured, monk
         ("[log]\nlimit = [1]", ", line 2, [log] limit: [1] is not a number or a text"),
         ("[log]\nlimit = ''", ", line 2, [log] limit: the value is empty"),
         ("[search]\ndevice = 1", ", line 2, [search] device: 1 is not a text"),
+        ("[search]\nat = 2026-11-20", ", line 2, [search] at: 2026-11-20 is not a text"),
         ("[sync]\nquiet = 'yes'", ", line 2, [sync] quiet: 'yes' is not true or false"),
         ("[sync]\nquiet = 1", ", line 2, [sync] quiet: 1 is not true or false"),
         ("[sync]\ncommit-every = 'often'", ", line 2, [sync] commit-every: 'often' is not a valid duration"),
@@ -384,7 +399,8 @@ def test_people_see_the_same(pictures: Configured, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("VSTORE_SNYC_DEVICE", "cpu")
     ran = pictures("config", "list", "sync", "--origin")
     rows = [line.split(maxsplit=1) for line in ran.lines]
-    assert ["sync.exclude", f'["x y", "z"]  {pictures.file}, line 2, [sync] exclude'] in rows
+    assert ran.lines[0] == f"file: {pictures.file}"
+    assert ["sync.exclude", '["x y", "z"]  file, line 2'] in rows
     said = {" ".join(line.split()) for line in ran.lines}
     assert {
         'sync.device "cpu" VSTORE_SYNC_DEVICE',
@@ -399,6 +415,12 @@ def test_people_see_the_same(pictures: Configured, monkeypatch: pytest.MonkeyPat
     plain = pictures("config", "list", "sync").out
     assert "allow-mass-delete" not in plain and "kept with" not in plain
     assert "there is no command vstore snyc" in pictures("config", "list", "snyc", code=2).err
+
+
+def test_options_are_listed_beside_a_damaged_store(pictures: Configured) -> None:
+    (pictures.store / "FORMAT").write_bytes(b"x")
+    ran = pictures("config", "list", "search")
+    assert "search.k" in ran.out and ran.err.startswith("Note: what folders keep is not listed: ")
 
 
 def test_the_path_is_said_before_there_is_a_file(line: Configured, monkeypatch: pytest.MonkeyPatch) -> None:

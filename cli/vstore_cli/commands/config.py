@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from vstore import UsageError
+from vstore import UsageError, VstoreError
 from vstore_cli.commands.snapshot import InOrder
 from vstore_cli.locate import config_file, find_store, open_store
 from vstore_cli.only_typed import ONLY_TYPED
@@ -117,18 +117,25 @@ def list_(words: tuple[str, ...], origin: bool, as_json: bool) -> None:
         return
     some = [row for row in rows if origin or row.origin != "command line"]
     with paged():
-        table([["option", "value", *(["origin"] if origin else [])], *(_cells(row, origin) for row in some)])
+        if origin and report.there:
+            click.echo(f"file: {shown(file or '')}")
+        table(
+            [["option", "value", *(["origin"] if origin else [])], *(_cells(row, origin, file or "") for row in some)]
+        )
     for name in report.unknown:
         click.echo(f"Note: the environment variable {shown(name)} sets nothing", err=True)
 
 
-def _cells(row: Row, origin: bool) -> list[str]:
+def _cells(row: Row, origin: bool, file: str) -> list[str]:
+    where = row.origin
     if row.origin == "kept":
         where = f"kept with {shown(row.where or '')}"
     elif row.origin == "command line":
         where = "command line alone"
-    else:
-        where = shown(row.where) if row.where is not None else row.origin
+    elif row.origin == "environment":
+        where = shown(row.where or "")
+    elif row.origin == "file" and row.where is not None:
+        where += row.where.removeprefix(file).rpartition(", ")[0]  # its line
     return [row.key, _text(row.value), *([where] if origin else [])]
 
 
@@ -163,10 +170,14 @@ def _rows(group: click.Group) -> Iterator[Row]:
 
 def _kept() -> dict[str, Any]:
     """Find the options that are kept with the folders of the store, if there is one."""
-    if find_store() is None:
+    try:
+        if find_store() is None:
+            return {}
+        with open_store() as store:
+            return dict(store.folder_options())
+    except VstoreError as err:
+        click.echo(f"Note: what folders keep is not listed: {shown(err.message)}", err=True)
         return {}
-    with open_store() as store:
-        return dict(store.folder_options())
 
 
 def _number(option: click.Option, value: Any) -> Any:
