@@ -153,9 +153,7 @@ def test_tags_are_given_and_taken_away(history: Line) -> None:
     assert err == "Error: there is no tag 'original'\n  the tags of this store: none\n"
 
 
-@pytest.mark.parametrize(
-    "name", ["v7", "latest", "current", "a b", "a@b", "a~b", "a{b", "-x", "a/b", "", "a\nb"]
-)
+@pytest.mark.parametrize("name", ["v7", "latest", "current", "a b", "a@b", "a~b", "a{b", "-x", "a/b", "", "a\nb"])
 def test_names_that_mean_something_else_are_no_tags(name: str, history: Line) -> None:
     assert history("snapshot", "tag", "--json", "--", "v1", name, code=2).error["code"] == "usage"
 
