@@ -245,10 +245,10 @@ def test_a_look_at_one_place_of_a_tree_reads_a_page_of_each_level() -> None:
     level = level_of(made.fresh[made.root])
     assert level >= 2
     assert len(set(read)) == level + 1
-    for n in range(0, 60_000, 4_000):  # many looks read the inner pages once
+    for n in range(0, 60_000, 400):  # many looks read the inner pages once
         assert tree.get(f"p/{n:06}.png".encode()) == HASH.digest(b"%d" % n)
     inner = [digest for digest, at in made.pages() if at]
-    assert all(read.count(digest) <= 10 for digest in inner)
+    assert all(read.count(digest) <= 20 for digest in inner)
 
 
 def test_the_pictures_of_large_folders_are_counted(tmp_path: Path) -> None:
