@@ -13,6 +13,7 @@ import click
 from vstore_cli.locate import open_store
 from vstore_cli.models import device_option, offline_option
 from vstore_cli.output import echo_json, json_option, openable, shown, table, write_raw
+from vstore_cli.progress import progress, progress_option
 from vstore_cli.query import Part, parse
 
 if TYPE_CHECKING:
@@ -38,9 +39,17 @@ _PICTURE = re.compile(r"\S+\.(jpe?g|png|webp|gif|tiff?|bmp|hei[cf]|avif)", re.IG
 @click.option("-0", "--null", is_flag=True, help="Print only paths, each ended by NUL.")
 @device_option
 @offline_option
+@progress_option
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @json_option
 def search(
-    words: tuple[str, ...], images: tuple[str, ...], paths_only: bool, null: bool, as_json: bool, **options: Any
+    words: tuple[str, ...],
+    images: tuple[str, ...],
+    paths_only: bool,
+    null: bool,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Find the pictures that are most similar to a picture or a text, or to several at once.
 
@@ -73,8 +82,10 @@ def search(
     from vstore import Operand
 
     near = [] if options["under"] is None else [options["under"]]
-    with open_store([*near, *(os.fsdecode(part.image) for part in parts if part.image is not None)]) as store:
-        report = store.search([Operand(part.weight, part.image, part.text) for part in parts], **options)
+    near += [os.fsdecode(part.image) for part in parts if part.image is not None]
+    operands = [Operand(part.weight, part.image, part.text) for part in parts]
+    with open_store(near) as store, progress(quiet) as bar:
+        report = store.search(operands, progress=bar, **options)
     if as_json:
         echo_json(report)
     elif null or paths_only:
